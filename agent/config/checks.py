@@ -1,0 +1,144 @@
+"""What values of settings are allowed: each function is given one of the right type and says what is allowed when it is not."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+_DATACENTER = re.compile(r"[a-z0-9_-]+")
+_META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UI_PATH = re.compile(r"[/A-Za-z0-9_-]*")
+_DNS_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+META_PAIRS, META_KEY_LENGTH, META_VALUE_LENGTH = 64, 128, 512
+LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
+
+
+def port(value: object) -> str | None:
+    """A port, or -1 for `off`; 0 is Consul's word for its default."""
+    assert isinstance(value, int)
+    return None if -1 <= value <= 65535 else "a port from 1 to 65535, or -1 to turn it off"
+
+
+def not_negative(value: object) -> str | None:
+    assert isinstance(value, int | float)
+    return None if value >= 0 else "0 or more"
+
+
+def at_least(least: float, words: str) -> Callable[[object], str | None]:
+    """A number of at least `least`; `words` name it with its unit."""
+
+    def check(value: object) -> str | None:
+        assert isinstance(value, int | float)
+        return None if value >= least else f"at least {words}"
+
+    return check
+
+
+def one_of(*words: str) -> Callable[[object], str | None]:
+    """One of these words, in any case."""
+
+    def check(value: object) -> str | None:
+        return None if str(value).lower() in words else f"one of {', '.join(words)}"
+
+    return check
+
+
+def log_level(value: object) -> str | None:
+    return None if str(value).lower() in (*LOG_LEVELS, "warning", "err") else f"one of {', '.join(LOG_LEVELS)}"
+
+
+def datacenter(value: object) -> str | None:
+    if _DATACENTER.fullmatch(str(value).lower()):
+        return None
+    return "lower-case letters, digits, - and _"
+
+
+def node_name(value: object) -> str | None:
+    """Names that DNS cannot carry are allowed, as Consul allows them; those that no protocol can carry are not."""
+    text = str(value)
+    if 0 < len(text) <= 128 and text.strip() and text.isprintable() and "/" not in text:
+        return None
+    return "1 to 128 printable characters without a slash"
+
+
+def node_id(value: object) -> str | None:
+    return None if _UUID.fullmatch(str(value)) else "a UUID such as 5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
+
+
+def domain(value: object) -> str | None:
+    text = str(value)
+    return None if text == "." or _DNS_NAME.fullmatch(text) else "a DNS name such as consul or corp.example"
+
+
+def ip_address(value: object) -> str | None:
+    """One IP address, with or without brackets; an empty text means the default."""
+    text = str(value).strip()
+    return None if text == "" or _is_ip(text) else "one IP address (templates such as {{ GetPrivateIP }} are not read)"
+
+
+def host(value: object) -> str | None:
+    """An IP address or a host's name."""
+    text = str(value).strip()
+    good = text == "" or _is_ip(text) or (_DNS_NAME.fullmatch(text) and not text.replace(".", "").isdigit())
+    return None if good else "an IP address or a host's name"
+
+
+def listen_addresses(value: object) -> str | None:
+    """IP addresses or `unix://` paths, separated by blanks."""
+    for part in str(value).split():
+        if not (part.startswith("unix://") and len(part) > len("unix://")) and not _is_ip(part):
+            return "IP addresses or unix:///path, separated by blanks"
+    return None
+
+
+def network(value: object) -> str | None:
+    """A list of networks in CIDR form."""
+    assert isinstance(value, tuple)
+    for item in value:
+        try:
+            ipaddress.ip_network(item, strict=False)
+        except ValueError:
+            return "networks such as 127.0.0.0/8 or ::1/128"
+    return None
+
+
+def recursors(value: object) -> str | None:
+    """A list of DNS servers, `ip` or `ip:port`."""
+    assert isinstance(value, tuple)
+    return None if all(_is_ip_and_port(item) for item in value) else "IP addresses, each with a port if it is not 53"
+
+
+def node_meta(value: object) -> str | None:
+    """A node's metadata: https://developer.hashicorp.com/consul/docs/agent/config/config-files#node_meta."""
+    assert isinstance(value, dict)
+    if len(value) > META_PAIRS:
+        return f"at most {META_PAIRS} pairs"
+    for key, text in value.items():
+        if not _META_KEY.fullmatch(key) or len(key) > META_KEY_LENGTH:
+            return f"keys of 1 to {META_KEY_LENGTH} letters, digits, - and _"
+        if key.lower().startswith("consul-"):
+            return 'keys that do not start with "consul-", which Consul keeps for itself'
+        if len(text) > META_VALUE_LENGTH:
+            return f"values of at most {META_VALUE_LENGTH} characters"
+    return None
+
+
+def ui_path(value: object) -> str | None:
+    return None if _UI_PATH.fullmatch(str(value)) else "letters, digits, -, _ and /"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_ip_and_port(text: str) -> bool:
+    if _is_ip(text):
+        return True
+    address, _, number = text.rpartition(":")
+    return _is_ip(address) and number.isdigit() and 0 < int(number) < 65536

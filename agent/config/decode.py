@@ -1,0 +1,112 @@
+"""A file's decoded JSON or HCL, made into nested maps of checked values; what is wrong is gathered in `Problems`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.agent.config import coerce, definitions
+from pyconsul.agent.config.deprecated import RENAMED
+from pyconsul.agent.config.lacking import LACKING, QUIET, is_off
+from pyconsul.agent.config.problems import Problems, nearest
+from pyconsul.agent.config.table import ROOT, Section, Setting
+
+#: Checked values by name, sections as maps; only what the source gives.
+Values = dict[str, Any]
+
+_DEFINITIONS = {
+    "service": ("services", definitions.services),
+    "services": ("services", definitions.services),
+    "check": ("checks", definitions.checks),
+    "checks": ("checks", definitions.checks),
+}
+
+
+def decode(data: dict[str, Any], source: str, problems: Problems) -> Values:
+    """Everything a file says; `source` is its path, for messages."""
+    values: Values = {}
+    plain = {}
+    for key, value in data.items():
+        name = key.lower()
+        if value is None:
+            continue
+        if name in _DEFINITIONS:
+            target, read = _DEFINITIONS[name]
+            values[target] = (*values.get(target, ()), *read(value, source, name, problems))
+        elif name == "watches":
+            values[name] = _watches(value, source, problems)
+        else:
+            plain[key] = value
+    _decode_section(ROOT, plain, source, problems, values)
+    return values
+
+
+def put(values: Values, key: str, value: Any) -> None:
+    """Set the value of a whole key such as `ports.http`, making the maps on the way."""
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[name] = value
+
+
+def _decode_section(section: Section, data: dict[str, Any], source: str, problems: Problems, values: Values) -> None:
+    """`values` is always the outermost map: old keys may move to another section."""
+    for given, value in data.items():
+        name = given if given in section.entries else given.lower()
+        key = section.path(name)
+        entry = section.entries.get(name)
+        if value is None:
+            continue
+        if key in LACKING:
+            if key not in QUIET and not is_off(value):
+                problems.lacking[key] = LACKING[key]
+        elif key in RENAMED:
+            _decode_renamed(key, value, source, problems, values)
+        elif entry is None or (isinstance(entry, Setting) and entry.note.flag_only):
+            problems.errors.append(f"{source}: {section.path(given)}: unknown key{_hint(section, name)}")
+        elif isinstance(entry, Section):
+            for item in _maps(value, source, key, problems):
+                _decode_section(entry, item, source, problems, values)
+        else:
+            _decode_setting(entry, key, value, source, problems, values)
+
+
+def _decode_setting(row: Setting, given: str, value: Any, source: str, problems: Problems, values: Values) -> None:
+    try:
+        put(values, row.key, coerce.from_file(row, value))
+    except ValueError as error:
+        shown = coerce.shown(row, value)
+        problems.errors.append(f"{source}: {given}: {shown} is not allowed; allowed: {error}")
+
+
+def _decode_renamed(key: str, value: Any, source: str, problems: Problems, values: Values) -> None:
+    new = RENAMED[key]
+    entry: Section | Setting = ROOT
+    for part in new.split("."):
+        assert isinstance(entry, Section)
+        entry = entry.entries[part]
+    assert isinstance(entry, Setting)
+    problems.warnings.append(f"{source}: {key} is an old name of {new}; use that")
+    _decode_setting(entry, key, value, source, problems, values)
+
+
+def _maps(value: Any, source: str, key: str, problems: Problems) -> list[dict[str, Any]]:
+    """A section's maps: an HCL block is a list of them."""
+    maps = value if isinstance(value, list) else [value]
+    if all(isinstance(item, dict) for item in maps):
+        return maps
+    problems.errors.append(
+        f"{source}: {key}: a value that is no object is not allowed; allowed: an object with keys of its own"
+    )
+    return []
+
+
+def _watches(value: Any, source: str, problems: Problems) -> tuple[dict[str, Any], ...]:
+    return tuple(_maps(value, source, "watches", problems))
+
+
+def _hint(section: Section, name: str) -> str:
+    own = [key for key, entry in section.entries.items() if not isinstance(entry, Setting) or not entry.note.flag_only]
+    prefix = f"{section.key}." if section.key else ""
+    other = [key.removeprefix(prefix) for key in (*LACKING, *RENAMED) if key.startswith(prefix)]
+    extra = [] if section.key else [*_DEFINITIONS, "watches"]
+    return nearest(name, [*own, *extra, *(key for key in other if "." not in key)])

@@ -1,0 +1,24 @@
+"""What a configuration says of services and checks, and where it says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """One service or check as a file defines it: Consul's snake_case keys, values not yet decoded.
+
+    A service's `check` and `checks` are one list below `checks`.  `source` is the file's path, for messages.
+    """
+
+    source: str
+    body: dict[str, Any]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The arguments and the files that a configuration was read from, in the order they were read."""
+
+    argv: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()

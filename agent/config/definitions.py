@@ -1,0 +1,172 @@
+"""Services and checks in files: their keys, in Consul's snake_case and the spellings it tolerates, made into one form.
+
+Only names and types are looked at here; the agent decodes what is left (https://developer.hashicorp.com/consul/docs/services/configuration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyconsul.agent.config import coerce
+from pyconsul.agent.config.definition import Definition
+from pyconsul.agent.config.problems import Problems, nearest
+from pyconsul.agent.config.table import Kind
+
+Read = Callable[[Any], Any]
+
+
+def _kind(kind: Kind) -> Read:
+    return lambda value: coerce.typed(kind, value)
+
+
+def _duration(value: Any) -> str:
+    coerce.parse_seconds(value)
+    assert isinstance(value, str)
+    return value
+
+
+def _header(value: Any) -> dict[str, tuple[str, ...]]:
+    """A map of lists of texts, as HTTP headers are; a block of HCL is a list of one map."""
+    maps = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, dict) for item in maps):
+        raise ValueError('a map of lists of texts, such as {"X-Name": ["value"]}')
+    return {key: coerce.typed(Kind.LIST, item) for one in maps for key, item in one.items()}
+
+
+_TEXT, _INT, _BOOL, _LIST, _MAP = map(_kind, (Kind.STRING, Kind.INT, Kind.BOOL, Kind.LIST, Kind.MAP))
+
+CHECK: dict[str, Read] = {
+    **dict.fromkeys(("id", "name", "notes", "service_id", "token", "status"), _TEXT),
+    **dict.fromkeys(("http", "method", "body", "tcp", "udp", "grpc", "h2ping", "os_service"), _TEXT),
+    **dict.fromkeys(("docker_container_id", "shell", "tls_server_name", "alias_node", "alias_service"), _TEXT),
+    **dict.fromkeys(("interval", "timeout", "ttl", "deregister_critical_service_after"), _duration),
+    **dict.fromkeys(("disable_redirects", "tcp_use_tls", "grpc_use_tls", "h2ping_use_tls", "tls_skip_verify"), _BOOL),
+    **dict.fromkeys(("success_before_passing", "failures_before_warning", "failures_before_critical"), _INT),
+    **dict.fromkeys(("namespace", "partition"), _TEXT),
+    "args": _LIST,
+    "header": _header,
+    "output_max_size": _INT,
+}
+SERVICE: dict[str, Read] = {
+    **dict.fromkeys(("id", "name", "address", "socket_path", "token"), _TEXT),
+    **dict.fromkeys(("namespace", "partition"), _TEXT),
+    "tags": _LIST,
+    "meta": _MAP,
+    "port": _INT,
+    "enable_tag_override": _BOOL,
+}
+WEIGHTS: dict[str, Read] = {"passing": _INT, "warning": _INT}
+ADDRESS: dict[str, Read] = {"address": _TEXT, "port": _INT}
+#: Keys of a service that belong to the service mesh.
+MESH = ("connect", "kind", "locality", "proxy")
+#: What a check needs one of.
+CHECK_TYPES = (
+    "ttl", "args", "http", "tcp", "udp", "grpc", "h2ping", "os_service", "docker_container_id", "alias_node", "alias_service",
+)  # fmt: skip
+_OTHER_NAMES = {"scriptargs": "args"}
+
+
+def services(value: Any, source: str, where: str, problems: Problems) -> list[Definition]:
+    """The services of a `service` or `services` key; `where` is that key."""
+    return [
+        Definition(source, _service(item, source, at, problems)) for item, at in _items(value, source, where, problems)
+    ]
+
+
+def checks(value: Any, source: str, where: str, problems: Problems) -> list[Definition]:
+    """The checks of a `check` or `checks` key."""
+    return [
+        Definition(source, _check(item, source, at, problems)) for item, at in _items(value, source, where, problems)
+    ]
+
+
+def _items(value: Any, source: str, where: str, problems: Problems) -> list[tuple[dict[str, Any], str]]:
+    """Each map and the key it stands at: one map counts as a list of one."""
+    many = isinstance(value, list) and len(value) > 1
+    found = []
+    for position, item in enumerate(value if isinstance(value, list) else [value]):
+        at = f"{where}[{position}]" if many else where
+        if isinstance(item, dict):
+            found.append((item, at))
+        else:
+            problems.errors.append(f"{source}: {at}: a definition must be an object")
+    return found
+
+
+def _service(data: dict[str, Any], source: str, where: str, problems: Problems) -> dict[str, Any]:
+    own: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
+    special = {"check", "checks", "weights", "tagged_addresses", *MESH}
+    for key, value in data.items():
+        name = _name(key, {*SERVICE, *special})
+        (nested if name in special else own)[name or key] = value
+    body = _fields(own, SERVICE, source, where, problems, also=special)
+    # Consul's order: those of the list first.
+    for key in ("checks", "check"):
+        if nested.get(key) is not None:
+            found += [
+                _check(item, source, at, problems)
+                for item, at in _items(nested[key], source, f"{where}.{key}", problems)
+            ]
+    if found:
+        body["checks"] = found
+    for item, at in _items(nested.get("weights") or [], source, f"{where}.weights", problems):
+        body["weights"] = _fields(item, WEIGHTS, source, at, problems)
+    if nested.get("tagged_addresses"):
+        body["tagged_addresses"] = _addresses(nested["tagged_addresses"], source, f"{where}.tagged_addresses", problems)
+    for key in MESH:
+        if nested.get(key):
+            problems.lacking[f"{where}.{key}"] = "the service mesh"
+    if not body.get("name"):
+        problems.errors.append(f"{source}: {where}: a service must have a name")
+    return body
+
+
+def _check(data: dict[str, Any], source: str, where: str, problems: Problems) -> dict[str, Any]:
+    body = _fields(data, CHECK, source, where, problems)
+    if not any(body.get(key) for key in CHECK_TYPES):
+        problems.errors.append(f"{source}: {where}: a check needs one of {', '.join(CHECK_TYPES)}")
+    return body
+
+
+def _addresses(value: Any, source: str, where: str, problems: Problems) -> dict[str, Any]:
+    return {
+        tag: _fields(address, ADDRESS, source, at, problems)
+        for item, _ in _items(value, source, where, problems)
+        for tag, inner in item.items()
+        for address, at in _items(inner, source, f"{where}.{tag}", problems)
+    }
+
+
+def _fields(
+    data: dict[str, Any],
+    known: dict[str, Read],
+    source: str,
+    where: str,
+    problems: Problems,
+    also: set[str] | frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    body = {}
+    for key, value in data.items():
+        name = _name(key, known)
+        if name is None:
+            hint = nearest(key, [*known, *also])
+            problems.errors.append(f"{source}: {where}.{key}: unknown key{hint}")
+        elif value is not None:
+            try:
+                body[name] = known[name](value)
+            except ValueError as error:
+                text = "(hidden)" if name == "token" else repr(value)[:100]
+                problems.errors.append(f"{source}: {where}.{key}: {text} is not allowed; allowed: {error}")
+    return body
+
+
+def _name(key: str, known: dict[str, Read] | set[str]) -> str | None:
+    """The known name that a key means: `ServiceID`, `serviceid` and `service_id` are one."""
+    if key in known:
+        return key
+    flat = key.replace("_", "").lower()
+    flat = _OTHER_NAMES.get(flat, flat)
+    return next((name for name in known if name.replace("_", "") == flat), None)

@@ -1,0 +1,54 @@
+"""The files that `-config-file` and `-config-dir` name, read in Consul's order: as given, those of a folder by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyconsul.agent.config.jsonfile import parse_json
+from pyconsul.agent.config.problems import ConfigError, Problems
+
+FORMATS = ("hcl", "json")
+
+
+def config_paths(path: str, config_format: str, problems: Problems) -> list[Path]:
+    """The files one argument stands for.  Folders within a folder are not entered.  Raises ConfigError."""
+    place = Path(path)
+    try:
+        entries = sorted(place.iterdir(), key=lambda entry: entry.name) if place.is_dir() else [place]
+        files = [entry for entry in entries if not entry.is_dir()]
+        if not place.exists():
+            raise FileNotFoundError(2, "no such file or directory")
+    except OSError as error:
+        raise ConfigError([f"config: open of {path} failed: {error.strerror}"]) from error
+    return [file for file in files if _is_read(file, config_format, problems)]
+
+
+def read_file(path: Path, config_format: str) -> dict[str, Any]:
+    """One file, decoded; raises ConfigError with the file's path."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError([f"config: cannot read {path}: {reason}"]) from error
+    return parse_text(text, config_format or path.suffix.removeprefix("."), str(path))
+
+
+def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
+    """`config_format` is `json` or `hcl`; `source` is for messages."""
+    try:
+        if config_format == "json":
+            return parse_json(text)
+        # Slow to import (a grammar is compiled): only for those who use it.
+        from pyconsul.agent.config.hclfile import parse_hcl
+
+        return parse_hcl(text)
+    except ValueError as error:
+        raise ConfigError([f"failed to parse {source}: {error}"]) from None
+
+
+def _is_read(path: Path, config_format: str, problems: Problems) -> bool:
+    if config_format or path.suffix in (".json", ".hcl"):
+        return True
+    problems.warnings.append(f"skipping file {path}, extension must be .hcl or .json, or config format must be set")
+    return False

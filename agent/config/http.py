@@ -1,0 +1,67 @@
+"""Settings of the HTTP API and what it may be asked: `http_config`, `ui_config`, `limits`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from pyconsul.agent.config import checks
+from pyconsul.agent.config.setting import Duration, setting
+
+
+class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP API."""
+
+    block_endpoints: Annotated[tuple[str, ...], setting("Paths that are refused with 403.")] = ()
+    allow_write_http_from: Annotated[
+        tuple[str, ...], setting("Networks that may write; empty: all.", "allow-write-http-from", check=checks.network)
+    ] = ()
+    response_headers: Annotated[dict[str, str], setting("Headers added to every answer.", reloadable=True)] = {}
+    use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.")] = True
+    max_header_bytes: Annotated[
+        int, setting("Size of a request's headers; 0: the default.", check=checks.not_negative)
+    ] = 0
+
+
+class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The web interface."""
+
+    enabled: Annotated[bool, setting("Serve the web interface.", "ui", dev=True)] = False
+    content_path: Annotated[str, setting("Path it is served at.", "ui-content-path", check=checks.ui_path)] = "/ui/"
+    dir: Annotated[str, setting("Folder with another web interface.", "ui-dir")] = ""
+    dashboard_url_templates: Annotated[dict[str, str], setting("Links to dashboards, by kind.")] = {}
+
+
+class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits on all requests together, in requests per second; -1: none."""
+
+    mode: Annotated[
+        str,
+        setting(
+            "disabled, permissive or enforcing.",
+            check=checks.one_of("disabled", "permissive", "enforcing"),
+            reloadable=True,
+        ),
+    ] = "disabled"
+    read_rate: Annotated[float, setting("Reads a second.", reloadable=True)] = -1.0
+    write_rate: Annotated[float, setting("Writes a second.", reloadable=True)] = -1.0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may be asked; sizes in bytes, durations in seconds."""
+
+    http_max_conns_per_client: Annotated[
+        int, setting("Connections from one address, at most; 0: any.", check=checks.not_negative, reloadable=True)
+    ] = 200
+    https_handshake_timeout: Annotated[Duration, setting("Time for a TLS handshake.", check=checks.not_negative)] = 5.0
+    request_limits: Annotated[RequestLimits, setting("Limits on all requests together.")] = RequestLimits()
+    rpc_handshake_timeout: Annotated[Duration, setting("Time for the handshake of a server's connection.")] = 5.0
+    rpc_client_timeout: Annotated[Duration, setting("Time for a request to a server.", reloadable=True)] = 60.0
+    rpc_max_conns_per_client: Annotated[int, setting("Server connections from one address.", reloadable=True)] = 100
+    rpc_rate: Annotated[float, setting("Requests to servers a second; -1: any.", reloadable=True)] = -1.0
+    rpc_max_burst: Annotated[int, setting("Requests to servers at once.", reloadable=True)] = 1000
+    kv_max_value_size: Annotated[int, setting("Size of a value in the KV store.", check=checks.not_negative)] = (
+        512 * 1024
+    )
+    txn_max_req_len: Annotated[int, setting("Size of a transaction's request.", check=checks.not_negative)] = 512 * 1024

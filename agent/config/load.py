@@ -1,0 +1,66 @@
+"""Reads the agent's settings: defaults, then what -dev sets, then files in order, then flags.
+
+`load` may be called again with the same arguments: that is a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.decode import Values, decode
+from pyconsul.agent.config.definition import Origin
+from pyconsul.agent.config.files import config_paths, parse_text, read_file
+from pyconsul.agent.config.flags import Flags, parse_flags
+from pyconsul.agent.config.merge import dev_values, merged
+from pyconsul.agent.config.problems import ConfigError, Problems
+from pyconsul.agent.config.resolve import build, resolve
+from pyconsul.agent.config.validate import validate
+
+__all__ = ["ConfigError", "load", "load_files", "reload"]
+
+
+def load(argv: Sequence[str]) -> Config:
+    """The configuration that the arguments after `pyconsul agent` ask for.
+
+    Raises ConfigError with everything that is wrong.  What is merely doubtful is in `Config.warnings`.
+    """
+    problems = Problems()
+    flags = parse_flags(argv, problems)
+    files: list[str] = []
+    sources = _read(flags, problems, files)
+    problems.raise_any()
+    base = dev_values() if flags.values.get("dev_mode") else {}
+    values = merged(base, *sources, flags.values)
+    config: Config = build(resolve(values, problems))
+    validate(config, values.get("bootstrap_expect", 0), problems)
+    problems.raise_any()
+    origin = Origin(tuple(argv), tuple(files))
+    return msgspec.structs.replace(config, origin=origin, warnings=problems.all_warnings())
+
+
+def load_files(paths: Sequence[str], config_format: str = "") -> Config:
+    """The configuration in files and folders, as `consul validate` reads them.  Raises ConfigError."""
+    argv = [f"-config-file={path}" for path in paths]
+    return load([*argv, f"-config-format={config_format}"] if config_format else argv)
+
+
+def reload(config: Config) -> Config:
+    """The configuration read anew; the node's ID stays.  Raises ConfigError."""
+    fresh = load(config.origin.argv)
+    return msgspec.structs.replace(fresh, node_id=fresh.node_id or config.node_id)
+
+
+def _read(flags: Flags, problems: Problems, files: list[str]) -> list[Values]:
+    """Each file's values, in order; `files` gets their paths.  A file that cannot be parsed ends the reading."""
+    sources = []
+    for path in flags.paths:
+        for file in config_paths(path, flags.config_format, problems):
+            files.append(str(file))
+            sources.append(decode(read_file(file, flags.config_format), str(file), problems))
+    for position, text in enumerate(flags.fragments, 1):
+        source = f"-hcl {position}"
+        sources.append(decode(parse_text(text, "hcl", source), source, problems))
+    return sources

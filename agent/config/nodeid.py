@@ -1,0 +1,35 @@
+"""The node's ID: given, or kept in the data folder (`node-id`, as Consul keeps it), or made anew."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from pyconsul.agent.config import checks
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.problems import ConfigError
+
+FILE = "node-id"
+
+
+def with_node_id(config: Config) -> Config:
+    """The configuration with its `node_id` set; with a data folder, the ID is the same at the next start.
+
+    Raises ConfigError when the file cannot be used.
+    """
+    if config.dev_mode or not config.data_dir:
+        return msgspec.structs.replace(config, node_id=config.node_id or str(uuid.uuid4()))
+    path = Path(config.data_dir) / FILE
+    try:
+        kept = path.read_text().strip().lower() if path.exists() else ""
+        if kept and not config.node_id and checks.node_id(kept):
+            raise ConfigError([f"{path}: {kept!r:.60} is no node ID; allowed: {checks.node_id(kept)}"])
+        node_id = config.node_id or kept or str(uuid.uuid4())
+        if node_id != kept:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(node_id)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"data_dir: cannot keep the node's ID in {path}: {error}"]) from error
+    return msgspec.structs.replace(config, node_id=node_id)

@@ -1,0 +1,58 @@
+"""What is said of one setting besides its type and default: flags, documentation, validation, reload.
+
+The declaration is the annotated field of a settings class (`Config` and its sections); flags, files, validation and
+documentation are all derived from it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+#: Says what is allowed when a value is not; None when it is.
+Check = Callable[[object], str | None]
+
+
+class Unit(enum.Enum):
+    """How a value is written when its Python type does not say it."""
+
+    SECONDS = "duration"
+    RAW = "raw"
+
+
+#: Seconds; written as a Go duration such as `10s`.
+Duration = Annotated[float, Unit.SECONDS]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The metadata of one setting; `flags` are without dashes, the first is the one to document."""
+
+    doc: str
+    flags: tuple[str, ...] = ()
+    # The value under -dev; None when -dev does not change it.
+    dev: object = None
+    check: Check | None = None
+    reloadable: bool = False
+    # Its value is never shown: neither in errors nor in logs.
+    secret: bool = False
+    # A word for the default when it is worked out at start.
+    computed: str = ""
+    # No key of configuration files.
+    flag_only: bool = False
+
+
+def setting(
+    doc: str,
+    *flags: str,
+    dev: object = None,
+    check: Check | None = None,
+    reloadable: bool = False,
+    secret: bool = False,
+    computed: str = "",
+    flag_only: bool = False,
+) -> Note:
+    """The note of one setting, for `Annotated`."""
+    return Note(doc, flags, dev, check, reloadable, secret, computed, flag_only)

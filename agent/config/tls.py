@@ -1,0 +1,37 @@
+"""Settings of encryption: `tls`, with its parts for each protocol."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from pyconsul.agent.config import checks
+from pyconsul.agent.config.setting import setting
+
+_VERSION = checks.one_of("", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
+
+
+class TLSProtocol(msgspec.Struct, frozen=True, kw_only=True):
+    """Encryption of one protocol; paths of PEM files, empty: as `tls.defaults`."""
+
+    ca_file: Annotated[str, setting("Certificates to trust.", reloadable=True)] = ""
+    ca_path: Annotated[str, setting("Folder of certificates to trust.", reloadable=True)] = ""
+    cert_file: Annotated[str, setting("Certificate to show.", reloadable=True)] = ""
+    key_file: Annotated[str, setting("The certificate's key.", reloadable=True)] = ""
+    tls_min_version: Annotated[str, setting("Oldest version to speak.", check=_VERSION, reloadable=True)] = ""
+    tls_cipher_suites: Annotated[str, setting("Ciphers, separated by commas.", reloadable=True)] = ""
+    verify_incoming: Annotated[bool, setting("Ask callers for a certificate.", reloadable=True)] = False
+    verify_outgoing: Annotated[bool, setting("Check the certificate of who is called.", reloadable=True)] = False
+    verify_server_hostname: Annotated[bool, setting("Check a server's name, too.", reloadable=True)] = False
+    server_name: Annotated[str, setting("The name the agent shows and expects.")] = ""
+    use_auto_cert: Annotated[bool, setting("Certificates of the service mesh; pyconsul has none.")] = False
+
+
+class TLS(msgspec.Struct, frozen=True, kw_only=True):
+    """Encryption of all protocols."""
+
+    defaults: Annotated[TLSProtocol, setting("What holds for every protocol.")] = TLSProtocol()
+    https: Annotated[TLSProtocol, setting("The HTTP API.")] = TLSProtocol()
+    internal_rpc: Annotated[TLSProtocol, setting("Servers among themselves.")] = TLSProtocol()
+    grpc: Annotated[TLSProtocol, setting("The gRPC API.")] = TLSProtocol()

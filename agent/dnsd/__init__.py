@@ -1,0 +1,1 @@
+"""DNS as Consul answers it: pure names, answers and wire, and the servers and recursors around them."""

@@ -1,0 +1,336 @@
+"""Answers a question from the state: the zone itself, services, nodes, prepared queries, addresses, reverse names.
+
+Pure: the state is a view, chance and time are passed in, and hosts outside the zone whose
+addresses are needed are named in the reply (`wanted`) for the caller to look up.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+from pyconsul.agent.dnsd import addresses, candidates, names, selection
+from pyconsul.agent.dnsd.candidates import Candidate, Sight
+from pyconsul.agent.dnsd.question import Question
+from pyconsul.agent.dnsd.reply import Reply
+from pyconsul.agent.dnsd.selection import Asked
+from pyconsul.agent.dnsd.settings import Settings, Zone
+from pyconsul.agent.dnsd.wire import (
+    AAAA,
+    ANY,
+    AXFR,
+    NOTIMP,
+    NS,
+    NXDOMAIN,
+    PTR,
+    REFUSED,
+    SOA,
+    SRV,
+    TXT,
+    A,
+    Record,
+    address,
+    encode_name,
+    pointing,
+    record,
+    soa,
+)
+from pyconsul.agent.model.catalog import CheckServiceNode
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.state import topics
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.schemas import NODES, SERVICES
+
+SERVERS = "consul"  # the service of the servers, which are the zone's name servers
+MAX_SERVERS = 3
+MAX_DEPTH = 3  # how many times a name within the zone may lead to another
+_UNUSUAL = re.compile(r"[^A-Za-z0-9\-]")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What a prepared query found, in the order to answer in.  `ttl` is the query's own (seconds), if it has one;
+    without topics the answer is never kept."""
+
+    service: str
+    datacenter: str
+    nodes: Sequence[CheckServiceNode]
+    ttl: int | None = None
+    topics: tuple[str, ...] = ()
+
+
+class ExecuteQuery(Protocol):
+    """Executes a prepared query by name or ID for a client at an IP address; None when there is no such query."""
+
+    def __call__(self, name: str, source: str, /) -> QueryResult | None: ...
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """All that an answer is made of.
+
+    instances: the healthy instances of a service, by its name.  resolved: records of hosts outside the zone, by their
+    names on the wire.  now: Unix seconds, for the zone's serial number.  source: the client's IP address.
+    """
+
+    view: View
+    settings: Settings
+    rng: random.Random
+    now: float
+    sight: Sight = field(default_factory=Sight)
+    instances: Callable[[str], Sequence[Candidate]] | None = None
+    execute_query: ExecuteQuery | None = None
+    resolved: Mapping[bytes, Sequence[Record]] | None = None
+    source: str = ""
+
+    def healthy(self, name: str) -> Sequence[Candidate]:
+        """The healthy instances of a service."""
+        if self.instances is not None:
+            return self.instances(name)
+        return candidates.of_service(self.view, name, self.settings, self.sight)
+
+
+def answer(question: Question, known: Knowledge, cap: int = 65535) -> Reply:
+    """Answer a question; more than `cap` + 1 records need not be in the answer."""
+    reply = Reply()
+    settings = known.settings
+    if question.labels and question.labels[-1] == "arpa":
+        return _reverse(question, known, reply)
+    zone = zone_of(question.labels, settings)
+    if zone is None:
+        reply.rcode, reply.refused = REFUSED, True
+        return reply
+    at = len(question.labels) - len(zone.labels)
+    suffix = question.name[question.starts[at] :]
+    if question.kind in (SOA, NS):
+        _servers(question, suffix, known, reply)
+    elif question.kind == AXFR:
+        reply.rcode = NOTIMP
+    else:
+        asked = Asked(question.name, question.kind, question.labels[:at], suffix, cap, question.edns is None, MAX_DEPTH)
+        if not _look_up(asked, known, reply):
+            reply.authority.append(_soa(question, known))
+    return reply
+
+
+def zone_of(labels: Sequence[str], settings: Settings) -> Zone | None:
+    """The zone that a name is in: the longest that fits."""
+    fitting = [
+        zone
+        for zone in (settings.domain, settings.alt_domain)
+        if zone is not None and tuple(labels[-len(zone.labels) :]) == zone.labels
+    ]
+    return max(fitting, key=lambda zone: len(zone.labels)) if fitting else None
+
+
+def _soa(question: Question, known: Knowledge) -> Record:
+    """The zone's SOA record; the alternative domain's only below it, and only when it is asked in lower case."""
+    settings = known.settings
+    domain, other = settings.domain.wire, settings.alt_domain
+    if other is not None and len(question.labels) > len(other.labels) and question.name.endswith(other.wire):
+        domain = other.wire
+    numbers = settings.soa
+    return soa(domain, int(known.now), numbers.refresh, numbers.retry, numbers.expire, numbers.min_ttl)
+
+
+def _servers(question: Question, suffix: bytes, known: Knowledge, reply: Reply) -> None:
+    """SOA and NS questions: every name in the zone is answered with the zone's."""
+    servers, glue = _name_servers(suffix, known, reply)
+    if question.kind == SOA:
+        reply.answer.append(_soa(question, known))
+        reply.authority.extend(servers)
+    else:
+        reply.answer.extend(servers)
+    reply.additional.extend(glue)
+
+
+def _name_servers(suffix: bytes, known: Knowledge, reply: Reply) -> tuple[list[Record], list[Record]]:
+    reply.topics.add(topics.of_service(SERVERS))
+    ttl = known.settings.node_ttl
+    servers: list[Record] = []
+    glue: list[Record] = []
+    for one in shuffled(known.healthy(SERVERS), known, reply):
+        node = known.view[NODES].get(one.key[0].lower())
+        if node is None or not one.named or _UNUSUAL.search(node.node):
+            continue
+        name = candidates.node_stem(node.node.lower(), known.settings.datacenter) + suffix.lower()
+        servers.append(pointing(suffix, NS, ttl, name))
+        glue += _node_addresses(node, Asked(name, ANY, (), suffix, 0, False, 0), known, reply)
+        if len(servers) == MAX_SERVERS:
+            break
+    return servers, glue
+
+
+def shuffled(found: Sequence[Candidate], known: Knowledge, reply: Reply) -> Sequence[Candidate]:
+    """The same instances in an order of chance."""
+    if len(found) < 2:
+        return found
+    reply.varied = True
+    chance = known.rng.random
+    return sorted(found, key=lambda _: chance())
+
+
+def _look_up(asked: Asked, known: Knowledge, reply: Reply) -> bool:
+    """Answer a name within the zone.  False when the zone's SOA record is due: there is no such name, or no such data."""
+    name = names.parse(asked.labels, asked.kind == SRV)
+    own = known.settings.datacenter
+    match name:
+        case names.ServiceName():
+            if name.peer or name.datacenter not in ("", own):
+                return _missing(reply)
+            return _service(name, asked, known, reply)
+        case names.NodeName():
+            if asked.kind not in (A, AAAA, ANY, TXT):
+                return True
+            if name.peer or name.datacenter not in ("", own):
+                return _missing(reply)
+            return _node(name, asked, known, reply)
+        case names.QueryName():
+            return _query(name, asked, known, reply) if name.datacenter in ("", own) else _missing(reply)
+        case names.AddressName():
+            return _address(name, asked, known, reply)
+        case names.MeshName():
+            return True
+    return _missing(reply)
+
+
+def _missing(reply: Reply) -> bool:
+    reply.rcode = NXDOMAIN
+    return False
+
+
+def _service(name: names.ServiceName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+    reply.topics.add(topics.of_service(name.name))
+    found = known.healthy(name.name)
+    if name.tag:
+        found = [one for one in found if name.tag in one.tags]
+    if not found:
+        return _missing(reply)
+    _select(shuffled(found, known, reply), known.settings.ttl_of(name.name), asked, known, reply)
+    return bool(reply.answer)
+
+
+def _select(found: Sequence[Candidate], ttl: int, asked: Asked, known: Knowledge, reply: Reply) -> None:
+    resolve = partial(_resolve, asked, known, reply)
+    if asked.kind == SRV:
+        selection.srv_records(found, ttl, asked, reply, resolve)
+    else:
+        selection.address_records(found, ttl, asked, reply, resolve, known.settings.a_record_limit)
+
+
+def _query(name: names.QueryName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+    reply.scoped = True
+    result = known.execute_query(name.name, known.source) if known.execute_query is not None else None
+    if result is None or not result.nodes:
+        reply.passing = True
+        return _missing(reply)
+    settings = known.settings
+    reply.topics.update(result.topics)
+    reply.passing = reply.passing or not result.topics
+    reply.varied = True
+    ttl = result.ttl if result.ttl is not None else settings.ttl_of(result.service)
+    found = [candidates.digest(one, result.datacenter, settings) for one in result.nodes]
+    _select(found, ttl, asked, known, reply)
+    return bool(reply.answer)
+
+
+def _node(name: names.NodeName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+    reply.topics.add("nodes")
+    node = known.view[NODES].get(name.name)
+    if node is None or not known.sight.node(node.node):
+        return _missing(reply)
+    ttl = known.settings.node_ttl
+    if asked.kind != TXT:
+        reply.answer.extend(_node_addresses(node, asked, known, reply))
+    if asked.kind in (TXT, ANY) or known.settings.node_meta_txt:
+        meta = [record(asked.name, TXT, ttl, text) for text in candidates.texts(node.meta)]
+        (reply.answer if asked.kind in (TXT, ANY) else reply.additional).extend(meta)
+    return True
+
+
+def _node_addresses(node: Node, asked: Asked, known: Knowledge, reply: Reply) -> list[Record]:
+    """A node's address of the asked family, or the host name it has instead of one."""
+    ttl = known.settings.node_ttl
+    packed = addresses.pack(addresses.of_node(node, asked.kind, known.settings))
+    if packed:
+        return [address(asked.name, ttl, packed)] if selection.fits(packed, asked.kind) else []
+    try:
+        host = encode_name(node.address)
+    except ValueError:
+        return []
+    return [selection.cname(asked.name, ttl, host), *_resolve(asked, known, reply, host)]
+
+
+def _address(name: names.AddressName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+    found = address(asked.name.lower()[: -len(asked.suffix)] + asked.suffix, known.settings.node_ttl, name.packed)
+    (reply.answer if asked.kind in (ANY, A if len(name.packed) == 4 else AAAA) else reply.additional).append(found)
+    return True
+
+
+def _resolve(asked: Asked, known: Knowledge, reply: Reply, host: bytes) -> Sequence[Record]:
+    """The records that a host name leads to: our own ones within the zone, others if recursors have given them."""
+    labels = selection.labels_of(host)
+    zone = zone_of(labels, known.settings)
+    if zone is not None and len(labels) > len(zone.labels):
+        if asked.depth < 1:
+            return ()
+        inner = Reply(topics=reply.topics)
+        at = len(labels) - len(zone.labels)
+        suffix = host[-len(zone.wire) :]
+        _look_up(
+            replace(asked, name=host, kind=ANY, labels=labels[:at], suffix=suffix, depth=asked.depth - 1), known, inner
+        )
+        reply.varied = reply.varied or inner.varied
+        reply.passing = reply.passing or inner.passing
+        reply.wanted.extend(inner.wanted)
+        return inner.answer
+    if not known.settings.recursors:
+        return ()
+    reply.passing = True
+    if known.resolved is not None and host in known.resolved:
+        return known.resolved[host]
+    reply.wanted.append(host)
+    return ()
+
+
+def _reverse(question: Question, known: Knowledge, reply: Reply) -> Reply:
+    """Reverse names: a node with the address, else a service with it, else recursors may know."""
+    reply.topics.update(("nodes", "services"))
+    settings = known.settings
+    target = _reverse_target(names.reverse(question.labels), known)
+    if question.kind == SOA:
+        reply.authority.append(_soa(question, known))
+    if target:
+        reply.answer.append(pointing(question.name, PTR, 0, target + settings.domain.wire))
+        return reply
+    reply.refused = True
+    reply.rcode = NXDOMAIN
+    reply.authority.append(_soa(question, known))
+    return reply
+
+
+def _reverse_target(wanted: str | None, known: Knowledge) -> bytes:
+    """The labels of the first node or service at an address, without the domain; b"" when there is none."""
+    if wanted is None:
+        return b""
+    view, sight, datacenter = known.view, known.sight, known.settings.datacenter
+    at = [node.node for node in view[NODES] if _same_address(node.address, wanted) and sight.node(node.node)]
+    if at:
+        return candidates.node_stem(min(at), datacenter)
+    rows = [row for row in view[SERVICES] if row.service.address == wanted and sight.service(row.service.service)]
+    rows = [row for row in rows if sight.node(row.node)]
+    if not rows:
+        return b""
+    first = min(rows, key=SERVICES.key)
+    return candidates.stem(f"{first.service.service}.service.{datacenter}")
+
+
+def _same_address(text: str, wanted: str) -> bool:
+    """Whether an address, in any way of writing it, is the wanted one."""
+    if text == wanted:
+        return True
+    return ":" in text and ":" in wanted and addresses.pack(text) == addresses.pack(wanted)

@@ -1,0 +1,102 @@
+"""What is kept until something it depends on changes: answers as bytes, and the digested instances of services.
+
+An answer is kept under the bytes that asked for it.  Where chance orders the records, several
+orderings are kept and used in turn, and one is made anew every so often, so that a catalog
+that does not change still spreads its clients over all instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
+from typing import Generic, TypeVar
+
+from pyconsul.agent.state.watch import Watches
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+ORDERINGS = 16  # orderings of an answer
+ROUNDS = 4  # how often each is used before one is made anew
+
+
+class Orderings:
+    """The orderings of one answer.  `ready` holds what `take` gives next."""
+
+    __slots__ = ("_made", "_make", "ready")
+
+    def __init__(self, first: bytes, make: Callable[[], bytes] | None) -> None:
+        """`make` makes another ordering; without it there is only one."""
+        self._make = make
+        self._made = [first]
+        self.ready: list[bytes] = []
+
+    def take(self) -> bytes:
+        """The answer, in one of its orderings."""
+        if not self.ready:
+            self._refill()
+        return self.ready.pop()
+
+    def _refill(self) -> None:
+        made = self._made
+        if self._make is None:
+            self.ready.extend(made * (ORDERINGS * ROUNDS))
+            return
+        made.append(self._make())
+        if len(made) <= ORDERINGS:
+            self.ready.append(made[-1])
+        else:
+            del made[0]
+            self.ready.extend(made * ROUNDS)
+
+
+class Kept(Generic[K, V]):
+    """Values by key, each until one of its topics changes or room is needed (the oldest go first)."""
+
+    def __init__(self, watches: Watches, limit: int) -> None:
+        """`limit` is how many values are kept."""
+        self.values: dict[K, V] = {}
+        self._watches, self._limit = watches, limit
+        self._topics: dict[K, tuple[str, ...]] = {}
+        self._users: dict[str, dict[K, None]] = {}
+        self._listeners: dict[str, Callable[[], None]] = {}
+
+    def put(self, key: K, value: V, topics: Iterable[str]) -> None:
+        """Keep a value."""
+        if key in self.values:
+            self.drop(key)
+        elif len(self.values) >= self._limit:
+            self.drop(next(iter(self.values)))
+        self.values[key] = value
+        self._topics[key] = topics = tuple(topics)
+        for topic in topics:
+            users = self._users.get(topic)
+            if users is None:
+                users = self._users[topic] = {}
+                listener = self._listeners[topic] = partial(self._changed, topic)
+                self._watches.add(listener, (topic,))
+            users[key] = None
+
+    def drop(self, key: K) -> None:
+        """Keep a value no longer."""
+        self.values.pop(key, None)
+        for topic in self._topics.pop(key, ()):
+            users = self._users.get(topic)
+            if users is not None:
+                users.pop(key, None)
+                if not users:
+                    del self._users[topic]
+                    self._watches.remove(self._listeners.pop(topic), (topic,))
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        for key in list(self.values):
+            self.drop(key)
+
+    def _changed(self, topic: str) -> None:
+        self._listeners.pop(topic, None)
+        for key in self._users.pop(topic, ()):
+            self.drop(key)
+
+    def __len__(self) -> int:
+        return len(self.values)

@@ -1,0 +1,155 @@
+"""The instances that may be in an answer, digested once: healthy ones, with their addresses, weights and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from pyconsul.agent.dnsd import addresses
+from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire import AAAA, ANY, A, encode_labels, encode_name, text_data
+from pyconsul.agent.model.catalog import CheckServiceNode
+from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.state import services
+from pyconsul.agent.state.draft import View
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the agent's DNS token may see; everything, unless told otherwise."""
+
+    node: Callable[[str], bool] = lambda name: True
+    service: Callable[[str], bool] = lambda name: True
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an instance is reached.
+
+    packed: its IP address, or b"" when it is known by `host`, a name on the wire.  stem: the labels by which SRV
+    names the address, without the domain.  fallback: the node's IP address, for when the host is the name asked for.
+    """
+
+    packed: bytes
+    stem: bytes
+    host: bytes = b""
+    fallback: bytes = b""
+    fallback_stem: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An instance.  `key` is what makes two of them one SRV record; `named` the node's labels, or b"" when DNS has none."""
+
+    key: tuple[str, str, int]
+    tags: frozenset[str]
+    weight: int
+    port: int
+    named: bytes
+    texts: tuple[bytes, ...]
+    a: Endpoint | None
+    aaaa: Endpoint | None
+    any: Endpoint | None
+
+    def endpoint(self, kind: int) -> Endpoint | None:
+        """Where the instance is reached, for a question of a type."""
+        return self.a if kind == A else self.aaaa if kind == AAAA else self.any
+
+
+def of_service(view: View, name: str, settings: Settings, sight: Sight) -> tuple[Candidate, ...]:
+    """The healthy instances of a service, by node and ID; critical ones are left out, and with `only_passing` all that
+    do not pass."""
+    if not sight.service(name):
+        return ()
+    found = services.with_checks(view, services.instances(view, name))
+    return tuple(
+        digest(one, settings.datacenter, settings)
+        for one in found
+        if healthy(one.checks, settings.only_passing) and sight.node(one.node.node)
+    )
+
+
+def healthy(checks: Iterable[HealthCheck], only_passing: bool) -> bool:
+    """Whether an instance with these checks is in answers."""
+    return all(check.status != CRITICAL and (check.status == PASSING or not only_passing) for check in checks)
+
+
+def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candidate:
+    """Work out once what answers need of an instance in a datacenter."""
+    node, service = one.node, one.service
+    named = node_stem(node.node, datacenter)
+    by_kind = [_endpoint(node, service, named, datacenter, kind, settings) for kind in (A, AAAA, ANY)]
+    port = addresses.port_of(service, datacenter, settings)
+    return Candidate(
+        key=(node.node, addresses.of_service(service, datacenter, ANY, settings), port),
+        tags=frozenset(tag.lower() for tag in service.tags),
+        weight=_weight(service, one.checks),
+        port=port,
+        named=named,
+        texts=texts(node.meta) if settings.node_meta_txt else (),
+        a=by_kind[0],
+        aaaa=by_kind[1],
+        any=by_kind[2],
+    )
+
+
+def node_stem(node: str, datacenter: str) -> bytes:
+    """The labels of a node's own name, without the domain."""
+    return stem(f"{node}.node.{datacenter}")
+
+
+def stem(text: str) -> bytes:
+    """The labels of a name that continues in the domain; b"" when DNS cannot have it."""
+    try:
+        return encode_labels(text)
+    except ValueError:
+        return b""
+
+
+def _address_stem(packed: bytes, datacenter: str) -> bytes:
+    return stem(f"{packed.hex()}.addr.{datacenter}")
+
+
+def _endpoint(
+    node: Node, service: NodeService, named: bytes, datacenter: str, kind: int, settings: Settings
+) -> Endpoint | None:
+    own = addresses.of_service(service, datacenter, kind, settings)
+    other = addresses.of_node(node, kind, settings)
+    if own and (packed := addresses.pack(own)):
+        return Endpoint(packed, _address_stem(packed, datacenter))
+    nearby = addresses.pack(other)
+    # A node is known by its name, but only while the name leads to the same address.
+    near_stem = (named if other == node.address else b"") or _address_stem(nearby, datacenter)
+    if not own and nearby:
+        return Endpoint(nearby, near_stem)
+    try:
+        return Endpoint(b"", b"", encode_name(own or other), nearby, near_stem) if own or other else None
+    except ValueError:
+        return None
+
+
+def _weight(service: NodeService, checks: Iterable[HealthCheck]) -> int:
+    """The SRV weight: by the worst state of the checks that are the node's or this service's."""
+    states = {check.status for check in checks if check.service_name in ("", service.service)}
+    if CRITICAL in states:
+        return 0
+    return service.weights.warning if WARNING in states else service.weights.passing
+
+
+def texts(meta: Mapping[str, str] | None) -> tuple[bytes, ...]:
+    """TXT data of a node's meta data (RFC 1464, `key=value`); a key that starts with `rfc1035-` gives its value alone."""
+    return tuple(
+        text_data(value if key.lower().startswith("rfc1035-") else _rfc1464(key, value))
+        for key, value in sorted((meta or {}).items())
+    )
+
+
+def _rfc1464(key: str, value: str) -> str:
+    """A pair as RFC 1464 quotes it: backquotes, equals signs in the key, and blanks at its ends."""
+    quoted = key.replace("`", "``").replace("=", "`=")
+    stripped = quoted.strip(" ")
+    before = len(quoted) - len(quoted.lstrip(" "))
+    after = len(quoted) - before - len(stripped)
+    return "` " * before + stripped + "` " * after + "=" + value.replace("`", "``")

@@ -1,0 +1,164 @@
+"""From a packet to the packet that answers it: parsing, the caches, the answer, and what recursors are needed for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pyconsul.agent.dnsd import candidates, encode, trim
+from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
+from pyconsul.agent.dnsd.cache import Kept, Orderings
+from pyconsul.agent.dnsd.candidates import Candidate, Sight
+from pyconsul.agent.dnsd.question import Malformed, Question, parse
+from pyconsul.agent.dnsd.recursors import Recursors
+from pyconsul.agent.dnsd.reply import Reply
+from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire import Record
+from pyconsul.agent.state import topics
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.watch import Watches
+
+ANSWERS = 20_000  # cached questions of a protocol
+ASKED_ONCE = 50_000  # questions that are remembered, to cache their answers when they come again
+SERVICES = 4_096  # services whose digested instances are kept
+LARGEST_KEY = 512  # bytes of a question that may be cached
+
+log = logging.getLogger("agent.dns")
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that needs recursors."""
+
+    finish: Callable[[], Awaitable[bytes]]
+
+
+class Responder:
+    """Answers packets of one agent.
+
+    `answers` holds, by protocol (UDP: True), cached answers by what follows the id in a question.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        watches: Watches,
+        settings: Settings,
+        *,
+        execute_query: ExecuteQuery | None = None,
+        sight: Sight | None = None,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._view, self._clock = view, clock
+        self._execute_query, self._sight = execute_query, sight or Sight()
+        self._rng = rng or random.Random()
+        self.answers: dict[bool, Kept[bytes, Orderings]] = {udp: Kept(watches, ANSWERS) for udp in (True, False)}
+        self._instances: Kept[str, tuple[Candidate, ...]] = Kept(watches, SERVICES)
+        self._once: dict[bytes, None] = {}
+        self._recursors = Recursors(settings, self._rng)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Answer by other settings from now on."""
+        self.settings = settings
+        self._recursors = Recursors(settings, self._rng)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all that is cached; also for when the token's rights have changed."""
+        self._instances.clear()
+        self._once.clear()
+        for kept in self.answers.values():
+            kept.clear()
+
+    def respond(self, packet: bytes, udp: bool, source: str) -> bytes | Later | None:
+        """The answer to a packet, without the id; None when it deserves none.  Never raises."""
+        cached = self.answers[udp].values.get(packet[2:])
+        try:
+            if cached is not None:
+                return cached.take()
+            question = parse(packet)
+        except Malformed as error:
+            return error.reply or None
+        except Exception:
+            log.exception("a question could not be answered again")
+            return None
+        try:
+            return self._fresh(packet, question, udp, source)
+        except Exception:
+            log.exception("a question could not be answered: type=%d labels=%d", question.kind, len(question.labels))
+            return encode.failure(question, self.settings)
+
+    def _fresh(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes | Later:
+        reply = self._answer(question, udp, source)
+        if self.settings.recursors:
+            if reply.refused:
+                return Later(partial(self._forward, packet, question, udp))
+            if reply.wanted:
+                return Later(partial(self._resolve, question, udp, source, reply.wanted))
+        wire = encode.encode(reply, question, self.settings, udp)
+        if not reply.passing:
+            self._remember(packet[2:], question, udp, source, reply, wire)
+        return wire
+
+    def _answer(
+        self, question: Question, udp: bool, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None
+    ) -> Reply:
+        known = Knowledge(
+            self._view,
+            self.settings,
+            self._rng,
+            self._clock(),
+            self._sight,
+            self._healthy,
+            self._execute_query,
+            resolved,
+            source,
+        )
+        return answer(question, known, trim.cap(question, udp, self.settings))
+
+    def _healthy(self, name: str) -> tuple[Candidate, ...]:
+        found = self._instances.values.get(name)
+        if found is None:
+            found = candidates.of_service(self._view, name, self.settings, self._sight)
+            if found:
+                self._instances.put(name, found, (topics.of_service(name),))
+        return found
+
+    def _remember(self, asked: bytes, question: Question, udp: bool, source: str, reply: Reply, wire: bytes) -> None:
+        """Cache an answer that is asked for the second time: names that come once would push out all others."""
+        if asked not in self._once:
+            if len(self._once) >= ASKED_ONCE:
+                self._once.clear()
+            if len(asked) <= LARGEST_KEY:
+                self._once[asked] = None
+            return
+        make = partial(self._again, question, udp, source) if reply.varied else None
+        self.answers[udp].put(asked, Orderings(wire, make), reply.topics)
+
+    def _again(self, question: Question, udp: bool, source: str) -> bytes:
+        return encode.encode(self._answer(question, udp, source), question, self.settings, udp)
+
+    async def _forward(self, packet: bytes, question: Question, udp: bool) -> bytes:
+        found = await self._recursors.forward(packet, question.wire, udp)
+        if found is None:
+            return encode.failure(question, self.settings)
+        return encode.cut(found, question) if udp else found
+
+    async def _resolve(self, question: Question, udp: bool, source: str, wanted: Sequence[bytes]) -> bytes:
+        resolved: dict[bytes, Sequence[Record]] = {}
+        for _ in range(3):  # an answer may turn out to need other hosts, where chance picks the instances
+            hosts = [host for host in dict.fromkeys(wanted) if host not in resolved]
+            found = await asyncio.gather(*map(self._recursors.addresses_of, hosts))
+            resolved.update(zip(hosts, found, strict=True))
+            reply = self._answer(question, udp, source, resolved)
+            wanted = reply.wanted
+            if not wanted:
+                break
+        return encode.encode(reply, question, self.settings, udp)

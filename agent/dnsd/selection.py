@@ -1,0 +1,138 @@
+"""Makes records of instances: SRV with the addresses of their targets, or the addresses themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pyconsul.agent.dnsd.candidates import Candidate, Endpoint
+from pyconsul.agent.dnsd.reply import Reply
+from pyconsul.agent.dnsd.wire import (
+    AAAA,
+    ANY,
+    CNAME,
+    NS,
+    SRV,
+    TXT,
+    A,
+    Record,
+    address_head,
+    kind_of,
+    pointing,
+    record,
+    srv,
+    with_ttl,
+)
+
+MAX_RESOLVED = 5  # records that a host name adds to an answer, when the client has no EDNS
+
+Resolve: TypeAlias = Callable[[bytes], Sequence[Record]]
+
+_HAS_V4 = frozenset((SRV, A, ANY, NS, TXT))
+_HAS_V6 = frozenset((SRV, AAAA, ANY, NS, TXT))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A name within the zone that is being answered.
+
+    name: on the wire, as asked.  labels: those before the domain, in lower case.  suffix: the domain, as asked.
+    cap: more than one record above it need not be made.  brief: the client has no EDNS.  depth: how many more names
+    may be followed.
+    """
+
+    name: bytes
+    kind: int
+    labels: Sequence[str]
+    suffix: bytes
+    cap: int
+    brief: bool
+    depth: int
+
+
+def fits(packed: bytes, kind: int) -> bool:
+    """Whether an address of this family answers a question of a type."""
+    return kind in (_HAS_V4 if len(packed) == 4 else _HAS_V6)
+
+
+def cname(owner: bytes, ttl: int, target: bytes) -> Record:
+    """A CNAME record."""
+    return pointing(owner, CNAME, ttl, target)
+
+
+def labels_of(name: bytes) -> list[str]:
+    """The labels of a name on the wire, in lower case."""
+    labels, position = [], 0
+    while length := name[position]:
+        labels.append(name[position + 1 : position + 1 + length].decode("utf-8", "replace").lower())
+        position += 1 + length
+    return labels
+
+
+def address_records(
+    found: Sequence[Candidate], ttl: int, asked: Asked, reply: Reply, resolve: Resolve, limit: int
+) -> None:
+    """Add the addresses of instances, each once and at most `limit` (0: all); or one host name, when there are none."""
+    answer, name, kind = reply.answer, asked.name, asked.kind
+    heads = {4: address_head(b"1234", ttl), 16: address_head(bytes(16), ttl)}
+    seen: set[bytes] = set()
+    host = b""
+    enough = min(limit or asked.cap + 1, asked.cap + 1)
+    for one in found:
+        end = one.endpoint(kind)
+        if end is None:
+            continue
+        packed = end.packed or (end.fallback if end.host == name else b"")
+        if not packed:
+            host = host or end.host
+        elif packed not in seen and fits(packed, kind):
+            seen.add(packed)
+            answer.append((name, heads[len(packed)] + packed, b""))
+            if len(answer) == enough:
+                return
+    if host and not answer:
+        answer.append(cname(name, ttl, host))
+        answer.extend(_led_to(host, ttl, asked, resolve))
+
+
+def _led_to(host: bytes, ttl: int, asked: Asked, resolve: Resolve) -> list[Record]:
+    """The aliases and addresses that a host name leads to, with the service's TTL."""
+    more = [with_ttl(item, ttl) for item in resolve(host) if kind_of(item) in (CNAME, A, AAAA)]
+    return more[:MAX_RESOLVED] if asked.brief else more
+
+
+def srv_records(found: Sequence[Candidate], ttl: int, asked: Asked, reply: Reply, resolve: Resolve) -> None:
+    """Add the SRV records of instances, each once, and the addresses and texts of their targets."""
+    answer, additional, suffix = reply.answer, reply.additional, asked.suffix
+    seen: set[tuple[str, str, int]] = set()
+    named: set[bytes] = set()  # targets whose address, and nodes whose texts are there already
+    heads = {4: address_head(b"1234", ttl), 16: address_head(bytes(16), ttl)}
+    for one in found:
+        if one.key in seen:
+            continue
+        seen.add(one.key)
+        if one.any is not None:
+            packed, target = _target(one.any, asked)
+            answer.append(srv(asked.name, ttl, one.weight, one.port, target))
+            if target not in named:
+                named.add(target)
+                if packed:
+                    additional.append((target, heads[len(packed)] + packed, b""))
+                else:
+                    additional.extend(_led_to(target, ttl, asked, resolve))
+        if one.texts and one.named and (one.named not in named):
+            named.add(one.named)
+            owner = one.named + suffix
+            additional.extend(record(owner, TXT, ttl, text) for text in one.texts)
+        if len(answer) > asked.cap:
+            return
+
+
+def _target(end: Endpoint, asked: Asked) -> tuple[bytes, bytes]:
+    """The address and the target's name of an SRV record."""
+    if end.packed:
+        return end.packed, end.stem + asked.suffix
+    if end.fallback and end.host == asked.name:
+        return end.fallback, end.fallback_stem + asked.suffix
+    return b"", end.host

@@ -1,0 +1,120 @@
+"""DNS over TCP (RFC 7766): many questions on one connection, each behind its length."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from pyconsul.agent.dnsd.responder import Later, Responder
+
+IDLE = 10.0  # seconds without a whole question after which a connection is closed
+CONNECTIONS = 128  # of one client at a time
+WAITING = 64  # questions of a connection that may wait for recursors; reading stops until there are fewer
+_SHORTEST = 12  # bytes of a question; less is no DNS
+
+
+@dataclass(slots=True)
+class Clients:
+    """The open connections: how many of each client, and all of them."""
+
+    counts: Counter[str]
+    streams: set[Stream]
+
+
+class Stream(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, responder: Responder, clients: Clients, tasks: set[asyncio.Task[None]]) -> None:
+        self._responder, self._clients, self._tasks = responder, clients, tasks
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._client = ""
+        self._full = False  # the client does not read its answers
+        self._waiting = 0
+        self._active = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport: asyncio.Transport = transport
+        self._client = (transport.get_extra_info("peername") or ("",))[0]
+        self._clients.counts[self._client] += 1
+        self._clients.streams.add(self)
+        if self._clients.counts[self._client] > CONNECTIONS:
+            transport.abort()
+            return
+        self._timer = self._loop.call_later(IDLE, self._check)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clients.streams.discard(self)
+        self._clients.counts[self._client] -= 1
+        if not self._clients.counts[self._client]:
+            del self._clients.counts[self._client]
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def _check(self) -> None:
+        """Close when no whole question came for a while, and none is being answered."""
+        left = self._active + IDLE - self._loop.time()
+        if left > 0 or self._waiting:
+            self._timer = self._loop.call_later(max(left, 1.0), self._check)
+        else:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._work()
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._work()
+
+    def _work(self) -> None:
+        """Answer the whole questions that have come, for as long as there is room for answers."""
+        buffer, start = self._buffer, 0
+        while not self._full and self._waiting < WAITING and len(buffer) - start >= 2:
+            length = buffer[start] << 8 | buffer[start + 1]
+            if length < _SHORTEST:
+                self._transport.close()
+                return
+            if len(buffer) - start - 2 < length:
+                break
+            self._ask(bytes(buffer[start + 2 : start + 2 + length]))
+            start += 2 + length
+        del buffer[:start]
+        if self._transport.is_closing():
+            return
+        if self._full or self._waiting >= WAITING:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _ask(self, packet: bytes) -> None:
+        self._active = self._loop.time()
+        found = self._responder.respond(packet, False, self._client)
+        if isinstance(found, Later):
+            self._waiting += 1
+            task = self._loop.create_task(self._finish(found, packet[:2]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif found is not None:
+            self._answer(packet[:2], found)
+
+    async def _finish(self, later: Later, number: bytes) -> None:
+        try:
+            self._answer(number, await later.finish())
+        finally:
+            self._waiting -= 1
+            self._work()
+
+    def _answer(self, number: bytes, found: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write((len(found) + 2).to_bytes(2) + number + found)

@@ -1,0 +1,103 @@
+"""Cuts answers to what a client can receive: record limits and sizes of UDP, and the 64 KiB of TCP.
+
+Consul's rules: without EDNS an answer has at most `udp_answer_limit` records and is measured as if names were not
+compressed; otherwise its size decides.  At least one record stays.  TC is set only with `enable_truncate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pyconsul.agent.dnsd.question import Question
+from pyconsul.agent.dnsd.reply import Reply
+from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire import CNAME, HEADER, SRV, Record, kind_of
+
+PLAIN_SIZE = 512  # bytes of an answer over UDP without EDNS (RFC 1035, section 4.2.1)
+UDP_SIZE = 65535 - 68  # bytes that a datagram can have at most
+TCP_SIZE = 65535 - 12
+MOST_ANSWERS = 8  # records over UDP without EDNS, whatever the configuration says
+TCP_ANSWERS = 4096
+TCP_SRV_ANSWERS = 1024
+_UDP_HEADER = 8
+_SMALLEST = 16  # bytes of the smallest record: a pointer, its head and an IPv4 address
+
+
+def room(question: Question, udp: bool) -> int:
+    """How many bytes the client can receive."""
+    if not udp:
+        return TCP_SIZE
+    asked = question.edns.size if question.edns is not None else 0
+    return min(max(asked, PLAIN_SIZE), UDP_SIZE)
+
+
+def cap(question: Question, udp: bool, settings: Settings) -> int:
+    """How many records an answer can have at most; when there are more, it is cut."""
+    if not udp:
+        return TCP_SRV_ANSWERS if question.kind == SRV else TCP_ANSWERS
+    space = room(question, udp)
+    return max(0, min(MOST_ANSWERS, settings.udp_answer_limit)) if space == PLAIN_SIZE else space // _SMALLEST
+
+
+def trim(reply: Reply, question: Question, udp: bool, settings: Settings, opt_size: int) -> None:
+    """Cut a reply to the client's limits, and note when that left something out."""
+    before = len(reply.answer)
+    compressed = not settings.disable_compression
+    most = cap(question, udp, settings)
+    if before > most:
+        _keep(reply, most)
+        if udp:
+            compressed = False
+    limit = room(question, udp) - (_UDP_HEADER if udp else 0) - HEADER.size - len(question.wire) - opt_size
+    everything = [*reply.answer, *reply.authority, *reply.additional]
+    if len(reply.answer) > 1 and _size(everything, {question.name}, compressed) > limit:
+        reply.authority = []
+        _keep(reply, max(1, _fitting(reply, question.name, limit, compressed)))
+    reply.truncated = settings.enable_truncate and len(reply.answer) < before
+
+
+def _keep(reply: Reply, count: int) -> None:
+    """Keep the first records of the answer, and what belongs to them."""
+    del reply.answer[count:]
+    if reply.additional:
+        index, kept = _index(reply.additional), set[bytes]()
+        reply.additional = [more for item in reply.answer for more in _belonging(item, index, kept)]
+
+
+def _index(records: Sequence[Record]) -> dict[bytes, Record]:
+    """The first record of each owner, whose name is in lower case."""
+    index: dict[bytes, Record] = {}
+    for item in records:
+        index.setdefault(item[0].lower(), item)
+    return index
+
+
+def _belonging(item: Record, index: Mapping[bytes, Record], kept: set[bytes]) -> Iterator[Record]:
+    """The address of an SRV record's target, along aliases, unless it was kept before."""
+    target = item[2].lower() if kind_of(item) == SRV else b""
+    while target and target not in kept and (found := index.get(target)) is not None:
+        kept.add(target)
+        yield found
+        target = found[2].lower() if kind_of(found) == CNAME else b""
+
+
+def _fitting(reply: Reply, name: bytes, limit: int, compressed: bool) -> int:
+    """How many of the answer's records fit, with what belongs to them."""
+    index, kept, known = _index(reply.additional), set[bytes](), {name}
+    for number, item in enumerate(reply.answer):
+        limit -= _size((item, *_belonging(item, index, kept)), known, compressed)
+        if limit < 0:
+            return number
+    return len(reply.answer)
+
+
+def _size(records: Sequence[Record], known: set[bytes], compressed: bool) -> int:
+    """How many bytes records take behind names that are known already; learns the names."""
+    if not compressed:
+        return sum(len(owner) + len(rest) for owner, rest, _ in records)
+    total = 0
+    for owner, rest, target in records:
+        total += len(rest) + (2 if owner in known else len(owner))
+        known.add(owner)
+        known.add(target)
+    return total

@@ -1,0 +1,1 @@
+"""Engines make changesets durable; the writer batches operations and installs what an engine has accepted."""

@@ -1,0 +1,44 @@
+"""What an engine is: it makes changesets durable, in order.
+
+Nothing above may know which engine is there.  One test suite runs against all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from pyconsul.agent.state.draft import Changeset
+
+
+class EngineError(Exception):
+    """The engine could not make a changeset durable; nothing of it was kept.  The text says why, for an operator."""
+
+
+class Loaded:
+    """What an engine held when it was opened: (table name, row) of each row, and the index of the last commit."""
+
+    __slots__ = ("index", "rows")
+
+    def __init__(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        self.rows, self.index = rows, index
+
+
+class Engine(Protocol):
+    """A place where changesets last."""
+
+    def load(self) -> Loaded:
+        """Open, and read everything.  Raises EngineError with instructions when that is not safe."""
+
+    async def commit(self, changesets: Sequence[Changeset]) -> int:
+        """Make changesets durable, all or none, and return the index of the last.
+
+        Each carries the index it proposes; they follow the last commit without a gap.
+        Raises EngineError when they could not be kept; the engine can be used again.
+        """
+
+    async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        """Put other rows in place of everything, all or nothing (a snapshot is restored)."""
+
+    async def close(self) -> None:
+        """Finish what was begun, and close."""

@@ -1,0 +1,30 @@
+"""Alias checks: the health of another service instance, or of a node, as one status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
+
+
+def alias_result(checks: Iterable[HealthCheck], node: str, service_id: str, service_exists: bool) -> tuple[str, str]:
+    """The status and output of a check that follows `service_id` on `node` (empty: this node).
+
+    The node's own checks count too.  The first critical check decides; else the last warning one.
+    """
+    status, output, found = PASSING, "No checks found.", False
+    for check in checks:
+        if node and check.node != node:
+            continue
+        if check.service_id and check.service_id != service_id:
+            continue
+        found = found or check.service_id == service_id
+        if check.status in (CRITICAL, WARNING):
+            status, output = check.status, f'Aliased check "{check.name}" failing: {check.output}'
+            if status == CRITICAL:
+                break
+        elif status == PASSING:
+            output = "All checks passing."
+    if not found and not service_exists:
+        return CRITICAL, f"Service {service_id} could not be found on node {node}"
+    return status, output

@@ -1,0 +1,73 @@
+"""Making a TCP connection, with TLS if asked for: every address of the host in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TypeVar
+
+from pyconsul.agent.health.runners.goerror import dial_error
+
+Address = tuple[socket.AddressFamily, tuple[str, int]]
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class DialError(Exception):
+    """No connection came about; the text says why, such as `dial tcp 127.0.0.1:1: connect: connection refused`."""
+
+
+async def dial(
+    protocol: Callable[[], P],
+    host: str,
+    port: str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    server_name: str = "",
+    allowed: float | None = None,
+) -> tuple[asyncio.Transport, P]:
+    """Connect within `allowed` seconds (None: the caller sees to that); raises DialError."""
+    tried = host
+    try:
+        async with asyncio.timeout(allowed):
+            addresses = await resolve(host, port, socket.SOCK_STREAM)
+            tried = addresses[0][1][0]
+            return await _first(protocol, addresses, tls, server_name or host or "localhost")
+    except OSError as error:  # a timeout is one, too
+        if allowed is None and isinstance(error, TimeoutError) and error.errno is None:
+            raise
+        raise DialError(dial_error("tcp", tried, port, error)) from error
+
+
+async def resolve(host: str, port: str, kind: socket.SocketKind) -> list[Address]:
+    """The addresses of a host, in the order to try them; an empty host is this machine.  Raises OSError."""
+    if port.isdigit() and is_ipv4(host):
+        return [(socket.AF_INET, (host, int(port)))]
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host or "localhost", port, type=kind)
+    except UnicodeError:  # a name that cannot be one, such as `a..b`
+        raise socket.gaierror(socket.EAI_NONAME, "no such host") from None
+    return [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
+
+
+def is_ipv4(host: str) -> bool:
+    """Is this an address rather than a name?"""
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+async def _first(
+    protocol: Callable[[], P], addresses: list[Address], tls: ssl.SSLContext | None, name: str
+) -> tuple[asyncio.Transport, P]:
+    loop = asyncio.get_running_loop()
+    first_error: OSError | None = None
+    for _, (address, port) in addresses:
+        try:
+            return await loop.create_connection(protocol, address, port, ssl=tls, server_hostname=name if tls else None)
+        except OSError as error:
+            first_error = first_error or error
+    raise first_error or OSError("no address")

@@ -1,0 +1,45 @@
+"""What a run of a check finds, and the part of its output that is kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    """One run: `passing`, `warning` or `critical`, and what to show for it."""
+
+    status: str
+    output: str
+
+
+class Tail:
+    """The last `limit` bytes of what is written to it, and how many there were in all."""
+
+    __slots__ = ("_data", "limit", "total")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.total = 0
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Add data; what no longer fits is forgotten, oldest first."""
+        self.total += len(data)
+        self._data += data[-self.limit :]
+        if len(self._data) > self.limit:
+            del self._data[: -self.limit]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.total = 0
+        self._data.clear()
+
+    def text(self) -> str:
+        """The kept bytes as text."""
+        return self._data.decode(errors="replace")
+
+    def captured(self) -> str:
+        """The kept bytes, after a note when they are not all."""
+        if self.total <= self.limit:
+            return self.text()
+        return f"Captured {self.limit} of {self.total} bytes\n...\n{self.text()}"

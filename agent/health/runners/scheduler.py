@@ -1,0 +1,239 @@
+"""Runs all checks of one agent: one timer for the earliest deadline, one task for each run, never two runs of the same check.
+
+A check that hangs holds only its own place: runs are bounded in number by kind, far above what a healthy machine needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from random import Random
+
+from pyconsul.agent.health.alias import alias_result
+from pyconsul.agent.health.definition import (
+    DEFAULT_OUTPUT_SIZE,
+    CheckDefinition,
+    check_type,
+    output_limit,
+    seconds_between,
+)
+from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.health.followers import Followers
+from pyconsul.agent.health.runners.result import Result
+from pyconsul.agent.health.runners.run import Runners
+from pyconsul.agent.health.runners.tls import ContextMaker, check_context
+from pyconsul.agent.health.thresholds import Thresholds, thresholds_of
+from pyconsul.agent.health.timetable import Timetable
+from pyconsul.agent.health.ttl import TTLState, limit_report
+from pyconsul.agent.model.check import CRITICAL, HealthCheck
+
+logger = logging.getLogger(__name__)
+
+Notify = Callable[[str, str, str], None]
+AliasView = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
+
+LOCAL_ALIAS_SECONDS = 60.0  # how often an alias of this node is looked at when nothing was said of it
+REMOTE_ALIAS_SECONDS = 1.0
+MAX_RUNS = 512
+PROCESS_KINDS = frozenset({"script", "docker", "os_service"})
+
+
+class _Entry:
+    """A scheduled check."""
+
+    __slots__ = ("definition", "kind", "result", "run", "thresholds", "ttl")
+
+    def __init__(self, definition: CheckDefinition, kind: str, now: float) -> None:
+        self.definition = definition
+        self.kind = kind
+        self.thresholds: Thresholds = thresholds_of(definition)
+        self.ttl = TTLState(definition.ttl / SECOND, now) if kind == "ttl" else None
+        self.run: asyncio.Task[None] | None = None
+        self.result: tuple[str, str] | None = None  # an alias's last one
+
+
+class CheckScheduler:
+    """The agent's checks by key.  `notify(key, status, output)` is called on the loop for every result that counts.
+
+    `alias_view(node, service_id)` gives the checks of a node (empty: this one) and whether it has the service.
+    """
+
+    def __init__(
+        self,
+        notify: Notify,
+        rng: Random,
+        *,
+        alias_view: AliasView | None = None,
+        output_max_size: int = DEFAULT_OUTPUT_SIZE,
+        tls_context: ContextMaker = check_context,
+    ) -> None:
+        self._notify = notify
+        self._rng = rng
+        self._alias_view = alias_view
+        self._output_max_size = output_max_size
+        self._runners = Runners(tls_context, output_max_size)
+        self._entries: dict[str, _Entry] = {}
+        self._timetable = Timetable()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._waiting: dict[bool, deque[str]] = {False: deque(), True: deque()}
+        self._running = {False: 0, True: 0}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._followers = Followers()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def add(self, key: str, definition: CheckDefinition, status: str = "") -> None:
+        """Run a check from now on, instead of what had this key; an unchanged check goes on as it was.
+
+        The first run comes at a random moment within the interval.  Must be called on the loop.
+        """
+        now = self._now()
+        old = self._entries.get(key)
+        if old is not None and old.definition == definition and old.ttl is None:
+            return
+        self.remove(key)
+        kind = check_type(definition)
+        entry = self._entries[key] = _Entry(definition, kind, now)
+        if entry.ttl is not None:
+            self._timetable.put(key, entry.ttl.deadline)
+        elif kind == "alias":
+            self._followers.add(key, definition)
+            self._timetable.put(key, now)
+        elif kind:
+            self._timetable.put(key, now + self._rng.random() * seconds_between(definition))
+        self.refresh_aliases("", definition.service_id)
+
+    def remove(self, key: str) -> None:
+        """Stop running a check; a run under way is abandoned and its result is not told."""
+        entry = self._entries.pop(key, None)
+        self._timetable.remove(key)
+        if entry is None:
+            return
+        self._followers.remove(key, entry.definition)
+        if entry.run is not None:
+            entry.run.cancel()
+        self.refresh_aliases("", entry.definition.service_id)
+
+    def is_ttl(self, key: str) -> bool:
+        """Is there a TTL check of this key?"""
+        entry = self._entries.get(key)
+        return entry is not None and entry.ttl is not None
+
+    def ttl_update(self, key: str, status: str, output: str) -> str:
+        """Somebody reported on a TTL check: tell the status and start its time again.  Gives the output as kept, maybe cut.
+
+        Raises KeyError when the check is not one with a TTL.
+        """
+        entry = self._entries[key]
+        if entry.ttl is None:
+            raise KeyError(key)
+        kept = limit_report(output, output_limit(entry.definition, self._output_max_size))
+        entry.ttl.report(kept, self._now())
+        self._timetable.put(key, entry.ttl.deadline)
+        self._set_timer()
+        self._tell(key, entry, status, kept)
+        return kept
+
+    def refresh_aliases(self, node: str, service_id: str = "") -> None:
+        """Something about the checks of a node (empty: this one) changed: look again at the aliases that follow it."""
+        keys = self._followers.of(node, service_id)
+        for key in keys:
+            self._timetable.put(key, self._now())
+        self._set_timer()
+
+    async def stop(self) -> None:
+        """End all checks, and wait until their runs have ended."""
+        for key in list(self._entries):
+            self.remove(key)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _set_timer(self) -> None:
+        due = self._timetable.next_due()
+        if due is not None and self._timer is not None and self._timer_due <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer_due = due
+            self._timer = asyncio.get_running_loop().call_at(due, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        for key in self._timetable.pop_due(self._now()):
+            entry = self._entries[key]
+            if entry.ttl is not None:
+                self._tell(key, entry, CRITICAL, entry.ttl.expired_output())
+            elif entry.kind == "alias":
+                self._look_at_alias(key, entry)
+            else:
+                self._begin(key, entry)
+        self._set_timer()
+
+    def _tell(self, key: str, entry: _Entry, status: str, output: str) -> None:
+        try:
+            self._notify(key, status, output)
+        except Exception:
+            logger.exception("the result of check %s could not be taken", key)
+        if entry.kind != "alias":
+            self.refresh_aliases("", entry.definition.service_id)
+
+    def _look_at_alias(self, key: str, entry: _Entry) -> None:
+        node, service_id = entry.definition.alias_node, entry.definition.alias_service
+        self._timetable.put(key, self._now() + (REMOTE_ALIAS_SECONDS if node else LOCAL_ALIAS_SECONDS))
+        if self._alias_view is None:
+            return
+        checks, exists = self._alias_view(node, service_id)
+        result = alias_result(checks, node, service_id, exists)
+        if result != entry.result:
+            entry.result = result
+            self._tell(key, entry, *result)
+
+    def _begin(self, key: str, entry: _Entry) -> None:
+        heavy = entry.kind in PROCESS_KINDS
+        if entry.run is not None:
+            return
+        if self._running[heavy] >= MAX_RUNS:
+            self._waiting[heavy].append(key)
+            return
+        self._running[heavy] += 1
+        task = entry.run = asyncio.get_running_loop().create_task(self._run(key, entry))
+        self._tasks.add(task)
+        # A callback, because a task that is cancelled before it began runs no `finally` of its own.
+        task.add_done_callback(lambda _: self._end(entry, task))
+
+    async def _run(self, key: str, entry: _Entry) -> None:
+        try:
+            result = await self._runners.run(entry.kind, entry.definition)
+        except Exception as error:
+            logger.exception("check %s could not be run", key)
+            result = Result(CRITICAL, f"check could not be run: {error}")
+        if self._entries.get(key) is not entry:
+            return
+        self._timetable.put(key, self._now() + seconds_between(entry.definition))
+        self._set_timer()
+        status = entry.thresholds.status_after(result.status)
+        if status is not None:
+            self._tell(key, entry, status, result.output)
+
+    def _end(self, entry: _Entry, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        entry.run = None
+        heavy = entry.kind in PROCESS_KINDS
+        self._running[heavy] -= 1
+        while self._waiting[heavy]:
+            key = self._waiting[heavy].popleft()
+            waiting = self._entries.get(key)
+            if waiting is not None and waiting.run is None:
+                self._begin(key, waiting)
+                return

@@ -1,0 +1,98 @@
+"""Script checks: a program's exit code is the status (0 passing, 1 warning, else critical), what it prints is the output."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+
+from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
+from pyconsul.agent.health.duration import SECOND, format_duration
+from pyconsul.agent.health.runners.goerror import phrase
+from pyconsul.agent.health.runners.result import Result, Tail
+from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
+
+TIMEOUT = 30.0  # seconds a script may take that has no timeout of its own
+
+
+def status_of_exit(code: int) -> str:
+    """The status that an exit code stands for."""
+    return PASSING if code == 0 else WARNING if code == 1 else CRITICAL
+
+
+class _Watch(asyncio.SubprocessProtocol):
+    """Collects what a program prints.  `exited`: it has ended; `finished`: nobody holds its output open any longer, either."""
+
+    def __init__(self, tail: Tail, loop: asyncio.AbstractEventLoop) -> None:
+        self.tail = tail
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        self.tail.write(data if isinstance(data, bytes) else data.encode())
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def process_exited(self) -> None:
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+
+async def run_script(definition: CheckDefinition, agent_limit: int = DEFAULT_OUTPUT_SIZE) -> Result:
+    """Run the program in a process group of its own; when its time is up, the whole group is killed."""
+    tail = Tail(output_limit(definition, agent_limit))
+    allowed = seconds_allowed(definition, TIMEOUT)
+    code = await run_program(definition.script_args, tail, allowed)
+    if isinstance(code, str):
+        return Result(CRITICAL, code)
+    if code is None:
+        return Result(CRITICAL, _timed_out(allowed, tail))
+    return Result(status_of_exit(code), tail.captured())
+
+
+async def run_program(arguments: list[str], tail: Tail, allowed: float) -> int | str | None:
+    """Run a program until it ends and its output is closed: its exit code, or why it did not start, or None for a timeout."""
+    loop = asyncio.get_running_loop()
+    watch = _Watch(tail, loop)
+    try:
+        # A program may leave children behind that keep the pipe open: the group lets them be killed with it.
+        transport, _ = await loop.subprocess_exec(
+            lambda: watch, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
+        )
+    except (OSError, ValueError) as error:
+        return start_fault(arguments[0], error)
+    try:
+        async with asyncio.timeout(allowed):
+            await watch.closed
+            await watch.exited
+        return transport.get_returncode()
+    except TimeoutError:
+        return None
+    finally:
+        if not (watch.exited.done() and watch.closed.done()):
+            _kill_group(transport.get_pid())
+            await watch.exited
+        transport.close()
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _timed_out(allowed: float, tail: Tail) -> str:
+    text = f"Timed out ({format_duration(round(allowed * SECOND))}) running check"
+    return f"{text}\n\n{tail.captured()}" if tail.total else text
+
+
+def start_fault(program: str, error: Exception) -> str:
+    """Why a program could not be started."""
+    if not isinstance(error, OSError):
+        return f"fork/exec {program}: invalid argument"
+    if "/" not in program and isinstance(error, FileNotFoundError):
+        return f'exec: "{program}": executable file not found in $PATH'
+    return f"fork/exec {program}: {phrase(error)}"

@@ -1,0 +1,34 @@
+"""TLS settings for checks, made once for each kind."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+ContextMaker = Callable[[bool], ssl.SSLContext]
+
+
+def check_context(skip_verify: bool) -> ssl.SSLContext:
+    """A client's context; with `skip_verify` any certificate will do."""
+    context = ssl.create_default_context()
+    if skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class TLSContexts:
+    """The contexts that are in use; `make` is called once for each kind, on a thread, because loading certificates takes time."""
+
+    def __init__(self, make: ContextMaker = check_context) -> None:
+        self._make = make
+        self._made: dict[bool, ssl.SSLContext] = {}
+        self._lock = asyncio.Lock()
+
+    async def load(self, skip_verify: bool) -> ssl.SSLContext:
+        """The context of one kind."""
+        async with self._lock:
+            if skip_verify not in self._made:
+                self._made[skip_verify] = await asyncio.to_thread(self._make, skip_verify)
+        return self._made[skip_verify]

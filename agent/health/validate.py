@@ -1,0 +1,73 @@
+"""Which check definitions an agent takes, and the texts it refuses the others with."""
+
+from __future__ import annotations
+
+from pyconsul.agent.health.definition import CheckDefinition, is_alias
+from pyconsul.agent.health.error import CheckError
+
+STATUSES = ("passing", "warning", "critical")
+NO_SCRIPTS = "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
+NO_LOCAL_SCRIPTS = (
+    "Scripts are disabled on this agent; to enable, configure "
+    "'enable_script_checks' or 'enable_local_script_checks' to true"
+)
+
+
+def validate(
+    definition: CheckDefinition, enable_script_checks: bool, *, of_service: bool = False, from_file: bool = False
+) -> None:
+    """Raise CheckError when the agent must refuse the check.
+
+    `of_service`: the check is part of a service's registration, where a name is not needed.  `from_file`: it comes from the
+    agent's own configuration, for which `enable_script_checks` is to include `enable_local_script_checks`.
+    """
+    if of_service:
+        _kind_or_refuse(definition)
+        _known_status(definition, "Status for checks must 'passing', 'warning', 'critical'")
+    else:
+        if not definition.name:
+            raise CheckError("Missing check name")
+        _known_status(definition, "Bad check status")
+        _kind_or_refuse(definition)
+    if definition.script_args and not enable_script_checks:
+        raise CheckError(NO_LOCAL_SCRIPTS if from_file else NO_SCRIPTS, status=500)
+
+
+def _known_status(definition: CheckDefinition, text: str) -> None:
+    if definition.status and definition.status not in STATUSES:
+        raise CheckError(text)
+
+
+def _kind_or_refuse(definition: CheckDefinition) -> None:
+    fault = kind_fault(definition)
+    if fault:
+        raise CheckError(f"Invalid check: {fault}")
+
+
+def kind_fault(definition: CheckDefinition) -> str:
+    """What is wrong with how the check is to be run; empty when nothing is."""
+    polled = needs_interval(definition)
+    alias = is_alias(definition)
+    rules = (
+        (definition.interval > 0 and definition.ttl > 0, "Interval and TTL cannot both be specified"),
+        (
+            polled and definition.interval <= 0,
+            "Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks",
+        ),
+        (polled and alias, "Interval cannot be set for Alias checks"),
+        (alias and definition.ttl > 0, "TTL must be not be set for Alias checks"),
+        (not polled and not alias and definition.ttl <= 0, "TTL must be > 0 for TTL checks"),
+        (definition.output_max_size < 0, "MaxOutputMaxSize must be positive"),
+        (
+            definition.failures_before_warning > definition.failures_before_critical,
+            "FailuresBeforeWarning can't be higher than FailuresBeforeCritical",
+        ),
+    )
+    return next((text for broken, text in rules if broken), "")
+
+
+def needs_interval(definition: CheckDefinition) -> bool:
+    """Is this a check that the agent runs again and again?"""
+    kinds = (definition.script_args, definition.http, definition.tcp, definition.udp, definition.grpc,
+             definition.h2ping, definition.os_service)  # fmt: skip
+    return any(kinds)

@@ -1,0 +1,71 @@
+"""What handlers give back: a finished `Answer`, or a `Query` whose `Result` may be waited for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+JSON: Headers = ((b"Content-Type", b"application/json"),)
+TEXT: Headers = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+
+encode = msgspec.json.Encoder().encode
+
+
+class Answer:
+    """A finished response: `body` is sent as it is; a `stream` instead of it, part by part as it comes."""
+
+    __slots__ = ("body", "headers", "status", "stream")
+
+    def __init__(
+        self, status: int = 200, body: bytes = b"", headers: Headers = (), stream: AsyncIterator[bytes] | None = None
+    ) -> None:
+        self.status, self.body, self.headers, self.stream = status, body, headers, stream
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:
+    """An answer whose body is the value's JSON."""
+    return Answer(status, encode(value), JSON)
+
+
+TRUE = Answer(200, b"true", JSON)
+FALSE = Answer(200, b"false", JSON)
+EMPTY = Answer(200, b"", JSON)  # what Consul's agent endpoints answer when there is nothing to say
+
+
+class Result:
+    """What a read found.
+
+    value: anything msgspec encodes; bytes are sent as they are.
+    index: the answer's X-Consul-Index; a blocking query returns once it passes the caller's.
+    topics, prefixes: what could change the answer (see `state.watch`): its watchers and its cached bytes live by them.
+    cacheable: False where `index` depends on more than the topics.
+    """
+
+    __slots__ = ("cacheable", "headers", "index", "prefixes", "status", "topics", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        index: int,
+        topics: tuple[str, ...] = (),
+        prefixes: tuple[str, ...] = (),
+        *,
+        status: int = 200,
+        headers: Headers = JSON,
+        cacheable: bool = True,
+    ) -> None:
+        self.value, self.index, self.topics, self.prefixes = value, index, topics, prefixes
+        self.status, self.headers, self.cacheable = status, headers, cacheable
+
+
+class Query:
+    """A read that can be waited for: run once, or again and again until its index passes the caller's."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: Callable[[], Result]) -> None:
+        self.read = read

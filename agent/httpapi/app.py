@@ -1,0 +1,186 @@
+"""The application: from a request to its route, its handler, and an answer with Consul's headers."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+import msgspec
+
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.httpapi import blocking
+from pyconsul.agent.httpapi.answer import JSON, TEXT, Answer, Headers, Query, Result, encode
+from pyconsul.agent.httpapi.cache import AnswerCache
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
+from pyconsul.agent.httpapi.request import Request, method_not_allowed, wait_options
+from pyconsul.agent.httpapi.router import Handled, Route, Router
+from pyconsul.agent.model.duration import parse_duration
+from pyconsul.agent.state.errors import Refused
+
+GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
+BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+log = logging.getLogger("agent.http")
+
+
+class App:
+    """The HTTP API of one agent."""
+
+    def __init__(self, context: Context, routes: Iterable[Route], cache: AnswerCache) -> None:
+        self.context = context
+        self.cache = cache
+        self._router = Router(routes)
+        policy = b"allow"
+        if context.config.acl.enabled:
+            policy = context.config.acl.default_policy.encode()
+        given = context.config.http_config.response_headers or {}
+        self._common: Headers = (
+            (b"Vary", b"Accept-Encoding"),
+            (b"X-Consul-Default-Acl-Policy", policy),
+            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()),
+        )
+
+    def begin(self, request: Request) -> Answer | Awaitable[Answer]:
+        """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
+        raw_path = request.target.partition(b"?")[0]
+        if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
+            return _sized(Answer(400, b"400 Bad Request", TEXT), request)
+        path = raw_path.decode("latin-1")
+        found = self._router.find(path)
+        if found is None or "//" in path or "/." in path:
+            if (elsewhere := self._router.redirect(path)) is not None:
+                return _sized(_redirect(request, elsewhere), request)
+            if found is None:
+                return _sized(_unknown_path(path), request)
+        route, request.tail = found
+        if request.method == "GET" and (known := self.cache.get(request.target)) is not None:
+            return _sized(known.answer, request)
+        try:
+            handled = self._handle(route, request)
+            if isinstance(handled, Query):
+                handled = self._run(handled, route, request)
+            if isinstance(handled, Answer):
+                return self._complete(handled, request)
+        except Exception as error:
+            return self._complete(_failure(error, route, request), request)
+        return self._finish(handled, route, request)
+
+    def _handle(self, route: Route, request: Request) -> Handled | Awaitable[Handled]:
+        if request.method == "OPTIONS":
+            return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
+        if request.method not in route.methods:
+            raise method_not_allowed(request.method, route.methods)
+        if request.query and route.reads:
+            _check_options(request, self.context.config.datacenter)
+        return route.handler(self.context, request)
+
+    def _run(self, query: Query, route: Route, request: Request) -> Answer | Awaitable[Answer]:
+        """A query's answer, at once when it need not wait."""
+        result = query.read()
+        if request.query:
+            index, wait = wait_options(request)
+            if 0 < index >= result.index:
+                return self._wait(query, result, index, wait, route, request)
+        return self._fresh(result, route, request)
+
+    async def _wait(
+        self, query: Query, result: Result, index: int, wait: float, route: Route, request: Request
+    ) -> Answer:
+        context = self.context
+        result = await blocking.wait(query, result, index, wait, context.watches, context.rng)
+        return self._fresh(result, route, request) if result.index > index else _encoded(result, route, request)
+
+    def _fresh(self, result: Result, route: Route, request: Request) -> Answer:
+        """An answer that holds until something it depends on changes; what was made for one caller may serve the next."""
+        if result.cacheable and (known := self.cache.get(request.target)) is not None:
+            return Answer(known.answer.status, known.answer.body, known.answer.headers[: -len(self._common)])
+        answer = _encoded(result, route, request)
+        if result.cacheable:
+            kept = Answer(answer.status, answer.body, (*answer.headers, *self._common))
+            self.cache.put(request.target, kept, result.topics, result.prefixes)
+        return answer
+
+    async def _finish(self, handled: Awaitable[Handled], route: Route, request: Request) -> Answer:
+        try:
+            answer = await handled
+            if isinstance(answer, Query):
+                ran = self._run(answer, route, request)
+                answer = ran if isinstance(ran, Answer) else await ran
+        except Exception as error:
+            answer = _failure(error, route, request)
+        return self._complete(answer, request)
+
+    def _complete(self, answer: Answer, request: Request) -> Answer:
+        return _sized(Answer(answer.status, answer.body, (*answer.headers, *self._common), answer.stream), request)
+
+
+def _failure(error: Exception, route: Route, request: Request) -> Answer:
+    if isinstance(error, HTTPError):
+        return Answer(error.status, error.text.encode(), (*TEXT, *error.headers))
+    if isinstance(error, Refused | EngineError):
+        return Answer(500, str(error).encode(), TEXT)
+    log.error("%s %s failed", request.method, route.pattern, exc_info=error)
+    return Answer(500, b"internal error; the agent's log says more", TEXT)
+
+
+def _check_options(request: Request, datacenter: str) -> None:
+    if "stale" in request and "consistent" in request:
+        raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
+    if max_stale := request.params.get("max_stale"):
+        try:
+            parse_duration(max_stale)
+        except ValueError:
+            raise bad_request(f'Invalid max_stale value "{max_stale}"') from None
+    if request.params.get("dc", datacenter) not in (datacenter, ""):
+        raise server_error("No path to datacenter")
+
+
+def _encoded(result: Result, route: Route, request: Request) -> Answer:
+    body: Any = result.value
+    if not isinstance(body, bytes):
+        body = encode(body)
+        if "pretty" in request:
+            body = msgspec.json.format(body, indent=4)
+    headers = [
+        *result.headers,
+        (b"X-Consul-Index", b"%d" % max(1, result.index)),
+        (b"X-Consul-KnownLeader", b"true"),
+        (b"X-Consul-LastContact", b"0"),
+    ]
+    if route.consistency:
+        level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
+        headers.append((b"X-Consul-Effective-Consistency", level))
+    return Answer(result.status, body, tuple(headers))
+
+
+def _sized(answer: Answer, request: Request) -> Answer:
+    """Compress a long body for those who ask for it, and say how long it is."""
+    body, headers = answer.body, answer.headers
+    if answer.stream is not None:
+        return answer
+    if len(body) >= GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+        headers = (*headers, (b"Content-Encoding", b"gzip"))
+    return Answer(answer.status, body, (*headers, (b"Content-Length", b"%d" % len(body))))
+
+
+def _redirect(request: Request, elsewhere: str) -> Answer:
+    location = elsewhere.encode("latin-1") + (b"?" + request.query if request.query else b"")
+    headers: Headers = ((b"Location", location),)
+    if request.method not in ("GET", "HEAD"):
+        return Answer(307, b"", headers)
+    link = location.replace(b"&", b"&amp;").replace(b'"', b"&#34;")
+    body = b'<a href="%s">Temporary Redirect</a>.\n\n' % link
+    return Answer(307, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
+
+
+def _unknown_path(path: str) -> Answer:
+    if path.startswith("/v1/"):
+        text = b"Invalid URL path: not a recognized HTTP API endpoint\n"
+    else:
+        text = b"Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'\n"
+    return Answer(404, text, TEXT)

@@ -1,0 +1,31 @@
+"""What handlers work with: the settings, a read-only view of the state, and a way to commit.  Never the runtime."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.watch import Watches
+
+T = TypeVar("T")
+
+
+class Commit(Protocol):
+    """Makes an operation durable; see `engine.writer`."""
+
+    def __call__(self, operation: Callable[[Draft], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """One agent, as its HTTP API sees it."""
+
+    config: Config
+    view: View
+    watches: Watches
+    commit: Commit
+    rng: random.Random = field(default_factory=random.Random)

@@ -1,0 +1,90 @@
+"""/v1/health: https://developer.hashicorp.com/consul/api-docs/health"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyconsul.agent.httpapi.answer import Query, Result
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.errors import bad_request
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.select import filtering, node_meta
+from pyconsul.agent.model.catalog import CheckServiceNode
+from pyconsul.agent.model.check import PASSING, STATES, HealthCheck
+from pyconsul.agent.state import checks, nodes, services, topics
+from pyconsul.agent.state.schemas import NODES
+
+
+def list_instances(context: Context, request: Request) -> Query:
+    """The instances of a service with their nodes and checks; with `?passing` only those that are healthy."""
+    name = request.tail
+    if not name:
+        raise bad_request("Missing service name")
+    tags, meta, passing = request.multi("tag"), node_meta(request), _passing(request)
+    select = filtering(request, CheckServiceNode)
+    view = context.view
+
+    def read() -> Result:
+        rows = services.instances(view, name, tags)
+        exists = bool(rows) if not tags else bool(services.instances(view, name))
+        found = services.with_checks(view, rows)
+        if meta:
+            found = [one for one in found if nodes.has_meta(one.node.meta, meta)]
+        if passing:
+            found = [one for one in found if all(check.status == PASSING for check in one.checks)]
+        index = services.index_of_service(view, name, exists)
+        return Result(select(found), index, (topics.of_service(name),), cacheable=exists)
+
+    return Query(read)
+
+
+def _passing(request: Request) -> bool:
+    text = request.params.get("passing")
+    if text in (None, ""):
+        return text is not None
+    if text in ("1", "t", "T", "TRUE", "true", "True"):
+        return True
+    if text in ("0", "f", "F", "FALSE", "false", "False"):
+        return False
+    raise bad_request("Invalid value for ?passing")
+
+
+def list_node_checks(context: Context, request: Request) -> Query:
+    """The checks of a node and its services."""
+    if not request.tail:
+        raise bad_request("Missing node name")
+    return _checks(context, request, lambda: checks.of_node(context.view, request.tail))
+
+
+def list_service_checks(context: Context, request: Request) -> Query:
+    """The checks of all instances of a service."""
+    if not request.tail:
+        raise bad_request("Missing service name")
+    return _checks(context, request, lambda: checks.of_service(context.view, request.tail))
+
+
+def list_state(context: Context, request: Request) -> Query:
+    """The checks in a state, or in any."""
+    state = request.tail
+    if not state:
+        raise bad_request("Missing check state")
+    if state not in (*STATES, "any"):
+        return _checks(context, request, list)
+    return _checks(context, request, lambda: checks.in_state(context.view, state))
+
+
+def _checks(context: Context, request: Request, find: Callable[[], list[HealthCheck]]) -> Query:
+    meta = node_meta(request)
+    select = filtering(request, HealthCheck)
+    view = context.view
+    depends = ("checks", "nodes") if meta else ("checks",)
+
+    def read() -> Result:
+        rows = find()
+        if meta:
+            rows = [
+                row for row in rows if (node := view[NODES].get(row.node.lower())) and nodes.has_meta(node.meta, meta)
+            ]
+        return Result(select(rows), view.index_of(*depends), depends)
+
+    return Query(read)

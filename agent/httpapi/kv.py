@@ -1,0 +1,140 @@
+"""/v1/kv: https://developer.hashicorp.com/consul/api-docs/kv"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyconsul.agent.httpapi.answer import FALSE, JSON, TRUE, Answer, Query, Result
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.schemas import KV
+
+RAW = (
+    (b"Content-Type", b"text/plain"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Content-Security-Policy", b"sandbox"),
+)
+
+
+async def endpoint(context: Context, request: Request) -> Answer | Query:
+    """Any method on a key or a prefix."""
+    if request.method == "GET":
+        return get(context, request)
+    if request.method == "PUT":
+        return await put(context, request)
+    return await delete(context, request)
+
+
+def get(context: Context, request: Request) -> Query:
+    """A key, or with `?recurse` or `?keys` everything below a prefix."""
+    key = request.tail
+    if "keys" in request:
+        return _keys(context, key, request.params.get("separator", ""))
+    if "recurse" in request:
+        return _list(context, key)
+    if not key:
+        raise bad_request("Missing key name")
+    return _one(context, key, "raw" in request)
+
+
+def _one(context: Context, key: str, raw: bool) -> Query:
+    topics = (kv.topic(key),)
+
+    def read() -> Result:
+        entry = context.view[KV].get(key)
+        index = kv.index_of_key(context.view, entry)
+        if entry is None:
+            return Result(b"", index, topics, status=404, headers=(), cacheable=False)
+        if raw:
+            return Result(entry.value or b"", index, topics, headers=RAW)
+        return Result((entry,), index, topics)
+
+    return Query(read)
+
+
+def _list(context: Context, prefix: str) -> Query:
+    def read() -> Result:
+        entries = list(context.view[KV].prefix(prefix))
+        index = kv.index_of_prefix(context.view, prefix, entries)
+        if not entries:
+            return Result(b"", index, ("kvs",), status=404, headers=())
+        return Result(entries, index, (), (kv.topic(prefix),))
+
+    return Query(read)
+
+
+def _keys(context: Context, prefix: str, separator: str) -> Query:
+    def read() -> Result:
+        entries = list(context.view[KV].prefix(prefix))
+        index = kv.index_of_prefix(context.view, prefix, entries)
+        if not entries:
+            # Consul tells an empty prefix from an empty store
+            return Result(
+                [] if not prefix else b"",
+                index,
+                ("kvs",),
+                status=404 if prefix else 200,
+                headers=() if prefix else JSON,
+            )
+        return Result(kv.keys(entries, prefix, separator), index, (), (kv.topic(prefix),))
+
+    return Query(read)
+
+
+async def put(context: Context, request: Request) -> Answer:
+    """Write a key: plain, with `?cas`, `?acquire` or `?release`."""
+    key, value = request.tail, request.body
+    if not key:
+        raise bad_request("Missing key name")
+    _refuse_together(request, "cas", "acquire", "release")
+    flags = request.unsigned("flags") or 0
+    cas = request.unsigned("cas")
+    limit = context.config.limits.kv_max_value_size
+    if len(value) > limit:
+        raise HTTPError(413, _too_large(len(value), limit))
+    return TRUE if await context.commit(_write(request, key, value, flags, cas)) else FALSE
+
+
+def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None) -> Callable[[Draft], bool]:
+    params = request.params
+    if "acquire" in params:
+        return lambda draft: _acquire(draft, key, value, flags, params["acquire"])
+    if "release" in params:
+        return lambda draft: kv.release(draft, key, value, flags, params["release"])
+    return lambda draft: kv.put(draft, key, value, flags, cas)
+
+
+def _acquire(draft: Draft, key: str, value: bytes, flags: int, session: str) -> bool:
+    try:
+        return kv.acquire(draft, key, value, flags, session)
+    except LookupError as error:
+        raise server_error(str(error)) from None
+
+
+def _too_large(size: int, limit: int) -> str:
+    return (
+        f"Request body({size} bytes) too large, max size: {limit} bytes. "
+        "See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size."
+    )
+
+
+async def delete(context: Context, request: Request) -> Answer:
+    """Delete a key, or with `?recurse` everything below a prefix."""
+    key = request.tail
+    _refuse_together(request, "recurse", "cas")
+    if "recurse" in request:
+        await context.commit(lambda draft: kv.delete_tree(draft, key))
+        return TRUE
+    if not key:
+        raise bad_request("Missing key name")
+    cas = request.unsigned("cas")
+    return TRUE if await context.commit(lambda draft: kv.delete(draft, key, cas)) else FALSE
+
+
+def _refuse_together(request: Request, *names: str) -> None:
+    if request.query and sum(name in request for name in names) > 1:
+        given = "&".join(f"{name}={value}" for name, value in sorted(request.params.items()))
+        raise bad_request(f"Conflicting flags: {given}\n")

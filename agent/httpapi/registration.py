@@ -1,0 +1,233 @@
+"""PUT /v1/catalog/register and /v1/catalog/deregister: rows put into the catalog directly, without an agent.
+
+https://developer.hashicorp.com/consul/api-docs/catalog#register-entity
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from msgspec import field
+
+from pyconsul.agent.httpapi.answer import TRUE, Answer
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.decode import decode
+from pyconsul.agent.httpapi.errors import server_error
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.duration import format_nanoseconds
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.state import checks, nodes, services
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.schemas import NODES
+
+# The type of a check in the catalog, by the key of its definition that says what is done.
+TYPES = {
+    "HTTP": "http", "TCP": "tcp", "UDP": "udp", "GRPC": "grpc", "H2PING": "h2ping", "TTL": "ttl", "ScriptArgs": "script",
+    "DockerContainerID": "docker", "AliasNode": "alias", "AliasService": "alias", "OSService": "os_service",
+}  # fmt: skip
+DURATIONS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter", "TTL")
+
+
+class ServiceInput(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+    """The `Service` of a registration; what belongs to the mesh is taken and ignored."""
+
+    id: str = ""
+    service: str = ""
+    tags: list[str] | None = None
+    address: str = ""
+    meta: dict[str, str] | None = None
+    port: int = 0
+    socket_path: str = ""
+    weights: Weights | None = None
+    enable_tag_override: bool = False
+    tagged_addresses: dict[str, ServiceAddress] | None = None
+    kind: str = ""
+    proxy: Any = None
+    connect: Any = None
+    partition: str = ""
+    namespace: str = ""
+    peer_name: str = ""
+    locality: Any = None
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class CheckInput(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+    """A `Check` of a registration."""
+
+    node: str = ""
+    check_id: str = ""
+    name: str = ""
+    status: str = ""
+    notes: str = ""
+    output: str = ""
+    service_id: str = ""
+    service_name: str = ""
+    service_tags: list[str] | None = None
+    type: str = ""
+    interval: str = ""
+    timeout: str = ""
+    definition: dict[str, Any] | None = None
+    exposed_port: int = 0
+    partition: str = ""
+    namespace: str = ""
+    peer_name: str = ""
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class Registration(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+    """The body of a registration."""
+
+    id: str = ""
+    node: str = ""
+    address: str = ""
+    datacenter: str = ""
+    tagged_addresses: dict[str, str] | None = None
+    node_meta: dict[str, str] | None = None
+    service: ServiceInput | None = None
+    check: CheckInput | None = None
+    checks: list[CheckInput] | None = None
+    skip_node_update: bool = False
+    partition: str = ""
+    namespace: str = ""
+    peer_name: str = ""
+    locality: Any = None
+    write_request: Any = field(name="WriteRequest", default=None)
+
+
+class Deregistration(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+    """The body of a deregistration: of an instance, of a check, or of the node with all it has."""
+
+    node: str = ""
+    address: str = ""
+    datacenter: str = ""
+    service_id: str = ""
+    check_id: str = ""
+    partition: str = ""
+    namespace: str = ""
+    peer_name: str = ""
+    write_request: Any = field(name="WriteRequest", default=None)
+
+
+async def register(context: Context, request: Request) -> Answer:
+    """Add or update a node, and with it an instance and checks, all or nothing."""
+    body = decode(request.body, Registration)
+    _refuse_elsewhere(context, body.datacenter)
+    _refuse_malformed(body)
+    node = Node(
+        body.id, body.node, body.address, context.config.datacenter, body.tagged_addresses, body.node_meta, 0, 0
+    )
+    service = node_service(body.service) if body.service else None
+    found = [*(body.checks or ()), *((body.check,) if body.check else ())]
+    rows = [health_check(check, body.node) for check in found]
+    await context.commit(lambda draft: _register(draft, node, body.skip_node_update, service, rows))
+    return TRUE
+
+
+def _refuse_malformed(body: Registration) -> None:
+    if not body.node:
+        raise server_error("Must provide node")
+    if not body.address and not body.skip_node_update:
+        raise server_error("Must provide address if SkipNodeUpdate is not set")
+    if body.id:
+        _refuse_bad_uuid(body.id)
+    service = body.service
+    if service is not None and service.id and not service.service:
+        raise server_error("Must provide service name (Service.Service) when service ID is provided")
+    if service is not None and service.address in ("0.0.0.0", "::", "[::]"):
+        raise server_error("Invalid service address")
+
+
+def _refuse_bad_uuid(text: str) -> None:
+    if len(text) != 36:
+        raise server_error("Bad node ID: uuid string is wrong length")
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        raise server_error("Bad node ID: uuid is improperly formatted") from None
+
+
+def _refuse_elsewhere(context: Context, datacenter: str) -> None:
+    if datacenter not in ("", context.config.datacenter):
+        raise server_error("No path to datacenter")
+
+
+def node_service(given: ServiceInput) -> NodeService:
+    """The catalog's row of a registered instance, every default filled in."""
+    return NodeService(
+        id=given.id or given.service,
+        service=given.service,
+        tags=given.tags or [],
+        address=given.address,
+        meta=given.meta,
+        weights=given.weights or Weights(),
+        enable_tag_override=given.enable_tag_override,
+        create_index=0,
+        modify_index=0,
+        tagged_addresses=given.tagged_addresses,
+        port=given.port,
+        socket_path=given.socket_path,
+    )
+
+
+def health_check(given: CheckInput, node: str) -> HealthCheck:
+    """The catalog's row of a registered check, every default filled in."""
+    definition = {
+        key: value for key, value in (given.definition or {}).items() if value not in (None, "", 0, [], {}, False)
+    }
+    for key in DURATIONS:
+        if isinstance(definition.get(key), int):
+            definition[key] = format_nanoseconds(definition[key])
+    return HealthCheck(
+        node=given.node or node,
+        check_id=given.check_id or given.name,
+        name=given.name,
+        status=given.status,
+        notes=given.notes,
+        output=given.output,
+        service_id=given.service_id,
+        service_name=given.service_name,
+        service_tags=given.service_tags or [],
+        type=given.type or next((kind for key, kind in TYPES.items() if key in definition), ""),
+        interval=given.interval,
+        timeout=given.timeout,
+        definition=definition,
+        create_index=0,
+        modify_index=0,
+    )
+
+
+def _register(draft: Draft, node: Node, keep_node: bool, service: NodeService | None, rows: list[HealthCheck]) -> None:
+    if not keep_node or draft[NODES].get(node.node.lower()) is None:
+        nodes.ensure_node(draft, node)
+    if service is not None:
+        services.ensure_service(draft, node.node, service)
+    for check in rows:
+        if check.node.lower() != node.node.lower():
+            raise server_error(f'check node "{check.node}" does not match node "{node.node}"')
+        checks.ensure_check(draft, check)
+
+
+async def deregister(context: Context, request: Request) -> Answer:
+    """Remove an instance, a check, or a node; what is not there is removed already."""
+    body = decode(request.body, Deregistration)
+    _refuse_elsewhere(context, body.datacenter)
+    if not body.node:
+        raise server_error("Must provide node")
+    await context.commit(lambda draft: _deregister(draft, body))
+    return TRUE
+
+
+def _deregister(draft: Draft, body: Deregistration) -> None:
+    if body.service_id:
+        services.delete_service(draft, body.node, body.service_id)
+    elif body.check_id:
+        checks.delete_check(draft, body.node, body.check_id)
+    else:
+        nodes.delete_node(draft, body.node)

@@ -1,0 +1,70 @@
+"""Finds the route of a path, as Go's request multiplexer does it for Consul: whole paths, or prefixes that end in a slash."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from pyconsul.agent.httpapi.answer import Answer, Query
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.request import Request
+
+Handled: TypeAlias = Answer | Query
+Handler: TypeAlias = Callable[[Context, Request], Handled | Awaitable[Handled]]
+
+
+class Route:
+    """One endpoint.
+
+    methods: what is served, in the order of the `Allow` header.
+    pattern: a whole path, or a prefix ending in "/" whose rest the handler finds in `request.tail`.
+    reads: it takes `?stale`, `?consistent` and `?dc`, and refuses what contradicts itself.
+    consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
+    """
+
+    __slots__ = ("consistency", "handler", "methods", "pattern", "reads")
+
+    def __init__(
+        self, methods: str, pattern: str, handler: Handler, *, reads: bool = True, consistency: bool = False
+    ) -> None:
+        self.methods = tuple(methods.split(","))
+        self.pattern, self.handler, self.reads, self.consistency = pattern, handler, reads, consistency
+
+
+class Router:
+    """The routes by path."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._exact: dict[str, Route] = {}
+        self._prefixes: dict[str, Route] = {}
+        for route in routes:
+            table = self._prefixes if route.pattern.endswith("/") else self._exact
+            if route.pattern in table:
+                raise ValueError(f"two routes for {route.pattern}")
+            table[route.pattern] = route
+
+    def find(self, path: str) -> tuple[Route, str] | None:
+        """The route of a path as sent, and what follows its pattern, decoded; the longest prefix wins."""
+        route = self._exact.get(path)
+        if route is not None:
+            return route, ""
+        end = path.rfind("/") + 1
+        while end:
+            if (route := self._prefixes.get(path[:end])) is not None:
+                rest = path[end:]
+                return route, unquote_to_bytes(rest).decode("utf-8", "replace") if "%" in rest else rest
+            end = path.rfind("/", 0, end - 1) + 1
+        return None
+
+    def redirect(self, path: str) -> str | None:
+        """Where a path with `//`, `.` or `..`, or without the slash of its pattern, is found instead."""
+        clean = posixpath.normpath("/" + path.lstrip("/"))
+        if path.endswith("/") and clean != "/":
+            clean += "/"
+        if clean != path:
+            return clean
+        if path not in self._exact and path + "/" in self._prefixes:
+            return path + "/"
+        return None

@@ -1,0 +1,171 @@
+"""The agent's log: Consul's line format or JSON on stdout, in a file as well, and streamed to whoever attaches.
+
+A record's fields are given as `log.info("text", extra={"fields": {"node": "n1"}})`.  Tokens are taken out of every line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+TRACE = 5
+#: Consul's names of levels.
+LEVELS = {
+    "trace": TRACE,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+_NAMES = {TRACE: "TRACE", logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
+# These tell of every request; what they say is the agent's to say.
+_CHATTY = ("asyncio", "hpack", "httpcore", "httpx", "uvicorn.access")
+_HIDDEN = "<hidden>"
+_TOKENS = re.compile(
+    r"(?i)((?:[?&;]|\b)token=|x-consul-token['\"]?\s*[:=,]\s*b?['\"]?|bearer\s+|\"?secretid\"?\s*[:=]\s*\"?)[^\s&\"',;}#]+"
+)
+
+
+class Redactor:
+    """Takes tokens out of texts: those it was told of, and what stands where a token usually does."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Texts of fewer than 8 characters are left: they would blot out innocent words."""
+        self._secrets.update(secret for secret in secrets if len(secret) >= 8)
+
+    def clean(self, text: str) -> str:
+        """The text without tokens."""
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        return _TOKENS.sub(rf"\1{_HIDDEN}", text)
+
+
+redactor = Redactor()
+
+
+class LineFormatter(logging.Formatter):
+    """`2026-01-01T00:00:00.000Z [INFO]  agent.http: text: key=value`, as hashicorp/go-hclog writes it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{key}={_field(value)}" for key, value in _fields(record).items())
+        text = f"{record.name}: {record.getMessage()}" + (f": {fields}" if fields else "")
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return redactor.clean(f"{_time(record)} {f'[{level_name(record.levelno)}]':<7} {text}")
+
+
+class JSONFormatter(logging.Formatter):
+    """One object a line, with go-hclog's keys: @level, @message, @module, @timestamp, and the record's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "@level": level_name(record.levelno).lower(),
+            "@message": redactor.clean(record.getMessage()),
+            "@module": record.name,
+            "@timestamp": _time(record, "microseconds"),
+        }
+        for key, value in _fields(record).items():
+            plain = value if isinstance(value, bool | int | float) else redactor.clean(str(value))
+            entry[key] = _HIDDEN if "token" in key.lower() else plain
+        if record.exc_info:
+            entry["stacktrace"] = redactor.clean(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class Subscriber(logging.Handler):
+    """Hands each formatted line to `sink`, which must not block; made by `subscribe`."""
+
+    def __init__(self, sink: Callable[[str], None], level: int, as_json: bool) -> None:
+        super().__init__(level)
+        self._sink = sink
+        self.setFormatter(_formatter(as_json))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._sink(self.format(record))
+
+
+def setup(level: str, as_json: bool = False, file: logging.Handler | None = None) -> None:
+    """Log to stdout, and to `file` (see `logfile.LogFile`) as well; may be called again."""
+    logging.addLevelName(TRACE, "TRACE")
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    for handler in handlers + ([file] if file else []):
+        handler.setFormatter(_formatter(as_json))
+        handler.setLevel(parse_level(level))
+        root.addHandler(handler)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    _set_root_level()
+
+
+def set_level(level: str) -> None:
+    """Another level for stdout and the file, as after a reload."""
+    for handler in logging.getLogger().handlers:
+        if not isinstance(handler, Subscriber):
+            handler.setLevel(parse_level(level))
+    _set_root_level()
+
+
+def subscribe(sink: Callable[[str], None], level: str, as_json: bool = False) -> Subscriber:
+    """Stream the log to `sink` from now on, at a level of its own."""
+    subscriber = Subscriber(sink, parse_level(level), as_json)
+    logging.getLogger().addHandler(subscriber)
+    _set_root_level()
+    return subscriber
+
+
+def unsubscribe(subscriber: Subscriber) -> None:
+    """End such a stream."""
+    logging.getLogger().removeHandler(subscriber)
+    _set_root_level()
+
+
+def parse_level(level: str) -> int:
+    """Python's number of one of Consul's levels; raises ValueError."""
+    number = LEVELS.get({"err": "error", "warning": "warn"}.get(level.lower(), level.lower()))
+    if number is None:
+        raise ValueError(f"unknown log level {level!r}; allowed: {', '.join(LEVELS)}")
+    return number
+
+
+def level_name(number: int) -> str:
+    """Consul's name of a level, in capitals."""
+    return _NAMES.get(number, logging.getLevelName(number))
+
+
+def _set_root_level() -> None:
+    """A subscriber may ask for more than stdout shows."""
+    root = logging.getLogger()
+    root.setLevel(min((handler.level for handler in root.handlers), default=logging.INFO))
+
+
+def _formatter(as_json: bool) -> logging.Formatter:
+    return JSONFormatter() if as_json else LineFormatter()
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = getattr(record, "fields", None)
+    return fields if isinstance(fields, dict) else {}
+
+
+def _field(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(text, ensure_ascii=False) if not text or any(c in text for c in ' \t\n"=') else text
+
+
+def _time(record: logging.LogRecord, precision: str = "milliseconds") -> str:
+    """Local time, with `Z` for UTC and an offset without a colon, as Consul's log has it."""
+    moment = datetime.fromtimestamp(record.created).astimezone()
+    text = moment.replace(tzinfo=None).isoformat(timespec=precision)
+    return text + ("Z" if not moment.utcoffset() else moment.strftime("%z"))

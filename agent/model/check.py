@@ -1,0 +1,35 @@
+"""A health check's state, as the catalog keeps it (https://developer.hashicorp.com/consul/api-docs/health)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pyconsul.agent.model.wire import camel
+
+PASSING = "passing"
+WARNING = "warning"
+CRITICAL = "critical"
+MAINTENANCE = "maintenance"
+STATES = (PASSING, WARNING, CRITICAL)
+
+
+class HealthCheck(msgspec.Struct, frozen=True, rename=camel):
+    """One row of the catalog's checks.  A check without a `service_id` is the node's own and counts for all its services."""
+
+    node: str
+    check_id: str
+    name: str
+    status: str
+    notes: str
+    output: str
+    service_id: str
+    service_name: str
+    service_tags: list[str] | None
+    type: str
+    interval: str
+    timeout: str
+    definition: dict[str, Any]
+    create_index: int
+    modify_index: int

@@ -1,0 +1,46 @@
+"""A service instance as the catalog knows it (https://developer.hashicorp.com/consul/api-docs/catalog)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pyconsul.agent.model.wire import camel
+
+
+class Weights(msgspec.Struct, frozen=True, rename=camel):
+    """The SRV weights of an instance, by the state of its checks."""
+
+    passing: int = 1
+    warning: int = 1
+
+
+class ServiceAddress(msgspec.Struct, frozen=True, rename=camel):
+    """One of an instance's tagged addresses (`lan`, `wan`, `lan_ipv4`, …)."""
+
+    address: str
+    port: int
+
+
+class NodeService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, omit_defaults=True):
+    """A service instance on its node; `service` is the service's name.  An empty `address` means the node's."""
+
+    id: str
+    service: str
+    tags: list[str]
+    address: str
+    meta: dict[str, str] | None
+    weights: Weights
+    enable_tag_override: bool
+    create_index: int
+    modify_index: int
+    # Consul leaves these out when they say nothing.
+    tagged_addresses: dict[str, ServiceAddress] | None = None
+    port: int = 0
+    socket_path: str = ""
+
+
+class ServiceInstance(msgspec.Struct, frozen=True):
+    """One row of the catalog's services: an instance and the name of the node it runs on."""
+
+    node: str
+    service: NodeService

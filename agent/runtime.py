@@ -1,0 +1,108 @@
+"""The composition root: builds the agent's parts, starts them in order, and stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvloop
+
+from pyconsul.agent import listen
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.dnsd.responder import Responder
+from pyconsul.agent.dnsd.server import DNSServer
+from pyconsul.agent.dnsd.settings import settings_of
+from pyconsul.agent.engine.contract import Engine, EngineError
+from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.httpapi.app import App
+from pyconsul.agent.httpapi.cache import AnswerCache
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.routes import ROUTES
+from pyconsul.agent.httpapi.server import HTTPServer
+from pyconsul.agent.state.schemas import ALL
+from pyconsul.agent.state.store import Store
+
+log = logging.getLogger("agent")
+
+
+class StartError(Exception):
+    """The agent cannot start; the text says why and what to change."""
+
+
+def run(config: Config) -> int:
+    """Run an agent until it is told to stop; the exit status of the program."""
+    try:
+        uvloop.run(_serve(config))
+    except (StartError, EngineError, listen.ListenError) as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        await start(config, stack)
+        log.info("agent runs: node=%s datacenter=%s", config.node_name, config.datacenter)
+        await stop.wait()
+        log.info("stopping")
+
+
+async def start(config: Config, stack: AsyncExitStack) -> None:
+    """Start every part; the stack stops them in reverse."""
+    http_sockets = _http_sockets(config)
+    dns_sockets = _dns_sockets(config)
+    engine = _engine(config)
+    loaded = engine.load()
+    stack.push_async_callback(engine.close)
+    store = Store(loaded.rows, loaded.index)
+    writer = Writer(store, engine)
+    stack.push_async_callback(writer.drain)
+    context = Context(config, store, store.watches, writer.commit)
+    server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    dns_server = DNSServer(Responder(store, store.watches, settings_of(config)), *dns_sockets)
+    await dns_server.start()
+    stack.push_async_callback(dns_server.stop)
+
+
+def _engine(config: Config) -> Engine:
+    if config.dev_mode:
+        return MemoryEngine()
+    if not config.data_dir:
+        raise StartError(
+            "nothing says where to keep the data: give -data-dir FOLDER, or -dev to keep it in memory only"
+        )
+    return EmbeddedEngine(Path(config.data_dir) / "state.db", ALL)
+
+
+def _http_sockets(config: Config) -> list[socket.socket]:
+    sockets = []
+    if config.ports.http > 0:
+        for address in (config.addresses.http or config.client_addr).split():
+            if address.startswith("unix://"):
+                sockets.append(listen.unix(address.removeprefix("unix://")))
+            else:
+                sockets.append(listen.tcp(address, config.ports.http, "-http-port"))
+    return sockets
+
+
+def _dns_sockets(config: Config) -> tuple[list[socket.socket], list[socket.socket]]:
+    """The sockets of the DNS server: UDP, and TCP."""
+    if config.ports.dns <= 0:
+        return [], []
+    hosts = (config.addresses.dns or config.client_addr).split()
+    port = config.ports.dns
+    return [listen.udp(host, port, "-dns-port") for host in hosts], [
+        listen.tcp(host, port, "-dns-port") for host in hosts
+    ]

@@ -1,0 +1,123 @@
+"""The key-value store: reads, and the writes with check-and-set and locks.
+
+Semantics: https://developer.hashicorp.com/consul/api-docs/kv.  Writes answer whether they took place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyconsul.agent.model.kv import KVEntry, Tombstone
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS, TOMBSTONES
+
+TOMBSTONE_TTL = 15 * 60.0  # seconds, Consul's
+
+
+def topic(key: str) -> str:
+    """The watch topic of a key; of a prefix, when watched as one."""
+    return "kv/" + key
+
+
+def index_of_key(view: View, entry: KVEntry | None) -> int:
+    """The index of a single key's answer: its own, or the table's when it is missing."""
+    return entry.modify_index if entry is not None else view.index_of("kvs")
+
+
+def index_of_prefix(view: View, prefix: str, entries: Iterable[KVEntry]) -> int:
+    """The index of a prefix's answer: the newest entry or deletion below it, or the table's when there is neither."""
+    index = max((entry.modify_index for entry in entries), default=0)
+    deleted = view[TOMBSTONES].prefix(prefix) if len(view[TOMBSTONES]) else ()
+    return max(index, max((stone.index for stone in deleted), default=0)) or view.index_of("kvs")
+
+
+def keys(entries: Iterable[KVEntry], prefix: str, separator: str) -> list[str]:
+    """The keys of a prefix's entries, cut after the first separator behind the prefix; each once."""
+    if not separator:
+        return [entry.key for entry in entries]
+    found: dict[str, None] = {}
+    for entry in entries:
+        end = entry.key.find(separator, len(prefix))
+        found[entry.key if end < 0 else entry.key[: end + len(separator)]] = None
+    return list(found)
+
+
+def put(draft: Draft, key: str, value: bytes | None, flags: int, cas: int | None = None) -> bool:
+    """Write a key.  With `cas`, only when its ModifyIndex is that one (0: only when it is not there)."""
+    old = draft[KV].get(key)
+    if cas is not None and cas != (old.modify_index if old else 0):
+        return False
+    _write(draft, old, KVEntry(0, key, flags, value or None, draft.index, draft.index, old.session if old else ""))
+    return True
+
+
+def acquire(draft: Draft, key: str, value: bytes | None, flags: int, session: str) -> bool:
+    """Lock a key with a session and write it; False when another session holds it, or held it until a moment ago.
+
+    Raises LookupError when the session does not exist.
+    """
+    delay = draft[LOCK_DELAYS].get(key)
+    if delay is not None:
+        if delay.until > draft.now:
+            return False
+        draft.delete(LOCK_DELAYS, key)
+    if draft[SESSIONS].get(session) is None:
+        raise LookupError(f"invalid session {session!r}")
+    old = draft[KV].get(key)
+    if old is not None and old.session not in ("", session):
+        return False
+    locks = 1 if old is None else old.lock_index + (old.session != session)
+    _write(draft, old, KVEntry(locks, key, flags, value or None, draft.index, draft.index, session))
+    return True
+
+
+def release(draft: Draft, key: str, value: bytes | None, flags: int, session: str) -> bool:
+    """Write a key and give up its lock; False when the session does not hold it."""
+    old = draft[KV].get(key)
+    if old is None or not session or old.session != session:
+        return False
+    _write(draft, old, KVEntry(old.lock_index, key, flags, value or None, draft.index, draft.index))
+    return True
+
+
+def delete(draft: Draft, key: str, cas: int | None = None) -> bool:
+    """Delete a key.  With `cas`, only when its ModifyIndex is that one; a key that is not there is deleted already."""
+    old = draft[KV].get(key)
+    if old is None:
+        return True
+    if cas is not None and cas != old.modify_index:
+        return False
+    _remove(draft, old)
+    return True
+
+
+def delete_tree(draft: Draft, prefix: str) -> None:
+    """Delete every key below a prefix."""
+    for entry in list(draft[KV].prefix(prefix)):
+        _remove(draft, entry)
+
+
+def forget_tombstones(draft: Draft) -> None:
+    """Drop the tombstones older than 15 minutes; the index of their prefixes may fall, as Consul's does."""
+    for stone in [stone for stone in draft[TOMBSTONES] if stone.time < draft.now - TOMBSTONE_TTL]:
+        draft.delete(TOMBSTONES, stone.key)
+
+
+def _write(draft: Draft, old: KVEntry | None, new: KVEntry) -> None:
+    if old is not None:
+        same = old.value == new.value and old.flags == new.flags
+        if same and old.session == new.session and old.lock_index == new.lock_index:
+            return  # an identical write keeps the index and wakes nobody
+        new = KVEntry(new.lock_index, new.key, new.flags, new.value, old.create_index, new.modify_index, new.session)
+    elif draft[TOMBSTONES].get(new.key) is not None:
+        draft.delete(TOMBSTONES, new.key)
+    draft.put(KV, new)
+    draft.touch("kvs")
+    draft.wake(topic(new.key))
+
+
+def _remove(draft: Draft, entry: KVEntry) -> None:
+    draft.delete(KV, entry.key)
+    draft.put(TOMBSTONES, Tombstone(entry.key, draft.index, draft.now))
+    draft.touch("kvs")
+    draft.wake(topic(entry.key))

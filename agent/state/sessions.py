@@ -1,0 +1,61 @@
+"""Sessions: reads, and the writes that make and end them.  What a session holds goes with it.
+
+https://developer.hashicorp.com/consul/docs/dynamic-app-config/sessions
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pyconsul.agent.model.kv import LockDelay
+from pyconsul.agent.model.session import Session
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS
+
+RELEASE = "release"
+DELETE = "delete"
+MAX_LOCK_DELAY = 60.0  # seconds
+
+
+def all_sessions(view: View) -> list[Session]:
+    """Every session, by ID."""
+    return sorted(view[SESSIONS], key=SESSIONS.key)
+
+
+def of_node(view: View, node: str) -> list[Session]:
+    return sorted(view[SESSIONS].by("node", node.lower()), key=SESSIONS.key)
+
+
+def create(draft: Draft, session: Session) -> None:
+    """Add a session whose node and checks have been looked at."""
+    draft.put(SESSIONS, replace(session, create_index=draft.index, modify_index=draft.index))
+    draft.touch("sessions")
+
+
+def destroy(draft: Draft, session_id: str) -> None:
+    """End a session: what it holds is released, or deleted, and cannot be locked again for its lock-delay."""
+    session = draft[SESSIONS].get(session_id)
+    if session is None:
+        return
+    draft.delete(SESSIONS, session_id)
+    draft.touch("sessions")
+    for entry in draft[KV].by("session", session_id):
+        if session.behavior == DELETE:
+            kv.delete(draft, entry.key)
+        else:
+            kv.release(draft, entry.key, entry.value, entry.flags, session_id)
+        if session.lock_delay:
+            draft.put(LOCK_DELAYS, LockDelay(entry.key, draft.now + min(session.lock_delay / 1e9, MAX_LOCK_DELAY)))
+
+
+def invalidate_check(draft: Draft, node: str, check_id: str) -> None:
+    """End the sessions that depend on a check."""
+    for session in draft[SESSIONS].by("check", (node.lower(), check_id)):
+        destroy(draft, session.id)
+
+
+def invalidate_node(draft: Draft, node: str) -> None:
+    """End the sessions of a node."""
+    for session in draft[SESSIONS].by("node", node.lower()):
+        destroy(draft, session.id)

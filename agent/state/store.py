@@ -1,0 +1,68 @@
+"""The store: the installed tables, their indexes, and the watches on them.
+
+Reads go straight to the tables.  A write is worked out in a `Draft`, made durable by an
+engine, and only then installed here; installing wakes whoever watches what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.schemas import ALL
+from pyconsul.agent.state.table import Rows, Schema, Table
+from pyconsul.agent.state.watch import Watches
+
+R = TypeVar("R")
+
+
+class Store:
+    """The state of one agent.  `index` is that of the last installed changeset."""
+
+    def __init__(
+        self, rows: Iterable[tuple[str, Any]] = (), index: int = 0, schemas: Iterable[Schema[Any]] = ALL
+    ) -> None:
+        """Start from durable rows, (table name, row) each, and the index they were written up to."""
+        self.index = index
+        self.watches = Watches()
+        self._floor = index  # named indexes are not durable: after a restart all stand where writing stopped
+        self._named: dict[str, int] = {}
+        self._tables: dict[str, Table[Any]] = {schema.name: Table(schema) for schema in schemas}
+        for name, row in rows:
+            self._tables[name].put(row)
+
+    def __getitem__(self, schema: Schema[R]) -> Rows[R]:
+        return self._tables[schema.name]
+
+    def index_of(self, *names: str) -> int:
+        named, floor = self._named, self._floor
+        return max(1, *[named.get(name, floor) for name in names])
+
+    def last_index(self, name: str) -> int | None:
+        return self._named.get(name, self._floor or None)
+
+    def install(self, changeset: Changeset) -> None:
+        """Make a durable changeset visible, and wake its watchers."""
+        tables = self._tables
+        for schema, key, row in changeset.writes:
+            if row is None:
+                tables[schema.name].remove(key)
+            else:
+                tables[schema.name].put(row)
+        self.index = changeset.index
+        for name in changeset.forgotten:
+            self._named.pop(name, None)
+        for name in changeset.touched:
+            self._named[name] = changeset.index
+        self.watches.fire((*changeset.topics, *changeset.touched, *changeset.forgotten))
+
+    def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        """Take another state's rows in place of all there are (a snapshot's), and wake everybody."""
+        fresh = {name: Table(table.schema) for name, table in self._tables.items()}
+        for name, row in rows:
+            fresh[name].put(row)
+        self._tables = fresh
+        self.index = self._floor = index
+        self._named.clear()
+        self.watches.fire_all()

@@ -1,0 +1,180 @@
+"""A table in memory: rows by primary key, and secondary indexes kept with them.
+
+`Table` holds rows; `Overlay` shows a table with pending rows laid over it, so that a
+write can be worked out without touching what readers see.  Both read alike (`Rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from sortedcontainers import SortedDict
+
+Key: TypeAlias = str | tuple[str, ...]
+R = TypeVar("R")
+
+
+class Schema(Generic[R]):
+    """What a table is made of: its name, row type, primary key, and secondary indexes.
+
+    An index maps a row to the values it is found by; `ordered` tables can be read by prefix of a text key;
+    rows of a table that is not `durable` are lost when the agent ends.
+    """
+
+    __slots__ = ("durable", "indexes", "key", "name", "ordered", "row_type")
+
+    def __init__(
+        self,
+        name: str,
+        row_type: type[R],
+        key: Callable[[R], Key],
+        indexes: Mapping[str, Callable[[R], Iterable[Hashable]]] | None = None,
+        ordered: bool = False,
+        durable: bool = True,
+    ) -> None:
+        self.name, self.row_type, self.key, self.ordered, self.durable = name, row_type, key, ordered, durable
+        self.indexes = dict(indexes or {})
+
+
+class Rows(Protocol[R]):
+    """What can be read of a table, whether or not pending rows lie over it."""
+
+    def get(self, key: Key) -> R | None:
+        """The row of a primary key."""
+
+    def by(self, index: str, value: Hashable) -> list[R]:
+        """The rows that an index finds by a value, in no particular order."""
+
+    def values_of(self, index: str) -> Iterable[Hashable]:
+        """The values by which an index finds at least one row."""
+
+    def prefix(self, prefix: str) -> Iterator[R]:
+        """The rows whose text key begins with a prefix, in order of their keys; ordered tables only."""
+
+    def __iter__(self) -> Iterator[R]: ...
+
+    def __len__(self) -> int: ...
+
+
+class Table(Generic[R]):
+    """The rows of one table, with its indexes."""
+
+    __slots__ = ("_indexes", "_rows", "schema")
+
+    def __init__(self, schema: Schema[R]) -> None:
+        self.schema = schema
+        self._rows: MutableMapping[Key, R] = SortedDict() if schema.ordered else {}
+        self._indexes: dict[str, dict[Hashable, dict[Key, R]]] = {name: {} for name in schema.indexes}
+
+    def get(self, key: Key) -> R | None:
+        return self._rows.get(key)
+
+    def by(self, index: str, value: Hashable) -> list[R]:
+        found = self._indexes[index].get(value)
+        return list(found.values()) if found else []
+
+    def values_of(self, index: str) -> Iterable[Hashable]:
+        return self._indexes[index].keys()
+
+    def prefix(self, prefix: str) -> Iterator[R]:
+        rows = self._rows
+        assert isinstance(rows, SortedDict)
+        for key in rows.irange(minimum=prefix):
+            if not key.startswith(prefix):
+                return
+            yield rows[key]
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._rows.values())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def put(self, row: R) -> None:
+        """Add a row, or replace the one with the same primary key."""
+        key = self.schema.key(row)
+        if self._indexes:
+            old = self._rows.get(key)
+            if old is not None:
+                self._unindex(key, old)
+            for name, values in self.schema.indexes.items():
+                index = self._indexes[name]
+                for value in values(row):
+                    index.setdefault(value, {})[key] = row
+        self._rows[key] = row
+
+    def remove(self, key: Key) -> None:
+        """Remove the row of a primary key, if there is one."""
+        old = self._rows.pop(key, None)
+        if old is not None and self._indexes:
+            self._unindex(key, old)
+
+    def _unindex(self, key: Key, row: R) -> None:
+        for name, values in self.schema.indexes.items():
+            index = self._indexes[name]
+            for value in values(row):
+                found = index.get(value)
+                if found is not None:
+                    found.pop(key, None)
+                    if not found:
+                        del index[value]
+
+
+class Overlay(Generic[R]):
+    """A table with pending rows over it: what it will look like once they are installed."""
+
+    __slots__ = ("_base", "_hidden", "_staged", "schema")
+
+    def __init__(self, base: Rows[R], schema: Schema[R]) -> None:
+        self.schema = schema
+        self._base = base
+        self._staged = Table(schema)
+        self._hidden: set[Key] = set()  # keys whose row below is replaced or deleted
+
+    def get(self, key: Key) -> R | None:
+        if key in self._hidden:
+            return self._staged.get(key)
+        return self._base.get(key)
+
+    def by(self, index: str, value: Hashable) -> list[R]:
+        return [*self._visible(self._base.by(index, value)), *self._staged.by(index, value)]
+
+    def values_of(self, index: str) -> Iterable[Hashable]:
+        return {value for row in self for value in self.schema.indexes[index](row)}
+
+    def prefix(self, prefix: str) -> Iterator[R]:
+        rows = [*self._visible(self._base.prefix(prefix)), *self._staged.prefix(prefix)]
+        return iter(sorted(rows, key=self.schema.key))
+
+    def __iter__(self) -> Iterator[R]:
+        yield from self._visible(self._base)
+        yield from self._staged
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _visible(self, rows: Iterable[R]) -> Iterable[R]:
+        key, hidden = self.schema.key, self._hidden
+        return (row for row in rows if key(row) not in hidden)
+
+    def put(self, row: R) -> None:
+        self._hidden.add(self.schema.key(row))
+        self._staged.put(row)
+
+    def remove(self, key: Key) -> None:
+        self._hidden.add(key)
+        self._staged.remove(key)
+
+    def restore(self, key: Key, pending: R | None, was_pending: bool) -> None:
+        """Put a key back to what it was before a change was taken back."""
+        if pending is not None:
+            self._staged.put(pending)
+            return
+        self._staged.remove(key)
+        if not was_pending:
+            self._hidden.discard(key)
+
+    def pending(self, key: Key) -> tuple[R | None, bool]:
+        """The pending row of a key, and whether the key has a pending change at all."""
+        return self._staged.get(key), key in self._hidden

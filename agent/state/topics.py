@@ -1,0 +1,22 @@
+"""The names of indexes that are also watch topics: "nodes", "services", "checks", "kvs", … and one for every service.
+
+A service's index is moved by whatever shows in its answers: an instance, its checks, its
+node, its node's checks.
+"""
+
+from __future__ import annotations
+
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.schemas import SERVICES
+
+EXTINCTION = "service_last_extinction"  # when the last instance of some service went away
+
+
+def of_service(name: str) -> str:
+    """The index of a service."""
+    return "service." + name.lower()
+
+
+def touch_services_on(draft: Draft, node: str) -> None:
+    """Move the index of every service that has an instance on a node."""
+    draft.touch(*{of_service(row.service.service) for row in draft[SERVICES].by("node", node.lower())})

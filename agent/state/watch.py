@@ -1,0 +1,91 @@
+"""Watches: who is to be told when something changes.
+
+A topic is a text: a named index ("nodes", "service.web"), or "kv/" and a key.  A listener
+waits for topics, and for every topic with a prefix; it is called once and then forgotten.
+10,000 listeners cost memory only: nothing is polled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+Listener: TypeAlias = Callable[[], None]
+
+
+class Watches:
+    """The listeners of all topics."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, dict[Listener, None]] = {}
+        self._prefix: dict[str, dict[Listener, None]] = {}
+        self.closed = False  # nothing will change any more: whoever is called should give up
+        self._lengths: dict[int, int] = {}  # length of a watched prefix -> how many prefixes have it
+
+    def add(self, listener: Listener, topics: Iterable[str], prefixes: Iterable[str] = ()) -> None:
+        """Have a listener called at the next change of one of the topics, or of one that starts with one of the prefixes."""
+        for topic in topics:
+            self._exact.setdefault(topic, {})[listener] = None
+        for prefix in prefixes:
+            listeners = self._prefix.get(prefix)
+            if listeners is None:
+                listeners = self._prefix[prefix] = {}
+                self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
+            listeners[listener] = None
+
+    def remove(self, listener: Listener, topics: Iterable[str], prefixes: Iterable[str] = ()) -> None:
+        """Forget a listener, whether it was called or not."""
+        for topic in topics:
+            listeners = self._exact.get(topic)
+            if listeners is not None:
+                listeners.pop(listener, None)
+                if not listeners:
+                    del self._exact[topic]
+        for prefix in prefixes:
+            listeners = self._prefix.get(prefix)
+            if listeners is not None:
+                listeners.pop(listener, None)
+                if not listeners:
+                    self._drop_prefix(prefix)
+
+    def fire(self, topics: Iterable[str]) -> None:
+        """Call and forget every listener of the topics, each once."""
+        woken: dict[Listener, None] = {}
+        for topic in topics:
+            listeners = self._exact.pop(topic, None)
+            if listeners:
+                woken.update(listeners)
+            if self._lengths:
+                for prefix in [topic[:length] for length in self._lengths if length <= len(topic)]:
+                    listeners = self._prefix.get(prefix)
+                    if listeners is not None:
+                        self._drop_prefix(prefix)
+                        woken.update(listeners)
+        for listener in woken:
+            listener()
+
+    def fire_all(self) -> None:
+        """Call and forget every listener: everything may have changed."""
+        everybody = {
+            listener: None for group in (self._exact, self._prefix) for found in group.values() for listener in found
+        }
+        self._exact.clear()
+        self._prefix.clear()
+        self._lengths.clear()
+        for listener in everybody:
+            listener()
+
+    def close(self) -> None:
+        """Call every listener for the last time."""
+        self.closed = True
+        self.fire_all()
+
+    def __len__(self) -> int:
+        """How many topics and prefixes somebody waits for."""
+        return len(self._exact) + len(self._prefix)
+
+    def _drop_prefix(self, prefix: str) -> None:
+        del self._prefix[prefix]
+        self._lengths[len(prefix)] -= 1
+        if not self._lengths[len(prefix)]:
+            del self._lengths[len(prefix)]

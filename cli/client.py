@@ -1,0 +1,189 @@
+"""The agent's HTTP API for one-shot commands.
+
+    client = Client.from_environ(args, os.environ)
+    client.get("/v1/catalog/datacenters")                  # decoded JSON; raises ApiError
+    client.request("PUT", "/v1/kv/a", {"cas": "0"}, b"1")  # a Response with any status
+
+The API: https://developer.hashicorp.com/consul/api-docs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyconsul.cli.address import Endpoint, endpoint, token
+from pyconsul.cli.connection import Connection, Dropped
+from pyconsul.cli.errors import ApiError, UsageError
+
+if TYPE_CHECKING:
+    from pyconsul.cli.flag import Args
+
+Query = Mapping[str, str | list[str]]
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_REDIRECTS = (301, 302, 307, 308)
+
+
+class Response:
+    """An answer of the agent, whatever its status; header names are in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def index(self) -> int:
+        """X-Consul-Index, for blocking queries; 0 without one."""
+        value = self.headers.get("x-consul-index", "")
+        return int(value) if value.isdecimal() else 0
+
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body, decoded. Raises ApiError when it is not JSON."""
+        import json
+
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ApiError(self.status, f"not JSON: {self.text()[:200]}") from None
+
+    def checked(self) -> Response:
+        """Itself. Raises ApiError unless the status is 2xx."""
+        if not 200 <= self.status < 300:
+            raise ApiError(self.status, self.text())
+        return self
+
+
+class Client:
+    """Asks one agent, over one connection that is kept open; not to be shared by threads: each has its `copy()`."""
+
+    def __init__(self, at: Endpoint, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+        self.endpoint = at
+        self._headers = dict(headers)
+        self._query = dict(query)
+        self._connection = Connection(at)
+
+    @classmethod
+    def from_environ(cls, args: Args, environ: Mapping[str, str]) -> Client:
+        """What the HTTP flags and Consul's environment variables say. Raises CliError."""
+        for flag in ("namespace", "partition", "ns"):
+            if args.text(flag) not in ("", "default"):
+                raise UsageError(f"-{flag}: only the {flag} default exists")
+        headers = {}
+        if secret := token(args, environ):
+            headers["X-Consul-Token"] = secret
+        if credentials := environ.get("CONSUL_HTTP_AUTH", ""):
+            from base64 import b64encode
+
+            headers["Authorization"] = "Basic " + b64encode(credentials.encode()).decode()
+        query = {}
+        if args.text("datacenter"):
+            query["dc"] = args.text("datacenter")
+        if args.switch("stale"):
+            query["stale"] = ""
+        return cls(endpoint(args, environ), headers, query)
+
+    def copy(self) -> Client:
+        """The same agent and token over a connection of its own."""
+        return Client(self.endpoint, self._headers, self._query)
+
+    def close(self) -> None:
+        """Close the connection; a later request opens it again."""
+        self._connection.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Any request; redirects of the agent are followed. Raises Unreachable, never for a status."""
+        for _ in range(5):
+            answer, pieces = self.stream(method, path, query, body, headers=headers, timeout=timeout)
+            response = Response(answer.status, answer.headers, b"".join(pieces))
+            if response.status not in _REDIRECTS or "location" not in response.headers:
+                break
+            path, query = response.headers["location"], {}
+        return response
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> tuple[Response, Iterator[bytes]]:
+        """Like `request`, with the body in pieces as they come; the Response's own body is empty."""
+        message = self._message(method, path, query or {}, body, headers or {})
+        try:
+            answer = self._connection.start(message, timeout)
+        except Dropped:
+            answer = self._connection.start(message, timeout)
+        return Response(answer.status, answer.headers, b""), self._connection.body()
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """The decoded JSON of a GET. Raises ApiError, Unreachable."""
+        return self.request("GET", path, query).checked().json()
+
+    def put(self, path: str, query: Query | None = None, body: object = None) -> Any:
+        """PUT a JSON document (or nothing); the decoded answer, None when it is empty. Raises as `get`."""
+        response = self.request("PUT", path, query, b"" if body is None else to_json(body)).checked()
+        return response.json() if response.body.strip() else None
+
+    def delete(self, path: str, query: Query | None = None) -> None:
+        """DELETE. Raises as `get`."""
+        self.request("DELETE", path, query).checked()
+
+    def _message(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> bytes:
+        host = self.endpoint.host or "localhost"
+        lines = {
+            "Host": f"[{host}]:{self.endpoint.port}" if ":" in host else f"{host}:{self.endpoint.port}",
+            "User-Agent": "pyconsul",
+            **self._headers,
+            **headers,
+        }
+        if body or method not in ("GET", "HEAD"):
+            lines["Content-Length"] = str(len(body))
+        if any("\r" in value or "\n" in value for value in lines.values()):
+            raise UsageError("the token or another header holds a line break")
+        target = self._target(path, query)
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape") + body
+
+    def _target(self, path: str, query: Query) -> str:
+        if "?" in path:  # the agent's redirect: it holds the query already
+            return path
+        words = [
+            f"{quote(name, slash=False)}={quote(value, slash=False)}" if value else quote(name, slash=False)
+            for name, values in {**self._query, **query}.items()
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        return self.endpoint.prefix + path + ("?" + "&".join(words) if words else "")
+
+
+def quote(text: str, *, slash: bool = True) -> str:
+    """Percent-encode a key, a name or a parameter for a URL (RFC 3986); with `slash`, `/` stays."""
+    octets = text.encode("utf-8", "surrogateescape")
+    if all(octet in _UNRESERVED or (slash and octet == 47) for octet in octets):
+        return text
+    return "".join(chr(o) if o in _UNRESERVED or (slash and o == 47) else f"%{o:02X}" for o in octets)
+
+
+def to_json(document: object) -> bytes:
+    """A request's body."""
+    import json
+
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogateescape")

@@ -1,0 +1,43 @@
+"""What a command declares: its flags, its arguments, and the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.flag import Flag, switch
+from pyconsul.cli.httpflags import HTTP_FLAGS
+
+DETAILED_EXITCODE = switch(
+    "detailed-exitcode",
+    "Exit with 3 when what was named does not exist, 4 when the agent does not answer, 5 when permission is denied, "
+    "6 on a conflict, 7 on wrong usage, instead of 1. Also PYCONSUL_DETAILED_EXITCODE=1.",
+)
+
+
+class Command:
+    """One command. `usage`: its arguments, as `KEY [DATA]`; `about`: paragraphs for its help; `run` returns the exit
+    code (None is 0) or raises CliError. `http`: whether it talks to an agent, and so takes Consul's HTTP flags."""
+
+    __slots__ = ("about", "flags", "http", "own_flags", "run", "usage")
+
+    def __init__(
+        self,
+        run: Callable[[Context], int | None],
+        *flags: Flag,
+        usage: str = "",
+        about: str = "",
+        http: bool = True,
+    ) -> None:
+        self.run = run
+        self.usage = usage
+        self.about = about
+        self.http = http
+        self.own_flags: Sequence[Flag] = flags
+        shared = HTTP_FLAGS if http else ()
+        taken = {flag.name for flag in flags}
+        self.flags: Sequence[Flag] = (
+            *flags,
+            DETAILED_EXITCODE,
+            *(flag for flag in shared if flag.name not in taken),
+        )

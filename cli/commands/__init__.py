@@ -1,0 +1,1 @@
+"""The commands of `pyconsul`, one noun a file; `pyconsul.cli.registry` says which file holds which."""

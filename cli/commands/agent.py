@@ -1,0 +1,107 @@
+"""`pyconsul agent`: reads settings, then hands over to the runtime.  The only command that imports the agent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+    from pyconsul.agent.config.config import Config
+
+HELP = """Start an agent: HTTP on port 8500, DNS on port 8600.
+
+Settings come from defaults, then -dev, then files in order, then flags. For a first try: pyconsul agent -dev
+"""
+_HELP_FLAGS = ("-h", "-help", "--help", "--h")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run an agent until it is told to stop; the exit status: 0, or 1 when the settings or the start are at fault."""
+    if any(argument in _HELP_FLAGS for argument in argv):
+        sys.stdout.write(help_text())
+        return 0
+    from pyconsul.agent.config.load import ConfigError
+
+    try:
+        config = _config(argv)
+    except ConfigError as error:
+        for line in error.errors:
+            sys.stderr.write(f"==> {line}\n")
+        return 1
+    return _run(config)
+
+
+def command() -> click.Command:
+    """The command with all its flags, for help, completion and man pages."""
+    import click
+
+    from pyconsul.agent.config.flags import options
+
+    return click.Command("agent", params=list[click.Parameter](options()), help=HELP, add_help_option=False)
+
+
+def help_text() -> str:
+    """The help, flags with one dash as Consul's documentation writes them."""
+    import click
+
+    formatter = click.HelpFormatter(width=100)
+    formatter.write_usage("pyconsul agent", "[-flag=value ...]")
+    formatter.write_paragraph()
+    formatter.write_text(HELP)
+    rows = [(_flags(option), option.help or "") for option in command().params if isinstance(option, click.Option)]
+    with formatter.section("Flags"):
+        formatter.write_dl(rows, col_max=34)
+    return formatter.getvalue()
+
+
+def _flags(option: click.Option) -> str:
+    names = ", ".join(f"-{name.lstrip('-')}" for name in option.opts)
+    metavar = str(option.metavar)
+    return names + (metavar if metavar.startswith("[") else f"={metavar}")
+
+
+def _config(argv: Sequence[str]) -> Config:
+    """Raises ConfigError."""
+    from pyconsul.agent.config.load import ConfigError, load
+    from pyconsul.agent.config.nodeid import with_node_id
+    from pyconsul.agent.config.validate import at_start
+
+    config = load(argv)
+    if errors := at_start(config):
+        raise ConfigError(errors)
+    return with_node_id(config)
+
+
+def _run(config: Config) -> int:
+    import logging
+
+    from pyconsul.agent import runtime
+    from pyconsul.agent.pidfile import remove_pid, write_pid
+
+    try:
+        _start_logs(config)
+        write_pid(config.pid_file)
+    except OSError as error:
+        sys.stderr.write(f"==> cannot write {error.filename}: {error.strerror}\n")
+        return 1
+    try:
+        for warning in config.warnings:
+            logging.getLogger("agent").warning("%s", warning)
+        return runtime.run(config)
+    finally:
+        remove_pid(config.pid_file)
+
+
+def _start_logs(config: Config) -> None:
+    """Raises OSError when the log file cannot be written."""
+    from pyconsul.agent import logs
+    from pyconsul.agent.config.changes import secrets
+    from pyconsul.agent.logfile import LogFile
+
+    logs.redactor.hide(secrets(config))
+    rotation = (config.log_rotate_bytes, config.log_rotate_duration, config.log_rotate_max_files)
+    file = LogFile(config.log_file, *rotation) if config.log_file else None
+    logs.setup(config.log_level, config.log_json, file)

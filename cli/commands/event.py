@@ -1,0 +1,54 @@
+"""`pyconsul event`: fire an event.
+
+The API: https://developer.hashicorp.com/consul/api-docs/event#fire-event
+"""
+
+from __future__ import annotations
+
+from pyconsul.cli.client import quote
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flag import text
+
+
+def event(context: Context) -> None:
+    """Fire the event and print its ID."""
+    args = context.args
+    if not args.text("name"):
+        raise UsageError("Event name must be specified (-name)")
+    filters = {name: args.text(name) for name in ("node", "service", "tag") if args.text(name)}
+    for name, pattern in filters.items():
+        _check_pattern(name, pattern)
+    if "tag" in filters and "service" not in filters:
+        raise UsageError("Cannot provide tag filter without service filter.")
+    if len(args.rest) > 1:
+        raise UsageError("Too many command line arguments: expected one payload")
+    payload = args.rest[0].encode("utf-8", "surrogateescape") if args.rest else b""
+    path = "/v1/event/fire/" + quote(args.text("name"), slash=False)
+    try:
+        fired = context.client.request("PUT", path, filters, payload).checked().json()
+    except CliError as error:
+        raise during("Error firing event", error) from None
+    context.out(f"Event ID: {fired['ID']}")
+
+
+def _check_pattern(name: str, pattern: str) -> None:
+    import re
+
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"Failed to compile {name} filter regexp: {error}") from None
+
+
+COMMANDS = {
+    "event": Command(
+        event,
+        text("name", "Name of the event.", metavar="name"),
+        text("node", "Regular expression for the names of the nodes it is for.", metavar="regexp"),
+        text("service", "Regular expression for a service its nodes must have.", metavar="regexp"),
+        text("tag", "Regular expression for a tag that service must have; needs -service.", metavar="regexp"),
+        usage="[PAYLOAD]",
+    ),
+}

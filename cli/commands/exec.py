@@ -1,0 +1,19 @@
+"""`pyconsul exec`: not there, and why."""
+
+from __future__ import annotations
+
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError
+
+
+def exec_(context: Context) -> None:
+    """Always raises."""
+    raise CliError(
+        "Remote execution is left out on purpose: whoever may write a key could run commands on every node.\n"
+        "Use ssh or a configuration manager; `pyconsul event` with `pyconsul watch -type=event` runs a command of "
+        "your choice on the nodes that opted in."
+    )
+
+
+COMMANDS = {"exec": Command(exec_, usage="[COMMAND]")}

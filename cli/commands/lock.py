@@ -1,0 +1,161 @@
+"""`pyconsul lock`: run a command while a lock, or a place in a semaphore, is held."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from typing import NoReturn
+
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flag import Args, number, seconds, switch, text
+from pyconsul.cli.locking import Deadline, Holdable, Lock, Semaphore
+from pyconsul.cli.session import Session
+from pyconsul.cli.status import Status
+from pyconsul.cli.subshell import child_words, exit_text
+
+#: Seconds between asking the child to end and killing it; the lock-delay, 15 s, gives it that time.
+GRACE = 5.0
+
+
+class Shutdown(Exception):
+    """SIGINT or SIGTERM came before the child ran."""
+
+
+def lock(context: Context) -> int | None:
+    """Acquire, run the child, release, delete the keys. Raises CliError when the lock was not acquired."""
+    _check(context.args)
+    for number_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number_, _shut_down)
+    try:
+        context.client.get("/v1/agent/self")
+    except CliError as error:
+        raise during("Error querying Consul agent", error) from None
+    words = context.args.rest
+    prefix = words[0].removeprefix("/").rstrip("/")
+    name = context.args.text("name") or f"Consul lock for '{' '.join(words[1:])}' at '{prefix}'"
+    try:
+        with Session(context.client, name) as session:
+            return _hold(context, _holdable(context, prefix, session.id))
+    except Shutdown:
+        raise CliError("Shutdown triggered during lock acquisition") from None
+
+
+def _check(args: Args) -> None:
+    if args.number("n") <= 0:
+        raise UsageError("Lock holder limit (-n) must be positive")
+    if len(args.rest) < 2:
+        raise UsageError("Key prefix and child command must be specified")
+    if _timeout(args) < 0:
+        raise UsageError("Timeout must be positive")
+    if args.number("monitor-retry") < 0:
+        raise UsageError("Number for 'monitor-retry' must be >= 0")
+
+
+def _timeout(args: Args) -> float:
+    return args.seconds("timeout") if args.given("timeout") else args.seconds("try")
+
+
+def _shut_down(number_: int, frame: object) -> NoReturn:
+    raise Shutdown
+
+
+def _holdable(context: Context, prefix: str, session: str) -> Holdable:
+    limit = context.args.number("n")
+    if limit > 1:
+        return Semaphore(context.client, prefix, session, limit)
+    return Lock(context.client, f"{prefix}/.lock", session)
+
+
+def _hold(context: Context, held: Holdable) -> int | None:
+    _tell(context, f"Attempting lock acquisition at {held.key}")
+    try:
+        acquired = held.acquire(Deadline(_timeout(context.args)))
+    except CliError as error:
+        raise during("Lock acquisition failed", error) from None
+    if not acquired:
+        raise CliError("Shutdown triggered or timeout during lock acquisition", Status.CONFLICT)
+    failed = Child(context, held).run()
+    try:
+        held.release()
+        _tell(context, "Cleanup succeeded" if held.clean() else "Cleanup aborted, lock in use")
+    except CliError as error:
+        raise during("Lock release failed", error) from None
+    return Status.NO_MATCH if failed and context.args.switch("child-exit-code") else None
+
+
+class Child:
+    """The child: gets the signals that we get, and is ended when the lock is lost."""
+
+    def __init__(self, context: Context, held: Holdable) -> None:
+        self._context = context
+        self._held = held
+        self._process: subprocess.Popen[bytes] | None = None
+        self._monitor_client = context.client.copy()
+
+    def run(self) -> bool:
+        """Run it to its end; whether it failed."""
+        context = self._context
+        words = child_words(context.args.rest[1:], context.environ, shell=context.args.switch("shell"))
+        environment = {**context.environ, "CONSUL_LOCK_HELD": "true"}
+        stdin = None if context.args.switch("pass-stdin") else subprocess.DEVNULL
+        sys.stdout.flush()
+        for number_ in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number_, self._on_signal)
+        try:
+            self._process = subprocess.Popen(words, stdin=stdin, env=environment)
+        except OSError as error:
+            context.note(f"Error starting handler: {error}")
+            return True
+        threading.Thread(target=self._monitor, daemon=True).start()
+        code = self._process.wait()
+        if code:
+            context.note(f"Error running handler: {exit_text(code)}")
+        return code != 0
+
+    def _monitor(self) -> None:
+        self._held.wait_until_lost(self._monitor_client, self._context.args.number("monitor-retry"))
+        if self._process is not None and self._process.returncode is None:
+            self._context.note("Lock lost, killing child")
+            self._end()
+
+    def _on_signal(self, number_: int, frame: object) -> None:
+        _tell(self._context, "Shutdown triggered, killing child")
+        self._end()
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        killer = threading.Timer(GRACE, process.kill)
+        killer.daemon = True
+        killer.start()
+
+
+def _tell(context: Context, line: str) -> None:
+    if context.args.switch("verbose"):
+        context.out(line)
+        context.stdout.flush()
+
+
+COMMANDS = {
+    "lock": Command(
+        lock,
+        switch("child-exit-code", "Exit with 2 when the child fails; otherwise its exit code does not matter."),
+        number("n", "How many may hold it at a time; with more than one it is a semaphore.", 1),
+        number("monitor-retry", "How many failures of the agent, a second apart, do not cost the lock.", 3),
+        text("name", "Name of the lock's session.", metavar="name"),
+        switch("pass-stdin", "Give our standard input to the child."),
+        switch("shell", "Run the child through the shell that SHELL names, or /bin/sh.", True),
+        seconds("timeout", "Give up when the lock is not acquired after this time, such as 10s."),
+        seconds("try", "The old name of -timeout."),
+        switch("verbose", "Tell what happens."),
+        usage="PREFIX CHILD...",
+        about="The child finds CONSUL_LOCK_HELD=true in its environment. When the lock is lost the child gets "
+        "SIGTERM, and SIGKILL 5 seconds later.",
+    ),
+}

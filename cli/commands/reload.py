@@ -1,0 +1,19 @@
+"""`pyconsul reload`: make the agent read its configuration again."""
+
+from __future__ import annotations
+
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, during
+
+
+def reload(context: Context) -> None:
+    """Ask for it. Raises CliError with the agent's words when the new configuration is not valid."""
+    try:
+        context.client.put("/v1/agent/reload")
+    except CliError as error:
+        raise during("Error reloading", error) from None
+    context.out("Configuration reload triggered")
+
+
+COMMANDS = {"reload": Command(reload)}

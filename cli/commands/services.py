@@ -1,0 +1,102 @@
+"""`pyconsul services register` and `deregister`, at the local agent.
+
+The API: https://developer.hashicorp.com/consul/api-docs/agent/service#register-service
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.client import quote
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flag import Args, number, pairs, text, texts
+from pyconsul.cli.servicefile import services_in
+
+_FILES = "FILES are Consul's configuration files, in HCL or JSON, with `service` or `services` in them."
+
+
+def register(context: Context) -> None:
+    """Register one service from flags, or all that the files define."""
+    args = context.args
+    if not args.rest and not args.text("name"):
+        raise UsageError("Service registration requires at least one argument or flags.")
+    if args.rest and args.text("name"):
+        raise UsageError("Service registration requires arguments or -name, not both.")
+    given = _from_flags(args)
+    files = [_combined(service, given) for path in args.rest for service in services_in(path)]
+    for service in files if args.rest else [given]:
+        try:
+            context.client.put("/v1/agent/service/register", body=service)
+        except CliError as error:
+            raise during(f'Error registering service "{service.get("Name", "")}"', error) from None
+        context.out(f"Registered service: {service.get('Name', '')}")
+
+
+def _from_flags(args: Args) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "ID": args.text("id"),
+        "Name": args.text("name"),
+        "Kind": args.text("kind"),
+        "Address": args.text("address"),
+        "Port": args.number("port"),
+        "SocketPath": args.text("socket"),
+        "Tags": args.texts("tag"),
+        "Meta": args.pairs("meta"),
+        "TaggedAddresses": {name: _address(value) for name, value in args.pairs("tagged-address").items()},
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _address(value: str) -> dict[str, Any]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise UsageError(f"Invalid Tagged Address {value!r}: use host:port")
+    return {"Address": host.strip("[]"), "Port": int(port)}
+
+
+def _combined(service: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """A file's service with what the flags add; where both say something the file counts, tags and maps grow."""
+    result = {**flags, **service}
+    if "Tags" in flags:
+        result["Tags"] = [*(service.get("Tags") or ()), *flags["Tags"]]
+    for name in ("Meta", "TaggedAddresses"):
+        if name in flags:
+            result[name] = {**(service.get(name) or {}), **flags[name]}
+    return result
+
+
+def deregister(context: Context) -> None:
+    """Deregister a service by ID, or all that the files define."""
+    args = context.args
+    if not args.rest and not args.text("id"):
+        raise UsageError("Service deregistration requires at least one argument or -id.")
+    if args.rest and args.text("id"):
+        raise UsageError("Service deregistration requires arguments or -id, not both.")
+    found = [service.get("ID") or service.get("Name", "") for path in args.rest for service in services_in(path)]
+    for identity in found if args.rest else [args.text("id")]:
+        try:
+            context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False))
+        except CliError as error:
+            raise during(f'Error deregistering service "{identity}"', error) from None
+        context.out(f"Deregistered service: {identity}")
+
+
+COMMANDS = {
+    "services register": Command(
+        register,
+        text("id", "ID of the service; by default its name."),
+        text("name", "Name of the service.", metavar="name"),
+        text("address", "Its address; by default the node's."),
+        number("port", "Its port."),
+        text("socket", "Path of its unix socket, instead of an address and a port.", metavar="path"),
+        texts("tag", "A tag; may be given several times."),
+        pairs("meta", "Metadata; may be given several times."),
+        pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be given several times."),
+        text("kind", "Kind of the service."),
+        usage="[FILES...]",
+        about=_FILES,
+    ),
+    "services deregister": Command(deregister, text("id", "ID of the service."), usage="[FILES...]", about=_FILES),
+}

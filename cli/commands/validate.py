@@ -1,0 +1,38 @@
+"""`pyconsul validate`: check configuration files without starting an agent.
+
+Besides `pyconsul agent` this is the only command that looks into the agent's own code, and only at its configuration.
+"""
+
+from __future__ import annotations
+
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.flag import switch, text
+
+
+def validate(context: Context) -> None:
+    """Print that all is well, or raise CliError with every mistake, one a line."""
+    if not context.args.rest:
+        raise UsageError("Must specify at least one config file or directory")
+    from pyconsul.agent.config.load import ConfigError, load_files
+
+    try:
+        config = load_files(context.args.rest, context.args.text("config-format"))
+    except ConfigError as error:
+        raise CliError(f"Config validation failed: {error}") from None
+    if not context.args.switch("quiet"):
+        for warning in config.warnings:
+            context.note(str(warning))
+        context.out("Configuration is valid!")
+
+
+COMMANDS = {
+    "validate": Command(
+        validate,
+        text("config-format", "hcl or json; by default the files' names tell.", metavar="format"),
+        switch("quiet", "Print only mistakes."),
+        usage="FILE_OR_FOLDER...",
+        http=False,
+    ),
+}

@@ -1,0 +1,31 @@
+"""`pyconsul version`."""
+
+from __future__ import annotations
+
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.render import document, format_flag
+
+#: The release of Consul whose API, files and commands are followed.
+CONSUL_VERSION = "1.21.4"
+
+
+def version(context: Context) -> None:
+    """Print pyconsul's version and that of the Consul it stands in for."""
+    from importlib.metadata import version as installed
+
+    number = installed("pyconsul")
+    data = {
+        "Version": CONSUL_VERSION,
+        "HumanVersion": CONSUL_VERSION,
+        "Prerelease": "",
+        "Revision": "",
+        "Pyconsul": number,
+        "RPC": {"Default": 2, "Min": 2, "Max": 3},
+    }
+    if not document(context, data):
+        context.out(f"pyconsul v{number}")
+        context.out(f"Stands in for Consul v{CONSUL_VERSION}")
+
+
+COMMANDS = {"version": Command(version, format_flag("pretty"), http=False)}

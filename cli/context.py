@@ -1,0 +1,76 @@
+"""What a command works with: its flags, the environment, the standard streams, and an agent to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, BinaryIO
+
+from pyconsul.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from pyconsul.cli.client import Client
+    from pyconsul.cli.flag import Args
+
+
+class Context:
+    """Given to a command's function. Streams are binary: keys and values need not be text in any encoding."""
+
+    def __init__(
+        self, args: Args, environ: Mapping[str, str], stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO
+    ) -> None:
+        self.args = args
+        self.environ = environ
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """The agent that flags and environment name; nothing is sent yet. Raises CliError for wrong settings."""
+        if self._client is None:
+            from pyconsul.cli.client import Client
+
+            self._client = Client.from_environ(self.args, self.environ)
+        return self._client
+
+    def out(self, line: str | bytes) -> None:
+        """A line on standard output."""
+        self.stdout.write(_octets(line) + b"\n")
+
+    def note(self, line: str | bytes) -> None:
+        """A line on standard error: progress, warnings, what is wrong."""
+        self.stdout.flush()
+        self.stderr.write(_octets(line) + b"\n")
+        self.stderr.flush()
+
+    @property
+    def tty(self) -> bool:
+        """Whether a person reads standard output."""
+        return self.stdout.isatty()
+
+    def read_source(self, text: str) -> bytes:
+        """A value given as Consul's commands take it: `@path` is a file, `-` standard input, else itself.
+
+        Raises CliError when the file cannot be read.
+        """
+        if text == "-":
+            return self.stdin.read()
+        if not text.startswith("@"):
+            return _octets(text)
+        try:
+            with open(text[1:], "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise CliError(f"Error! Failed to read file: {error}") from None
+
+    def read_text_source(self, text: str) -> str:
+        """The same for what must be UTF-8, such as rules."""
+        try:
+            return self.read_source(text).decode("utf-8", "strict" if text[:1] in ("@", "-") else "surrogateescape")
+        except UnicodeDecodeError as error:
+            raise CliError(f"Error! {text} is not UTF-8: {error}") from None
+
+
+def _octets(line: str | bytes) -> bytes:
+    return line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")

@@ -1,0 +1,45 @@
+"""What ends a command with a message on standard error."""
+
+from __future__ import annotations
+
+from pyconsul.cli.status import Status, of_http
+
+
+class CliError(Exception):
+    """A message for the user and the exit code that goes with it."""
+
+    def __init__(self, message: str, status: Status = Status.FAILURE) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UsageError(CliError):
+    """Wrong flags or arguments."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Status.USAGE)
+
+
+class Unreachable(CliError):
+    """The agent does not answer: not running, wrong address, TLS refused."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Status.UNREACHABLE)
+
+
+class ApiError(CliError):
+    """The agent answered with an error. `code` is its HTTP status, `text` what it said."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"Unexpected response code: {code} ({text.strip()})", of_http(code))
+        self.code = code
+        self.text = text.strip()
+
+
+class HelpRequested(Exception):
+    """`-h` was among the flags."""
+
+
+def during(doing: str, error: CliError) -> CliError:
+    """The same error, with what was being done in front: `Error retrieving members: Unexpected response code …`."""
+    return CliError(f"{doing}: {error}", error.status)

@@ -1,0 +1,115 @@
+"""The entry point of `pyconsul`: finds the command, reads its flags, runs it, and turns errors into exit codes.
+
+A command's module is imported only when the command is called. click, which draws the help and makes the
+completions, is imported only for these: on the way to a key's value it would cost more than all the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from pyconsul.cli.errors import CliError, HelpRequested, UsageError
+from pyconsul.cli.flag import parse
+from pyconsul.cli.registry import COMMANDS, GROUPS, find, load
+from pyconsul.cli.status import Status, exit_code
+
+if TYPE_CHECKING:
+    from pyconsul.cli.command import Command
+
+_HELP = ("-h", "-help", "--help")
+_VERSION = ("-v", "-version", "--version")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if "_PYCONSUL_COMPLETE" in os.environ:
+        from pyconsul.cli.clicktree import complete
+
+        return complete()
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read us has gone: end without a second error
+        return int(Status.FAILURE)
+    except KeyboardInterrupt:
+        return int(Status.INTERRUPTED)
+    return status
+
+
+def console_main() -> NoReturn:
+    """`main` as a program."""
+    sys.exit(main())
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["agent"]:
+        from pyconsul.cli.commands.agent import main as agent
+
+        return agent(words[1:])
+    if words[:1] and words[0] in _VERSION:
+        words = ["version", *words[1:]]
+    name, rest = find(words)
+    if name in COMMANDS:
+        return _run(name, load(name), rest)
+    if rest[:1] and rest[0] in _HELP:
+        _show(sys.stdout, group_help(name))
+        return int(Status.OK)
+    return _no_command(name, rest)
+
+
+def _no_command(name: str, rest: list[str]) -> int:
+    """A group without a command, or a word that is none."""
+    if rest:
+        from pyconsul.cli.suggest import nearest
+
+        prefix = f"{name} " if name else ""
+        known = [path[len(prefix) :] for path in (*COMMANDS, *GROUPS) if path.startswith(prefix)]
+        _error(f"unknown command: {prefix}{rest[0]}" + nearest(rest[0], known) + "\n")
+    _show(sys.stderr, group_help(name))
+    return int(Status.FAILURE if name else Status.UNKNOWN_COMMAND)
+
+
+def group_help(name: str) -> str:
+    """The help of a group, `""` being the whole program."""
+    from pyconsul.cli.clicktree import help_text
+
+    return help_text(name)
+
+
+def _run(name: str, command: Command, rest: list[str]) -> int:
+    from pyconsul.cli.context import Context
+
+    detailed = os.environ.get("PYCONSUL_DETAILED_EXITCODE", "") not in ("", "0", "false")
+    try:
+        args = parse(command.flags, rest)
+        detailed = args.switch("detailed-exitcode") or detailed
+        context = Context(args, os.environ, sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
+        status = command.run(context)
+    except HelpRequested:
+        _show(sys.stdout, group_help(name))
+        return int(Status.OK)
+    except CliError as error:
+        sys.stdout.flush()
+        _error(str(error))
+        if isinstance(error, UsageError):
+            _error(f"See `pyconsul {name} -h`.")
+        return exit_code(error.status, detailed=detailed)
+    return exit_code(status or Status.OK, detailed=detailed)
+
+
+def _show(stream: object, text: str) -> None:
+    print(text, file=stream)  # type: ignore[call-overload]
+
+
+def _error(text: str) -> None:
+    sys.stderr.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    console_main()

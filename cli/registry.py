@@ -1,0 +1,133 @@
+"""Every command of `pyconsul`: its name, the module below `commands/` that holds it, and what it is for.
+
+A module's own `COMMANDS` maps the names it holds to their `Command`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyconsul.cli.command import Command
+
+#: Words that only lead to commands.
+GROUPS: dict[str, str] = {
+    "acl": "Tokens, policies, roles and the rest of access control",
+    "acl auth-method": "Trusted third parties that tokens can be got from",
+    "acl binding-rule": "What the tokens of an auth method are bound to",
+    "acl policy": "Policies",
+    "acl role": "Roles",
+    "acl templated-policy": "The policies that are made from templates",
+    "acl token": "Tokens",
+    "catalog": "Datacenters, nodes and services of the catalog",
+    "kv": "Keys and values",
+    "operator": "The cluster itself, for operators",
+    "operator autopilot": "The care of servers",
+    "operator raft": "The servers' consensus",
+    "operator usage": "How much of the catalog is used",
+    "services": "The local agent's services",
+    "snapshot": "Snapshots of the agent's state",
+}
+
+_AUTH, _BINDING, _POLICY = "acl_auth_method", "acl_binding_rule", "acl_policy"
+_ROLE, _TEMPLATED, _TOKEN = "acl_role", "acl_templated_policy", "acl_token"
+
+#: name: (module below `commands`, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "acl auth-method create": (_AUTH, "Create an auth method"),
+    "acl auth-method delete": (_AUTH, "Delete an auth method"),
+    "acl auth-method list": (_AUTH, "List the auth methods"),
+    "acl auth-method read": (_AUTH, "Read an auth method"),
+    "acl auth-method update": (_AUTH, "Change an auth method"),
+    "acl binding-rule create": (_BINDING, "Create a binding rule"),
+    "acl binding-rule delete": (_BINDING, "Delete a binding rule"),
+    "acl binding-rule list": (_BINDING, "List the binding rules"),
+    "acl binding-rule read": (_BINDING, "Read a binding rule"),
+    "acl binding-rule update": (_BINDING, "Change a binding rule"),
+    "acl bootstrap": ("acl", "Create the first management token"),
+    "acl policy create": (_POLICY, "Create a policy"),
+    "acl policy delete": (_POLICY, "Delete a policy"),
+    "acl policy list": (_POLICY, "List the policies"),
+    "acl policy read": (_POLICY, "Read a policy"),
+    "acl policy update": (_POLICY, "Change a policy"),
+    "acl role create": (_ROLE, "Create a role"),
+    "acl role delete": (_ROLE, "Delete a role"),
+    "acl role list": (_ROLE, "List the roles"),
+    "acl role read": (_ROLE, "Read a role"),
+    "acl role update": (_ROLE, "Change a role"),
+    "acl set-agent-token": ("acl", "Give the agent a token to work with"),
+    "acl templated-policy list": (_TEMPLATED, "List the templates"),
+    "acl templated-policy preview": (_TEMPLATED, "Show the policy that a template makes"),
+    "acl templated-policy read": (_TEMPLATED, "Read a template"),
+    "acl token clone": (_TOKEN, "Create a token with the rights of another"),
+    "acl token create": (_TOKEN, "Create a token"),
+    "acl token delete": (_TOKEN, "Delete a token"),
+    "acl token list": (_TOKEN, "List the tokens"),
+    "acl token read": (_TOKEN, "Read a token"),
+    "acl token update": ("acl_token_update", "Change a token"),
+    "catalog datacenters": ("catalog", "List the datacenters"),
+    "catalog nodes": ("catalog", "List the nodes"),
+    "catalog services": ("catalog", "List the services"),
+    "debug": ("debug", "Record what an agent does into an archive"),
+    "event": ("event", "Fire an event"),
+    "exec": ("exec", "Left out on purpose: says why"),
+    "force-leave": ("cluster", "Tell the cluster that a member has left"),
+    "info": ("info", "Show the agent's inner numbers"),
+    "join": ("cluster", "Make the agent join a cluster"),
+    "keygen": ("keygen", "Make a gossip encryption key"),
+    "keyring": ("keyring", "Manage gossip encryption keys"),
+    "kv delete": ("kv", "Delete a key, or all below a prefix"),
+    "kv export": ("kv_transfer", "Print a tree as JSON"),
+    "kv get": ("kv_get", "Read keys and values"),
+    "kv import": ("kv_transfer", "Write a tree that was exported"),
+    "kv put": ("kv", "Write a value"),
+    "leave": ("cluster", "Make the agent leave the cluster and shut down"),
+    "lock": ("lock", "Run a command while holding a lock"),
+    "login": ("login", "Get a token from an auth method"),
+    "logout": ("login", "Destroy the token that login got"),
+    "maint": ("maint", "Switch maintenance mode on and off"),
+    "members": ("members", "List the members of the cluster"),
+    "monitor": ("monitor", "Follow the agent's log"),
+    "operator autopilot get-config": ("operator_autopilot", "Show autopilot's settings"),
+    "operator autopilot set-config": ("operator_autopilot", "Change autopilot's settings"),
+    "operator autopilot state": ("operator_autopilot", "Show the servers' health"),
+    "operator raft list-peers": ("operator_raft", "List the servers"),
+    "operator raft remove-peer": ("operator_raft", "Remove a server"),
+    "operator raft transfer-leader": ("operator_raft", "Make another server the leader"),
+    "operator usage instances": ("operator_usage", "Count services and instances"),
+    "reload": ("reload", "Make the agent read its configuration again"),
+    "rtt": ("rtt", "Estimate the round trip time between nodes"),
+    "services deregister": ("services", "Deregister services"),
+    "services register": ("services", "Register services"),
+    "snapshot inspect": ("snapshot", "Show what a snapshot holds"),
+    "snapshot restore": ("snapshot", "Put a snapshot's state into the agent"),
+    "snapshot save": ("snapshot", "Save the agent's state to a file"),
+    "validate": ("validate", "Check configuration files"),
+    "version": ("version", "Print the version"),
+    "watch": ("watch", "Wait for changes and run a handler"),
+}
+
+#: Not below `find`: the agent reads its own command line.
+AGENT = "Run an agent"
+
+
+def find(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The longest command or group that the words begin with, "" if none, and the words after it."""
+    name = ""
+    for position, word in enumerate(words):
+        longer = f"{name} {word}".lstrip()
+        if longer in COMMANDS:
+            return longer, list(words[position + 1 :])
+        if longer not in GROUPS:
+            return name, list(words[position:])
+        name = longer
+    return name, []
+
+
+def load(name: str) -> Command:
+    """Import a command."""
+    module = COMMANDS[name][0]
+    # importlib would be one more import on every start; __import__ gives the leaf module when names are asked for.
+    commands: dict[str, Command] = __import__(f"pyconsul.cli.commands.{module}", fromlist=["COMMANDS"]).COMMANDS
+    return commands[name]

@@ -1,0 +1,134 @@
+"""What `pyconsul watch` asks for, and what counts as a change: pure, given a command's flags and the agent's answers.
+
+The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-config/watches
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.client import quote
+from pyconsul.cli.errors import UsageError
+from pyconsul.cli.flag import Args, parse, switch
+
+#: type: the flags it needs and those it may have
+_FLAGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "key": (("key",), ()),
+    "keyprefix": (("prefix",), ()),
+    "services": ((), ("filter",)),
+    "nodes": ((), ("filter",)),
+    "service": (("service",), ("tag", "passingonly", "filter")),
+    "checks": ((), ("service", "state", "filter")),
+    "event": ((), ("name",)),
+}
+TYPES = tuple(_FLAGS)
+_OPTIONS = ("key", "prefix", "service", "tag", "passingonly", "state", "name", "filter")
+_KEY_FIELDS: dict[str, Any] = {
+    "Key": "", "CreateIndex": 0, "ModifyIndex": 0, "LockIndex": 0, "Flags": 0, "Value": None, "Session": "",
+}  # fmt: skip
+_NEVER = object()
+
+
+class Plan:
+    """One watch. `path` and `query` are what to ask; `step` takes each answer in."""
+
+    def __init__(self, kind: str, path: str, query: dict[str, str]) -> None:
+        self.kind = kind
+        self.path = path
+        self.query = query
+        self.index = 0
+        self._last: Any = _NEVER
+
+    def question(self) -> dict[str, str]:
+        """The query of the next request; it blocks once there was an answer."""
+        return {**self.query, "index": str(self.index)} if self.index else self.query
+
+    def step(self, index: int, answer: Any) -> tuple[bool, Any]:
+        """Take in an answer: whether it is news, and the data for a handler. `answer` is None when nothing exists."""
+        if self._last is not _NEVER and index == self.index:
+            return False, None
+        data = self._shaped(answer)
+        # An index that goes backwards means that the agent's state was replaced: ask again without one. The index of
+        # events is made from an event's ID, and goes everywhere.
+        self.index = 0 if index < self.index and self.kind != "event" else index
+        if self._last is not _NEVER and data == self._last:
+            return False, None
+        self._last = data
+        return True, data
+
+    def _shaped(self, answer: Any) -> Any:
+        if self.kind == "key":
+            return None if answer is None else _entry(answer[0])
+        if self.kind == "keyprefix":
+            return None if answer is None else [_entry(entry) for entry in answer]
+        return self._new_events(answer) if self.kind == "event" else answer
+
+    def _new_events(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The events after the one that the last index stands for."""
+        for position, event in enumerate(events):
+            if self._last is not _NEVER and event_index(event["ID"]) == self.index:
+                return events[position + 1 :]
+        return events
+
+
+def plan(args: Args) -> Plan:
+    """The watch that the flags describe. Raises UsageError, saying which flag is missing or too many."""
+    kind = args.text("type")
+    if not kind:
+        raise UsageError(f"Watch type must be specified: -type is one of {', '.join(TYPES)}")
+    if kind not in _FLAGS:
+        raise UsageError(f"Unsupported watch type: {kind}; use one of {', '.join(TYPES)}")
+    needed, possible = _FLAGS[kind]
+    for name in needed:
+        if not args.text(name):
+            raise UsageError(f"A watch of type {kind} needs -{name}")
+    extra = [f"-{name}" for name in _OPTIONS if args.text(name) and name not in (*needed, *possible)]
+    if extra:
+        raise UsageError(f"Invalid parameters for a watch of type {kind}: {', '.join(extra)}")
+    query = {"filter": args.text("filter")} if args.text("filter") else {}
+    return Plan(kind, _path(kind, args), {**query, **_query(kind, args)})
+
+
+def _path(kind: str, args: Args) -> str:
+    service = quote(args.text("service"), slash=False)
+    if kind == "checks":
+        if service and args.text("state"):
+            raise UsageError("Cannot specify service and state")
+        return f"/v1/health/checks/{service}" if service else f"/v1/health/state/{quote(args.text('state') or 'any')}"
+    return {
+        "key": "/v1/kv/" + quote(args.text("key").removeprefix("/")),
+        "keyprefix": "/v1/kv/" + quote(args.text("prefix").removeprefix("/")),
+        "services": "/v1/catalog/services",
+        "nodes": "/v1/catalog/nodes",
+        "service": f"/v1/health/service/{service}",
+        "event": "/v1/event/list",
+    }[kind]
+
+
+def _query(kind: str, args: Args) -> dict[str, str]:
+    query: dict[str, str] = {}
+    if kind == "keyprefix":
+        query["recurse"] = ""
+    if kind == "event" and args.text("name"):
+        query["name"] = args.text("name")
+    if args.text("tag"):
+        query["tag"] = args.text("tag")
+    if args.text("passingonly") and parse((_PASSING,), [f"-passingonly={args.text('passingonly')}"]).switch(
+        _PASSING.name
+    ):
+        query["passing"] = "1"
+    return query
+
+
+_PASSING = switch("passingonly", "")
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """A key with all of its fields, in the order handlers know."""
+    return {name: entry.get(name, default) for name, default in _KEY_FIELDS.items()}
+
+
+def event_index(identity: str) -> int:
+    """The index that stands for an event: both halves of its UUID, xor-ed."""
+    digits = identity.replace("-", "")
+    return int(digits[:16], 16) ^ int(digits[16:], 16)

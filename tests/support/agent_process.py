@@ -1,0 +1,124 @@
+"""A real agent as a process of its own, on free ports, for end-to-end tests and benchmarks."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PROGRAM = [sys.executable, "-m", "pyconsul.cli.main"]
+START = 20  # seconds an agent gets to answer
+STOP = 10  # seconds it gets to end
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, for TCP and UDP."""
+    with contextlib.ExitStack() as stack:
+        found: list[int] = []
+        while len(found) < count:
+            tcp = stack.enter_context(socket.socket())
+            udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                found.append(tcp.getsockname()[1])
+        return found
+
+
+class AgentProcess:
+    """A `pyconsul agent`; `-dev` unless it is given a data folder."""
+
+    def __init__(self, folder: Path, data_dir: Path | None = None, **config: Any) -> None:
+        self.folder = folder
+        self.http_port, self.dns_port, server = free_ports(3)
+        self.address = f"127.0.0.1:{self.http_port}"
+        ports = {"http": self.http_port, "dns": self.dns_port, "server": server, "serf_lan": -1, "serf_wan": -1}
+        settings = {"node_name": "n1", "bind_addr": "127.0.0.1", "ports": ports, "log_level": "info", **config}
+        if data_dir is not None:
+            settings |= {"data_dir": str(data_dir), "server": True, "bootstrap_expect": 1}
+        self.config_file = folder / "agent.json"
+        self.config_file.write_text(json.dumps(settings))
+        self.argv = [*PROGRAM, "agent", *([] if data_dir else ["-dev"]), "-config-file", str(self.config_file)]
+        self.log_file = folder / "agent.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> AgentProcess:
+        """Start it, and wait until it answers."""
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(self.argv, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                if self.get("/v1/status/leader"):
+                    return self
+            time.sleep(0.02)
+        raise RuntimeError(f"the agent did not start: {self.log()[-2000:]}")
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, timeout: float = 30
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers (lower-case names) and body of one request; a body that is not bytes is sent as JSON."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        try:
+            connection.request(method, path, data, headers or {})
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> Any:
+        """The JSON of a GET that succeeds."""
+        status, _, body = self.request("GET", path)
+        if status != 200:
+            raise RuntimeError(f"GET {path}: {status} {body[:300]!r}")
+        return json.loads(body)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        """The JSON (or None) of a PUT that succeeds."""
+        status, _, data = self.request("PUT", path, body)
+        if status != 200:
+            raise RuntimeError(f"PUT {path}: {status} {data[:300]!r}")
+        return json.loads(data) if data else None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise RuntimeError(f"the agent did not stop: {self.log()[-2000:]}") from None
+        return self.process.returncode
+
+
+@contextlib.contextmanager
+def running_agent(**config: Any) -> Iterator[AgentProcess]:
+    """A dev agent for as long as the block runs."""
+    with tempfile.TemporaryDirectory(prefix="pyconsul-") as folder:
+        agent = AgentProcess(Path(folder), **config)
+        try:
+            yield agent.start()
+        finally:
+            agent.stop()

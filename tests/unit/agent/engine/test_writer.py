@@ -1,0 +1,108 @@
+"""The write path: batches, refusals, and an engine that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+import pytest
+
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.draft import Changeset, Draft
+from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.store import Store
+
+
+class GatedEngine(MemoryEngine):
+    """Commits when the test says so, or fails when it says that."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.broken = False
+        self.commits: list[list[int]] = []
+        self.entered = asyncio.Event()
+
+    async def commit(self, changesets: Sequence[Changeset]) -> int:
+        self.commits.append([changeset.index for changeset in changesets])
+        self.entered.set()
+        await self.gate.wait()
+        if self.broken:
+            raise EngineError("cannot write: No space left on device")
+        return changesets[-1].index
+
+
+def put(draft: Draft, key: str) -> int:
+    kv.put(draft, key, b"v", 0)
+    return draft.index
+
+
+async def test_writes_that_wait_share_one_commit_and_each_has_its_index() -> None:
+    store, engine = Store(), GatedEngine()
+    writer = Writer(store, engine)
+    engine.gate.clear()
+    first = asyncio.create_task(writer.commit(partial(put, key="first")))
+    await engine.entered.wait()
+    others = [asyncio.create_task(writer.commit(partial(put, key=f"k{n}"))) for n in range(5)]
+    await asyncio.sleep(0)
+    assert len(list(store[KV].prefix(""))) == 0, "visible before it is durable"
+    engine.gate.set()
+    assert await asyncio.gather(first, *others) == [1, 2, 3, 4, 5, 6]
+    assert engine.commits == [[1], [2, 3, 4, 5, 6]]
+    assert store.index == 6
+
+
+async def test_one_that_is_refused_takes_nothing_with_it() -> None:
+    store = Store()
+    writer = Writer(store, MemoryEngine())
+
+    def refuse(draft: Draft) -> None:
+        kv.put(draft, "half", b"v", 0)
+        raise LookupError("no")
+
+    answers = await asyncio.gather(
+        writer.commit(partial(put, key="a")),
+        writer.commit(refuse),
+        writer.commit(partial(put, key="b")),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [int, LookupError, int]
+    assert [entry.key for entry in store[KV].prefix("")] == ["a", "b"]
+    assert store.index == 2
+
+
+async def test_what_changes_nothing_is_not_committed() -> None:
+    store, engine = Store(), GatedEngine()
+    writer = Writer(store, engine)
+    assert await writer.commit(lambda draft: kv.delete(draft, "none"))
+    assert engine.commits == []
+
+
+async def test_an_engine_that_fails_is_told_to_the_caller_and_recovers() -> None:
+    store, engine = Store(), GatedEngine()
+    writer = Writer(store, engine)
+    await writer.commit(partial(put, key="a"))
+    engine.broken = True
+    with pytest.raises(EngineError, match="No space left"):
+        await writer.commit(partial(put, key="b"))
+    assert [entry.key for entry in store[KV].prefix("")] == ["a"], "reads go on, without what was not kept"
+    engine.broken = False
+    assert await writer.commit(partial(put, key="c")) == 2
+    assert [entry.key for entry in store[KV].prefix("")] == ["a", "c"]
+
+
+async def test_a_caller_that_leaves_does_not_stop_the_others() -> None:
+    store, engine = Store(), GatedEngine()
+    writer = Writer(store, engine)
+    engine.gate.clear()
+    gone = asyncio.create_task(writer.commit(partial(put, key="a")))
+    stays = asyncio.create_task(writer.commit(partial(put, key="b")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    engine.gate.set()
+    assert await stays == 2
+    assert [entry.key for entry in store[KV].prefix("")] == ["a", "b"]

@@ -1,0 +1,80 @@
+"""Go's durations: what is read, what is written, and that the two agree."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconsul.agent.model.duration import (
+    LONGEST,
+    format_duration,
+    format_nanoseconds,
+    parse_duration,
+    parse_nanoseconds,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10s", 10.0),
+        ("1m30s", 90.0),
+        ("500ms", 0.5),
+        ("1h0m0s", 3600.0),
+        ("0", 0.0),
+        ("1.5h", 5400.0),
+        (".5s", 0.5),
+        ("1.s", 1.0),
+        ("-2s", -2.0),
+        ("+2s", 2.0),
+        ("10µs", 1e-5),
+        ("10us", 1e-5),
+        ("7ns", 7e-9),
+        ("1s1s", 2.0),
+    ],
+)
+def test_reads_what_go_reads(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", "s", ".s", "10x", "1 s", " 1s", "1s ", "ten", "-", "1.2.3s", "999999999h", "٣s"]
+)
+def test_refuses_what_go_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (10, "10s"),
+        (90, "1m30s"),
+        (3600, "1h0m0s"),
+        (0.5, "500ms"),
+        (0, "0s"),
+        (1.5, "1.5s"),
+        (-90, "-1m30s"),
+        (1e-6, "1µs"),
+        (7e-9, "7ns"),
+        (0.0015, "1.5ms"),
+        (86400, "24h0m0s"),
+    ],
+)
+def test_writes_as_go_writes(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@given(st.integers(-LONGEST, LONGEST))
+def test_what_is_written_reads_back_exactly(nanoseconds: int) -> None:
+    assert parse_nanoseconds(format_nanoseconds(nanoseconds)) == nanoseconds
+
+
+@given(st.text(alphabet="0123456789.+-nuµmsh x"))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        value = parse_nanoseconds(text)
+    except ValueError:
+        return
+    assert abs(value) <= LONGEST

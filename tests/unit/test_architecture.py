@@ -1,0 +1,101 @@
+"""The rooms of the project and the direction between them: who may import whom, and that every package is shipped."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOPS = ("agent", "cli", "tools")
+
+PURE = {"model", "state", "acl", "filter", "health", "sync", "dnsd", "config"}
+# What each room of the agent may import of the others; a room may always import itself.
+ALLOWED: dict[str, set[str]] = {
+    "model": set(),
+    "state": {"model"},
+    "filter": {"model"},
+    "acl": {"model", "state"},
+    "health": {"model", "filter"},
+    "sync": {"model", "state", "health", "config"},
+    "dnsd": {"model", "state", "config", "acl"},
+    "config": {"model"},
+    "engine": {"model", "state"},
+    "httpapi": {"model", "engine", "events", "logs", *PURE},
+    "events": {"model", "state", "filter"},
+    "listen": set(),
+    "logs": set(),
+}
+# Cores that are given time, randomness and answers, and do no IO.
+NO_IO = ("state", "filter", "acl", "model")
+IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
+# The commands that run or check an agent are the only ones that may know it.
+CLI_MAY_IMPORT_AGENT = {"cli/commands/agent.py", "cli/commands/validate.py"}
+
+
+def sources(folder: str) -> Iterator[Path]:
+    return (path for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules a file imports, under their full names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide where things are"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(parts: list[str]) -> str:
+    return parts[0].removesuffix(".py") if parts else ""
+
+
+@pytest.mark.parametrize("path", list(sources("agent")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_agent_s_arrows(path: Path) -> None:
+    own = room(list(path.relative_to(ROOT / "agent").parts))
+    for name in imports(path):
+        if not name.startswith("pyconsul."):
+            continue
+        assert name.startswith("pyconsul.agent"), f"{path}: the agent imports {name}"
+        target = room(name.split(".")[2:])
+        if own in ALLOWED and target and target != own:
+            assert target in ALLOWED[own], f"{path.relative_to(ROOT)} ({own}) imports {name}"
+        assert target != "runtime" or own == "runtime", f"{path}: only the program's start may know the runtime"
+
+
+@pytest.mark.parametrize("folder", NO_IO)
+def test_pure_rooms_do_no_io(folder: str) -> None:
+    for path in sources(f"agent/{folder}"):
+        found = {name.split(".")[0] for name in imports(path)} & IO_MODULES
+        assert not found, f"{path.relative_to(ROOT)} imports {', '.join(sorted(found))}"
+
+
+@pytest.mark.parametrize("path", list(sources("cli")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_command_line_knows_neither_agent_nor_tools(path: Path) -> None:
+    for name in imports(path):
+        assert not name.startswith("pyconsul.tools"), f"{path} imports {name}"
+        if str(path.relative_to(ROOT)) not in CLI_MAY_IMPORT_AGENT:
+            assert not name.startswith("pyconsul.agent"), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", list(sources("tools")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_tools_know_the_agent_only_over_http(path: Path) -> None:
+    for name in imports(path):
+        assert not name.startswith("pyconsul.agent"), f"{path} imports {name}"
+
+
+def test_every_package_is_listed_for_installation() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {
+        "pyconsul." + ".".join(path.parent.relative_to(ROOT).parts)
+        for top in TOPS
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    folders = {"pyconsul." + ".".join(path.parent.relative_to(ROOT).parts) for top in TOPS for path in sources(top)}
+    assert folders == found, "a folder with modules lacks its __init__.py"
+    assert sorted(listed) == sorted(found)

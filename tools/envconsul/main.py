@@ -1,0 +1,94 @@
+"""The program pyenvconsul: run a program with variables out of Consul, and again when they change.
+
+Exit status: the program's own; 255 when a signal killed it; otherwise see `Exit`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pyconsul.tools.envconsul.exits import Exit
+from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
+from pyconsul.tools.envconsul.plan import Plan, make_plan
+from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.settings import Call, UsageError, parse_flags, render_help
+
+_USAGE = """Usage: pyenvconsul [options] program [argument …]
+
+  Runs a program with environment variables out of Consul's KV store and catalog, and starts it again
+  when they change. Several words are a program and its arguments, without a shell; one single word may be
+  a shell line:
+
+      pyenvconsul -prefix global/config -upcase app --port 80
+      pyenvconsul -prefix global/config 'echo $name | tr a-z A-Z'"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script; returns the exit status."""
+    try:
+        call = parse_flags(OPTIONS, sys.argv[1:] if argv is None else argv)
+        if call.help:
+            print(render_help(_USAGE, DOCUMENTED), end="")
+            return Exit.OK
+        if call.tree.get("version"):
+            print(f"pyenvconsul v{_version()}")
+            return Exit.OK
+        plan = make_plan(call)
+    except UsageError as error:
+        return _fail(f"{error} (-h shows all flags)", Exit.USAGE)
+    except ConfigError as error:
+        return _fail(str(error), Exit.CONFIG)
+    return _run(call, plan)
+
+
+def _run(call: Call, plan: Plan) -> int:
+    import asyncio
+
+    from pyconsul.tools.consul import ConsulError
+    from pyconsul.tools.envconsul.attend import attend, show
+    from pyconsul.tools.envconsul.runner import OverdueError
+    from pyconsul.tools.supervise import SpawnError
+
+    rng = random.Random()
+    try:
+        with _pid_file(plan.settings["pid_file"]):
+            return asyncio.run(show(plan, rng) if plan.settings["print"] else attend(call, plan, rng))
+    except (ConsulError, SpawnError, OverdueError) as error:
+        return _fail(str(error), Exit.RUN)
+    except ConfigError as error:
+        return _fail(str(error), Exit.CONFIG)
+
+
+@contextlib.contextmanager
+def _pid_file(path: str) -> Iterator[None]:
+    if not path:
+        yield
+        return
+    try:
+        Path(path).write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise ConfigError(f"cannot write the PID file: {error}") from error
+    try:
+        yield
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _fail(text: str, status: Exit) -> int:
+    print(f"pyenvconsul: {text}", file=sys.stderr)
+    return status
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("pyconsul")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

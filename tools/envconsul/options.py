@@ -1,0 +1,122 @@
+"""The one table of pyenvconsul's options: flags, configuration keys, types, defaults and documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
+from pyconsul.tools.settings import BOOL, DURATION, INT, TEXT, Option, Tree
+
+#: What a service instance gives a variable for.
+SERVICE_FIELDS = ("id", "name", "address", "tag", "port")
+
+
+def _prefix_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("prefix", []).append({"path": value})
+
+
+def _service_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("service", []).append({"query": value})
+
+
+def _secret_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("secret", []).append({"path": value})
+
+
+_VARIABLES: tuple[Option, ...] = (
+    Option(
+        "prefix",
+        TEXT,
+        "Folder of the KV store whose keys become variables, as path or path@datacenter; may be repeated, "
+        "the right-most wins",
+        flags=("prefix",),
+        cli_only=True,
+        apply=_prefix_flag,
+    ),
+    Option("prefix[].path", TEXT, 'The folder, or path@datacenter; {{ env "NAME" }} is replaced', ""),
+    Option("prefix[].format", TEXT, 'Name of its variables, such as "app_{{ key }}"', ""),
+    Option("prefix[].no_prefix", BOOL, "Leave the path out of the names (default: as no_prefix)"),
+    Option("no_prefix", BOOL, "Leave the prefix's path out of the variables' names", True, flags=("no-prefix",)),
+    Option(
+        "service",
+        TEXT,
+        "Service whose id, name, address, tag and port become variables, as [tag.]name[@datacenter]; may be repeated",
+        flags=("service-query",),
+        cli_only=True,
+        apply=_service_flag,
+    ),
+    Option("service[].query", TEXT, "The service, as [tag.]name[@datacenter]", ""),
+    *(
+        Option(f"service[].format_{name}", TEXT, f"Name of the variable with the service's {name}", "")
+        for name in SERVICE_FIELDS
+    ),
+    *(
+        Option(
+            f"service_format_{name}",
+            TEXT,
+            f"Name of the variable with a service's {name}, such as {{{{service}}}}/{{{{key}}}}",
+            flags=(f"service-format-{name}",),
+            cli_only=True,
+        )
+        for name in SERVICE_FIELDS
+    ),
+    Option("sanitize", BOOL, "Replace what is no letter, digit or _ in names by _", False, flags=("sanitize",)),
+    Option("upcase", BOOL, "Write names in capitals", False, flags=("upcase",)),
+    Option("pristine", BOOL, "Do not pass on the variables of this program", False, flags=("pristine",)),
+)
+
+_RUN: tuple[Option, ...] = (
+    Option("once", BOOL, "Run the child once, and do not watch for changes", False, flags=("once",)),
+    Option(
+        "print",
+        TEXT,
+        "Write the variables to stdout as dotenv, shell, json or systemd, instead of running a program",
+        "",
+        flags=("print",),
+        cli_only=True,
+    ),
+    Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
+)
+
+# Vault's options are known, so that old files and scripts get a clear word instead of a syntax error.
+_NO_VAULT = "Vault is not supported"
+
+
+def _vault_flag(key: str) -> str:
+    return "vault-" + key.removeprefix("vault_").removesuffix(".enabled").replace(".", "-").replace("_", "-")
+
+
+_VAULT: tuple[Option, ...] = (
+    Option("secret", TEXT, _NO_VAULT, flags=("secret",), cli_only=True, apply=_secret_flag),
+    Option("secret[].path", TEXT, _NO_VAULT),
+    Option("secret[].format", TEXT, _NO_VAULT),
+    Option("secret[].no_prefix", BOOL, _NO_VAULT),
+    *(
+        Option("vault." + key, kind, _NO_VAULT, flags=(_vault_flag(key),))
+        for key, kind in (
+            ("address", TEXT),
+            ("grace", DURATION),
+            ("namespace", TEXT),
+            ("renew_token", BOOL),
+            ("token", TEXT),
+            ("unwrap_token", BOOL),
+            ("vault_agent_token_file", TEXT),
+            ("retry.attempts", INT),
+            ("retry.backoff", DURATION),
+            ("retry.enabled", BOOL),
+            ("retry.max_backoff", DURATION),
+            ("ssl.enabled", BOOL),
+            ("ssl.ca_cert", TEXT),
+            ("ssl.ca_path", TEXT),
+            ("ssl.cert", TEXT),
+            ("ssl.key", TEXT),
+            ("ssl.server_name", TEXT),
+            ("ssl.verify", BOOL),
+        )
+    ),
+)
+
+#: What help and documentation show.
+DOCUMENTED: tuple[Option, ...] = (*_VARIABLES, *_RUN, *EXEC, *PROCESS, *CONNECTION)
+#: What is understood.
+OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *_VAULT)

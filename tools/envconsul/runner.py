@@ -1,0 +1,166 @@
+"""One run of pyenvconsul: read all sources, start the child with their variables, start it again when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+from collections.abc import Mapping, Sequence
+from signal import Signals
+from typing import Any
+
+from pyconsul.tools.consul import ConsulClient
+from pyconsul.tools.envconsul.names import Naming, environment
+from pyconsul.tools.envconsul.sources import Source
+from pyconsul.tools.options import child_environment, connection_of, retry_of
+from pyconsul.tools.settings import Settings
+from pyconsul.tools.supervise import Child
+
+log = logging.getLogger("envconsul")
+
+
+class OverdueError(Exception):
+    """The program has run for too long, and was ended."""
+
+
+class Runner:
+    """`environ`: the variables of the tool itself, which the child inherits unless the settings say otherwise."""
+
+    def __init__(
+        self, settings: Settings, sources: Sequence[Source], environ: Mapping[str, str], rng: random.Random
+    ) -> None:
+        self._settings = settings
+        self._sources = sources
+        self._environ = environ
+        self._rng = rng
+        self._answers: list[tuple[Any, int]] = []  # of each source: the decoded JSON and its index
+        self._changed = asyncio.Event()
+        self._child: Child | None = None
+
+    async def read(self) -> dict[str, str]:
+        """The child's environment as Consul has it now. Raises ConsulError."""
+        async with self._client() as client:
+            await self._read(client)
+        return self._environment()
+
+    async def run(self, argv: Sequence[str]) -> int:
+        """Run the child until it ends by itself, and return its exit status. Raises ConsulError, SpawnError and
+        OverdueError. Cancelling leaves the child as it is, for `stop`.
+        """
+        async with self._client() as client:
+            await self._read(client)
+            child = self._child = self._new_child(argv)
+            await child.start()
+            if self._settings["once"] or not self._sources:
+                return await self._end_of(child)
+            followers = [self._follow(client, number) for number in range(len(self._sources))]
+            return await _first(self._end_of(child), self._restart_on_change(child), *followers)
+
+    async def _end_of(self, child: Child) -> int:
+        """The child's exit status; one that runs for longer than `exec.timeout` is ended: OverdueError."""
+        try:
+            return await asyncio.wait_for(child.wait(), self._settings["exec.timeout"] or None)
+        except TimeoutError:
+            await child.stop()
+            raise OverdueError("the program has run for longer than exec.timeout allows") from None
+
+    async def stop(self, sig: Signals | None = None, grace: float | None = None) -> int | None:
+        """End the child as `Child.stop` does; None if there is none, or if it has ended by itself."""
+        if self._child is None or not self._child.running:
+            return None
+        return await self._child.stop(sig, grace)
+
+    def signal(self, sig: Signals) -> None:
+        """Pass a signal on to the child."""
+        if self._child is not None:
+            self._child.signal(sig)
+
+    @contextlib.asynccontextmanager
+    async def _client(self) -> Any:
+        settings = self._settings
+        client = ConsulClient(
+            connection_of(settings), rng=self._rng, retry=retry_of(settings), max_stale=settings["max_stale"]
+        )
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def _read(self, client: ConsulClient) -> None:
+        queries = [client.blocking(source.path, source.params, 0) for source in self._sources]
+        self._answers = list(await asyncio.gather(*queries))
+
+    async def _follow(self, client: ConsulClient, number: int) -> int:
+        source, (_, index) = self._sources[number], self._answers[number]
+        async for answer in client.watch(source.path, source.params, index):
+            self._answers[number] = answer, 0
+            self._changed.set()
+        raise AssertionError("a watch has no end")
+
+    async def _restart_on_change(self, child: Child) -> int:
+        while True:
+            await self._changed.wait()
+            await self._settle()
+            variables = self._environment()
+            if variables == child.env:
+                continue
+            log.info("the variables have changed")
+            child.env = variables
+            await child.reload()
+
+    async def _settle(self) -> None:
+        """Wait until nothing has changed for the minimum of `wait`, at most for its maximum."""
+        minimum, maximum = self._settings["wait"]
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + maximum
+        self._changed.clear()
+        while (pause := min(minimum, latest - loop.time())) > 0:
+            try:
+                await asyncio.wait_for(self._changed.wait(), pause)
+            except TimeoutError:
+                return
+            self._changed.clear()
+
+    def _environment(self) -> dict[str, str]:
+        answers = zip(self._sources, self._answers, strict=True)
+        groups = [source.variables(answer) for source, (answer, _) in answers]
+        variables = environment(groups, Naming.of(self._settings), log.warning)
+        inherited = {} if self._settings["pristine"] or self._settings["print"] else self._environ
+        return child_environment(self._settings, {**inherited, **variables})
+
+    def _new_child(self, argv: Sequence[str]) -> Child:
+        settings = self._settings
+        return Child(
+            argv,
+            self._environment(),
+            rng=self._rng,
+            kill_signal=settings["exec.kill_signal"] or Signals.SIGKILL,
+            kill_timeout=settings["exec.kill_timeout"],
+            reload_signal=settings["exec.reload_signal"],
+            splay=settings["exec.splay"],
+            foreground=_has_terminal(),
+        )
+
+
+def _has_terminal() -> bool:
+    """Whether we are the foreground of the terminal on stdin, so that it is ours to give to the child."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+async def _first(*jobs: Any) -> int:
+    """The result, or the error, of the job that is done first; the others are cancelled."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # An error counts most: a child that could not be started again has a status, too.
+        failed = [task for task in tasks if task in done and task.exception() is not None]
+        return int(next(iter(failed or done)).result())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

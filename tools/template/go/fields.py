@@ -1,0 +1,64 @@
+"""Fields: `.Name` of a map, a struct, or nothing; and which names of a struct are methods."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, Literal
+
+from pyconsul.tools.template.go.errors import GoError
+from pyconsul.tools.template.go.signature import Function
+from pyconsul.tools.template.go.values import Map, NilPointer, key_type, type_name
+
+MissingKey = Literal["default", "zero", "error"]
+
+
+class KeyIsMissing(Exception):
+    """A map has no such key and the option `missingkey=default` makes the whole chain `<no value>`."""
+
+
+@cache
+def struct_fields(kind: Hashable) -> frozenset[str]:
+    """The names of a struct's fields."""
+    return frozenset(getattr(kind, "go_fields", ()))
+
+
+def methods(kind: type) -> Mapping[str, Function]:
+    """The methods of a struct; each takes the object first."""
+    found: Mapping[str, Function] = getattr(kind, "go_methods", {})
+    return found
+
+
+def read(value: Any, name: str, missing: MissingKey) -> Any:
+    """The field of a value that is not None; GoError when there is none."""
+    kind = type(value)
+    if name in struct_fields(kind):
+        return getattr(value, name)
+    if isinstance(value, dict):
+        return _map_field(value, name, missing)
+    if isinstance(value, NilPointer):
+        raise GoError(f"nil pointer evaluating {value.go_type}.{name}")
+    raise GoError(f"can't evaluate field {name} in type {type_name(value)}")
+
+
+def _map_field(value: dict[Any, Any], name: str, missing: MissingKey) -> Any:
+    if name in value:
+        return value[name]
+    if key_type(value) not in ("string", "interface {}"):
+        raise GoError(f"can't evaluate field {name} in type {type_name(value)}")
+    if missing == "error":
+        raise GoError(f'map has no entry for key "{name}"')
+    if missing == "default":
+        raise KeyIsMissing
+    return value.zero if isinstance(value, Map) else None
+
+
+def require_value(name: str, missing: MissingKey) -> None:
+    """Raise GoError when a field of no data at all is an error."""
+    if missing == "error":
+        raise GoError(f'nil data; no entry for key "{name}"')
+
+
+def nil_receiver(name: str) -> GoError:
+    """The error for a field of a nil that a field before it gave."""
+    return GoError(f"nil pointer evaluating interface {{}}.{name}")

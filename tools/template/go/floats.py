@@ -1,0 +1,52 @@
+"""Floating-point numbers as Go's strconv and fmt write them."""
+
+from __future__ import annotations
+
+import math
+
+
+def shortest(value: float, largest: int = 6) -> str:
+    """`%v`, `%g`: the fewest digits that read back the same; an exponent below 1e-4 and from 10**largest on.
+
+    >>> shortest(1e6), shortest(100.0), shortest(2.5e-7)
+    ('1e+06', '100', '2.5e-07')
+    """
+    if not math.isfinite(value):
+        return non_finite(value)
+    sign, digits, exponent = decompose(value)
+    return sign + (scientific(digits, exponent) if exponent < -4 or exponent >= largest else plain(digits, exponent))
+
+
+def non_finite(value: float) -> str:
+    """`NaN`, `+Inf`, `-Inf`."""
+    if math.isnan(value):
+        return "NaN"
+    return "+Inf" if value > 0 else "-Inf"
+
+
+def decompose(value: float) -> tuple[str, str, int]:
+    """Sign ("" or "-"), shortest digits without zeros at the end, and the exponent of the first digit."""
+    mantissa, _, exponent = f"{value!r}".partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    power = int(exponent or 0) + len(whole) - 1
+    if whole.strip("0") == "":
+        power -= len(fraction) - len(fraction.lstrip("0")) + 1
+    digits = digits.rstrip("0")
+    return (sign, digits, power) if digits else (sign, "0", 0)
+
+
+def scientific(digits: str, exponent: int) -> str:
+    """`d.ddde±dd`."""
+    point = "." if len(digits) > 1 else ""
+    return f"{digits[0]}{point}{digits[1:]}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
+def plain(digits: str, exponent: int) -> str:
+    """The digits without an exponent."""
+    if exponent < 0:
+        return "0." + "0" * (-exponent - 1) + digits
+    if len(digits) <= exponent + 1:
+        return digits + "0" * (exponent + 1 - len(digits))
+    return f"{digits[: exponent + 1]}.{digits[exponent + 1 :]}"

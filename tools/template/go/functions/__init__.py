@@ -1,0 +1,1 @@
+"""The functions of consul-template that need no Consul, by family."""
