@@ -72,9 +72,7 @@ class JSONFormatter(logging.Formatter):
             "@module": record.name,
             "@timestamp": _time(record, "microseconds"),
         }
-        for key, value in _fields(record).items():
-            plain = value if isinstance(value, bool | int | float) else redactor.clean(str(value))
-            entry[key] = _HIDDEN if "token" in key.lower() else plain
+        entry.update(_fields(record))
         if record.exc_info:
             entry["stacktrace"] = redactor.clean(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
@@ -154,9 +152,14 @@ def _formatter(as_json: bool) -> logging.Formatter:
     return JSONFormatter() if as_json else LineFormatter()
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = getattr(record, "fields", None)
-    return fields if isinstance(fields, dict) else {}
+def _fields(record: logging.LogRecord) -> dict[str, bool | int | float | str]:
+    """A record's fields without tokens; cleaned here, because quoting would hide a token from the patterns."""
+    fields = getattr(record, "fields", None) or {}
+    return {key: _HIDDEN if "token" in key.lower() else _clean(value) for key, value in fields.items()}
+
+
+def _clean(value: object) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float) else redactor.clean(str(value))
 
 
 def _field(value: object) -> str:

@@ -25,6 +25,7 @@ from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server import HTTPServer
+from pyconsul.agent.session_clock import SessionClock
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
 
@@ -67,7 +68,10 @@ async def start(config: Config, stack: AsyncExitStack) -> None:
     store = Store(loaded.rows, loaded.index)
     writer = Writer(store, engine)
     stack.push_async_callback(writer.drain)
-    context = Context(config, store, store.watches, writer.commit)
+    sessions = SessionClock(store, writer.commit)
+    sessions.start()
+    stack.callback(sessions.stop)
+    context = Context(config, store, store.watches, writer.commit, sessions)
     server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
     await server.start()
     stack.push_async_callback(server.stop)

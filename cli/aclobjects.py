@@ -113,8 +113,8 @@ def _templates_in(path: str) -> list[Object]:
     entries = entries if isinstance(entries, list) else [entries]
     found = []
     for template, variables in ((key, value) for one in entries if isinstance(one, dict) for key, value in one.items()):
-        for values in variables if isinstance(variables, list) else [variables]:
-            values = {key.lower(): value for key, value in (values or {}).items()}
+        for block in variables if isinstance(variables, list) else [variables]:
+            values = {key.lower(): value for key, value in (block or {}).items()}
             entry: Object = {"TemplateName": template}
             if "name" in values:
                 entry["TemplateVariables"] = {"Name": values["name"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
+import zlib
 from typing import Any
 
 from pyconsul.cli.errors import CliError
@@ -33,7 +34,7 @@ def inspect(path: str) -> dict[str, Any]:
                 data = content.read() if member.name == "meta.json" else None
                 meta = data if data is not None else meta
                 hashes[member.name] = hashlib.sha256(data).hexdigest() if data is not None else _hash(content)
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise CliError(f"Error reading snapshot {path}: {error}") from None
     _compare(path, sums, hashes)
     return _decode(path, meta or b"")

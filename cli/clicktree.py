@@ -89,6 +89,11 @@ class Tree(click.Group):
         """A group or a command below this one."""
         return node(f"{self.path} {cmd_name}".lstrip())
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The next words that begin like this, without importing any command."""
+        words = [word for word in self.list_commands(ctx) if word.startswith(incomplete)]
+        return [CompletionItem(word, help=summary(f"{self.path} {word}".lstrip())) for word in words]
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """`Usage: pyconsul kv <subcommand> [options] [args]`."""
         formatter.write_usage(ctx.command_path, "<subcommand> [options] [args]")
@@ -112,7 +117,9 @@ def node(name: str) -> click.Command | None:
     if not name or name in GROUPS:
         return Tree(name)
     if name == "agent":
-        return click.Command("agent", help=AGENT, short_help=AGENT, add_help_option=False)
+        from pyconsul.cli.commands.agent import command
+
+        return command()
     return leaf(name, load(name)) if name in COMMANDS else None
 
 

@@ -137,7 +137,9 @@ def connect(endpoint: Endpoint) -> socket.socket:
             sock.settimeout(CONNECT_TIMEOUT)
             sock.connect(endpoint.unix)
             return sock
-        sock = socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT)
+        # As bytes, a name that is ASCII does without the import of the IDNA codec.
+        host = endpoint.host.encode() if endpoint.host.isascii() else endpoint.host
+        sock = socket.create_connection((host, endpoint.port), CONNECT_TIMEOUT)  # type: ignore[arg-type]
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

@@ -26,10 +26,6 @@ _VERSION = ("-v", "-version", "--version")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if "_PYCONSUL_COMPLETE" in os.environ:
-        from pyconsul.cli.clicktree import complete
-
-        return complete()
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -47,6 +43,10 @@ def console_main() -> NoReturn:
 
 
 def _dispatch(words: list[str]) -> int:
+    if "_PYCONSUL_COMPLETE" in os.environ:
+        from pyconsul.cli.clicktree import complete
+
+        return complete()
     if words[:1] == ["agent"]:
         from pyconsul.cli.commands.agent import main as agent
 

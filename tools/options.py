@@ -5,7 +5,7 @@ Each tool's own table starts with these rows; the functions turn settings into w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from signal import Signals
 from typing import TYPE_CHECKING, Any
 
@@ -323,20 +323,26 @@ def retry_of(settings: Settings) -> RetryPolicy:
 
 
 def child_environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
-    """What of `variables` the child gets as `exec.env` says: patterns of names, then the custom variables.
+    """What of `variables` the child gets as `exec.env` says."""
+    keys = ("pristine", "custom", "allowlist", "denylist")
+    return select_environment(variables, *(settings["exec.env." + key] for key in keys))
 
-    Without an allowlist all names are allowed; the denylist wins.
+
+def select_environment(
+    variables: Mapping[str, str], pristine: bool, custom: Sequence[str], allow: Sequence[str], deny: Sequence[str]
+) -> dict[str, str]:
+    """What of `variables` is passed on: nothing when `pristine`, else what patterns of names let pass; then `custom`.
+
+    Without an allowlist all names are allowed; the denylist wins. `custom`: NAME=value.
     """
     from fnmatch import fnmatchcase
-
-    allow, deny = settings["exec.env.allowlist"], settings["exec.env.denylist"]
 
     def wanted(name: str) -> bool:
         allowed = not allow or any(fnmatchcase(name, pattern) for pattern in allow)
         return allowed and not any(fnmatchcase(name, pattern) for pattern in deny)
 
-    kept = {} if settings["exec.env.pristine"] else {n: v for n, v in variables.items() if wanted(n)}
-    for entry in settings["exec.env.custom"]:
+    kept = {} if pristine else {n: v for n, v in variables.items() if wanted(n)}
+    for entry in custom:
         name, _, value = entry.partition("=")
         kept[name] = value
     return kept

@@ -62,7 +62,7 @@ def _int(value: Any) -> int:
         if isinstance(value, bool) or int(value) != float(value):
             raise ValueError
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"invalid number {value!r}: use a whole number") from None
 
 

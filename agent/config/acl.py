@@ -1,7 +1,5 @@
 """Settings of access control: `acl`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec
@@ -27,6 +25,11 @@ class ACLTokens(msgspec.Struct, frozen=True, kw_only=True):
         str, setting("Token that registers what files define.", reloadable=True, secret=True)
     ] = ""
     dns: Annotated[str, setting("Token for DNS questions.", reloadable=True, secret=True)] = ""
+
+    def __repr__(self) -> str:
+        """Tokens stay out of tracebacks and logs."""
+        given = [name for name in self.__struct_fields__ if getattr(self, name)]
+        return f"ACLTokens(given: {', '.join(given) or 'none'})"
 
 
 class ACL(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable
@@ -58,31 +59,25 @@ def datacenter(value: object) -> str | None:
 def node_name(value: object) -> str | None:
     """Names that DNS cannot carry are allowed, as Consul allows them; those that no protocol can carry are not."""
     text = str(value)
-    if 0 < len(text) <= 128 and text.strip() and text.isprintable() and "/" not in text:
+    # An empty name, here and below, is none: the default holds.
+    if text == "" or (len(text) <= 128 and text.strip() and text.isprintable() and "/" not in text):
         return None
     return "1 to 128 printable characters without a slash"
 
 
 def node_id(value: object) -> str | None:
-    return None if _UUID.fullmatch(str(value)) else "a UUID such as 5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
+    return None if value == "" or _UUID.fullmatch(str(value)) else "a UUID such as 5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 
 
 def domain(value: object) -> str | None:
     text = str(value)
-    return None if text == "." or _DNS_NAME.fullmatch(text) else "a DNS name such as consul or corp.example"
+    return None if text in ("", ".") or _DNS_NAME.fullmatch(text) else "a DNS name such as consul or corp.example"
 
 
 def ip_address(value: object) -> str | None:
     """One IP address, with or without brackets; an empty text means the default."""
     text = str(value).strip()
-    return None if text == "" or _is_ip(text) else "one IP address (templates such as {{ GetPrivateIP }} are not read)"
-
-
-def host(value: object) -> str | None:
-    """An IP address or a host's name."""
-    text = str(value).strip()
-    good = text == "" or _is_ip(text) or (_DNS_NAME.fullmatch(text) and not text.replace(".", "").isdigit())
-    return None if good else "an IP address or a host's name"
+    return None if text == "" or _is_ip(text) else "one IP address, or a template such as {{ GetPrivateIP }}"
 
 
 def listen_addresses(value: object) -> str | None:
@@ -127,6 +122,15 @@ def node_meta(value: object) -> str | None:
 
 def ui_path(value: object) -> str | None:
     return None if _UI_PATH.fullmatch(str(value)) else "letters, digits, -, _ and /"
+
+
+def encrypt_key(value: object) -> str | None:
+    """A key of the gossip, as `keygen` makes it: AES-128, -192 or -256."""
+    try:
+        size = len(base64.b64decode(str(value), validate=True))
+    except ValueError:
+        size = -1
+    return None if size in (0, 16, 24, 32) else "16, 24 or 32 bytes in base64, as keygen makes them"
 
 
 def _is_ip(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.config import checks, sockaddr
 from pyconsul.agent.config.table import Kind, Setting
 from pyconsul.agent.model.duration import ALLOWED, parse_duration
 
@@ -26,7 +27,9 @@ def from_flag(row: Setting, texts: list[str]) -> Any:
 
 
 def checked(row: Setting, value: Any) -> Any:
-    """The value, when the row's own check lets it pass."""
+    """The value, when the row's own check lets it pass; templates of addresses are filled in first."""
+    if row.note.check in (checks.ip_address, checks.listen_addresses) and "{{" in value:
+        value = sockaddr.fill(value)
     allowed = row.note.check(value) if row.note.check else None
     if allowed:
         raise ValueError(allowed)

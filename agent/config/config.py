@@ -4,13 +4,11 @@ Keys are Consul's (https://developer.hashicorp.com/consul/docs/agent/config/conf
 `table.SETTINGS` lists what is declared here and in the sections; `load.load` reads flags and files into a `Config`.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import msgspec
 
-from pyconsul.agent.config import checks
+from pyconsul.agent.config import checks as allowed
 from pyconsul.agent.config.acl import ACL
 from pyconsul.agent.config.definition import Definition, Origin
 from pyconsul.agent.config.dns import DNSConfig
@@ -29,55 +27,55 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         False
     )
     data_dir: Annotated[str, setting("Folder that the agent keeps its data in.", "data-dir")] = ""
-    datacenter: Annotated[str, setting("The datacenter's name.", "datacenter", check=checks.datacenter)] = "dc1"
+    datacenter: Annotated[str, setting("The datacenter's name.", "datacenter", check=allowed.datacenter)] = "dc1"
     primary_datacenter: Annotated[
-        str, setting("Datacenter that ACLs come from.", check=checks.datacenter, computed="datacenter")
+        str, setting("Datacenter that ACLs come from.", check=allowed.datacenter, computed="datacenter")
     ] = ""
     node_name: Annotated[
-        str, setting("The node's name.", "node", check=checks.node_name, computed="the host's name")
+        str, setting("The node's name.", "node", check=allowed.node_name, computed="the host's name")
     ] = ""
     node_id: Annotated[
-        str, setting("The node's UUID.", "node-id", check=checks.node_id, computed="from the data folder, or random")
+        str, setting("The node's UUID.", "node-id", check=allowed.node_id, computed="from the data folder, or random")
     ] = ""
     node_meta: Annotated[
         dict[str, str],
-        setting("Metadata of the node, as key:value.", "node-meta", check=checks.node_meta, reloadable=True),
+        setting("Metadata of the node, as key:value.", "node-meta", check=allowed.node_meta, reloadable=True),
     ] = {}
     disable_host_node_id: Annotated[bool, setting("No node ID from the host's own.", "disable-host-node-id")] = True
     pid_file: Annotated[str, setting("File that the process's number is written to.", "pid-file")] = ""
 
     # Addresses.
     bind_addr: Annotated[
-        str, setting("Address for other agents.", "bind", dev="127.0.0.1", check=checks.ip_address)
+        str, setting("Address for other agents.", "bind", dev="127.0.0.1", check=allowed.ip_address)
     ] = "0.0.0.0"
     client_addr: Annotated[
-        str, setting("Addresses of the HTTP and DNS servers.", "client", check=checks.listen_addresses)
+        str, setting("Addresses of the HTTP and DNS servers.", "client", check=allowed.listen_addresses)
     ] = "127.0.0.1"
     advertise_addr: Annotated[
         str,
         setting(
-            "Address told to others.", "advertise", check=checks.ip_address, computed="bind_addr or the host's own"
+            "Address told to others.", "advertise", check=allowed.ip_address, computed="bind_addr or the host's own"
         ),
     ] = ""
-    advertise_addr_ipv4: Annotated[str, setting("IPv4 address told to others.", check=checks.ip_address)] = ""
-    advertise_addr_ipv6: Annotated[str, setting("IPv6 address told to others.", check=checks.ip_address)] = ""
+    advertise_addr_ipv4: Annotated[str, setting("IPv4 address told to others.", check=allowed.ip_address)] = ""
+    advertise_addr_ipv6: Annotated[str, setting("IPv6 address told to others.", check=allowed.ip_address)] = ""
     advertise_addr_wan: Annotated[
         str,
         setting(
-            "Address told to other datacenters.", "advertise-wan", check=checks.ip_address, computed="advertise_addr"
+            "Address told to other datacenters.", "advertise-wan", check=allowed.ip_address, computed="advertise_addr"
         ),
     ] = ""
     advertise_addr_wan_ipv4: Annotated[
-        str, setting("IPv4 address told to other datacenters.", check=checks.ip_address)
+        str, setting("IPv4 address told to other datacenters.", check=allowed.ip_address)
     ] = ""
     advertise_addr_wan_ipv6: Annotated[
-        str, setting("IPv6 address told to other datacenters.", check=checks.ip_address)
+        str, setting("IPv6 address told to other datacenters.", check=allowed.ip_address)
     ] = ""
     serf_lan: Annotated[
-        str, setting("Address of the LAN gossip.", "serf-lan-bind", check=checks.ip_address, computed="bind_addr")
+        str, setting("Address of the LAN gossip.", "serf-lan-bind", check=allowed.ip_address, computed="bind_addr")
     ] = ""
     serf_wan: Annotated[
-        str, setting("Address of the WAN gossip.", "serf-wan-bind", check=checks.ip_address, computed="bind_addr")
+        str, setting("Address of the WAN gossip.", "serf-wan-bind", check=allowed.ip_address, computed="bind_addr")
     ] = ""
     translate_wan_addrs: Annotated[bool, setting("Tell WAN addresses to other datacenters.")] = False
     ports: Annotated[Ports, setting("Ports by protocol.")] = Ports()
@@ -85,10 +83,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     unix_sockets: Annotated[UnixSockets, setting("Owner and rights of unix sockets.")] = UnixSockets()
 
     # DNS and HTTP.
-    domain: Annotated[str, setting("Domain that DNS answers for.", "domain", check=checks.domain)] = "consul."
-    alt_domain: Annotated[str, setting("A second domain that DNS answers for.", "alt-domain", check=checks.domain)] = ""
+    domain: Annotated[str, setting("Domain that DNS answers for.", "domain", check=allowed.domain)] = "consul."
+    alt_domain: Annotated[str, setting("A second domain that DNS answers for.", "alt-domain", check=allowed.domain)] = (
+        ""
+    )
     recursors: Annotated[
-        tuple[str, ...], setting("DNS servers for other names.", "recursor", check=checks.recursors, reloadable=True)
+        tuple[str, ...], setting("DNS servers for other names.", "recursor", check=allowed.recursors, reloadable=True)
     ] = ()
     dns_config: Annotated[DNSConfig, setting("How DNS questions are answered.")] = DNSConfig()
     http_config: Annotated[HTTPConfig, setting("The HTTP API.")] = HTTPConfig()
@@ -102,14 +102,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Duration, setting("How old an answer for catalog readers may be.", reloadable=True)
     ] = 0.0
     session_ttl_min: Annotated[
-        Duration, setting("The shortest TTL of a session; 0: 10s.", check=checks.not_negative)
+        Duration, setting("The shortest TTL of a session; 0: 10s.", check=allowed.not_negative)
     ] = 0.0
     enable_debug: Annotated[bool, setting("Serve the profiler's paths.", dev=True, reloadable=True)] = False
 
     # Access and encryption.
     acl: Annotated[ACL, setting("Access control.")] = ACL()
     tls: Annotated[TLS, setting("Encryption.")] = TLS()
-    encrypt: Annotated[str, setting("Key of the gossip, 32 bytes in base64.", "encrypt", secret=True)] = ""
+    encrypt: Annotated[
+        str, setting("Key of the gossip, 32 bytes in base64.", "encrypt", check=allowed.encrypt_key, secret=True)
+    ] = ""
     encrypt_verify_incoming: Annotated[bool, setting("Refuse gossip that is not encrypted.")] = True
     encrypt_verify_outgoing: Annotated[bool, setting("Encrypt the gossip that is sent.")] = True
     disable_keyring_file: Annotated[bool, setting("Keep gossip keys in memory.", "disable-keyring-file", dev=True)] = (
@@ -120,11 +122,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     server: Annotated[bool, setting("Be a server.", "server", dev=True)] = False
     bootstrap: Annotated[bool, setting("Be the only server.", "bootstrap")] = False
     bootstrap_expect: Annotated[
-        int, setting("Number of servers to wait for.", "bootstrap-expect", check=checks.not_negative)
+        int, setting("Number of servers to wait for.", "bootstrap-expect", check=allowed.not_negative)
     ] = 0
     retry_join: Annotated[tuple[str, ...], setting("Agents to join, until one answers.", "retry-join", "join")] = ()
     retry_interval: Annotated[Duration, setting("Time between tries to join.", "retry-interval")] = 30.0
-    retry_max: Annotated[int, setting("Tries to join; 0: any number.", "retry-max", check=checks.not_negative)] = 0
+    retry_max: Annotated[int, setting("Tries to join; 0: any number.", "retry-max", check=allowed.not_negative)] = 0
     retry_join_wan: Annotated[
         tuple[str, ...], setting("Servers of other datacenters to join.", "retry-join-wan", "join-wan")
     ] = ()
@@ -132,10 +134,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retry_max_wan: Annotated[int, setting("Tries to join them; 0: any number.", "retry-max-wan")] = 0
     rejoin_after_leave: Annotated[bool, setting("Join again after having left.", "rejoin")] = False
     reconnect_timeout: Annotated[
-        Duration, setting("Time until a lost node is forgotten; 0: 72h.", check=checks.not_negative)
+        Duration, setting("Time until a lost node is forgotten; 0: 72h.", check=allowed.not_negative)
     ] = 0.0
     reconnect_timeout_wan: Annotated[
-        Duration, setting("Time until a lost server elsewhere is forgotten; 0: 72h.", check=checks.not_negative)
+        Duration, setting("Time until a lost server elsewhere is forgotten; 0: 72h.", check=allowed.not_negative)
     ] = 0.0
     leave_on_terminate: Annotated[
         bool, setting("Leave the cluster on SIGTERM.", computed="true for a client, false for a server")
@@ -155,10 +157,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         bool, setting("Allow such checks in files, not over the API.", "enable-local-script-checks")
     ] = False
     check_update_interval: Annotated[
-        Duration, setting("How long changes of an output alone may wait.", check=checks.not_negative)
+        Duration, setting("How long changes of an output alone may wait.", check=allowed.not_negative)
     ] = 300.0
     check_output_max_size: Annotated[
-        int, setting("Size of a check's output.", "check_output_max_size", check=checks.at_least(1, "1 byte"))
+        int, setting("Size of a check's output.", "check_output_max_size", check=allowed.at_least(1, "1 byte"))
     ] = 4096
     discard_check_output: Annotated[bool, setting("Keep no output of checks.", reloadable=True)] = False
     disable_remote_exec: Annotated[bool, setting("Run nothing for `consul exec`; always so here.")] = True
@@ -168,7 +170,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         str,
         setting(
-            "trace, debug, info, warn or error.", "log-level", dev="debug", check=checks.log_level, reloadable=True
+            "trace, debug, info, warn or error.", "log-level", dev="debug", check=allowed.log_level, reloadable=True
         ),
     ] = "info"
     log_json: Annotated[bool, setting("Write the log as JSON.", "log-json")] = False
@@ -179,7 +181,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     )
     log_rotate_max_files: Annotated[
         int,
-        setting("Old log files to keep; 0: all, -1: none.", "log-rotate-max-files", check=checks.at_least(-1, "-1")),
+        setting("Old log files to keep; 0: all, -1: none.", "log-rotate-max-files", check=allowed.at_least(-1, "-1")),
     ] = 0
     enable_syslog: Annotated[bool, setting("Write the log to syslog as well.", "syslog")] = False
     syslog_facility: Annotated[str, setting("The facility to use.")] = "LOCAL0"
@@ -189,3 +191,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin = Origin()
     #: What is accepted but has no effect, or is doubtful: sentences; no setting.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def tagged_addresses(self) -> dict[str, str]:
+        """The node's addresses by Consul's tags: lan, wan, lan_ipv4, …; empty ones are left out."""
+        addresses = {
+            "lan": self.advertise_addr,
+            "lan_ipv4": self.advertise_addr_ipv4,
+            "lan_ipv6": self.advertise_addr_ipv6,
+            "wan": self.advertise_addr_wan,
+            "wan_ipv4": self.advertise_addr_wan_ipv4,
+            "wan_ipv6": self.advertise_addr_wan_ipv6,
+        }
+        return {tag: address for tag, address in addresses.items() if address}
+
+    def __repr__(self) -> str:
+        """Keys and tokens stay out of tracebacks and logs."""
+        return f"Config(node_name={self.node_name!r}, datacenter={self.datacenter!r}, {self.origin!r})"

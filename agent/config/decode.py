@@ -9,6 +9,7 @@ from pyconsul.agent.config.deprecated import RENAMED
 from pyconsul.agent.config.lacking import LACKING, QUIET, is_off
 from pyconsul.agent.config.problems import Problems, nearest
 from pyconsul.agent.config.table import ROOT, Section, Setting
+from pyconsul.agent.config.watches import maps_of, watches
 
 #: Checked values by name, sections as maps; only what the source gives.
 Values = dict[str, Any]
@@ -33,7 +34,7 @@ def decode(data: dict[str, Any], source: str, problems: Problems) -> Values:
             target, read = _DEFINITIONS[name]
             values[target] = (*values.get(target, ()), *read(value, source, name, problems))
         elif name == "watches":
-            values[name] = _watches(value, source, problems)
+            values[name] = watches(value, source, problems)
         else:
             plain[key] = value
     _decode_section(ROOT, plain, source, problems, values)
@@ -64,7 +65,7 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
         elif entry is None or (isinstance(entry, Setting) and entry.note.flag_only):
             problems.errors.append(f"{source}: {section.path(given)}: unknown key{_hint(section, name)}")
         elif isinstance(entry, Section):
-            for item in _maps(value, source, key, problems):
+            for item in maps_of(value, source, key, problems):
                 _decode_section(entry, item, source, problems, values)
         else:
             _decode_setting(entry, key, value, source, problems, values)
@@ -87,21 +88,6 @@ def _decode_renamed(key: str, value: Any, source: str, problems: Problems, value
     assert isinstance(entry, Setting)
     problems.warnings.append(f"{source}: {key} is an old name of {new}; use that")
     _decode_setting(entry, key, value, source, problems, values)
-
-
-def _maps(value: Any, source: str, key: str, problems: Problems) -> list[dict[str, Any]]:
-    """A section's maps: an HCL block is a list of them."""
-    maps = value if isinstance(value, list) else [value]
-    if all(isinstance(item, dict) for item in maps):
-        return maps
-    problems.errors.append(
-        f"{source}: {key}: a value that is no object is not allowed; allowed: an object with keys of its own"
-    )
-    return []
-
-
-def _watches(value: Any, source: str, problems: Problems) -> tuple[dict[str, Any], ...]:
-    return tuple(_maps(value, source, "watches", problems))
 
 
 def _hint(section: Section, name: str) -> str:

@@ -20,21 +20,25 @@ def _kind(kind: Kind) -> Read:
     return lambda value: coerce.typed(kind, value)
 
 
+def _list(value: Any) -> list[str]:
+    return list(coerce.typed(Kind.LIST, value))
+
+
 def _duration(value: Any) -> str:
     coerce.parse_seconds(value)
     assert isinstance(value, str)
     return value
 
 
-def _header(value: Any) -> dict[str, tuple[str, ...]]:
+def _header(value: Any) -> dict[str, list[str]]:
     """A map of lists of texts, as HTTP headers are; a block of HCL is a list of one map."""
     maps = value if isinstance(value, list) else [value]
     if not all(isinstance(item, dict) for item in maps):
         raise ValueError('a map of lists of texts, such as {"X-Name": ["value"]}')
-    return {key: coerce.typed(Kind.LIST, item) for one in maps for key, item in one.items()}
+    return {key: _list(item) for one in maps for key, item in one.items()}
 
 
-_TEXT, _INT, _BOOL, _LIST, _MAP = map(_kind, (Kind.STRING, Kind.INT, Kind.BOOL, Kind.LIST, Kind.MAP))
+_TEXT, _INT, _BOOL, _MAP = map(_kind, (Kind.STRING, Kind.INT, Kind.BOOL, Kind.MAP))
 
 CHECK: dict[str, Read] = {
     **dict.fromkeys(("id", "name", "notes", "service_id", "token", "status"), _TEXT),
@@ -44,14 +48,14 @@ CHECK: dict[str, Read] = {
     **dict.fromkeys(("disable_redirects", "tcp_use_tls", "grpc_use_tls", "h2ping_use_tls", "tls_skip_verify"), _BOOL),
     **dict.fromkeys(("success_before_passing", "failures_before_warning", "failures_before_critical"), _INT),
     **dict.fromkeys(("namespace", "partition"), _TEXT),
-    "args": _LIST,
+    "args": _list,
     "header": _header,
     "output_max_size": _INT,
 }
 SERVICE: dict[str, Read] = {
     **dict.fromkeys(("id", "name", "address", "socket_path", "token"), _TEXT),
     **dict.fromkeys(("namespace", "partition"), _TEXT),
-    "tags": _LIST,
+    "tags": _list,
     "meta": _MAP,
     "port": _INT,
     "enable_tag_override": _BOOL,
@@ -60,10 +64,8 @@ WEIGHTS: dict[str, Read] = {"passing": _INT, "warning": _INT}
 ADDRESS: dict[str, Read] = {"address": _TEXT, "port": _INT}
 #: Keys of a service that belong to the service mesh.
 MESH = ("connect", "kind", "locality", "proxy")
-#: What a check needs one of.
-CHECK_TYPES = (
-    "ttl", "args", "http", "tcp", "udp", "grpc", "h2ping", "os_service", "docker_container_id", "alias_node", "alias_service",
-)  # fmt: skip
+#: What the agent asks again and again; a check needs one of these, or a ttl, or an alias.
+POLLED = ("args", "http", "tcp", "udp", "grpc", "h2ping", "os_service", "docker_container_id")
 _OTHER_NAMES = {"scriptargs": "args"}
 
 
@@ -126,9 +128,27 @@ def _service(data: dict[str, Any], source: str, where: str, problems: Problems) 
 
 def _check(data: dict[str, Any], source: str, where: str, problems: Problems) -> dict[str, Any]:
     body = _fields(data, CHECK, source, where, problems)
-    if not any(body.get(key) for key in CHECK_TYPES):
-        problems.errors.append(f"{source}: {where}: a check needs one of {', '.join(CHECK_TYPES)}")
+    if rule := _broken_rule(body):
+        problems.errors.append(f"{source}: {where}: {rule}")
     return body
+
+
+def _broken_rule(body: dict[str, Any]) -> str:
+    """Which rule a check breaks, or an empty text; those of values the agent knows better."""
+    polled = next((key for key in POLLED if body.get(key)), "")
+    alias = body.get("alias_node") or body.get("alias_service")
+    interval = _seconds(body, "interval")
+    if _seconds(body, "ttl") > 0:
+        return "a check with a ttl can have neither interval nor alias" if interval > 0 or alias else ""
+    if alias:
+        return "a check with an alias can have no interval" if interval > 0 else ""
+    if not polled:
+        return f"a check needs one of ttl, alias_node, alias_service, {', '.join(POLLED)}"
+    return "" if interval > 0 else f"a check with {polled} needs an interval above 0"
+
+
+def _seconds(body: dict[str, Any], key: str) -> float:
+    return coerce.parse_seconds(body[key]) if key in body else 0.0
 
 
 def _addresses(value: Any, source: str, where: str, problems: Problems) -> dict[str, Any]:

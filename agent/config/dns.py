@@ -1,7 +1,5 @@
 """Settings of the DNS server: `dns_config`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -50,5 +50,5 @@ def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
 def _is_read(path: Path, config_format: str, problems: Problems) -> bool:
     if config_format or path.suffix in (".json", ".hcl"):
         return True
-    problems.warnings.append(f"skipping file {path}, extension must be .hcl or .json, or config format must be set")
+    problems.skipped.append(f"skipping file {path}, extension must be .hcl or .json, or config format must be set")
     return False

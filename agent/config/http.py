@@ -1,7 +1,5 @@
 """Settings of the HTTP API and what it may be asked: `http_config`, `ui_config`, `limits`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

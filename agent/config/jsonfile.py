@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_LITERALS = {"t": "true", "f": "false", "n": "null", "-": "-"}
 _AFTER_ITEM = {"{": "after object key:value pair", "[": "after array element"}
 #: What Python says -> what Go says of the character at that place.
 _WORDS = {
@@ -47,8 +48,23 @@ def go_words(error: json.JSONDecodeError) -> str:
         rest = rest.lstrip(",").lstrip(" \t\r\n")
     if not rest:
         return "unexpected end of JSON input"
+    if message == "Expecting value" and rest[0] in _LITERALS:
+        return _literal_words(rest)
     words = _WORDS.get(message) or _AFTER_ITEM.get(_enclosing(error.doc[:position]), "looking for beginning of value")
     return f"invalid character {_quoted(rest[0])} {words}"
+
+
+def _literal_words(rest: str) -> str:
+    """A word or a number that goes wrong after its first character."""
+    literal = _LITERALS[rest[0]]
+    if rest[0] == "-":
+        return (
+            f"invalid character {_quoted(rest[1])} in numeric literal" if rest[1:] else "unexpected end of JSON input"
+        )
+    for given, expected in zip(rest, literal, strict=False):
+        if given != expected:
+            return f"invalid character {_quoted(given)} in literal {literal} (expecting {_quoted(expected)})"
+    return "unexpected end of JSON input"
 
 
 def _enclosing(text: str) -> str:

@@ -1,7 +1,5 @@
 """Settings of what the agent listens on: `ports`, `addresses`, `unix_sockets`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -1,7 +1,5 @@
 """Settings of timing and metrics: `performance`, `telemetry`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

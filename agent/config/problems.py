@@ -22,18 +22,20 @@ class Problems:
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     lacking: dict[str, str] = field(default_factory=dict)
+    # Files that were left out: worth knowing when something is missing.
+    skipped: list[str] = field(default_factory=list)
 
     def raise_any(self) -> None:
         """Raises ConfigError when there is an error."""
         if self.errors:
-            raise ConfigError(dict.fromkeys(self.errors))
+            raise ConfigError(dict.fromkeys([*self.errors, *self.skipped]))
 
     def all_warnings(self) -> tuple[str, ...]:
         """The warnings; what has no effect is one of them."""
         if not self.lacking:
-            return tuple(self.warnings)
+            return (*self.skipped, *self.warnings)
         listed = ", ".join(f"{key} ({about})" for key, about in self.lacking.items())
-        return (*self.warnings, f"without effect, because pyconsul has no such feature: {listed}")
+        return (*self.skipped, *self.warnings, f"without effect, because pyconsul has no such feature: {listed}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """What is said of one setting besides its type and default: flags, documentation, validation, reload.
 
 The declaration is the annotated field of a settings class (`Config` and its sections); flags, files, validation and
-documentation are all derived from it.
+documentation are all derived from it.  The modules of settings classes do without `from __future__ import annotations`:
+as texts, the annotations would have to be evaluated a second time, which costs 50 ms at every start.
 """
 
 from __future__ import annotations

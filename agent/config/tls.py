@@ -1,7 +1,5 @@
 """Settings of encryption: `tls`, with its parts for each protocol."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import AAAA, A
@@ -11,6 +12,7 @@ from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 
 
+@lru_cache(maxsize=1 << 16)
 def pack(text: str) -> bytes:
     """An IP address as 4 or 16 bytes (IPv4 within IPv6 as 4), or b"" when the text is something else."""
     if "%" in text:

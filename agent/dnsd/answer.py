@@ -6,18 +6,21 @@ addresses are needed are named in the reply (`wanted`) for the caller to look up
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from pyconsul.agent.dnsd import addresses, candidates, names, selection
+import msgspec
+
+from pyconsul.agent.dnsd import addresses, candidates, names, reverse, selection
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
+from pyconsul.agent.dnsd.packed import Room, pack, packs, some
 from pyconsul.agent.dnsd.question import Question
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.selection import Asked
+from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings, Zone
 from pyconsul.agent.dnsd.wire import (
     AAAA,
@@ -43,10 +46,11 @@ from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.state import topics
 from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.schemas import NODES, SERVICES
+from pyconsul.agent.state.schemas import NODES
 
 SERVERS = "consul"  # the service of the servers, which are the zone's name servers
 MAX_SERVERS = 3
+UNLIMITED = Room(65535, 0)  # nothing is cut, and nothing is packed
 MAX_DEPTH = 3  # how many times a name within the zone may lead to another
 _UNUSUAL = re.compile(r"[^A-Za-z0-9\-]")
 
@@ -69,33 +73,34 @@ class ExecuteQuery(Protocol):
     def __call__(self, name: str, source: str, /) -> QueryResult | None: ...
 
 
-@dataclass(slots=True)
-class Knowledge:
+class Knowledge(msgspec.Struct):
     """All that an answer is made of.
 
-    instances: the healthy instances of a service, by its name.  resolved: records of hosts outside the zone, by their
-    names on the wire.  now: Unix seconds, for the zone's serial number.  source: the client's IP address.
+    chance: gives a random number from 0 to 1.  services: finds a service by its name.  resolved: records of hosts
+    outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
+    client's IP address.
     """
 
     view: View
     settings: Settings
-    rng: random.Random
+    chance: Callable[[], float]
     now: float
-    sight: Sight = field(default_factory=Sight)
-    instances: Callable[[str], Sequence[Candidate]] | None = None
+    sight: Sight = Sight()
+    services: Callable[[str], Service] | None = None
     execute_query: ExecuteQuery | None = None
     resolved: Mapping[bytes, Sequence[Record]] | None = None
     source: str = ""
 
-    def healthy(self, name: str) -> Sequence[Candidate]:
-        """The healthy instances of a service."""
-        if self.instances is not None:
-            return self.instances(name)
-        return candidates.of_service(self.view, name, self.settings, self.sight)
+    def service(self, name: str) -> Service:
+        """A service by its name."""
+        if self.services is not None:
+            return self.services(name)
+        return service_of(self.view, name, self.settings, self.sight)
 
 
-def answer(question: Question, known: Knowledge, cap: int = 65535) -> Reply:
-    """Answer a question; more than `cap` + 1 records need not be in the answer."""
+def answer(question: Question, known: Knowledge, room: Room = UNLIMITED) -> Reply:
+    """Answer a question.  More records than one above `room.most` need not be in the answer, and what fits into the
+    room may be packed; what does not fit is for the caller to cut."""
     reply = Reply()
     settings = known.settings
     if question.labels and question.labels[-1] == "arpa":
@@ -111,7 +116,9 @@ def answer(question: Question, known: Knowledge, cap: int = 65535) -> Reply:
     elif question.kind == AXFR:
         reply.rcode = NOTIMP
     else:
-        asked = Asked(question.name, question.kind, question.labels[:at], suffix, cap, question.edns is None, MAX_DEPTH)
+        asked = Asked(
+            question.name, question.kind, question.labels[:at], suffix, room, question.edns is None, MAX_DEPTH
+        )
         if not _look_up(asked, known, reply):
             reply.authority.append(_soa(question, known))
     return reply
@@ -119,12 +126,13 @@ def answer(question: Question, known: Knowledge, cap: int = 65535) -> Reply:
 
 def zone_of(labels: Sequence[str], settings: Settings) -> Zone | None:
     """The zone that a name is in: the longest that fits."""
-    fitting = [
-        zone
-        for zone in (settings.domain, settings.alt_domain)
-        if zone is not None and tuple(labels[-len(zone.labels) :]) == zone.labels
-    ]
-    return max(fitting, key=lambda zone: len(zone.labels)) if fitting else None
+    found = None
+    for zone in (settings.domain, settings.alt_domain):
+        if zone is None or (found is not None and len(found.labels) > len(zone.labels)):
+            continue
+        if tuple(labels[-len(zone.labels) :]) == zone.labels:
+            found = zone
+    return found
 
 
 def _soa(question: Question, known: Knowledge) -> Record:
@@ -153,13 +161,13 @@ def _name_servers(suffix: bytes, known: Knowledge, reply: Reply) -> tuple[list[R
     ttl = known.settings.node_ttl
     servers: list[Record] = []
     glue: list[Record] = []
-    for one in shuffled(known.healthy(SERVERS), known, reply):
+    for one in shuffled(known.service(SERVERS).found, known, reply):
         node = known.view[NODES].get(one.key[0].lower())
         if node is None or not one.named or _UNUSUAL.search(node.node):
             continue
         name = candidates.node_stem(node.node.lower(), known.settings.datacenter) + suffix.lower()
         servers.append(pointing(suffix, NS, ttl, name))
-        glue += _node_addresses(node, Asked(name, ANY, (), suffix, 0, False, 0), known, reply)
+        glue += _node_addresses(node, Asked(name, ANY, (), suffix, UNLIMITED, False, 0), known, reply)
         if len(servers) == MAX_SERVERS:
             break
     return servers, glue
@@ -170,7 +178,7 @@ def shuffled(found: Sequence[Candidate], known: Knowledge, reply: Reply) -> Sequ
     if len(found) < 2:
         return found
     reply.varied = True
-    chance = known.rng.random
+    chance = known.chance
     return sorted(found, key=lambda _: chance())
 
 
@@ -205,12 +213,19 @@ def _missing(reply: Reply) -> bool:
 
 def _service(name: names.ServiceName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
     reply.topics.add(topics.of_service(name.name))
-    found = known.healthy(name.name)
-    if name.tag:
-        found = [one for one in found if name.tag in one.tags]
+    service = known.service(name.name)
+    if asked.room.space and packs(asked.kind) and (items := service.prepared(asked.kind, name.tag, len(asked.suffix))):
+        if len(items) > 1:
+            reply.varied = True
+        limit = known.settings.a_record_limit if asked.kind != SRV else 0
+        chosen = some(items, limit, known.chance) if limit else items
+        reply.packed = pack(chosen, asked.name, asked.suffix, asked.room, known.chance)
+        if reply.packed is not None:
+            return True
+    found = service.tagged(name.tag)
     if not found:
         return _missing(reply)
-    _select(shuffled(found, known, reply), known.settings.ttl_of(name.name), asked, known, reply)
+    _select(shuffled(found, known, reply), service.ttl, asked, known, reply)
     return bool(reply.answer)
 
 
@@ -281,9 +296,8 @@ def _resolve(asked: Asked, known: Knowledge, reply: Reply, host: bytes) -> Seque
         inner = Reply(topics=reply.topics)
         at = len(labels) - len(zone.labels)
         suffix = host[-len(zone.wire) :]
-        _look_up(
-            replace(asked, name=host, kind=ANY, labels=labels[:at], suffix=suffix, depth=asked.depth - 1), known, inner
-        )
+        next_asked = Asked(host, ANY, labels[:at], suffix, UNLIMITED, asked.brief, asked.depth - 1)
+        _look_up(next_asked, known, inner)
         reply.varied = reply.varied or inner.varied
         reply.passing = reply.passing or inner.passing
         reply.wanted.extend(inner.wanted)
@@ -301,7 +315,7 @@ def _reverse(question: Question, known: Knowledge, reply: Reply) -> Reply:
     """Reverse names: a node with the address, else a service with it, else recursors may know."""
     reply.topics.update(("nodes", "services"))
     settings = known.settings
-    target = _reverse_target(names.reverse(question.labels), known)
+    target = reverse.labels_at(names.reverse(question.labels), known.view, known.settings.datacenter, known.sight)
     if question.kind == SOA:
         reply.authority.append(_soa(question, known))
     if target:
@@ -311,26 +325,3 @@ def _reverse(question: Question, known: Knowledge, reply: Reply) -> Reply:
     reply.rcode = NXDOMAIN
     reply.authority.append(_soa(question, known))
     return reply
-
-
-def _reverse_target(wanted: str | None, known: Knowledge) -> bytes:
-    """The labels of the first node or service at an address, without the domain; b"" when there is none."""
-    if wanted is None:
-        return b""
-    view, sight, datacenter = known.view, known.sight, known.settings.datacenter
-    at = [node.node for node in view[NODES] if _same_address(node.address, wanted) and sight.node(node.node)]
-    if at:
-        return candidates.node_stem(min(at), datacenter)
-    rows = [row for row in view[SERVICES] if row.service.address == wanted and sight.service(row.service.service)]
-    rows = [row for row in rows if sight.node(row.node)]
-    if not rows:
-        return b""
-    first = min(rows, key=SERVICES.key)
-    return candidates.stem(f"{first.service.service}.service.{datacenter}")
-
-
-def _same_address(text: str, wanted: str) -> bool:
-    """Whether an address, in any way of writing it, is the wanted one."""
-    if text == wanted:
-        return True
-    return ":" in text and ":" in wanted and addresses.pack(text) == addresses.pack(wanted)

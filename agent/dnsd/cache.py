@@ -38,16 +38,16 @@ class Orderings:
         return self.ready.pop()
 
     def _refill(self) -> None:
+        """Have something ready: one more ordering, or a new one for the oldest, and all of them `ROUNDS` times.
+
+        So an answer that is soon stale costs few orderings, and one that lives gets all of them.
+        """
         made = self._made
-        if self._make is None:
-            self.ready.extend(made * (ORDERINGS * ROUNDS))
-            return
-        made.append(self._make())
-        if len(made) <= ORDERINGS:
-            self.ready.append(made[-1])
-        else:
-            del made[0]
-            self.ready.extend(made * ROUNDS)
+        if self._make is not None:
+            made.append(self._make())
+            if len(made) > ORDERINGS:
+                del made[0]
+        self.ready.extend(made * ROUNDS)
 
 
 class Kept(Generic[K, V]):

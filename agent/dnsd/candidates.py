@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
 
 from pyconsul.agent.dnsd import addresses
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import AAAA, ANY, A, encode_labels, encode_name, text_data
+from pyconsul.agent.dnsd.wire import AAAA, ANY, A, encode_labels, encode_name, srv_place, text_data
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node
@@ -24,8 +27,7 @@ class Sight:
     service: Callable[[str], bool] = lambda name: True
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """Where an instance is reached.
 
     packed: its IP address, or b"" when it is known by `host`, a name on the wire.  stem: the labels by which SRV
@@ -39,14 +41,16 @@ class Endpoint:
     fallback_stem: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An instance.  `key` is what makes two of them one SRV record; `named` the node's labels, or b"" when DNS has none."""
+class Candidate(msgspec.Struct, frozen=True):
+    """An instance.
+
+    key: what makes two of them one SRV record: node, address and port.  place: its weight and port, as SRV has them.
+    named: the labels of its node's name, or b"" when DNS cannot have it.  texts: TXT data of its node.
+    """
 
     key: tuple[str, str, int]
     tags: frozenset[str]
-    weight: int
-    port: int
+    place: bytes
     named: bytes
     texts: tuple[bytes, ...]
     a: Endpoint | None
@@ -63,7 +67,8 @@ def of_service(view: View, name: str, settings: Settings, sight: Sight) -> tuple
     do not pass."""
     if not sight.service(name):
         return ()
-    found = services.with_checks(view, services.instances(view, name))
+    rows = services.instances(view, name)
+    found = services.with_checks(view, rows) if rows else ()
     return tuple(
         digest(one, settings.datacenter, settings)
         for one in found
@@ -80,18 +85,18 @@ def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candid
     """Work out once what answers need of an instance in a datacenter."""
     node, service = one.node, one.service
     named = node_stem(node.node, datacenter)
-    by_kind = [_endpoint(node, service, named, datacenter, kind, settings) for kind in (A, AAAA, ANY)]
+    kinds = (A, AAAA, ANY) if node.tagged_addresses or service.tagged_addresses else (ANY,)
+    by_kind = [_endpoint(node, service, named, datacenter, kind, settings) for kind in kinds]
     port = addresses.port_of(service, datacenter, settings)
     return Candidate(
         key=(node.node, addresses.of_service(service, datacenter, ANY, settings), port),
         tags=frozenset(tag.lower() for tag in service.tags),
-        weight=_weight(service, one.checks),
-        port=port,
+        place=srv_place(_weight(service, one.checks), port),
         named=named,
         texts=texts(node.meta) if settings.node_meta_txt else (),
         a=by_kind[0],
-        aaaa=by_kind[1],
-        any=by_kind[2],
+        aaaa=by_kind[1 % len(by_kind)],
+        any=by_kind[-1],
     )
 
 
@@ -100,6 +105,7 @@ def node_stem(node: str, datacenter: str) -> bytes:
     return stem(f"{node}.node.{datacenter}")
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(text: str) -> bytes:
     """The labels of a name that continues in the domain; b"" when DNS cannot have it."""
     try:

@@ -8,7 +8,7 @@ from pyconsul.agent.dnsd import trim
 from pyconsul.agent.dnsd.question import Question
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import AA, NOERROR, OPT, QR, RA, REFUSED, SERVFAIL, TC, join
+from pyconsul.agent.dnsd.wire import AA, HEADER, NOERROR, OPT, QR, RA, REFUSED, SERVFAIL, TC, join
 
 _OPT = Struct(">BHHIH")  # root, type, size, flags, length
 _OPTION = Struct(">HH")  # code, length
@@ -18,18 +18,35 @@ _SUBNET = 8
 def encode(reply: Reply, question: Question, settings: Settings, udp: bool) -> bytes:
     """The answer, cut to what the client can receive."""
     opt = _opt(question, reply.scoped and reply.rcode == NOERROR)
-    trim.trim(reply, question, udp, settings, len(opt))
-    flags = question.echoed | reply.rcode | (TC if reply.truncated else 0)
+    flags = question.echoed | reply.rcode
     if reply.rcode != REFUSED:
         flags |= AA | (RA if settings.recursors else 0)
+    packed = reply.packed
+    if packed is not None:
+        flags |= TC if packed.cut and settings.enable_truncate else 0
+        counts = HEADER.pack(0, flags, 1, packed.answers, 0, packed.additionals + bool(opt))[2:]
+        return b"".join((counts, question.wire, packed.answer, packed.additional, opt))
     compress = not settings.disable_compression
+    if len(reply.answer) < 2 or len(reply.answer) <= trim.cap(question, udp, settings):
+        wire = join(flags, question.wire, reply.answer, reply.authority, reply.additional, compress, opt)
+        if len(wire) + 2 <= trim.limit(question, udp):
+            return wire
+    trim.trim(reply, question, udp, settings)
+    flags |= TC if reply.truncated else 0
     wire = join(flags, question.wire, reply.answer, reply.authority, reply.additional, compress, opt)
-    if udp and len(wire) + 2 > trim.room(question, udp):
-        # One record with all that comes with it is too large: as much as fits, and TC, to be asked again over TCP.
-        wire = join(flags | TC, question.wire, reply.answer, (), (), compress, opt)
-        if len(wire) + 2 > trim.room(question, udp):
-            wire = join(flags | TC, question.wire, (), (), (), compress, opt)
-    return wire
+    return (
+        wire
+        if len(wire) + 2 <= trim.room(question, udp)
+        else _stripped(flags | TC, question, reply, compress, opt, udp)
+    )
+
+
+def _stripped(flags: int, question: Question, reply: Reply, compress: bool, opt: bytes, udp: bool) -> bytes:
+    """When one record with all that comes with it is too large: what fits, to be asked again over TCP."""
+    wire = join(flags, question.wire, reply.answer, (), (), compress, opt)
+    if len(wire) + 2 <= trim.room(question, udp):
+        return wire
+    return join(flags, question.wire, (), (), (), compress, opt)
 
 
 def failure(question: Question, settings: Settings) -> bytes:

@@ -24,6 +24,11 @@ class Edns:
     def __init__(self, size: int, subnet: bytes) -> None:
         self.size, self.subnet = size, subnet
 
+    @property
+    def answer_size(self) -> int:
+        """How many bytes the OPT record of an answer takes."""
+        return 11 + (4 + len(self.subnet) if self.subnet else 0)
+
 
 class Question:
     """One question.

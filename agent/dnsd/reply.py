@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
+from pyconsul.agent.dnsd.packed import Packed
 from pyconsul.agent.dnsd.wire import NOERROR, Record
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """What is answered to one question.
 
     topics: the watch topics whose change makes it stale.  varied: another asking may order it otherwise.
     wanted: hosts outside the zone whose addresses belong into it, but are not known yet.
     passing: it depends on something without a topic, and may not be kept.
+    packed: the answer and additional sections as bytes, in place of records.
     refused: the name is nobody's here; recursors may know it.  scoped: it holds for the asking subnet only.
     """
 
     rcode: int = NOERROR
-    answer: list[Record] = field(default_factory=list)
-    authority: list[Record] = field(default_factory=list)
-    additional: list[Record] = field(default_factory=list)
-    topics: set[str] = field(default_factory=set)
-    wanted: list[bytes] = field(default_factory=list)
+    answer: list[Record] = []
+    authority: list[Record] = []
+    additional: list[Record] = []
+    topics: set[str] = msgspec.field(default_factory=set)
+    wanted: list[bytes] = []
     varied: bool = False
     passing: bool = False
     refused: bool = False
     scoped: bool = False
     truncated: bool = False
+    packed: Packed | None = None

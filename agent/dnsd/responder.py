@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pyconsul.agent.dnsd import candidates, encode, trim
+from pyconsul.agent.dnsd import encode, trim
 from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
 from pyconsul.agent.dnsd.cache import Kept, Orderings
-from pyconsul.agent.dnsd.candidates import Candidate, Sight
+from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.question import Malformed, Question, parse
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.reply import Reply
+from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import Record
 from pyconsul.agent.state import topics
@@ -60,7 +61,7 @@ class Responder:
         self._execute_query, self._sight = execute_query, sight or Sight()
         self._rng = rng or random.Random()
         self.answers: dict[bool, Kept[bytes, Orderings]] = {udp: Kept(watches, ANSWERS) for udp in (True, False)}
-        self._instances: Kept[str, tuple[Candidate, ...]] = Kept(watches, SERVICES)
+        self._services: Kept[str, Service] = Kept(watches, SERVICES)
         self._once: dict[bytes, None] = {}
         self._recursors = Recursors(settings, self._rng)
 
@@ -72,7 +73,7 @@ class Responder:
 
     def forget(self) -> None:
         """Drop all that is cached; also for when the token's rights have changed."""
-        self._instances.clear()
+        self._services.clear()
         self._once.clear()
         for kept in self.answers.values():
             kept.clear()
@@ -113,23 +114,23 @@ class Responder:
         known = Knowledge(
             self._view,
             self.settings,
-            self._rng,
+            self._rng.random,
             self._clock(),
             self._sight,
-            self._healthy,
+            self._service,
             self._execute_query,
             resolved,
             source,
         )
-        return answer(question, known, trim.cap(question, udp, self.settings))
+        return answer(question, known, trim.room_for(question, udp, self.settings))
 
-    def _healthy(self, name: str) -> tuple[Candidate, ...]:
-        found = self._instances.values.get(name)
-        if found is None:
-            found = candidates.of_service(self._view, name, self.settings, self._sight)
-            if found:
-                self._instances.put(name, found, (topics.of_service(name),))
-        return found
+    def _service(self, name: str) -> Service:
+        known = self._services.values.get(name)
+        if known is None:
+            known = service_of(self._view, name, self.settings, self._sight)
+            if known.found:
+                self._services.put(name, known, (topics.of_service(name),))
+        return known
 
     def _remember(self, asked: bytes, question: Question, udp: bool, source: str, reply: Reply, wire: bytes) -> None:
         """Cache an answer that is asked for the second time: names that come once would push out all others."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from pyconsul.agent.dnsd.candidates import Candidate, Endpoint
+from pyconsul.agent.dnsd.packed import Room
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.wire import (
     AAAA,
@@ -21,7 +23,7 @@ from pyconsul.agent.dnsd.wire import (
     kind_of,
     pointing,
     record,
-    srv,
+    srv_head,
     with_ttl,
 )
 
@@ -33,12 +35,11 @@ _HAS_V4 = frozenset((SRV, A, ANY, NS, TXT))
 _HAS_V6 = frozenset((SRV, AAAA, ANY, NS, TXT))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A name within the zone that is being answered.
 
     name: on the wire, as asked.  labels: those before the domain, in lower case.  suffix: the domain, as asked.
-    cap: more than one record above it need not be made.  brief: the client has no EDNS.  depth: how many more names
+    room: no more than one record above its most need be made.  brief: the client has no EDNS.  depth: how many more names
     may be followed.
     """
 
@@ -46,7 +47,7 @@ class Asked:
     kind: int
     labels: Sequence[str]
     suffix: bytes
-    cap: int
+    room: Room
     brief: bool
     depth: int
 
@@ -78,7 +79,7 @@ def address_records(
     heads = {4: address_head(b"1234", ttl), 16: address_head(bytes(16), ttl)}
     seen: set[bytes] = set()
     host = b""
-    enough = min(limit or asked.cap + 1, asked.cap + 1)
+    enough = min(limit or asked.room.most + 1, asked.room.most + 1)
     for one in found:
         end = one.endpoint(kind)
         if end is None:
@@ -104,28 +105,33 @@ def _led_to(host: bytes, ttl: int, asked: Asked, resolve: Resolve) -> list[Recor
 
 def srv_records(found: Sequence[Candidate], ttl: int, asked: Asked, reply: Reply, resolve: Resolve) -> None:
     """Add the SRV records of instances, each once, and the addresses and texts of their targets."""
-    answer, additional, suffix = reply.answer, reply.additional, asked.suffix
+    answer, additional, name, suffix = reply.answer, reply.additional, asked.name, asked.suffix
     seen: set[tuple[str, str, int]] = set()
-    named: set[bytes] = set()  # targets whose address, and nodes whose texts are there already
-    heads = {4: address_head(b"1234", ttl), 16: address_head(bytes(16), ttl)}
+    named: set[bytes] = set()  # targets whose addresses are there already
+    told: set[bytes] = set()  # nodes whose texts are
+    heads: dict[int, bytes] = {}
+    address_heads = {4: address_head(b"1234", ttl), 16: address_head(bytes(16), ttl)}
     for one in found:
         if one.key in seen:
             continue
         seen.add(one.key)
         if one.any is not None:
             packed, target = _target(one.any, asked)
-            answer.append(srv(asked.name, ttl, one.weight, one.port, target))
+            head = heads.get(len(target))
+            if head is None:
+                head = heads[len(target)] = srv_head(len(target), ttl)
+            answer.append((name, head + one.place + target, target))
             if target not in named:
                 named.add(target)
                 if packed:
-                    additional.append((target, heads[len(packed)] + packed, b""))
+                    additional.append((target, address_heads[len(packed)] + packed, b""))
                 else:
                     additional.extend(_led_to(target, ttl, asked, resolve))
-        if one.texts and one.named and (one.named not in named):
-            named.add(one.named)
+        if one.texts and one.named and one.named not in told:
+            told.add(one.named)
             owner = one.named + suffix
-            additional.extend(record(owner, TXT, ttl, text) for text in one.texts)
-        if len(answer) > asked.cap:
+            additional.extend([record(owner, TXT, ttl, text) for text in one.texts])
+        if len(answer) > asked.room.most:
             return
 
 

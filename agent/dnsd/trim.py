@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pyconsul.agent.dnsd.packed import Room
 from pyconsul.agent.dnsd.question import Question
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.settings import Settings
@@ -39,8 +40,20 @@ def cap(question: Question, udp: bool, settings: Settings) -> int:
     return max(0, min(MOST_ANSWERS, settings.udp_answer_limit)) if space == PLAIN_SIZE else space // _SMALLEST
 
 
-def trim(reply: Reply, question: Question, udp: bool, settings: Settings, opt_size: int) -> None:
-    """Cut a reply to the client's limits, and note when that left something out."""
+def limit(question: Question, udp: bool) -> int:
+    """How many bytes an answer may have (Consul leaves room for the UDP header)."""
+    return room(question, udp) - (_UDP_HEADER if udp else 0)
+
+
+def room_for(question: Question, udp: bool, settings: Settings) -> Room:
+    """What an answer's records may take.  Nothing may be packed when names are not to be compressed."""
+    opt_size = question.edns.answer_size if question.edns is not None else 0
+    space = 0 if settings.disable_compression else limit(question, udp) - HEADER.size - len(question.wire) - opt_size
+    return Room(cap(question, udp, settings), space)
+
+
+def trim(reply: Reply, question: Question, udp: bool, settings: Settings) -> None:
+    """Cut a reply that has too many records, or is too long, and note that something was left out."""
     before = len(reply.answer)
     compressed = not settings.disable_compression
     most = cap(question, udp, settings)
@@ -48,11 +61,12 @@ def trim(reply: Reply, question: Question, udp: bool, settings: Settings, opt_si
         _keep(reply, most)
         if udp:
             compressed = False
-    limit = room(question, udp) - (_UDP_HEADER if udp else 0) - HEADER.size - len(question.wire) - opt_size
+    opt_size = question.edns.answer_size if question.edns is not None else 0
+    space = limit(question, udp) - HEADER.size - len(question.wire) - opt_size
     everything = [*reply.answer, *reply.authority, *reply.additional]
-    if len(reply.answer) > 1 and _size(everything, {question.name}, compressed) > limit:
+    if len(reply.answer) > 1 and _size(everything, {question.name}, compressed) > space:
         reply.authority = []
-        _keep(reply, max(1, _fitting(reply, question.name, limit, compressed)))
+        _keep(reply, max(1, _fitting(reply, question.name, space, compressed)))
     reply.truncated = settings.enable_truncate and len(reply.answer) < before
 
 
@@ -81,12 +95,12 @@ def _belonging(item: Record, index: Mapping[bytes, Record], kept: set[bytes]) ->
         target = found[2].lower() if kind_of(found) == CNAME else b""
 
 
-def _fitting(reply: Reply, name: bytes, limit: int, compressed: bool) -> int:
+def _fitting(reply: Reply, name: bytes, space: int, compressed: bool) -> int:
     """How many of the answer's records fit, with what belongs to them."""
     index, kept, known = _index(reply.additional), set[bytes](), {name}
     for number, item in enumerate(reply.answer):
-        limit -= _size((item, *_belonging(item, index, kept)), known, compressed)
-        if limit < 0:
+        space -= _size((item, *_belonging(item, index, kept)), known, compressed)
+        if space < 0:
             return number
     return len(reply.answer)
 

@@ -23,9 +23,8 @@ Record: TypeAlias = tuple[bytes, bytes, bytes]
 
 HEADER = Struct(">HHHHHH")  # id, flags, questions, answers, authority, additional
 _FIXED = Struct(">HHIH")  # type, class, TTL, length of the data
-_SRV = Struct(">HHIHHHH")
+_PLACE = Struct(">HHH")
 _SOA = Struct(">IIIII")
-_POINTER = Struct(">H")
 _TTL_AT = 4
 _POINTABLE = 0x4000  # a pointer has 14 bits
 
@@ -76,9 +75,14 @@ def pointing(owner: bytes, kind: int, ttl: int, target: bytes) -> Record:
     return owner, _FIXED.pack(kind, IN, ttl, len(target)) + target, target
 
 
-def srv(owner: bytes, ttl: int, weight: int, port: int, target: bytes) -> Record:
-    """An SRV record (RFC 2782) of priority 1."""
-    return owner, _SRV.pack(SRV, IN, ttl, 6 + len(target), 1, weight & 0xFFFF, port & 0xFFFF) + target, target
+def srv_place(weight: int, port: int) -> bytes:
+    """What stands before the target in an SRV record's data (RFC 2782): priority 1, the weight and the port."""
+    return _PLACE.pack(1, weight & 0xFFFF, port & 0xFFFF)
+
+
+def srv_head(target_length: int, ttl: int) -> bytes:
+    """What stands before the data in an SRV record, behind the owner."""
+    return _FIXED.pack(SRV, IN, ttl, _PLACE.size + target_length)
 
 
 def text_data(text: str) -> bytes:
@@ -118,22 +122,21 @@ def join(
     parts = [counts, question]
     add = parts.append
     position = HEADER.size + len(question)
-    known: dict[bytes, bytes] = {question[:-4]: TO_QUESTION} if question and compress else {}
-    pack = _POINTER.pack
+    known = {question[:-4]: TO_QUESTION} if question and compress else {}
+    pointer_to = known.get
     for section in (answer, authority, additional):
         for owner, rest, target in section:
-            pointer = known.get(owner)
+            pointer = pointer_to(owner)
             if pointer is None:
                 add(owner)
                 if compress and position < _POINTABLE:
-                    known[owner] = pack(0xC000 | position)
-                position += len(owner)
+                    known[owner] = (0xC000 | position).to_bytes(2)
+                position += len(owner) + len(rest)
             else:
                 add(pointer)
-                position += 2
+                position += 2 + len(rest)
             add(rest)
-            position += len(rest)
-            if target and compress and target not in known and (at := position - len(target)) < _POINTABLE:
-                known[target] = pack(0xC000 | at)
+            if target and compress and position < _POINTABLE and target not in known:
+                known[target] = (0xC000 | position - len(target)).to_bytes(2)
     add(opt)
     return b"".join(parts)

@@ -21,6 +21,11 @@ from pyconsul.agent.httpapi.router import Handled, Route, Router
 from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state.errors import Refused
 
+UNKNOWN_LEADER: Headers = (
+    (b"X-Consul-Index", b"1"),
+    (b"X-Consul-KnownLeader", b"false"),
+    (b"X-Consul-LastContact", b"0"),
+)
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -62,7 +67,7 @@ class App:
         try:
             handled = self._handle(route, request)
             if isinstance(handled, Query):
-                handled = self._run(handled, route, request)
+                return self._run(handled, route, request)
             if isinstance(handled, Answer):
                 return self._complete(handled, request)
         except Exception as error:
@@ -78,8 +83,18 @@ class App:
             _check_options(request, self.context.config.datacenter)
         return route.handler(self.context, request)
 
+    async def _finish(self, handled: Awaitable[Handled], route: Route, request: Request) -> Answer:
+        try:
+            answer = await handled
+            if isinstance(answer, Query):
+                ran = self._run(answer, route, request)
+                return ran if isinstance(ran, Answer) else await ran
+        except Exception as error:
+            answer = _failure(error, route, request)
+        return self._complete(answer, request)
+
     def _run(self, query: Query, route: Route, request: Request) -> Answer | Awaitable[Answer]:
-        """A query's answer, at once when it need not wait."""
+        """A query's finished answer, at once when it need not wait."""
         result = query.read()
         if request.query:
             index, wait = wait_options(request)
@@ -91,28 +106,25 @@ class App:
         self, query: Query, result: Result, index: int, wait: float, route: Route, request: Request
     ) -> Answer:
         context = self.context
-        result = await blocking.wait(query, result, index, wait, context.watches, context.rng)
-        return self._fresh(result, route, request) if result.index > index else _encoded(result, route, request)
+        try:
+            result = await blocking.wait(query, result, index, wait, context.watches, context.rng)
+            if result.index > index:
+                return self._fresh(result, route, request)
+            return self._complete(_encoded(result, route, request), request)
+        except Exception as error:
+            return self._complete(_failure(error, route, request), request)
 
     def _fresh(self, result: Result, route: Route, request: Request) -> Answer:
-        """An answer that holds until something it depends on changes; what was made for one caller may serve the next."""
-        if result.cacheable and (known := self.cache.get(request.target)) is not None:
-            return Answer(known.answer.status, known.answer.body, known.answer.headers[: -len(self._common)])
+        """An answer that holds until something it depends on changes: what is made for one caller serves the next."""
+        if not result.cacheable or (route.cached and "cached" in request):
+            return self._complete(_encoded(result, route, request), request)
+        known = self.cache.get(request.target)
+        if known is not None:
+            return _sized(known.answer, request)
         answer = _encoded(result, route, request)
-        if result.cacheable:
-            kept = Answer(answer.status, answer.body, (*answer.headers, *self._common))
-            self.cache.put(request.target, kept, result.topics, result.prefixes)
-        return answer
-
-    async def _finish(self, handled: Awaitable[Handled], route: Route, request: Request) -> Answer:
-        try:
-            answer = await handled
-            if isinstance(answer, Query):
-                ran = self._run(answer, route, request)
-                answer = ran if isinstance(ran, Answer) else await ran
-        except Exception as error:
-            answer = _failure(error, route, request)
-        return self._complete(answer, request)
+        answer.headers = (*answer.headers, *self._common)
+        self.cache.put(request.target, answer, result.topics, result.prefixes)
+        return _sized(answer, request)
 
     def _complete(self, answer: Answer, request: Request) -> Answer:
         return _sized(Answer(answer.status, answer.body, (*answer.headers, *self._common), answer.stream), request)
@@ -120,7 +132,10 @@ class App:
 
 def _failure(error: Exception, route: Route, request: Request) -> Answer:
     if isinstance(error, HTTPError):
-        return Answer(error.status, error.text.encode(), (*TEXT, *error.headers))
+        headers = (*TEXT, *error.headers)
+        if route.meta_on_error and error.status in (403, 500):
+            headers = (*headers, *UNKNOWN_LEADER)
+        return Answer(error.status, error.text.encode(), headers)
     if isinstance(error, Refused | EngineError):
         return Answer(500, str(error).encode(), TEXT)
     log.error("%s %s failed", request.method, route.pattern, exc_info=error)
@@ -130,6 +145,8 @@ def _failure(error: Exception, route: Route, request: Request) -> Answer:
 def _check_options(request: Request, datacenter: str) -> None:
     if "stale" in request and "consistent" in request:
         raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
+    if "cached" in request and "consistent" in request:
+        raise bad_request("Cannot specify ?cached with ?consistent, conflicting semantics.")
     if max_stale := request.params.get("max_stale"):
         try:
             parse_duration(max_stale)
@@ -154,6 +171,9 @@ def _encoded(result: Result, route: Route, request: Request) -> Answer:
     if route.consistency:
         level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
         headers.append((b"X-Consul-Effective-Consistency", level))
+    if route.cached and "cached" in request:
+        # What is served is always fresh, as after a miss: there is no second cache that could lag behind.
+        headers.append((b"X-Cache", b"MISS"))
     return Answer(result.status, body, tuple(headers))
 
 

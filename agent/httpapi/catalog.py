@@ -71,7 +71,7 @@ def list_instances(context: Context, request: Request) -> Query:
         if tags or meta:
             rows = [row for row in services.instances(view, name, tags) if not meta or _node_has(context, row, meta)]
         found = select([flatten(*pair) for pair in services.with_nodes(view, rows)])
-        return Result(found, index, (topics.of_service(name),), cacheable=exists)
+        return Result(found, index, topics.watching(name, exists), cacheable=exists)
 
     return Query(read)
 

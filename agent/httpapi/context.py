@@ -20,6 +20,13 @@ class Commit(Protocol):
     def __call__(self, operation: Callable[[Draft], T], /) -> Awaitable[T]: ...
 
 
+class SessionClock(Protocol):
+    """Ends sessions that are not renewed; see `agent.session_clock`."""
+
+    def renew(self, session_id: str, ttl: float, /) -> None:
+        """Let a session live for its TTL (seconds) from now on."""
+
+
 @dataclass(slots=True)
 class Context:
     """One agent, as its HTTP API sees it."""
@@ -28,4 +35,5 @@ class Context:
     view: View
     watches: Watches
     commit: Commit
+    session_clock: SessionClock
     rng: random.Random = field(default_factory=random.Random)

@@ -33,7 +33,7 @@ def list_instances(context: Context, request: Request) -> Query:
         if passing:
             found = [one for one in found if all(check.status == PASSING for check in one.checks)]
         index = services.index_of_service(view, name, exists)
-        return Result(select(found), index, (topics.of_service(name),), cacheable=exists)
+        return Result(select(found), index, topics.watching(name, exists), cacheable=exists)
 
     return Query(read)
 

@@ -10,6 +10,7 @@ from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.schemas import KV
 
 RAW = (
@@ -95,23 +96,19 @@ async def put(context: Context, request: Request) -> Answer:
     limit = context.config.limits.kv_max_value_size
     if len(value) > limit:
         raise HTTPError(413, _too_large(len(value), limit))
-    return TRUE if await context.commit(_write(request, key, value, flags, cas)) else FALSE
+    try:
+        return TRUE if await context.commit(_write(request, key, value, flags, cas)) else FALSE
+    except Refused as error:
+        raise server_error(f"raft apply failed: {error}") from None
 
 
 def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None) -> Callable[[Draft], bool]:
     params = request.params
     if "acquire" in params:
-        return lambda draft: _acquire(draft, key, value, flags, params["acquire"])
+        return lambda draft: kv.acquire(draft, key, value, flags, params["acquire"])
     if "release" in params:
         return lambda draft: kv.release(draft, key, value, flags, params["release"])
     return lambda draft: kv.put(draft, key, value, flags, cas)
-
-
-def _acquire(draft: Draft, key: str, value: bytes, flags: int, session: str) -> bool:
-    try:
-        return kv.acquire(draft, key, value, flags, session)
-    except LookupError as error:
-        raise server_error(str(error)) from None
 
 
 def _too_large(size: int, limit: int) -> str:

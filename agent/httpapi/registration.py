@@ -6,7 +6,7 @@ https://developer.hashicorp.com/consul/api-docs/catalog#register-entity
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import field
@@ -33,9 +33,10 @@ TYPES = {
 DURATIONS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter", "TTL")
 
 
-class ServiceInput(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+class ServiceInput(msgspec.Struct, kw_only=True, rename=camel):
     """The `Service` of a registration; what belongs to the mesh is taken and ignored."""
 
+    go_name: ClassVar[str] = "structs.NodeService"
     id: str = ""
     service: str = ""
     tags: list[str] | None = None
@@ -57,9 +58,10 @@ class ServiceInput(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fi
     modify_index: int = 0
 
 
-class CheckInput(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+class CheckInput(msgspec.Struct, kw_only=True, rename=camel):
     """A `Check` of a registration."""
 
+    go_name: ClassVar[str] = "structs.HealthCheck"
     node: str = ""
     check_id: str = ""
     name: str = ""
@@ -81,9 +83,10 @@ class CheckInput(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fiel
     modify_index: int = 0
 
 
-class Registration(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+class Registration(msgspec.Struct, kw_only=True, rename=camel):
     """The body of a registration."""
 
+    go_name: ClassVar[str] = "structs.RegisterRequest"
     id: str = ""
     node: str = ""
     address: str = ""
@@ -101,9 +104,10 @@ class Registration(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fi
     write_request: Any = field(name="WriteRequest", default=None)
 
 
-class Deregistration(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):
+class Deregistration(msgspec.Struct, kw_only=True, rename=camel):
     """The body of a deregistration: of an instance, of a check, or of the node with all it has."""
 
+    go_name: ClassVar[str] = "structs.DeregisterRequest"
     node: str = ""
     address: str = ""
     datacenter: str = ""

@@ -22,15 +22,26 @@ class Route:
     pattern: a whole path, or a prefix ending in "/" whose rest the handler finds in `request.tail`.
     reads: it takes `?stale`, `?consistent` and `?dc`, and refuses what contradicts itself.
     consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
+    meta_on_error: even its refusals carry an index, as Consul's do where the servers refuse.
+    cached: it takes `?cached`, and says whether its answer came from a cache.
     """
 
-    __slots__ = ("consistency", "handler", "methods", "pattern", "reads")
+    __slots__ = ("cached", "consistency", "handler", "meta_on_error", "methods", "pattern", "reads")
 
     def __init__(
-        self, methods: str, pattern: str, handler: Handler, *, reads: bool = True, consistency: bool = False
+        self,
+        methods: str,
+        pattern: str,
+        handler: Handler,
+        *,
+        reads: bool = True,
+        consistency: bool = False,
+        meta_on_error: bool = False,
+        cached: bool = False,
     ) -> None:
         self.methods = tuple(methods.split(","))
-        self.pattern, self.handler, self.reads, self.consistency = pattern, handler, reads, consistency
+        self.pattern, self.handler, self.reads = pattern, handler, reads
+        self.consistency, self.meta_on_error, self.cached = consistency, meta_on_error, cached
 
 
 class Router:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi import catalog, health, kv, registration, status
+from pyconsul.agent.httpapi import catalog, health, kv, registration, session, status, txn
 from pyconsul.agent.httpapi.router import Route
 
 ROUTES = (
     Route("GET,PUT,DELETE", "/v1/kv/", kv.endpoint),
+    Route("PUT", "/v1/txn", txn.endpoint),
     Route("GET", "/v1/status/leader", status.leader),
     Route("GET", "/v1/status/peers", status.peers),
     Route("PUT", "/v1/catalog/register", registration.register),
     Route("PUT", "/v1/catalog/deregister", registration.deregister),
     Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters),
-    Route("GET", "/v1/catalog/nodes", catalog.list_nodes, consistency=True),
-    Route("GET", "/v1/catalog/services", catalog.list_services, consistency=True),
-    Route("GET", "/v1/catalog/service/", catalog.list_instances, consistency=True),
-    Route("GET", "/v1/catalog/node/", catalog.show_node, consistency=True),
-    Route("GET", "/v1/catalog/node-services/", catalog.list_node_services, consistency=True),
-    Route("GET", "/v1/health/service/", health.list_instances, consistency=True),
-    Route("GET", "/v1/health/node/", health.list_node_checks, consistency=True),
-    Route("GET", "/v1/health/checks/", health.list_service_checks, consistency=True),
-    Route("GET", "/v1/health/state/", health.list_state, consistency=True),
+    Route("GET", "/v1/catalog/nodes", catalog.list_nodes, consistency=True, meta_on_error=True),
+    Route("GET", "/v1/catalog/services", catalog.list_services, consistency=True, meta_on_error=True, cached=True),
+    Route("GET", "/v1/catalog/service/", catalog.list_instances, consistency=True, meta_on_error=True, cached=True),
+    Route("GET", "/v1/catalog/node/", catalog.show_node, consistency=True, meta_on_error=True),
+    Route(
+        "GET",
+        "/v1/catalog/node-services/",
+        catalog.list_node_services,
+        consistency=True,
+        meta_on_error=True,
+        cached=True,
+    ),
+    Route("PUT", "/v1/session/create", session.create),
+    Route("PUT", "/v1/session/destroy/", session.destroy),
+    Route("PUT", "/v1/session/renew/", session.renew),
+    Route("GET", "/v1/session/info/", session.info, meta_on_error=True),
+    Route("GET", "/v1/session/node/", session.list_of_node, meta_on_error=True),
+    Route("GET", "/v1/session/list", session.list_all, meta_on_error=True),
+    Route("GET", "/v1/health/service/", health.list_instances, consistency=True, cached=True),
+    Route("GET", "/v1/health/node/", health.list_node_checks, consistency=True, meta_on_error=True),
+    Route("GET", "/v1/health/checks/", health.list_service_checks, consistency=True, meta_on_error=True),
+    Route("GET", "/v1/health/state/", health.list_state, consistency=True, meta_on_error=True),
 )

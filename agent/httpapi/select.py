@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyconsul.agent.httpapi.errors import bad_request
+from pyconsul.agent.filter.compile import compile_filter
+from pyconsul.agent.filter.error import FilterError
+from pyconsul.agent.httpapi.errors import server_error
 from pyconsul.agent.httpapi.request import Request
 
 T = TypeVar("T")
@@ -16,12 +18,10 @@ def filtering(request: Request, kind: type[T]) -> Callable[[list[T]], list[T]]:
     text = request.params.get("filter")
     if not text:
         return _all
-    from pyconsul.agent.filter.compile import FilterError, compile_filter
-
     try:
         matches = compile_filter(text, kind)
     except FilterError as error:
-        raise bad_request(str(error)) from None
+        raise server_error(str(error)) from None
     return lambda rows: [row for row in rows if matches(row)]
 
 

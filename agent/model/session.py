@@ -7,7 +7,7 @@ import msgspec
 from pyconsul.agent.model.wire import camel
 
 
-class ServiceCheck(msgspec.Struct, frozen=True, rename=camel):
+class ServiceCheck(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True):
     """A service's check that a session depends on."""
 
     id: str

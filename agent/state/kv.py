@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from pyconsul.agent.model.kv import KVEntry, Tombstone
 from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS, TOMBSTONES
 
 TOMBSTONE_TTL = 15 * 60.0  # seconds, Consul's
@@ -54,15 +55,17 @@ def put(draft: Draft, key: str, value: bytes | None, flags: int, cas: int | None
 def acquire(draft: Draft, key: str, value: bytes | None, flags: int, session: str) -> bool:
     """Lock a key with a session and write it; False when another session holds it, or held it until a moment ago.
 
-    Raises LookupError when the session does not exist.
+    Raises Refused when the session does not exist.
     """
+    if not session:
+        raise Refused("missing session")
     delay = draft[LOCK_DELAYS].get(key)
     if delay is not None:
         if delay.until > draft.now:
             return False
         draft.delete(LOCK_DELAYS, key)
     if draft[SESSIONS].get(session) is None:
-        raise LookupError(f"invalid session {session!r}")
+        raise Refused(f'invalid session "{session}"')
     old = draft[KV].get(key)
     if old is not None and old.session not in ("", session):
         return False
@@ -72,9 +75,11 @@ def acquire(draft: Draft, key: str, value: bytes | None, flags: int, session: st
 
 
 def release(draft: Draft, key: str, value: bytes | None, flags: int, session: str) -> bool:
-    """Write a key and give up its lock; False when the session does not hold it."""
+    """Write a key and give up its lock; False when the session does not hold it.  Raises Refused without a session."""
+    if not session:
+        raise Refused("missing session")
     old = draft[KV].get(key)
-    if old is None or not session or old.session != session:
+    if old is None or old.session != session:
         return False
     _write(draft, old, KVEntry(old.lock_index, key, flags, value or None, draft.index, draft.index))
     return True

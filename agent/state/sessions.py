@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.kv import LockDelay
 from pyconsul.agent.model.session import Session
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SESSIONS
 
 RELEASE = "release"
 DELETE = "delete"
@@ -27,10 +29,35 @@ def of_node(view: View, node: str) -> list[Session]:
     return sorted(view[SESSIONS].by("node", node.lower()), key=SESSIONS.key)
 
 
-def create(draft: Draft, session: Session) -> None:
-    """Add a session whose node and checks have been looked at."""
-    draft.put(SESSIONS, replace(session, create_index=draft.index, modify_index=draft.index))
+def topic(session_id: str) -> str:
+    """The watch topic of one session."""
+    return "session/" + session_id
+
+
+def topic_of_node(node: str) -> str:
+    """The watch topic of a node's sessions."""
+    return "sessions/" + node.lower()
+
+
+def _touch(draft: Draft, session: Session) -> None:
     draft.touch("sessions")
+    draft.wake(topic(session.id))
+    draft.wake(topic_of_node(session.node))
+
+
+def create(draft: Draft, session: Session) -> None:
+    """Add a session.  Raises Refused when its node or one of its checks is not there, or the check is critical."""
+    node = draft[NODES].get(session.node.lower())
+    if node is None:
+        raise Refused("Missing node registration")
+    for check_id in [*(session.node_checks or ()), *(check.id for check in session.service_checks or ())]:
+        check = draft[CHECKS].get((node.node.lower(), check_id))
+        if check is None:
+            raise Refused(f"Missing check '{check_id}' registration")
+        if check.status == CRITICAL:
+            raise Refused(f"Check '{check_id}' is in critical state")
+    draft.put(SESSIONS, replace(session, node=node.node, create_index=draft.index, modify_index=draft.index))
+    _touch(draft, session)
 
 
 def destroy(draft: Draft, session_id: str) -> None:
@@ -39,7 +66,7 @@ def destroy(draft: Draft, session_id: str) -> None:
     if session is None:
         return
     draft.delete(SESSIONS, session_id)
-    draft.touch("sessions")
+    _touch(draft, session)
     for entry in draft[KV].by("session", session_id):
         if session.behavior == DELETE:
             kv.delete(draft, entry.key)

@@ -17,6 +17,11 @@ def of_service(name: str) -> str:
     return "service." + name.lower()
 
 
+def watching(name: str, exists: bool) -> tuple[str, ...]:
+    """What a reader of a service waits for; of one that is not there, also that another one goes away."""
+    return (of_service(name),) if exists else (of_service(name), EXTINCTION)
+
+
 def touch_services_on(draft: Draft, node: str) -> None:
     """Move the index of every service that has an instance on a node."""
     draft.touch(*{of_service(row.service.service) for row in draft[SERVICES].by("node", node.lower())})

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 HELP = """Start an agent: HTTP on port 8500, DNS on port 8600.
 
-Settings come from defaults, then -dev, then files in order, then flags. For a first try: pyconsul agent -dev
+Settings come from defaults, then -dev, then files in order, then flags.
+
+For a first try: pyconsul agent -dev
 """
 _HELP_FLAGS = ("-h", "-help", "--help", "--h")
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 from signal import Signals
 from typing import Any
 
-from pyconsul.tools.envconsul.exits import Exit
 from pyconsul.tools.envconsul.output import render_variables
 from pyconsul.tools.envconsul.plan import Plan, make_plan
 from pyconsul.tools.envconsul.runner import Runner
+from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.supervise import KILLED_STATUS
@@ -68,7 +68,10 @@ def _catch(settings: Settings) -> asyncio.Queue[Signals]:
     chosen = {settings["kill_signal"], settings["reload_signal"]} - {None}
     loop = asyncio.get_running_loop()
     for sig in {*chosen, *(Signals[name] for name in _CAUGHT)}:
-        loop.add_signal_handler(sig, signals.put_nowait, sig)
+        try:
+            loop.add_signal_handler(sig, signals.put_nowait, sig)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal") from error
     return signals
 
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pyconsul.tools.envconsul.exits import Exit
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
 from pyconsul.tools.envconsul.plan import Plan, make_plan
+from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import Call, UsageError, parse_flags, render_help
 
@@ -62,6 +62,8 @@ def _run(call: Call, plan: Plan) -> int:
         return _fail(str(error), Exit.RUN)
     except ConfigError as error:
         return _fail(str(error), Exit.CONFIG)
+    except KeyboardInterrupt:  # before SIGINT was caught
+        return Exit.INTERRUPT
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
@@ -116,7 +117,9 @@ _VAULT: tuple[Option, ...] = (
     ),
 )
 
+_PROCESS = tuple(replace(row, environ=("ENVCONSUL_LOG",)) if row.key == "log_level" else row for row in PROCESS)
+
 #: What help and documentation show.
-DOCUMENTED: tuple[Option, ...] = (*_VARIABLES, *_RUN, *EXEC, *PROCESS, *CONNECTION)
+DOCUMENTED: tuple[Option, ...] = (*_VARIABLES, *_RUN, *EXEC, *_PROCESS, *CONNECTION)
 #: What is understood.
 OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *_VAULT)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from signal import Signals
 from typing import Any
 
@@ -46,8 +46,9 @@ class Runner:
         return self._environment()
 
     async def run(self, argv: Sequence[str]) -> int:
-        """Run the child until it ends by itself, and return its exit status. Raises ConsulError, SpawnError and
-        OverdueError. Cancelling leaves the child as it is, for `stop`.
+        """Run the child until it ends by itself, and return its exit status.
+
+        Raises ConsulError, SpawnError and OverdueError. Cancelling leaves the child as it is, for `stop`.
         """
         async with self._client() as client:
             await self._read(client)
@@ -78,7 +79,7 @@ class Runner:
             self._child.signal(sig)
 
     @contextlib.asynccontextmanager
-    async def _client(self) -> Any:
+    async def _client(self) -> AsyncIterator[ConsulClient]:
         settings = self._settings
         client = ConsulClient(
             connection_of(settings), rng=self._rng, retry=retry_of(settings), max_stale=settings["max_stale"]

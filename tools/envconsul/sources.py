@@ -20,7 +20,6 @@ from pyconsul.tools.settings import Settings
 
 _PREFIX = re.compile(r"/*([^@]*?)/*(?:@([\w.-]+))?")
 _SERVICE = re.compile(r"(?:([\w:.-]+)\.)?([\w:-]+)(?:@([\w.-]+))?(?:~([\w.-]+))?")
-_DEFAULT_FORMAT = "{{service}}/{{key}}"
 
 
 class Source(Protocol):
@@ -103,7 +102,9 @@ class Service:
                 yield Variable(self._name(key), values[key], f"{key} of service {self.name}")
 
     def _name(self, key: str) -> str:
-        source = self.formats.get(key) or _DEFAULT_FORMAT
+        source = self.formats.get(key)
+        if not source:
+            return f"{self.name}/{key}"
         return render(source, {"service": lambda: self.name, "key": lambda: key, "replaceKey": replace_key})
 
 

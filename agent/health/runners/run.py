@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition
+from pyconsul.agent.health.runners.docker import run_docker
+from pyconsul.agent.health.runners.grpc import run_grpc
+from pyconsul.agent.health.runners.h2ping import run_h2ping
 from pyconsul.agent.health.runners.http import run_http
+from pyconsul.agent.health.runners.os_service import run_os_service
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.health.runners.script import run_script
 from pyconsul.agent.health.runners.tcp import run_tcp
@@ -26,6 +30,10 @@ class Runners:
             "tcp": lambda definition: run_tcp(definition, contexts),
             "udp": run_udp,
             "script": lambda definition: run_script(definition, limit),
+            "docker": lambda definition: run_docker(definition, limit),
+            "grpc": lambda definition: run_grpc(definition, contexts),
+            "h2ping": lambda definition: run_h2ping(definition, contexts),
+            "os_service": run_os_service,
         }
 
     def run(self, kind: str, definition: CheckDefinition) -> Awaitable[Result]:

@@ -23,12 +23,23 @@ class TLSContexts:
 
     def __init__(self, make: ContextMaker = check_context) -> None:
         self._make = make
-        self._made: dict[bool, ssl.SSLContext] = {}
+        self._made: dict[tuple[bool, bool], ssl.SSLContext] = {}
         self._lock = asyncio.Lock()
 
     async def load(self, skip_verify: bool) -> ssl.SSLContext:
         """The context of one kind."""
+        return await self._load(skip_verify, False)
+
+    async def load_h2(self, skip_verify: bool) -> ssl.SSLContext:
+        """The same for HTTP/2, which has to be agreed upon during the handshake."""
+        return await self._load(skip_verify, True)
+
+    async def _load(self, skip_verify: bool, h2: bool) -> ssl.SSLContext:
+        key = (skip_verify, h2)
         async with self._lock:
-            if skip_verify not in self._made:
-                self._made[skip_verify] = await asyncio.to_thread(self._make, skip_verify)
-        return self._made[skip_verify]
+            if key not in self._made:
+                context = await asyncio.to_thread(self._make, skip_verify)
+                if h2:
+                    context.set_alpn_protocols(["h2"])
+                self._made[key] = context
+        return self._made[key]

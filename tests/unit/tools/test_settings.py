@@ -1,9 +1,12 @@
 """The table of options: flags, files, defaults, and the errors of each."""
 
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import (
@@ -156,3 +159,32 @@ def test_merge_leaves_its_inputs_alone() -> None:
     under, over = {"a": {"b": 1}, "l": [1]}, {"a": {"c": 2}, "l": [2]}
     assert merge(under, over) == {"a": {"b": 1, "c": 2}, "l": [1, 2]}
     assert under == {"a": {"b": 1}, "l": [1]}
+
+
+WORDS = st.sampled_from(
+    ["-once", "--addr", "-attempts=3", "-grace", "1s", "-wait=1s", "-", "--", "-=", "--once=x", "-kill"]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+KEYS = st.sampled_from(
+    ["once", "consul", "retry", "attempts", "exec", "command", "grace", "kill", "wait", "prefix", "path"]
+)
+DOCUMENTS = st.dictionaries(
+    KEYS,
+    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)),
+    max_size=3,
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=8)))
+def test_any_command_line_is_understood_or_told_to_be_wrong(argv: list[str]) -> None:
+    try:
+        call = parse_flags(OPTIONS, argv)
+    except UsageError:
+        return
+    assert len(call.arguments) <= len(argv)
+
+
+@given(DOCUMENTS)
+def test_any_document_is_understood_or_told_to_be_wrong(document: dict[str, object]) -> None:
+    with suppress(ConfigError):
+        assert set(normalize(TABLE, document, "c")) <= set(document)

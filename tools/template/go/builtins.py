@@ -12,7 +12,8 @@ from typing import Any
 
 from pyconsul.tools.template.go import compare
 from pyconsul.tools.template.go.errors import GoError
-from pyconsul.tools.template.go.fmt import go_print, go_printf, go_println
+from pyconsul.tools.template.go.fmt import go_print, go_printf, go_println, joined
+from pyconsul.tools.template.go.quote import quote
 from pyconsul.tools.template.go.signature import ANY, Function, as_function, fit, function
 from pyconsul.tools.template.go.values import (
     Channel,
@@ -27,6 +28,7 @@ from pyconsul.tools.template.go.values import (
     truth,
     type_name,
 )
+from pyconsul.tools.template.go.verbs import display_pointed
 
 
 def length(item: Any) -> int:
@@ -37,9 +39,15 @@ def length(item: Any) -> int:
         return len(item)
     if isinstance(item, Channel):
         return 0
-    if item is None or isinstance(item, NilPointer):
+    if isinstance(item, NilPointer):
         raise GoError("len of nil pointer")
-    raise GoError(f"len of type {type_name(item)}")
+    if item is None:
+        raise GoError("reflect: call of reflect.Value.Type on zero Value")
+    raise GoError(f"len of type {_pointed_type(item)}")
+
+
+def _pointed_type(item: Any) -> str:
+    return type_name(item).removeprefix("*")
 
 
 def index(item: Any, *indexes: Any) -> Any:
@@ -55,13 +63,11 @@ def index(item: Any, *indexes: Any) -> Any:
             sequence = to_bytes(item) if isinstance(item, str) else item
             position = _position(key, len(sequence))
             if position == len(sequence):
-                raise GoError(
-                    f"error calling index: reflect: {'string' if isinstance(item, str) else 'slice'} index out of range"
-                )
+                raise GoError(f"reflect: {'string' if isinstance(item, str) else 'slice'} index out of range")
             element = sequence[position]
             item = Uint8(element) if isinstance(item, str) else element
         else:
-            raise GoError(f"can't index item of type {type_name(item)}")
+            raise GoError(f"can't index item of type {_pointed_type(item)}")
     return item
 
 
@@ -117,7 +123,8 @@ def call(target: Any, *arguments: Any) -> Any:
     if target is None:
         raise GoError("call of nil")
     if not isinstance(target, Function) and not callable(target):
-        raise GoError(f"non-function of type {type_name(target)}")
+        shown = quote(target) if isinstance(target, str) else display_pointed(target)
+        raise GoError(f"non-function {shown} of type {type_name(target)}")
     called = as_function(target)
     called.check_count("call", len(arguments))
     return called.call(*(fit(value, called.parameter(i)) for i, value in enumerate(arguments)))
@@ -150,7 +157,7 @@ def urlquery(*values: Any) -> str:
 
 
 def _text(values: tuple[Any, ...]) -> str:
-    return go_print(*("<no value>" if value is None else value for value in values))
+    return joined(["<no value>" if value is None else value for value in values], display_pointed)
 
 
 BUILTINS: Mapping[str, Function] = {

@@ -16,13 +16,20 @@ class CallSite:
     """A call with the code of its arguments. Which function is called is only known when the template runs.
 
     `given`: whether there are arguments, counting the value that comes through the pipe (`has_final`).
-    Errors of the arguments' number are placed at `head`, those of the call itself at `whole`.
+    Errors of the arguments' number are placed at `head`, those of the call itself at `whole`, those of the value
+    from the pipe at `last`.
     """
 
-    __slots__ = ("arguments", "bound", "given", "has_final", "head", "name", "plan", "whole")
+    __slots__ = ("arguments", "bound", "given", "has_final", "head", "last", "name", "plan", "whole")
 
     def __init__(
-        self, name: str, arguments: Sequence[Parameterized], has_final: bool, head: Place, whole: Place
+        self,
+        name: str,
+        arguments: Sequence[Parameterized],
+        has_final: bool,
+        head: Place,
+        whole: Place,
+        last: Place | None = None,
     ) -> None:
         self.name = name
         self.arguments = arguments
@@ -30,6 +37,7 @@ class CallSite:
         self.given = bool(arguments) or has_final
         self.head = head
         self.whole = whole
+        self.last = last or head
         # The plan made for the function of the last run; it is nearly always the same one.
         self.bound: Function | None = None
         self.plan: list[Expression] = []
@@ -65,4 +73,4 @@ class CallSite:
         try:
             return fit(value, parameter)
         except GoError as error:
-            raise self.head.error(error) from None
+            raise self.last.error(error) from None

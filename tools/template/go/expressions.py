@@ -5,6 +5,7 @@ Values come from data of any shape, hence Any; errors carry the place that Go wo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,12 +68,12 @@ class Expressions:
 
     def pipeline_with_targets(self, pipe: nodes.Pipe) -> tuple[Expression, list[int]]:
         """The same, with the places of its variables."""
-        first: Expression = self.command(pipe.commands[0], False, pipe)
-        rest = [self.command(command, True, pipe) for command in pipe.commands[1:]]
+        first: Expression = self.command(pipe.commands[0], None, pipe)
+        rest = [self.command(c, before, pipe) for before, c in itertools.pairwise(pipe.commands)]
         slots = self.targets(pipe)
         if len(slots) < len(pipe.variables):
             unknown = next(v.name for v in pipe.variables if self.find(v.name) is None)
-            return self.failure(self.place(pipe), f"undefined variable: {unknown}"), slots
+            return self.failure(self.place(last_visited(pipe)), f"undefined variable: {unknown}"), slots
         if not rest and not slots:
             return first, slots
 
@@ -94,9 +95,9 @@ class Expressions:
 
         return fail
 
-    def command(self, command: nodes.Command, has_final: bool, pipe: nodes.Pipe) -> Stage:
-        """A command; `has_final`: a value comes through the pipe."""
-        head, arguments = command.operands[0], command.operands[1:]
+    def command(self, command: nodes.Command, before: nodes.Command | None, pipe: nodes.Pipe) -> Stage:
+        """A command; the one `before` it sends a value through the pipe."""
+        head, arguments, has_final = command.operands[0], command.operands[1:], before is not None
         if isinstance(head, nodes.Identifier):
             return self.function_call(head, arguments, has_final, command)
         if isinstance(head, nodes.Chain):
@@ -106,7 +107,7 @@ class Expressions:
         if isinstance(head, nodes.Variable) and head.fields:
             return self.chain(self.variable(head), head.fields, arguments, has_final, head)
         if arguments or has_final:
-            where = pipe if isinstance(head, nodes.Pipe) else head
+            where = head if not isinstance(head, nodes.Pipe) else last_visited(before) if before else pipe
             return self.failure(self.place(where), f"can't give argument to non-function {head}")
         if isinstance(head, nodes.Nil):
             return self.failure(self.place(head), "nil is not a command")
@@ -148,7 +149,7 @@ class Expressions:
         """An operand as an argument of a function."""
         if isinstance(node, _Literal):
             return self.literal(node)
-        evaluate, place = self.operand(node), self.place(node)
+        evaluate, place = self.operand(node), self.place(last_visited(node))
 
         def fitted(parameter: str) -> Expression:
             return evaluate if parameter == ANY else _checked(evaluate, parameter, place)
@@ -175,7 +176,9 @@ class Expressions:
         name = head.name
         if name in self.short_circuit:
             return self.and_or(head, arguments, has_final)
-        site = CallSite(name, [*map(self.argument, arguments)], has_final, self.place(head), self.place(whole))
+        last = last_visited(arguments[-1]) if arguments else head
+        places = self.place(head), self.place(whole), self.place(last)
+        site = CallSite(name, [*map(self.argument, arguments)], has_final, *places)
 
         def run(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
             called = frame.functions.get(name)
@@ -217,9 +220,10 @@ class Expressions:
         node: Positioned,
     ) -> Stage:
         """Fields one after the other; the last may be a method with arguments."""
-        place = self.place(node)
-        sites = [CallSite(name, [], False, place, place) for name in names[:-1]]
-        sites.append(CallSite(names[-1], [*map(self.argument, arguments)], has_final, place, place))
+        place, whole = self.place(last_visited(node.base) if isinstance(node, nodes.Chain) else node), self.place(node)
+        sites = [CallSite(name, [], False, place, whole) for name in names[:-1]]
+        last = self.place(last_visited(arguments[-1])) if arguments else place
+        sites.append(CallSite(names[-1], [*map(self.argument, arguments)], has_final, place, whole, last))
         missing = self.missing
         if len(names) == 1:
             return _single(base, sites[0], missing, place)
@@ -228,12 +232,13 @@ class Expressions:
             value = base(frame, dot)
             if value is None:
                 return _field(value, sites[0], frame, dot, ABSENT, missing, place)
-            last = sites[-1]
+            before = None
             try:
                 for site in sites:
-                    value = _field(value, site, frame, dot, final if site is last else ABSENT, missing, place)
-                    if value is None and site is not last:
-                        raise place.error(nil_receiver(sites[sites.index(site) + 1].name))
+                    if value is None:
+                        raise place.error(nil_receiver(site.name))
+                    given = final if site is sites[-1] else ABSENT
+                    before, value = value, _field(value, site, frame, dot, given, missing, place, before)
             except KeyIsMissing:
                 return None
             return value
@@ -261,8 +266,17 @@ def _single(base: Expression, site: CallSite, missing: MissingKey, place: Place)
     return of_value
 
 
-def _field(value: Any, site: CallSite, frame: Frame, dot: Any, final: Any, missing: MissingKey, place: Place) -> Any:
-    """A field of a value, or the result of its method."""
+def _field(
+    value: Any,
+    site: CallSite,
+    frame: Frame,
+    dot: Any,
+    final: Any,
+    missing: MissingKey,
+    place: Place,
+    container: Any = None,
+) -> Any:
+    """A field of a value, or the result of its method. `container`: whose field the value itself is."""
     name = site.name
     method = methods(type(value)).get(name)
     if method is not None:
@@ -270,7 +284,7 @@ def _field(value: Any, site: CallSite, frame: Frame, dot: Any, final: Any, missi
     try:
         if value is None:
             return require_value(name, missing)
-        result = read(value, name, missing)
+        result = read(value, name, missing, container)
     except GoError as error:
         raise place.error(error) from None
     if site.given:
@@ -281,6 +295,15 @@ def _field(value: Any, site: CallSite, frame: Frame, dot: Any, final: Any, missi
         )
         raise place.error(f"{name} {what}")
     return result
+
+
+def last_visited(node: nodes.Operand | nodes.Command) -> Positioned:
+    """The node that was looked at last when all of a node has been evaluated: Go's messages name that one."""
+    if isinstance(node, nodes.Pipe):
+        return last_visited(node.commands[-1])
+    if isinstance(node, nodes.Chain):
+        return last_visited(node.base)
+    return last_visited(node.operands[-1]) if isinstance(node, nodes.Command) else node
 
 
 def _dot(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:

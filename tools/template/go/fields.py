@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.signature import Function
-from pyconsul.tools.template.go.values import Map, NilPointer, key_type, type_name
+from pyconsul.tools.template.go.values import Map, NilPointer, element_type, key_type, type_name
 
 MissingKey = Literal["default", "zero", "error"]
 
@@ -17,10 +16,14 @@ class KeyIsMissing(Exception):
     """A map has no such key and the option `missingkey=default` makes the whole chain `<no value>`."""
 
 
-@cache
-def struct_fields(kind: Hashable) -> frozenset[str]:
+_struct_fields: dict[type, frozenset[str]] = {}
+
+
+def struct_fields(kind: type) -> frozenset[str]:
     """The names of a struct's fields."""
-    return frozenset(getattr(kind, "go_fields", ()))
+    if kind not in _struct_fields:
+        _struct_fields[kind] = frozenset(getattr(kind, "go_fields", ()))
+    return _struct_fields[kind]
 
 
 def methods(kind: type) -> Mapping[str, Function]:
@@ -29,7 +32,7 @@ def methods(kind: type) -> Mapping[str, Function]:
     return found
 
 
-def read(value: Any, name: str, missing: MissingKey) -> Any:
+def read(value: Any, name: str, missing: MissingKey, container: Any = None) -> Any:
     """The field of a value that is not None; GoError when there is none."""
     kind = type(value)
     if name in struct_fields(kind):
@@ -38,7 +41,8 @@ def read(value: Any, name: str, missing: MissingKey) -> Any:
         return _map_field(value, name, missing)
     if isinstance(value, NilPointer):
         raise GoError(f"nil pointer evaluating {value.go_type}.{name}")
-    raise GoError(f"can't evaluate field {name} in type {type_name(value)}")
+    held_as = element_type(container) if isinstance(container, dict) else type_name(value)
+    raise GoError(f"can't evaluate field {name} in type {held_as}")
 
 
 def _map_field(value: dict[Any, Any], name: str, missing: MissingKey) -> Any:

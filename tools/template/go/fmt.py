@@ -5,7 +5,7 @@ Source: https://pkg.go.dev/fmt. How single values are written is in verbs.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,18 @@ _MAX_WIDTH = 1_000_000
 
 def go_print(*values: Any) -> str:
     """`print`: a blank between operands when neither is a string."""
+    return joined(values, display)
+
+
+def joined(values: Sequence[Any], show: Callable[[Any], str]) -> str:
+    """The values as `print` puts them together, each made text by `show`."""
     parts: list[str] = []
     previous_is_text = True
     for value in values:
         is_text = isinstance(value, str)
         if not is_text and not previous_is_text:
             parts.append(" ")
-        parts.append(display(value))
+        parts.append(show(value))
         previous_is_text = is_text
     return "".join(parts)
 

@@ -11,6 +11,7 @@ from pyconsul.tools.template.go.quote import quote, unquote_character
 
 MAX_INT, MAX_UINT = 2**63 - 1, 2**64 - 1
 _UNDERSCORES = re.compile(r"^[+-]?(?:0[xXoObB]_?)?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*$")
+_SEPARATOR = re.compile(r"(?<=[0-9a-fA-FxX])_(?=[0-9a-fA-F])")
 _DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
 
@@ -50,7 +51,9 @@ def parse_number(kind: Kind, text: str) -> Number:
         return Number(integer, float(integer), integer if integer <= MAX_INT else None)
     floating = parse_float(text)
     if floating is None:
-        raise GoError(f"{'integer overflow' if integer is not None else 'illegal number syntax'}: {quote(text)}")
+        # `08` has a value as a float and is then called too large.
+        overflow = integer is not None or re.fullmatch(r"[+-]?[0-9]+", text)
+        raise GoError(f"{'integer overflow' if overflow else 'illegal number syntax'}: {quote(text)}")
     whole = int(floating) if abs(floating) < 2**63 and floating == int(floating) else None
     return Number(whole, floating, floating)
 
@@ -72,14 +75,14 @@ def parse_float(text: str) -> float | None:
     """A decimal or hexadecimal float with a point or an exponent, as written in Go source. None if it is none."""
     if not any(c in text for c in ".eEpP"):
         return None
-    digits = text.replace("_", "") if re.fullmatch(r"[^_].*[^_]", text) and "__" not in text else text
+    digits = _SEPARATOR.sub("", text)
     if _HEX_FLOAT.fullmatch(digits):
         try:
             return float.fromhex(digits)
         except OverflowError:
             return None
-    if not _DECIMAL_FLOAT.fullmatch(digits) or ("_" in text and not text.lower().startswith("0x")):
-        return None  # underscores are for literals with a base prefix, here
+    if not _DECIMAL_FLOAT.fullmatch(digits):
+        return None
     value = float(digits)
     return None if value in (float("inf"), float("-inf")) else value
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from pyconsul.tools.template.go import nodes
 from pyconsul.tools.template.go.errors import Place
-from pyconsul.tools.template.go.expressions import Expressions
+from pyconsul.tools.template.go.expressions import Expressions, last_visited
 from pyconsul.tools.template.go.fields import MissingKey
 from pyconsul.tools.template.go.frames import Compiled, Expression, Frame, Step
 from pyconsul.tools.template.go.quote import quote
 from pyconsul.tools.template.go.signature import is_printable
-from pyconsul.tools.template.go.values import Channel, NilPointer, sorted_keys, truth, type_name
-from pyconsul.tools.template.go.verbs import display, display_pointed
+from pyconsul.tools.template.go.values import Channel, sorted_keys, truth, type_name
+from pyconsul.tools.template.go.verbs import display_pointed
 
 MAX_DEPTH = 1000  # of templates that call templates
 
@@ -141,7 +141,7 @@ def _range(branch: nodes.Branch, expressions: Expressions) -> Step:
     body = _scoped_body(branch.body, expressions)
     otherwise = _scoped_body(branch.otherwise or (), expressions)
     iterate = _loop(body, slots)
-    place = expressions.place(branch)
+    place = expressions.place(last_visited(branch.pipe))
     pairs = len(slots) > 1
 
     def run(frame: Frame, dot: Any) -> None:
@@ -189,6 +189,6 @@ def _items(value: Any, pairs: bool, place: Place) -> Iterable[tuple[Any, Any]]:
         return ((None, kind(i)) for i in range(value))
     if isinstance(value, Channel):
         return enumerate(value.values)
-    if value is None or isinstance(value, NilPointer):
+    if value is None:
         return ()
-    raise place.error(f"range can't iterate over {display(value)}")
+    raise place.error(f"range can't iterate over {display_pointed(value)}")

@@ -53,7 +53,7 @@ def display_pointed(value: Any) -> str:
 def format_value(value: Any, verb: str, flags: Flags, depth: int = 0) -> str:
     """A value by verb and flags; `%!verb(type=value)` when the verb does not fit."""
     if value is None:
-        return _pad("<nil>", flags) if verb in "vT" else bad_verb(value, verb)
+        return _pad("<nil>", flags) if verb in "vT" else bad_verb(value, verb, flags)
     if verb == "T":
         return _pad(_cut(type_name(value), flags), replace(flags, zero=flags.zero))
     kind = type(value)
@@ -63,20 +63,34 @@ def format_value(value: Any, verb: str, flags: Flags, depth: int = 0) -> str:
     return writer(value, verb, flags, depth)
 
 
-def bad_verb(value: Any, verb: str) -> str:
-    """What Go writes for a verb that does not fit."""
-    return f"%!{verb}({'<nil>' if value is None else f'{type_name(value)}={display(value)}'})"
+def bad_verb(value: Any, verb: str, flags: Flags) -> str:
+    """What Go writes for a verb that does not fit: the value by `%v`, with the width that was asked for."""
+    if value is None:
+        return f"%!{verb}(<nil>)"
+    return f"%!{verb}({type_name(value)}={format_value(value, 'v', replace(flags, sharp=False, plus=False))})"
 
 
 def _writer(value: Any) -> Callable[[Any, str, Flags, int], str]:
+    if hasattr(value, "__go_string__"):
+        return _stringer
+    return _writer_by_kind(value)
+
+
+def _writer_by_kind(value: Any) -> Callable[[Any, str, Flags, int], str]:
     for kind, writer in _WRITERS.items():
         if isinstance(value, kind):
             return writer
     return _struct if is_struct(value) else _opaque
 
 
+def _stringer(value: Any, verb: str, flags: Flags, depth: int) -> str:
+    if verb in "vsxXq" and not (verb == "v" and flags.sharp):
+        return _string(value.__go_string__(), verb, flags, depth)
+    return _writer_by_kind(value)(value, verb, flags, depth)
+
+
 def _bool(value: bool, verb: str, flags: Flags, depth: int) -> str:
-    return _pad("true" if value else "false", flags) if verb in "tv" else bad_verb(value, verb)
+    return _pad("true" if value else "false", flags) if verb in "tv" else bad_verb(value, verb, flags)
 
 
 _BASES = {"d": "d", "v": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
@@ -91,7 +105,7 @@ def _integer(value: int, verb: str, flags: Flags, depth: int) -> str:
     if verb == "U":
         return _unicode(value, flags)
     if verb not in _BASES:
-        return bad_verb(value, verb)
+        return bad_verb(value, verb, flags)
     if verb == "v" and flags.sharp:
         if type_name(value).startswith("uint"):
             return _integer_digits(value, "x", replace(flags, sharp=True), "0x")
@@ -129,7 +143,7 @@ def _unicode(code: int, flags: Flags) -> str:
 
 def _float(value: float, verb: str, flags: Flags, depth: int) -> str:
     if verb not in "vgGeEfF":
-        return bad_verb(value, verb)
+        return bad_verb(value, verb, flags)
     precision = flags.precision
     if verb == "v":
         flags = replace(flags, plus=False, sharp=False)
@@ -168,7 +182,7 @@ def _signed(text: str, flags: Flags, value: float) -> str:
 
 def _complex(value: complex, verb: str, flags: Flags, depth: int) -> str:
     if verb not in "vgGeEfF":
-        return bad_verb(value, verb)
+        return bad_verb(value, verb, flags)
     imaginary = _float(value.imag, verb, replace(flags, plus=False), depth)
     sign = "" if imaginary.strip().startswith(("-", "+")) else "+"
     return f"({_float(value.real, verb, flags, depth)}{sign}{imaginary}i)"
@@ -184,7 +198,7 @@ def _string(value: str, verb: str, flags: Flags, depth: int) -> str:
         return _pad(_cut(value, flags), flags)
     if verb in "xX":
         return _hexadecimal(to_bytes(value), verb, flags)
-    return bad_verb(value, verb)
+    return bad_verb(value, verb, flags)
 
 
 def _hexadecimal(data: bytes, verb: str, flags: Flags) -> str:
@@ -216,9 +230,6 @@ def _map(value: dict[Any, Any], verb: str, flags: Flags, depth: int) -> str:
 
 
 def _struct(value: Any, verb: str, flags: Flags, depth: int) -> str:
-    text = getattr(value, "__go_string__", None)
-    if text is not None and verb in "vsxXq" and not flags.sharp:
-        return _string(text(), verb, flags, depth)
     is_pointer = getattr(value, "go_pointer", True)
     if is_pointer and depth > 0:
         # Addresses differ from run to run in Go, too; this one only has the right shape.
@@ -235,9 +246,7 @@ def _struct(value: Any, verb: str, flags: Flags, depth: int) -> str:
 
 def _element(item: Any, verb: str, flags: Flags, depth: int, of: str) -> str:
     if item is None:
-        if verb != "v":
-            return f"%!{verb}(<nil>)"
-        return f"{of or 'interface {}'}(nil)" if flags.sharp else "<nil>"
+        return f"{of or 'interface {}'}(nil)" if flags.sharp and verb == "v" else "<nil>"
     return format_value(item, verb, flags, depth + 1)
 
 
@@ -249,7 +258,7 @@ def _nil_pointer(value: NilPointer, verb: str, flags: Flags, depth: int) -> str:
 
 def _opaque(value: Any, verb: str, flags: Flags, depth: int) -> str:
     """Channels, functions and what else has no text of its own: an address."""
-    return f"0x{id(value):x}" if verb in "vp" else bad_verb(value, verb)
+    return f"0x{id(value):x}" if verb in "vp" else bad_verb(value, verb, flags)
 
 
 def _cut(text: str, flags: Flags) -> str:

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state import kv, sessions
+from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.schemas import SESSIONS as SESSION_ROWS
 from pyconsul.agent.state.store import Store
 
 KEYS = st.sampled_from(["a", "a/b", "a/b/c", "ab", "b", "b/", "ü"])
@@ -91,7 +93,7 @@ def run(draft: Draft, operation: tuple[object, ...]) -> object:
         return kv.delete_tree(draft, key)
     kv.put(draft, key, b"never", 0)
     kv.delete_tree(draft, "")
-    raise LookupError("refused after it wrote")
+    raise Refused("after it wrote")
 
 
 def store_with_sessions() -> Store:
@@ -99,7 +101,7 @@ def store_with_sessions() -> Store:
     draft = Draft(store)
     draft.begin(1, 0.0)
     for name in ("s1", "s2"):
-        sessions.create(draft, Session(name, "", "n", 0, "release", "", None, None, 0, 0))
+        draft.put(SESSION_ROWS, Session(name, "", "n", 0, "release", "", None, None, 0, 0))
     store.install(draft.finish())
     return store
 
@@ -123,7 +125,7 @@ def test_batches_do_what_one_by_one_would(batches: list[list[tuple[object, ...]]
             draft.begin(index + 1, 0.0)
             try:
                 answer = run(draft, operation)
-            except LookupError:
+            except Refused:
                 draft.roll_back()
                 answer = "refused"
             assert answer == model.apply(operation, index + 1)
@@ -166,7 +168,7 @@ def test_watches_wake_exactly_when_their_answer_changes(
         draft.begin(store.index + 1, 0.0)
         try:
             run(draft, operation)
-        except LookupError:
+        except Refused:
             draft.roll_back()
         if changeset := draft.finish():
             store.install(changeset)

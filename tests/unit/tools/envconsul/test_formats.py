@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.tools.envconsul.formats import FormatError, render, replace_key
+from pyconsul.tools.envconsul.formats import FormatError, Function, render, replace_key
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Function] = {
     "key": lambda: "db/name",
     "service": lambda: "web",
     "replaceKey": replace_key,
-    "env": {"STAGE": "prod"}.__getitem__,
+    "env": lambda name: {"STAGE": "prod"}.get(name, ""),
 }
 
 
@@ -29,6 +29,8 @@ FUNCTIONS = {
         ("{{ `}}` }}", "}}"),
         ("a {{- key -}} b", "adb/nameb"),
         ("{ x }", "{ x }"),
+        ("{{ if eq service `web` }}www{{ else }}{{ service }}{{ end }}", "www"),
+        ('{{ printf "%s-%s" service (env `NONE`) }}', "web-"),
     ],
 )
 def test_formats(source: str, result: str) -> None:
@@ -38,13 +40,12 @@ def test_formats(source: str, result: str) -> None:
 @pytest.mark.parametrize(
     ("source", "word"),
     [
-        ("{{ nope }}", "unknown function 'nope'; allowed: env, key"),
-        ("{{ key", "not closed"),
-        ("{{ }}", "empty"),
-        ("{{ key | }}", "empty"),
-        ("{{ key `x` }}", "number of arguments"),
-        ("{{ replaceKey `a` }}", "number of arguments"),
-        ("{{ (key) }}", "cannot read"),
+        ("{{ nope }}", '"nope" not defined .its functions: env, key'),
+        ("{{ key", "unclosed action"),
+        ("{{ }}", "missing value"),
+        ("{{ key `x` }}", "wrong number of args for key"),
+        ("{{ replaceKey `a` }}", "wrong number of args for replaceKey"),
+        ("{{ replaceKey 1 `a` `b` }}", "expected string"),
     ],
 )
 def test_bad_formats(source: str, word: str) -> None:

@@ -54,6 +54,9 @@ def test_errors(argv: tuple[str, ...], word: str) -> None:
         (["-once", "/no/such"], 14),
         (["-consul-addr", "127.0.0.1:1", "-consul-retry=false", "-prefix", "a", "env"], 14),
         (["-once", "exit 7"], 7),
+        (["-kill-signal=SIGKILL", "true"], 15),
+        (["-once", "-exec-timeout=10ms", "sleep 30"], 14),
+        (["-pid-file=/no/such/file", "true"], 15),
     ],
 )
 def test_exit_statuses(argv: list[str], status: int) -> None:

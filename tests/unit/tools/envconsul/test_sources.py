@@ -95,7 +95,7 @@ def test_prefixes_come_before_services_and_keep_their_order() -> None:
     [
         (("-prefix", "a@b@c"), "invalid prefix"),
         (("-service-query", "a b"), "invalid service query"),
-        (("-service-query", "web", "-service-format-port", "{{nope}}"), "unknown function"),
+        (("-service-query", "web", "-service-format-port", "{{nope}}"), "not defined"),
     ],
 )
 def test_what_cannot_be_read(argv: tuple[str, ...], word: str) -> None:
@@ -104,5 +104,5 @@ def test_what_cannot_be_read(argv: tuple[str, ...], word: str) -> None:
 
 
 def test_a_bad_format_of_a_prefix_is_told_at_once() -> None:
-    with pytest.raises(ConfigError, match="not closed"):
+    with pytest.raises(ConfigError, match="unclosed"):
         sources(blocks={"prefix": [{"path": "a", "format": "{{ key"}]})

@@ -1,0 +1,41 @@
+"""Services as answers need them: digested once, and kept by the caller until they change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyconsul.agent.dnsd import candidates
+from pyconsul.agent.dnsd.candidates import Candidate, Sight
+from pyconsul.agent.dnsd.packed import Item, prepare
+from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.state.draft import View
+
+
+class Service:
+    """The healthy instances of a service, and what was prepared of them for answers."""
+
+    __slots__ = ("_prepared", "found", "ttl")
+
+    def __init__(self, found: tuple[Candidate, ...], ttl: int) -> None:
+        self.found, self.ttl = found, ttl
+        self._prepared: dict[tuple[int, str, int], list[Item] | None] = {}
+
+    def tagged(self, tag: str) -> Sequence[Candidate]:
+        """The instances with a tag; all of them without one."""
+        return [one for one in self.found if tag in one.tags] if tag else self.found
+
+    def prepared(self, kind: int, tag: str, suffix_length: int) -> list[Item] | None:
+        """The prepared records of the instances with a tag; None when they cannot be packed, or there are none."""
+        key = (kind, tag, suffix_length)
+        if key in self._prepared:
+            return self._prepared[key]
+        tagged = self.tagged(tag)
+        if not tagged:
+            return None  # there are more tags that nobody has than can be remembered
+        items = self._prepared[key] = prepare(tagged, kind, self.ttl, suffix_length)
+        return items
+
+
+def service_of(view: View, name: str, settings: Settings, sight: Sight) -> Service:
+    """A service by its name."""
+    return Service(candidates.of_service(view, name, settings, sight), settings.ttl_of(name))

@@ -1,0 +1,44 @@
+"""Regular expressions as Consul has them: RE2's syntax, in time linear to the text (https://github.com/google/re2/wiki/Syntax)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+# What RE2 calls a fault, and what Go calls it.
+FAULTS = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+}
+
+
+class RegexpError(ValueError):
+    """A pattern that cannot be used; the text is Go's, such as "error parsing regexp: missing closing ): `(`"."""
+
+
+@lru_cache(maxsize=256)
+def compile_regexp(pattern: str) -> Callable[[str], bool]:
+    """A function that says whether a text has a match anywhere in it; raises RegexpError."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        search = re2.compile(pattern, options).search
+    except (re2.error, UnicodeEncodeError) as error:
+        raise RegexpError(f"error parsing regexp: {_go_text(error)}") from None
+    return lambda text: search(text) is not None
+
+
+def _go_text(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "invalid UTF-8: ``"
+    text = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error.args[0])
+    kind, _, fragment = text.partition(": ")
+    return f"{FAULTS.get(kind, kind)}: `{fragment}`"

@@ -1,0 +1,118 @@
+"""The bodies that agents are sent: a service's registration, a check's update, a token."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from pyconsul.agent.health.decode import decode_service_check
+from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.httpapi.decode import DecodeError, json_kind
+from pyconsul.agent.model.service import ServiceAddress, Weights
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.sync.definition import ServiceDefinition, node_service
+
+
+class WeightsBody(msgspec.Struct, rename=camel):
+    """SRV weights; what is not given is 0."""
+
+    go_name: ClassVar[str] = "structs.Weights"
+    passing: int = 0
+    warning: int = 0
+
+
+class AddressBody(msgspec.Struct, rename=camel):
+    """A tagged address."""
+
+    go_name: ClassVar[str] = "structs.ServiceAddress"
+    address: str = ""
+    port: int = 0
+
+
+class ServiceBody(msgspec.Struct, rename=camel):
+    """A service as it is registered; what belongs to the mesh or to other editions is taken and ignored."""
+
+    go_name: ClassVar[str] = "structs.ServiceDefinition"
+    go_embedded: ClassVar[str] = "Alias"
+    aliases: ClassVar[dict[str, str | None]] = {
+        "enable_tag_override": "enable_tag_override",
+        "tagged_addresses": "tagged_addresses",
+        **dict.fromkeys(("Kind", "Proxy", "Connect", "Locality", "Namespace", "Partition"), None),
+    }
+    id: str = ""
+    name: str = ""
+    tags: list[str] = []
+    address: str = ""
+    tagged_addresses: dict[str, AddressBody] = {}
+    socket_path: str = ""
+    meta: dict[str, str] | None = None
+    port: int = 0
+    check: Any = None
+    checks: Any = None
+    weights: WeightsBody | None = None
+    token: str = ""
+    enable_tag_override: bool = False
+
+
+class CheckUpdate(msgspec.Struct, rename=camel):
+    """A report on a TTL check."""
+
+    go_name: ClassVar[str] = "agent.checkUpdate"
+    status: str = ""
+    output: str = ""
+
+
+class TokenBody(msgspec.Struct, rename=camel):
+    """A token that the agent is to use."""
+
+    go_name: ClassVar[str] = "api.AgentToken"
+    token: str = ""
+
+
+def service_definition(body: ServiceBody, token: str) -> ServiceDefinition:
+    """What a registration defines; `token` is the caller's, used when the body names none.  Raises DecodeError."""
+    weights = body.weights
+    service = node_service(
+        body.name,
+        id=body.id,
+        tags=body.tags,
+        address=body.address,
+        port=body.port,
+        meta=body.meta,
+        weights=Weights(weights.passing, weights.warning) if weights else None,
+        enable_tag_override=body.enable_tag_override,
+        tagged_addresses={tag: ServiceAddress(one.address, one.port) for tag, one in body.tagged_addresses.items()},
+        socket_path=body.socket_path,
+    )
+    objects = [(one, "Checks") for one in _list_of_checks(body.checks)]
+    # Consul's order: the list first.
+    if body.check is not None:
+        objects.append((body.check, "Check"))
+    checks = []
+    for value, key in objects:
+        if not isinstance(value, dict):
+            what = json_kind(value)
+            raise DecodeError(
+                f"json: cannot unmarshal {what} into Go struct field .Alias.{key} of type structs.CheckType"
+            )
+        try:
+            check = decode_service_check(value)
+        except CheckError as error:
+            raise DecodeError(error.text.replace("struct field .", f"struct field .Alias.{key}.")) from None
+        if key == "Checks" or check != _NO_CHECK:
+            checks.append(check)
+    return ServiceDefinition(service, checks, body.token or token)
+
+
+_NO_CHECK = decode_service_check({})
+
+
+def _list_of_checks(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise DecodeError(
+            f"json: cannot unmarshal {json_kind(value)} into Go struct field .Alias.Checks of type structs.CheckTypes"
+        )
+    return [one for one in value if one is not None]

@@ -1,0 +1,93 @@
+"""/v1/agent/check and /v1/agent/checks: https://developer.hashicorp.com/consul/api-docs/agent/check"""
+
+from __future__ import annotations
+
+from pyconsul.agent.health.decode import decode_check
+from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.validate import validate
+from pyconsul.agent.httpapi.agent_bodies import CheckUpdate
+from pyconsul.agent.httpapi.answer import EMPTY, Answer, json_answer
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.decode import PREFIX, DecodeError, decode, decode_any, json_kind, refusal
+from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.select import filtering
+from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck
+
+
+def list_checks(context: Context, request: Request) -> Answer:
+    """The agent's checks by ID."""
+    select = filtering(request, HealthCheck)
+    shown = select([row.check for _, row in sorted(context.agent.local.checks.items())])
+    return json_answer({check.check_id: check for check in shown})
+
+
+async def register(context: Context, request: Request) -> Answer:
+    """Add or replace a check, of the node or of a service."""
+    definition = _definition(request)
+    try:
+        validate(definition, context.config.enable_script_checks)
+    except CheckError as error:
+        raise HTTPError(error.status, error.text) from None
+    if definition.service_id and definition.service_id not in context.agent.local.services:
+        raise not_found(f'ServiceID "{definition.service_id}" does not exist')
+    await context.agent.register_check(definition)
+    return EMPTY
+
+
+def _definition(request: Request) -> CheckDefinition:
+    value = decode_any(request.body)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        what = json_kind(value)
+        raise refusal(DecodeError(f"json: cannot unmarshal {what} into Go value of type structs.CheckDefinition"))
+    try:
+        return decode_check(value)
+    except CheckError as error:
+        raise bad_request(f"{PREFIX}{error.text}") from None
+
+
+async def deregister(context: Context, request: Request) -> Answer:
+    """Remove a check."""
+    check_id = request.tail
+    if check_id not in context.agent.local.checks:
+        raise unknown_check(check_id)
+    await context.agent.deregister_check(check_id)
+    return EMPTY
+
+
+async def report_passing(context: Context, request: Request) -> Answer:
+    return await _report(context, request.tail, PASSING, request.params.get("note", ""))
+
+
+async def report_warning(context: Context, request: Request) -> Answer:
+    return await _report(context, request.tail, WARNING, request.params.get("note", ""))
+
+
+async def report_critical(context: Context, request: Request) -> Answer:
+    return await _report(context, request.tail, CRITICAL, request.params.get("note", ""))
+
+
+async def update(context: Context, request: Request) -> Answer:
+    """Report a status and an output at once."""
+    body = decode(request.body, CheckUpdate)
+    if body.status not in STATES:
+        raise bad_request(f"Invalid check status: '{body.status}'")
+    return await _report(context, request.tail, body.status, body.output)
+
+
+async def _report(context: Context, check_id: str, status: str, output: str) -> Answer:
+    agent = context.agent
+    if check_id not in agent.local.checks:
+        raise unknown_check(check_id)
+    if not agent.is_ttl(check_id):
+        raise server_error(f'CheckID "{check_id}" does not have associated TTL')
+    await agent.report(check_id, status, output)
+    return EMPTY
+
+
+def unknown_check(check_id: str) -> HTTPError:
+    """The refusal of an ID that no check has."""
+    return not_found(f'Unknown check ID "{check_id}". Ensure that the check ID is passed, not the check name.')

@@ -1,0 +1,141 @@
+"""/v1/agent/service and /v1/agent/services: https://developer.hashicorp.com/consul/api-docs/agent/service"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import msgspec
+
+from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.httpapi.agent_bodies import ServiceBody, service_definition
+from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, encode, json_answer
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.decode import DecodeError, decode, refusal
+from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
+from pyconsul.agent.httpapi.request import Request, wait_options
+from pyconsul.agent.httpapi.select import filtering
+from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.sync.definition import DefinitionError, validate
+from pyconsul.agent.sync.local import of_service
+
+JITTER = 16  # see `blocking`
+
+
+class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True):
+    """A service as its own agent shows it."""
+
+    id: str
+    service: str
+    tags: list[str]
+    meta: dict[str, str]
+    port: int
+    address: str
+    weights: Weights
+    enable_tag_override: bool
+    datacenter: str
+    tagged_addresses: dict[str, ServiceAddress] | None = None
+    socket_path: str = ""
+    content_hash: str = ""
+
+
+def agent_service(service: NodeService, datacenter: str) -> AgentService:
+    """How a service is shown, without its hash."""
+    return AgentService(
+        id=service.id,
+        service=service.service,
+        tags=service.tags,
+        meta=service.meta or {},
+        port=service.port,
+        address=service.address,
+        weights=service.weights,
+        enable_tag_override=service.enable_tag_override,
+        datacenter=datacenter,
+        tagged_addresses=service.tagged_addresses,
+        socket_path=service.socket_path,
+    )
+
+
+def list_services(context: Context, request: Request) -> Answer:
+    """The agent's services by ID."""
+    select = filtering(request, AgentService)
+    rows = sorted(context.agent.local.services.items())
+    shown = select([agent_service(row.service, context.config.datacenter) for _, row in rows])
+    return json_answer({one.id: one for one in shown})
+
+
+async def show_service(context: Context, request: Request) -> Answer:
+    """One service and the hash of what it says; with `?hash` the answer waits until the hash is another one."""
+    service_id = request.tail
+    known = request.params.get("hash", "")
+    body, content_hash = _hashed(context, service_id)
+    if known and known == content_hash:
+        _, wait = wait_options(request)
+        deadline = asyncio.get_running_loop().time() + wait + context.rng.random() * wait / JITTER
+        while known == content_hash and await _changed(context, service_id, deadline):
+            body, content_hash = _hashed(context, service_id)
+    return Answer(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
+
+
+def _hashed(context: Context, service_id: str) -> tuple[bytes, str]:
+    row = context.agent.local.services.get(service_id)
+    if row is None:
+        raise not_found(f"unknown service ID: {service_id}")
+    shown = agent_service(row.service, context.config.datacenter)
+    content_hash = hashlib.blake2b(encode(shown), digest_size=8).hexdigest()
+    return encode(msgspec.structs.replace(shown, content_hash=content_hash)), content_hash
+
+
+async def _changed(context: Context, service_id: str, deadline: float) -> bool:
+    """Wait until the service changes (True), or for the deadline or the agent's end (False)."""
+    watches = context.agent.local.watches
+    loop = asyncio.get_running_loop()
+    changed: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not changed.done():
+            changed.set_result(None)
+
+    topics = (of_service(service_id),)
+    watches.add(wake, topics)
+    try:
+        async with asyncio.timeout_at(deadline):
+            await changed
+    except TimeoutError:
+        return False
+    finally:
+        watches.remove(wake, topics)
+    return not watches.closed
+
+
+async def register(context: Context, request: Request) -> Answer:
+    """Add or replace a service and its checks."""
+    body = decode(request.body, ServiceBody)
+    try:
+        definition = service_definition(body, request.token)
+    except DecodeError as error:
+        raise refusal(error) from None
+    try:
+        validate(definition, context.config.enable_script_checks)
+    except DefinitionError as error:
+        raise bad_request(str(error)) from None
+    except CheckError as error:
+        raise HTTPError(error.status, error.text) from None
+    replace_checks = request.params.get("replace-existing-checks") in ("", "true")
+    await context.agent.register_service(definition, replace_checks=replace_checks)
+    return EMPTY
+
+
+async def deregister(context: Context, request: Request) -> Answer:
+    """Remove a service and its checks."""
+    service_id = request.tail
+    if service_id not in context.agent.local.services:
+        raise unknown_service(service_id)
+    await context.agent.deregister_service(service_id)
+    return EMPTY
+
+
+def unknown_service(service_id: str) -> HTTPError:
+    """The refusal of an ID that no service has."""
+    return not_found(f'Unknown service ID "{service_id}". Ensure that the service ID is passed, not the service name.')

@@ -1,0 +1,205 @@
+"""PUT /v1/txn: https://developer.hashicorp.com/consul/api-docs/txn"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from pyconsul.agent.httpapi.answer import JSON, Answer, encode
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.decode import DecodeError, GoType, convert, decode_any, refusal
+from pyconsul.agent.httpapi.errors import HTTPError
+from pyconsul.agent.httpapi.registration import CheckInput, ServiceInput, health_check, node_service
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.state import transaction
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.transaction import (
+    CheckOperation,
+    Failed,
+    KVOperation,
+    NodeOperation,
+    Operation,
+    ServiceOperation,
+)
+
+PREFIX = "Failed to parse body: "
+MAX_OPERATIONS = 128
+WRITING = ("set", "cas", "delete", "delete-cas")
+
+
+class KVInput(msgspec.Struct, kw_only=True, rename=camel):
+    """An operation on a key."""
+
+    go_name: ClassVar[str] = "api.KVTxnOp"
+    verb: str = ""
+    key: str = ""
+    value: bytes | None = None
+    flags: Annotated[int, GoType("uint64")] = 0
+    index: Annotated[int, GoType("uint64")] = 0
+    session: str = ""
+    namespace: str = ""
+    partition: str = ""
+
+
+class NodeInput(msgspec.Struct, kw_only=True, rename=camel):
+    """A node, as an operation names or writes it."""
+
+    go_name: ClassVar[str] = "api.Node"
+    id: str = ""
+    node: str = ""
+    address: str = ""
+    datacenter: str = ""
+    tagged_addresses: dict[str, str] | None = None
+    meta: dict[str, str] | None = None
+    create_index: int = 0
+    modify_index: int = 0
+    partition: str = ""
+    peer_name: str = ""
+    locality: Any = None
+
+
+class NodeTxn(msgspec.Struct, kw_only=True, rename=camel):
+    """An operation on a node."""
+
+    verb: str = ""
+    node: NodeInput = msgspec.field(default_factory=NodeInput)
+
+
+class ServiceTxn(msgspec.Struct, kw_only=True, rename=camel):
+    """An operation on an instance."""
+
+    verb: str = ""
+    node: str = ""
+    service: ServiceInput = msgspec.field(default_factory=ServiceInput)
+
+
+class CheckTxn(msgspec.Struct, kw_only=True, rename=camel):
+    """An operation on a check."""
+
+    verb: str = ""
+    check: CheckInput = msgspec.field(default_factory=CheckInput)
+
+
+class TxnInput(msgspec.Struct, kw_only=True, rename=camel):
+    """One operation; of several kinds in one the first counts."""
+
+    go_name: ClassVar[str] = "api.TxnOp"
+    kv: KVInput | None = msgspec.field(name="KV", default=None)
+    node: NodeTxn | None = None
+    service: ServiceTxn | None = None
+    check: CheckTxn | None = None
+
+
+async def endpoint(context: Context, request: Request) -> Answer:
+    """Run a transaction: 200 with its results, or 409 with every failure."""
+    limit = context.config.limits.txn_max_req_len
+    if len(request.body) > limit:
+        text = f"Request body({len(request.body)} bytes) too large, max size: {limit} bytes. "
+        raise HTTPError(
+            413, text + "See https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len."
+        )
+    operations = _operations(context, request.body)
+    if len(operations) > MAX_OPERATIONS:
+        raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
+    if unknown := transaction.unknown_verbs(operations):
+        return _answer(None, unknown, 0, False)
+    if transaction.reads_only(operations):
+        return _read(context, operations)
+    if malformed := _malformed(operations):
+        return _answer(None, malformed)
+    try:
+        return _answer(await context.commit(lambda draft: transaction.apply(draft, operations)), None)
+    except Failed as error:
+        return _answer(None, error.errors)
+
+
+def _read(context: Context, operations: Sequence[Operation]) -> Answer:
+    """Run a transaction that writes nothing; it needs no commit."""
+    draft = Draft(context.view)
+    index = context.view.index_of("kvs", "nodes", "services", "checks")
+    try:
+        return _answer(transaction.apply(draft, operations), None, index)
+    except Failed as error:
+        return _answer(None, error.errors, index)
+
+
+def _malformed(operations: Sequence[Operation]) -> list[tuple[int, str]]:
+    errors = []
+    for position, operation in enumerate(operations):
+        if (
+            isinstance(operation, KVOperation)
+            and not operation.key
+            and operation.verb not in ("get-tree", "delete-tree")
+        ):
+            errors.append((position, "Must provide key"))
+        elif isinstance(operation, ServiceOperation) and operation.verb in WRITING:
+            if operation.service.id and not operation.service.service:
+                errors.append((position, "Must provide service name (Service.Service) when service ID is provided"))
+    return errors
+
+
+def _answer(
+    results: transaction.Rows | None,
+    errors: Sequence[tuple[int, str]] | None,
+    read_index: int | None = None,
+    known_leader: bool = True,
+) -> Answer:
+    """Only an answer to what wrote nothing says how fresh it is."""
+    body: dict[str, Any] = {
+        "Results": None if results is None else [_shown(result) for result in results],
+        "Errors": None if errors is None else [{"OpIndex": position, "What": what} for position, what in errors],
+    }
+    headers = JSON
+    if read_index is not None:
+        body |= {
+            "Index": read_index, "LastContact": 0, "KnownLeader": known_leader, "ConsistencyLevel": "",
+            "NotModified": False, "Backend": 0, "ResultsFilteredByACLs": False,
+        }  # fmt: skip
+        leader = b"true" if known_leader else b"false"
+        headers = (*JSON, (b"X-Consul-KnownLeader", leader), (b"X-Consul-LastContact", b"0"))
+    return Answer(200 if errors is None else 409, encode(body), headers)
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    """A result as Consul shows it: here, and only here, an instance without tags has null instead of a list."""
+    service = result.get("Service")
+    if service is None or service.tags:
+        return result
+    return {"Service": {**msgspec.to_builtins(service), "Tags": None}}
+
+
+def _operations(context: Context, body: bytes) -> list[Operation]:
+    given = decode_any(body, PREFIX)
+    try:
+        if not isinstance(given, list | None):
+            raise DecodeError("json: cannot unmarshal a value that is no list into Go value of type api.TxnOps")
+        inputs = [convert(one, TxnInput) for one in given or ()]
+    except DecodeError as error:
+        raise refusal(error, PREFIX) from None
+    return [made for one in inputs if (made := _operation(context, one)) is not None]
+
+
+def _operation(context: Context, given: TxnInput) -> Operation | None:
+    if given.kv is not None:
+        op = given.kv
+        return KVOperation(op.verb, op.key, op.value, op.flags, op.index, op.session)
+    if given.node is not None:
+        n = given.node.node
+        datacenter = context.config.datacenter
+        node = Node(n.id, n.node, n.address, datacenter, n.tagged_addresses, n.meta, n.create_index, n.modify_index)
+        return NodeOperation(given.node.verb, node)
+    if given.service is not None:
+        service = msgspec.structs.replace(
+            node_service(given.service.service), modify_index=given.service.service.modify_index
+        )
+        return ServiceOperation(given.service.verb, given.service.node, service)
+    if given.check is not None:
+        check = msgspec.structs.replace(
+            health_check(given.check.check, ""), modify_index=given.check.check.modify_index
+        )
+        return CheckOperation(given.check.verb, check)
+    return None

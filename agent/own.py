@@ -1,0 +1,90 @@
+"""Builds and starts the agent's own part: the services and checks it holds, what runs them, and what tells the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.health.runners.scheduler import CheckScheduler
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.store import Store
+from pyconsul.agent.sync import load as loading
+from pyconsul.agent.sync.agent import AliasView, LocalAgent, Notify
+from pyconsul.agent.sync.keep import Keeper
+from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.loop import Syncer
+from pyconsul.agent.sync.member import member
+from pyconsul.agent.sync.reap import reap
+from pyconsul.agent.sync.rows import ALL
+
+
+async def start(config: Config, catalog: Store, writer: Writer, stack: AsyncExitStack) -> LocalAgent:
+    """The running local part; the catalog shows it when this returns.  The stack stops it.
+
+    Raises FileDefinitionError, EngineError.
+    """
+    defined = loading.definitions(config)
+    rng = random.Random()
+    kept, keeper = _keeper(config, stack)
+    stack.push_async_callback(keeper.stop)
+    local = LocalState()
+    stack.callback(local.watches.close)
+    syncer = Syncer(local, member(config), catalog, writer.commit, rng)
+    stack.push_async_callback(syncer.stop)
+
+    def scheduler(notify: Notify, view: AliasView) -> CheckScheduler:
+        made = CheckScheduler(notify, rng, alias_view=view, output_max_size=config.check_output_max_size)
+        stack.push_async_callback(made.stop)
+        return made
+
+    agent = LocalAgent(
+        config.node_name,
+        local,
+        syncer,
+        keeper,
+        catalog,
+        scheduler,
+        time.time,
+        patience=config.check_update_interval,
+        discard_output=config.discard_check_output,
+    )
+    await syncer.flush()
+    await loading.load(agent, defined, kept, time.time())
+    await syncer.compare()
+    syncer.start()
+    _run(reap(agent, time.time), stack)
+    return agent
+
+
+def _keeper(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], Keeper]:
+    """What was kept from the last run, and what keeps from now on."""
+    if config.dev_mode or not config.data_dir:
+        return [], Keeper(None)
+    engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL)
+    loaded = engine.load()
+    stack.push_async_callback(engine.close)
+    rows = list(loaded.rows)
+    writer = Writer(Store(rows, loaded.index, ALL), engine)
+    stack.push_async_callback(writer.drain)
+
+    async def commit(operation: Callable[[Draft], None]) -> None:
+        await writer.commit(operation)
+
+    return rows, Keeper(commit)
+
+
+def _run(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)

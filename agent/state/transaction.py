@@ -1,0 +1,268 @@
+"""Transactions: several operations at once, all or none (https://developer.hashicorp.com/consul/api-docs/txn).
+
+Every operation sees what those before it did.  One that fails does not stop the others: all
+failures are reported, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.state import checks, kv, nodes, services
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SERVICES
+
+Rows: TypeAlias = list[dict[str, Any]]  # results: {"KV": entry}, {"Node": node}, …
+
+STALE = "index is stale"
+READING = {"get", "get-tree", "get-or-empty", "check-index", "check-session", "check-not-exists"}
+
+
+class KVOperation(msgspec.Struct, frozen=True):
+    """One operation on a key; `index` is what check-and-set compares."""
+
+    verb: str
+    key: str
+    value: bytes | None = None
+    flags: int = 0
+    index: int = 0
+    session: str = ""
+
+
+class NodeOperation(msgspec.Struct, frozen=True):
+    """One operation on a node; its `modify_index` is what check-and-set compares."""
+
+    verb: str
+    node: Node
+
+
+class ServiceOperation(msgspec.Struct, frozen=True):
+    """One operation on an instance of a node."""
+
+    verb: str
+    node: str
+    service: NodeService
+
+
+class CheckOperation(msgspec.Struct, frozen=True):
+    """One operation on a check."""
+
+    verb: str
+    check: HealthCheck
+
+
+Operation: TypeAlias = KVOperation | NodeOperation | ServiceOperation | CheckOperation
+
+
+class Failed(Exception):
+    """A transaction that was taken back: (position of the operation, what was wrong) of each failure."""
+
+    def __init__(self, errors: Sequence[tuple[int, str]]) -> None:
+        super().__init__(f"{len(errors)} operations failed")
+        self.errors = list(errors)
+
+
+def reads_only(operations: Sequence[Operation]) -> bool:
+    """Whether a transaction cannot write anything."""
+    return all(operation.verb in READING for operation in operations)
+
+
+def unknown_verbs(operations: Sequence[Operation]) -> list[tuple[int, str]]:
+    """The operations on keys whose verb does not exist."""
+    return [
+        (position, f"unknown KV operation: {operation.verb}")
+        for position, operation in enumerate(operations)
+        if isinstance(operation, KVOperation) and operation.verb not in KV_VERBS
+    ]
+
+
+def apply(draft: Draft, operations: Sequence[Operation]) -> Rows:
+    """Run the operations; what they found and wrote, in order.  Raises Failed with every failure."""
+    found: Rows = []
+    errors: list[tuple[int, str]] = []
+    for position, operation in enumerate(operations):
+        try:
+            found.extend(_run(draft, operation))
+        except Refused as error:
+            errors.append((position, str(error)))
+    if errors:
+        raise Failed(errors)
+    return found
+
+
+def _run(draft: Draft, operation: Operation) -> Rows:
+    if isinstance(operation, KVOperation):
+        return [{"KV": entry} for entry in KV_VERBS[operation.verb](draft, operation)]
+    if isinstance(operation, NodeOperation):
+        return [{"Node": row} for row in _run_node(draft, operation)]
+    if isinstance(operation, ServiceOperation):
+        return [{"Service": row} for row in _run_service(draft, operation)]
+    return [{"Check": row} for row in _run_check(draft, operation)]
+
+
+# Keys
+
+
+def _entry(draft: Draft, key: str, doing: str = "") -> KVEntry:
+    entry = draft[KV].get(key)
+    if entry is None:
+        raise Refused(f'{doing}key "{key}" doesn\'t exist')
+    return entry
+
+
+def _bare(draft: Draft, key: str) -> list[KVEntry]:
+    """A key's entry without its value: what writes and comparisons answer."""
+    return [replace(_entry(draft, key), value=None)]
+
+
+def _set(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    kv.put(draft, op.key, op.value, op.flags)
+    return _bare(draft, op.key)
+
+
+def _cas(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    if not kv.put(draft, op.key, op.value, op.flags, op.index):
+        raise Refused(f'failed to set key "{op.key}", {STALE}')
+    return _bare(draft, op.key)
+
+
+def _lock(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    delay = draft[LOCK_DELAYS].get(op.key)
+    if delay is not None and delay.until > draft.now:
+        raise Refused(f'failed to lock key "{op.key}" due to lock delay')
+    if not kv.acquire(draft, op.key, op.value, op.flags, op.session):
+        raise Refused(f'failed to lock key "{op.key}", lock is already held')
+    return _bare(draft, op.key)
+
+
+def _unlock(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    if not kv.release(draft, op.key, op.value, op.flags, op.session):
+        raise Refused(f'failed to unlock key "{op.key}", lock isn\'t held, or is held by another session')
+    return _bare(draft, op.key)
+
+
+def _get(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    return [_entry(draft, op.key)]
+
+
+def _get_or_empty(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    return [draft[KV].get(op.key) or KVEntry(0, op.key, 0, None, 0, 0)]
+
+
+def _get_tree(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    return list(draft[KV].prefix(op.key))
+
+
+def _check_index(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    entry = _entry(draft, op.key, "failed to check index, ")
+    if entry.modify_index != op.index:
+        raise Refused(f'failed index check for key "{op.key}", current modify index {entry.modify_index} != {op.index}')
+    return _bare(draft, op.key)
+
+
+def _check_session(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    entry = _entry(draft, op.key, "failed to check session, ")
+    if entry.session != op.session:
+        raise Refused(f'failed session check for key "{op.key}", current session "{entry.session}" != "{op.session}"')
+    return _bare(draft, op.key)
+
+
+def _check_not_exists(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    if draft[KV].get(op.key) is not None:
+        raise Refused(f'key "{op.key}" exists')
+    return []
+
+
+def _delete(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    kv.delete(draft, op.key)
+    return []
+
+
+def _delete_cas(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    if not kv.delete(draft, op.key, op.index):
+        raise Refused(f'failed to delete key "{op.key}", {STALE}')
+    return []
+
+
+def _delete_tree(draft: Draft, op: KVOperation) -> list[KVEntry]:
+    kv.delete_tree(draft, op.key)
+    return []
+
+
+KV_VERBS: dict[str, Callable[[Draft, KVOperation], list[KVEntry]]] = {
+    "set": _set, "cas": _cas, "lock": _lock, "unlock": _unlock, "get": _get, "get-or-empty": _get_or_empty,
+    "get-tree": _get_tree, "check-index": _check_index, "check-session": _check_session,
+    "check-not-exists": _check_not_exists, "delete": _delete, "delete-cas": _delete_cas, "delete-tree": _delete_tree,
+}  # fmt: skip
+
+
+# Nodes, services, checks
+
+
+def _run_node(draft: Draft, op: NodeOperation) -> list[Node]:
+    name = op.node.node
+    same_id = draft[NODES].by("id", op.node.id.lower()) if op.node.id else []
+    old = draft[NODES].get(name.lower()) if name else next(iter(same_id), None)
+    _refuse_stale(op.verb, f'node "{name}"', op.node.modify_index, old.modify_index if old else 0)
+    if op.verb in ("set", "cas"):
+        nodes.ensure_node(draft, op.node)
+        old = draft[NODES].get(name.lower())
+    elif op.verb in ("delete", "delete-cas"):
+        nodes.delete_node(draft, name)
+        return []
+    elif op.verb != "get":
+        raise Refused(f"unknown node operation: {op.verb}")
+    if old is None:
+        raise Refused(f'node "{name or op.node.id}" doesn\'t exist')
+    return [old]
+
+
+def _run_service(draft: Draft, op: ServiceOperation) -> list[NodeService]:
+    key, what = (op.node.lower(), op.service.id), f'service "{op.service.id}" on node "{op.node}"'
+    old = draft[SERVICES].get(key)
+    _refuse_stale(op.verb, what, op.service.modify_index, old.service.modify_index if old else 0)
+    if op.verb in ("set", "cas"):
+        services.ensure_service(draft, op.node, op.service)
+        old = draft[SERVICES].get(key)
+    elif op.verb in ("delete", "delete-cas"):
+        services.delete_service(draft, op.node, op.service.id)
+        return []
+    elif op.verb != "get":
+        raise Refused(f"unknown service operation: {op.verb}")
+    if old is None:
+        raise Refused(f"{what} doesn't exist")
+    return [old.service]
+
+
+def _run_check(draft: Draft, op: CheckOperation) -> list[HealthCheck]:
+    key = (op.check.node.lower(), op.check.check_id)
+    what = f'check "{op.check.check_id}" on node "{op.check.node}"'
+    old = draft[CHECKS].get(key)
+    _refuse_stale(op.verb, what, op.check.modify_index, old.modify_index if old else 0)
+    if op.verb in ("set", "cas"):
+        checks.ensure_check(draft, op.check)
+        old = draft[CHECKS].get(key)
+    elif op.verb in ("delete", "delete-cas"):
+        checks.delete_check(draft, op.check.node, op.check.check_id)
+        return []
+    elif op.verb != "get":
+        raise Refused(f"unknown check operation: {op.verb}")
+    if old is None:
+        raise Refused(f"{what} doesn't exist")
+    return [old]
+
+
+def _refuse_stale(verb: str, what: str, wanted: int, current: int) -> None:
+    if verb == "cas" and wanted != current:
+        raise Refused(f"failed to set {what}, {STALE}")
+    if verb == "delete-cas" and wanted != current:
+        raise Refused(f"failed to delete {what}, {STALE}")

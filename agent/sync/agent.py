@@ -1,0 +1,181 @@
+"""The agent's own services and checks: what the API, files and results of checks do to them.
+
+Every change goes the same way: kept on disk if it is to survive, then into the local state and
+to the check scheduler, then into the catalog.  Arguments have been validated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
+
+from msgspec.structs import replace
+
+from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.schemas import CHECKS as CATALOG_CHECKS
+from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
+from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
+from pyconsul.agent.sync.definition import ServiceDefinition
+from pyconsul.agent.sync.keep import Change, Keeper
+from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.loop import Syncer
+from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
+
+Notify: TypeAlias = Callable[[str, str, str], None]
+AliasView: TypeAlias = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
+
+
+class Scheduler(Protocol):
+    """What runs the checks; see `health.runners.scheduler`."""
+
+    def add(self, key: str, definition: CheckDefinition, status: str = "") -> None: ...
+
+    def remove(self, key: str) -> None: ...
+
+    def is_ttl(self, key: str) -> bool: ...
+
+    def ttl_update(self, key: str, status: str, output: str) -> str: ...
+
+
+class LocalAgent:
+    """The services and checks of this agent.
+
+    `scheduler` is made from what is to be called with results, and from a view for alias checks.
+    `patience`: seconds that a change of an output alone may wait (`check_update_interval`).
+    """
+
+    def __init__(
+        self,
+        node: str,
+        local: LocalState,
+        syncer: Syncer,
+        keeper: Keeper,
+        catalog: View,
+        scheduler: Callable[[Notify, AliasView], Scheduler],
+        clock: Callable[[], float],
+        *,
+        patience: float = 300.0,
+        discard_output: bool = False,
+    ) -> None:
+        self.node, self.local, self.syncer, self.keeper = node, local, syncer, keeper
+        self.patience, self.discard_output = patience, discard_output
+        self._catalog, self._clock = catalog, clock
+        self._scheduler = scheduler(self.notify, self.alias_view)
+
+    async def register_service(
+        self, definition: ServiceDefinition, *, replace_checks: bool = False, from_file: bool = False
+    ) -> None:
+        """Add or replace a service and its checks; checks it had stay unless `replace_checks`."""
+        row = ServiceRow(definition.service, definition.token, from_file)
+        made = service_checks(self.node, definition.service, definition.checks)
+        rows = [CheckRow(check, how, how.token or definition.token, from_file) for check, how in made]
+        names = {one.check.check_id for one in rows}
+        dropped = self._checks_but(definition.service.id, names) if replace_checks else []
+        await self.keeper.write(
+            [
+                (SERVICES, row.service.id, None if from_file else row),
+                *((CHECKS, one.check.check_id, None if from_file else one) for one in rows),
+                *_removals(dropped),
+            ]
+        )
+        self.hold_service(row)
+        for one in rows:
+            self.hold_check(one)
+        for check_id in dropped:
+            self._drop_check(check_id)
+        await self.syncer.flush()
+
+    async def deregister_service(self, service_id: str) -> None:
+        """Remove a service that is there, and its checks."""
+        await self.keeper.write([(SERVICES, service_id, None), *_removals(self._checks_but(service_id, ()))])
+        if service_id in self.local.services:
+            for check_id in self.local.remove_service(service_id):
+                self._stop_check(check_id)
+        await self.syncer.flush()
+
+    async def register_check(self, definition: CheckDefinition, *, from_file: bool = False) -> None:
+        """Add or replace a check, of the node or of a service that is there."""
+        owner = self.local.services.get(definition.service_id)
+        check = own_check(self.node, definition, owner.service if owner else None, typed=not from_file)
+        token = definition.token or (owner.token if owner else "")
+        await self._add_check(CheckRow(check, definition, token, from_file))
+
+    async def deregister_check(self, check_id: str) -> None:
+        """Remove a check, if it is there."""
+        await self.keeper.write(_removals([check_id]))
+        if check_id in self.local.checks:
+            self._drop_check(check_id)
+        await self.syncer.flush()
+
+    async def begin_maintenance(self, service_id: str, reason: str, token: str = "") -> None:
+        """Take a service that is there (empty: the node) out of use; what is out of use already keeps its reason."""
+        owner = self.local.services.get(service_id)
+        check = maintenance_check(self.node, owner.service if owner else None, reason)
+        if check.check_id not in self.local.checks:
+            await self._add_check(CheckRow(check, None, token))
+
+    def is_ttl(self, check_id: str) -> bool:
+        """Whether results of a check are reported by others."""
+        return self._scheduler.is_ttl(check_id)
+
+    async def report(self, check_id: str, status: str, output: str) -> None:
+        """Somebody reports on a TTL check that is there."""
+        kept = self._scheduler.ttl_update(check_id, status, output)
+        definition = self.local.checks[check_id].definition
+        if definition is not None and self.keeper.durable:
+            expires = self._clock() + definition.ttl / SECOND
+            self.keeper.report(TTLReport(check_id, status, kept, expires))
+        await self.syncer.flush()
+
+    def notify(self, check_id: str, status: str, output: str) -> None:
+        """A check has a result."""
+        text = "" if self.discard_output else output
+        update = self.local.update_check(check_id, status, text, self._clock(), self.patience > 0)
+        self.syncer.note(check_id, update, self.patience)
+
+    def alias_view(self, node: str, service_id: str) -> tuple[Iterable[HealthCheck], bool]:
+        """The checks of a node (empty: this one), and whether it has the service."""
+        if not node:
+            held = [row.check for row in self.local.checks.values()]
+            return held, service_id in self.local.services
+        name = node.lower()
+        exists = self._catalog[CATALOG_SERVICES].get((name, service_id)) is not None
+        return sorted(self._catalog[CATALOG_CHECKS].by("node", name), key=CATALOG_CHECKS.key), exists
+
+    def hold_service(self, row: ServiceRow) -> None:
+        """Hold a service that is kept already, or need not be."""
+        self.local.put_service(row)
+
+    def hold_check(self, row: CheckRow) -> None:
+        """Hold a check in the same way, and run it; one that was there keeps its status and output."""
+        check_id = row.check.check_id
+        old = self.local.checks.get(check_id)
+        if old is not None:
+            row = replace(row, check=replace(row.check, status=old.check.status, output=old.check.output))
+        self.local.put_check(row, self._clock())
+        if row.definition is not None:
+            self._scheduler.add(check_id, row.definition, row.check.status)
+
+    async def _add_check(self, row: CheckRow) -> None:
+        await self.keeper.write([(CHECKS, row.check.check_id, None if row.from_file else row)])
+        self.hold_check(row)
+        await self.syncer.flush()
+
+    def _checks_but(self, service_id: str, kept: Iterable[str]) -> list[str]:
+        return [row.check.check_id for row in self.local.checks_of(service_id) if row.check.check_id not in kept]
+
+    def _drop_check(self, check_id: str) -> None:
+        if check_id in self.local.checks:
+            self.local.remove_check(check_id)
+        self._stop_check(check_id)
+
+    def _stop_check(self, check_id: str) -> None:
+        self._scheduler.remove(check_id)
+        self.keeper.forget(check_id)
+
+
+def _removals(check_ids: Iterable[str]) -> list[Change]:
+    return [(schema, check_id, None) for check_id in check_ids for schema in (CHECKS, REPORTS)]

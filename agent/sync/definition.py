@@ -1,0 +1,156 @@
+"""A service as an agent is told to hold it, from the API or from a file: its defaults, its checks, and what is refused.
+
+https://developer.hashicorp.com/consul/docs/services/configuration/services-configuration-reference
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pyconsul.agent.health.decode import decode_config_check
+from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.validate import validate as validate_check
+from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.sync.member import ip_kind
+
+ANY_ADDRESS = ("0.0.0.0", "::", "[::]")
+MAX_WEIGHT = 65535  # of an SRV record
+META_PAIRS, META_KEY, META_VALUE = 64, 128, 512  # how many pairs, and the characters of their parts
+_META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+class DefinitionError(ValueError):
+    """A definition that is refused; the text says what was wrong, as Consul says it."""
+
+
+class ServiceDefinition(msgspec.Struct, frozen=True):
+    """A service with its checks; `token` is what it is registered in the catalog with."""
+
+    service: NodeService
+    checks: list[CheckDefinition] = []
+    token: str = ""
+
+
+def node_service(
+    name: str,
+    *,
+    id: str = "",
+    tags: list[str] | None = None,
+    address: str = "",
+    port: int = 0,
+    meta: dict[str, str] | None = None,
+    weights: Weights | None = None,
+    enable_tag_override: bool = False,
+    tagged_addresses: dict[str, ServiceAddress] | None = None,
+    socket_path: str = "",
+) -> NodeService:
+    """The row of a service, every default filled in."""
+    return NodeService(
+        id=id or name,
+        service=name,
+        tags=tags or [],
+        address=address,
+        meta=meta,
+        weights=weights or Weights(),
+        enable_tag_override=enable_tag_override,
+        create_index=0,
+        modify_index=0,
+        tagged_addresses=_tagged_addresses(address, port, tagged_addresses) or None,
+        port=port,
+        socket_path=socket_path,
+    )
+
+
+def _tagged_addresses(address: str, port: int, given: Mapping[str, ServiceAddress] | None) -> dict[str, ServiceAddress]:
+    """An IP address stands for its kind in both networks, where nothing else is said."""
+    kind = ip_kind(address)
+    own = {f"{network}_{kind}": ServiceAddress(address, port) for network in ("lan", "wan")} if kind else {}
+    return dict(sorted({**own, **(given or {})}.items()))
+
+
+def validate(definition: ServiceDefinition, enable_script_checks: bool, from_file: bool = False) -> None:
+    """Raise DefinitionError, or the checks' CheckError, when the agent must refuse the service."""
+    service = definition.service
+    if not service.service:
+        raise DefinitionError("Missing service name")
+    if service.address in ANY_ADDRESS:
+        raise DefinitionError("Invalid service address")
+    if fault := _weights_fault(service.weights):
+        raise DefinitionError(f"Invalid Weights: {fault}")
+    if fault := _meta_fault(service.meta or {}):
+        raise DefinitionError(f"Invalid Service Meta: {fault}")
+    if service.port and service.socket_path:
+        raise DefinitionError("Validation failed: Cannot specify both a Port and a SocketPath")
+    for check in definition.checks:
+        validate_check(check, enable_script_checks, of_service=True, from_file=from_file)
+
+
+def _weights_fault(weights: Weights) -> str:
+    if weights.passing < 1:
+        return "Passing must be greater than 0"
+    if weights.warning < 0:
+        return "Warning must be greater or equal than 0"
+    if max(weights.passing, weights.warning) > MAX_WEIGHT:
+        return "DNS Weight must be between 0 and 65535"
+    return ""
+
+
+def _meta_fault(meta: Mapping[str, str]) -> str:
+    if len(meta) > META_PAIRS:
+        return f"Node metadata cannot contain more than {META_PAIRS} key/value pairs"
+    for key, value in meta.items():
+        if fault := _meta_pair_fault(key, value):
+            return f"Couldn't load metadata pair ('{key}', '{value}'): {fault}"
+    return ""
+
+
+def _meta_pair_fault(key: str, value: str) -> str:
+    if not key:
+        return "Key cannot be blank"
+    if not _META_KEY.fullmatch(key):
+        return "Key contains invalid characters"
+    if len(key) > META_KEY:
+        return f"Key is too long (limit: {META_KEY} characters)"
+    if key.lower().startswith("consul-"):
+        return "Key prefix 'consul-' is reserved for internal use"
+    return f"Value is too long (limit: {META_VALUE} characters)" if len(value) > META_VALUE else ""
+
+
+def service_from_config(body: Mapping[str, Any], source: str) -> ServiceDefinition:
+    """A service of a configuration file, whose keys and types have been looked at; `source` is the file."""
+    weights = body.get("weights")
+    addresses = body.get("tagged_addresses") or {}
+    service = node_service(
+        body.get("name", ""),
+        id=body.get("id", ""),
+        tags=list(body.get("tags") or ()),
+        address=body.get("address", ""),
+        port=body.get("port", 0),
+        meta=dict(body["meta"]) if body.get("meta") else None,
+        weights=Weights(weights.get("passing", 0), weights.get("warning", 0)) if weights else None,
+        enable_tag_override=body.get("enable_tag_override", False),
+        tagged_addresses={
+            tag: ServiceAddress(address.get("address", ""), address.get("port", 0))
+            for tag, address in addresses.items()
+        },
+        socket_path=body.get("socket_path", ""),
+    )
+    checks = [check_from_config(check, source) for check in body.get("checks") or ()]
+    return ServiceDefinition(service, checks, body.get("token", ""))
+
+
+def check_from_config(body: Mapping[str, Any], source: str) -> CheckDefinition:
+    """A check of a configuration file.  Raises CheckError."""
+    plain = {key: _plain(value) for key, value in body.items() if key not in ("namespace", "partition")}
+    return decode_config_check(plain, f"{source}: check")
+
+
+def _plain(value: Any) -> Any:
+    """Lists are lists again: settings keep them as tuples."""
+    if isinstance(value, tuple):
+        return list(value)
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,129 @@
+"""Fills the local state: with what configuration files define, and with what was kept from the last run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.validate import validate as validate_check
+from pyconsul.agent.model.check import CRITICAL
+from pyconsul.agent.sync.agent import LocalAgent
+from pyconsul.agent.sync.definition import (
+    DefinitionError,
+    ServiceDefinition,
+    check_from_config,
+    service_from_config,
+    validate,
+)
+from pyconsul.agent.sync.keep import Change
+from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
+
+log = logging.getLogger("agent.sync")
+
+
+class FileDefinitionError(Exception):
+    """A service or check of a file cannot be; the text names the file."""
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """What files define."""
+
+    services: list[ServiceDefinition]
+    checks: list[CheckDefinition]
+
+
+def definitions(config: Config) -> Definitions:
+    """The services and checks of the settings, looked at.  Raises FileDefinitionError."""
+    scripts = config.enable_script_checks or config.enable_local_script_checks
+    services, checks = [], []
+    for one in config.services:
+        try:
+            service = service_from_config(one.body, one.source)
+            validate(service, scripts, from_file=True)
+        except (DefinitionError, CheckError) as error:
+            raise FileDefinitionError(f"{one.source}: service {one.body.get('name', '')!r}: {error}") from None
+        services.append(service)
+    for one in config.checks:
+        try:
+            check = check_from_config(one.body, one.source)
+            validate_check(check, scripts, from_file=True)
+        except CheckError as error:
+            raise FileDefinitionError(f"{one.source}: check {one.body.get('name', '')!r}: {error}") from None
+        checks.append(check)
+    return Definitions(services, checks)
+
+
+async def load(agent: LocalAgent, defined: Definitions, kept: Iterable[tuple[str, Any]], now: float) -> None:
+    """Fill an empty local state: files first, then what was kept and no file defines; then the last reports."""
+    rows: dict[str, list[Any]] = {schema.name: [] for schema in (SERVICES, CHECKS, REPORTS)}
+    for table, row in kept:
+        rows[table].append(row)
+    await define(agent, defined)
+    _hold_services(agent, rows[SERVICES.name])
+    obsolete = _hold_checks(agent, rows[CHECKS.name])
+    obsolete += _hold_reports(agent, rows[REPORTS.name], now)
+    await agent.keeper.write(obsolete)
+
+
+async def define(agent: LocalAgent, defined: Definitions) -> None:
+    """Hold what files define; what was held under the same IDs gives way."""
+    for service in defined.services:
+        await agent.register_service(service, replace_checks=True, from_file=True)
+    for check in defined.checks:
+        if check.service_id and check.service_id not in agent.local.services:
+            log.error("check %r of a file belongs to service %r, which is not there", check.name, check.service_id)
+            continue
+        await agent.register_check(check, from_file=True)
+
+
+async def reload(agent: LocalAgent, defined: Definitions) -> None:
+    """Hold what files define now, and no longer what they defined before.
+
+    What came over the API stays when it is kept; in `-dev` mode it goes, as Consul has it.
+    """
+    services = {one.service.id for one in defined.services}
+    checks = {one.id or one.name for one in defined.checks}
+    for service_id, service in list(agent.local.services.items()):
+        if service_id not in services and (service.from_file or not agent.keeper.durable):
+            await agent.deregister_service(service_id)
+    for check_id, check in list(agent.local.checks.items()):
+        leaves = check.from_file or not agent.keeper.durable
+        if leaves and check.check.service_id not in services and check_id not in checks:
+            await agent.deregister_check(check_id)
+    await define(agent, defined)
+
+
+def _hold_services(agent: LocalAgent, rows: Iterable[ServiceRow]) -> None:
+    for row in rows:
+        if row.service.id not in agent.local.services:
+            agent.hold_service(row)
+
+
+def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow]) -> list[Change]:
+    """Until it has run, a check that was kept is critical: who knows what happened since."""
+    obsolete: list[Change] = []
+    for row in rows:
+        check = row.check
+        if check.service_id and check.service_id not in agent.local.services:
+            obsolete.append((CHECKS, check.check_id, None))
+        elif check.check_id not in agent.local.checks:
+            agent.hold_check(
+                msgspec.structs.replace(row, check=msgspec.structs.replace(check, status=CRITICAL, output=""))
+            )
+    return obsolete
+
+
+def _hold_reports(agent: LocalAgent, rows: Iterable[TTLReport], now: float) -> list[Change]:
+    obsolete: list[Change] = []
+    for report in rows:
+        if report.expires > now and report.check_id in agent.local.checks and agent.is_ttl(report.check_id):
+            agent.notify(report.check_id, report.status, report.output)
+        else:
+            obsolete.append((REPORTS, report.check_id, None))
+    return obsolete

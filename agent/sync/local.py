@@ -1,0 +1,188 @@
+"""What this agent holds, and what of it the catalog does not show yet.  Pure: times are passed in.
+
+A change marks what it touched; `take` hands the marks over to be written, `give_back` takes
+them back when that failed.  Readers wait on `watches` for a topic made by `of_service`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from msgspec.structs import replace
+
+from pyconsul.agent.model.check import CRITICAL, HealthCheck
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+
+
+class Update(Enum):
+    """What a check's result changed."""
+
+    NOTHING = 0
+    NOW = 1  # the catalog must show it at once
+    LATER = 2  # an output alone: the catalog may show it later
+
+
+@dataclass(slots=True)
+class Pending:
+    """What the catalog is to be brought in line with.  A check comes with the service it belongs to."""
+
+    node: bool = False
+    services: list[NodeService] = field(default_factory=list)
+    checks: list[tuple[HealthCheck, NodeService | None]] = field(default_factory=list)
+    gone_services: list[str] = field(default_factory=list)
+    gone_checks: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.node or self.services or self.checks or self.gone_services or self.gone_checks)
+
+
+def of_service(service_id: str) -> str:
+    """The watch topic of one service."""
+    return "local/" + service_id
+
+
+class LocalState:
+    """The services and checks of one agent, by ID."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, ServiceRow] = {}
+        self.checks: dict[str, CheckRow] = {}
+        self.critical_since: dict[str, float] = {}  # check ID -> when it turned critical
+        self.late: set[str] = set()  # checks whose output the catalog will be told later
+        self.watches = Watches()
+        self.node_differs = True
+        self._by_service: dict[str, dict[str, None]] = {}
+        self._services: dict[str, None] = {}  # out of line with the catalog, oldest first; so are the next three
+        self._checks: dict[str, None] = {}
+        self._gone_services: dict[str, None] = {}
+        self._gone_checks: dict[str, None] = {}
+
+    def checks_of(self, service_id: str) -> list[CheckRow]:
+        """The checks of a service; of the node itself when it is empty."""
+        return [self.checks[check_id] for check_id in self._by_service.get(service_id, ())]
+
+    def put_service(self, row: ServiceRow) -> None:
+        """Add or replace a service."""
+        service_id = row.service.id
+        old = self.services.get(service_id)
+        self.services[service_id] = row
+        if old is None or old.service != row.service:
+            self.mark_service(service_id)
+        self.watches.fire((of_service(service_id),))
+
+    def remove_service(self, service_id: str) -> list[str]:
+        """Remove a service and its checks, and say which checks those were."""
+        del self.services[service_id]
+        removed = list(self._by_service.get(service_id, ()))
+        for check_id in removed:
+            self.remove_check(check_id)
+        self._services.pop(service_id, None)
+        self._gone_services[service_id] = None
+        self.watches.fire((of_service(service_id),))
+        return removed
+
+    def put_check(self, row: CheckRow, now: float) -> None:
+        """Add or replace a check."""
+        check_id = row.check.check_id
+        old = self.checks.get(check_id)
+        if old is not None and old.check.service_id != row.check.service_id:
+            self._unlink(old.check)
+        self._by_service.setdefault(row.check.service_id, {})[check_id] = None
+        self.checks[check_id] = row
+        self._note_critical(row.check, now)
+        if old is None or old.check != row.check:
+            self.mark_check(check_id)
+
+    def remove_check(self, check_id: str) -> None:
+        """Remove a check."""
+        row = self.checks.pop(check_id)
+        self._unlink(row.check)
+        self.critical_since.pop(check_id, None)
+        self.late.discard(check_id)
+        self._checks.pop(check_id, None)
+        self._gone_checks[check_id] = None
+
+    def update_check(self, check_id: str, status: str, output: str, now: float, patient: bool) -> Update:
+        """A result came in.  `patient`: a change of the output alone may wait; it is noted in `late`."""
+        row = self.checks.get(check_id)
+        if row is None or (row.check.status == status and row.check.output == output):
+            return Update.NOTHING
+        only_output = row.check.status == status
+        check = replace(row.check, status=status, output=output)
+        self.checks[check_id] = replace(row, check=check)
+        self._note_critical(check, now)
+        if only_output and patient and check_id not in self._checks:
+            self.late.add(check_id)
+            return Update.LATER
+        self.mark_check(check_id)
+        return Update.NOW
+
+    def mark_node(self) -> None:
+        """The catalog must be told of the node anew; the same for what follows."""
+        self.node_differs = True
+
+    def mark_service(self, service_id: str) -> None:
+        self._gone_services.pop(service_id, None)
+        self._services[service_id] = None
+
+    def mark_check(self, check_id: str) -> None:
+        self._gone_checks.pop(check_id, None)
+        self.late.discard(check_id)
+        self._checks[check_id] = None
+
+    def mark_gone(self, services: Iterable[str], checks: Iterable[str]) -> None:
+        """The catalog has rows that this agent does not hold."""
+        self._gone_services.update(dict.fromkeys(one for one in services if one not in self.services))
+        self._gone_checks.update(dict.fromkeys(one for one in checks if one not in self.checks))
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell the catalog."""
+        return bool(self.node_differs or self._services or self._checks or self._gone_services or self._gone_checks)
+
+    def take(self) -> Pending:
+        """Everything to tell the catalog; from now on it counts as told."""
+        pending = Pending(
+            self.node_differs,
+            [self.services[service_id].service for service_id in self._services],
+            [self._with_service(self.checks[check_id].check) for check_id in self._checks],
+            list(self._gone_services),
+            list(self._gone_checks),
+        )
+        self.node_differs = False
+        for marks in (self._services, self._checks, self._gone_services, self._gone_checks):
+            marks.clear()
+        return pending
+
+    def give_back(self, pending: Pending) -> None:
+        """What was taken could not be told: mark it again, as far as it still holds."""
+        self.node_differs = self.node_differs or pending.node
+        for service in pending.services:
+            if service.id in self.services:
+                self.mark_service(service.id)
+        for check, _ in pending.checks:
+            if check.check_id in self.checks:
+                self.mark_check(check.check_id)
+        self.mark_gone(
+            [*pending.gone_services, *(service.id for service in pending.services)],
+            [*pending.gone_checks, *(check.check_id for check, _ in pending.checks)],
+        )
+
+    def _with_service(self, check: HealthCheck) -> tuple[HealthCheck, NodeService | None]:
+        row = self.services.get(check.service_id)
+        return check, row.service if row else None
+
+    def _note_critical(self, check: HealthCheck, now: float) -> None:
+        if check.status == CRITICAL:
+            self.critical_since.setdefault(check.check_id, now)
+        else:
+            self.critical_since.pop(check.check_id, None)
+
+    def _unlink(self, check: HealthCheck) -> None:
+        siblings = self._by_service[check.service_id]
+        siblings.pop(check.check_id, None)
+        if not siblings:
+            del self._by_service[check.service_id]

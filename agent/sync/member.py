@@ -1,0 +1,100 @@
+"""What the catalog shows of an agent itself: its node, the `consul` service of a server, and the check that it is alive."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import msgspec
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.model.check import PASSING, HealthCheck
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.service import NodeService, Weights
+
+CONSUL = "consul"  # the name and ID of the servers' own service
+CONSUL_VERSION = "1.21.4"  # the Consul whose API this is; clients ask for it
+SERF_CHECK = "serfHealth"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """The rows of one living agent."""
+
+    node: Node
+    service: NodeService | None
+    check: HealthCheck
+
+
+def member(config: Config) -> Member:
+    """The rows of the agent with these settings."""
+    node = Node(
+        id=config.node_id,
+        node=config.node_name,
+        address=config.advertise_addr,
+        datacenter=config.datacenter,
+        tagged_addresses=tagged_addresses(config),
+        meta=dict(config.node_meta),
+        create_index=0,
+        modify_index=0,
+    )
+    return Member(node, _server(config) if config.server else None, _alive(config.node_name))
+
+
+def tagged_addresses(config: Config) -> dict[str, str]:
+    """The node's addresses by network: `lan`, `wan`, and both with the kind of the address."""
+    found = {}
+    for name, address in (("lan", config.advertise_addr), ("wan", config.advertise_addr_wan)):
+        found[name] = address
+        if (kind := ip_kind(address)) is not None:
+            found[f"{name}_{kind}"] = address
+    return found
+
+
+def ip_kind(address: str) -> str | None:
+    """`ipv4`, `ipv6`, or None for a host's name."""
+    try:
+        return f"ipv{ipaddress.ip_address(address).version}"
+    except ValueError:
+        return None
+
+
+def _server(config: Config) -> NodeService:
+    return NodeService(
+        id=CONSUL,
+        service=CONSUL,
+        tags=[],
+        address="",
+        meta={
+            "non_voter": "false",
+            "raft_version": "3",
+            "read_replica": "false",
+            "serf_protocol_current": "2",
+            "serf_protocol_max": "5",
+            "serf_protocol_min": "1",
+            "version": CONSUL_VERSION,
+        },
+        weights=Weights(),
+        enable_tag_override=False,
+        create_index=0,
+        modify_index=0,
+        port=config.ports.server,
+    )
+
+
+def _alive(node: str) -> HealthCheck:
+    return HealthCheck(
+        node=node,
+        check_id=SERF_CHECK,
+        name="Serf Health Status",
+        status=PASSING,
+        notes="",
+        output="Agent alive and reachable",
+        service_id="",
+        service_name="",
+        service_tags=[],
+        type="",
+        interval="",
+        timeout="",
+        definition={},
+        create_index=0,
+        modify_index=0,
+    )

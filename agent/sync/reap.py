@@ -1,0 +1,41 @@
+"""Services that are deregistered because a check of theirs is critical for too long (`DeregisterCriticalServiceAfter`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.sync.agent import LocalAgent
+from pyconsul.agent.sync.local import LocalState
+
+EVERY = 30.0  # seconds between two looks
+LEAST = 60.0  # seconds; nothing is deregistered sooner, whatever its check says
+
+log = logging.getLogger("agent.sync")
+
+
+def overdue(local: LocalState, now: float) -> dict[str, str]:
+    """The services to deregister, each with the check that says so."""
+    found: dict[str, str] = {}
+    for check_id, since in local.critical_since.items():
+        row = local.checks[check_id]
+        if row.definition is None or not row.check.service_id:
+            continue
+        after = row.definition.deregister_critical_service_after / SECOND
+        if after > 0 and now - since >= max(after, LEAST):
+            found.setdefault(row.check.service_id, check_id)
+    return found
+
+
+async def reap(agent: LocalAgent, clock: Callable[[], float]) -> None:
+    """Deregister overdue services, again and again."""
+    while True:
+        await asyncio.sleep(EVERY)
+        for service_id, check_id in overdue(agent.local, clock()).items():
+            log.info("deregistering a service whose check is critical: service=%s check=%s", service_id, check_id)
+            try:
+                await agent.deregister_service(service_id)
+            except Exception as error:
+                log.warning("service %s cannot be deregistered: %s", service_id, error)

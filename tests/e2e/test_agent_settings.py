@@ -1,0 +1,74 @@
+"""`pyconsul agent` as a program: flags, mistakes, pid file and log file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import sys; from pyconsul.cli.commands.agent import main; sys.exit(main(sys.argv[1:]))",
+]
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, timeout=60, check=False)
+
+
+def free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in sockets]
+
+
+def until(condition: object, process: subprocess.Popen[bytes]) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert process.poll() is None, "the agent exited"
+        assert time.monotonic() < deadline, "waited for 30 s"
+        time.sleep(0.02)
+
+
+def test_mistakes_exit_with_1_and_a_line_each() -> None:
+    done = run("-dev", "-http-port=x", "-node=a/b")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line[:4] for line in done.stderr.splitlines()] == ["==> ", "==> "]
+
+
+def test_an_unknown_flag_suggests_the_nearest() -> None:
+    done = run("--enable-script-check")
+    assert done.returncode == 1
+    assert "did you mean -enable-script-checks?" in done.stderr
+
+
+def test_help_lists_every_flag() -> None:
+    done = run("-help")
+    assert done.returncode == 0
+    assert "-http-port=NUMBER" in done.stdout
+    assert "-dev[=false]" in done.stdout
+
+
+def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> None:
+    names = ("http-port", "dns-port", "serf-lan-port", "serf-wan-port", "server-port")
+    ports = [f"-{name}={port}" for name, port in zip(names, free_ports(5), strict=True)]
+    pid, log = tmp_path / "pid", tmp_path / "agent.log"
+    argv = ["-dev", *ports, f"-pid-file={pid}", f"-log-file={log}", "-segment=x"]
+    process = subprocess.Popen([*PROGRAM, *argv], stdout=subprocess.DEVNULL, cwd=tmp_path)
+    try:
+        until(lambda: pid.exists() and pid.read_text() == f"{process.pid}\n", process)
+        until(lambda: "agent runs" in log.read_text(), process)
+        assert "[WARN]  agent: without effect" in log.read_text()
+    finally:
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not pid.exists()

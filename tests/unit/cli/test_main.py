@@ -1,0 +1,112 @@
+"""Exit codes and messages that need no agent; what the start of a command imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pyconsul.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Port 1 of this host: nobody listens there."""
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")
+    monkeypatch.delenv("PYCONSUL_DETAILED_EXITCODE", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ([], 127),
+        (["nonsense"], 127),
+        (["help"], 127),
+        (["connect", "ca"], 127),
+        (["kv"], 1),
+        (["kv", "nonsense"], 1),
+        (["acl", "token"], 1),
+        (["kv", "get"], 1),
+        (["kv", "get", "a"], 1),
+        (["kv", "get", "-no-such-flag", "a"], 1),
+        (["exec", "ls"], 1),
+        (["--help"], 0),
+        (["kv", "-h"], 0),
+        (["kv", "get", "-h"], 0),
+        (["version"], 0),
+        (["-v"], 0),
+        (["--version"], 0),
+        (["version", "-format=json"], 0),
+        (["version", "-format=xml"], 1),
+        (["keygen"], 0),
+    ],
+)
+def test_exit_codes(words: list[str], status: int) -> None:
+    assert main(words) == status
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["kv", "get", "-detailed-exitcode", "a"], 4),
+        (["kv", "get", "-detailed-exitcode"], 7),
+        (["kv", "put", "-detailed-exitcode", "/a"], 7),
+        (["validate", "-detailed-exitcode"], 7),
+        (["nonsense"], 127),
+    ],
+)
+def test_detailed_exit_codes(words: list[str], status: int) -> None:
+    assert main(words) == status
+
+
+def test_detailed_exit_codes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYCONSUL_DETAILED_EXITCODE", "1")
+    assert main(["members"]) == 4
+    assert main(["kv", "get", "-wrong"]) == 7
+
+
+def test_a_refused_connection_says_where_and_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["kv", "get", "a"])
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "127.0.0.1:1 (from CONSUL_HTTP_ADDR)" in err
+    assert "refused" in err
+    assert "pyconsul agent -dev" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["membres"], "Did you mean members?"),
+        (["kv", "gte"], "Did you mean get?"),
+        (["kv", "get", "-recuse"], "Did you mean -recurse?"),
+        (["exec"], "left out on purpose"),
+        (["kv", "put"], "Missing KEY"),
+    ],
+)
+def test_messages(words: list[str], message: str, capfd: pytest.CaptureFixture[str]) -> None:
+    main(words)
+    out, err = capfd.readouterr()
+    assert message in err
+    assert out == ""
+
+
+def test_help_goes_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["kv", "get", "-h"])
+    out, err = capfd.readouterr()
+    assert "-recurse" in out
+    assert err == ""
+
+
+def test_a_one_shot_command_imports_little() -> None:
+    """What must not be on the way to a key's value: each of them alone takes longer than all the rest."""
+    heavy = {"click", "http.client", "httpx", "asyncio", "rich", "jinja2", "yaml", "msgspec", "hcl2", "ssl", "json",
+             "argparse", "inspect", "dataclasses", "urllib.parse", "subprocess", "pathlib", "email"}  # fmt: skip
+    program = (
+        "import sys; before = set(sys.modules); from pyconsul.cli.main import main; main(['kv', 'get', 'a']);"
+        "print(' '.join(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not heavy & set(done.stdout.split())
+    assert not [name for name in done.stdout.split() if name.startswith(("pyconsul.agent", "pyconsul.tools"))]

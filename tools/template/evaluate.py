@@ -1,0 +1,76 @@
+"""Evaluating a template against what is known: the text, or what is missing, or what is wrong. Pure but for reading
+the template's own files.
+
+A `Template` of either syntax is parsed once and evaluated whenever its data has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyconsul.tools.template.answers import Answers, View
+from pyconsul.tools.template.functions import Functions
+from pyconsul.tools.template.lookups import Lookup
+from pyconsul.tools.template.spec import Spec
+
+
+class TemplateError(Exception):
+    """A template cannot be parsed or evaluated; the text names file and line."""
+
+
+class Template(Protocol):
+    """A parsed template."""
+
+    #: Whether an error counts though lookups are still missing, as in Go's: what comes later is not waited for.
+    hasty: bool
+
+    def render(self) -> str:
+        """The text, out of the view that its functions have. Raises TemplateError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`text` is whole only when nothing is `missing` and there is no `error`."""
+
+    text: str
+    used: frozenset[Lookup]
+    missing: frozenset[Lookup]
+    error: TemplateError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the text may be written."""
+        return not self.missing and self.error is None
+
+
+class Evaluator:
+    """One template and the functions that it calls."""
+
+    def __init__(self, spec: Spec, environ: Mapping[str, str]) -> None:
+        """Parses the template. Raises TemplateError."""
+        self.functions = Functions(environ, spec.sandbox)
+        self.template = _parse(spec, self.functions, environ)
+
+    def evaluate(self, answers: Answers) -> Evaluation:
+        """The template's text from these answers. An error while lookups are missing may be due to that, so it does
+        not count, unless the syntax says otherwise."""
+        view = self.functions.view = View(answers)
+        text, error = "", None
+        try:
+            text = self.template.render()
+        except TemplateError as caught:
+            error = caught if self.template.hasty or not view.missing else None
+        return Evaluation(text, frozenset(view.used), frozenset(view.missing), error)
+
+
+def _parse(spec: Spec, functions: Functions, environ: Mapping[str, str]) -> Template:
+    if spec.syntax == "go":
+        from pyconsul.tools.template.gosyntax import GoTemplate
+
+        return GoTemplate(spec, functions, environ)
+    from pyconsul.tools.template.jinja import JinjaTemplate
+
+    return JinjaTemplate(spec, functions)

@@ -1,0 +1,116 @@
+"""Templates in Jinja2 (https://jinja.palletsprojects.com): what is not defined is an error, nothing is escaped.
+
+Includes, imports and macros are looked for in the template's own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from types import TracebackType
+from typing import Any
+
+import jinja2
+
+from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.filters import FILTERS
+from pyconsul.tools.template.functions import Functions
+from pyconsul.tools.template.spec import Spec
+
+_EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
+
+
+class JinjaTemplate:
+    """A parsed Jinja2 template."""
+
+    hasty = False
+
+    def __init__(self, spec: Spec, functions: Functions) -> None:
+        self._spec = spec
+        self._functions = functions
+        self._template = self._parse()
+
+    def _parse(self) -> jinja2.Template:
+        environment = _environment(self._spec, self._functions)
+        try:
+            if self._spec.contents is not None:
+                return environment.from_string(self._spec.contents)
+            # Read here: the loader's own error for a missing file does not say why.
+            text = _read(self._spec.source)
+            code = environment.compile(text, self._spec.source, self._spec.source)
+            return jinja2.Template.from_code(environment, code, environment.make_globals(None), None)
+        except jinja2.TemplateError as error:
+            raise self._located(error) from error
+
+    def render(self) -> str:
+        """Raises TemplateError with the file and the line that failed."""
+        try:
+            return self._template.render()
+        except TemplateError:
+            raise
+        except Exception as error:  # Whatever a template's expression can raise.
+            raise self._located(error) from error
+
+    def _located(self, error: Exception) -> TemplateError:
+        name = self._spec.name
+        if isinstance(error, jinja2.TemplateSyntaxError):
+            return TemplateError(f"{_known(error.filename) or name}:{error.lineno}: {error.message}")
+        if isinstance(error, jinja2.TemplateNotFound):
+            text = f"there is no template {error.name!r} in the folder {str(self._spec.folder)!r}"
+        elif isinstance(error, jinja2.TemplateError | ValueError):
+            text = str(error)
+        else:
+            text = f"{type(error).__name__}: {error}"
+        filename, line = _place(error.__traceback__)
+        return TemplateError(f"{_known(filename) or name}:{line}: {text}" if line else f"{name}: {text}")
+
+
+def _known(filename: str | None) -> str:
+    return "" if filename in (None, "<template>", "<unknown>") else str(filename)
+
+
+def _place(trace: TracebackType | None) -> tuple[str, int]:
+    """The innermost line of a template in a traceback; Jinja2 makes frames for them."""
+    filename, line = "", 0
+    while trace is not None:
+        frame = trace.tb_frame
+        if "__jinja_exception__" in frame.f_globals or "__jinja_template__" in frame.f_globals:
+            filename, line = frame.f_code.co_filename, trace.tb_lineno
+        trace = trace.tb_next
+    return filename, line
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", newline="") as source:
+            return source.read()
+    except OSError as error:
+        raise TemplateError(f"cannot read the template {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"cannot read the template {path}: it is no UTF-8: {error.reason}") from error
+
+
+def _environment(spec: Spec, functions: Functions) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(spec.folder),
+        undefined=jinja2.StrictUndefined,
+        extensions=_EXTENSIONS,
+        keep_trailing_newline=True,
+        newline_sequence="\n",
+        variable_start_string=spec.left or "{{",
+        variable_end_string=spec.right or "}}",
+    )
+    environment.filters |= FILTERS
+    environment.globals |= functions.mapping()
+    for table in (environment.filters, environment.globals):
+        for name in table:
+            if any(fnmatchcase(name, pattern) for pattern in spec.denylist):
+                table[name] = _denied(name)
+    return environment
+
+
+def _denied(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ValueError(f"the function {name} is denied to this template")
+
+    return refuse

@@ -1,0 +1,163 @@
+"""The one table of pyconsul-template's options: flags, configuration keys, types, defaults and documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
+from pyconsul.tools.settings import (
+    BOOL,
+    COMMAND,
+    DURATION,
+    INT,
+    SIGNAL,
+    STRINGS,
+    TEXT,
+    WAIT,
+    Kind,
+    Option,
+    Tree,
+)
+
+#: What `-exec-reload` means without a value.
+HAPROXY = "haproxy"
+
+
+def _template(value: Any) -> dict[str, Any]:
+    """`in:out[:command]`; the command may hold colons."""
+    source, _, rest = str(value).partition(":")
+    destination, _, command = rest.partition(":")
+    if not source.strip():
+        raise ValueError(f"invalid template {value!r}: use source:destination[:command]")
+    return {"source": source, "destination": destination} | ({"command": (command,)} if command else {})
+
+
+def _perms(value: Any) -> int:
+    """Permission bits, written in octal; a number that is none in octal was written in decimal."""
+    text = str(value)
+    try:
+        bits = int(text, 8) if set(text) <= set("01234567") else int(text)
+    except ValueError:
+        bits = -1
+    if isinstance(value, bool) or not 0 <= bits <= 0o7777:
+        raise ValueError(f'invalid permissions {value!r}: use octal digits, such as "0644"')
+    return bits
+
+
+def _syntax(value: Any) -> str:
+    word = str(value).lower()
+    if word not in ("go", "jinja2", "jinja"):
+        raise ValueError(f"invalid syntax {value!r}: use go or jinja2")
+    return "go" if word == "go" else "jinja2"
+
+
+TEMPLATE = Kind("source:destination[:command]", _template)
+PERMS = Kind("permissions", _perms)
+SYNTAX = Kind("syntax", _syntax)
+RELOAD = Kind("command", lambda value: str(value), bare=HAPROXY)
+
+
+def _template_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("template", []).append(value)
+
+
+_TEMPLATES: tuple[Option, ...] = (
+    Option(
+        "template",
+        TEMPLATE,
+        "Template to render, as source:destination[:command]; may be repeated. A source named .ctmpl is a Go "
+        "template, any other Jinja2",
+        flags=("template",),
+        cli_only=True,
+        apply=_template_flag,
+    ),
+    Option("template[].source", TEXT, "File that holds the template", ""),
+    Option("template[].contents", TEXT, "The template itself, in place of a source; Go syntax unless syntax is given"),
+    Option("template[].syntax", SYNTAX, "go or jinja2"),
+    Option("template[].destination", TEXT, "File to write", ""),
+    Option("template[].create_dest_dirs", BOOL, "Make the folders of the destination", True),
+    Option("template[].command", COMMAND, "Command to run after the file has changed", ()),
+    Option("template[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
+    Option("template[].perms", PERMS, "Permissions of the file, in octal; unset: as they are, 0644 for a new file"),
+    Option("template[].user", TEXT, "Owner of the file, by name or number"),
+    Option("template[].uid", INT, "Owner of the file, by number"),
+    Option("template[].group", TEXT, "Group of the file, by name or number"),
+    Option("template[].gid", INT, "Group of the file, by number"),
+    Option("template[].backup", BOOL, "Keep the file's earlier text beside it, named .bak", False),
+    Option("template[].left_delimiter", TEXT, "What opens an expression", ""),
+    Option("template[].right_delimiter", TEXT, "What closes an expression", ""),
+    Option("template[].error_on_missing_key", BOOL, "A missing key of a map is an error (Go syntax)", False),
+    Option("template[].error_fatal", BOOL, "An error in the template ends this program"),
+    Option("template[].function_denylist", STRINGS, "Functions, or patterns of them, that it must not call", ()),
+    Option("template[].function_blacklist", STRINGS, "The older name of function_denylist", ()),
+    Option("template[].sandbox_path", TEXT, "Folder that file() must not leave", ""),
+    Option("template[].wait", WAIT, "As wait, for this template alone"),
+    Option("template[].exec.command", COMMAND, "As command", ()),
+    Option("template[].exec.enabled", BOOL, "Run the command at all", True),
+    Option("template[].exec.timeout", DURATION, "As command_timeout"),
+    Option("template[].exec.splay", DURATION, "Upper bound of a random wait before the command", 0.0),
+    Option("template[].exec.kill_signal", SIGNAL, "Signal that ends a command that takes too long"),
+    Option("template[].exec.kill_timeout", DURATION, "Grace period between that signal and SIGKILL"),
+    Option("template[].exec.reload_signal", SIGNAL, "Accepted; a command is over when it is done"),
+    Option("template[].exec.env.pristine", BOOL, "Give the command only its custom variables", False),
+    Option("template[].exec.env.custom", STRINGS, "Variables NAME=value for the command", ()),
+    Option("template[].exec.env.allowlist", STRINGS, "Patterns of variables that the command gets", ()),
+    Option("template[].exec.env.denylist", STRINGS, "Patterns of variables that it does not get", ()),
+)
+
+_RUN: tuple[Option, ...] = (
+    Option("once", BOOL, "Render each template once, then end", False, flags=("once",)),
+    Option("dry", BOOL, "Write to stdout instead of files; run no commands", False, flags=("dry",), cli_only=True),
+    Option("parse_only", BOOL, "Only parse the templates", False, flags=("parse-only",)),
+    Option(
+        "exec.reload",
+        RELOAD,
+        "How changed files are loaded. Without a value: they configure HAProxy, which is started and supervised; a "
+        "file is checked before it takes the old one's place. With a value: the command that reloads. Together with "
+        "-exec, without a value: the child gets the reload signal, SIGHUP unless set",
+        flags=("exec-reload",),
+    ),
+    Option(
+        "default_delimiters.left",
+        TEXT,
+        "What opens an expression, unless a template says otherwise",
+        "",
+        flags=("default-left-delimiter",),
+    ),
+    Option(
+        "default_delimiters.right",
+        TEXT,
+        "What closes an expression, unless a template says otherwise",
+        "",
+        flags=("default-right-delimiter",),
+    ),
+    Option(
+        "template_error_fatal",
+        BOOL,
+        "An error in a template ends this program. Unset: yes; but a Jinja2 template that has been rendered before "
+        "keeps its file, and so does everything that feeds HAProxy",
+        flags=("template-error-fatal",),
+    ),
+    Option(
+        "err_on_failed_lookup",
+        BOOL,
+        "Accepted; a failed lookup is always an error",
+        flags=("err-on-failed-lookup",),
+    ),
+    Option(
+        "block_query_wait",
+        DURATION,
+        "How long one query asks Consul to wait for a change; unset: longer with more lookups",
+        flags=("block-query-wait",),
+    ),
+    Option("retry", DURATION, "Accepted; see -consul-retry-backoff", flags=("retry",), cli_only=True),
+    Option("deduplicate.enabled", BOOL, "Accepted; each instance asks its own agent", flags=("dedup",)),
+    Option("deduplicate.prefix", TEXT, "Accepted; see deduplicate.enabled"),
+    Option("deduplicate.max_stale", DURATION, "Accepted; see deduplicate.enabled"),
+    Option("deduplicate.ttl", DURATION, "Accepted; see deduplicate.enabled"),
+    Option("deduplicate.block_query_wait", DURATION, "Accepted; see deduplicate.enabled"),
+    Option("log_file.path", TEXT, "Log to this file, too", "", flags=("log-file",)),
+    Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
+)
+
+OPTIONS: tuple[Option, ...] = (*_TEMPLATES, *_RUN, *EXEC, *PROCESS, *CONNECTION)

@@ -1,0 +1,169 @@
+"""The objects that templates see: services, nodes, checks, keys.
+
+Each has its fields by the names that Consul's tools give them (`s.NodeAddress`), in the order in which a Go template
+prints them, and in snake_case for Jinja2 (`s.node_address`). Maps and lists know their Go types.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+import msgspec
+
+from pyconsul.tools.template.go.values import Map, Slice
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake_case(name: str) -> str:
+    """`NodeAddress` → `node_address`, `CheckID` → `check_id`."""
+    return _WORD.sub("_", name).lower()
+
+
+class Record(msgspec.Struct):
+    """A Go struct, seen from a template. Subclasses declare the fields and `go_type`; nothing changes them later."""
+
+    go_type: ClassVar[str]
+    go_fields: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.go_fields = tuple(name for name in cls.__annotations__ if not name.startswith("go_"))
+        _names[cls.__name__] = {snake_case(name): name for name in cls.go_fields}
+
+    def __getattr__(self, name: str) -> Any:
+        field = _names[type(self).__name__].get(name)
+        if field is None or field == name:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+        return getattr(self, field)
+
+
+_names: dict[str, dict[str, str]] = {}
+
+
+class Tags(Slice):
+    """The sorted tags of a service."""
+
+    go_methods: ClassVar[tuple[str, ...]] = ("Contains",)
+
+    def __init__(self, tags: list[str] | None) -> None:
+        super().__init__("dependency.ServiceTags", sorted(tags or ()), underlying="[]string")
+
+    def Contains(self, tag: str) -> bool:  # noqa: N802 - templates call it by this name
+        """Whether the tag is one of them."""
+        return tag in self
+
+
+class ServiceAddress(Record):
+    """One of a service's tagged addresses."""
+
+    go_type: ClassVar[str] = "api.ServiceAddress"
+    go_pointer: ClassVar[bool] = False
+    Address: str = ""
+    Port: int = 0
+
+
+class Weights(Record):
+    """How much DNS and proxies should prefer an instance."""
+
+    go_type: ClassVar[str] = "api.AgentWeights"
+    go_pointer: ClassVar[bool] = False
+    Passing: int = 1
+    Warning: int = 1
+
+
+class HealthCheck(Record):
+    """A check and its latest result."""
+
+    go_type: ClassVar[str] = "api.HealthCheck"
+    Node: str = ""
+    CheckID: str = ""
+    Name: str = ""
+    Status: str = ""
+    Notes: str = ""
+    Output: str = ""
+    ServiceID: str = ""
+    ServiceName: str = ""
+    ServiceTags: Slice | None = None
+    Type: str = ""
+
+
+class HealthService(Record):
+    """An instance of a service with its node and its health."""
+
+    go_type: ClassVar[str] = "dependency.HealthService"
+    Node: str
+    NodeID: str
+    NodeAddress: str
+    NodeDatacenter: str
+    NodeTaggedAddresses: Map
+    NodeMeta: Map
+    ServiceMeta: Map
+    ServiceTaggedAddresses: Map
+    Address: str
+    ID: str
+    Kind: str
+    Name: str
+    Tags: Tags
+    Checks: Slice
+    Status: str
+    Port: int
+    Weights: Weights
+    Namespace: str = ""
+
+
+class CatalogSnippet(Record):
+    """A service's name and all tags of its instances."""
+
+    go_type: ClassVar[str] = "dependency.CatalogSnippet"
+    Name: str
+    Tags: Tags
+
+
+class Node(Record):
+    """A node of the catalog."""
+
+    go_type: ClassVar[str] = "dependency.Node"
+    ID: str
+    Node: str
+    Address: str
+    Datacenter: str
+    TaggedAddresses: Map
+    Meta: Map
+
+
+class CatalogNodeService(Record):
+    """A service on a node."""
+
+    go_type: ClassVar[str] = "dependency.CatalogNodeService"
+    ID: str
+    Service: str
+    Tags: Tags
+    Meta: Map
+    Port: int
+    Address: str
+    EnableTagOverride: bool
+
+
+class CatalogNode(Record):
+    """A node and its services."""
+
+    go_type: ClassVar[str] = "dependency.CatalogNode"
+    Node: Any  # a Node; go.values.NilPointer or None when there is no such node
+    Services: Slice
+
+
+class KeyPair(Record):
+    """A key and its value; `Key` is relative to the prefix that was asked for, `Path` whole."""
+
+    go_type: ClassVar[str] = "dependency.KeyPair"
+    Path: str
+    Key: str
+    Value: str
+    Exists: bool = True
+    CreateIndex: int = 0
+    ModifyIndex: int = 0
+    LockIndex: int = 0
+    Flags: int = 0
+    Session: str = ""

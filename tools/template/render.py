@@ -1,0 +1,148 @@
+"""Writing a rendered text to its destination: whole or not at all, and only when it differs.
+
+A new text goes to a temporary file in the same folder, is flushed to disk, and then takes the old one's place; so
+whoever reads the destination, and whatever happens meanwhile, sees the old text or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyconsul.tools.template.spec import Spec
+
+#: Permissions of a new file.
+_MODE = 0o644
+
+
+class RenderError(Exception):
+    """A file cannot be written; the text names it."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A new text on disk, beside the destination whose place it is to take."""
+
+    spec: Spec
+    path: Path
+
+    @property
+    def target(self) -> Path:
+        """The file that is replaced: what the destination links to, if it is a link."""
+        return Path(os.path.realpath(self.spec.destination))
+
+    def promote(self) -> None:
+        """Let it take the old file's place. Raises RenderError."""
+        try:
+            if self.spec.backup and self.target.is_file():
+                shutil.copy2(self.target, self.spec.destination + ".bak")
+            os.replace(self.path, self.target)
+            _sync_folder(self.target.parent)
+        except OSError as error:
+            self.discard()
+            raise RenderError(f"cannot write {self.spec.destination}: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Remove it; the old file stays."""
+        self.path.unlink(missing_ok=True)
+
+
+def to_bytes(text: str) -> bytes:
+    """What is written for a text; surrogate escapes become the bytes that they stand for."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def is_current(spec: Spec, data: bytes) -> bool:
+    """Whether the destination holds these bytes already."""
+    try:
+        path = Path(spec.destination)
+        return path.stat().st_size == len(data) and path.is_file() and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def is_special(spec: Spec) -> bool:
+    """Whether the destination is a device, pipe or socket, which is written to, not replaced."""
+    path = Path(spec.destination)
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def write_special(spec: Spec, data: bytes) -> None:
+    """Write to a device or pipe. Raises RenderError."""
+    try:
+        with open(spec.destination, "wb") as target:
+            target.write(data)
+    except OSError as error:
+        raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
+
+
+def draft(spec: Spec, data: bytes) -> Draft:
+    """Write the bytes beside the destination, with the owner and the permissions that it has or that are asked for.
+
+    Raises RenderError.
+    """
+    target = Path(os.path.realpath(spec.destination))
+    try:
+        if spec.create_dest_dirs:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            _dress(file.fileno(), spec, target)
+            os.fsync(file.fileno())
+    except (OSError, LookupError) as error:
+        Path(name).unlink(missing_ok=True)
+        raise RenderError(f"cannot write {spec.destination}: {error}") from error
+    return Draft(spec, Path(name))
+
+
+def _dress(handle: int, spec: Spec, target: Path) -> None:
+    """Owner, then permissions: a change of owner takes set-user bits away."""
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        old = None
+    mode = _MODE if old is None else stat.S_IMODE(old.st_mode)
+    if old is not None:
+        with contextlib.suppress(PermissionError):  # Only root may give files away.
+            os.fchown(handle, old.st_uid, old.st_gid)
+    if spec.user is not None or spec.group is not None:
+        os.fchown(handle, _user_id(spec.user), _group_id(spec.group))
+    os.fchmod(handle, mode if spec.perms is None else spec.perms)
+
+
+def _user_id(name: str | None) -> int:
+    if name is None or name == "":
+        return -1
+    if name.isdigit():
+        return int(name)
+    import pwd
+
+    return pwd.getpwnam(name).pw_uid
+
+
+def _group_id(name: str | None) -> int:
+    if name is None or name == "":
+        return -1
+    if name.isdigit():
+        return int(name)
+    import grp
+
+    return grp.getgrnam(name).gr_gid
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
