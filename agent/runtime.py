@@ -6,13 +6,15 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 
-from pyconsul.agent import listen
+from pyconsul.agent import listen, own
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.control import AgentControl
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
@@ -20,14 +22,18 @@ from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.embedded import EmbeddedEngine
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.events import Events
 from pyconsul.agent.httpapi.app import App
 from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.control import ReloadError
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server import HTTPServer
 from pyconsul.agent.session_clock import SessionClock
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.sync.load import FileDefinitionError
+from pyconsul.agent.sync.tokens import AgentTokens
 
 log = logging.getLogger("agent")
 
@@ -40,7 +46,7 @@ def run(config: Config) -> int:
     """Run an agent until it is told to stop; the exit status of the program."""
     try:
         uvloop.run(_serve(config))
-    except (StartError, EngineError, listen.ListenError) as error:
+    except (StartError, EngineError, FileDefinitionError, listen.ListenError) as error:
         log.error("%s", error)
         return 1
     return 0
@@ -52,14 +58,30 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        await start(config, stack)
+        control = await start(config, stack, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, _reload_soon, control)
         log.info("agent runs: node=%s datacenter=%s", config.node_name, config.datacenter)
         await stop.wait()
         log.info("stopping")
 
 
-async def start(config: Config, stack: AsyncExitStack) -> None:
-    """Start every part; the stack stops them in reverse."""
+def _reload_soon(control: AgentControl) -> None:
+    task = asyncio.get_running_loop().create_task(control.reload())
+    task.add_done_callback(_report_reload)
+
+
+def _report_reload(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("the settings cannot be read anew, the old ones hold: %s", error, exc_info=_unforeseen(error))
+
+
+def _unforeseen(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, ReloadError | EngineError) else error
+
+
+async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None]) -> AgentControl:
+    """Start every part; the stack stops them in reverse.  `stop` ends the agent."""
     http_sockets = _http_sockets(config)
     dns_sockets = _dns_sockets(config)
     engine = _engine(config)
@@ -71,13 +93,19 @@ async def start(config: Config, stack: AsyncExitStack) -> None:
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
-    context = Context(config, store, store.watches, writer.commit, sessions)
+    agent = await own.start(config, store, writer, stack)
+    tokens = AgentTokens(config.acl.tokens)
+    control = AgentControl(config, agent, tokens, stop)
+    events = Events(store.watches)
+    context = Context(config, store, store.watches, writer.commit, sessions, agent, tokens, control, events)
+    control.followers.append(lambda fresh: setattr(context, "config", fresh))
     server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
     await server.start()
     stack.push_async_callback(server.stop)
     dns_server = DNSServer(Responder(store, store.watches, settings_of(config)), *dns_sockets)
     await dns_server.start()
     stack.push_async_callback(dns_server.stop)
+    return control
 
 
 def _engine(config: Config) -> Engine:

@@ -70,6 +70,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "catalog nodes": ("catalog", "List the nodes"),
     "catalog services": ("catalog", "List the services"),
     "debug": ("debug", "Record what an agent does into an archive"),
+    "demo": ("demo", "Show the whole job live: agent, web servers, HAProxy"),
     "event": ("event", "Fire an event"),
     "exec": ("exec", "Left out on purpose: says why"),
     "force-leave": ("cluster", "Tell the cluster that a member has left"),

@@ -14,6 +14,7 @@ import msgspec
 from pyconsul.agent.health.definition import CheckDefinition, wire_name
 from pyconsul.agent.health.duration import parse_duration, quoted
 from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.model.duration import LONGEST
 
 DURATIONS = frozenset({"interval", "timeout", "ttl", "deregister_critical_service_after"})
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(CheckDefinition)}
@@ -91,7 +92,7 @@ def _set_duration(values: dict[str, Any], field: str, value: object) -> None:
         except ValueError as error:
             raise CheckError(str(error)) from None
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        values[field] = int(value)
+        values[field] = max(-LONGEST, min(int(value), LONGEST))
 
 
 def _finish(values: dict[str, Any]) -> CheckDefinition:

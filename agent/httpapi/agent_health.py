@@ -83,7 +83,10 @@ def _health(context: Context, row: ServiceRow) -> ServiceHealth:
     checks = [one.check for one in (*local.checks_of(""), *local.checks_of(row.service.id))]
     checks.sort(key=lambda check: check.check_id)
     status = _worst(_status(check) for check in checks)
-    shown = [msgspec.structs.replace(check, service_tags=None, type="", definition=DEFINITION) for check in checks]
+    shown = [
+        msgspec.structs.replace(check, service_tags=check.service_tags or None, type="", definition=DEFINITION)
+        for check in checks
+    ]
     return ServiceHealth(status, agent_service(row.service, context.config.datacenter), shown)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 
 import msgspec
@@ -13,14 +12,13 @@ from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, encode, json_answ
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import DecodeError, decode, refusal
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
-from pyconsul.agent.httpapi.request import Request, wait_options
+from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
+from pyconsul.agent.httpapi.waiting import changed, deadline
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import DefinitionError, validate
 from pyconsul.agent.sync.local import of_service
-
-JITTER = 16  # see `blocking`
 
 
 class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True):
@@ -71,9 +69,8 @@ async def show_service(context: Context, request: Request) -> Answer:
     known = request.params.get("hash", "")
     body, content_hash = _hashed(context, service_id)
     if known and known == content_hash:
-        _, wait = wait_options(request)
-        deadline = asyncio.get_running_loop().time() + wait + context.rng.random() * wait / JITTER
-        while known == content_hash and await _changed(context, service_id, deadline):
+        until, watches = deadline(request, context.rng), context.agent.local.watches
+        while known == content_hash and await changed(watches, of_service(service_id), until):
             body, content_hash = _hashed(context, service_id)
     return Answer(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
 
@@ -85,28 +82,6 @@ def _hashed(context: Context, service_id: str) -> tuple[bytes, str]:
     shown = agent_service(row.service, context.config.datacenter)
     content_hash = hashlib.blake2b(encode(shown), digest_size=8).hexdigest()
     return encode(msgspec.structs.replace(shown, content_hash=content_hash)), content_hash
-
-
-async def _changed(context: Context, service_id: str, deadline: float) -> bool:
-    """Wait until the service changes (True), or for the deadline or the agent's end (False)."""
-    watches = context.agent.local.watches
-    loop = asyncio.get_running_loop()
-    changed: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not changed.done():
-            changed.set_result(None)
-
-    topics = (of_service(service_id),)
-    watches.add(wake, topics)
-    try:
-        async with asyncio.timeout_at(deadline):
-            await changed
-    except TimeoutError:
-        return False
-    finally:
-        watches.remove(wake, topics)
-    return not watches.closed
 
 
 async def register(context: Context, request: Request) -> Answer:

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.events import Events
+from pyconsul.agent.httpapi.control import Control
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.sync.agent import LocalAgent
+from pyconsul.agent.sync.tokens import AgentTokens
 
 T = TypeVar("T")
 
@@ -36,4 +40,8 @@ class Context:
     watches: Watches
     commit: Commit
     session_clock: SessionClock
+    agent: LocalAgent
+    tokens: AgentTokens
+    control: Control
+    events: Events
     rng: random.Random = field(default_factory=random.Random)

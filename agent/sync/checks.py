@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from pyconsul.agent.health.definition import CheckDefinition, check_type
 from pyconsul.agent.health.duration import format_duration
 from pyconsul.agent.model.check import CRITICAL, HealthCheck
@@ -30,7 +32,7 @@ def service_checks(
             interval=format_duration(definition.interval) if definition.interval else "",
             timeout=format_duration(definition.timeout) if definition.timeout else "",
         )
-        found.append((row, definition))
+        found.append((row, replace(definition, service_id=service.id)))
     return found
 
 

@@ -59,10 +59,10 @@ class Mailbox:
         self.ready = asyncio.Event()
         self.changed = asyncio.Event()
 
-    async def news(self, timeout: float | None = None) -> bool:
-        """Wait for a change; whether there was one in time. It is then taken."""
+    async def news(self, patience: float | None = None) -> bool:
+        """Wait for a change, at most for so many seconds; whether there was one in time. It is then taken."""
         try:
-            await asyncio.wait_for(self.changed.wait(), timeout)
+            await asyncio.wait_for(self.changed.wait(), patience)
         except TimeoutError:
             return False
         self.changed.clear()

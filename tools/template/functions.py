@@ -33,15 +33,14 @@ class Functions:
 
     def services(self, dc: str = "") -> list[Any]:
         """All services of the catalog, by name."""
-        return self._services(lookups.services(dc=dc))
+        return self.catalog_services(lookups.services(dc=dc))
 
-    def _services(self, lookup: Lookup) -> list[Any]:
+    def catalog_services(self, lookup: Lookup) -> list[Any]:
+        """The services that a lookup asks for."""
         answer: list[Any] = self._ask(lookup, Slice("[]*dependency.CatalogSnippet"))
         return answer
 
-    def service(
-        self, name: str, tag: str = "", dc: str = "", near: str = "", status: str = ""
-    ) -> list[HealthService]:
+    def service(self, name: str, tag: str = "", dc: str = "", near: str = "", status: str = "") -> list[HealthService]:
         """The instances of a service, healthy ones unless a `status` ("any", "passing,warning") says otherwise."""
         lookup, statuses = lookups.service(name, tag=tag, dc=dc, near=near, status=status)
         found: list[HealthService] = self._ask(lookup, Slice("[]*dependency.HealthService"))
@@ -51,9 +50,10 @@ class Functions:
 
     def nodes(self, dc: str = "", near: str = "") -> list[Any]:
         """All nodes of the catalog, by name; by distance with `near`."""
-        return self._nodes(lookups.nodes(dc=dc, near=near))
+        return self.catalog_nodes(lookups.nodes(dc=dc, near=near))
 
-    def _nodes(self, lookup: Lookup) -> list[Any]:
+    def catalog_nodes(self, lookup: Lookup) -> list[Any]:
+        """The nodes that a lookup asks for."""
         answer: list[Any] = self._ask(lookup, Slice("[]*dependency.Node"))
         return answer
 

@@ -69,8 +69,7 @@ class HaproxyConsumer:
         fresh = {draft.spec.destination: draft for draft in drafts}
         if not any(file in fresh for file in self._files):
             return ""
-        paths = [str(fresh[file].path) if file in fresh else file for file in self._files]
-        status, said = await self._examine([path for path in paths if os.path.exists(path)])
+        status, said = await self._examine(_present(self._files, fresh))
         for draft in drafts:
             said = said.replace(str(draft.path), draft.spec.destination)
         return "" if status == 0 else said or f"{_PROGRAM} -c ended with status {status}"
@@ -149,10 +148,8 @@ class HaproxyConsumer:
         return self._folder / "master.sock"
 
     async def _keep_loaded(self, child: Child) -> None:
-        latest = asyncio.get_running_loop().time() + _RELOAD_TIMEOUT
-        # Before it listens there, the signal would end it.
-        while await self._reloads() is None and asyncio.get_running_loop().time() < latest:
-            await asyncio.sleep(_LOOK)
+        # Before the master listens on its socket, the signal would end it.
+        await self._until_reloads(0)
         while True:
             await self._mailbox.news()
             if self._splay > 0:
@@ -167,14 +164,20 @@ class HaproxyConsumer:
         os.kill(child.pid, signal.SIGUSR2)  # The master alone: a worker would die of it.
         if before is None:
             return True  # It does not say.
+        failures = await self._until_reloads(before[0] + 1)
+        log.info("haproxy has %s the new configuration", "refused" if failures else "loaded")
+        return failures == 0
+
+    async def _until_reloads(self, count: int) -> int | None:
+        """Wait until the master has read its configuration so many times again; how many of the latest times failed,
+        None if it has not happened in time."""
         latest = asyncio.get_running_loop().time() + _RELOAD_TIMEOUT
         while asyncio.get_running_loop().time() < latest:
             now = await self._reloads()
-            if now is not None and now[0] > before[0]:
-                log.info("haproxy has loaded the new configuration" if now[1] == 0 else "haproxy refuses it")
-                return now[1] == 0
+            if now is not None and now[0] >= count:
+                return now[1]
             await asyncio.sleep(_LOOK)
-        return False
+        return None
 
     async def _reloads(self) -> tuple[int, int] | None:
         """How often the master has read its configuration again, and how many of the latest times it failed."""
@@ -205,3 +208,9 @@ class HaproxyConsumer:
         """To the master alone."""
         if self._child is not None and self._child.pid is not None and self._child.running:
             os.kill(self._child.pid, sig)
+
+
+def _present(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
+    """Where the files are: new ones beside their destination; those that are nowhere yet are left out."""
+    paths = [fresh[file].path if file in fresh else Path(file) for file in files]
+    return [str(path) for path in paths if path.exists()]

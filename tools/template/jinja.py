@@ -15,6 +15,7 @@ import jinja2
 from pyconsul.tools.template.evaluate import TemplateError
 from pyconsul.tools.template.filters import FILTERS
 from pyconsul.tools.template.functions import Functions
+from pyconsul.tools.template.source import read_source
 from pyconsul.tools.template.spec import Spec
 
 _EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
@@ -36,7 +37,7 @@ class JinjaTemplate:
             if self._spec.contents is not None:
                 return environment.from_string(self._spec.contents)
             # Read here: the loader's own error for a missing file does not say why.
-            text = _read(self._spec.source)
+            text = read_source(self._spec)
             code = environment.compile(text, self._spec.source, self._spec.source)
             return jinja2.Template.from_code(environment, code, environment.make_globals(None), None)
         except jinja2.TemplateError as error:
@@ -78,16 +79,6 @@ def _place(trace: TracebackType | None) -> tuple[str, int]:
             filename, line = frame.f_code.co_filename, trace.tb_lineno
         trace = trace.tb_next
     return filename, line
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", newline="") as source:
-            return source.read()
-    except OSError as error:
-        raise TemplateError(f"cannot read the template {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise TemplateError(f"cannot read the template {path}: it is no UTF-8: {error.reason}") from error
 
 
 def _environment(spec: Spec, functions: Functions) -> jinja2.Environment:

@@ -54,7 +54,7 @@ def _syntax(value: Any) -> str:
 TEMPLATE = Kind("source:destination[:command]", _template)
 PERMS = Kind("permissions", _perms)
 SYNTAX = Kind("syntax", _syntax)
-RELOAD = Kind("command", lambda value: str(value), bare=HAPROXY)
+RELOAD = Kind("command", str, bare=HAPROXY)
 
 
 def _template_flag(tree: Tree, value: Any) -> None:

@@ -23,21 +23,13 @@ class Rendering:
         self._stale = True  # its data has changed since the evaluation
         self._pending: set[Lookup] = set()  # asked for, never answered
         self._settled: frozenset[Lookup] = frozenset()  # what the latest complete evaluation used
+        #: All lookups whose answers matter to it.
+        self.used: frozenset[Lookup] = frozenset()
         self._due = False  # complete, but not yet written
         #: Whether it has been written at least once (or was found to be as it should).
         self.done = False
         #: The text of the latest error or refusal, so that it is reported once.
         self.trouble = ""
-
-    @property
-    def used(self) -> frozenset[Lookup]:
-        """All lookups whose answers matter to it."""
-        return self._settled | (self._evaluation.used if self._evaluation else frozenset())
-
-    @property
-    def missing(self) -> frozenset[Lookup]:
-        """What it waits for."""
-        return self._evaluation.missing if self._evaluation else frozenset()
 
     def notice(self, changed: Set[Lookup], now: float) -> None:
         """These answers have changed."""
@@ -60,6 +52,7 @@ class Rendering:
             self._quiescence.tick(now)
         else:
             self._quiescence.reset()
+        self.used = self._settled | result.used
         return result
 
     @property

@@ -1,26 +1,28 @@
 """Composes a run: lookups are watched, templates evaluated when their data has changed, files written, commands run.
 
-    run:  _pass ─▶ evaluate ─▶ watch what is missing ─▶ write what is complete ─▶ commands, consumer
-            ▲                                                                          │
-            └──────────── news: an answer, a deadline, the consumer's end ◀────────────┘
+run:  _pass ─▶ evaluate ─▶ watch what is missing ─▶ write what is complete ─▶ commands, consumer
+        ▲                                                                          │
+        └──────────── news: an answer, a deadline, the consumer's end ◀────────────┘
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from signal import Signals
 
-from pyconsul.tools.consul import ConsulError
 from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.commands import Commands
+from pyconsul.tools.template.commands import CommandError, Commands
 from pyconsul.tools.template.consumer import Consumer
 from pyconsul.tools.template.evaluate import TemplateError
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.render import Draft, RenderError, draft, is_current, is_special, write_special
 from pyconsul.tools.template.rendering import Rendering
+from pyconsul.tools.template.spec import Command
 from pyconsul.tools.template.watcher import Watcher
 
 log = logging.getLogger("template")
@@ -75,7 +77,7 @@ class Runner:
                 if consuming and consuming.done():
                     return consuming.result()
                 if self._watcher.failure is not None:
-                    raise self._failed(self._watcher.failure)
+                    raise self._watcher.failure
         finally:
             if consuming:
                 consuming.cancel()
@@ -99,10 +101,6 @@ class Runner:
             rendering.done = rendering.spec.destination in done
         self.renderings = list(renderings)
         self._news.set()
-
-    @staticmethod
-    def _failed(error: ConsulError) -> Exception:
-        return error
 
     @staticmethod
     def _now() -> float:
@@ -151,58 +149,72 @@ class Runner:
 
     def _trouble(self, rendering: Rendering, error: TemplateError | RenderError | Refused) -> None:
         """An error of one template: raise it, or report it once and let the old file stay."""
-        fatal = rendering.spec.error_fatal
-        if fatal is None:
-            precious = self.consumer is not None and self.consumer.precious
-            fatal = self._once or not rendering.done or not (precious or rendering.spec.syntax != "go")
-        if fatal:
+        if self._is_fatal(rendering, error):
             raise error
         if str(error) != rendering.trouble:
             rendering.trouble = str(error)
             log.error("%s; %s stays as it is", error, rendering.spec.destination or "its file")
 
+    def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
+        if isinstance(error, Refused):
+            return self._once
+        if rendering.spec.error_fatal is not None:
+            return rendering.spec.error_fatal
+        # Go templates end the program, as they always did, unless that took down what serves.
+        return self._once or not rendering.done or not (self._precious or rendering.spec.syntax != "go")
+
+    @property
+    def _precious(self) -> bool:
+        return self.consumer is not None and self.consumer.precious
+
     async def _write(self, due: Sequence[Rendering]) -> None:
         if self._dry:
-            for rendering in due:
-                sys.stdout.buffer.write(f"> {rendering.spec.destination}\n".encode() + rendering.data)
-                rendering.written()
-            sys.stdout.buffer.flush()
+            _show(due)
             return
-        changed = await self._place([rendering for rendering in due if not is_current(rendering.spec, rendering.data)])
+        different = []
         for rendering in due:
-            if rendering not in changed and is_current(rendering.spec, rendering.data):
+            if is_current(rendering.spec, rendering.data):
                 rendering.written()
-        commands = [rendering.spec.command for rendering in changed if rendering.spec.command]
-        if commands:
-            await self._commands.run_all(commands)
+            else:
+                different.append(rendering)
+        changed = await self._place(different)
+        await self._run_commands([rendering.spec.command for rendering in changed if rendering.spec.command])
         if self.consumer:
             if changed:
                 self.consumer.files_changed()
             if all(rendering.done for rendering in self.renderings):
                 self.consumer.files_ready()
 
+    async def _run_commands(self, commands: Sequence[Command]) -> None:
+        try:
+            await self._commands.run_all(commands)
+        except CommandError:  # It has been logged.
+            if not self._precious or self._once:
+                raise
+
     async def _place(self, renderings: Sequence[Rendering]) -> list[Rendering]:
         """Write these to their destinations; those that were written."""
-        drafts: list[tuple[Rendering, Draft | None]] = []
-        for rendering in renderings:
-            try:
-                drafts.append((rendering, self._draft(rendering)))
-            except RenderError as error:
-                rendering.postpone(self._now(), _WRITE_AGAIN)
-                self._trouble(rendering, error)
-        if refusal := await self._check([draft for _, draft in drafts if draft]):
-            for rendering, draft in drafts:
+        drafts: dict[Rendering, Draft | None] = {}
+        try:
+            for rendering in renderings:
+                with self._writing(rendering):
+                    drafts[rendering] = self._draft(rendering)
+            if refusal := await self._check([draft for draft in drafts.values() if draft]):
+                self._refuse(list(drafts), refusal)
+                return []
+            return [rendering for rendering, draft in drafts.items() if self._promote(rendering, draft)]
+        finally:
+            for draft in drafts.values():
                 if draft:
                     draft.discard()
-                rendering.refused()
-                self._trouble(rendering, Refused(refusal))
-            return []
-        for rendering, draft in drafts:
-            if draft:
-                draft.promote()
-            rendering.written()
-            log.info("%s has been written", rendering.spec.destination)
-        return [rendering for rendering, _ in drafts]
+
+    @contextlib.contextmanager
+    def _writing(self, rendering: Rendering) -> Iterator[None]:
+        try:
+            yield
+        except RenderError as error:
+            rendering.postpone(self._now(), _WRITE_AGAIN)
+            self._trouble(rendering, error)
 
     @staticmethod
     def _draft(rendering: Rendering) -> Draft | None:
@@ -213,3 +225,27 @@ class Runner:
 
     async def _check(self, drafts: Sequence[Draft]) -> str:
         return await self.consumer.check(drafts) if self.consumer and drafts else ""
+
+    def _refuse(self, renderings: Sequence[Rendering], text: str) -> None:
+        for rendering in renderings:
+            rendering.refused()
+            self._trouble(rendering, Refused(text))
+            # What was there before may go on.
+            rendering.done = rendering.done or Path(rendering.spec.destination).exists()
+
+    def _promote(self, rendering: Rendering, draft: Draft | None) -> bool:
+        with self._writing(rendering):
+            if draft:
+                draft.promote()
+            rendering.written()
+            log.info("%s has been written", rendering.spec.destination)
+            return True
+        return False
+
+
+def _show(renderings: Sequence[Rendering]) -> None:
+    """Write to stdout instead."""
+    for rendering in renderings:
+        sys.stdout.buffer.write(f"> {rendering.spec.destination}\n".encode() + rendering.data)
+        rendering.written()
+    sys.stdout.buffer.flush()

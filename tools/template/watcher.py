@@ -140,21 +140,30 @@ class Watcher:
 
     async def _follow_file(self, lookup: Lookup) -> None:
         assert lookup.poll is not None
-        before: tuple[int, ...] | None = None
+        before: tuple[int, ...] = ()
         while True:
             try:
-                status = os.stat(lookup.name)
-                now = (status.st_mtime_ns, status.st_size, status.st_ino)
+                now = _stamp(lookup.name)
                 if now != before:
-                    self._put(lookup, Path(lookup.name).read_bytes().decode("utf-8", "surrogateescape"))
+                    self._put(lookup, _text(lookup.name))
                     before = now
             except OSError as error:
-                if before is None and not self._answers.known(lookup):
+                if not self._answers.known(lookup):
                     raise ConsulError(f"cannot read {lookup}: {error.strerror}") from error
-                before = ()  # It is gone: its last text stays in force until it is back.
+                before = ()  # Its last text stays in force until it is back.
             await asyncio.sleep(lookup.poll)
 
     def _put(self, lookup: Lookup, answer: Any) -> None:
         if self._answers.put(lookup, answer):
             self._changed.add(lookup)
             self._news.set()
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What differs after a file has been written."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _text(path: str) -> str:
+    return Path(path).read_bytes().decode("utf-8", "surrogateescape")

@@ -25,6 +25,7 @@ PHRASES = {
 # OpenSSL's codes for certificates that nobody known has signed (X509_V_ERR_…)
 UNTRUSTED = frozenset({2, 18, 19, 20, 21})
 UNKNOWN_AUTHORITY = "certificate signed by unknown authority"
+NOT_TLS = "tls: first record does not look like a TLS handshake"
 
 
 def phrase(error: OSError) -> str:
@@ -77,7 +78,7 @@ def tls_error(error: ssl.SSLError) -> str:
         words = UNKNOWN_AUTHORITY if error.verify_code in UNTRUSTED else error.verify_message
         return f"tls: failed to verify certificate: x509: {words}"
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-        return "tls: first record does not look like a TLS handshake"
+        return NOT_TLS
     return f"tls: {(error.reason or str(error)).replace('_', ' ').lower()}"
 
 

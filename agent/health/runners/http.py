@@ -16,7 +16,7 @@ from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinitio
 from pyconsul.agent.health.duration import quoted
 from pyconsul.agent.health.runners.dial import DialError, dial
 from pyconsul.agent.health.runners.exchange import Exchange, ExchangeError
-from pyconsul.agent.health.runners.goerror import join_address
+from pyconsul.agent.health.runners.goerror import NOT_TLS, join_address
 from pyconsul.agent.health.runners.result import Result, Tail
 from pyconsul.agent.health.runners.tls import TLSContexts
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
@@ -57,7 +57,8 @@ async def run_http(
     except _Unaskable as error:
         return Result(CRITICAL, str(error))
     except (DialError, ExchangeError) as error:
-        return Result(CRITICAL, f"{operation}: {error}")
+        fault = "http: server gave HTTP response to HTTPS client" if str(error) == NOT_TLS else str(error)
+        return Result(CRITICAL, f"{operation}: {fault}")
     except TimeoutError:
         # With the header at hand, a body that does not end in time changes nothing.
         if not exchanges or not exchanges[-1].status:

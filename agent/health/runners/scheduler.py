@@ -27,9 +27,9 @@ from pyconsul.agent.health.runners.tls import ContextMaker, check_context
 from pyconsul.agent.health.thresholds import Thresholds, thresholds_of
 from pyconsul.agent.health.timetable import Timetable
 from pyconsul.agent.health.ttl import TTLState, limit_report
-from pyconsul.agent.model.check import CRITICAL, HealthCheck
+from pyconsul.agent.model.check import CRITICAL, PASSING, HealthCheck
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("agent.checks")
 
 Notify = Callable[[str, str, str], None]
 AliasView = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
@@ -43,11 +43,12 @@ PROCESS_KINDS = frozenset({"script", "docker", "os_service"})
 class _Entry:
     """A scheduled check."""
 
-    __slots__ = ("definition", "kind", "result", "run", "thresholds", "ttl")
+    __slots__ = ("definition", "kind", "result", "run", "status", "thresholds", "ttl")
 
-    def __init__(self, definition: CheckDefinition, kind: str, now: float) -> None:
+    def __init__(self, definition: CheckDefinition, kind: str, status: str, now: float) -> None:
         self.definition = definition
         self.kind = kind
+        self.status = status
         self.thresholds: Thresholds = thresholds_of(definition)
         self.ttl = TTLState(definition.ttl / SECOND, now) if kind == "ttl" else None
         self.run: asyncio.Task[None] | None = None
@@ -89,7 +90,8 @@ class CheckScheduler:
     def add(self, key: str, definition: CheckDefinition, status: str = "") -> None:
         """Run a check from now on, instead of what had this key; an unchanged check goes on as it was.
 
-        The first run comes at a random moment within the interval.  Must be called on the loop.
+        The first run comes at a random moment within the interval.  `status` is the one the check has now: changes are logged.
+        Must be called on the loop.
         """
         now = self._now()
         old = self._entries.get(key)
@@ -97,7 +99,7 @@ class CheckScheduler:
             return
         self.remove(key)
         kind = check_type(definition)
-        entry = self._entries[key] = _Entry(definition, kind, now)
+        entry = self._entries[key] = _Entry(definition, kind, status, now)
         if entry.ttl is not None:
             self._timetable.put(key, entry.ttl.deadline)
         elif kind == "alias":
@@ -181,10 +183,14 @@ class CheckScheduler:
         self._set_timer()
 
     def _tell(self, key: str, entry: _Entry, status: str, output: str) -> None:
+        if status != entry.status:
+            entry.status = status
+            level = logging.INFO if status == PASSING else logging.WARNING
+            log.log(level, "Check is now %s", status, extra={"fields": {"check": key}})
         try:
             self._notify(key, status, output)
         except Exception:
-            logger.exception("the result of check %s could not be taken", key)
+            log.exception("the result of a check could not be taken", extra={"fields": {"check": key}})
         if entry.kind != "alias":
             self.refresh_aliases("", entry.definition.service_id)
 
@@ -216,7 +222,7 @@ class CheckScheduler:
         try:
             result = await self._runners.run(entry.kind, entry.definition)
         except Exception as error:
-            logger.exception("check %s could not be run", key)
+            log.exception("a check could not be run", extra={"fields": {"check": key}})
             result = Result(CRITICAL, f"check could not be run: {error}")
         if self._entries.get(key) is not entry:
             return

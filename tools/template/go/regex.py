@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from pyconsul.tools.template.go.errors import GoError
@@ -65,7 +66,7 @@ def compile_regex(pattern: str) -> Regex:
     translated, names = translate(pattern)
     engine: Any = re
     if r"\p{" in translated or r"\P{" in translated:
-        import regex as engine  # Unicode classes: Python's own module has none
+        engine = import_module("regex")  # Python's own module has no Unicode classes
     try:
         compiled: re.Pattern[str] = engine.compile(translated)
     except (engine.error, re.error, OverflowError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -145,7 +146,5 @@ keys = st.sampled_from(
 @given(st.dictionaries(keys, json_values))
 def test_any_json_object_gives_a_definition_or_a_check_error(body: dict[str, Any]) -> None:
     for decode in (decode_check, decode_service_check, decode_config_check):
-        try:
+        with contextlib.suppress(CheckError):
             assert isinstance(decode(body), CheckDefinition)
-        except CheckError as error:
-            assert error.text

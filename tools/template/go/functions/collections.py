@@ -164,13 +164,13 @@ def _plant(name: str, tree: dict[str, Any], path: str, value: Any) -> None:
 def merge(target: dict[str, Any], source: dict[str, Any], override: bool) -> dict[str, Any]:
     """The source put into the target, which is changed: maps one into the other, other values where they are missing.
 
-    A value that is empty (nothing, 0, "") is missing; `override`: those of the source that are not empty win.
+    A value of the target that is empty (nothing, 0, "") is missing. `override`: the source's values win.
     """
     for key, value in source.items():
         present = target.get(key)
         if isinstance(present, dict) and isinstance(value, dict):
             merge(present, value, override)
-        elif key not in target or (truth(value) if override else not truth(present)):
+        elif override or (value is not None and not truth(present)):
             target[key] = value
     return target
 

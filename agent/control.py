@@ -1,0 +1,70 @@
+"""The agent as a whole: it ends when it is told to, and reads its settings anew."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from pyconsul.agent import logs
+from pyconsul.agent.config import load
+from pyconsul.agent.config.changes import changed
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.problems import ConfigError
+from pyconsul.agent.httpapi.control import ReloadError
+from pyconsul.agent.sync import load as definitions
+from pyconsul.agent.sync.agent import LocalAgent
+from pyconsul.agent.sync.member import member
+from pyconsul.agent.sync.tokens import AgentTokens
+
+log = logging.getLogger("agent")
+
+
+class AgentControl:
+    """Ends the agent by calling `stop`.  What is in `followers` is called with the settings that hold after a reload."""
+
+    def __init__(self, config: Config, agent: LocalAgent, tokens: AgentTokens, stop: Callable[[], None]) -> None:
+        self.config = config
+        self.followers: list[Callable[[Config], None]] = []
+        self._agent, self._tokens, self._stop = agent, tokens, stop
+
+    def leave(self) -> None:
+        """End the agent."""
+        log.info("asked to leave")
+        self._stop()
+
+    async def reload(self) -> None:
+        """Read the settings anew; those that need a restart stay as they are.  Raises ReloadError, and nothing changes."""
+        try:
+            fresh = load.reload(self.config)
+            defined = definitions.definitions(fresh)
+        except (ConfigError, definitions.FileDefinitionError) as error:
+            raise ReloadError(str(error)) from None
+        keys = changed(self.config, fresh)
+        if keys.restart:
+            log.warning("changed settings that need a restart: %s", ", ".join(keys.restart))
+        config = self.config
+        for key in keys.reloadable:
+            config = _with(config, fresh, key.split("."))
+        await self._use(replace(config, origin=fresh.origin), defined)
+
+    async def _use(self, config: Config, defined: definitions.Definitions) -> None:
+        self.config = config
+        logs.set_level(config.log_level)
+        self._tokens.reload(config.acl.tokens)
+        self._agent.discard_output = config.discard_check_output
+        self._agent.syncer.me = member(config)
+        await definitions.reload(self._agent, defined)
+        await self._agent.syncer.compare()
+        for follow in self.followers:
+            follow(config)
+        log.info("read the settings anew")
+
+
+def _with(config: Any, fresh: Any, path: list[str]) -> Any:
+    """Settings with one taken from others."""
+    name, *rest = path
+    value = getattr(fresh, name)
+    return replace(config, **{name: _with(getattr(config, name), value, rest) if rest else value})

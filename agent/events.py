@@ -1,0 +1,88 @@
+"""User events: fired, and remembered by the agents that they concern (https://developer.hashicorp.com/consul/api-docs/event)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from pyconsul.agent.filter.regexp import RegexpError, compile_regexp
+from pyconsul.agent.model.event import UserEvent
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.state.watch import Watches
+
+REMEMBERED = 256  # events
+LARGEST = 512  # bytes of an event as agents hand it on to each other
+TOPIC = "events"
+VERSION = 1  # of an event's encoding
+PREFIX = "consul:event:"  # of its name among agents
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class EventError(ValueError):
+    """An event that cannot be fired; the text is Consul's."""
+
+
+def check(event: UserEvent) -> None:
+    """Raise EventError when an event cannot be fired."""
+    if event.tag_filter and not event.service_filter:
+        raise EventError("Cannot provide tag filter without service filter")
+    for what, pattern in (("node", event.node_filter), ("service", event.service_filter), ("tag", event.tag_filter)):
+        try:
+            compile_regexp(pattern)
+        except RegexpError as error:
+            raise EventError(f"Invalid {what} filter: {error}") from None
+    name, payload = PREFIX + event.name, _packed(event)
+    if len(name.encode()) + len(payload) > LARGEST:
+        raise EventError(f"user event exceeds configured limit of {LARGEST} bytes before encoding")
+    if 1 + len(_encode({"LTime": event.ltime, "Name": name, "Payload": payload, "CC": False})) > LARGEST:
+        raise EventError(f"user event exceeds configured limit of {LARGEST} bytes after encoding")
+
+
+def _packed(event: UserEvent) -> bytes:
+    """An event as agents encode it for each other."""
+    parts = {"p": event.payload, "nf": event.node_filter, "sf": event.service_filter, "tf": event.tag_filter}
+    given = {key: value for key, value in parts.items() if value}
+    return _encode({"ID": event.id, "n": event.name, **given, "v": event.version})
+
+
+def concerns(event: UserEvent, node: str, services: Iterable[NodeService]) -> bool:
+    """Whether an event is for the agent of this name, which holds these services."""
+    if event.node_filter and not compile_regexp(event.node_filter)(node):
+        return False
+    if not event.service_filter:
+        return True
+    matches, tagged = compile_regexp(event.service_filter), compile_regexp(event.tag_filter)
+    return any(
+        matches(service.service) and (not event.tag_filter or any(tagged(tag) for tag in service.tags))
+        for service in services
+    )
+
+
+def index_of(events: list[UserEvent]) -> int:
+    """The index of a list of events: it changes with the last one, but does not grow."""
+    if not events:
+        return 1
+    digits = events[-1].id.replace("-", "")
+    return int(digits[:16], 16) ^ int(digits[16:], 16)
+
+
+class Events:
+    """The last events that concern an agent, oldest first.  Readers wait on `watches` for TOPIC."""
+
+    def __init__(self, watches: Watches) -> None:
+        self._watches = watches
+        self._recent: deque[UserEvent] = deque(maxlen=REMEMBERED)
+        self._clock = 1  # Lamport time: every event counts one up
+
+    def add(self, event: UserEvent) -> None:
+        """Remember an event."""
+        self._clock += 1
+        self._recent.append(msgspec.structs.replace(event, ltime=self._clock))
+        self._watches.fire((TOPIC,))
+
+    def recent(self, name: str = "") -> list[UserEvent]:
+        """The remembered events, of one name if it is given."""
+        return [event for event in self._recent if not name or event.name == name]

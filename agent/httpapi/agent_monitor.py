@@ -1,0 +1,56 @@
+"""/v1/agent/monitor: the agent's log as it is written (https://developer.hashicorp.com/consul/api-docs/agent#stream-logs)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from pyconsul.agent import logs
+from pyconsul.agent.httpapi.answer import TEXT, Answer
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.errors import bad_request
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.state.watch import Watches
+
+BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
+END = ""  # no line of a log
+TOPIC = "agent/monitor"  # nothing ever changes here, so a listener is called when the agent ends
+
+
+def monitor(context: Context, request: Request) -> Answer:
+    """Stream the log from now on, at `?loglevel`, as JSON with `?logjson`."""
+    level = request.params.get("loglevel") or "INFO"
+    try:
+        logs.parse_level(level)
+    except ValueError:
+        raise bad_request(f"Unknown log level: {level}") from None
+    as_json = "logjson" in request and request.params["logjson"] not in ("false", "0")
+    return Answer(200, headers=TEXT, stream=_lines(context.watches, level, as_json))
+
+
+async def _lines(watches: Watches, level: str, as_json: bool) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[str] = asyncio.Queue()
+
+    def put(line: str) -> None:
+        if queue.qsize() < BACKLOG:
+            queue.put_nowait(line)
+
+    def end() -> None:
+        queue.put_nowait(END)
+
+    # Lines may come from any thread.
+    subscriber = logs.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)
+    watches.add(end, (TOPIC,))
+    try:
+        while (line := await queue.get()) != END:
+            yield line.encode(errors="replace") + b"\n"
+    finally:
+        logs.unsubscribe(subscriber)
+        watches.remove(end, (TOPIC,))
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, put: Callable[[str], None], line: str) -> None:
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(put, line)

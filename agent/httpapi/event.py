@@ -1,0 +1,50 @@
+"""/v1/event: https://developer.hashicorp.com/consul/api-docs/event"""
+
+from __future__ import annotations
+
+import uuid
+
+from pyconsul.agent import events
+from pyconsul.agent.httpapi.answer import JSON, Answer, encode, json_answer
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.errors import bad_request, server_error
+from pyconsul.agent.httpapi.request import Request, wait_options
+from pyconsul.agent.httpapi.waiting import changed, deadline
+from pyconsul.agent.model.event import UserEvent
+
+
+def fire(context: Context, request: Request) -> Answer:
+    """Fire an event; the body is its payload."""
+    if not request.tail:
+        raise bad_request("Missing name")
+    params = request.params
+    event = UserEvent(
+        id=str(uuid.uuid4()),
+        name=request.tail,
+        payload=request.body or None,
+        node_filter=params.get("node", ""),
+        service_filter=params.get("service", ""),
+        tag_filter=params.get("tag", ""),
+        version=events.VERSION,
+        ltime=0,
+    )
+    try:
+        events.check(event)
+    except events.EventError as error:
+        raise server_error(str(error)) from None
+    services = [row.service for row in context.agent.local.services.values()]
+    if events.concerns(event, context.config.node_name, services):
+        context.events.add(event)
+    return json_answer(event)
+
+
+async def list_events(context: Context, request: Request) -> Answer:
+    """The last events; with `?index` the answer waits until it would have another one."""
+    name = request.params.get("name", "")
+    known, _ = wait_options(request)
+    found = context.events.recent(name)
+    if known and known == events.index_of(found):
+        until = deadline(request, context.rng)
+        while known == events.index_of(found) and await changed(context.watches, events.TOPIC, until):
+            found = context.events.recent(name)
+    return Answer(200, encode(found), (*JSON, (b"X-Consul-Index", b"%d" % events.index_of(found))))

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Measures pyconsul against bare references in the same run, and prints the ratios.
+
+    python tests/bench/run.py            every measurement
+    python tests/bench/run.py dns kv     those whose name contains a word
+
+Only a ratio means anything: both sides ran on the same machine at the same time of day.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import load
+from bench.watchers import wake_watchers
+from rich.console import Console
+from rich.table import Table
+from support.agent_process import PROGRAM, AgentProcess, free_ports, running_agent
+
+PUT = """
+wrk.method = "PUT"
+wrk.body = "some value"
+local n = 0
+request = function() n = n + 1; return wrk.format(nil, "/v1/kv/bench/" .. (n % 1000)) end
+"""
+REGISTER = """
+wrk.method = "PUT"
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format(nil, "/v1/agent/service/register", nil, '{"Name": "s' .. (n % 2000) .. '", "Port": 80}')
+end
+"""
+Row = tuple[str, float, float, str, float, float]  # name, measured, reference, unit, ratio, what Consul gets
+
+
+def register_web(agent: AgentProcess, instances: int = 50) -> None:
+    for number in range(instances):
+        service = {"ID": f"web-{number}", "Service": "web", "Port": 8000 + number, "Tags": ["v1"]}
+        check = {"CheckID": f"web-{number}", "Name": "alive", "Status": "passing", "ServiceID": f"web-{number}"}
+        node = {"Node": f"node-{number}", "Address": f"10.0.0.{number + 1}"}
+        agent.put("/v1/catalog/register", {**node, "Service": service, "Check": check})
+
+
+def row(name: str, measured: float, reference: float, unit: str, consul: float, inverse: bool = False) -> Row:
+    return name, measured, reference, unit, reference / measured if inverse else measured / reference, consul
+
+
+def kv_read() -> Iterator[Row]:
+    with running_agent() as agent:
+        agent.put("/v1/kv/bench", b"x" * 10)
+        size = len(agent.request("GET", "/v1/kv/bench")[2])
+        with load.reference_http(free_ports(1)[0], size) as url:
+            reference = load.wrk(url)
+            yield row("KV read, 32 clients", load.wrk(f"http://{agent.address}/v1/kv/bench"), reference, "req/s", 0.56)
+
+
+def health() -> Iterator[Row]:
+    with running_agent() as agent:
+        register_web(agent)
+        path = "/v1/health/service/web?passing"
+        with load.reference_http(free_ports(1)[0], 87) as url:
+            measured = load.wrk(f"http://{agent.address}{path}")
+            yield row("health query, 50 instances", measured, load.wrk(url), "req/s", 0.02)
+
+
+def durable_write() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
+        agent = AgentProcess(Path(folder), Path(folder, "data")).start()
+        try:
+            with load.reference_http(free_ports(1)[0], 4) as url:
+                for clients, consul in ((1, 0.05), (32, 0.26)):
+                    measured = load.wrk(f"http://{agent.address}/", clients, PUT)
+                    name = f"durable KV write, {clients} client{'s' * (clients > 1)}"
+                    yield row(name, measured, load.wrk(url), "req/s", consul)
+        finally:
+            agent.stop()
+
+
+def registration() -> Iterator[Row]:
+    with running_agent() as agent, load.reference_http(free_ports(1)[0], 4) as url:
+        measured = load.wrk(f"http://{agent.address}/", 32, REGISTER)
+        yield row("service registration, 2,000 services", measured, load.wrk(url), "req/s", 0)
+
+
+def dns() -> Iterator[Row]:
+    import dns.message
+    import dns.query
+
+    with running_agent() as agent:
+        register_web(agent)
+        for kind, consul in (("SRV", 0.026), ("A", 0.06)):
+            question = f"web.service.consul {kind}"
+            query = dns.message.make_query(*question.split(), use_edns=0, payload=4096)
+            answer = dns.query.udp(query, "127.0.0.1", port=agent.dns_port, timeout=5)
+            port = free_ports(1)[0]
+            with load.reference_udp(port, answer.to_wire()):
+                reference = load.dnsperf(port, [question])
+            measured = load.dnsperf(agent.dns_port, [question])
+            yield row(f"DNS {kind} of 50 instances", measured, reference, "q/s", consul)
+
+
+def watchers() -> Iterator[Row]:
+    with running_agent(limits={"http_max_conns_per_client": 0}) as agent:
+        took = wake_watchers(agent, 1000)
+        with load.reference_http(free_ports(1)[0], 87) as url:
+            reference = 1000 / load.wrk(url)
+        yield row("1,000 blocked queries woken by a write", took * 1000, reference * 1000, "ms", 0, inverse=True)
+
+
+def command() -> Iterator[Row]:
+    with running_agent() as agent:
+        agent.put("/v1/kv/k", b"v")
+        program = [str(Path(sys.executable).with_name("pyconsul")), "kv", "get", f"-http-addr={agent.address}", "k"]
+        measured = best([*program]) * 1000
+        yield row("pyconsul kv get", measured, best([sys.executable, "-c", "pass"]) * 1000, "ms", 4.2, inverse=True)
+
+
+def best(argv: list[str], runs: int = 15) -> float:
+    """The shortest of several runs, in seconds."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run(argv, check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def memory() -> Iterator[Row]:
+    with running_agent() as agent:
+        register_web(agent)
+        assert agent.process is not None
+        pages = int(Path(f"/proc/{agent.process.pid}/statm").read_text().split()[1])
+        resident = pages * resource.getpagesize() / (1 << 20)
+        python = subprocess.run(
+            [sys.executable, "-c", "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        yield row("memory of an agent with 50 services", resident, int(python.stdout) / 1024, "MB", 0, inverse=True)
+
+
+ALL: tuple[Callable[[], Iterator[Row]], ...] = (
+    kv_read, health, durable_write, registration, dns, watchers, command, memory,
+)  # fmt: skip
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    table = Table("measurement", "measured", "reference", "ratio", "Consul's ratio")
+    for measure in ALL:
+        if words and not any(word in measure.__name__ for word in words):
+            continue
+        for name, measured, reference, unit, ratio, consul in measure():
+            shown = f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+            if unit in ("ms", "MB"):
+                shown = f"{measured / reference:.2f}"
+            table.add_row(name, f"{measured:,.1f} {unit}", f"{reference:,.1f} {unit}", shown, f"{consul}" if consul else "")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    _ = PROGRAM
+    main()

@@ -1,0 +1,205 @@
+"""The scheduler: who runs when, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from random import Random
+
+import pytest
+
+from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.health.runners.scheduler import CheckScheduler
+from pyconsul.agent.model.check import HealthCheck
+
+Told = tuple[str, str, str]
+
+
+class AtOnce(Random):
+    """The first run of every check is now."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+class Ledger:
+    """What was told, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.all: list[Told] = []
+        self.changed = asyncio.Event()
+
+    def __call__(self, key: str, status: str, output: str) -> None:
+        self.all.append((key, status, output))
+        self.changed.set()
+
+    async def until(self, condition: Callable[[list[Told]], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not condition(self.all):
+                self.changed.clear()
+                await self.changed.wait()
+
+    def of(self, key: str) -> list[tuple[str, str]]:
+        return [(status, output) for name, status, output in self.all if name == key]
+
+
+@pytest.fixture
+def told() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+async def scheduler(told: Ledger) -> AsyncIterator[CheckScheduler]:
+    checks = CheckScheduler(told, AtOnce())
+    yield checks
+    await checks.stop()
+
+
+def script(text: str, **fields: int) -> CheckDefinition:
+    return CheckDefinition(name="x", script_args=["sh", "-c", text], interval=SECOND, **fields)
+
+
+async def test_a_check_is_run_again_and_again(scheduler: CheckScheduler, told: Ledger) -> None:
+    scheduler.add("a", script("echo hi"))
+    await told.until(lambda all_: len(all_) == 2)
+    assert told.of("a") == [("passing", "hi\n")] * 2
+
+
+async def test_a_check_that_hangs_delays_no_other(scheduler: CheckScheduler, told: Ledger) -> None:
+    scheduler.add("hangs", script("sleep 300"))
+    scheduler.add("other", script("true"))
+    await told.until(lambda all_: len(all_) == 2)
+    assert told.of("hangs") == []
+    assert len(told.of("other")) == 2
+
+
+async def test_a_removed_check_is_not_heard_of_again(scheduler: CheckScheduler, told: Ledger) -> None:
+    scheduler.add("a", script("true"))
+    scheduler.add("b", script("true"))
+    scheduler.remove("a")
+    await told.until(lambda all_: len(all_) == 2)
+    assert told.of("a") == []
+    assert "a" not in scheduler
+
+
+async def test_a_replaced_check_is_the_new_one(scheduler: CheckScheduler, told: Ledger) -> None:
+    scheduler.add("a", script("echo old"))
+    scheduler.add("a", script("echo new"))
+    await told.until(lambda all_: len(all_) == 1)
+    assert told.of("a") == [("passing", "new\n")]
+
+
+async def test_an_unchanged_check_keeps_its_counters(scheduler: CheckScheduler, told: Ledger) -> None:
+    definition = script("exit 2", failures_before_critical=3)
+    scheduler.add("a", definition)
+    entry = scheduler._entries["a"]
+    scheduler.add("a", script("exit 2", failures_before_critical=3))
+    assert scheduler._entries["a"] is entry
+    scheduler.add("a", script("exit 2", failures_before_critical=2))
+    assert scheduler._entries["a"] is not entry
+
+
+async def test_stopping_ends_what_runs(told: Ledger) -> None:
+    scheduler = CheckScheduler(told, AtOnce())
+    scheduler.add("hangs", script("echo x; sleep 300"))
+    scheduler.add("done", script("true"))
+    await told.until(lambda all_: len(all_) == 1)
+    async with asyncio.timeout(30):
+        await scheduler.stop()
+    assert told.of("hangs") == []
+    assert not scheduler._tasks
+    assert scheduler._running == {False: 0, True: 0}
+
+
+async def test_a_ttl_expires_and_comes_back(scheduler: CheckScheduler, told: Ledger) -> None:
+    scheduler.add("job", CheckDefinition(ttl=SECOND // 20))
+    assert scheduler.is_ttl("job")
+    await told.until(lambda all_: len(all_) == 1)
+    assert scheduler.ttl_update("job", "warning", "slow") == "slow"
+    await told.until(lambda all_: len(all_) == 3)
+    assert told.of("job") == [
+        ("critical", "TTL expired"),
+        ("warning", "slow"),
+        ("critical", "TTL expired (last output before timeout follows): slow"),
+    ]
+
+
+async def test_thresholds_do_not_count_for_a_ttl(scheduler: CheckScheduler, told: Ledger) -> None:
+    scheduler.add("job", CheckDefinition(ttl=60 * SECOND, success_before_passing=3, output_max_size=4))
+    kept = scheduler.ttl_update("job", "passing", "0123456")
+    assert told.of("job") == [("passing", kept)] == [("passing", "0123 ... (captured 4 of 7 bytes)")]
+
+
+async def test_only_a_ttl_check_can_be_updated(scheduler: CheckScheduler) -> None:
+    scheduler.add("a", script("true"))
+    assert not scheduler.is_ttl("a")
+    for key in ("a", "nosuch"):
+        with pytest.raises(KeyError):
+            scheduler.ttl_update(key, "passing", "")
+
+
+async def test_what_the_listener_raises_stops_nothing(told: Ledger) -> None:
+    def listener(key: str, status: str, output: str) -> None:
+        told(key, status, output)
+        raise RuntimeError("no")
+
+    scheduler = CheckScheduler(listener, AtOnce())
+    scheduler.add("a", script("true"))
+    await told.until(lambda all_: len(all_) == 2)
+    await scheduler.stop()
+
+
+def row(status: str, output: str) -> HealthCheck:
+    return HealthCheck("n1", "db-ttl", "db ttl", status, "", output, "db", "db", None, "ttl", "", "", {}, 1, 1)
+
+
+async def test_an_alias_follows_a_check_of_this_agent(told: Ledger) -> None:
+    rows: dict[str, HealthCheck] = {}
+
+    def notify(key: str, status: str, output: str) -> None:
+        if key == "db-ttl":
+            rows[key] = row(status, output)
+        told(key, status, output)
+
+    scheduler = CheckScheduler(notify, AtOnce(), alias_view=lambda node, service_id: (rows.values(), True))
+    scheduler.add("alias", CheckDefinition(alias_service="db", service_id="web"))
+    await told.until(lambda all_: len(all_) == 1)
+    scheduler.add("db-ttl", CheckDefinition(ttl=60 * SECOND, service_id="db"))
+    scheduler.ttl_update("db-ttl", "warning", "hm")
+    await told.until(lambda all_: len(told.of("alias")) == 2)
+    scheduler.ttl_update("db-ttl", "passing", "")
+    await told.until(lambda all_: len(told.of("alias")) == 3)
+    await scheduler.stop()
+    assert told.of("alias") == [
+        ("passing", "No checks found."),
+        ("warning", 'Aliased check "db ttl" failing: hm'),
+        ("passing", "All checks passing."),
+    ]
+
+
+async def test_an_alias_of_another_node_is_looked_at_when_told(told: Ledger) -> None:
+    exists = [False]
+    scheduler = CheckScheduler(told, AtOnce(), alias_view=lambda node, service_id: ((), exists[0]))
+    scheduler.add("alias", CheckDefinition(alias_node="far", alias_service="db"))
+    await told.until(lambda all_: len(all_) == 1)
+    exists[0] = True
+    scheduler.refresh_aliases("far")
+    await told.until(lambda all_: len(all_) == 2)
+    await scheduler.stop()
+    assert told.of("alias") == [
+        ("critical", "Service db could not be found on node far"),
+        ("passing", "No checks found."),
+    ]
+
+
+async def test_first_runs_are_spread_over_the_interval(told: Ledger) -> None:
+    scheduler = CheckScheduler(told, Random(1))
+    now = asyncio.get_running_loop().time()
+    for number in range(1000):
+        scheduler.add(str(number), CheckDefinition(tcp="127.0.0.1:1", interval=3600 * SECOND))
+    offsets = sorted(due - now for due in scheduler._timetable._due.values())
+    await scheduler.stop()
+    assert 0 <= offsets[0] < 60
+    assert 3500 < offsets[-1] < 3700
+    assert 1600 < offsets[500] < 2000

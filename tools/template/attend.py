@@ -1,0 +1,108 @@
+"""Signals during a run of pyconsul-template: end in order, read the configuration again, or pass them on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sys
+from contextlib import suppress
+from signal import Signals
+from typing import Any
+
+from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.settings import Call, Settings
+from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.exits import Exit
+from pyconsul.tools.template.plan import Plan, load, make_client, make_plan, make_runner
+from pyconsul.tools.template.runner import Runner
+from pyconsul.tools.template.spec import SpecError
+
+log = logging.getLogger("template")
+
+#: What is caught; all but the kill and the reload signal and SIGTERM goes to the child.
+_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
+
+
+async def attend(call: Call, plan: Plan) -> int:
+    """Run until all is done, the child ends, or a signal ends us; returns the exit status.
+
+    Raises what `Runner.run` raises.
+    """
+    signals = _catch(plan.settings)
+    while True:
+        end = await _one_run(call, plan, signals)
+        if not isinstance(end, Plan):
+            return end
+        plan = end
+
+
+def _catch(settings: Settings) -> asyncio.Queue[Signals]:
+    signals: asyncio.Queue[Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    chosen = {settings["kill_signal"], settings["reload_signal"]} - {None}
+    for sig in {*chosen, *(Signals[name] for name in _CAUGHT)}:
+        try:
+            loop.add_signal_handler(sig, signals.put_nowait, sig)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal") from error
+    return signals
+
+
+async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals]) -> int | Plan:
+    """The exit status; or another plan, which cannot be adopted by the run that goes on."""
+    rng = random.Random()
+    client = make_client(plan.settings, rng)
+    runner = make_runner(plan, client, rng)
+    running = asyncio.ensure_future(runner.run())
+    try:
+        while True:
+            sig = await _until_signal(running, signals)
+            if sig is None:
+                return running.result()
+            if sig in (plan.settings["kill_signal"], Signals.SIGTERM):
+                print("Cleaning up...", file=sys.stderr)
+                return Exit.INTERRUPT
+            if sig != plan.settings["reload_signal"]:
+                runner.signal(sig)
+            elif (changed := _reload(call)) is not None:
+                if changed.base != plan.base:
+                    return changed
+                plan = changed
+                runner.adopt(plan.renderings())
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await running
+        await _stop(runner, signals)
+        await client.close()
+
+
+async def _until_signal(running: asyncio.Future[Any], signals: asyncio.Queue[Signals]) -> Signals | None:
+    """The next signal, or None when the run has ended."""
+    got = asyncio.ensure_future(signals.get())
+    try:
+        waited: list[asyncio.Future[Any]] = [running, got]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        return got.result() if got.done() else None
+    finally:
+        got.cancel()
+
+
+async def _stop(runner: Runner, signals: asyncio.Queue[Signals]) -> None:
+    """End what was started, in order; a second signal to end cuts the grace period short."""
+    stopping = asyncio.ensure_future(runner.stop())
+    while (sig := await _until_signal(stopping, signals)) is not None:
+        if sig in (Signals.SIGTERM, Signals.SIGINT):
+            runner.signal(Signals.SIGKILL)
+    stopping.result()
+
+
+def _reload(call: Call) -> Plan | None:
+    """Read configuration and templates again; bad ones are reported, and the old ones stay (None)."""
+    print("Reloading configuration...", file=sys.stderr)
+    try:
+        return make_plan(load(call))
+    except (ConfigError, SpecError, TemplateError) as error:
+        log.error("%s; configuration and templates stay as they are", error)
+        return None

@@ -1,0 +1,55 @@
+"""Names in other cases: `FirstName`, `first_name`, `first-name`."""
+
+from __future__ import annotations
+
+import re
+
+# Digits belong to the word before them (`bld4`) unless small letters follow: then they begin a word (`3rd`).
+_TAIL = r"(?:\d+(?![a-z\d]))?"
+_WORD = re.compile(
+    rf"\d+(?:[a-z]+\d+)*[a-z]+{_TAIL}|[A-Z]+(?=[A-Z][a-z])|[A-Z]+{_TAIL}(?![a-z])|[A-Z]?[a-z]+{_TAIL}|\d+|[^\W\d_]+|."
+)
+_CONNECTOR = re.compile(r"[-_\s]")
+
+
+def _lowercase(text: str, connector: str) -> str:
+    chunks = _CONNECTOR.split(text)
+    return connector.join(connector.join(_WORD.findall(chunk)).lower() for chunk in chunks)
+
+
+def snakecase(text: str) -> str:
+    """`HTTPServer` → `http_server`."""
+    return _lowercase(text, "_")
+
+
+def kebabcase(text: str) -> str:
+    """`HTTPServer` → `http-server`."""
+    return _lowercase(text, "-")
+
+
+def camelcase(text: str) -> str:
+    """`http_server` → `HttpServer`. Connectors at both ends stay, and all but one of those between words."""
+    start = re.match(r"[-_\s]*", text)
+    end = re.search(r"[-_\s]*$", text)
+    assert start is not None
+    assert end is not None
+    if start.end() == len(text):
+        return text
+    inner = text[start.end() : end.start()]
+    parts = re.split(r"([-_\s]+)", inner)
+    joined = "".join(part[:-1] if i % 2 else _capitalized(part) for i, part in enumerate(parts))
+    return start.group() + joined + end.group()
+
+
+def _capitalized(word: str) -> str:
+    """A capital letter first; capitals that follow at once become small if the word began with one."""
+    first, rest = word[0], word[1:]
+    if first.isupper():
+        rest = re.sub(r"^[^\W\d_]+", _lower_capitals, rest)
+    return first.upper() + rest
+
+
+def _lower_capitals(match: re.Match[str]) -> str:
+    letters = match.group()
+    count = next((i for i, letter in enumerate(letters) if not letter.isupper()), len(letters))
+    return letters[:count].lower() + letters[count:]

@@ -1,0 +1,101 @@
+"""The program pyconsul-template: render templates out of Consul, and again when what they show has changed.
+
+Exit status: see `Exit`; with a child process, the child's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.settings import Call, Settings, UsageError, parse_flags, render_help
+from pyconsul.tools.template.exits import Exit
+from pyconsul.tools.template.options import OPTIONS
+
+_USAGE = """Usage: pyconsul-template [options]
+
+  Renders templates with services, nodes and keys out of Consul, and again whenever these change:
+
+      pyconsul-template -template haproxy.cfg.j2:/etc/haproxy/haproxy.cfg -exec-reload
+      pyconsul-template -template 'nginx.ctmpl:/etc/nginx/nginx.conf:systemctl reload nginx'
+      pyconsul-template -once -dry -template in.j2:out"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script; returns the exit status."""
+    try:
+        call = parse_flags(OPTIONS, sys.argv[1:] if argv is None else argv)
+        if call.help:
+            print(render_help(_USAGE, OPTIONS), end="")
+            return Exit.OK
+        if call.tree.get("version"):
+            print(f"pyconsul-template v{_version()}")
+            return Exit.OK
+        if call.arguments:
+            raise UsageError(f"unexpected argument {call.arguments[0]!r}: all that is to be done is said by flags")
+    except UsageError as error:
+        return _fail(f"{error} (-h shows all flags)", Exit.USAGE)
+    return _start(call)
+
+
+def _start(call: Call) -> int:
+    from pyconsul.tools.consul import ConsulError
+    from pyconsul.tools.supervise import SpawnError
+    from pyconsul.tools.template.commands import CommandError
+    from pyconsul.tools.template.evaluate import TemplateError
+    from pyconsul.tools.template.plan import load
+    from pyconsul.tools.template.render import RenderError
+    from pyconsul.tools.template.runner import Refused
+    from pyconsul.tools.template.spec import SpecError
+
+    try:
+        settings = load(call)
+        with _pid_file(settings["pid_file"]):
+            return _run(call, settings)
+    except ConfigError as error:
+        return _fail(str(error), Exit.CONFIG)
+    except (SpecError, TemplateError, RenderError, CommandError, ConsulError, SpawnError, Refused) as error:
+        return _fail(str(error), Exit.RUN)
+
+
+def _run(call: Call, settings: Settings) -> int:
+    import asyncio
+
+    from pyconsul.tools.template.attend import attend
+    from pyconsul.tools.template.plan import make_plan
+
+    plan = make_plan(settings)
+    return Exit.OK if settings["parse_only"] else asyncio.run(attend(call, plan))
+
+
+@contextlib.contextmanager
+def _pid_file(path: str) -> Iterator[None]:
+    if not path:
+        yield
+        return
+    try:
+        Path(path).write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise ConfigError(f"cannot write the PID file: {error}") from error
+    try:
+        yield
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _fail(text: str, status: Exit) -> int:
+    print(f"pyconsul-template: {text}", file=sys.stderr)
+    return status
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("pyconsul")
+    except PackageNotFoundError:
+        return "unknown"

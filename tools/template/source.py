@@ -1,0 +1,19 @@
+"""Reading a template's text."""
+
+from __future__ import annotations
+
+from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.spec import Spec
+
+
+def read_source(spec: Spec) -> str:
+    """The contents, or the text of the source, with its line ends as they are. Raises TemplateError."""
+    if spec.contents is not None:
+        return spec.contents
+    try:
+        with open(spec.source, encoding="utf-8", newline="") as source:
+            return source.read()
+    except OSError as error:
+        raise TemplateError(f"cannot read the template {spec.source}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"cannot read the template {spec.source}: it is no UTF-8: {error.reason}") from error
