@@ -34,8 +34,7 @@ async def start(config: Config, catalog: Store, writer: Writer, stack: AsyncExit
     rng = random.Random()
     kept, keeper = _keeper(config, stack)
     stack.push_async_callback(keeper.stop)
-    local = LocalState()
-    stack.callback(local.watches.close)
+    local = LocalState(catalog.watches)
     syncer = Syncer(local, member(config), catalog, writer.commit, rng)
     stack.push_async_callback(syncer.stop)
 

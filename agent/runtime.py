@@ -14,6 +14,7 @@ import uvloop
 
 from pyconsul.agent import listen, own
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.dns_query import query_executor
 from pyconsul.agent.control import AgentControl
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
@@ -33,7 +34,7 @@ from pyconsul.agent.session_clock import SessionClock
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.sync.load import FileDefinitionError
-from pyconsul.agent.sync.tokens import AgentTokens
+from pyconsul.agent.token_file import agent_tokens
 
 log = logging.getLogger("agent")
 
@@ -94,15 +95,19 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     sessions.start()
     stack.callback(sessions.stop)
     agent = await own.start(config, store, writer, stack)
-    tokens = AgentTokens(config.acl.tokens)
+    tokens = agent_tokens(config)
     control = AgentControl(config, agent, tokens, stop)
     events = Events(store.watches)
-    context = Context(config, store, store.watches, writer.commit, sessions, agent, tokens, control, events)
+    context = Context(
+        config, store, store.watches, writer.commit, writer.replace, sessions, agent, tokens, control, events
+    )
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
     await server.start()
     stack.push_async_callback(server.stop)
-    dns_server = DNSServer(Responder(store, store.watches, settings_of(config)), *dns_sockets)
+    ask = query_executor(store, config.node_name, config.datacenter, context.rng)
+    responder = Responder(store, store.watches, settings_of(config), execute_query=ask)
+    dns_server = DNSServer(responder, *dns_sockets)
     await dns_server.start()
     stack.push_async_callback(dns_server.stop)
     return control

@@ -41,5 +41,10 @@ class HelpRequested(Exception):
 
 
 def during(doing: str, error: CliError) -> CliError:
-    """The same error, with what was being done in front: `Error retrieving members: Unexpected response code …`."""
+    """The same error, with what was being done in front: `Error retrieving members: Unexpected response code …`.
+
+    That the agent does not answer, or that a flag is wrong, has nothing to do with what was being done.
+    """
+    if isinstance(error, Unreachable | UsageError):
+        return error
     return CliError(f"{doing}: {error}", error.status)

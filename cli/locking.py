@@ -147,6 +147,15 @@ class Semaphore(Holdable):
         """Contend, then enter the list as soon as it has a place."""
         if not self._put(self._prefix + self._session, {"acquire": self._session, "flags": str(SEMAPHORE_FLAGS)}):
             raise CliError(f"Failed to make a contender entry below {self._prefix}", Status.CONFLICT)
+        entered = False
+        try:
+            entered = self._enter(deadline)
+        finally:
+            if not entered:
+                self._delete(self._prefix + self._session, {})
+        return entered
+
+    def _enter(self, deadline: Deadline) -> bool:
         index = 0
         while True:
             entries, index = self._list(index, deadline.left(_WAIT))
@@ -156,7 +165,6 @@ class Semaphore(Holdable):
             if len(holders) < self._limit:
                 index = 0  # somebody else wrote the list first
             if not deadline.left(_WAIT):
-                self._delete(self._prefix + self._session, {})
                 return False
 
     def holds(self, entry: Entry | None) -> bool:

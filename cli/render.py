@@ -80,7 +80,9 @@ def _terminal_table(context: Context, headers: Sequence[str], rows: Sequence[Seq
     context.stdout.flush()
     stream = io.TextIOWrapper(context.stdout, encoding="utf-8", errors="surrogateescape", write_through=True)
     try:
-        shown = Table(*headers, box=SIMPLE_HEAD if headers else None, show_header=bool(headers), pad_edge=False)
+        shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+        for header in headers:
+            shown.add_column(header, overflow="fold")  # never cut anything off: addresses and IDs get copied
         for row in rows:
             shown.add_row(*(Text(cell) for cell in row))
         Console(file=stream, force_terminal=True, no_color="NO_COLOR" in context.environ).print(shown)

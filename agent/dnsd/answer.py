@@ -103,9 +103,9 @@ def answer(question: Question, known: Knowledge, room: Room = UNLIMITED) -> Repl
     room may be packed; what does not fit is for the caller to cut."""
     reply = Reply()
     settings = known.settings
-    if question.labels and question.labels[-1] == "arpa":
-        return _reverse(question, known, reply)
     zone = zone_of(question.labels, settings)
+    if zone is None and question.labels and question.labels[-1] == "arpa":
+        return _reverse(question, known, reply)
     if zone is None:
         reply.rcode, reply.refused = REFUSED, True
         return reply

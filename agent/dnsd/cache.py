@@ -17,7 +17,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 ORDERINGS = 16  # orderings of an answer
-ROUNDS = 4  # how often each is used before one is made anew
+ROUNDS = 2  # how often each is used before one is made anew
 
 
 class Orderings:
@@ -54,20 +54,25 @@ class Kept(Generic[K, V]):
     """Values by key, each until one of its topics changes or room is needed (the oldest go first)."""
 
     def __init__(self, watches: Watches, limit: int) -> None:
-        """`limit` is how many values are kept."""
+        """`limit` is what the sizes of the values come to at most."""
         self.values: dict[K, V] = {}
         self._watches, self._limit = watches, limit
+        self._size = 0
+        self._sizes: dict[K, int] = {}
         self._topics: dict[K, tuple[str, ...]] = {}
         self._users: dict[str, dict[K, None]] = {}
         self._listeners: dict[str, Callable[[], None]] = {}
 
-    def put(self, key: K, value: V, topics: Iterable[str]) -> None:
-        """Keep a value."""
-        if key in self.values:
-            self.drop(key)
-        elif len(self.values) >= self._limit:
+    def put(self, key: K, value: V, topics: Iterable[str], size: int) -> None:
+        """Keep a value; one that is larger than a quarter of all room is not kept."""
+        self.drop(key)
+        if size > self._limit // 4:
+            return
+        while self._size + size > self._limit:
             self.drop(next(iter(self.values)))
         self.values[key] = value
+        self._sizes[key] = size
+        self._size += size
         self._topics[key] = topics = tuple(topics)
         for topic in topics:
             users = self._users.get(topic)
@@ -80,6 +85,7 @@ class Kept(Generic[K, V]):
     def drop(self, key: K) -> None:
         """Keep a value no longer."""
         self.values.pop(key, None)
+        self._size -= self._sizes.pop(key, 0)
         for topic in self._topics.pop(key, ()):
             users = self._users.get(topic)
             if users is not None:

@@ -146,9 +146,11 @@ def _weight(service: NodeService, checks: Iterable[HealthCheck]) -> int:
 
 def texts(meta: Mapping[str, str] | None) -> tuple[bytes, ...]:
     """TXT data of a node's meta data (RFC 1464, `key=value`); a key that starts with `rfc1035-` gives its value alone."""
+    if not meta:
+        return ()
     return tuple(
         text_data(value if key.lower().startswith("rfc1035-") else _rfc1464(key, value))
-        for key, value in sorted((meta or {}).items())
+        for key, value in sorted(meta.items())
     )
 
 

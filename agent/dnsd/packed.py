@@ -33,11 +33,14 @@ class Packed(msgspec.Struct, frozen=True):
 
 
 class Room(msgspec.Struct, frozen=True):
-    """What an answer may take: records, and bytes behind the question.  When there are more records than `most`,
-    the bytes count as if names were not compressed."""
+    """What an answer may take: records, and bytes behind the question; without bytes nothing is packed.
+
+    spelled: when there are too many records, the bytes count as if names were not compressed.
+    """
 
     most: int
     space: int
+    spelled: bool = False
 
 
 class Item(NamedTuple):
@@ -80,20 +83,29 @@ def packs(kind: int) -> bool:
 
 
 def pack(items: Sequence[Item], name: bytes, suffix: bytes, room: Room, chance: Callable[[], float]) -> Packed | None:
-    """Pack prepared records into an answer to a question by name, in an order of chance; None when it does not fit."""
+    """Pack prepared records into an answer to a question by name, in an order of chance and cut to the room.
+
+    None when not even one fits, when it would be too long for pointers, or when only texts are too much.
+    """
     cut = len(items) > room.most
-    items = some(items, room.most, chance)
-    if items and items[0].stem:
-        packed = _pack_srv(items, HEADER.size + len(name) + 4, suffix, cut)
-        spelled = _spelled(items, len(name), len(suffix)) if cut else 0
-    else:
-        packed = Packed(len(items), b"".join([item.front for item in items]), 0, b"", cut)
-        spelled = len(packed.answer) + len(items) * (len(name) - len(TO_QUESTION)) if cut else 0
-    size = max(spelled, len(packed.answer) + len(packed.additional))
-    return packed if size <= min(room.space, _POINTABLE - HEADER.size - len(name) - 4) else None
+    chosen = some(items, room.most, chance)
+    start = HEADER.size + len(name) + 4
+    if not (cut and room.spelled):
+        packed = _join(chosen, start, suffix, cut)
+        if packed is None or len(packed.answer) + len(packed.additional) <= room.space:
+            return packed
+    keep = _fitting(chosen, len(name) if cut and room.spelled else 0, len(suffix), room.space)
+    cut = cut or keep < len(chosen)
+    return _join(chosen[:keep], start, suffix, cut) if keep and cut else None
 
 
-def _pack_srv(items: Sequence[Item], start: int, suffix: bytes, cut: bool) -> Packed:
+def _join(items: Sequence[Item], start: int, suffix: bytes, cut: bool) -> Packed | None:
+    fronts = [item.front for item in items]
+    if not items or not items[0].stem:
+        return Packed(len(items), b"".join(fronts), 0, b"", cut)
+    answer = suffix.join(fronts) + suffix
+    if start + len(answer) > _POINTABLE:
+        return None
     parts: list[bytes] = []
     add = parts.append
     seen: set[bytes] = set()
@@ -109,15 +121,20 @@ def _pack_srv(items: Sequence[Item], start: int, suffix: bytes, cut: bool) -> Pa
                 count += len(texts)
                 parts.extend([target + text for text in texts])
         at += len(front) + more
-    answer = suffix.join([item.front for item in items]) + suffix
     return Packed(len(items), answer, count, b"".join(parts), cut)
 
 
-def _spelled(items: Sequence[Item], name: int, suffix: int) -> int:
-    """How many bytes the records take when all names are written out."""
-    answer = sum(len(item.front) + suffix + name - len(TO_QUESTION) for item in items)
-    rests = {item.stem: len(item.rest) for item in items}
-    return answer + sum(len(stem) + suffix + rest for stem, rest in rests.items())
+def _fitting(items: Sequence[Item], name: int, suffix: int, space: int) -> int:
+    """How many of the items fit without their texts.  `name`: the length of the owner when it is written out, else 0."""
+    seen: set[bytes] = set()
+    for number, (front, stem, rest, _) in enumerate(items):
+        space -= len(front) + (suffix if stem else 0) + (name - len(TO_QUESTION) if name else 0)
+        if stem and stem not in seen:
+            seen.add(stem)
+            space -= len(rest) + (len(stem) + suffix if name else len(TO_QUESTION))
+        if space < 0:
+            return number
+    return len(items)
 
 
 def some(items: Sequence[T], most: int, chance: Callable[[], float]) -> list[T]:

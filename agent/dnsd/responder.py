@@ -12,7 +12,7 @@ from functools import partial
 
 from pyconsul.agent.dnsd import encode, trim
 from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
-from pyconsul.agent.dnsd.cache import Kept, Orderings
+from pyconsul.agent.dnsd.cache import ORDERINGS, Kept, Orderings
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.question import Malformed, Question, parse
 from pyconsul.agent.dnsd.recursors import Recursors
@@ -24,9 +24,11 @@ from pyconsul.agent.state import topics
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.watch import Watches
 
-ANSWERS = 20_000  # cached questions of a protocol
+ANSWERS = 64 << 20  # bytes of the cached answers of a protocol
+OVERHEAD = 1000  # bytes that a cached answer takes beside its orderings
 ASKED_ONCE = 50_000  # questions that are remembered, to cache their answers when they come again
-SERVICES = 4_096  # services whose digested instances are kept
+INSTANCES = 50_000  # digested instances that are kept
+FEW = 4  # instances that are digested as quickly as kept
 LARGEST_KEY = 512  # bytes of a question that may be cached
 
 log = logging.getLogger("agent.dns")
@@ -61,7 +63,7 @@ class Responder:
         self._execute_query, self._sight = execute_query, sight or Sight()
         self._rng = rng or random.Random()
         self.answers: dict[bool, Kept[bytes, Orderings]] = {udp: Kept(watches, ANSWERS) for udp in (True, False)}
-        self._services: Kept[str, Service] = Kept(watches, SERVICES)
+        self._services: Kept[str, Service] = Kept(watches, INSTANCES)
         self._once: dict[bytes, None] = {}
         self._recursors = Recursors(settings, self._rng)
 
@@ -108,10 +110,9 @@ class Responder:
             self._remember(packet[2:], question, udp, source, reply, wire)
         return wire
 
-    def _answer(
-        self, question: Question, udp: bool, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None
-    ) -> Reply:
-        known = Knowledge(
+    def knowledge(self, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None) -> Knowledge:
+        """What an answer to a client at an IP address is made of, now."""
+        return Knowledge(
             self._view,
             self.settings,
             self._rng.random,
@@ -122,14 +123,19 @@ class Responder:
             resolved,
             source,
         )
-        return answer(question, known, trim.room_for(question, udp, self.settings))
+
+    def _answer(
+        self, question: Question, udp: bool, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None
+    ) -> Reply:
+        room = trim.room_for(question, udp, self.settings)
+        return answer(question, self.knowledge(source, resolved), room)
 
     def _service(self, name: str) -> Service:
         known = self._services.values.get(name)
         if known is None:
             known = service_of(self._view, name, self.settings, self._sight)
-            if known.found:
-                self._services.put(name, known, (topics.of_service(name),))
+            if len(known.found) > FEW:
+                self._services.put(name, known, (topics.of_service(name),), len(known.found))
         return known
 
     def _remember(self, asked: bytes, question: Question, udp: bool, source: str, reply: Reply, wire: bytes) -> None:
@@ -141,7 +147,8 @@ class Responder:
                 self._once[asked] = None
             return
         make = partial(self._again, question, udp, source) if reply.varied else None
-        self.answers[udp].put(asked, Orderings(wire, make), reply.topics)
+        size = OVERHEAD + len(asked) + len(wire) * (ORDERINGS if make is not None else 1)
+        self.answers[udp].put(asked, Orderings(wire, make), reply.topics, size)
 
     def _again(self, question: Question, udp: bool, source: str) -> bytes:
         return encode.encode(self._answer(question, udp, source), question, self.settings, udp)

@@ -29,7 +29,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         cached = self._cached.get(data[2:])
-        if cached is not None and cached.ready:
+        if cached is not None and cached.ready:  # the shortest way: what is asked most is answered here
             self._send(data[:2] + cached.ready.pop(), addr)
             return
         found = self._responder.respond(data, True, addr[0])

@@ -91,8 +91,8 @@ def recursor(text: str) -> tuple[str, int]:
     """The (host, port) of `8.8.8.8`, `8.8.8.8:53`, `::1` or `[::1]:53`.  Raises ValueError when it is none of these."""
     host, port = text, "53"
     if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port.removeprefix(":") or "53"
+        host, closed, port = text[1:].partition("]")
+        port = port.removeprefix(":") if port or not closed else "53"
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     ipaddress.ip_address(host)

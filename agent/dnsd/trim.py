@@ -1,7 +1,7 @@
 """Cuts answers to what a client can receive: record limits and sizes of UDP, and the 64 KiB of TCP.
 
-Consul's rules: without EDNS an answer has at most `udp_answer_limit` records and is measured as if names were not
-compressed; otherwise its size decides.  At least one record stays.  TC is set only with `enable_truncate`.
+Consul's rules: without EDNS an answer has at most `udp_answer_limit` records, and one that has more is measured as if
+names were not compressed; otherwise its size decides.  At least one record stays.  TC is set only with `enable_truncate`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pyconsul.agent.dnsd.packed import Room
 from pyconsul.agent.dnsd.question import Question
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import CNAME, HEADER, SRV, Record, kind_of
+from pyconsul.agent.dnsd.wire import AAAA, CNAME, HEADER, SRV, A, Record, kind_of
 
 PLAIN_SIZE = 512  # bytes of an answer over UDP without EDNS (RFC 1035, section 4.2.1)
 UDP_SIZE = 65535 - 68  # bytes that a datagram can have at most
@@ -28,16 +28,8 @@ def room(question: Question, udp: bool) -> int:
     """How many bytes the client can receive."""
     if not udp:
         return TCP_SIZE
-    asked = question.edns.size if question.edns is not None else 0
-    return min(max(asked, PLAIN_SIZE), UDP_SIZE)
-
-
-def cap(question: Question, udp: bool, settings: Settings) -> int:
-    """How many records an answer can have at most; when there are more, it is cut."""
-    if not udp:
-        return TCP_SRV_ANSWERS if question.kind == SRV else TCP_ANSWERS
-    space = room(question, udp)
-    return max(0, min(MOST_ANSWERS, settings.udp_answer_limit)) if space == PLAIN_SIZE else space // _SMALLEST
+    size = question.edns.size if question.edns is not None else PLAIN_SIZE
+    return PLAIN_SIZE if size <= PLAIN_SIZE else min(size, UDP_SIZE)
 
 
 def limit(question: Question, udp: bool) -> int:
@@ -45,21 +37,31 @@ def limit(question: Question, udp: bool) -> int:
     return room(question, udp) - (_UDP_HEADER if udp else 0)
 
 
+def cap(kind: int, udp: bool, size: int, settings: Settings) -> int:
+    """How many records an answer to a client with room for `size` bytes can have; when there are more, it is cut."""
+    if not udp:
+        return TCP_SRV_ANSWERS if kind == SRV else TCP_ANSWERS
+    return max(0, min(MOST_ANSWERS, settings.udp_answer_limit)) if size == PLAIN_SIZE else size // _SMALLEST
+
+
 def room_for(question: Question, udp: bool, settings: Settings) -> Room:
     """What an answer's records may take.  Nothing may be packed when names are not to be compressed."""
+    size = room(question, udp)
     opt_size = question.edns.answer_size if question.edns is not None else 0
-    space = 0 if settings.disable_compression else limit(question, udp) - HEADER.size - len(question.wire) - opt_size
-    return Room(cap(question, udp, settings), space)
+    space = size - (_UDP_HEADER if udp else 0) - HEADER.size - len(question.wire) - opt_size
+    most = cap(question.kind, udp, size, settings)
+    return Room(most, 0 if settings.disable_compression else space, udp and size == PLAIN_SIZE)
 
 
 def trim(reply: Reply, question: Question, udp: bool, settings: Settings) -> None:
     """Cut a reply that has too many records, or is too long, and note that something was left out."""
     before = len(reply.answer)
     compressed = not settings.disable_compression
-    most = cap(question, udp, settings)
+    size = room(question, udp)
+    most = cap(question.kind, udp, size, settings)
     if before > most:
         _keep(reply, most)
-        if udp:
+        if udp and size == PLAIN_SIZE:
             compressed = False
     opt_size = question.edns.answer_size if question.edns is not None else 0
     space = limit(question, udp) - HEADER.size - len(question.wire) - opt_size
@@ -79,10 +81,11 @@ def _keep(reply: Reply, count: int) -> None:
 
 
 def _index(records: Sequence[Record]) -> dict[bytes, Record]:
-    """The first record of each owner, whose name is in lower case."""
+    """The first address or alias of each owner, whose name is in lower case."""
     index: dict[bytes, Record] = {}
     for item in records:
-        index.setdefault(item[0].lower(), item)
+        if kind_of(item) in (A, AAAA, CNAME):
+            index.setdefault(item[0].lower(), item)
     return index
 
 

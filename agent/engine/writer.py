@@ -11,8 +11,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.state.draft import Changeset, Draft
@@ -22,6 +22,16 @@ T = TypeVar("T")
 Operation: TypeAlias = Callable[[Draft], T]
 BATCH = 256  # operations in one commit, so that none waits long for the others
 
+
+class Replacement(NamedTuple):
+    """Another state, (table name, row) each, and the index it was written up to."""
+
+    rows: Sequence[tuple[str, Any]]
+    index: int
+
+
+Work: TypeAlias = Operation[Any] | Replacement
+
 log = logging.getLogger("agent.writer")
 
 
@@ -30,7 +40,7 @@ class Writer:
 
     def __init__(self, store: Store, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self._store, self._engine, self._clock = store, engine, clock
-        self._waiting: deque[tuple[Operation[Any], asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[Work, asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
 
@@ -39,8 +49,20 @@ class Writer:
 
         Raises what the operation raised (then nothing of it was written), or EngineError.
         """
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((operation, done))
+        answer: T = await self._enqueue(operation)
+        return answer
+
+    async def replace(self, rows: Sequence[tuple[str, Any]], index: int) -> int:
+        """Put another state in place of all there is, once what waits is written; the index that it stands at from now on.
+
+        Nothing changes when it fails.  Raises EngineError.  A caller that goes away does not stop what was begun.
+        """
+        new_index: int = await self._enqueue(Replacement(rows, index))
+        return new_index
+
+    async def _enqueue(self, work: Work) -> Any:
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write())
         return await done
@@ -51,9 +73,30 @@ class Writer:
             await asyncio.wait([self._task])
 
     async def _write(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            await self._write_batch(batch)
+        waiting = self._waiting
+        while waiting:
+            batch: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
+            while waiting and len(batch) < BATCH:
+                work, done = waiting.popleft()
+                if isinstance(work, Replacement):
+                    await self._write_batch(batch)
+                    await self._replace(work, done)
+                    break
+                batch.append((work, done))
+            else:
+                await self._write_batch(batch)
+
+    async def _replace(self, new: Replacement, done: asyncio.Future[Any]) -> None:
+        index = max(self._store.index, new.index) + 1  # indexes never fall, so that blocking queries see the change
+        try:
+            await self._engine.replace(new.rows, index)
+        except Exception as error:
+            if not done.done():
+                done.set_exception(error)
+            return
+        self._store.replace(new.rows, index)
+        if not done.done():
+            done.set_result(index)
 
     async def _write_batch(self, batch: list[tuple[Operation[Any], asyncio.Future[Any]]]) -> None:
         draft = Draft(self._store)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any, TypeAlias
+
+#: Gives the texts of a pattern's groups in the first match, the whole match first; nothing without a match.
+Groups: TypeAlias = Callable[[str], Sequence[str]]
 
 # What RE2 calls a fault, and what Go calls it.
 FAULTS = {
@@ -25,15 +29,32 @@ class RegexpError(ValueError):
 @lru_cache(maxsize=256)
 def compile_regexp(pattern: str) -> Callable[[str], bool]:
     """A function that says whether a text has a match anywhere in it; raises RegexpError."""
+    search = _searcher(pattern)
+    return lambda text: search(text) is not None
+
+
+@lru_cache(maxsize=256)
+def compile_groups(pattern: str) -> Groups:
+    """A function that gives what a pattern's groups match in a text, "" for one without a part in it; raises RegexpError."""
+    search = _searcher(pattern)
+
+    def groups(text: str) -> Sequence[str]:
+        found = search(text)
+        return (found[0], *(group or "" for group in found.groups())) if found is not None else ()
+
+    return groups
+
+
+def _searcher(pattern: str) -> Callable[[str], Any]:
     import re2
 
     options = re2.Options()
     options.log_errors = False
     try:
-        search = re2.compile(pattern, options).search
+        search: Callable[[str], Any] = re2.compile(pattern, options).search
     except (re2.error, UnicodeEncodeError) as error:
         raise RegexpError(f"error parsing regexp: {_go_text(error)}") from None
-    return lambda text: search(text) is not None
+    return search
 
 
 def _go_text(error: Exception) -> str:

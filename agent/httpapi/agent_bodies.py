@@ -85,10 +85,8 @@ def service_definition(body: ServiceBody, token: str) -> ServiceDefinition:
         tagged_addresses={tag: ServiceAddress(one.address, one.port) for tag, one in body.tagged_addresses.items()},
         socket_path=body.socket_path,
     )
-    objects = [(one, "Checks") for one in _list_of_checks(body.checks)]
-    # Consul's order: the list first.
-    if body.check is not None:
-        objects.append((body.check, "Check"))
+    objects = [] if body.check is None else [(body.check, "Check")]
+    objects += [(one, "Checks") for one in _list_of_checks(body.checks)]
     checks = []
     for value, key in objects:
         if not isinstance(value, dict):

@@ -32,7 +32,7 @@ async def register(context: Context, request: Request) -> Answer:
         raise HTTPError(error.status, error.text) from None
     if definition.service_id and definition.service_id not in context.agent.local.services:
         raise not_found(f'ServiceID "{definition.service_id}" does not exist')
-    await context.agent.register_check(definition)
+    await context.agent.register_check(definition, request.token)
     return EMPTY
 
 

@@ -88,5 +88,8 @@ def set_token(context: Context, request: Request) -> Answer:
     name = NAMES.get(request.tail)
     if name is None:
         raise not_found(f'Token "{request.tail}" is unknown')
-    context.tokens.set(name, body.token)
+    try:
+        context.tokens.set(name, body.token)
+    except OSError as error:
+        raise server_error(f"the token cannot be kept: {error.strerror}") from None
     return EMPTY

@@ -15,7 +15,8 @@ from pyconsul.agent.state.watch import Watches
 
 BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
 END = ""  # no line of a log
-TOPIC = "agent/monitor"  # nothing ever changes here, so a listener is called when the agent ends
+# Nothing changes here by itself: a listener is called when everything may have changed, and when the agent ends.
+TOPIC = "agent/monitor"
 
 
 def monitor(context: Context, request: Request) -> Answer:
@@ -38,7 +39,10 @@ async def _lines(watches: Watches, level: str, as_json: bool) -> AsyncIterator[b
             queue.put_nowait(line)
 
     def end() -> None:
-        queue.put_nowait(END)
+        if watches.closed:
+            queue.put_nowait(END)
+        else:
+            watches.add(end, (TOPIC,))
 
     # Lines may come from any thread.
     subscriber = logs.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)

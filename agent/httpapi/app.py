@@ -75,9 +75,9 @@ class App:
         return self._finish(handled, route, request)
 
     def _handle(self, route: Route, request: Request) -> Handled | Awaitable[Handled]:
-        if request.method == "OPTIONS":
+        if request.method == "OPTIONS" and route.methods:
             return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
-        if request.method not in route.methods:
+        if route.methods and request.method not in route.methods:
             raise method_not_allowed(request.method, route.methods)
         if request.query and route.reads:
             _check_options(request, self.context.config.datacenter)
@@ -133,7 +133,7 @@ class App:
 def _failure(error: Exception, route: Route, request: Request) -> Answer:
     if isinstance(error, HTTPError):
         headers = (*TEXT, *error.headers)
-        if route.meta_on_error and error.status in (403, 500):
+        if route.meta_on_error and request.method == "GET" and error.status in (403, 500):
             headers = (*headers, *UNKNOWN_LEADER)
         return Answer(error.status, error.text.encode(), headers)
     if isinstance(error, Refused | EngineError):

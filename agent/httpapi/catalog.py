@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyconsul.agent.httpapi.answer import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
+from pyconsul.agent.httpapi.near import Order
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering, node_meta
 from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices, flatten
@@ -23,8 +24,14 @@ def list_nodes(context: Context, request: Request) -> Query:
     """The nodes, by name."""
     meta = node_meta(request)
     select = filtering(request, Node)
+    order = Order[Node](context, request, lambda node: node.node)
     view = context.view
-    return Query(lambda: Result(select(nodes.all_nodes(view, meta)), view.index_of("nodes"), ("nodes",)))
+
+    def read() -> Result:
+        rows = order(select(nodes.all_nodes(view, meta)))
+        return Result(rows, view.index_of("nodes"), ("nodes",), cacheable=order.keeps)
+
+    return Query(read)
 
 
 def list_services(context: Context, request: Request) -> Query:
@@ -62,6 +69,7 @@ def list_instances(context: Context, request: Request) -> Query:
         raise bad_request("Missing service name")
     tags, meta = request.multi("tag"), node_meta(request)
     select = filtering(request, CatalogService)
+    order = Order[CatalogService](context, request, lambda instance: instance.node)
     view = context.view
 
     def read() -> Result:
@@ -70,8 +78,8 @@ def list_instances(context: Context, request: Request) -> Query:
         exists = bool(rows)
         if tags or meta:
             rows = [row for row in services.instances(view, name, tags) if not meta or _node_has(context, row, meta)]
-        found = select([flatten(*pair) for pair in services.with_nodes(view, rows)])
-        return Result(found, index, topics.watching(name, exists), cacheable=exists)
+        found = order(select([flatten(*pair) for pair in services.with_nodes(view, rows)]))
+        return Result(found, index, topics.watching(name, exists), cacheable=exists and order.keeps)
 
     return Query(read)
 

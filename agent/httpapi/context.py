@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.events import Events
@@ -24,6 +25,12 @@ class Commit(Protocol):
     def __call__(self, operation: Callable[[Draft], T], /) -> Awaitable[T]: ...
 
 
+class Replace(Protocol):
+    """Puts another state in place of all there is; see `engine.writer`."""
+
+    def __call__(self, rows: Sequence[tuple[str, Any]], index: int, /) -> Awaitable[int]: ...
+
+
 class SessionClock(Protocol):
     """Ends sessions that are not renewed; see `agent.session_clock`."""
 
@@ -39,9 +46,11 @@ class Context:
     view: View
     watches: Watches
     commit: Commit
+    replace: Replace
     session_clock: SessionClock
     agent: LocalAgent
     tokens: AgentTokens
     control: Control
     events: Events
     rng: random.Random = field(default_factory=random.Random)
+    started: float = field(default_factory=time.time)  # Unix seconds

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pyconsul.agent.httpapi.answer import Query, Result
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
+from pyconsul.agent.httpapi.near import Order
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering, node_meta
 from pyconsul.agent.model.catalog import CheckServiceNode
@@ -22,6 +23,7 @@ def list_instances(context: Context, request: Request) -> Query:
         raise bad_request("Missing service name")
     tags, meta, passing = request.multi("tag"), node_meta(request), _passing(request)
     select = filtering(request, CheckServiceNode)
+    order = Order[CheckServiceNode](context, request, lambda one: one.node.node)
     view = context.view
 
     def read() -> Result:
@@ -33,7 +35,7 @@ def list_instances(context: Context, request: Request) -> Query:
         if passing:
             found = [one for one in found if all(check.status == PASSING for check in one.checks)]
         index = services.index_of_service(view, name, exists)
-        return Result(select(found), index, topics.watching(name, exists), cacheable=exists)
+        return Result(order(select(found)), index, topics.watching(name, exists), cacheable=exists and order.keeps)
 
     return Query(read)
 
@@ -76,6 +78,7 @@ def list_state(context: Context, request: Request) -> Query:
 def _checks(context: Context, request: Request, find: Callable[[], list[HealthCheck]]) -> Query:
     meta = node_meta(request)
     select = filtering(request, HealthCheck)
+    order = Order[HealthCheck](context, request, lambda check: check.node)
     view = context.view
     depends = ("checks", "nodes") if meta else ("checks",)
 
@@ -85,6 +88,6 @@ def _checks(context: Context, request: Request, find: Callable[[], list[HealthCh
             rows = [
                 row for row in rows if (node := view[NODES].get(row.node.lower())) and nodes.has_meta(node.meta, meta)
             ]
-        return Result(select(rows), view.index_of(*depends), depends)
+        return Result(order(select(rows)), view.index_of(*depends), depends, cacheable=order.keeps)
 
     return Query(read)

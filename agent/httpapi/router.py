@@ -18,7 +18,7 @@ Handler: TypeAlias = Callable[[Context, Request], Handled | Awaitable[Handled]]
 class Route:
     """One endpoint.
 
-    methods: what is served, in the order of the `Allow` header.
+    methods: what is served, in the order of the `Allow` header; with none the handler decides.
     pattern: a whole path, or a prefix ending in "/" whose rest the handler finds in `request.tail`.
     reads: it takes `?stale`, `?consistent` and `?dc`, and refuses what contradicts itself.
     consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
@@ -39,7 +39,7 @@ class Route:
         meta_on_error: bool = False,
         cached: bool = False,
     ) -> None:
-        self.methods = tuple(methods.split(","))
+        self.methods = tuple(methods.split(",")) if methods else ()
         self.pattern, self.handler, self.reads = pattern, handler, reads
         self.consistency, self.meta_on_error, self.cached = consistency, meta_on_error, cached
 

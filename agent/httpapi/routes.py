@@ -5,9 +5,11 @@ from __future__ import annotations
 from pyconsul.agent.httpapi import catalog, health, kv, registration, session, status, txn
 from pyconsul.agent.httpapi.agent_routes import AGENT_ROUTES
 from pyconsul.agent.httpapi.router import Route
+from pyconsul.agent.httpapi.server_routes import SERVER_ROUTES
 
 ROUTES = (
     *AGENT_ROUTES,
+    *SERVER_ROUTES,
     Route("GET,PUT,DELETE", "/v1/kv/", kv.endpoint),
     Route("PUT", "/v1/txn", txn.endpoint),
     Route("GET", "/v1/status/leader", status.leader),

@@ -16,6 +16,10 @@ R = TypeVar("R")
 class View(Protocol):
     """The state as a reader sees it: tables by schema, and the index at which something last changed."""
 
+    @property
+    def index(self) -> int:
+        """The index of the last change of all."""
+
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         """A table."""
 

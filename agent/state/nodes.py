@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.state import sessions, topics
+from pyconsul.agent.state import coordinates, sessions, topics
 from pyconsul.agent.state.checks import delete_check
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
@@ -80,5 +80,6 @@ def delete_node(draft: Draft, name: str) -> None:
     for check in draft[CHECKS].by("node", key):
         delete_check(draft, name, check.check_id)
     sessions.invalidate_node(draft, name)
+    coordinates.delete_node(draft, name)
     draft.delete(NODES, key)
     draft.touch("nodes")

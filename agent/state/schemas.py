@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.model.autopilot import AutopilotSettings
 from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.coordinate import NodeCoordinate
 from pyconsul.agent.model.kv import KVEntry, LockDelay, Tombstone
 from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.model.session import Session
+from pyconsul.agent.state.acl_tables import ACL_TABLES
 from pyconsul.agent.state.table import Schema
 
 KV = Schema(
@@ -48,4 +52,32 @@ SESSIONS = Schema(
     },
 )
 
-ALL: tuple[Schema[Any], ...] = (KV, TOMBSTONES, LOCK_DELAYS, NODES, SERVICES, CHECKS, SESSIONS)
+QUERIES = Schema(
+    "prepared-queries",
+    PreparedQuery,
+    lambda row: row.id,
+    {
+        "name": lambda row: (row.name.lower(),) if row.name else (),
+        "template": lambda row: (row.name.lower(),) if row.template.type else (),
+        "session": lambda row: (row.session,) if row.session else (),
+    },
+)
+COORDINATES = Schema(
+    "coordinates",
+    NodeCoordinate,
+    lambda row: (row.node.lower(), row.segment),
+    {"node": lambda row: (row.node.lower(),)},
+)
+AUTOPILOT = Schema("autopilot", AutopilotSettings, lambda row: "settings")
+
+ALL: tuple[Schema[Any], ...] = (
+    KV,
+    TOMBSTONES,
+    LOCK_DELAYS,
+    NODES,
+    SERVICES,
+    CHECKS,
+    SESSIONS,
+    QUERIES,
+    COORDINATES,
+    AUTOPILOT, *ACL_TABLES)

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.kv import LockDelay
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state import kv
+from pyconsul.agent.state import kv, queries
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SESSIONS
+from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, QUERIES, SESSIONS
 
 RELEASE = "release"
 DELETE = "delete"
@@ -74,6 +74,8 @@ def destroy(draft: Draft, session_id: str) -> None:
             kv.release(draft, entry.key, entry.value, entry.flags, session_id)
         if session.lock_delay:
             draft.put(LOCK_DELAYS, LockDelay(entry.key, draft.now + min(session.lock_delay / 1e9, MAX_LOCK_DELAY)))
+    for query in draft[QUERIES].by("session", session_id):
+        queries.delete_query(draft, query.id)
 
 
 def invalidate_check(draft: Draft, node: str, check_id: str) -> None:

@@ -6,6 +6,7 @@ to the check scheduler, then into the catalog.  Arguments have been validated.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
 
@@ -18,7 +19,7 @@ from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import CHECKS as CATALOG_CHECKS
 from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
 from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
-from pyconsul.agent.sync.definition import ServiceDefinition
+from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
 from pyconsul.agent.sync.keep import Change, Keeper
 from pyconsul.agent.sync.local import LocalState
 from pyconsul.agent.sync.loop import Syncer
@@ -26,6 +27,8 @@ from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, Servic
 
 Notify: TypeAlias = Callable[[str, str, str], None]
 AliasView: TypeAlias = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
+
+log = logging.getLogger("agent.sync")
 
 
 class Scheduler(Protocol):
@@ -68,12 +71,16 @@ class LocalAgent:
     async def register_service(
         self, definition: ServiceDefinition, *, replace_checks: bool = False, from_file: bool = False
     ) -> None:
-        """Add or replace a service and its checks; checks it had stay unless `replace_checks`."""
+        """Add or replace a service and its checks; checks it had stay unless `replace_checks`.
+
+        What a file defines replaces only what a file defined, if the rest is kept.
+        """
         row = ServiceRow(definition.service, definition.token, from_file)
         made = service_checks(self.node, definition.service, definition.checks)
         rows = [CheckRow(check, how, how.token or definition.token, from_file) for check, how in made]
         names = {one.check.check_id for one in rows}
-        dropped = self._checks_but(definition.service.id, names) if replace_checks else []
+        spared = names | (self._from_api(definition.service.id) if from_file and self.keeper.durable else set())
+        dropped = self._checks_but(definition.service.id, spared) if replace_checks else []
         await self.keeper.write(
             [
                 (SERVICES, row.service.id, None if from_file else row),
@@ -96,11 +103,11 @@ class LocalAgent:
                 self._stop_check(check_id)
         await self.syncer.flush()
 
-    async def register_check(self, definition: CheckDefinition, *, from_file: bool = False) -> None:
-        """Add or replace a check, of the node or of a service that is there."""
+    async def register_check(self, definition: CheckDefinition, token: str = "", *, from_file: bool = False) -> None:
+        """Add or replace a check, of the node or of a service that is there; `token` is used when it names none."""
         owner = self.local.services.get(definition.service_id)
         check = own_check(self.node, definition, owner.service if owner else None, typed=not from_file)
-        token = definition.token or (owner.token if owner else "")
+        token = definition.token or token or (owner.token if owner else "")
         await self._add_check(CheckRow(check, definition, token, from_file))
 
     async def deregister_check(self, check_id: str) -> None:
@@ -147,6 +154,10 @@ class LocalAgent:
 
     def hold_service(self, row: ServiceRow) -> None:
         """Hold a service that is kept already, or need not be."""
+        old = self.local.services.get(row.service.id)
+        if old is None or old.service != row.service:
+            for warning in dns_warnings(row.service):
+                log.warning("%s", warning)
         self.local.put_service(row)
 
     def hold_check(self, row: CheckRow) -> None:
@@ -166,6 +177,9 @@ class LocalAgent:
 
     def _checks_but(self, service_id: str, kept: Iterable[str]) -> list[str]:
         return [row.check.check_id for row in self.local.checks_of(service_id) if row.check.check_id not in kept]
+
+    def _from_api(self, service_id: str) -> set[str]:
+        return {row.check.check_id for row in self.local.checks_of(service_id) if not row.from_file}
 
     def _drop_check(self, check_id: str) -> None:
         if check_id in self.local.checks:

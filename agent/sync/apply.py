@@ -25,10 +25,10 @@ def apply(draft: Draft, me: Member, pending: Pending) -> None:
         delete_check(draft, name, check_id)
     for service_id in pending.gone_services:
         delete_service(draft, name, service_id)
-    for service in pending.services:
-        ensure_service(draft, name, service)
+    for row in pending.services:
+        ensure_service(draft, name, row.service)
     for check, owner in pending.checks:
-        _register_check(draft, name, check, owner)
+        _register_check(draft, name, check.check, owner.service if owner else None)
 
 
 def _register_member(draft: Draft, me: Member) -> None:

@@ -21,6 +21,7 @@ ANY_ADDRESS = ("0.0.0.0", "::", "[::]")
 MAX_WEIGHT = 65535  # of an SRV record
 META_PAIRS, META_KEY, META_VALUE = 64, 128, 512  # how many pairs, and the characters of their parts
 _META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+_DNS_LABEL = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9]|[a-zA-Z0-9]")  # RFC 1123, section 2.1
 
 
 class DefinitionError(ValueError):
@@ -118,6 +119,17 @@ def _meta_pair_fault(key: str, value: str) -> str:
     if key.lower().startswith("consul-"):
         return "Key prefix 'consul-' is reserved for internal use"
     return f"Value is too long (limit: {META_VALUE} characters)" if len(value) > META_VALUE else ""
+
+
+def dns_warnings(service: NodeService) -> list[str]:
+    """Why DNS will not find a service, or not by all its tags; a name may still be right over HTTP."""
+    found = []
+    if not _DNS_LABEL.fullmatch(service.service):
+        found.append(f"service {service.service!r} cannot be found over DNS: its name is no DNS label")
+    for tag in service.tags:
+        if not _DNS_LABEL.fullmatch(tag):
+            found.append(f"service {service.service!r} cannot be found over DNS by its tag {tag!r}: it is no DNS label")
+    return found
 
 
 def service_from_config(body: Mapping[str, Any], source: str) -> ServiceDefinition:

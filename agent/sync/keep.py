@@ -75,7 +75,9 @@ class Keeper:
 
 def _write(draft: Draft, rows: Iterable[Change]) -> None:
     for schema, key, row in rows:
+        if draft[schema].get(key) == row:
+            continue
         if row is not None:
             draft.put(schema, row)
-        elif draft[schema].get(key) is not None:
+        else:
             draft.delete(schema, key)

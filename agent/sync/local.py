@@ -13,7 +13,6 @@ from enum import Enum
 from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL, HealthCheck
-from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.state.watch import Watches
 from pyconsul.agent.sync.rows import CheckRow, ServiceRow
 
@@ -31,8 +30,8 @@ class Pending:
     """What the catalog is to be brought in line with.  A check comes with the service it belongs to."""
 
     node: bool = False
-    services: list[NodeService] = field(default_factory=list)
-    checks: list[tuple[HealthCheck, NodeService | None]] = field(default_factory=list)
+    services: list[ServiceRow] = field(default_factory=list)
+    checks: list[tuple[CheckRow, ServiceRow | None]] = field(default_factory=list)
     gone_services: list[str] = field(default_factory=list)
     gone_checks: list[str] = field(default_factory=list)
 
@@ -48,12 +47,12 @@ def of_service(service_id: str) -> str:
 class LocalState:
     """The services and checks of one agent, by ID."""
 
-    def __init__(self) -> None:
+    def __init__(self, watches: Watches) -> None:
         self.services: dict[str, ServiceRow] = {}
         self.checks: dict[str, CheckRow] = {}
         self.critical_since: dict[str, float] = {}  # check ID -> when it turned critical
         self.late: set[str] = set()  # checks whose output the catalog will be told later
-        self.watches = Watches()
+        self.watches = watches
         self.node_differs = True
         self._by_service: dict[str, dict[str, None]] = {}
         self._services: dict[str, None] = {}  # out of line with the catalog, oldest first; so are the next three
@@ -147,8 +146,8 @@ class LocalState:
         """Everything to tell the catalog; from now on it counts as told."""
         pending = Pending(
             self.node_differs,
-            [self.services[service_id].service for service_id in self._services],
-            [self._with_service(self.checks[check_id].check) for check_id in self._checks],
+            [self.services[service_id] for service_id in self._services],
+            [self._with_service(self.checks[check_id]) for check_id in self._checks],
             list(self._gone_services),
             list(self._gone_checks),
         )
@@ -160,20 +159,18 @@ class LocalState:
     def give_back(self, pending: Pending) -> None:
         """What was taken could not be told: mark it again, as far as it still holds."""
         self.node_differs = self.node_differs or pending.node
-        for service in pending.services:
-            if service.id in self.services:
-                self.mark_service(service.id)
-        for check, _ in pending.checks:
-            if check.check_id in self.checks:
-                self.mark_check(check.check_id)
-        self.mark_gone(
-            [*pending.gone_services, *(service.id for service in pending.services)],
-            [*pending.gone_checks, *(check.check_id for check, _ in pending.checks)],
-        )
+        services = [row.service.id for row in pending.services]
+        checks = [row.check.check_id for row, _ in pending.checks]
+        for service_id in services:
+            if service_id in self.services:
+                self.mark_service(service_id)
+        for check_id in checks:
+            if check_id in self.checks:
+                self.mark_check(check_id)
+        self.mark_gone([*pending.gone_services, *services], [*pending.gone_checks, *checks])
 
-    def _with_service(self, check: HealthCheck) -> tuple[HealthCheck, NodeService | None]:
-        row = self.services.get(check.service_id)
-        return check, row.service if row else None
+    def _with_service(self, row: CheckRow) -> tuple[CheckRow, ServiceRow | None]:
+        return row, self.services.get(row.check.service_id)
 
     def _note_critical(self, check: HealthCheck, now: float) -> None:
         if check.status == CRITICAL:

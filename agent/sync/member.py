@@ -51,6 +51,8 @@ def tagged_addresses(config: Config) -> dict[str, str]:
 
 def ip_kind(address: str) -> str | None:
     """`ipv4`, `ipv6`, or None for a host's name."""
+    if not address:
+        return None
     try:
         return f"ipv{ipaddress.ip_address(address).version}"
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
 from pyconsul.agent.config.acl import ACLTokens
@@ -18,18 +20,29 @@ NAMES = {
 
 
 class AgentTokens:
-    """The tokens in use; what was set over the API holds until the settings change it."""
+    """The tokens in use; what was set over the API holds until the settings change it.
 
-    def __init__(self, settings: ACLTokens) -> None:
+    `kept` was set before the last restart; `keep` is given everything that is set, whenever that changes.
+    """
+
+    def __init__(
+        self,
+        settings: ACLTokens,
+        kept: Mapping[str, str] | None = None,
+        keep: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> None:
         self._settings = settings
-        self._set: dict[str, str] = {}
+        self._set = dict(kept or {})
+        self._keep = keep
 
     def get(self, name: str) -> str:
         """A token by its name in the settings; empty when there is none."""
         return str(self._set.get(name, getattr(self._settings, name)))
 
     def set(self, name: str, token: str) -> None:
-        """Use another token from now on."""
+        """Use another token from now on.  Raises OSError when it cannot be kept, and is not used."""
+        if self._keep is not None:
+            self._keep({**self._set, name: token})
         self._set[name] = token
 
     def reload(self, settings: ACLTokens) -> None:

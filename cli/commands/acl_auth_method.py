@@ -128,7 +128,7 @@ def _path(context: Context) -> str:
 
 
 def _failed(doing: str, error: CliError) -> CliError:
-    return error if isinstance(error, UsageError) else during(f"Error {doing} auth method", error)
+    return during(f"Error {doing} auth method", error)
 
 
 _NAME = text("name", "Name of the auth method.", metavar="name")

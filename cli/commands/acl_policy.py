@@ -99,7 +99,7 @@ def delete(context: Context) -> None:
 
 
 def _failed(doing: str, error: CliError) -> CliError:
-    return error if isinstance(error, UsageError) else during(f"Error {doing} policy", error)
+    return during(f"Error {doing} policy", error)
 
 
 _ID = text("id", "ID of the policy, or the unique beginning of one.", metavar="id")

@@ -108,7 +108,7 @@ def delete(context: Context) -> None:
 
 
 def _failed(doing: str, error: CliError) -> CliError:
-    return error if isinstance(error, UsageError) else during(f"Error {doing} role", error)
+    return during(f"Error {doing} role", error)
 
 
 _ID = text("id", "ID of the role, or the unique beginning of one.", metavar="id")

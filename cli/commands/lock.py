@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import NoReturn
 
 from pyconsul.cli.command import Command
@@ -73,18 +74,27 @@ def _holdable(context: Context, prefix: str, session: str) -> Holdable:
 def _hold(context: Context, held: Holdable) -> int | None:
     _tell(context, f"Attempting lock acquisition at {held.key}")
     try:
-        acquired = held.acquire(Deadline(_timeout(context.args)))
-    except CliError as error:
-        raise during("Lock acquisition failed", error) from None
-    if not acquired:
-        raise CliError("Shutdown triggered or timeout during lock acquisition", Status.CONFLICT)
-    failed = Child(context, held).run()
+        _acquire(context, held)
+        failed = Child(context, held).run()
+    except Shutdown:
+        with suppress(CliError):
+            held.release()  # or the session's end would close the lock to everybody for the lock-delay
+        raise
     try:
         held.release()
         _tell(context, "Cleanup succeeded" if held.clean() else "Cleanup aborted, lock in use")
     except CliError as error:
         raise during("Lock release failed", error) from None
     return Status.NO_MATCH if failed and context.args.switch("child-exit-code") else None
+
+
+def _acquire(context: Context, held: Holdable) -> None:
+    try:
+        acquired = held.acquire(Deadline(_timeout(context.args)))
+    except CliError as error:
+        raise during("Lock acquisition failed", error) from None
+    if not acquired:
+        raise CliError("Shutdown triggered or timeout during lock acquisition", Status.CONFLICT)
 
 
 class Child:
@@ -94,6 +104,7 @@ class Child:
         self._context = context
         self._held = held
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending = False
         self._monitor_client = context.client.copy()
 
     def run(self) -> bool:
@@ -110,6 +121,8 @@ class Child:
         except OSError as error:
             context.note(f"Error starting handler: {error}")
             return True
+        if self._ending:  # a signal came while the child was being started
+            self._end()
         threading.Thread(target=self._monitor, daemon=True).start()
         code = self._process.wait()
         if code:
@@ -127,6 +140,7 @@ class Child:
         self._end()
 
     def _end(self) -> None:
+        self._ending = True
         process = self._process
         if process is None:
             return

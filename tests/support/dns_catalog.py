@@ -88,9 +88,7 @@ class Catalog:
             self.store,
             self.store.watches,
             settings or Settings(),
-            rng=random.Random(7),
-            clock=lambda: NOW,
-            **more,
+            **{"rng": random.Random(7), "clock": lambda: NOW, **more},
         )
 
 

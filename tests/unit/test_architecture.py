@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOPS = ("agent", "cli", "tools")
 
-PURE = {"model", "state", "acl", "filter", "health", "sync", "dnsd", "config"}
+PURE = {"model", "state", "acl", "filter", "health", "queries", "sync", "dnsd", "config"}
 # What each room of the agent may import of the others; a room may always import itself.
 ALLOWED: dict[str, set[str]] = {
     "model": set(),
@@ -26,11 +26,12 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"model", "state"},
     "httpapi": {"model", "engine", "events", "logs", *PURE},
     "events": {"model", "state", "filter"},
+    "queries": {"model", "state", "filter"},
     "listen": set(),
     "logs": set(),
 }
 # Cores that are given time, randomness and answers, and do no IO.
-NO_IO = ("state", "filter", "acl", "model")
+NO_IO = ("state", "filter", "acl", "model", "queries")
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The commands that run or check an agent are the only ones that may know it.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent.py", "cli/commands/validate.py"}

@@ -63,7 +63,8 @@ class Commands:
         )
         try:
             await child.start()
-            status = await asyncio.wait_for(child.wait(), command.timeout or None)
+            async with asyncio.timeout(command.timeout or None):
+                status = await child.wait()
         except SpawnError as error:
             raise CommandError(str(error)) from error
         except TimeoutError:

@@ -62,7 +62,8 @@ class Mailbox:
     async def news(self, patience: float | None = None) -> bool:
         """Wait for a change, at most for so many seconds; whether there was one in time. It is then taken."""
         try:
-            await asyncio.wait_for(self.changed.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self.changed.wait()
         except TimeoutError:
             return False
         self.changed.clear()

@@ -17,6 +17,7 @@ from pyconsul.tools.template.records import (
     HealthCheck,
     HealthService,
     KeyPair,
+    NilMap,
     Node,
     ServiceAddress,
     Tags,
@@ -28,8 +29,9 @@ _ORDER = ("maintenance", "critical", "unknown", "warning")
 
 
 def _texts(entries: Mapping[str, str] | None) -> Map:
-    """A `map[string]string`."""
-    return Map("map[string]string", entries or (), zero="")
+    """A `map[string]string`; null is kept apart from an empty one."""
+    kind = NilMap if entries is None else Map
+    return kind("map[string]string", entries or (), zero="")
 
 
 def aggregated_status(checks: Iterable[HealthCheck]) -> str:

@@ -11,8 +11,8 @@ from pyconsul.tools.template.functions import Functions
 from pyconsul.tools.template.go import errors
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.evaluate import parse
-from pyconsul.tools.template.go.functions import collections, encoding, formats, numbers, spew, sprig, texts
-from pyconsul.tools.template.go.functions.scratch import Scratch
+from pyconsul.tools.template.go.functions.helpers import Helpers
+from pyconsul.tools.template.go.functions.outside import real_surroundings
 from pyconsul.tools.template.go.signature import ANY, Function, function
 from pyconsul.tools.template.goapi import GoApi
 from pyconsul.tools.template.source import read_source
@@ -25,33 +25,33 @@ class GoTemplate:
     hasty = True
 
     def __init__(self, spec: Spec, functions: Functions, environ: Mapping[str, str]) -> None:
-        table = {**_helpers(environ), **GoApi(functions).table()}
-        self._table = {name: _allowed(spec, name, call) for name, call in table.items()}
-        text = read_source(spec)
-        missing = "error" if spec.error_on_missing_key else "zero"
+        self._spec = spec
+        self._helpers = Helpers(real_surroundings(environ))
+        self._api = GoApi(functions).table()
         try:
-            self._template = parse(spec.name, text, spec.left, spec.right, {*self._table, "scratch"}, missing)
+            self._template = parse(
+                spec.name,
+                read_source(spec),
+                spec.left,
+                spec.right,
+                {*self._helpers.names, *self._api},
+                "error" if spec.error_on_missing_key else "zero",
+            )
         except errors.TemplateError as error:
             raise TemplateError(str(error)) from error
 
     def render(self) -> str:
         """Raises TemplateError, with the words of the language itself."""
-        scratch = Scratch()
+        table = {**self._helpers.functions(), **self._api}
+        for pattern in self._spec.denylist:
+            table.update((name, _denied(name)) for name in table if fnmatchcase(name, pattern))
         try:
-            return self._template.execute(None, {**self._table, "scratch": function(lambda: scratch)})
+            return self._template.execute(None, table)
         except errors.TemplateError as error:
             raise TemplateError(str(error)) from error
 
 
-def _helpers(environ: Mapping[str, str]) -> dict[str, Function]:
-    families = (collections, encoding, formats, numbers, spew, sprig, texts)
-    return {name: call for family in families for name, call in family.FUNCTIONS.items()}
-
-
-def _allowed(spec: Spec, name: str, call: Function) -> Function:
-    if not any(fnmatchcase(name, pattern) for pattern in spec.denylist):
-        return call
-
+def _denied(name: str) -> Function:
     def refuse(*_: Any) -> Any:
         raise GoError(f"the function {name} is denied to this template")
 

@@ -87,7 +87,8 @@ class HaproxyConsumer:
         except OSError as error:
             raise SpawnError(f"cannot run {_PROGRAM}: {error.strerror}: install it, or name a command") from error
         try:
-            out, _ = await asyncio.wait_for(process.communicate(), _CHECK_TIMEOUT)
+            async with asyncio.timeout(_CHECK_TIMEOUT):
+                out, _ = await process.communicate()
         except TimeoutError:
             return 1, f"{_PROGRAM} -c did not end within {_CHECK_TIMEOUT:g}s"
         finally:

@@ -42,6 +42,13 @@ class Record(msgspec.Struct):
 _names: dict[str, dict[str, str]] = {}
 
 
+class NilMap(Map):
+    """A map that was never made: as an empty one, but JSON's null."""
+
+    __slots__ = ()
+    is_nil: ClassVar[bool] = True
+
+
 class Tags(Slice):
     """The sorted tags of a service."""
 

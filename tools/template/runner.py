@@ -128,6 +128,8 @@ class Runner:
         due = [rendering for rendering in self.renderings if (rendering.deadline or now + 1) <= now]
         if due:
             await self._write(due)
+        if self.consumer and all(rendering.done for rendering in self.renderings):
+            self.consumer.files_ready()
 
     def _evaluate(self, rendering: Rendering, now: float) -> bool:
         result = rendering.evaluate(self._answers, now)
@@ -179,11 +181,8 @@ class Runner:
                 different.append(rendering)
         changed = await self._place(different)
         await self._run_commands([rendering.spec.command for rendering in changed if rendering.spec.command])
-        if self.consumer:
-            if changed:
-                self.consumer.files_changed()
-            if all(rendering.done for rendering in self.renderings):
-                self.consumer.files_ready()
+        if self.consumer and changed:
+            self.consumer.files_changed()
 
     async def _run_commands(self, commands: Sequence[Command]) -> None:
         try:

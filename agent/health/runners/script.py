@@ -56,13 +56,9 @@ async def run_script(definition: CheckDefinition, agent_limit: int = DEFAULT_OUT
 
 async def run_program(arguments: list[str], tail: Tail, allowed: float) -> int | str | None:
     """Run a program until it ends and its output is closed: its exit code, or why it did not start, or None for a timeout."""
-    loop = asyncio.get_running_loop()
-    watch = _Watch(tail, loop)
+    watch = _Watch(tail, asyncio.get_running_loop())
     try:
-        # A program may leave children behind that keep the pipe open: the group lets them be killed with it.
-        transport, _ = await loop.subprocess_exec(
-            lambda: watch, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
-        )
+        transport = await _start(arguments, watch)
     except (OSError, ValueError) as error:
         return start_fault(arguments[0], error)
     try:
@@ -73,10 +69,33 @@ async def run_program(arguments: list[str], tail: Tail, allowed: float) -> int |
     except TimeoutError:
         return None
     finally:
-        if not (watch.exited.done() and watch.closed.done()):
-            _kill_group(transport.get_pid())
-            await watch.exited
-        transport.close()
+        await _end(transport, watch)
+
+
+async def _start(arguments: list[str], watch: _Watch) -> asyncio.SubprocessTransport:
+    # A program may leave children behind that keep the pipe open: a group of their own lets them be killed with it.
+    starting = asyncio.ensure_future(
+        asyncio.get_running_loop().subprocess_exec(
+            lambda: watch, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
+        )
+    )
+    try:
+        transport, _ = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cancelled half-way, asyncio would end the program alone, and wait for its children.
+        with contextlib.suppress(OSError, ValueError):
+            transport, _ = await starting
+            await _end(transport, watch)
+        raise
+    return transport
+
+
+async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
+    """Kill what is left of the program and its children."""
+    if not (watch.exited.done() and watch.closed.done()):
+        _kill_group(transport.get_pid())
+        await watch.exited
+    transport.close()
 
 
 def _kill_group(pid: int) -> None:

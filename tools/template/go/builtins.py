@@ -104,7 +104,9 @@ def go_slice(item: Any, *indexes: Any) -> Any:
         raise GoError("cannot 3-index slice a string")
     if not isinstance(item, (str, list)):
         raise GoError(
-            "slice of nil pointer" if isinstance(item, NilPointer) else f"can't slice item of type {type_name(item)}"
+            "slice of nil pointer"
+            if isinstance(item, NilPointer)
+            else f"can't slice item of type {_pointed_type(item)}"
         )
     sequence: Any = to_bytes(item) if isinstance(item, str) else item
     bounds = [0, len(sequence), len(sequence)]

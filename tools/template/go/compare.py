@@ -8,17 +8,17 @@ from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.values import NilPointer, is_struct, type_name
 from pyconsul.tools.template.go.verbs import display
 
+# The order matters: bool is an int.
+_KINDS: dict[type, str] = {bool: "bool", str: "string", int: "int", float: "float", complex: "complex"}
 _BAD_TYPE = "invalid type for comparison"
 
 
 def basic_kind(value: Any) -> str:
     """`bool`, `int`, `float`, `complex` or `string`; "" for all others. Signed and unsigned integers compare."""
-    if isinstance(value, bool):
-        return "bool"
-    for kind, name in ((str, "string"), (int, "int"), (float, "float"), (complex, "complex")):
-        if isinstance(value, kind):
-            return name
-    return ""
+    found = _KINDS.get(type(value))
+    if found is None:
+        found = next((name for kind, name in _KINDS.items() if isinstance(value, kind)), "")
+    return found
 
 
 def eq(first: Any, *others: Any) -> bool:

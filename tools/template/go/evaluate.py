@@ -82,8 +82,9 @@ def parse(
     known = {*BUILTINS, *SHORT_CIRCUIT, EXECUTE_TEMPLATE, *functions}
     own = SHORT_CIRCUIT.difference(functions)
     try:
-        trees = parse_trees(name, text, left_delim, right_delim, known)
-        compiled = {key: compile_tree(tree, missing_key, own) for key, tree in trees.items()}
+        with _deep_recursion():
+            trees = parse_trees(name, text, left_delim, right_delim, known)
+            compiled = {key: compile_tree(tree, missing_key, own) for key, tree in trees.items()}
     except RecursionError:
         raise TemplateError(f"template: {name}: nested too deeply") from None
     return Template(name, compiled)
@@ -91,7 +92,7 @@ def parse(
 
 @contextmanager
 def _deep_recursion() -> Iterator[None]:
-    """Templates may call each other deeper than Python's limit allows; the frames are on the heap."""
+    """Templates may nest, and call each other, deeper than Python's limit allows; its frames are on the heap."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
     try:

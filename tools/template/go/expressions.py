@@ -13,7 +13,15 @@ from typing import Any
 from pyconsul.tools.template.go import nodes
 from pyconsul.tools.template.go.calls import CallSite, Parameterized
 from pyconsul.tools.template.go.errors import GoError, Place, Positioned, Source
-from pyconsul.tools.template.go.fields import KeyIsMissing, MissingKey, methods, nil_receiver, read, require_value
+from pyconsul.tools.template.go.fields import (
+    KeyIsMissing,
+    MissingKey,
+    methods,
+    nil_receiver,
+    plain_fields,
+    read,
+    require_value,
+)
 from pyconsul.tools.template.go.frames import ABSENT, Expression, Frame, Stage
 from pyconsul.tools.template.go.signature import ANY, fit, fit_literal, fit_number
 from pyconsul.tools.template.go.values import truth
@@ -209,7 +217,20 @@ class Expressions:
         """The term before a chain's fields."""
         if isinstance(chain.base, nodes.Nil):
             return self.failure(self.place(chain), f"indirection through explicit nil in {chain}")
-        return self.operand(chain.base)
+        evaluate = self.operand(chain.base)
+        return evaluate if isinstance(chain.base, nodes.Pipe) else self.some(evaluate, chain)
+
+    def some(self, evaluate: Expression, chain: nodes.Chain) -> Expression:
+        """A function's result, which must not be nil: only a pipeline in parentheses forgives that."""
+        place = self.place(last_visited(chain.base))
+
+        def run(frame: Frame, dot: Any) -> Any:
+            value = evaluate(frame, dot)
+            if value is None:
+                raise place.error(nil_receiver(chain.fields[0]))
+            return value
+
+        return run
 
     def chain(
         self,
@@ -247,9 +268,12 @@ class Expressions:
 
 
 def _single(base: Expression, site: CallSite, missing: MissingKey, place: Place) -> Stage:
+    name = site.name
     if base is _dot:
 
         def of_dot(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
+            if name in plain_fields(type(dot)) and not site.given:
+                return getattr(dot, name)
             try:
                 return _field(dot, site, frame, dot, final, missing, place)
             except KeyIsMissing:
@@ -258,8 +282,11 @@ def _single(base: Expression, site: CallSite, missing: MissingKey, place: Place)
         return of_dot
 
     def of_value(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
+        value = base(frame, dot)
+        if name in plain_fields(type(value)) and not site.given:
+            return getattr(value, name)
         try:
-            return _field(base(frame, dot), site, frame, dot, final, missing, place)
+            return _field(value, site, frame, dot, final, missing, place)
         except KeyIsMissing:
             return None
 
@@ -284,7 +311,7 @@ def _field(
     try:
         if value is None:
             return require_value(name, missing)
-        result = read(value, name, missing, container)
+        result = read(value, name, missing, container) if not (site.given and isinstance(value, dict)) else None
     except GoError as error:
         raise place.error(error) from None
     if site.given:

@@ -16,6 +16,7 @@ class KeyIsMissing(Exception):
     """A map has no such key and the option `missingkey=default` makes the whole chain `<no value>`."""
 
 
+_plain_fields: dict[type, frozenset[str]] = {}
 _struct_fields: dict[type, frozenset[str]] = {}
 
 
@@ -24,6 +25,14 @@ def struct_fields(kind: type) -> frozenset[str]:
     if kind not in _struct_fields:
         _struct_fields[kind] = frozenset(getattr(kind, "go_fields", ()))
     return _struct_fields[kind]
+
+
+def plain_fields(kind: type) -> frozenset[str]:
+    """The names of a struct's fields that are no methods, too."""
+    found = _plain_fields.get(kind)
+    if found is None:
+        found = _plain_fields[kind] = struct_fields(kind).difference(methods(kind))
+    return found
 
 
 def methods(kind: type) -> Mapping[str, Function]:

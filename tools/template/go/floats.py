@@ -50,3 +50,33 @@ def plain(digits: str, exponent: int) -> str:
     if len(digits) <= exponent + 1:
         return digits + "0" * (exponent + 1 - len(digits))
     return f"{digits[: exponent + 1]}.{digits[exponent + 1 :]}"
+
+
+def hexadecimal(value: float, precision: int | None, sharp: bool) -> str:
+    """`%x`: `0x1.8p+00`; as many digits as needed, or `precision` of them after the point."""
+    sign, _, rest = value.hex().partition("0x")
+    mantissa, _, exponent = rest.partition("p")
+    lead, _, digits = mantissa.partition(".")
+    power = int(exponent)
+    digits = digits.rstrip("0")
+    if lead == "0" and digits:  # below the normal range: Go shows a 1 in front all the same
+        shift = len(digits) * 4 - int(digits, 16).bit_length() + 1
+        scaled = int(digits, 16) << shift
+        lead, power = "1", power - shift
+        digits = f"{scaled & (16 ** len(digits) - 1):0{len(digits)}x}".rstrip("0")
+    if precision is not None:
+        lead, digits, power = _round_hex(lead, digits, power, precision)
+    point = "." if digits or sharp else ""
+    return f"{sign}0x{lead}{point}{digits}p{'-' if power < 0 else '+'}{abs(power):02d}"
+
+
+def _round_hex(lead: str, digits: str, power: int, precision: int) -> tuple[str, str, int]:
+    if len(digits) <= precision:
+        return lead, digits.ljust(precision, "0"), power
+    scale = 16 ** (len(digits) - precision)
+    number, rest = divmod(int(lead + digits, 16), scale)
+    number += rest * 2 > scale or (rest * 2 == scale and number % 2)
+    text = f"{number:x}".zfill(precision + 1)
+    if int(text[0], 16) > 1:
+        return "1", "0" * precision, power + 1
+    return text[0], text[1:], power

@@ -5,13 +5,16 @@ Source: https://pkg.go.dev/fmt. How single values are written is in verbs.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pyconsul.tools.template.go.values import type_name
 from pyconsul.tools.template.go.verbs import Flags, display, format_value
 
+_SIMPLE = re.compile("%([sdv])")
 _MAX_WIDTH = 1_000_000
 
 
@@ -42,7 +45,26 @@ def go_printf(template: str, *values: Any) -> str:
     """`printf`; what does not fit is shown in the text, as `%!d(string=x)`."""
     if "%" not in template and not values:
         return template
+    pieces = _simple_directives(template)
+    if pieces is not None and len(pieces) == 2 * len(values) + 1:
+        return _simple_format(pieces, values)
     return _Format(template, values).run()
+
+
+@lru_cache(maxsize=1024)
+def _simple_directives(template: str) -> list[str] | None:
+    """Texts and verbs by turns when there is nothing but `%s`, `%d` and `%v`; otherwise None."""
+    pieces = _SIMPLE.split(template)
+    return None if any("%" in text for text in pieces[::2]) else pieces
+
+
+def _simple_format(pieces: list[str], values: Sequence[Any]) -> str:
+    parts = pieces.copy()
+    for at, value in enumerate(values):
+        verb = parts[2 * at + 1]
+        fits = verb == "v" or type(value) is (str if verb == "s" else int)
+        parts[2 * at + 1] = display(value) if fits else format_value(value, verb, Flags())
+    return "".join(parts)
 
 
 @dataclass
@@ -99,6 +121,9 @@ class _Format:
         else:
             value = self.values[self.argument]
             self.argument += 1
+            if verb == "v":
+                flags.go_syntax, flags.names = flags.sharp, flags.plus
+                flags.sharp = flags.plus = False
             self.out.append(format_value(value, verb, flags))
 
     def current(self) -> str:

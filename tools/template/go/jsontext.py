@@ -69,7 +69,7 @@ class _Writer:
     def value(self, value: Any, margin: str) -> str:
         if isinstance(value, str):
             return self.string(value)
-        if value is None or isinstance(value, NilPointer):
+        if value is None or isinstance(value, NilPointer) or getattr(value, "is_nil", False):
             return "null"
         if isinstance(value, bool):
             return "true" if value else "false"

@@ -30,7 +30,7 @@ _OPERAND_KINDS = frozenset(
     )
 )
 _LITERALS = (nodes.Bool, nodes.Dot, nodes.Nil, nodes.Numeral, nodes.String)
-_MAX_DEPTH = 200  # of nested parentheses and of nested blocks; keeps Python's stack safe
+_MAX_DEPTH = 1000  # of nested parentheses and of nested blocks; keeps Python's stack safe
 
 Body = tuple[nodes.Statement, ...]
 

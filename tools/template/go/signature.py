@@ -74,11 +74,12 @@ def fit(value: Any, parameter: str) -> Any:
         if parameter in _NEVER_NIL:
             raise GoError(f"invalid value; expected {parameter}")
         return zero_value(parameter)
-    name = value.underlying if isinstance(value, Slice) else type_name(value)
-    # One indirection is allowed: *T is given for T.
-    if name == parameter or name == "*" + parameter or type_name(value) == parameter:
+    name = type_name(value)
+    if name == parameter or (isinstance(value, Slice) and value.underlying == parameter):
         return value
-    raise GoError(f"wrong type for value; expected {parameter}; got {type_name(value)}")
+    if name == "*" + parameter:  # one indirection is allowed
+        return value
+    raise GoError(f"wrong type for value; expected {parameter}; got {name}")
 
 
 def fit_number(number: Any, text: str, parameter: str) -> Any:

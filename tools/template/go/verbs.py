@@ -23,6 +23,8 @@ class Flags:
     """The flags of a directive; width and precision None when not given."""
 
     sharp: bool = False
+    go_syntax: bool = False  # `#` of `%#v`
+    names: bool = False  # `+` of `%+v`
     zero: bool = False
     plus: bool = False
     minus: bool = False
@@ -36,11 +38,12 @@ _PLAIN = Flags()
 
 def display(value: Any) -> str:
     """`%v`: how a value looks in a template's output (nil as `<nil>`)."""
-    kind = type(value)
-    if kind is str:
-        return str(value)
-    if kind is int:
-        return str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return floats.shortest(value)
+    if isinstance(value, int) and not hasattr(value, "__go_string__"):
+        return ("true" if value else "false") if isinstance(value, bool) else int.__repr__(value)
     return format_value(value, "v", _PLAIN)
 
 
@@ -67,7 +70,7 @@ def bad_verb(value: Any, verb: str, flags: Flags) -> str:
     """What Go writes for a verb that does not fit: the value by `%v`, with the width that was asked for."""
     if value is None:
         return f"%!{verb}(<nil>)"
-    return f"%!{verb}({type_name(value)}={format_value(value, 'v', replace(flags, sharp=False, plus=False))})"
+    return f"%!{verb}({type_name(value)}={format_value(value, 'v', replace(flags, go_syntax=False, names=False))})"
 
 
 def _writer(value: Any) -> Callable[[Any, str, Flags, int], str]:
@@ -84,7 +87,7 @@ def _writer_by_kind(value: Any) -> Callable[[Any, str, Flags, int], str]:
 
 
 def _stringer(value: Any, verb: str, flags: Flags, depth: int) -> str:
-    if verb in "vsxXq" and not (verb == "v" and flags.sharp):
+    if verb in "vsxXq" and not flags.go_syntax:
         return _string(value.__go_string__(), verb, flags, depth)
     return _writer_by_kind(value)(value, verb, flags, depth)
 
@@ -106,13 +109,9 @@ def _integer(value: int, verb: str, flags: Flags, depth: int) -> str:
         return _unicode(value, flags)
     if verb not in _BASES:
         return bad_verb(value, verb, flags)
-    if verb == "v" and flags.sharp:
-        if type_name(value).startswith("uint"):
-            return _integer_digits(value, "x", replace(flags, sharp=True), "0x")
-        flags = replace(flags, sharp=False)
-    if verb == "v":
-        flags = replace(flags, plus=False)
-    return _integer_digits(value, _BASES[verb], flags, "0o" if verb == "O" else "")
+    if flags.go_syntax and type_name(value).startswith("uint"):
+        return _integer_digits(value, "x", flags, "0x")
+    return _integer_digits(value, _BASES[verb], flags, {True: "0o0", False: "0o"}[flags.sharp] if verb == "O" else "")
 
 
 def _integer_digits(value: int, base: str, flags: Flags, prefix: str) -> str:
@@ -136,20 +135,20 @@ def _character(code: int) -> str:
 
 def _unicode(code: int, flags: Flags) -> str:
     text = f"U+{code % 2**64:0{max(4, flags.precision or 0)}X}"
-    if flags.sharp and code <= 0x10FFFF and chr(code).isprintable():
+    if flags.sharp and 0 <= code <= 0x10FFFF and chr(code).isprintable():
         text += f" '{chr(code)}'"
     return _pad(text, replace(flags, zero=False))
 
 
 def _float(value: float, verb: str, flags: Flags, depth: int) -> str:
-    if verb not in "vgGeEfF":
+    if verb not in "vgGeEfFxX":
         return bad_verb(value, verb, flags)
     precision = flags.precision
-    if verb == "v":
-        flags = replace(flags, plus=False, sharp=False)
     if value != value or value in (float("inf"), float("-inf")):
         text, flags = floats.non_finite(value), replace(flags, zero=False)
-        text = text if flags.plus or text[0] != "+" else text[1:] if verb == "" else text
+    elif verb in "xX":
+        text = floats.hexadecimal(value, precision, flags.sharp)
+        text = text.upper() if verb == "X" else text
     elif precision is None and verb in "vgG":
         text = _sharp_general(value) if flags.sharp else floats.shortest(value)
         text = text.upper() if verb == "G" else text
@@ -163,7 +162,7 @@ def _sharp_general(value: float) -> str:
     """`%#g` without a precision: a decimal point, and zeros up to six digits."""
     sign, digits, exponent = floats.decompose(value)
     digits = digits.ljust(6, "0")
-    if exponent < -4 or exponent >= max(6, len(digits)):
+    if exponent < -4 or exponent >= 6:
         return sign + floats.scientific(digits, exponent)
     text = floats.plain(digits, exponent)
     return sign + (text if "." in text else text + ".")
@@ -181,15 +180,14 @@ def _signed(text: str, flags: Flags, value: float) -> str:
 
 
 def _complex(value: complex, verb: str, flags: Flags, depth: int) -> str:
-    if verb not in "vgGeEfF":
+    if verb not in "vgGeEfFxX":
         return bad_verb(value, verb, flags)
-    imaginary = _float(value.imag, verb, replace(flags, plus=False), depth)
-    sign = "" if imaginary.strip().startswith(("-", "+")) else "+"
-    return f"({_float(value.real, verb, flags, depth)}{sign}{imaginary}i)"
+    imaginary = _float(value.imag, verb, replace(flags, plus=True), depth)
+    return f"({_float(value.real, verb, flags, depth)}{imaginary}i)"
 
 
 def _string(value: str, verb: str, flags: Flags, depth: int) -> str:
-    if (verb == "v" and flags.sharp) or verb == "q":
+    if flags.go_syntax or verb == "q":
         text = _cut(value, flags)
         if verb == "q" and flags.sharp and can_backquote(text):
             return _pad(f"`{text}`", flags)
@@ -213,7 +211,7 @@ def _hexadecimal(data: bytes, verb: str, flags: Flags) -> str:
 
 def _list(value: list[Any], verb: str, flags: Flags, depth: int) -> str:
     items = [_element(item, verb, flags, depth, element_type(value)) for item in value]
-    if verb == "v" and flags.sharp:
+    if flags.go_syntax:
         return f"{type_name(value)}{{{', '.join(items)}}}"
     return f"[{' '.join(items)}]"
 
@@ -224,7 +222,7 @@ def _map(value: dict[Any, Any], verb: str, flags: Flags, depth: int) -> str:
         f"{_element(key, verb, flags, depth, '')}:{_element(value[key], verb, flags, depth, of)}"
         for key in sorted_keys(value)
     ]
-    if verb == "v" and flags.sharp:
+    if flags.go_syntax:
         return f"{type_name(value)}{{{', '.join(items)}}}"
     return f"map[{' '.join(items)}]"
 
@@ -233,26 +231,26 @@ def _struct(value: Any, verb: str, flags: Flags, depth: int) -> str:
     is_pointer = getattr(value, "go_pointer", True)
     if is_pointer and depth > 0:
         # Addresses differ from run to run in Go, too; this one only has the right shape.
-        return f"0x{id(value):x}" if not flags.sharp else f"({type_name(value)})(0x{id(value):x})"
+        return f"0x{id(value):x}" if not flags.go_syntax else f"({type_name(value)})(0x{id(value):x})"
     names = type(value).go_fields
     fields = [_element(getattr(value, name), verb, flags, depth, "") for name in names]
-    if verb == "v" and (flags.plus or flags.sharp):
+    if flags.names or flags.go_syntax:
         fields = [f"{name}:{text}" for name, text in zip(names, fields, strict=True)]
     start = "&" if is_pointer else ""
-    if verb == "v" and flags.sharp:
+    if flags.go_syntax:
         return f"{start}{type(value).go_type}{{{', '.join(fields)}}}"
     return f"{start}{{{' '.join(fields)}}}"
 
 
 def _element(item: Any, verb: str, flags: Flags, depth: int, of: str) -> str:
     if item is None:
-        return f"{of or 'interface {}'}(nil)" if flags.sharp and verb == "v" else "<nil>"
+        return f"{of or 'interface {}'}(nil)" if flags.go_syntax else "<nil>"
     return format_value(item, verb, flags, depth + 1)
 
 
 def _nil_pointer(value: NilPointer, verb: str, flags: Flags, depth: int) -> str:
     if verb == "v":
-        return f"({value.go_type})(nil)" if flags.sharp else _pad("<nil>", flags)
+        return f"({value.go_type})(nil)" if flags.go_syntax else _pad("<nil>", flags)
     return f"%!{verb}({value.go_type}=<nil>)"
 
 

@@ -42,7 +42,10 @@ _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt][0-9:.]{5,}(?:Z|[+-][0-9]{2}:[0-9]{2})| [0-9]{1,2}:[0-9]{1,2}:[0-9.]+)?"
 )
-_SCALAR_TAG = "tag:yaml.org,2002:str"
+_YAML = "tag:yaml.org,2002:"
+_SCALAR_TAG = _YAML + "str"
+_MERGE_TAG = _YAML + "merge"
+_PLAIN_TAG = "!plain-scalar"
 
 
 def resolve(text: str) -> Any:
@@ -73,11 +76,21 @@ def _number(text: str) -> Any:
 class _Loader(yaml.SafeLoader):
     """PyYAML's loader with Go's meanings of scalars and maps."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    def resolve(self, kind: type, value: Any, implicit: Any) -> str:
+        """The tag of a node without one; plain scalars get a tag of their own."""
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _MERGE_TAG if value == "<<" else _PLAIN_TAG
+        if kind is yaml.ScalarNode:
+            return _SCALAR_TAG
+        return _YAML + ("seq" if kind is yaml.SequenceNode else "map")
 
 
-def _construct_scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
-    return str(node.value) if node.style else resolve(str(node.value))
+def _construct_plain(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    return resolve(str(node.value))
+
+
+def _construct_text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(node.value)
 
 
 def _construct_map(loader: _Loader, node: yaml.MappingNode) -> Map:
@@ -96,12 +109,13 @@ def _construct_binary(loader: _Loader, node: yaml.ScalarNode) -> str:
         raise GoError("yaml: !!binary value contains invalid base64 data") from None
 
 
-_Loader.add_constructor(_SCALAR_TAG, _construct_scalar)  # plain scalars have this tag, too: nothing is implicit
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
-_Loader.add_constructor("tag:yaml.org,2002:binary", _construct_binary)
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
+for _tag in (_PLAIN_TAG, "bool", "int", "float", "null"):
+    _Loader.add_constructor(_YAML + _tag if _tag != _PLAIN_TAG else _tag, _construct_plain)
+for _tag in ("str", "timestamp"):
+    _Loader.add_constructor(_YAML + _tag, _construct_text)
+_Loader.add_constructor(_MERGE_TAG, _construct_text)
+_Loader.add_constructor(_YAML + "map", _construct_map)
+_Loader.add_constructor(_YAML + "binary", _construct_binary)
 
 
 def parse_yaml(text: str) -> Any:
@@ -137,13 +151,13 @@ def _node(value: Any) -> yaml.Node:
     if isinstance(value, str):
         return _string_node(value)
     if isinstance(value, list):
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", [_node(item) for item in value], flow_style=not value)
+        return yaml.SequenceNode(_YAML + "seq", [_node(item) for item in value], flow_style=not value)
     if isinstance(value, dict):
         pairs = [(_node(key), _node(value[key])) for key in sorted(value, key=cmp_to_key(natural_order))]
-        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=not pairs)
+        return yaml.MappingNode(_YAML + "map", pairs, flow_style=not pairs)
     if is_struct(value):
         fields = [(_node(name.lower()), _node(getattr(value, name))) for name in type(value).go_fields]
-        return yaml.MappingNode("tag:yaml.org,2002:map", fields, flow_style=not fields)
+        return yaml.MappingNode(_YAML + "map", fields, flow_style=not fields)
     return yaml.ScalarNode(_SCALAR_TAG, _scalar(value), style=None)
 
 
@@ -164,7 +178,7 @@ def _scalar(value: Any) -> str:
 def _string_node(text: str) -> yaml.ScalarNode:
     """A string as it is read back: quoted when it would be something else."""
     if any("\ud800" <= c <= "\udfff" for c in text):
-        return yaml.ScalarNode("!!binary", base64.b64encode(to_bytes(text)).decode())
+        return yaml.ScalarNode(_YAML + "binary", base64.b64encode(to_bytes(text)).decode())
     if "\n" in text:
         return yaml.ScalarNode(_SCALAR_TAG, text, style="|")
     is_other = not isinstance(resolve(text), str) or _BASE_60.fullmatch(text) or _DATE.fullmatch(text) or text == "<<"

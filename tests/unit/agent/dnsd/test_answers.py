@@ -140,7 +140,7 @@ def test_nodes_have_texts(catalog: Catalog) -> None:
     address = "four.node.consul. 0 A 10.0.0.4"
     assert lines(ask(responder, "four.node.consul").additional) == texts
     assert lines(ask(responder, "four.node.consul", "TXT").answer) == texts
-    assert lines(ask(responder, "four.node.consul", "ANY").answer) == [address, *texts]
+    assert lines(ask(responder, "four.node.consul", "ANY", udp=False).answer) == [address, *texts]
     assert lines(ask(responder, "four.node.consul", "AAAA").additional) == texts
     quiet = catalog.responder(Settings(node_meta_txt=False))
     assert lines(ask(quiet, "four.node.consul").additional) == []
@@ -153,13 +153,17 @@ def test_nodes_have_texts(catalog: Catalog) -> None:
 def test_host_names_of_nodes(catalog: Catalog) -> None:
     catalog.node("named", "host.example.com")
     catalog.service("named", "web")
-    assert lines(ask(catalog.responder(), "named.node.consul").answer) == ["named.node.consul. 0 CNAME host.example.com."]
+    assert lines(ask(catalog.responder(), "named.node.consul").answer) == [
+        "named.node.consul. 0 CNAME host.example.com."
+    ]
     assert lines(ask(catalog.responder(), "web.service.consul", "SRV").answer) == [
         "web.service.consul. 0 SRV 1 1 80 host.example.com."
     ]
 
 
-@pytest.mark.parametrize("name", ["web.service.dc9.consul", "n001.node.dc9.consul", "web.service.x.peer.consul", "q.query.consul"])
+@pytest.mark.parametrize(
+    "name", ["web.service.dc9.consul", "n001.node.dc9.consul", "web.service.x.peer.consul", "q.query.consul"]
+)
 def test_what_is_elsewhere_is_not_here(catalog: Catalog, name: str) -> None:
     catalog.many(1)
     assert ask(catalog.responder(), name).rcode() == dns.rcode.NXDOMAIN
@@ -215,6 +219,13 @@ def test_reverse_names(catalog: Catalog) -> None:
     missing = ask(responder, "9.9.9.9.in-addr.arpa", "PTR")
     assert missing.rcode() == dns.rcode.NXDOMAIN
     assert lines(missing.authority) == [SOA_LINE]
+
+
+def test_a_zone_below_arpa_is_a_zone(catalog: Catalog) -> None:
+    catalog.many(1)
+    responder = catalog.responder(Settings(domain=zone("home.arpa")))
+    assert lines(ask(responder, "web.service.home.arpa").answer) == ["web.service.home.arpa. 0 A 10.0.0.1"]
+    assert lines(ask(responder, "1.0.0.10.in-addr.arpa", "PTR").answer)[0].endswith(" n001.node.dc1.home.arpa.")
 
 
 def test_ttls(catalog: Catalog) -> None:

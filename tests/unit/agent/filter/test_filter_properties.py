@@ -65,6 +65,7 @@ def has_quote(expression: Expression) -> bool:
     return '\\"' in written(expression)  # a literal in double quotes cannot hold one, not even escaped
 
 
+@settings(deadline=None)
 @given(expressions.filter(lambda each: not has_quote(each)))
 def test_what_is_written_is_parsed_back(expression: Expression) -> None:
     assert parse(written(expression)) == expression
@@ -75,12 +76,14 @@ alphabet = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(alphabet, max_size=20).map("".join)))
 def test_the_parser_raises_nothing_but_its_own_error(text: str) -> None:
     with contextlib.suppress(FilterError):
         parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 def test_quotes_are_undone(text: str) -> None:
     assert unquote(quote(text)) == text
@@ -132,7 +135,7 @@ def naive(expression: Expression, row: dict[str, Any]) -> bool:
             return bool(results[base]()) is (base is operator)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(on_nodes, nodes)
 def test_evaluation_is_that_of_a_naive_evaluator(expression: Expression, row: Node) -> None:
     plain = {

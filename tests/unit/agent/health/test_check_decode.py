@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.health.decode import decode_check, decode_config_check, decode_service_check
@@ -143,6 +143,7 @@ keys = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, json_values))
 def test_any_json_object_gives_a_definition_or_a_check_error(body: dict[str, Any]) -> None:
     for decode in (decode_check, decode_service_check, decode_config_check):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.health.definition import CheckDefinition
@@ -35,11 +35,13 @@ def test_limits_come_from_the_definition() -> None:
     assert [counters.status_after(result) for result in (P, C, C, P, P)] == [P, None, C, None, P]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.sampled_from([P, W, C]))
 def test_the_first_result_counts_at_once(success: int, warning: int, critical: int, result: str) -> None:
     assert Thresholds(success, min(warning, critical), critical).status_after(result) == result
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([P, W, C]), max_size=30), st.integers(0, 4), st.integers(0, 4))
 def test_critical_is_told_only_after_enough_failures_in_a_row(results: list[str], success: int, critical: int) -> None:
     counters = Thresholds(success, 0, critical)

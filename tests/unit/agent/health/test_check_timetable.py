@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.health.timetable import Timetable
@@ -18,6 +18,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps)
 def test_like_a_dictionary(actions: list[tuple[str, str, int]]) -> None:
     table, model = Timetable(), dict[str, float]()

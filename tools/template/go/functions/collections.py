@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pyconsul.tools.template.go.compare import basic_kind
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.functions.numbers import parse_int
 from pyconsul.tools.template.go.quote import quote
@@ -26,14 +27,10 @@ def contains(container: Any, item: Any) -> bool:
         return isinstance(item, str) and item in container
     if not isinstance(container, list):
         return False
-    return any(_same(element, item) for element in container)
-
-
-def _same(element: Any, item: Any) -> bool:
-    if isinstance(element, bool) or isinstance(item, bool):
+    kind = basic_kind(item)
+    if kind not in ("string", "int", "float"):
         return False
-    kinds = (str, int, float)
-    return any(isinstance(element, kind) and isinstance(item, kind) for kind in kinds) and bool(element == item)
+    return any(element == item and basic_kind(element) == kind for element in container)
 
 
 def _contains_some(stop: bool, result: bool) -> Function:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 
-# Digits belong to the word before them (`bld4`) unless small letters follow: then they begin a word (`3rd`).
-_TAIL = r"(?:\d+(?![a-z\d]))?"
-_WORD = re.compile(
-    rf"\d+(?:[a-z]+\d+)*[a-z]+{_TAIL}|[A-Z]+(?=[A-Z][a-z])|[A-Z]+{_TAIL}(?![a-z])|[A-Z]?[a-z]+{_TAIL}|\d+|[^\W\d_]+|."
-)
+# Words by kinds of characters: A capital, a small letter, 0 digit, ? other. Digits belong to the word before them
+# (`bld4`) unless small letters follow: then they begin a word (`3rd`).
+_TAIL = "(?:0+(?![a0]))?"
+_WORD = re.compile(rf"0+(?:a+0+)*a+{_TAIL}|A+(?=Aa)|A+{_TAIL}(?!a)|A?a+{_TAIL}|0+|.")
 _CONNECTOR = re.compile(r"[-_\s]")
+
+
+def _kind(character: str) -> str:
+    if character.isalpha():
+        return "A" if character.isupper() else "a"
+    return "0" if character.isdigit() else "?"
+
+
+def _words(text: str) -> list[str]:
+    kinds = "".join(map(_kind, text))
+    return [text[match.start() : match.end()] for match in _WORD.finditer(kinds)]
 
 
 def _lowercase(text: str, connector: str) -> str:
     chunks = _CONNECTOR.split(text)
-    return connector.join(connector.join(_WORD.findall(chunk)).lower() for chunk in chunks)
+    return connector.join(connector.join(_words(chunk)).lower() for chunk in chunks)
 
 
 def snakecase(text: str) -> str:

@@ -61,8 +61,8 @@ def directory(path: str) -> str:
 
 def extension(path: str) -> str:
     """From the last dot of the last part on."""
-    _, dot, ending = path.rpartition("/")[2].rpartition(".")
-    return dot + ending
+    name = path.rpartition("/")[2]
+    return name[name.rindex(".") :] if "." in name else ""
 
 
 # URLs

@@ -9,7 +9,7 @@ from typing import Any
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.functions.sprig_case import camelcase, kebabcase, snakecase
 from pyconsul.tools.template.go.functions.sprig_values import text_list, text_of
-from pyconsul.tools.template.go.functions.texts import SPACES, lower, split_text, upper
+from pyconsul.tools.template.go.functions.texts import SPACES, lower, one_for_one, split_text, upper
 from pyconsul.tools.template.go.quote import quote
 from pyconsul.tools.template.go.signature import ANY, Function, function
 from pyconsul.tools.template.go.values import Map, Slice, strings, to_bytes, to_text
@@ -63,7 +63,7 @@ def repeat(count: int, text: str) -> str:
 
 def title(text: str) -> str:
     """A capital letter at the start of each word; an apostrophe ends a word."""
-    return re.sub(r"\w+", lambda match: match.group()[0].title() + match.group()[1:], text)
+    return re.sub(r"\w+", lambda match: one_for_one(match.group()[0], str.title) + match.group()[1:], text)
 
 
 def untitle(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.regex import compile_regex, replace_all
@@ -17,21 +17,23 @@ _WORD = re.compile(r"[^\W_](?:[\w\u00b7]|['’.:](?=\w))*")
 
 def lower(text: str) -> str:
     """Small letters, each character for itself."""
-    return text.lower() if text.isascii() else "".join(_one(c, c.lower()) for c in text)
+    return text.lower() if text.isascii() else "".join(one_for_one(c, str.lower) for c in text)
 
 
 def upper(text: str) -> str:
     """Capital letters, each character for itself: `ß` stays."""
-    return text.upper() if text.isascii() else "".join(_one(c, c.upper()) for c in text)
+    return text.upper() if text.isascii() else "".join(one_for_one(c, str.upper) for c in text)
 
 
-def _one(character: str, changed: str) -> str:
+def one_for_one(character: str, change: Callable[[str], str]) -> str:
+    """The changed character, or itself where the change makes several of it."""
+    changed = change(character)
     return changed if len(changed) == 1 else character
 
 
 def title(text: str) -> str:
     """Each word with a capital letter at its start; the other letters stay as they are."""
-    return _WORD.sub(lambda match: _one(match.group()[0], match.group()[0].title()) + match.group()[1:], text)
+    return _WORD.sub(lambda match: one_for_one(match.group()[0], str.title) + match.group()[1:], text)
 
 
 def split_text(text: str, separator: str, limit: int = -1) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -146,6 +147,27 @@ async def test_a_cancelled_script_is_killed(tmp_path: Path) -> None:
         await task
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("steps", range(0, 24, 3))
+async def test_a_script_may_be_cancelled_at_any_moment_of_its_start(tmp_path: Path, steps: int) -> None:
+    task = asyncio.create_task(run_script(CheckDefinition(script_args=["sh", "-c", f": {tmp_path}; sleep 300; :"])))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not _processes_with(str(tmp_path))
+
+
+def _processes_with(text: str) -> list[Path]:
+    """Processes whose arguments contain a text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if text in path.read_text(errors="replace"):
+                found.append(path)
+    return found
 
 
 def test_tail() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from pyconsul.tools.template.go.errors import TemplateError
 from pyconsul.tools.template.go.evaluate import parse
 from pyconsul.tools.template.go.functions.helpers import Helpers

@@ -1,0 +1,33 @@
+"""What can be asked for: resources, levels, and their names (https://developer.hashicorp.com/consul/docs/security/acl/acl-rules)."""
+
+from __future__ import annotations
+
+DENY, READ, LIST, WRITE = 0, 1, 2, 3
+LEVELS = {"deny": DENY, "read": READ, "list": LIST, "write": WRITE}
+NAMES = {level: name for name, level in LEVELS.items()}
+
+#: Rules of these stand for something by its name, or with `_prefix` for all names that begin so.
+NAMED = ("agent", "event", "key", "node", "query", "service", "session")
+#: Rules of these stand for everything of their kind.
+SINGLE = ("acl", "keyring", "mesh", "operator", "peering")
+
+
+def may(granted: int, wanted: int) -> bool:
+    """Whether a level gives another: write gives list gives read."""
+    return granted >= wanted
+
+
+def precedence(level: int) -> int:
+    """Of two rules for the very same thing the higher one holds: deny, then write, list, read."""
+    return WRITE + 1 if level == DENY else level
+
+
+def parse_permission(text: str) -> tuple[str, int]:
+    """The resource and the level of `key:write`.  Raises ValueError, whose text says what is allowed."""
+    kind, _, name = text.partition(":")
+    if kind not in NAMED + SINGLE:
+        raise ValueError(f"{text!r} names no resource; allowed: {', '.join(sorted(NAMED + SINGLE))}, as in key:write")
+    allowed = ("read", "list", "write") if kind == "key" else ("read", "write")
+    if name not in allowed:
+        raise ValueError(f"{text!r} names no access to {kind}; allowed: {', '.join(f'{kind}:{a}' for a in allowed)}")
+    return kind, LEVELS[name]

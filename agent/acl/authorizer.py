@@ -1,0 +1,134 @@
+"""Decides what the bearer of a token may do.
+
+An authorizer is made once for a token's policies; then a decision is a look into a dictionary (names that were asked about
+before) or a bisection.  No tree of rules is walked, however many instances are filtered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pyconsul.agent.acl.access import DENY, NAMED, NAMES, READ, SINGLE, WRITE, precedence
+from pyconsul.agent.acl.lookup import Lookup
+from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.model.acl import ANONYMOUS_ID
+
+REMEMBERED = 20_000  # names of a resource; then they are forgotten, all at once
+
+
+class Forbidden(Exception):
+    """A request that is refused because of its token; the text is Consul's."""
+
+
+class PermissionDenied(Forbidden):
+    """Somebody may not do something."""
+
+
+class UnknownToken(Forbidden):
+    """There is no such token, or it has expired."""
+
+    def __init__(self, text: str = "ACL not found") -> None:
+        super().__init__(text)
+
+
+class Rights:
+    """What a set of policies gives: shared by all tokens that have the same ones."""
+
+    __slots__ = ("lookups", "rules", "singles")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        by_kind: dict[str, list[Rule]] = {kind: [] for kind in NAMED}
+        self.singles: dict[str, Rule] = {}
+        for rule in rules:
+            if rule.kind in by_kind:
+                by_kind[rule.kind].append(rule)
+                continue
+            old = self.singles.get(rule.kind)
+            if old is None or precedence(rule.level) > precedence(old.level):
+                self.singles[rule.kind] = rule
+        self.lookups = {kind: Lookup(found) for kind, found in by_kind.items()}
+
+
+class Authorizer:
+    """The rights of one token, and what holds where they say nothing.
+
+    accessor: the token's public ID.   everything: nothing is ever refused or filtered, because nobody asks for tokens.
+    """
+
+    __slots__ = ("_levels", "_single", "accessor", "default", "everything", "name", "rights")
+
+    def __init__(self, accessor: str, rights: Rights, default_allow: bool, name: str = "", everything: bool = False) -> None:
+        self.accessor, self.rights, self.name, self.everything = accessor, rights, name, everything
+        self.default = WRITE if default_allow else DENY
+        self._levels: Mapping[str, dict[str, int]] = {kind: {} for kind in NAMED}
+        self._single = {kind: self._level_of(kind) for kind in SINGLE}
+
+    def _level_of(self, kind: str) -> int:
+        rule = self.rights.singles.get(kind)
+        if rule is not None:
+            return rule.level
+        if kind in ("mesh", "peering"):
+            return self._level_of("operator")
+        # Who may manage access is never left to the default.
+        return WRITE if self.everything else DENY if kind == "acl" else self.default
+
+    def level(self, kind: str, name: str = "") -> int:
+        """The level that is given for a name, or for a resource that has none."""
+        known = self._levels.get(kind)
+        if known is None:
+            return self._single[kind]
+        level = known.get(name)
+        if level is None:
+            rule = self.rights.lookups[kind].find(name)
+            level = self.default if rule is None else rule.level
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[name] = level
+        return level
+
+    def allows(self, kind: str, wanted: int, name: str = "") -> bool:
+        """Whether a level is given."""
+        return self.level(kind, name) >= wanted
+
+    def allows_prefix(self, kind: str, wanted: int, prefix: str) -> bool:
+        """Whether a level is given for all names that begin so, as far as prefixes say."""
+        rule = self.rights.lookups[kind].of_prefix(prefix)
+        return (self.default if rule is None else rule.level) >= wanted
+
+    def allows_tree(self, prefix: str) -> bool:
+        """Whether every key that begins so may be written: no rule below says otherwise."""
+        return self.allows_prefix("key", WRITE, prefix) and not self.rights.lookups["key"].refused_below(prefix)
+
+    def readable(self, kind: str, names: Iterable[str]) -> set[str]:
+        """Those of the names that may be read."""
+        return {name for name in names if self.level(kind, name) >= READ}
+
+    def require(self, kind: str, wanted: int, name: str = "") -> None:
+        """Raises PermissionDenied unless a level is given."""
+        if self.level(kind, name) < wanted:
+            raise self.denial(kind, wanted, name)
+
+    def require_tree(self, prefix: str) -> None:
+        """Raises PermissionDenied unless all keys that begin so may be written."""
+        if not self.allows_tree(prefix):
+            raise self.denial("key", WRITE, prefix)
+
+    def denial(self, kind: str, wanted: int, name: str = "") -> PermissionDenied:
+        """The refusal, in the words that clients know."""
+        on = f' on "{name}"' if name else ""
+        what = f"lacks permission '{kind}:{NAMES[wanted]}'{on}"
+        if self.anonymous:
+            return PermissionDenied(
+                f"Permission denied: anonymous token {what}. "
+                "The anonymous token is used implicitly when a request does not specify a token."
+            )
+        return PermissionDenied(f"Permission denied: token with AccessorID '{self.accessor}' {what}")
+
+    @property
+    def anonymous(self) -> bool:
+        return self.accessor == ANONYMOUS_ID
+
+
+#: Where nobody asks for tokens.
+EVERYTHING = Authorizer("", Rights(()), True, everything=True)

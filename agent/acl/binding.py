@@ -1,0 +1,62 @@
+"""What somebody who logs in gets: the binding rules that select them, and the names these make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pyconsul.agent.acl.jwtmethod import Claims
+from pyconsul.agent.acl.templates import IDENTITY_NAME, TEMPLATES
+from pyconsul.agent.model.acl import BindingRule, Grants, NodeIdentity, ServiceIdentity, TemplatedPolicy
+from pyconsul.agent.state import acl_policies, acl_roles
+from pyconsul.agent.state.draft import View
+
+BIND_TYPES = ("service", "node", "role", "policy", "templated-policy")
+_VARIABLE = re.compile(r"\$\{\s*([^}]*?)\s*\}")
+
+
+class UnknownVariable(ValueError):
+    """A name asks for a variable that is not there."""
+
+
+def interpolate(text: str, values: dict[str, str]) -> str:
+    """`${value.name}` replaced by what it stands for; in lower case.  Raises UnknownVariable."""
+
+    def replacement(match: re.Match[str]) -> str:
+        name = match[1].removeprefix("value.")
+        if name == match[1] or name not in values:
+            raise UnknownVariable(f"unknown variable {match[1]!r}; known: {', '.join(sorted(values)) or 'none'}")
+        return values[name]
+
+    return _VARIABLE.sub(replacement, text).lower()
+
+
+def bind(view: View, rules: Iterable[BindingRule], claims: Claims, datacenter: str) -> Grants:
+    """The grants of rules that select the claims.  Names that cannot be, and roles and policies that are not there, give nothing."""
+    services: list[ServiceIdentity] = []
+    nodes: list[NodeIdentity] = []
+    roles: list[str] = []
+    policies: list[str] = []
+    templates: list[TemplatedPolicy] = []
+    for rule in rules:
+        name = interpolate(rule.bind_name, claims.value)
+        if rule.bind_type == "role" and (role := acl_roles.by_name(view, name)) is not None:
+            roles.append(role.id)
+        elif rule.bind_type == "policy" and (policy := acl_policies.by_name(view, name)) is not None:
+            policies.append(policy.id)
+        elif rule.bind_type == "templated-policy" and (template := TEMPLATES.get(name)) is not None:
+            variable = interpolate((rule.bind_vars or {}).get("Name", ""), claims.value)
+            templates.append(TemplatedPolicy(template.id, name, variable if template.takes_name else None))
+        elif not IDENTITY_NAME.fullmatch(name):
+            continue
+        elif rule.bind_type == "service":
+            services.append(ServiceIdentity(name))
+        elif rule.bind_type == "node":
+            nodes.append(NodeIdentity(name, datacenter))
+    return Grants(
+        policies=tuple(dict.fromkeys(policies)),
+        roles=tuple(dict.fromkeys(roles)),
+        service_identities=tuple(dict.fromkeys(services)),
+        node_identities=tuple(dict.fromkeys(nodes)),
+        templated_policies=tuple(dict.fromkeys(templates)),
+    )

@@ -1,0 +1,74 @@
+"""What is there from the start: the two built-in policies and the anonymous token."""
+
+from __future__ import annotations
+
+from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Grants, Policy, Token
+from pyconsul.agent.state import acl_policies, acl_tokens
+from pyconsul.agent.state.acl_tables import POLICIES, TOKENS
+from pyconsul.agent.state.draft import Draft
+
+_RULES = """
+acl = "{0}"
+agent_prefix "" {{
+	policy = "{0}"
+}}
+event_prefix "" {{
+	policy = "{0}"
+}}
+key_prefix "" {{
+	policy = "{0}"
+}}
+keyring = "{0}"
+node_prefix "" {{
+	policy = "{0}"
+}}
+operator = "{0}"
+mesh = "{0}"
+peering = "{0}"
+query_prefix "" {{
+	policy = "{0}"
+}}
+service_prefix "" {{
+	policy = "{0}"
+	intentions = "{0}"
+}}
+session_prefix "" {{
+	policy = "{0}"
+}}"""
+
+
+def _policy(identity: str, name: str, level: str, gives: str) -> Policy:
+    description = f"A built-in policy that grants {gives} access to all Consul features"
+    return Policy(id=identity, name=name, description=description, rules=_RULES.format(level))
+
+
+MANAGEMENT = _policy(MANAGEMENT_ID, "global-management", "write", "read and write")
+READ_ONLY = _policy(READ_ONLY_ID, "builtin/global-read-only", "read", "read-only")
+
+
+def ensure(draft: Draft) -> None:
+    """Make what is not there yet, and renew the rules of built-in policies."""
+    for policy in (MANAGEMENT, READ_ONLY):
+        old = draft[POLICIES].get(policy.id)
+        if old is None or old.rules != policy.rules:
+            acl_policies.put(draft, policy)
+    acl_tokens.ensure_anonymous(draft)
+
+
+def ensure_management_token(draft: Draft, accessor: str, secret: str) -> None:
+    """Make a token that may do everything, with a given secret, unless it is there; then nobody needs to bootstrap."""
+    if not draft[TOKENS].by("secret", secret):
+        put_management_token(draft, accessor, secret, "Initial Management Token")
+
+
+def put_management_token(draft: Draft, accessor: str, secret: str, description: str) -> Token:
+    """Write a token that may do everything, and remember that there was one."""
+    token = Token(
+        accessor_id=accessor,
+        secret_id=secret,
+        description=description,
+        grants=Grants(policies=(MANAGEMENT_ID,)),
+        created=draft.now,
+    )
+    acl_tokens.mark_bootstrapped(draft)
+    return acl_tokens.put(draft, token)

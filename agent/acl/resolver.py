@@ -1,0 +1,143 @@
+"""From the secret of a token to what its bearer may do.
+
+What was worked out is kept until anything about tokens, policies or roles changes.  Tokens with the same policies share
+the same compiled rights, and a policy's rules are parsed once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.authorizer import Authorizer, Rights, UnknownToken
+from pyconsul.agent.acl.parse import RuleError, parse_rules
+from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.synthetic import of_grants
+from pyconsul.agent.model.acl import ANONYMOUS_SECRET, Grants, Policy, Token
+from pyconsul.agent.state.acl_tables import POLICIES, ROLES, TOKENS, TOPIC
+from pyconsul.agent.state.acl_tokens import lives
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.watch import Watches
+
+KNOWN_TOKENS = 10_000  # authorizers that are kept
+KNOWN_RIGHTS = 1_000  # sets of policies that are kept
+RECOVERY = "agent-recovery"  # what stands for the accessor of the agent's recovery token
+
+log = logging.getLogger("agent.acl")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says about access."""
+
+    datacenter: str
+    node_name: str
+    default_allow: bool
+    down_policy: str = "extend-cache"
+    key_list_policy: bool = False
+
+
+class Resolver:
+    """The authorizers of one agent.  `own(name)` is the secret of one of the agent's own tokens ("default", "dns", …)."""
+
+    def __init__(
+        self,
+        view: View,
+        watches: Watches,
+        settings: Settings,
+        own: Callable[[str], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings, self.own, self.clock = settings, own, clock
+        self._view, self._watches = view, watches
+        self._known: OrderedDict[str, tuple[Authorizer, float]] = OrderedDict()
+        self._rights: OrderedDict[tuple[tuple[str, int], ...], Rights] = OrderedDict()
+        self._forget()
+
+    def of(self, secret: str) -> Authorizer:
+        """What the bearer of a secret may do; without one that of the agent's default token, or of the anonymous one.
+
+        Raises UnknownToken.
+        """
+        secret = secret or self.own("default") or ANONYMOUS_SECRET
+        known = self._known.get(secret)
+        if known is not None and known[1] > self.clock():
+            return known[0]
+        return self._resolve(secret)
+
+    def token(self, secret: str) -> Token | None:
+        """The token with a secret, unless it has expired."""
+        secret = secret or self.own("default") or ANONYMOUS_SECRET
+        for token in self._view[TOKENS].by("secret", secret):
+            # The index is a dictionary of seeded hashes, which tells nothing about a secret that is nearly right.
+            if hmac.compare_digest(token.secret_id.encode(), secret.encode()) and lives(token, self.clock()):
+                return token
+        return None
+
+    def of_token(self, token: Token) -> Authorizer:
+        """What the bearer of a token may do."""
+        return Authorizer(token.accessor_id, self._rights_of(self.policies(token.grants)), self.settings.default_allow)
+
+    def policies(self, grants: Grants) -> list[Policy]:
+        """The policies that hold here: of the grants and their roles, and those that identities stand for."""
+        found: dict[str, Policy] = {}
+        for one in (grants, *(role.grants for role_id in grants.roles if (role := self._view[ROLES].get(role_id)))):
+            written = (self._view[POLICIES].get(policy_id) for policy_id in one.policies)
+            for policy in (*filter(None, written), *of_grants(one)):
+                if self._holds(policy):
+                    found.setdefault(policy.id, policy)
+        return list(found.values())
+
+    def _holds(self, policy: Policy) -> bool:
+        here = self.settings.datacenter.lower()
+        return not policy.datacenters or here in (name.lower() for name in policy.datacenters)
+
+    def _resolve(self, secret: str) -> Authorizer:
+        self._known.pop(secret, None)
+        token = self.token(secret)
+        if token is not None:
+            authorizer, until = self.of_token(token), float("inf") if token.expires is None else token.expires
+        elif (recovery := self.own("agent_recovery")) and hmac.compare_digest(recovery.encode(), secret.encode()):
+            authorizer, until = self._recovery(), float("inf")
+        else:
+            raise UnknownToken
+        self._known[secret] = authorizer, until
+        if len(self._known) > KNOWN_TOKENS:
+            self._known.popitem(last=False)
+        return authorizer
+
+    def _recovery(self) -> Authorizer:
+        """The agent's recovery token: good for this agent, and to read the nodes."""
+        rules = (
+            Rule("agent", self.settings.node_name, False, WRITE, policy=RECOVERY),
+            Rule("node", "", True, READ, policy=RECOVERY),
+        )
+        return Authorizer(RECOVERY, Rights(rules), self.settings.default_allow)
+
+    def _rights_of(self, policies: list[Policy]) -> Rights:
+        key = tuple(sorted((policy.id, policy.modify_index) for policy in policies))
+        rights = self._rights.get(key)
+        if rights is None:
+            rights = self._rights[key] = Rights([rule for policy in policies for rule in _rules(policy)])
+            if len(self._rights) > KNOWN_RIGHTS:
+                self._rights.popitem(last=False)
+        return rights
+
+    def _forget(self) -> None:
+        """Something about access changed: work it out anew; what a listener is called for it is called for once."""
+        self._known.clear()
+        if not self._watches.closed:
+            self._watches.add(self._forget, (TOPIC,))
+
+
+def _rules(policy: Policy) -> Iterable[Rule]:
+    try:
+        return [replace(rule, policy=policy.name) for rule in parse_rules(policy.rules)]
+    except RuleError as error:  # it was checked when it was written; a newer program may have written it
+        log.error("policy %s cannot be read and gives nothing: %s", policy.name, error)
+        return ()

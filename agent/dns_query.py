@@ -1,0 +1,41 @@
+"""Prepared queries as DNS asks for them: from a name to the instances, and to what the answer may be kept by."""
+
+from __future__ import annotations
+
+import random
+
+from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
+from pyconsul.agent.model.duration import NANOSECONDS, parse_nanoseconds
+from pyconsul.agent.model.query import PreparedQuery
+from pyconsul.agent.queries import execute as running
+from pyconsul.agent.state import coordinates, queries, topics
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.errors import Refused
+
+
+def query_executor(view: View, node: str, datacenter: str, rng: random.Random) -> ExecuteQuery:
+    """What answers questions for `name.query`, on the agent of a node."""
+
+    def run(name: str, source: str, /) -> QueryResult | None:
+        try:
+            query = running.resolve(view, name)
+        except Refused:
+            return None
+        if query is None:
+            return None
+        found = running.execute(view, query, running.Asker(node, source), rng.random)
+        return QueryResult(query.service.service, datacenter, found, _ttl(query), _topics(query))
+
+    return run
+
+
+def _ttl(query: PreparedQuery) -> int | None:
+    return parse_nanoseconds(query.dns.ttl) // NANOSECONDS if query.dns.ttl else None
+
+
+def _topics(query: PreparedQuery) -> tuple[str, ...]:
+    """What the answer depends on; one that depends on who asks cannot be kept."""
+    if query.service.near == running.ADDRESS:
+        return ()
+    depends = (queries.TOPIC, topics.of_service(query.service.service))
+    return (*depends, coordinates.TOPIC) if query.service.near else depends

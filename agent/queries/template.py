@@ -1,0 +1,94 @@
+"""Query templates: checked once when they are written, filled in with the name that was asked for.
+
+https://developer.hashicorp.com/consul/api-docs/query#prepared-query-templates
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from pyconsul.agent.filter.regexp import Groups, RegexpError, compile_groups
+from pyconsul.agent.model.query import NAME_PREFIX_MATCH, PreparedQuery, ServiceQuery
+from pyconsul.agent.queries.interpolation import Fault, fill, parse
+from pyconsul.agent.state.errors import Refused
+
+_parse = lru_cache(maxsize=4096)(parse)
+
+
+def check_template(query: PreparedQuery) -> None:
+    """Raises Refused when a template cannot be filled in: its type, a text, or its regular expression is wrong."""
+    if query.template.type != NAME_PREFIX_MATCH:
+        raise Refused(f"failed compiling template: Bad Template.Type '{query.template.type}'")
+    _visit(query.service, "Service", _checked)
+    try:
+        _groups(query.template.regexp)
+    except RegexpError as error:
+        raise Refused(f"failed compiling template: Bad Regexp: {error}") from None
+    try:
+        render(query, query.name)
+    except Refused as error:
+        raise Refused(f"failed compiling template: {error}") from None
+
+
+def render(query: PreparedQuery, asked: str, segment: str = "") -> PreparedQuery:
+    """The query that a template makes of the name that was asked for.  Raises Refused when it cannot."""
+    groups = _groups(query.template.regexp)
+    matches = groups(asked) if groups else ()
+    variables = {
+        "name.full": asked,
+        "name.prefix": query.name,
+        "name.suffix": asked.removeprefix(query.name),
+        "agent.segment": segment,
+    }
+
+    def match(number: int) -> str:
+        return matches[number] if 0 <= number < len(matches) else ""
+
+    def filled(text: str, path: str) -> str:
+        try:
+            return fill(_parse(text), variables, {"match": match})
+        except Fault as error:
+            raise Refused(f"Bad evaluation for '{text}' in {path}: {error}") from None
+
+    service = _visit(query.service, "Service", filled)
+    if query.template.remove_empty_tags and service.tags is not None:
+        service = replace(service, tags=[tag for tag in service.tags if tag])
+    return replace(query, service=service)
+
+
+def _groups(regexp: str) -> Groups | None:
+    return compile_groups(regexp) if regexp else None
+
+
+def _checked(text: str, path: str) -> str:
+    try:
+        _parse(text)
+    except Fault as error:
+        raise Refused(f"failed compiling template: Bad format '{text}' in {path}: {error}") from None
+    return text
+
+
+def _visit(service: ServiceQuery, path: str, change: Callable[[str, str], str]) -> ServiceQuery:
+    """The same structure with every text in it changed; `change` is told where each stands, as `Service.Tags[0]`."""
+    changed: ServiceQuery = _changed(service, path, change)
+    return changed
+
+
+def _changed(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value, path)
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(type(value))
+        return type(value)(
+            **{one.name: _changed(getattr(value, one.name), f"{path}.{one.encode_name}", change) for one in fields}
+        )
+    if isinstance(value, dict):
+        return {key: _changed(one, f"{path}[{key}]", change) for key, one in value.items()}
+    if isinstance(value, Sequence):
+        return [_changed(one, f"{path}[{number}]", change) for number, one in enumerate(value)]
+    return value

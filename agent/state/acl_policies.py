@@ -1,0 +1,79 @@
+"""Policies: reads, and the writes that keep names unique and built-in policies as they are."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec.structs import replace
+
+from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Policy
+from pyconsul.agent.state.acl_hash import policy_hash
+from pyconsul.agent.state.acl_tables import POLICIES, TOPIC
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.errors import Refused
+
+INDEX = "acl-policies"
+BUILTIN = {MANAGEMENT_ID: "global-management", READ_ONLY_ID: "builtin/global-read-only"}
+_NAME = re.compile(r"[A-Za-z0-9\-_]+/?[A-Za-z0-9\-_]*")
+LONGEST_NAME = 128
+
+
+def all_policies(view: View) -> list[Policy]:
+    """Every policy, by ID."""
+    return sorted(view[POLICIES], key=POLICIES.key)
+
+
+def by_name(view: View, name: str) -> Policy | None:
+    found = view[POLICIES].by("name", name.lower())
+    return found[0] if found else None
+
+
+def check(view: View, policy: Policy, new: bool) -> None:
+    """Raises Refused for a policy that cannot be made, or changed into; its rules are not looked at."""
+    if not policy.name:
+        raise Refused("Invalid Policy: no Name is set")
+    if not _NAME.fullmatch(policy.name) or len(policy.name) > LONGEST_NAME:
+        raise Refused(
+            "Invalid Policy: invalid Name. Only alphanumeric characters, a single '/', '-' and '_' are allowed"
+        )
+    old = view[POLICIES].get(policy.id)
+    same_name = by_name(view, policy.name)
+    if new:
+        if same_name is not None:
+            raise Refused(f'Invalid Policy: A Policy with Name "{policy.name}" already exists')
+        return
+    if old is None:
+        raise Refused(f"cannot find policy {policy.id}")
+    if same_name is not None and same_name.id != policy.id:
+        raise Refused(f'Invalid Policy: A policy with name "{policy.name}" already exists')
+    if (builtin := BUILTIN.get(policy.id)) is not None:
+        if policy.datacenters:
+            raise Refused(f"Changing the Datacenters of the builtin {builtin} policy is not permitted")
+        if policy.rules != old.rules:
+            raise Refused(f"Changing the Rules for the builtin {builtin} policy is not permitted")
+
+
+def put(draft: Draft, policy: Policy) -> Policy:
+    """Write a policy that was checked."""
+    old = draft[POLICIES].get(policy.id)
+    created = old.create_index if old else draft.index
+    row = policy_hash(replace(policy, create_index=created, modify_index=draft.index))
+    draft.put(POLICIES, row)
+    _touch(draft)
+    return row
+
+
+def delete(draft: Draft, policy_id: str) -> bool:
+    """Delete a policy; links to it vanish with it.  False when there is none.  Raises Refused for a built-in one."""
+    if policy_id in BUILTIN:
+        raise Refused(f"Delete operation not permitted on the builtin {BUILTIN[policy_id]} policy")
+    if draft[POLICIES].get(policy_id) is None:
+        return False
+    draft.delete(POLICIES, policy_id)
+    _touch(draft)
+    return True
+
+
+def _touch(draft: Draft) -> None:
+    draft.touch(INDEX)
+    draft.wake(TOPIC)

@@ -1,0 +1,119 @@
+"""Tokens: reads, and the writes with the rules that hold for their IDs and lifetimes.
+
+Semantics and texts: https://developer.hashicorp.com/consul/api-docs/acl/tokens.  IDs and times are passed in.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec.structs import replace
+
+from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
+from pyconsul.agent.model.duration import format_duration
+from pyconsul.agent.state.acl_hash import token_hash
+from pyconsul.agent.state.acl_tables import BOOTSTRAPPED, TOKENS, TOPIC
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.errors import Refused
+
+INDEX = "acl-tokens"
+SHORTEST = 60.0  # seconds that a token lives at least
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
+
+
+def all_tokens(view: View, now: float) -> list[Token]:
+    """Every token that has not expired, by accessor."""
+    return sorted((token for token in view[TOKENS] if lives(token, now)), key=TOKENS.key)
+
+
+def lives(token: Token, now: float) -> bool:
+    return token.expires is None or token.expires > now
+
+
+def by_accessor(view: View, accessor: str, now: float) -> Token | None:
+    """A token by its public ID, unless it has expired."""
+    token = view[TOKENS].get(accessor)
+    return token if token is not None and lives(token, now) else None
+
+
+def check_new_id(view: View, field: str, value: str) -> None:
+    """Raises Refused unless a chosen ID can be used; `field` is AccessorID or SecretID."""
+    if not is_uuid(value):
+        raise Refused(f"Invalid Token: {field} - not a valid UUID")
+    if value.startswith(RESERVED_PREFIX):
+        raise Refused(f'Invalid Token: {field} - UUIDs with the prefix "{RESERVED_PREFIX}" are reserved')
+    if view[TOKENS].get(value) is not None or view[TOKENS].by("secret", value):
+        raise Refused(f"Invalid Token: {field} is already in use")
+
+
+def lifetime(created: float, ttl: float, expires: float | None) -> float | None:
+    """When a token expires that is to live for `ttl` seconds (0: not said) or until `expires`.  Raises Refused."""
+    if ttl < 0:
+        raise Refused(f"Token Expiration TTL '{format_duration(ttl)}' should be > 0")
+    if ttl > 0:
+        if expires is not None:
+            raise Refused("Token Expiration TTL and Expiration Time cannot both be set")
+        expires = created + ttl
+    if expires is None:
+        return None
+    if expires < created:
+        raise Refused("ExpirationTime cannot be before CreateTime")
+    if expires - created < SHORTEST:
+        least, was = format_duration(SHORTEST), format_duration(expires - created)
+        raise Refused(f"ExpirationTime cannot be less than {least} in the future (was {was})")
+    return expires
+
+
+def put(draft: Draft, token: Token) -> Token:
+    """Write a token that was checked."""
+    old = draft[TOKENS].get(token.accessor_id)
+    created = old.create_index if old else draft.index
+    row = token_hash(replace(token, create_index=created, modify_index=draft.index))
+    draft.put(TOKENS, row)
+    touch(draft)
+    return row
+
+
+def delete(draft: Draft, accessor: str) -> bool:
+    """Delete a token; False when there is none.  Raises Refused for the anonymous one."""
+    if accessor == ANONYMOUS_ID:
+        raise Refused("Delete operation not permitted on the anonymous token")
+    if draft[TOKENS].get(accessor) is None:
+        return False
+    draft.delete(TOKENS, accessor)
+    touch(draft)
+    return True
+
+
+def ensure_anonymous(draft: Draft) -> None:
+    """Make the anonymous token, unless it is there."""
+    if draft[TOKENS].get(ANONYMOUS_ID) is None:
+        put(
+            draft,
+            Token(
+                accessor_id=ANONYMOUS_ID,
+                secret_id=ANONYMOUS_SECRET,
+                description="Anonymous Token",
+                created=draft.now,
+            ),
+        )
+
+
+def bootstrapped_at(view: View) -> int:
+    """The index at which the first token was made; 0 when there was none yet."""
+    row = view[BOOTSTRAPPED].get("bootstrap")
+    return row.index if row else 0
+
+
+def mark_bootstrapped(draft: Draft) -> None:
+    """Remember that there was a first token."""
+    draft.put(BOOTSTRAPPED, Bootstrapped("bootstrap", draft.index))
+
+
+def touch(draft: Draft) -> None:
+    draft.touch(INDEX)
+    draft.wake(TOPIC)

@@ -1,0 +1,27 @@
+"""The settings of autopilot: one row, which is there once somebody has changed them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pyconsul.agent.model.autopilot import AutopilotSettings
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.schemas import AUTOPILOT
+
+ONLY = "settings"  # the key of the one row
+TOPIC = "autopilot-config"
+
+
+def current(view: View, default: AutopilotSettings) -> AutopilotSettings:
+    """The settings; those of the configuration while nobody has changed them, as if written first of all."""
+    return view[AUTOPILOT].get(ONLY) or replace(default, create_index=1, modify_index=1)
+
+
+def change(draft: Draft, settings: AutopilotSettings, default: AutopilotSettings, cas: int | None = None) -> bool:
+    """Set all settings; with `cas` only when their ModifyIndex is that one."""
+    old = current(draft, default)
+    if cas is not None and cas != old.modify_index:
+        return False
+    draft.put(AUTOPILOT, replace(settings, create_index=old.create_index, modify_index=draft.index))
+    draft.touch(TOPIC)
+    return True

@@ -1,0 +1,68 @@
+"""Network coordinates of the nodes: reads, writes, and the order of nodes by their distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate, distance
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.schemas import COORDINATES, NODES
+
+TOPIC = "coordinates"
+T = TypeVar("T")
+
+
+def all_coordinates(view: View) -> list[NodeCoordinate]:
+    """Every node's coordinates, by name and segment."""
+    return sorted(view[COORDINATES], key=COORDINATES.key)
+
+
+def of_node(view: View, node: str) -> list[NodeCoordinate]:
+    """A node's coordinates, by segment."""
+    return sorted(view[COORDINATES].by("node", node.lower()), key=COORDINATES.key)
+
+
+def set_coordinate(draft: Draft, given: NodeCoordinate) -> None:
+    """Keep where a node stands; nothing happens when the node is not registered."""
+    node = draft[NODES].get(given.node.lower())
+    if node is None:
+        return
+    row = NodeCoordinate(node.node, given.segment, given.coord)
+    if draft[COORDINATES].get(COORDINATES.key(row)) != row:
+        draft.put(COORDINATES, row)
+        draft.touch(TOPIC)
+
+
+def delete_node(draft: Draft, node: str) -> None:
+    """Forget where a node stood."""
+    for row in draft[COORDINATES].by("node", node.lower()):
+        draft.delete(COORDINATES, COORDINATES.key(row))
+        draft.touch(TOPIC)
+
+
+def by_distance(view: View, near: str, rows: Sequence[T], node_of: Callable[[T], str]) -> list[T]:
+    """Rows by the estimated round trip from a node, those without a coordinate last, equals in their old order.
+
+    They stay as they are when the node's own coordinate is not known.
+    """
+    here = _by_segment(view, near)
+    if not here:
+        return list(rows)
+    distances: dict[str, float] = {}
+    for name in {node_of(row) for row in rows}:
+        distances[name] = _between(here, _by_segment(view, name))
+    return sorted(rows, key=lambda row: distances[node_of(row)])
+
+
+def _by_segment(view: View, node: str) -> Mapping[str, Coordinate]:
+    return {row.segment: row.coord for row in view[COORDINATES].by("node", node.lower())}
+
+
+def _between(one: Mapping[str, Coordinate], other: Mapping[str, Coordinate]) -> float:
+    """A node in one segment only is a client: then its segment counts, and a server is in all of them."""
+    segment = ""
+    for points in (one, other):
+        if len(points) == 1:
+            segment = next(iter(points))
+    return distance(one.get(segment), other.get(segment))

@@ -1,0 +1,93 @@
+"""Prepared queries: reads, and the writes that set and remove them.
+
+A query is found by its ID, by its name (without case), or, when it is a template, by the longest name that what
+is asked for begins with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from pyconsul.agent.model.query import PreparedQuery
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.schemas import QUERIES, SESSIONS
+
+TOPIC = "prepared-queries"  # the index, and what watchers of queries wait for
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def all_queries(view: View) -> list[PreparedQuery]:
+    """Every query, by ID."""
+    return sorted(view[QUERIES], key=QUERIES.key)
+
+
+def get(view: View, query_id: str) -> PreparedQuery | None:
+    """The query of an ID.  Raises Refused when that is no ID at all."""
+    if len(query_id) != 36:
+        raise Refused("failed prepared query lookup: index error: UUID must be 36 characters")
+    if _UUID.fullmatch(query_id) is None:
+        raise Refused("failed prepared query lookup: index error: invalid UUID")
+    return view[QUERIES].get(query_id.lower())
+
+
+def find(view: View, asked: str) -> PreparedQuery | None:
+    """The query or template that answers an ID or a name.  Raises Refused for a template's ID."""
+    if not asked:
+        raise Refused("Missing Query ID")
+    if _UUID.fullmatch(asked) and (found := view[QUERIES].get(asked.lower())):
+        if found.template.type:
+            raise Refused("prepared query templates can only be resolved up by name, not by ID")
+        return found
+    return _named(view, asked.lower())
+
+
+def _named(view: View, name: str) -> PreparedQuery | None:
+    """The query with a name, or the template with the longest name that this one begins with."""
+    rows = view[QUERIES]
+    if not len(rows):
+        return None
+    if named := rows.by("name", name):
+        return named[0]
+    for length in range(len(name), -1, -1):
+        if found := rows.by("template", name[:length]):
+            return found[0]
+    return None
+
+
+def set_query(draft: Draft, query: PreparedQuery, check_template: Callable[[PreparedQuery], None]) -> None:
+    """Add or replace a query by its ID; a template is given to `check_template`, which raises Refused for a bad one.
+
+    Raises Refused when its name is another's, or its session is not there.
+    """
+    old = draft[QUERIES].get(query.id)
+    _refuse_taken(draft, query)
+    if query.session and draft[SESSIONS].get(query.session) is None:
+        raise Refused(f'invalid session "{query.session}"')
+    if query.template.type:
+        check_template(query)
+    created = old.create_index if old else draft.index
+    draft.put(QUERIES, replace(query, create_index=created, modify_index=draft.index))
+    draft.touch(TOPIC)
+
+
+def _refuse_taken(draft: Draft, query: PreparedQuery) -> None:
+    rows = draft[QUERIES]
+    if query.name:
+        if any(other.id != query.id for other in rows.by("name", query.name.lower())):
+            raise Refused(f"name '{query.name}' aliases an existing query name")
+    elif query.template.type and any(other.id != query.id for other in rows.by("template", "")):
+        raise Refused("a query template with an empty name already exists")
+    if _UUID.fullmatch(query.name) and rows.get(query.name.lower()) is not None:
+        raise Refused(f"name '{query.name}' aliases an existing query ID")
+
+
+def delete_query(draft: Draft, query_id: str) -> None:
+    """Remove a query; nothing happens when it is not there."""
+    if draft[QUERIES].get(query_id) is not None:
+        draft.delete(QUERIES, query_id)
+        draft.touch(TOPIC)

@@ -1,0 +1,196 @@
+"""A real agent that can be ended and started again, pyconsul-template as a program, and small web servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BIN = Path(sys.executable).parent
+PATIENCE = 30.0  # seconds until something that must happen counts as not happening
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    latest = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < latest, "it did not happen"
+        time.sleep(0.02)
+
+
+class Agent:
+    """One agent in -dev mode, always on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._config = folder / "agent.json"
+        ports = {"http": self.port, "dns": -1, "server": -1, "serf_lan": -1, "serf_wan": -1, "grpc": -1, "grpc_tls": -1}
+        config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports}
+        self._config.write_text(json.dumps(config))
+        self.start()
+
+    def start(self) -> None:
+        command = [str(BIN / "pyconsul"), "agent", "-dev", "-config-file", str(self._config)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        eventually(self._is_ready)
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, "the agent has ended"
+        try:
+            return bool(json.loads(self.request("GET", "/v1/catalog/nodes")))
+        except OSError:
+            return False
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(f"http://{self.address}{path}", body, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return bytes(response.read())
+
+    def put(self, key: str, value: str) -> None:
+        self.request("PUT", f"/v1/kv/{key}", value.encode())
+
+    def register(self, **service: Any) -> None:
+        self.request("PUT", "/v1/agent/service/register", json.dumps(service).encode())
+
+    def deregister(self, service: str) -> None:
+        self.request("PUT", f"/v1/agent/service/deregister/{service}", b"")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+
+
+class Tool:
+    """A running pyconsul-template in a folder of its own."""
+
+    def __init__(self, folder: Path, address: str, *arguments: str) -> None:
+        self.folder = folder
+        self._log = folder / "stderr"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(BIN / "pyconsul-template"), *arguments],
+                cwd=folder,
+                env={"PATH": os.environ["PATH"], "CONSUL_HTTP_ADDR": address},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    def text(self, name: str) -> str | None:
+        """A file's text, None when there is none."""
+        path = self.folder / name
+        return path.read_text() if path.exists() else None
+
+    def shows(self, name: str, text: str) -> None:
+        """Wait until the file has this text."""
+        eventually(lambda: self._is_alive() and self.text(name) == text)
+
+    def said(self, words: str) -> bool:
+        """Whether stderr has these words."""
+        return self._is_alive() and words in self._log.read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._log.read_text()
+
+    def _is_alive(self) -> bool:
+        assert self.process.poll() is None, f"the tool has ended: {self.stderr}"
+        return True
+
+    def end(self, sig: int = signal.SIGINT) -> int:
+        self.process.send_signal(sig)
+        return self.process.wait(PATIENCE)
+
+
+class WebServer:
+    """Answers every request with its name; `/health` with a status that can be changed."""
+
+    def __init__(self, name: str) -> None:
+        self.healthy = True
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.send_response(503 if self.path == "/health" and not server.healthy else 200)
+                self.send_header("Content-Length", str(len(name)))
+                self.end_headers()
+                self.wfile.write(name.encode())
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Nobody reads it."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    running = Agent(tmp_path_factory.mktemp("agent"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def own_agent(tmp_path: Path) -> Iterator[Agent]:
+    """An agent that the test may end."""
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    running = Agent(folder)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Iterator[Callable[..., Tool]]:
+    """Starts the tool, with files written before; it is gone after the test."""
+    tools: list[Tool] = []
+
+    def start(agent: Agent, *arguments: str, **files: str) -> Tool:
+        for name, text in files.items():
+            (tmp_path / name.replace("_", ".")).write_text(text)
+        tools.append(Tool(tmp_path, agent.address, *arguments))
+        return tools[-1]
+
+    yield start
+    for tool in tools:
+        if tool.process.poll() is None:
+            tool.process.kill()
+            tool.process.wait()
+
+
+@pytest.fixture
+def web_server() -> Iterator[Callable[[str], WebServer]]:
+    servers: list[WebServer] = []
+
+    def start(name: str) -> WebServer:
+        servers.append(WebServer(name))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -1,0 +1,186 @@
+"""The main job: an agent, web servers, a template, a real HAProxy, and traffic that never stops."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+
+TEMPLATE = """\
+global
+    maxconn 200
+defaults
+    mode http
+    retries 3
+    option redispatch
+    timeout connect 2s
+    timeout client 10s
+    timeout server 10s
+frontend http
+    bind 127.0.0.1:@port@
+{% for s in services() if s.name != "consul" %}
+    acl host_{{ s.name }} hdr_beg(host) -i {{ s.name }}.
+    use_backend {{ s.name }}_backend if host_{{ s.name }}
+{% endfor %}
+{% for s in services() if s.name != "consul" %}
+backend {{ s.name }}_backend
+    balance roundrobin
+{% for i in service(s.name) %}
+    server {{ i.node }}-{{ i.port }} {{ i.address }}:{{ i.port }}
+{% endfor %}
+{% endfor %}
+"""
+
+
+class Traffic:
+    """One request after the other, each on a connection of its own, until it is stopped."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.failures: list[str] = []
+        self.latest: list[str] = []
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.latest = [*self.latest[-19:], self.get()]
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                self.failures.append(repr(error))
+            time.sleep(0.002)
+
+    def get(self) -> str:
+        """The name of the server that answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/", headers={"Host": "web.example"})
+            answer = connection.getresponse()
+            body = answer.read().decode()
+            assert answer.status == 200, f"{answer.status}: {body}"
+            return body
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture
+def traffic() -> Iterator[Callable[[int], Traffic]]:
+    running: list[Traffic] = []
+
+    def start(port: int) -> Traffic:
+        running.append(Traffic(port))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+def _wait(condition: Callable[[], Any], what: str) -> None:
+    latest = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < latest, what
+        time.sleep(0.02)
+
+
+def _reaches(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/", headers={"Host": "web.example"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_no_request_fails_while_backends_come_and_go(
+    own_agent: Any, template: Any, web_server: Any, traffic: Any, port: int, tmp_path: Path
+) -> None:
+    one, two, three = (web_server(name) for name in ("one", "two", "three"))
+    check = {"HTTP": f"http://127.0.0.1:{two.port}/health", "Interval": "200ms", "Status": "passing"}
+    own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=one.port)
+    own_agent.register(Name="web", ID="two", Address="127.0.0.1", Port=two.port, Check=check)
+    source = TEMPLATE.replace("@port@", str(port))
+    tool = template(own_agent, "-template", "haproxy.j2:haproxy.cfg", "-exec-reload", haproxy_j2=source)
+    _wait(lambda: _reaches(port), "HAProxy does not serve")
+    requests = traffic(port)
+    _wait(lambda: {"one", "two"} <= set(requests.latest), "not all servers are used")
+
+    own_agent.register(Name="web", ID="three", Address="127.0.0.1", Port=three.port)
+    _wait(lambda: "three" in requests.latest, "the new server is not used")
+    two.healthy = False
+    _wait(lambda: f":{two.port}" not in (tool.text("haproxy.cfg") or ""), "the unhealthy server is still there")
+    own_agent.deregister("one")
+    _wait(lambda: set(requests.latest) == {"three"}, "a server is used that is gone")
+
+    good = tool.text("haproxy.cfg")
+    for broken, words in (
+        (source + "\nnonsense here\n", "unknown keyword 'nonsense'"),
+        (source + "\n{% if %}\n", "haproxy.j2:"),
+        (source + "\n{{ nothing }}\n", "'nothing' is undefined"),
+    ):
+        (tmp_path / "haproxy.j2").write_text(broken)
+        tool.process.send_signal(signal.SIGHUP)
+        _wait(lambda words=words: tool.said(words), f"the tool does not say {words!r}")
+        assert tool.text("haproxy.cfg") == good
+    assert not list(tmp_path.glob(".haproxy.cfg.*"))
+
+    (tmp_path / "haproxy.j2").write_text("# mended\n" + source)
+    tool.process.send_signal(signal.SIGHUP)
+    _wait(lambda: tool.text("haproxy.cfg") == "# mended\n" + (good or ""), "the mended template is not rendered")
+    own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=one.port)
+    _wait(lambda: "one" in requests.latest, "the server does not come back")
+    requests.stop()
+    assert requests.failures == []
+    assert tool.end() == 12
+    assert not _reaches(port)
+
+
+def test_an_invalid_first_file_is_refused_and_the_tool_waits_for_a_better_one(
+    own_agent: Any, template: Any, web_server: Any, port: int
+) -> None:
+    server = web_server("one")
+    own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=server.port)
+    source = TEMPLATE.replace("@port@", str(port)) + '{{ key_or_default("extra", "nonsense here") }}\n'
+    tool = template(own_agent, "-template", "haproxy.j2:haproxy.cfg", "-exec-reload", haproxy_j2=source)
+    _wait(lambda: tool.said("unknown keyword 'nonsense'"), "HAProxy's message is missing")
+    assert "haproxy.cfg:" in tool.stderr
+    assert tool.text("haproxy.cfg") is None
+    own_agent.put("extra", "# fine")
+    _wait(lambda: _reaches(port), "HAProxy does not serve")
+
+
+def test_once_only_checks(own_agent: Any, template: Any, tmp_path: Path, port: int) -> None:
+    source = TEMPLATE.replace("@port@", str(port))
+    tool = template(own_agent, "-once", "-template", "h.j2:haproxy.cfg", "-exec-reload", h_j2=source)
+    assert tool.process.wait(30) == 0
+    assert tool.text("haproxy.cfg")
+    (tmp_path / "haproxy.cfg").unlink()
+    tool = template(own_agent, "-once", "-exec-reload", "-template", "h.j2:haproxy.cfg", h_j2="nonsense here\n")
+    assert tool.process.wait(30) == 14
+    assert "unknown keyword 'nonsense'" in tool.stderr
+    assert tool.text("haproxy.cfg") is None

@@ -1,0 +1,166 @@
+"""Whatever happens to either side, and however often writing fails: one comparison makes the catalog show what the agent holds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.local_agent import NODE, World, check_row, me, service_row
+
+from pyconsul.agent.state import checks, nodes, services
+from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
+from pyconsul.agent.sync.diff import adopt, diff, same_check, same_service, scale
+from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+
+IDS = st.sampled_from(["a", "b", "c"])
+CHECK_IDS = st.sampled_from(["x", "y", "z"])
+STATUSES = st.sampled_from(["passing", "warning", "critical"])
+STEPS = st.one_of(
+    st.tuples(st.just("hold service"), IDS, st.sampled_from(["web", "db"]), st.integers(1, 2)),
+    st.tuples(st.just("drop service"), IDS),
+    st.tuples(st.just("hold check"), CHECK_IDS, st.sampled_from(["", "a", "b"]), STATUSES),
+    st.tuples(st.just("result"), CHECK_IDS, STATUSES, st.sampled_from(["", "why"])),
+    st.tuples(st.just("drop check"), CHECK_IDS),
+    st.tuples(st.just("break"), st.booleans()),
+    st.tuples(st.just("flush")),
+    st.tuples(st.just("stray service"), IDS, st.sampled_from(["web", "other"])),
+    st.tuples(st.just("stray check"), CHECK_IDS, st.sampled_from(["", "a"])),
+    st.tuples(st.just("remove service"), IDS),
+    st.tuples(st.just("remove node")),
+)
+
+
+async def take_step(world: World, kind: str, arguments: list[Any]) -> None:
+    local, catalog = world.local, world.catalog
+    first = arguments[0] if arguments else None
+    if kind == "hold service":
+        local.put_service(ServiceRow(service_row(first, arguments[1], port=arguments[2])))
+    elif kind == "drop service" and first in local.services:
+        local.remove_service(first)
+    elif kind == "hold check" and (not arguments[1] or arguments[1] in local.services):
+        local.put_check(CheckRow(check_row(first, arguments[1], arguments[2])), 0.0)
+    elif kind == "result":
+        local.update_check(first, arguments[1], arguments[2], 0.0, patient=True)
+    elif kind == "drop check" and first in local.checks:
+        local.remove_check(first)
+    elif kind == "break":
+        catalog.broken = first
+    elif kind == "flush":
+        await world.syncer.flush()
+    elif kind.startswith(("stray", "remove")):
+        catalog.write(lambda draft: scribble(draft, kind, arguments))
+
+
+def scribble(draft: Any, kind: str, arguments: list[Any]) -> None:
+    """What others do to this node's rows."""
+    if draft[NODES].get(NODE) is None:
+        return
+    if kind == "stray service":
+        services.ensure_service(draft, NODE, service_row(arguments[0], arguments[1], port=9))
+    elif kind == "stray check" and (not arguments[1] or draft[SERVICES].get((NODE, arguments[1]))):
+        checks.ensure_check(draft, check_row(arguments[0], arguments[1], "passing", "stray"))
+    elif kind == "remove service":
+        services.delete_service(draft, NODE, arguments[0])
+    elif kind == "remove node":
+        nodes.delete_node(draft, NODE)
+
+
+def assert_in_line(world: World) -> None:
+    view, own = world.catalog.store, world.syncer.me
+    assert own.service is not None
+    held = {service_id: row.service for service_id, row in world.local.services.items()} | {"consul": own.service}
+    shown = {row.service.id: row.service for row in view[SERVICES].by("node", NODE)}
+    assert shown.keys() == held.keys()
+    assert all(same_service(held[one], shown[one]) for one in held)
+    held_checks = {check_id: row.check for check_id, row in world.local.checks.items()} | {"serfHealth": own.check}
+    shown_checks = {check.check_id: check for check in view[CHECKS].by("node", NODE)}
+    assert shown_checks.keys() == held_checks.keys()
+    for check_id, check in held_checks.items():
+        assert same_check(check, shown_checks[check_id], ignore_output=check_id in world.local.late)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS, max_size=30))
+def test_one_comparison_puts_everything_right(steps: list[tuple[Any, ...]]) -> None:
+    async def play() -> None:
+        world = World()
+        for kind, *arguments in steps:
+            await take_step(world, kind, arguments)
+        world.catalog.broken = False
+        assert await world.syncer.compare()
+        assert_in_line(world)
+        commits = world.catalog.commits
+        assert await world.syncer.compare()
+        assert world.catalog.commits == commits, "nothing differs any more"
+        await world.syncer.stop()
+
+    asyncio.run(play())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS.filter(lambda step: step[0].split()[0] not in ("stray", "remove")), max_size=30))
+def test_changes_alone_reach_the_catalog_without_a_comparison(steps: list[tuple[Any, ...]]) -> None:
+    async def play() -> None:
+        world = World()
+        for kind, *arguments in steps:
+            await take_step(world, kind, arguments)
+        world.catalog.broken = False
+        assert await world.syncer.flush()
+        assert_in_line(world)
+        await world.syncer.stop()
+
+    asyncio.run(play())
+
+
+async def test_a_change_of_another_kind_leaves_strangers_alone() -> None:
+    world = World()
+    await world.syncer.compare()
+    world.catalog.write(lambda draft: services.ensure_service(draft, NODE, service_row("stray")))
+    await take_step(world, "hold service", ["a", "web", 1])
+    await world.syncer.flush()
+    assert world.catalog.store[SERVICES].get((NODE, "stray")) is not None
+    await world.syncer.compare()
+    assert world.catalog.store[SERVICES].get((NODE, "stray")) is None
+
+
+async def test_others_may_change_tags_where_that_is_allowed() -> None:
+    world = World()
+    for service_id, override in (("a", True), ("b", False)):
+        world.local.put_service(ServiceRow(service_row(service_id, tags=["mine"], enable_tag_override=override)))
+    await world.syncer.compare()
+    for service_id, override in (("a", True), ("b", False)):
+        theirs = service_row(service_id, tags=["theirs"], enable_tag_override=override)
+        world.catalog.write(lambda draft, row=theirs: services.ensure_service(draft, NODE, row))
+    await world.syncer.compare()
+    assert {one: world.local.services[one].service.tags for one in "ab"} == {"a": ["theirs"], "b": ["mine"]}
+    shown = {row.service.id: row.service.tags for row in world.catalog.store[SERVICES].by("node", NODE)}
+    assert (shown["a"], shown["b"]) == (["theirs"], ["mine"])
+
+
+async def test_the_node_is_put_right_by_a_comparison_only() -> None:
+    world = World()
+    await world.syncer.compare()
+    theirs = me(address="10.9.9.9").node
+    world.catalog.write(lambda draft: nodes.ensure_node(draft, theirs))
+    await take_step(world, "hold service", ["a", "web", 1])
+    await world.syncer.flush()
+    node = world.catalog.store[NODES].get(NODE)
+    assert node is not None
+    assert node.address == "10.9.9.9"
+    await world.syncer.compare()
+    node = world.catalog.store[NODES].get(NODE)
+    assert node is not None
+    assert node.address == "10.0.0.1"
+
+
+def test_a_difference_that_is_nothing_marks_nothing() -> None:
+    world = World()
+    world.local.node_differs = False
+    adopt(world.local, diff(world.local, world.syncer.me, world.catalog.store))
+    assert world.local.node_differs, "the node is not in the catalog yet"
+
+
+def test_big_clusters_compare_less_often() -> None:
+    assert [scale(nodes) for nodes in (1, 128, 129, 256, 257, 512, 1024)] == [1, 1, 2, 2, 3, 3, 4]

@@ -1,0 +1,229 @@
+"""What the API, files and results of checks do to the agent's services and checks."""
+
+from __future__ import annotations
+
+import pytest
+from support.local_agent import NODE, World, service_row
+
+from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.state.schemas import CHECKS, SERVICES
+from pyconsul.agent.sync import load
+from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
+from pyconsul.agent.sync.definition import ServiceDefinition
+from pyconsul.agent.sync.reap import overdue
+from pyconsul.agent.sync.rows import CHECKS as KEPT_CHECKS
+from pyconsul.agent.sync.rows import SERVICES as KEPT_SERVICES
+
+TTL = CheckDefinition(ttl=10 * SECOND)
+
+
+def web(*checks: CheckDefinition, name: str = "web", token: str = "") -> ServiceDefinition:
+    return ServiceDefinition(service_row("web-1", name, port=80), list(checks), token)
+
+
+async def test_a_registration_is_in_the_catalog_when_it_returns() -> None:
+    world = World()
+    await world.agent.register_service(web(TTL, CheckDefinition(id="mine", name="own", ttl=SECOND, status="passing")))
+    shown = {check.check_id: check for check in world.catalog.store[CHECKS].by("instance", (NODE, "web-1"))}
+    assert {one: (check.name, check.status, check.type) for one, check in shown.items()} == {
+        "service:web-1:1": ("Service 'web' check", "critical", "ttl"),
+        "mine": ("own", "passing", "ttl"),
+    }
+    assert world.catalog.store[SERVICES].get((NODE, "web-1")) is not None
+    assert world.scheduler.checks["mine"].service_id == "web-1"
+
+
+async def test_a_registration_with_a_broken_catalog_is_told_later() -> None:
+    world = World()
+    world.catalog.broken = True
+    await world.agent.register_service(web(TTL))
+    assert "web-1" in world.local.services
+    world.catalog.broken = False
+    assert await world.syncer.flush()
+    assert world.catalog.store[SERVICES].get((NODE, "web-1")) is not None
+    await world.syncer.stop()
+
+
+async def test_a_registration_that_cannot_be_kept_changes_nothing() -> None:
+    world = World()
+    world.disk.broken = True
+    with pytest.raises(OSError, match="full"):
+        await world.agent.register_service(web(TTL))
+    assert not world.local.services
+    assert not world.scheduler.checks
+
+
+async def test_a_check_that_is_registered_again_keeps_its_state() -> None:
+    world = World()
+    await world.agent.register_service(web(TTL))
+    await world.agent.report("service:web-1", "passing", "fine")
+    await world.agent.register_service(web(TTL, name="web"))
+    check = world.local.checks["service:web-1"].check
+    assert (check.status, check.output) == ("passing", "fine")
+
+
+@pytest.mark.parametrize(("replace", "left"), [(False, {"service:web-1", "new"}), (True, {"new"})])
+async def test_old_checks_stay_unless_they_are_replaced(replace: bool, left: set[str]) -> None:
+    world = World()
+    await world.agent.register_service(web(TTL))
+    await world.agent.register_service(web(CheckDefinition(id="new", ttl=SECOND)), replace_checks=replace)
+    assert set(world.local.checks) == set(world.scheduler.checks) == left
+    assert {row.check.check_id for row in world.disk.store[KEPT_CHECKS]} == left
+
+
+async def test_a_service_goes_with_its_checks() -> None:
+    world = World()
+    await world.agent.register_service(web(TTL))
+    await world.agent.register_check(CheckDefinition(id="more", name="more", service_id="web-1", ttl=SECOND))
+    await world.agent.deregister_service("web-1")
+    assert not world.local.services
+    assert not world.local.checks
+    assert not world.scheduler.checks
+    assert not world.kept()
+    assert {check.check_id for check in world.catalog.store[CHECKS]} == {"serfHealth"}
+
+
+async def test_maintenance_keeps_the_first_reason() -> None:
+    world = World()
+    await world.agent.register_service(web())
+    await world.agent.begin_maintenance("web-1", "first")
+    await world.agent.begin_maintenance("web-1", "second")
+    await world.agent.begin_maintenance("", "")
+    held = world.local.checks
+    assert held[SERVICE_MAINTENANCE + "web-1"].check.notes == "first"
+    assert "no reason was provided" in held[NODE_MAINTENANCE].check.notes
+    assert not world.scheduler.checks
+
+
+async def test_an_output_alone_waits_and_a_status_does_not() -> None:
+    world = World(patience=3600.0)
+    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND))
+    await world.agent.report("c", "passing", "one")
+    await world.agent.report("c", "passing", "two")
+    shown = world.catalog.store[CHECKS].get((NODE, "c"))
+    assert shown is not None
+    assert (shown.status, shown.output) == ("passing", "one")
+    assert world.local.checks["c"].check.output == "two"
+    assert await world.syncer.compare(), "a comparison leaves a late output alone"
+    shown = world.catalog.store[CHECKS].get((NODE, "c"))
+    assert shown is not None
+    assert shown.output == "one"
+    await world.agent.report("c", "warning", "three")
+    shown = world.catalog.store[CHECKS].get((NODE, "c"))
+    assert shown is not None
+    assert (shown.status, shown.output) == ("warning", "three")
+    await world.syncer.stop()
+
+
+async def test_outputs_can_be_discarded() -> None:
+    world = World()
+    world.agent.discard_output = True
+    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND))
+    await world.agent.report("c", "passing", "secret")
+    assert world.local.checks["c"].check.output == ""
+
+
+async def started_again(world: World, defined: load.Definitions | None = None) -> World:
+    """The same disk, a new process."""
+    await world.keeper.stop()
+    fresh = World()
+    fresh.disk = world.disk
+    fresh.keeper._commit = world.disk.commit
+    fresh.now = world.now
+    await load.load(fresh.agent, defined or load.Definitions([], []), world.kept(), fresh.now)
+    return fresh
+
+
+async def test_a_restart_finds_what_was_registered() -> None:
+    world = World()
+    polled = CheckDefinition(id="http", http="http://127.0.0.1/", interval=SECOND, status="passing")
+    await world.agent.register_service(web(TTL, polled, token="t"))
+    await world.agent.report("service:web-1:1", "passing", "fine")
+    await world.agent.begin_maintenance("web-1", "moving")
+    fresh = await started_again(world)
+    assert fresh.local.services == world.local.services
+    assert set(fresh.local.checks) == set(world.local.checks)
+    states = {one: (row.check.status, row.check.output) for one, row in fresh.local.checks.items()}
+    assert states["service:web-1:1"] == ("passing", "fine"), "a report that has not expired counts"
+    assert states["http"] == ("critical", ""), "until it has run"
+    assert fresh.local.checks[SERVICE_MAINTENANCE + "web-1"].check.notes == "moving"
+    assert set(fresh.scheduler.checks) == {"service:web-1:1", "http"}
+
+
+async def test_a_report_that_has_expired_does_not_count() -> None:
+    world = World()
+    await world.agent.register_service(web(TTL))
+    await world.agent.report("service:web-1", "passing", "fine")
+    world.now += 11
+    fresh = await started_again(world)
+    assert fresh.local.checks["service:web-1"].check.status == "critical"
+
+
+async def test_files_win_over_what_was_kept() -> None:
+    world = World()
+    await world.agent.register_service(web(TTL))
+    defined = load.Definitions([ServiceDefinition(service_row("web-1", "web", port=81))], [])
+    fresh = await started_again(world, defined)
+    assert fresh.local.services["web-1"].service.port == 81
+    assert fresh.local.services["web-1"].from_file
+    assert not list(fresh.disk.store[KEPT_SERVICES])
+
+
+@pytest.mark.parametrize(("durable", "left"), [(True, {"web-1", "file-2"}), (False, {"file-2"})])
+async def test_a_reload_drops_what_files_no_longer_define(durable: bool, left: set[str]) -> None:
+    world = World(durable)
+    await world.agent.register_service(ServiceDefinition(service_row("file-1"), [TTL]), from_file=True)
+    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND), from_file=True)
+    await world.agent.register_service(web(TTL))
+    await load.reload(world.agent, load.Definitions([ServiceDefinition(service_row("file-2"))], []))
+    assert set(world.local.services) == left
+    assert set(world.local.checks) == ({"service:web-1"} if durable else set())
+
+
+async def test_a_reload_keeps_states_and_what_the_api_added() -> None:
+    world = World()
+    defined = load.Definitions([ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND)])], [])
+    await load.define(world.agent, defined)
+    await world.agent.report("c", "passing", "fine")
+    await world.agent.begin_maintenance("f", "moving")
+    await load.reload(world.agent, defined)
+    assert world.local.checks["c"].check.status == "passing"
+    assert SERVICE_MAINTENANCE + "f" in world.local.checks
+
+
+async def test_services_that_are_critical_for_too_long_are_overdue() -> None:
+    world = World()
+    brief = CheckDefinition(id="brief", ttl=SECOND, deregister_critical_service_after=SECOND)
+    late = CheckDefinition(id="late", ttl=SECOND, deregister_critical_service_after=120 * SECOND)
+    await world.agent.register_service(ServiceDefinition(service_row("a"), [brief]))
+    await world.agent.register_service(ServiceDefinition(service_row("b"), [late]))
+    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND))
+    assert overdue(world.local, world.now + 59) == {}
+    assert overdue(world.local, world.now + 60) == {"a": "brief"}
+    assert overdue(world.local, world.now + 120) == {"a": "brief", "b": "late"}
+    await world.agent.report("brief", "passing", "")
+    assert overdue(world.local, world.now + 120) == {"b": "late"}
+    await world.syncer.stop()
+
+
+async def test_alias_view_of_this_node_and_of_others() -> None:
+    world = World()
+    await world.agent.register_service(web(TTL))
+    checks, exists = world.agent.alias_view("", "web-1")
+    assert ([check.check_id for check in checks], exists) == (["service:web-1"], True)
+    checks, exists = world.agent.alias_view("N1", "nosuch")
+    assert ({check.check_id for check in checks}, exists) == ({"serfHealth", "service:web-1"}, False)
+
+
+async def test_a_failed_write_is_tried_again_by_itself() -> None:
+    world = World()
+    await world.syncer.compare()
+    world.catalog.broken = True
+    await world.agent.register_service(web())
+    world.catalog.broken = False
+    world.syncer.poke()
+    assert world.syncer._told is not None
+    await world.syncer._told
+    assert world.catalog.store[SERVICES].get((NODE, "web-1")) is not None
+    await world.syncer.stop()
