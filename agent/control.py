@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent import logs
 from pyconsul.agent.config import load
-from pyconsul.agent.config.changes import changed
+from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError
 from pyconsul.agent.httpapi.control import ReloadError
@@ -29,6 +30,7 @@ class AgentControl:
         self.config = config
         self.followers: list[Callable[[Config], None]] = []
         self._agent, self._tokens, self._stop = agent, tokens, stop
+        self._reloading = asyncio.Lock()
 
     def leave(self) -> None:
         """End the agent."""
@@ -37,11 +39,16 @@ class AgentControl:
 
     async def reload(self) -> None:
         """Read the settings anew; those that need a restart stay as they are.  Raises ReloadError, and nothing changes."""
+        async with self._reloading:
+            await self._reload()
+
+    async def _reload(self) -> None:
         try:
             fresh = load.reload(self.config)
             defined = definitions.definitions(fresh)
         except (ConfigError, definitions.FileDefinitionError) as error:
             raise ReloadError(str(error)) from None
+        logs.redactor.hide(secrets(fresh))
         keys = changed(self.config, fresh)
         if keys.restart:
             log.warning("changed settings that need a restart: %s", ", ".join(keys.restart))

@@ -24,9 +24,13 @@ from pyconsul.agent.sync.member import member
 from pyconsul.agent.sync.reap import reap
 from pyconsul.agent.sync.rows import ALL
 
+Permits = Callable[[str, str, str], bool]  # see `Syncer`
 
-async def start(config: Config, catalog: Store, writer: Writer, stack: AsyncExitStack) -> LocalAgent:
-    """The running local part; the catalog shows it when this returns.  The stack stops it.
+
+async def start(
+    config: Config, catalog: Store, writer: Writer, stack: AsyncExitStack, permits: Permits | None = None
+) -> LocalAgent:
+    """The running local part; the catalog shows it when this returns, as far as tokens permit.  The stack stops it.
 
     Raises FileDefinitionError, EngineError.
     """
@@ -36,6 +40,7 @@ async def start(config: Config, catalog: Store, writer: Writer, stack: AsyncExit
     stack.push_async_callback(keeper.stop)
     local = LocalState(catalog.watches)
     syncer = Syncer(local, member(config), catalog, writer.commit, rng)
+    syncer.permits = permits
     stack.push_async_callback(syncer.stop)
 
     def scheduler(notify: Notify, view: AliasView) -> CheckScheduler:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import uvloop
 
-from pyconsul.agent import listen, own
+from pyconsul.agent import acl_control, listen, own, reload_watch
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.dns_query import query_executor
 from pyconsul.agent.control import AgentControl
+from pyconsul.agent.dns_query import query_executor
+from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
@@ -60,6 +61,8 @@ async def _serve(config: Config) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         control = await start(config, stack, stop.set)
+        if config.auto_reload_config:
+            reload_watch.start(control, stack)
         loop.add_signal_handler(signal.SIGHUP, _reload_soon, control)
         log.info("agent runs: node=%s datacenter=%s", config.node_name, config.datacenter)
         await stop.wait()
@@ -94,19 +97,26 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
-    agent = await own.start(config, store, writer, stack)
     tokens = agent_tokens(config)
+    acl = await acl_control.start(config, store, tokens, writer.commit, stack) if config.acl.enabled else None
+    agent = await own.start(config, store, writer, stack, acl_control.permits(acl) if acl else None)
     control = AgentControl(config, agent, tokens, stop)
     events = Events(store.watches)
     context = Context(
         config, store, store.watches, writer.commit, writer.replace, sessions, agent, tokens, control, events
     )
+    context.acl = acl
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
     await server.start()
     stack.push_async_callback(server.stop)
     ask = query_executor(store, config.node_name, config.datacenter, context.rng)
-    responder = Responder(store, store.watches, settings_of(config), execute_query=ask)
+    sight = acl_control.sight(acl) if acl else Sight()
+    responder = Responder(
+        store, store.watches, settings_of(config), execute_query=acl_control.seen(ask, sight), sight=sight
+    )
+    if acl is not None:
+        acl_control.follow(store.watches, responder.forget, agent.syncer.compare)
     dns_server = DNSServer(responder, *dns_sockets)
     await dns_server.start()
     stack.push_async_callback(dns_server.stop)

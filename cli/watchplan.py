@@ -43,6 +43,11 @@ class Plan:
         """The query of the next request; it blocks once there was an answer."""
         return {**self.query, "index": str(self.index)} if self.index else self.query
 
+    def resume(self) -> None:
+        """After an outage: ask without an index. A new agent may have reached the same one with other data."""
+        if self.kind != "event":  # the index tells which events are new
+            self.index = 0
+
     def step(self, index: int, answer: Any) -> tuple[bool, Any]:
         """Take in an answer: whether it is news, and the data for a handler. `answer` is None when nothing exists."""
         if self._last is not _NEVER and index == self.index:

@@ -24,6 +24,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from pyconsul.tools.httppool import HttpPool
+
 log = logging.getLogger("consul")
 
 #: How long, in seconds, one blocking query asks Consul to wait.
@@ -176,15 +178,16 @@ class ConsulClient:
         idle = connection.max_idle_connections if connection.keep_alives else 0
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=idle)
         user, _, password = connection.auth.partition(":")
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            auth=httpx.BasicAuth(user, password) if connection.auth else None,
-            transport=httpx.AsyncHTTPTransport(verify=tls, uds=socket_path or None, limits=limits, trust_env=False),
-            trust_env=False,
-        )
+        auth = httpx.BasicAuth(user, password) if connection.auth else None
+
+        def make_client() -> httpx.AsyncClient:
+            transport = httpx.AsyncHTTPTransport(verify=tls, uds=socket_path or None, limits=limits, trust_env=False)
+            return httpx.AsyncClient(base_url=url, auth=auth, transport=transport, trust_env=False)
+
+        self._http = HttpPool(make_client)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, httpx.Headers]:
         """One GET, without retry: the decoded JSON and the headers. 404 gives None. Raises ConsulError.

@@ -58,7 +58,9 @@ class Authorizer:
 
     __slots__ = ("_levels", "_single", "accessor", "default", "everything", "name", "rights")
 
-    def __init__(self, accessor: str, rights: Rights, default_allow: bool, name: str = "", everything: bool = False) -> None:
+    def __init__(
+        self, accessor: str, rights: Rights, default_allow: bool, name: str = "", everything: bool = False
+    ) -> None:
         self.accessor, self.rights, self.name, self.everything = accessor, rights, name, everything
         self.default = WRITE if default_allow else DENY
         self._levels: Mapping[str, dict[str, int]] = {kind: {} for kind in NAMED}

@@ -32,7 +32,7 @@ def interpolate(text: str, values: dict[str, str]) -> str:
 
 
 def bind(view: View, rules: Iterable[BindingRule], claims: Claims, datacenter: str) -> Grants:
-    """The grants of rules that select the claims.  Names that cannot be, and roles and policies that are not there, give nothing."""
+    """The grants of rules that select the claims; what is not there, or cannot be called so, gives nothing."""
     services: list[ServiceIdentity] = []
     nodes: list[NodeIdentity] = []
     roles: list[str] = []

@@ -36,7 +36,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         what = f"{self.kind}:{NAMES[self.wanted]}" + (f' on "{self.name}"' if self.name else "")
         text = f"{what} is {'allowed' if self.allowed else 'denied'}: {self._because()}."
         if self.obstacle is not None:
-            return f"{text} To allow it, change {_place(self.obstacle)}: a rule that denies is not outweighed by another."
+            return (
+                f"{text} To allow it, change {_place(self.obstacle)}: a rule that denies is not outweighed by another."
+            )
         return f"{text} The smallest rule that allows it: {self.needed}" if self.needed else text
 
     def _because(self) -> str:

@@ -28,7 +28,7 @@ class Claims(msgspec.Struct, frozen=True):
     """What a method's mappings make of a token's claims; binding rules select by it."""
 
     value: dict[str, str] = {}
-    list: dict[str, list[str]] = {}  # type: ignore[valid-type]  # the name that selectors use
+    lists: dict[str, list[str]] = msgspec.field(name="list", default_factory=dict)
 
 
 def _lists(config: Mapping[str, Any], name: str) -> list[str]:
@@ -143,6 +143,6 @@ def _claim(payload: Any, path: str) -> Any:
     if not path.startswith("/"):
         return payload.get(path)
     for part in path[1:].split("/"):
-        part = part.replace("~1", "/").replace("~0", "~")
-        payload = payload.get(part) if isinstance(payload, dict) else None
+        name = part.replace("~1", "/").replace("~0", "~")
+        payload = payload.get(name) if isinstance(payload, dict) else None
     return payload

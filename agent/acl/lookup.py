@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pyconsul.agent.acl.access import WRITE, precedence
 from pyconsul.agent.acl.rule import Rule
 
+
 class Lookup:
     """The rules of one resource.  Of rules for the very same thing the one that takes precedence is kept."""
 

@@ -29,7 +29,20 @@ _STRUCTURES = {
 }
 _ENTERPRISE = ("key", "node", "service")
 # The order in which Consul looks for what is wrong.
-_ORDER = ("acl", "agent", "key", "node", "service", "session", "event", "query", "keyring", "operator", "mesh", "peering")
+_ORDER = (
+    "acl",
+    "agent",
+    "key",
+    "node",
+    "service",
+    "session",
+    "event",
+    "query",
+    "keyring",
+    "operator",
+    "mesh",
+    "peering",
+)
 
 
 class RuleError(ValueError):

@@ -25,7 +25,9 @@ def synthetic_policy(template: Template, name: str | None, datacenters: tuple[st
 
 def of_grants(grants: Grants) -> list[Policy]:
     """The policies that a token's or role's identities and templates stand for."""
-    found = [synthetic_policy(TEMPLATES[SERVICE], one.service_name, one.datacenters) for one in grants.service_identities]
+    found = [
+        synthetic_policy(TEMPLATES[SERVICE], one.service_name, one.datacenters) for one in grants.service_identities
+    ]
     found += [synthetic_policy(TEMPLATES[NODE], one.node_name, (one.datacenter,)) for one in grants.node_identities]
     found += [
         synthetic_policy(BY_ID[one.template_id], one.name, one.datacenters)

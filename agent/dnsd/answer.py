@@ -16,7 +16,7 @@ import msgspec
 
 from pyconsul.agent.dnsd import addresses, candidates, names, reverse, selection
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.packed import Room, pack, packs, some
+from pyconsul.agent.dnsd.packed import Room, pack, packs
 from pyconsul.agent.dnsd.question import Question
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.selection import Asked
@@ -78,7 +78,7 @@ class Knowledge(msgspec.Struct):
 
     chance: gives a random number from 0 to 1.  services: finds a service by its name.  resolved: records of hosts
     outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
-    client's IP address.
+    client's IP address.  fresh: records are to be in an order that no other answer has.
     """
 
     view: View
@@ -90,6 +90,7 @@ class Knowledge(msgspec.Struct):
     execute_query: ExecuteQuery | None = None
     resolved: Mapping[bytes, Sequence[Record]] | None = None
     source: str = ""
+    fresh: bool = False
 
     def service(self, name: str) -> Service:
         """A service by its name."""
@@ -214,12 +215,12 @@ def _missing(reply: Reply) -> bool:
 def _service(name: names.ServiceName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
     reply.topics.add(topics.of_service(name.name))
     service = known.service(name.name)
-    if asked.room.space and packs(asked.kind) and (items := service.prepared(asked.kind, name.tag, len(asked.suffix))):
-        if len(items) > 1:
-            reply.varied = True
+    suffix = asked.suffix
+    ready = service.prepared(asked.kind, name.tag, len(suffix)) if asked.room.space and packs(asked.kind) else None
+    if ready is not None:
+        reply.varied = len(ready.items) > 1
         limit = known.settings.a_record_limit if asked.kind != SRV else 0
-        chosen = some(items, limit, known.chance) if limit else items
-        reply.packed = pack(chosen, asked.name, asked.suffix, asked.room, known.chance)
+        reply.packed = pack(ready, asked.name, suffix, asked.room, known.chance, limit, known.fresh)
         if reply.packed is not None:
             return True
     found = service.tagged(name.tag)

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _TARGET_AT = 18  # where the target starts in an SRV record: pointer, head, priority, weight, port
 _POINTABLE = 0x4000  # a pointer has 14 bits
+SHARED = 8  # questions that are answered in the same order
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -56,6 +57,32 @@ class Item(NamedTuple):
     texts: tuple[bytes, ...] = ()
 
 
+class Prepared:
+    """The prepared records of a service for one type and length of the domain, and the order they were last packed in.
+
+    An order is used for a few questions before the next is drawn: most of its packing is the same for names of one
+    length.  `fresh` draws at once.
+    """
+
+    __slots__ = ("_left", "fronts", "glue", "items", "order")
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        self.order = items
+        self.fronts: list[bytes] = []
+        self.glue: dict[int, tuple[int, bytes]] = {}  # by where the answer section starts
+        self._left = 0
+
+    def arrange(self, chance: Callable[[], float], fresh: bool) -> None:
+        """Draw an order, when it is time to."""
+        if fresh or not self._left:
+            self.order = some(self.items, len(self.items), chance)
+            self.fronts = [item.front for item in self.order]
+            self.glue = {}
+            self._left = SHARED
+        self._left -= 1
+
+
 def prepare(found: Sequence[Candidate], kind: int, ttl: int, suffix_length: int) -> list[Item] | None:
     """Prepare the records of a service for SRV, A or AAAA, under a domain of some length; None when it is not plain."""
     items: dict[object, Item] = {}
@@ -82,34 +109,71 @@ def packs(kind: int) -> bool:
     return kind in (SRV, A, AAAA)
 
 
-def pack(items: Sequence[Item], name: bytes, suffix: bytes, room: Room, chance: Callable[[], float]) -> Packed | None:
+def pack(
+    prepared: Prepared,
+    name: bytes,
+    suffix: bytes,
+    room: Room,
+    chance: Callable[[], float],
+    limit: int = 0,
+    fresh: bool = False,
+) -> Packed | None:
     """Pack prepared records into an answer to a question by name, in an order of chance and cut to the room.
 
-    None when not even one fits, when it would be too long for pointers, or when only texts are too much.
+    limit: how many records there may be however much room there is; 0: any number.  fresh: no other answer's order.
+    None when not even one record fits, when it would be too long for pointers, or when only texts are too much.
     """
-    cut = len(items) > room.most
-    chosen = some(items, room.most, chance)
     start = HEADER.size + len(name) + 4
-    if not (cut and room.spelled):
-        packed = _join(chosen, start, suffix, cut)
-        if packed is None or len(packed.answer) + len(packed.additional) <= room.space:
-            return packed
+    count = min(len(prepared.items), limit or len(prepared.items))
+    cut = count > room.most
+    if count == len(prepared.items) and not cut:
+        prepared.arrange(chance, fresh)
+        chosen: Sequence[Item] = prepared.order
+        packed = _whole(prepared, start, suffix)
+    else:
+        chosen = some(prepared.items, min(count, room.most), chance)
+        packed = _join(chosen, start, suffix, cut) if not (cut and room.spelled) else None
+    if packed is not None and len(packed.answer) + len(packed.additional) <= room.space:
+        return packed
     keep = _fitting(chosen, len(name) if cut and room.spelled else 0, len(suffix), room.space)
     cut = cut or keep < len(chosen)
     return _join(chosen[:keep], start, suffix, cut) if keep and cut else None
 
 
+def _whole(prepared: Prepared, start: int, suffix: bytes) -> Packed | None:
+    """All records, in the prepared order."""
+    fronts = prepared.fronts
+    if not fronts or not prepared.order[0].stem:
+        return Packed(len(fronts), b"".join(fronts), 0, b"", False)
+    answer = suffix.join(fronts) + suffix
+    if start + len(answer) > _POINTABLE:
+        return None
+    glue = prepared.glue.get(start)
+    if glue is None:
+        glue = prepared.glue[start] = _glue(prepared.order, start, len(suffix), True)
+    return Packed(len(fronts), answer, glue[0], glue[1], False)
+
+
 def _join(items: Sequence[Item], start: int, suffix: bytes, cut: bool) -> Packed | None:
+    """Records of some items; their texts only when nothing is left out."""
     fronts = [item.front for item in items]
     if not items or not items[0].stem:
         return Packed(len(items), b"".join(fronts), 0, b"", cut)
     answer = suffix.join(fronts) + suffix
     if start + len(answer) > _POINTABLE:
         return None
+    return Packed(len(items), answer, *_glue(items, start, len(suffix), not cut), cut)
+
+
+def _glue(items: Sequence[Item], start: int, suffix_length: int, told: bool) -> tuple[int, bytes]:
+    """The additional section behind SRV records that start somewhere: the number of its records, and their bytes.
+
+    Each target's address comes once, with its texts if they are to be told; the owners point to the targets.
+    """
     parts: list[bytes] = []
     add = parts.append
     seen: set[bytes] = set()
-    at, more, count = (0xC000 | start) + _TARGET_AT, len(suffix), 0
+    at, count = (0xC000 | start) + _TARGET_AT, 0
     for front, stem, rest, texts in items:
         if stem not in seen:
             seen.add(stem)
@@ -117,11 +181,11 @@ def _join(items: Sequence[Item], start: int, suffix: bytes, cut: bool) -> Packed
             add(target)
             add(rest)
             count += 1
-            if texts and not cut:
+            if texts and told:
                 count += len(texts)
                 parts.extend([target + text for text in texts])
-        at += len(front) + more
-    return Packed(len(items), answer, count, b"".join(parts), cut)
+        at += len(front) + suffix_length
+    return count, b"".join(parts)
 
 
 def _fitting(items: Sequence[Item], name: int, suffix: int, space: int) -> int:

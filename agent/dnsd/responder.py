@@ -151,7 +151,10 @@ class Responder:
         self.answers[udp].put(asked, Orderings(wire, make), reply.topics, size)
 
     def _again(self, question: Question, udp: bool, source: str) -> bytes:
-        return encode.encode(self._answer(question, udp, source), question, self.settings, udp)
+        known = self.knowledge(source)
+        known.fresh = True
+        reply = answer(question, known, trim.room_for(question, udp, self.settings))
+        return encode.encode(reply, question, self.settings, udp)
 
     async def _forward(self, packet: bytes, question: Question, udp: bool) -> bytes:
         found = await self._recursors.forward(packet, question.wire, udp)

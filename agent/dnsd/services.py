@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pyconsul.agent.dnsd import candidates
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.packed import Item, prepare
+from pyconsul.agent.dnsd.packed import Prepared, prepare
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.state.draft import View
 
@@ -18,13 +18,13 @@ class Service:
 
     def __init__(self, found: tuple[Candidate, ...], ttl: int) -> None:
         self.found, self.ttl = found, ttl
-        self._prepared: dict[tuple[int, str, int], list[Item] | None] = {}
+        self._prepared: dict[tuple[int, str, int], Prepared | None] = {}
 
     def tagged(self, tag: str) -> Sequence[Candidate]:
         """The instances with a tag; all of them without one."""
         return [one for one in self.found if tag in one.tags] if tag else self.found
 
-    def prepared(self, kind: int, tag: str, suffix_length: int) -> list[Item] | None:
+    def prepared(self, kind: int, tag: str, suffix_length: int) -> Prepared | None:
         """The prepared records of the instances with a tag; None when they cannot be packed, or there are none."""
         key = (kind, tag, suffix_length)
         if key in self._prepared:
@@ -32,8 +32,9 @@ class Service:
         tagged = self.tagged(tag)
         if not tagged:
             return None  # there are more tags that nobody has than can be remembered
-        items = self._prepared[key] = prepare(tagged, kind, self.ttl, suffix_length)
-        return items
+        items = prepare(tagged, kind, self.ttl, suffix_length)
+        prepared = self._prepared[key] = Prepared(items) if items else None
+        return prepared
 
 
 def service_of(view: View, name: str, settings: Settings, sight: Sight) -> Service:

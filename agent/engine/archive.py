@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 
 def write(state: Image, now: float) -> BinaryIO:
     """A file with the archive, ready to be read from its start.  Blocks: run it in a thread.  Raises OSError."""
-    archive = cast(BinaryIO, tempfile.TemporaryFile(prefix="pyconsul-snapshot-"))
+    archive = cast(BinaryIO, tempfile.TemporaryFile(prefix="pyconsul-snapshot-"))  # noqa: SIM115 (the caller closes it)
     with tempfile.TemporaryFile(prefix="pyconsul-snapshot-") as body:
         written = snapshot.write(cast(BinaryIO, body), state)
         size = body.tell()

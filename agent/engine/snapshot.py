@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
@@ -45,7 +46,8 @@ class TableHead(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Image(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Image:
     """A state as it stood at one moment: the rows of every durable table."""
 
     tables: Sequence[tuple[str, Sequence[Any]]]

@@ -12,7 +12,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.state.draft import Changeset, Draft
@@ -23,7 +24,8 @@ Operation: TypeAlias = Callable[[Draft], T]
 BATCH = 256  # operations in one commit, so that none waits long for the others
 
 
-class Replacement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Replacement:
     """Another state, (table name, row) each, and the index it was written up to."""
 
     rows: Sequence[tuple[str, Any]]

@@ -49,8 +49,8 @@ def visible(caller: Authorizer, rows: list[T], test: Callable[[T], bool]) -> tup
 
 
 def sees_check(caller: Authorizer, node: str, service: str) -> bool:
-    """Whether the caller may see a check: by its service, or by its node when it has none."""
-    return caller.level("service", service) >= READ if service else caller.level("node", node) >= READ
+    """Whether the caller may see a check of the catalog: its node, and its service if it has one."""
+    return caller.level("node", node) >= READ and (not service or caller.level("service", service) >= READ)
 
 
 def sees_instance(caller: Authorizer, node: str, service: str) -> bool:

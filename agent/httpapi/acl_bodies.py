@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
@@ -23,7 +22,7 @@ def nanoseconds(value: Any) -> Any:
         return parse_duration(value) if value else 0
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value)
-    raise ValueError("a duration must be a text such as \"1h\", or a number of nanoseconds")
+    raise ValueError('a duration must be a text such as "1h", or a number of nanoseconds')
 
 
 def unix_time(value: Any) -> Any:
@@ -188,5 +187,3 @@ class BootstrapBody(msgspec.Struct, rename=camel):
 
     go_name: ClassVar[str] = "structs.ACLInitialTokenBootstrapRequest"
     bootstrap_secret: str = ""
-
-

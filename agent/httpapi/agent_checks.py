@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.health.decode import decode_check
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.health.validate import validate
+from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.agent_bodies import CheckUpdate
 from pyconsul.agent.httpapi.answer import EMPTY, Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
@@ -19,8 +22,35 @@ from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, Healt
 def list_checks(context: Context, request: Request) -> Answer:
     """The agent's checks by ID."""
     select = filtering(request, HealthCheck)
-    shown = select([row.check for _, row in sorted(context.agent.local.checks.items())])
-    return json_answer({check.check_id: check for check in shown})
+    caller = authorizer(context, request)
+    held = [row.check for _, row in sorted(context.agent.local.checks.items())]
+    rows, filtered = visible(caller, held, lambda check: _level(context, caller, check) >= READ)
+    return json_answer({check.check_id: check for check in select(rows)}, filtered=filtered)
+
+
+def _level(context: Context, caller: Authorizer, check: HealthCheck) -> int:
+    """What the caller may do with a check: by its service, or by the node when it has none."""
+    if check.service_id:
+        return caller.level("service", check.service_name)
+    return caller.level("node", context.config.node_name)
+
+
+def _require(context: Context, request: Request, service: str | None) -> None:
+    """Raises Forbidden unless the caller may write the checks of a service; of the node without one."""
+    caller = authorizer(context, request)
+    if service is None:
+        caller.require("node", WRITE, context.config.node_name)
+    else:
+        caller.require("service", WRITE, service)
+
+
+def _require_held(context: Context, request: Request, check_id: str) -> None:
+    """Raises HTTPError 404 unless the agent holds the check, and Forbidden unless the caller may write it."""
+    authorizer(context, request)
+    row = context.agent.local.checks.get(check_id)
+    if row is None:
+        raise unknown_check(check_id)
+    _require(context, request, row.check.service_name if row.check.service_id else None)
 
 
 async def register(context: Context, request: Request) -> Answer:
@@ -32,6 +62,10 @@ async def register(context: Context, request: Request) -> Answer:
         raise HTTPError(error.status, error.text) from None
     if definition.service_id and definition.service_id not in context.agent.local.services:
         raise not_found(f'ServiceID "{definition.service_id}" does not exist')
+    owner = context.agent.local.services.get(definition.service_id)
+    _require(context, request, owner.service.service if owner else None)
+    if (definition.id or definition.name) in context.agent.local.checks:
+        _require_held(context, request, definition.id or definition.name)
     await context.agent.register_check(definition, request.token)
     return EMPTY
 
@@ -52,22 +86,21 @@ def _definition(request: Request) -> CheckDefinition:
 async def deregister(context: Context, request: Request) -> Answer:
     """Remove a check."""
     check_id = request.tail
-    if check_id not in context.agent.local.checks:
-        raise unknown_check(check_id)
+    _require_held(context, request, check_id)
     await context.agent.deregister_check(check_id)
     return EMPTY
 
 
 async def report_passing(context: Context, request: Request) -> Answer:
-    return await _report(context, request.tail, PASSING, request.params.get("note", ""))
+    return await _report(context, request, PASSING, request.params.get("note", ""))
 
 
 async def report_warning(context: Context, request: Request) -> Answer:
-    return await _report(context, request.tail, WARNING, request.params.get("note", ""))
+    return await _report(context, request, WARNING, request.params.get("note", ""))
 
 
 async def report_critical(context: Context, request: Request) -> Answer:
-    return await _report(context, request.tail, CRITICAL, request.params.get("note", ""))
+    return await _report(context, request, CRITICAL, request.params.get("note", ""))
 
 
 async def update(context: Context, request: Request) -> Answer:
@@ -75,13 +108,12 @@ async def update(context: Context, request: Request) -> Answer:
     body = decode(request.body, CheckUpdate)
     if body.status not in STATES:
         raise bad_request(f"Invalid check status: '{body.status}'")
-    return await _report(context, request.tail, body.status, body.output)
+    return await _report(context, request, body.status, body.output)
 
 
-async def _report(context: Context, check_id: str, status: str, output: str) -> Answer:
-    agent = context.agent
-    if check_id not in agent.local.checks:
-        raise unknown_check(check_id)
+async def _report(context: Context, request: Request, status: str, output: str) -> Answer:
+    agent, check_id = context.agent, request.tail
+    _require_held(context, request, check_id)
     if not agent.is_ttl(check_id):
         raise server_error(f'CheckID "{check_id}" does not have associated TTL')
     await agent.report(check_id, status, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from pyconsul.agent import logs
 from pyconsul.agent.httpapi.agent_bodies import TokenBody
 from pyconsul.agent.httpapi.answer import EMPTY, Answer
 from pyconsul.agent.httpapi.context import Context
@@ -37,7 +38,8 @@ async def join(context: Context, request: Request) -> Answer:
     target = request.tail
     if not target:
         raise bad_request("Missing address to join")
-    host, port = _address(target, context.config.ports.serf_wan if "wan" in request else context.config.ports.serf_lan)
+    ports = context.config.ports
+    host, port = _address(target, ports.serf_wan if request.params.get("wan") else ports.serf_lan)
     if _is_self(context, host, port):
         return EMPTY
     reason = await _unreachable(host, port)
@@ -88,6 +90,7 @@ def set_token(context: Context, request: Request) -> Answer:
     name = NAMES.get(request.tail)
     if name is None:
         raise not_found(f'Token "{request.tail}" is unknown')
+    logs.redactor.hide((body.token,))
     try:
         context.tokens.set(name, body.token)
     except OSError as error:

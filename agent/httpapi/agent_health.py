@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.httpapi.access import require
 from pyconsul.agent.httpapi.agent_services import AgentService, agent_service
 from pyconsul.agent.httpapi.answer import Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
@@ -30,12 +31,30 @@ DEFINITION: dict[str, Any] = {
 PLAIN = ((b"Content-Type", b"text/plain"),)
 
 
+class ShownCheck(msgspec.Struct, frozen=True, rename=camel):
+    """A check as Consul's client library has it."""
+
+    node: str
+    check_id: str
+    name: str
+    status: str
+    notes: str
+    output: str
+    service_id: str
+    service_name: str
+    service_tags: list[str] | None
+    create_index: int
+    modify_index: int
+    type: str = ""
+    definition: dict[str, Any] = msgspec.field(default_factory=lambda: DEFINITION)
+
+
 class ServiceHealth(msgspec.Struct, frozen=True, rename=camel):
     """A service, its checks and the node's, and the worst of their statuses."""
 
     aggregated_status: str
     service: AgentService | None
-    checks: list[HealthCheck] | None
+    checks: list[ShownCheck] | None
 
 
 def by_id(context: Context, request: Request) -> Answer:
@@ -48,6 +67,7 @@ def by_id(context: Context, request: Request) -> Answer:
         if _wants_text(request):
             return Answer(404, f"ServiceId {service_id} not found".encode(), PLAIN)
         return json_answer(ServiceHealth(CRITICAL, None, None), 404)
+    require(context, request, "service:read", row.service.service)
     found = _health(context, row)
     status = found.aggregated_status
     return _text(status) if _wants_text(request) else json_answer(found, STATUSES[status])
@@ -58,6 +78,7 @@ def by_name(context: Context, request: Request) -> Answer:
     name = request.tail
     if not name:
         raise server_error("Missing service Name")
+    require(context, request, "service:read", name)
     rows = [row for _, row in sorted(context.agent.local.services.items()) if row.service.service == name]
     if not rows:
         if _wants_text(request):
@@ -83,11 +104,24 @@ def _health(context: Context, row: ServiceRow) -> ServiceHealth:
     checks = [one.check for one in (*local.checks_of(""), *local.checks_of(row.service.id))]
     checks.sort(key=lambda check: check.check_id)
     status = _worst(_status(check) for check in checks)
-    shown = [
-        msgspec.structs.replace(check, service_tags=check.service_tags or None, type="", definition=DEFINITION)
-        for check in checks
-    ]
+    shown = [_shown(check) for check in checks]
     return ServiceHealth(status, agent_service(row.service, context.config.datacenter), shown)
+
+
+def _shown(check: HealthCheck) -> ShownCheck:
+    return ShownCheck(
+        node=check.node,
+        check_id=check.check_id,
+        name=check.name,
+        status=check.status,
+        notes=check.notes,
+        output=check.output,
+        service_id=check.service_id,
+        service_name=check.service_name,
+        service_tags=check.service_tags or None,
+        create_index=check.create_index,
+        modify_index=check.modify_index,
+    )
 
 
 def _status(check: HealthCheck) -> str:

@@ -5,7 +5,8 @@ https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi.agent_services import unknown_service
+from pyconsul.agent.httpapi.access import require
+from pyconsul.agent.httpapi.agent_services import require_service
 from pyconsul.agent.httpapi.answer import EMPTY, Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
@@ -19,6 +20,7 @@ FALSE = ("0", "f", "F", "false", "FALSE", "False")
 async def of_node(context: Context, request: Request) -> Answer:
     """The whole node."""
     enable = _enable(request)
+    require(context, request, "node:write", context.config.node_name)
     if enable:
         await context.agent.begin_maintenance("", request.params.get("reason", ""), request.token)
     else:
@@ -32,8 +34,7 @@ async def of_service(context: Context, request: Request) -> Answer:
     if not service_id:
         raise bad_request("Missing service ID")
     enable = _enable(request)
-    if service_id not in context.agent.local.services:
-        raise unknown_service(service_id)
+    require_service(context, request, service_id)
     if enable:
         await context.agent.begin_maintenance(service_id, request.params.get("reason", ""), request.token)
     else:
@@ -43,7 +44,7 @@ async def of_service(context: Context, request: Request) -> Answer:
 
 def _enable(request: Request) -> bool:
     text = request.params.get("enable")
-    if not text:
+    if text is None:
         raise bad_request("Missing value for enable")
     if text in TRUE:
         return True

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.acl.access import READ
 from pyconsul.agent.config.changes import secrets
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.answer import Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.request import Request
@@ -69,7 +71,10 @@ def _tags(config: Config) -> dict[str, str]:
 def members(context: Context, request: Request) -> Answer:
     """The agents that are known; `?wan` asks for the servers of all datacenters."""
     select = filtering(request, SerfMember)
-    return json_answer(select([own_member(context.config, bool(request.params.get("wan")))]))
+    caller = authorizer(context, request)
+    known = [own_member(context.config, bool(request.params.get("wan")))]
+    rows, filtered = visible(caller, known, lambda _: caller.level("node", context.config.node_name) >= READ)
+    return json_answer(select(rows), filtered=filtered)
 
 
 def show_self(context: Context, request: Request) -> Answer:

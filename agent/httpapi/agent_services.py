@@ -6,18 +6,21 @@ import hashlib
 
 import msgspec
 
+from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.agent_bodies import ServiceBody, service_definition
 from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, encode, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import DecodeError, decode, refusal
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
+from pyconsul.agent.httpapi.file_form import from_file_form
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.httpapi.waiting import changed, deadline
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.sync.definition import DefinitionError, validate
+from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
 from pyconsul.agent.sync.local import of_service
 
 
@@ -36,6 +39,7 @@ class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True
     tagged_addresses: dict[str, ServiceAddress] | None = None
     socket_path: str = ""
     content_hash: str = ""
+    kind: str = ""  # of the mesh; filters may ask for it
 
 
 def agent_service(service: NodeService, datacenter: str) -> AgentService:
@@ -58,15 +62,20 @@ def agent_service(service: NodeService, datacenter: str) -> AgentService:
 def list_services(context: Context, request: Request) -> Answer:
     """The agent's services by ID."""
     select = filtering(request, AgentService)
-    rows = sorted(context.agent.local.services.items())
-    shown = select([agent_service(row.service, context.config.datacenter) for _, row in rows])
-    return json_answer({one.id: one for one in shown})
+    caller = authorizer(context, request)
+    held = [row.service for _, row in sorted(context.agent.local.services.items())]
+    rows, filtered = visible(caller, held, lambda row: caller.level("service", row.service) >= READ)
+    shown = select([agent_service(row, context.config.datacenter) for row in rows])
+    return json_answer({one.id: one for one in shown}, filtered=filtered)
 
 
 async def show_service(context: Context, request: Request) -> Answer:
     """One service and the hash of what it says; with `?hash` the answer waits until the hash is another one."""
     service_id = request.tail
     known = request.params.get("hash", "")
+    caller = authorizer(context, request)
+    if (row := context.agent.local.services.get(service_id)) is not None:
+        caller.require("service", READ, row.service.service)
     body, content_hash = _hashed(context, service_id)
     if known and known == content_hash:
         until, watches = deadline(request, context.rng), context.agent.local.watches
@@ -86,29 +95,45 @@ def _hashed(context: Context, service_id: str) -> tuple[bytes, str]:
 
 async def register(context: Context, request: Request) -> Answer:
     """Add or replace a service and its checks."""
-    body = decode(request.body, ServiceBody)
-    try:
-        definition = service_definition(body, request.token)
-    except DecodeError as error:
-        raise refusal(error) from None
+    definition = from_file_form(request.body) or _plain(request)
     try:
         validate(definition, context.config.enable_script_checks)
     except DefinitionError as error:
         raise bad_request(str(error)) from None
     except CheckError as error:
         raise HTTPError(error.status, error.text) from None
+    caller = authorizer(context, request)
+    caller.require("service", WRITE, definition.service.service)
+    if (old := context.agent.local.services.get(definition.service.id)) is not None:
+        caller.require("service", WRITE, old.service.service)
     replace_checks = request.params.get("replace-existing-checks") in ("", "true")
     await context.agent.register_service(definition, replace_checks=replace_checks)
     return EMPTY
 
 
+def _plain(request: Request) -> ServiceDefinition:
+    body = decode(request.body, ServiceBody)
+    try:
+        return service_definition(body, request.token)
+    except DecodeError as error:
+        raise refusal(error) from None
+
+
 async def deregister(context: Context, request: Request) -> Answer:
     """Remove a service and its checks."""
     service_id = request.tail
-    if service_id not in context.agent.local.services:
-        raise unknown_service(service_id)
+    require_service(context, request, service_id)
     await context.agent.deregister_service(service_id)
     return EMPTY
+
+
+def require_service(context: Context, request: Request, service_id: str) -> None:
+    """Raises HTTPError 404 unless the agent holds the service, and Forbidden unless the caller may write it."""
+    caller = authorizer(context, request)
+    row = context.agent.local.services.get(service_id)
+    if row is None:
+        raise unknown_service(service_id)
+    caller.require("service", WRITE, row.service.service)
 
 
 def unknown_service(service_id: str) -> HTTPError:

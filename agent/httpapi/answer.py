@@ -26,9 +26,12 @@ class Answer:
         self.status, self.body, self.headers, self.stream = status, body, headers, stream
 
 
-def json_answer(value: Any, status: int = 200) -> Answer:
-    """An answer whose body is the value's JSON."""
-    return Answer(status, encode(value), JSON)
+FILTERED: Headers = ((b"X-Consul-Results-Filtered-By-ACLs", b"true"),)
+
+
+def json_answer(value: Any, status: int = 200, *, filtered: bool = False) -> Answer:
+    """An answer whose body is the value's JSON; `filtered`: the caller's token hides a part of it."""
+    return Answer(status, encode(value), (*JSON, *FILTERED) if filtered else JSON)
 
 
 TRUE = Answer(200, b"true", JSON)
@@ -43,9 +46,10 @@ class Result:
     index: the answer's X-Consul-Index; a blocking query returns once it passes the caller's.
     topics, prefixes: what could change the answer (see `state.watch`): its watchers and its cached bytes live by them.
     cacheable: False where `index` depends on more than the topics.
+    filtered: the caller's token hides a part, and the caller is told so.
     """
 
-    __slots__ = ("cacheable", "headers", "index", "prefixes", "status", "topics", "value")
+    __slots__ = ("cacheable", "filtered", "headers", "index", "prefixes", "status", "topics", "value")
 
     def __init__(
         self,
@@ -57,9 +61,10 @@ class Result:
         status: int = 200,
         headers: Headers = JSON,
         cacheable: bool = True,
+        filtered: bool = False,
     ) -> None:
         self.value, self.index, self.topics, self.prefixes = value, index, topics, prefixes
-        self.status, self.headers, self.cacheable = status, headers, cacheable
+        self.status, self.headers, self.cacheable, self.filtered = status, headers, cacheable, filtered
 
 
 class Query:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Hashable, Iterable
 from typing import Any
 
 import msgspec
 
+from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi import blocking
-from pyconsul.agent.httpapi.answer import JSON, TEXT, Answer, Headers, Query, Result, encode
+from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Headers, Query, Result, encode
 from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, wait_options
 from pyconsul.agent.httpapi.router import Handled, Route, Router
 from pyconsul.agent.model.duration import parse_duration
+from pyconsul.agent.state.acl_tables import TOPIC
 from pyconsul.agent.state.errors import Refused
 
 UNKNOWN_LEADER: Headers = (
@@ -60,9 +62,12 @@ class App:
             if (elsewhere := self._router.redirect(path)) is not None:
                 return _sized(_redirect(request, elsewhere), request)
             if found is None:
+                if path == "/" and self.context.config.ui_config.enabled:
+                    return _sized(_redirect(request, self.context.config.ui_config.content_path, 301), request)
                 return _sized(_unknown_path(path), request)
         route, request.tail = found
-        if request.method == "GET" and (known := self.cache.get(request.target)) is not None:
+        key = request.target if self.context.acl is None else self.cache_key(request.target, request.token)
+        if request.method == "GET" and (known := self.cache.get(key)) is not None:
             return _sized(known.answer, request)
         try:
             handled = self._handle(route, request)
@@ -80,8 +85,19 @@ class App:
         if route.methods and request.method not in route.methods:
             raise method_not_allowed(request.method, route.methods)
         if request.query and route.reads:
-            _check_options(request, self.context.config.datacenter)
+            if request.method == "GET" or route.strict:
+                _check_level(request)
+            _check_datacenter(request, self.context.config.datacenter)
+        if route.gates and self.context.acl is not None:
+            self._pass(route, request)
         return route.handler(self.context, request)
+
+    def _pass(self, route: Route, request: Request) -> None:
+        """Raises Forbidden unless the caller may ask at all."""
+        asked = route.gates.get(request.method)
+        if asked is not None and self.context.acl is not None:
+            name = self.context.config.node_name if asked.kind == "agent" else ""
+            self.context.acl.of(request.token).require(asked.kind, asked.level, name)
 
     async def _finish(self, handled: Awaitable[Handled], route: Route, request: Request) -> Answer:
         try:
@@ -118,19 +134,35 @@ class App:
         """An answer that holds until something it depends on changes: what is made for one caller serves the next."""
         if not result.cacheable or (route.cached and "cached" in request):
             return self._complete(_encoded(result, route, request), request)
-        known = self.cache.get(request.target)
+        key: Hashable = request.target
+        topics = result.topics
+        if self.context.acl is not None:
+            key, topics = self.cache_key(request.target, request.token), (*topics, TOPIC)
+        known = self.cache.get(key)
         if known is not None:
             return _sized(known.answer, request)
         answer = _encoded(result, route, request)
         answer.headers = (*answer.headers, *self._common)
-        self.cache.put(request.target, answer, result.topics, result.prefixes)
+        self.cache.put(key, answer, topics, result.prefixes)
         return _sized(answer, request)
 
+    def cache_key(self, target: bytes, secret: str) -> Hashable:
+        """What an answer is kept by: where tokens are asked for, it is for one of them alone.
+
+        A token in the target itself counts before any other; then the key is one that nobody else comes to.
+        """
+        return target if self.context.acl is None or not secret else (target, secret)
+
     def _complete(self, answer: Answer, request: Request) -> Answer:
-        return _sized(Answer(answer.status, answer.body, (*answer.headers, *self._common), answer.stream), request)
+        body = answer.body
+        if request.query and body and answer.headers[:1] == JSON and "pretty" in request:
+            body = msgspec.json.format(body, indent=4) + b"\n"
+        return _sized(Answer(answer.status, body, (*answer.headers, *self._common), answer.stream), request)
 
 
 def _failure(error: Exception, route: Route, request: Request) -> Answer:
+    if isinstance(error, Forbidden):
+        error = HTTPError(403, str(error))
     if isinstance(error, HTTPError):
         headers = (*TEXT, *error.headers)
         if route.meta_on_error and request.method == "GET" and error.status in (403, 500):
@@ -142,7 +174,7 @@ def _failure(error: Exception, route: Route, request: Request) -> Answer:
     return Answer(500, b"internal error; the agent's log says more", TEXT)
 
 
-def _check_options(request: Request, datacenter: str) -> None:
+def _check_level(request: Request) -> None:
     if "stale" in request and "consistent" in request:
         raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
     if "cached" in request and "consistent" in request:
@@ -152,6 +184,9 @@ def _check_options(request: Request, datacenter: str) -> None:
             parse_duration(max_stale)
         except ValueError:
             raise bad_request(f'Invalid max_stale value "{max_stale}"') from None
+
+
+def _check_datacenter(request: Request, datacenter: str) -> None:
     if request.params.get("dc", datacenter) not in (datacenter, ""):
         raise server_error("No path to datacenter")
 
@@ -168,6 +203,8 @@ def _encoded(result: Result, route: Route, request: Request) -> Answer:
         (b"X-Consul-KnownLeader", b"true"),
         (b"X-Consul-LastContact", b"0"),
     ]
+    if result.filtered:
+        headers.extend(FILTERED)
     if route.consistency:
         level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
         headers.append((b"X-Consul-Effective-Consistency", level))
@@ -188,14 +225,14 @@ def _sized(answer: Answer, request: Request) -> Answer:
     return Answer(answer.status, body, (*headers, (b"Content-Length", b"%d" % len(body))))
 
 
-def _redirect(request: Request, elsewhere: str) -> Answer:
+def _redirect(request: Request, elsewhere: str, status: int = 307) -> Answer:
     location = elsewhere.encode("latin-1") + (b"?" + request.query if request.query else b"")
     headers: Headers = ((b"Location", location),)
     if request.method not in ("GET", "HEAD"):
-        return Answer(307, b"", headers)
+        return Answer(status, b"", headers)
     link = location.replace(b"&", b"&amp;").replace(b'"', b"&#34;")
-    body = b'<a href="%s">Temporary Redirect</a>.\n\n' % link
-    return Answer(307, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
+    body = b'<a href="%s">%s</a>.\n\n' % (link, HTTPStatus(status).phrase.encode())
+    return Answer(status, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
 
 
 def _unknown_path(path: str) -> Answer:

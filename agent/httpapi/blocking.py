@@ -17,14 +17,18 @@ JITTER = 16  # a wait is prolonged by up to a sixteenth, so that sleepers do not
 async def wait(
     query: Query, result: Result, index: int, seconds: float, watches: Watches, rng: random.Random
 ) -> Result:
-    """Wait until the query's index passes the caller's, and return that result; or the last one, when the time is over."""
-    loop = asyncio.get_running_loop()
+    """Wait until the query's index passes the caller's, and return that result; or the last one, when the time is over.
+
+    When another state takes the place of this one (a snapshot is restored), what it says is returned at once.
+    """
+    loop, replaced = asyncio.get_running_loop(), watches.replaced
     deadline = loop.time() + seconds + rng.random() * seconds / JITTER
-    while await _changed(result, watches, loop, deadline):
+    result = query.read()  # the caller's may be older than this task: what changed since wakes nobody
+    while result.index <= index and not watches.closed and watches.replaced == replaced:
+        if not await _changed(result, watches, loop, deadline):
+            return query.read()
         result = query.read()
-        if result.index > index or watches.closed:
-            return result
-    return query.read()
+    return result
 
 
 async def _changed(result: Result, watches: Watches, loop: asyncio.AbstractEventLoop, deadline: float) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyconsul.agent.acl.access import READ
+from pyconsul.agent.httpapi.access import authorizer, sees_instance, visible
 from pyconsul.agent.httpapi.answer import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
@@ -28,8 +30,12 @@ def list_nodes(context: Context, request: Request) -> Query:
     view = context.view
 
     def read() -> Result:
-        rows = order(select(nodes.all_nodes(view, meta)))
-        return Result(rows, view.index_of("nodes"), ("nodes",), cacheable=order.keeps)
+        caller = authorizer(context, request)
+        rows, filtered = visible(
+            caller, nodes.all_nodes(view, meta), lambda row: caller.level("node", row.node) >= READ
+        )
+        rows = order(select(rows))
+        return Result(rows, view.index_of("nodes"), ("nodes",), cacheable=order.keeps, filtered=filtered)
 
     return Query(read)
 
@@ -42,8 +48,10 @@ def list_services(context: Context, request: Request) -> Query:
 
     def read() -> Result:
         rows: list[ServiceInstance] | None = None
-        if meta or "filter" in request:
+        caller, filtered = authorizer(context, request), False
+        if meta or "filter" in request or not caller.everything:
             rows = list(view[SERVICES])
+            rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
             if meta:
                 rows = [row for row in rows if _node_has(context, row, meta)]
             if "filter" in request:
@@ -52,7 +60,7 @@ def list_services(context: Context, request: Request) -> Query:
                 }
                 rows = [row for row in rows if (row.node, row.service.id) in kept]
         depends = ("services", "nodes") if rows is not None else ("services",)
-        return Result(services.names_and_tags(view, rows), view.index_of(*depends), depends)
+        return Result(services.names_and_tags(view, rows), view.index_of(*depends), depends, filtered=filtered)
 
     return Query(read)
 
@@ -78,42 +86,55 @@ def list_instances(context: Context, request: Request) -> Query:
         exists = bool(rows)
         if tags or meta:
             rows = [row for row in services.instances(view, name, tags) if not meta or _node_has(context, row, meta)]
+        caller = authorizer(context, request)
+        rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
         found = order(select([flatten(*pair) for pair in services.with_nodes(view, rows)]))
-        return Result(found, index, topics.watching(name, exists), cacheable=exists and order.keeps)
+        cacheable = exists and order.keeps
+        return Result(found, index, topics.watching(name, exists), cacheable=cacheable, filtered=filtered)
 
     return Query(read)
 
 
 def show_node(context: Context, request: Request) -> Query:
     """A node and its instances, by their IDs; null when it is not there."""
-    name = _node_name(request)
+    _node_name(request)
     select = filtering(request, NodeService)
     view = context.view
 
     def read() -> Result:
-        node = view[NODES].get(name.lower())
+        node, rows, filtered = _node_with_services(context, request)
         found = None
         if node is not None:
-            found = NodeServices(node, {service.id: service for service in select(services.of_node(view, name))})
-        return Result(found, view.index_of("nodes", "services"), ("nodes", "services"))
+            found = NodeServices(node, {service.id: service for service in select(rows)})
+        return Result(found, view.index_of("nodes", "services"), ("nodes", "services"), filtered=filtered)
 
     return Query(read)
 
 
 def list_node_services(context: Context, request: Request) -> Query:
     """A node and its instances, as a list."""
-    name = _node_name(request)
+    _node_name(request)
     select = filtering(request, NodeService)
     view = context.view
 
     def read() -> Result:
-        node = view[NODES].get(name.lower())
-        found = (
-            NodeServiceList(node, select(services.of_node(view, name))) if node else {"Node": None, "Services": None}
-        )
-        return Result(found, view.index_of("nodes", "services"), ("nodes", "services"))
+        node, rows, filtered = _node_with_services(context, request)
+        found = NodeServiceList(node, select(rows)) if node else {"Node": None, "Services": None}
+        return Result(found, view.index_of("nodes", "services"), ("nodes", "services"), filtered=filtered)
 
     return Query(read)
+
+
+def _node_with_services(context: Context, request: Request) -> tuple[Node | None, list[NodeService], bool]:
+    """A node with those of its instances that the caller may see, and whether there is more."""
+    node = context.view[NODES].get(request.tail.lower())
+    caller = authorizer(context, request)
+    if node is None:
+        return None, [], False
+    if caller.level("node", node.node) < READ:
+        return None, [], not caller.anonymous
+    rows = services.of_node(context.view, node.node)
+    return node, *visible(caller, rows, lambda row: caller.level("service", row.service) >= READ)
 
 
 def _node_name(request: Request) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.events import Events
 from pyconsul.agent.httpapi.control import Control
@@ -53,4 +54,5 @@ class Context:
     control: Control
     events: Events
     rng: random.Random = field(default_factory=random.Random)
+    acl: Resolver | None = None  # None: nobody asks for tokens
     started: float = field(default_factory=time.time)  # Unix seconds

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import msgspec
 
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.httpapi.access import authorizer, require, visible
 from pyconsul.agent.httpapi.answer import EMPTY, Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
@@ -52,6 +54,7 @@ def list_nodes(context: Context, request: Request) -> Query:
 
 def list_node(context: Context, request: Request) -> Query:
     """Where one node stands, in each segment."""
+    require(context, request, "node:read", request.tail)
     return _list(context, request, lambda: coordinates.of_node(context.view, request.tail), missing=404)
 
 
@@ -60,11 +63,13 @@ def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordi
     topics = (coordinates.TOPIC,)
 
     def read() -> Result:
+        caller = authorizer(context, request)
         rows = [row for row in find() if segment is None or row.segment == segment]
+        rows, filtered = visible(caller, rows, lambda row: caller.level("node", row.node) >= READ)
         index = context.view.index_of(coordinates.TOPIC)
         if not rows and missing == 404:
-            return Result(b"", index, topics, status=404, headers=())
-        return Result(rows, index, topics)
+            return Result(b"", index, topics, status=404, headers=(), filtered=filtered)
+        return Result(rows, index, topics, filtered=filtered)
 
     return Query(read)
 
@@ -82,6 +87,7 @@ async def update(context: Context, request: Request) -> Answer:
         raise server_error("invalid coordinate")
     if len(coordinate.vec) != DIMENSIONS:
         raise server_error("incompatible coordinate")
+    authorizer(context, request).require("node", WRITE, given.node)
     row = NodeCoordinate(given.node, given.segment, coordinate)
     await context.commit(lambda draft: coordinates.set_coordinate(draft, row))
     return EMPTY

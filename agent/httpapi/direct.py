@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.httpapi.answer import JSON, Answer, Headers, encode
+from pyconsul.agent.httpapi.answer import FILTERED, JSON, Answer, Headers, encode
 from pyconsul.agent.httpapi.errors import HTTPError, not_found, server_error
 from pyconsul.agent.httpapi.request import Request
 
@@ -36,9 +36,11 @@ def query_meta(request: Request, index: int = 0) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_answer(request: Request, value: Any, *, cached: bool = False) -> Answer:
+def read_answer(request: Request, value: Any, *, cached: bool = False, filtered: bool = False) -> Answer:
     """The answer to a read, with its consistency."""
     headers = (*JSON, *meta_headers(0), (b"X-Consul-Effective-Consistency", level_of(request).encode()))
+    if filtered:
+        headers = (*headers, *FILTERED)
     if cached and "cached" in request:
         headers = (*headers, (b"X-Cache", b"MISS"))
     return Answer(200, shown(request, value), headers)

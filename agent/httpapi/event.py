@@ -5,7 +5,10 @@ from __future__ import annotations
 import uuid
 
 from pyconsul.agent import events
-from pyconsul.agent.httpapi.answer import JSON, Answer, encode, json_answer
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.authorizer import PermissionDenied
+from pyconsul.agent.httpapi.access import authorizer, visible
+from pyconsul.agent.httpapi.answer import FILTERED, JSON, Answer, encode, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request, server_error
 from pyconsul.agent.httpapi.request import Request, wait_options
@@ -32,6 +35,8 @@ def fire(context: Context, request: Request) -> Answer:
         events.check(event)
     except events.EventError as error:
         raise server_error(str(error)) from None
+    if not authorizer(context, request).allows("event", WRITE, event.name):
+        raise PermissionDenied("Permission denied")  # Consul says no more here
     services = [row.service for row in context.agent.local.services.values()]
     if events.concerns(event, context.config.node_name, services):
         context.events.add(event)
@@ -47,4 +52,7 @@ async def list_events(context: Context, request: Request) -> Answer:
         until = deadline(request, context.rng)
         while known == events.index_of(found) and await changed(context.watches, events.TOPIC, until):
             found = context.events.recent(name)
-    return Answer(200, encode(found), (*JSON, (b"X-Consul-Index", b"%d" % events.index_of(found))))
+    caller = authorizer(context, request)
+    rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)
+    headers = (*JSON, *FILTERED) if filtered else JSON
+    return Answer(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % events.index_of(found))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyconsul.agent.httpapi.access import authorizer, sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.answer import Query, Result
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
@@ -29,13 +30,16 @@ def list_instances(context: Context, request: Request) -> Query:
     def read() -> Result:
         rows = services.instances(view, name, tags)
         exists = bool(rows) if not tags else bool(services.instances(view, name))
+        caller = authorizer(context, request)
+        rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
         found = services.with_checks(view, rows)
         if meta:
             found = [one for one in found if nodes.has_meta(one.node.meta, meta)]
         if passing:
             found = [one for one in found if all(check.status == PASSING for check in one.checks)]
         index = services.index_of_service(view, name, exists)
-        return Result(order(select(found)), index, topics.watching(name, exists), cacheable=exists and order.keeps)
+        cacheable, found = exists and order.keeps, order(select(found))
+        return Result(found, index, topics.watching(name, exists), cacheable=cacheable, filtered=filtered)
 
     return Query(read)
 
@@ -83,11 +87,13 @@ def _checks(context: Context, request: Request, find: Callable[[], list[HealthCh
     depends = ("checks", "nodes") if meta else ("checks",)
 
     def read() -> Result:
-        rows = find()
+        caller = authorizer(context, request)
+        rows, filtered = visible(caller, find(), lambda row: sees_check(caller, row.node, row.service_name))
         if meta:
             rows = [
                 row for row in rows if (node := view[NODES].get(row.node.lower())) and nodes.has_meta(node.meta, meta)
             ]
-        return Result(order(select(rows)), view.index_of(*depends), depends, cacheable=order.keeps)
+        index, rows = view.index_of(*depends), order(select(rows))
+        return Result(rows, index, depends, cacheable=order.keeps, filtered=filtered)
 
     return Query(read)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyconsul.agent.acl.access import LIST, READ, WRITE
+from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.answer import FALSE, JSON, TRUE, Answer, Query, Result
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
@@ -33,18 +36,21 @@ def get(context: Context, request: Request) -> Query:
     """A key, or with `?recurse` or `?keys` everything below a prefix."""
     key = request.tail
     if "keys" in request:
-        return _keys(context, key, request.params.get("separator", ""))
+        return _keys(context, request, request.params.get("separator", ""))
     if "recurse" in request:
-        return _list(context, key)
+        return _list(context, request)
     if not key:
         raise bad_request("Missing key name")
-    return _one(context, key, "raw" in request)
+    return _one(context, request, "raw" in request)
 
 
-def _one(context: Context, key: str, raw: bool) -> Query:
+def _one(context: Context, request: Request, raw: bool) -> Query:
+    key = request.tail
     topics = (kv.topic(key),)
 
     def read() -> Result:
+        if context.acl is not None:
+            context.acl.of(request.token).require("key", READ, key)
         entry = context.view[KV].get(key)
         index = kv.index_of_key(context.view, entry)
         if entry is None:
@@ -56,21 +62,33 @@ def _one(context: Context, key: str, raw: bool) -> Query:
     return Query(read)
 
 
-def _list(context: Context, prefix: str) -> Query:
+def _below(context: Context, request: Request) -> tuple[list[KVEntry], int, bool]:
+    """What of a prefix the caller may see, the index of all of it, and whether there is more."""
+    prefix = request.tail
+    entries = list(context.view[KV].prefix(prefix))
+    index = kv.index_of_prefix(context.view, prefix, entries)
+    caller = authorizer(context, request)
+    if context.acl is not None and context.acl.settings.key_list_policy:
+        caller.require("key", LIST, prefix)
+    kept, filtered = visible(caller, entries, lambda entry: caller.level("key", entry.key) >= READ)
+    return kept, index, filtered
+
+
+def _list(context: Context, request: Request) -> Query:
     def read() -> Result:
-        entries = list(context.view[KV].prefix(prefix))
-        index = kv.index_of_prefix(context.view, prefix, entries)
+        entries, index, filtered = _below(context, request)
         if not entries:
-            return Result(b"", index, ("kvs",), status=404, headers=())
-        return Result(entries, index, (), (kv.topic(prefix),))
+            return Result(b"", index, ("kvs",), status=404, headers=(), filtered=filtered)
+        return Result(entries, index, (), (kv.topic(request.tail),), filtered=filtered)
 
     return Query(read)
 
 
-def _keys(context: Context, prefix: str, separator: str) -> Query:
+def _keys(context: Context, request: Request, separator: str) -> Query:
+    prefix = request.tail
+
     def read() -> Result:
-        entries = list(context.view[KV].prefix(prefix))
-        index = kv.index_of_prefix(context.view, prefix, entries)
+        entries, index, filtered = _below(context, request)
         if not entries:
             # Consul tells an empty prefix from an empty store
             return Result(
@@ -79,8 +97,9 @@ def _keys(context: Context, prefix: str, separator: str) -> Query:
                 ("kvs",),
                 status=404 if prefix else 200,
                 headers=() if prefix else JSON,
+                filtered=filtered,
             )
-        return Result(kv.keys(entries, prefix, separator), index, (), (kv.topic(prefix),))
+        return Result(kv.keys(entries, prefix, separator), index, (), (kv.topic(prefix),), filtered=filtered)
 
     return Query(read)
 
@@ -96,6 +115,7 @@ async def put(context: Context, request: Request) -> Answer:
     limit = context.config.limits.kv_max_value_size
     if len(value) > limit:
         raise HTTPError(413, _too_large(len(value), limit))
+    authorizer(context, request).require("key", WRITE, key)
     try:
         return TRUE if await context.commit(_write(request, key, value, flags, cas)) else FALSE
     except Refused as error:
@@ -123,11 +143,13 @@ async def delete(context: Context, request: Request) -> Answer:
     key = request.tail
     _refuse_together(request, "recurse", "cas")
     if "recurse" in request:
+        authorizer(context, request).require_tree(key)
         await context.commit(lambda draft: kv.delete_tree(draft, key))
         return TRUE
     if not key:
         raise bad_request("Missing key name")
     cas = request.unsigned("cas")
+    authorizer(context, request).require("key", WRITE, key)
     return TRUE if await context.commit(lambda draft: kv.delete(draft, key, cas)) else FALSE
 
 

@@ -19,7 +19,14 @@ from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.sync.member import CONSUL
 
-MESH_KINDS = ("api-gateway", "connect-native", "connect-proxy", "ingress-gateway", "mesh-gateway", "terminating-gateway")
+MESH_KINDS = (
+    "api-gateway",
+    "connect-native",
+    "connect-proxy",
+    "ingress-gateway",
+    "mesh-gateway",
+    "terminating-gateway",
+)
 MAX_RELAYS = 5
 
 

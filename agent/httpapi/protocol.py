@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Hashable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -38,6 +38,7 @@ class Protocol(HttpToolsProtocol):
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._plain = self._answered = self._closing = False
+        self._secret = b""
         self._body: list[bytes] = []
         self._size = 0
 
@@ -46,18 +47,21 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.url = b""
         self.headers = []
-        self._plain, self._answered = True, False
+        self._plain, self._answered, self._secret = True, False, b""
         self.began = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name in SPECIAL:
-            self._plain = False
+            if name == b"x-consul-token" and not self._secret:
+                self._secret = value
+            else:
+                self._plain = False
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._plain and self._task is None:
-            entry = self._cache.get(self.url)
+            entry = self._cache.get(self._key())
             if entry is not None and self.parser.get_method() == b"GET":
                 self._answered = True
                 date = self.server_state.default_headers[0][1]
@@ -68,6 +72,10 @@ class Protocol(HttpToolsProtocol):
         self._body, self._size = [], 0
         if not self._plain and (b"expect", b"100-continue") in self.headers:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _key(self) -> Hashable:
+        """What a cached answer to this request would be kept by."""
+        return self._app.cache_key(self.url, self._secret.decode("latin-1")) if self._secret else self.url
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)

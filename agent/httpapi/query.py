@@ -9,6 +9,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from pyconsul.agent.health.duration import parse_duration
+from pyconsul.agent.httpapi import query_access
+from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
@@ -24,7 +26,6 @@ from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 
 T = TypeVar("T")
-REDACTED = "<hidden>"  # what is shown instead of a query's token
 MAX_META = 64  # meta data that a query may ask for
 
 
@@ -62,7 +63,14 @@ def _refuse_other_methods(request: Request, *allowed: str) -> None:
 def list_queries(context: Context, request: Request) -> Query:
     """Every query, by ID."""
     view = context.view
-    return Query(lambda: Result(queries.all_queries(view), view.index_of(queries.TOPIC), (queries.TOPIC,)))
+
+    def read() -> Result:
+        caller = authorizer(context, request)
+        rows = queries.all_queries(view)
+        seen, filtered = query_access.listed(caller, rows)
+        return Result(seen, view.index_of(queries.TOPIC), (queries.TOPIC,), filtered=filtered)
+
+    return Query(read)
 
 
 def show(context: Context, request: Request) -> Query:
@@ -75,6 +83,7 @@ def show(context: Context, request: Request) -> Query:
             raise refused(str(error)) from None
         if query is None:
             raise missing("Query not found")
+        query = query_access.may_see(authorizer(context, request), query)
         return Result([query], context.view.index_of(queries.TOPIC), (queries.TOPIC,))
 
     return Query(read)
@@ -86,6 +95,7 @@ async def create(context: Context, request: Request) -> Answer:
     if query.id:
         raise server_error("ID must be empty when creating a new prepared query")
     query = replace(query, id=str(uuid.UUID(int=context.rng.getrandbits(128), version=4)))
+    query_access.require_write(authorizer(context, request), query)
     _check(query)
     await _apply(context, lambda draft: queries.set_query(draft, query, check_template))
     return json_answer({"ID": query.id})
@@ -95,8 +105,12 @@ async def update(context: Context, request: Request) -> Answer:
     """Replace a query."""
     query = decode(request.body, PreparedQuery)
 
+    caller = authorizer(context, request)
+
     def change(draft: Draft) -> None:
+        query_access.require_write(caller, query)
         old = _existing(draft, request.tail)
+        query_access.require_write(caller, old)
         _check(query)
         queries.set_query(draft, replace(query, id=old.id), check_template)
 
@@ -106,7 +120,14 @@ async def update(context: Context, request: Request) -> Answer:
 
 async def delete(context: Context, request: Request) -> Answer:
     """Remove a query."""
-    await _apply(context, lambda draft: queries.delete_query(draft, _existing(draft, request.tail).id))
+    caller = authorizer(context, request)
+
+    def change(draft: Draft) -> None:
+        old = _existing(draft, request.tail)
+        query_access.require_write(caller, old)
+        queries.delete_query(draft, old.id)
+
+    await _apply(context, change)
     return EMPTY
 
 
@@ -136,8 +157,10 @@ def _check(query: PreparedQuery) -> None:
 def _problem(query: PreparedQuery) -> str | None:
     if not (query.name or query.template.type or query.session):
         return "Must be bound to a session"
-    if query.token == REDACTED:
-        return f"Bad Token '{REDACTED}', it looks like a query definition with a redacted token was submitted"
+    if query.token == query_access.REDACTED:
+        return (
+            f"Bad Token '{query_access.REDACTED}', it looks like a query definition with a redacted token was submitted"
+        )
     service = query.service
     if not service.service:
         return "Must provide a Service name to query"

@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
+from pyconsul.agent.httpapi.access import authorizer, sees_instance, visible
 from pyconsul.agent.httpapi.answer import Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.direct import missing, query_meta, read_answer, refused
 from pyconsul.agent.httpapi.errors import server_error
 from pyconsul.agent.httpapi.near import near_node
+from pyconsul.agent.httpapi.query_access import may_see
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
@@ -28,6 +31,8 @@ def execute(context: Context, request: Request) -> Answer:
     query = _resolved(context, request)
     asker = running.Asker(context.config.node_name, _address(request), near_node(context, request))
     found = [] if connect else running.execute(context.view, query, asker, context.rng.random)
+    caller = _executor(context, request, query)
+    found, filtered = visible(caller, found, lambda one: sees_instance(caller, one.node.node, one.service.service))
     if limit > 0:
         found = found[:limit]
     value = {
@@ -37,14 +42,23 @@ def execute(context: Context, request: Request) -> Answer:
         "Datacenter": context.config.datacenter,
         "Failovers": 0,  # there is nowhere else to look: unknown datacenters are passed over
         **query_meta(request),
+        "ResultsFilteredByACLs": filtered,
     }
-    return read_answer(request, value, cached=True)
+    return read_answer(request, value, cached=True, filtered=filtered)
+
+
+def _executor(context: Context, request: Request, query: PreparedQuery) -> Authorizer:
+    """By whose rights a query finds: those of its own token, if it has one."""
+    if context.acl is None:
+        return EVERYTHING
+    return context.acl.of(query.token or request.token)
 
 
 def explain(context: Context, request: Request) -> Answer:
     """A query as it is executed under a name."""
     _limit(request)
-    return read_answer(request, {"Query": _resolved(context, request), **query_meta(request)})
+    query = may_see(authorizer(context, request), _resolved(context, request))
+    return read_answer(request, {"Query": query, **query_meta(request)})
 
 
 def _resolved(context: Context, request: Request) -> PreparedQuery:

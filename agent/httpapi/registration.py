@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import field
 
+from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import TRUE, Answer
+from pyconsul.agent.httpapi.catalog_access import require_deregistration, require_registration
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import server_error
@@ -130,7 +132,13 @@ async def register(context: Context, request: Request) -> Answer:
     service = node_service(body.service) if body.service else None
     found = [*(body.checks or ()), *((body.check,) if body.check else ())]
     rows = [health_check(check, body.node) for check in found]
-    await context.commit(lambda draft: _register(draft, node, body.skip_node_update, service, rows))
+    caller = authorizer(context, request)
+
+    def write(draft: Draft) -> None:
+        require_registration(caller, draft, node, body.skip_node_update, service, rows)
+        _register(draft, node, body.skip_node_update, service, rows)
+
+    await context.commit(write)
     return TRUE
 
 
@@ -224,7 +232,13 @@ async def deregister(context: Context, request: Request) -> Answer:
     _refuse_elsewhere(context, body.datacenter)
     if not body.node:
         raise server_error("Must provide node")
-    await context.commit(lambda draft: _deregister(draft, body))
+    caller = authorizer(context, request)
+
+    def write(draft: Draft) -> None:
+        require_deregistration(caller, draft, body.node, body.service_id, body.check_id)
+        _deregister(draft, body)
+
+    await context.commit(write)
     return TRUE
 
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from pyconsul.agent.httpapi.answer import Answer, Query
 from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.permissions import gate, split
 from pyconsul.agent.httpapi.request import Request
 
 Handled: TypeAlias = Answer | Query
@@ -21,12 +22,25 @@ class Route:
     methods: what is served, in the order of the `Allow` header; with none the handler decides.
     pattern: a whole path, or a prefix ending in "/" whose rest the handler finds in `request.tail`.
     reads: it takes `?stale`, `?consistent` and `?dc`, and refuses what contradicts itself.
+    strict: its writes do so, too; others look only at `?dc`.
     consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
     meta_on_error: even its refusals carry an index, as Consul's do where the servers refuse.
     cached: it takes `?cached`, and says whether its answer came from a cache.
+    permission: what the caller needs, for each method in their order or one for all (see `permissions`).
     """
 
-    __slots__ = ("cached", "consistency", "handler", "meta_on_error", "methods", "pattern", "reads")
+    __slots__ = (
+        "cached",
+        "consistency",
+        "gates",
+        "handler",
+        "meta_on_error",
+        "methods",
+        "pattern",
+        "permission",
+        "reads",
+        "strict",
+    )
 
     def __init__(
         self,
@@ -38,10 +52,14 @@ class Route:
         consistency: bool = False,
         meta_on_error: bool = False,
         cached: bool = False,
+        strict: bool = False,
+        permission: str = "",
     ) -> None:
         self.methods = tuple(methods.split(",")) if methods else ()
         self.pattern, self.handler, self.reads = pattern, handler, reads
-        self.consistency, self.meta_on_error, self.cached = consistency, meta_on_error, cached
+        self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
+        self.permission = split(permission, self.methods)
+        self.gates = {method: found for method, part in self.permission.items() if (found := gate(part))}
 
 
 class Router:

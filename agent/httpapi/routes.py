@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 from pyconsul.agent.httpapi import catalog, health, kv, registration, session, status, txn
+from pyconsul.agent.httpapi.acl_routes import ACL_ROUTES
 from pyconsul.agent.httpapi.agent_routes import AGENT_ROUTES
 from pyconsul.agent.httpapi.router import Route
 from pyconsul.agent.httpapi.server_routes import SERVER_ROUTES
 
 ROUTES = (
+    *ACL_ROUTES,
     *AGENT_ROUTES,
     *SERVER_ROUTES,
-    Route("GET,PUT,DELETE", "/v1/kv/", kv.endpoint),
-    Route("PUT", "/v1/txn", txn.endpoint),
-    Route("GET", "/v1/status/leader", status.leader),
-    Route("GET", "/v1/status/peers", status.peers),
-    Route("PUT", "/v1/catalog/register", registration.register),
-    Route("PUT", "/v1/catalog/deregister", registration.deregister),
-    Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters),
-    Route("GET", "/v1/catalog/nodes", catalog.list_nodes, consistency=True, meta_on_error=True),
-    Route("GET", "/v1/catalog/services", catalog.list_services, consistency=True, meta_on_error=True, cached=True),
-    Route("GET", "/v1/catalog/service/", catalog.list_instances, consistency=True, meta_on_error=True, cached=True),
-    Route("GET", "/v1/catalog/node/", catalog.show_node, consistency=True, meta_on_error=True),
+    Route(
+        "GET,PUT,DELETE",
+        "/v1/kv/",
+        kv.endpoint,
+        strict=True,
+        permission="handler key:read, handler key:write, handler key:write",
+    ),
+    Route("PUT", "/v1/txn", txn.endpoint, strict=True, permission="handler key:write"),
+    Route("GET", "/v1/status/leader", status.leader, permission="open"),
+    Route("GET", "/v1/status/peers", status.peers, permission="open"),
+    Route("PUT", "/v1/catalog/register", registration.register, permission="handler node:write"),
+    Route("PUT", "/v1/catalog/deregister", registration.deregister, permission="handler node:write"),
+    Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters, permission="open"),
+    Route(
+        "GET", "/v1/catalog/nodes", catalog.list_nodes, consistency=True, meta_on_error=True, permission="filter node"
+    ),
+    Route(
+        "GET",
+        "/v1/catalog/services",
+        catalog.list_services,
+        consistency=True,
+        meta_on_error=True,
+        cached=True,
+        permission="filter service",
+    ),
+    Route(
+        "GET",
+        "/v1/catalog/service/",
+        catalog.list_instances,
+        consistency=True,
+        meta_on_error=True,
+        cached=True,
+        permission="filter service",
+    ),
+    Route(
+        "GET", "/v1/catalog/node/", catalog.show_node, consistency=True, meta_on_error=True, permission="filter node"
+    ),
     Route(
         "GET",
         "/v1/catalog/node-services/",
@@ -28,15 +56,34 @@ ROUTES = (
         consistency=True,
         meta_on_error=True,
         cached=True,
+        permission="filter node",
     ),
-    Route("PUT", "/v1/session/create", session.create),
-    Route("PUT", "/v1/session/destroy/", session.destroy),
-    Route("PUT", "/v1/session/renew/", session.renew),
-    Route("GET", "/v1/session/info/", session.info, meta_on_error=True),
-    Route("GET", "/v1/session/node/", session.list_of_node, meta_on_error=True),
-    Route("GET", "/v1/session/list", session.list_all, meta_on_error=True),
-    Route("GET", "/v1/health/service/", health.list_instances, consistency=True, cached=True),
-    Route("GET", "/v1/health/node/", health.list_node_checks, consistency=True, meta_on_error=True),
-    Route("GET", "/v1/health/checks/", health.list_service_checks, consistency=True, meta_on_error=True),
-    Route("GET", "/v1/health/state/", health.list_state, consistency=True, meta_on_error=True),
+    Route("PUT", "/v1/session/create", session.create, permission="handler session:write"),
+    Route("PUT", "/v1/session/destroy/", session.destroy, permission="handler session:write"),
+    Route("PUT", "/v1/session/renew/", session.renew, permission="handler session:write"),
+    Route("GET", "/v1/session/info/", session.info, meta_on_error=True, permission="filter session"),
+    Route("GET", "/v1/session/node/", session.list_of_node, meta_on_error=True, permission="filter session"),
+    Route("GET", "/v1/session/list", session.list_all, meta_on_error=True, permission="filter session"),
+    Route(
+        "GET", "/v1/health/service/", health.list_instances, consistency=True, cached=True, permission="filter service"
+    ),
+    Route(
+        "GET",
+        "/v1/health/node/",
+        health.list_node_checks,
+        consistency=True,
+        meta_on_error=True,
+        permission="filter node",
+    ),
+    Route(
+        "GET",
+        "/v1/health/checks/",
+        health.list_service_checks,
+        consistency=True,
+        meta_on_error=True,
+        permission="filter service",
+    ),
+    Route(
+        "GET", "/v1/health/state/", health.list_state, consistency=True, meta_on_error=True, permission="filter node"
+    ),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
 
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
@@ -19,7 +19,7 @@ def filtering(request: Request, kind: type[T]) -> Callable[[list[T]], list[T]]:
     if not text:
         return _all
     try:
-        matches = compile_filter(text, kind)
+        matches = compile_filter(text, cast(Hashable, kind))
     except FilterError as error:
         raise server_error(str(error)) from None
     return lambda rows: [row for row in rows if matches(row)]

@@ -8,7 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.health.duration import format_duration, parse_duration
+from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.answer import TRUE, Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import Convert, decode
@@ -71,6 +73,7 @@ async def create(context: Context, request: Request) -> Answer:
         create_index=0,
         modify_index=0,
     )
+    authorizer(context, request).require("session", WRITE, session.node)
     try:
         await context.commit(lambda draft: sessions.create(draft, session))
     except Refused as error:
@@ -97,6 +100,10 @@ def _ttl(context: Context, text: str) -> int:
 async def destroy(context: Context, request: Request) -> Answer:
     """End a session; one that is not there has ended already."""
     session_id = _session_id(request)
+    caller = authorizer(context, request)
+    session = context.view[SESSIONS].get(session_id)
+    if session is not None:
+        caller.require("session", WRITE, session.node)
 
     def end(draft: Draft) -> None:
         sessions.destroy(draft, session_id)
@@ -108,8 +115,10 @@ async def destroy(context: Context, request: Request) -> Answer:
 def renew(context: Context, request: Request) -> Answer:
     """Let a session live for another TTL."""
     session = context.view[SESSIONS].get(_session_id(request))
+    caller = authorizer(context, request)
     if session is None:
         raise not_found(f"Session id '{request.tail}' not found")
+    caller.require("session", WRITE, session.node)
     if session.ttl:
         context.session_clock.renew(session.id, parse_duration(session.ttl) / SECOND)
     return json_answer([session])
@@ -123,25 +132,32 @@ def info(context: Context, request: Request) -> Query:
         session = context.view[SESSIONS].get(session_id)
         return [session] if session else []
 
-    return _list(context, find, sessions.topic(session_id))
+    return _list(context, request, find, sessions.topic(session_id))
 
 
 def list_of_node(context: Context, request: Request) -> Query:
     """The sessions of a node."""
     if not request.tail:
         raise bad_request("Missing node name")
-    return _list(context, lambda: sessions.of_node(context.view, request.tail), sessions.topic_of_node(request.tail))
+    topic = sessions.topic_of_node(request.tail)
+    return _list(context, request, lambda: sessions.of_node(context.view, request.tail), topic)
 
 
 def list_all(context: Context, request: Request) -> Query:
     """Every session."""
-    return _list(context, lambda: sessions.all_sessions(context.view), "sessions")
+    return _list(context, request, lambda: sessions.all_sessions(context.view), "sessions")
 
 
-def _list(context: Context, find: Callable[[], list[Session]], topic: str) -> Query:
+def _list(context: Context, request: Request, find: Callable[[], list[Session]], topic: str) -> Query:
     """An answer's index is that of all sessions, so only a list of all of them can be kept by its topic."""
     cacheable = topic == "sessions"
-    return Query(lambda: Result(find(), context.view.index_of("sessions"), (topic,), cacheable=cacheable))
+
+    def read() -> Result:
+        caller = authorizer(context, request)
+        rows, filtered = visible(caller, find(), lambda row: caller.level("session", row.node) >= READ)
+        return Result(rows, context.view.index_of("sessions"), (topic,), cacheable=cacheable, filtered=filtered)
+
+    return Query(read)
 
 
 def _session_id(request: Request) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pyconsul.agent.engine import archive
 from pyconsul.agent.engine.snapshot import SnapshotError, image
@@ -22,6 +22,8 @@ from pyconsul.agent.state.schemas import ALL
 CHUNK = 256 << 10  # bytes that are sent at a time
 
 log = logging.getLogger("agent.snapshot")
+
+_restoring: set[asyncio.Task[None]] = set()  # a task that nobody holds may be lost
 
 
 async def endpoint(context: Context, request: Request) -> Answer:
@@ -54,10 +56,17 @@ async def restore(context: Context, request: Request) -> Answer:
         raise server_error(str(error)) from None
     except OSError as error:
         raise server_error(f"failed to read snapshot file: {error}") from None
+    work = asyncio.create_task(_put_in_place(context, rows, index))
+    _restoring.add(work)
+    work.add_done_callback(_restoring.discard)
+    await asyncio.shield(work)  # a caller that goes away does not stop it half-way
+    return EMPTY
+
+
+async def _put_in_place(context: Context, rows: list[tuple[str, Any]], index: int) -> None:
     new_index = await context.replace(rows, index)
     log.info("a snapshot was restored: rows=%d its index=%d index now=%d", len(rows), index, new_index)
     for session in sessions.all_sessions(context.view):
         if session.ttl:
             context.session_clock.renew(session.id, parse_duration(session.ttl))
     await context.agent.syncer.compare()  # this agent's own node may not be in it
-    return EMPTY

@@ -7,6 +7,9 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.httpapi import txn_access
+from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import JSON, Answer, encode
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import DecodeError, GoType, convert, decode_any, refusal
@@ -107,22 +110,33 @@ async def endpoint(context: Context, request: Request) -> Answer:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
     if unknown := transaction.unknown_verbs(operations):
         return _answer(None, unknown, 0, False)
+    caller = authorizer(context, request)
     if transaction.reads_only(operations):
-        return _read(context, operations)
+        return _read(context, operations, caller)
     if malformed := _malformed(operations):
         return _answer(None, malformed)
+
+    def write(draft: Draft) -> transaction.Rows:
+        if refused := txn_access.denials(caller, draft, operations):
+            raise Failed(refused)
+        return transaction.apply(draft, operations)
+
     try:
-        return _answer(await context.commit(lambda draft: transaction.apply(draft, operations)), None)
+        rows = await context.commit(write)
+        return _answer(txn_access.shown(caller, operations, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)
 
 
-def _read(context: Context, operations: Sequence[Operation]) -> Answer:
+def _read(context: Context, operations: Sequence[Operation], caller: Authorizer) -> Answer:
     """Run a transaction that writes nothing; it needs no commit."""
     draft = Draft(context.view)
     index = context.view.index_of("kvs", "nodes", "services", "checks")
+    if refused := txn_access.denials(caller, context.view, operations):
+        return _answer(None, refused, 0, known_leader=False)
     try:
-        return _answer(transaction.apply(draft, operations), None, index)
+        rows, filtered = txn_access.shown(caller, operations, transaction.apply(draft, operations))
+        return _answer(rows, None, index, filtered=filtered and not caller.anonymous)
     except Failed as error:
         return _answer(None, error.errors, index)
 
@@ -136,10 +150,13 @@ def _malformed(operations: Sequence[Operation]) -> list[tuple[int, str]]:
             and operation.verb not in ("get-tree", "delete-tree")
         ):
             errors.append((position, "Must provide key"))
-        elif isinstance(operation, ServiceOperation) and operation.verb in WRITING:
-            if operation.service.id and not operation.service.service:
-                errors.append((position, "Must provide service name (Service.Service) when service ID is provided"))
+        elif isinstance(operation, ServiceOperation) and operation.verb in WRITING and _nameless(operation):
+            errors.append((position, "Must provide service name (Service.Service) when service ID is provided"))
     return errors
+
+
+def _nameless(operation: ServiceOperation) -> bool:
+    return bool(operation.service.id) and not operation.service.service
 
 
 def _answer(
@@ -147,6 +164,7 @@ def _answer(
     errors: Sequence[tuple[int, str]] | None,
     read_index: int | None = None,
     known_leader: bool = True,
+    filtered: bool = False,
 ) -> Answer:
     """Only an answer to what wrote nothing says how fresh it is."""
     body: dict[str, Any] = {
@@ -157,7 +175,7 @@ def _answer(
     if read_index is not None:
         body |= {
             "Index": read_index, "LastContact": 0, "KnownLeader": known_leader, "ConsistencyLevel": "",
-            "NotModified": False, "Backend": 0, "ResultsFilteredByACLs": False,
+            "NotModified": False, "Backend": 0, "ResultsFilteredByACLs": filtered,
         }  # fmt: skip
         leader = b"true" if known_leader else b"false"
         headers = (*JSON, (b"X-Consul-KnownLeader", leader), (b"X-Consul-LastContact", b"0"))

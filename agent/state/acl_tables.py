@@ -16,6 +16,7 @@ TOKENS = Schema(
         "policy": lambda row: row.grants.policies,
         "role": lambda row: row.grants.roles,
         "method": lambda row: (row.auth_method,) if row.auth_method else (),
+        "ends": lambda row: () if row.expires is None else (True,),
     },
 )
 POLICIES = Schema("acl_policies", Policy, lambda row: row.id, {"name": lambda row: (row.name.lower(),)})

@@ -80,4 +80,6 @@ ALL: tuple[Schema[Any], ...] = (
     SESSIONS,
     QUERIES,
     COORDINATES,
-    AUTOPILOT, *ACL_TABLES)
+    AUTOPILOT,
+    *ACL_TABLES,
+)

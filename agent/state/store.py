@@ -28,9 +28,7 @@ class Store:
         self.watches = Watches()
         self._floor = index  # named indexes are not durable: after a restart all stand where writing stopped
         self._named: dict[str, int] = {}
-        self._tables: dict[str, Table[Any]] = {schema.name: Table(schema) for schema in schemas}
-        for name, row in rows:
-            self._tables[name].put(row)
+        self._tables = _tables(schemas, rows)
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         return self._tables[schema.name]
@@ -59,10 +57,18 @@ class Store:
 
     def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         """Take another state's rows in place of all there are (a snapshot's), and wake everybody."""
-        fresh = {name: Table(table.schema) for name, table in self._tables.items()}
-        for name, row in rows:
-            fresh[name].put(row)
-        self._tables = fresh
+        self._tables = _tables((table.schema for table in self._tables.values()), rows)
         self.index = self._floor = index
         self._named.clear()
         self.watches.fire_all()
+
+
+def _tables(schemas: Iterable[Schema[Any]], rows: Iterable[tuple[str, Any]]) -> dict[str, Table[Any]]:
+    """Tables with their rows."""
+    tables: dict[str, Table[Any]] = {schema.name: Table(schema) for schema in schemas}
+    by_table: dict[str, list[Any]] = {name: [] for name in tables}
+    for name, row in rows:
+        by_table[name].append(row)
+    for name, found in by_table.items():
+        tables[name].fill(found)
+    return tables

@@ -104,6 +104,16 @@ class Table(Generic[R]):
                     index.setdefault(value, {})[key] = row
         self._rows[key] = row
 
+    def fill(self, rows: Iterable[R]) -> None:
+        """Add all rows of an empty table at once, much faster than one by one."""
+        key = self.schema.key
+        self._rows.update({key(row): row for row in rows})
+        for name, values in self.schema.indexes.items():
+            index = self._indexes[name]
+            for primary, row in self._rows.items():
+                for value in values(row):
+                    index.setdefault(value, {})[primary] = row
+
     def remove(self, key: Key) -> None:
         """Remove the row of a primary key, if there is one."""
         old = self._rows.pop(key, None)

@@ -20,6 +20,7 @@ class Watches:
         self._exact: dict[str, dict[Listener, None]] = {}
         self._prefix: dict[str, dict[Listener, None]] = {}
         self.closed = False  # nothing will change any more: whoever is called should give up
+        self.replaced = 0  # how often another state took the place of this one; indexes may have fallen then
         self._lengths: dict[int, int] = {}  # length of a watched prefix -> how many prefixes have it
 
     def add(self, listener: Listener, topics: Iterable[str], prefixes: Iterable[str] = ()) -> None:
@@ -66,6 +67,7 @@ class Watches:
 
     def fire_all(self) -> None:
         """Call and forget every listener: everything may have changed."""
+        self.replaced += 1
         everybody = {
             listener: None for group in (self._exact, self._prefix) for found in group.values() for listener in found
         }

@@ -17,6 +17,8 @@ from pyconsul.agent.sync.member import Member
 
 INTERVAL = 60.0  # seconds between two comparisons, in a small cluster
 FIRST_RETRY, LAST_RETRY = 0.5, 15.0  # seconds; each wait is twice the one before
+# Nothing fires this by itself: its listeners are called when everything may have changed, and at the agent's end.
+RESTORED = "agent/restored"
 
 log = logging.getLogger("agent.sync")
 
@@ -39,6 +41,7 @@ class Syncer:
         self.me = me
         self._local, self._catalog, self._commit, self._rng = local, catalog, commit, rng
         self.permits: Callable[[str, str, str], bool] | None = None
+        self._watches = local.watches
         self._told: asyncio.Task[None] | None = None
         self._passes: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -74,6 +77,14 @@ class Syncer:
         if self._told is None:
             self._told = asyncio.get_running_loop().create_task(self._tell())
 
+    def look(self) -> None:
+        """The catalog may have become another one (a snapshot was restored): compare, and tell it soon what differs."""
+        if self._watches.closed:
+            return
+        self._watches.add(self.look, (RESTORED,))
+        adopt(self._local, diff(self._local, self.me, self._catalog))
+        self.poke()
+
     def note(self, check_id: str, update: Update, patience: float) -> None:
         """A check's result changed something; an output alone waits about `patience` seconds."""
         if update is Update.NOW:
@@ -84,11 +95,13 @@ class Syncer:
             self._late[check_id] = asyncio.get_running_loop().call_later(delay, self._late_output, check_id)
 
     def start(self) -> None:
-        """Compare again and again from now on."""
+        """Compare again and again from now on, and when the catalog was replaced."""
+        self._watches.add(self.look, (RESTORED,))
         self._passes = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
         """Stop; what has not been told is told at the next start."""
+        self._watches.remove(self.look, (RESTORED,))
         for timer in (*self._late.values(), *((self._retry,) if self._retry else ())):
             timer.cancel()
         self._late.clear()

@@ -22,7 +22,8 @@ NAMES = {
 class AgentTokens:
     """The tokens in use; what was set over the API holds until the settings change it.
 
-    `kept` was set before the last restart; `keep` is given everything that is set, whenever that changes.
+    `kept` was set before the last restart; `keep` is given everything that is set, whenever that changes.  `changed`, which
+    others may set, is called when other tokens are in use.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class AgentTokens:
         self._settings = settings
         self._set = dict(kept or {})
         self._keep = keep
+        self.changed: Callable[[], None] = lambda: None
 
     def get(self, name: str) -> str:
         """A token by its name in the settings; empty when there is none."""
@@ -44,6 +46,7 @@ class AgentTokens:
         if self._keep is not None:
             self._keep({**self._set, name: token})
         self._set[name] = token
+        self.changed()
 
     def reload(self, settings: ACLTokens) -> None:
         """The settings were read anew: those that changed hold."""
@@ -52,3 +55,4 @@ class AgentTokens:
             if token != old[name]:
                 self._set.pop(name, None)
         self._settings = settings
+        self.changed()

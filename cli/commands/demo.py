@@ -23,6 +23,7 @@ def demo(context: Context) -> int:
     with World() as world:
         if context.tty and not context.args.switch("once"):
             _live(world)
+            context.out(f"{world.traffic.total} requests answered, {len(world.traffic.failures)} failed")
             return int(Status.OK)
         return _lines(context, world)
 

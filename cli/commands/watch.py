@@ -52,8 +52,10 @@ def _next_change(context: Context, wanted: Plan) -> tuple[int, Any]:
         except CliError as error:
             failures += 1
             delay = min(RETRY * failures**2, RETRY_LIMIT)
-            context.note(f"Watch (type: {wanted.kind}) errored: {error}, retry in {delay:g}s")
+            reason = str(error).partition("\n")[0]
+            context.note(f"Watch (type: {wanted.kind}) errored: {reason} Retry in {delay:g}s")
             time.sleep(delay)
+            wanted.resume()
             continue
         failures = 0
         news, data = wanted.step(response.index, answer)

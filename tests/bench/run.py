@@ -19,11 +19,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import load
-from bench.watchers import wake_watchers
 from rich.console import Console
 from rich.table import Table
 from support.agent_process import PROGRAM, AgentProcess, free_ports, running_agent
+
+from bench import load
+from bench.watchers import wake_watchers
 
 PUT = """
 wrk.method = "PUT"
@@ -162,7 +163,9 @@ def main() -> None:
             shown = f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
             if unit in ("ms", "MB"):
                 shown = f"{measured / reference:.2f}"
-            table.add_row(name, f"{measured:,.1f} {unit}", f"{reference:,.1f} {unit}", shown, f"{consul}" if consul else "")
+            table.add_row(
+                name, f"{measured:,.1f} {unit}", f"{reference:,.1f} {unit}", shown, f"{consul}" if consul else ""
+            )
     Console(width=110).print(table)
 
 

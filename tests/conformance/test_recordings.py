@@ -102,4 +102,4 @@ def test_behaves_as_recorded(path: Path, results: dict[str, Future[list[str]]]) 
 
 
 def test_the_list_of_what_is_pending_names_only_what_is_there() -> None:
-    assert PENDING <= {name_of(path) for path in (*SCENARIOS, *CASES)}
+    assert {name_of(path) for path in (*SCENARIOS, *CASES)} >= PENDING

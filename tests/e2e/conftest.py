@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,8 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
-def cli_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an agent in -dev mode."""
-    folder = tmp_path_factory.mktemp("cli-agent")
+@contextmanager
+def _agent(folder: Path, **settings: object) -> Iterator[str]:
     port = _free_port()
     ports = {
         "http": port,
@@ -51,7 +50,7 @@ def cli_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "grpc": -1,
         "grpc_tls": -1,
     }
-    config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports}
+    config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports, **settings}
     (folder / "agent.json").write_text(json.dumps(config))
     command = [PYCONSUL, "agent", "-dev", "-config-file", str(folder / "agent.json")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -61,6 +60,22 @@ def cli_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def cli_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an agent in -dev mode."""
+    with _agent(tmp_path_factory.mktemp("cli-agent")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def acl_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables to reach an agent with ACLs, as one who may do everything."""
+    secret = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"initial_management": secret, "agent": secret}}
+    with _agent(tmp_path_factory.mktemp("acl-agent"), acl=acl) as address:
+        yield {"CONSUL_HTTP_ADDR": address, "CONSUL_HTTP_TOKEN": secret}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import threading
@@ -165,6 +166,18 @@ def test_a_signal_reloads_files(kept: AgentProcess) -> None:
     assert set(kept.get("/v1/agent/services")) == {"by-api"}
 
 
+def test_a_changed_file_is_read_by_itself(tmp_path: Path) -> None:
+    agent = AgentProcess(tmp_path, auto_reload_config=True).start()
+    try:
+        settings = json.loads(agent.config_file.read_text())
+        agent.config_file.write_text("{")
+        eventually(lambda: "the old settings hold" in agent.log())
+        agent.config_file.write_text(json.dumps({**settings, "services": [{"name": "fresh"}]}))
+        eventually(lambda: set(agent.get("/v1/agent/services")) == {"fresh"})
+    finally:
+        agent.stop()
+
+
 def test_a_definition_that_cannot_be_stops_the_start(tmp_path: Path) -> None:
     agent = AgentProcess(tmp_path, services=[{"name": "web", "weights": {"passing": 0, "warning": 1}}])
     with pytest.raises(RuntimeError, match=r"agent\.json: service 'web': Invalid Weights"):
@@ -173,7 +186,12 @@ def test_a_definition_that_cannot_be_stops_the_start(tmp_path: Path) -> None:
 
 def test_leaving_ends_the_agent(tmp_path: Path) -> None:
     agent = AgentProcess(tmp_path).start()
-    waiting = threading.Thread(target=lambda: agent.request("GET", "/v1/event/list?index=1&wait=60s"))
+
+    def wait_for_events() -> None:
+        with contextlib.suppress(OSError):  # it may come too late
+            agent.request("GET", "/v1/event/list?index=1&wait=60s")
+
+    waiting = threading.Thread(target=wait_for_events)
     waiting.start()
     agent.put("/v1/agent/leave")
     assert agent.process is not None

@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "model": set(),
     "state": {"model"},
     "filter": {"model"},
-    "acl": {"model", "state"},
+    "acl": {"model", "state", "config"},  # rules are HCL, as files are
     "health": {"model", "filter"},
     "sync": {"model", "state", "health", "config"},
     "dnsd": {"model", "state", "config", "acl"},

@@ -68,8 +68,18 @@ def _run(call: Call, settings: Settings) -> int:
     from pyconsul.tools.template.attend import attend
     from pyconsul.tools.template.plan import make_plan
 
+    _allow_files()
     plan = make_plan(settings)
     return Exit.OK if settings["parse_only"] else asyncio.run(attend(call, plan))
+
+
+def _allow_files() -> None:
+    """Let this process hold as many connections as the system allows it; the usual soft limit is 1024."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ line when it begins and one when it ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -21,6 +22,7 @@ from typing import Any
 
 from pyconsul.tools.consul import ConsulClient, ConsulError, RetryPolicy
 from pyconsul.tools.template.answers import Answers
+from pyconsul.tools.template.crowd import Crowd
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.outage import Outage
 
@@ -62,6 +64,7 @@ class Watcher:
         self._changed: set[Lookup] = set()
         self._news = news
         self._outage = Outage(client.connection.address)
+        self._crowd = Crowd(client, rng)
         #: What ended a lookup for good.
         self.failure: ConsulError | None = None
 
@@ -78,6 +81,7 @@ class Watcher:
         for lookup in [lookup for lookup in self._tasks if lookup not in kept]:
             self._tasks.pop(lookup).cancel()
             self._outage.forget(lookup)
+            self._crowd.leave(lookup)
         self._answers.retain(kept)
 
     def take(self) -> set[Lookup]:
@@ -91,7 +95,7 @@ class Watcher:
         self._tasks.clear()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._crowd.close(), return_exceptions=True)
 
     async def _guard(self, following: Any) -> None:
         try:
@@ -103,7 +107,10 @@ class Watcher:
     async def _follow(self, lookup: Lookup) -> None:
         index, failures = 0, 0
         while True:
+            pulse = None
             try:
+                if index and not await self._crowd.seat(lookup):
+                    index, pulse = 0, self._crowd.pulse(lookup)
                 body, index = await self._query(lookup, index)
             except ConsulError as error:
                 failures += 1
@@ -114,7 +121,9 @@ class Watcher:
             self._outage.over(lookup)
             if index:  # 0: Consul's index went down, so all is read anew.
                 self._put(lookup, lookup.decode(body))
-            if lookup.poll is None:
+            if pulse is not None:
+                await _patiently(pulse, self._patience())
+            elif lookup.poll is None:
                 await asyncio.sleep(_PACE)
             else:
                 await asyncio.sleep(lookup.poll)
@@ -167,3 +176,10 @@ def _stamp(path: str) -> tuple[int, ...]:
 
 def _text(path: str) -> str:
     return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+
+
+async def _patiently(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, at most so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -91,6 +91,16 @@ def test_an_index_that_goes_backwards_starts_anew() -> None:
     assert "index" not in wanted.question()
 
 
+def test_after_an_outage_the_data_decides() -> None:
+    wanted = make("-type=services")
+    wanted.step(5, {"web": []})
+    wanted.resume()
+    assert "index" not in wanted.question()
+    assert wanted.step(5, {"web": []}) == (False, None)
+    wanted.resume()
+    assert wanted.step(5, {"db": []}) == (True, {"db": []})
+
+
 def event(digit: str) -> dict[str, Any]:
     return {"ID": f"{digit * 8}-0000-4000-8000-000000000000", "Name": "e"}
 

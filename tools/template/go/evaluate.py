@@ -41,8 +41,9 @@ class Template:
         `executeTemplate`. The text may hold surrogate escapes: write it with `errors="surrogateescape"`.
         """
         bound = {**BUILTINS, **{name: as_function(call) for name, call in functions.items()}}
-        bound[EXECUTE_TEMPLATE] = function(
-            lambda name, *data: self._execute_named(name, data, bound), "string", "..." + ANY
+        bound.setdefault(
+            EXECUTE_TEMPLATE,
+            function(lambda name, *data: self._execute_named(name, data, bound), "string", "..." + ANY),
         )
         return self._render(self.templates[self.name], data, bound)
 

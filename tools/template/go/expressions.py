@@ -81,7 +81,7 @@ class Expressions:
         slots = self.targets(pipe)
         if len(slots) < len(pipe.variables):
             unknown = next(v.name for v in pipe.variables if self.find(v.name) is None)
-            return self.failure(self.place(last_visited(pipe)), f"undefined variable: {unknown}"), slots
+            rest.append(self.failure(self.place(last_visited(pipe)), f"undefined variable: {unknown}"))
         if not rest and not slots:
             return first, slots
 

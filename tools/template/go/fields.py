@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pyconsul.tools.template.go.errors import GoError
-from pyconsul.tools.template.go.signature import Function
+from pyconsul.tools.template.go.signature import Function, as_function
 from pyconsul.tools.template.go.values import Map, NilPointer, element_type, key_type, type_name
 
 MissingKey = Literal["default", "zero", "error"]
@@ -17,6 +17,7 @@ class KeyIsMissing(Exception):
 
 
 _plain_fields: dict[type, frozenset[str]] = {}
+_methods: dict[type, Mapping[str, Function]] = {}
 _struct_fields: dict[type, frozenset[str]] = {}
 
 
@@ -36,9 +37,21 @@ def plain_fields(kind: type) -> frozenset[str]:
 
 
 def methods(kind: type) -> Mapping[str, Function]:
-    """The methods of a struct; each takes the object first."""
-    found: Mapping[str, Function] = getattr(kind, "go_methods", {})
+    """The methods of a value's class; each takes the object first."""
+    found = _methods.get(kind)
+    if found is None:
+        declared = getattr(kind, "go_methods", ())
+        if isinstance(declared, Mapping):
+            found = {name: as_function(call) for name, call in declared.items()}
+        else:
+            found = {name: _without_self(as_function(getattr(kind, name))) for name in declared}
+        _methods[kind] = found
     return found
+
+
+def _without_self(method: Function) -> Function:
+    least = None if method.least is None else method.least - 1
+    return Function(method.call, method.parameters[1:], method.variadic, least)
 
 
 def read(value: Any, name: str, missing: MissingKey, container: Any = None) -> Any:

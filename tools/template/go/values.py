@@ -97,8 +97,8 @@ class GoStruct(Protocol):
     """What a class declares so that its objects are Go structs.
 
     `go_type`: the name of the type, as `dependency.HealthService`. `go_fields`: the exported fields in Go's order;
-    each is an attribute of the object. A class may also declare `go_methods` (names of attributes that are called
-    with the template's arguments; a plain callable or a signature.Function), `go_pointer = False` (the objects are
+    each is an attribute of the object. A class may also declare `go_methods` (by name, signature.Functions that take
+    the object first; or just the names of methods, whose arguments may then be of any type), `go_pointer = False` (the objects are
     values, not pointers: `{{ . }}` is the same, `%T` has no star) and `__go_string__() -> str` (a Stringer).
     """
 

@@ -155,6 +155,23 @@ async def test_the_node_is_put_right_by_a_comparison_only() -> None:
     assert node.address == "10.0.0.1"
 
 
+async def test_a_catalog_that_was_replaced_is_put_right_at_once() -> None:
+    world = World()
+    await world.syncer.compare()
+    world.local.put_service(ServiceRow(service_row("a")))
+    await world.syncer.flush()
+    world.syncer.start()
+    world.catalog.store.replace([], 500)
+    assert world.syncer._told is not None
+    await world.syncer._told
+    assert_in_line(world)
+    world.catalog.store.replace([], 600)
+    assert world.syncer._told is not None
+    await world.syncer._told
+    assert_in_line(world)
+    await world.syncer.stop()
+
+
 def test_a_difference_that_is_nothing_marks_nothing() -> None:
     world = World()
     world.local.node_differs = False

@@ -215,3 +215,15 @@ def test_text_is_itself(text: str) -> None:
 def test_any_value_can_be_shown(value: Any) -> None:
     template = '{{ . }}{{ print . }}{{ printf "%v %+v %#v %T %d %s %q %x" . . . . . . . . }}{{ html . }}{{ not . }}'
     assert execute(template, value)
+
+
+def test_methods_by_name() -> None:
+    class Tags(Slice):
+        go_methods: ClassVar[tuple[str, ...]] = ("Contains",)
+
+        def Contains(self, tag: str) -> bool:  # noqa: N802
+            return tag in self
+
+    dot = {"Tags": Tags("dependency.ServiceTags", ["a"], "[]string")}
+    assert execute('{{ .Tags.Contains "a" }} {{ "b" | .Tags.Contains }} {{ len .Tags }}', dot) == "true false 1"
+    assert "wrong number of args for Contains: want 1 got 0" in error_of("{{ .Tags.Contains }}", dot)

@@ -1,0 +1,172 @@
+"""Access control of a running agent: what is there from the start, and tokens that end when their time has come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pyconsul.agent.acl import builtin
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.authorizer import UnknownToken
+from pyconsul.agent.acl.resolver import Resolver, Settings
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
+from pyconsul.agent.dnsd.candidates import Sight
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.model.acl import Token
+from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.acl_tables import TOKENS, TOPIC
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.sync.tokens import AgentTokens
+
+Commit = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
+LONGEST_SLEEP = 60.0  # seconds; the wall clock may be set, so a far end is looked at again and again
+SETTLE = 0.2  # seconds until changed rights show in the catalog; many changes at once make one comparison
+RETRY = 5.0  # seconds until tokens that could not be deleted are tried again
+
+log = logging.getLogger("agent.acl")
+
+
+async def start(config: Config, store: Store, tokens: AgentTokens, commit: Commit, stack: AsyncExitStack) -> Resolver:
+    """Who may do what from now on; the stack stops what works for it.
+
+    What is there from the start is made: built-in policies, the anonymous token, and the one that the settings name.
+    """
+    accessor, secret = str(uuid.uuid4()), config.acl.tokens.initial_management
+
+    def prepare(draft: Draft) -> None:
+        builtin.ensure(draft)
+        if secret:
+            builtin.ensure_management_token(draft, accessor, secret)
+
+    await commit(prepare)
+    clock = TokenClock(store, store.watches, commit)
+    clock.start()
+    stack.callback(clock.stop)
+    settings = Settings(
+        datacenter=config.datacenter,
+        node_name=config.node_name,
+        default_allow=config.acl.default_policy == "allow",
+        down_policy=config.acl.down_policy,
+        key_list_policy=config.acl.enable_key_list_policy,
+    )
+    tokens.changed = partial(store.watches.fire, (TOPIC,))
+    return Resolver(store, store.watches, settings, tokens.get, time.time)
+
+
+def permits(acl: Resolver) -> Callable[[str, str, str], bool]:
+    """Whether a service or check may be written into the catalog with its token; without one, with the agent's own."""
+
+    def may(token: str, kind: str, name: str) -> bool:
+        secrets = [token] if token else [acl.own("config_file_service_registration"), acl.own("default")]
+        return any(_allows(acl, secret, kind, WRITE, name) for secret in dict.fromkeys(secrets))
+
+    return may
+
+
+def _allows(acl: Resolver, secret: str, kind: str, level: int, name: str) -> bool:
+    try:
+        return acl.of(secret).allows(kind, level, name)
+    except UnknownToken:
+        return False
+
+
+def sight(acl: Resolver) -> Sight:
+    """What DNS answers may show: what the agent's token for DNS, or else its default one, may read."""
+
+    def sees(kind: str) -> Callable[[str], bool]:
+        return lambda name: _allows(acl, acl.own("dns"), kind, READ, name)
+
+    return Sight(node=sees("node"), service=sees("service"))
+
+
+def seen(ask: ExecuteQuery, sight: Sight) -> ExecuteQuery:
+    """Prepared queries that show no more than that."""
+
+    def run(name: str, source: str, /) -> QueryResult | None:
+        found = ask(name, source)
+        if found is None:
+            return None
+        nodes = [one for one in found.nodes if sight.node(one.node.node) and sight.service(one.service.service)]
+        return replace(found, nodes=nodes)
+
+    return run
+
+
+def follow(watches: Watches, forget: Callable[[], None], compare: Callable[[], Awaitable[object]]) -> None:
+    """Whenever rights change, have DNS answers forgotten, and what the agent holds compared with the catalog."""
+    running: set[asyncio.Task[object]] = set()
+
+    async def settle() -> object:
+        await asyncio.sleep(SETTLE)
+        return await compare()
+
+    def changed() -> None:
+        forget()
+        if watches.closed:
+            return
+        watches.add(changed, (TOPIC,))
+        if not running:
+            task = asyncio.get_running_loop().create_task(settle())
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    watches.add(changed, (TOPIC,))
+
+
+class TokenClock:
+    """Ends tokens at their time, and with them what was cached for them."""
+
+    def __init__(self, view: View, watches: Watches, commit: Commit, clock: Callable[[], float] = time.time) -> None:
+        self._view, self._watches, self._commit, self._clock = view, watches, commit, clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Look for the next end now, and whenever tokens change."""
+        if self._stopped or self._watches.closed:
+            return
+        self._watches.add(self.start, (TOPIC,))
+        self._look()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._watches.remove(self.start, (TOPIC,))
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self, least: float = 0.0) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        ends = [token.expires for token in self._view[TOKENS].by("ends", True) if token.expires is not None]
+        if ends and not self._stopped:
+            delay = min(max(min(ends) - self._clock(), least), LONGEST_SLEEP)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        expired = [token for token in self._view[TOKENS].by("ends", True) if not acl_tokens.lives(token, self._clock())]
+        if not expired:
+            self._look(0.01)
+        elif self._ending is None or self._ending.done():
+            self._ending = asyncio.get_running_loop().create_task(self._end(expired))
+
+    async def _end(self, expired: list[Token]) -> None:
+        self._watches.fire((TOPIC,))  # nothing that was cached for them may be served, even if they cannot be deleted
+        try:
+            for token in expired:
+                await self._commit(partial(acl_tokens.delete, accessor=token.accessor_id))
+        except EngineError as error:
+            log.warning("a token that has expired cannot be deleted yet: %s", error)
+            self._look(RETRY)

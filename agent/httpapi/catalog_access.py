@@ -1,0 +1,79 @@
+"""Who may write what in the catalog.
+
+A node's own data needs `node:write`, but a registration that only repeats them does not; a service needs `service:write`, and
+so does the one that stood there under the same ID.  Source: https://developer.hashicorp.com/consul/api-docs/catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyconsul.agent.acl.access import WRITE
+from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.httpapi.errors import server_error
+from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.node import Node
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
+
+
+def require_registration(
+    caller: Authorizer,
+    view: View,
+    node: Node,
+    keep_node: bool,
+    service: NodeService | None,
+    checks: Iterable[HealthCheck],
+) -> None:
+    """Raises PermissionDenied unless the caller may register this."""
+    if caller.everything:
+        return
+    old = view[NODES].get(node.node.lower())
+    if old is None or (not keep_node and _changes(node, old)):
+        caller.require("node", WRITE, node.node)
+    if service is not None:
+        _require_service(caller, view, node.node, service)
+    for check in checks:
+        if not check.service_id:
+            caller.require("node", WRITE, node.node)
+        elif service is None or service.id != check.service_id:
+            owner = view[SERVICES].get((node.node.lower(), check.service_id))
+            if owner is None:
+                raise server_error(f"Unknown service ID '{check.service_id}' for check ID '{check.check_id}'")
+            caller.require("service", WRITE, owner.service.service)
+
+
+def _changes(node: Node, old: Node) -> bool:
+    def data(row: Node) -> tuple[object, ...]:
+        return row.id, row.node, row.address, row.datacenter, row.tagged_addresses or {}, row.meta or {}
+
+    return data(node) != data(old)
+
+
+def _require_service(caller: Authorizer, view: View, node: str, service: NodeService) -> None:
+    caller.require("service", WRITE, service.service)
+    old = view[SERVICES].get((node.lower(), service.id))
+    if old is not None:
+        caller.require("service", WRITE, old.service.service)
+
+
+def require_deregistration(caller: Authorizer, view: View, node: str, service_id: str, check_id: str) -> None:
+    """Raises PermissionDenied unless the caller may deregister this; who may write the node may remove all it has."""
+    if caller.allows("node", WRITE, node):
+        return
+    denial = caller.denial("node", WRITE, node)
+    if service_id:
+        row = view[SERVICES].get((node.lower(), service_id))
+        if row is None:
+            raise server_error(f"Unknown service ID '{service_id}'")
+        caller.require("service", WRITE, row.service.service)
+        return
+    if not check_id:
+        raise denial
+    check = view[CHECKS].get((node.lower(), check_id))
+    if check is None:
+        raise server_error(f"Unknown check ID '{check_id}'")
+    if not check.service_id:
+        raise denial
+    caller.require("service", WRITE, check.service_name)

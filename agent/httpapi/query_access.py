@@ -1,0 +1,50 @@
+"""Who may see and change prepared queries (https://developer.hashicorp.com/consul/docs/security/acl/acl-rules#prepared-query-rules)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
+from pyconsul.agent.model.query import PreparedQuery
+
+REDACTED = "<hidden>"  # what is shown instead of a query's token
+
+
+def named(query: PreparedQuery) -> bool:
+    """Whether rules apply to a query; who knows the ID of another one may see it."""
+    return bool(query.name or query.template.type)
+
+
+def manages(caller: Authorizer) -> bool:
+    return caller.everything or caller.allows("acl", WRITE)
+
+
+def reads(caller: Authorizer, query: PreparedQuery) -> bool:
+    return caller.level("query", query.name) >= READ
+
+
+def redacted(caller: Authorizer, query: PreparedQuery) -> PreparedQuery:
+    """A query without the secret of its token, for those who do not manage access."""
+    return replace(query, token=REDACTED) if query.token and not manages(caller) else query
+
+
+def listed(caller: Authorizer, rows: list[PreparedQuery]) -> tuple[list[PreparedQuery], bool]:
+    """The queries that a list shows to the caller, and whether the caller must be told that there are more."""
+    if manages(caller):
+        return rows, False
+    seen = [redacted(caller, row) for row in rows if named(row) and reads(caller, row)]
+    hidden = any(named(row) and not reads(caller, row) for row in rows)
+    return seen, hidden and not caller.anonymous
+
+
+def may_see(caller: Authorizer, query: PreparedQuery) -> PreparedQuery:
+    """The query as the caller may see it.  Raises PermissionDenied."""
+    if named(query) and not manages(caller) and not reads(caller, query):
+        raise PermissionDenied("Permission denied")  # Consul says no more here
+    return redacted(caller, query)
+
+
+def require_write(caller: Authorizer, query: PreparedQuery) -> None:
+    if named(query):
+        caller.require("query", WRITE, query.name)

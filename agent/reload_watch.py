@@ -1,0 +1,61 @@
+"""Reloads the settings when one of their files changes (`auto_reload_config`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.flags import parse_flags
+from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.control import AgentControl
+from pyconsul.agent.httpapi.control import ReloadError
+
+EVERY = 1.0  # seconds between two looks
+
+Stamp = tuple[int, int, int]  # inode, size, time of the last change in nanoseconds
+
+log = logging.getLogger("agent")
+
+
+def stamps(paths: Iterable[str]) -> dict[str, Stamp | None]:
+    """What tells one version of a file from the next; None when it is not there."""
+    found: dict[str, Stamp | None] = {}
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            found[path] = None
+        else:
+            found[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def watched(config: Config) -> set[str]:
+    """The files and folders that the settings come from."""
+    return {*config.origin.files, *parse_flags(config.origin.argv, Problems()).paths}
+
+
+def start(control: AgentControl, stack: AsyncExitStack) -> None:
+    """Watch the files until the stack is closed."""
+    task = asyncio.get_running_loop().create_task(_watch(control))
+    stack.callback(task.cancel)
+
+
+async def _watch(control: AgentControl) -> None:
+    known = stamps(watched(control.config))
+    while True:
+        await asyncio.sleep(EVERY)
+        current = stamps(watched(control.config))
+        if current == known:
+            continue
+        try:
+            await control.reload()
+        except ReloadError as error:
+            log.error("a changed file cannot be used, the old settings hold: %s", error)
+        except Exception:
+            log.exception("the settings cannot be read anew")
+        known = {**stamps(watched(control.config)), **current}

@@ -1,0 +1,75 @@
+"""`pyconsul demo`: the main job, with everything real: agent, web servers, HAProxy, pyconsul-template."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PYCONSUL = str(Path(sys.executable).with_name("pyconsul"))
+PATIENCE = 60  # seconds
+
+pytestmark = pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not installed")
+
+
+def leftovers(folder: str) -> list[str]:
+    """The processes that still have something to do with a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if folder in line:
+            found.append(line)
+    return found
+
+
+def test_the_tour_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [PYCONSUL, "demo", "--once"], env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "web-2 fails its check: gone from HAProxy" in done.stdout
+    assert "web-4 is registered: it serves" in done.stdout
+    assert "a broken template is refused with HAProxy's own message, and traffic goes on\n" in done.stdout
+    answered = re.search(r"(\d+) requests answered, 0 failed", done.stdout)
+    assert answered is not None, done.stdout
+    assert int(answered[1]) > 20
+    assert leftovers(str(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_on_a_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover
+        os.environ.update(TMPDIR=str(tmp_path), TERM="xterm-256color", COLUMNS="120", LINES="40")
+        os.execv(PYCONSUL, [PYCONSUL, "demo"])
+    shown = ""
+    deadline = time.monotonic() + PATIENCE
+    while "HAProxy to all three" not in shown and time.monotonic() < deadline:
+        shown += os.read(terminal, 65536).decode(errors="replace")
+    assert "requests go through HAProxy to all three" in shown
+    assert "last change of haproxy.cfg" in shown
+    os.write(terminal, b"\x03")
+    ended = 0
+    while not ended and time.monotonic() < deadline:
+        try:
+            os.read(terminal, 65536)
+        except OSError:
+            ended, status = os.waitpid(pid, 0)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    assert ended == pid
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert leftovers(str(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []

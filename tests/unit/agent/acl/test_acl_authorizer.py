@@ -1,0 +1,145 @@
+"""Decisions: the compiled authorizer against the plainest one, and against its own explanations."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconsul.agent.acl.access import DENY, LIST, NAMED, READ, SINGLE, WRITE, parse_permission
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, PermissionDenied, Rights
+from pyconsul.agent.acl.explain import explain
+from pyconsul.agent.acl.parse import parse_rules
+from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.model.acl import ANONYMOUS_ID
+
+NAME = st.text(st.sampled_from("ab/"), max_size=5)
+LEVEL = st.sampled_from([DENY, READ, LIST, WRITE])
+NAMED_RULE = st.builds(Rule, st.sampled_from(NAMED), NAME, st.booleans(), LEVEL)
+SINGLE_RULE = st.builds(Rule, st.sampled_from(SINGLE), st.just(""), st.just(False), LEVEL)
+RULES = st.lists(NAMED_RULE | SINGLE_RULE, max_size=25)
+RANK = {DENY: 4, WRITE: 3, LIST: 2, READ: 1}
+
+
+def authorizer(*rules: Rule, default_allow: bool = False, accessor: str = "a") -> Authorizer:
+    return Authorizer(accessor, Rights(rules), default_allow)
+
+
+def from_text(text: str, default_allow: bool = False) -> Authorizer:
+    return authorizer(*parse_rules(text), default_allow=default_allow)
+
+
+def naive(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
+    """The rule for the name, else the one with the longest prefix; of equal ones deny, then the most."""
+    exact = [rule for rule in rules if rule.kind == kind and not rule.prefix and rule.name == name]
+    fitting = [rule for rule in rules if rule.kind == kind and rule.prefix and name.startswith(rule.name)]
+    longest = max((len(rule.name) for rule in fitting), default=0)
+    found = exact or [rule for rule in fitting if len(rule.name) == longest]
+    if not found and kind in ("mesh", "peering"):
+        return naive(rules, "operator", name, default_allow)
+    if not found:
+        return WRITE if default_allow and kind != "acl" else DENY
+    return max(found, key=lambda rule: RANK[rule.level]).level
+
+
+@given(RULES, st.booleans(), st.lists(NAME, min_size=1, max_size=8))
+def test_it_decides_as_the_plainest_one(rules: list[Rule], default_allow: bool, names: list[str]) -> None:
+    made = authorizer(*rules, default_allow=default_allow)
+    for kind in NAMED + SINGLE:
+        for name in names * 2:  # the second time from memory
+            asked = "" if kind in SINGLE else name
+            expected = naive(rules, kind, asked, default_allow)
+            assert made.level(kind, asked) == expected
+            for wanted in (READ, LIST, WRITE):
+                assert made.allows(kind, wanted, asked) == (expected >= wanted)
+                decision = explain(made, kind, wanted, asked)
+                assert decision.allowed == (expected >= wanted)
+                assert decision.words()
+
+
+@given(RULES, st.booleans(), NAME, st.lists(NAME, max_size=10))
+def test_a_tree_may_be_written_only_if_all_below_may(
+    rules: list[Rule], default_allow: bool, prefix: str, tails: list[str]
+) -> None:
+    made = authorizer(*rules, default_allow=default_allow)
+    if made.allows_tree(prefix):
+        assert all(made.allows("key", WRITE, prefix + tail) for tail in tails)
+
+
+@given(RULES, NAME, st.sampled_from(NAMED), st.sampled_from([READ, WRITE]))
+def test_the_needed_rule_is_enough(rules: list[Rule], name: str, kind: str, wanted: int) -> None:
+    decision = explain(authorizer(*rules), kind, wanted, name)
+    if decision.needed:
+        added = parse_rules(decision.needed)
+        assert authorizer(*rules, *added).allows(kind, wanted, name)
+    elif not decision.allowed:
+        assert decision.obstacle is not None and decision.obstacle.level == DENY
+
+
+def test_exact_before_prefix_and_long_before_short() -> None:
+    made = from_text(
+        'key_prefix "app/" { policy = "write" }\nkey_prefix "app/no/" { policy = "deny" }\nkey "app/no/ok" { policy = "read" }'
+    )
+    assert [made.level("key", name) for name in ("app/x", "app/no/x", "app/no/ok", "other")] == [
+        WRITE,
+        DENY,
+        READ,
+        DENY,
+    ]
+    assert not made.allows_tree("app/") and not made.allows_tree("app/no/") and made.allows_tree("app/x")
+
+
+def test_deny_beats_write_and_write_beats_read() -> None:
+    made = from_text(
+        'key "a" { policy = "read" }\nkey "a" { policy = "write" }\nnode "a" { policy = "write" }\nnode "a" { policy = "deny" }'
+    )
+    assert (made.level("key", "a"), made.level("node", "a")) == (WRITE, DENY)
+
+
+def test_management_is_never_given_by_default() -> None:
+    made = authorizer(default_allow=True)
+    assert made.allows("operator", WRITE) and made.allows("key", WRITE, "a") and not made.allows("acl", READ)
+    assert EVERYTHING.allows("acl", WRITE)
+
+
+def test_the_words_of_refusals() -> None:
+    with pytest.raises(PermissionDenied) as caught:
+        authorizer(accessor="abc").require("key", WRITE, "a")
+    assert str(caught.value) == "Permission denied: token with AccessorID 'abc' lacks permission 'key:write' on \"a\""
+    with pytest.raises(PermissionDenied) as caught:
+        authorizer(accessor=ANONYMOUS_ID).require("acl", READ)
+    assert str(caught.value) == (
+        "Permission denied: anonymous token lacks permission 'acl:read'. "
+        "The anonymous token is used implicitly when a request does not specify a token."
+    )
+
+
+def test_an_explanation_names_policy_line_and_prefix() -> None:
+    rules = (
+        Rule("key", "app/", True, WRITE, 3, "team"),
+        Rule("key", "app/db/", True, READ, 7, "careful"),
+        Rule("key", "x", False, DENY, 1, "never"),
+    )
+    made = authorizer(*rules)
+    decision = explain(made, "key", WRITE, "app/db/password")
+    assert decision.rule == rules[1] and decision.others == (rules[0],)
+    assert decision.words() == (
+        'key:write on "app/db/password" is denied: the longest prefix, "app/db/" in policy "careful", line 7 says read. '
+        'The smallest rule that allows it: key "app/db/password" { policy = "write" }'
+    )
+    assert "a rule that denies is not outweighed" in explain(made, "key", READ, "x").words()
+    assert "no rule applies, and the default policy is deny" in explain(made, "key", READ, "y").words()
+
+
+@pytest.mark.parametrize(("text", "part"), [("keys:read", "names no resource"), ("node:list", "node:read, node:write")])
+def test_a_permission_that_is_none(text: str, part: str) -> None:
+    with pytest.raises(ValueError, match=part):
+        parse_permission(text)
+
+
+def test_names_are_remembered_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyconsul.agent.acl.authorizer.REMEMBERED", 10)
+    made = from_text('key_prefix "1" { policy = "read" }')
+    for number in range(100):
+        assert made.allows("key", READ, str(number)) == str(number).startswith("1")
+    assert len(made._levels["key"]) <= 10

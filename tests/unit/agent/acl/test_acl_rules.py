@@ -1,0 +1,137 @@
+"""Reading the rules of policies: what is accepted, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconsul.agent.acl import parse
+from pyconsul.agent.acl.access import DENY, LIST, NAMED, READ, SINGLE, WRITE
+from pyconsul.agent.acl.parse import RuleError, parse_rules
+from pyconsul.agent.acl.plain import read_plain
+from pyconsul.agent.acl.rule import Rule
+
+
+def bare(text: str) -> list[tuple[str, str, bool, int]]:
+    return [(rule.kind, rule.name, rule.prefix, rule.level) for rule in parse_rules(text)]
+
+
+def test_blocks_and_settings() -> None:
+    text = 'key "a" { policy = "read" }\n\n# why\nservice_prefix "" {\n  policy = "write"\n  intentions = "deny"\n}\nacl = "write"'
+    assert bare(text) == [("key", "a", False, READ), ("service", "", True, WRITE), ("acl", "", False, WRITE)]
+    assert [rule.line for rule in parse_rules(text)] == [1, 4, 8]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'key_prefix "a/" { policy = "list" }',
+        '{"key_prefix": {"a/": {"policy": "list"}}}',
+        '{"key_prefix": [{"a/": {"policy": "list"}}]}',
+        'key_prefix "a/" { policy = "list" sentinel { code = "x" enforcementlevel = "soft-mandatory" } }',
+        'key_prefix "a/" {\n  policy = <<EOF\nlist\nEOF\n}'.replace("<<EOF\nlist\nEOF", '"list"'),
+        'unheard_of "x" { y = 1 }\nkey_prefix "a/" { policy = "list" } // the end',
+    ],
+)
+def test_the_same_in_other_forms(text: str) -> None:
+    assert bare(text) == [("key", "a/", True, LIST)]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# only words", "// only words\n", "{}", 'nonsense "a" { policy = "x" }'])
+def test_no_rules(text: str) -> None:
+    assert parse_rules(text) == ()
+
+
+def test_a_name_may_come_twice() -> None:
+    assert bare('key "a" { policy = "deny" }\nkey "a" { policy = "write" }') == [
+        ("key", "a", False, DENY),
+        ("key", "a", False, WRITE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        (
+            'acl = "read"\nkey "a" { policy = "x" }',
+            'Invalid key policy: &acl.KeyRule{Prefix:"a", Policy:"x", EnterpriseRule:acl.EnterpriseRule{}}',
+            2,
+        ),
+        ('session "n" {}', 'Invalid session policy: &acl.SessionRule{Node:"n", Policy:""}', 1),
+        ('node "n" { policy = "list" }', None, 1),
+        ('operator = "list"', 'Invalid operator policy: "list"', 1),
+        ('{"mesh": "x"}', 'Invalid mesh policy: "x"', 1),
+        ('key "a" { policy = "read"', parse.FAILED + "At 1:27: object expected closing RBRACE got: EOF", 1),
+        ('key "a" {\n  policy = "read"\n', parse.FAILED + "At 3:2: object expected closing RBRACE got: EOF", 3),
+        (
+            'acl = "write"\nacl = "read"',
+            parse.FAILED
+            + 'The argument "acl" at 2:1 was already set. Each argument can only be defined once',
+            2,
+        ),
+        ('key "a { policy = "read" }', None, 1),
+        ("{", None, 1),
+    ],
+)
+def test_what_is_refused(text: str, words: str | None, line: int) -> None:
+    with pytest.raises(RuleError) as caught:
+        parse_rules(text)
+    assert caught.value.line == line
+    if words is not None:
+        assert str(caught.value) == words
+
+
+LEVEL = st.sampled_from(["read", "write", "deny"])
+NAME = st.text(st.sampled_from("ab/ .-_#{}=é'"), max_size=6)
+BLOCK = st.tuples(st.sampled_from([f"{kind}{tail}" for kind in NAMED for tail in ("", "_prefix")]), NAME, LEVEL)
+GAP = st.sampled_from([" ", "\n", "\n\n  ", " # a { remark\n", "\t// another\n"])
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    parts = [
+        f'{keyword} "{name}" {{{draw(GAP)}policy = "{level}"{draw(GAP)}}}{draw(GAP)}'
+        for keyword, name, level in draw(st.lists(BLOCK, max_size=6))
+    ]
+    for kind in draw(st.sets(st.sampled_from(SINGLE), max_size=3)):
+        parts.append(f'{kind} = "{draw(LEVEL)}"{draw(GAP)}')
+    return "".join(draw(st.permutations(parts)))
+
+
+@given(texts())
+def test_the_quick_way_reads_what_the_parser_reads(text: str) -> None:
+    quick = read_plain(text)
+    assert quick is not None
+    slow = list(parse._entries(parse._hcl(text), text))
+    assert sorted((one.keyword, one.name, str(one.body)) for one in quick) == sorted(
+        (one.keyword, one.name, str(one.body)) for one in slow
+    )
+
+
+@given(texts())
+def test_rules_can_be_written_as_they_are_shown(text: str) -> None:
+    rules = parse_rules(text)
+    again = parse_rules("\n".join(str(rule) for rule in rules))
+    assert [(one.kind, one.name, one.prefix, one.level) for one in again] == [
+        (one.kind, one.name, one.prefix, one.level) for one in rules
+    ]
+
+
+@given(st.text(st.sampled_from('ab "{}=\n#/[],_'), max_size=40) | st.text(max_size=20))
+def test_nothing_breaks_it(text: str) -> None:
+    try:
+        rules = parse_rules(text)
+    except RuleError as error:
+        assert str(error)
+    else:
+        assert all(isinstance(rule, Rule) for rule in rules)
+
+
+@given(st.dictionaries(NAME, LEVEL, max_size=5))
+def test_json_and_hcl_mean_the_same(rules: dict[str, str]) -> None:
+    as_json = json.dumps({"key": {name: {"policy": level} for name, level in rules.items()}})
+    as_hcl = "\n".join(f'key "{name}" {{ policy = "{level}" }}' for name, level in rules.items())
+    assert sorted(bare(as_json)) == sorted(bare(as_hcl))
