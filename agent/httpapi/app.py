@@ -6,6 +6,7 @@ import gzip
 import logging
 import re
 from collections.abc import Awaitable, Hashable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -53,6 +54,13 @@ class App:
 
     def begin(self, request: Request) -> Answer | Awaitable[Answer]:
         """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
+        try:
+            return self._begin(request)
+        except Exception:
+            log.exception("%s failed before it reached its route", request.method)
+            return _sized(Answer(500, b"internal error; the agent's log says more", TEXT), request)
+
+    def _begin(self, request: Request) -> Answer | Awaitable[Answer]:
         raw_path = request.target.partition(b"?")[0]
         if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
             return _sized(Answer(400, b"400 Bad Request", TEXT), request)

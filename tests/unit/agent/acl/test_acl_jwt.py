@@ -11,16 +11,24 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pyconsul.agent.acl.binding import UnknownVariable, bind, interpolate
-from pyconsul.agent.acl.jwtmethod import Claims, ConfigError, LoginError, check_config, keys_of_jwks, keys_of_pem, verify
+from pyconsul.agent.acl.jwtmethod import (
+    Claims,
+    ConfigError,
+    LoginError,
+    check_config,
+    keys_of_jwks,
+    keys_of_pem,
+    verify,
+)
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.model.acl import BindingRule, NodeIdentity, ServiceIdentity
 from pyconsul.agent.state.store import Store
 
 NOW = 1_000_000.0
 KEY = rsa.generate_private_key(65537, 2048)
-PEM = KEY.public_key().public_bytes(
-    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-).decode()
+PEM = (
+    KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+)
 CONFIG: dict[str, Any] = {
     "JWTValidationPubKeys": [PEM],
     "BoundIssuer": "me",

@@ -101,7 +101,11 @@ def test_policies_of_other_datacenters_do_not_hold(world: World) -> None:
 def test_templates(world: World) -> None:
     template = TEMPLATES["builtin/service"]
     world.token(templated_policies=(TemplatedPolicy(template.id, template.name, "db"),))
-    assert (world.level("service", "db"), world.level("service", "web"), world.level("node", "x")) == (WRITE, READ, READ)
+    assert (world.level("service", "db"), world.level("service", "web"), world.level("node", "x")) == (
+        WRITE,
+        READ,
+        READ,
+    )
 
 
 def test_nobody_is_the_default_token_or_the_anonymous_one(world: World) -> None:

@@ -68,8 +68,7 @@ def test_a_name_may_come_twice() -> None:
         ('key "a" {\n  policy = "read"\n', parse.FAILED + "At 3:2: object expected closing RBRACE got: EOF", 3),
         (
             'acl = "write"\nacl = "read"',
-            parse.FAILED
-            + 'The argument "acl" at 2:1 was already set. Each argument can only be defined once',
+            parse.FAILED + 'The argument "acl" at 2:1 was already set. Each argument can only be defined once',
             2,
         ),
         ('key "a { policy = "read" }', None, 1),

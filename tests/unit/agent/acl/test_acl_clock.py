@@ -1,0 +1,61 @@
+"""Tokens that end: each is deleted at its time, and what was cached for it goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pyconsul.agent.acl_control import TokenClock
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.model.acl import Token
+from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.acl_tables import TOKENS, TOPIC
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.store import Store
+
+PATIENCE = 20.0  # seconds until something that must happen counts as not happening
+
+
+def put(name: str, expires: float | None) -> Callable[[Draft], Token]:
+    return lambda draft: acl_tokens.put(draft, Token(accessor_id=name, secret_id=name, expires=expires))
+
+
+async def until_rights_change(store: Store) -> None:
+    changed = asyncio.Event()
+    store.watches.add(changed.set, (TOPIC,))
+    await asyncio.wait_for(changed.wait(), PATIENCE)
+
+
+async def test_tokens_end_at_their_time() -> None:
+    store = Store()
+    writer = Writer(store, MemoryEngine(), lambda: now)
+    now = 100.0
+    clock = TokenClock(store, store.watches, writer.commit, lambda: now)
+    clock.start()
+    await writer.commit(put("stays", None))
+    await writer.commit(put("later", 10_000.0))
+    await writer.commit(put("soon", 100.0))
+    while store[TOKENS].get("soon") is not None:
+        await until_rights_change(store)
+    assert {token.accessor_id for token in store[TOKENS]} == {"stays", "later"}
+    clock.stop()
+    assert len(store.watches) == 0
+
+
+async def test_cached_answers_go_even_when_the_disk_fails() -> None:
+    store = Store()
+
+    async def fail(operation: Any) -> None:
+        raise EngineError("the disk is full")
+
+    writer = Writer(store, MemoryEngine())
+    await writer.commit(put("soon", 1.0))
+    clock = TokenClock(store, store.watches, fail)
+    told = asyncio.create_task(until_rights_change(store))
+    await asyncio.sleep(0)
+    clock.start()
+    await told
+    clock.stop()
