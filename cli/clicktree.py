@@ -1,15 +1,11 @@
-"""The commands as click sees them: for help, shell completion and man pages, never for running one.
+"""The commands as click sees them: for help, never for running one.
 
 Everything is made from the declarations in `registry` and in each `Command`; nothing is written down twice.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
-from click.shell_completion import CompletionItem, get_completion_class
 
 from pyconsul.cli.command import Command
 from pyconsul.cli.flag import Flag
@@ -89,11 +85,6 @@ class Tree(click.Group):
         """A group or a command below this one."""
         return node(f"{self.path} {cmd_name}".lstrip())
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The next words that begin like this, without importing any command."""
-        words = [word for word in self.list_commands(ctx) if word.startswith(incomplete)]
-        return [CompletionItem(word, help=summary(f"{self.path} {word}".lstrip())) for word in words]
-
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """`Usage: pyconsul kv <subcommand> [options] [args]`."""
         formatter.write_usage(ctx.command_path, "<subcommand> [options] [args]")
@@ -142,19 +133,3 @@ def help_text(name: str) -> str:
     assert found is not None
     context = click.Context(found, info_name=f"{_PROGRAM} {name}".strip(), max_content_width=110)
     return found.get_help(context)
-
-
-def complete() -> int:
-    """Answer a shell: `_PYCONSUL_COMPLETE=bash_source pyconsul` prints its completion script."""
-    shell, _, instruction = os.environ["_PYCONSUL_COMPLETE"].partition("_")
-    completion = get_completion_class(shell)
-    if completion is None or instruction not in ("source", "complete"):
-        print(f"completions are for bash, zsh and fish, not for {shell}", file=sys.stderr)
-        return 1
-    answer = completion(Tree(""), {}, _PROGRAM, "_PYCONSUL_COMPLETE")
-    if instruction == "source":
-        print(answer.source())
-    else:
-        items: list[CompletionItem] = answer.get_completions(*answer.get_completion_args())
-        print("\n".join(answer.format_completion(item) for item in items))
-    return 0

@@ -44,9 +44,9 @@ def console_main() -> NoReturn:
 
 def _dispatch(words: list[str]) -> int:
     if "_PYCONSUL_COMPLETE" in os.environ:
-        from pyconsul.cli.clicktree import complete
+        from pyconsul.cli.completer import main as complete
 
-        return complete()
+        return complete(words)
     if words[:1] == ["agent"]:
         from pyconsul.cli.commands.agent import main as agent
 

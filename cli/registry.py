@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "acl binding-rule read": (_BINDING, "Read a binding rule"),
     "acl binding-rule update": (_BINDING, "Change a binding rule"),
     "acl bootstrap": ("acl", "Create the first management token"),
+    "acl explain": ("acl_explain", "Explain why a token may or may not do something"),
     "acl policy create": (_POLICY, "Create a policy"),
     "acl policy delete": (_POLICY, "Delete a policy"),
     "acl policy list": (_POLICY, "List the policies"),

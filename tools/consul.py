@@ -12,6 +12,7 @@ Blocking queries: https://developer.hashicorp.com/consul/api-docs/features/block
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import random
 import ssl
@@ -19,12 +20,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-import httpx
 import msgspec
 
-from pyconsul.tools.httppool import HttpPool
+from pyconsul.tools.httpwire import HttpWire, Target, WireError
 
 log = logging.getLogger("consul")
 
@@ -173,46 +173,49 @@ class ConsulClient:
         self.retry = retry or RetryPolicy()
         self.max_stale = max_stale
         self._rng = rng
-        url, socket_path = connection.base_url()
-        tls: ssl.SSLContext | bool = connection.tls.context() if url.startswith("https:") else False
+        url = urlsplit(connection.base_url()[0])
+        secure = url.scheme == "https"
+        target = Target(
+            host=url.hostname or "",
+            port=_port_of(url),
+            uds=connection.base_url()[1],
+            tls=connection.tls.context() if secure else None,
+            name=connection.tls.server_name,
+        )
+        self._root = url.path.rstrip("/")
+        self._headers = {"Host": url.netloc, "User-Agent": "pyconsul", "Accept": "application/json"}
+        if connection.auth:
+            user, _, password = connection.auth.partition(":")
+            word = base64.b64encode(f"{user}:{password}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {word}"
         idle = connection.max_idle_connections if connection.keep_alives else 0
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=idle)
-        user, _, password = connection.auth.partition(":")
-        auth = httpx.BasicAuth(user, password) if connection.auth else None
-
-        def make_client() -> httpx.AsyncClient:
-            transport = httpx.AsyncHTTPTransport(verify=tls, uds=socket_path or None, limits=limits, trust_env=False)
-            return httpx.AsyncClient(base_url=url, auth=auth, transport=transport, trust_env=False)
-
-        self._http = HttpPool(make_client)
+        self._wire = HttpWire(target, dial_timeout=connection.dial_timeout, keep=idle)
 
     async def close(self) -> None:
-        await self._http.close()
+        await self._wire.close()
 
-    async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, httpx.Headers]:
-        """One GET, without retry: the decoded JSON and the headers. 404 gives None. Raises ConsulError.
+    async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, Mapping[str, str]]:
+        """One GET, without retry: the decoded JSON and the headers (names in lower case). 404 gives None.
 
         `path` starts with /v1/ and is not yet escaped; `wait`: seconds that Consul may take in addition.
+        Raises ConsulError.
         """
         connection = self.connection
         token = connection.read_token()
-        headers = {"X-Consul-Token": token} if token else {}
-        extensions = {"sni_hostname": connection.tls.server_name} if connection.tls.server_name else {}
-        # Consul adds up to a sixteenth of the wait as jitter.
-        timeout = httpx.Timeout(connection.dial_timeout, read=wait * 17 / 16 + 10)
+        headers = self._headers | {"X-Consul-Token": token} if token else self._headers
+        query = "?" + urlencode(params) if params else ""
         try:
-            response = await self._http.get(
-                quote(path), params=params, headers=headers, timeout=timeout, extensions=extensions
-            )
-            if response.status_code == 404:
-                return None, response.headers
-            if response.status_code != 200:
-                text = " ".join(response.text.split())[:200]
-                raise ConsulError(f"GET {path}: {response.status_code}: {text}", response.status_code)
-            return msgspec.json.decode(response.content), response.headers
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            text = str(error) or type(error).__name__
-            raise ConsulError(f"GET {path} from {connection.address}: {text}") from error
+            # Consul adds up to a sixteenth of the wait as jitter.
+            answer = await self._wire.get(self._root + quote(path) + query, headers, wait * 17 / 16 + 10)
+        except WireError as error:
+            raise ConsulError(f"GET {path} from {connection.address}: {error}") from error
+        if answer.status == 404:
+            return None, answer.headers
+        if answer.status != 200:
+            text = " ".join(answer.body.decode(errors="replace").split())[:200]
+            raise ConsulError(f"GET {path}: {answer.status}: {text}", answer.status)
+        try:
+            return msgspec.json.decode(answer.body), answer.headers
         except msgspec.DecodeError as error:
             raise ConsulError(f"GET {path}: the answer is no JSON: {error}") from error
 
@@ -235,12 +238,14 @@ class ConsulClient:
                 log.warning("%s (try %d, again in %.3gs)", error, failures, delay)
                 await asyncio.sleep(delay)
                 continue
-            new = max(_number(headers.get("X-Consul-Index")), 1)
+            new = max(_number(headers.get("x-consul-index")), 1)
             if failures == 0 or new != index:
                 return data, new
             failures = 0
 
-    async def _query(self, path: str, params: Mapping[str, str], index: int, wait: float) -> tuple[Any, httpx.Headers]:
+    async def _query(
+        self, path: str, params: Mapping[str, str], index: int, wait: float
+    ) -> tuple[Any, Mapping[str, str]]:
         asked = dict(params)
         if index:
             asked |= {"index": str(index), "wait": f"{wait * 1000:.0f}ms"}
@@ -248,7 +253,7 @@ class ConsulClient:
             return await self.request(path, asked, wait)
         data, headers = await self.request(path, asked | {"stale": ""}, wait)
         # X-Consul-LastContact: milliseconds since the answering server heard from the leader.
-        if _number(headers.get("X-Consul-LastContact")) > self.max_stale * 1000:
+        if _number(headers.get("x-consul-lastcontact")) > self.max_stale * 1000:
             return await self.request(path, dict(params))
         return data, headers
 
@@ -269,3 +274,10 @@ class ConsulClient:
 
 def _number(header: str | None) -> int:
     return int(header) if header and header.isdigit() else 0
+
+
+def _port_of(url: SplitResult) -> int:
+    try:
+        return url.port or (443 if url.scheme == "https" else 80)
+    except ValueError as error:
+        raise ConsulError(f"invalid address {url.netloc!r}: {error}") from error

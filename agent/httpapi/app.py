@@ -42,6 +42,8 @@ class App:
         self.context = context
         self.cache = cache
         self._router = Router(routes)
+        if context.acl is not None:
+            cache.clear_on(TOPIC)
         policy = b"allow"
         if context.config.acl.enabled:
             policy = context.config.acl.default_policy.encode()
@@ -74,8 +76,7 @@ class App:
                     return _sized(_redirect(request, self.context.config.ui_config.content_path, 301), request)
                 return _sized(_unknown_path(path), request)
         route, request.tail = found
-        key = request.target if self.context.acl is None else self.cache_key(request.target, request.token)
-        if request.method == "GET" and (known := self.cache.get(key)) is not None:
+        if request.method == "GET" and (known := self.cache.get(self._key(request))) is not None:
             return _sized(known.answer, request)
         try:
             handled = self._handle(route, request)
@@ -142,24 +143,24 @@ class App:
         """An answer that holds until something it depends on changes: what is made for one caller serves the next."""
         if not result.cacheable or (route.cached and "cached" in request):
             return self._complete(_encoded(result, route, request), request)
-        key: Hashable = request.target
-        topics = result.topics
-        if self.context.acl is not None:
-            key, topics = self.cache_key(request.target, request.token), (*topics, TOPIC)
+        key = self._key(request)
+        topics = result.topics if self.context.acl is None else (*result.topics, TOPIC)
         known = self.cache.get(key)
         if known is not None:
             return _sized(known.answer, request)
         answer = _encoded(result, route, request)
         answer.headers = (*answer.headers, *self._common)
-        self.cache.put(key, answer, topics, result.prefixes)
+        self.cache.put(key, answer, result.topics, result.prefixes)
         return _sized(answer, request)
 
-    def cache_key(self, target: bytes, secret: str) -> Hashable:
-        """What an answer is kept by: where tokens are asked for, it is for one of them alone.
+    def _key(self, request: Request) -> Hashable:
+        """What an answer is kept by: where tokens are asked for it is for one of them alone (`Protocol` has the same keys).
 
         A token in the target itself counts before any other; then the key is one that nobody else comes to.
         """
-        return target if self.context.acl is None or not secret else (target, secret)
+        if self.context.acl is None or not (secret := request.token):
+            return request.target
+        return request.target, secret.encode("latin-1", "replace")
 
     def _complete(self, answer: Answer, request: Request) -> Answer:
         body = answer.body

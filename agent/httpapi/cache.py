@@ -61,5 +61,16 @@ class AnswerCache:
             self._size -= len(entry.answer.body)
             self._watches.remove(entry.drop, entry.topics, entry.prefixes)
 
+    def clear_on(self, topic: str) -> None:
+        """Drop everything whenever a topic is fired: it may change any answer."""
+
+        def clear() -> None:
+            for entry in list(self._entries.values()):
+                self.discard(entry)
+            if not self._watches.closed:
+                self._watches.add(clear, (topic,))
+
+        self._watches.add(clear, (topic,))
+
     def __len__(self) -> int:
         return len(self._entries)

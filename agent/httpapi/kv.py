@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from pyconsul.agent.acl.access import LIST, READ, WRITE
 from pyconsul.agent.httpapi.access import authorizer, visible
@@ -23,13 +23,11 @@ RAW = (
 )
 
 
-async def endpoint(context: Context, request: Request) -> Answer | Query:
-    """Any method on a key or a prefix."""
+def endpoint(context: Context, request: Request) -> Query | Awaitable[Answer]:
+    """Any method on a key or a prefix; a read is answered without a task."""
     if request.method == "GET":
         return get(context, request)
-    if request.method == "PUT":
-        return await put(context, request)
-    return await delete(context, request)
+    return put(context, request) if request.method == "PUT" else delete(context, request)
 
 
 def get(context: Context, request: Request) -> Query:

@@ -10,12 +10,13 @@ from pyconsul.agent.model.duration import parse_duration
 
 DEFAULT_WAIT = 300.0  # seconds
 MAX_WAIT = 600.0
+DIGITS = 20  # of the largest number of 64 bits
 
 
 class Request:
     """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded."""
 
-    __slots__ = ("_params", "body", "headers", "method", "path", "query", "remote", "tail", "target")
+    __slots__ = ("_params", "_token", "body", "headers", "method", "path", "query", "remote", "tail", "target")
 
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
@@ -25,6 +26,7 @@ class Request:
         self.path = unquote(raw_path.decode("latin-1")) if b"%" in raw_path else raw_path.decode("utf-8", "replace")
         self.tail = ""
         self._params: dict[str, str] | None = None
+        self._token: str | None = None
 
     @property
     def params(self) -> dict[str, str]:
@@ -47,7 +49,8 @@ class Request:
             return None
         if not (text.isascii() and text.isdigit()):
             raise server_error(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-        if (number := int(text)) >= 1 << 64:
+        text = text.lstrip("0") or "0"
+        if len(text) > DIGITS or (number := int(text)) >= 1 << 64:
             raise server_error(f'strconv.ParseUint: parsing "{text}": value out of range')
         return number
 
@@ -62,6 +65,11 @@ class Request:
     @property
     def token(self) -> str:
         """The secret ID of the caller's token: `?token=` before `X-Consul-Token` before a Bearer; empty when there is none."""
+        if self._token is None:
+            self._token = self._find_token()
+        return self._token
+
+    def _find_token(self) -> str:
         if self.query and "token" in self.params:
             return self.params["token"]
         given = self.headers.get(b"x-consul-token")
@@ -77,9 +85,10 @@ def wait_options(request: Request) -> tuple[int, float]:
     index_text, wait_text = params.get("index"), params.get("wait")
     index = 0
     if index_text:
-        if not (index_text.isascii() and index_text.isdigit()) or int(index_text) >= 1 << 64:
+        digits = index_text.lstrip("0") or "0"
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) >= 1 << 64:
             raise bad_request("Invalid index")
-        index = int(index_text)
+        index = int(digits)
     wait = DEFAULT_WAIT
     if wait_text:
         try:

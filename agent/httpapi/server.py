@@ -59,7 +59,7 @@ class HTTPServer:
             late = loop.time() - SLOW
             for connection in list(self._state.connections):
                 if isinstance(connection, Protocol) and 0 < connection.began < late:
-                    connection.transport.close()
+                    connection.cut_off()
         self._timer = loop.call_later(1, self._tick, loop)
 
     async def stop(self) -> None:

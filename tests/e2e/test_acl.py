@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.agent_process import AgentProcess, running_agent
+from tests.support.agent_process import PROGRAM, AgentProcess, running_agent
 
 ROOT = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 PATIENCE = 20.0  # seconds until something that must happen counts as not happening
@@ -213,3 +214,21 @@ def test_keys_are_listed_with_their_own_permission() -> None:
             assert status == 403 and "lacks permission 'key:list' on \"a/\"" in text
             assert ask(agent, "GET", f"/v1/kv/a/?{how}", token=lister)[0] == 200
         assert ask(agent, "GET", "/v1/kv/a/1", token=reader)[0] == 200
+
+
+def test_the_command_that_explains(agent: AgentProcess) -> None:
+    secret = token_for(agent, "asked", 'key_prefix "app/" { policy = "read" }')["SecretID"]
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, "acl", "explain", "-http-addr", agent.address, "-token", secret, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+    allowed = run("key:read", "app/x")
+    assert (allowed.returncode, allowed.stderr) == (0, "")
+    assert 'key_prefix "app/" { policy = "read" } (policy asked, line 1)' in allowed.stdout
+    denied = run("key:write", "app/x")
+    assert denied.returncode == 2
+    assert 'To allow it: key "app/x" { policy = "write" }' in denied.stdout
+    assert json.loads(run("-format=json", "key:write", "app/x").stdout)["Allowed"] is False
+    assert run("key:write").returncode == 1
+    assert run().returncode == 1

@@ -78,18 +78,3 @@ def test_a_reader_that_goes_away_is_no_disaster(pyconsul: Run, cli_agent: str) -
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, check=False, timeout=30)
     assert done.stdout.startswith(b"many/0000:")
     assert done.stderr == b""
-
-
-def test_completion_knows_words_and_flags() -> None:
-    environment = {
-        **os.environ,
-        "COMP_WORDS": "pyconsul kv get -rec",
-        "COMP_CWORD": "3",
-        "_PYCONSUL_COMPLETE": "bash_complete",
-    }
-    done = subprocess.run([PYCONSUL], env=environment, capture_output=True, check=False, timeout=30)
-    assert done.stdout == b"plain,-recurse\n"
-    for shell in ("bash", "zsh", "fish"):
-        environment["_PYCONSUL_COMPLETE"] = f"{shell}_source"
-        script = subprocess.run([PYCONSUL], env=environment, capture_output=True, check=False, timeout=30)
-        assert b"_PYCONSUL_COMPLETE" in script.stdout

@@ -63,7 +63,8 @@ class Crowd:
     async def _limit(self) -> int:
         try:
             body, _ = await self._client.request("/v1/agent/self", {})
-            allowed = int(((body or {}).get("DebugConfig") or {})["HTTPMaxConnsPerClient"])
+            config = body["DebugConfig"]
+            allowed = int({**config.get("Limits", {}), **config}["HTTPMaxConnsPerClient"])
         except (ConsulError, KeyError, TypeError, ValueError):
             allowed = _USUAL_LIMIT
         open_files = _open_files()

@@ -1,0 +1,31 @@
+"""Every generated file, by its path in the project."""
+
+from __future__ import annotations
+
+from pyconsul.cli.shells import FixedFlag, fixed_script, script
+from pyconsul.tools.docs.pages import PROGRAM, TOOLS, pages
+from pyconsul.tools.docs.roff import page_text
+from pyconsul.tools.settings import BOOL
+
+#: Shell: how its files are named, so that it finds them by the program's name.
+_NAMES = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}
+
+
+def files() -> dict[str, str]:
+    """Path below the project's folder: text."""
+    from importlib.metadata import version
+
+    source = f"{PROGRAM} {version(PROGRAM)}"
+    made = {f"man/{page.name}.1": page_text(page, source) for page in pages()}
+    for shell, name in _NAMES.items():
+        made[f"completions/{name.format(PROGRAM)}"] = script(shell)
+        for tool in TOOLS:
+            made[f"completions/{name.format(tool)}"] = fixed_script(shell, tool, _flags(tool))
+    return made
+
+
+def _flags(tool: str) -> list[FixedFlag]:
+    rows = {
+        f"-{flag}" + ("" if option.kind is BOOL else "="): option.help for option in TOOLS[tool][0] for flag in option.flags
+    }
+    return sorted(rows.items())

@@ -1,0 +1,86 @@
+"""A man page out of sections: pure. The macros: man(7)."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+#: Day of the release the pages belong to; `mandoc` wants one, and pages made twice must be the same.
+DATE = "2026-11-23"
+
+#: A tagged paragraph: its tag, and what it says.
+Entry = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, then paragraphs, tagged entries, and literal lines; whichever are there, in this order."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    entries: Sequence[Entry] = ()
+    literal: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of section 1. `synopsis` is the line after the program's name; `see` names other pages."""
+
+    name: str
+    summary: str
+    command: str
+    synopsis: str
+    sections: Sequence[Section] = ()
+    see: Sequence[str] = field(default=())
+
+
+def page_text(page: Page, source: str) -> str:
+    """The page's source; `source` is the program and its version, for the footer."""
+    lines = [
+        ".\\\" Made by `python -m pyconsul.tools.docs`; do not edit.",
+        f'.TH {page.name.upper()} 1 "{DATE}" "{source}" "pyconsul"',
+        ".SH NAME",
+        *_wrapped(f"{escaped(page.name)} \\- {escaped(page.summary)}"),
+        ".SH SYNOPSIS",
+        f".B {escaped(page.command)}",
+        *_lines(page.synopsis),
+    ]
+    for section in page.sections:
+        lines += _section(section)
+    if page.see:
+        lines.append(".SH SEE ALSO")
+        lines += [
+            f".BR {escaped(name)} (1){',' if position < len(page.see) else ''}"
+            for position, name in enumerate(page.see, 1)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: Section) -> Iterable[str]:
+    lines = [f'.SH "{escaped(section.title)}"' if " " in section.title else f".SH {section.title}"]
+    for position, paragraph in enumerate(section.paragraphs):
+        lines += [".PP"] * (position > 0) + _lines(paragraph)
+    for tag, text in section.entries:
+        lines += [".TP", f"\\fB{escaped(tag)}\\fR", *_lines(text)]
+    if section.literal:
+        lines += [".PP"] * bool(section.paragraphs or section.entries)
+        lines += [".nf", *(line for text in section.literal for line in _lines(text)), ".fi"]
+    return lines
+
+
+def _lines(text: str) -> list[str]:
+    """A text as lines that no macro is seen in: short, none blank, each sentence beginning its own, as man(7) asks."""
+    sentences = " ".join(text.split()).replace(". ", ".\n").split("\n") if text.strip() else []
+    made = [line for sentence in sentences for line in _wrapped(escaped(sentence))]
+    return [f"\\&{line}" if line[:1] in ".'" else line for line in made]
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, 78, break_long_words=False, break_on_hyphens=False)
+
+
+def escaped(text: str) -> str:
+    """Backslashes and dashes as they are meant to be copied; what is not ASCII as groff and mandoc both take it."""
+    plain = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
+    return "".join(letter if letter.isascii() else f"\\[u{ord(letter):04X}]" for letter in plain)
