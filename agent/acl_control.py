@@ -20,9 +20,9 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.engine.contract import EngineError
-from pyconsul.agent.model.acl import Token
+from pyconsul.agent.model.acl import MANAGEMENT_ID, Token
 from pyconsul.agent.state import acl_tokens
-from pyconsul.agent.state.acl_tables import TOKENS, TOPIC
+from pyconsul.agent.state.acl_tables import POLICIES, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watch import Watches
@@ -102,12 +102,16 @@ def seen(ask: ExecuteQuery, sight: Sight) -> ExecuteQuery:
     return run
 
 
-def follow(watches: Watches, forget: Callable[[], None], compare: Callable[[], Awaitable[object]]) -> None:
+def follow(
+    view: View, watches: Watches, commit: Commit, forget: Callable[[], None], compare: Callable[[], Awaitable[object]]
+) -> None:
     """Whenever rights change, have DNS answers forgotten, and what the agent holds compared with the catalog."""
     running: set[asyncio.Task[object]] = set()
 
     async def settle() -> object:
         await asyncio.sleep(SETTLE)
+        if view[POLICIES].get(MANAGEMENT_ID) is None:  # a snapshot was restored that knew of no rights
+            await commit(builtin.ensure)
         return await compare()
 
     def changed() -> None:

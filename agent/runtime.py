@@ -116,7 +116,7 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
         store, store.watches, settings_of(config), execute_query=acl_control.seen(ask, sight), sight=sight
     )
     if acl is not None:
-        acl_control.follow(store.watches, responder.forget, agent.syncer.compare)
+        acl_control.follow(store, store.watches, writer.commit, responder.forget, agent.syncer.compare)
     dns_server = DNSServer(responder, *dns_sockets)
     await dns_server.start()
     stack.push_async_callback(dns_server.stop)

@@ -56,7 +56,7 @@ class Answer:
 
 def complete(words: Sequence[str], current: str, live: Live) -> Answer:
     """What may take the place of `current`, after `words` (without the program's name)."""
-    if words[:1] == ["agent"]:
+    if words and words[0] == "agent":
         return _command("agent", agent_flags(), words[1:], current, live)
     name, rest = find(words)
     if name in COMMANDS:
@@ -132,9 +132,7 @@ def _flag_names(flags: Sequence[Flag], beginning: str) -> list[Item]:
     ]
 
 
-def _flag_value(
-    command: str, flag: Flag, before: str, beginning: str, live: Live, words: Sequence[str]
-) -> Answer:
+def _flag_value(command: str, flag: Flag, before: str, beginning: str, live: Live, words: Sequence[str]) -> Answer:
     choices = ("true", "false") if flag.kind == "switch" else flag.choices
     if choices:
         return Answer([(before + choice, "") for choice in choices if choice.startswith(beginning)])

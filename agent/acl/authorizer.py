@@ -6,14 +6,16 @@ before) or a bisection.  No tree of rules is walked, however many instances are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from weakref import WeakSet
 
-from pyconsul.agent.acl.access import DENY, NAMED, NAMES, READ, SINGLE, WRITE, precedence
+from pyconsul.agent.acl.access import DENY, NAMED, NAMES, SINGLE, WRITE, precedence
 from pyconsul.agent.acl.lookup import Lookup
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
-REMEMBERED = 20_000  # names of a resource; then they are forgotten, all at once
+REMEMBERED = 500_000  # names, by all rights together; then they are forgotten, all at once
+NO_RULE = -1  # the level of what no rule is about
 
 
 class Forbidden(Exception):
@@ -31,13 +33,42 @@ class UnknownToken(Forbidden):
         super().__init__(text)
 
 
+class Memory:
+    """What was found out about names, for several rights: when it is too much, it is forgotten."""
+
+    __slots__ = ("_known", "_left", "_limit")
+
+    def __init__(self, limit: int = REMEMBERED) -> None:
+        self._limit = self._left = limit
+        self._known: WeakSet[Rights] = WeakSet()
+
+    def follow(self, rights: Rights) -> None:
+        """Count what these rights remember, too."""
+        self._known.add(rights)
+
+    def note(self) -> None:
+        """Another name is remembered."""
+        self._left -= 1
+        if self._left < 0:
+            self._left = self._limit
+            for rights in self._known:
+                for levels in rights.levels.values():
+                    levels.clear()
+
+
 class Rights:
-    """What a set of policies gives: shared by all tokens that have the same ones."""
+    """What a set of policies gives: shared by all tokens that have the same ones.
 
-    __slots__ = ("lookups", "rules", "singles")
+    levels: by resource, the level that was found for each name that was asked about.
+    """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    __slots__ = ("__weakref__", "levels", "lookups", "memory", "rules", "singles")
+
+    def __init__(self, rules: Sequence[Rule], memory: Memory | None = None) -> None:
         self.rules = rules
+        self.levels: dict[str, dict[str, int]] = {kind: {} for kind in NAMED}
+        self.memory = memory or Memory()
+        self.memory.follow(self)
         by_kind: dict[str, list[Rule]] = {kind: [] for kind in NAMED}
         self.singles: dict[str, Rule] = {}
         for rule in rules:
@@ -49,6 +80,14 @@ class Rights:
                 self.singles[rule.kind] = rule
         self.lookups = {kind: Lookup(found) for kind, found in by_kind.items()}
 
+    def find(self, kind: str, name: str) -> int:
+        """The level of a name, found by the rules and remembered."""
+        rule = self.lookups[kind].find(name)
+        level = NO_RULE if rule is None else rule.level
+        self.levels[kind][name] = level
+        self.memory.note()
+        return level
+
 
 class Authorizer:
     """The rights of one token, and what holds where they say nothing.
@@ -56,15 +95,14 @@ class Authorizer:
     accessor: the token's public ID.   everything: nothing is ever refused or filtered, because nobody asks for tokens.
     """
 
-    __slots__ = ("_levels", "_single", "accessor", "default", "everything", "name", "rights")
+    __slots__ = ("_levels", "_single", "accessor", "default", "everything", "rights")
 
-    def __init__(
-        self, accessor: str, rights: Rights, default_allow: bool, name: str = "", everything: bool = False
-    ) -> None:
-        self.accessor, self.rights, self.name, self.everything = accessor, rights, name, everything
+    def __init__(self, accessor: str, rights: Rights, default_allow: bool, everything: bool = False) -> None:
+        self.accessor, self.rights, self.everything = accessor, rights, everything
         self.default = WRITE if default_allow else DENY
-        self._levels: Mapping[str, dict[str, int]] = {kind: {} for kind in NAMED}
-        self._single = {kind: self._level_of(kind) for kind in SINGLE}
+        # Where everything is allowed no names are looked at, and none remembered.
+        self._levels = {} if everything else rights.levels
+        self._single = {kind: self._level_of(kind) for kind in (NAMED + SINGLE if everything else SINGLE)}
 
     def _level_of(self, kind: str) -> int:
         rule = self.rights.singles.get(kind)
@@ -82,12 +120,8 @@ class Authorizer:
             return self._single[kind]
         level = known.get(name)
         if level is None:
-            rule = self.rights.lookups[kind].find(name)
-            level = self.default if rule is None else rule.level
-            if len(known) >= REMEMBERED:
-                known.clear()
-            known[name] = level
-        return level
+            level = self.rights.find(kind, name)
+        return level if level >= 0 else self.default
 
     def allows(self, kind: str, wanted: int, name: str = "") -> bool:
         """Whether a level is given."""
@@ -101,10 +135,6 @@ class Authorizer:
     def allows_tree(self, prefix: str) -> bool:
         """Whether every key that begins so may be written: no rule below says otherwise."""
         return self.allows_prefix("key", WRITE, prefix) and not self.rights.lookups["key"].refused_below(prefix)
-
-    def readable(self, kind: str, names: Iterable[str]) -> set[str]:
-        """Those of the names that may be read."""
-        return {name for name in names if self.level(kind, name) >= READ}
 
     def require(self, kind: str, wanted: int, name: str = "") -> None:
         """Raises PermissionDenied unless a level is given."""

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
+# Where keys come from; `JWKS`, a key set itself, is not Consul's.
+SOURCES = ("JWTValidationPubKeys", "JWKSURL", "OIDCDiscoveryURL", "JWKS")
 SKEW = 60.0  # seconds that clocks may differ, unless the method says otherwise
 _NANO = 1_000_000_000
 
@@ -47,9 +49,14 @@ def _mapping(config: Mapping[str, Any], name: str) -> dict[str, str]:
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raises ConfigError unless the configuration names one source of keys, and keys that can be read."""
-    sources = [name for name in ("JWTValidationPubKeys", "JWKSURL", "OIDCDiscoveryURL") if config.get(name)]
+    sources = [name for name in SOURCES if config.get(name)]
     if len(sources) != 1:
         raise ConfigError("exactly one of 'JWTValidationPubKeys', 'JWKSURL', or 'OIDCDiscoveryURL' must be set")
+    url = str(config.get("JWKSURL") or config.get("OIDCDiscoveryURL") or "https://")
+    if not url.startswith(("https://", "http://", "file:///")):
+        raise ConfigError(f"invalid {sources[0]}: {url!r}; allowed: https://…, http://…, file:///…")
+    if config.get("JWKS"):
+        keys_of_set(config)
     for algorithm in _lists(config, "JWTSupportedAlgs"):
         if algorithm not in ASYMMETRIC:
             raise ConfigError(f"invalid JWTSupportedAlgs: {algorithm!r}; allowed: {', '.join(ASYMMETRIC)}")
@@ -71,6 +78,15 @@ def keys_of_pem(config: Mapping[str, Any]) -> list[Any]:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"JWTValidationPubKeys[{number}] is no public key in PEM form: {error}") from None
     return keys
+
+
+def keys_of_set(config: Mapping[str, Any]) -> list[Any]:
+    """The public keys of the set in `JWKS`, which is a text or an object.  Raises ConfigError."""
+    given = config["JWKS"]
+    try:
+        return keys_of_jwks(given if isinstance(given, str) else json.dumps(given))
+    except LoginError as error:
+        raise ConfigError(f"JWKS: {error}") from None
 
 
 def keys_of_jwks(text: str) -> list[Any]:

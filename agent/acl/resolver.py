@@ -15,17 +15,17 @@ import msgspec
 from msgspec.structs import replace
 
 from pyconsul.agent.acl.access import READ, WRITE
-from pyconsul.agent.acl.authorizer import Authorizer, Rights, UnknownToken
+from pyconsul.agent.acl.authorizer import Authorizer, Memory, Rights, UnknownToken
 from pyconsul.agent.acl.parse import RuleError, parse_rules
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.acl.synthetic import of_grants
-from pyconsul.agent.model.acl import ANONYMOUS_SECRET, Grants, Policy, Token
+from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, Grants, Policy, Token
 from pyconsul.agent.state.acl_tables import POLICIES, ROLES, TOKENS, TOPIC
 from pyconsul.agent.state.acl_tokens import lives
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.watch import Watches
 
-KNOWN_TOKENS = 10_000  # authorizers that are kept
+KNOWN_TOKENS = 10_000  # authorizers that are kept; they are small
 KNOWN_RIGHTS = 1_000  # sets of policies that are kept
 RECOVERY = "agent-recovery"  # what stands for the accessor of the agent's recovery token
 
@@ -56,6 +56,7 @@ class Resolver:
         self.settings, self.own, self.clock = settings, own, clock
         self._view, self._watches = view, watches
         self._known: OrderedDict[str, tuple[Authorizer, float]] = OrderedDict()
+        self._memory = Memory()
         self._rights: OrderedDict[tuple[tuple[str, int], ...], Rights] = OrderedDict()
         self._forget()
 
@@ -104,6 +105,8 @@ class Resolver:
             authorizer, until = self.of_token(token), float("inf") if token.expires is None else token.expires
         elif (recovery := self.own("agent_recovery")) and hmac.compare_digest(recovery.encode(), secret.encode()):
             authorizer, until = self._recovery(), float("inf")
+        elif secret == ANONYMOUS_SECRET:  # a restored snapshot may not have it
+            authorizer, until = Authorizer(ANONYMOUS_ID, Rights(()), self.settings.default_allow), float("inf")
         else:
             raise UnknownToken
         self._known[secret] = authorizer, until
@@ -123,7 +126,7 @@ class Resolver:
         key = tuple(sorted((policy.id, policy.modify_index) for policy in policies))
         rights = self._rights.get(key)
         if rights is None:
-            rights = self._rights[key] = Rights([rule for policy in policies for rule in _rules(policy)])
+            rights = self._rights[key] = Rights([rule for policy in policies for rule in _rules(policy)], self._memory)
             if len(self._rights) > KNOWN_RIGHTS:
                 self._rights.popitem(last=False)
         return rights

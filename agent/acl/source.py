@@ -17,6 +17,7 @@ _TOKEN = re.compile(
       |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
+UNTERMINATED = "literal not terminated"
 _KINDS = {"{": "LBRACE", "}": "RBRACE", "[": "LBRACK", "]": "RBRACK", "=": "ASSIGN", ",": "COMMA", ".": "PERIOD"}
 
 
@@ -51,29 +52,49 @@ def repeated(text: str) -> str | None:
 
 def complaint(text: str) -> str:
     """The words about a text that the parser refused."""
+    keys: list[str] = []  # read since the last value, block or brace
     depth, before = 0, ""
     for match in _TOKEN.finditer(text):
-        token = match[0]
-        where = position(text, match.start())
+        token, where = match[0], position(text, match.start())
         if match["blank"] is not None:
             continue
-        if match["open"] is not None:
-            return f"At {where}: literal not terminated"
-        if before == "=" and (token in "}]=,." or match["name"] not in (None, "true", "false")):
-            return f"At {where}: Unknown token: {where} {_kind(match)}"
-        if token == "{":
-            depth += 1
-        elif token == "}":
-            depth -= 1
-            if depth < 0:
-                return f"At {where}: expected: IDENT | STRING got: RBRACE"
-        elif match["other"] is not None and token not in _KINDS:
-            return f"At {where}: illegal character"
+        if (words := _wrong(match, text, before, keys)) is not None:
+            return f"At {where if words != UNTERMINATED else _end_of_line(text, match.start())}: {words}"
+        depth += {"{": 1, "}": -1}.get(token, 0)
+        if depth < 0:
+            return f"At {where}: expected: IDENT | STRING | ASSIGN | LBRACE got: RBRACE"
+        if before == "=" or token in "={}[],":
+            keys = []
+        else:
+            keys.append(token)
         before = token
-    line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-    if depth > 0:
-        return f"At {line}:{column + 1}: object expected closing RBRACE got: EOF"
-    return f"At {line}:{column + 1}: key '{before}' expected start of object ('{{') or assignment ('=')"
+    end = f"{text.count(chr(10)) + 1}:{len(text) - text.rfind(chr(10)) + 1}"
+    if keys:
+        return f"At {end}: {_no_value(keys)}"
+    return f"At {end}: object expected closing RBRACE got: EOF"
+
+
+def _wrong(match: re.Match[str], text: str, before: str, keys: list[str]) -> str | None:
+    """What is wrong with a token after another, and after the keys that were read; None: nothing."""
+    token = match[0]
+    if match["open"] is not None:
+        return UNTERMINATED
+    if match["other"] is not None and token not in _KINDS:
+        return "illegal character"
+    if before == "=" and (token in "}]=,." or match["name"] not in (None, "true", "false")):
+        return f"Unknown token: {position(text, match.start())} {_kind(match)}"
+    if token == "=" and len(keys) > 1:
+        return "nested object expected: LBRACE got: ASSIGN"
+    return _no_value(keys) if token == "}" and keys else None
+
+
+def _no_value(keys: list[str]) -> str:
+    return f"key '{' '.join(keys)}' expected start of object ('{{') or assignment ('=')"
+
+
+def _end_of_line(text: str, offset: int) -> str:
+    end = text.find("\n", offset)
+    return position(text, len(text) if end < 0 else end)
 
 
 def _kind(match: re.Match[str]) -> str:

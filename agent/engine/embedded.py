@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from pyconsul.agent.engine.contract import EngineError, Loaded
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.table import Key, Schema
 
+ROOM = 256 << 10  # bytes that a disk must have free for a failure not to be for want of room
 FORMAT = 1  # of the file; a newer one is refused
 TABLES = """
 CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (tbl, key)) WITHOUT ROWID;
@@ -53,7 +55,7 @@ class EmbeddedEngine:
             self._prepare()
             index = self._number("index")
         except (sqlite3.Error, OSError) as error:
-            raise EngineError(self._advice(error)) from error
+            raise EngineError(self._without_room() or self._advice(error)) from error
         self._thread = threading.Thread(target=self._write_jobs, name="engine", daemon=True)
         self._thread.start()
         return Loaded(self._rows(), index)
@@ -93,6 +95,16 @@ class EmbeddedEngine:
         return (
             f"the data file {self.path} cannot be used: {reason}. Nothing was changed. Restore the folder from a backup, "
             f"or move {self.path.name} and its -wal file away to start empty."
+        )
+
+    def _without_room(self) -> str:
+        """What to say when there is no room on the disk (SQLite's own words often tell another story); empty when there is."""
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError:
+            return ""
+        return (
+            f"cannot write to {self.path}: the disk is full ({free} bytes are free), make room" if free < ROOM else ""
         )
 
     async def commit(self, changesets: Sequence[Changeset]) -> int:
@@ -154,7 +166,7 @@ class EmbeddedEngine:
                 with suppress(sqlite3.Error):
                     self._database.rollback()
                 if isinstance(error, sqlite3.Error | OSError):
-                    failure = EngineError(f"cannot write to {self.path}: {error}")
+                    failure = EngineError(self._without_room() or f"cannot write to {self.path}: {error}")
             done.get_loop().call_soon_threadsafe(_settle, done, failure)
 
 

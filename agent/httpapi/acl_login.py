@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 from pyconsul.agent.acl import jwtmethod
@@ -81,6 +83,22 @@ async def _keys(config: dict[str, Any]) -> list[Any]:
     """The keys that a method believes.  Raises LoginError when they cannot be fetched."""
     if config.get("JWTValidationPubKeys"):
         return jwtmethod.keys_of_pem(config)
+    if config.get("JWKS"):
+        return jwtmethod.keys_of_set(config)
+    if str(config.get("JWKSURL")).startswith("file://"):
+        return jwtmethod.keys_of_jwks(await _file(str(config["JWKSURL"]).removeprefix("file://")))
+    return await _fetched(config)
+
+
+async def _file(path: str) -> str:
+    try:
+        return await asyncio.to_thread(Path(path).read_text, "utf-8")
+    except (OSError, ValueError) as error:
+        raise LoginError(f"the keys cannot be read: {error}") from None
+
+
+async def _fetched(config: dict[str, Any]) -> list[Any]:
+    """The keys at an address.  Raises LoginError."""
     import httpx
 
     url, pem = str(config.get("JWKSURL") or ""), config.get("JWKSCACert")

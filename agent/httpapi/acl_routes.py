@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.httpapi import (
     acl_auth,
+    acl_authorize,
     acl_explain,
     acl_login,
     acl_policies,
@@ -21,6 +22,7 @@ ACL_ROUTES = (
     Route("PUT", "/v1/acl/bootstrap", acl_system.bootstrap, permission="open"),
     Route("GET", "/v1/acl/replication", acl_system.replication, permission="open"),
     Route("GET", "/v1/acl/explain", acl_explain.endpoint, permission="self"),
+    Route("POST", "/v1/internal/acl/authorize", acl_authorize.authorize, permission="self"),
     Route("POST", "/v1/acl/login", acl_login.login, permission="open"),
     Route("POST", "/v1/acl/logout", acl_login.logout, permission="self"),
     Route("GET", "/v1/acl/tokens", acl_tokens.list_tokens, meta_on_error=True, permission="handler acl:read"),

@@ -144,7 +144,6 @@ class App:
         if not result.cacheable or (route.cached and "cached" in request):
             return self._complete(_encoded(result, route, request), request)
         key = self._key(request)
-        topics = result.topics if self.context.acl is None else (*result.topics, TOPIC)
         known = self.cache.get(key)
         if known is not None:
             return _sized(known.answer, request)

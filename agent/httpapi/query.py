@@ -14,7 +14,7 @@ from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
-from pyconsul.agent.httpapi.direct import missing, refused
+from pyconsul.agent.httpapi.direct import missing
 from pyconsul.agent.httpapi.errors import HTTPError, server_error
 from pyconsul.agent.httpapi.query_execute import execute, explain
 from pyconsul.agent.httpapi.request import Request
@@ -80,7 +80,7 @@ def show(context: Context, request: Request) -> Query:
         try:
             query = queries.get(context.view, request.tail)
         except Refused as error:
-            raise refused(str(error)) from None
+            raise server_error(str(error)) from None
         if query is None:
             raise missing("Query not found")
         query = query_access.may_see(authorizer(context, request), query)

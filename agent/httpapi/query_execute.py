@@ -11,7 +11,7 @@ from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.httpapi.access import authorizer, sees_instance, visible
 from pyconsul.agent.httpapi.answer import Answer
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.direct import missing, query_meta, read_answer, refused
+from pyconsul.agent.httpapi.direct import missing, query_meta, read_answer
 from pyconsul.agent.httpapi.errors import server_error
 from pyconsul.agent.httpapi.near import near_node
 from pyconsul.agent.httpapi.query_access import may_see
@@ -65,7 +65,7 @@ def _resolved(context: Context, request: Request) -> PreparedQuery:
     try:
         query = running.resolve(context.view, request.tail)
     except Refused as error:
-        raise refused(str(error)) from None
+        raise server_error(str(error)) from None
     if query is None:
         raise missing("Query not found")
     return query

@@ -49,8 +49,8 @@ class Request:
             return None
         if not (text.isascii() and text.isdigit()):
             raise server_error(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-        text = text.lstrip("0") or "0"
-        if len(text) > DIGITS or (number := int(text)) >= 1 << 64:
+        digits = text.lstrip("0") or "0"
+        if len(digits) > DIGITS or (number := int(digits)) >= 1 << 64:
             raise server_error(f'strconv.ParseUint: parsing "{text}": value out of range')
         return number
 

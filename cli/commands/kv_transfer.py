@@ -29,7 +29,7 @@ def import_(context: Context) -> None:
     if not words[0]:
         raise UsageError("Error! Empty DATA argument")
     prefix = context.args.text("prefix")
-    for key, flags, value in _read(context.read_source(words[0])):
+    for key, flags, value in read_export(context.read_source(words[0])):
         query = {"flags": str(flags)} if flags else {}
         try:
             context.client.request("PUT", "/v1/kv/" + quote(prefix + key), query, value).checked()
@@ -38,7 +38,7 @@ def import_(context: Context) -> None:
         context.out(f"Imported: {prefix}{key}")
 
 
-def _read(data: bytes) -> list[tuple[str, int, bytes]]:
+def read_export(data: bytes) -> list[tuple[str, int, bytes]]:
     """Keys, flags and values; everything is checked before anything is written."""
     import json
 

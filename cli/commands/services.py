@@ -1,4 +1,4 @@
-"""`pyconsul services register` and `deregister`, at the local agent.
+"""`pyconsul services register`, `deregister` and `list`, at the local agent.
 
 The API: https://developer.hashicorp.com/consul/api-docs/agent/service#register-service
 """
@@ -12,6 +12,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import Args, number, pairs, text, texts
+from pyconsul.cli.render import document, format_flag, table
 from pyconsul.cli.servicefile import services_in
 
 _FILES = "FILES are Consul's configuration files, in HCL or JSON, with `service` or `services` in them."
@@ -83,7 +84,37 @@ def deregister(context: Context) -> None:
         context.out(f"Deregistered service: {identity}")
 
 
+def list_(context: Context) -> None:
+    """Print a table of the services that are registered at this agent."""
+    if context.args.rest:
+        raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
+    query = {"filter": context.args.text("filter")} if context.args.text("filter") else {}
+    try:
+        found = context.client.get("/v1/agent/services", query)
+    except CliError as error:
+        raise during("Error listing services", error) from None
+    if document(context, found):
+        return
+    rows = sorted(
+        [one["Service"], identity, _where(one), ",".join(one["Tags"] or ())] for identity, one in found.items()
+    )
+    table(context, ["Service", "ID", "Address", "Tags"], rows)
+
+
+def _where(service: dict[str, Any]) -> str:
+    host = service.get("Address") or ""
+    if not service.get("Port"):
+        return host or service.get("SocketPath") or "-"
+    return f"[{host}]:{service['Port']}" if ":" in host else f"{host}:{service['Port']}"
+
+
 COMMANDS = {
+    "services list": Command(
+        list_,
+        text("filter", "Only services for which this filter holds.", metavar="expression"),
+        format_flag(),
+        about="The catalog's services, of all nodes, are listed by pyconsul catalog services.",
+    ),
     "services register": Command(
         register,
         text("id", "ID of the service; by default its name."),

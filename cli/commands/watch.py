@@ -32,7 +32,7 @@ def watch(context: Context) -> int | None:
         raise during("Error querying Consul agent", error) from None
     handler = Handler(context) if context.args.rest else None
     while True:
-        index, data = _next_change(context, wanted)
+        index, data = next_change(context, wanted)
         if handler is None:
             context.out(as_json(data))
             return None
@@ -40,7 +40,7 @@ def watch(context: Context) -> int | None:
             return Status.FAILURE
 
 
-def _next_change(context: Context, wanted: Plan) -> tuple[int, Any]:
+def next_change(context: Context, wanted: Plan) -> tuple[int, Any]:
     """Wait until there is news; errors are reported and tried again for ever."""
     failures = 0
     while True:

@@ -9,6 +9,7 @@ Only a ratio means anything: both sides ran on the same machine at the same time
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from support.agent_process import PROGRAM, AgentProcess, free_ports, running_agent
 
-from bench import load
+from bench import load, scale
 from bench.watchers import wake_watchers
 
 PUT = """
@@ -109,6 +110,37 @@ def dns() -> Iterator[Row]:
             yield row(f"DNS {kind} of 50 instances", measured, reference, "q/s", consul)
 
 
+def dns_without_loss() -> Iterator[Row]:
+    """Ten seconds at full rate; a lost answer is an error."""
+    with running_agent() as agent:
+        register_web(agent)
+        questions = ["web.service.consul SRV", "web.service.consul A", "node-7.node.consul A", "nothing.service.consul A"]
+        measured = load.dnsperf(agent.dns_port, questions, seconds=10)
+        yield row("DNS, four questions for 10 s, none lost", measured, measured, "q/s", 0)
+
+
+def idle_watchers() -> Iterator[Row]:
+    """10,000 blocked queries; the reference is an agent without any."""
+    scale.room_for_files(25_000)
+    with running_agent(limits={"http_max_conns_per_client": 0}) as agent:
+        empty = scale.megabytes(agent)
+        alone = scale.write_time(agent, "/v1/kv/unrelated", 200) * 1000
+        grown, share, took = asyncio.run(scale.sleepers(agent, 10_000))
+        yield row("memory with 10,000 idle watchers", empty + grown, empty, "MB", 0, inverse=True)
+        yield row("processor share of 10,000 idle watchers", share, share, "%", 0)
+        yield row("KV write among 10,000 idle watchers", took, alone, "ms", 0, inverse=True)
+
+
+def growth() -> Iterator[Row]:
+    """The same with ever more services, 5 instances each; the reference is an empty catalog."""
+    with running_agent() as agent:
+        found = scale.grow(agent, (100, 1000, 10_000))
+        _, empty, alone = next(found)
+        for size, memory_used, took in found:
+            yield row(f"memory, {size:,} services x 5", memory_used, empty, "MB", 0, inverse=True)
+            yield row(f"registration among {size:,} services x 5", took, alone, "ms", 0, inverse=True)
+
+
 def watchers() -> Iterator[Row]:
     with running_agent(limits={"http_max_conns_per_client": 0}) as agent:
         took = wake_watchers(agent, 1000)
@@ -149,7 +181,7 @@ def memory() -> Iterator[Row]:
 
 
 ALL: tuple[Callable[[], Iterator[Row]], ...] = (
-    kv_read, health, durable_write, registration, dns, watchers, command, memory,
+    kv_read, health, durable_write, registration, dns, dns_without_loss, watchers, idle_watchers, growth, command, memory,
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +75,17 @@ def test_changed_rules_hold_for_cached_answers(agent: AgentProcess) -> None:
     assert ask(agent, "GET", "/v1/kv/changed/a?raw", token=secret) == (403, "ACL not found")
 
 
-def test_a_deleted_token_ends_a_wait(agent: AgentProcess) -> None:
-    """Who waits asks again with every change, and is refused once the token is gone."""
+def test_who_waits_is_refused_once_the_token_is_gone(agent: AgentProcess) -> None:
     secret = token_for(agent, "waits", 'key_prefix "waits/" { policy = "read" }')
     ask(agent, "PUT", "/v1/kv/waits/a", b"1")
     status, headers, _ = agent.request("GET", "/v1/kv/waits/a", None, {"X-Consul-Token": secret["SecretID"]})
     assert status == 200
-    ask(agent, "DELETE", f"/v1/acl/token/{secret['AccessorID']}")
-    path = f"/v1/kv/waits/a?index={headers['x-consul-index']}&wait=1s"
-    assert ask(agent, "GET", path, token=secret["SecretID"])[0] == 403
+    path = f"/v1/kv/waits/a?index={headers['x-consul-index']}&wait=60s"
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(ask, agent, "GET", path, None, secret["SecretID"])
+        ask(agent, "DELETE", f"/v1/acl/token/{secret['AccessorID']}")
+        ask(agent, "PUT", "/v1/kv/waits/a", b"2")
+        assert waiting.result(PATIENCE)[0] == 403
 
 
 def test_explanations(agent: AgentProcess) -> None:
@@ -91,13 +94,25 @@ def test_explanations(agent: AgentProcess) -> None:
     path = "/v1/acl/explain?permission=key:write&resource=app/db/x"
     status, text = ask(agent, "GET", path, token=token["SecretID"])
     found = json.loads(text)
-    assert status == 200 and not found["Allowed"]
+    assert status == 200
+    assert not found["Allowed"]
     assert found["Rule"] == {"Policy": "explained", "Line": 2, "Rule": 'key_prefix "app/db/" { policy = "read" }'}
     assert found["Needed"] == 'key "app/db/x" { policy = "write" }'
     assert json.loads(ask(agent, "GET", f"{path}&accessor={token['AccessorID']}")[1]) == found
     assert ask(agent, "GET", f"{path}&accessor={token['AccessorID']}", token=token["SecretID"])[0] == 403
     status, text = ask(agent, "GET", "/v1/acl/explain?permission=keys:write&resource=a")
-    assert status == 400 and "allowed:" in text
+    assert status == 400
+    assert "allowed:" in text
+
+
+def test_many_questions_at_once(agent: AgentProcess) -> None:
+    secret = token_for(agent, "many", 'key_prefix "app/" { policy = "read" }\noperator = "read"')["SecretID"]
+    asked = [("key", "read", "app/x"), ("key", "write", "app/x"), ("operator", "read", ""), ("acl", "read", "")]
+    body = [{"Resource": kind, "Access": access, "Segment": name} for kind, access, name in asked]
+    status, text = ask(agent, "POST", "/v1/internal/acl/authorize", body, secret)
+    assert status == 200, text
+    assert [one["Allow"] for one in json.loads(text)] == [True, False, True, False]
+    assert ask(agent, "POST", "/v1/internal/acl/authorize", [{"Resource": "x", "Access": "read"}])[0] == 500
 
 
 def test_services_of_a_refused_token_are_not_in_the_catalog(agent: AgentProcess) -> None:
@@ -133,7 +148,9 @@ def test_logging_in_and_out(agent: AgentProcess) -> None:
 
     status, text = login("web")
     token = json.loads(text)
-    assert status == 200 and token["AuthMethod"] == "people" and token["Local"]
+    assert status == 200
+    assert token["AuthMethod"] == "people"
+    assert token["Local"]
     assert token["Description"] == 'token created via login: {"from":"test"}'
     assert token["ServiceIdentities"] == [{"ServiceName": "web"}]
     assert "ExpirationTime" in token
@@ -154,7 +171,8 @@ def test_no_secret_is_in_the_log(agent: AgentProcess) -> None:
     ask(agent, "PUT", "/v1/agent/token/default", {"Token": token})
     ask(agent, "PUT", "/v1/agent/token/default", {"Token": ""})
     log = agent.log()
-    assert token not in log and ROOT not in log
+    assert token not in log
+    assert ROOT not in log
     assert ROOT not in ask(agent, "GET", "/v1/agent/self")[1]
 
 
@@ -211,7 +229,8 @@ def test_keys_are_listed_with_their_own_permission() -> None:
         lister = token_for(agent, "lists", 'key_prefix "a/" { policy = "list" }')["SecretID"]
         for how in ("keys", "recurse"):
             status, text = ask(agent, "GET", f"/v1/kv/a/?{how}", token=reader)
-            assert status == 403 and "lacks permission 'key:list' on \"a/\"" in text
+            assert status == 403
+            assert "lacks permission 'key:list' on \"a/\"" in text
             assert ask(agent, "GET", f"/v1/kv/a/?{how}", token=lister)[0] == 200
         assert ask(agent, "GET", "/v1/kv/a/1", token=reader)[0] == 200
 

@@ -26,6 +26,8 @@ def files() -> dict[str, str]:
 
 def _flags(tool: str) -> list[FixedFlag]:
     rows = {
-        f"-{flag}" + ("" if option.kind is BOOL else "="): option.help for option in TOOLS[tool][0] for flag in option.flags
+        f"-{flag}" + ("" if option.kind is BOOL else "="): option.help
+        for option in TOOLS[tool][0]
+        for flag in option.flags
     }
     return sorted(rows.items())

@@ -54,7 +54,10 @@ def page_name(command: str) -> str:
 
 
 def _program() -> Page:
-    entries = [(f"{PROGRAM} agent", f"{AGENT}."), *((f"{PROGRAM} {name}", f"{about}.") for name, (_, about) in _sorted())]
+    entries = [
+        (f"{PROGRAM} agent", f"{AGENT}."),
+        *((f"{PROGRAM} {name}", f"{about}.") for name, (_, about) in _sorted()),
+    ]
     about = (
         "A drop-in Consul: pyconsul agent runs an agent, the other commands ask one. Each command has a page of its "
         "own, named after it: pyconsul-kv-get(1) is about pyconsul kv get."

@@ -38,7 +38,7 @@ class Page:
 def page_text(page: Page, source: str) -> str:
     """The page's source; `source` is the program and its version, for the footer."""
     lines = [
-        ".\\\" Made by `python -m pyconsul.tools.docs`; do not edit.",
+        '.\\" Made by `python -m pyconsul.tools.docs`; do not edit.',
         f'.TH {page.name.upper()} 1 "{DATE}" "{source}" "pyconsul"',
         ".SH NAME",
         *_wrapped(f"{escaped(page.name)} \\- {escaped(page.summary)}"),

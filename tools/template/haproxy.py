@@ -28,6 +28,7 @@ from pyconsul.tools.template.spec import Spec
 log = logging.getLogger("template")
 
 _PROGRAM = "haproxy"
+_LONGEST_SOCKET_FOLDER = 80  # characters; HAProxy takes socket paths of 97
 #: Seconds: for a check, for a reload, for one answer of the master, between two looks at a reload.
 _CHECK_TIMEOUT, _RELOAD_TIMEOUT, _ANSWER_TIMEOUT, _LOOK = 30.0, 30.0, 1.0, 0.05
 _MASTER = re.compile(rb"\bmaster\s+(\d+)(?:\s+\[failed:\s*(\d+)\])?")
@@ -133,7 +134,7 @@ class HaproxyConsumer:
 
     def _new_child(self) -> Child:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="pyconsul-template-"))
+            self._folder = _socket_folder()
         files = [word for file in self._files for word in ("-f", file)]
         return Child(
             [_PROGRAM, "-W", "-db", "-S", f"{self._socket},mode,600", *files],
@@ -215,3 +216,12 @@ def _present(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
     """Where the files are: new ones beside their destination; those that are nowhere yet are left out."""
     paths = [fresh[file].path if file in fresh else Path(file) for file in files]
     return [str(path) for path in paths if path.exists()]
+
+
+def _socket_folder() -> Path:
+    """A new folder, its owner's only, whose path leaves room for a socket's name: a unix socket's path is short."""
+    folder = tempfile.mkdtemp(prefix="pct-")
+    if len(folder) > _LONGEST_SOCKET_FOLDER:
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="pct-", dir="/tmp")
+    return Path(folder)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyconsul.agent.acl.access import DENY, LIST, NAMED, READ, SINGLE, WRITE, parse_permission
-from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, PermissionDenied, Rights
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, Memory, PermissionDenied, Rights
 from pyconsul.agent.acl.explain import explain
 from pyconsul.agent.acl.parse import parse_rules
 from pyconsul.agent.acl.rule import Rule
@@ -73,7 +73,8 @@ def test_the_needed_rule_is_enough(rules: list[Rule], name: str, kind: str, want
         added = parse_rules(decision.needed)
         assert authorizer(*rules, *added).allows(kind, wanted, name)
     elif not decision.allowed:
-        assert decision.obstacle is not None and decision.obstacle.level == DENY
+        assert decision.obstacle is not None
+        assert decision.obstacle.level == DENY
 
 
 def test_exact_before_prefix_and_long_before_short() -> None:
@@ -86,7 +87,9 @@ def test_exact_before_prefix_and_long_before_short() -> None:
         READ,
         DENY,
     ]
-    assert not made.allows_tree("app/") and not made.allows_tree("app/no/") and made.allows_tree("app/x")
+    assert not made.allows_tree("app/")
+    assert not made.allows_tree("app/no/")
+    assert made.allows_tree("app/x")
 
 
 def test_deny_beats_write_and_write_beats_read() -> None:
@@ -98,8 +101,12 @@ def test_deny_beats_write_and_write_beats_read() -> None:
 
 def test_management_is_never_given_by_default() -> None:
     made = authorizer(default_allow=True)
-    assert made.allows("operator", WRITE) and made.allows("key", WRITE, "a") and not made.allows("acl", READ)
+    assert made.allows("operator", WRITE)
+    assert made.allows("key", WRITE, "a")
+    assert not made.allows("acl", READ)
     assert EVERYTHING.allows("acl", WRITE)
+    EVERYTHING.require("key", WRITE, "a")
+    assert not any(EVERYTHING.rights.levels.values())
 
 
 def test_the_words_of_refusals() -> None:
@@ -122,7 +129,8 @@ def test_an_explanation_names_policy_line_and_prefix() -> None:
     )
     made = authorizer(*rules)
     decision = explain(made, "key", WRITE, "app/db/password")
-    assert decision.rule == rules[1] and decision.others == (rules[0],)
+    assert decision.rule == rules[1]
+    assert decision.others == (rules[0],)
     assert decision.words() == (
         'key:write on "app/db/password" is denied: the longest prefix, "app/db/" in policy "careful", line 7 says read. '
         'The smallest rule that allows it: key "app/db/password" { policy = "write" }'
@@ -137,9 +145,10 @@ def test_a_permission_that_is_none(text: str, part: str) -> None:
         parse_permission(text)
 
 
-def test_names_are_remembered_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyconsul.agent.acl.authorizer.REMEMBERED", 10)
-    made = from_text('key_prefix "1" { policy = "read" }')
+def test_names_are_remembered_but_not_for_ever() -> None:
+    memory = Memory(10)
+    rights = Rights(parse_rules('key_prefix "1" { policy = "read" }'), memory)
+    made = Authorizer("a", rights, False)
     for number in range(100):
         assert made.allows("key", READ, str(number)) == str(number).startswith("1")
-    assert len(made._levels["key"]) <= 10
+        assert len(rights.levels["key"]) <= 11

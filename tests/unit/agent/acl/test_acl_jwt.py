@@ -77,6 +77,7 @@ def test_keys_of_a_key_set() -> None:
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
     keys = keys_of_jwks(json.dumps({"keys": [jwk]}))
     assert verify(signed(), keys, CONFIG, NOW).value["name"] == "web"
+    check_config({"JWKS": {"keys": [jwk]}})
     with pytest.raises(LoginError, match="key set"):
         keys_of_jwks("no keys")
 
@@ -86,6 +87,8 @@ def test_keys_of_a_key_set() -> None:
     [
         {},
         {"JWTValidationPubKeys": ["no key"]},
+        {"JWKS": "no keys"},
+        {"JWKSURL": "ftp://127.0.0.1/keys"},
         {"JWTValidationPubKeys": [PEM], "JWKSURL": "http://127.0.0.1/"},
         {"JWTValidationPubKeys": [PEM], "JWTSupportedAlgs": ["HS256"]},
         {"JWTValidationPubKeys": [PEM], "ClaimMappings": {"a": "x"}, "ListClaimMappings": {"b": "x"}},

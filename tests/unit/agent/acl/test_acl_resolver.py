@@ -109,7 +109,8 @@ def test_templates(world: World) -> None:
 
 
 def test_nobody_is_the_default_token_or_the_anonymous_one(world: World) -> None:
-    assert world.acl.of("").anonymous and world.acl.of("anonymous").anonymous
+    assert world.acl.of("").anonymous
+    assert world.acl.of("anonymous").anonymous
     world.token(policies=("p",))
     world.own["default"] = SECRET
     assert world.acl.of("").accessor == "id-" + SECRET

@@ -1,0 +1,57 @@
+"""POST /v1/internal/acl/authorize: what of a list the caller may do; the web interface asks so."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from pyconsul.agent.acl.access import LEVELS, NAMED, SINGLE
+from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.httpapi.access import enabled
+from pyconsul.agent.httpapi.answer import Answer, json_answer
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.decode import DecodeError, convert, decode_any, refusal
+from pyconsul.agent.httpapi.errors import bad_request, server_error
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.model.wire import camel
+
+MOST = 64  # questions of one request
+PREFIX = "Failed to decode request body: "
+
+
+class Question(msgspec.Struct, rename=camel):
+    """A resource, such as `key`, an access, such as `write`, and a name."""
+
+    go_name: ClassVar[str] = "structs.ACLAuthorizationRequest"
+    aliases: ClassVar[dict[str, str | None]] = {"Namespace": None, "Partition": None}
+    resource: str = ""
+    access: str = ""
+    segment: str = ""
+
+
+def authorize(context: Context, request: Request) -> Answer:
+    """The questions with `Allow`."""
+    acl = enabled(context)
+    given = decode_any(request.body, PREFIX)
+    try:
+        if not isinstance(given, list):
+            raise DecodeError("json: cannot unmarshal a value that is no list into []structs.ACLAuthorizationRequest")
+        questions = [convert(one, Question) for one in given]
+    except DecodeError as error:
+        raise refusal(error, PREFIX) from None
+    if len(questions) > MOST:
+        raise bad_request(f"Refusing to process more than {MOST} authorizations at once")
+    caller = acl.of(request.token)
+    return json_answer([_answered(caller, one) for one in questions])
+
+
+def _answered(caller: Authorizer, one: Question) -> dict[str, object]:
+    # Who may see a service may see its intentions; there are none to write.
+    kind = "service" if one.resource == "intention" else one.resource
+    if kind not in NAMED + SINGLE:
+        raise server_error(f'Invalid ACL resource requested: "{one.resource}"')
+    if one.access not in LEVELS or one.access == "deny":
+        raise server_error(f'Invalid access level: "{one.access}"')
+    allow = caller.allows(kind, LEVELS[one.access], "" if kind in SINGLE else one.segment)
+    return {"Resource": one.resource, "Access": one.access, "Segment": one.segment, "Allow": allow}

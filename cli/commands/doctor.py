@@ -1,0 +1,130 @@
+"""`pyconsul doctor`: looks at the agent and the way to it, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from pyconsul.cli import diagnosis
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.diagnosis import FAILURE, OK, WARNING, Finding
+from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.flag import text
+from pyconsul.cli.render import columns, document, format_flag
+from pyconsul.cli.status import Status
+
+#: Seconds to wait for each answer of the agent.
+PATIENCE = 5.0
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_DNS_PORT = 8600
+
+
+def doctor(context: Context) -> int | None:
+    """Print what was found; the exit code is 1 when something is broken, not for warnings."""
+    if context.args.rest:
+        raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
+    findings = list(_findings(context))
+    if not document(context, [finding.document() for finding in findings]):
+        marks = {OK: "ok", WARNING: "warn", FAILURE: "FAIL"}
+        lines = columns([[marks[finding.state], finding.what, finding.text] for finding in findings])
+        for finding, line in zip(findings, lines, strict=True):
+            context.out(line)
+            if finding.advice:
+                context.out(f"      {finding.advice}")
+    return Status.FAILURE if any(finding.state == FAILURE for finding in findings) else None
+
+
+def _findings(context: Context) -> Iterator[Finding]:
+    path = context.args.text("token-file") or context.environ.get("CONSUL_HTTP_TOKEN_FILE", "")
+    if path:
+        yield diagnosis.token_file(path)
+    try:
+        client = context.client
+        response = client.request("GET", "/v1/agent/self", timeout=PATIENCE)
+    except CliError as error:
+        # The advice is in the lines after the first.
+        first, _, advice = str(error).partition("\n")
+        yield Finding("agent", FAILURE, first, advice)
+        if error.status is Status.UNREACHABLE and context.client.endpoint.host in _LOCAL:
+            yield from diagnosis.reachable_ports("127.0.0.1")
+        return
+    about: dict[str, Any] = {}
+    if response.status == 200:
+        about = response.json()
+        version = about["Config"].get("Version", "?")
+        yield Finding(
+            "agent", OK, f"{about['Config'].get('NodeName', '?')} answers at {client.endpoint}, version {version}"
+        )
+    else:
+        yield _refused(response.status, response.text().strip())
+    yield diagnosis.clock(response.headers.get("date", ""), time.time())
+    try:
+        yield from _cluster(context)
+    except CliError as error:
+        yield Finding("agent", FAILURE, f"does not answer any more: {error}", "Look at its log.")
+    yield from _dns(context, about)
+    yield from _disk(context, about)
+
+
+def _refused(status: int, text_: str) -> Finding:
+    if status == 403:
+        advice = 'The token needs `agent_prefix "" { policy = "read" }`.'
+        return Finding("agent", WARNING, "answers, but not about itself: permission denied", advice)
+    advice = "Is it an agent that listens there? -http-addr and CONSUL_HTTP_ADDR say where it is."
+    return Finding("agent", FAILURE, f"answers with HTTP {status}: {text_[:100]}", advice)
+
+
+def _cluster(context: Context) -> Iterator[Finding]:
+    """Leader, token and checks."""
+    client = context.client
+    status = client.request("GET", "/v1/status/leader", timeout=PATIENCE)
+    yield diagnosis.leader(status.json() if status.status == 200 else "")
+    own = client.request("GET", "/v1/acl/token/self", timeout=PATIENCE)
+    given = any((context.args.text("token"), context.args.text("token-file"))) or any(
+        context.environ.get(name) for name in ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_TOKEN_FILE")
+    )
+    yield diagnosis.token(own.status, own.json() if own.status == 200 else None, given=given)
+    critical = client.request("GET", "/v1/health/state/critical", timeout=PATIENCE)
+    if critical.status == 200:
+        yield diagnosis.checks(critical.json())
+
+
+def _dns(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
+    host, colon, port = context.args.text("dns-addr").rpartition(":")
+    if not colon:
+        host, port = context.args.text("dns-addr"), ""
+    if port and not port.isdecimal():
+        raise UsageError(f"invalid -dns-addr {context.args.text('dns-addr')!r}: use host:port")
+    settings = about.get("DebugConfig") or {}
+    stated = settings.get("DNSPort") or (settings.get("Ports") or {}).get("DNS")  # as Consul has it, and as pyconsul
+    number = int(port) if port else stated or _DNS_PORT
+    if number < 0:
+        yield Finding("DNS", WARNING, "is switched off", "Set ports.dns in the agent's configuration to have it.")
+        return
+    place = host.strip("[]") or context.client.endpoint.host or "127.0.0.1"
+    domain = str(settings.get("DNSDomain") or "consul").strip(".")
+    for tcp in (False, True):
+        yield diagnosis.dns_answers("127.0.0.1" if place == "localhost" else place, number, domain, tcp=tcp)
+
+
+def _disk(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
+    folder = (about.get("DebugConfig") or {}).get("DataDir")
+    if folder and (context.client.endpoint.unix or context.client.endpoint.host in _LOCAL):
+        yield diagnosis.data_folder(folder)
+
+
+COMMANDS = {
+    "doctor": Command(
+        doctor,
+        text(
+            "dns-addr",
+            "Where the agent answers over DNS; by default where the agent says.",
+            metavar="address",
+        ),
+        format_flag(),
+        about="Looks at the agent, its leader, the clocks, the token, failing checks, DNS over UDP and TCP, and, for "
+        "an agent on this machine, its disk and ports. Nothing is changed. Exits with 1 when something is broken.",
+    )
+}

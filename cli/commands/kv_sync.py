@@ -1,0 +1,127 @@
+"""`pyconsul kv diff` and `kv sync`: a folder, or an export, against the KV store."""
+
+from __future__ import annotations
+
+import os
+
+from pyconsul.cli.command import Command
+from pyconsul.cli.commands.kv_get import entries_below
+from pyconsul.cli.commands.kv_transfer import read_export
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flag import number, switch, text
+from pyconsul.cli.kvplan import BATCH, Change, Wanted, changes, difference, folder_entries
+from pyconsul.cli.status import Status
+
+#: How many keys -prune deletes without being told that so many are meant.
+MAX_PRUNE = 10
+
+
+def diff(context: Context) -> int | None:
+    """Print what differs, as diff -u does; the exit code is 1 when something does."""
+    found = _changes(context)
+    for change in found:
+        if context.args.switch("names"):
+            context.out(f"{change.kind} {change.key}")
+            continue
+        for line in difference(change) or [f"{change.kind} {change.key}: flags, or an empty value".encode()]:
+            context.out(line)
+    return Status.FAILURE if found else None
+
+
+def sync(context: Context) -> None:
+    """Show what would be done; with -apply do it. Raises CliError before anything is written, or on a conflict."""
+    args = context.args
+    found = _changes(context)
+    kept = [change for change in found if change.kind == "-" and not args.switch("prune")]
+    todo = [change for change in found if change not in kept]
+    for change in todo:
+        context.out(f"{change.kind} {change.key}")
+    if kept:
+        context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
+    _guard(context, sum(change.kind == "-" for change in todo))
+    if not todo:
+        context.out("Nothing to do.")
+    elif args.switch("apply"):
+        _apply(context, todo)
+        context.out(f"Done: {_counts(todo)}.")
+    else:
+        context.out(f"Nothing was written. With -apply: {_counts(todo)}.")
+
+
+def _guard(context: Context, deletions: int) -> None:
+    limit = context.args.number("max-prune")
+    if deletions > limit:
+        raise CliError(
+            f"Error! {deletions} keys would be deleted, at most {limit} are allowed; nothing was written. "
+            f"If that is meant, say -max-prune={deletions}."
+        )
+
+
+def _counts(todo: list[Change]) -> str:
+    words = {"+": "created", "~": "changed", "-": "deleted"}
+    counts = {kind: sum(change.kind == kind for change in todo) for kind in words}
+    return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count)
+
+
+def _apply(context: Context, todo: list[Change]) -> None:
+    """In transactions, writes before deletions; each is made as a whole or not at all."""
+    ordered = sorted(todo, key=lambda change: change.kind == "-")
+    for start in range(0, len(ordered), BATCH):
+        batch = ordered[start : start + BATCH]
+        try:
+            context.client.put("/v1/txn", body=[change.operation() for change in batch])
+        except CliError as error:
+            done = f"{start} of {len(ordered)} changes were made"
+            if error.status is Status.CONFLICT:
+                raise CliError(
+                    f"Error! A key was changed by somebody else meanwhile; {done}. Run it again.", Status.CONFLICT
+                ) from None
+            raise during(f"Error! Failed writing; {done}", error) from None
+
+
+def _changes(context: Context) -> list[Change]:
+    words, prefix = context.args.rest, context.args.text("prefix")
+    if len(words) != 1:
+        raise UsageError(f"Error! Expected one folder or file, got {len(words)}")
+    if prefix.startswith("/"):
+        raise UsageError(f"Error! Invalid prefix. It must not begin with a '/': {prefix}")
+    wanted = _wanted(context, words[0], prefix)
+    if not wanted:
+        raise CliError(f"Error! There is nothing in {words[0]}")
+    return changes(wanted, {entry["Key"]: entry for entry in entries_below(context, prefix)})
+
+
+def _wanted(context: Context, path: str, prefix: str) -> Wanted:
+    if os.path.isdir(path):
+        return folder_entries(path, prefix, chomp=context.args.switch("chomp"))
+    data = context.read_source(path if path == "-" else f"@{path}")
+    return {prefix + key: (value, flags) for key, flags, value in read_export(data)}
+
+
+_SOURCE = (
+    text("prefix", "Put this in front of every key, and look only at keys that begin with it.", metavar="prefix"),
+    switch("chomp", "One line break at the end of a file is no part of the value."),
+)
+_ABOUT = (
+    "The files of a folder are keys, named by their path in it; what begins with a dot is passed over. "
+    "A file is what kv export prints; - is standard input."
+)
+COMMANDS = {
+    "kv diff": Command(
+        diff,
+        *_SOURCE,
+        switch("names", "Print only the keys: + to be created, ~ to be changed, - only in the store."),
+        usage="FOLDER_OR_FILE",
+        about=f"{_ABOUT}\n\nExits with 1 when there is a difference.",
+    ),
+    "kv sync": Command(
+        sync,
+        *_SOURCE,
+        switch("apply", "Do it. Without this flag it is only shown what would be done."),
+        switch("prune", "Delete the keys below the prefix that are only in the store."),
+        number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE),
+        usage="FOLDER_OR_FILE",
+        about=f"{_ABOUT}\n\nKeys that somebody else changes meanwhile are left alone, and said to be so.",
+    ),
+}

@@ -1,0 +1,70 @@
+"""`pyconsul kv watch`: the changes of a key, or of a tree, as they happen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.client import quote
+from pyconsul.cli.command import Command
+from pyconsul.cli.commands.kv_get import key_argument, value_of
+from pyconsul.cli.commands.watch import next_change
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import UsageError
+from pyconsul.cli.flag import switch
+from pyconsul.cli.watchplan import Plan
+
+Entries = dict[str, dict[str, Any]]
+
+
+def watch(context: Context) -> None:
+    """Print what is there, then each change, until interrupted."""
+    recurse = context.args.switch("recurse")
+    key = key_argument(context.args.rest)
+    if not key and not recurse:
+        raise UsageError("Error! Missing KEY argument")
+    plan = Plan("keyprefix" if recurse else "key", "/v1/kv/" + quote(key), {"recurse": ""} if recurse else {})
+    seen: Entries = {}
+    first = True
+    while True:
+        _, data = next_change(context, plan)
+        found: list[dict[str, Any]] = [] if data is None else data if isinstance(data, list) else [data]
+        now = {entry["Key"]: entry for entry in found}
+        if recurse:
+            _print_changes(context, seen, now, quiet=first and context.args.switch("new"))
+        elif not (first and context.args.switch("new")):
+            _print_value(context, key, now)
+        context.stdout.flush()
+        seen, first = now, False
+        if context.args.switch("once"):
+            return
+
+
+def _print_value(context: Context, key: str, now: Entries) -> None:
+    if key in now:
+        context.out(value_of(now[key]))
+    else:
+        context.note(f"No key exists at: {key}")
+
+
+def _print_changes(context: Context, seen: Entries, now: Entries, *, quiet: bool) -> None:
+    for key in () if quiet else sorted(seen.keys() | now.keys()):
+        before, after = seen.get(key), now.get(key)
+        name = key.encode("utf-8", "surrogateescape")
+        if after is None:
+            context.out(b"- " + name)
+        elif before is None:
+            context.out(b"+ " + name + b":" + value_of(after))
+        elif before["ModifyIndex"] != after["ModifyIndex"]:
+            context.out(b"~ " + name + b":" + value_of(after))
+
+
+COMMANDS = {
+    "kv watch": Command(
+        watch,
+        switch("recurse", "Follow every key below the prefix: + created, ~ written, - deleted."),
+        switch("new", "Do not print what is there at the start."),
+        switch("once", "End after the first answer."),
+        usage="KEY_OR_PREFIX",
+        about="To run a program at each change, use pyconsul watch -type=key or -type=keyprefix.",
+    )
+}

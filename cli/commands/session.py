@@ -1,0 +1,116 @@
+"""`pyconsul session`: what locks are held with.
+
+The API: https://developer.hashicorp.com/consul/api-docs/session
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.client import quote
+from pyconsul.cli.command import Command
+from pyconsul.cli.context import Context
+from pyconsul.cli.duration import format_duration
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flag import seconds, switch, text, texts
+from pyconsul.cli.render import document, format_flag, table
+from pyconsul.cli.status import Status
+
+_NANOSECONDS = 1_000_000_000
+
+
+def create(context: Context) -> None:
+    """Create a session and print its ID, which scripts go on with."""
+    _no_arguments(context)
+    args = context.args
+    body: dict[str, Any] = {
+        "Name": args.text("name"),
+        "Node": args.text("node"),
+        "Behavior": args.text("behavior"),
+        "TTL": _duration(args.seconds("ttl")),
+        "NodeChecks": args.texts("node-check"),
+        "ServiceChecks": [{"ID": identity} for identity in args.texts("service-check")],
+    }
+    given = {name: value for name, value in body.items() if value}
+    if args.given("lock-delay"):
+        given["LockDelay"] = _duration(args.seconds("lock-delay")) or "0s"
+    if args.switch("no-checks"):
+        given["NodeChecks"] = []
+    try:
+        created = context.client.put("/v1/session/create", body=given)
+    except CliError as error:
+        raise during("Error creating session", error) from None
+    context.out(str(created["ID"]))
+
+
+def _duration(value: float) -> str:
+    return format_duration(round(value * _NANOSECONDS)) if value else ""
+
+
+def list_(context: Context) -> None:
+    """Print a table of sessions."""
+    _no_arguments(context)
+    node = context.args.text("node")
+    path = f"/v1/session/node/{quote(node, slash=False)}" if node else "/v1/session/list"
+    try:
+        found = context.client.get(path)
+    except CliError as error:
+        raise during("Error listing sessions", error) from None
+    if not document(context, found):
+        headers = ["ID", "Name", "Node", "TTL", "Behavior", "LockDelay", "Checks"]
+        table(context, headers, [_row(one) for one in sorted(found, key=_order)])
+
+
+def _order(session: dict[str, Any]) -> tuple[str, str, str]:
+    return session["Node"], session["Name"], session["ID"]
+
+
+def _row(session: dict[str, Any]) -> list[str]:
+    checks = [*(session.get("NodeChecks") or ()), *(one["ID"] for one in session.get("ServiceChecks") or ())]
+    delay = format_duration(session.get("LockDelay") or 0)
+    words = [session.get(name) or "-" for name in ("Name", "Node", "TTL", "Behavior")]
+    return [session["ID"], *words, delay, ",".join(checks) or "-"]
+
+
+def destroy(context: Context) -> None:
+    """Destroy sessions; what they hold is released. Raises CliError for one that does not exist."""
+    if not context.args.rest:
+        raise UsageError("Error! Missing ID argument")
+    for identity in context.args.rest:
+        path = quote(identity, slash=False)
+        try:
+            known = context.client.get(f"/v1/session/info/{path}")  # the agent confirms the destruction of anything
+            if known:
+                context.client.put(f"/v1/session/destroy/{path}")
+        except CliError as error:
+            raise during(f"Error destroying session {identity}", error) from None
+        if not known:
+            raise CliError(f"Error! No session exists with the ID: {identity}", Status.NOT_FOUND)
+        context.out(f"Destroyed session: {identity}")
+
+
+def _no_arguments(context: Context) -> None:
+    if context.args.rest:
+        raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
+
+
+COMMANDS = {
+    "session create": Command(
+        create,
+        text("name", "A name for people.", metavar="name"),
+        text("node", "Node the session belongs to; by default the agent's.", metavar="name"),
+        seconds(
+            "ttl", "End the session when it is not renewed within this time, 10s to 24h; by default it has no end."
+        ),
+        seconds("lock-delay", "Time for which nobody gets a lock that the session lost; default 15s."),
+        text("behavior", "What happens to its keys when it ends.", "release", choices=("release", "delete")),
+        texts(
+            "node-check", "Check of the node whose failure ends it, instead of serfHealth; may be given several times."
+        ),
+        texts("service-check", "Check of a service whose failure ends it; may be given several times."),
+        switch("no-checks", "No check of the node ends it, not even serfHealth."),
+        about="Prints the ID of the session, for kv put -acquire -session.",
+    ),
+    "session list": Command(list_, text("node", "Only the sessions of this node.", metavar="name"), format_flag()),
+    "session destroy": Command(destroy, usage="ID..."),
+}

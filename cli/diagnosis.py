@@ -1,0 +1,148 @@
+"""What `pyconsul doctor` looks at: one function for each question, and an answer that says what to do.
+
+Each takes what it needs and gives one Finding; only `reachable_ports` and `dns_answers` open sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+OK, WARNING, FAILURE = "ok", "warning", "failure"
+#: Seconds between two clocks that are no reason to worry, and those that break tokens and TTLs.
+CLOCK_WARNING, CLOCK_FAILURE = 3.0, 60.0
+#: Bytes free on the disk of the data directory below which writes may soon fail.
+DISK_WARNING = 500 * 1024 * 1024
+#: Seconds to wait for an answer over DNS.
+DNS_PATIENCE = 3.0
+#: What an agent listens on by default, and what for.
+DEFAULT_PORTS = {8500: "HTTP", 8600: "DNS", 8300: "servers"}
+
+
+class Finding:
+    """`what` was looked at, how it stands (OK, WARNING, FAILURE), the `text` to it, and what to do."""
+
+    __slots__ = ("advice", "state", "text", "what")
+
+    def __init__(self, what: str, state: str, text: str, advice: str = "") -> None:
+        self.what = what
+        self.state = state
+        self.text = text
+        self.advice = advice
+
+    def document(self) -> dict[str, str]:
+        """For JSON and YAML."""
+        return {"What": self.what, "State": self.state, "Text": self.text, "Advice": self.advice}
+
+
+def clock(date: str, now: float) -> Finding:
+    """The agent's clock, as the Date of an answer tells it (RFC 9110), against this machine's in Unix seconds."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        apart = abs(parsedate_to_datetime(date).timestamp() - now)
+    except ValueError:
+        return Finding("clock", WARNING, "the agent does not tell the time")
+    if apart < CLOCK_WARNING:
+        return Finding("clock", OK, "the agent's clock and this machine's agree")
+    state = FAILURE if apart >= CLOCK_FAILURE else WARNING
+    advice = "Set both by NTP (chronyd, systemd-timesyncd): TTLs and expiring tokens go by the clock."
+    return Finding("clock", state, f"the agent's clock and this machine's are {apart:.0f} s apart", advice)
+
+
+def leader(address: str) -> Finding:
+    """Whether the servers have a leader; `address` is empty without one."""
+    if address:
+        return Finding("leader", OK, f"the leader is {address}")
+    advice = "Nothing can be written. Look at the servers with `pyconsul members`, and at their logs."
+    return Finding("leader", FAILURE, "there is no leader", advice)
+
+
+def token(status: int, body: Any, *, given: bool) -> Finding:
+    """What /v1/acl/token/self answered, to whoever has `given` a token."""
+    if status == 200:
+        name = body.get("Description") or body.get("AccessorID") or "?"
+        return Finding("token", OK, f"the token is known: {name}")
+    if status == 401:
+        return Finding("token", OK, "ACLs are off: everybody may do everything")
+    if not given:
+        advice = "Give one with -token, -token-file or CONSUL_HTTP_TOKEN."
+        return Finding("token", WARNING, "ACLs are on, and no token was given", advice)
+    advice = "It may have expired or belong to another cluster: `pyconsul acl token list` with a token that may."
+    return Finding("token", FAILURE, f"the agent does not take the token (HTTP {status})", advice)
+
+
+def token_file(path: str) -> Finding:
+    """Whether others may read the file that holds the token."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return Finding("token file", FAILURE, f"{path}: {error.strerror}", "Correct -token-file.")
+    if mode & 0o077:
+        return Finding("token file", WARNING, f"others may read {path}", f"chmod 600 {path}")
+    return Finding("token file", OK, f"only its owner may read {path}")
+
+
+def checks(critical: list[dict[str, Any]]) -> Finding:
+    """The checks that fail."""
+    if not critical:
+        return Finding("checks", OK, "no check is critical")
+    names = ", ".join(sorted({check["ServiceName"] or check["Node"] for check in critical})[:5])
+    return Finding(
+        "checks", WARNING, f"{len(critical)} checks are critical: {names}", "See `pyconsul health -state=critical`."
+    )
+
+
+def data_folder(path: str) -> Finding:
+    """The room on the disk of an agent on this machine."""
+    import shutil
+
+    try:
+        free = shutil.disk_usage(path).free
+    except OSError as error:
+        return Finding("disk", WARNING, f"cannot look at {path}: {error.strerror}")
+    megabytes = free // (1024 * 1024)
+    if free < DISK_WARNING:
+        return Finding(
+            "disk", WARNING, f"{megabytes} MB are free for {path}", "Make room: without it no write succeeds."
+        )
+    return Finding("disk", OK, f"{megabytes} MB are free for {path}")
+
+
+def reachable_ports(host: str) -> Iterator[Finding]:
+    """When no agent answers on this machine: who holds its default ports."""
+    for port, use in DEFAULT_PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                advice = f"`ss -ltnp 'sport = :{port}'` shows by whom; end it, or give the agent another port."
+                yield Finding(f"port {port}", WARNING, f"cannot be had for {use}: {error.strerror}", advice)
+                continue
+        yield Finding(f"port {port}", OK, f"is free for {use}")
+
+
+def dns_answers(host: str, port: int, domain: str, *, tcp: bool) -> Finding:
+    """Whether the agent answers over DNS (RFC 1035)."""
+    import dns.exception
+    import dns.message
+    import dns.query
+    import dns.rcode
+
+    what = f"DNS over {'TCP' if tcp else 'UDP'}"
+    question = dns.message.make_query(f"consul.service.{domain}", "A")
+    try:
+        ask = dns.query.tcp if tcp else dns.query.udp
+        answer = ask(question, host, DNS_PATIENCE, port)
+    except (OSError, dns.exception.DNSException) as error:
+        advice = f"Try `dig @{host} -p {port} consul.service.{domain}`; a firewall, or ports.dns = -1, may be why. "
+        return Finding(
+            what, FAILURE, f"no answer from {host}:{port}: {error}", advice + "-dns-addr says another place."
+        )
+    if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return Finding(what, OK, f"{host}:{port} answers")
+    advice = "With ACLs the agent's dns token, or the default one, must be allowed to read nodes and services."
+    return Finding(what, WARNING, f"{host}:{port} answers {dns.rcode.to_text(answer.rcode())}", advice)

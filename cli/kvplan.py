@@ -1,0 +1,103 @@
+"""What has to be written and deleted so that the KV store says what files say: pure but for reading the files.
+
+A change is always made under the condition that its key is still as it was seen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pyconsul.cli.errors import CliError
+
+#: What the files say of a key: its value, and its flags, None when they do not say.
+Wanted = dict[str, tuple[bytes, int | None]]
+#: Operations that fit into one transaction.
+BATCH = 64
+
+
+class Change:
+    """One key that differs: `kind` is + (to be created), ~ (to be written) or - (only in the store)."""
+
+    __slots__ = ("flags", "index", "key", "kind", "new", "old")
+
+    def __init__(self, kind: str, key: str, old: bytes, new: bytes, flags: int, index: int) -> None:
+        self.kind = kind
+        self.key = key
+        self.old = old
+        self.new = new
+        self.flags = flags
+        self.index = index
+
+    def operation(self) -> dict[str, Any]:
+        """Its part of a transaction; it fails when somebody else was there since."""
+        from binascii import b2a_base64
+
+        if self.kind == "-":
+            return {"KV": {"Verb": "delete-cas", "Key": self.key, "Index": self.index}}
+        value = b2a_base64(self.new, newline=False).decode()
+        return {"KV": {"Verb": "cas", "Key": self.key, "Value": value, "Flags": self.flags, "Index": self.index}}
+
+
+def changes(wanted: Wanted, stored: Mapping[str, dict[str, Any]]) -> list[Change]:
+    """The keys that differ, sorted. `stored`: the entries below the prefix, as the API gives them, by key."""
+    from binascii import a2b_base64
+
+    found = []
+    for key in sorted(wanted.keys() | stored.keys()):
+        entry = stored.get(key)
+        old, flags = (a2b_base64(entry.get("Value") or ""), entry["Flags"]) if entry else (b"", 0)
+        index = entry["ModifyIndex"] if entry else 0
+        if key not in wanted:
+            found.append(Change("-", key, old, b"", flags, index))
+            continue
+        value, wanted_flags = wanted[key]
+        new_flags = flags if wanted_flags is None else wanted_flags
+        if entry is None or (value, new_flags) != (old, flags):
+            found.append(Change("~" if entry else "+", key, old, value, new_flags, index))
+    return found
+
+
+def difference(change: Change) -> list[bytes]:
+    """The change as `diff -u` shows it; what is not text is only measured."""
+    from difflib import diff_bytes, unified_diff
+
+    name = change.key.encode("utf-8", "surrogateescape")
+    old, new = (b"/dev/null" if change.kind == kind else name for kind in "+-")
+    if b"\0" in change.old or b"\0" in change.new:
+        sizes = f": {len(change.old)} and {len(change.new)} bytes".encode()
+        return [b"Binary values of " + name + b" differ" + sizes]
+    before, after = change.old.splitlines(keepends=True), change.new.splitlines(keepends=True)
+    made: list[bytes] = []
+    for line in diff_bytes(unified_diff, before, after, old, new):
+        made.append(line.removesuffix(b"\n"))
+        if not line.endswith(b"\n"):
+            made.append(b"\\ No newline at end of value")
+    return made
+
+
+def folder_entries(folder: str, prefix: str, *, chomp: bool) -> Wanted:
+    """A key for each file, named by its path in the folder. Raises CliError.
+
+    What begins with a dot is passed over; with `chomp` one line break at a file's end is no part of the value.
+    """
+    wanted: Wanted = {}
+    for place, folders, names in os.walk(folder, onerror=_unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if name.startswith("."):
+                continue
+            path = os.path.join(place, name)
+            try:
+                with open(path, "rb") as file:
+                    value = file.read()
+            except OSError as error:
+                _unreadable(error)
+            key = prefix + os.path.relpath(path, folder).replace(os.sep, "/")
+            wanted[key] = (value.removesuffix(b"\n") if chomp else value, None)
+    return wanted
+
+
+def _unreadable(error: OSError) -> None:
+    raise CliError(f"Error! Cannot read {error.filename}: {error.strerror}")

@@ -1,0 +1,61 @@
+"""Filters of Jinja2 templates."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconsul.tools.template import filters
+from pyconsul.tools.template.filters import FILTERS
+from pyconsul.tools.template.records import KeyPair
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_json_there_and_back(value: object) -> None:
+    assert filters.parse_json(filters.to_json(value)) == value
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_base64_there_and_back(text: str) -> None:
+    assert filters.base64_decode(filters.base64_encode(text)) == text
+    assert filters.base64_url_decode(filters.base64_url_encode(text)) == text
+
+
+def test_yaml() -> None:
+    assert filters.to_yaml({"b": [1, "x"], "a": None}) == "a: null\nb:\n- 1\n- x"
+    assert filters.parse_yaml("a: [1, two]") == {"a": [1, "two"]}
+    with pytest.raises(ValueError, match="parse_yaml"):
+        filters.parse_yaml("a: [")
+
+
+def test_hashes() -> None:
+    assert FILTERS["md5"]("myString") == "91c65b6feeb5a6ad66b30e2ebd9405e1"
+    assert FILTERS["sha256"]("bladibla") == "54cf4c66bcabb5c20e25331c01dd600b73369e97a947861bd8d3a0e0b8b3d70b"
+    assert FILTERS["sha1"]("") == "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+
+def test_regular_expressions() -> None:
+    assert filters.regex_match("foo.bar", r"o\.b")
+    assert filters.regex_replace("john smith", r"(\w+) (\w+)", r"\2, \1") == "smith, john"
+    assert filters.regex_findall("a1b22", r"\d+") == ["1", "22"]
+
+
+def test_a_record_as_json() -> None:
+    assert filters.parse_json(filters.to_json([KeyPair("p/k", "k", "v")]))[0]["Value"] == "v"
+
+
+def test_a_folder_wins_over_a_key_of_its_name() -> None:
+    pairs = [KeyPair("a", "a", "1"), KeyPair("a/b", "a/b", "2"), KeyPair("a", "a", "3")]
+    assert filters.explode(pairs) == {"a": {"b": "2"}}
+
+
+@pytest.mark.parametrize("name", ["base64_decode", "base64_url_decode"])
+def test_bad_base64(name: str) -> None:
+    with pytest.raises(ValueError, match="base64_decode"):
+        FILTERS[name]("***")
