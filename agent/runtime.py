@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from pyconsul.agent import acl_control, listen, own, reload_watch
+from pyconsul.agent import acl_control, housekeeping, listen, own, reload_watch
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.control import AgentControl
 from pyconsul.agent.dns_query import query_executor
@@ -97,6 +97,7 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
+    housekeeping.start(store, writer.commit, stack)
     tokens = agent_tokens(config)
     acl = await acl_control.start(config, store, tokens, writer.commit, stack) if config.acl.enabled else None
     agent = await own.start(config, store, writer, stack, acl_control.permits(acl) if acl else None)
@@ -134,6 +135,8 @@ def _engine(config: Config) -> Engine:
 
 
 def _http_sockets(config: Config) -> list[socket.socket]:
+    if config.ports.https > 0:
+        log.warning("HTTPS is not served yet: ports.https is ignored; put a proxy in front, or use a unix socket")
     sockets = []
     if config.ports.http > 0:
         for address in (config.addresses.http or config.client_addr).split():

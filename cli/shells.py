@@ -31,15 +31,21 @@ _pyconsul() {
         last=$word
     done
     case $last in = | :) last="" ;; esac
-    local current=${line_words[${#line_words[@]} - 1]}
-    local typed=${current%"$last"}
+    # What is typed may be quoted; pyconsul is asked about the words themselves.
+    local current=${line_words[${#line_words[@]} - 1]} quoted=""
+    case $current in [\"\']*) quoted=yes ;; esac
+    line_words=("${line_words[@]//[\\\"\']/}")
+    current=${line_words[${#line_words[@]} - 1]}
+    local typed=${current%"${last//[\\\"\']/}"}
     COMPREPLY=()
     while IFS= read -r word; do
         case $word in
             ":files "* | ":folders "*) _pyconsul_paths "$word" "$current" "$typed" ;;
             *)
                 case $word in */ | *=) compopt -o nospace 2>/dev/null ;; esac
-                COMPREPLY+=("$(printf %q "${word#"$typed"}")")
+                word=${word#"$typed"}
+                [ -n "$quoted" ] || word=$(printf %q "$word")
+                COMPREPLY+=("$word")
                 ;;
         esac
     done < <(_PYCONSUL_COMPLETE=bash "${COMP_WORDS[0]}" "${line_words[@]:1}" 2>/dev/null)
@@ -95,7 +101,7 @@ _FISH = r"""# fish completion for pyconsul. Made by `python -m pyconsul.tools.do
 
 function __pyconsul_complete
     set -l before (commandline -opc)
-    set -l current (commandline -ct)
+    set -l current (string unescape -- (commandline -ct))
     set -l program $before[1]
     set -e before[1]
     for line in (_PYCONSUL_COMPLETE=fish command $program $before "$current" 2>/dev/null)

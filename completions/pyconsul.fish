@@ -3,7 +3,7 @@
 
 function __pyconsul_complete
     set -l before (commandline -opc)
-    set -l current (commandline -ct)
+    set -l current (string unescape -- (commandline -ct))
     set -l program $before[1]
     set -e before[1]
     for line in (_PYCONSUL_COMPLETE=fish command $program $before "$current" 2>/dev/null)

@@ -48,9 +48,9 @@ def load_files(paths: Sequence[str], config_format: str = "") -> Config:
 
 
 def reload(config: Config) -> Config:
-    """The configuration read anew; the node's ID stays.  Raises ConfigError."""
+    """The configuration read anew; the node's ID and what it is stay.  Raises ConfigError."""
     fresh = load(config.origin.argv)
-    return msgspec.structs.replace(fresh, node_id=fresh.node_id or config.node_id)
+    return msgspec.structs.replace(fresh, node_id=fresh.node_id or config.node_id, server=config.server)
 
 
 def _read(flags: Flags, problems: Problems, files: list[str]) -> list[Values]:

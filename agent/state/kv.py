@@ -102,6 +102,11 @@ def delete_tree(draft: Draft, prefix: str) -> None:
         _remove(draft, entry)
 
 
+def has_old_tombstones(view: View, now: float) -> bool:
+    """Whether there are tombstones that can be dropped."""
+    return any(stone.time < now - TOMBSTONE_TTL for stone in view[TOMBSTONES])
+
+
 def forget_tombstones(draft: Draft) -> None:
     """Drop the tombstones older than 15 minutes; the index of their prefixes may fall, as Consul's does."""
     for stone in [stone for stone in draft[TOMBSTONES] if stone.time < draft.now - TOMBSTONE_TTL]:

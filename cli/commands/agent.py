@@ -67,6 +67,8 @@ def _flags(option: click.Option) -> str:
 
 def _config(argv: Sequence[str]) -> Config:
     """Raises ConfigError."""
+    from msgspec.structs import replace
+
     from pyconsul.agent.config.load import ConfigError, load
     from pyconsul.agent.config.nodeid import with_node_id
     from pyconsul.agent.config.validate import at_start
@@ -74,7 +76,8 @@ def _config(argv: Sequence[str]) -> Config:
     config = load(argv)
     if errors := at_start(config):
         raise ConfigError(errors)
-    return with_node_id(config)
+    # An agent has nobody else to ask yet: whatever it is told, it is its own server.
+    return replace(with_node_id(config), server=True)
 
 
 def _run(config: Config) -> int:

@@ -122,12 +122,14 @@ def test_words_and_flags(complete: Complete, typed: str, word: str) -> None:
 
 
 def test_what_the_agent_knows(complete: Complete, pyconsul: Run) -> None:
-    for key in ("completed/folder/a", "completed/one:two"):
+    for key in ("completed/folder/a", "completed/one:two", "completed/spaced out/of here"):
         assert pyconsul("kv", "put", key, "x").returncode == 0
     assert pyconsul("services", "register", "-name=completed-web").returncode == 0
     assert complete("pyconsul kv get compl")[-1] == "completed/"
     assert complete("pyconsul kv get completed/f")[-1] == "completed/folder/"
     assert complete("pyconsul kv get completed/one:t")[-1] == "completed/one:two"
+    assert complete("pyconsul kv get completed/sp")[-1].replace("\\", "") == "completed/spaced out/"
+    assert complete("pyconsul kv get completed/spaced\\ out/o")[-1].replace("\\", "") == "completed/spaced out/of here"
     assert complete("pyconsul catalog nodes -service=completed-")[-1] == "-service=completed-web"
     assert complete("pyconsul catalog nodes -service completed-")[-1] == "completed-web"
 

@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "events": {"model", "state", "filter"},
     "queries": {"model", "state", "filter"},
     "listen": set(),
+    "housekeeping": {"engine", "state"},
     "logs": set(),
 }
 # Cores that are given time, randomness and answers, and do no IO.

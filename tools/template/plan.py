@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from signal import Signals
 
 from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
@@ -76,7 +76,7 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random) -> Runner:
     commands = Commands(os.environ, consul, rng)
     return Runner(
         plan.renderings(),
-        Watcher(client, retry_of(settings), answers, news, rng=rng, wait=settings["block_query_wait"]),
+        Watcher(client, _retry(plan), answers, news, rng=rng, wait=settings["block_query_wait"]),
         answers,
         news,
         commands,
@@ -84,6 +84,12 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random) -> Runner:
         once=plan.once,
         dry=settings["dry"],
     )
+
+
+def _retry(plan: Plan) -> RetryPolicy:
+    """Unless it is said otherwise, what is to run for long waits for an agent that is not there yet, too."""
+    retry = retry_of(plan.settings)
+    return retry if plan.once or retry.attempts is not None else replace(retry, attempts=0)
 
 
 def make_client(settings: Settings, rng: random.Random) -> ConsulClient:

@@ -1,0 +1,142 @@
+"""The bytes of a connection: however they are cut, and whatever they are, they mean the same and harm nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
+
+import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+
+from pyconsul.agent.httpapi.answer import Answer
+from pyconsul.agent.httpapi.protocol import Protocol
+from pyconsul.agent.httpapi.request import Request
+
+
+class Echo:
+    """An application that answers what it was asked: at once, or for a path with `later` when it is its turn."""
+
+    def __init__(self) -> None:
+        self.cache: dict[Any, Any] = {}
+        self.context = SimpleNamespace(acl=None)
+
+    def begin(self, request: Request) -> Answer | Awaitable[Answer]:
+        body = b"%b %b %b" % (request.method.encode(), request.target, request.body)
+        answer = Answer(200, body, ((b"Content-Length", b"%d" % len(body)),))
+        return self._later(answer) if b"later" in request.target else answer
+
+    async def _later(self, answer: Answer) -> Answer:
+        await asyncio.sleep(0)
+        return answer
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent, self.closed = bytearray(), False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def write(self, data: Any) -> None:
+        if not self.closed:
+            self.sent += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+PATIENCE = 100  # turns of the loop in which everything must have been answered
+CONFIG = uvicorn.Config(lambda: None, ws="none", lifespan="off", log_config=None)
+CONFIG.load()
+
+
+def feed(parts: Iterable[bytes]) -> tuple[bytes, bool]:
+    """What a connection answers to bytes that come in these parts, and whether it was closed."""
+
+    async def talk() -> tuple[bytes, bool]:
+        state = ServerState()
+        state.default_headers = [(b"date", b"D")]
+        wire = Wire()
+        protocol = Protocol(cast(Any, Echo()), CONFIG, state, {}, asyncio.get_running_loop())
+        protocol.connection_made(wire)
+        for part in parts:
+            if wire.closed:
+                break
+            protocol.data_received(part)
+            await asyncio.sleep(0)
+        for _ in range(PATIENCE):
+            await asyncio.sleep(0)
+        assert not state.tasks
+        found = bytes(wire.sent), wire.closed
+        protocol.connection_lost(None)
+        return found
+
+    return asyncio.run(talk())
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    bounds = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
+    return [data[start:end] for start, end in pairwise(bounds) if start < end]
+
+
+def chunks(body: bytes) -> bytes:
+    return b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\nX-Trailer: t\r\n\r\n"
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A request, and what its answer must be."""
+    method = draw(st.sampled_from([b"GET", b"PUT", b"DELETE"]))
+    target = draw(st.sampled_from([b"/v1/kv/a", b"/later", b"/v1/later?x=1"]))
+    body = draw(st.binary(max_size=12)) if method == b"PUT" else b""
+    head = b"%b %b HTTP/1.1\r\nHost: x\r\n" % (method, target)
+    if draw(st.booleans()):
+        head += b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    if method == b"PUT" and draw(st.booleans()):
+        sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks(body)
+    else:
+        sent = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    said = b"%b %b %b" % (method, target, body)
+    return sent, b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said)
+
+
+@given(st.lists(requests(), min_size=1, max_size=6), st.lists(st.integers(0, 2000), max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_requests_cut_anywhere_are_answered_in_order(asked: list[tuple[bytes, bytes]], places: list[int]) -> None:
+    data = b"".join(sent for sent, _ in asked)
+    assert feed(cut(data, places)) == (b"".join(answer for _, answer in asked), False)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), requests().map(lambda one: one[0])), max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_no_bytes_raise(parts: list[bytes]) -> None:
+    said, closed = feed(parts)
+    assert not said or said.startswith(b"HTTP/1.1 ")
+    if b"HTTP/1.1 400" in said:
+        assert closed
+
+
+def test_a_byte_at_a_time() -> None:
+    sent = b"PUT /later HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc"
+    said, closed = feed(bytes([byte]) for byte in sent * 2)
+    assert said.count(b"PUT /later abc") == 2
+    assert not closed
