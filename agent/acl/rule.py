@@ -7,7 +7,7 @@ import msgspec
 from pyconsul.agent.acl.access import NAMES, SINGLE
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, gc=False):  # there may be 100,000, and none refers to another object
     """A rule: what it is about, which level it gives, and where it stands.
 
     kind: "key", "acl", …   name: what it names, or "" for those that stand for everything.   prefix: for all names that begin so.

@@ -65,6 +65,7 @@ class LocalAgent:
     ) -> None:
         self.node, self.local, self.syncer, self.keeper = node, local, syncer, keeper
         self.patience, self.discard_output = patience, discard_output
+        self.resuming = False  # the agent has started and takes up what it held
         self._catalog, self._clock = catalog, clock
         self._scheduler = scheduler(self.notify, self.alias_view)
 
@@ -163,12 +164,22 @@ class LocalAgent:
     def hold_check(self, row: CheckRow) -> None:
         """Hold a check in the same way, and run it; one that was there keeps its status and output."""
         check_id = row.check.check_id
-        old = self.local.checks.get(check_id)
+        held = self.local.checks.get(check_id)
+        old = held.check if held is not None else self._last_seen(row)
         if old is not None:
-            row = replace(row, check=replace(row.check, status=old.check.status, output=old.check.output))
+            row = replace(row, check=replace(row.check, status=old.status, output=old.output))
         self.local.put_check(row, self._clock())
         if row.definition is not None:
             self._scheduler.add(check_id, row.definition, row.check.status)
+
+    def _last_seen(self, row: CheckRow) -> HealthCheck | None:
+        """What the catalog last said of a polled check, while the agent comes back.
+
+        A restart must not take healthy services out of use; a TTL check has its reports, which expire.
+        """
+        if not self.resuming or row.definition is None or row.definition.ttl:
+            return None
+        return self._catalog[CATALOG_CHECKS].get((self.node.lower(), row.check.check_id))
 
     async def _add_check(self, row: CheckRow) -> None:
         await self.keeper.write([(CHECKS, row.check.check_id, None if row.from_file else row)])

@@ -64,10 +64,12 @@ async def load(agent: LocalAgent, defined: Definitions, kept: Iterable[tuple[str
     rows: dict[str, list[Any]] = {schema.name: [] for schema in (SERVICES, CHECKS, REPORTS)}
     for table, row in kept:
         rows[table].append(row)
+    agent.resuming = True
     await define(agent, defined)
     _hold_services(agent, rows[SERVICES.name])
     obsolete = _hold_checks(agent, rows[CHECKS.name])
     obsolete += _hold_reports(agent, rows[REPORTS.name], now)
+    agent.resuming = False
     await agent.keeper.write(obsolete)
 
 
@@ -106,7 +108,7 @@ def _hold_services(agent: LocalAgent, rows: Iterable[ServiceRow]) -> None:
 
 
 def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow]) -> list[Change]:
-    """Until it has run, a check that was kept is critical: who knows what happened since."""
+    """A check that was kept begins as the catalog last saw it, or critical: see `LocalAgent.hold_check`."""
     obsolete: list[Change] = []
     for row in rows:
         check = row.check

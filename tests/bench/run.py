@@ -114,7 +114,12 @@ def dns_without_loss() -> Iterator[Row]:
     """Ten seconds at full rate; a lost answer is an error."""
     with running_agent() as agent:
         register_web(agent)
-        questions = ["web.service.consul SRV", "web.service.consul A", "node-7.node.consul A", "nothing.service.consul A"]
+        questions = [
+            "web.service.consul SRV",
+            "web.service.consul A",
+            "node-7.node.consul A",
+            "nothing.service.consul A",
+        ]
         measured = load.dnsperf(agent.dns_port, questions, seconds=10)
         yield row("DNS, four questions for 10 s, none lost", measured, measured, "q/s", 0)
 
@@ -133,11 +138,10 @@ def idle_watchers() -> Iterator[Row]:
 
 def growth() -> Iterator[Row]:
     """The same with ever more services, 5 instances each; the reference is an empty catalog."""
-    with running_agent() as agent:
-        found = scale.grow(agent, (100, 1000, 10_000))
-        _, empty, alone = next(found)
-        for size, memory_used, took in found:
-            yield row(f"memory, {size:,} services x 5", memory_used, empty, "MB", 0, inverse=True)
+    with running_agent() as agent, running_agent() as without:
+        empty = scale.megabytes(without)
+        for size, used, took, alone in scale.grow(agent, without, (100, 1000, 10_000)):
+            yield row(f"memory, {size:,} services x 5", used, empty, "MB", 0, inverse=True)
             yield row(f"registration among {size:,} services x 5", took, alone, "ms", 0, inverse=True)
 
 

@@ -76,9 +76,8 @@ def write_time(agent: AgentProcess, path: str, count: int) -> float:
     return statistics.median(times)
 
 
-def grow(agent: AgentProcess, sizes: tuple[int, ...]) -> Iterator[tuple[int, float, float]]:
-    """For each number of services: it, MB of the agent, and ms of registering one more instance (a change each time)."""
-    yield 0, megabytes(agent), registration_time(agent) * 1000
+def grow(agent: AgentProcess, empty: AgentProcess, sizes: tuple[int, ...]) -> Iterator[tuple[int, float, float, float]]:
+    """For each number of services: it, MB of the agent, ms of a registration that changes something, and ms in an empty one."""
     there = 0
     for size in sizes:
         with closing(http.client.HTTPConnection("127.0.0.1", agent.http_port)) as connection:
@@ -86,10 +85,14 @@ def grow(agent: AgentProcess, sizes: tuple[int, ...]) -> Iterator[tuple[int, flo
                 for instance in range(INSTANCES):
                     _register(connection, f"node-{instance}-{number % 100}", f"service-{number}", 8000 + number % 1000)
         there = size
-        yield size, megabytes(agent), registration_time(agent) * 1000
+        alone, among = [], []
+        for _ in range(5):  # in turns, so that both had the same machine
+            alone.append(registration_time(empty))
+            among.append(registration_time(agent))
+        yield size, megabytes(agent), min(among) * 1000, min(alone) * 1000
 
 
-def registration_time(agent: AgentProcess, count: int = 300) -> float:
+def registration_time(agent: AgentProcess, count: int = 100) -> float:
     """The median time of a registration that changes something, in seconds."""
     times = []
     with closing(http.client.HTTPConnection("127.0.0.1", agent.http_port)) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,16 @@ def test_a_restart_keeps_what_was_registered(kept: AgentProcess) -> None:
     assert status_of(kept, "ttl") == ("passing", "fine")
     assert {row["ServiceID"] for row in kept.get("/v1/catalog/service/web")} == {"web"}
     assert set(kept.get("/v1/catalog/services")) == {"consul", "web"}
+
+
+def test_a_restart_takes_no_healthy_service_out_of_use(kept: AgentProcess) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check = {"CheckID": "tcp", "TCP": "127.0.0.1:%d" % server.getsockname()[1], "Interval": "10m"}
+        kept.put("/v1/agent/service/register", {"Name": "web", "Port": 80, "Check": {**check, "Status": "passing"}})
+        assert len(kept.get("/v1/health/service/web?passing")) == 1
+        kept.kill()
+        kept.start()
+        assert len(kept.get("/v1/health/service/web?passing")) == 1
 
 
 def test_a_registration_that_was_answered_survives_a_power_cut(kept: AgentProcess) -> None:
