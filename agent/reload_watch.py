@@ -39,14 +39,13 @@ def watched(config: Config) -> set[str]:
     return {*config.origin.files, *parse_flags(config.origin.argv, Problems()).paths}
 
 
-def start(control: AgentControl, stack: AsyncExitStack) -> None:
-    """Watch the files until the stack is closed."""
-    task = asyncio.get_running_loop().create_task(_watch(control))
+def start(control: AgentControl, known: dict[str, Stamp | None], stack: AsyncExitStack) -> None:
+    """Watch the files until the stack is closed; `known` is how they were before the agent started."""
+    task = asyncio.get_running_loop().create_task(_watch(control, known))
     stack.callback(task.cancel)
 
 
-async def _watch(control: AgentControl) -> None:
-    known = stamps(watched(control.config))
+async def _watch(control: AgentControl, known: dict[str, Stamp | None]) -> None:
     while True:
         await asyncio.sleep(EVERY)
         current = stamps(watched(control.config))

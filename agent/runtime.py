@@ -59,10 +59,11 @@ async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    files = reload_watch.stamps(reload_watch.watched(config))
     async with AsyncExitStack() as stack:
         control = await start(config, stack, stop.set)
         if config.auto_reload_config:
-            reload_watch.start(control, stack)
+            reload_watch.start(control, files, stack)
         loop.add_signal_handler(signal.SIGHUP, _reload_soon, control)
         log.info("agent runs: node=%s datacenter=%s", config.node_name, config.datacenter)
         await stop.wait()

@@ -142,7 +142,8 @@ def test_a_restart_keeps_what_was_registered(kept: AgentProcess) -> None:
 
 def test_a_restart_takes_no_healthy_service_out_of_use(kept: AgentProcess) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        check = {"CheckID": "tcp", "TCP": "127.0.0.1:%d" % server.getsockname()[1], "Interval": "10m"}
+        port = server.getsockname()[1]
+        check = {"CheckID": "tcp", "TCP": f"127.0.0.1:{port}", "Interval": "10m"}
         kept.put("/v1/agent/service/register", {"Name": "web", "Port": 80, "Check": {**check, "Status": "passing"}})
         assert len(kept.get("/v1/health/service/web?passing")) == 1
         kept.kill()
