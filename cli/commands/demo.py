@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from pyconsul.cli.command import Command
@@ -20,6 +21,8 @@ def demo(context: Context) -> int:
     from pyconsul.cli.demo.world import World
 
     ensure_haproxy(context.note)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too, leaves nothing behind
+        signal.signal(number, signal.default_int_handler)
     with World() as world:
         if context.tty and not context.args.switch("once"):
             _live(world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -49,7 +50,8 @@ def test_the_tour_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_on_a_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["ctrl-c", "terminal closed"])
+def test_an_end_on_a_terminal_leaves_nothing_behind(tmp_path: Path, end: str) -> None:
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover
         os.environ.update(TMPDIR=str(tmp_path), TERM="xterm-256color", COLUMNS="120", LINES="40")
@@ -60,16 +62,20 @@ def test_ctrl_c_on_a_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
         shown += os.read(terminal, 65536).decode(errors="replace")
     assert "requests go through HAProxy to all three" in shown
     assert "last change of haproxy.cfg" in shown
-    os.write(terminal, b"\x03")
+    if end == "ctrl-c":
+        os.write(terminal, b"\x03")
+    else:
+        os.close(terminal)
     ended = 0
     while not ended and time.monotonic() < deadline:
-        try:
+        with contextlib.suppress(OSError):
             os.read(terminal, 65536)
-        except OSError:
-            ended, status = os.waitpid(pid, 0)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.05)
     if not ended:
         os.kill(pid, signal.SIGKILL)
     assert ended == pid
-    assert os.waitstatus_to_exitcode(status) == 0
+    if end == "ctrl-c":
+        assert os.waitstatus_to_exitcode(status) == 0
     assert leftovers(str(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
