@@ -25,6 +25,9 @@ from rich.table import Table
 from support.agent_process import PROGRAM, AgentProcess, free_ports, running_agent
 
 from bench import load, scale
+from bench.acl_rows import kv_read_with_a_token
+from bench.dns_rows import dns_cached, dns_churn, dns_cold, dns_without_loss
+from bench.rows import Row, register_web, row
 from bench.watchers import wake_watchers
 
 PUT = """
@@ -41,19 +44,6 @@ request = function()
   return wrk.format(nil, "/v1/agent/service/register", nil, '{"Name": "s' .. (n % 2000) .. '", "Port": 80}')
 end
 """
-Row = tuple[str, float, float, str, float, float]  # name, measured, reference, unit, ratio, what Consul gets
-
-
-def register_web(agent: AgentProcess, instances: int = 50) -> None:
-    for number in range(instances):
-        service = {"ID": f"web-{number}", "Service": "web", "Port": 8000 + number, "Tags": ["v1"]}
-        check = {"CheckID": f"web-{number}", "Name": "alive", "Status": "passing", "ServiceID": f"web-{number}"}
-        node = {"Node": f"node-{number}", "Address": f"10.0.0.{number + 1}"}
-        agent.put("/v1/catalog/register", {**node, "Service": service, "Check": check})
-
-
-def row(name: str, measured: float, reference: float, unit: str, consul: float, inverse: bool = False) -> Row:
-    return name, measured, reference, unit, reference / measured if inverse else measured / reference, consul
 
 
 def kv_read() -> Iterator[Row]:
@@ -91,37 +81,6 @@ def registration() -> Iterator[Row]:
     with running_agent() as agent, load.reference_http(free_ports(1)[0], 4) as url:
         measured = load.wrk(f"http://{agent.address}/", 32, REGISTER)
         yield row("service registration, 2,000 services", measured, load.wrk(url), "req/s", 0)
-
-
-def dns() -> Iterator[Row]:
-    import dns.message
-    import dns.query
-
-    with running_agent() as agent:
-        register_web(agent)
-        for kind, consul in (("SRV", 0.026), ("A", 0.06)):
-            question = f"web.service.consul {kind}"
-            query = dns.message.make_query(*question.split(), use_edns=0, payload=4096)
-            answer = dns.query.udp(query, "127.0.0.1", port=agent.dns_port, timeout=5)
-            port = free_ports(1)[0]
-            with load.reference_udp(port, answer.to_wire()):
-                reference = load.dnsperf(port, [question])
-            measured = load.dnsperf(agent.dns_port, [question])
-            yield row(f"DNS {kind} of 50 instances", measured, reference, "q/s", consul)
-
-
-def dns_without_loss() -> Iterator[Row]:
-    """Ten seconds at full rate; a lost answer is an error."""
-    with running_agent() as agent:
-        register_web(agent)
-        questions = [
-            "web.service.consul SRV",
-            "web.service.consul A",
-            "node-7.node.consul A",
-            "nothing.service.consul A",
-        ]
-        measured = load.dnsperf(agent.dns_port, questions, seconds=10)
-        yield row("DNS, four questions for 10 s, none lost", measured, measured, "q/s", 0)
 
 
 def idle_watchers() -> Iterator[Row]:
@@ -185,7 +144,8 @@ def memory() -> Iterator[Row]:
 
 
 ALL: tuple[Callable[[], Iterator[Row]], ...] = (
-    kv_read, health, durable_write, registration, dns, dns_without_loss, watchers, idle_watchers, growth, command, memory,
+    kv_read, kv_read_with_a_token, health, durable_write, registration, dns_cached, dns_churn, dns_cold,
+    dns_without_loss, watchers, idle_watchers, growth, command, memory,
 )  # fmt: skip
 
 

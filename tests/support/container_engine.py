@@ -1,0 +1,138 @@
+"""A container engine of its own (`dockerd`), for as long as a test needs it: no network, nothing outside its folder.
+
+It runs with its own process and mount namespaces, so that ending it ends everything it started and unmounts everything
+it mounted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+START = 20  # seconds an engine gets to answer
+PATIENCE = 30.0  # seconds for one request
+IMAGE = "small:1"
+PROGRAMS = ("dockerd", "containerd", "runc", "unshare")
+# What the engine keeps outside the folders it is given goes to memory, and away with its mount namespace.
+START_SCRIPT = 'for d in /run /opt; do [ ! -d $d ] || mount -t tmpfs none $d || exit; done; exec dockerd "$@"'
+
+
+class NoEngine(Exception):
+    """An engine cannot run here; the text says why."""
+
+
+class ContainerEngine:
+    """A running engine with one image: a busybox, with all its programs in /bin."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "s"
+        self.host = f"unix://{self.socket}"
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Status and body of one request; a body that is not bytes is sent as JSON."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
+        connection = http.client.HTTPConnection("engine", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.settimeout(PATIENCE)
+            connection.sock.connect(str(self.socket))
+            connection.request(method, path, data, {"Content-Type": kind})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def done(self, method: str, path: str, body: Any = None) -> bytes:
+        """The body of a request that succeeds."""
+        status, data = self.request(method, path, body)
+        if status >= 300:
+            raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")
+        return data
+
+    def run(self, name: str, shared: Path | None = None) -> None:
+        """Start a container that sleeps, without a network; `shared` is a folder that it sees as /shared."""
+        host = {"NetworkMode": "none", "Init": False, "Binds": [f"{shared}:/shared:ro"] if shared else []}
+        body = {"Image": IMAGE, "Cmd": ["/bin/sleep", "100000"], "StopSignal": "SIGKILL", "HostConfig": host}
+        self.done("POST", f"/containers/create?name={name}", body)
+        self.done("POST", f"/containers/{name}/start")
+
+    def remove(self, name: str) -> None:
+        """End a container, and forget it."""
+        self.done("DELETE", f"/containers/{name}?force=1")
+
+    def clear(self) -> None:
+        """End and forget all containers."""
+        for container in json.loads(self.done("GET", "/containers/json?all=1")):
+            self.remove(container["Id"])
+
+
+@contextlib.contextmanager
+def running_engine() -> Iterator[ContainerEngine]:
+    """An engine for as long as the block runs.  Raises NoEngine."""
+    if os.geteuid() != 0:
+        raise NoEngine("only root can run dockerd")
+    if missing := [program for program in (*PROGRAMS, "busybox") if shutil.which(program) is None]:
+        raise NoEngine(f"not installed: {', '.join(missing)}")
+    with tempfile.TemporaryDirectory(prefix="engine-") as name:
+        engine = ContainerEngine(Path(name))
+        process = _started(engine)
+        try:
+            _wait(engine, process)
+            _make_image(engine)
+            yield engine
+            engine.clear()
+        finally:
+            process.kill()  # its namespaces end with it, and what is in them
+            process.wait(PATIENCE)
+
+
+def _started(engine: ContainerEngine) -> subprocess.Popen[bytes]:
+    folder = engine.folder
+    namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    options = ["--iptables=false", "--bridge=none", "--storage-driver=vfs", "--host", engine.host]
+    places = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/run", "--pidfile", f"{folder}/pid"]
+    with (folder / "log").open("wb") as log:
+        command = [*namespaces, "sh", "-c", START_SCRIPT, "dockerd", *options, *places]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def _wait(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if engine.request("GET", "/_ping")[0] == 200:
+                return
+        time.sleep(0.05)
+    last = (engine.folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
+    raise NoEngine(f"dockerd does not come up here: {' '.join(last)}")
+
+
+def _make_image(engine: ContainerEngine) -> None:
+    program = shutil.which("busybox")
+    if program is None:
+        raise NoEngine("not installed: busybox")
+    names = subprocess.run([program, "--list"], capture_output=True, text=True, check=True, timeout=PATIENCE)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(os.path.realpath(program), "bin/busybox")
+        for name in names.stdout.split():
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            if name != "busybox":
+                tar.addfile(link)
+    image, _, tag = IMAGE.partition(":")
+    engine.done("POST", f"/images/create?fromSrc=-&repo={image}&tag={tag}", packed.getvalue())
