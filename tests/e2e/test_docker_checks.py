@@ -125,13 +125,15 @@ def test_the_status_is_that_of_the_end_of_a_program_that_closed_its_output(
     expect(agent, "quiet", "warning", "then\n")
 
 
-@pytest.mark.parametrize("script", ["sleep 100", "while :; do echo again; sleep 0.1; done"])
+@pytest.mark.parametrize(
+    ("script", "output"), [("sleep 100", ""), ("echo begun; while :; do usleep 100000; echo >/dev/null; done", "\n\nbegun\n")]
+)
 def test_a_program_that_does_not_end_is_given_up(
-    agent: AgentProcess, container: Callable[..., None], script: str
+    agent: AgentProcess, container: Callable[..., None], script: str, output: str
 ) -> None:
     container("endless", None)
-    register(agent, "endless", "endless", script, Timeout="2s", Interval="1s")
-    expect(agent, "endless", "critical", "Timed out (2s) running check")
+    register(agent, "endless", "endless", script, Timeout="2s")
+    expect(agent, "endless", "critical", "Timed out (2s) running check" + output)
     agent.put("/v1/agent/service/deregister/endless")
 
 

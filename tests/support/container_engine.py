@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tarfile
@@ -24,6 +25,7 @@ from typing import Any
 START = 20  # seconds an engine gets to answer
 PATIENCE = 30.0  # seconds for one request
 IMAGE = "small:1"
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 PROGRAMS = ("dockerd", "containerd", "runc", "unshare")
 # What the engine keeps outside the folders it is given goes to memory, and away with its mount namespace.
 START_SCRIPT = 'for d in /run /opt; do [ ! -d $d ] || mount -t tmpfs none $d || exit; done; exec dockerd "$@"'
@@ -96,18 +98,31 @@ def running_engine() -> Iterator[ContainerEngine]:
             yield engine
             engine.clear()
         finally:
-            process.kill()  # its namespaces end with it, and what is in them
-            process.wait(PATIENCE)
+            _end(engine, process)
 
 
 def _started(engine: ContainerEngine) -> subprocess.Popen[bytes]:
     folder = engine.folder
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    options = ["--iptables=false", "--bridge=none", "--storage-driver=vfs", "--host", engine.host]
+    options = ["--cgroup-parent", f"/{folder.name}", "--iptables=false", "--bridge=none", "--storage-driver=vfs", "--host", engine.host]
     places = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/run", "--pidfile", f"{folder}/pid"]
     with (folder / "log").open("wb") as log:
         command = [*namespaces, "sh", "-c", START_SCRIPT, "dockerd", *options, *places]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def _end(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:
+    """End the engine: its namespaces end with it, and what is in them."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)  # `unshare` then ends by itself
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(PATIENCE)
+    for group in (path for pattern in ("", "*/") for path in CONTROL_GROUPS.glob(pattern + engine.folder.name)):
+        group.rmdir()
 
 
 def _wait(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:

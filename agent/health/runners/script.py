@@ -50,7 +50,7 @@ async def run_script(definition: CheckDefinition, agent_limit: int = DEFAULT_OUT
     if isinstance(code, str):
         return Result(CRITICAL, code)
     if code is None:
-        return Result(CRITICAL, _timed_out(allowed, tail))
+        return Result(CRITICAL, timed_out(allowed, tail))
     return Result(status_of_exit(code), tail.captured())
 
 
@@ -103,7 +103,8 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _timed_out(allowed: float, tail: Tail) -> str:
+def timed_out(allowed: float, tail: Tail) -> str:
+    """What to show of a run that took longer than `allowed` seconds."""
     text = f"Timed out ({format_duration(round(allowed * SECOND))}) running check"
     return f"{text}\n\n{tail.captured()}" if tail.total else text
 
