@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from pyconsul.cli.duration import parse_duration as parse_go_duration
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_WHOLE = re.compile(rf"[+-]?(?:{_PART.pattern})+")
 #: A bare number of at least this many units can only be meant as nanoseconds (a millisecond).
 _NANOSECONDS_FROM = 1_000_000
 
@@ -20,13 +17,7 @@ def parse_duration(value: str | int | float) -> float:
         raise ValueError(f"invalid duration {value!r}: use a number with a unit, such as 500ms, 10s or 1h30m")
     if isinstance(value, int | float):
         return value * 1e-9 if abs(value) >= _NANOSECONDS_FROM else float(value)
-    text = value.strip()
-    if text == "0":
-        return 0.0
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(f"invalid duration {value!r}: use a number with a unit, such as 500ms, 10s or 1h30m")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    return -seconds if text.startswith("-") else seconds
+    return parse_go_duration(value.strip())
 
 
 def parse_wait(value: str) -> tuple[float, float]:

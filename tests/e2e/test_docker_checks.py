@@ -40,7 +40,7 @@ def engine() -> Iterator[ContainerEngine]:
 
 @pytest.fixture(scope="module")
 def agent(engine: ContainerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
-    process = AgentProcess(tmp_path_factory.mktemp("agent"))
+    process = AgentProcess(tmp_path_factory.mktemp("agent"), check_update_interval="0s")
     process.argv.append("-enable-script-checks")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", engine.host)
@@ -60,9 +60,11 @@ def shared(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def container(engine: ContainerEngine) -> Iterator[Callable[[str, Path | None], None]]:
-    """Starts containers; what is left of them goes with the test."""
+def container(engine: ContainerEngine, agent: AgentProcess) -> Iterator[Callable[[str, Path | None], None]]:
+    """Starts containers; what is left of them goes with the test, and so do the agent's services."""
     yield engine.run
+    for name in agent.get("/v1/agent/services"):
+        agent.put(f"/v1/agent/service/deregister/{name}")
     engine.clear()
 
 
@@ -134,7 +136,6 @@ def test_a_program_that_does_not_end_is_given_up(
     container("endless", None)
     register(agent, "endless", "endless", script, Timeout="2s")
     expect(agent, "endless", "critical", "Timed out (2s) running check" + output)
-    agent.put("/v1/agent/service/deregister/endless")
 
 
 def test_a_program_that_is_not_there(agent: AgentProcess, container: Callable[..., None]) -> None:

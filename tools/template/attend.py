@@ -10,10 +10,10 @@ from contextlib import suppress
 from signal import Signals
 from typing import Any
 
+from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.template.evaluate import TemplateError
-from pyconsul.tools.template.exits import Exit
 from pyconsul.tools.template.plan import Plan, load, make_client, make_plan, make_runner
 from pyconsul.tools.template.runner import Runner
 from pyconsul.tools.template.spec import SpecError

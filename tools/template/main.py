@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import Call, Settings, UsageError, parse_flags, render_help
-from pyconsul.tools.template.exits import Exit
 from pyconsul.tools.template.options import OPTIONS
 
 _USAGE = """Usage: pyconsul-template [options]
