@@ -128,7 +128,8 @@ def test_the_status_is_that_of_the_end_of_a_program_that_closed_its_output(
 
 
 @pytest.mark.parametrize(
-    ("script", "output"), [("sleep 100", ""), ("echo begun; while :; do usleep 100000; echo >/dev/null; done", "\n\nbegun\n")]
+    ("script", "output"),
+    [("sleep 100", ""), ("echo begun; while :; do usleep 100000; echo >/dev/null; done", "\n\nbegun\n")],
 )
 def test_a_program_that_does_not_end_is_given_up(
     agent: AgentProcess, container: Callable[..., None], script: str, output: str

@@ -104,7 +104,15 @@ def running_engine() -> Iterator[ContainerEngine]:
 def _started(engine: ContainerEngine) -> subprocess.Popen[bytes]:
     folder = engine.folder
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    options = ["--cgroup-parent", f"/{folder.name}", "--iptables=false", "--bridge=none", "--storage-driver=vfs", "--host", engine.host]
+    options = [
+        "--cgroup-parent",
+        f"/{folder.name}",
+        "--iptables=false",
+        "--bridge=none",
+        "--storage-driver=vfs",
+        "--host",
+        engine.host,
+    ]
     places = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/run", "--pidfile", f"{folder}/pid"]
     with (folder / "log").open("wb") as log:
         command = [*namespaces, "sh", "-c", START_SCRIPT, "dockerd", *options, *places]

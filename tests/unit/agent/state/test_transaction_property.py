@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import event, given, settings
@@ -111,38 +111,42 @@ def state(store: Store) -> dict[str, Any]:
 
 
 class Wakes:
-    """Counts who is woken, of all that is watched; each listener has to be set up again."""
+    """Counts how often a watcher of everything is woken."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.count = store, 0
-        self.watch()
-
-    def watch(self) -> None:
-        self.listener: Callable[[], None] = self._woken
-        self.store.watches.add(self.listener, (), ("",))
+        self.store.watches.add(self._woken, (), ("",))
 
     def _woken(self) -> None:
         self.count += 1
+        self.store.watches.add(self._woken, (), ("",))  # who was woken is forgotten
 
     def taken(self) -> int:
-        """How often somebody was woken since the last time."""
+        """How often it was since the last time."""
         count, self.count = self.count, 0
-        self.watch()
         return count
 
 
-def one_by_one(store: Store, operations: Sequence[Operation]) -> tuple[transaction.Rows, list[tuple[int, str]], Draft]:
-    """What each operation, as a transaction of its own, finds after those before it; and what they leave."""
-    draft = Draft(store)
-    draft.begin(store.index + 1, NOW)
+def copy(store: Store) -> Store:
+    """Another store with the same rows."""
+    return Store([(schema.name, row) for schema in ALL for row in store[schema]], store.index)
+
+
+def one_by_one(store: Store, operations: Sequence[Operation]) -> tuple[transaction.Rows, tuple[int, str] | None, bool]:
+    """Install each operation alone, all at the next index, up to one that fails: what they find, the failure, any change?"""
+    index, changed = store.index + 1, False
     rows: transaction.Rows = []
-    errors: list[tuple[int, str]] = []
     for position, operation in enumerate(operations):
+        draft = Draft(store)
+        draft.begin(index, NOW)
         try:
             rows += transaction.apply(draft, [operation])
         except Failed as error:
-            errors += [(position, what) for _, what in error.errors]
-    return rows, errors, draft
+            return rows, (position, error.errors[0][1]), changed
+        if changeset := draft.finish():
+            store.install(changeset)
+            changed = True
+    return rows, None, changed
 
 
 @given(TRANSACTIONS)
@@ -151,28 +155,34 @@ def test_all_or_nothing(transactions: list[list[Operation]]) -> None:
     asyncio.run(hold(transactions))
 
 
+async def committed(writer: Writer, operations: list[Operation]) -> transaction.Rows | Failed:
+    """What a transaction finds, or how it fails."""
+    try:
+        return await writer.commit(lambda draft: transaction.apply(draft, operations))
+    except Failed as error:
+        return error
+
+
 async def hold(transactions: list[list[Operation]]) -> None:
     store, model = written(), written()
     writer, wakes = Writer(store, MemoryEngine(), lambda: NOW), Wakes(store)
     for operations in transactions:
         before = state(store)
-        rows, errors, draft = one_by_one(model, operations)
-        try:
-            found = await writer.commit(lambda pending, ops=tuple(operations): transaction.apply(pending, ops))
-        except Failed as error:
+        alone = one_by_one(copy(store), operations)
+        outcome = await committed(writer, operations)
+        if isinstance(outcome, Failed):
             event("failed")
-            assert error.errors == errors
+            assert outcome.errors[0] == alone[1]
             assert state(store) == before
             assert wakes.taken() == 0
             continue
         event("succeeded")
-        assert errors == []
-        assert found == rows
-        changeset = draft.finish()
-        if changeset:
-            model.install(changeset)
+        assert one_by_one(model, operations) == alone
+        rows, failure, changed = alone
+        assert failure is None
+        assert outcome == rows
         assert state(store) == state(model)
-        assert wakes.taken() == bool(changeset)
+        assert wakes.taken() == changed
         if transaction.reads_only(operations):
             assert state(store) == before
 
@@ -189,10 +199,8 @@ async def hold_together(transactions: list[list[Operation]]) -> None:
     one, many = Writer(apart, MemoryEngine(), lambda: NOW), Writer(together, MemoryEngine(), lambda: NOW)
 
     async def run(writer: Writer, operations: list[Operation]) -> object:
-        try:
-            return await writer.commit(lambda draft: transaction.apply(draft, operations))
-        except Failed as error:
-            return error.errors
+        outcome = await committed(writer, operations)
+        return outcome.errors if isinstance(outcome, Failed) else outcome
 
     answers = [await run(one, operations) for operations in transactions]
     assert await asyncio.gather(*(run(many, operations) for operations in transactions)) == answers

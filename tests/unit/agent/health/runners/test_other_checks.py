@@ -197,6 +197,7 @@ class Engine:
     def __init__(self, code: int) -> None:
         self.code = code
         self.commands: list[bytes] = []
+        self.looks = 0
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
@@ -215,9 +216,10 @@ class Engine:
             case "/containers/paused/exec":
                 return 409, b""
             case "/exec/e1/start":
-                return 200, b"from inside"
+                return 200, b"\1\0\0\0\0\0\0\5from \2\0\0\0\0\0\0\6inside"
             case "/exec/e1/json":
-                return 200, f'{{"ExitCode": {self.code}}}'.encode()
+                self.looks += 1  # at the first one, its output has ended, but the program has not yet
+                return 200, f'{{"ExitCode": {self.code if self.looks > 1 else "null"}}}'.encode()
         return 404, b""
 
 
