@@ -5,17 +5,15 @@ Exit status: the program's own; 255 when a signal killed it; otherwise see `Exit
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
 from pyconsul.tools.envconsul.plan import Plan, make_plan
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.pidfile import pid_file
 from pyconsul.tools.settings import Call, UsageError, parse_flags, render_help
 
 _USAGE = """Usage: pyenvconsul [options] program [argument …]
@@ -56,7 +54,7 @@ def _run(call: Call, plan: Plan) -> int:
 
     rng = random.Random()
     try:
-        with _pid_file(plan.settings["pid_file"]):
+        with pid_file(plan.settings["pid_file"]):
             return asyncio.run(show(plan, rng) if plan.settings["print"] else attend(call, plan, rng))
     except (ConsulError, SpawnError, OverdueError) as error:
         return _fail(str(error), Exit.RUN)
@@ -64,21 +62,6 @@ def _run(call: Call, plan: Plan) -> int:
         return _fail(str(error), Exit.CONFIG)
     except KeyboardInterrupt:  # before SIGINT was caught
         return Exit.INTERRUPT
-
-
-@contextlib.contextmanager
-def _pid_file(path: str) -> Iterator[None]:
-    if not path:
-        yield
-        return
-    try:
-        Path(path).write_text(f"{os.getpid()}\n")
-    except OSError as error:
-        raise ConfigError(f"cannot write the PID file: {error}") from error
-    try:
-        yield
-    finally:
-        Path(path).unlink(missing_ok=True)
 
 
 def _fail(text: str, status: Exit) -> int:

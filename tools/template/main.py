@@ -6,13 +6,12 @@ Exit status: see `Exit`; with a child process, the child's own.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.pidfile import pid_file
 from pyconsul.tools.settings import Call, Settings, UsageError, parse_flags, render_help
 from pyconsul.tools.template.options import OPTIONS
 
@@ -54,7 +53,7 @@ def _start(call: Call) -> int:
 
     try:
         settings = load(call)
-        with _pid_file(settings["pid_file"]):
+        with pid_file(settings["pid_file"]):
             return _run(call, settings)
     except ConfigError as error:
         return _fail(str(error), Exit.CONFIG)
@@ -80,21 +79,6 @@ def _allow_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))
-
-
-@contextlib.contextmanager
-def _pid_file(path: str) -> Iterator[None]:
-    if not path:
-        yield
-        return
-    try:
-        Path(path).write_text(f"{os.getpid()}\n")
-    except OSError as error:
-        raise ConfigError(f"cannot write the PID file: {error}") from error
-    try:
-        yield
-    finally:
-        Path(path).unlink(missing_ok=True)
 
 
 def _fail(text: str, status: Exit) -> int:

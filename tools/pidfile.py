@@ -1,0 +1,26 @@
+"""The file that holds a tool's process ID while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyconsul.tools.hclfile import ConfigError
+
+
+@contextlib.contextmanager
+def pid_file(path: str) -> Iterator[None]:
+    """Keep the file for as long as the block runs; no path, no file.  Raises ConfigError when it cannot be written."""
+    if not path:
+        yield
+        return
+    try:
+        Path(path).write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise ConfigError(f"cannot write the PID file: {error}") from error
+    try:
+        yield
+    finally:
+        Path(path).unlink(missing_ok=True)
