@@ -68,7 +68,7 @@ def _no_command(name: str, rest: list[str]) -> int:
         from pyconsul.cli.suggest import nearest
 
         prefix = f"{name} " if name else ""
-        known = [path[len(prefix) :] for path in (*COMMANDS, *GROUPS) if path.startswith(prefix)]
+        known = [path[len(prefix) :] for path in ("agent", *COMMANDS, *GROUPS) if path.startswith(prefix)]
         _error(f"unknown command: {prefix}{rest[0]}" + nearest(rest[0], known) + "\n")
     _show(sys.stderr, group_help(name))
     return int(Status.FAILURE if name else Status.UNKNOWN_COMMAND)
