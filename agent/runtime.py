@@ -22,6 +22,7 @@ from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.history import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.events import Events
@@ -108,6 +109,7 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
         config, store, store.watches, writer.commit, writer.replace, sessions, agent, tokens, control, events
     )
     context.acl = acl
+    context.kv_history = engine.kv_history
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
     await server.start()
@@ -126,13 +128,14 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
 
 
 def _engine(config: Config) -> Engine:
+    history = Retention(config.kv_history_versions, config.kv_history_age, config.kv_history_size)
     if config.dev_mode:
-        return MemoryEngine()
+        return MemoryEngine(history)
     if not config.data_dir:
         raise StartError(
             "nothing says where to keep the data: give -data-dir FOLDER, or -dev to keep it in memory only"
         )
-    return EmbeddedEngine(Path(config.data_dir) / "state.db", ALL)
+    return EmbeddedEngine(Path(config.data_dir) / "state.db", ALL, history)
 
 
 def _http_sockets(config: Config) -> list[socket.socket]:

@@ -9,7 +9,7 @@ The API: https://developer.hashicorp.com/consul/api-docs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyconsul.cli.address import Endpoint, endpoint, token
@@ -60,6 +60,16 @@ class Response:
         return self
 
 
+class Upload:
+    """A body that is sent in pieces: how many octets there are, and the pieces, from the beginning at each call."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self, size: int, pieces: Callable[[], Iterable[bytes]]) -> None:
+        self.size = size
+        self.pieces = pieces
+
+
 class Client:
     """Asks one agent, over one connection that is kept open; not to be shared by threads: each has its `copy()`."""
 
@@ -102,14 +112,19 @@ class Client:
         method: str,
         path: str,
         query: Query | None = None,
-        body: bytes = b"",
+        body: bytes | Upload = b"",
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        again: bool = True,
     ) -> Response:
-        """Any request; redirects of the agent are followed. Raises Unreachable, never for a status."""
+        """Any request; redirects of the agent are followed. Raises Unreachable, never for a status.
+
+        A kept connection may turn out to have been closed by the agent: the request is sent once more, over a new one.
+        Without `again` it is not, and Dropped is raised: the agent may have been restarted.
+        """
         for _ in range(5):
-            answer, pieces = self.stream(method, path, query, body, headers=headers, timeout=timeout)
+            answer, pieces = self.stream(method, path, query, body, headers=headers, timeout=timeout, again=again)
             response = Response(answer.status, answer.headers, b"".join(pieces))
             if response.status not in _REDIRECTS or "location" not in response.headers:
                 break
@@ -121,17 +136,22 @@ class Client:
         method: str,
         path: str,
         query: Query | None = None,
-        body: bytes = b"",
+        body: bytes | Upload = b"",
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        again: bool = True,
     ) -> tuple[Response, Iterator[bytes]]:
         """Like `request`, with the body in pieces as they come; the Response's own body is empty."""
-        message = self._message(method, path, query or {}, body, headers or {})
+        small, upload = (b"", body) if isinstance(body, Upload) else (body, None)
+        size = upload.size if upload else len(small)
+        message = self._head(method, path, query or {}, size, headers or {}) + small
         try:
-            answer = self._connection.start(message, timeout)
+            answer = self._connection.start(message, timeout, upload.pieces() if upload else ())
         except Dropped:
-            answer = self._connection.start(message, timeout)
+            if not again:
+                raise
+            answer = self._connection.start(message, timeout, upload.pieces() if upload else ())
         return Response(answer.status, answer.headers, b""), self._connection.body()
 
     def get(self, path: str, query: Query | None = None) -> Any:
@@ -147,7 +167,7 @@ class Client:
         """DELETE. Raises as `get`."""
         self.request("DELETE", path, query).checked()
 
-    def _message(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> bytes:
+    def _head(self, method: str, path: str, query: Query, size: int, headers: Mapping[str, str]) -> bytes:
         host = self.endpoint.host or "localhost"
         lines = {
             "Host": f"[{host}]:{self.endpoint.port}" if ":" in host else f"{host}:{self.endpoint.port}",
@@ -155,13 +175,13 @@ class Client:
             **self._headers,
             **headers,
         }
-        if body or method not in ("GET", "HEAD"):
-            lines["Content-Length"] = str(len(body))
+        if size or method not in ("GET", "HEAD"):
+            lines["Content-Length"] = str(size)
         if any("\r" in value or "\n" in value for value in lines.values()):
             raise UsageError("the token or another header holds a line break")
         target = self._target(path, query)
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape") + body
+        return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape")
 
     def _target(self, path: str, query: Query) -> str:
         if "?" in path:  # the agent's redirect: it holds the query already

@@ -6,7 +6,7 @@ http.client would double the time a one-shot command takes to start; ssl is impo
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from httptools.parser.parser import HttpResponseParser  # the package itself would bring the URL parser along
@@ -71,8 +71,8 @@ class Connection:
         self._socket: socket.socket | None = None
         self._answer = Answer()
 
-    def start(self, request: bytes, timeout: float | None) -> Answer:
-        """Send a request and receive the answer's status and headers.
+    def start(self, request: bytes, timeout: float | None, more: Iterable[bytes] = ()) -> Answer:
+        """Send a request, with `more` of its body in pieces, and receive the answer's status and headers.
 
         `timeout` is in seconds, between two pieces of the answer. Raises Unreachable, and Dropped.
         """
@@ -83,6 +83,11 @@ class Connection:
         try:
             sock.settimeout(timeout)
             sock.sendall(request)
+            try:
+                for piece in more:
+                    sock.sendall(piece)
+            except ConnectionError:
+                pass  # who refuses a long body answers and closes before it was sent
             while not self._answer.started:
                 self._receive(sock)
         except OSError as error:

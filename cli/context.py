@@ -34,6 +34,15 @@ class Context:
             self._client = Client.from_environ(self.args, self.environ)
         return self._client
 
+    def renew_client(self) -> None:
+        """Read token and certificates again; nothing changes when they cannot be read. Raises CliError."""
+        from pyconsul.cli.client import Client
+
+        renewed = Client.from_environ(self.args, self.environ)
+        if self._client is not None:
+            self._client.close()
+        self._client = renewed
+
     def out(self, line: str | bytes) -> None:
         """A line on standard output."""
         self.stdout.write(_octets(line) + b"\n")

@@ -30,6 +30,14 @@ class Change:
         self.flags = flags
         self.index = index
 
+    def document(self) -> dict[str, Any]:
+        """For programs: what is to be done with which key, and the value and flags it is to have."""
+        from binascii import b2a_base64
+
+        action = {"+": "create", "~": "change", "-": "delete"}[self.kind]
+        value = None if self.kind == "-" else b2a_base64(self.new, newline=False).decode()
+        return {"Action": action, "Key": self.key, "Flags": self.flags, "Value": value, "ModifyIndex": self.index}
+
     def operation(self) -> dict[str, Any]:
         """Its part of a transaction; it fails when somebody else was there since."""
         from binascii import b2a_base64

@@ -36,6 +36,50 @@ def document(context: Context, data: Any) -> bool:
     return True
 
 
+def confirm(context: Context, line: str | bytes, data: dict[str, Any]) -> None:
+    """Print that something was done: a line for people, or its data as JSON or YAML if that is wanted."""
+    if not document(context, data):
+        context.out(line)
+
+
+class Report:
+    """Several things that are done one after the other: lines for people as they come, or one list in the end.
+
+    The list is printed when an error ends the work, too, with what was done before it.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._wanted = check_format(context)
+        self._done: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        document(self._context, self._done)
+
+    def add(self, line: str | bytes, data: dict[str, Any]) -> None:
+        """One more is done."""
+        if self._wanted == "table":
+            self._context.out(line)
+        else:
+            self._done.append(data)
+
+
+def streamed(context: Context, line: str | bytes, data: Any) -> None:
+    """One of many that come without an end: a line for people, a line of JSON, or a document of YAML."""
+    wanted = check_format(context)
+    if wanted == "yaml":
+        line = "---\n" + as_yaml(data).rstrip("\n")
+    elif wanted == "json":
+        import json
+
+        line = json.dumps(data, ensure_ascii=False)
+    context.out(line)
+    context.stdout.flush()
+
+
 def as_json(data: Any) -> str:
     """JSON with an indent of four, as Consul's commands print it."""
     import json
@@ -50,10 +94,30 @@ def as_yaml(data: Any) -> str:
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
+def rows_of(data: Any) -> tuple[list[str], list[list[str]]]:
+    """Any answer of the API as headers and rows: a row for each object of a list, or for each field of an object."""
+    if isinstance(data, list) and data and all(isinstance(one, dict) for one in data):
+        headers = [*dict.fromkeys(name for one in data for name in one)]
+        return headers, [[_cell(one.get(name)) for name in headers] for one in data]
+    if isinstance(data, list):
+        return ["Value"], [[_cell(one)] for one in data]
+    if isinstance(data, dict):
+        return ["Name", "Value"], [[name, _cell(value)] for name, value in data.items()]
+    return ["Value"], [[_cell(data)]] if data is not None else []
+
+
+def _cell(value: Any) -> str:
+    import json
+
+    if value in (None, "", [], {}):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows below headers. On a terminal the headers stand out, and long cells wrap."""
     cells = [[str(cell) for cell in row] for row in rows]
-    if context.tty and context.environ.get("TERM") != "dumb":
+    if context.tty and context.environ.get("TERM") != "dumb":  # as terminal.on_terminal, without its import
         _terminal_table(context, headers, cells)
         return
     for line in columns([list(headers), *cells] if headers else cells):
@@ -70,24 +134,19 @@ def columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
 
 
 def _terminal_table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    import io
-
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    context.stdout.flush()
-    stream = io.TextIOWrapper(context.stdout, encoding="utf-8", errors="surrogateescape", write_through=True)
-    try:
-        shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-        for header in headers:
-            shown.add_column(header, overflow="fold")  # never cut anything off: addresses and IDs get copied
-        for row in rows:
-            shown.add_row(*(Text(cell) for cell in row))
-        Console(file=stream, force_terminal=True, no_color="NO_COLOR" in context.environ).print(shown)
-    finally:
-        stream.detach()
+    from pyconsul.cli.terminal import console
+
+    shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for header in headers:
+        shown.add_column(header, overflow="fold")  # never cut anything off: addresses and IDs get copied
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    with console(context) as screen:
+        screen.print(shown)
 
 
 def details(context: Context, pairs: Sequence[tuple[str, object]], indent: int = 0) -> None:

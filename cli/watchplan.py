@@ -5,6 +5,7 @@ The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-co
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pyconsul.cli.client import quote
@@ -26,7 +27,6 @@ _OPTIONS = ("key", "prefix", "service", "tag", "passingonly", "state", "name", "
 _KEY_FIELDS: dict[str, Any] = {
     "Key": "", "CreateIndex": 0, "ModifyIndex": 0, "LockIndex": 0, "Flags": 0, "Value": None, "Session": "",
 }  # fmt: skip
-_NEVER = object()
 
 
 class Plan:
@@ -37,11 +37,25 @@ class Plan:
         self.path = path
         self.query = query
         self.index = 0
-        self._last: Any = _NEVER
+        #: The last index that the agent gave, whether we still ask with it or not.
+        self.known = 0
+        #: What the last news looked like; None before there were any.
+        self.digest: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells this watch from others."""
+        return self.path + "".join(f" {name}={value}" for name, value in sorted(self.query.items()))
 
     def question(self) -> dict[str, str]:
         """The query of the next request; it blocks once there was an answer."""
         return {**self.query, "index": str(self.index)} if self.index else self.query
+
+    def remember(self, index: int, digest: str) -> None:
+        """Go on where another process ended. What the agent has now is looked at first: see `resume`."""
+        self.index = self.known = index
+        self.digest = digest
+        self.resume()
 
     def resume(self) -> None:
         """After an outage: ask without an index. A new agent may have reached the same one with other data."""
@@ -50,15 +64,18 @@ class Plan:
 
     def step(self, index: int, answer: Any) -> tuple[bool, Any]:
         """Take in an answer: whether it is news, and the data for a handler. `answer` is None when nothing exists."""
-        if self._last is not _NEVER and index == self.index:
+        self.known = index
+        if self.digest is not None and index == self.index:
             return False, None
         data = self._shaped(answer)
         # An index that goes backwards means that the agent's state was replaced: ask again without one. The index of
         # events is made from an event's ID, and goes everywhere.
         self.index = 0 if index < self.index and self.kind != "event" else index
-        if self._last is not _NEVER and data == self._last:
+        forgotten = self.kind == "event" and not data  # by a new agent; nothing happened
+        digest = digest_of(data)
+        if self.digest is not None and (forgotten or digest == self.digest):
             return False, None
-        self._last = data
+        self.digest = digest
         return True, data
 
     def _shaped(self, answer: Any) -> Any:
@@ -71,7 +88,7 @@ class Plan:
     def _new_events(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The events after the one that the last index stands for."""
         for position, event in enumerate(events):
-            if self._last is not _NEVER and event_index(event["ID"]) == self.index:
+            if self.digest is not None and event_index(event["ID"]) == self.index:
                 return events[position + 1 :]
         return events
 
@@ -131,6 +148,13 @@ _PASSING = switch("passingonly", "")
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A key with all of its fields, in the order handlers know."""
     return {name: entry.get(name, default) for name, default in _KEY_FIELDS.items()}
+
+
+def digest_of(data: Any) -> str:
+    """Equal for equal data."""
+    from hashlib import sha256
+
+    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def event_index(identity: str) -> int:

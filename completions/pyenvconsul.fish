@@ -44,6 +44,8 @@ complete -c pyenvconsul -o prefix -r -d 'Folder of the KV store whose keys becom
 complete -c pyenvconsul -o print -r -d 'Write the variables to stdout as dotenv, shell, json or systemd, instead of running a program'
 complete -c pyenvconsul -o pristine -d 'Do not pass on the variables of this program'
 complete -c pyenvconsul -o reload-signal -r -d 'Signal that makes this program read its configuration again'
+complete -c pyenvconsul -o restart-hold -r -d 'How long a machine keeps its place after a restart, before the next one may restart'
+complete -c pyenvconsul -o restart-limit -r -d 'At most N machines restart or reload at the same time: those that give the same key and the same N. The first start does not wait. The key is a semaphore\'s prefix, as that of consul lock -n'
 complete -c pyenvconsul -o sanitize -d 'Replace what is no letter, digit or _ in names by _'
 complete -c pyenvconsul -o service-format-address -r -d 'Name of the variable with a service\'s address, such as {{service}}/{{key}}'
 complete -c pyenvconsul -o service-format-id -r -d 'Name of the variable with a service\'s id, such as {{service}}/{{key}}'

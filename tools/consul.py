@@ -16,7 +16,7 @@ import base64
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
-from pyconsul.tools.httpwire import HttpWire, Target, WireError
+from pyconsul.tools.httpstream import LineStream
+from pyconsul.tools.httpwire import HttpWire, Target, WireError, connect, request_of
 
 log = logging.getLogger("consul")
 
@@ -36,11 +37,13 @@ _PORT = 8500
 
 
 class ConsulError(Exception):
-    """Consul did not answer, or answered with an error. `status` is the HTTP status, 0 without an answer."""
+    """Consul did not answer, or answered with an error. `status` is the HTTP status, 0 without an answer; then
+    nothing had been heard for `silent` seconds."""
 
-    def __init__(self, text: str, status: int = 0) -> None:
+    def __init__(self, text: str, status: int = 0, silent: float = 0.0) -> None:
         super().__init__(text)
         self.status = status
+        self.silent = silent
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class Connection:
 
 
 class ConsulClient:
-    """Reads from Consul's HTTP API until `close`; may be used by any number of tasks of one event loop.
+    """Asks Consul's HTTP API until `close`; may be used by any number of tasks of one event loop.
 
     `retry` is for all queries. `max_stale`: any server may answer as long as it had contact with the leader within so
     many seconds; 0 asks the leader. `rng` draws the jitter. Raises ConsulError for a connection that makes no sense.
@@ -175,7 +178,7 @@ class ConsulClient:
         self._rng = rng
         url = urlsplit(connection.base_url()[0])
         secure = url.scheme == "https"
-        target = Target(
+        self._target = Target(
             host=url.hostname or "",
             port=_port_of(url),
             uds=connection.base_url()[1],
@@ -189,7 +192,7 @@ class ConsulClient:
             word = base64.b64encode(f"{user}:{password}".encode()).decode()
             self._headers["Authorization"] = f"Basic {word}"
         idle = connection.max_idle_connections if connection.keep_alives else 0
-        self._wire = HttpWire(target, dial_timeout=connection.dial_timeout, keep=idle)
+        self._wire = HttpWire(self._target, dial_timeout=connection.dial_timeout, keep=idle)
 
     async def close(self) -> None:
         await self._wire.close()
@@ -200,24 +203,60 @@ class ConsulClient:
         `path` starts with /v1/ and is not yet escaped; `wait`: seconds that Consul may take in addition.
         Raises ConsulError.
         """
-        connection = self.connection
-        token = connection.read_token()
-        headers = self._headers | {"X-Consul-Token": token} if token else self._headers
+        # Consul adds up to a sixteenth of the wait as jitter.
+        return await self._exchange("GET", path, params, b"", wait * 17 / 16)
+
+    async def send(self, method: str, path: str, params: Mapping[str, str], body: bytes = b"") -> Any:
+        """One PUT or DELETE, without retry: the decoded JSON. 404 gives None. Raises ConsulError."""
+        return (await self._exchange(method, path, params, body, 0.0))[0]
+
+    async def _exchange(
+        self, method: str, path: str, params: Mapping[str, str], body: bytes, wait: float
+    ) -> tuple[Any, Mapping[str, str]]:
         query = "?" + urlencode(params) if params else ""
+        headers = self._who()
         try:
-            # Consul adds up to a sixteenth of the wait as jitter.
-            answer = await self._wire.get(self._root + quote(path) + query, headers, wait * 17 / 16 + 10)
+            answer = await self._wire.send(method, self._root + quote(path) + query, headers, wait + 10, body)
         except WireError as error:
-            raise ConsulError(f"GET {path} from {connection.address}: {error}") from error
+            raise self._lost(method, path, error) from error
         if answer.status == 404:
             return None, answer.headers
         if answer.status != 200:
             text = " ".join(answer.body.decode(errors="replace").split())[:200]
-            raise ConsulError(f"GET {path}: {answer.status}: {text}", answer.status)
+            raise ConsulError(f"{method} {path}: {answer.status}: {text}", answer.status)
         try:
             return msgspec.json.decode(answer.body), answer.headers
         except msgspec.DecodeError as error:
-            raise ConsulError(f"GET {path}: the answer is no JSON: {error}") from error
+            raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", answer.status) from error
+
+    def _who(self) -> dict[str, str]:
+        """The headers of a request. Raises ConsulError."""
+        token = self.connection.read_token()
+        return self._headers | {"X-Consul-Token": token} if token else self._headers
+
+    def _lost(self, method: str, path: str, error: WireError) -> ConsulError:
+        return ConsulError(f"{method} {path} from {self.connection.address}: {error}", silent=error.silent)
+
+    async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
+        """The lines of the answer to one POST as they come, on a connection of their own.
+
+        Raises ConsulError, also at the end of the answer, and when nothing comes for `patience` seconds.
+        """
+        stream: LineStream | None = None
+        try:
+            request = request_of("POST", self._root + quote(path), self._who(), body)
+            stream = await connect(self._target, self.connection.dial_timeout, LineStream)
+            await stream.ask(request, patience)
+            if stream.status != 200:
+                text = " ".join((await stream.text(patience)).split())[:200]
+                raise ConsulError(f"POST {path}: {stream.status}: {text}", stream.status)
+            while True:
+                yield await stream.take(patience)
+        except WireError as error:
+            raise self._lost("POST", path, error) from error
+        finally:
+            if stream is not None:
+                stream.close()
 
     async def blocking(self, path: str, params: Mapping[str, str], index: int, wait: float = WAIT) -> tuple[Any, int]:
         """The data at `path` and its index, once it is (or may be) another than `index`; 0 answers at once.

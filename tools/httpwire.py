@@ -1,4 +1,4 @@
-"""Many GET requests over kept connections: what the tools' blocking queries travel on.
+"""Many requests over kept connections: what the tools' blocking queries travel on.
 
 HTTP is parsed by httptools (llhttp), on plain asyncio transports. A thousand watched services mean a thousand requests
 at the start and a thousand connections that wait; through httpx that took 20 times as much CPU time (3 ms a request).
@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httptools
 
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
 
 class WireError(Exception):
-    """There is no answer: no connection, an end of it before the answer, no HTTP, or too late."""
+    """There is no answer: no connection, an end of it before the answer, no HTTP, or too late.
+
+    `silent`: seconds for which nothing had been heard when that was noticed.
+    """
+
+    def __init__(self, text: str, silent: float = 0.0) -> None:
+        super().__init__(text)
+        self.silent = silent
 
 
 @dataclass
@@ -140,10 +150,11 @@ class HttpWire:
 
         Raises WireError.
         """
-        if any("\r" in value or "\n" in value for value in headers.values()):
-            raise WireError("a header (a token?) holds a line break")
-        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-        request = "\r\n".join(lines).encode("latin-1")
+        return await self.send("GET", path, headers, patience)
+
+    async def send(self, method: str, path: str, headers: dict[str, str], patience: float, body: bytes = b"") -> Answer:
+        """As `get`, for any method."""
+        request = request_of(method, path, headers, body)
         while (kept := self._kept()) is not None:
             try:
                 return await self._ask(kept, request, patience)
@@ -151,7 +162,7 @@ class HttpWire:
                 # The server may have closed it while it was idle; then it has not seen the request.
                 if kept.begun:
                     raise
-        return await self._ask(await self._connect(), request, patience)
+        return await self._ask(await connect(self._target, self._dial_timeout, _Connection), request, patience)
 
     def _kept(self) -> _Connection | None:
         while self._idle:
@@ -167,7 +178,7 @@ class HttpWire:
                 answer = await connection.ask(request)
         except TimeoutError:
             connection.begun = True  # It is not tried again.
-            raise WireError(f"no answer within {patience:g}s") from None
+            raise WireError(f"no answer within {patience:g}s", patience) from None
         finally:
             self._busy.discard(connection)
             if not self._keeps(connection):
@@ -182,27 +193,37 @@ class HttpWire:
         self._idle.append(connection)
         return True
 
-    async def _connect(self) -> _Connection:
-        target, loop = self._target, asyncio.get_running_loop()
-        name = (target.name or target.host) if target.tls else None
-        try:
-            async with asyncio.timeout(self._dial_timeout):
-                if target.uds:
-                    _, made = await loop.create_unix_connection(
-                        _Connection, target.uds, ssl=target.tls, server_hostname=name
-                    )
-                else:
-                    _, made = await loop.create_connection(
-                        _Connection, target.host, target.port, ssl=target.tls, server_hostname=name
-                    )
-        except TimeoutError:
-            raise WireError(f"no connection within {self._dial_timeout:g}s") from None
-        except (OSError, ValueError) as error:
-            raise WireError(str(error) or type(error).__name__) from error
-        return made
-
     async def close(self) -> None:
         """Close all connections."""
         for connection in [*self._idle, *self._busy]:
             connection.close()
         self._idle.clear()
+
+
+def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+    """A request as it is sent. Raises WireError for a header that would be two."""
+    if any("\r" in value or "\n" in value for value in headers.values()):
+        raise WireError("a header (a token?) holds a line break")
+    if method != "GET":
+        headers = headers | {"Content-Length": str(len(body))}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+async def connect(target: Target, patience: float, protocol: Callable[[], P]) -> P:
+    """A new connection, within that many seconds. Raises WireError."""
+    loop = asyncio.get_running_loop()
+    name = (target.name or target.host) if target.tls else None
+    try:
+        async with asyncio.timeout(patience):
+            if target.uds:
+                _, made = await loop.create_unix_connection(protocol, target.uds, ssl=target.tls, server_hostname=name)
+            else:
+                _, made = await loop.create_connection(
+                    protocol, target.host, target.port, ssl=target.tls, server_hostname=name
+                )
+    except TimeoutError:
+        raise WireError(f"no connection within {patience:g}s", patience) from None
+    except (OSError, ValueError) as error:
+        raise WireError(str(error) or type(error).__name__) from error
+    return made

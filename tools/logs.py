@@ -1,4 +1,4 @@
-"""Log output of the tools: lines on stderr, as text or JSON, and to syslog if that is wished.
+"""Log output of the tools: lines on stderr, as text or JSON, and to files and syslog if that is wished.
 
 Levels are Consul's words. Nothing here or in the tools logs a token or a value out of the KV store.
 """
@@ -9,8 +9,12 @@ import logging
 import logging.handlers
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyconsul.tools.hclfile import ConfigError
+
+if TYPE_CHECKING:
+    from pyconsul.tools.logfile import LogTarget
 
 TRACE = 5
 _LEVELS = {
@@ -27,42 +31,69 @@ _NAMES = {TRACE: "TRACE", 10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERR", 50: "E
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{record.msecs:03.0f}" + self.formatTime(record, "%z")
-        return f"{stamp} [{_NAMES.get(record.levelno, 'INFO')}] {record.name}: {record.getMessage()}"
+        line = f"{_stamp(self, record)} [{_NAMES.get(record.levelno, 'INFO')}] {record.name}: {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         import json
 
-        return json.dumps(
-            {
-                "@level": _NAMES.get(record.levelno, "INFO").lower(),
-                "@message": record.getMessage(),
-                "@module": record.name,
-                "@timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{record.msecs:03.0f}",
-            }
-        )
+        entry = {
+            "@level": _NAMES.get(record.levelno, "INFO").lower(),
+            "@message": record.getMessage(),
+            "@module": record.name,
+            "@timestamp": _stamp(self, record),
+        }
+        if record.exc_info:
+            entry["stacktrace"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
 
 
-def setup_logging(level: str, form: str = "text", syslog_facility: str = "", syslog_name: str = "") -> None:
-    """Log what is at least of `level` (trace, debug, info, warn, err) to stderr; to syslog with a facility.
+def _stamp(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """Local time with milliseconds and the offset from UTC."""
+    seconds, offset = (formatter.formatTime(record, form) for form in ("%Y-%m-%dT%H:%M:%S", "%z"))
+    return f"{seconds}.{int(record.msecs):03}{offset}"
 
-    Raises ConfigError for words that are not allowed.
+
+def setup_logging(
+    level: str,
+    form: str = "text",
+    syslog_facility: str = "",
+    syslog_name: str = "",
+    file: LogTarget | None = None,
+) -> None:
+    """Log what is at least of `level` (trace, debug, info, warn, err) to stderr; to syslog with a facility; to files.
+
+    It may be called again; a log file that is wished again goes on. Raises ConfigError for words that are not allowed,
+    and for a log file that cannot be made.
     """
     if level.upper() not in _LEVELS:
         raise ConfigError(f"invalid log level {level!r}: use trace, debug, info, warn or err")
     if form not in ("text", "json", "standard"):
         raise ConfigError(f"invalid log format {form!r}: use text or json")
+    root = logging.getLogger()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    handlers[0].setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    if file is not None:
+        handlers.append(_file(root, file))
+    for handler in handlers:
+        handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
     if syslog_facility:
         handlers.append(_syslog(syslog_facility, syslog_name))
-    root = logging.getLogger()
-    root.handlers[:] = handlers
+    earlier, root.handlers[:] = list(root.handlers), handlers
+    for handler in earlier:
+        if isinstance(handler, logging.FileHandler | logging.handlers.SysLogHandler) and handler not in handlers:
+            handler.close()
     root.setLevel(_LEVELS[level.upper()])
     for chatty in ("httpx", "httpcore", "asyncio"):  # They log each request and each header.
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _file(root: logging.Logger, target: LogTarget) -> logging.Handler:
+    from pyconsul.tools.logfile import LogFile
+
+    known = (handler for handler in root.handlers if isinstance(handler, LogFile) and handler.target == target)
+    return next(known, None) or LogFile(target)
 
 
 def _syslog(facility: str, name: str) -> logging.Handler:

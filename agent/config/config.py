@@ -166,6 +166,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     disable_remote_exec: Annotated[bool, setting("Run nothing for `consul exec`; always so here.")] = True
     auto_reload_config: Annotated[bool, setting("Reload files that change.", "auto-reload-config")] = False
 
+    # The history of the KV store (Consul has none); any 0 turns it off.
+    kv_history_versions: Annotated[
+        int,
+        setting("Earlier versions of a key to keep, at least; 0: no history.", check=allowed.not_negative),
+    ] = 20
+    kv_history_age: Annotated[
+        Duration,
+        setting("How long to keep a version that was replaced; 0: no history.", check=allowed.not_negative),
+    ] = 720 * 3600.0
+    kv_history_size: Annotated[
+        int,
+        setting("Size of all earlier versions together; 0: no history.", check=allowed.not_negative),
+    ] = 64 << 20
+
     # Logs and metrics.
     log_level: Annotated[
         str,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from pyconsul.agent.engine.history import Kept
 from pyconsul.agent.state.draft import Changeset
 
 
@@ -39,6 +40,13 @@ class Engine(Protocol):
 
     async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         """Put other rows in place of everything, all or nothing (a snapshot is restored)."""
+
+    async def kv_history(self, key: str, *, tree: bool = False, after: int | None = None) -> Kept | None:
+        """What was kept of a key's changes or, for a tree, of those of every key that begins with `key`.
+
+        With `after` of each key only the first change behind that index.  It is at least as new as the last commit that
+        was acknowledged, survives what the rows survive, and begins anew when they are replaced.  None: nothing is kept.
+        """
 
     async def close(self) -> None:
         """Finish what was begun, and close."""

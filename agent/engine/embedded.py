@@ -12,14 +12,18 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pyconsul.agent.engine.contract import EngineError, Loaded
+from pyconsul.agent.engine.history import NOTHING, Kept, Retention
+from pyconsul.agent.engine.history_log import HistoryLog, Write
+from pyconsul.agent.engine.history_read import read
 from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.table import Key, Schema
 
 ROOM = 256 << 10  # bytes that a disk must have free for a failure not to be for want of room
@@ -36,14 +40,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class EmbeddedEngine:
-    """Keeps the rows of the given tables in the SQLite file at `path`."""
+    """Keeps the rows of the given tables in the SQLite file at `path`, and of keys their history."""
 
-    def __init__(self, path: Path, schemas: Iterable[Schema[Any]]) -> None:
-        self.path = path
+    def __init__(self, path: Path, schemas: Iterable[Schema[Any]], retention: Retention = NOTHING) -> None:
+        self.path, self._retention = path, retention
         self._schemas = {schema.name: schema for schema in schemas}
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._database: sqlite3.Connection
+        self._log: HistoryLog
 
     def load(self) -> Loaded:
         try:
@@ -54,6 +59,8 @@ class EmbeddedEngine:
             self.path.chmod(0o600)  # it holds tokens and values
             self._prepare()
             index = self._number("index")
+            self._log = HistoryLog(self.path, self._database, self._retention)
+            self._log.open(index)
         except (sqlite3.Error, OSError) as error:
             raise EngineError(self._without_room() or self._advice(error)) from error
         self._thread = threading.Thread(target=self._write_jobs, name="engine", daemon=True)
@@ -112,34 +119,55 @@ class EmbeddedEngine:
         return changesets[-1].index
 
     def _commit(self, changesets: Sequence[Changeset]) -> None:
-        last: dict[tuple[str, Key], Any] = {}  # within one commit only the last state of a row matters
+        last: dict[tuple[str, str], bytes | None] = {}  # within one commit only the last state of a row matters
+        keys: list[list[Write]] = []
         for changeset in changesets:
+            keys.append([])
             for schema, key, row in changeset.writes:
                 if schema.durable:
-                    last[schema.name, key] = row
-        run = self._database.execute
-        run("BEGIN IMMEDIATE")
-        for (table, key), row in last.items():
-            text = key if isinstance(key, str) else "\0".join(key)
-            if row is None:
-                run(DELETE, (table, text))
+                    text, stored = _text(key), None if row is None else _encode(row)
+                    last[schema.name, text] = stored
+                    if schema is KV:
+                        keys[-1].append((text, stored))
+        with self._transaction() as database:
+            if self._log.on:
+                self._log.record(changesets, keys)
             else:
-                run(PUT, (table, text, _encode(row)))
-        run(SET_INDEX, (changesets[-1].index,))
-        run("COMMIT")
+                database.execute(SET_INDEX, (changesets[-1].index,))
+            database.executemany(PUT, [(*name, stored) for name, stored in last.items() if stored is not None])
+            if gone := [name for name, stored in last.items() if stored is None]:
+                database.executemany(DELETE, gone)
 
     async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         await self._in_thread(lambda: self._replace(rows, index))
 
     def _replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
-        run = self._database.execute
-        run("BEGIN IMMEDIATE")
-        run("DELETE FROM rows")
-        for table, row in rows:
-            key = self._schemas[table].key(row)
-            run(PUT, (table, key if isinstance(key, str) else "\0".join(key), _encode(row)))
-        run(SET_INDEX, (index,))
-        run("COMMIT")
+        with self._transaction() as database:
+            database.execute("DELETE FROM rows")
+            for table, row in rows:
+                database.execute(PUT, (table, _text(self._schemas[table].key(row)), _encode(row)))
+            database.execute(SET_INDEX, (index,))
+            self._log.replace(index)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; what fails is taken back by whoever handles the failure."""
+        kept = False
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+            self._database.execute("COMMIT")
+            kept = True
+        finally:
+            self._log.done(kept)
+
+    async def kv_history(self, key: str, *, tree: bool = False, after: int | None = None) -> Kept | None:
+        if not self._log.on:
+            return None
+        try:
+            return await asyncio.to_thread(read, self.path, key, self._retention.versions, tree=tree, after=after)
+        except sqlite3.Error as error:
+            raise EngineError(f"cannot read {self.path}: {error}") from error
 
     async def close(self) -> None:
         thread = self._thread
@@ -148,6 +176,7 @@ class EmbeddedEngine:
         self._thread = None
         self._jobs.put(None)
         await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        self._log.close()
         self._database.close()
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
@@ -168,6 +197,10 @@ class EmbeddedEngine:
                 if isinstance(error, sqlite3.Error | OSError):
                     failure = EngineError(self._without_room() or f"cannot write to {self.path}: {error}")
             done.get_loop().call_soon_threadsafe(_settle, done, failure)
+
+
+def _text(key: Key) -> str:
+    return key if isinstance(key, str) else "\0".join(key)
 
 
 def _settle(done: asyncio.Future[None], failure: Exception | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,6 +66,16 @@ class Result:
     ) -> None:
         self.value, self.index, self.topics, self.prefixes = value, index, topics, prefixes
         self.status, self.headers, self.cacheable, self.filtered = status, headers, cacheable, filtered
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An answer, its index, and what could change it; with neither topics nor prefixes nothing does."""
+
+    answer: Answer
+    index: int = 0
+    topics: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
 
 
 class Query:

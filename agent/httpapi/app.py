@@ -14,12 +14,13 @@ import msgspec
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi import blocking
-from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Headers, Query, Result, encode
+from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Headers, Query, Result, Seen, encode
 from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, wait_options
 from pyconsul.agent.httpapi.router import Handled, Route, Router
+from pyconsul.agent.httpapi.streams import Streams, unfit
 from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state.acl_tables import TOPIC
 from pyconsul.agent.state.errors import Refused
@@ -44,6 +45,7 @@ class App:
         self._router = Router(routes)
         if context.acl is not None:
             cache.clear_on(TOPIC)
+        context.open_stream = Streams(self.look, context.watches, self._rights if context.acl else None).open
         policy = b"allow"
         if context.config.acl.enabled:
             policy = context.config.acl.default_policy.encode()
@@ -143,14 +145,44 @@ class App:
         """An answer that holds until something it depends on changes: what is made for one caller serves the next."""
         if not result.cacheable or (route.cached and "cached" in request):
             return self._complete(_encoded(result, route, request), request)
+        return _sized(self._kept(result, route, request), request)
+
+    def _kept(self, result: Result, route: Route, request: Request) -> Answer:
         key = self._key(request)
         known = self.cache.get(key)
         if known is not None:
-            return _sized(known.answer, request)
+            return known.answer
         answer = _encoded(result, route, request)
         answer.headers = (*answer.headers, *self._common)
         self.cache.put(key, answer, result.topics, result.prefixes)
-        return _sized(answer, request)
+        return answer
+
+    def look(self, request: Request) -> Seen:
+        """What a GET of a watched route is answered now, without a wait; never fails."""
+        path = request.target.partition(b"?")[0].decode("latin-1")
+        found = self._router.find(path)
+        if found is None or not found[0].watched or self._router.redirect(path) is not None:
+            return Seen(Answer(400, b"not the path of a read that can be watched", TEXT))
+        if reason := unfit(request.params):
+            return Seen(Answer(400, reason.encode(), TEXT))
+        route, request.tail = found
+        if (known := self.cache.get(self._key(request))) is not None:
+            return Seen(known.answer, _index(known.answer), known.topics, known.prefixes)
+        try:
+            handled = self._handle(route, request)
+            assert isinstance(handled, Query), f"{route.pattern} cannot be watched"
+            result = handled.read()
+            answer = self._kept(result, route, request) if result.cacheable else _encoded(result, route, request)
+        except Exception as error:
+            return Seen(_failure(error, route, request))
+        return Seen(answer, max(1, result.index), result.topics, result.prefixes)
+
+    def _rights(self, request: Request) -> object:
+        """What a request's caller may do: the same object for as long as that does not change; None for nobody."""
+        try:
+            return self.context.acl.of(request.token).rights if self.context.acl is not None else None
+        except Forbidden:
+            return None
 
     def _key(self, request: Request) -> Hashable:
         """What an answer is kept by: where tokens are asked for it is for one of them alone (`Protocol` has the same keys).
@@ -220,6 +252,10 @@ def _encoded(result: Result, route: Route, request: Request) -> Answer:
         # What is served is always fresh, as after a miss: there is no second cache that could lag behind.
         headers.append((b"X-Cache", b"MISS"))
     return Answer(result.status, body, tuple(headers))
+
+
+def _index(answer: Answer) -> int:
+    return next((int(value) for name, value in answer.headers if name == b"X-Consul-Index"), 0)
 
 
 def _sized(answer: Answer, request: Request) -> Answer:

@@ -10,8 +10,11 @@ from typing import Any, Protocol, TypeVar
 
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.engine.history import Kept
 from pyconsul.agent.events import Events
+from pyconsul.agent.httpapi.answer import Answer
 from pyconsul.agent.httpapi.control import Control
+from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.watch import Watches
 from pyconsul.agent.sync.agent import LocalAgent
@@ -32,11 +35,23 @@ class Replace(Protocol):
     def __call__(self, rows: Sequence[tuple[str, Any]], index: int, /) -> Awaitable[int]: ...
 
 
+class KVHistory(Protocol):
+    """Tells what was kept of the changes of a key, or of a tree; see `engine.contract`."""
+
+    def __call__(self, key: str, *, tree: bool = False, after: int | None = None) -> Awaitable[Kept | None]: ...
+
+
 class SessionClock(Protocol):
     """Ends sessions that are not renewed; see `agent.session_clock`."""
 
     def renew(self, session_id: str, ttl: float, /) -> None:
         """Let a session live for its TTL (seconds) from now on."""
+
+
+class OpenStream(Protocol):
+    """Answers with a stream of other answers; see `streams`."""
+
+    def __call__(self, request: Request, /) -> Answer: ...
 
 
 @dataclass(slots=True)
@@ -55,4 +70,6 @@ class Context:
     events: Events
     rng: random.Random = field(default_factory=random.Random)
     acl: Resolver | None = None  # None: nobody asks for tokens
+    kv_history: KVHistory | None = None
+    open_stream: OpenStream | None = None  # given by the application
     started: float = field(default_factory=time.time)  # Unix seconds

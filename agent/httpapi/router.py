@@ -26,6 +26,7 @@ class Route:
     consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
     meta_on_error: even its refusals carry an index, as Consul's do where the servers refuse.
     cached: it takes `?cached`, and says whether its answer came from a cache.
+    watched: its reads may be asked for in a stream (see `streams`); all of them give a `Query`.
     permission: what the caller needs, for each method in their order or one for all (see `permissions`).
     """
 
@@ -40,6 +41,7 @@ class Route:
         "permission",
         "reads",
         "strict",
+        "watched",
     )
 
     def __init__(
@@ -53,11 +55,13 @@ class Route:
         meta_on_error: bool = False,
         cached: bool = False,
         strict: bool = False,
+        watched: bool = False,
         permission: str = "",
     ) -> None:
         self.methods = tuple(methods.split(",")) if methods else ()
         self.pattern, self.handler, self.reads = pattern, handler, reads
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
+        self.watched = watched
         self.permission = split(permission, self.methods)
         self.gates = {method: found for method, part in self.permission.items() if (found := gate(part))}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi import catalog, health, kv, registration, session, status, txn
+from pyconsul.agent.httpapi import catalog, health, kv, kv_history, registration, session, status, streams, txn
 from pyconsul.agent.httpapi.acl_routes import ACL_ROUTES
 from pyconsul.agent.httpapi.agent_routes import AGENT_ROUTES
 from pyconsul.agent.httpapi.router import Route
@@ -17,8 +17,10 @@ ROUTES = (
         "/v1/kv/",
         kv.endpoint,
         strict=True,
+        watched=True,
         permission="handler key:read, handler key:write, handler key:write",
     ),
+    Route("GET", "/v1/pyconsul/kv-history/", kv_history.endpoint, permission="handler key:read"),
     Route("PUT", "/v1/txn", txn.endpoint, strict=True, permission="handler key:write"),
     Route("GET", "/v1/status/leader", status.leader, permission="open"),
     Route("GET", "/v1/status/peers", status.peers, permission="open"),
@@ -26,7 +28,13 @@ ROUTES = (
     Route("PUT", "/v1/catalog/deregister", registration.deregister, permission="handler node:write"),
     Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters, permission="open"),
     Route(
-        "GET", "/v1/catalog/nodes", catalog.list_nodes, consistency=True, meta_on_error=True, permission="filter node"
+        "GET",
+        "/v1/catalog/nodes",
+        catalog.list_nodes,
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+        permission="filter node",
     ),
     Route(
         "GET",
@@ -35,6 +43,7 @@ ROUTES = (
         consistency=True,
         meta_on_error=True,
         cached=True,
+        watched=True,
         permission="filter service",
     ),
     Route(
@@ -44,10 +53,17 @@ ROUTES = (
         consistency=True,
         meta_on_error=True,
         cached=True,
+        watched=True,
         permission="filter service",
     ),
     Route(
-        "GET", "/v1/catalog/node/", catalog.show_node, consistency=True, meta_on_error=True, permission="filter node"
+        "GET",
+        "/v1/catalog/node/",
+        catalog.show_node,
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+        permission="filter node",
     ),
     Route(
         "GET",
@@ -56,16 +72,25 @@ ROUTES = (
         consistency=True,
         meta_on_error=True,
         cached=True,
+        watched=True,
         permission="filter node",
     ),
     Route("PUT", "/v1/session/create", session.create, permission="handler session:write"),
     Route("PUT", "/v1/session/destroy/", session.destroy, permission="handler session:write"),
     Route("PUT", "/v1/session/renew/", session.renew, permission="handler session:write"),
-    Route("GET", "/v1/session/info/", session.info, meta_on_error=True, permission="filter session"),
-    Route("GET", "/v1/session/node/", session.list_of_node, meta_on_error=True, permission="filter session"),
-    Route("GET", "/v1/session/list", session.list_all, meta_on_error=True, permission="filter session"),
+    Route("GET", "/v1/session/info/", session.info, meta_on_error=True, watched=True, permission="filter session"),
     Route(
-        "GET", "/v1/health/service/", health.list_instances, consistency=True, cached=True, permission="filter service"
+        "GET", "/v1/session/node/", session.list_of_node, meta_on_error=True, watched=True, permission="filter session"
+    ),
+    Route("GET", "/v1/session/list", session.list_all, meta_on_error=True, watched=True, permission="filter session"),
+    Route(
+        "GET",
+        "/v1/health/service/",
+        health.list_instances,
+        consistency=True,
+        cached=True,
+        watched=True,
+        permission="filter service",
     ),
     Route(
         "GET",
@@ -73,6 +98,7 @@ ROUTES = (
         health.list_node_checks,
         consistency=True,
         meta_on_error=True,
+        watched=True,
         permission="filter node",
     ),
     Route(
@@ -81,9 +107,17 @@ ROUTES = (
         health.list_service_checks,
         consistency=True,
         meta_on_error=True,
+        watched=True,
         permission="filter service",
     ),
     Route(
-        "GET", "/v1/health/state/", health.list_state, consistency=True, meta_on_error=True, permission="filter node"
+        "GET",
+        "/v1/health/state/",
+        health.list_state,
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+        permission="filter node",
     ),
+    Route("POST", "/v1/pyconsul/watch", streams.endpoint, reads=False, permission="open"),
 )

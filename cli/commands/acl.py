@@ -9,7 +9,7 @@ from pyconsul.cli.acltext import token_lines
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 
 #: The words of the command line and those of the API.
 _AGENT_TOKENS = {
@@ -49,12 +49,12 @@ def set_agent_token(context: Context) -> None:
         context.client.put(f"/v1/agent/token/{_AGENT_TOKENS[kind]}", body={"Token": secret})
     except CliError as error:
         raise during(f'Failed to set ACL token "{kind}"', error) from None
-    context.out(f'ACL token "{kind}" set successfully')
+    confirm(context, f'ACL token "{kind}" set successfully', {"Type": kind, "Set": True})
 
 
 COMMANDS = {
     "acl bootstrap": Command(bootstrap, format_flag("pretty"), usage="[SECRET]"),
     "acl set-agent-token": Command(
-        set_agent_token, usage="TYPE TOKEN", about=f"TYPE is one of {', '.join(_AGENT_TOKENS)}."
+        set_agent_token, format_flag(), usage="TYPE TOKEN", about=f"TYPE is one of {', '.join(_AGENT_TOKENS)}."
     ),
 }

@@ -13,7 +13,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import Flag, switch, text
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 
 Method = dict[str, Any]
 _KUBERNETES = {
@@ -118,7 +118,8 @@ def delete(context: Context) -> None:
         context.client.delete(_path(context))
     except CliError as error:
         raise _failed("deleting", error) from None
-    context.out(f'Auth-method "{context.args.text("name")}" deleted successfully')
+    name = context.args.text("name")
+    confirm(context, f'Auth-method "{name}" deleted successfully', {"Name": name, "Deleted": True})
 
 
 def _path(context: Context) -> str:
@@ -158,5 +159,5 @@ COMMANDS = {
         update, _NAME, *_FIELDS, switch("no-merge", "Replace everything, instead of adding to it."), _META, _FORMAT
     ),
     "acl auth-method list": Command(list_, _META, _FORMAT),
-    "acl auth-method delete": Command(delete, _NAME),
+    "acl auth-method delete": Command(delete, _NAME, format_flag()),
 }

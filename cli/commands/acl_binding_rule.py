@@ -13,7 +13,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import pairs, switch, text
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 
 Rule = dict[str, Any]
 _GIVEN = {"Description": "description", "BindType": "bind-type", "BindName": "bind-name", "Selector": "selector"}
@@ -97,7 +97,7 @@ def delete(context: Context) -> None:
         context.client.delete(f"/v1/acl/binding-rule/{identity}")
     except CliError as error:
         raise during(f'Error deleting binding rule "{identity}"', error) from None
-    context.out(f'Binding rule "{identity}" deleted successfully')
+    confirm(context, f'Binding rule "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
 
 
 def _identity(context: Context) -> str:
@@ -129,5 +129,5 @@ COMMANDS = {
         _FORMAT,
     ),
     "acl binding-rule list": Command(list_, _METHOD, _META, _FORMAT),
-    "acl binding-rule delete": Command(delete, _ID),
+    "acl binding-rule delete": Command(delete, _ID, format_flag()),
 }

@@ -13,7 +13,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import switch, text, texts
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 
 Policy = dict[str, Any]
 
@@ -95,7 +95,7 @@ def delete(context: Context) -> None:
         context.client.delete(f"/v1/acl/policy/{identity}")
     except CliError as error:
         raise _failed("deleting", error) from None
-    context.out(f'Policy "{identity}" deleted successfully')
+    confirm(context, f'Policy "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
 
 
 def _failed(doing: str, error: CliError) -> CliError:
@@ -124,5 +124,5 @@ COMMANDS = {
         _FORMAT,
     ),
     "acl policy list": Command(list_, _META, _FORMAT),
-    "acl policy delete": Command(delete, _ID, _NAME),
+    "acl policy delete": Command(delete, _ID, _NAME, format_flag()),
 }

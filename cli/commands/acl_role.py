@@ -13,7 +13,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import switch, text
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 
 Role = dict[str, Any]
 _KEYS = {"Policies": ("ID", "Name"), "ServiceIdentities": ("ServiceName",), "TemplatedPolicies": ("TemplateName",)}
@@ -104,7 +104,7 @@ def delete(context: Context) -> None:
         context.client.delete(f"/v1/acl/role/{identity}")
     except CliError as error:
         raise _failed("deleting", error) from None
-    context.out(f'Role "{identity}" deleted successfully')
+    confirm(context, f'Role "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
 
 
 def _failed(doing: str, error: CliError) -> CliError:
@@ -130,5 +130,5 @@ COMMANDS = {
         _FORMAT,
     ),
     "acl role list": Command(list_, _META, _FORMAT),
-    "acl role delete": Command(delete, _ID, _NAME),
+    "acl role delete": Command(delete, _ID, _NAME, format_flag()),
 }

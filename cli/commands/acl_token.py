@@ -13,7 +13,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import Flag, switch, text
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 
 Token = dict[str, Any]
 
@@ -113,7 +113,7 @@ def delete(context: Context) -> None:
         context.client.delete(f"/v1/acl/token/{identity}")
     except CliError as error:
         raise during(f'Error deleting token "{identity}"', error) from None
-    context.out(f'Token "{identity}" deleted successfully')
+    confirm(context, f'Token "{identity}" deleted successfully', {"AccessorID": identity, "Deleted": True})
 
 
 ACCESSOR: tuple[Flag, ...] = (
@@ -147,5 +147,5 @@ COMMANDS = {
         FORMAT,
     ),
     "acl token list": Command(list_, META, FORMAT),
-    "acl token delete": Command(delete, *ACCESSOR),
+    "acl token delete": Command(delete, *ACCESSOR, format_flag()),
 }

@@ -10,6 +10,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import switch
+from pyconsul.cli.render import confirm, format_flag
 from pyconsul.cli.status import Status
 
 
@@ -29,7 +30,7 @@ def join(context: Context) -> None:
             last = error.status
     if not joined:
         raise CliError("Failed to join any nodes.", last)
-    context.out(f"Successfully joined cluster by contacting {joined} nodes.")
+    confirm(context, f"Successfully joined cluster by contacting {joined} nodes.", {"Joined": joined})
 
 
 def leave(context: Context) -> None:
@@ -40,7 +41,7 @@ def leave(context: Context) -> None:
         context.client.put("/v1/agent/leave")
     except CliError as error:
         raise during("Error leaving", error) from None
-    context.out("Graceful leave complete")
+    confirm(context, "Graceful leave complete", {"Left": True})
 
 
 def force_leave(context: Context) -> None:
@@ -55,8 +56,8 @@ def force_leave(context: Context) -> None:
 
 
 COMMANDS = {
-    "join": Command(join, switch("wan", "Join another datacenter's servers."), usage="ADDRESS ..."),
-    "leave": Command(leave),
+    "join": Command(join, switch("wan", "Join another datacenter's servers."), format_flag(), usage="ADDRESS ..."),
+    "leave": Command(leave, format_flag()),
     "force-leave": Command(
         force_leave,
         switch("prune", "Remove the member from the list altogether."),

@@ -17,6 +17,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import seconds, switch, text, texts
+from pyconsul.cli.render import confirm, format_flag
 
 #: target: (path of the API, captured again at each interval)
 _TARGETS = {
@@ -52,7 +53,7 @@ def debug(context: Context) -> None:
         _archive(path, output.rpartition("/")[2], files, stamp)
     except OSError as error:
         raise CliError(f"Error writing {path}: {error}") from None
-    context.out(f"Saved debug archive: {path}")
+    confirm(context, f"Saved debug archive: {path}", {"File": path, "Captured": wanted})
 
 
 def _capture(context: Context, wanted: list[str], duration: float, interval: float) -> dict[str, bytes]:
@@ -110,5 +111,6 @@ COMMANDS = {
         text("output", "Path of the archive, without .tar.gz.", metavar="path"),
         texts("capture", f"What to record: {', '.join(_TARGETS)}; all by default; may be given several times."),
         switch("archive", "Accepted for Consul's sake: the record is always an archive.", True),
+        format_flag(),
     ),
 }

@@ -10,6 +10,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import text
+from pyconsul.cli.render import confirm, format_flag
 
 
 def event(context: Context) -> None:
@@ -30,7 +31,7 @@ def event(context: Context) -> None:
         fired = context.client.request("PUT", path, filters, payload).checked().json()
     except CliError as error:
         raise during("Error firing event", error) from None
-    context.out(f"Event ID: {fired['ID']}")
+    confirm(context, f"Event ID: {fired['ID']}", fired)
 
 
 def _check_pattern(name: str, pattern: str) -> None:
@@ -49,6 +50,7 @@ COMMANDS = {
         text("node", "Regular expression for the names of the nodes it is for.", metavar="regexp"),
         text("service", "Regular expression for a service its nodes must have.", metavar="regexp"),
         text("tag", "Regular expression for a tag that service must have; needs -service.", metavar="regexp"),
+        format_flag(),
         usage="[PAYLOAD]",
     ),
 }

@@ -5,10 +5,9 @@ The API: https://developer.hashicorp.com/consul/api-docs/health
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyconsul.cli.client import quote
 from pyconsul.cli.command import Command
@@ -18,9 +17,7 @@ from pyconsul.cli.flag import switch, text
 from pyconsul.cli.healthtable import HEADERS, STATES, Check, rows, screen, summary
 from pyconsul.cli.render import document, format_flag, table
 from pyconsul.cli.status import Status
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from pyconsul.cli.terminal import console, on_terminal
 
 #: Seconds before an agent that does not answer is asked again.
 RETRY = 2.0
@@ -58,31 +55,16 @@ def _ask(context: Context, index: int) -> tuple[list[Check], int]:
 
 
 def _print(context: Context, checks: list[Check]) -> None:
-    if _on_terminal(context):
-        stream, console = _console(context)
-        try:
-            console.print(screen(checks))
-        finally:
-            stream.detach()
+    if on_terminal(context):
+        with console(context) as shown:
+            shown.print(screen(checks))
     else:
         table(context, HEADERS, rows(checks))
 
 
-def _on_terminal(context: Context) -> bool:
-    return context.tty and context.environ.get("TERM") != "dumb"
-
-
-def _console(context: Context) -> tuple[io.TextIOWrapper, Console]:
-    from rich.console import Console
-
-    context.stdout.flush()
-    stream = io.TextIOWrapper(context.stdout, encoding="utf-8", errors="replace", write_through=True)
-    return stream, Console(file=stream, force_terminal=True, no_color="NO_COLOR" in context.environ)
-
-
 def _watch(context: Context) -> None:
     """Until interrupted: a screen that is drawn anew on a terminal, elsewhere a table after each change."""
-    if not _on_terminal(context):
+    if not on_terminal(context):
         for checks, trouble in _changes(context):
             if trouble:
                 context.note(trouble)
@@ -93,14 +75,10 @@ def _watch(context: Context) -> None:
         return
     from rich.live import Live
 
-    stream, console = _console(context)
-    try:
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            for checks, trouble in _changes(context):
-                note = trouble or f"since {time.strftime('%H:%M:%S')}; Ctrl-C ends"
-                live.update(screen(checks, note), refresh=True)
-    finally:
-        stream.detach()
+    with console(context) as shown, Live(console=shown, screen=True, auto_refresh=False) as live:
+        for checks, trouble in _changes(context):
+            note = trouble or f"since {time.strftime('%H:%M:%S')}; Ctrl-C ends"
+            live.update(screen(checks, note), refresh=True)
 
 
 def _changes(context: Context) -> Iterator[tuple[list[Check], str]]:

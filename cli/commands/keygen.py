@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
+from pyconsul.cli.render import confirm, format_flag
 
 
 def keygen(context: Context) -> None:
@@ -11,7 +12,8 @@ def keygen(context: Context) -> None:
     from binascii import b2a_base64
     from os import urandom
 
-    context.out(b2a_base64(urandom(32), newline=False))
+    key = b2a_base64(urandom(32), newline=False).decode()
+    confirm(context, key, {"Key": key})
 
 
-COMMANDS = {"keygen": Command(keygen, http=False)}
+COMMANDS = {"keygen": Command(keygen, format_flag(), http=False)}

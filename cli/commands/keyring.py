@@ -10,6 +10,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import number, switch, text
+from pyconsul.cli.render import check_format, document, format_flag
 
 _ACTIONS = {
     "install": ("POST", "Installing new gossip encryption key..."),
@@ -37,16 +38,22 @@ def keyring(context: Context) -> None:
             _list(context, query, primary=listed == ["list-primary"])
         else:
             method, line = _ACTIONS[wanted[0]]
-            context.out(f"==> {line}")
+            if check_format(context) == "table":
+                context.out(f"==> {line}")
             body = to_json({"Key": args.text(wanted[0])})
             context.client.request(method, "/v1/operator/keyring", query, body).checked()
+            document(context, {"Action": wanted[0], "Done": True})
     except CliError as error:
         raise during("error", error) from None
 
 
 def _list(context: Context, query: dict[str, str], *, primary: bool) -> None:
-    context.out(f"==> Gathering installed {'primary ' if primary else ''}encryption keys...")
-    for pool in context.client.get("/v1/operator/keyring", query):
+    if check_format(context) == "table":
+        context.out(f"==> Gathering installed {'primary ' if primary else ''}encryption keys...")
+    pools = context.client.get("/v1/operator/keyring", query)
+    if document(context, pools):
+        return
+    for pool in pools:
         segment = f" [{pool['Segment']}]" if pool.get("Segment") else ""
         context.out("")
         context.out("WAN:" if pool["WAN"] else f"{pool['Datacenter']} (LAN){segment}:")
@@ -64,5 +71,6 @@ COMMANDS = {
         text("use", "Make an installed key the primary one.", metavar="key"),
         number("relay-factor", "Through how many other nodes answers are relayed, up to 5."),
         switch("local-only", "With -list: ask only this agent."),
+        format_flag(),
     ),
 }

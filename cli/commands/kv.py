@@ -11,6 +11,7 @@ from pyconsul.cli.commands.kv_get import key_argument
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import switch, text, unsigned
+from pyconsul.cli.render import confirm, format_flag
 from pyconsul.cli.status import Status
 
 
@@ -44,7 +45,7 @@ def put(context: Context) -> None:
         raise during(f"Error! Failed writing data to {key}", error) from None
     if written.body.strip() == b"false":
         raise CliError(f"Error! {refused}", Status.CONFLICT)
-    context.out(f"Success! {done}: {key}")
+    confirm(context, f"Success! {done}: {key}", {"Key": key, "Written": True})
 
 
 def _value(context: Context) -> bytes:
@@ -81,7 +82,7 @@ def delete(context: Context) -> None:
     if deleted.body.strip() == b"false":
         raise CliError(f"Error! Did not delete key {key}: CAS failed", Status.CONFLICT)
     what = "Deleted keys with prefix" if args.switch("recurse") else "Deleted key"
-    context.out(f"Success! {what}: {key}".rstrip())
+    confirm(context, f"Success! {what}: {key}".rstrip(), {"Key": key, "Deleted": True})
 
 
 _MODIFY_INDEX = unsigned("modify-index", "The ModifyIndex the key must still have; for -cas.")
@@ -95,6 +96,7 @@ COMMANDS = {
         text("session", "The session for -acquire and -release.", metavar="id"),
         switch("acquire", "Take the lock on the key; it is created if need be."),
         switch("release", "Give the lock on the key back."),
+        format_flag(),
         usage="KEY [DATA]",
         about="DATA is taken as it is, from a file with @path, or from standard input with -; "
         "without DATA the value is empty.",
@@ -104,6 +106,7 @@ COMMANDS = {
         switch("cas", "Delete only if the key has the ModifyIndex of -modify-index."),
         _MODIFY_INDEX,
         switch("recurse", "Delete every key that begins with the prefix."),
+        format_flag(),
         usage="KEY_OR_PREFIX",
     ),
 }

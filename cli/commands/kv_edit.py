@@ -13,6 +13,7 @@ from pyconsul.cli.commands.kv_get import key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import text
+from pyconsul.cli.render import confirm, format_flag
 from pyconsul.cli.status import Status
 
 
@@ -33,7 +34,7 @@ def edit(context: Context) -> None:
         _run_editor(context, path)
         new = _edited(path, old)
         if new == old and index:
-            context.out(f"No change: {key}")
+            confirm(context, f"No change: {key}", {"Key": key, "Written": False})
             return
         keep = True
         _write(context, key, new, {"cas": str(index), **({"flags": str(flags)} if flags else {})}, path)
@@ -41,7 +42,7 @@ def edit(context: Context) -> None:
     finally:
         if not keep:
             os.unlink(path)
-    context.out(f"Success! Data written to: {key}")
+    confirm(context, f"Success! Data written to: {key}", {"Key": key, "Written": True})
 
 
 def _read(context: Context, key: str) -> tuple[bytes, int, int]:
@@ -87,6 +88,7 @@ COMMANDS = {
     "kv edit": Command(
         edit,
         text("editor", "Editor, with its options; by default that of VISUAL or EDITOR, or vi.", metavar="command"),
+        format_flag(),
         usage="KEY",
         about="A key that does not exist is created. If somebody else changes the key meanwhile, nothing is written "
         "and the edited text is kept in a file.",

@@ -11,6 +11,7 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import number, switch, text
 from pyconsul.cli.kvplan import BATCH, Change, Wanted, changes, difference, folder_entries
+from pyconsul.cli.render import check_format, document, format_flag
 from pyconsul.cli.status import Status
 
 #: How many keys -prune deletes without being told that so many are meant.
@@ -20,6 +21,8 @@ MAX_PRUNE = 10
 def diff(context: Context) -> int | None:
     """Print what differs, as diff -u does; the exit code is 1 when something does."""
     found = _changes(context)
+    if document(context, [change.document() for change in found]):
+        return Status.FAILURE if found else None
     for change in found:
         if context.args.switch("names"):
             context.out(f"{change.kind} {change.key}")
@@ -35,15 +38,20 @@ def sync(context: Context) -> None:
     found = _changes(context)
     kept = [change for change in found if change.kind == "-" and not args.switch("prune")]
     todo = [change for change in found if change not in kept]
-    for change in todo:
+    people = check_format(context) == "table"
+    for change in todo if people else ():
         context.out(f"{change.kind} {change.key}")
     if kept:
         context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
     _guard(context, sum(change.kind == "-" for change in todo))
+    apply = args.switch("apply")
+    if apply:
+        _apply(context, todo)
+    if document(context, {"Applied": apply, "Changes": [change.document() for change in todo]}):
+        return
     if not todo:
         context.out("Nothing to do.")
-    elif args.switch("apply"):
-        _apply(context, todo)
+    elif apply:
         context.out(f"Done: {_counts(todo)}.")
     else:
         context.out(f"Nothing was written. With -apply: {_counts(todo)}.")
@@ -112,6 +120,7 @@ COMMANDS = {
         diff,
         *_SOURCE,
         switch("names", "Print only the keys: + to be created, ~ to be changed, - only in the store."),
+        format_flag(),
         usage="FOLDER_OR_FILE",
         about=f"{_ABOUT}\n\nExits with 1 when there is a difference.",
     ),
@@ -121,6 +130,7 @@ COMMANDS = {
         switch("apply", "Do it. Without this flag it is only shown what would be done."),
         switch("prune", "Delete the keys below the prefix that are only in the store."),
         number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE),
+        format_flag(),
         usage="FOLDER_OR_FILE",
         about=f"{_ABOUT}\n\nKeys that somebody else changes meanwhile are left alone, and said to be so.",
     ),

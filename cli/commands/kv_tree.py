@@ -10,6 +10,7 @@ from pyconsul.cli.commands.kv_get import entries_below, key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.flag import switch
+from pyconsul.cli.render import document, format_flag
 from pyconsul.cli.status import Status
 
 #: Characters of a value that -values shows.
@@ -25,6 +26,9 @@ def tree(context: Context) -> None:
     entries = entries_below(context, prefix)
     if not entries:
         raise CliError(f"Error! No key exists below: {prefix}", Status.NOT_FOUND)
+    values = context.args.switch("values")
+    if document(context, entries if values else [entry["Key"] for entry in entries]):
+        return
     root: Branch = {}
     folder = prefix[: prefix.rfind("/") + 1]
     for entry in entries:
@@ -33,7 +37,7 @@ def tree(context: Context) -> None:
             branch = branch.setdefault(name, {})
         branch[_ENTRY] = entry
     context.out(folder or "/")
-    for line in _lines(root, "", values=context.args.switch("values")):
+    for line in _lines(root, "", values=values):
         context.out(line)
 
 
@@ -61,4 +65,8 @@ def _shown(entry: dict[str, Any]) -> str:
     return first if len(first) <= _SHOWN and first == text.rstrip("\n") else f"{first[:_SHOWN]}…"
 
 
-COMMANDS = {"kv tree": Command(tree, switch("values", "Show the beginning of each value as well."), usage="[PREFIX]")}
+COMMANDS = {
+    "kv tree": Command(
+        tree, switch("values", "Show the beginning of each value as well."), format_flag(), usage="[PREFIX]"
+    )
+}

@@ -7,10 +7,11 @@ from typing import Any
 from pyconsul.cli.client import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import key_argument, value_of
-from pyconsul.cli.commands.watch import next_change
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import UsageError
 from pyconsul.cli.flag import switch
+from pyconsul.cli.render import check_format, format_flag, streamed
+from pyconsul.cli.watchloop import Follower
 from pyconsul.cli.watchplan import Plan
 
 Entries = dict[str, dict[str, Any]]
@@ -23,10 +24,11 @@ def watch(context: Context) -> None:
     if not key and not recurse:
         raise UsageError("Error! Missing KEY argument")
     plan = Plan("keyprefix" if recurse else "key", "/v1/kv/" + quote(key), {"recurse": ""} if recurse else {})
+    follower = Follower(context, plan)
     seen: Entries = {}
     first = True
     while True:
-        _, data = next_change(context, plan)
+        _, data = follower.next()
         found: list[dict[str, Any]] = [] if data is None else data if isinstance(data, list) else [data]
         now = {entry["Key"]: entry for entry in found}
         if recurse:
@@ -40,7 +42,9 @@ def watch(context: Context) -> None:
 
 
 def _print_value(context: Context, key: str, now: Entries) -> None:
-    if key in now:
+    if check_format(context) != "table":
+        streamed(context, b"", now.get(key))
+    elif key in now:
         context.out(value_of(now[key]))
     else:
         context.note(f"No key exists at: {key}")
@@ -51,11 +55,11 @@ def _print_changes(context: Context, seen: Entries, now: Entries, *, quiet: bool
         before, after = seen.get(key), now.get(key)
         name = key.encode("utf-8", "surrogateescape")
         if after is None:
-            context.out(b"- " + name)
+            streamed(context, b"- " + name, {"Change": "deleted", "Entry": before})
         elif before is None:
-            context.out(b"+ " + name + b":" + value_of(after))
+            streamed(context, b"+ " + name + b":" + value_of(after), {"Change": "created", "Entry": after})
         elif before["ModifyIndex"] != after["ModifyIndex"]:
-            context.out(b"~ " + name + b":" + value_of(after))
+            streamed(context, b"~ " + name + b":" + value_of(after), {"Change": "written", "Entry": after})
 
 
 COMMANDS = {
@@ -64,6 +68,7 @@ COMMANDS = {
         switch("recurse", "Follow every key below the prefix: + created, ~ written, - deleted."),
         switch("new", "Do not print what is there at the start."),
         switch("once", "End after the first answer."),
+        format_flag(),
         usage="KEY_OR_PREFIX",
         about="To run a program at each change, use pyconsul watch -type=key or -type=keyprefix.",
     )

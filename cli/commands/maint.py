@@ -10,6 +10,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import switch, text
+from pyconsul.cli.render import confirm, document, format_flag
 
 _NODE_CHECK, _SERVICE_CHECK = "_node_maintenance", "_service_maintenance:"
 
@@ -37,7 +38,8 @@ def maint(context: Context) -> None:
     except CliError as error:
         raise during(f"Error {'en' if enable else 'dis'}abling maintenance", error) from None
     what = f'Service maintenance is now {{}} for "{service}"' if service else "Node maintenance is now {}"
-    context.out(what.format("enabled" if enable else "disabled"))
+    data = {"Service": service or None, "Enabled": enable, "Reason": args.text("reason")}
+    confirm(context, what.format("enabled" if enable else "disabled"), data)
 
 
 def _list(context: Context) -> None:
@@ -46,6 +48,9 @@ def _list(context: Context) -> None:
         checks = context.client.get("/v1/agent/checks")
     except CliError as error:
         raise during("Error querying Consul agent", error) from None
+    listed = [checks[name] for name in sorted(checks) if name == _NODE_CHECK or name.startswith(_SERVICE_CHECK)]
+    if document(context, listed):
+        return
     for check_id, check in sorted(checks.items()):
         if check_id == _NODE_CHECK:
             lines = ("Node:", f"  Name:   {node}", f"  Reason: {check['Notes']}", "")
@@ -64,6 +69,7 @@ COMMANDS = {
         switch("disable", "Switch maintenance mode off."),
         text("reason", "Why; shown to whoever asks.", metavar="text"),
         text("service", "ID of the service; without it the whole node is meant.", metavar="id"),
+        format_flag(),
         about="Without -enable and -disable it lists what is in maintenance mode.",
     ),
 }

@@ -11,7 +11,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import Flag, switch, text, unsigned
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import confirm, document, format_flag
 from pyconsul.cli.status import Status
 
 _PATH = "/v1/operator/autopilot/configuration"
@@ -70,7 +70,7 @@ def set_config(context: Context) -> None:
         raise during("Error setting Autopilot configuration", error) from None
     if changed is False:
         raise CliError("Configuration could not be atomically updated, please try again", Status.CONFLICT)
-    context.out("Configuration updated!")
+    confirm(context, "Configuration updated!", config)
 
 
 def _wire(context: Context, flag: Flag) -> Any:
@@ -141,6 +141,6 @@ def _boolean(value: bool) -> str:
 
 COMMANDS = {
     "operator autopilot get-config": Command(get_config, format_flag()),
-    "operator autopilot set-config": Command(set_config, *(flag for _, flag in _SETTINGS)),
+    "operator autopilot set-config": Command(set_config, *(flag for _, flag in _SETTINGS), format_flag()),
     "operator autopilot state": Command(state, format_flag("pretty")),
 }

@@ -11,7 +11,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import text
-from pyconsul.cli.render import document, format_flag, table
+from pyconsul.cli.render import confirm, document, format_flag, table
 
 _HEADERS = ("Node", "ID", "Address", "State", "Voter", "RaftProtocol", "Commit Index", "Trails Leader By")
 
@@ -54,7 +54,7 @@ def remove_peer(context: Context) -> None:
     except CliError as error:
         raise during("Error removing peer", error) from None
     what = f'address "{address}"' if address else f'id "{identity}"'
-    context.out(f"Removed peer with {what}")
+    confirm(context, f"Removed peer with {what}", {**query, "Removed": True})
 
 
 def transfer_leader(context: Context) -> None:
@@ -66,7 +66,7 @@ def transfer_leader(context: Context) -> None:
         raise during("Error transferring leadership", error) from None
     if not answer.get("Success"):
         raise CliError("Error transferring leadership: the agent did not say why")
-    context.out("Success")
+    confirm(context, "Success", answer)
 
 
 COMMANDS = {
@@ -75,8 +75,9 @@ COMMANDS = {
         remove_peer,
         text("address", "Its address, host:port.", metavar="address"),
         text("id", "Its node ID.", metavar="id"),
+        format_flag(),
     ),
     "operator raft transfer-leader": Command(
-        transfer_leader, text("id", "Node ID of the new leader; by default any server.", metavar="id")
+        transfer_leader, text("id", "Node ID of the new leader; by default any server.", metavar="id"), format_flag()
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, during
+from pyconsul.cli.render import confirm, format_flag
 
 
 def reload(context: Context) -> None:
@@ -13,7 +14,7 @@ def reload(context: Context) -> None:
         context.client.put("/v1/agent/reload")
     except CliError as error:
         raise during("Error reloading", error) from None
-    context.out("Configuration reload triggered")
+    confirm(context, "Configuration reload triggered", {"Reloaded": True})
 
 
-COMMANDS = {"reload": Command(reload)}
+COMMANDS = {"reload": Command(reload, format_flag())}

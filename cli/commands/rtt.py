@@ -11,6 +11,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import switch
+from pyconsul.cli.render import confirm, format_flag
 from pyconsul.cli.status import Status
 
 Coordinate = dict[str, Any]
@@ -31,7 +32,8 @@ def rtt(context: Context) -> None:
         raise during("Error getting coordinates", error) from None
     milliseconds = distance(first, second) * 1000
     kind = "WAN" if wan else "LAN"
-    context.out(f"Estimated {nodes[0]} <-> {nodes[1]} rtt: {milliseconds:.3f} ms (using {kind} coordinates)")
+    line = f"Estimated {nodes[0]} <-> {nodes[1]} rtt: {milliseconds:.3f} ms (using {kind} coordinates)"
+    confirm(context, line, {"Nodes": nodes, "Milliseconds": milliseconds, "Coordinates": kind})
 
 
 def _lan(context: Context, nodes: list[str]) -> list[Coordinate]:
@@ -74,5 +76,7 @@ def distance(first: Coordinate, second: Coordinate) -> float:
 
 
 COMMANDS = {
-    "rtt": Command(rtt, switch("wan", "Use the coordinates between datacenters."), usage="NODE1 [NODE2]"),
+    "rtt": Command(
+        rtt, switch("wan", "Use the coordinates between datacenters."), format_flag(), usage="NODE1 [NODE2]"
+    ),
 }

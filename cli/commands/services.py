@@ -12,7 +12,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import Args, number, pairs, text, texts
-from pyconsul.cli.render import document, format_flag, table
+from pyconsul.cli.render import Report, document, format_flag, table
 from pyconsul.cli.servicefile import services_in
 
 _FILES = "FILES are Consul's configuration files, in HCL or JSON, with `service` or `services` in them."
@@ -27,12 +27,16 @@ def register(context: Context) -> None:
         raise UsageError("Service registration requires arguments or -name, not both.")
     given = _from_flags(args)
     files = [_combined(service, given) for path in args.rest for service in services_in(path)]
-    for service in files if args.rest else [given]:
-        try:
-            context.client.put("/v1/agent/service/register", body=service)
-        except CliError as error:
-            raise during(f'Error registering service "{service.get("Name", "")}"', error) from None
-        context.out(f"Registered service: {service.get('Name', '')}")
+    with Report(context) as report:
+        for service in files if args.rest else [given]:
+            try:
+                context.client.put("/v1/agent/service/register", body=service)
+            except CliError as error:
+                raise during(f'Error registering service "{service.get("Name", "")}"', error) from None
+            name = service.get("Name", "")
+            report.add(
+                f"Registered service: {name}", {"ID": service.get("ID") or name, "Name": name, "Registered": True}
+            )
 
 
 def _from_flags(args: Args) -> dict[str, Any]:
@@ -76,12 +80,13 @@ def deregister(context: Context) -> None:
     if args.rest and args.text("id"):
         raise UsageError("Service deregistration requires arguments or -id, not both.")
     found = [service.get("ID") or service.get("Name", "") for path in args.rest for service in services_in(path)]
-    for identity in found if args.rest else [args.text("id")]:
-        try:
-            context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False))
-        except CliError as error:
-            raise during(f'Error deregistering service "{identity}"', error) from None
-        context.out(f"Deregistered service: {identity}")
+    with Report(context) as report:
+        for identity in found if args.rest else [args.text("id")]:
+            try:
+                context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False))
+            except CliError as error:
+                raise during(f'Error deregistering service "{identity}"', error) from None
+            report.add(f"Deregistered service: {identity}", {"ID": identity, "Deregistered": True})
 
 
 def list_(context: Context) -> None:
@@ -126,8 +131,11 @@ COMMANDS = {
         pairs("meta", "Metadata; may be given several times."),
         pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be given several times."),
         text("kind", "Kind of the service."),
+        format_flag(),
         usage="[FILES...]",
         about=_FILES,
     ),
-    "services deregister": Command(deregister, text("id", "ID of the service."), usage="[FILES...]", about=_FILES),
+    "services deregister": Command(
+        deregister, text("id", "ID of the service."), format_flag(), usage="[FILES...]", about=_FILES
+    ),
 }

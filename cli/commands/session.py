@@ -13,7 +13,7 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.duration import format_duration
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import seconds, switch, text, texts
-from pyconsul.cli.render import document, format_flag, table
+from pyconsul.cli.render import Report, confirm, document, format_flag, table
 from pyconsul.cli.status import Status
 
 _NANOSECONDS = 1_000_000_000
@@ -40,7 +40,7 @@ def create(context: Context) -> None:
         created = context.client.put("/v1/session/create", body=given)
     except CliError as error:
         raise during("Error creating session", error) from None
-    context.out(str(created["ID"]))
+    confirm(context, str(created["ID"]), created)
 
 
 def _duration(value: float) -> str:
@@ -76,17 +76,22 @@ def destroy(context: Context) -> None:
     """Destroy sessions; what they hold is released. Raises CliError for one that does not exist."""
     if not context.args.rest:
         raise UsageError("Error! Missing ID argument")
-    for identity in context.args.rest:
-        path = quote(identity, slash=False)
-        try:
-            known = context.client.get(f"/v1/session/info/{path}")  # the agent confirms the destruction of anything
-            if known:
-                context.client.put(f"/v1/session/destroy/{path}")
-        except CliError as error:
-            raise during(f"Error destroying session {identity}", error) from None
-        if not known:
-            raise CliError(f"Error! No session exists with the ID: {identity}", Status.NOT_FOUND)
-        context.out(f"Destroyed session: {identity}")
+    with Report(context) as report:
+        for identity in context.args.rest:
+            _destroy(context, identity)
+            report.add(f"Destroyed session: {identity}", {"ID": identity, "Destroyed": True})
+
+
+def _destroy(context: Context, identity: str) -> None:
+    path = quote(identity, slash=False)
+    try:
+        known = context.client.get(f"/v1/session/info/{path}")  # the agent confirms the destruction of anything
+        if known:
+            context.client.put(f"/v1/session/destroy/{path}")
+    except CliError as error:
+        raise during(f"Error destroying session {identity}", error) from None
+    if not known:
+        raise CliError(f"Error! No session exists with the ID: {identity}", Status.NOT_FOUND)
 
 
 def _no_arguments(context: Context) -> None:
@@ -109,8 +114,9 @@ COMMANDS = {
         ),
         texts("service-check", "Check of a service whose failure ends it; may be given several times."),
         switch("no-checks", "No check of the node ends it, not even serfHealth."),
+        format_flag(),
         about="Prints the ID of the session, for kv put -acquire -session.",
     ),
     "session list": Command(list_, text("node", "Only the sessions of this node.", metavar="name"), format_flag()),
-    "session destroy": Command(destroy, usage="ID..."),
+    "session destroy": Command(destroy, format_flag(), usage="ID..."),
 }

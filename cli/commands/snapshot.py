@@ -6,15 +6,19 @@ The API: https://developer.hashicorp.com/consul/api-docs/snapshot
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 from pyconsul.cli.archive import byte_size, inspect
+from pyconsul.cli.client import Upload
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError, UsageError, during
 from pyconsul.cli.flag import number, switch, text
-from pyconsul.cli.render import columns, document, format_flag
+from pyconsul.cli.progress import Progress
+from pyconsul.cli.render import columns, confirm, document, format_flag
+
+_PIECE = 65536
 
 
 def save(context: Context) -> None:
@@ -25,7 +29,9 @@ def save(context: Context) -> None:
         response, pieces = context.client.stream("GET", "/v1/snapshot")
         if response.status != 200:
             raise ApiError(response.status, b"".join(pieces).decode("utf-8", "replace"))
-        _write(temporary, pieces)
+        size = response.headers.get("content-length", "")
+        with Progress(context, "Saving", int(size) if size.isdecimal() else 0) as progress:
+            _write(temporary, progress.counted(pieces))
         inspect(temporary)
         os.replace(temporary, path)
     except CliError as error:
@@ -35,7 +41,8 @@ def save(context: Context) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
-    context.out(f"Saved and verified snapshot to index {response.index}")
+    saved = {"File": path, "Index": response.index, "Size": os.path.getsize(path)}
+    confirm(context, f"Saved and verified snapshot to index {response.index}", saved)
 
 
 def _write(path: str, pieces: Iterable[bytes]) -> None:
@@ -50,15 +57,24 @@ def _write(path: str, pieces: Iterable[bytes]) -> None:
 def restore(context: Context) -> None:
     """Send a snapshot; the agent checks it before it gives up what it has."""
     try:
-        with open(_file(context), "rb") as file:
-            data = file.read()
+        with open(_file(context), "rb") as file, Progress(context, "Restoring", _size(file)) as progress:
+            upload = Upload(_size(file), lambda: progress.counted(_pieces(file)))
+            context.client.request("PUT", "/v1/snapshot", body=upload).checked()
     except OSError as error:
         raise CliError(f"Error opening snapshot file: {error}") from None
-    try:
-        context.client.request("PUT", "/v1/snapshot", body=data).checked()
     except CliError as error:
         raise during("Error restoring snapshot", error) from None
-    context.out("Restored snapshot")
+    confirm(context, "Restored snapshot", {"Restored": context.args.rest[0]})
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        yield piece
 
 
 def show(context: Context) -> None:
@@ -88,8 +104,8 @@ def _file(context: Context) -> str:
 
 
 COMMANDS = {
-    "snapshot save": Command(save, usage="FILE"),
-    "snapshot restore": Command(restore, usage="FILE"),
+    "snapshot save": Command(save, format_flag(), usage="FILE"),
+    "snapshot restore": Command(restore, format_flag(), usage="FILE"),
     "snapshot inspect": Command(
         show,
         switch("kvdetails", "Accepted; pyconsul's snapshots keep no numbers for single prefixes."),

@@ -9,6 +9,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flag import switch, text
+from pyconsul.cli.render import confirm, format_flag
 
 
 def validate(context: Context) -> None:
@@ -24,7 +25,8 @@ def validate(context: Context) -> None:
     if not context.args.switch("quiet"):
         for warning in config.warnings:
             context.note(str(warning))
-        context.out("Configuration is valid!")
+        warnings = [str(warning) for warning in config.warnings]
+        confirm(context, "Configuration is valid!", {"Valid": True, "Warnings": warnings})
 
 
 COMMANDS = {
@@ -32,6 +34,7 @@ COMMANDS = {
         validate,
         text("config-format", "hcl or json; by default the files' names tell.", metavar="format"),
         switch("quiet", "Print only mistakes."),
+        format_flag(),
         usage="FILE_OR_FOLDER...",
         http=False,
     ),

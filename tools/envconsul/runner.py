@@ -15,6 +15,7 @@ from pyconsul.tools.consul import ConsulClient
 from pyconsul.tools.envconsul.names import Naming, environment
 from pyconsul.tools.envconsul.sources import Source
 from pyconsul.tools.options import child_environment, connection_of, retry_of
+from pyconsul.tools.restartlimit import Limit, Unlimited, restart_limit_of
 from pyconsul.tools.settings import Settings
 from pyconsul.tools.supervise import Child
 
@@ -50,6 +51,7 @@ class Runner:
 
         Raises ConsulError, SpawnError and OverdueError. Cancelling leaves the child as it is, for `stop`.
         """
+        limit = restart_limit_of(self._settings, self._rng, "pyenvconsul") or Unlimited()
         async with self._client() as client:
             await self._read(client)
             child = self._child = self._new_child(argv)
@@ -57,7 +59,7 @@ class Runner:
             if self._settings["once"] or not self._sources:
                 return await self._end_of(child)
             followers = [self._follow(client, number) for number in range(len(self._sources))]
-            return await _first(self._end_of(child), self._restart_on_change(child), *followers)
+            return await _first(self._end_of(child), self._restart_on_change(child, limit), *followers)
 
     async def _end_of(self, child: Child) -> int:
         """The child's exit status; one that runs for longer than `exec.timeout` is ended: OverdueError."""
@@ -100,16 +102,20 @@ class Runner:
             self._changed.set()
         raise AssertionError("a watch has no end")
 
-    async def _restart_on_change(self, child: Child) -> int:
+    async def _restart_on_change(self, child: Child, limit: Limit) -> int:
         while True:
             await self._changed.wait()
             await self._settle()
-            variables = self._environment()
-            if variables == child.env:
+            if self._environment() == child.env:
                 continue
             log.info("the variables have changed")
-            child.env = variables
-            await child.reload()
+            async with limit.place(child.argv[0]) as place:
+                variables = self._environment()  # what has changed during the wait is part of it
+                if variables == child.env:
+                    place.hold = 0.0
+                    continue
+                child.env = variables
+                await child.reload()
 
     async def _settle(self) -> None:
         """Wait until nothing has changed for the minimum of `wait`, at most for its maximum."""

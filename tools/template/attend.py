@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import sys
 from contextlib import suppress
 from signal import Signals
 from typing import Any
 
+from pyconsul.tools.consul import ConsulClient
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.sdnotify import Notifier
 from pyconsul.tools.settings import Call, Settings
+from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.evaluate import TemplateError
-from pyconsul.tools.template.plan import Plan, load, make_client, make_plan, make_runner
+from pyconsul.tools.template.plan import Plan, load, make_plan
 from pyconsul.tools.template.runner import Runner
 from pyconsul.tools.template.spec import SpecError
+from pyconsul.tools.template.status.shown import shown
+from pyconsul.tools.template.tally import Tally
 
 log = logging.getLogger("template")
 
@@ -29,12 +35,18 @@ async def attend(call: Call, plan: Plan) -> int:
 
     Raises what `Runner.run` raises.
     """
+    notifier = Notifier.take(os.environ)
     signals = _catch(plan.settings)
-    while True:
-        end = await _one_run(call, plan, signals)
-        if not isinstance(end, Plan):
-            return end
-        plan = end
+    alive = asyncio.create_task(notifier.heartbeat())
+    try:
+        while True:
+            end = await _one_run(call, plan, signals, notifier)
+            if not isinstance(end, Plan):
+                notifier.stopping()
+                return end
+            plan = end
+    finally:
+        alive.cancel()
 
 
 def _catch(settings: Settings) -> asyncio.Queue[Signals]:
@@ -49,11 +61,23 @@ def _catch(settings: Settings) -> asyncio.Queue[Signals]:
     return signals
 
 
-async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals]) -> int | Plan:
+async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier) -> int | Plan:
     """The exit status; or another plan, which cannot be adopted by the run that goes on."""
-    rng = random.Random()
+    rng, tally = random.Random(), Tally()
     client = make_client(plan.settings, rng)
-    runner = make_runner(plan, client, rng)
+    runner = make_runner(plan, client, rng, tally)
+    async with shown(plan.settings["status.address"], notifier, runner.report, tally, runner.release):
+        return await _until_end(call, plan, runner, client, signals, notifier)
+
+
+async def _until_end(
+    call: Call,
+    plan: Plan,
+    runner: Runner,
+    client: ConsulClient,
+    signals: asyncio.Queue[Signals],
+    notifier: Notifier,
+) -> int | Plan:
     running = asyncio.ensure_future(runner.run())
     try:
         while True:
@@ -65,11 +89,14 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals]) -> i
                 return Exit.INTERRUPT
             if sig != plan.settings["reload_signal"]:
                 runner.signal(sig)
-            elif (changed := _reload(call)) is not None:
+                continue
+            notifier.reloading()
+            if (changed := _reload(call)) is not None:
                 if changed.base != plan.base:
                     return changed
                 plan = changed
-                runner.adopt(plan.renderings())
+                runner.adopt(plan.sources)
+            notifier.ready()
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError, Exception):

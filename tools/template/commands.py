@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pyconsul.tools.options import select_environment
 from pyconsul.tools.supervise import Child, SpawnError, argv_of
 from pyconsul.tools.template.spec import Command, Environment
-
-log = logging.getLogger("template")
 
 #: Seconds between the signal that ends a command that takes too long, and SIGKILL.
 _GRACE = 2.0
@@ -36,23 +33,10 @@ class Commands:
         self._consul = consul
         self._rng = rng
 
-    async def run_all(self, commands: Sequence[Command]) -> None:
-        """Run each of them, equal ones once, in order. All run, then the first failure is raised (CommandError)."""
-        failures = []
-        for command in dict.fromkeys(commands):
-            try:
-                await self.run(command)
-            except CommandError as error:
-                log.error("%s", error)
-                failures.append(error)
-        if failures:
-            raise failures[0]
-
     async def run(self, command: Command) -> None:
         """Run it to its end, at most for its timeout. Raises CommandError."""
         if command.splay > 0:
             await asyncio.sleep(self._rng.uniform(0, command.splay))
-        shown = " ".join(command.words)
         environment = environment_of(command.environment, self._variables, self._consul)
         child = Child(
             argv_of(command.words),
@@ -68,9 +52,9 @@ class Commands:
         except SpawnError as error:
             raise CommandError(str(error)) from error
         except TimeoutError:
-            raise CommandError(f"command {shown!r} did not end within {command.timeout:g}s") from None
+            raise CommandError(f"command {command.shown!r} did not end within {command.timeout:g}s") from None
         finally:
             if child.running:
                 await child.stop()
         if status != 0:
-            raise CommandError(f"command {shown!r} failed with status {status}")
+            raise CommandError(f"command {command.shown!r} failed with status {status}")

@@ -97,6 +97,11 @@ class Crowd:
                 await asyncio.sleep(_REST)
             index = new
 
+    def beat(self) -> None:
+        """Have everybody look again."""
+        for family in list(self._pulses):
+            self._beat(family)
+
     def _beat(self, family: tuple[str, str]) -> None:
         before, self._pulses[family] = self._pulses[family], asyncio.Event()
         before.set()

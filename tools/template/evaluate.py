@@ -6,12 +6,13 @@ A `Template` of either syntax is parsed once and evaluated whenever its data has
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyconsul.tools.template.answers import Answers, View
 from pyconsul.tools.template.functions import Functions
+from pyconsul.tools.template.guard import Guard, GuardEvent
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.spec import Spec
 
@@ -33,12 +34,13 @@ class Template(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`text` is whole only when nothing is `missing` and there is no `error`."""
+    """`text` is whole only when nothing is `missing` and there is no `error`. `guarded`: what its guard has done."""
 
     text: str
     used: frozenset[Lookup]
     missing: frozenset[Lookup]
     error: TemplateError | None = None
+    guarded: tuple[GuardEvent, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -47,16 +49,33 @@ class Evaluation:
 
 
 class Evaluator:
-    """One template and the functions that it calls."""
+    """One template and the functions that it calls. `guard`: of what it asks for, unless `evaluate` is given another."""
 
-    def __init__(self, spec: Spec, environ: Mapping[str, str]) -> None:
+    def __init__(self, spec: Spec, environ: Mapping[str, str], guard: Guard | None = None) -> None:
         """Parses the template. Raises TemplateError."""
         self.functions = Functions(environ, spec.sandbox)
         self.template = _parse(spec, self.functions, environ)
+        self.guard = guard
 
-    def evaluate(self, answers: Answers) -> Evaluation:
+    def evaluate(self, answers: Answers, now: float = 0.0, guard: Guard | None = None) -> Evaluation:
         """The template's text from these answers. An error while lookups are missing may be due to that, so it does
-        not count, unless the syntax says otherwise."""
+        not count, unless the syntax says otherwise. `now`: seconds of any clock, for the guard."""
+        return self.guarded(guard or self.guard, now, lambda: self._evaluate(answers))
+
+    def guarded(self, guard: Guard | None, now: float, evaluate: Callable[[], Evaluation]) -> Evaluation:
+        """An evaluation with this template's functions, which the guard watches over."""
+        if guard is None:
+            return evaluate()
+        functions = self.functions
+        functions.guard, functions.now = guard, now
+        guard.begin(now)
+        try:
+            result = evaluate()
+        finally:
+            functions.guard = None
+        return replace(result, guarded=guard.end(complete=result.complete))
+
+    def _evaluate(self, answers: Answers) -> Evaluation:
         view = self.functions.view = View(answers)
         text, error = "", None
         try:

@@ -14,6 +14,7 @@ from pyconsul.tools.template import lookups
 from pyconsul.tools.template.answers import View
 from pyconsul.tools.template.decode import below
 from pyconsul.tools.template.go.values import Slice
+from pyconsul.tools.template.guard import Guard, Watched
 from pyconsul.tools.template.lookups import BadLookup, Lookup
 from pyconsul.tools.template.records import CatalogNode, HealthService, KeyPair
 
@@ -23,6 +24,11 @@ class Functions:
 
     def __init__(self, environ: Mapping[str, str], sandbox: str = "") -> None:
         self.view: View | None = None
+        #: What a template sees besides the functions.
+        self.variables: dict[str, Any] = {}
+        #: What keeps services from losing their instances, during an evaluation, and the time that it takes for now.
+        self.guard: Guard | None = None
+        self.now = 0.0
         self._environ = environ
         self._sandbox = sandbox
 
@@ -44,9 +50,19 @@ class Functions:
         """The instances of a service, healthy ones unless a `status` ("any", "passing,warning") says otherwise."""
         lookup, statuses = lookups.service(name, tag=tag, dc=dc, near=near, status=status)
         found: list[HealthService] = self._ask(lookup, Slice("[]*dependency.HealthService"))
-        if statuses in (("any",), ("passing",)):
+        if statuses not in (("any",), ("passing",)):
+            found = Slice("[]*dependency.HealthService", (entry for entry in found if entry.Status in statuses))
+        return found if self.guard is None else self._guarded(self.guard, Watched(lookup, statuses), found)
+
+    def _guarded(self, guard: Guard, watched: Watched, found: list[HealthService]) -> list[HealthService]:
+        """The instances to use; while there are none that may be, the lookup counts as missing."""
+        assert self.view is not None
+        if watched.lookup in self.view.missing:
             return found
-        return Slice("[]*dependency.HealthService", (entry for entry in found if entry.Status in statuses))
+        admitted = guard.admit(watched, found, self.now)
+        if admitted is None:
+            self.view.missing.add(watched.lookup)
+        return Slice("[]*dependency.HealthService") if admitted is None else admitted
 
     def nodes(self, dc: str = "", near: str = "") -> list[Any]:
         """All nodes of the catalog, by name; by distance with `near`."""

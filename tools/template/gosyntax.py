@@ -28,6 +28,8 @@ class GoTemplate:
         self._spec = spec
         self._helpers = Helpers(real_surroundings(environ))
         self._api = GoApi(functions).table()
+        if spec.for_each:
+            self._api["item"] = function(lambda: functions.variables.get("item"))
         try:
             self._template = parse(
                 spec.name,

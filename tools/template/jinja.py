@@ -6,6 +6,7 @@ Includes, imports and macros are looked for in the template's own folder.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any
@@ -46,7 +47,7 @@ class JinjaTemplate:
     def render(self) -> str:
         """Raises TemplateError with the file and the line that failed."""
         try:
-            return self._template.render()
+            return self._template.render(self._functions.variables)
         except TemplateError:
             raise
         except Exception as error:  # Whatever a template's expression can raise.
@@ -98,6 +99,46 @@ def _environment(spec: Spec, functions: Functions) -> jinja2.Environment:
             if any(fnmatchcase(name, pattern) for pattern in spec.denylist):
                 table[name] = _denied(name)
     return environment
+
+
+class Expression:
+    """An expression of Jinja2, out of a template's settings, with the functions of that template."""
+
+    def __init__(self, spec: Spec, functions: Functions, text: str, what: str) -> None:
+        """`what`: how messages call it. Raises TemplateError."""
+        self._functions = functions
+        self._shown = f"{spec.name}: {what} {text!r}"
+        try:
+            self._evaluate = _environment(spec, functions).compile_expression(text, undefined_to_none=False)
+        except jinja2.TemplateError as error:
+            raise TemplateError(f"{self._shown}: {error}") from error
+
+    def value(self) -> Any:
+        """Its value now. Raises TemplateError."""
+        try:
+            result = self._evaluate(self._functions.variables)
+        except Exception as error:  # Whatever an expression can raise.
+            raise TemplateError(f"{self._shown}: {error}") from error
+        if isinstance(result, jinja2.Undefined):
+            raise TemplateError(f"{self._shown}: it is not defined")
+        return result
+
+
+def text_template(spec: Spec, functions: Functions, text: str, what: str) -> Callable[[], str]:
+    """A template out of a template's settings; the result gives its text now and raises TemplateError, as this does."""
+    shown = f"{spec.name}: {what} {text!r}"
+    try:
+        template = _environment(replace(spec, left="", right=""), functions).from_string(text)
+    except jinja2.TemplateError as error:
+        raise TemplateError(f"{shown}: {error}") from error
+
+    def render() -> str:
+        try:
+            return template.render(functions.variables)
+        except Exception as error:  # Whatever a template's expression can raise.
+            raise TemplateError(f"{shown}: {error}") from error
+
+    return render
 
 
 def _denied(name: str) -> Callable[..., Any]:

@@ -21,13 +21,20 @@ _USAGE = """Usage: pyconsul-template [options]
 
       pyconsul-template -template haproxy.cfg.j2:/etc/haproxy/haproxy.cfg -exec-reload
       pyconsul-template -template 'nginx.ctmpl:/etc/nginx/nginx.conf:systemctl reload nginx'
-      pyconsul-template -once -dry -template in.j2:out"""
+      pyconsul-template -once -dry -template in.j2:out
+
+  Tests of templates, without Consul: pyconsul-template test -h"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["test"]:
+        from pyconsul.tools.template.fixture.testing import main as test
+
+        return test(words[1:])
     try:
-        call = parse_flags(OPTIONS, sys.argv[1:] if argv is None else argv)
+        call = parse_flags(OPTIONS, words)
         if call.help:
             print(render_help(_USAGE, OPTIONS), end="")
             return Exit.OK
@@ -45,11 +52,12 @@ def _start(call: Call) -> int:
     from pyconsul.tools.consul import ConsulError
     from pyconsul.tools.supervise import SpawnError
     from pyconsul.tools.template.commands import CommandError
+    from pyconsul.tools.template.consumer import LoadError
     from pyconsul.tools.template.evaluate import TemplateError
     from pyconsul.tools.template.plan import load
     from pyconsul.tools.template.render import RenderError
-    from pyconsul.tools.template.runner import Refused
     from pyconsul.tools.template.spec import SpecError
+    from pyconsul.tools.template.trouble import Refused
 
     try:
         settings = load(call)
@@ -57,7 +65,7 @@ def _start(call: Call) -> int:
             return _run(call, settings)
     except ConfigError as error:
         return _fail(str(error), Exit.CONFIG)
-    except (SpecError, TemplateError, RenderError, CommandError, ConsulError, SpawnError, Refused) as error:
+    except (SpecError, TemplateError, RenderError, CommandError, LoadError, ConsulError, SpawnError, Refused) as error:
         return _fail(str(error), Exit.RUN)
 
 

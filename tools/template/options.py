@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.tools.logfile import LOG_FILE_OPTIONS
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
+from pyconsul.tools.restartlimit import RESTART_LIMIT_OPTIONS
 from pyconsul.tools.settings import (
     BOOL,
     COMMAND,
@@ -18,6 +20,10 @@ from pyconsul.tools.settings import (
     Option,
     Tree,
 )
+from pyconsul.tools.template.fixture.options import FIXTURE_OPTIONS
+from pyconsul.tools.template.guardrules import GUARD_OPTIONS
+from pyconsul.tools.template.haproxy.options import HAPROXY_OPTIONS
+from pyconsul.tools.template.status.options import STATUS_OPTIONS
 
 #: What `-exec-reload` means without a value.
 HAPROXY = "haproxy"
@@ -66,7 +72,7 @@ _TEMPLATES: tuple[Option, ...] = (
         "template",
         TEMPLATE,
         "Template to render, as source:destination[:command]; may be repeated. A source named .ctmpl is a Go "
-        "template, any other Jinja2",
+        "template, any other Jinja2; - stands for stdin and stdout",
         flags=("template",),
         cli_only=True,
         apply=_template_flag,
@@ -92,6 +98,25 @@ _TEMPLATES: tuple[Option, ...] = (
     Option("template[].function_blacklist", STRINGS, "The older name of function_denylist", ()),
     Option("template[].sandbox_path", TEXT, "Folder that file() must not leave", ""),
     Option("template[].wait", WAIT, "As wait, for this template alone"),
+    Option(
+        "template[].check",
+        COMMAND,
+        "Command that judges the new file before it takes the old one's place; {{ path }} stands for it",
+        (),
+    ),
+    Option("template[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
+    Option("template[].rollback", BOOL, "As rollback, for this template alone"),
+    Option("template[].in_place", BOOL, "Write into the old file itself, as bind-mounted files need it", False),
+    Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do"),
+    Option(
+        "template[].for_each",
+        TEXT,
+        "Expression of Jinja2 that gives a list, such as services() or ls('app/sites'): one file is rendered for each "
+        "item, which the template and the destination know as item",
+        "",
+    ),
+    Option("template[].prune", BOOL, "With for_each: remove the files of items that are gone", False),
+    Option("template[].render_group", TEXT, "Group of templates that are rendered and promoted together", ""),
     Option("template[].exec.command", COMMAND, "As command", ()),
     Option("template[].exec.enabled", BOOL, "Run the command at all", True),
     Option("template[].exec.timeout", DURATION, "As command_timeout"),
@@ -105,7 +130,49 @@ _TEMPLATES: tuple[Option, ...] = (
     Option("template[].exec.env.denylist", STRINGS, "Patterns of variables that it does not get", ()),
 )
 
+_GROUPS: tuple[Option, ...] = (
+    Option("render_group[].name", TEXT, "What templates call the group", ""),
+    Option("render_group[].command", COMMAND, "Command to run once after any of its files has changed", ()),
+    Option("render_group[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
+    Option(
+        "render_group[].check",
+        COMMAND,
+        "Command that judges the new files together; {{ paths }} stands for all of them, in the templates' order",
+        (),
+    ),
+    Option("render_group[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
+    Option("render_group[].wait", WAIT, "As wait, for the whole group"),
+)
+
 _RUN: tuple[Option, ...] = (
+    Option(
+        "diff",
+        BOOL,
+        "Show what changes in a file, as a unified diff without the values of keys: on stderr before it is written; "
+        "with -dry on stdout, in place of the file",
+        False,
+        flags=("diff",),
+    ),
+    Option(
+        "rollback",
+        BOOL,
+        "After a command or a reload has failed, put the last good file back and try again later. Unset: yes; but the "
+        "command of a Go template ends this program",
+        flags=("rollback",),
+    ),
+    Option(
+        "missing_after",
+        DURATION,
+        "When a template still waits for answers after so long, the log names them; 0: never",
+        10.0,
+        flags=("missing-after",),
+    ),
+    Option(
+        "default_syntax",
+        SYNTAX,
+        "go or jinja2, for templates that are not named .ctmpl and have no syntax of their own",
+        flags=("syntax",),
+    ),
     Option("once", BOOL, "Render each template once, then end", False, flags=("once",)),
     Option("dry", BOOL, "Write to stdout instead of files; run no commands", False, flags=("dry",), cli_only=True),
     Option("parse_only", BOOL, "Only parse the templates", False, flags=("parse-only",)),
@@ -156,8 +223,20 @@ _RUN: tuple[Option, ...] = (
     Option("deduplicate.max_stale", DURATION, "Accepted; see deduplicate.enabled"),
     Option("deduplicate.ttl", DURATION, "Accepted; see deduplicate.enabled"),
     Option("deduplicate.block_query_wait", DURATION, "Accepted; see deduplicate.enabled"),
-    Option("log_file.path", TEXT, "Log to this file, too", "", flags=("log-file",)),
     Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
 )
 
-OPTIONS: tuple[Option, ...] = (*_TEMPLATES, *_RUN, *EXEC, *PROCESS, *CONNECTION)
+OPTIONS: tuple[Option, ...] = (
+    *_TEMPLATES,
+    *_GROUPS,
+    *GUARD_OPTIONS,
+    *_RUN,
+    *RESTART_LIMIT_OPTIONS,
+    *FIXTURE_OPTIONS,
+    *STATUS_OPTIONS,
+    *HAPROXY_OPTIONS,
+    *LOG_FILE_OPTIONS,
+    *EXEC,
+    *PROCESS,
+    *CONNECTION,
+)

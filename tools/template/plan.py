@@ -1,57 +1,66 @@
-"""What a command line and its configuration files ask for, checked and parsed, and how a runner is made of it."""
+"""What a command line and its configuration files ask for, checked and parsed."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from signal import Signals
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
+from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.options import connection_of, retry_of
-from pyconsul.tools.settings import Call, Settings, load_settings
-from pyconsul.tools.supervise import Child, argv_of
-from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.commands import Commands, environment_of
-from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.tools.settings import Call, Settings, Tree, load_settings
 from pyconsul.tools.template.evaluate import Evaluator
-from pyconsul.tools.template.haproxy import HaproxyConsumer
-from pyconsul.tools.template.options import HAPROXY, OPTIONS
+from pyconsul.tools.template.fanout import Fanout
+from pyconsul.tools.template.fixture.fixture import Fixture
+from pyconsul.tools.template.fixture.fixture import load as load_fixture
+from pyconsul.tools.template.fixture.recorder import NotedEnviron
+from pyconsul.tools.template.fixture.yamlsource import FixtureError
+from pyconsul.tools.template.guard import Guard
+from pyconsul.tools.template.guardrules import guard_rules
+from pyconsul.tools.template.options import OPTIONS
 from pyconsul.tools.template.rendering import Rendering
-from pyconsul.tools.template.runner import Runner
-from pyconsul.tools.template.spec import Command, Environment, Spec, specs_of
-from pyconsul.tools.template.watcher import Watcher
+from pyconsul.tools.template.spec import Group, Spec, SpecError, groups_of, specs_of
+from pyconsul.tools.template.unit import Unit
 
-_NO_RETRY = RetryPolicy(enabled=False)
+#: What a run cannot change while it goes on.
+_FIXED = (
+    "block_query_wait",
+    "max_stale",
+    "kill_signal",
+    "reload_signal",
+    "restart_limit",
+    "restart_hold",
+    "missing_after",
+    "diff",
+    "record",
+    "status.address",
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`evaluators`: the parsed templates, in the order of `specs`."""
+    """`sources`: what is promoted together, parsed and ready to be evaluated for the first time. `environ`: the
+    variables that templates see. `fixture`: what takes Consul's place."""
 
     settings: Settings
     specs: list[Spec]
-    evaluators: list[Evaluator]
+    sources: list[Unit | Fanout]
+    environ: NotedEnviron
+    fixture: Fixture | None
 
     @property
     def once(self) -> bool:
-        return bool(self.settings["once"])
+        """Whether it ends when each file has been written."""
+        return _once(self.settings)
 
     @property
     def base(self) -> tuple[object, ...]:
         """What a run cannot change while it goes on; another one needs another run."""
-        fixed = ("block_query_wait", "max_stale", "kill_signal", "reload_signal")
-        given = self.settings.tree.get("exec"), tuple(self.settings[key] for key in fixed)
+        given = self.settings.tree.get("exec"), tuple(self.settings[key] for key in _FIXED)
         files = [spec.destination for spec in self.specs] if self.settings.given("exec.reload") else []
         return connection_of(self.settings), retry_of(self.settings), given, files
-
-    def renderings(self) -> list[Rendering]:
-        """The templates, ready to be evaluated for the first time."""
-        pairs = zip(self.specs, self.evaluators, strict=True)
-        return [Rendering(spec, evaluator, wait=not self.once) for spec, evaluator in pairs]
 
 
 def load(call: Call) -> Settings:
@@ -59,88 +68,48 @@ def load(call: Call) -> Settings:
     settings = load_settings(OPTIONS, call, os.environ)
     facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
     name = settings["syslog.name"] or "pyconsul-template"
-    setup_logging(settings["log_level"], settings["log_format"], facility, name)
+    file = log_target_of(settings, "consul-template")
+    setup_logging(settings["log_level"], settings["log_format"], facility, name, file)
     return settings
 
 
+def _once(settings: Settings) -> bool:
+    return bool(settings["once"] or settings["data"])
+
+
 def make_plan(settings: Settings) -> Plan:
-    """Read and parse the templates. Raises SpecError and TemplateError."""
+    """Read and parse the templates. Raises ConfigError, SpecError and TemplateError."""
     specs = specs_of(settings)
-    return Plan(settings, specs, [Evaluator(spec, os.environ) for spec in specs])
+    fixture = _fixture(settings["data"])
+    environ = NotedEnviron(os.environ if fixture is None else fixture.environ(os.environ))
+    guards = [_guard(settings, block) for block in settings.blocks("template")]
+    evaluators = [Evaluator(spec, environ, guard) for spec, guard in zip(specs, guards, strict=True)]
+    sources = _sources(specs, evaluators, groups_of(settings, specs), wait=not _once(settings))
+    return Plan(settings, specs, sources, environ, fixture)
 
 
-def make_runner(plan: Plan, client: ConsulClient, rng: random.Random) -> Runner:
-    """Everything that a run needs, put together."""
-    settings, news, answers = plan.settings, asyncio.Event(), Answers()
-    consul = consul_variables(client.connection)
-    commands = Commands(os.environ, consul, rng)
-    return Runner(
-        plan.renderings(),
-        Watcher(client, _retry(plan), answers, news, rng=rng, wait=settings["block_query_wait"]),
-        answers,
-        news,
-        commands,
-        None if settings["dry"] else _consumer(plan, commands, consul, rng),
-        once=plan.once,
-        dry=settings["dry"],
-    )
+def _fixture(path: str) -> Fixture | None:
+    try:
+        return load_fixture(Path(path)) if path else None
+    except FixtureError as error:
+        raise SpecError(str(error)) from error
 
 
-def _retry(plan: Plan) -> RetryPolicy:
-    """Unless it is said otherwise, what is to run for long waits for an agent that is not there yet, too."""
-    retry = retry_of(plan.settings)
-    return retry if plan.once or retry.attempts is not None else replace(retry, attempts=0)
+def _guard(settings: Settings, block: Tree) -> Guard | None:
+    rules = guard_rules(settings, block)
+    return Guard(rules.limits) if rules is not None else None
 
 
-def make_client(settings: Settings, rng: random.Random) -> ConsulClient:
-    """The connection to Consul. Raises ConsulError for one that makes no sense."""
-    return ConsulClient(connection_of(settings), rng=rng, retry=_NO_RETRY, max_stale=settings["max_stale"])
-
-
-def consul_variables(connection: Connection) -> dict[str, str]:
-    """What commands and children are told about Consul. The token is theirs only if they inherit it."""
-    return {
-        "CONSUL_HTTP_ADDR": connection.address,
-        "CONSUL_HTTP_SSL": str(connection.tls.enabled).lower(),
-        "CONSUL_HTTP_SSL_VERIFY": str(connection.tls.verify).lower(),
-    }
-
-
-def _consumer(plan: Plan, commands: Commands, consul: Mapping[str, str], rng: random.Random) -> Consumer | None:
-    settings = plan.settings
-    words, reload = settings["exec.command"], settings["exec.reload"]
-    keys = ("pristine", "custom", "allowlist", "denylist")
-    chosen = Environment(*(settings["exec.env." + key] for key in keys))
-    environment = environment_of(chosen, os.environ, consul)
-    timeout = settings["exec.timeout"]
-    command = Command((reload,), timeout, 0.0, chosen) if reload and reload != HAPROXY else None
-    if argv_of(words) and settings["exec.enabled"]:
-        return ChildConsumer(_child(settings, environment, rng), commands, command, rng)
-    if command:
-        return CommandConsumer(commands, command, rng, once=plan.once)
-    if reload:
-        return HaproxyConsumer(
-            plan.specs,
-            environment,
-            rng,
-            kill_signal=settings["exec.kill_signal"] if settings.given("exec.kill_signal") else Signals.SIGTERM,
-            kill_timeout=settings["exec.kill_timeout"],
-            splay=settings["exec.splay"],
-            once=plan.once,
-        )
-    return None
-
-
-def _child(settings: Settings, environment: Mapping[str, str], rng: random.Random) -> Child:
-    reload_signal = settings["exec.reload_signal"]
-    if reload_signal is None and settings["exec.reload"] == HAPROXY:
-        reload_signal = Signals.SIGHUP
-    return Child(
-        argv_of(settings["exec.command"]),
-        environment,
-        rng=rng,
-        kill_signal=settings["exec.kill_signal"] or Signals.SIGKILL,
-        kill_timeout=settings["exec.kill_timeout"],
-        reload_signal=reload_signal,
-        splay=settings["exec.splay"],
-    )
+def _sources(
+    specs: Sequence[Spec], evaluators: Sequence[Evaluator], groups: Mapping[str, Group], *, wait: bool
+) -> list[Unit | Fanout]:
+    """In the order of the templates; a group stands where its first is."""
+    members: dict[str, list[tuple[Spec, Evaluator]]] = {}
+    for number, pair in enumerate(zip(specs, evaluators, strict=True)):
+        members.setdefault(pair[0].render_group or f" {number}", []).append(pair)
+    return [
+        Fanout(*pairs[0], wait=wait)
+        if pairs[0][0].for_each
+        else Unit([Rendering(*pair) for pair in pairs], groups.get(name), wait=wait)
+        for name, pairs in members.items()
+    ]

@@ -7,9 +7,11 @@ whoever reads the destination, and whatever happens meanwhile, sees the old text
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +43,36 @@ class Draft:
         try:
             if self.spec.backup and self.target.is_file():
                 shutil.copy2(self.target, self.spec.destination + ".bak")
-            os.replace(self.path, self.target)
-            _sync_folder(self.target.parent)
+            if self.spec.in_place and self.target.is_file():
+                self._overwrite()
+            else:
+                self._replace()
         except OSError as error:
             self.discard()
             raise RenderError(f"cannot write {self.spec.destination}: {error.strerror}") from error
+
+    def _replace(self) -> None:
+        try:
+            os.replace(self.path, self.target)
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.EXDEV):
+                raise
+            self._overwrite()  # The destination is a mount point of its own: it cannot be replaced.
+        else:
+            _sync_folder(self.target.parent)
+
+    def _overwrite(self) -> None:
+        """Write into the old file itself, so that whoever has it mounted or open sees the new text."""
+        data = self.path.read_bytes()
+        with open(self.target, "r+b") as file:
+            file.write(data)
+            file.truncate()
+            if self.spec.perms is not None:
+                os.fchmod(file.fileno(), self.spec.perms)
+            if self.spec.user is not None or self.spec.group is not None:
+                os.fchown(file.fileno(), _user_id(self.spec.user), _group_id(self.spec.group))
+            os.fsync(file.fileno())
+        self.discard()
 
     def discard(self) -> None:
         """Remove it; the old file stays."""
@@ -58,7 +85,11 @@ def to_bytes(text: str) -> bytes:
 
 
 def is_current(spec: Spec, data: bytes) -> bool:
-    """Whether the destination holds these bytes already."""
+    """Whether the destination is as it should be: it holds these bytes already, or it is absent."""
+    if spec.to_stdout:
+        return False
+    if spec.absent:
+        return not os.path.lexists(spec.destination)
     try:
         path = Path(spec.destination)
         return path.stat().st_size == len(data) and path.is_file() and path.read_bytes() == data
@@ -66,19 +97,42 @@ def is_current(spec: Spec, data: bytes) -> bool:
         return False
 
 
+def read_bytes(spec: Spec) -> bytes | None:
+    """What the destination holds; None when it does not exist or cannot be read."""
+    try:
+        return Path(spec.destination).read_bytes()
+    except OSError:
+        return None
+
+
 def is_special(spec: Spec) -> bool:
-    """Whether the destination is a device, pipe or socket, which is written to, not replaced."""
+    """Whether the destination is stdout, a device, pipe or socket, which is written to, not replaced."""
     path = Path(spec.destination)
-    return path.exists() and not path.is_file() and not path.is_dir()
+    return spec.to_stdout or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def write_special(spec: Spec, data: bytes) -> None:
-    """Write to a device or pipe. Raises RenderError."""
+    """Write to stdout, a device or pipe. Raises RenderError."""
     try:
+        if spec.to_stdout:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
         with open(spec.destination, "wb") as target:
             target.write(data)
     except OSError as error:
         raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
+
+
+def remove(spec: Spec) -> None:
+    """Remove the destination. Raises RenderError."""
+    try:
+        os.unlink(spec.destination)
+        _sync_folder(Path(spec.destination).parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RenderError(f"cannot remove {spec.destination}: {error.strerror}") from error
 
 
 def draft(spec: Spec, data: bytes) -> Draft:
@@ -90,7 +144,7 @@ def draft(spec: Spec, data: bytes) -> Draft:
     try:
         if spec.create_dest_dirs:
             target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, name = _make_beside(target, anywhere=spec.in_place)
     except OSError as error:
         raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
     try:
@@ -103,6 +157,16 @@ def draft(spec: Spec, data: bytes) -> Draft:
         Path(name).unlink(missing_ok=True)
         raise RenderError(f"cannot write {spec.destination}: {error}") from error
     return Draft(spec, Path(name))
+
+
+def _make_beside(target: Path, *, anywhere: bool) -> tuple[int, str]:
+    """A new file in the target's folder; `anywhere`: or, if that cannot be written to, in the one for such files."""
+    try:
+        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError:
+        if not anywhere or not target.is_file():
+            raise
+        return tempfile.mkstemp(prefix=f".{target.name}.")
 
 
 def _dress(handle: int, spec: Spec, target: Path) -> None:

@@ -3,68 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Any, Protocol
 
 from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.evaluate import Evaluation, Evaluator
+from pyconsul.tools.template.evaluate import Evaluation, TemplateError
+from pyconsul.tools.template.guard import Guard
 from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.quiescence import Quiescence
 from pyconsul.tools.template.render import to_bytes
 from pyconsul.tools.template.spec import Spec
 
 
-class Rendering:
-    """`wait`: whether the template's quiescence counts; with -once it does not. `now`: seconds of any clock."""
+class Evaluable(Protocol):
+    """What gives a text: a template, or one for an item. `guard`: of what it asks for."""
 
-    def __init__(self, spec: Spec, evaluator: Evaluator, *, wait: bool) -> None:
+    guard: Guard | None
+
+    def evaluate(self, answers: Answers, now: float) -> Evaluation:
+        """The text from these answers. `now`: seconds of any clock."""
+        ...
+
+
+class Rendering:
+    """`now`: seconds of any clock."""
+
+    def __init__(self, spec: Spec, evaluator: Evaluable) -> None:
         self.spec = spec
-        self._evaluator = evaluator
-        self._quiescence = Quiescence(*(spec.wait if wait else (0.0, 0.0)))
+        self.evaluator = evaluator
         self._evaluation: Evaluation | None = None
         self._stale = True  # its data has changed since the evaluation
         self._pending: set[Lookup] = set()  # asked for, never answered
         self._settled: frozenset[Lookup] = frozenset()  # what the latest complete evaluation used
         #: All lookups whose answers matter to it.
         self.used: frozenset[Lookup] = frozenset()
-        self._due = False  # complete, but not yet written
+        #: Whether its text is complete, but not yet in its file.
+        self.due = False
         #: Whether it has been written at least once (or was found to be as it should).
         self.done = False
         #: The text of the latest error or refusal, so that it is reported once.
         self.trouble = ""
+        #: When its file got its text by this run, in seconds since 1970, and what changed with it.
+        self.rendered: float | None = None
+        self.changes: tuple[str, ...] = ()
+        #: The answers out of which the file was rendered.
+        self.shown: dict[Lookup, Any] = {}
 
-    def notice(self, changed: Set[Lookup], now: float) -> None:
-        """These answers have changed."""
+    def notice(self, changed: Set[Lookup]) -> bool:
+        """These answers have changed; whether they matter to it."""
         self._pending -= changed
-        if not changed.isdisjoint(self.used):
-            self._stale = True
-            if self._due:
-                self._quiescence.tick(now)
+        if changed.isdisjoint(self.used):
+            return False
+        self._stale = True
+        return True
+
+    def adopt(self, old: Rendering) -> None:
+        """Go on where another one for the same file stands."""
+        self.done = True
+        self.shown, self.rendered, self.changes = old.shown, old.rendered, old.changes
+        if self.evaluator.guard is not None and old.evaluator.guard is not None:
+            self.evaluator.guard.adopt(old.evaluator.guard)
+
+    def expire(self) -> None:
+        """Evaluate it again, though no answer has changed."""
+        self._stale = True
 
     def evaluate(self, answers: Answers, now: float) -> Evaluation | None:
         """Evaluate it anew if its data has changed and all that it asked for has been answered; None: not now."""
         if not self._stale or self._pending:
             return None
-        result = self._evaluation = self._evaluator.evaluate(answers)
+        result = self._evaluation = self.evaluator.evaluate(answers, now)
         self._stale = False
         self._pending = {lookup for lookup in result.missing if not answers.known(lookup)}
-        self._due = result.complete
+        self.due = result.complete
         if result.complete:
             self._settled = result.used
-            self._quiescence.tick(now)
-        else:
-            self._quiescence.reset()
         self.used = self._settled | result.used
         return result
 
     @property
-    def deadline(self) -> float | None:
-        """When it may be written; None when it must not be."""
-        return self._quiescence.deadline if self._due else None
+    def complete(self) -> bool:
+        """Whether its text is whole, and made of the answers that are known now."""
+        return self._evaluation is not None and self._evaluation.complete and not self._stale
 
-    def postpone(self, now: float, seconds: float) -> None:
-        """Writing has failed: try again later."""
-        self._due = True
-        self._quiescence.reset()
-        self._quiescence.tick(now + seconds)
+    @property
+    def missing(self) -> frozenset[Lookup]:
+        """What it cannot do without, and is not there."""
+        return self._evaluation.missing if self._evaluation is not None else frozenset()
+
+    @property
+    def error(self) -> TemplateError | None:
+        """What is wrong with the latest evaluation."""
+        return self._evaluation.error if self._evaluation is not None else None
 
     @property
     def data(self) -> bytes:
@@ -72,14 +100,12 @@ class Rendering:
         assert self._evaluation is not None
         return to_bytes(self._evaluation.text)
 
+    def ingredients(self, answers: Answers) -> dict[Lookup, Any]:
+        """The answers out of which the latest evaluation was made."""
+        return {lookup: answers.latest(lookup) for lookup in self._settled if answers.known(lookup)}
+
     def written(self) -> None:
         """The file has the text of the latest evaluation."""
-        self._due = False
-        self._quiescence.reset()
+        self.due = False
         self.done = True
         self.trouble = ""
-
-    def refused(self) -> None:
-        """The text must not be written; only another one may be."""
-        self._due = False
-        self._quiescence.reset()

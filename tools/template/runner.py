@@ -1,38 +1,33 @@
-"""Composes a run: lookups are watched, templates evaluated when their data has changed, files written, commands run.
+"""Composes a run: lookups are watched, templates evaluated when their data has changed, files deployed.
 
-run:  _pass ─▶ evaluate ─▶ watch what is missing ─▶ write what is complete ─▶ commands, consumer
-        ▲                                                                          │
-        └──────────── news: an answer, a deadline, the consumer's end ◀────────────┘
+run:  _pass ─▶ evaluate ─▶ watch what is missing ─▶ deploy what is complete
+        ▲                                                   │
+        └── news: an answer, a deadline, the consumer's end ◀┘
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from signal import Signals
 
+from pyconsul.tools.restartlimit import Turn
 from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.commands import CommandError, Commands
+from pyconsul.tools.template.answersource import AnswerSource
 from pyconsul.tools.template.consumer import Consumer
-from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.deploy import Deployer
+from pyconsul.tools.template.evaluate import Evaluation
+from pyconsul.tools.template.fanout import Fanout
 from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.render import Draft, RenderError, draft, is_current, is_special, write_special
+from pyconsul.tools.template.overview import template_reports
 from pyconsul.tools.template.rendering import Rendering
-from pyconsul.tools.template.spec import Command
-from pyconsul.tools.template.watcher import Watcher
+from pyconsul.tools.template.report import RunReport
+from pyconsul.tools.template.trouble import Troubles
+from pyconsul.tools.template.unit import Unit
+from pyconsul.tools.template.waiting import Waiting
 
 log = logging.getLogger("template")
-
-#: Seconds before a file that could not be written is tried again.
-_WRITE_AGAIN = 5.0
-
-
-class Refused(Exception):
-    """The consumer will not have a file; the text is its own."""
 
 
 class Runner:
@@ -40,29 +35,37 @@ class Runner:
 
     def __init__(
         self,
-        renderings: Sequence[Rendering],
-        watcher: Watcher,
+        sources: Sequence[Unit | Fanout],
+        watcher: AnswerSource,
         answers: Answers,
         news: asyncio.Event,
-        commands: Commands,
+        deployer: Deployer,
         consumer: Consumer | None,
+        troubles: Troubles,
+        waiting: Waiting,
+        turn: Turn,
         *,
         once: bool,
-        dry: bool,
     ) -> None:
-        self.renderings = list(renderings)
+        self._sources = list(sources)
         self.consumer = consumer
         self._watcher = watcher
         self._answers = answers
         self._news = news
-        self._commands = commands
+        self._deployer = deployer
+        self._troubles = troubles
+        self._waiting = waiting
+        self._turn = turn
         self._once = once
-        self._dry = dry
+        self._started = self._now()
+        #: Called after each pass.
+        self.observers: list[Callable[[], None]] = []
 
     async def run(self) -> int:
         """The exit status; without -once only a child's end ends it.
 
-        Raises TemplateError, RenderError, CommandError, ConsulError, SpawnError and Refused for what ends it badly.
+        Raises TemplateError, RenderError, CommandError, LoadError, ConsulError, SpawnError and Refused for what ends
+        it badly.
         """
         consuming = asyncio.create_task(self.consumer.run()) if self.consumer else None
         if consuming:
@@ -70,7 +73,7 @@ class Runner:
         try:
             while True:
                 await self._pass()
-                if self._once and all(rendering.done for rendering in self.renderings):
+                if self._once and self._done:
                     await self._watcher.close()
                     return await consuming if consuming else 0
                 await self._until_news()
@@ -82,24 +85,78 @@ class Runner:
             if consuming:
                 consuming.cancel()
                 await asyncio.gather(consuming, return_exceptions=True)
+            await self._turn.close()
             await self._watcher.close()
+
+    @property
+    def units(self) -> list[Unit]:
+        """What is promoted together, in order."""
+        return [unit for source in self._sources for unit in source.units]
+
+    @property
+    def _fanouts(self) -> list[Fanout]:
+        return [source for source in self._sources if isinstance(source, Fanout)]
+
+    @property
+    def renderings(self) -> list[Rendering]:
+        """All templates, unit by unit, and the lists of those with `for_each`."""
+        lists = [fanout.rendering for fanout in self._fanouts]
+        return lists + [rendering for unit in self.units for rendering in unit.renderings]
+
+    @property
+    def used(self) -> set[Lookup]:
+        """All lookups whose answers matter to any template."""
+        return {lookup for rendering in self.renderings for lookup in rendering.used}
+
+    @property
+    def _done(self) -> bool:
+        return all(source.done for source in self._sources) and all(unit.done for unit in self.units)
+
+    def report(self) -> RunReport:
+        """How it is doing."""
+        now = self._now()
+        return RunReport(
+            templates=tuple(template_reports(self._sources, now)),
+            ready=self._done,
+            consul=self._watcher.address,
+            reachable=self._watcher.reachable,
+            data_age=self._watcher.data_age(now),
+            lookups=len(self.used),
+            uptime=now - self._started,
+        )
 
     async def stop(self) -> None:
         """End what was started, in order."""
         if self.consumer:
             await self.consumer.stop()
 
+    def release(self, service: str, destination: str = "") -> int:
+        """Accept what Consul has now of a service (or a pattern of services) that guards hold, in one template or in
+        all; how many holds that ended."""
+        ended = 0
+        for rendering in self.renderings:
+            guard = rendering.evaluator.guard
+            if guard is not None and destination in ("", rendering.spec.destination):
+                released = guard.release(service)
+                if released:
+                    rendering.expire()
+                ended += released
+        if ended:
+            self._news.set()
+        return ended
+
     def signal(self, sig: Signals) -> None:
         """Pass a signal on to the child, if there is one."""
         if self.consumer:
             self.consumer.signal(sig)
 
-    def adopt(self, renderings: Sequence[Rendering]) -> None:
+    def adopt(self, sources: Sequence[Unit | Fanout]) -> None:
         """Go on with these templates; the answers, the watches and the child stay."""
-        done = {old.spec.destination for old in self.renderings if old.done}
-        for rendering in renderings:
-            rendering.done = rendering.spec.destination in done
-        self.renderings = list(renderings)
+        done = {old.spec.destination: old for old in self.renderings if old.done}
+        self._sources = list(sources)
+        for rendering in self.renderings:
+            if (old := done.get(rendering.spec.destination)) is not None:
+                rendering.adopt(old)
         self._news.set()
 
     @staticmethod
@@ -107,8 +164,10 @@ class Runner:
         return asyncio.get_running_loop().time()
 
     async def _until_news(self) -> None:
-        deadlines = [rendering.deadline for rendering in self.renderings]
-        soonest = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        deadlines = [*(unit.deadline for unit in self.units), self._waiting.deadline]
+        # Until it is our turn, what is due already waits for that.
+        past = self._now() if self._turn.asked else float("-inf")
+        soonest = min((deadline for deadline in deadlines if deadline is not None and deadline > past), default=None)
         timer = asyncio.get_running_loop().call_at(soonest, self._news.set) if soonest is not None else None
         await self._news.wait()
         self._news.clear()
@@ -116,135 +175,52 @@ class Runner:
             timer.cancel()
 
     async def _pass(self) -> None:
+        self._evaluate(self._now())
         now = self._now()
-        if changed := self._watcher.take():
-            for rendering in self.renderings:
-                rendering.notice(changed, now)
-        # What is evaluated may ask for what is known already, so one evaluation may make another possible.
-        evaluated = [self._evaluate(rendering, now) for rendering in self.renderings]
-        if any(evaluated):
-            self._watcher.retain({lookup for rendering in self.renderings for lookup in rendering.used})
-        now = self._now()
-        due = [rendering for rendering in self.renderings if (rendering.deadline or now + 1) <= now]
+        self._waiting.look(self.renderings, now)
+        due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
+        # The first start never waits for a turn.
+        if not due or not self._done or self._turn.ask(", ".join(unit.name for unit in due)):
+            await self._deploy(due)
+        for observe in self.observers:
+            observe()
+
+    async def _deploy(self, due: Sequence[Unit]) -> None:
+        self._deployer.restarted = False
         if due:
-            await self._write(due)
-        if self.consumer and all(rendering.done for rendering in self.renderings):
-            self.consumer.files_ready()
+            await self._deployer.deploy(due)
+            for fanout in self._fanouts:
+                fanout.settle()
+        if self._done:
+            if self.consumer:
+                self.consumer.files_ready()
+            await self._deployer.load()
+        self._turn.done(restarted=self._deployer.restarted)
 
-    def _evaluate(self, rendering: Rendering, now: float) -> bool:
-        result = rendering.evaluate(self._answers, now)
-        if result is None:
-            return False
+    def _evaluate(self, now: float) -> None:
+        if changed := self._watcher.take():
+            for fanout in self._fanouts:
+                fanout.notice(changed)
+            for unit in self.units:
+                unit.notice(changed, now)
+        # What is evaluated may ask for what is known already, so one evaluation may make another possible.
+        evaluated = False
+        for fanout in self._fanouts:
+            if (result := fanout.evaluate(self._answers, now)) is not None:
+                self._judge(fanout.rendering, result)
+                evaluated = True
+        for unit in self.units:
+            for rendering, result in unit.evaluate(self._answers, now):
+                self._judge(rendering, result)
+                evaluated = True
+        if evaluated:
+            self._watcher.retain(self.used)
+
+    def _judge(self, rendering: Rendering, result: Evaluation) -> None:
         if result.error is not None:
-            self._trouble(rendering, result.error)
+            self._troubles.report(rendering, result.error)
         self._watcher.watch(result.missing)
-        self._tell_missing(rendering, {lookup for lookup in result.missing if self._answers.known(lookup)})
-        return True
-
-    @staticmethod
-    def _tell_missing(rendering: Rendering, absent: set[Lookup]) -> None:
-        text = ", ".join(sorted(map(str, absent)))
-        if text and text != rendering.trouble:
-            log.warning("%s: waits for what does not exist: %s", rendering.spec.name, text)
-        if text:
-            rendering.trouble = text
-
-    def _trouble(self, rendering: Rendering, error: TemplateError | RenderError | Refused) -> None:
-        """An error of one template: raise it, or report it once and let the old file stay."""
-        if self._is_fatal(rendering, error):
-            raise error
-        if str(error) != rendering.trouble:
-            rendering.trouble = str(error)
-            log.error("%s; %s stays as it is", error, rendering.spec.destination or "its file")
-
-    def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
-        if isinstance(error, Refused):
-            return self._once
-        if rendering.spec.error_fatal is not None:
-            return rendering.spec.error_fatal
-        # Go templates end the program, as they always did, unless that took down what serves.
-        return self._once or not rendering.done or not (self._precious or rendering.spec.syntax != "go")
-
-    @property
-    def _precious(self) -> bool:
-        return self.consumer is not None and self.consumer.precious
-
-    async def _write(self, due: Sequence[Rendering]) -> None:
-        if self._dry:
-            _show(due)
-            return
-        different = []
-        for rendering in due:
-            if is_current(rendering.spec, rendering.data):
-                rendering.written()
-            else:
-                different.append(rendering)
-        changed = await self._place(different)
-        await self._run_commands([rendering.spec.command for rendering in changed if rendering.spec.command])
-        if self.consumer and changed:
-            self.consumer.files_changed()
-
-    async def _run_commands(self, commands: Sequence[Command]) -> None:
-        try:
-            await self._commands.run_all(commands)
-        except CommandError:  # It has been logged.
-            if not self._precious or self._once:
-                raise
-
-    async def _place(self, renderings: Sequence[Rendering]) -> list[Rendering]:
-        """Write these to their destinations; those that were written."""
-        drafts: dict[Rendering, Draft | None] = {}
-        try:
-            for rendering in renderings:
-                with self._writing(rendering):
-                    drafts[rendering] = self._draft(rendering)
-            if refusal := await self._check([draft for draft in drafts.values() if draft]):
-                self._refuse(list(drafts), refusal)
-                return []
-            return [rendering for rendering, draft in drafts.items() if self._promote(rendering, draft)]
-        finally:
-            for draft in drafts.values():
-                if draft:
-                    draft.discard()
-
-    @contextlib.contextmanager
-    def _writing(self, rendering: Rendering) -> Iterator[None]:
-        try:
-            yield
-        except RenderError as error:
-            rendering.postpone(self._now(), _WRITE_AGAIN)
-            self._trouble(rendering, error)
-
-    @staticmethod
-    def _draft(rendering: Rendering) -> Draft | None:
-        if is_special(rendering.spec):
-            write_special(rendering.spec, rendering.data)
-            return None
-        return draft(rendering.spec, rendering.data)
-
-    async def _check(self, drafts: Sequence[Draft]) -> str:
-        return await self.consumer.check(drafts) if self.consumer and drafts else ""
-
-    def _refuse(self, renderings: Sequence[Rendering], text: str) -> None:
-        for rendering in renderings:
-            rendering.refused()
-            self._trouble(rendering, Refused(text))
-            # What was there before may go on.
-            rendering.done = rendering.done or Path(rendering.spec.destination).exists()
-
-    def _promote(self, rendering: Rendering, draft: Draft | None) -> bool:
-        with self._writing(rendering):
-            if draft:
-                draft.promote()
-            rendering.written()
-            log.info("%s has been written", rendering.spec.destination)
-            return True
-        return False
-
-
-def _show(renderings: Sequence[Rendering]) -> None:
-    """Write to stdout instead."""
-    for rendering in renderings:
-        sys.stdout.buffer.write(f"> {rendering.spec.destination}\n".encode() + rendering.data)
-        rendering.written()
-    sys.stdout.buffer.flush()
+        self._troubles.report_guard(rendering, result.guarded)
+        guard = rendering.evaluator.guard
+        held = {hold.watched.lookup for hold in guard.held} if guard is not None else set()
+        self._troubles.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})

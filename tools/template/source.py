@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+
 from pyconsul.tools.template.evaluate import TemplateError
-from pyconsul.tools.template.spec import Spec
+from pyconsul.tools.template.spec import STREAM, Spec
 
 
 def read_source(spec: Spec) -> str:
@@ -11,9 +14,17 @@ def read_source(spec: Spec) -> str:
     if spec.contents is not None:
         return spec.contents
     try:
+        if spec.source == STREAM:
+            return _stdin()
         with open(spec.source, encoding="utf-8", newline="") as source:
             return source.read()
     except OSError as error:
         raise TemplateError(f"cannot read the template {spec.source}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise TemplateError(f"cannot read the template {spec.source}: it is no UTF-8: {error.reason}") from error
+
+
+@functools.cache
+def _stdin() -> str:
+    """It can be read once only; a configuration that is read again finds the same text."""
+    return sys.stdin.buffer.read().decode()

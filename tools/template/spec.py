@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyconsul.tools.settings import Settings, Tree, lookup
 
+#: The source that is stdin, and the destination that is stdout.
+STREAM = "-"
 #: Seconds that a command may run unless the configuration says otherwise.
 COMMAND_TIMEOUT = 30.0
 
@@ -36,12 +38,43 @@ class Command:
     splay: float = 0.0
     environment: Environment = field(default=Environment())
 
+    @property
+    def shown(self) -> str:
+        """How messages name it."""
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What judges new files before they take the old ones' place. `words`: `{{ path }}` stands for the new file,
+    `{{ paths }}` for all of a group. `timeout`: seconds."""
+
+    words: tuple[str, ...]
+    timeout: float = COMMAND_TIMEOUT
+
+
+@dataclass(frozen=True)
+class Group:
+    """Templates that belong together: rendered from one view of the data, checked and promoted together, one command.
+
+    `wait`: None takes that of the first template.
+    """
+
+    name: str
+    command: Command | None = None
+    check: Check | None = None
+    wait: tuple[float, float] | None = None
+
 
 @dataclass(frozen=True)
 class Spec:
-    """`contents` is None when `source` names a file. `perms`, `user`, `group`: None keeps what the file has.
+    """`contents` is None when `source` names a file; `source` is "-" for stdin, `destination` for stdout.
+    `perms`, `user`, `group`: None keeps what the file has.
 
-    `wait`: the shortest and the longest quiescence in seconds. `error_fatal`: None leaves it to the circumstances.
+    `wait`: the shortest and the longest quiescence in seconds. `error_fatal`, `rollback`: None leaves it to the
+    circumstances. `render_group`: the `Group` that it belongs to, "" for none. `haproxy`: whether it configures HAProxy; None:
+    that is told by its name. `for_each`: an expression that gives a list; each item has a file of its own, and the
+    destination is a template, too. `prune`: whether files of former items are removed. `absent`: the destination is one.
     """
 
     destination: str
@@ -61,21 +94,56 @@ class Spec:
     denylist: tuple[str, ...] = ()
     sandbox: str = ""
     wait: tuple[float, float] = (0.0, 0.0)
+    check: Check | None = None
+    rollback: bool | None = None
+    in_place: bool = False
+    render_group: str = ""
+    haproxy: bool | None = None
+    for_each: str = ""
+    prune: bool = False
+    absent: bool = False
 
     @property
     def name(self) -> str:
         """How messages call the template."""
+        if self.source == STREAM:
+            return "stdin"
         return self.source or f"contents of {self.destination}"
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the text goes to stdout."""
+        return self.destination == STREAM
 
     @property
     def folder(self) -> Path:
         """Where its includes and macros are looked for."""
-        return Path(self.source).parent if self.source else Path()
+        return Path(self.source).parent if self.source and self.source != STREAM else Path()
 
 
 def specs_of(settings: Settings) -> list[Spec]:
     """All templates, those of files first, in order. Raises SpecError."""
-    return [_spec(block, settings) for block in settings.blocks("template")]
+    specs = [_spec(block, settings) for block in settings.blocks("template")]
+    if sum(spec.source == STREAM for spec in specs) > 1:
+        raise SpecError("several templates are to be read from stdin: only one can")
+    return specs
+
+
+def groups_of(settings: Settings, specs: Sequence[Spec]) -> dict[str, Group]:
+    """The groups that the templates name, by name; those without a block of their own have no command. SpecError."""
+    blocks = {block.get("name", ""): block for block in settings.blocks("render_group")}
+    named = list(dict.fromkeys(spec.render_group for spec in specs if spec.render_group))
+    if unused := sorted(set(blocks) - set(named)):
+        raise SpecError(
+            f"no template belongs to the group {unused[0]!r}: give templates render_group = {unused[0]!r}"
+            if unused[0]
+            else "a render_group has no name: give it name = …"
+        )
+    return {name: _group(name, blocks.get(name, {})) for name in named}
+
+
+def _group(name: str, block: Tree) -> Group:
+    return Group(name, _command(block), _check(block), block.get("wait"))
 
 
 def _spec(block: Tree, settings: Settings) -> Spec:
@@ -88,12 +156,18 @@ def _spec(block: Tree, settings: Settings) -> Spec:
         raise SpecError(f"template {shown}: neither source nor contents is given")
     if not destination and not settings["dry"]:
         raise SpecError(f"template {shown}: no destination is given: use source:destination")
+    if block.get("for_each") and "{{" not in destination:
+        raise SpecError(f"template {shown}: with for_each the destination needs {{{{ item… }}}}, a file for each item")
+    if block.get("for_each") and block.get("render_group"):
+        raise SpecError(f"template {shown}: a template with for_each cannot belong to a render_group")
+    if block.get("prune") and not block.get("for_each"):
+        raise SpecError(f"template {shown}: prune is for templates with for_each")
     fatal = block.get("error_fatal")
     return Spec(
         destination=destination,
         source=source,
         contents=contents,
-        syntax=block.get("syntax") or _syntax_of(source),
+        syntax=block.get("syntax") or _syntax_of(source, settings),
         left=block.get("left_delimiter") or settings["default_delimiters.left"],
         right=block.get("right_delimiter") or settings["default_delimiters.right"],
         command=_command(block),
@@ -107,12 +181,29 @@ def _spec(block: Tree, settings: Settings) -> Spec:
         denylist=(*block.get("function_denylist", ()), *block.get("function_blacklist", ())),
         sandbox=block.get("sandbox_path", ""),
         wait=block.get("wait") or settings["wait"],
+        check=_check(block),
+        rollback=settings["rollback"] if block.get("rollback") is None else block["rollback"],
+        in_place=block.get("in_place", False),
+        render_group=block.get("render_group", ""),
+        haproxy=block.get("haproxy"),
+        for_each=block.get("for_each", ""),
+        prune=block.get("prune", False),
     )
 
 
-def _syntax_of(source: str) -> str:
+def _check(block: Tree) -> Check | None:
+    words = tuple(block.get("check") or ())
+    if not any(word.strip() for word in words):
+        return None
+    return Check(words, block.get("check_timeout", COMMAND_TIMEOUT))
+
+
+def _syntax_of(source: str, settings: Settings) -> str:
     """Inline contents are Go's: configuration files were written for it."""
-    return "go" if not source or source.endswith(".ctmpl") else "jinja2"
+    if source.endswith(".ctmpl"):
+        return "go"
+    chosen: str | None = settings["default_syntax"]
+    return chosen or ("jinja2" if source else "go")
 
 
 def _owner(block: Mapping[str, Any], name: str, number: str) -> str | None:

@@ -1,4 +1,5 @@
-"""Keeps the answers to all lookups up to date: a blocking query each, files and other endpoints by polling.
+"""Keeps the answers to all lookups up to date: in streams that they share, where the agent has them, else by a blocking
+query each; files and other endpoints by polling.
 
     watcher = Watcher(client, retry, answers, news, rng=random.Random())
     watcher.watch(lookups)                # asks for those that are not watched yet
@@ -6,32 +7,34 @@
     changed = watcher.take()
 
 An outage changes nothing: answers stay as they are, failed queries are tried again with back-off, and the log has one
-line when it begins and one when it ends.
+line when it begins, one when it ends, and ever fewer between. After it, what has changed is handed out when everything
+has been answered again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
+import functools
 import random
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from pyconsul.tools.consul import ConsulClient, ConsulError, RetryPolicy
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.crowd import Crowd
+from pyconsul.tools.template.files import follow_file
 from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.outage import Outage
-
-log = logging.getLogger("template")
+from pyconsul.tools.template.outage import HOLD, Outage
+from pyconsul.tools.template.reminder import Reminder
+from pyconsul.tools.template.streams import Streams
 
 #: First questions that are under way at the same time; more would only wait in the agent.
 _FIRST_AT_ONCE = 16
 #: Seconds between two answers of one lookup at least: a value that changes all the time must not keep us busy.
 _PACE = 0.05
+#: Seconds between two times at least that all who wait for their next try are woken together.
+_HURRY = 5.0
 #: How long, in seconds, one query asks Consul to wait: at least, at most (Consul's limit), and for each lookup, so that
 #: thousands of idle lookups cost little.
 _WAIT_MIN, _WAIT_MAX, _WAIT_EACH = 60.0, 600.0, 0.6
@@ -59,30 +62,68 @@ class Watcher:
         self._answers = answers
         self._rng = rng
         self._wait = wait
-        self._tasks: dict[Lookup, asyncio.Task[None]] = {}
+        self._watched: set[Lookup] = set()
+        self._streams: Streams | None = Streams(client, self)  # None: the agent has none
+        self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of those that are in no stream
         self._gate = asyncio.Semaphore(_FIRST_AT_ONCE)
         self._changed: set[Lookup] = set()
+        self._held: dict[Lookup, Any] = {}  # answers, while others are still those from before an outage
         self._news = news
         self._outage = Outage(client.connection.address)
         self._crowd = Crowd(client, rng)
+        self._resting: set[Lookup] = set()  # until the crowd's pulse
+        self._back = asyncio.Event()  # Consul answers again
+        self._hurried = 0.0
+        self._reminder = Reminder(self._outage)
+        self._releaser: asyncio.TimerHandle | None = None
         #: What ended a lookup for good.
         self.failure: ConsulError | None = None
+
+    @property
+    def address(self) -> str:
+        """Where Consul is."""
+        return self._client.connection.address
+
+    @property
+    def reachable(self) -> bool:
+        """Whether Consul answers, as far as is known."""
+        return not self._outage.unreachable
+
+    def data_age(self, now: float) -> float | None:
+        """Seconds since Consul last confirmed the oldest data in use: 0 while all is well; None when there is none.
+
+        `now`: the loop's time.
+        """
+        return self._outage.age(self._answers.known, now)
 
     def watch(self, lookups: Iterable[Lookup]) -> None:
         """Ask for these, too; those that are watched already go on."""
         for lookup in lookups:
-            if lookup not in self._tasks:
-                follow = self._follow_file if lookup.kind == "file" else self._follow
-                self._tasks[lookup] = asyncio.create_task(self._guard(follow(lookup)))
+            if lookup in self._watched:
+                continue
+            self._watched.add(lookup)
+            if lookup.kind == "file":
+                put = functools.partial(self._put, lookup)
+                self._start(lookup, follow_file(lookup.name, lookup.poll or 1.0, put))
+            elif lookup.poll is None and self._streams is not None:
+                self._streams.add(lookup)
+            else:
+                self._start(lookup, self._follow(lookup))
 
     def retain(self, lookups: Iterable[Lookup]) -> None:
         """Stop asking for all others, and forget their answers."""
         kept = set(lookups)
-        for lookup in [lookup for lookup in self._tasks if lookup not in kept]:
-            self._tasks.pop(lookup).cancel()
+        for lookup in self._watched - kept:
+            self._watched.discard(lookup)
+            if (task := self._tasks.pop(lookup, None)) is not None:
+                task.cancel()
+            elif self._streams is not None:
+                self._streams.drop(lookup)
+            self._held.pop(lookup, None)
             self._outage.forget(lookup)
             self._crowd.leave(lookup)
         self._answers.retain(kept)
+        self._release()
 
     def take(self) -> set[Lookup]:
         """The lookups whose answers have changed since the last call."""
@@ -93,47 +134,109 @@ class Watcher:
         """Stop asking; the answers stay."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
+        self._reminder.stop()
+        if self._releaser is not None:
+            self._releaser.cancel()
         for task in tasks:
             task.cancel()
+        if self._streams is not None:
+            await self._streams.close()
         await asyncio.gather(*tasks, self._crowd.close(), return_exceptions=True)
 
-    async def _guard(self, following: Any) -> None:
+    # What the streams tell
+
+    def answered(self, lookup: Lookup, body: Any) -> None:
+        """There is an answer, from a stream or another query."""
+        try:
+            answer = lookup.decode(body)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            self._begin(lookup, ConsulError(f"its answer is not what Consul answers: {error!r}", 200))
+            return
+        if self._outage.over(lookup, _now()):
+            self._hurry()
+        if self._outage.holds(_now()):
+            self._held[lookup] = answer
+        else:
+            self._release()
+            self._put(lookup, answer)
+
+    def refused(self, lookup: Lookup, error: ConsulError) -> None:
+        """A stream does not have it (any more): ask for it alone until there is an answer."""
+        self._start(lookup, self._follow(lookup, error))
+
+    def lost(self, lookups: Iterable[Lookup], error: ConsulError, failures: int) -> float | None:
+        """A stream has ended; returns the seconds until the next try, None when that was the last."""
+        delay = self._retry.delay(failures, self._rng, answered=self._outage.answered)
+        for lookup in lookups:
+            if delay is None:
+                self._fail(ConsulError(f"{lookup}: {error}", error.status))
+                break
+            self._begin(lookup, error)
+        return delay
+
+    def unsupported(self, lookups: Iterable[Lookup]) -> None:
+        """This is not an agent that has streams."""
+        self._streams = None
+        for lookup in lookups:
+            self._start(lookup, self._follow(lookup))
+
+    # Queries of one lookup
+
+    def _start(self, lookup: Lookup, following: Coroutine[Any, Any, None]) -> None:
+        self._tasks[lookup] = asyncio.create_task(self._guard(following))
+
+    async def _guard(self, following: Coroutine[Any, Any, None]) -> None:
         try:
             await following
         except ConsulError as error:
-            self.failure = error
-            self._news.set()
+            self._fail(error)
 
-    async def _follow(self, lookup: Lookup) -> None:
+    def _fail(self, error: ConsulError) -> None:
+        self.failure = error
+        self._news.set()
+
+    async def _follow(self, lookup: Lookup, error: ConsulError | None = None) -> None:
+        """Ask again and again; once there is an answer, a stream goes on if it can. `error`: it has failed before."""
         index, failures = 0, 0
         while True:
+            if error is not None:
+                failures += 1
+                await self._back_off(lookup, error, failures)
+                index, error = 0, None  # What happened meanwhile is to be read at once.
             pulse = None
             try:
                 if index and not await self._crowd.seat(lookup):
                     index, pulse = 0, self._crowd.pulse(lookup)
                 body, index = await self._query(lookup, index)
-            except ConsulError as error:
-                failures += 1
-                await self._back_off(lookup, error, failures)
-                index = 0  # What happened meanwhile is to be read at once.
+            except ConsulError as failure:
+                error = failure
                 continue
             failures = 0
-            self._outage.over(lookup)
-            if index:  # 0: Consul's index went down, so all is read anew.
-                self._put(lookup, lookup.decode(body))
-            if pulse is not None:
-                await _patiently(pulse, self._patience())
-            elif lookup.poll is None:
-                await asyncio.sleep(_PACE)
-            else:
+            self.answered(lookup, body)
+            if lookup.poll is not None:
                 await asyncio.sleep(lookup.poll)
                 index = 0
+            elif self._streams is not None:
+                del self._tasks[lookup]
+                self._streams.add(lookup, index)
+                return
+            elif pulse is not None:
+                await self._rest(lookup, pulse)
+            else:
+                await asyncio.sleep(_PACE)
 
     async def _query(self, lookup: Lookup, index: int) -> tuple[Any, int]:
         if index == 0:
             async with self._gate:
                 return await self._client.blocking(lookup.path, lookup.query, 0)
         return await self._client.blocking(lookup.path, lookup.query, index, self._patience())
+
+    async def _rest(self, lookup: Lookup, pulse: asyncio.Event) -> None:
+        self._resting.add(lookup)
+        try:
+            await _patiently(pulse, self._patience())
+        finally:
+            self._resting.discard(lookup)
 
     def _patience(self) -> float:
         if self._wait is not None:
@@ -144,23 +247,44 @@ class Watcher:
         delay = self._retry.delay(failures, self._rng, answered=self._outage.answered)
         if delay is None:
             raise ConsulError(f"{lookup}: {error}", error.status) from error
-        self._outage.begin(lookup, error)
-        await asyncio.sleep(delay)
+        self._begin(lookup, error)
+        if error.status:
+            await asyncio.sleep(delay)
+        else:
+            await _patiently(self._back, delay)
 
-    async def _follow_file(self, lookup: Lookup) -> None:
-        assert lookup.poll is not None
-        before: tuple[int, ...] = ()
-        while True:
-            try:
-                now = _stamp(lookup.name)
-                if now != before:
-                    self._put(lookup, _text(lookup.name))
-                    before = now
-            except OSError as error:
-                if not self._answers.known(lookup):
-                    raise ConsulError(f"cannot read {lookup}: {error.strerror}") from error
-                before = ()  # Its last text stays in force until it is back.
-            await asyncio.sleep(lookup.poll)
+    # Outages
+
+    def _begin(self, lookup: Lookup, error: ConsulError) -> None:
+        now = _now()
+        if self._outage.begin(lookup, error, now):
+            # What waits for a pulse has no query that could fail.
+            for resting in self._resting:
+                self._outage.begin(resting, error, now)
+            self._crowd.beat()
+            self._reminder.start()
+        self._release()
+
+    def _hurry(self) -> None:
+        """Consul answers again: have everybody ask now, and wait for all of them, but not for ever."""
+        now = _now()
+        if self._releaser is not None:
+            self._releaser.cancel()
+        self._releaser = asyncio.get_running_loop().call_at(now + HOLD, self._release)
+        if now - self._hurried < _HURRY:
+            return
+        self._hurried = now
+        self._back.set()
+        self._back = asyncio.Event()
+        if self._streams is not None:
+            self._streams.hurry()
+
+    def _release(self) -> None:
+        """Hand out what was held back, unless it still is."""
+        if self._held and not self._outage.holds(_now()):
+            held, self._held = self._held, {}
+            for lookup, answer in held.items():
+                self._put(lookup, answer)
 
     def _put(self, lookup: Lookup, answer: Any) -> None:
         if self._answers.put(lookup, answer):
@@ -168,14 +292,8 @@ class Watcher:
             self._news.set()
 
 
-def _stamp(path: str) -> tuple[int, ...]:
-    """What differs after a file has been written."""
-    status = os.stat(path)
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _text(path: str) -> str:
-    return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _patiently(event: asyncio.Event, seconds: float) -> None:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,22 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import PATIENCE, eventually
 
 BIN = Path(sys.executable).parent
-PATIENCE = 30.0  # seconds until something that must happen counts as not happening
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    latest = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < latest, "it did not happen"
-        time.sleep(0.02)
 
 
 class Agent:

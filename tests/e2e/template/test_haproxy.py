@@ -136,6 +136,7 @@ def test_no_request_fails_while_backends_come_and_go(
     _wait(lambda: f":{two.port}" not in (tool.text("haproxy.cfg") or ""), "the unhealthy server is still there")
     own_agent.deregister("one")
     _wait(lambda: set(requests.latest) == {"three"}, "a server is used that is gone")
+    assert tool.stderr.count("New worker") == 1, "servers alone need no reload"
 
     good = tool.text("haproxy.cfg")
     for broken, words in (
@@ -154,6 +155,9 @@ def test_no_request_fails_while_backends_come_and_go(
     _wait(lambda: tool.text("haproxy.cfg") == "# mended\n" + (good or ""), "the mended template is not rendered")
     own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=one.port)
     _wait(lambda: "one" in requests.latest, "the server does not come back")
+    (tmp_path / "haproxy.j2").write_text(source.replace("retries 3", "retries 4"))
+    tool.process.send_signal(signal.SIGHUP)
+    _wait(lambda: tool.stderr.count("New worker") == 2, "another change is not loaded")
     requests.stop()
     assert requests.failures == []
     assert tool.end() == 12

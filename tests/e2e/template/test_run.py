@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    import time
-
-    latest = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < latest, "it did not happen"
-        time.sleep(0.02)
+from support.patience import eventually
 
 
 def test_an_outage_is_ridden_out(own_agent: Any, template: Any) -> None:
@@ -32,10 +23,10 @@ def test_an_outage_is_ridden_out(own_agent: Any, template: Any) -> None:
     )
     tool.shows("out", "one x 1")
     own_agent.stop()
-    wait_for(lambda: tool.said("Consul does not answer"))
+    eventually(lambda: tool.said("Consul does not answer"))
     assert tool.text("out") == "one x 1"
     own_agent.start()
-    wait_for(lambda: tool.said("answers again"))
+    eventually(lambda: tool.said("answers again"))
     assert tool.text("out") == "one x 1"  # The keys are gone: their last values stay.
     own_agent.put("a", "two")
     tool.shows("out", "two x 1")
@@ -46,7 +37,7 @@ def test_an_outage_is_ridden_out(own_agent: Any, template: Any) -> None:
 def test_no_agent_at_first(own_agent: Any, template: Any) -> None:
     own_agent.stop()
     tool = template(own_agent, "-template", "in.j2:out", "-consul-retry-max-backoff=200ms", in_j2="{{ key('a') }}")
-    wait_for(lambda: tool.said("Consul does not answer"))
+    eventually(lambda: tool.said("Consul does not answer"))
     assert tool.text("out") is None
     own_agent.start()
     own_agent.put("a", "here")
@@ -81,7 +72,7 @@ def test_a_bad_reload_changes_nothing(agent: Any, template: Any, tmp_path: Path)
     ):
         (tmp_path / name).write_text(text)
         tool.process.send_signal(signal.SIGHUP)
-        wait_for(lambda words=words: tool.said(words))
+        eventually(lambda words=words: tool.said(words))
     agent.put("r/a", "2")
     tool.shows("out", "one 2")
     (tmp_path / "c.hcl").write_text(config)
@@ -114,7 +105,7 @@ def test_a_reload_that_fails_is_tried_again_and_ends_nothing(agent: Any, templat
         in_j2="{{ key('f/a') }}\n",
     )
     tool.shows("out", "1\n")
-    wait_for(lambda: tool.said("the reload has failed"))
+    eventually(lambda: tool.said("the reload has failed"))
     (tmp_path / "fine").touch()
     tool.shows("done", "1\n")
     agent.put("f/a", "2")
@@ -123,7 +114,7 @@ def test_a_reload_that_fails_is_tried_again_and_ends_nothing(agent: Any, templat
 
 def test_what_is_waited_for_is_told(agent: Any, template: Any) -> None:
     tool = template(agent, "-template", "in.j2:out", in_j2="{{ key('no/such') }}")
-    wait_for(lambda: tool.said("in.j2: waits for what does not exist: key no/such"))
+    eventually(lambda: tool.said("in.j2: waits for what does not exist: key no/such"))
     assert tool.text("out") is None
 
 

@@ -164,3 +164,19 @@ async def test_an_answer_that_is_too_stale_is_asked_for_again(httpserver: HTTPSe
     consul = client(httpserver, max_stale=2)
     assert (await consul.blocking("/v1/x", {}, 0))[0] == "new"
     await consul.close()
+
+
+async def test_writes(httpserver: HTTPServer) -> None:
+    httpserver.expect_oneshot_request(
+        "/v1/kv/a b", method="PUT", query_string="cas=0", data=b"value", headers={"X-Consul-Token": "t"}
+    ).respond_with_json(True)
+    httpserver.expect_oneshot_request("/v1/kv/a b", method="DELETE").respond_with_json(False)
+    httpserver.expect_oneshot_request("/v1/session/renew/x", method="PUT").respond_with_data("no such", 404)
+    httpserver.expect_oneshot_request("/v1/session/create", method="PUT").respond_with_data("denied", 403)
+    consul = client(httpserver, token="t")
+    assert await consul.send("PUT", "/v1/kv/a b", {"cas": "0"}, b"value") is True
+    assert await consul.send("DELETE", "/v1/kv/a b", {}) is False
+    assert await consul.send("PUT", "/v1/session/renew/x", {}) is None
+    with pytest.raises(ConsulError, match=r"PUT /v1/session/create: 403: denied"):
+        await consul.send("PUT", "/v1/session/create", {})
+    await consul.close()

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from pyconsul.tools.settings import parse_flags
+from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Consumer
-from pyconsul.tools.template.haproxy import HaproxyConsumer
+from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.options import OPTIONS
-from pyconsul.tools.template.plan import load, make_client, make_plan, make_runner
+from pyconsul.tools.template.plan import load, make_plan
+from pyconsul.tools.template.tally import Tally
 
 
 async def _consumer(tmp_path: Path, *argv: str) -> Consumer | None:
@@ -21,7 +23,7 @@ async def _consumer(tmp_path: Path, *argv: str) -> Consumer | None:
     plan = make_plan(load(call))
     client = make_client(plan.settings, random.Random())
     try:
-        return make_runner(plan, client, random.Random()).consumer
+        return make_runner(plan, client, random.Random(), Tally()).consumer
     finally:
         await client.close()
 

@@ -1,0 +1,150 @@
+"""The history of keys in the embedded engine's file: a table that is written in the same transaction as the rows.
+
+A commit only appends to it, a page or two: an index by key would cost a page for each key.  So whoever asks for a key has
+the whole table searched, on a connection of his own.  What is too much is dropped later and a little at a time: the oldest
+changes when the bytes are too many or the time is over, and what single keys have too many of when a sweep has found it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyconsul.agent.engine.history import OVERHEAD, Retention
+from pyconsul.agent.engine.history_sweep import Sweeper
+from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.schemas import KV
+
+DROPPED = 512  # changes that one commit drops, at least, when it drops any
+MEASURED = 256  # changes that are measured at once
+LOOKS = 60.0  # seconds between two looks at the age of the oldest change, at most
+TABLE = """
+CREATE TABLE IF NOT EXISTS kv_history (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, idx INTEGER NOT NULL, time REAL NOT NULL,
+    since INTEGER, since_time REAL, row BLOB
+)
+"""
+SIZE = f"coalesce(length(row), 0) + length(key) + {OVERHEAD}"
+_ROW = f"SELECT row FROM rows WHERE tbl = '{KV.name}' AND key = ?2"
+_ADD = f"INSERT INTO kv_history (idx, key, time, row, id) VALUES (?1, ?2, ?3, CASE ?4 WHEN 1 THEN ?5 ELSE ({_ROW}) END, ?6)"
+_SET = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_SET_INDEX = "UPDATE meta SET value = ? WHERE name IN ('index', 'history')"
+
+Write = tuple[str, bytes | None]  # a key, and its row as it is stored
+
+
+class HistoryLog:
+    """The table of one open file; its methods run in the engine's thread, inside a transaction."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection, retention: Retention) -> None:
+        self._database, self._retention = database, retention
+        self._sweeper = Sweeper(path, retention.versions)
+        self._size = 0  # bytes of the changes whose IDs are at most `_measured`
+        self._measured = self._last = 0  # IDs
+        self._saved = (0, 0, 0)  # these three, as they were after the last commit that is kept
+        self._next_look = 0.0  # Unix seconds
+        self.on = all(retention)
+
+    def open(self, index: int) -> None:
+        """Go on where the last commit ended; if rows were written without a history since, begin anew."""
+        run = self._database.execute
+        if not self.on:
+            run("DELETE FROM meta WHERE name LIKE 'history%'")
+            run("DROP TABLE IF EXISTS kv_history")  # what nobody wants to keep may be secrets
+            return
+        run(TABLE)
+        if self._number("history") != index:
+            run("BEGIN IMMEDIATE")
+            self._begin(index)
+            run("COMMIT")
+        self._last = run("SELECT max(id) FROM kv_history").fetchone()[0] or 0
+        self._measure()
+        self.done(kept=True)
+
+    def close(self) -> None:
+        self._sweeper.close()
+
+    def _number(self, name: str) -> int | None:
+        row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else None
+
+    def _begin(self, index: int) -> None:
+        self._database.execute("DELETE FROM kv_history")
+        self._database.executemany(_SET, [("index", index), ("history", index), ("history_floor", index)])
+        self._size, self._measured = 0, self._last
+
+    def _measure(self) -> None:
+        """Add the sizes of the changes that are not measured yet."""
+        found = self._database.execute(f"SELECT total({SIZE}) FROM kv_history WHERE id > ?", (self._measured,))
+        self._size += int(found.fetchone()[0])
+        self._measured = self._last
+
+    def replace(self, index: int) -> None:
+        """Forget everything: another state takes the place of the rows."""
+        if self.on:
+            self._begin(index)
+            self._database.execute(_SET, ("history_epoch", index))
+
+    def record(self, changesets: Sequence[Changeset], written: Sequence[Sequence[Write]]) -> None:
+        """Keep what the keys were, and the index; `written`: each changeset's keys with their new rows, not stored yet."""
+        now: dict[str, bytes | None] = {}  # written by this commit already
+        changes = []
+        for changeset, keys in zip(changesets, written, strict=True):
+            here = {}
+            for key, row in keys:
+                if key not in here:
+                    self._last += 1
+                    changes.append((changeset.index, key, changeset.now, key in now, now.get(key), self._last))
+                here[key] = row
+            now |= here
+        if changes:
+            self._database.executemany(_ADD, changes)
+            if self._last - self._measured >= MEASURED:
+                self._measure()
+            self._drop_surplus(len(changes))
+        self._database.execute(_SET_INDEX, (changesets[-1].index,))
+        self._drop_old(changesets[-1].now, max(DROPPED, 2 * len(changes)))
+
+    def _drop_surplus(self, added: int) -> None:
+        """Drop what the last sweep found: what one key has too much in one go, so that it never has a gap."""
+        run = self._database.execute
+        for surplus in self._sweeper.take(added, max(DROPPED, 2 * added)):
+            self._measure()
+            run(
+                "UPDATE kv_history SET since = ?, since_time = ? WHERE id = ?",
+                (surplus.since, surplus.since_time, surplus.mark),
+            )
+            for number in surplus.ids:
+                size = run(f"SELECT {SIZE} FROM kv_history WHERE id = ?", (number,)).fetchone()
+                if size is not None:  # or it has become too old meanwhile
+                    run("DELETE FROM kv_history WHERE id = ?", (number,))
+                    self._size -= size[0]
+
+    def _drop_old(self, now: float, most: int) -> None:
+        """Drop the oldest changes, `most` at most, while they are too old or all together too large."""
+        limit = self._retention.size
+        if self._size <= limit and now < self._next_look:
+            return
+        self._next_look = now + min(LOOKS, self._retention.age / 8)
+        self._measure()
+        enough, cutoff = limit - limit // 16 if self._size > limit else limit, now - self._retention.age
+        run = self._database.execute
+        floor = last = 0
+        for number, index, time, size in run(
+            f"SELECT id, idx, time, {SIZE} FROM kv_history ORDER BY id LIMIT ?", (most,)
+        ):
+            if self._size <= enough and time >= cutoff:
+                break
+            floor, last = index, number
+            self._size -= size
+        if last:
+            run("DELETE FROM kv_history WHERE id <= ?", (last,))
+            run(_SET, ("history_floor", floor))
+
+    def done(self, kept: bool) -> None:
+        """The transaction ended, and what it wrote is kept or not."""
+        if kept:
+            self._saved = self._size, self._measured, self._last
+        else:
+            (self._size, self._measured, self._last), self._next_look = self._saved, 0.0

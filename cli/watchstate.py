@@ -1,0 +1,64 @@
+"""Where a watch got to, kept in a file: a new process goes on from there, and neither misses nor repeats a change."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from pyconsul.cli.errors import CliError
+from pyconsul.cli.watchplan import Plan
+
+
+class StateFile:
+    """`path` may be empty: then nothing is kept beyond this process. `answer` is the last data, for `-diff`."""
+
+    def __init__(self, path: str, plan: Plan, *, keep_answer: bool) -> None:
+        self._path = path
+        self._plan = plan
+        self._keep_answer = keep_answer
+        self.answer: Any = None
+
+    def load(self) -> bool:
+        """Take up what the file says; False without one. Raises CliError for a file that is not this watch's."""
+        if not self._path:
+            return False
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                stored = json.load(file)
+            watch, index, digest = stored["Watch"], int(stored["Index"]), str(stored["Digest"])
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise CliError(f"Error reading the state file {self._path}: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError):
+            raise CliError(
+                f"Error reading the state file {self._path}: it is damaged, or was not written by a watch. "
+                "Without it the watch starts anew."
+            ) from None
+        if watch != self._plan.name:
+            raise CliError(
+                f"Error: the state file {self._path} belongs to another watch ({watch}); use one file for each."
+            )
+        self._plan.remember(index, digest)
+        self.answer = stored.get("Answer")
+        return True
+
+    def save(self, index: int, data: Any) -> None:
+        """The change of this index has been dealt with. Raises CliError."""
+        self.answer = data
+        if not self._path:
+            return
+        stored = {"Watch": self._plan.name, "Index": index, "Digest": self._plan.digest}
+        if self._keep_answer:
+            stored["Answer"] = data
+        temporary = f"{self._path}.{os.getpid()}.tmp"
+        try:
+            # A KV watch's answer holds values, which may be secrets.
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump(stored, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._path)
+        except OSError as error:
+            raise CliError(f"Error writing the state file {self._path}: {error.strerror}") from None

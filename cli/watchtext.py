@@ -1,0 +1,50 @@
+"""What a watch prints: an answer, or how it differs from the one before."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from typing import Any
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.render import as_json, as_yaml, check_format, columns, rows_of, table
+from pyconsul.cli.terminal import console, on_terminal
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def shown(context: Context, data: Any) -> None:
+    """Print an answer as `-format` wants it."""
+    if check_format(context) == "table":
+        table(context, *rows_of(data))
+    else:
+        for line in _lines(context, data):
+            context.out(line)
+
+
+def _lines(context: Context, data: Any) -> list[str]:
+    wanted = check_format(context)
+    if wanted == "table":
+        headers, rows = rows_of(data)
+        return columns([headers, *rows])
+    return (as_yaml(data) if wanted == "yaml" else as_json(data)).rstrip("\n").split("\n")
+
+
+def difference(context: Context, before: Any, after: Any, index: int) -> list[str]:
+    """Both answers as `-format` prints them, compared as `diff -u` does; nothing (None) has no lines."""
+    old, new = ([] if data is None else _lines(context, data) for data in (before, after))
+    return [*unified_diff(old, new, "before", f"index {index}", lineterm="")]
+
+
+def print_difference(context: Context, lines: list[str]) -> None:
+    """Print it, on a terminal in colours."""
+    if not on_terminal(context):
+        for line in lines:
+            context.out(line)
+        context.stdout.flush()
+        return
+    from rich.text import Text
+
+    with console(context) as screen:
+        for line in lines:
+            heading = line.startswith(("--- ", "+++ "))
+            screen.print(Text(line, style="bold" if heading else _COLOURS.get(line[:1], "")), soft_wrap=True)

@@ -1,0 +1,101 @@
+"""Guards of a real run: services lose instances, and the file keeps them until they are back."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.patience import eventually
+
+PORTS = "{% for s in service(name) %}{{ s.port }} {% endfor %}"
+GO = '{{ range service "NAME" }}{{ .Port }} {{ end }}{{ keyOrDefault "NAME/note" "-" }}'
+JINJA = PORTS + "{{ key_or_default(name ~ '/note', '-') }}"
+
+
+class Web:
+    """A service of one test's own; its instances have ports as their names."""
+
+    def __init__(self, agent: Any, name: str) -> None:
+        self.agent, self.name = agent, name
+
+    def add(self, *ports: int) -> None:
+        for port in ports:
+            self.agent.register(ID=f"{self.name}-{port}", Name=self.name, Port=port)
+
+    def remove(self, *ports: int) -> None:
+        for port in ports:
+            self.agent.deregister(f"{self.name}-{port}")
+
+    def note(self, text: str) -> None:
+        self.agent.put(f"{self.name}/note", text)
+
+    def text(self, syntax: str) -> str:
+        return GO.replace("NAME", self.name) if syntax == "go" else "{% set name = '" + self.name + "' %}" + JINJA
+
+
+@pytest.fixture
+def web(agent: Any, request: pytest.FixtureRequest) -> Web:
+    return Web(agent, request.node.name.replace("_", "-").replace("[", "-").replace("]", ""))
+
+
+@pytest.mark.parametrize("syntax", ["go", "jinja2"])
+def test_too_few_instances_are_not_shown(agent: Any, web: Web, template: Any, syntax: str) -> None:
+    web.add(1, 2, 3)
+    source = "in.ctmpl" if syntax == "go" else "in.j2"
+    tool = template(
+        agent, "-template", f"{source}:out", "-min-instances", "2", **{source.replace(".", "_"): web.text(syntax)}
+    )
+    tool.shows("out", "1 2 3 -")
+    web.remove(3)
+    tool.shows("out", "1 2 -")
+    web.remove(1, 2)
+    eventually(lambda: tool.said(f"service {web.name}: holds 2, Consul has"))
+    web.note("a")
+    tool.shows("out", "1 2 a")
+    web.add(4, 5)
+    tool.shows("out", "4 5 a")
+    assert tool.said(f"service {web.name}: has recovered, with 2")
+
+
+def test_the_start_waits_for_enough(agent: Any, web: Web, template: Any) -> None:
+    web.add(1)
+    tool = template(agent, "-template", "in.j2:out", "-min-instances=2", in_j2=web.text("jinja2"))
+    eventually(lambda: tool.said(f"waits for service {web.name}: 1 of at least 2 instances"))
+    assert tool.text("out") is None
+    web.add(2)
+    tool.shows("out", "1 2 -")
+    assert "does not exist" not in tool.stderr
+
+
+CONFIG = """
+template {
+  source = "in.j2"
+  destination = "out"
+  max_drop = 1
+}
+guard {
+  service = "NAME"
+  max_drop = "50%"
+}
+"""
+
+
+def test_a_drop_is_held_over_another_reading_of_the_configuration(
+    agent: Any, web: Web, template: Any, tmp_path: Path
+) -> None:
+    web.add(1, 2, 3, 4)
+    tool = template(agent, "-config", "c.hcl", in_j2=web.text("jinja2"), c_hcl=CONFIG.replace("NAME", web.name))
+    tool.shows("out", "1 2 3 4 -")
+    web.remove(4)
+    tool.shows("out", "1 2 3 -")
+    web.remove(3)
+    tool.shows("out", "1 2 -")
+    web.remove(2)
+    eventually(lambda: tool.said("holds 2, Consul has 1: 1 of 4 instances are left, more than 50% have gone"))
+    (tmp_path / "in.j2").write_text(web.text("jinja2") + "!")
+    tool.process.send_signal(signal.SIGHUP)
+    tool.shows("out", "1 2 -!")
+    web.add(5)
+    tool.shows("out", "1 5 -!")

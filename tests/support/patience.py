@@ -1,0 +1,18 @@
+"""Waiting for what must happen, without saying how soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+#: Seconds until something that must happen counts as not happening.
+PATIENCE = 30.0
+
+
+def eventually(condition: Callable[[], Any], what: str = "it did not happen") -> None:
+    """Return as soon as the condition holds; fail when it does not for far too long."""
+    latest = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < latest, what
+        time.sleep(0.02)

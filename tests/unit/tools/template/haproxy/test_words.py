@@ -1,0 +1,28 @@
+"""What HAProxy writes is passed on, and its alerts are the reason."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pyconsul.tools.template.haproxy.words import Words
+
+
+async def test_alerts_are_the_reason(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    words = Words()
+    os.write(words.sink, b"[ALERT]    (1) : from before\n")
+    words.forget()
+    assert words.reason() == ""
+    text = b"[NOTICE]   (12) : hello\n[ALERT]    (12) : first\n[ALERT]    (12) : first\n[ALERT]    (3) : second\n"
+    os.write(words.sink, text)
+    assert words.reason() == "first; second"
+    words.close()
+    assert capfdbinary.readouterr().err == b"[ALERT]    (1) : from before\n" + text
+
+
+async def test_without_alerts_all_lines_are(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    words = Words()
+    os.write(words.sink, b"haproxy: cannot do that\n\n")
+    assert words.reason() == "haproxy: cannot do that"
+    words.close()

@@ -1,0 +1,144 @@
+"""Puts together what a run needs: the watcher, the consumer, the deployer and the runner that composes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from signal import Signals
+
+from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
+from pyconsul.tools.options import connection_of, retry_of
+from pyconsul.tools.restartlimit import Turn, restart_limit_of
+from pyconsul.tools.settings import Settings
+from pyconsul.tools.supervise import Child, argv_of
+from pyconsul.tools.template.answers import Answers
+from pyconsul.tools.template.answersource import AnswerSource
+from pyconsul.tools.template.commands import Commands, environment_of
+from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.tools.template.deploy import Deployer
+from pyconsul.tools.template.fixture.recorder import Recorder
+from pyconsul.tools.template.fixture.watcher import FixtureWatcher
+from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
+from pyconsul.tools.template.options import HAPROXY
+from pyconsul.tools.template.plan import Plan
+from pyconsul.tools.template.render import RenderError
+from pyconsul.tools.template.runner import Runner
+from pyconsul.tools.template.spec import Command, Environment
+from pyconsul.tools.template.tally import Tally
+from pyconsul.tools.template.trouble import Troubles
+from pyconsul.tools.template.waiting import Waiting
+from pyconsul.tools.template.watcher import Watcher
+
+log = logging.getLogger("template")
+
+_NO_RETRY = RetryPolicy(enabled=False)
+
+
+def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tally) -> Runner:
+    """Everything that a run needs, put together. Needs a running loop."""
+    settings, news, answers = plan.settings, asyncio.Event(), Answers()
+    consul = consul_variables(client.connection)
+    commands = Commands(os.environ, consul, rng)
+    consumer = None if settings["dry"] else _consumer(plan, commands, consul, rng, tally)
+    troubles = Troubles(tally, once=plan.once, precious=consumer is not None and consumer.precious)
+    deployer = Deployer(
+        answers,
+        commands,
+        consumer,
+        troubles,
+        tally,
+        rng,
+        environment=environment_of(Environment(), os.environ, consul),
+        now=asyncio.get_running_loop().time,
+        once=plan.once,
+        dry=settings["dry"],
+        diff=settings["diff"],
+    )
+    watcher: AnswerSource = Watcher(client, _retry(plan), answers, news, rng=rng, wait=settings["block_query_wait"])
+    if plan.fixture is not None:
+        watcher = FixtureWatcher(plan.fixture, answers, news)
+    waiting = Waiting(settings["missing_after"])
+    turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
+    runner = Runner(plan.sources, watcher, answers, news, deployer, consumer, troubles, waiting, turn, once=plan.once)
+    if settings["record"]:
+        recorder = Recorder(Path(settings["record"]), plan.environ)
+        runner.observers.append(lambda: _record(recorder, answers, runner))
+    return runner
+
+
+def _record(recorder: Recorder, answers: Answers, runner: Runner) -> None:
+    try:
+        recorder.save(answers, runner.used)
+    except RenderError as error:
+        log.error("%s", error)
+
+
+def _retry(plan: Plan) -> RetryPolicy:
+    """Unless it is said otherwise, what is to run for long waits for an agent that is not there yet, too."""
+    retry = retry_of(plan.settings)
+    return retry if plan.once or retry.attempts is not None else replace(retry, attempts=0)
+
+
+def make_client(settings: Settings, rng: random.Random) -> ConsulClient:
+    """The connection to Consul. Raises ConsulError for one that makes no sense."""
+    return ConsulClient(connection_of(settings), rng=rng, retry=_NO_RETRY, max_stale=settings["max_stale"])
+
+
+def consul_variables(connection: Connection) -> dict[str, str]:
+    """What commands and children are told about Consul. The token is theirs only if they inherit it."""
+    return {
+        "CONSUL_HTTP_ADDR": connection.address,
+        "CONSUL_HTTP_SSL": str(connection.tls.enabled).lower(),
+        "CONSUL_HTTP_SSL_VERIFY": str(connection.tls.verify).lower(),
+    }
+
+
+def _consumer(
+    plan: Plan, commands: Commands, consul: Mapping[str, str], rng: random.Random, tally: Tally
+) -> Consumer | None:
+    settings = plan.settings
+    words, reload = settings["exec.command"], settings["exec.reload"]
+    keys = ("pristine", "custom", "allowlist", "denylist")
+    chosen = Environment(*(settings["exec.env." + key] for key in keys))
+    environment = environment_of(chosen, os.environ, consul)
+    timeout = settings["exec.timeout"]
+    command = Command((reload,), timeout, 0.0, chosen) if reload and reload != HAPROXY else None
+    if argv_of(words) and settings["exec.enabled"]:
+        return ChildConsumer(
+            _child(settings, environment, rng), commands, command, limited=settings["restart_limit"] is not None
+        )
+    if command:
+        return CommandConsumer(commands, command, once=plan.once)
+    if reload:
+        return HaproxyConsumer(
+            plan.specs,
+            environment,
+            rng,
+            kill_signal=settings["exec.kill_signal"] if settings.given("exec.kill_signal") else Signals.SIGTERM,
+            kill_timeout=settings["exec.kill_timeout"],
+            splay=settings["exec.splay"],
+            once=plan.once,
+            runtime=settings["haproxy.runtime"],
+            tally=tally,
+        )
+    return None
+
+
+def _child(settings: Settings, environment: Mapping[str, str], rng: random.Random) -> Child:
+    reload_signal = settings["exec.reload_signal"]
+    if reload_signal is None and settings["exec.reload"] == HAPROXY:
+        reload_signal = Signals.SIGHUP
+    return Child(
+        argv_of(settings["exec.command"]),
+        environment,
+        rng=rng,
+        kill_signal=settings["exec.kill_signal"] or Signals.SIGKILL,
+        kill_timeout=settings["exec.kill_timeout"],
+        reload_signal=reload_signal,
+        splay=settings["exec.splay"],
+    )

@@ -1,0 +1,273 @@
+"""A HAProxy that is fed with rendered files: each is checked before it takes its place, then loaded without a pause.
+
+load ─▶ HAProxy is up ─▶ only servers differ? ─ yes ─▶ runtime API ─ done
+        (or started)                          └ no, or it failed ─▶ reload ─ refused ─▶ LoadError
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from signal import Signals
+
+from pyconsul.tools.consul import RetryPolicy
+from pyconsul.tools.supervise import Child
+from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.haproxy.check import PROGRAM, examine
+from pyconsul.tools.template.haproxy.force import Files, InForce
+from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT, LOOK, Master
+from pyconsul.tools.template.haproxy.runtime import Runtime, RuntimeRefused
+from pyconsul.tools.template.haproxy.servers import NeedsReload
+from pyconsul.tools.template.haproxy.words import Words
+from pyconsul.tools.template.render import Draft
+from pyconsul.tools.template.spec import Spec
+from pyconsul.tools.template.tally import Event, Tally
+
+log = logging.getLogger("template")
+
+_LABEL = "haproxy"
+_LONGEST_SOCKET_FOLDER = 80  # characters; HAProxy takes socket paths of 97
+#: When an HAProxy that has ended is started again: always.
+_RESTART = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
+#: When a removed server, which had connections, is deleted: as soon as that is possible.
+_DELETION = RetryPolicy(attempts=0, backoff=1.0, max_backoff=30.0)
+
+
+class HaproxyConsumer:
+    """`specs`: the templates that concern HAProxy; those whose destination is named .cfg, or else the first, are its
+    configuration, and it is reloaded when another one changes. `once`: only check the files, start nothing. `runtime`:
+    use the runtime API.
+    """
+
+    precious = True
+
+    def __init__(
+        self,
+        specs: Sequence[Spec],
+        environment: Mapping[str, str],
+        rng: random.Random,
+        *,
+        kill_signal: Signals,
+        kill_timeout: float,
+        splay: float = 0.0,
+        once: bool = False,
+        runtime: bool = True,
+        tally: Tally | None = None,
+    ) -> None:
+        chosen = [spec.destination for spec in specs if spec.destination.endswith(".cfg")]
+        self._files = chosen or [spec.destination for spec in specs[:1]]
+        self._beside = [spec.destination for spec in specs if spec.destination not in self._files]
+        self._environment = dict(environment)
+        self._rng = rng
+        self._kill_signal = kill_signal
+        self._kill_timeout = kill_timeout
+        self._splay = splay
+        self._once = once
+        self._runtime = runtime
+        self._tally = tally or Tally()
+        self._ready = asyncio.Event()
+        self._wanted = asyncio.Event()  # somebody waits for a start
+        self._deleting = asyncio.Event()
+        self._lock = asyncio.Lock()  # one who changes what is in force at a time
+        self._lives = 0
+        #: The latest life of HAProxy; None before the first.
+        self.master: Master | None = None
+        self._words: Words | None = None
+        self._folder: Path | None = None
+
+    async def check(self, drafts: Sequence[Draft]) -> str:
+        """HAProxy's own word on the new files, together with those that stay. Raises SpawnError."""
+        fresh = {draft.spec.destination: draft for draft in drafts}
+        if not any(file in fresh for file in self._files):
+            return ""
+        said = await examine(_present(self._files, fresh), self._environment)
+        for draft in drafts:
+            said = said.replace(str(draft.path), draft.spec.destination)
+        return said
+
+    def files_ready(self) -> None:
+        self._ready.set()
+
+    async def run(self) -> int:
+        """Keep HAProxy running, for ever; with `once` it ends at once. Raises SpawnError."""
+        await self._ready.wait()
+        if self._once:
+            return 0
+        failures = 0
+        while True:
+            started = asyncio.get_running_loop().time()
+            status = await self._serve()
+            lasted = asyncio.get_running_loop().time() - started
+            failures = 1 if lasted > _RESTART.max_backoff else failures + 1
+            delay = _RESTART.delay(failures, self._rng) or 0.0
+            log.error("haproxy has ended with status %d; it is started again in %.3gs", status, delay)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._wanted.wait()
+
+    async def _serve(self) -> int:
+        """One life of HAProxy; its exit status."""
+        self._words = self._words or Words()
+        self._words.forget()
+        self._folder = self._folder or _socket_folder()
+        socket = self._folder / "master.sock"
+        self._wanted.clear()
+        # Read before HAProxy reads them: what is promoted in between is loaded once more, rather than never.
+        force = InForce(self._read())
+        child = self._new_child(socket, self._words)
+        self.master = Master(child, Runtime(socket), force, self._words)
+        await child.start()
+        self._lives += 1
+        log.info("haproxy has been started with %s", ", ".join(self._files))
+        deleting = asyncio.create_task(self._keep_deleting(self.master))
+        try:
+            return await child.wait()
+        finally:
+            deleting.cancel()
+            await asyncio.gather(deleting, return_exceptions=True)
+
+    def _new_child(self, socket: Path, words: Words) -> Child:
+        files = [word for file in self._files for word in ("-f", file)]
+        return Child(
+            [PROGRAM, "-W", "-db", "-S", f"{socket},mode,600", *files],
+            self._environment,
+            rng=self._rng,
+            kill_signal=self._kill_signal,
+            kill_timeout=self._kill_timeout,
+            stderr=words.sink,
+        )
+
+    def _read(self) -> Files:
+        """The files as they are; one that cannot be read counts as empty."""
+        configuration = {file: _bytes(file).decode("utf-8", "surrogateescape") for file in self._files}
+        return Files(configuration, {file: hashlib.sha256(_bytes(file)).digest() for file in self._beside})
+
+    async def load(self) -> None:
+        """Let HAProxy work with the files that are in place; nothing to do before its first start. Raises LoadError."""
+        if self.master is None:
+            return
+        async with self._lock:
+            try:
+                await self._load()
+            except LoadError:
+                self.master.force.certain = False
+                self._tally.count(Event.RELOAD_FAILED, _LABEL)
+                raise
+
+    async def _load(self) -> None:
+        master = await self._standing()
+        try:
+            await self._bring(master)
+        except LoadError:
+            if master.running:
+                raise
+            # It has ended, for whatever reason: what counts is whether the next one comes up.
+            await self._bring(await self._standing())
+
+    async def _bring(self, master: Master) -> None:
+        """Let it work with the files that are in place. Raises LoadError."""
+        files = self._read()
+        if master.force.certain and files == master.force.files:
+            return
+        if self._runtime and await self._updated(master, files):
+            return
+        if self._splay > 0:
+            await asyncio.sleep(self._rng.uniform(0, self._splay))
+        await master.reload()
+        master.force.take(files)
+        self._tally.count(Event.RELOADED, _LABEL)
+        log.info("haproxy has loaded the new configuration")
+
+    async def _standing(self) -> Master:
+        """HAProxy, as soon as it is up; one that has ended is started at once. Raises LoadError."""
+        loop, lives = asyncio.get_running_loop(), self._lives
+        latest = loop.time() + LOAD_TIMEOUT
+        while True:
+            master = self.master
+            assert master is not None
+            if await master.answers():
+                return master
+            if not master.running and self._lives > lives:
+                raise master.error("it has ended")
+            if loop.time() > latest:
+                raise master.error(f"it was not up within {LOAD_TIMEOUT:g}s")
+            if not master.running and master.child.pid is not None:
+                self._wanted.set()
+            await asyncio.sleep(LOOK)
+
+    async def _updated(self, master: Master, files: Files) -> bool:
+        """Whether the change could be made without a reload."""
+        force = master.force
+        try:
+            if force.leaving:
+                force.leaving = await master.runtime.delete(force.leaving)
+            update = force.update_to(files)
+            if update.commands:
+                await master.runtime.carry_out(update.commands)
+            force.take(files, await master.runtime.delete(update.leaving))
+        except (NeedsReload, RuntimeRefused) as error:
+            log.info("haproxy is reloaded: %s", error)
+            return False
+        if force.leaving:
+            self._deleting.set()
+        if update.commands:
+            self._tally.count(Event.RUNTIME_UPDATED, _LABEL)
+            log.info("haproxy has been changed without a reload: %s", update)
+        return True
+
+    async def _keep_deleting(self, master: Master) -> None:
+        """Delete servers that were removed while they had connections."""
+        while True:
+            await self._deleting.wait()
+            failures = 0
+            while master.force.leaving:
+                failures += 1
+                await asyncio.sleep(_DELETION.delay(failures, self._rng) or 0.0)
+                async with self._lock:
+                    master.force.leaving = await master.runtime.delete(master.force.leaving)
+            self._deleting.clear()
+
+    async def stop(self) -> None:
+        if self.master is not None:
+            await self.master.child.stop()
+        if self._words is not None:
+            self._words.close()
+            self._words = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def signal(self, sig: Signals) -> None:
+        """To the master alone."""
+        if self.master is not None:
+            self.master.signal(sig)
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return b""
+
+
+def _present(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
+    """Where the files are: new ones beside their destination; those that are nowhere yet are left out."""
+    paths = [fresh[file].path if file in fresh else Path(file) for file in files]
+    return [str(path) for path in paths if path.exists()]
+
+
+def _socket_folder() -> Path:
+    """A new folder, its owner's only, whose path leaves room for a socket's name: a unix socket's path is short."""
+    folder = tempfile.mkdtemp(prefix="pct-")
+    if len(folder) > _LONGEST_SOCKET_FOLDER:
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="pct-", dir="/tmp")
+    return Path(folder)

@@ -1,0 +1,50 @@
+"""What the running HAProxy works with: the files as it read them, and what was changed in it since. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyconsul.tools.template.haproxy.config import Server, Unreadable, parse
+from pyconsul.tools.template.haproxy.difference import Update, difference
+from pyconsul.tools.template.haproxy.servers import NeedsReload
+
+
+@dataclass(frozen=True)
+class Files:
+    """`configuration`: the texts by path, in HAProxy's order. `beside`: of all other rendered files, which it may read,
+    too, digests by path."""
+
+    configuration: Mapping[str, str]
+    beside: Mapping[str, bytes]
+
+
+@dataclass
+class InForce:
+    """`leaving`: servers that HAProxy still knows, by key, though the files no longer name them. `certain`: whether it
+    is known at all what is in force; after a failure it is not."""
+
+    files: Files
+    leaving: dict[str, Server] = field(default_factory=dict)
+    certain: bool = True
+
+    def update_to(self, files: Files) -> Update:
+        """What brings HAProxy to other files without a reload. Raises NeedsReload."""
+        if not self.certain:
+            raise NeedsReload("the latest change has failed")
+        for path, digest in files.beside.items():
+            if self.files.beside.get(path) != digest:
+                raise NeedsReload(f"{path} has changed")
+        if self.files.configuration == files.configuration:
+            return Update(leaving=dict(self.leaving))
+        try:
+            old, new = (parse(one.configuration.values()) for one in (self.files, files))
+        except Unreadable as error:
+            raise NeedsReload(str(error)) from error
+        return difference(old, new, self.leaving)
+
+    def take(self, files: Files, leaving: Mapping[str, Server] | None = None) -> None:
+        """These are in force now; without `leaving` they have been read anew."""
+        self.files = files
+        self.leaving = dict(leaving or {})
+        self.certain = True

@@ -1,0 +1,69 @@
+"""One life of HAProxy's master process: up, reloaded, ended.
+
+HAProxy runs in master-worker mode (https://docs.haproxy.org/2.6/management.html): SIGUSR2 lets the master read the
+configuration again; new workers take over the listening sockets, the old ones finish what they have begun. The
+master's own socket tells whether that worked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from signal import Signals
+
+from pyconsul.tools.supervise import Child
+from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.haproxy.force import InForce
+from pyconsul.tools.template.haproxy.runtime import Runtime
+from pyconsul.tools.template.haproxy.words import Words
+
+#: Seconds: for a start or a reload; between two looks at it.
+LOAD_TIMEOUT, LOOK = 30.0, 0.05
+
+
+class Master:
+    """`force`: what it has read, to begin with. `words`: what the child writes to stderr."""
+
+    def __init__(self, child: Child, runtime: Runtime, force: InForce, words: Words) -> None:
+        self.child = child
+        self.runtime = runtime
+        self.force = force
+        self._words = words
+
+    @property
+    def running(self) -> bool:
+        return self.child.running
+
+    async def answers(self) -> bool:
+        """Whether it listens already; before that, the signal for a reload would end it."""
+        return self.running and await self.runtime.reloads() is not None
+
+    async def reload(self) -> None:
+        """Let it read its files. Raises LoadError, with its own words, when it refuses them or does not say in time."""
+        self._words.forget()
+        before = await self.runtime.reloads()
+        if before is None or not self.running:
+            raise self.error("it does not answer on its master's socket")
+        self.signal(signal.SIGUSR2)
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + LOAD_TIMEOUT
+        while loop.time() < latest:
+            if not self.running:
+                raise self.error("it has ended")
+            now = await self.runtime.reloads()
+            if now is not None and now[0] > before[0]:
+                if now[1]:
+                    raise self.error("it does not say why")
+                return
+            await asyncio.sleep(LOOK)
+        raise self.error(f"it was not done within {LOAD_TIMEOUT:g}s")
+
+    def error(self, otherwise: str) -> LoadError:
+        """That it has not loaded its files: what it has said itself, or else this."""
+        return LoadError(f"haproxy has not loaded its configuration: {self._words.reason() or otherwise}")
+
+    def signal(self, sig: Signals) -> None:
+        """To the master alone: a worker would die of SIGUSR2."""
+        if self.child.pid is not None and self.running:
+            os.kill(self.child.pid, sig)

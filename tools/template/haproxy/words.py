@@ -1,0 +1,52 @@
+"""What HAProxy writes to stderr: passed on to our own, and remembered for a moment, since it says why a reload failed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+
+_REMEMBERED = 16384  # bytes
+_LONGEST = 1000  # characters of a reason
+_CHUNK, _MOST_CHUNKS = 65536, 16  # bytes at a time; so often before others have their turn
+_ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
+
+
+class Words:
+    """One pipe for all lives of HAProxy; `sink` is the end that it writes to. Needs a running loop."""
+
+    def __init__(self) -> None:
+        self._source, self.sink = os.pipe()
+        os.set_blocking(self._source, False)
+        self._recent = b""
+        asyncio.get_running_loop().add_reader(self._source, self._read)
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_MOST_CHUNKS):
+                chunk = os.read(self._source, _CHUNK)
+                self._recent = (self._recent + chunk)[-_REMEMBERED:]
+                with contextlib.suppress(OSError, ValueError):  # Nobody reads it any more.
+                    sys.stderr.buffer.write(chunk)
+                    sys.stderr.buffer.flush()
+
+    def forget(self) -> None:
+        """What comes from now on counts."""
+        self._read()
+        self._recent = b""
+
+    def reason(self) -> str:
+        """Its alerts since then, or else all that it has said; "" if that is nothing."""
+        self._read()
+        text = self._recent.decode(errors="replace")
+        lines = _ALERT.findall(text) or [line for line in text.splitlines() if line.strip()]
+        return "; ".join(dict.fromkeys(line.strip() for line in lines))[-_LONGEST:]
+
+    def close(self) -> None:
+        """Pass on what is left."""
+        self._read()
+        asyncio.get_running_loop().remove_reader(self._source)
+        os.close(self._source)
+        os.close(self.sink)

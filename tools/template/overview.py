@@ -1,0 +1,44 @@
+"""Makes the report of a run: what each template is doing, and how fresh its data is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pyconsul.tools.template.fanout import Fanout
+from pyconsul.tools.template.rendering import Rendering
+from pyconsul.tools.template.report import State, TemplateReport
+from pyconsul.tools.template.unit import Unit
+
+
+def template_reports(sources: Iterable[Unit | Fanout], now: float) -> Iterator[TemplateReport]:
+    """One for each file, and one for each list of a template with `for_each`. `now`: of the clock of the deadlines."""
+    for source in sources:
+        if isinstance(source, Fanout):
+            yield _report(source.rendering, "", _list_state(source), None)
+        for unit in source.units:
+            group = unit.group.name if unit.group is not None else ""
+            retry = max(unit.retry_at - now, 0.0) if unit.retry_at is not None else None
+            for rendering in unit.renderings:
+                yield _report(rendering, group, unit.state(rendering), retry)
+
+
+def _list_state(fanout: Fanout) -> State:
+    if fanout.rendering.error is not None:
+        return State.FAILED
+    return State.WAITING if fanout.rendering.missing or not fanout.done else State.CURRENT
+
+
+def _report(rendering: Rendering, group: str, state: State, retry: float | None) -> TemplateReport:
+    guard = rendering.evaluator.guard
+    return TemplateReport(
+        name=rendering.spec.name,
+        destination=rendering.spec.destination,
+        group=group,
+        state=state,
+        missing=tuple(sorted(map(str, rendering.missing))),
+        trouble=rendering.trouble,
+        rendered=rendering.rendered,
+        changes=rendering.changes,
+        held=tuple(map(str, guard.held)) if guard is not None else (),
+        retry_in=retry,
+    )

@@ -1,0 +1,186 @@
+"""The status pages: which page a request gets, from a report. No IO.
+
+GET /health    200 as long as this program works: an outage of Consul is no reason to end it
+GET /ready     200 once every template has its file, 503 before
+GET /metrics   for Prometheus
+GET /explain   each template's state and why; JSON, or text for who accepts text or says ?format=text
+PUT /release   ?service=web[&template=…]: ends what guards hold
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from pyconsul.tools.template.report import RunReport, State, TemplateReport
+from pyconsul.tools.template.status.explain import Mask, consul_of, explain, explain_text, trouble_of
+from pyconsul.tools.template.status.line import status_line
+from pyconsul.tools.template.tally import Tally
+
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+#: Ends what guards hold for a service: for one destination, or "" for all. Returns how many it were.
+Release = Callable[[str, str], int]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request: names of headers in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accept(self) -> str:
+        """Which types are welcome."""
+        return self.headers.get("accept", "")
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer. `allow`: the methods that would have been right, for status 405."""
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+    allow: str = ""
+
+
+def query_of(text: str) -> dict[str, str]:
+    """The parameters of a query string; the last one of a name counts."""
+    return {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
+
+
+def _json(status: int, value: Any) -> Page:
+    return Page(status, (json.dumps(value, indent=2) + "\n").encode(), JSON)
+
+
+class Pages:
+    """`report`, `tally`: how things are. `mask`: takes values of the KV store out of the texts of errors."""
+
+    def __init__(self, report: Callable[[], RunReport], tally: Tally, release: Release, mask: Mask = str) -> None:
+        self._report = report
+        self._tally = tally
+        self._release = release
+        self._mask = mask
+        self._pages: dict[str, tuple[str, Callable[[Call], Page]]] = {
+            "/": ("GET", self._index),
+            "/health": ("GET", self._health),
+            "/ready": ("GET", self._ready),
+            "/metrics": ("GET", self._metrics),
+            "/explain": ("GET", self._explain),
+            "/release": ("PUT", self._released),
+        }
+
+    def answer(self, call: Call) -> Page:
+        """The page for a request."""
+        method, page = self._pages.get(call.path.rstrip("/") or "/", ("", None))
+        if page is None:
+            return Page(404, f"no such page; there are {', '.join(self._pages)}\n".encode())
+        if call.method != method and (call.method, method) != ("HEAD", "GET"):
+            return Page(405, f"{call.path} takes {method}\n".encode(), allow=method)
+        return page(call)
+
+    def _index(self, call: Call) -> Page:
+        line = status_line(self._report())
+        shown = {
+            path: "" if method == "GET" else f" ({method} ?service=…)" for path, (method, _) in self._pages.items()
+        }
+        del shown["/"]
+        if "text/html" not in call.accept:
+            listed = "".join(f"{path}{more}\n" for path, more in shown.items())
+            return Page(200, f"pyconsul-template: {line}\n\n{listed}".encode())
+        links = "".join(f'<li><a href="{path}">{path}</a>{html.escape(more)}' for path, more in shown.items())
+        title = "<!doctype html><title>pyconsul-template</title><h1>pyconsul-template</h1>"
+        return Page(200, f"{title}<p>{html.escape(line)}<ul>{links}</ul>\n".encode(), HTML)
+
+    def _health(self, call: Call) -> Page:
+        report = self._report()
+        degraded = list(_degraded(report, self._mask))
+        return _json(
+            200,
+            {
+                "status": "degraded" if degraded else "ok",
+                "degraded": degraded,
+                "consul": consul_of(report),
+                "uptime": round(report.uptime, 1),
+            },
+        )
+
+    def _ready(self, call: Call) -> Page:
+        report = self._report()
+        waiting = [
+            {
+                "template": template.name,
+                "destination": template.destination,
+                "state": template.state.value,
+                "missing": list(template.missing),
+                "trouble": trouble_of(template, self._mask),
+            }
+            for template in report.templates
+            if template.rendered is None and template.state is not State.CURRENT
+        ]
+        return _json(200 if report.ready else 503, {"ready": report.ready, "waiting": [] if report.ready else waiting})
+
+    def _metrics(self, call: Call) -> Page:
+        from pyconsul.tools.template.status.metrics import metrics  # the library takes its time to load
+
+        body, content_type = metrics(self._report(), self._tally, call.accept)
+        return Page(200, body, content_type)
+
+    def _explain(self, call: Call) -> Page:
+        form = call.query.get("format") or _form(call.accept)
+        if form == "text":
+            return Page(200, explain_text(self._report(), self._mask).encode("utf-8", "replace"))
+        if form != "json":
+            return _json(400, {"error": f"unknown format {form!r}: use json or text"})
+        return _json(200, explain(self._report(), self._mask))
+
+    def _released(self, call: Call) -> Page:
+        if "origin" in call.headers:
+            return _json(403, {"error": "pages of other sites may not do this: use curl -X PUT"})
+        service, wanted = call.query.get("service", ""), call.query.get("template", "")
+        if not service:
+            return _json(400, {"error": "say which service: /release?service=web, for one template alone &template=…"})
+        templates = self._report().templates
+        destination = _destination(templates, wanted)
+        if destination is None:
+            names = ", ".join(template.destination or template.name for template in templates)
+            return _json(404, {"error": f"no template {wanted!r}; there are {names}"})
+        released = self._release(service, destination)
+        if not released:
+            return _json(404, {"error": f"no guard holds service {service}", "released": 0})
+        return _json(200, {"released": released})
+
+
+def _form(accept: str) -> str:
+    """Text for browsers and whoever asks for it; JSON for programs, which say nothing or `*/*`."""
+    return "text" if "text/" in accept and "json" not in accept else "json"
+
+
+def _destination(templates: tuple[TemplateReport, ...], wanted: str) -> str | None:
+    """The destination of the template with this name, source or destination; "" for all; None when there is none."""
+    if not wanted:
+        return ""
+    names = ((template.destination, template.name) for template in templates)
+    return next((destination for destination, name in names if wanted in (destination, name)), None)
+
+
+def _degraded(report: RunReport, mask: Mask) -> list[str]:
+    """What is not as it should be, a line each."""
+    lines = [] if report.reachable else ["Consul does not answer; the last data stay in use"]
+    for template in report.templates:
+        name = template.destination or template.name
+        if template.state in (State.FAILED, State.PENDING):
+            lines.append(f"{name}: {template.state.value}: {trouble_of(template, mask)}")
+        elif template.state is State.WAITING:
+            lines.append(f"{name}: waiting: {', '.join(template.missing)}")
+        lines += [f"{name}: held: {line}" for line in template.held]
+    return lines

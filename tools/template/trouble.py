@@ -1,0 +1,70 @@
+"""What goes wrong with one template: whether it ends the program, or is reported once while the old file stays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.guard import GuardEvent, Stage
+from pyconsul.tools.template.lookups import Lookup
+from pyconsul.tools.template.render import RenderError
+from pyconsul.tools.template.rendering import Rendering
+from pyconsul.tools.template.tally import Event, Tally
+
+log = logging.getLogger("template")
+
+
+class Refused(Exception):
+    """A check will not have a file; the text is its own."""
+
+
+class Troubles:
+    """`precious`: whether what uses the files must not be taken down by a template."""
+
+    def __init__(self, tally: Tally, *, once: bool, precious: bool) -> None:
+        self.precious = precious
+        self._tally = tally
+        self._once = once
+
+    def report(self, rendering: Rendering, error: TemplateError | RenderError | Refused) -> None:
+        """Raise the error if it ends the program; or log it, once, and let the old file stay."""
+        if self._is_fatal(rendering, error):
+            raise error
+        if str(error) == rendering.trouble:
+            return
+        rendering.trouble = str(error)
+        event = Event.REFUSED if isinstance(error, Refused) else Event.TEMPLATE_ERROR
+        self._tally.count(event, rendering.spec.destination)
+        log.error("%s; %s stays as it is", error, rendering.spec.destination or "its file")
+
+    def report_absent(self, rendering: Rendering, absent: set[Lookup]) -> None:
+        """What it cannot do without does not exist."""
+        text = ", ".join(sorted(map(str, absent)))
+        if text and text != rendering.trouble:
+            log.warning("%s: waits for what does not exist: %s", rendering.spec.name, text)
+        if text:
+            rendering.trouble = text
+
+    def report_guard(self, rendering: Rendering, events: Iterable[GuardEvent]) -> None:
+        """What its guard has begun to hold, or holds no longer."""
+        for event in events:
+            if event.stage is Stage.BEGAN:
+                self._tally.count(Event.HELD, event.hold.service)
+                log.error("%s: %s", rendering.spec.name, event)
+            else:
+                log.warning("%s: %s", rendering.spec.name, event)
+
+    def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
+        if isinstance(error, Refused):
+            return self._once
+        if rendering.spec.error_fatal is not None:
+            return rendering.spec.error_fatal
+        # Go templates end the program, as they always did, unless that took down what serves.
+        return self._once or not rendering.done or not self.survives(rendering)
+
+    def survives(self, rendering: Rendering) -> bool:
+        """Whether a failure leads back to the last good file, rather than to the end of the program."""
+        if rendering.spec.rollback is not None:
+            return rendering.spec.rollback
+        return self.precious or rendering.spec.syntax != "go"
