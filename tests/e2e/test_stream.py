@@ -150,7 +150,7 @@ async def watching(address: str, *keys: str) -> AsyncIterator[tuple[Watcher, Cal
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - there is nothing to be told by
             await asyncio.sleep(0.01)
 
 

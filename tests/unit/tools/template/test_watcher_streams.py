@@ -88,7 +88,7 @@ class World:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - there is nothing to be told by
                 await asyncio.sleep(0)
 
     async def stream(self, number: int) -> Stream:
