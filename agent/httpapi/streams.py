@@ -130,9 +130,8 @@ class Stream:
         self._rights = rights
         self._seen_rights: object = None
         self._event = asyncio.Event()
-        self._watched = [_Watched(self, question, _get(request, question)) for question in questions]
-        self._dirty = dict.fromkeys(self._watched)
-        self._left = len(self._watched)
+        self._watched = dict.fromkeys(_Watched(self, question, _get(request, question)) for question in questions)
+        self._dirty = dict(self._watched)
 
     def note(self, watched: _Watched) -> None:
         """Look at a query again."""
@@ -145,7 +144,7 @@ class Stream:
             self._seen_rights = self._rights(self._caller)
             self._watches.add(self._rights_changed, (TOPIC,))
         first = True
-        while self._left and not self._watches.closed:
+        while self._watched and not self._watches.closed:
             self._event.clear()
             for part in self._round():
                 if part:
@@ -156,7 +155,7 @@ class Stream:
                 first = False
             else:
                 await asyncio.sleep(PACE)
-            while self._left and not await self._is_news():
+            while self._watched and not await self._is_news():
                 yield ALIVE
 
     async def _is_news(self) -> bool:
@@ -172,7 +171,8 @@ class Stream:
         size = 0
         todo, self._dirty = self._dirty, {}
         for looked, watched in enumerate(todo, 1):
-            if line := self._line(watched):
+            # Refused meanwhile: noted before that.
+            if watched in self._watched and (line := self._line(watched)):
                 lines.append(line)
                 size += len(line)
             if size >= PART or looked % TURN == 0:
@@ -189,7 +189,7 @@ class Stream:
         if not final and answer.status == 200 and answer.headers[:1] != JSON:
             answer, final = Answer(400, b"its answer is not JSON", TEXT), True
         if final:
-            self._left -= 1
+            del self._watched[watched]
             text = encode(answer.body.decode("utf-8", "replace"))
             return b'{"ID":%d,"Index":0,"Status":%d,"Text":%b}\n' % (watched.id, answer.status, text)
         self._watches.add(watched.wake, watched.topics, watched.prefixes)
@@ -220,7 +220,6 @@ class Stream:
 
     def close(self) -> None:
         """Nobody reads any more."""
-        self._left = 0
         self._watches.remove(self._rights_changed, (TOPIC,))
         for watched in self._watched:
             self._watches.remove(watched.wake, watched.topics, watched.prefixes)

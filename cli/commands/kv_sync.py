@@ -8,14 +8,12 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import entries_below
 from pyconsul.cli.commands.kv_transfer import read_export
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flag import number, switch, text
-from pyconsul.cli.kvplan import BATCH, Change, Wanted, changes, difference, folder_entries
+from pyconsul.cli.kvapply import MAX_PRUNE, apply_changes, counts, guard_deletions
+from pyconsul.cli.kvplan import Change, Wanted, changes, difference, folder_entries
 from pyconsul.cli.render import check_format, document, format_flag
 from pyconsul.cli.status import Status
-
-#: How many keys -prune deletes without being told that so many are meant.
-MAX_PRUNE = 10
 
 
 def diff(context: Context) -> int | None:
@@ -43,49 +41,18 @@ def sync(context: Context) -> None:
         context.out(f"{change.kind} {change.key}")
     if kept:
         context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
-    _guard(context, sum(change.kind == "-" for change in todo))
+    guard_deletions(context, sum(change.kind == "-" for change in todo))
     apply = args.switch("apply")
     if apply:
-        _apply(context, todo)
+        apply_changes(context, todo)
     if document(context, {"Applied": apply, "Changes": [change.document() for change in todo]}):
         return
     if not todo:
         context.out("Nothing to do.")
     elif apply:
-        context.out(f"Done: {_counts(todo)}.")
+        context.out(f"Done: {counts(todo)}.")
     else:
-        context.out(f"Nothing was written. With -apply: {_counts(todo)}.")
-
-
-def _guard(context: Context, deletions: int) -> None:
-    limit = context.args.number("max-prune")
-    if deletions > limit:
-        raise CliError(
-            f"Error! {deletions} keys would be deleted, at most {limit} are allowed; nothing was written. "
-            f"If that is meant, say -max-prune={deletions}."
-        )
-
-
-def _counts(todo: list[Change]) -> str:
-    words = {"+": "created", "~": "changed", "-": "deleted"}
-    counts = {kind: sum(change.kind == kind for change in todo) for kind in words}
-    return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count)
-
-
-def _apply(context: Context, todo: list[Change]) -> None:
-    """In transactions, writes before deletions; each is made as a whole or not at all."""
-    ordered = sorted(todo, key=lambda change: change.kind == "-")
-    for start in range(0, len(ordered), BATCH):
-        batch = ordered[start : start + BATCH]
-        try:
-            context.client.put("/v1/txn", body=[change.operation() for change in batch])
-        except CliError as error:
-            done = f"{start} of {len(ordered)} changes were made"
-            if error.status is Status.CONFLICT:
-                raise CliError(
-                    f"Error! A key was changed by somebody else meanwhile; {done}. Run it again.", Status.CONFLICT
-                ) from None
-            raise during(f"Error! Failed writing; {done}", error) from None
+        context.out(f"Nothing was written. With -apply: {counts(todo)}.")
 
 
 def _changes(context: Context) -> list[Change]:

@@ -90,14 +90,23 @@ def test_no_initial_waits_for_a_change(pyconsul: Run, start: Start, tmp_path: Pa
 def test_differences(pyconsul: Run, start: Start) -> None:
     pyconsul("kv", "put", "watch/a", "1")
     process = start(*KEY, "-diff")
-    assert [line(process) for _ in range(4)] == ["--- before", f"+++ {index_of(pyconsul)}", "@@ -0,0 +1,9 @@", "+{"]
-    assert '+    "Value": "MQ==",' in [line(process) for _ in range(8)]
+    lines = lines_until(process, '"Value"')
+    assert lines[:4] == ["--- before", f"+++ {index_of(pyconsul)}", "@@ -0,0 +1,9 @@", "+{"]
+    assert lines[-1] == '+    "Value": "MQ==",'
     pyconsul("kv", "put", "watch/a", "2")
-    lines = [line(process) for _ in range(16)]
-    assert lines[:2] == ["--- before", f"+++ {index_of(pyconsul)}"]
-    changed = [one for one in lines[3:] if one[:1] in "+-"]
-    assert changed[-2:] == ['-    "Value": "MQ==",', '+    "Value": "Mg==",']
+    lines = lines_until(process, '+    "Value"')
+    assert ["--- before", f"+++ {index_of(pyconsul)}"] == [one for one in lines if one[:3] in ("---", "+++")]
+    assert lines[-2:] == ['-    "Value": "MQ==",', '+    "Value": "Mg==",']
     assert end(process)[0] == 0
+
+
+def lines_until(process: subprocess.Popen[bytes], word: str) -> list[str]:
+    """What is printed, up to the first line with the word."""
+    lines = [line(process)]
+    while word not in lines[-1]:
+        assert lines[-1] or process.poll() is None, lines
+        lines.append(line(process))
+    return lines
 
 
 def index_of(pyconsul: Run) -> str:

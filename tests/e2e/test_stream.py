@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 from support.agent_process import AgentProcess, running_agent
+from werkzeug.wrappers import Request, Response
 
 from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
 from pyconsul.tools.template import lookups
@@ -178,11 +179,13 @@ async def test_a_restart_in_the_middle_loses_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_consul_without_streams(httpserver: HTTPServer) -> None:
+    def answer(request: Request) -> Response:
+        index = int(request.args.get("index", 0))
+        body = [{"Key": "a", "Value": "Mg==" if index else "MQ=="}]
+        return Response(json.dumps(body), headers={"X-Consul-Index": str(index + 7)})
+
     httpserver.expect_request("/v1/pyconsul/watch").respond_with_data("Invalid URL path", 404)
-    plain = httpserver.expect_ordered_request("/v1/kv/a", method="GET")
-    plain.respond_with_json([{"Key": "a", "Value": "MQ=="}], headers={"X-Consul-Index": "7"})
-    again = httpserver.expect_ordered_request("/v1/kv/a", query_string={"index": "7", "wait": "60000ms"})
-    again.respond_with_json([{"Key": "a", "Value": "Mg=="}], headers={"X-Consul-Index": "8"})
+    httpserver.expect_request("/v1/kv/a", method="GET").respond_with_handler(answer)
     async with watching(f"127.0.0.1:{httpserver.port}", "a") as (_, value):
         await eventually(lambda: value("a") == "2")
 

@@ -97,7 +97,10 @@ class Deployer:
         unit.succeed()
 
     def _difference(self, rendering: Rendering, old: bytes, new: bytes) -> str:
-        return unified_diff(old, new, rendering.spec.destination, self._mask(rendering))
+        now = rendering.ingredients(self._answers)
+        # Before the first render by this run nobody knows which values are in the old file.
+        unknown = not rendering.shown and any(secrets_of(lookup, answer) for lookup, answer in now.items())
+        return unified_diff(old, new, rendering.spec.destination, self._mask(rendering), hide_old=unknown)
 
     def _masked(self, job: Job, text: str) -> str:
         """What a check has said about the files, without the secrets in them."""

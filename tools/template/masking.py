@@ -205,14 +205,19 @@ def _common(first: str, last: str) -> str:
     return first[:length]
 
 
-def unified_diff(old: bytes, new: bytes, name: str, mask: Mask) -> str:
-    """The change of a file as `diff -u` shows it; "" when there is none. A changed secret is a changed line of asterisks."""
+def unified_diff(old: bytes, new: bytes, name: str, mask: Mask, *, hide_old: bool = False) -> str:
+    """The change of a file as `diff -u` shows it; "" when there is none. A changed secret is a changed line of asterisks.
+
+    `hide_old`: the secrets of the old text are not known, so nothing of the lines that go away is shown.
+    """
     if old == new:
         return ""
     if b"\0" in old or b"\0" in new:
         return f"Binary file {name} differs: {len(old)} bytes, now {len(new)}\n"
     lines = list(difflib.unified_diff(_lines(old), _lines(new), name, name, lineterm=""))
     masked = mask.prepared("\n".join(lines))
+    if hide_old:
+        lines = [line if index < 2 or line[:1] != "-" else f"-{MASK}" for index, line in enumerate(lines)]
     shown = [line if index < 2 or line.startswith("@@") else _shown(line, masked) for index, line in enumerate(lines)]
     text = "\n".join(shown) + "\n"
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -216,9 +216,12 @@ def test_the_difference_is_shown_without_values(agent: Any, template: Any, tmp_p
     assert "swordfish" not in tool.stderr
     assert tool.end(signal.SIGTERM) == 12
     (tmp_path / "in.j2").write_text("new line\n" + source)
+    agent.put("diff/secret", "third-secret")  # What the file has now is nobody's secret any more, but one still.
     ended = run(agent, tmp_path, "-template", "in.j2:out", "-diff", "-dry")
     assert "+new line\n" in ended.stdout
+    assert "-****\n" in ended.stdout
     assert "swordfish" not in ended.stdout + ended.stderr
+    assert "third" not in ended.stdout + ended.stderr
     assert "new line" not in (tmp_path / "out").read_text()
 
 

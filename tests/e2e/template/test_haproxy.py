@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import shutil
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import eventually
+from support.traffic import Traffic
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 
@@ -41,44 +41,6 @@ backend {{ s.name }}_backend
 """
 
 
-class Traffic:
-    """One request after the other, each on a connection of its own, until it is stopped."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.failures: list[str] = []
-        self.latest: list[str] = []
-        self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.latest = [*self.latest[-19:], self.get()]
-            except (OSError, http.client.HTTPException, AssertionError) as error:
-                self.failures.append(repr(error))
-            time.sleep(0.002)
-
-    def get(self) -> str:
-        """The name of the server that answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", "/", headers={"Host": "web.example"})
-            answer = connection.getresponse()
-            body = answer.read().decode()
-            assert answer.status == 200, f"{answer.status}: {body}"
-            return body
-        finally:
-            connection.close()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-
 @pytest.fixture
 def traffic() -> Iterator[Callable[[int], Traffic]]:
     running: list[Traffic] = []
@@ -90,13 +52,6 @@ def traffic() -> Iterator[Callable[[int], Traffic]]:
     yield start
     for one in running:
         one.stop()
-
-
-def _wait(condition: Callable[[], Any], what: str) -> None:
-    latest = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < latest, what
-        time.sleep(0.02)
 
 
 def _reaches(port: int) -> bool:
@@ -126,16 +81,16 @@ def test_no_request_fails_while_backends_come_and_go(
     own_agent.register(Name="web", ID="two", Address="127.0.0.1", Port=two.port, Check=check)
     source = TEMPLATE.replace("@port@", str(port))
     tool = template(own_agent, "-template", "haproxy.j2:haproxy.cfg", "-exec-reload", haproxy_j2=source)
-    _wait(lambda: _reaches(port), "HAProxy does not serve")
+    eventually(lambda: _reaches(port), "HAProxy does not serve")
     requests = traffic(port)
-    _wait(lambda: {"one", "two"} <= set(requests.latest), "not all servers are used")
+    eventually(lambda: {"one", "two"} <= set(requests.latest), "not all servers are used")
 
     own_agent.register(Name="web", ID="three", Address="127.0.0.1", Port=three.port)
-    _wait(lambda: "three" in requests.latest, "the new server is not used")
+    eventually(lambda: "three" in requests.latest, "the new server is not used")
     two.healthy = False
-    _wait(lambda: f":{two.port}" not in (tool.text("haproxy.cfg") or ""), "the unhealthy server is still there")
+    eventually(lambda: f":{two.port}" not in (tool.text("haproxy.cfg") or ""), "the unhealthy server is still there")
     own_agent.deregister("one")
-    _wait(lambda: set(requests.latest) == {"three"}, "a server is used that is gone")
+    eventually(lambda: set(requests.latest) == {"three"}, "a server is used that is gone")
     assert tool.stderr.count("New worker") == 1, "servers alone need no reload"
 
     good = tool.text("haproxy.cfg")
@@ -146,18 +101,18 @@ def test_no_request_fails_while_backends_come_and_go(
     ):
         (tmp_path / "haproxy.j2").write_text(broken)
         tool.process.send_signal(signal.SIGHUP)
-        _wait(lambda words=words: tool.said(words), f"the tool does not say {words!r}")
+        eventually(lambda words=words: tool.said(words), f"the tool does not say {words!r}")
         assert tool.text("haproxy.cfg") == good
     assert not list(tmp_path.glob(".haproxy.cfg.*"))
 
     (tmp_path / "haproxy.j2").write_text("# mended\n" + source)
     tool.process.send_signal(signal.SIGHUP)
-    _wait(lambda: tool.text("haproxy.cfg") == "# mended\n" + (good or ""), "the mended template is not rendered")
+    eventually(lambda: tool.text("haproxy.cfg") == "# mended\n" + (good or ""), "the mended template is not rendered")
     own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=one.port)
-    _wait(lambda: "one" in requests.latest, "the server does not come back")
+    eventually(lambda: "one" in requests.latest, "the server does not come back")
     (tmp_path / "haproxy.j2").write_text(source.replace("retries 3", "retries 4"))
     tool.process.send_signal(signal.SIGHUP)
-    _wait(lambda: tool.stderr.count("New worker") == 2, "another change is not loaded")
+    eventually(lambda: tool.stderr.count("New worker") == 2, "another change is not loaded")
     requests.stop()
     assert requests.failures == []
     assert tool.end() == 12
@@ -171,11 +126,11 @@ def test_an_invalid_first_file_is_refused_and_the_tool_waits_for_a_better_one(
     own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=server.port)
     source = TEMPLATE.replace("@port@", str(port)) + '{{ key_or_default("extra", "nonsense here") }}\n'
     tool = template(own_agent, "-template", "haproxy.j2:haproxy.cfg", "-exec-reload", haproxy_j2=source)
-    _wait(lambda: tool.said("unknown keyword 'nonsense'"), "HAProxy's message is missing")
+    eventually(lambda: tool.said("unknown keyword 'nonsense'"), "HAProxy's message is missing")
     assert "haproxy.cfg:" in tool.stderr
     assert tool.text("haproxy.cfg") is None
     own_agent.put("extra", "# fine")
-    _wait(lambda: _reaches(port), "HAProxy does not serve")
+    eventually(lambda: _reaches(port), "HAProxy does not serve")
 
 
 def test_once_only_checks(own_agent: Any, template: Any, tmp_path: Path, port: int) -> None:

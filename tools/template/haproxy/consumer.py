@@ -42,9 +42,8 @@ _DELETION = RetryPolicy(attempts=0, backoff=1.0, max_backoff=30.0)
 
 
 class HaproxyConsumer:
-    """`specs`: the templates that concern HAProxy; those whose destination is named .cfg, or else the first, are its
-    configuration, and it is reloaded when another one changes. `once`: only check the files, start nothing. `runtime`:
-    use the runtime API.
+    """`specs`: the templates that concern HAProxy; `configuration_files` says which are its configuration, and it is
+    reloaded when another one changes. `once`: only check the files, start nothing. `runtime`: use the runtime API.
     """
 
     precious = True
@@ -62,8 +61,7 @@ class HaproxyConsumer:
         runtime: bool = True,
         tally: Tally | None = None,
     ) -> None:
-        chosen = [spec.destination for spec in specs if spec.destination.endswith(".cfg")]
-        self._files = chosen or [spec.destination for spec in specs[:1]]
+        self._files = configuration_files(specs)
         self._beside = [spec.destination for spec in specs if spec.destination not in self._files]
         self._environment = dict(environment)
         self._rng = rng
@@ -249,6 +247,15 @@ class HaproxyConsumer:
         """To the master alone."""
         if self.master is not None:
             self.master.signal(sig)
+
+
+def configuration_files(specs: Sequence[Spec]) -> list[str]:
+    """The destinations that are HAProxy's configuration: those that say so; or else those named .cfg; or the first."""
+    possible = [spec for spec in specs if spec.haproxy is not False]
+    chosen = [spec for spec in possible if spec.haproxy] or [
+        spec for spec in possible if spec.destination.endswith(".cfg")
+    ]
+    return [spec.destination for spec in chosen or possible[:1]]
 
 
 def _bytes(file: str) -> bytes:

@@ -140,6 +140,28 @@ async def test_lost_rights_end_access_at_once() -> None:
     assert (await take(stream))[0]["Status"] == 403
 
 
+async def test_what_was_refused_is_not_refused_again() -> None:
+    source = Source()
+    stream = source.open(ask("/a"), ask("/nothing"))
+    assert [answer["ID"] for answer in await take(stream)] == [1, 2]
+    await anext(stream)
+    source.rights = None
+    source.watches.fire((TOPIC,))
+    assert [answer["ID"] for answer in await take(stream)] == [1]
+    assert [part async for part in stream] == []
+
+
+async def test_a_change_and_a_refusal_in_one_round() -> None:
+    source = Source()
+    source.values |= {f"/{number}": (1, "x" * streams.PART) for number in range(3)}
+    stream = source.open(*({"ID": number + 1, "Path": f"/{number}"} for number in range(3)))
+    assert [answer["ID"] for answer in await take(stream)] == [1]
+    source.rights = None
+    source.watches.fire(("/0", TOPIC))
+    found = [json.loads(line) async for part in stream for line in part.splitlines()]
+    assert [answer["ID"] for answer in found if answer] == [2, 3, 1]
+
+
 async def test_nothing_stays_behind() -> None:
     source = Source()
     stream = source.open(ask("/a"), ask("/b"))

@@ -1,0 +1,147 @@
+"""`pyconsul kv history` and `kv rollback`: what keys were before, and the way back.
+
+The agent keeps a bounded history (its settings kv_history_*); Consul's own agents keep none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.client import Query, quote
+from pyconsul.cli.command import Command
+from pyconsul.cli.commands.kv_get import entries_below, key_argument, value_of
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.flag import number, switch
+from pyconsul.cli.kvapply import MAX_PRUNE, apply_changes, counts, guard_deletions
+from pyconsul.cli.kvplan import Change, Wanted, changes, difference
+from pyconsul.cli.render import check_format, document, format_flag, table
+from pyconsul.cli.status import Status
+
+_GONE = 410
+_WIDTH = 40  # characters of a value in a table
+
+
+def history(context: Context) -> None:
+    """Print the versions of a key, the newest first."""
+    key = key_argument(context.args.rest)
+    if not key:
+        raise UsageError("Error! Missing KEY argument")
+    limit = context.args.number("limit")
+    # One more than is shown: the oldest differs from the one before it.
+    found = _read(context, key, {"limit": str(limit + 1)} if limit else {})
+    shown = found[:limit] if limit else found
+    if document(context, shown):
+        return
+    if not found:
+        raise CliError(f"Error! No key exists at: {key}, and none did as far as the history goes", Status.NOT_FOUND)
+    if context.args.switch("diff"):
+        for number_, version in enumerate(shown):
+            context.out(f"== {version['Index']} {_time(version)}".rstrip())
+            before = found[number_ + 1] if number_ + 1 < len(found) else None
+            for line in difference(_step(version, before)):
+                context.out(line)
+        return
+    table(context, ("Index", "Time", "Size", "Value"), [_row(version) for version in shown])
+
+
+def _read(context: Context, key: str, query: Query) -> Any:
+    """Raises CliError; a 404 comes from an agent that keeps no history."""
+    response = context.client.request("GET", "/v1/pyconsul/kv-history/" + quote(key), query)
+    if response.status == 404:
+        raise CliError(
+            "Error! This agent keeps no history of keys: it is Consul's own, or one of its settings kv_history_versions, "
+            "kv_history_age and kv_history_size is 0"
+        )
+    if response.status == _GONE:
+        raise CliError(f"Error! {response.body.decode(errors='replace').strip()}", Status.NOT_FOUND)
+    return response.checked().json()
+
+
+def _time(version: dict[str, Any]) -> str:
+    return str(version["Time"] or "")
+
+
+def _row(version: dict[str, Any]) -> tuple[str, str, str, str]:
+    if version["Deleted"]:
+        return str(version["Index"]), _time(version), "", "(deleted)"
+    value = value_of(version)
+    text = value.decode("utf-8", "replace")
+    shown = "".join(letter if letter.isprintable() else "\N{MIDDLE DOT}" for letter in text[: _WIDTH + 1])
+    return (
+        str(version["Index"]),
+        _time(version),
+        str(len(value)),
+        shown if len(shown) <= _WIDTH else shown[:_WIDTH] + "…",
+    )
+
+
+def _step(version: dict[str, Any], before: dict[str, Any] | None) -> Change:
+    """From the version before to this one."""
+    old = b"" if before is None or before["Deleted"] else value_of(before)
+    new = b"" if version["Deleted"] else value_of(version)
+    kind = "-" if version["Deleted"] else "+" if before is None or before["Deleted"] else "~"
+    return Change(kind, version["Key"], old, new, version["Flags"], version["Index"])
+
+
+def rollback(context: Context) -> None:
+    """Show what would be written and deleted so that keys are as they were; with -apply do it."""
+    args = context.args
+    prefix, index = _place(args.rest)
+    tree = prefix == "" or prefix.endswith("/")
+    query = {"at": str(index)} | ({"recurse": ""} if tree else {})
+    past = {entry["Key"]: entry for entry in _read(context, prefix, query)}
+    wanted: Wanted = {key: (value_of(entry), entry["Flags"]) for key, entry in past.items()}
+    stored = {entry["Key"]: entry for entry in entries_below(context, prefix) if tree or entry["Key"] == prefix}
+    todo = changes(wanted, stored)
+    people = check_format(context) == "table"
+    for change in todo if people else ():
+        context.out(f"{change.kind} {change.key}")
+    guard_deletions(context, sum(change.kind == "-" for change in todo))
+    if args.switch("apply"):
+        apply_changes(context, todo)
+    if document(context, {"Applied": args.switch("apply"), "Changes": [change.document() for change in todo]}):
+        return
+    if not todo:
+        context.out(f"Nothing to do: all is as it was at index {index}.")
+    elif args.switch("apply"):
+        context.out(f"Done: {counts(todo)}.")
+    else:
+        context.out(f"Nothing was written. With -apply: {counts(todo)}.")
+
+
+def _place(words: list[str]) -> tuple[str, int]:
+    """KEY@index or PREFIX/@index."""
+    if len(words) != 1:
+        raise UsageError(f"Error! Expected one KEY@INDEX or PREFIX/@INDEX, got {len(words)}")
+    key, mark, index = words[0].rpartition("@")
+    if not mark or not (index.isascii() and index.isdigit()):
+        raise UsageError(
+            f"Error! Invalid {words[0]!r}: use KEY@INDEX, or PREFIX/@INDEX for all keys below; kv history shows indexes"
+        )
+    if key.startswith("/"):
+        raise UsageError(f"Error! Invalid key. It must not begin with a '/': {key}")
+    return key, int(index)
+
+
+COMMANDS = {
+    "kv history": Command(
+        history,
+        number("limit", "Show the newest N versions only; 0 shows all.", 0),
+        switch("diff", "Show what each version changed, as diff -u does."),
+        format_flag(),
+        usage="KEY",
+        about="Shows the versions of a key that the agent has kept, the newest first, with the index at which each was "
+        "written. The agent's settings kv_history_versions, kv_history_age and kv_history_size bound them.",
+    ),
+    "kv rollback": Command(
+        rollback,
+        switch("apply", "Do it. Without this flag it is only shown what would be done."),
+        number("max-prune", "Refuse to do anything when more keys than this would be deleted.", MAX_PRUNE),
+        format_flag(),
+        usage="KEY@INDEX | PREFIX/@INDEX",
+        about="Makes a key, or all keys below a prefix, what they were once the index was written: values and flags "
+        "return, deleted keys too, and keys that were made since are deleted. What somebody else changes meanwhile is "
+        "left alone, and said to be so.",
+    ),
+}
