@@ -1,4 +1,4 @@
-"""`pyconsul monitor`: follow the agent's log until interrupted."""
+"""`pyconsul monitor`: follow the agent's log, or its services, until interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ class Stopped(Exception):
 
 
 def monitor(context: Context) -> None:
-    """Print the log's lines as they come."""
+    """Print the log's lines as they come; with -services show the health of all services instead."""
+    if context.args.switch("services"):
+        from pyconsul.cli.commands.monitor_services import monitor_services
+
+        monitor_services(context)
+        return
     query = {"loglevel": context.args.text("log-level").lower()}
     if context.args.switch("log-json"):
         query["logjson"] = "true"
@@ -46,5 +51,9 @@ COMMANDS = {
         monitor,
         text("log-level", "The least level of lines: trace, debug, info, warn or error.", "info", metavar="level"),
         switch("log-json", "Lines as JSON."),
+        switch(
+            "services",
+            "Show all services and the health of their instances, failing ones first, live; in a pipe a line for each change.",
+        ),
     ),
 }
