@@ -1,0 +1,155 @@
+"""The history of keys: every engine answers what was, or that it does not know any more; never something else."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyconsul.agent.engine import history_log
+from pyconsul.agent.engine.contract import Engine
+from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.history import OutOfReach, Retention, at, versions
+from pyconsul.agent.engine.history_sweep import Sweeper
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.schemas import ALL, KV
+
+PLENTY = Retention(20, 1e9, 1 << 20)
+Make = Callable[[Path, Retention], Engine]
+MAKERS: dict[str, Make] = {
+    "embedded": lambda folder, kept: EmbeddedEngine(folder / "state.db", ALL, kept),
+    "memory": lambda folder, kept: MemoryEngine(kept),
+}
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def make(request: pytest.FixtureRequest) -> Make:
+    return MAKERS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_log, "Sweeper", functools.partial(Sweeper, every=2))
+
+
+class World:
+    """What was at each index, as it must be told."""
+
+    def __init__(self) -> None:
+        self.index = 0
+        self.now: dict[str, KVEntry] = {}
+        self.past: list[dict[str, KVEntry]] = [{}]
+
+    def write(self, key: str, value: bytes | None) -> Changeset:
+        """The next changeset; None deletes."""
+        self.index += 1
+        old = self.now.get(key)
+        created = old.create_index if old else self.index
+        row = None if value is None else KVEntry(0, key, len(value), value, created, self.index)
+        if row is None:
+            self.now.pop(key, None)
+        else:
+            self.now[key] = row
+        self.past.append(dict(self.now))
+        changeset = Changeset(self.index, float(self.index))
+        changeset.writes = [(KV, key, row)] if row is not None or old is not None else []
+        return changeset
+
+
+async def told(engine: Engine, world: World) -> list[dict[str, KVEntry] | None]:
+    """What the engine says of each index; None where it does not know. Everything it says must be true."""
+    answers: list[dict[str, KVEntry] | None] = []
+    for index, truth in enumerate(world.past):
+        kept = await engine.kv_history("", tree=True, after=index)
+        assert kept is not None
+        try:
+            rows = {row.key: row for row in at(kept, index, tree=True)}
+        except OutOfReach:
+            answers.append(None)
+        else:
+            assert rows == truth, index
+            answers.append(rows)
+    assert answers[-1] == world.now
+    return answers
+
+
+async def test_all_that_is_within_bounds_is_known(make: Make, tmp_path: Path) -> None:
+    engine, world = make(tmp_path, PLENTY), World()
+    engine.load()
+    for key, value in (("a", b"1"), ("b", b"1"), ("a", b"2"), ("b", None), ("b", b"3")):
+        await engine.commit([world.write(key, value)])
+    assert None not in await told(engine, world)
+    kept = await engine.kv_history("b", tree=False, after=None)
+    assert kept is not None
+    assert [(one.index, one.time, one.entry and one.entry.value) for one in versions(kept)] == [
+        (5, 5.0, b"3"),
+        (4, 4.0, None),
+        (2, 2.0, b"1"),
+    ]
+    await engine.close()
+
+
+async def test_it_can_be_turned_off(make: Make, tmp_path: Path) -> None:
+    engine = make(tmp_path, Retention(0, 1.0, 1))
+    engine.load()
+    await engine.commit([World().write("a", b"1")])
+    assert await engine.kv_history("a", tree=False, after=None) is None
+    await engine.close()
+
+
+async def test_another_state_has_no_past(make: Make, tmp_path: Path) -> None:
+    engine, world = make(tmp_path, PLENTY), World()
+    engine.load()
+    await engine.commit([world.write("a", b"old")])
+    await engine.commit([world.write("a", b"older")])
+    await engine.replace([("kvs", KVEntry(0, "a", 0, b"other", 1, 1))], 7)
+    kept = await engine.kv_history("a", tree=False, after=None)
+    assert kept is not None
+    assert [one.entry.value for one in versions(kept) if one.entry] == [b"other"]
+    kept = await engine.kv_history("", tree=True, after=2)
+    assert kept is not None
+    with pytest.raises(OutOfReach):
+        at(kept, 2, tree=True)
+    await engine.close()
+
+
+async def test_it_lasts_over_a_restart_and_begins_anew_when_it_was_off(tmp_path: Path) -> None:
+    world = World()
+    for kept, reach in ((PLENTY, 0), (PLENTY, 0), (Retention(0, 0, 0), None), (PLENTY, 6)):
+        engine = MAKERS["embedded"](tmp_path, kept)
+        engine.load()
+        for value in (b"1", b"2"):
+            await engine.commit([world.write("a", value)])
+        if reach is not None:
+            answers = await told(engine, world)
+            assert all(answer is not None for answer in answers[reach:]), answers
+        await engine.close()
+
+
+WRITES = st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.binary(max_size=40)), max_size=40)
+BOUNDS = st.builds(Retention, st.integers(1, 5), st.sampled_from([2.0, 7.0, 1e9]), st.sampled_from([150, 600, 1 << 20]))
+
+
+def batches(writes: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(writes), size):
+        yield writes[start : start + size]
+
+
+@settings(max_examples=60, deadline=None)
+@given(WRITES, BOUNDS, st.integers(1, 5), st.sampled_from(sorted(MAKERS)))
+async def test_nothing_that_is_told_is_wrong(writes: list[Any], bounds: Retention, size: int, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        engine, world = MAKERS[name](Path(folder), bounds), World()
+        engine.load()
+        for batch in batches(writes, size):
+            await engine.commit([world.write(key, value) for key, value in batch])
+            await told(engine, world)
+        await engine.close()
