@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pyconsul.tools.logfile import LOG_FILE_OPTIONS
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
 from pyconsul.tools.restartlimit import RESTART_LIMIT_OPTIONS
 from pyconsul.tools.settings import BOOL, DURATION, INT, TEXT, Option, Tree
@@ -121,6 +122,14 @@ _VAULT: tuple[Option, ...] = (
 _PROCESS = tuple(replace(row, environ=("ENVCONSUL_LOG",)) if row.key == "log_level" else row for row in PROCESS)
 
 #: What help and documentation show.
-DOCUMENTED: tuple[Option, ...] = (*_VARIABLES, *_RUN, *EXEC, *RESTART_LIMIT_OPTIONS, *_PROCESS, *CONNECTION)
+DOCUMENTED: tuple[Option, ...] = (
+    *_VARIABLES,
+    *_RUN,
+    *EXEC,
+    *RESTART_LIMIT_OPTIONS,
+    *_PROCESS,
+    *LOG_FILE_OPTIONS,
+    *CONNECTION,
+)
 #: What is understood.
 OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *_VAULT)

@@ -9,6 +9,7 @@ from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.output import FORMATS
 from pyconsul.tools.envconsul.sources import Source, sources_of
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.settings import Call, Settings, load_settings
 from pyconsul.tools.supervise import argv_of
@@ -27,7 +28,10 @@ def make_plan(call: Call) -> Plan:
     """Read the configuration, set up the log, and check everything. Raises ConfigError."""
     settings = load_settings(OPTIONS, call, os.environ)
     facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
-    setup_logging(settings["log_level"], settings["log_format"], facility, settings["syslog.name"] or "pyenvconsul")
+    file = log_target_of(settings, "envconsul")
+    setup_logging(
+        settings["log_level"], settings["log_format"], facility, settings["syslog.name"] or "pyenvconsul", file
+    )
     if settings.blocks("secret"):
         raise ConfigError("secrets of Vault are not supported: keep them in Consul's KV store")
     if settings["print"] and settings["print"] not in FORMATS:
