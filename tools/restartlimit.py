@@ -195,6 +195,11 @@ class Turn:
         self._news()
 
     @property
+    def limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._limit is not None
+
+    @property
     def asked(self) -> bool:
         """Whether it was asked for, and is not ours yet."""
         return self._task is not None and not self._ours

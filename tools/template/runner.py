@@ -19,6 +19,7 @@ from pyconsul.tools.template.consumer import Consumer
 from pyconsul.tools.template.deploy import Deployer
 from pyconsul.tools.template.evaluate import Evaluation
 from pyconsul.tools.template.fanout import Fanout
+from pyconsul.tools.template.job import job_of
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.overview import template_reports
 from pyconsul.tools.template.rendering import Rendering
@@ -179,6 +180,8 @@ class Runner:
         now = self._now()
         self._waiting.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
+        if self._turn.limited:  # Files that stay as they are need no turn.
+            due = [unit for unit in due if job_of(unit) is not None]
         # The first start never waits for a turn.
         if not due or not self._done or self._turn.ask(", ".join(unit.name for unit in due)):
             await self._deploy(due)
