@@ -62,6 +62,8 @@ class HaproxyConsumer:
         tally: Tally | None = None,
     ) -> None:
         self._files = configuration_files(specs)
+        # Which files these make is not known here; HAProxy may read them, so each change is loaded.
+        self._loose = any(spec.for_each for spec in specs)
         self._beside = [spec.destination for spec in specs if spec.destination not in self._files]
         self._environment = dict(environment)
         self._rng = rng
@@ -173,9 +175,9 @@ class HaproxyConsumer:
     async def _bring(self, master: Master) -> None:
         """Let it work with the files that are in place. Raises LoadError."""
         files = self._read()
-        if master.force.certain and files == master.force.files:
+        if master.force.certain and files == master.force.files and not self._loose:
             return
-        if self._runtime and await self._updated(master, files):
+        if self._runtime and not self._loose and await self._updated(master, files):
             return
         if self._splay > 0:
             await asyncio.sleep(self._rng.uniform(0, self._splay))
@@ -251,7 +253,7 @@ class HaproxyConsumer:
 
 def configuration_files(specs: Sequence[Spec]) -> list[str]:
     """The destinations that are HAProxy's configuration: those that say so; or else those named .cfg; or the first."""
-    possible = [spec for spec in specs if spec.haproxy is not False]
+    possible = [spec for spec in specs if spec.haproxy is not False and not spec.for_each]
     chosen = [spec for spec in possible if spec.haproxy] or [
         spec for spec in possible if spec.destination.endswith(".cfg")
     ]
