@@ -19,7 +19,7 @@ class Stopped(Exception):
 def monitor(context: Context) -> None:
     """Print the log's lines as they come; with -services show the health of all services instead."""
     if context.args.switch("services"):
-        from pyconsul.cli.commands.monitor_services import monitor_services
+        from pyconsul.cli.monitorservices import monitor_services
 
         monitor_services(context)
         return
