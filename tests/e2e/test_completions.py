@@ -59,7 +59,9 @@ def words_of(shown: bytes) -> list[str]:
     """The words between the angle brackets that were printed."""
     lines = [line for line in shown.decode(errors="replace").replace("\r", "\n").split("\n") if line.startswith("<")]
     assert lines, shown
-    return lines[-1].partition(READY.decode())[0][1:].rstrip().removesuffix(">").split("><")
+    printed = lines[-1].partition(READY.decode())[0]
+    # What is typed meanwhile is echoed right behind it.
+    return printed[1 : printed.rindex(">")].split("><")
 
 
 def bash(folder: Path, environ: dict[str, str], typed: str) -> list[str]:
