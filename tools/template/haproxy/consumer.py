@@ -21,7 +21,7 @@ from signal import Signals
 from pyconsul.tools.consul import RetryPolicy
 from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.consumer import LoadError
-from pyconsul.tools.template.haproxy.check import PROGRAM, examine
+from pyconsul.tools.template.haproxy.check import PROGRAM, objection
 from pyconsul.tools.template.haproxy.force import Files, InForce
 from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT, LOOK, Master
 from pyconsul.tools.template.haproxy.runtime import Runtime, RuntimeRefused
@@ -88,7 +88,7 @@ class HaproxyConsumer:
         fresh = {draft.spec.destination: draft for draft in drafts}
         if not any(file in fresh for file in self._files):
             return ""
-        said = await examine(_present(self._files, fresh), self._environment)
+        said = await objection(_present(self._files, fresh), self._environment)
         for draft in drafts:
             said = said.replace(str(draft.path), draft.spec.destination)
         return said
