@@ -17,6 +17,7 @@ import msgspec
 
 from pyconsul.cli.locking import SEMAPHORE_FLAGS
 from pyconsul.tools.consul import ConsulClient, ConsulError
+from pyconsul.tools.session import LiveSession
 
 #: Seconds after which Consul ends a session that is not renewed, so that a machine that died frees its place.
 TTL = 15.0
@@ -48,29 +49,21 @@ class Contender:
         self._lock = f"/v1/kv/{prefix}/.lock"
         self._prefix = f"/v1/kv/{prefix}/"
         self._slots = slots
-        self._name = name
-        self._renewer: asyncio.Task[None] | None = None
-        #: The session's id; "" while there is none.
-        self.session = ""
+        self._live = LiveSession(client, name, ttl=TTL)
+
+    @property
+    def session(self) -> str:
+        """The session's id; "" while there is none."""
+        return self._live.id
 
     async def open(self) -> None:
         """Make a session that is kept alive, and contend with it. Raises ConsulError and SessionLostError."""
         await self._end_session()
-        asked = {"Name": self._name, "TTL": f"{TTL:g}s", "Behavior": "release"}
-        created = await self._client.send("PUT", "/v1/session/create", {}, msgspec.json.encode(asked))
-        self.session = created["ID"]
-        self._renewer = asyncio.create_task(self._renew())
+        await self._live.open()
         mark = {"acquire": self.session, "flags": str(SEMAPHORE_FLAGS)}
         if not await self._client.send("PUT", self._prefix + self.session, mark):
-            self.session = ""
+            self._live.lose()
             raise SessionLostError("the session has ended at once")
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(TTL / 3)
-            # A renewal that failed is made up for by the next one; whether the session is lost shows at its keys.
-            with contextlib.suppress(ConsulError):
-                await self._client.send("PUT", f"/v1/session/renew/{self.session}", {})
 
     async def enter(self) -> None:
         """Wait for a place and take it. Raises ConsulError, ConflictError and SessionLostError; then try again."""
@@ -81,7 +74,7 @@ class Contender:
                 return
             marks = {self._lock: index} | await self._alive([self.session, *holders])
             if self._prefix + self.session not in marks:
-                self.session = ""
+                self._live.lose()
                 raise SessionLostError("the session has ended")
             alive = [holder for holder in holders if self._prefix + holder in marks]
             if len(alive) < self._slots:
@@ -116,10 +109,7 @@ class Contender:
         return held
 
     async def _end_session(self) -> None:
-        session, self.session = self.session, ""
-        if self._renewer is not None:
-            self._renewer.cancel()
-        if session:
+        if session := self._live.lose():
             await self._client.send("DELETE", self._prefix + session, {})
             await self._client.send("PUT", f"/v1/session/destroy/{session}", {})
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Protocol
 
 from pyconsul.tools.consul import ConsulError
 from pyconsul.tools.template.lookups import Lookup
+from pyconsul.tools.template.shareid import ShareId
 
 
 class AnswerSource(Protocol):
     """Puts what it learns into `Answers`, and sets the runner's `news`."""
 
-    #: What ended a lookup for good.
-    failure: ConsulError | None
+    @property
+    def failure(self) -> ConsulError | None:
+        """What ended a lookup for good."""
+        ...
 
     @property
     def address(self) -> str:
@@ -29,16 +32,20 @@ class AnswerSource(Protocol):
         """Seconds since the oldest of the data in use was confirmed; None before the first answer."""
         ...
 
-    def watch(self, lookups: Iterable[Lookup]) -> None:
-        """Ask for these, too."""
+    def origin(self, share: ShareId | None) -> str:
+        """Who answers a template that shares its answers; "" when there is nothing to say."""
+        ...
+
+    def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
+        """Have answers to these, too. `share`: the template that wants them, if it may share its answers."""
         ...
 
     def take(self) -> set[Lookup]:
         """The lookups whose answers have changed since the last call."""
         ...
 
-    def retain(self, lookups: Iterable[Lookup]) -> None:
-        """Forget all others."""
+    def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:
+        """Forget all that is not used by any template."""
         ...
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.answersource import AnswerSource
 from pyconsul.tools.template.commands import Commands, environment_of
 from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.tools.template.dedup.election import Election
+from pyconsul.tools.template.dedup.source import Dedup
 from pyconsul.tools.template.deploy import Deployer
 from pyconsul.tools.template.fixture.recorder import Recorder
 from pyconsul.tools.template.fixture.watcher import FixtureWatcher
@@ -59,9 +62,7 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
         dry=settings["dry"],
         diff=settings["diff"],
     )
-    watcher: AnswerSource = Watcher(client, _retry(plan), answers, news, rng=rng, wait=settings["block_query_wait"])
-    if plan.fixture is not None:
-        watcher = FixtureWatcher(plan.fixture, answers, news)
+    watcher = _source(plan, client, answers, news, rng)
     waiting = Waiting(settings["missing_after"])
     turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
     runner = Runner(plan.sources, watcher, answers, news, deployer, consumer, troubles, waiting, turn, once=plan.once)
@@ -69,6 +70,23 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
         recorder = Recorder(Path(settings["record"]), plan.environ)
         runner.observers.append(lambda: _record(recorder, answers, runner))
     return runner
+
+
+def _source(
+    plan: Plan, client: ConsulClient, answers: Answers, news: asyncio.Event, rng: random.Random
+) -> AnswerSource:
+    settings = plan.settings
+    if plan.fixture is not None:
+        return FixtureWatcher(plan.fixture, answers, news)
+    shares = any(spec.share is not None for spec in plan.specs)
+    told = Answers() if shares else answers
+    watcher = Watcher(client, _retry(plan), told, news, rng=rng, wait=settings["block_query_wait"])
+    if not shares:
+        return watcher
+    host = socket.gethostname()
+    election = Election(client, ttl=settings["deduplicate.ttl"], name=f"pyconsul-template on {host}", rng=rng)
+    prefix = settings["deduplicate.prefix"]
+    return Dedup(watcher, told, answers, news, election, prefix=prefix, host=host, rng=rng)
 
 
 def _record(recorder: Recorder, answers: Answers, runner: Runner) -> None:

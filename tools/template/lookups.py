@@ -87,6 +87,11 @@ class Lookup:
         return f"{self.kind.removesuffix('_near')} {self.name}{more}".strip()
 
 
+def is_kind(word: str) -> bool:
+    """Whether there are lookups of this kind."""
+    return word in _KINDS
+
+
 def _params(**given: str | None) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in given.items() if value)
 

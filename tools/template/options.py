@@ -20,6 +20,7 @@ from pyconsul.tools.settings import (
     Option,
     Tree,
 )
+from pyconsul.tools.template.dedup.options import DEDUP_OPTIONS
 from pyconsul.tools.template.fixture.options import FIXTURE_OPTIONS
 from pyconsul.tools.template.guardrules import GUARD_OPTIONS
 from pyconsul.tools.template.haproxy.options import HAPROXY_OPTIONS
@@ -218,11 +219,6 @@ _RUN: tuple[Option, ...] = (
         flags=("block-query-wait",),
     ),
     Option("retry", DURATION, "Accepted; see -consul-retry-backoff", flags=("retry",), cli_only=True),
-    Option("deduplicate.enabled", BOOL, "Accepted; each instance asks its own agent", flags=("dedup",)),
-    Option("deduplicate.prefix", TEXT, "Accepted; see deduplicate.enabled"),
-    Option("deduplicate.max_stale", DURATION, "Accepted; see deduplicate.enabled"),
-    Option("deduplicate.ttl", DURATION, "Accepted; see deduplicate.enabled"),
-    Option("deduplicate.block_query_wait", DURATION, "Accepted; see deduplicate.enabled"),
     Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
 )
 
@@ -231,6 +227,7 @@ OPTIONS: tuple[Option, ...] = (
     *_GROUPS,
     *GUARD_OPTIONS,
     *_RUN,
+    *DEDUP_OPTIONS,
     *RESTART_LIMIT_OPTIONS,
     *FIXTURE_OPTIONS,
     *STATUS_OPTIONS,

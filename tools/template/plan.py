@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.options import connection_of, retry_of
 from pyconsul.tools.settings import Call, Settings, Tree, load_settings
+from pyconsul.tools.template.dedup.identity import sharing
 from pyconsul.tools.template.evaluate import Evaluator
 from pyconsul.tools.template.fanout import Fanout
 from pyconsul.tools.template.fixture.fixture import Fixture
@@ -24,6 +26,8 @@ from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.spec import Group, Spec, SpecError, groups_of, specs_of
 from pyconsul.tools.template.unit import Unit
 
+log = logging.getLogger("template")
+
 #: What a run cannot change while it goes on.
 _FIXED = (
     "block_query_wait",
@@ -36,6 +40,9 @@ _FIXED = (
     "diff",
     "record",
     "status.address",
+    "deduplicate.enabled",
+    "deduplicate.prefix",
+    "deduplicate.ttl",
 )
 
 
@@ -80,6 +87,10 @@ def _once(settings: Settings) -> bool:
 def make_plan(settings: Settings) -> Plan:
     """Read and parse the templates. Raises ConfigError, SpecError and TemplateError."""
     specs = specs_of(settings)
+    if settings["deduplicate.enabled"] and _once(settings):
+        log.warning("-dedup has no effect here: what is rendered once asks once")
+    elif settings["deduplicate.enabled"]:
+        specs = [sharing(spec) for spec in specs]
     fixture = _fixture(settings["data"])
     environ = NotedEnviron(os.environ if fixture is None else fixture.environ(os.environ))
     guards = [_guard(settings, block) for block in settings.blocks("template")]

@@ -22,6 +22,7 @@ class TemplateReport:
 
     `missing`: the lookups that were never answered. `changes`: what the latest render changed, a line each.
     `held`: what its guards hold, a line each. `trouble`: the latest error or refusal; "" when there is none.
+    `dedup`: what this instance is among those that share the template's answers; "" when it does not take part.
     """
 
     name: str
@@ -34,6 +35,7 @@ class TemplateReport:
     changes: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     retry_in: float | None = None
+    dedup: str = ""
 
 
 @dataclass(frozen=True)

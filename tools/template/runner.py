@@ -24,6 +24,7 @@ from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.overview import template_reports
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.report import RunReport
+from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.trouble import Troubles
 from pyconsul.tools.template.unit import Unit
 from pyconsul.tools.template.waiting import Waiting
@@ -107,7 +108,14 @@ class Runner:
     @property
     def used(self) -> set[Lookup]:
         """All lookups whose answers matter to any template."""
-        return {lookup for rendering in self.renderings for lookup in rendering.used}
+        return {lookup for lookups in self._used_by_share.values() for lookup in lookups}
+
+    @property
+    def _used_by_share(self) -> dict[ShareId | None, set[Lookup]]:
+        used: dict[ShareId | None, set[Lookup]] = {}
+        for rendering in self.renderings:
+            used.setdefault(rendering.spec.share, set()).update(rendering.used)
+        return used
 
     @property
     def _done(self) -> bool:
@@ -117,7 +125,7 @@ class Runner:
         """How it is doing."""
         now = self._now()
         return RunReport(
-            templates=tuple(template_reports(self._sources, now)),
+            templates=tuple(template_reports(self._sources, now, self._watcher.origin)),
             ready=self._done,
             consul=self._watcher.address,
             reachable=self._watcher.reachable,
@@ -217,12 +225,12 @@ class Runner:
                 self._judge(rendering, result)
                 evaluated = True
         if evaluated:
-            self._watcher.retain(self.used)
+            self._watcher.retain(self._used_by_share)
 
     def _judge(self, rendering: Rendering, result: Evaluation) -> None:
         if result.error is not None:
             self._troubles.report(rendering, result.error)
-        self._watcher.watch(result.missing)
+        self._watcher.watch(result.missing, rendering.spec.share)
         self._troubles.report_guard(rendering, result.guarded)
         guard = rendering.evaluator.guard
         held = {hold.watched.lookup for hold in guard.held} if guard is not None else set()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyconsul.tools.settings import Settings, Tree, lookup
+from pyconsul.tools.template.shareid import ShareId
 
 #: The source that is stdin, and the destination that is stdout.
 STREAM = "-"
@@ -75,6 +76,7 @@ class Spec:
     circumstances. `render_group`: the `Group` that it belongs to, "" for none. `haproxy`: whether it configures HAProxy; None:
     that is told by its name. `for_each`: an expression that gives a list; each item has a file of its own, and the
     destination is a template, too. `prune`: whether files of former items are removed. `absent`: the destination is one.
+    `share`: under which its answers are shared with other machines, None for not at all.
     """
 
     destination: str
@@ -102,6 +104,7 @@ class Spec:
     for_each: str = ""
     prune: bool = False
     absent: bool = False
+    share: ShareId | None = None
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import functools
 import random
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping, Set
 from typing import Any
 
 from pyconsul.tools.consul import ConsulClient, ConsulError, RetryPolicy
@@ -27,6 +27,7 @@ from pyconsul.tools.template.files import follow_file
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.outage import HOLD, Outage
 from pyconsul.tools.template.reminder import Reminder
+from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.streams import Streams
 
 #: First questions that are under way at the same time; more would only wait in the agent.
@@ -96,7 +97,11 @@ class Watcher:
         """
         return self._outage.age(self._answers.known, now)
 
-    def watch(self, lookups: Iterable[Lookup]) -> None:
+    def origin(self, share: ShareId | None) -> str:
+        """Consul answers, always."""
+        return ""
+
+    def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
         """Ask for these, too; those that are watched already go on."""
         for lookup in lookups:
             if lookup in self._watched:
@@ -110,9 +115,9 @@ class Watcher:
             else:
                 self._start(lookup, self._follow(lookup))
 
-    def retain(self, lookups: Iterable[Lookup]) -> None:
+    def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:
         """Stop asking for all others, and forget their answers."""
-        kept = set(lookups)
+        kept = {lookup for lookups in used.values() for lookup in lookups}
         for lookup in self._watched - kept:
             self._watched.discard(lookup)
             if (task := self._tasks.pop(lookup, None)) is not None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,15 @@ def free_port() -> int:
 
 
 class Agent:
-    """One agent in -dev mode, always on the same port."""
+    """One agent in -dev mode, always on the same port. `token`: for the requests of the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, token: str = "", **settings: Any) -> None:
+        self._token = token
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._config = folder / "agent.json"
         ports = {"http": self.port, "dns": -1, "server": -1, "serf_lan": -1, "serf_wan": -1, "grpc": -1, "grpc_tls": -1}
-        config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports}
+        config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports, **settings}
         self._config.write_text(json.dumps(config))
         self.start()
 
@@ -52,7 +53,8 @@ class Agent:
             return False
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(f"http://{self.address}{path}", body, method=method)
+        headers = {"X-Consul-Token": self._token} if self._token else {}
+        request = urllib.request.Request(f"http://{self.address}{path}", body, headers, method=method)
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return bytes(response.read())
 
@@ -73,14 +75,15 @@ class Agent:
 class Tool:
     """A running pyconsul-template in a folder of its own."""
 
-    def __init__(self, folder: Path, address: str, *arguments: str) -> None:
+    def __init__(self, folder: Path, address: str, *arguments: str, environ: Mapping[str, str]) -> None:
         self.folder = folder
-        self._log = folder / "stderr"
+        earlier = len(list(folder.glob("stderr*")))
+        self._log = folder / f"stderr{earlier or ''}"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [str(BIN / "pyconsul-template"), *arguments],
                 cwd=folder,
-                env={"PATH": os.environ["PATH"], "CONSUL_HTTP_ADDR": address},
+                env={"PATH": os.environ["PATH"], "CONSUL_HTTP_ADDR": address, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -158,14 +161,30 @@ def own_agent(tmp_path: Path) -> Iterator[Agent]:
 
 
 @pytest.fixture
+def special_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
+    """Starts an agent with settings of its own; it is gone after the test."""
+    agents: list[Agent] = []
+
+    def start(token: str = "", **settings: Any) -> Agent:
+        folder = tmp_path / f"agent{len(agents)}"
+        folder.mkdir()
+        agents.append(Agent(folder, token, **settings))
+        return agents[-1]
+
+    yield start
+    for running in agents:
+        running.stop()
+
+
+@pytest.fixture
 def template(tmp_path: Path) -> Iterator[Callable[..., Tool]]:
     """Starts the tool, with files written before; it is gone after the test."""
     tools: list[Tool] = []
 
-    def start(agent: Agent, *arguments: str, **files: str) -> Tool:
+    def start(agent: Agent, *arguments: str, environ: Mapping[str, str] | None = None, **files: str) -> Tool:
         for name, text in files.items():
             (tmp_path / name.replace("_", ".")).write_text(text)
-        tools.append(Tool(tmp_path, agent.address, *arguments))
+        tools.append(Tool(tmp_path, agent.address, *arguments, environ=environ or {}))
         return tools[-1]
 
     yield start

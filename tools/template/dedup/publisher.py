@@ -1,0 +1,87 @@
+"""Tells a template's answers to the other instances, whenever they have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pyconsul.tools.consul import ConsulError, RetryPolicy
+from pyconsul.tools.template.dedup.document import Bodies, Document, pack
+from pyconsul.tools.template.dedup.election import Election
+from pyconsul.tools.template.lookups import Lookup
+
+log = logging.getLogger("template")
+
+#: Seconds between two documents at least: what changes all the time must not keep the whole fleet busy.
+_PACE = 0.1
+_RETRY = RetryPolicy(attempts=0, backoff=0.5, max_backoff=10.0)
+
+
+class Publisher:
+    """For one key that we hold. `host`: the name by which others know this machine."""
+
+    def __init__(self, election: Election, key: str, host: str, rng: random.Random) -> None:
+        self._election = election
+        self._key = key
+        self._host = host
+        self._rng = rng
+        self._bodies = Bodies()
+        self._answers: Mapping[Lookup, Any] = {}
+        self._told: dict[Lookup, bytes] | None = None
+        self._limit: int | None = None  # bytes that have been too many
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def tell(self, answers: Mapping[Lookup, Any]) -> None:
+        """These are the answers from now on."""
+        self._answers = answers
+        self._news.set()
+
+    def repeat(self) -> None:
+        """The key does not say what it was told."""
+        self._told = None
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            bodies = self._bodies.of(self._answers)
+            if bodies == self._told:
+                continue
+            try:
+                await self._write(bodies)
+                failures = 0
+                self._told = bodies
+            except ConsulError as error:
+                failures += 1
+                self._news.set()
+                level = logging.WARNING if failures == 1 else logging.DEBUG
+                log.log(level, "cannot share answers under %s: %s; trying again", self._key, error)
+                await asyncio.sleep(_RETRY.delay(failures, self._rng) or 0.0)
+            await asyncio.sleep(_PACE)
+
+    async def _write(self, bodies: Mapping[Lookup, bytes]) -> None:
+        """Whether we still hold the key, the key itself tells. Raises ConsulError."""
+        value = await asyncio.to_thread(pack, Document(self._host, bodies))
+        if self._limit is None or len(value) < self._limit:
+            try:
+                await self._election.write(self._key, value)
+            except ConsulError as error:
+                if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    raise
+                self._limit = len(value)
+            else:
+                self._limit = None
+                return
+        problem = f"the answers are too many to be shared: {len(value)} bytes, more than Consul takes for a key"
+        log.warning("%s: %s; each instance asks for itself", self._key, problem)
+        await self._election.write(self._key, pack(Document(self._host, problem=problem)))
