@@ -63,7 +63,7 @@ complete -c pyconsul-template -o record -r -d 'Save what templates are rendered 
 complete -c pyconsul-template -o reload-signal -r -d 'Signal that makes this program read its configuration again'
 complete -c pyconsul-template -o restart-hold -r -d 'How long a machine keeps its place after a restart, before the next one may restart'
 complete -c pyconsul-template -o restart-limit -r -d 'At most N machines restart or reload at the same time: those that give the same key and the same N. The first start does not wait. The key is a semaphore\'s prefix, as that of consul lock -n'
-complete -c pyconsul-template -o retry -r -d 'Accepted; see -consul-retry-backoff'
+complete -c pyconsul-template -o retry -r -d 'Wait before each try after a failed query: -consul-retry-backoff and -consul-retry-max-backoff in one'
 complete -c pyconsul-template -o rollback -d 'After a command or a reload has failed, put the last good file back and try again later. Unset: yes; but the command of a Go template ends this program'
 complete -c pyconsul-template -o ssl -d 'Use HTTPS'
 complete -c pyconsul-template -o ssl-ca-cert -r -d 'File with the certificates of trusted authorities'

@@ -68,6 +68,10 @@ def _template_flag(tree: Tree, value: Any) -> None:
     tree.setdefault("template", []).append(value)
 
 
+def _retry_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("consul", {}).setdefault("retry", {}).update(backoff=value, max_backoff=value)
+
+
 _TEMPLATES: tuple[Option, ...] = (
     Option(
         "template",
@@ -218,7 +222,14 @@ _RUN: tuple[Option, ...] = (
         "How long one query asks Consul to wait for a change; unset: longer with more lookups",
         flags=("block-query-wait",),
     ),
-    Option("retry", DURATION, "Accepted; see -consul-retry-backoff", flags=("retry",), cli_only=True),
+    Option(
+        "retry",
+        DURATION,
+        "Wait before each try after a failed query: -consul-retry-backoff and -consul-retry-max-backoff in one",
+        flags=("retry",),
+        cli_only=True,
+        apply=_retry_flag,
+    ),
     Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
 )
 
