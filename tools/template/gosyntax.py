@@ -18,6 +18,13 @@ from pyconsul.tools.template.goapi import GoApi
 from pyconsul.tools.template.source import read_source
 from pyconsul.tools.template.spec import Spec
 
+#: The functions of consul-template's that do not exist here, and why.
+_NOT_HERE = {
+    "Vault is not supported": "secret secrets pkiCert",
+    "Nomad is not supported": "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe",
+    "service mesh, peering and partitions are not supported": "caLeaf caRoots connect exportedServices partitions peerings",
+}
+
 
 class GoTemplate:
     """A parsed Go template."""
@@ -40,7 +47,7 @@ class GoTemplate:
                 "error" if spec.error_on_missing_key else "zero",
             )
         except errors.TemplateError as error:
-            raise TemplateError(str(error)) from error
+            raise TemplateError(f"{error}{_why_not(str(error))}") from error
 
     def render(self) -> str:
         """Raises TemplateError, with the words of the language itself."""
@@ -51,6 +58,12 @@ class GoTemplate:
             return self._template.execute(None, table)
         except errors.TemplateError as error:
             raise TemplateError(str(error)) from error
+
+
+def _why_not(error: str) -> str:
+    """What to say about a function of consul-template's that does not exist here."""
+    names = ((name, why) for why, group in _NOT_HERE.items() for name in group.split())
+    return next((f": {why}" for name, why in names if f'function "{name}" not defined' in error), "")
 
 
 def _denied(name: str) -> Function:

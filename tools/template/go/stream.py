@@ -47,9 +47,9 @@ class Stream:
         return self.peek()
 
     def fail(self, message: str) -> NoReturn:
-        """Raise TemplateError with the line of the token taken last."""
-        line = self.tokens[min(max(self.at - 1, 0), len(self.tokens) - 1)].line
-        raise TemplateError(f"template: {self.source.name}:{line}: {message}")
+        """Raise TemplateError with the place of the token taken last."""
+        token = self.tokens[min(max(self.at - 1, 0), len(self.tokens) - 1)]
+        raise TemplateError(f"template: {self.source.place(token.position)}: {message}")
 
     def unexpected(self, token: Token, context: str) -> NoReturn:
         """Complain about a token that cannot stand there."""

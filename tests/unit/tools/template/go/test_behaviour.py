@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -15,6 +16,9 @@ from pyconsul.tools.template.go.signature import function
 from pyconsul.tools.template.go.values import Int64, Map, NilPointer, Uint64, strings
 
 CASES = yaml.safe_load(Path(__file__).with_name("behaviour.yaml").read_text())
+
+#: What Go's parser complains about has a line alone, ours has a column, too.
+PARSE_ERROR = re.compile(r"^(template: t:\d+):\d+(?=: (?!executing))")
 
 
 class Pair:
@@ -69,6 +73,6 @@ def test_behaviour(case: dict[str, str]) -> None:
     if "error" in case:
         with pytest.raises(TemplateError) as caught:
             parse("t", case["template"], functions=FUNCTIONS).execute(None, FUNCTIONS)
-        assert str(caught.value) == case["error"]
+        assert PARSE_ERROR.sub(r"\1", str(caught.value)) == case["error"]
     else:
         assert parse("t", case["template"], functions=FUNCTIONS).execute(None, FUNCTIONS) == case["output"]

@@ -57,6 +57,19 @@ def test_errors_of_functions_are_placed() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\n {{ nope }}", 'template: t:2:4: function "nope" not defined'),
+        ("žluť{{ end }}", "template: t:1:13: unexpected {{end}}"),
+        ('{{ printf "a }}', "template: t:1:10: unterminated quoted string"),
+        ("{{ if 1 }}\n", "template: t:2:0: unexpected EOF"),
+    ],
+)
+def test_errors_of_the_syntax_are_placed(text: str, message: str) -> None:
+    assert error_of(text).startswith(message)
+
+
 def test_columns_count_bytes() -> None:
     assert error_of("žluť{{ len 3 }}").startswith("template: t:1:9: ")
 
