@@ -55,10 +55,11 @@ class View:
     def ask(self, lookup: Lookup) -> Any:
         """The answer; None for "not found", and while there is none (then it is noted as missing)."""
         self.used.add(lookup)
-        if not self._answers.known(lookup):
+        try:
+            return self._answers.latest(lookup)
+        except KeyError:
             self.missing.add(lookup)
             return None
-        return self._answers.latest(lookup)
 
     def need(self, lookup: Lookup) -> Any:
         """As `ask`, but "not found" counts as missing; what was found before stays in force."""

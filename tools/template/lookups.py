@@ -5,6 +5,7 @@ Lookups are values: two templates that ask the same share one, whatever syntax t
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ def statuses_of(text: str) -> tuple[str, ...]:
     return words
 
 
+# A loop over services asks for the same ones in each evaluation.
+@functools.lru_cache(maxsize=16_384)
 def service(
     text: str, *, tag: str = "", dc: str = "", near: str = "", status: str = ""
 ) -> tuple[Lookup, tuple[str, ...]]:
