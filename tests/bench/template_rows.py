@@ -57,6 +57,21 @@ def template_1000_services() -> Iterator[Row]:
             yield row("memory of the tool", _megabytes(process.pid), _bare_megabytes(), "MB", 0, inverse=True)
 
 
+def template_shared() -> Iterator[Row]:
+    """The same, by a machine that another one tells the answers: that one is asked, packs and writes, then this one reads."""
+    with running_agent() as agent, tempfile.TemporaryDirectory() as folder:
+        _fill(agent)
+        _, one, rendered = _reference(agent)
+        leads, follows = Path(folder, "leads"), Path(folder, "follows")
+        with _tool(agent, leads, "-dedup"), _tool(agent, follows, "-dedup"):
+            _until(lambda: leads.exists() and follows.exists())
+            time.sleep(3)
+            times = [_change(agent, follows, number) for number in range(CHANGES)]
+            yield _ms(
+                "a change of one instance until another machine shows it", statistics.median(times), one + rendered
+            )
+
+
 def _ms(name: str, measured: float, reference: float) -> Row:
     return row(name, measured * 1000, reference * 1000, "ms", 0, inverse=True)
 
@@ -114,13 +129,13 @@ def _reference(agent: AgentProcess) -> tuple[float, float, float]:
 
 
 @contextmanager
-def _tool(agent: AgentProcess, out: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+def _tool(agent: AgentProcess, out: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """A running tool, and when it was started."""
     source = out.with_name("in.j2")
     source.write_text(TEMPLATE)
     argv = [str(Path(sys.executable).with_name("pyconsul-template")), "-consul-addr", agent.address]
     started = time.perf_counter()
-    process = subprocess.Popen([*argv, "-template", f"{source}:{out}"])
+    process = subprocess.Popen([*argv, *flags, "-template", f"{source}:{out}"])
     try:
         yield process, started
     finally:
