@@ -88,7 +88,7 @@ def make_plan(settings: Settings) -> Plan:
     """Read and parse the templates. Raises ConfigError, SpecError and TemplateError."""
     specs = specs_of(settings)
     if settings["deduplicate.enabled"] and _once(settings):
-        log.warning("-dedup has no effect here: what is rendered once asks once")
+        log.info("-dedup has no effect here: what is rendered once asks once")
     elif settings["deduplicate.enabled"]:
         specs = [sharing(spec) for spec in specs]
     fixture = _fixture(settings["data"])
