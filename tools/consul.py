@@ -12,38 +12,29 @@ Blocking queries: https://developer.hashicorp.com/consul/api-docs/features/block
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import random
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pyconsul.tools.httpstream import LineStream
-from pyconsul.tools.httpwire import HttpWire, Target, WireError, connect, request_of
+from pyconsul.tools.connection import Connection, ConsulError, Tls
+
+if TYPE_CHECKING:
+    from pyconsul.tools.transport import Transport
+
+__all__ = ["Connection", "ConsulClient", "ConsulError", "RetryPolicy", "Tls"]
 
 log = logging.getLogger("consul")
 
 #: How long, in seconds, one blocking query asks Consul to wait.
 WAIT = 60.0
+#: Seconds that an answer may take beyond what Consul was asked to wait.
+PATIENCE = 10.0
 #: Seconds between two answers of one watch at least: a value that changes all the time must not keep us busy.
 PACE = 0.1
-_PORT = 8500
-
-
-class ConsulError(Exception):
-    """Consul did not answer, or answered with an error. `status` is the HTTP status, 0 without an answer; then
-    nothing had been heard for `silent` seconds."""
-
-    def __init__(self, text: str, status: int = 0, silent: float = 0.0) -> None:
-        super().__init__(text)
-        self.status = status
-        self.silent = silent
 
 
 @dataclass(frozen=True)
@@ -69,101 +60,8 @@ class RetryPolicy:
         return longest * rng.uniform(0.5, 1)
 
 
-@dataclass(frozen=True)
-class Tls:
-    """How HTTPS is spoken; empty paths mean the system's certificates and no client certificate."""
-
-    enabled: bool = False
-    verify: bool = True
-    ca_cert: str = ""
-    ca_path: str = ""
-    cert: str = ""
-    key: str = ""
-    server_name: str = ""
-
-    def context(self) -> ssl.SSLContext:
-        """Raises ConsulError when a file cannot be read."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca_cert or None, capath=self.ca_path or None)
-            if self.cert:
-                context.load_cert_chain(self.cert, self.key or None)
-        except OSError as error:
-            raise ConsulError(f"cannot read the TLS certificates: {error}") from error
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
-
-
-@dataclass(frozen=True)
-class Connection:
-    """Where Consul is and who we are.
-
-    `address`: "host:port", "http://…", "https://…" or "unix:///path". `token` wins over `token_file`, which is read
-    again for each query, so that a token can be exchanged. `auth`: "user" or "user:password".
-    Durations are seconds.
-    """
-
-    address: str = f"127.0.0.1:{_PORT}"
-    token: str = field(default="", repr=False)
-    token_file: str = ""
-    auth: str = field(default="", repr=False)
-    tls: Tls = Tls()
-    dial_timeout: float = 30.0
-    max_idle_connections: int | None = None
-    keep_alives: bool = True
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Connection:
-        """The connection that the variables of Consul's own command line describe."""
-        secure = environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true")
-        verify = environ.get("CONSUL_HTTP_SSL_VERIFY", "").lower() not in ("0", "f", "false")
-        tls = Tls(
-            enabled=secure,
-            verify=verify,
-            ca_cert=environ.get("CONSUL_CACERT", ""),
-            ca_path=environ.get("CONSUL_CAPATH", ""),
-            cert=environ.get("CONSUL_CLIENT_CERT", ""),
-            key=environ.get("CONSUL_CLIENT_KEY", ""),
-            server_name=environ.get("CONSUL_TLS_SERVER_NAME", ""),
-        )
-        return cls(
-            address=environ.get("CONSUL_HTTP_ADDR") or cls.address,
-            token=environ.get("CONSUL_HTTP_TOKEN") or environ.get("CONSUL_TOKEN", ""),
-            token_file=environ.get("CONSUL_HTTP_TOKEN_FILE", ""),
-            auth=environ.get("CONSUL_HTTP_AUTH", ""),
-            tls=tls,
-        )
-
-    def with_tls(self, **changes: Any) -> Connection:
-        return replace(self, tls=replace(self.tls, **changes))
-
-    def base_url(self) -> tuple[str, str]:
-        """The URL that paths are appended to, and the path of a unix socket ("" for TCP)."""
-        scheme, colons, rest = self.address.partition("://")
-        if not colons:
-            scheme, rest = "https" if self.tls.enabled else "http", self.address
-        if scheme == "unix":
-            return "http://localhost", rest
-        if scheme not in ("http", "https"):
-            raise ConsulError(f"invalid address {self.address!r}: use host:port, http://, https:// or unix:///path")
-        host = rest.rstrip("/")
-        if ":" not in host.rpartition("]")[2]:
-            host += f":{_PORT}" if not colons else ""
-        return f"{scheme}://{host}", ""
-
-    def read_token(self) -> str:
-        """Raises ConsulError when the token file cannot be read."""
-        if self.token or not self.token_file:
-            return self.token
-        try:
-            return Path(self.token_file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConsulError(f"cannot read the token file {self.token_file}: {error}") from error
-
-
 class ConsulClient:
-    """Asks Consul's HTTP API until `close`; may be used by any number of tasks of one event loop.
+    """Asks Consul's HTTP API; may be used by any number of tasks of one event loop.
 
     `retry` is for all queries. `max_stale`: any server may answer as long as it had contact with the leader within so
     many seconds; 0 asks the leader. `rng` draws the jitter. Raises ConsulError for a connection that makes no sense.
@@ -176,26 +74,22 @@ class ConsulClient:
         self.retry = retry or RetryPolicy()
         self.max_stale = max_stale
         self._rng = rng
-        url = urlsplit(connection.base_url()[0])
-        secure = url.scheme == "https"
-        self._target = Target(
-            host=url.hostname or "",
-            port=_port_of(url),
-            uds=connection.base_url()[1],
-            tls=connection.tls.context() if secure else None,
-            name=connection.tls.server_name,
-        )
-        self._root = url.path.rstrip("/")
-        self._headers = {"Host": url.netloc, "User-Agent": "pyconsul", "Accept": "application/json"}
-        if connection.auth:
-            user, _, password = connection.auth.partition(":")
-            word = base64.b64encode(f"{user}:{password}".encode()).decode()
-            self._headers["Authorization"] = f"Basic {word}"
-        idle = connection.max_idle_connections if connection.keep_alives else 0
-        self._wire = HttpWire(self._target, dial_timeout=connection.dial_timeout, keep=idle)
+        self._tls = connection.tls.context() if connection.base_url()[0].startswith("https:") else None
+        self._transport: Transport | None = None
 
     async def close(self) -> None:
-        await self._wire.close()
+        """Close all connections; a later question opens new ones."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+
+    def _open(self) -> Transport:
+        if self._transport is None:
+            # httpx takes longer to load than all the rest: what asks nothing (-h, fixtures) does without.
+            from pyconsul.tools.transport import Transport
+
+            self._transport = Transport(self.connection, self._tls)
+        return self._transport
 
     async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, Mapping[str, str]]:
         """One GET, without retry: the decoded JSON and the headers (names in lower case). 404 gives None.
@@ -213,50 +107,20 @@ class ConsulClient:
     async def _exchange(
         self, method: str, path: str, params: Mapping[str, str], body: bytes, wait: float
     ) -> tuple[Any, Mapping[str, str]]:
-        query = "?" + urlencode(params) if params else ""
-        headers = self._who()
+        data, headers = await self._open().ask(method, path, params, body, wait + PATIENCE)
+        if data is None:
+            return None, headers
         try:
-            answer = await self._wire.send(method, self._root + quote(path) + query, headers, wait + 10, body)
-        except WireError as error:
-            raise self._lost(method, path, error) from error
-        if answer.status == 404:
-            return None, answer.headers
-        if answer.status != 200:
-            text = " ".join(answer.body.decode(errors="replace").split())[:200]
-            raise ConsulError(f"{method} {path}: {answer.status}: {text}", answer.status)
-        try:
-            return msgspec.json.decode(answer.body), answer.headers
+            return msgspec.json.decode(data), headers
         except msgspec.DecodeError as error:
-            raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", answer.status) from error
+            raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", 200) from error
 
-    def _who(self) -> dict[str, str]:
-        """The headers of a request. Raises ConsulError."""
-        token = self.connection.read_token()
-        return self._headers | {"X-Consul-Token": token} if token else self._headers
-
-    def _lost(self, method: str, path: str, error: WireError) -> ConsulError:
-        return ConsulError(f"{method} {path} from {self.connection.address}: {error}", silent=error.silent)
-
-    async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
-        """The lines of the answer to one POST as they come, on a connection of their own.
+    def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
+        """The lines of the answer to one POST as they come.
 
         Raises ConsulError, also at the end of the answer, and when nothing comes for `patience` seconds.
         """
-        stream: LineStream | None = None
-        try:
-            request = request_of("POST", self._root + quote(path), self._who(), body)
-            stream = await connect(self._target, self.connection.dial_timeout, LineStream)
-            await stream.ask(request, patience)
-            if stream.status != 200:
-                text = " ".join((await stream.text(patience)).split())[:200]
-                raise ConsulError(f"POST {path}: {stream.status}: {text}", stream.status)
-            while True:
-                yield await stream.take(patience)
-        except WireError as error:
-            raise self._lost("POST", path, error) from error
-        finally:
-            if stream is not None:
-                stream.close()
+        return self._open().lines(path, body, patience)
 
     async def blocking(self, path: str, params: Mapping[str, str], index: int, wait: float = WAIT) -> tuple[Any, int]:
         """The data at `path` and its index, once it is (or may be) another than `index`; 0 answers at once.
@@ -313,10 +177,3 @@ class ConsulClient:
 
 def _number(header: str | None) -> int:
     return int(header) if header and header.isdigit() else 0
-
-
-def _port_of(url: SplitResult) -> int:
-    try:
-        return url.port or (443 if url.scheme == "https" else 80)
-    except ValueError as error:
-        raise ConsulError(f"invalid address {url.netloc!r}: {error}") from error

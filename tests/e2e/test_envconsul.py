@@ -272,6 +272,7 @@ def test_secrets_are_not_logged(agent: Agent, run: Run) -> None:
     assert (status, out) == (0, "hush2\n")
     assert "both give the variable a_b" in err
     assert "hush" not in err
+    assert "http" not in err.lower()  # what the HTTP client has to say of each request
 
 
 def test_print(agent: Agent, run: Run) -> None:

@@ -191,13 +191,13 @@ def test_a_unit_of_systemd(agent: Any, tmp_path: Path, systemd: socket.socket) -
 
 def test_log_files(agent: Any, template: Any, tmp_path: Path) -> None:
     agent.put("logged/a", "hunter2-value")
-    flags = ("-template", "in.j2:out", "-log-level=info", "-log-format=json", "-log-file", "logs/tool.log")
-    tool = template(agent, *flags, "-log-rotate-bytes=1", in_j2="{{ key('logged/a') }}\n")
+    flags = ("-template", "in.j2:out", "-log-level=trace", "-log-format=json", "-log-file", "logs/tool.log")
+    tool = template(agent, *flags, "-log-rotate-bytes=1", "-token=hunter2-token", in_j2="{{ key('logged/a') }}\n")
     tool.shows("out", "hunter2-value\n")
     eventually(lambda: any("has been written" in path.read_text() for path in (tmp_path / "logs").glob("tool-*.log")))
     tool.end()
     texts = [path.read_text() for path in sorted((tmp_path / "logs").iterdir())]
     assert len(texts) > 1
     for line in "".join(texts).splitlines():
-        assert json.loads(line)["@module"]
+        assert json.loads(line)["@module"] == "template"
         assert "hunter2" not in line

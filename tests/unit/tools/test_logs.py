@@ -11,7 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from support.scripted import Script, asking, json_answer
 
+from pyconsul.tools.consul import Connection, ConsulError
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.logfile import LOG_FILE_OPTIONS, LogFile, LogTarget, log_target_of
 from pyconsul.tools.logs import setup_logging
@@ -70,6 +72,19 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert datetime.strptime(first.pop("@timestamp"), "%Y-%m-%dT%H:%M:%S.%f%z").tzinfo is not None
     assert first == {"@level": "err", "@message": "two\nlines \udce9", "@module": "template"}
     assert second["stacktrace"].endswith("RuntimeError: broken")
+
+
+async def test_questions_and_answers_are_not_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even by the libraries that carry them."""
+    connection = Connection(token="hunter2", auth="user:hunter2")
+    async with asking(Script(json_answer(b'"hunter2"')), connection) as client:
+        for form in ("text", "json"):
+            setup_logging("trace", form, file=LogTarget(f"{tmp_path}/{form}"))
+            await client.request("/v1/kv/hunter2", {"recurse": ""})
+            await client.send("PUT", "/v1/kv/hunter2", {"cas": "0"}, b"hunter2")
+            with pytest.raises(ConsulError, match="has ended"):
+                await anext(client.lines("/v1/x", b"hunter2", 30))
+    assert capsys.readouterr().err == "".join(texts(tmp_path)) == ""
 
 
 @pytest.mark.parametrize(("level", "form"), [("loud", "text"), ("info", "xml")])
