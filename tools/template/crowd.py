@@ -16,6 +16,9 @@ from pyconsul.tools.template.lookups import Lookup
 _USUAL_LIMIT = 200
 #: What is left to others on this machine, and to our own questions that do not wait.
 _RESERVE = 0.4
+#: Lookups that wait on connections of their own at most, whatever the agent allows: httpx looks through all connections
+#: for each question, so that thousands that wait would make every other question slow.
+_MOST = 256
 #: Lookups that may wait on connections of their own before the agent is asked for its limit.
 _UNASKED = 100
 #: Seconds between two pulses at least, since a pulse makes the whole crowd ask; and at most, for safety's sake.
@@ -67,9 +70,8 @@ class Crowd:
             allowed = int({**config.get("Limits", {}), **config}["HTTPMaxConnsPerClient"])
         except (ConsulError, KeyError, TypeError, ValueError):
             allowed = _USUAL_LIMIT
-        open_files = _open_files()
-        wanted = open_files if allowed <= 0 else min(int(allowed * (1 - _RESERVE)), open_files)
-        return max(wanted, 1)
+        wanted = _MOST if allowed <= 0 else int(allowed * (1 - _RESERVE))
+        return max(min(wanted, _open_files(), _MOST), 1)
 
     def pulse(self, lookup: Lookup) -> asyncio.Event:
         """Set as soon as the lookup's answer may have changed after this call."""
