@@ -36,6 +36,8 @@ KILLED_STATUS = 255
 ORPHAN_GRACE = 5.0
 #: Seconds between two looks at whether a group has ended; the leader itself is waited for without polling.
 _GROUP_POLL = 0.02
+#: Seconds that the others of a group may take to end after SIGKILL.
+_KILL_PATIENCE = 2.0
 _PR_SET_PDEATHSIG = 1
 _PLAIN_WORD = re.compile(r"[\w./+:@%,=-]+")
 # $1: the kill signal, $2: tenths of a second to wait, $3: the group. One line on stdin dismisses the guardian.
@@ -295,6 +297,9 @@ class Child:
             await asyncio.wait_for(self._group_ended(process), grace)
         except TimeoutError:
             self.signal(signal.SIGKILL)
+            # It ends them soon, not at once; one that hangs in the kernel is not waited for.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._group_ended(process), _KILL_PATIENCE)
         returncode = await process.wait()
         self._after_end()
         return exit_status(returncode)

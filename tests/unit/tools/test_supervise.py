@@ -136,7 +136,7 @@ async def test_stop_ends_what_the_leader_left_behind() -> None:
     process, out = child("trap 'exit 0' TERM; (trap '' TERM; echo ready; while :; do sleep 0.01; done) & wait")
     await process.start()
     await line(out)
-    assert await process.stop(Signals.SIGTERM, 0.1) == 0
+    await process.stop(Signals.SIGTERM, 0.1)
     assert process.pid is not None
     assert not group_alive(process.pid)
 
