@@ -10,9 +10,9 @@ from typing import Any
 PATIENCE = 30.0
 
 
-def eventually(condition: Callable[[], Any], what: str = "it did not happen") -> None:
-    """Return as soon as the condition holds; fail when it does not for far too long."""
-    latest = time.monotonic() + PATIENCE
+def eventually(condition: Callable[[], Any], what: str = "it did not happen", *, patience: float = PATIENCE) -> None:
+    """Return as soon as the condition holds; fail when it does not for far too long (`patience`, in seconds)."""
+    latest = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < latest, what
         time.sleep(0.02)

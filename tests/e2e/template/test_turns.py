@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import eventually
+from support.patience import PATIENCE, eventually
+
+from pyconsul.tools.semaphore import TTL
 
 LOAD = """
 echo "$1 begins $(cat $1.out)" >> log
@@ -21,6 +23,9 @@ echo "$1 start $(cat $1.out)" >> log
 trap 'sh load.sh $1; exit' INT
 while :; do sleep 0.02; done
 """
+#: Seconds: a place that is not given back in time is free when its session ends, after twice its TTL at the latest; and
+#: two machines may be that slow.
+TURNS = 4 * TTL + PATIENCE
 
 
 class Machines:
@@ -54,6 +59,12 @@ class Machines:
             return 0
         return sum(bool(entry.get("Session")) for entry in found)
 
+    def reach(self, value: str, loads: int, *, contenders: int) -> None:
+        """Wait until so many loads of a value have begun, and so many machines have a place or wait for one."""
+        eventually(
+            lambda: len(self.log(f"begins {value}")) == loads and self.contenders() == contenders, patience=TURNS
+        )
+
 
 @pytest.fixture
 def machines(agent: Any, template: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Machines:
@@ -70,14 +81,14 @@ def test_commands_run_in_turn_with_the_latest_files(machines: Machines) -> None:
         eventually(lambda name=name: f"{name} ends" in machines.log())
         machines.let_go(name, go=False)
     machines.change("2")
-    eventually(lambda: len(machines.log("begins 2")) == 1 and machines.contenders() == 2)
+    machines.reach("2", 1, contenders=2)
     first = machines.log("begins 2")[0][0]
     other = "ab".replace(first, "")
     assert (machines.folder / f"{other}.out").read_text() == "1", "the files wait, too"
     machines.change("3")
     for name in "ab":
         machines.let_go(name)
-    eventually(lambda: len(machines.log("begins 3")) == 2 and machines.contenders() == 0)
+    machines.reach("3", 2, contenders=0)
     words = [line.split()[1] for line in machines.log()]
     assert words == ["begins", "ends"] * (len(words) // 2), machines.log()
 
@@ -89,7 +100,7 @@ def test_children_restart_in_turn(machines: Machines) -> None:
     assert machines.contenders() == 0, "a first start asks nobody"
     machines.change("2")
     for turn in (1, 2):
-        eventually(lambda turn=turn: len(machines.log("begins 2")) == turn and machines.contenders() == 3 - turn)
+        machines.reach("2", turn, contenders=3 - turn)
         machines.let_go(machines.log("begins 2")[-1][0])
     eventually(lambda: len(machines.log("start 2")) == 2)
     words = [line.split() for line in machines.log() if "start" not in line]
@@ -104,11 +115,11 @@ def test_a_turn_that_is_waited_for_does_not_keep_the_end_waiting(machines: Machi
         eventually(lambda name=name: machines.log(f"{name} ends"))
         machines.let_go(name, go=False)
     machines.change("2")
-    eventually(lambda: len(machines.log("begins 2")) == 1 and machines.contenders() == 2)
+    machines.reach("2", 1, contenders=2)
     first = machines.log("begins 2")[0][0]
     waiting = "ab".replace(first, "")
     tools[waiting].end(signal.SIGTERM)
-    assert machines.contenders() == 1
+    machines.reach("2", 1, contenders=1)
     assert machines.log(f"{waiting} begins 2") == []
     machines.let_go(first)
     eventually(lambda: len(machines.log(f"{first} ends")) == 2)
