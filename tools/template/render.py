@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyconsul.tools.template.hiddenfile import HiddenFile
 from pyconsul.tools.template.spec import Spec
 
 #: Permissions of a new file.
@@ -31,7 +32,12 @@ class Draft:
     """A new text on disk, beside the destination whose place it is to take."""
 
     spec: Spec
-    path: Path
+    file: HiddenFile
+
+    @property
+    def path(self) -> Path:
+        """Where it is, until it takes the old file's place."""
+        return self.file.path
 
     @property
     def target(self) -> Path:
@@ -48,8 +54,9 @@ class Draft:
             else:
                 self._replace()
         except OSError as error:
-            self.discard()
             raise RenderError(f"cannot write {self.spec.destination}: {error.strerror}") from error
+        finally:
+            self.discard()
 
     def _replace(self) -> None:
         try:
@@ -72,11 +79,10 @@ class Draft:
             if self.spec.user is not None or self.spec.group is not None:
                 os.fchown(file.fileno(), _user_id(self.spec.user), _group_id(self.spec.group))
             os.fsync(file.fileno())
-        self.discard()
 
     def discard(self) -> None:
-        """Remove it; the old file stays."""
-        self.path.unlink(missing_ok=True)
+        """Remove it, unless it is in place."""
+        self.file.discard()
 
 
 def to_bytes(text: str) -> bytes:
@@ -144,29 +150,25 @@ def draft(spec: Spec, data: bytes) -> Draft:
     try:
         if spec.create_dest_dirs:
             target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = _make_beside(target, anywhere=spec.in_place)
+        file = _make_beside(target, anywhere=spec.in_place)
     except OSError as error:
         raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            _dress(file.fileno(), spec, target)
-            os.fsync(file.fileno())
+        file.fill(data, lambda handle: _dress(handle, spec, target))
     except (OSError, LookupError) as error:
-        Path(name).unlink(missing_ok=True)
+        file.discard()
         raise RenderError(f"cannot write {spec.destination}: {error}") from error
-    return Draft(spec, Path(name))
+    return Draft(spec, file)
 
 
-def _make_beside(target: Path, *, anywhere: bool) -> tuple[int, str]:
+def _make_beside(target: Path, *, anywhere: bool) -> HiddenFile:
     """A new file in the target's folder; `anywhere`: or, if that cannot be written to, in the one for such files."""
     try:
-        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        return HiddenFile(target.parent, target.name)
     except OSError:
         if not anywhere or not target.is_file():
             raise
-        return tempfile.mkstemp(prefix=f".{target.name}.")
+        return HiddenFile(Path(tempfile.gettempdir()), target.name)
 
 
 def _dress(handle: int, spec: Spec, target: Path) -> None:

@@ -168,4 +168,8 @@ def test_a_tool_that_is_killed_leaves_the_old_file_or_the_new_one(agent: Any, te
         tool.process.wait()
         text = (tmp_path / "out").read_text()
         assert text == text[0] * size + "!"
-    assert len([name for name in os.listdir(tmp_path) if name.startswith(".out")]) <= 12
+    agent.put("killed/v", "x")
+    tool = template(agent, "-template", "in.j2:out", in_j2=source)
+    tool.shows("out", "x" * size + "!")
+    assert tool.end() == 12
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == [], "what the killed ones left"

@@ -48,10 +48,42 @@ def test_a_file_that_its_check_refuses_is_not_promoted(agent: Any, template: Any
     tool.shows("other", "bad")
     eventually(lambda: tool.said("ended with status 3: **** is not ****"))
     assert tool.text("out") == "good"
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".out")], "the draft is gone"
+    eventually(lambda: not [name for name in os.listdir(tmp_path) if name.startswith(".out")], "the draft stays")
     agent.put("check/a", "good again")
     tool.shows("out", "good again")
     tool.shows("log", "ran\nran\n")
+
+
+def test_a_check_may_run_the_new_file_itself(agent: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.hcl").write_text("""template {
+      contents = "#!/bin/sh\\ntest -e fine"
+      destination = "out.sh"
+      perms = 0755
+      check = "{{ path }}"
+    }""")
+    ended = run(agent, tmp_path, "-config", "c.hcl")
+    assert "the check '{{ path }}' ended with status 1" in ended.stderr
+    (tmp_path / "fine").touch()
+    ended = run(agent, tmp_path, "-config", "c.hcl")
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(os.listdir(tmp_path)) == ["c.hcl", "fine", "out.sh"]
+
+
+def test_the_draft_of_a_tool_that_was_killed_is_removed_and_no_other(agent: Any, template: Any, tmp_path: Path) -> None:
+    check = "touch checking; while [ ! -e go ]; do sleep 0.02; done"
+    config = f'template {{ contents = "long"\n destination = "out"\n check = "{check}" }}'
+    slow = template(agent, "-config", "c.hcl", c_hcl=config)
+    eventually((tmp_path / "checking").exists)
+    (draft,) = tmp_path.glob(".out*")
+    assert run(agent, tmp_path, "-template=-:out", stdin="1").returncode == 0
+    assert (draft.read_text(), (tmp_path / "out").read_text()) == ("long", "1")
+    slow.process.kill()
+    slow.process.wait()
+    (tmp_path / "go").touch()  # What it has started ends by itself.
+    assert draft.exists()
+    ended = run(agent, tmp_path, "-template=-:out", "-log-level=info", stdin="2")
+    assert f"{draft.name} has been removed: a run that was killed has left it" in ended.stderr
+    assert list(tmp_path.glob(".*")) == []
 
 
 def test_after_a_failed_reload_the_last_good_file_returns(agent: Any, template: Any, tmp_path: Path) -> None:
