@@ -88,6 +88,11 @@ class Outage:
         if self._failing.pop(lookup, None) is not None:
             self._look_for_end()
 
+    @property
+    def lost(self) -> list[Lookup]:
+        """Those to which there is no answer at all."""
+        return [lookup for lookup, failing in self._failing.items() if failing.lost]
+
     def _look_for_end(self) -> None:
         if self.unreachable and not any(failing.lost for failing in self._failing.values()):
             self.unreachable = False

@@ -8,7 +8,7 @@ query each; files and other endpoints by polling.
 
 An outage changes nothing: answers stay as they are, failed queries are tried again with back-off, and the log has one
 line when it begins, one when it ends, and ever fewer between. After it, what has changed is handed out when everything
-has been answered again.
+has been answered again, and the agent is asked for streams once more if there were none.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Watcher:
         self._wait = wait
         self._watched: set[Lookup] = set()
         self._streams: Streams | None = Streams(client, self)  # None: the agent has none
+        self._another = False  # an outage has begun since then: it may be another agent that answers next
         self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of those that are in no stream
         self._gate = asyncio.Semaphore(_FIRST_AT_ONCE)
         self._changed: set[Lookup] = set()
@@ -181,7 +182,7 @@ class Watcher:
 
     def unsupported(self, lookups: Iterable[Lookup]) -> None:
         """This is not an agent that has streams."""
-        self._streams = None
+        self._streams, self._another = None, False
         for lookup in lookups:
             self._start(lookup, self._follow(lookup))
 
@@ -218,17 +219,33 @@ class Watcher:
                 continue
             failures = 0
             self.answered(lookup, body)
+            self._try_streams()
             if lookup.poll is not None:
                 await asyncio.sleep(lookup.poll)
                 index = 0
             elif self._streams is not None:
                 del self._tasks[lookup]
-                self._streams.add(lookup, index)
+                self._to_stream(self._streams, lookup, index)
                 return
             elif pulse is not None:
                 await self._rest(lookup, pulse)
             else:
                 await asyncio.sleep(_PACE)
+
+    def _try_streams(self) -> None:
+        """The agent that answers after an outage may have streams: those without an answer go there together, others
+        with their next one."""
+        if self._another and self._streams is None:
+            self._streams = Streams(self._client, self)
+            for lookup in self._outage.lost:
+                if lookup.poll is None and (task := self._tasks.pop(lookup, None)) is not None:
+                    task.cancel()
+                    self._to_stream(self._streams, lookup)
+        self._another = False
+
+    def _to_stream(self, streams: Streams, lookup: Lookup, index: int = 0) -> None:
+        self._crowd.leave(lookup)
+        streams.add(lookup, index)
 
     async def _query(self, lookup: Lookup, index: int) -> tuple[Any, int]:
         if index == 0:
@@ -268,6 +285,7 @@ class Watcher:
                 self._outage.begin(resting, error, now)
             self._crowd.beat()
             self._reminder.start()
+            self._another = True
         self._release()
 
     def _hurry(self) -> None:

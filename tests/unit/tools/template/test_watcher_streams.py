@@ -50,8 +50,12 @@ class Agent:
         self.streams: list[Stream] = []
         self.plain: Callable[[str], Answer] = lambda path: ConsulError("nobody asks this")
         self.asked: list[tuple[str, int]] = []
+        self.posts = 0
+        self.gone = asyncio.Event()
+        self.spared = ""  # the path whose query goes on when it is gone
 
     async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
+        self.posts += 1
         if self.refusal:
             raise self.refusal
         stream = Stream(body)
@@ -68,8 +72,8 @@ class Agent:
     async def blocking(self, path: str, params: Any, index: int, wait: float = 0.0) -> tuple[Any, int]:
         self.asked.append((path, index))
         if index:
-            await asyncio.Event().wait()
-        answer = self.plain(path)
+            await (asyncio.Event() if path == self.spared else self.gone).wait()
+        answer = ConsulError("gone") if self.gone.is_set() else self.plain(path)
         if isinstance(answer, ConsulError):
             raise answer
         return answer
@@ -123,6 +127,77 @@ async def test_an_agent_without_streams_is_asked_as_ever() -> None:
     await world.until(lambda: world.answers.known(A) and world.answers.known(B))
     assert sorted(world.agent.asked) == [("/v1/kv/a", 0), ("/v1/kv/b", 0)]
     assert world.watcher.reachable
+    await world.watcher.close()
+
+
+class Without(World):
+    """An agent that has no streams, and may go and come back."""
+
+    def __init__(self) -> None:
+        super().__init__(Agent(ConsulError("POST: 404", 404)))
+        self.agent.plain = lambda path: ([{"Key": "x", "Value": "MQ=="}], 7)
+
+    async def waiting(self) -> None:
+        """Both keys are waited for in blocking queries."""
+        await self.until(lambda: {("/v1/kv/a", 7), ("/v1/kv/b", 7)} <= set(self.agent.asked))
+
+    async def outage(self, refusal: ConsulError | None) -> None:
+        """It goes; what is there after it refuses streams for this reason."""
+        self.agent.gone.set()
+        await self.until(lambda: not self.watcher.reachable)
+        self.agent.asked, self.agent.refusal = [], refusal
+        self.agent.gone.clear()
+
+
+async def test_the_agent_after_an_outage_may_have_streams() -> None:
+    world = Without()
+    world.watcher.watch([A, B])
+    await world.waiting()
+    await world.outage(None)
+    stream = await world.stream(0)
+    assert sorted(query["Index"] for query in stream.asked.values()) == [0, 7], "one has been answered"
+    stream.tell(("a", "Mg==", 8), ("b", "Mg==", 8))
+    await world.until(lambda: world.text(A) == world.text(B) == "2")
+    assert world.watcher.reachable
+    assert world.agent.posts == 2
+    assert not any(index for _, index in world.agent.asked), "no query waits beside the stream"
+    assert not world.watcher._crowd._seated
+    await world.watcher.close()
+
+
+async def test_streams_are_asked_for_once_after_each_outage() -> None:
+    world = Without()
+    world.watcher.watch([A, B])
+    for outages in range(3):
+        await world.waiting()
+        assert world.agent.posts == 1 + outages
+        await world.outage(ConsulError("POST: 404", 404))
+    world.watcher.watch([lookups.key("c")])
+    await world.until(lambda: ("/v1/kv/c", 7) in world.agent.asked)
+    assert world.agent.posts == 4
+    await world.watcher.close()
+
+
+async def test_who_waits_in_peace_is_not_disturbed() -> None:
+    world = Without()
+    world.agent.spared = B.path
+    world.watcher.watch([A, B])
+    await world.waiting()
+    await world.outage(ConsulError("POST: 404", 404))
+    await world.until(lambda: (A.path, 7) in world.agent.asked)
+    assert world.agent.posts == 2
+    assert B.path not in {path for path, _ in world.agent.asked}
+    await world.watcher.close()
+
+
+async def test_an_agent_without_streams_after_one_that_has_them_is_asked_once() -> None:
+    world = Without()
+    world.agent.refusal = None
+    stream = await world.running()
+    world.agent.refusal = ConsulError("POST: 404", 404)
+    stream.said.put_nowait(ConsulError("gone"))
+    await world.waiting()
+    assert world.agent.posts == 2
     await world.watcher.close()
 
 

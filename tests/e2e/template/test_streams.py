@@ -1,0 +1,98 @@
+"""The streams of a pyconsul agent, when it comes after an agent that has none."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.agent_process import free_ports
+from support.patience import eventually
+
+REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Gate:
+    """An address of the agent that can be closed, and at which it has no streams as long as `streams` is false."""
+
+    def __init__(self, agent: Any) -> None:
+        self._agent = agent
+        self._sockets: list[socket.socket] = []
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
+        self.streams = False
+        #: How many times a stream was asked for.
+        self.asked = 0
+
+    def open(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self._sockets = [listener]
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def close(self) -> None:
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                self._sockets.append(client)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if client.recv(6, socket.MSG_PEEK | socket.MSG_WAITALL) == b"POST /":
+                self.asked += 1
+                if not self.streams:
+                    client.sendall(REFUSAL)
+                    client.shutdown(socket.SHUT_WR)
+                    return
+            agent = socket.create_connection(("127.0.0.1", self._agent.port))
+            self._sockets.append(agent)
+            threading.Thread(target=_pass_on, args=(agent, client), daemon=True).start()
+            _pass_on(client, agent)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while part := source.recv(65536):
+            target.sendall(part)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def gate(agent: Any) -> Iterator[Gate]:
+    made = Gate(agent)
+    made.open()
+    yield made
+    made.close()
+
+
+def test_after_an_outage_streams_are_asked_for_again(agent: Any, gate: Gate, template: Any) -> None:
+    for key in ("again/a", "again/b"):
+        agent.put(key, "1")
+    flags = ("-template", "in.j2:out", "-consul-retry-max-backoff=100ms")
+    tool = template(gate, *flags, in_j2="{{ key('again/a') }}{{ key('again/b') }}")
+    tool.shows("out", "11")
+    agent.put("again/a", "2")
+    tool.shows("out", "21")
+    assert gate.asked == 1
+    for outage, streams in ((1, False), (2, True)):
+        gate.close()
+        eventually(lambda outage=outage: tool.stderr.count("Consul does not answer") == outage)
+        asked, gate.streams = gate.asked, streams
+        agent.put("again/b", f"{outage}!")
+        gate.open()
+        tool.shows("out", f"2{outage}!")
+        eventually(lambda asked=asked: gate.asked > asked)
+    for text in ("3", "4"):
+        agent.put("again/a", text)
+        agent.put("again/b", text)
+        tool.shows("out", text + text)
+    assert tool.stderr.count("Consul does not answer") == 2
