@@ -50,13 +50,15 @@ class Nothing:
 
 
 class ItemsEvaluator:
-    """The list itself. `items`: those of the latest complete evaluation, by destination."""
+    """The list itself. `items`: those of the latest complete evaluation, by destination. `empty`: whether there are none
+    but for what guards hold."""
 
     def __init__(self, spec: Spec, shared: Evaluator) -> None:
         """Raises TemplateError."""
         from pyconsul.tools.template.jinja import Expression, text_template
 
         self.items: dict[str, Any] = {}
+        self.empty = False
         self._shared = shared
         self._functions = shared.functions
         self.guard = shared.guard.fresh() if shared.guard is not None else None
@@ -80,7 +82,18 @@ class ItemsEvaluator:
             error = None if view.missing else caught
         if not view.missing and error is None:
             self.items = items
+            self.empty = not items or (self.guard is not None and bool(self.guard.held) and not self._has_free())
         return Evaluation("", frozenset(view.used), frozenset(view.missing), error)
+
+    def _has_free(self) -> bool:
+        """Whether the list has anything without its guard."""
+        guard, self._functions.guard = self._functions.guard, None
+        try:
+            return bool(list(self._expression.value()))
+        except TemplateError:
+            return False
+        finally:
+            self._functions.guard = guard
 
     def _items(self) -> dict[str, Any]:
         listed = self._expression.value()
@@ -111,6 +124,7 @@ class Fanout:
         self._manifest = Manifest(spec)
         self._units: dict[str, Unit] = {}
         self._expanded = False
+        self._earlier: Mapping[str, Rendering] = {}  # until the list is known
         #: The list, as a template that has no file.
         self.rendering = Rendering(spec, self._list)
 
@@ -133,15 +147,20 @@ class Fanout:
         result = self.rendering.evaluate(answers, now)
         if result is not None and result.complete:
             self._expand(self._list.items)
-            self._expanded = True
+            self._expanded = self.rendering.done = True
+            self._earlier = {}
         return result
+
+    def adopt(self, earlier: Mapping[str, Rendering]) -> None:
+        """Let the files go on where those of an earlier reading of the configuration stand; by destination."""
+        self._earlier = earlier
 
     def _expand(self, items: Mapping[str, Any]) -> None:
         known = self._manifest.read() if self._spec.prune else frozenset()
         for destination, item in items.items():
             self._keep(destination, item)
         gone = (known | set(self._units)) - set(items)
-        if gone and self._spec.prune and not items:
+        if gone and self._spec.prune and self._list.empty:
             log.warning("%s: for_each gives nothing: its %d file(s) stay", self._spec.name, len(gone))
             return
         for destination in sorted(gone):
@@ -153,8 +172,10 @@ class Fanout:
         unit = self._units.get(destination)
         rendering = unit.renderings[0] if unit is not None else None
         if rendering is None or not isinstance(rendering.evaluator, ItemEvaluator):
-            spec = replace(self._spec, destination=destination)
-            self._units[destination] = self._unit(Rendering(spec, ItemEvaluator(self._shared, item)))
+            made = Rendering(replace(self._spec, destination=destination), ItemEvaluator(self._shared, item))
+            if (old := self._earlier.get(destination)) is not None and not old.spec.absent:
+                made.adopt(old)
+            self._units[destination] = self._unit(made)
         elif rendering.evaluator.item != item:
             rendering.evaluator.item = item
             rendering.expire()

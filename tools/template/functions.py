@@ -26,7 +26,8 @@ class Functions:
         self.view: View | None = None
         #: What a template sees besides the functions.
         self.variables: dict[str, Any] = {}
-        #: What keeps services from losing their instances, during an evaluation, and the time that it takes for now.
+        #: What keeps services from getting lost, with all or with many of their instances, during an evaluation, and the
+        #: time that it takes for now.
         self.guard: Guard | None = None
         self.now = 0.0
         self._environ = environ
@@ -44,7 +45,10 @@ class Functions:
     def catalog_services(self, lookup: Lookup) -> list[Any]:
         """The services that a lookup asks for."""
         answer: list[Any] = self._ask(lookup, Slice("[]*dependency.CatalogSnippet"))
-        return answer
+        assert self.view is not None
+        if self.guard is None or lookup in self.view.missing:
+            return answer
+        return self.guard.admit_list(lookup, answer, self.now)
 
     def service(self, name: str, tag: str = "", dc: str = "", near: str = "", status: str = "") -> list[HealthService]:
         """The instances of a service, healthy ones unless a `status` ("any", "passing,warning") says otherwise."""

@@ -2,20 +2,24 @@
 
     guard.begin(now)
     found = guard.admit(Watched(lookup, statuses), found, now)   # what to use: the new list or the last good one
+    listed = guard.admit_list(lookup, listed, now)               # of services: with those that must not go
     events = guard.end(complete=True)                            # what to tell people
 
 A list that breaks the service's limits is not used: the last good one is held, until the service has recovered, or
-somebody releases it. One guard serves one template.
+somebody releases it. So is the place in a list of services of one that has left the catalog. One guard serves one
+template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pyconsul.tools.template.listing import ListHold, Listing
 from pyconsul.tools.template.lookups import Lookup
 
 #: Shares are compared with this tolerance, so that 0.3 of 10 is 3.
@@ -70,6 +74,16 @@ class Hold:
         """The service's name."""
         return self.watched.service
 
+    @property
+    def lookup(self) -> Lookup:
+        """What is asked for."""
+        return self.watched.lookup
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return str(self.watched)
+
     def __str__(self) -> str:
         if self.kept_count is None:
             return f"waits for {self.watched}: {self.reason}"
@@ -86,16 +100,21 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class GuardEvent:
-    """For the log and the counts; a hold that began and has no `kept_count` is a wait for enough instances."""
+    """For the log and the counts; a hold that began and has no `kept_count` is a wait for enough instances.
+
+    `quiet`: the service's place in the list and its instances are held, so that the other event says it all.
+    """
 
     stage: Stage
-    hold: Hold
+    hold: Hold | ListHold
+    quiet: bool = False
 
     def __str__(self) -> str:
         if self.stage is Stage.BEGAN:
             return str(self.hold)
         word = "has recovered" if self.stage is Stage.RECOVERED else "has been released"
-        return f"{self.hold.watched}: {word}, with {self.hold.now_count}"
+        count = f", with {self.hold.now_count}" if isinstance(self.hold, Hold) else ""
+        return f"{self.hold.subject}: {word}{count}"
 
 
 @dataclass
@@ -144,6 +163,7 @@ class Guard:
         self._limits_of = limits_of
         self._limits: dict[str, GuardLimits | None] = {}
         self._states: dict[Watched, _State] = {}
+        self._listings: dict[Lookup, Listing] = {}
         self._events: list[GuardEvent] = []
         self._round = 0
         self._whole = 0  # the round of the latest evaluation that was complete
@@ -160,14 +180,26 @@ class Guard:
         if complete:
             self._whole = self._round
             self._states = {
-                watched: state for watched, state in self._states.items() if self._is_wanted(state, watched)
+                watched: state
+                for watched, state in self._states.items()
+                if self._is_wanted(watched.service, state.asked, state.round)
             }
+            self._end_listings()
         events, self._events = tuple(self._events), []
         return events
 
-    def _is_wanted(self, state: _State, watched: Watched) -> bool:
-        limits = self._of(watched.service)
-        return limits is not None and (state.round == self._round or self._now - state.asked <= limits.window)
+    def _end_listings(self) -> None:
+        for listing in self._listings.values():
+            if listing.round == self._round:
+                listing.keep()
+            else:
+                wanted = functools.partial(self._is_wanted, asked=listing.asked, round_=listing.round)
+                listing.drop([name for name in listing.used if not wanted(name)])
+        self._listings = {lookup: listing for lookup, listing in self._listings.items() if listing.used}
+
+    def _is_wanted(self, service: str, asked: float, round_: int) -> bool:
+        limits = self._of(service)
+        return limits is not None and (round_ == self._round or self._now - asked <= limits.window)
 
     def admit(self, watched: Watched, found: list[Any], now: float) -> list[Any] | None:
         """The list to use: `found` when it satisfies the limits, else the last good one; None: there is none yet.
@@ -190,6 +222,37 @@ class Guard:
             state.floor = None
         return found
 
+    def admit_list(self, lookup: Lookup, found: list[Any], now: float) -> list[Any]:
+        """The services to list: `found`, and those that were there before and whose limits object to their having no
+        instances. The same question in the same evaluation has the same answer."""
+        listing = self._listings.get(lookup)
+        if listing is None:
+            listing = self._listings[lookup] = Listing(lookup)
+        if listing.round != self._round or listing.seen is not found:
+            listing.asked, listing.round = now, self._round
+            began, over = listing.admit(found, lambda name: self._misses(lookup, name, now), now)
+            for stage, holds in ((Stage.BEGAN, began), (Stage.RECOVERED, over)):
+                for hold in holds:
+                    self._tell(stage, hold)
+        return listing.shown
+
+    def _misses(self, lookup: Lookup, service: str, now: float) -> bool:
+        """Whether a service that has left a list must not go; it may if it had no instances in use."""
+        limits, place = self._of(service), _place(lookup)
+        states = [
+            state
+            for watched, state in self._states.items()
+            if watched.service == service and _place(watched.lookup) == place
+        ]
+        if limits is None or not states:
+            return self._minds(service)
+        return any(_objection(limits, state.floor, state.highest(now, limits.window), 0) for state in states)
+
+    def _minds(self, service: str) -> bool:
+        """Whether the limits of a service object to its having no instances, when it had some."""
+        limits = self._of(service)
+        return limits is not None and bool(_objection(limits, None, 1, 0))
+
     def _of(self, service: str) -> GuardLimits | None:
         if service not in self._limits:
             self._limits[service] = self._limits_of(service)
@@ -203,13 +266,22 @@ class Guard:
         if began:
             self._tell(Stage.BEGAN, state.hold)
 
-    def _tell(self, stage: Stage, hold: Hold) -> None:
-        self._events.append(GuardEvent(stage, hold))
+    def _tell(self, stage: Stage, hold: Hold | ListHold) -> None:
+        others: Iterable[Hold | ListHold] = self._list_holds(0) if isinstance(hold, Hold) else self._holds(0)
+        same = (one for one in others if one.service == hold.service and _place(one.lookup) == _place(hold.lookup))
+        self._events.append(GuardEvent(stage, hold, quiet=any(same)))
+
+    def _holds(self, since: int) -> list[Hold]:
+        """Those of what was asked for since a round."""
+        return [state.hold for state in self._states.values() if state.hold and state.round >= since]
+
+    def _list_holds(self, since: int) -> list[ListHold]:
+        return [hold for one in self._listings.values() if one.round >= since for hold in one.holds.values()]
 
     @property
-    def held(self) -> list[Hold]:
+    def held(self) -> list[Hold | ListHold]:
         """What the template holds, or waits for (no `kept_count`), as of its latest evaluation."""
-        return [state.hold for state in self._states.values() if state.hold and state.round >= self._whole]
+        return [*self._list_holds(self._whole), *self._holds(self._whole)]
 
     def release(self, service: str) -> int:
         """Accept what Consul has now of the service (a pattern such as `web-*`, too), and measure from it.
@@ -217,6 +289,10 @@ class Guard:
         Returns how many holds that ended; the template has to be evaluated again.
         """
         ended = 0
+        for listing in self._listings.values():
+            for hold in listing.release(service):
+                self._tell(Stage.RELEASED, hold)
+                ended += 1
         for watched, state in self._states.items():
             if state.hold is not None and fnmatchcase(watched.service, service):
                 self._tell(Stage.RELEASED, state.hold)
@@ -235,6 +311,14 @@ class Guard:
             for watched, state in other._states.items()
             if self._of(watched.service) is not None
         }
+        for lookup, old in other._listings.items():
+            holds = {name: hold for name, hold in old.holds.items() if self._minds(name)}
+            self._listings[lookup] = replace(old, used=dict(old.used), holds=holds, seen=None, round=self._round)
+
+
+def _place(lookup: Lookup) -> list[tuple[str, str]]:
+    """In which catalog a lookup looks: its datacenter and the like."""
+    return [(name, value) for name, value in lookup.params if name not in ("tag", "near", "passing")]
 
 
 def _objection(limits: GuardLimits, floor: int | None, highest: int, count: int) -> str:

@@ -36,10 +36,13 @@ def _share(value: Any) -> float:
 COUNT = Kind("int", _count)
 SHARE = Kind("share", _share)
 
-_MIN = "Fewest instances that a service may have; with fewer the last ones stay in force, or the first are waited for"
+_MIN = (
+    "Fewest instances that a service may have; with fewer the last ones stay in force, and the service in services(), "
+    "or the first are waited for"
+)
 _DROP = (
     "Share of a service's instances that may go away within the drop window, such as 50%; if more go, the last ones "
-    "stay in force"
+    "stay in force, and the service in services()"
 )
 
 GUARD_OPTIONS: tuple[Option, ...] = (

@@ -166,6 +166,8 @@ class Runner:
         for rendering in self.renderings:
             if (old := done.get(rendering.spec.destination)) is not None:
                 rendering.adopt(old)
+        for fanout in self._fanouts:
+            fanout.adopt(done)
         self._news.set()
 
     @staticmethod
@@ -233,5 +235,5 @@ class Runner:
         self._watcher.watch(result.missing, rendering.spec.share)
         self._troubles.report_guard(rendering, result.guarded)
         guard = rendering.evaluator.guard
-        held = {hold.watched.lookup for hold in guard.held} if guard is not None else set()
+        held = {hold.lookup for hold in guard.held} if guard is not None else set()
         self._troubles.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})

@@ -49,11 +49,11 @@ class Troubles:
     def report_guard(self, rendering: Rendering, events: Iterable[GuardEvent]) -> None:
         """What its guard has begun to hold, or holds no longer."""
         for event in events:
-            if event.stage is Stage.BEGAN:
+            began = event.stage is Stage.BEGAN
+            if began:
                 self._tally.count(Event.HELD, event.hold.service)
-                log.error("%s: %s", rendering.spec.name, event)
-            else:
-                log.warning("%s: %s", rendering.spec.name, event)
+            level = logging.INFO if event.quiet else logging.ERROR if began else logging.WARNING
+            log.log(level, "%s: %s", rendering.spec.name, event)
 
     def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
         if isinstance(error, Refused):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import eventually
+from support.agent_process import free_ports
+from support.patience import PATIENCE, eventually
 
 PORTS = "{% for s in service(name) %}{{ s.port }} {% endfor %}"
 GO = '{{ range service "NAME" }}{{ .Port }} {{ end }}{{ keyOrDefault "NAME/note" "-" }}'
@@ -99,3 +103,98 @@ def test_a_drop_is_held_over_another_reading_of_the_configuration(
     tool.shows("out", "1 2 -!")
     web.add(5)
     tool.shows("out", "1 5 -!")
+
+
+LOOPS = {
+    "go": '{{ range services }}{{ if contains "NAME" .Name }}{{ .Name }}:{{ range service .Name }} {{ .Port }}{{ end }}\n'
+    '{{ end }}{{ end }}{{ keyOrDefault "NAME/note" "-" }}',
+    "jinja2": "{% for s in services() if 'NAME' in s.name %}{{ s.name }}:"
+    "{% for i in service(s.name) %} {{ i.port }}{% endfor %}\n{% endfor %}{{ key_or_default('NAME/note', '-') }}",
+}
+
+
+class Status:
+    """The status pages of a tool."""
+
+    def __init__(self) -> None:
+        (port,) = free_ports(1)
+        self.address = f"127.0.0.1:{port}"
+
+    def ask(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(f"http://{self.address}{path}", method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def held(self) -> list[str]:
+        return [line for template in self.ask("GET", "/explain")["templates"] for line in template["held"]]
+
+
+@pytest.fixture
+def status() -> Status:
+    return Status()
+
+
+@pytest.mark.parametrize("syntax", ["go", "jinja2"])
+def test_a_service_that_leaves_the_catalog_whole(
+    agent: Any, web: Web, template: Any, status: Status, syntax: str
+) -> None:
+    other = Web(agent, f"{web.name}-z")
+    web.add(1)
+    other.add(3)
+    flags = ("-template", "in:out", "-syntax", syntax, "-min-instances=1", "-http-addr-status", status.address)
+    tool = template(agent, *flags, **{"in": LOOPS[syntax].replace("NAME", web.name)})
+    both = f"{web.name}: 1\n{other.name}: 3\n"
+    tool.shows("out", both + "-")
+    web.remove(1)
+    eventually(lambda: len(status.held()) == 2, "its name and its instances are held")
+    web.note("a")
+    tool.shows("out", both + "a")
+    assert f"listed service {web.name}: stays, all its instances have gone" in status.held()
+    web.add(4)
+    tool.shows("out", f"{web.name}: 4\n{other.name}: 3\n" + "a")
+    eventually(lambda: status.held() == [])
+    web.remove(4)
+    eventually(lambda: len(status.held()) == 2)
+    assert status.ask("PUT", f"/release?service={web.name}")["released"] == 2
+    tool.shows("out", f"{other.name}: 3\na")
+    assert status.held() == []
+
+
+EACH = """
+template {
+  source = "in.j2"
+  destination = "sites/{{ item.name }}.conf"
+  for_each = "services()|selectattr('name', 'in', ['NAME', 'NAME-z'])|list"
+  prune = true
+  max_drop = "50%"
+}
+"""
+
+
+def test_the_file_of_a_service_that_leaves_the_catalog_stays(
+    agent: Any, web: Web, template: Any, status: Status, tmp_path: Path
+) -> None:
+    other = Web(agent, f"{web.name}-z")
+    web.add(1)
+    other.add(3)
+    item = "{% for i in service(item.name) %}{{ i.port }} {% endfor %}"
+    flags = ("-config", "c.hcl", "-http-addr-status", status.address)
+    tool = template(agent, *flags, in_j2=item, c_hcl=EACH.replace("NAME", web.name))
+    mine, others = f"sites/{web.name}.conf", f"sites/{other.name}.conf"
+    tool.shows(mine, "1 ")
+    tool.shows(others, "3 ")
+    web.remove(1)
+    eventually(lambda: len(status.held()) == 2)
+    other.add(4)
+    tool.shows(others, "3 4 ")
+    assert tool.text(mine) == "1 "
+    (tmp_path / "in.j2").write_text(item + "!")
+    tool.process.send_signal(signal.SIGHUP)
+    tool.shows(others, "3 4 !")
+    tool.shows(mine, "1 !")
+    assert len(status.held()) == 2
+    status.ask("PUT", f"/release?service={web.name}")
+    tool.shows(mine, None)
+    other.add(5)
+    tool.shows(others, "3 4 5 !")
+    assert sorted(os.listdir(tmp_path / "sites")) == [".pyconsul-template.json", f"{other.name}.conf"]
