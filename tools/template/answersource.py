@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pyconsul.tools.consul import ConsulError
 from pyconsul.tools.template.lookups import Lookup
+from pyconsul.tools.template.report import Sharing
 from pyconsul.tools.template.shareid import ShareId
 
 
@@ -32,8 +33,8 @@ class AnswerSource(Protocol):
         """Seconds since the oldest of the data in use was confirmed; None before the first answer."""
         ...
 
-    def origin(self, share: ShareId | None) -> str:
-        """Who answers a template that shares its answers; "" when there is nothing to say."""
+    def sharing(self, share: ShareId | None) -> Sharing | None:
+        """Who answers a template that shares its answers; None for one that does not."""
         ...
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:

@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pyconsul.tools.template.fanout import Fanout
 from pyconsul.tools.template.rendering import Rendering
-from pyconsul.tools.template.report import State, TemplateReport
+from pyconsul.tools.template.report import Sharing, State, TemplateReport
 from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.unit import Unit
 
-Origin = Callable[[ShareId | None], str]
+#: Who answers a template that shares its answers.
+SharingOf = Callable[[ShareId | None], Sharing | None]
 
 
-def template_reports(sources: Iterable[Unit | Fanout], now: float, origin: Origin) -> Iterator[TemplateReport]:
-    """One for each file, and one for each list of a template with `for_each`. `now`: of the clock of the deadlines.
-    `origin`: who answers a template that shares its answers."""
+def template_reports(sources: Iterable[Unit | Fanout], now: float, sharing: SharingOf) -> Iterator[TemplateReport]:
+    """One for each file, and one for each list of a template with `for_each`. `now`: of the clock of the deadlines."""
     for source in sources:
         if isinstance(source, Fanout):
-            yield _report(source.rendering, "", _list_state(source), None, origin)
+            yield _report(source.rendering, "", _list_state(source), None, sharing)
         for unit in source.units:
             group = unit.group.name if unit.group is not None else ""
             retry = max(unit.retry_at - now, 0.0) if unit.retry_at is not None else None
             for rendering in unit.renderings:
-                yield _report(rendering, group, unit.state(rendering), retry, origin)
+                yield _report(rendering, group, unit.state(rendering), retry, sharing)
 
 
 def _list_state(fanout: Fanout) -> State:
@@ -32,7 +32,7 @@ def _list_state(fanout: Fanout) -> State:
     return State.WAITING if fanout.rendering.missing or not fanout.done else State.CURRENT
 
 
-def _report(rendering: Rendering, group: str, state: State, retry: float | None, origin: Origin) -> TemplateReport:
+def _report(rendering: Rendering, group: str, state: State, retry: float | None, sharing: SharingOf) -> TemplateReport:
     guard = rendering.evaluator.guard
     return TemplateReport(
         name=rendering.spec.name,
@@ -45,5 +45,5 @@ def _report(rendering: Rendering, group: str, state: State, retry: float | None,
         changes=rendering.changes,
         held=tuple(map(str, guard.held)) if guard is not None else (),
         retry_in=retry,
-        dedup=origin(rendering.spec.share),
+        dedup=sharing(rendering.spec.share),
     )

@@ -17,12 +17,20 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Sharing:
+    """What this instance is among those that share a template's answers, for programs and for people."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
 class TemplateReport:
     """`rendered`: when its file got its text (seconds since 1970); None: not by this run. `retry_in`: seconds.
 
     `missing`: the lookups that were never answered. `changes`: what the latest render changed, a line each.
     `held`: what its guards hold, a line each. `trouble`: the latest error or refusal; "" when there is none.
-    `dedup`: what this instance is among those that share the template's answers; "" when it does not take part.
+    `dedup`: None when it does not share its answers.
     """
 
     name: str
@@ -35,7 +43,7 @@ class TemplateReport:
     changes: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     retry_in: float | None = None
-    dedup: str = ""
+    dedup: Sharing | None = None
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class Runner:
         """How it is doing."""
         now = self._now()
         return RunReport(
-            templates=tuple(template_reports(self._sources, now, self._watcher.origin)),
+            templates=tuple(template_reports(self._sources, now, self._watcher.sharing)),
             ready=self._done,
             consul=self._watcher.address,
             reachable=self._watcher.reachable,

@@ -27,6 +27,7 @@ from pyconsul.tools.template.files import follow_file
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.outage import HOLD, Outage
 from pyconsul.tools.template.reminder import Reminder
+from pyconsul.tools.template.report import Sharing
 from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.streams import Streams
 
@@ -98,9 +99,9 @@ class Watcher:
         """
         return self._outage.age(self._answers.known, now)
 
-    def origin(self, share: ShareId | None) -> str:
+    def sharing(self, share: ShareId | None) -> Sharing | None:
         """Consul answers, always."""
-        return ""
+        return None
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
         """Ask for these, too; those that are watched already go on."""

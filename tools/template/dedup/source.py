@@ -22,6 +22,7 @@ from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.publisher import Publisher
 from pyconsul.tools.template.dedup.share import GRACE, Role, Share
 from pyconsul.tools.template.lookups import Lookup
+from pyconsul.tools.template.report import Sharing
 from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.watcher import Watcher
 
@@ -35,7 +36,7 @@ class _Member:
         self.lookup = lookup
         self.share = Share(now)
         self.publisher: Publisher | None = None
-        self.shown = (self.share.role, "")
+        self.shown: Sharing | None = None
         self.broken_since: float | None = None  # since when answers are missing that we, the leader, should tell
 
 
@@ -90,10 +91,10 @@ class Dedup:
         """As the watcher's: what is told is as fresh as the key that tells it."""
         return self._watcher.data_age(now)
 
-    def origin(self, share: ShareId | None) -> str:
+    def sharing(self, share: ShareId | None) -> Sharing | None:
         """What this instance is in the share, and whom it follows."""
         member = self._members.get(share) if share is not None else None
-        return _described(member.share) if member is not None else ""
+        return _sharing(member.share) if member is not None else None
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
         """Have answers to these, too."""
@@ -194,10 +195,10 @@ class Dedup:
             member.publisher = Publisher(self._election, key, self._host, self._rng)
         elif share.untold:
             member.publisher.repeat()
-        if member.shown != (shown := (share.role, _described(share))):
+        if member.shown != (shown := _sharing(share)):
             member.shown = shown
             level = logging.WARNING if share.role is Role.ALONE else logging.INFO
-            log.log(level, "%s: %s (%s)", name.template, shown[1], key)
+            log.log(level, "%s: %s (%s)", name.template, shown.text, key)
 
     def _tell(self, fresh: Set[Lookup]) -> None:
         """Tell a template's answers when they are whole, or do not become so; a fresh one is to be evaluated first."""
@@ -252,12 +253,11 @@ class Dedup:
         return asyncio.get_running_loop().time()
 
 
-def _described(share: Share) -> str:
-    match share.role:
-        case Role.LEADER:
-            return "leads: asks Consul and tells the others"
-        case Role.FOLLOWER:
-            return f"follows {share.leader}"
-        case Role.ALONE:
-            return f"asks for itself: {share.problem}"
-    return "waits for a leader"
+def _sharing(share: Share) -> Sharing:
+    texts = {
+        Role.LEADER: "leads: asks Consul and tells the others",
+        Role.FOLLOWER: f"follows {share.leader}",
+        Role.ALONE: f"asks for itself: {share.problem}",
+        Role.WAITING: "waits for a leader",
+    }
+    return Sharing(share.role.value, texts[share.role])

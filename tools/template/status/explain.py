@@ -47,7 +47,7 @@ def _explained(template: TemplateReport, mask: Mask) -> dict[str, Any]:
         "trouble": trouble_of(template, mask),
         "retry_in": None if template.retry_in is None else round(max(0.0, template.retry_in), 1),
         "held": list(template.held),
-        "dedup": template.dedup,
+        "dedup": None if template.dedup is None else {"role": template.dedup.role, "text": template.dedup.text},
         "rendered": None if template.rendered is None else _moment(template.rendered),
         "changes": list(template.changes),
     }
@@ -83,7 +83,7 @@ def _paragraph(template: TemplateReport, mask: Mask) -> Iterable[str]:
     if template.retry_in is not None:
         yield f"  tried again in {duration(template.retry_in)}"
     yield from _listed("held", template.held)
-    yield from _listed("dedup", [template.dedup] if template.dedup else [])
+    yield from _listed("dedup", [template.dedup.text] if template.dedup is not None else [])
     if template.rendered is not None:
         yield f"  rendered {_moment(template.rendered)}"
     yield from _listed("changed", template.changes)

@@ -109,10 +109,17 @@ def _of_templates(templates: Iterable[TemplateReport]) -> Iterator[Metric]:
         _PREFIX + "template_missing_lookups", "What the template waits for", labels=["destination"]
     )
     held = GaugeMetricFamily(_PREFIX + "template_held", "What its guards hold", labels=["destination"])
+    dedup = GaugeMetricFamily(
+        _PREFIX + "template_dedup",
+        "Whether the instance has this role among those that share the answers",
+        labels=["destination", "role"],
+    )
     for file, template in sorted(by_file.items()):
         if template.rendered is not None:
             rendered.add_metric([file], template.rendered)
         trouble.add_metric([file], float(template.state in (State.PENDING, State.FAILED)))
         missing.add_metric([file], len(template.missing))
         held.add_metric([file], len(template.held))
-    yield from (rendered, trouble, missing, held)
+        if template.dedup is not None:
+            dedup.add_metric([file, template.dedup.role], 1.0)
+    yield from (rendered, trouble, missing, held, dedup)

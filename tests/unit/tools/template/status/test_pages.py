@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from pyconsul.tools.template.masking import Mask
-from pyconsul.tools.template.report import RunReport
+from pyconsul.tools.template.report import RunReport, Sharing
 from pyconsul.tools.template.status.options import STATUS_OPTIONS, Address, parse_address
 from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of
 from pyconsul.tools.template.tally import Event, Tally
@@ -112,6 +113,15 @@ def test_explain_for_people(badly: RunReport, accept: str) -> None:
         "  held:     service api: 0 instances instead of 4",
         "  rendered 2023-11-14T22:15:00.000Z",
     ]
+
+
+def test_who_tells_whom(well: RunReport) -> None:
+    (template,) = well.templates
+    site = Site(replace(well, templates=(replace(template, dedup=Sharing("follower", "follows web1")),)))
+    assert site.json("/explain?format=json")[1]["templates"][0]["dedup"] == {"role": "follower", "text": "follows web1"}
+    assert "  dedup:    follows web1\n" in site.get("/explain?format=text").body.decode()
+    assert site.numbers()["pyconsul_template_template_dedup", "/etc/web.conf,follower"] == 1.0
+    assert Site(well).json("/explain?format=json")[1]["templates"][0]["dedup"] is None
 
 
 def test_the_format_can_be_said(well: RunReport) -> None:
