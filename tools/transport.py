@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -19,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 
 from pyconsul.tools.connection import Connection, ConsulError
+from pyconsul.tools.lanes import Lanes
 
 #: Seconds after which an idle connection is not used again. Agents close none; what stands before them may, but later.
 _IDLE = 5.0
@@ -50,13 +52,15 @@ class Transport:
         except httpx.InvalidURL as error:
             raise ConsulError(f"invalid address {connection.address!r}: {error}") from error
         kept = connection.max_idle_connections if connection.keep_alives else 0
-        transport = httpx.AsyncHTTPTransport(
+        lane = functools.partial(
+            httpx.AsyncHTTPTransport,
             verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # without TLS, no certificates need to be read
             trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=_IDLE),
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE),
             uds=socket or None,
         )
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        transport = Lanes(lane, kept=kept, expiry=_IDLE)
         self._client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
 
     async def close(self) -> None:

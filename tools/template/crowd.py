@@ -16,9 +16,8 @@ from pyconsul.tools.template.lookups import Lookup
 _USUAL_LIMIT = 200
 #: What is left to others on this machine, and to our own questions that do not wait.
 _RESERVE = 0.4
-#: Lookups that wait on connections of their own at most, whatever the agent allows: httpx looks through all connections
-#: for each question, so that thousands that wait would make every other question slow.
-_MOST = 256
+#: Lookups that wait on connections of their own at most, whatever the agent allows: each has its memory.
+_MOST = 1000
 #: Lookups that may wait on connections of their own before the agent is asked for its limit.
 _UNASKED = 100
 #: Seconds between two pulses at least, since a pulse makes the whole crowd ask; and at most, for safety's sake.

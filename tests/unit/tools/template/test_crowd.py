@@ -42,9 +42,9 @@ async def seated(agent: Agent, count: int = 2000) -> int:
     [
         (limited(200), 120),
         (limited(400), 240),
-        (limited(5000), 256),
-        (limited(0), 256),
-        (limited(-1), 256),
+        (limited(5000), 1000),
+        (limited(0), 1000),
+        (limited(-1), 1000),
         ({"DebugConfig": {"Limits": {"HTTPMaxConnsPerClient": 300}}}, 180),
         ({}, 120),
         (ConsulError("no right to know", 403), 120),
