@@ -8,6 +8,7 @@ https://www.python-httpx.org/advanced/transports/#writing-custom-transports
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -33,18 +34,19 @@ class Lanes(httpx.AsyncBaseTransport):
         try:
             response = await lane.handle_async_request(request)
         except BaseException:
-            await self._free(lane)
+            await self._free(lane, whole=False)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Body(response.stream, lane, self._free)
+        response.stream = _Body(response.stream, functools.partial(self._free, lane))
         return response
 
-    async def _free(self, lane: httpx.AsyncHTTPTransport) -> None:
-        """The lane's request is over."""
+    async def _free(self, lane: httpx.AsyncHTTPTransport, *, whole: bool) -> None:
+        """The lane's request is over; `whole`: its answer has come to its end. A request that was given up may leave
+        its connection in the pool, as if it were in use: the next one would wait for it for ever."""
         if lane not in self._busy:
             return
         self._busy.discard(lane)
-        if self._kept is not None and len(self._idle) >= self._kept:
+        if not whole or (self._kept is not None and len(self._idle) >= self._kept):
             await lane.aclose()
             return
         self._idle.append((lane, asyncio.get_running_loop().time()))
@@ -74,24 +76,22 @@ class Lanes(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer; with its end the lane is free."""
+    """The body of an answer; `free` is told whether it was read to its end."""
 
-    def __init__(
-        self,
-        stream: httpx.AsyncByteStream,
-        lane: httpx.AsyncHTTPTransport,
-        free: Callable[[httpx.AsyncHTTPTransport], Awaitable[None]],
-    ) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, free: Callable[..., Awaitable[None]]) -> None:
         self._stream = stream
-        self._lane = lane
         self._free = free
+        self._whole = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
             yield part
+        self._whole = True
 
     async def aclose(self) -> None:
+        whole = False
         try:
             await self._stream.aclose()
+            whole = self._whole
         finally:
-            await self._free(self._lane)
+            await self._free(whole=whole)

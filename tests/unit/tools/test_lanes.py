@@ -13,7 +13,7 @@ from support.scripted import json_answer, read_request
 
 from pyconsul.tools.lanes import Lanes
 
-LONG = 60.0
+LONG = 20.0
 
 
 class Server:

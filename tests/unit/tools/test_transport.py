@@ -241,6 +241,19 @@ async def test_a_request_that_is_given_up_leaves_no_connection_behind() -> None:
         await asyncio.wait_for(gone.wait(), 30)
 
 
+async def test_a_request_may_be_given_up_at_any_moment() -> None:
+    """Whatever it leaves behind, the next one must not wait for it."""
+    async with asking(Script(json_answer(), piece=1000)) as client:
+        for turns in range(60):
+            request = asyncio.create_task(client.send("PUT", "/v1/kv/a", {}, b"x"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+            async with asyncio.timeout(20):
+                assert (await client.request("/v1/kv/a", {}))[0] == 1
+
+
 async def test_a_unix_socket(tmp_path: Path) -> None:
     script = Script(json_answer())
     async with asking(script, socket=tmp_path / "s") as client:
