@@ -63,10 +63,12 @@ def template_shared() -> Iterator[Row]:
         _fill(agent)
         _, one, rendered = _reference(agent)
         leads, follows = Path(folder, "leads"), Path(folder, "follows")
-        with _tool(agent, leads, "-dedup"), _tool(agent, follows, "-dedup"):
-            _until(lambda: leads.exists() and follows.exists())
-            time.sleep(3)
-            times = [_change(agent, follows, number) for number in range(CHANGES)]
+        with _tool(agent, leads, "-dedup"):
+            _until(leads.exists)
+            with _tool(agent, follows, "-dedup"):
+                _until(follows.exists)
+                time.sleep(3)
+                times = [_change(agent, follows, number) for number in range(CHANGES)]
             yield _ms(
                 "a change of one instance until another machine shows it", statistics.median(times), one + rendered
             )
