@@ -84,6 +84,20 @@ def test_who_follows_asks_only_for_what_is_its_own(pair: Fleet) -> None:
     pair.shows("b", "2 mine")
 
 
+def test_what_was_told_before_it_was_asked_for(fleet: Fleet, tmp_path: Path) -> None:
+    name = repr(fleet.name)
+    (tmp_path / "in.j2").write_text(
+        f"{{% if key_exists({name} ~ '/wants/' ~ env('MACHINE')) %}}{{{{ key({name} ~ '/v') }}}}{{% endif %}}."
+    )
+    fleet.put("wants/a", "it")
+    fleet.start("a", says="leads")
+    fleet.shows("a", "1.")
+    fleet.start("b", says="follows")
+    fleet.shows("b", ".")
+    fleet.put("wants/b", "it")
+    fleet.shows("b", "1.")
+
+
 def test_a_leader_that_ends_is_followed_by_another(pair: Fleet) -> None:
     held = pair.session()
     assert pair.tools["a"].end(signal.SIGTERM) == 12

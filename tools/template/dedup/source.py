@@ -39,6 +39,11 @@ class _Member:
         self.shown: Sharing | None = None
         self.broken_since: float | None = None  # since when answers are missing that we, the leader, should tell
 
+    @property
+    def deadlines(self) -> tuple[float | None, ...]:
+        """When something may be due though nothing changes."""
+        return self.share.deadline, None if self.broken_since is None else self.broken_since + GRACE
+
 
 class Dedup:
     """An `AnswerSource`. `told`: the answers of the watcher; `answers`: those of the runner. `prefix`: of the keys, with
@@ -103,6 +108,7 @@ class Dedup:
         own = self._own(share, new)
         self._asked |= own
         self._watcher.watch(own)
+        self._adopt(new)
 
     def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:
         """Forget all others. Whatever is evaluated has been, so what is known may be told."""
@@ -216,6 +222,7 @@ class Dedup:
 
     @staticmethod
     def _silence(member: _Member) -> None:
+        member.broken_since = None
         if member.publisher is not None:
             member.publisher.close()
             member.publisher = None
@@ -238,15 +245,13 @@ class Dedup:
             self._resting = asyncio.create_task(self._election.rest())
 
     def _set_timer(self) -> None:
-        now, members = self._now(), self._members.values()
-        deadlines = [member.share.deadline for member in members]
-        deadlines += [one.broken_since + GRACE for one in members if one.broken_since is not None and one.publisher]
-        deadlines = [deadline for deadline in deadlines if deadline is not None and deadline > now]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if soonest := min((deadline for deadline in deadlines if deadline is not None), default=None):
-            self._timer = asyncio.get_running_loop().call_at(soonest, self._news.set)
+        now = self._now()
+        later = [one for member in self._members.values() for one in member.deadlines if one is not None and one > now]
+        if later:
+            self._timer = asyncio.get_running_loop().call_at(min(later), self._news.set)
 
     @staticmethod
     def _now() -> float:
