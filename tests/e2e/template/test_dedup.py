@@ -122,6 +122,17 @@ def test_a_leader_that_dies(pair: Fleet) -> None:
     eventually(lambda: pair.tools["b"].said("leads"))
 
 
+def test_a_leader_whose_session_ends_leads_again_with_another(fleet: Fleet) -> None:
+    fleet.start("a", says="leads")
+    fleet.shows("a", "1 -")
+    ended = fleet.session()
+    fleet.agent.request("PUT", f"/v1/session/destroy/{ended}", b"")
+    eventually(lambda: fleet.keys() and fleet.session() not in ("", ended))
+    fleet.put("v", "2")
+    fleet.shows("a", "2 -")
+    assert not fleet.tools["a"].said("cannot share answers"), "that is nothing to worry about"
+
+
 def test_a_leader_that_is_deposed_follows(pair: Fleet) -> None:
     pair.tools["a"].process.send_signal(signal.SIGSTOP)
     pair.agent.request("PUT", f"/v1/session/destroy/{pair.session()}", b"")

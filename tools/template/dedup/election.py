@@ -83,17 +83,25 @@ class Election:
 
     async def write(self, key: str, value: bytes) -> bool:
         """Lock the key and write its value; False when somebody else holds it. Raises ConsulError."""
+        session = await self._session()
+        try:
+            return await self._write(key, value, session)
+        except ConsulError as error:
+            if "invalid session" not in str(error):
+                raise
+        if session == self._live.id:
+            self._live.lose()  # It has ended; what it held is gone with it.
+        return await self._write(key, value, await self._session())
+
+    async def _session(self) -> str:
         async with self._opening:
             if not self._live.id:
                 await self._live.open()
-        session = self._live.id
-        try:
-            marks = {"acquire": session, "flags": str(FLAGS)}
-            return bool(await self._client.send("PUT", f"/v1/kv/{key}", marks, value))
-        except ConsulError as error:
-            if "invalid session" in str(error) and session == self._live.id:
-                self._live.lose()  # It has ended; what it held is gone with it.
-            raise
+            return self._live.id
+
+    async def _write(self, key: str, value: bytes, session: str) -> bool:
+        marks = {"acquire": session, "flags": str(FLAGS)}
+        return bool(await self._client.send("PUT", f"/v1/kv/{key}", marks, value))
 
     def _tell(self, key: str, error: ConsulError) -> None:
         if str(error) != self._told:
