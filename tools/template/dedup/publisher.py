@@ -18,6 +18,7 @@ log = logging.getLogger("template")
 
 #: Seconds between two documents at least: what changes all the time must not keep the whole fleet busy.
 _PACE = 0.1
+_TOO_MANY = "the answers are too many to be shared, larger than Consul takes a value"
 _RETRY = RetryPolicy(attempts=0, backoff=0.5, max_backoff=10.0)
 
 
@@ -79,9 +80,8 @@ class Publisher:
                 if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                     raise
                 self._limit = len(value)
+                log.warning("%s: %s (%d bytes); each instance asks for itself", self._key, _TOO_MANY, len(value))
             else:
                 self._limit = None
                 return
-        problem = f"the answers are too many to be shared: {len(value)} bytes, more than Consul takes for a key"
-        log.warning("%s: %s; each instance asks for itself", self._key, problem)
-        await self._election.write(self._key, pack(Document(self._host, problem=problem)))
+        await self._election.write(self._key, pack(Document(self._host, problem=_TOO_MANY)))
