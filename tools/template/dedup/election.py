@@ -24,8 +24,8 @@ _SPREAD = 0.5
 _CONFIRM = 10.0
 #: Seconds that ending the session may take; if Consul is away, the session's TTL does it.
 _FAREWELL = 2.0
-#: A key that is free may be closed by a lock-delay, and a token may lack permissions: both take their time.
-_RETRY = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
+#: A token may lack permissions, or Consul be away; when it is back, nobody should stay alone for long.
+_RETRY = RetryPolicy(attempts=0, backoff=1.0, max_backoff=15.0)
 
 
 class Election:

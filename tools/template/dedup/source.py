@@ -4,7 +4,7 @@
        ▲                │
        └─ what is own ◀─┘ ──▶ Publisher ──▶ key ──▶ the watchers of the others
 
-It stands between the runner and the watcher. The keys of the shares are lookups of the watcher's as all others are, so that they
+It stands between the runner and the watcher. The keys of the shares are lookups of the watcher's, as all others are, and
 ride out an outage with them.
 """
 
