@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 BACKLOG = 2048
 
@@ -24,20 +28,81 @@ def udp(host: str, port: int, setting: str) -> socket.socket:
     return _bound(host, port, setting, socket.SOCK_DGRAM)
 
 
-def unix(path: str) -> socket.socket:
+class Owner(NamedTuple):
+    """Owner, group (names or numbers) and mode (octal digits) of a unix socket; empty: as the process makes it."""
+
+    user: str = ""
+    group: str = ""
+    mode: str = ""
+
+
+NO_OWNER = Owner()
+
+
+def unix(path: str, owner: Owner = NO_OWNER) -> socket.socket:
     """A listening unix socket; one left over from a process that is gone is replaced."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
             _refuse_living(path)
             os.unlink(path)
-        sock.bind(path)
+        _bind_unix(sock, path, owner)
         sock.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, LookupError, ValueError) as error:
         sock.close()
-        raise ListenError(f"cannot listen on unix://{path}: {error.strerror or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ListenError(f"cannot listen on unix://{path}: {reason}") from error
     sock.setblocking(False)
     return sock
+
+
+def _bind_unix(sock: socket.socket, path: str, owner: Owner) -> None:
+    """Bind a path; where owner or mode are set, nobody else can connect before they hold.
+
+    Raises OSError, LookupError, ValueError.
+    """
+    if not any(owner):
+        sock.bind(path)
+        return
+    user = _number(owner.user, "user", lambda name: pwd.getpwnam(name).pw_uid)
+    group = _number(owner.group, "group", lambda name: grp.getgrnam(name).gr_gid)
+    mode = _mode(owner.mode)
+    old = os.umask(0o177)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(old)
+    try:
+        if user >= 0 or group >= 0:
+            os.chown(path, user, group)
+        os.chmod(path, 0o777 & ~old if mode is None else mode)
+    except OSError as error:
+        os.unlink(path)
+        raise OSError(error.errno, f"{error.strerror} (unix_sockets)") from error
+
+
+def _number(text: str, what: str, find: Callable[[str], int]) -> int:
+    """The number of a user or group; -1 where none is given."""
+    if not text:
+        return -1
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return find(text)
+    except KeyError:
+        raise LookupError(f"unix_sockets.{what}: there is no {what} {text!r}") from None
+
+
+def _mode(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise ValueError(f"unix_sockets.mode: {text!r} is no mode; allowed: octal digits such as 0660")
+    return mode
 
 
 def _refuse_living(path: str) -> None:

@@ -111,7 +111,9 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     context.acl = acl
     context.kv_history = engine.kv_history
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
-    server = HTTPServer(App(context, ROUTES, AnswerCache(store.watches)), http_sockets)
+    app = App(context, ROUTES, AnswerCache(store.watches))
+    control.followers.append(app.configure)
+    server = HTTPServer(app, http_sockets)
     await server.start()
     stack.push_async_callback(server.stop)
     ask = query_executor(store, config.node_name, config.datacenter, context.rng)
@@ -142,10 +144,11 @@ def _http_sockets(config: Config) -> list[socket.socket]:
     if config.ports.https > 0:
         log.warning("HTTPS is not served yet: ports.https is ignored; put a proxy in front, or use a unix socket")
     sockets = []
+    owner = listen.Owner(config.unix_sockets.user, config.unix_sockets.group, config.unix_sockets.mode)
     if config.ports.http > 0:
         for address in (config.addresses.http or config.client_addr).split():
             if address.startswith("unix://"):
-                sockets.append(listen.unix(address.removeprefix("unix://")))
+                sockets.append(listen.unix(address.removeprefix("unix://"), owner))
             else:
                 sockets.append(listen.tcp(address, config.ports.http, "-http-port"))
     return sockets

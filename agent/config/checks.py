@@ -12,6 +12,9 @@ _META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _UI_PATH = re.compile(r"[/A-Za-z0-9_-]*")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 META_PAIRS, META_KEY_LENGTH, META_VALUE_LENGTH = 64, 128, 512
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 
@@ -97,6 +100,22 @@ def network(value: object) -> str | None:
         except ValueError:
             return "networks such as 127.0.0.0/8 or ::1/128"
     return None
+
+
+def host_names(value: object) -> str | None:
+    """A list of host names; a leading dot stands for a domain with all names below, `*` for any name."""
+    assert isinstance(value, tuple)
+    if all(item == "*" or _HOST_NAME.fullmatch(item.removeprefix(".")) for item in value):
+        return None
+    return 'host names without scheme and port, such as consul.example.com, .example.com, or "*"'
+
+
+def response_headers(value: object) -> str | None:
+    """Headers of HTTP responses."""
+    assert isinstance(value, dict)
+    if all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text) for name, text in value.items()):
+        return None
+    return "names of letters, digits and -, with values of one line in Latin-1"
 
 
 def recursors(value: object) -> str | None:

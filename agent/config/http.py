@@ -15,7 +15,17 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
     allow_write_http_from: Annotated[
         tuple[str, ...], setting("Networks that may write; empty: all.", "allow-write-http-from", check=checks.network)
     ] = ()
-    response_headers: Annotated[dict[str, str], setting("Headers added to every answer.", reloadable=True)] = {}
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        setting(
+            "Host names, beside the agent's own, that browsers may use; .example.com: a domain and all below, *: any.",
+            check=checks.host_names,
+            reloadable=True,
+        ),
+    ] = ()
+    response_headers: Annotated[
+        dict[str, str], setting("Headers added to every response.", check=checks.response_headers, reloadable=True)
+    ] = {}
     use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.")] = True
     max_header_bytes: Annotated[
         int, setting("Size of a request's headers; 0: the default.", check=checks.not_negative)

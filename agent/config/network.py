@@ -35,5 +35,5 @@ class UnixSockets(msgspec.Struct, frozen=True, kw_only=True):
     """Owner and rights of unix sockets; empty: as the process makes them."""
 
     user: Annotated[str, setting("The name or number of the owner.")] = ""
-    group: Annotated[str, setting("The number of the group.")] = ""
+    group: Annotated[str, setting("The name or number of the group.")] = ""
     mode: Annotated[str, setting("The rights, as chmod takes them, in octal.")] = ""

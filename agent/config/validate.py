@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from pyconsul.agent.config.config import Config
@@ -32,6 +33,7 @@ def validate(config: Config, given_expect: int, problems: Problems) -> None:
         errors.append("default_query_time must not be longer than max_query_time")
     if config.enable_script_checks and config.enable_local_script_checks:
         problems.warnings.append("enable_script_checks allows everything that enable_local_script_checks does")
+    _warn_of_exposure(config, problems)
     _warn_of_names(config, problems)
     _warn_of_grpc(config, problems)
     _check_ports(config, problems)
@@ -47,7 +49,47 @@ def at_start(config: Config) -> list[str]:
             f"acl.down_policy: {config.acl.down_policy!r} is not allowed; "
             "allowed: allow, deny, extend-cache or async-cache"
         )
+    if _open_to_scripts(config) and not listens_locally(config):
+        errors.append(
+            "enable_script_checks: whoever reaches the HTTP API could run programs on this machine, and it listens beyond "
+            "loopback addresses and unix sockets. Use enable_local_script_checks instead, or acl.enabled with "
+            'default_policy "deny", or name the networks that may write in http_config.allow_write_http_from'
+        )
     return errors
+
+
+def listens_locally(config: Config) -> bool:
+    """Whether HTTP is served on loopback addresses and unix sockets only."""
+    found: list[str] = []
+    for port, addresses in (
+        (config.ports.http, config.addresses.http),
+        (config.ports.https, config.addresses.https),
+    ):
+        if port > 0:
+            found += (addresses or config.client_addr).split()
+    return all(one.startswith("unix://") or ipaddress.ip_address(one.strip("[]")).is_loopback for one in found)
+
+
+def _open_to_scripts(config: Config) -> bool:
+    """Whether anyone who can send a request may register a check that runs a program."""
+    if not config.enable_script_checks or (config.acl.enabled and config.acl.default_policy == "deny"):
+        return False
+    networks = [ipaddress.ip_network(one, strict=False) for one in config.http_config.allow_write_http_from]
+    of_v4 = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
+    of_v6 = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
+    return not networks or any(one.prefixlen == 0 for one in of_v4) or any(one.prefixlen == 0 for one in of_v6)
+
+
+def _warn_of_exposure(config: Config, problems: Problems) -> None:
+    if _open_to_scripts(config):
+        problems.warnings.append(
+            "DANGEROUS: enable_script_checks without ACLs and without http_config.allow_write_http_from lets every user and "
+            "program on this machine run commands as the agent; use enable_local_script_checks instead"
+        )
+    if config.acl.enabled and config.ports.http > 0 and not listens_locally(config):
+        problems.warnings.append(
+            "tokens cross the network in clear text: HTTP without TLS listens beyond loopback (client_addr, addresses.http)"
+        )
 
 
 def _warn_of_names(config: Config, problems: Problems) -> None:

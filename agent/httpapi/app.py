@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi import blocking
+from pyconsul.agent.httpapi.admission import Admission
 from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Headers, Query, Result, Seen, encode
 from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
@@ -31,6 +33,8 @@ UNKNOWN_LEADER: Headers = (
     (b"X-Consul-LastContact", b"0"),
 )
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
+#: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
+FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 log = logging.getLogger("agent.http")
@@ -46,15 +50,24 @@ class App:
         if context.acl is not None:
             cache.clear_on(TOPIC)
         context.open_stream = Streams(self.look, context.watches, self._rights if context.acl else None).open
-        policy = b"allow"
-        if context.config.acl.enabled:
-            policy = context.config.acl.default_policy.encode()
-        given = context.config.http_config.response_headers or {}
+        self.configure(context.config)
+
+    def configure(self, config: Config) -> None:
+        """Take the settings that hold from now on (start and reload)."""
+        self.admission = Admission(config)
+        policy = config.acl.default_policy.encode() if config.acl.enabled else b"allow"
+        #: `http_config.response_headers`: on every response, those of the connection itself too.
+        self.extra_headers: Headers = tuple(
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in config.http_config.response_headers.items()
+            if name.lower() not in FRAMING
+        )
         self._common: Headers = (
             (b"Vary", b"Accept-Encoding"),
             (b"X-Consul-Default-Acl-Policy", policy),
-            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()),
+            *self.extra_headers,
         )
+        self.cache.clear()
 
     def begin(self, request: Request) -> Answer | Awaitable[Answer]:
         """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
@@ -62,21 +75,25 @@ class App:
             return self._begin(request)
         except Exception:
             log.exception("%s failed before it reached its route", request.method)
-            return _sized(Answer(500, b"internal error; the agent's log says more", TEXT), request)
+            return self._outside(Answer(500, b"internal error; the agent's log says more", TEXT), request)
 
     def _begin(self, request: Request) -> Answer | Awaitable[Answer]:
         raw_path = request.target.partition(b"?")[0]
         if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
-            return _sized(Answer(400, b"400 Bad Request", TEXT), request)
+            return self._outside(Answer(400, b"400 Bad Request", TEXT), request)
+        try:
+            self.admission.check(request)
+        except HTTPError as error:
+            return self._outside(Answer(error.status, error.text.encode(), TEXT), request)
         path = raw_path.decode("latin-1")
         found = self._router.find(path)
         if found is None or "//" in path or "/." in path:
             if (elsewhere := self._router.redirect(path)) is not None:
-                return _sized(_redirect(request, elsewhere), request)
+                return self._outside(_redirect(request, elsewhere), request)
             if found is None:
                 if path == "/" and self.context.config.ui_config.enabled:
-                    return _sized(_redirect(request, self.context.config.ui_config.content_path, 301), request)
-                return _sized(_unknown_path(path), request)
+                    return self._outside(_redirect(request, self.context.config.ui_config.content_path, 301), request)
+                return self._outside(_unknown_path(path), request)
         route, request.tail = found
         if request.method == "GET" and (known := self.cache.get(self._key(request))) is not None:
             return _sized(known.answer, request)
@@ -95,6 +112,8 @@ class App:
             return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
         if route.methods and request.method not in route.methods:
             raise method_not_allowed(request.method, route.methods)
+        if route.writes:
+            self.admission.check_writer(request)
         if request.query and route.reads:
             if request.method == "GET" or route.strict:
                 _check_level(request)
@@ -161,6 +180,8 @@ class App:
         """What a GET of a watched route is answered now, without a wait; never fails."""
         path = request.target.partition(b"?")[0].decode("latin-1")
         found = self._router.find(path)
+        if self.admission.blocks(request.path):
+            return Seen(Answer(403, b"Endpoint is blocked by agent configuration", TEXT))
         if found is None or not found[0].watched or self._router.redirect(path) is not None:
             return Seen(Answer(400, b"not the path of a read that can be watched", TEXT))
         if reason := unfit(request.params):
@@ -192,6 +213,10 @@ class App:
         if self.context.acl is None or not (secret := request.token):
             return request.target
         return request.target, secret.encode("latin-1", "replace")
+
+    def _outside(self, answer: Answer, request: Request) -> Answer:
+        """A response that belongs to no route: it has none of the API's own headers."""
+        return _sized(Answer(answer.status, answer.body, (*answer.headers, *self.extra_headers)), request)
 
     def _complete(self, answer: Answer, request: Request) -> Answer:
         body = answer.body

@@ -65,12 +65,16 @@ class AnswerCache:
         """Drop everything whenever a topic is fired: it may change any answer."""
 
         def clear() -> None:
-            for entry in list(self._entries.values()):
-                self.discard(entry)
+            self.clear()
             if not self._watches.closed:
                 self._watches.add(clear, (topic,))
 
         self._watches.add(clear, (topic,))
+
+    def clear(self) -> None:
+        """Drop everything."""
+        for entry in list(self._entries.values()):
+            self.discard(entry)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -16,6 +16,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from pyconsul.agent.httpapi.admission import BROWSER_HEADERS
 from pyconsul.agent.httpapi.answer import Answer
 from pyconsul.agent.httpapi.app import App
 from pyconsul.agent.httpapi.cache import Entry
@@ -26,7 +27,7 @@ MAX_HEAD = 1 << 20  # bytes of a request's line and headers, as Go takes them
 MAX_AHEAD = 16  # requests that a client may send before the first is answered; then it is read no further
 HALF_CLOSED = 2.0  # seconds that a client which sends no more may wait for what it asked
 # Headers that change an answer, or how it is sent.
-SPECIAL = frozenset(
+SPECIAL = BROWSER_HEADERS | frozenset(
     (b"x-consul-token", b"authorization", b"accept-encoding", b"expect", b"upgrade", b"transfer-encoding")
 )
 

@@ -26,6 +26,7 @@ class Route:
     consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
     meta_on_error: even its refusals carry an index, as Consul's do where the servers refuse.
     cached: it takes `?cached`, and says whether its answer came from a cache.
+    writes: its methods other than GET write, and are subject to `allow_write_http_from`.
     watched: its reads may be asked for in a stream (see `streams`); all of them give a `Query`.
     permission: what the caller needs, for each method in their order or one for all (see `permissions`).
     """
@@ -42,6 +43,7 @@ class Route:
         "reads",
         "strict",
         "watched",
+        "writes",
     )
 
     def __init__(
@@ -56,12 +58,13 @@ class Route:
         cached: bool = False,
         strict: bool = False,
         watched: bool = False,
+        writes: bool = True,
         permission: str = "",
     ) -> None:
         self.methods = tuple(methods.split(",")) if methods else ()
         self.pattern, self.handler, self.reads = pattern, handler, reads
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
-        self.watched = watched
+        self.watched, self.writes = watched, writes
         self.permission = split(permission, self.methods)
         self.gates = {method: found for method, part in self.permission.items() if (found := gate(part))}
 

@@ -119,5 +119,5 @@ ROUTES = (
         watched=True,
         permission="filter node",
     ),
-    Route("POST", "/v1/pyconsul/watch", streams.endpoint, reads=False, permission="open"),
+    Route("POST", "/v1/pyconsul/watch", streams.endpoint, reads=False, writes=False, permission="open"),
 )
