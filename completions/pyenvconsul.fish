@@ -1,5 +1,6 @@
 # fish completion for pyenvconsul. Made by `python -m pyconsul.tools.docs`; do not edit.
 
+complete -c pyenvconsul -o allow-name -r -d 'Name, or pattern of names, that is taken although it changes how programs start; may be repeated'
 complete -c pyenvconsul -o config -r -d 'Configuration file (HCL or JSON), or a folder of them; may be repeated, later ones win'
 complete -c pyenvconsul -o consul-addr -r -d 'Address of Consul: host:port, http://…, https://… or unix:///path'
 complete -c pyenvconsul -o consul-auth -r -d 'HTTP basic authentication, as username or username:password'
@@ -45,11 +46,12 @@ complete -c pyenvconsul -o no-prefix -d 'Leave the prefix\'s path out of the var
 complete -c pyenvconsul -o once -d 'Run the child once, and do not watch for changes'
 complete -c pyenvconsul -o pid-file -r -d 'File that holds the process id of this program while it runs'
 complete -c pyenvconsul -o prefix -r -d 'Folder of the KV store whose keys become variables, as path or path@datacenter; may be repeated, the right-most wins'
-complete -c pyenvconsul -o print -r -d 'Write the variables to stdout as dotenv, shell, json or systemd, instead of running a program'
+complete -c pyenvconsul -o print -r -d 'Write the variables to stdout as docker (for --env-file), dotenv, json, shell or systemd, instead of running a program'
 complete -c pyenvconsul -o pristine -d 'Do not pass on the variables of this program'
 complete -c pyenvconsul -o reload-signal -r -d 'Signal that makes this program read its configuration again'
 complete -c pyenvconsul -o restart-hold -r -d 'How long a machine keeps its place after a restart, before the next one may restart'
 complete -c pyenvconsul -o restart-limit -r -d 'At most N machines restart or reload at the same time: those that give the same key and the same N. The first start does not wait. The key is a semaphore\'s prefix, as that of consul lock -n'
+complete -c pyenvconsul -o safe-names -d 'Refuse all variables whose names change how programs start, such as PATH and NODE_OPTIONS, instead of reporting some of them; names such as LD_PRELOAD and BASH_ENV are always refused'
 complete -c pyenvconsul -o sanitize -d 'Replace what is no letter, digit or _ in names by _'
 complete -c pyenvconsul -o service-format-address -r -d 'Name of the variable with a service\'s address, such as {{service}}/{{key}}'
 complete -c pyenvconsul -o service-format-id -r -d 'Name of the variable with a service\'s id, such as {{service}}/{{key}}'

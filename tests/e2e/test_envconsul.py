@@ -294,3 +294,26 @@ def test_the_terminal_is_given_to_the_program() -> None:
         seen += os.read(terminal, 100)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 6
     os.close(terminal)
+
+
+def test_print_refuses_what_it_cannot_say_and_a_program(agent: Agent, run: Run) -> None:
+    agent.put("unsayable/a", "hush\nx")
+    status, out, err = run(agent, "-prefix", "unsayable", "-print", "docker").end()
+    assert (status, out) == (14, "")
+    assert "cannot print a as docker: its value has a line break" in err
+    status, out, err = run(agent, "-prefix", "unsayable", "-print", "json", "env").end()
+    assert (status, out) == (13, "")
+    assert "runs no program: drop 'env'" in err
+
+
+def test_names_that_change_how_programs_start(agent: Agent, run: Run) -> None:
+    for name in ("LD_PRELOAD", "NODE_OPTIONS", "DB"):
+        agent.put(f"names/{name}", "hush")
+    status, out, err = run(agent, "-once", "-pristine", "-prefix", "names", "env").end()
+    assert status == 0
+    assert {"NODE_OPTIONS=hush", "DB=hush"} <= set(out.split())
+    assert "LD_PRELOAD=" not in out
+    assert "refused the variable LD_PRELOAD" in err
+    out = run(agent, "-once", "-pristine", "-prefix", "names", "-safe-names", "-allow-name", "LD_*", "env").end()[1]
+    assert {"LD_PRELOAD=hush", "DB=hush"} <= set(out.split())
+    assert "NODE_OPTIONS" not in out

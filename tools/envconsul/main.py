@@ -49,6 +49,7 @@ def _run(call: Call, plan: Plan) -> int:
 
     from pyconsul.tools.consul import ConsulError
     from pyconsul.tools.envconsul.attend import attend, show
+    from pyconsul.tools.envconsul.output import Unprintable
     from pyconsul.tools.envconsul.runner import OverdueError
     from pyconsul.tools.supervise import SpawnError
 
@@ -56,7 +57,7 @@ def _run(call: Call, plan: Plan) -> int:
     try:
         with pid_file(plan.settings["pid_file"]):
             return asyncio.run(show(plan, rng) if plan.settings["print"] else attend(call, plan, rng))
-    except (ConsulError, SpawnError, OverdueError) as error:
+    except (ConsulError, SpawnError, OverdueError, Unprintable) as error:
         return _fail(str(error), Exit.RUN)
     except ConfigError as error:
         return _fail(str(error), Exit.CONFIG)

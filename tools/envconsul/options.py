@@ -8,7 +8,7 @@ from typing import Any
 from pyconsul.tools.logfile import LOG_FILE_OPTIONS
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
 from pyconsul.tools.restartlimit import RESTART_LIMIT_OPTIONS
-from pyconsul.tools.settings import BOOL, DURATION, INT, TEXT, Option, Tree
+from pyconsul.tools.settings import BOOL, DURATION, INT, STRINGS, TEXT, Option, Tree
 
 #: What a service instance gives a variable for.
 SERVICE_FIELDS = ("id", "name", "address", "tag", "port")
@@ -65,6 +65,21 @@ _VARIABLES: tuple[Option, ...] = (
     ),
     Option("sanitize", BOOL, "Replace what is no letter, digit or _ in names by _", False, flags=("sanitize",)),
     Option("upcase", BOOL, "Write names in capitals", False, flags=("upcase",)),
+    Option(
+        "safe_names",
+        BOOL,
+        "Refuse all variables whose names change how programs start, such as PATH and NODE_OPTIONS, instead of reporting "
+        "some of them; names such as LD_PRELOAD and BASH_ENV are always refused",
+        False,
+        flags=("safe-names",),
+    ),
+    Option(
+        "allow_name",
+        STRINGS,
+        "Name, or pattern of names, that is taken although it changes how programs start; may be repeated",
+        (),
+        flags=("allow-name",),
+    ),
     Option("pristine", BOOL, "Do not pass on the variables of this program", False, flags=("pristine",)),
 )
 
@@ -73,7 +88,8 @@ _RUN: tuple[Option, ...] = (
     Option(
         "print",
         TEXT,
-        "Write the variables to stdout as dotenv, shell, json or systemd, instead of running a program",
+        "Write the variables to stdout as docker (for --env-file), dotenv, json, shell or systemd, instead of running a "
+        "program",
         "",
         flags=("print",),
         cli_only=True,

@@ -1,4 +1,8 @@
-"""`-print`: variables as text for other programs to read. Pure."""
+"""`-print`: variables as text for other programs to read. Pure.
+
+No text of `dotenv`, `shell` or `systemd` executes or expands anything in the program that it is for, nor when bash or dash
+reads it with `.`. A value that a form cannot hold is an error, never an approximation.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +12,85 @@ import shlex
 from collections.abc import Callable, Mapping
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DOTENV_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"})
+#: What a shell, or a reader of dotenv files, treats specially within double quotes.
+_SPECIAL_IN_QUOTES = re.compile(r'[\\"$`]')
 # systemd.exec(5), EnvironmentFile=: within double quotes a backslash protects these; line breaks stand for themselves.
 _SYSTEMD_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
+#: env_value_is_valid() of systemd: valid UTF-8, and no control characters but these two.
+_SYSTEMD_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _dotenv(name: str, value: str) -> str:
-    return f'{name}="{value.translate(_DOTENV_ESCAPES)}"\n'
+class Unprintable(ValueError):
+    """A value cannot be written in a form; the text says why, without the value."""
 
 
-def _shell(name: str, value: str) -> str:
-    return f"export {name}={shlex.quote(value)}\n"
+def _dotenv(value: str) -> str:
+    """Single quotes, in which nothing is special; a value with a single quote needs double quotes."""
+    if "\r" in value:
+        raise Unprintable("a carriage return")
+    if "'" not in value:
+        # Some readers of dotenv files take a backslash before a quote or a backslash as an escape, shells do not.
+        if "\\\\" in value or value.endswith("\\"):
+            raise Unprintable("two backslashes together, or one at the end")
+        return f"'{value}'"
+    if _SPECIAL_IN_QUOTES.search(value):
+        raise Unprintable('a single quote together with one of \\ " $ `')
+    return f'"{value}"'
 
 
-def _systemd(name: str, value: str) -> str:
-    return f'{name}="{value.translate(_SYSTEMD_ESCAPES)}"\n'
+def _shell(value: str) -> str:
+    return shlex.quote(value)
 
 
-_LINES: dict[str, Callable[[str, str], str]] = {"dotenv": _dotenv, "shell": _shell, "systemd": _systemd}
-FORMATS = ("dotenv", "json", "shell", "systemd")
+def _systemd(value: str) -> str:
+    if _SYSTEMD_CONTROLS.search(value):
+        raise Unprintable("a control character")
+    if _SURROGATE.search(value):
+        raise Unprintable("bytes that are not UTF-8")
+    return f"'{value}'" if "'" not in value and "\\" not in value else f'"{value.translate(_SYSTEMD_ESCAPES)}"'
+
+
+def _docker(value: str) -> str:
+    """The value as it is: Docker knows no quotes there."""
+    if "\n" in value or "\r" in value:
+        raise Unprintable("a line break")
+    if _SURROGATE.search(value):
+        raise Unprintable("bytes that are not UTF-8")
+    return value
+
+
+#: By form: what stands before the name, and how the value is written.
+_LINES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "docker": ("", _docker),
+    "dotenv": ("", _dotenv),
+    "shell": ("export ", _shell),
+    "systemd": ("", _systemd),
+}
+FORMATS = ("docker", "dotenv", "json", "shell", "systemd")
 
 
 def render_variables(variables: Mapping[str, str], form: str, warn: Callable[[str], None]) -> str:
-    """The variables, sorted by name, in one of `FORMATS`.
+    """The variables, sorted by name, in one of `FORMATS`. Raises Unprintable, which names the variable.
 
     All but json can only hold names of letters, digits and underscores; `warn` is told which are left out.
     """
     if form == "json":
         return json.dumps(dict(sorted(variables.items())), indent=2, ensure_ascii=False) + "\n"
-    text = ""
+    before, written = _LINES[form]
+    lines = []
     for name, value in sorted(variables.items()):
-        if _NAME.fullmatch(name):
-            text += _LINES[form](name, value)
-        else:
-            warn(f"{name} is left out: {form} cannot hold this name (-sanitize makes one that it can)")
-    return text
+        if not _NAME.fullmatch(name):
+            warn(_left_out(name, form))
+            continue
+        try:
+            lines.append(f"{before}{name}={written(value)}\n")
+        except Unprintable as error:
+            raise Unprintable(f"cannot print {name} as {form}: its value has {error} (use another form)") from None
+    return "".join(lines)
+
+
+def _left_out(name: str, form: str) -> str:
+    if name[:1].isdigit() and _NAME.fullmatch("_" + name):
+        return f"skipped {name}: in {form} a name cannot start with a digit"
+    return f"skipped {name}: {form} cannot hold this name (-sanitize makes one that it can)"

@@ -11,7 +11,7 @@ from pyconsul.tools.envconsul.sources import Source, sources_of
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
-from pyconsul.tools.settings import Call, Settings, load_settings
+from pyconsul.tools.settings import Call, Settings, UsageError, load_settings
 from pyconsul.tools.supervise import argv_of
 
 
@@ -25,7 +25,7 @@ class Plan:
 
 
 def make_plan(call: Call) -> Plan:
-    """Read the configuration, set up the log, and check everything. Raises ConfigError."""
+    """Read the configuration, set up the log, and check everything. Raises ConfigError and UsageError."""
     settings = load_settings(OPTIONS, call, os.environ)
     facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
     file = log_target_of(settings, "envconsul")
@@ -36,6 +36,10 @@ def make_plan(call: Call) -> Plan:
         raise ConfigError("secrets of Vault are not supported: keep them in Consul's KV store")
     if settings["print"] and settings["print"] not in FORMATS:
         raise ConfigError(f"cannot print as {settings['print']!r}: use {', '.join(FORMATS)}")
+    if settings["print"] and call.arguments:
+        raise UsageError(
+            f"-print writes the variables and runs no program: drop {' '.join(call.arguments)!r}, or -print"
+        )
     # The command line wins over the configuration.
     program = argv_of(call.arguments or settings["exec.command"])
     if not program and not settings["print"]:
