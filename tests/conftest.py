@@ -1,0 +1,23 @@
+"""Options of the whole suite: which tests run without being asked for, and which share a process."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run tests marked `slow`, too")
+    parser.addoption(
+        "--pending", action="store_true", help="replay the recordings listed in conformance/pending.txt, too"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skip = pytest.mark.skip(reason="slow; runs with --slow")
+    for item in items:
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(skip)
+        if item.get_closest_marker("xdist_group") is None:
+            # Fixtures are shared by the tests of a file, so a file stays in one process (`--dist loadgroup`).
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
