@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyconsul.agent.health.runners.goerror import dial_error
+from pyconsul.agent.health.runners.goerror import dial_error, phrase
 
 Address = tuple[socket.AddressFamily, tuple[str, int]]
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -38,6 +38,14 @@ async def dial(
         if allowed is None and isinstance(error, TimeoutError) and error.errno is None:
             raise
         raise DialError(dial_error("tcp", tried, port, error)) from error
+
+
+async def dial_unix(protocol: Callable[[], P], path: str) -> tuple[asyncio.Transport, P]:
+    """Connect to a unix socket; raises DialError."""
+    try:
+        return await asyncio.get_running_loop().create_unix_connection(protocol, path)
+    except OSError as error:
+        raise DialError(phrase(error)) from error
 
 
 async def resolve(host: str, port: str, kind: socket.SocketKind) -> list[Address]:

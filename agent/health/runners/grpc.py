@@ -9,6 +9,7 @@ import asyncio
 from urllib.parse import unquote
 
 from pyconsul.agent.health.definition import CheckDefinition, seconds_allowed
+from pyconsul.agent.health.runners.bounds import excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial
 from pyconsul.agent.health.runners.goerror import split_address
 from pyconsul.agent.health.runners.result import Result
@@ -20,6 +21,7 @@ SERVING_STATUS = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 CODES = ("OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists", "PermissionDenied",
          "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented", "Internal", "Unavailable",
          "DataLoss", "Unauthenticated")  # fmt: skip
+MAX_MESSAGE = 1024  # characters of an error's text that are kept
 PATH = "/grpc.health.v1.Health/Check"
 
 
@@ -69,12 +71,12 @@ async def _call(definition: CheckDefinition, contexts: TLSContexts, address: str
 def _answer(headers: dict[str, str], body: bytes) -> int:
     """The serving status in an answer; raises RPCError for one that is none."""
     code = headers.get("grpc-status", "")
-    if not code.isdigit():
-        status = headers.get(":status", "")
+    if not (code.isascii() and code.isdigit() and len(code) < 10):
+        status = excerpt(headers.get(":status", ""))
         raise RPCError(_rpc("Unknown", f"unexpected HTTP status code received from server: {status}"))
     if int(code):
         name = CODES[int(code)] if int(code) < len(CODES) else f"Code({code})"
-        raise RPCError(_rpc(name, unquote(headers.get("grpc-message", ""))))
+        raise RPCError(_rpc(name, excerpt(unquote(headers.get("grpc-message", "")), MAX_MESSAGE)))
     return serving_status(body)
 
 

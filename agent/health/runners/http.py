@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.duration import quoted
+from pyconsul.agent.health.runners.bounds import MAX_RUN_BYTES, excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial
 from pyconsul.agent.health.runners.exchange import Exchange, ExchangeError
 from pyconsul.agent.health.runners.goerror import NOT_TLS, join_address
@@ -28,6 +29,8 @@ PORTS = {"http": "80", "https": "443"}
 KEEP_METHOD = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
 REDIRECTS = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER, *KEEP_METHOD)
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MAX_HOST = 253  # characters of a host name (RFC 1035)
 UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -70,7 +73,8 @@ def _result(definition: CheckDefinition, method: str, answer: Exchange, tail: Ta
     code = answer.status
     status = PASSING if 200 <= code < 300 else WARNING if code == HTTPStatus.TOO_MANY_REQUESTS else CRITICAL
     words = f"{code} {answer.reason}".rstrip()
-    return Result(status, f"HTTP {method} {definition.http}: {words} Output: {tail.text()}")
+    note = f"\n(only the first {MAX_RUN_BYTES} bytes were read)" if answer.cut else ""
+    return Result(status, f"HTTP {method} {definition.http}: {words} Output: {tail.text()}{note}")
 
 
 async def _follow(
@@ -84,11 +88,39 @@ async def _follow(
             return
         if len(exchanges) >= MAX_REDIRECTS:
             raise ExchangeError(f"stopped after {MAX_REDIRECTS} redirects")
+        ask = _redirected(ask, answer)
+
+
+def _redirected(ask: _Ask, answer: Exchange) -> _Ask:
+    """The request that follows a redirect. Raises ExchangeError when it must not be made.
+
+    A method that may change something is repeated only where the definition sent it. Otherwise a service could have the
+    agent write into other programs, such as the agent itself.
+    """
+    try:
         target = urljoin(ask.url, answer.location)
-        if answer.status in KEEP_METHOD:
-            ask = ask._replace(url=target)
-        else:
-            ask = _Ask("HEAD" if ask.method == "HEAD" else "GET", target, b"")
+        kept = ask.method in SAFE_METHODS or _origin(target) in (_origin(ask.url), _secure_origin(ask.url))
+    except ValueError as error:
+        raise ExchangeError(f"failed to parse Location header {quoted(excerpt(answer.location))}: {error}") from None
+    if answer.status not in KEEP_METHOD:
+        return _Ask("HEAD" if ask.method == "HEAD" else "GET", target, b"")
+    if not kept:
+        raise ExchangeError(
+            f"{answer.status} redirect to {quoted(excerpt(target))} not followed: "
+            f"{ask.method} is only repeated on the check's own host and port"
+        )
+    return ask._replace(url=target)
+
+
+def _origin(text: str) -> tuple[str, str, str]:
+    url = urlsplit(text)
+    return url.scheme, url.hostname or "", str(url.port or PORTS.get(url.scheme, ""))
+
+
+def _secure_origin(text: str) -> tuple[str, str, str] | None:
+    """Where HTTP on the usual port is redirected to for HTTPS."""
+    scheme, host, port = _origin(text)
+    return ("https", host, PORTS["https"]) if (scheme, port) == ("http", PORTS["http"]) else None
 
 
 async def _hop(
@@ -98,8 +130,9 @@ async def _hop(
     same_host = host == urlsplit(definition.http).hostname
     request = _request(definition, ask, url, with_header=same_host)
     tls = await contexts.load(definition.tls_skip_verify) if url.scheme == "https" else None
+    left = exchanges[-1].left if exchanges else MAX_RUN_BYTES
     transport, exchange = await dial(
-        lambda: Exchange(request, tail, bodiless=ask.method == "HEAD"),
+        lambda: Exchange(request, tail.write, bodiless=ask.method == "HEAD", max_bytes=left),
         host,
         port,
         tls=tls,
@@ -118,13 +151,15 @@ def _target(text: str) -> tuple[SplitResult, str, str]:
         url = urlsplit(text)
         host, port = url.hostname or "", str(url.port or PORTS.get(url.scheme, ""))
     except ValueError as error:
-        raise _Unaskable(f"parse {quoted(text)}: {error}") from None
+        raise _Unaskable(f"parse {quoted(excerpt(text))}: {error}") from None
     if " " in url.netloc or UNSAFE.search(text):
-        raise _Unaskable(f"parse {quoted(text)}: invalid character in URL")
+        raise _Unaskable(f"parse {quoted(excerpt(text))}: invalid character in URL")
     if url.scheme not in PORTS:
-        raise ExchangeError(f'unsupported protocol scheme "{url.scheme}"')
+        raise ExchangeError(f'unsupported protocol scheme "{excerpt(url.scheme)}"')
     if not host:
         raise ExchangeError("http: no Host in request URL")
+    if len(host) > MAX_HOST:
+        raise ExchangeError(f"lookup {quoted(excerpt(host))}: no such host")
     return url, host, port
 
 

@@ -210,7 +210,7 @@ async def test_requests_that_cannot_be_made(fields: dict[str, object], output: s
 
 async def test_an_answer_may_come_byte_by_byte() -> None:
     tail = Tail(100)
-    exchange = Exchange(b"", tail)
+    exchange = Exchange(b"", tail.write)
     for byte in answer("201 Created", b"made", "Location: /x"):
         exchange.data_received(bytes([byte]))
     await exchange.done
