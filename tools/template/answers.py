@@ -36,6 +36,10 @@ class Answers:
         """The last answer that was not "not found"; None when there was none."""
         return self._found.get(lookup)
 
+    def items(self) -> Iterable[tuple[Lookup, Any]]:
+        """All lookups with their answers."""
+        return self._latest.items()
+
     def retain(self, lookups: Iterable[Lookup]) -> None:
         """Forget all others."""
         kept = set(lookups)

@@ -24,6 +24,7 @@ from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Con
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.source import Dedup
 from pyconsul.tools.template.deploy import Deployer
+from pyconsul.tools.template.disclosure import Disclosure
 from pyconsul.tools.template.fixture.recorder import Recorder
 from pyconsul.tools.template.fixture.watcher import FixtureWatcher
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
@@ -48,12 +49,14 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
     consul = consul_variables(client.connection)
     commands = Commands(os.environ, consul, rng)
     consumer = None if settings["dry"] else _consumer(plan, commands, consul, rng, tally)
-    troubles = Troubles(tally, once=plan.once, precious=consumer is not None and consumer.precious)
+    disclosure = Disclosure(answers, plan.environ.read)
+    troubles = Troubles(tally, disclosure, once=plan.once, precious=consumer is not None and consumer.precious)
     deployer = Deployer(
         answers,
         commands,
         consumer,
         troubles,
+        disclosure,
         tally,
         rng,
         environment=environment_of(Environment(), os.environ, consul),

@@ -16,10 +16,11 @@ from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.changes import all_changes
 from pyconsul.tools.template.commands import CommandError, Commands
 from pyconsul.tools.template.consumer import Consumer, LoadError
+from pyconsul.tools.template.disclosure import Disclosure
 from pyconsul.tools.template.examine import examine, with_paths
 from pyconsul.tools.template.job import Change, Job, job_of
 from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.masking import Mask, secrets_of, unified_diff
+from pyconsul.tools.template.masking import secrets_of, unified_diff
 from pyconsul.tools.template.render import RenderError, read_bytes
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.spec import Check, Command
@@ -39,6 +40,7 @@ class Deployer:
         commands: Commands,
         consumer: Consumer | None,
         troubles: Troubles,
+        disclosure: Disclosure,
         tally: Tally,
         rng: random.Random,
         *,
@@ -52,6 +54,7 @@ class Deployer:
         self._commands = commands
         self._consumer = consumer
         self._troubles = troubles
+        self._disclosure = disclosure
         self._tally = tally
         self._rng = rng
         self._environment = environment
@@ -100,20 +103,13 @@ class Deployer:
         now = rendering.ingredients(self._answers)
         # Before the first render by this run nobody knows which values are in the old file.
         unknown = not rendering.shown and any(secrets_of(lookup, answer) for lookup, answer in now.items())
-        return unified_diff(old, new, rendering.spec.destination, self._mask(rendering), hide_old=unknown)
+        return unified_diff(old, new, rendering.spec.destination, self._disclosure.mask(rendering), hide_old=unknown)
 
     def _masked(self, job: Job, text: str) -> str:
         """What a check has said about the files, without the secrets in them."""
         for rendering in job.renderings:
-            text = self._mask(rendering)(text)
+            text = self._disclosure.conceal(text, rendering)
         return text
-
-    def _mask(self, rendering: Rendering) -> Mask:
-        """Takes out of a text what the template knows from the KV store."""
-        known = rendering.shown, rendering.ingredients(self._answers)
-        return Mask(
-            secret for part in known for lookup, answer in part.items() for secret in secrets_of(lookup, answer)
-        )
 
     def _prepare(self, job: Job) -> bool:
         try:
@@ -205,7 +201,7 @@ class Deployer:
                 await self._commands.run(command)
                 self._tally.count(Event.RELOADED, command.shown)
             except CommandError as error:
-                log.error("%s", error)
+                log.error("%s", self._disclosure.conceal_all(str(error)))
                 self._tally.count(Event.RELOAD_FAILED, command.shown)
                 failed[command] = error
         bad = [job for job in jobs if any(command in failed for command in job.commands)]
@@ -224,7 +220,7 @@ class Deployer:
         try:
             await self._commands.run(command)
         except CommandError as error:
-            log.error("with the last good files, too: %s", error)
+            log.error("reload with the restored files failed as well: %s", self._disclosure.conceal_all(str(error)))
 
     async def load(self) -> None:
         """All files are there: let the consumer load what is new. Raises LoadError with -once."""
@@ -250,12 +246,13 @@ class Deployer:
         try:
             await self._consumer.load()
         except LoadError as error:
-            log.error("with the last good files, too: %s", error)
+            log.error("reload with the restored files failed as well: %s", self._disclosure.conceal_all(str(error)))
 
     def _go_back(self, jobs: Sequence[Job], reason: str) -> list[Job]:
         """Put the last good files back, to try the new ones again later; the jobs that had such files."""
         restored = []
         for job in jobs:
+            reason = self._masked(job, reason)
             staying = job.restore()
             job.unit.owed.update(staying)
             if len(staying) < len(job.changes):

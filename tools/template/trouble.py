@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
+from pyconsul.tools.template.disclosure import Disclosure
 from pyconsul.tools.template.evaluate import TemplateError
 from pyconsul.tools.template.guard import GuardEvent, Stage
 from pyconsul.tools.template.lookups import Lookup
@@ -20,23 +22,30 @@ class Refused(Exception):
 
 
 class Troubles:
-    """`precious`: whether what uses the files must not be taken down by a template."""
+    """`precious`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
+    before anybody sees it."""
 
-    def __init__(self, tally: Tally, *, once: bool, precious: bool) -> None:
+    def __init__(self, tally: Tally, disclosure: Disclosure, *, once: bool, precious: bool) -> None:
         self.precious = precious
         self._tally = tally
+        self._disclosure = disclosure
+        self._latest: WeakKeyDictionary[Rendering, str] = WeakKeyDictionary()  # as it was before concealing
         self._once = once
 
     def report(self, rendering: Rendering, error: TemplateError | RenderError | Refused) -> None:
         """Raise the error if it ends the program; or log it, once, and let the old file stay."""
-        if self._is_fatal(rendering, error):
-            raise error
-        if str(error) == rendering.trouble:
-            return
-        rendering.trouble = str(error)
         event = Event.REFUSED if isinstance(error, Refused) else Event.TEMPLATE_ERROR
+        if rendering.trouble and self._latest.get(rendering) == str(error) and not self._is_fatal(rendering, error):
+            self._tally.count(event, rendering.spec.destination)
+            log.debug("%s; %s stays as it is", rendering.trouble, rendering.spec.destination or "its file")
+            return
+        self._latest[rendering] = str(error)
+        text = self._disclosure.conceal(str(error), rendering)
+        if self._is_fatal(rendering, error):
+            raise type(error)(text)
+        rendering.trouble = text
         self._tally.count(event, rendering.spec.destination)
-        log.error("%s; %s stays as it is", error, rendering.spec.destination or "its file")
+        log.error("%s; %s stays as it is", text, rendering.spec.destination or "its file")
 
     def report_absent(self, rendering: Rendering, absent: set[Lookup]) -> None:
         """What it cannot do without does not exist."""

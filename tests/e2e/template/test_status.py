@@ -19,13 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.patience import PATIENCE, eventually
 
 from pyconsul.tools.exits import Exit
-from pyconsul.tools.template.options import OPTIONS
 
 BIN = Path(sys.executable).parent
-
-pytestmark = pytest.mark.skipif(
-    "status.address" not in {option.key for option in OPTIONS}, reason="there are no status pages"
-)
 
 
 class Status:
@@ -201,3 +196,29 @@ def test_log_files(agent: Any, template: Any, tmp_path: Path) -> None:
     for line in "".join(texts).splitlines():
         assert json.loads(line)["@module"] == "template"
         assert "hunter2" not in line
+
+
+def test_no_error_shows_a_secret_anywhere(agent: Any, template: Any, tmp_path: Path) -> None:
+    agent.put("mask/port", "80")
+    status = Status()
+    tool = template(
+        agent,
+        *("-template", "in.ctmpl:out", "-template", "in.j2:out2", "-http-addr-status", status.address),
+        *("-template-error-fatal=false", "-log-level", "debug"),
+        in_ctmpl='{{ key "mask/port" | split "," | len }} {{ key "mask/port" | parseInt }}',
+        in_j2="{% set n = {'80': 1}[key('mask/port')] %}{{ n }}",
+    )
+    tool.shows("out", "1 80")
+    tool.shows("out2", "1")
+    agent.put("mask/port", "hunter2")
+    eventually(lambda: tool.stderr.count("stays as it is") >= 2, "the errors are not logged")
+    pages = [status.get(page)[1] for page in ("/explain", "/health", "/ready", "/metrics")]
+    assert 'parsing "****"' in tool.stderr
+    assert "parsing" in pages[0]
+    assert "hunter2" not in tool.stderr + "".join(pages)
+    for text in ('{{ key "mask/port" | parseInt }}', '{{ $x := "hunter2" }}{{ $x | parseInt }}'):
+        (tmp_path / "once.ctmpl").write_text(text)
+        once = template(agent, "-once", "-template", "once.ctmpl:once")
+        assert once.process.wait(PATIENCE) == Exit.RUN
+        assert "parseInt" in once.stderr
+        assert "hunter2" not in once.stderr

@@ -1,25 +1,23 @@
 """How each template is doing and why: as values for JSON, and as a text for people. Pure.
 
 Nothing here holds a value out of the KV store: reports name lookups, destinations and what has changed, and the texts
-of errors, which may quote a value, go through `mask`.
+of errors have passed `disclosure`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from pyconsul.tools.template.report import RunReport, TemplateReport
 from pyconsul.tools.template.status.line import duration, status_line
 
-Mask = Callable[[str], str]
-
 _USER = re.compile(r"//[^/@\s]*@")
 
 
-def explain(report: RunReport, mask: Mask = str) -> dict[str, Any]:
+def explain(report: RunReport) -> dict[str, Any]:
     """The whole report for JSON: times in seconds, `rendered` as RFC 3339."""
     return {
         "status": status_line(report),
@@ -27,7 +25,7 @@ def explain(report: RunReport, mask: Mask = str) -> dict[str, Any]:
         "consul": consul_of(report),
         "lookups": report.lookups,
         "uptime": round(report.uptime, 1),
-        "templates": [_explained(template, mask) for template in report.templates],
+        "templates": [_explained(template) for template in report.templates],
     }
 
 
@@ -37,14 +35,14 @@ def consul_of(report: RunReport) -> dict[str, Any]:
     return {"address": _USER.sub("//", report.consul), "reachable": report.reachable, "data_age": age}
 
 
-def _explained(template: TemplateReport, mask: Mask) -> dict[str, Any]:
+def _explained(template: TemplateReport) -> dict[str, Any]:
     return {
         "name": template.name,
         "destination": template.destination,
         "group": template.group,
         "state": template.state.value,
         "missing": list(template.missing),
-        "trouble": trouble_of(template, mask),
+        "trouble": template.trouble,
         "retry_in": None if template.retry_in is None else round(max(0.0, template.retry_in), 1),
         "held": list(template.held),
         "dedup": None if template.dedup is None else {"role": template.dedup.role, "text": template.dedup.text},
@@ -53,16 +51,11 @@ def _explained(template: TemplateReport, mask: Mask) -> dict[str, Any]:
     }
 
 
-def trouble_of(template: TemplateReport, mask: Mask) -> str:
-    """What is wrong with it, without values; masking takes its time, so it is done only when there is something."""
-    return mask(template.trouble) if template.trouble else ""
-
-
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def explain_text(report: RunReport, mask: Mask = str) -> str:
+def explain_text(report: RunReport) -> str:
     """The report for people, a paragraph for each template; what needs attention stands first in each."""
     consul = consul_of(report)
     reach = "answers" if report.reachable else "does not answer"
@@ -71,15 +64,15 @@ def explain_text(report: RunReport, mask: Mask = str) -> str:
         f"Consul {consul['address']} {reach}; {report.lookups} lookups; running for {duration(report.uptime)}",
     ]
     for template in report.templates:
-        lines += ["", *_paragraph(template, mask)]
+        lines += ["", *_paragraph(template)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _paragraph(template: TemplateReport, mask: Mask) -> Iterable[str]:
+def _paragraph(template: TemplateReport) -> Iterable[str]:
     name = f"{template.name} → {template.destination}" if template.destination else template.name
     yield f"{name}{f' (group {template.group})' if template.group else ''}: {template.state.value}"
     yield from _listed("missing", template.missing)
-    yield from _listed("trouble", trouble_of(template, mask).splitlines())
+    yield from _listed("trouble", template.trouble.splitlines())
     if template.retry_in is not None:
         yield f"  tried again in {duration(template.retry_in)}"
     yield from _listed("held", template.held)

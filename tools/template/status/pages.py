@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from pyconsul.tools.template.report import RunReport, State, TemplateReport
-from pyconsul.tools.template.status.explain import Mask, consul_of, explain, explain_text, trouble_of
+from pyconsul.tools.template.status.explain import consul_of, explain, explain_text
 from pyconsul.tools.template.status.line import status_line
 from pyconsul.tools.template.tally import Tally
 
@@ -63,13 +63,12 @@ def _json(status: int, value: Any) -> Page:
 
 
 class Pages:
-    """`report`, `tally`: how things are. `mask`: takes values of the KV store out of the texts of errors."""
+    """`report`, `tally`: how things are."""
 
-    def __init__(self, report: Callable[[], RunReport], tally: Tally, release: Release, mask: Mask = str) -> None:
+    def __init__(self, report: Callable[[], RunReport], tally: Tally, release: Release) -> None:
         self._report = report
         self._tally = tally
         self._release = release
-        self._mask = mask
         self._pages: dict[str, tuple[str, Callable[[Call], Page]]] = {
             "/": ("GET", self._index),
             "/health": ("GET", self._health),
@@ -103,7 +102,7 @@ class Pages:
 
     def _health(self, call: Call) -> Page:
         report = self._report()
-        degraded = list(_degraded(report, self._mask))
+        degraded = list(_degraded(report))
         return _json(
             200,
             {
@@ -122,7 +121,7 @@ class Pages:
                 "destination": template.destination,
                 "state": template.state.value,
                 "missing": list(template.missing),
-                "trouble": trouble_of(template, self._mask),
+                "trouble": template.trouble,
             }
             for template in report.templates
             if template.rendered is None and template.state is not State.CURRENT
@@ -138,10 +137,10 @@ class Pages:
     def _explain(self, call: Call) -> Page:
         form = call.query.get("format") or _form(call.accept)
         if form == "text":
-            return Page(200, explain_text(self._report(), self._mask).encode("utf-8", "replace"))
+            return Page(200, explain_text(self._report()).encode("utf-8", "replace"))
         if form != "json":
             return _json(400, {"error": f"unknown format {form!r}: use json or text"})
-        return _json(200, explain(self._report(), self._mask))
+        return _json(200, explain(self._report()))
 
     def _released(self, call: Call) -> Page:
         if "origin" in call.headers:
@@ -173,13 +172,13 @@ def _destination(templates: tuple[TemplateReport, ...], wanted: str) -> str | No
     return next((destination for destination, name in names if wanted in (destination, name)), None)
 
 
-def _degraded(report: RunReport, mask: Mask) -> list[str]:
+def _degraded(report: RunReport) -> list[str]:
     """What is not as it should be, a line each."""
     lines = [] if report.reachable else ["Consul does not answer; the last data stay in use"]
     for template in report.templates:
         name = template.destination or template.name
         if template.state in (State.FAILED, State.PENDING):
-            lines.append(f"{name}: {template.state.value}: {trouble_of(template, mask)}")
+            lines.append(f"{name}: {template.state.value}: {template.trouble}")
         elif template.state is State.WAITING:
             lines.append(f"{name}: waiting: {', '.join(template.missing)}")
         lines += [f"{name}: held: {line}" for line in template.held]

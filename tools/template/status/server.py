@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.template.report import RunReport
-from pyconsul.tools.template.status.explain import Mask
 from pyconsul.tools.template.status.options import Address, parse_address
 from pyconsul.tools.template.status.pages import Call, Page, Pages, Release, query_of
 from pyconsul.tools.template.tally import Tally
@@ -39,13 +38,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class StatusServer:
-    """`address`: see `options.parse_address`. `release`, `mask`: see `pages`."""
+    """`address`: see `options.parse_address`. `release`: see `pages`."""
 
-    def __init__(
-        self, address: str, report: Callable[[], RunReport], tally: Tally, release: Release, mask: Mask = str
-    ) -> None:
+    def __init__(self, address: str, report: Callable[[], RunReport], tally: Tally, release: Release) -> None:
         self._text = address
-        self._pages = Pages(report, tally, release, mask)
+        self._pages = Pages(report, tally, release)
         self._path = ""
         self._server: asyncio.Server | None = None
         self._state: ServerState | None = None

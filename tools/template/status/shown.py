@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 
 from pyconsul.tools.sdnotify import Notifier
 from pyconsul.tools.template.report import RunReport
-from pyconsul.tools.template.status.explain import Mask
 from pyconsul.tools.template.status.line import status_line
 from pyconsul.tools.template.status.pages import Release
 from pyconsul.tools.template.status.server import StatusServer
@@ -25,13 +24,12 @@ async def shown(
     report: Callable[[], RunReport],
     tally: Tally,
     release: Release,
-    mask: Mask = str,
 ) -> AsyncIterator[None]:
     """While the block runs: serve the status pages at `address` ("": nowhere), and tell systemd, if it listens.
 
     Raises ConfigError when it cannot listen at the address.
     """
-    server = StatusServer(address, report, tally, release, mask) if address else None
+    server = StatusServer(address, report, tally, release) if address else None
     if server is not None:
         await server.start()
     telling = asyncio.create_task(_tell(notifier, report))

@@ -10,7 +10,6 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from pyconsul.tools.template.masking import Mask
 from pyconsul.tools.template.report import RunReport, Sharing
 from pyconsul.tools.template.status.options import STATUS_OPTIONS, Address, parse_address
 from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of
@@ -23,7 +22,7 @@ class Site:
     def __init__(self, report: RunReport) -> None:
         self.tally = Tally()
         self.released: list[tuple[str, str]] = []
-        self._pages = Pages(lambda: report, self.tally, self._release, Mask(["hunter2"]))
+        self._pages = Pages(lambda: report, self.tally, self._release)
 
     def _release(self, service: str, destination: str) -> int:
         self.released.append((service, destination))
