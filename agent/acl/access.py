@@ -8,6 +8,8 @@ NAMES = {level: name for name, level in LEVELS.items()}
 
 #: Rules of these stand for something by its name, or with `_prefix` for all names that begin so.
 NAMED = ("agent", "event", "key", "node", "query", "service", "session")
+#: Names of these compare without case in the store, so two spellings are the same thing.
+CASELESS = ("agent", "node", "query", "service", "session")
 #: Rules of these stand for everything of their kind.
 SINGLE = ("acl", "keyring", "mesh", "operator", "peering")
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from weakref import WeakSet
 
-from pyconsul.agent.acl.access import DENY, NAMED, NAMES, SINGLE, WRITE, precedence
+from msgspec.structs import replace
+
+from pyconsul.agent.acl.access import CASELESS, DENY, NAMED, NAMES, SINGLE, WRITE, precedence
 from pyconsul.agent.acl.lookup import Lookup
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
 REMEMBERED = 500_000  # names, by all rights together; then they are forgotten, all at once
 NO_RULE = -1  # the level of what no rule is about
+CAPPED = -10  # added to a level: the default policy decides, but gives no more than that level
 
 
 class Forbidden(Exception):
@@ -62,7 +65,7 @@ class Rights:
     levels: by resource, the level that was found for each name that was asked about.
     """
 
-    __slots__ = ("__weakref__", "levels", "lookups", "memory", "rules", "singles")
+    __slots__ = ("__weakref__", "folded", "levels", "lookups", "memory", "rules", "singles")
 
     def __init__(self, rules: Sequence[Rule], memory: Memory | None = None) -> None:
         self.rules = rules
@@ -79,11 +82,26 @@ class Rights:
             if old is None or precedence(rule.level) > precedence(old.level):
                 self.singles[rule.kind] = rule
         self.lookups = {kind: Lookup(found) for kind, found in by_kind.items()}
+        self.folded = {kind: self._fold(kind, by_kind[kind]) for kind in CASELESS}
+
+    def _fold(self, kind: str, rules: Sequence[Rule]) -> Lookup:
+        """The rules of a resource with names in lower case; the same object when they are so already."""
+        if all(rule.name == rule.name.lower() for rule in rules):
+            return self.lookups[kind]
+        return Lookup([replace(rule, name=rule.name.lower()) for rule in rules])
 
     def find(self, kind: str, name: str) -> int:
-        """The level of a name, found by the rules and remembered."""
-        rule = self.lookups[kind].find(name)
+        """The level of a name, found by the rules and remembered: see `Authorizer.level`.
+
+        Where the store compares names without case, another spelling gives no more than the rules for this one do.
+        """
+        lookup = self.lookups[kind]
+        rule, folded, lower = lookup.find(name), self.folded.get(kind), name.lower()
         level = NO_RULE if rule is None else rule.level
+        if folded is not None and (folded is not lookup or lower != name):
+            other = folded.find(lower)
+            if other is not None:
+                level = other.level + CAPPED if rule is None else min(level, other.level)
         self.levels[kind][name] = level
         self.memory.note()
         return level
@@ -121,7 +139,9 @@ class Authorizer:
         level = known.get(name)
         if level is None:
             level = self.rights.find(kind, name)
-        return level if level >= 0 else self.default
+        if level >= 0:
+            return level
+        return self.default if level == NO_RULE else min(self.default, level - CAPPED)
 
     def allows(self, kind: str, wanted: int, name: str = "") -> bool:
         """Whether a level is given."""

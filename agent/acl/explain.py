@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import DENY, NAMES, SINGLE, WRITE, may, precedence
+from pyconsul.agent.acl.access import CASELESS, DENY, NAMES, SINGLE, WRITE, may, precedence
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rule import Rule
 
@@ -60,6 +61,9 @@ def _place(rule: Rule) -> str:
 def explain(authorizer: Authorizer, kind: str, wanted: int, name: str) -> Decision:
     """Why an authorizer decides as it does; `kind` and `wanted` as `access.parse_permission` gives them."""
     applying = _applying(authorizer.rights.rules, kind, name)
+    alike = _applying(_without_case(authorizer.rights.rules, kind), kind, name.lower() if kind in CASELESS else name)
+    if alike and alike[0].level < (applying[0].level if applying else authorizer.default):
+        applying = alike  # rules for another spelling of the name give less
     rule = applying[0] if applying else None
     level = rule.level if rule else authorizer.level(kind, name)
     allowed = may(level, wanted)
@@ -67,7 +71,8 @@ def explain(authorizer: Authorizer, kind: str, wanted: int, name: str) -> Decisi
     if not allowed:
         new = Rule(kind, "" if kind in SINGLE else name, False, wanted)
         needed = str(new)
-        obstacle = next((one for one in applying if _same_place(one, new) and one.level == DENY), None)
+        (place,) = _without_case([new], kind)
+        obstacle = next((one for one in alike if _same_place(one, place) and one.level == DENY), None)
     return Decision(
         allowed=allowed,
         kind=kind,
@@ -79,6 +84,11 @@ def explain(authorizer: Authorizer, kind: str, wanted: int, name: str) -> Decisi
         needed="" if obstacle else needed,
         obstacle=obstacle,
     )
+
+
+def _without_case(rules: Sequence[Rule], kind: str) -> list[Rule]:
+    """The rules as the store compares the names of a resource."""
+    return [replace(rule, name=rule.name.lower()) for rule in rules] if kind in CASELESS else list(rules)
 
 
 def _same_place(one: Rule, other: Rule) -> bool:

@@ -6,6 +6,7 @@ from pyconsul.agent.health.definition import CheckDefinition, is_alias
 from pyconsul.agent.health.error import CheckError
 
 STATUSES = ("passing", "warning", "critical")
+RESERVED_ID = "serfHealth"  # written by the agent alone: all sessions of the node end when it is critical
 NO_SCRIPTS = "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
 NO_LOCAL_SCRIPTS = (
     "Scripts are disabled on this agent; to enable, configure "
@@ -29,6 +30,10 @@ def validate(
             raise CheckError("Missing check name")
         _known_status(definition, "Bad check status")
         _kind_or_refuse(definition)
+    if (definition.id or ("" if of_service else definition.name)) == RESERVED_ID:
+        raise CheckError(
+            f'Invalid check: the ID "{RESERVED_ID}" is reserved for the health of the node; choose another'
+        )
     if definition.script_args and not enable_script_checks:
         raise CheckError(NO_LOCAL_SCRIPTS if from_file else NO_SCRIPTS, status=500)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.access import READ
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.health.decode import decode_check
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.health.validate import validate
 from pyconsul.agent.httpapi.access import authorizer, visible
+from pyconsul.agent.httpapi.agent_access import require_check, require_check_id
 from pyconsul.agent.httpapi.agent_bodies import CheckUpdate
 from pyconsul.agent.httpapi.answer import EMPTY, Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
@@ -35,22 +36,13 @@ def _level(context: Context, caller: Authorizer, check: HealthCheck) -> int:
     return caller.level("node", context.config.node_name)
 
 
-def _require(context: Context, request: Request, service: str | None) -> None:
-    """Raises Forbidden unless the caller may write the checks of a service; of the node without one."""
-    caller = authorizer(context, request)
-    if service is None:
-        caller.require("node", WRITE, context.config.node_name)
-    else:
-        caller.require("service", WRITE, service)
-
-
 def _require_held(context: Context, request: Request, check_id: str) -> None:
     """Raises HTTPError 404 unless the agent holds the check, and Forbidden unless the caller may write it."""
-    authorizer(context, request)
+    caller = authorizer(context, request)
     row = context.agent.local.checks.get(check_id)
     if row is None:
         raise unknown_check(check_id)
-    _require(context, request, row.check.service_name if row.check.service_id else None)
+    require_check(context, caller, row.check.service_name if row.check.service_id else None)
 
 
 async def register(context: Context, request: Request) -> Answer:
@@ -62,10 +54,9 @@ async def register(context: Context, request: Request) -> Answer:
         raise HTTPError(error.status, error.text) from None
     if definition.service_id and definition.service_id not in context.agent.local.services:
         raise not_found(f'ServiceID "{definition.service_id}" does not exist')
-    owner = context.agent.local.services.get(definition.service_id)
-    _require(context, request, owner.service.service if owner else None)
-    if (definition.id or definition.name) in context.agent.local.checks:
-        _require_held(context, request, definition.id or definition.name)
+    owner, caller = context.agent.local.services.get(definition.service_id), authorizer(context, request)
+    require_check(context, caller, owner.service.service if owner else None)
+    require_check_id(context, caller, definition.id or definition.name)
     await context.agent.register_check(definition, request.token)
     return EMPTY
 

@@ -9,6 +9,7 @@ import msgspec
 from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.httpapi.access import authorizer, visible
+from pyconsul.agent.httpapi.agent_access import require_service_registration
 from pyconsul.agent.httpapi.agent_bodies import ServiceBody, service_definition
 from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, encode, json_answer
 from pyconsul.agent.httpapi.context import Context
@@ -102,10 +103,7 @@ async def register(context: Context, request: Request) -> Answer:
         raise bad_request(str(error)) from None
     except CheckError as error:
         raise HTTPError(error.status, error.text) from None
-    caller = authorizer(context, request)
-    caller.require("service", WRITE, definition.service.service)
-    if (old := context.agent.local.services.get(definition.service.id)) is not None:
-        caller.require("service", WRITE, old.service.service)
+    require_service_registration(context, authorizer(context, request), definition)
     replace_checks = request.params.get("replace-existing-checks") in ("", "true")
     await context.agent.register_service(definition, replace_checks=replace_checks)
     return EMPTY

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from pyconsul.agent import events
 from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import PermissionDenied
@@ -11,6 +9,7 @@ from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.answer import FILTERED, JSON, Answer, encode, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request, server_error
+from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.request import Request, wait_options
 from pyconsul.agent.httpapi.waiting import changed, deadline
 from pyconsul.agent.model.event import UserEvent
@@ -22,7 +21,7 @@ def fire(context: Context, request: Request) -> Answer:
         raise bad_request("Missing name")
     params = request.params
     event = UserEvent(
-        id=str(uuid.uuid4()),
+        id=new_id(),
         name=request.tail,
         payload=request.body or None,
         node_filter=params.get("node", ""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.direct import missing
 from pyconsul.agent.httpapi.errors import HTTPError, server_error
+from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.query_execute import execute, explain
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.router import Handled
@@ -94,10 +94,16 @@ async def create(context: Context, request: Request) -> Answer:
     query = decode(request.body, PreparedQuery)
     if query.id:
         raise server_error("ID must be empty when creating a new prepared query")
-    query = replace(query, id=str(uuid.UUID(int=context.rng.getrandbits(128), version=4)))
-    query_access.require_write(authorizer(context, request), query)
+    query = replace(query, id=new_id())
+    caller = authorizer(context, request)
+    query_access.require_write(caller, context.view, query)
     _check(query)
-    await _apply(context, lambda draft: queries.set_query(draft, query, check_template))
+
+    def write(draft: Draft) -> None:
+        query_access.require_write(caller, draft, query)
+        queries.set_query(draft, query, check_template)
+
+    await _apply(context, write)
     return json_answer({"ID": query.id})
 
 
@@ -108,9 +114,9 @@ async def update(context: Context, request: Request) -> Answer:
     caller = authorizer(context, request)
 
     def change(draft: Draft) -> None:
-        query_access.require_write(caller, query)
+        query_access.require_write(caller, draft, query)
         old = _existing(draft, request.tail)
-        query_access.require_write(caller, old)
+        query_access.require_write(caller, draft, old)
         _check(query)
         queries.set_query(draft, replace(query, id=old.id), check_template)
 
@@ -124,7 +130,7 @@ async def delete(context: Context, request: Request) -> Answer:
 
     def change(draft: Draft) -> None:
         old = _existing(draft, request.tail)
-        query_access.require_write(caller, old)
+        query_access.require_write(caller, draft, old)
         queries.delete_query(draft, old.id)
 
     await _apply(context, change)

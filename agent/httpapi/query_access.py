@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.model.query import PreparedQuery
+from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.schemas import SESSIONS
 
 REDACTED = "<hidden>"  # what is shown instead of a query's token
 
@@ -45,6 +47,13 @@ def may_see(caller: Authorizer, query: PreparedQuery) -> PreparedQuery:
     return redacted(caller, query)
 
 
-def require_write(caller: Authorizer, query: PreparedQuery) -> None:
+def require_write(caller: Authorizer, view: View, query: PreparedQuery) -> None:
+    """Raises PermissionDenied unless the caller may write a query.
+
+    An unnamed one lives with its session, and any token that knows the session may write it; without a token,
+    `session:write` is needed.
+    """
     if named(query):
         caller.require("query", WRITE, query.name)
+    elif caller.anonymous and (session := view[SESSIONS].get(query.session)) is not None:
+        caller.require("session", WRITE, session.node)

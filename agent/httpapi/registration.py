@@ -13,7 +13,7 @@ from msgspec import field
 
 from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import TRUE, Answer
-from pyconsul.agent.httpapi.catalog_access import require_deregistration, require_registration
+from pyconsul.agent.httpapi.catalog_access import refuse_agents_check, require_deregistration, require_registration
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import server_error
@@ -133,6 +133,8 @@ async def register(context: Context, request: Request) -> Answer:
     found = [*(body.checks or ()), *((body.check,) if body.check else ())]
     rows = [health_check(check, body.node) for check in found]
     caller = authorizer(context, request)
+    for check in rows:
+        refuse_agents_check(context.config.node_name, body.node, check.check_id)
 
     def write(draft: Draft) -> None:
         require_registration(caller, draft, node, body.skip_node_update, service, rows)
@@ -233,6 +235,8 @@ async def deregister(context: Context, request: Request) -> Answer:
     if not body.node:
         raise server_error("Must provide node")
     caller = authorizer(context, request)
+    if not body.service_id:
+        refuse_agents_check(context.config.node_name, body.node, body.check_id)
 
     def write(draft: Draft) -> None:
         require_deregistration(caller, draft, body.node, body.service_id, body.check_id)

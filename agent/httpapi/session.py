@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
@@ -15,6 +14,7 @@ from pyconsul.agent.httpapi.answer import TRUE, Answer, Query, Result, json_answ
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import Convert, decode
 from pyconsul.agent.httpapi.errors import bad_request, not_found, server_error
+from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
@@ -62,7 +62,7 @@ async def create(context: Context, request: Request) -> Answer:
     ttl = _ttl(context, given.ttl)
     node_checks = given.node_checks if given.node_checks is not None else given.checks
     session = Session(
-        id=str(uuid.UUID(int=context.rng.getrandbits(128))),
+        id=new_id(),
         name=given.name,
         node=given.node or context.config.node_name,
         lock_delay=given.lock_delay,
@@ -101,12 +101,12 @@ async def destroy(context: Context, request: Request) -> Answer:
     """End a session; one that is not there has ended already."""
     session_id = _session_id(request)
     caller = authorizer(context, request)
-    session = context.view[SESSIONS].get(session_id)
-    if session is not None:
-        caller.require("session", WRITE, session.node)
 
     def end(draft: Draft) -> None:
-        sessions.destroy(draft, session_id)
+        session = draft[SESSIONS].get(session_id)
+        if session is not None:
+            caller.require("session", WRITE, session.node)
+            sessions.destroy(draft, session_id)
 
     await context.commit(end)
     return TRUE

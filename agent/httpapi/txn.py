@@ -110,20 +110,22 @@ async def endpoint(context: Context, request: Request) -> Answer:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
     if unknown := transaction.unknown_verbs(operations):
         return _answer(None, unknown, 0, False)
-    caller = authorizer(context, request)
+    caller, agent = authorizer(context, request), context.config.node_name
     if transaction.reads_only(operations):
         return _read(context, operations, caller)
     if malformed := _malformed(operations):
         return _answer(None, malformed)
 
     def write(draft: Draft) -> transaction.Rows:
-        if refused := txn_access.denials(caller, draft, operations):
+        if refused := txn_access.denials(caller, draft, operations, agent):
             raise Failed(refused)
-        return transaction.apply(draft, operations)
+        return transaction.apply(
+            draft, operations, lambda now, one: txn_access.refusal(caller, now, one, agent, again=True)
+        )
 
     try:
         rows = await context.commit(write)
-        return _answer(txn_access.shown(caller, operations, rows)[0], None)
+        return _answer(txn_access.shown(caller, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)
 
@@ -132,10 +134,10 @@ def _read(context: Context, operations: Sequence[Operation], caller: Authorizer)
     """Run a transaction that writes nothing; it needs no commit."""
     draft = Draft(context.view)
     index = context.view.index_of("kvs", "nodes", "services", "checks")
-    if refused := txn_access.denials(caller, context.view, operations):
+    if refused := txn_access.denials(caller, context.view, operations, context.config.node_name):
         return _answer(None, refused, 0, known_leader=False)
     try:
-        rows, filtered = txn_access.shown(caller, operations, transaction.apply(draft, operations))
+        rows, filtered = txn_access.shown(caller, transaction.apply(draft, operations))
         return _answer(rows, None, index, filtered=filtered and not caller.anonymous)
     except Failed as error:
         return _answer(None, error.errors, index)
@@ -184,10 +186,10 @@ def _answer(
 
 def _shown(result: dict[str, Any]) -> dict[str, Any]:
     """A result as Consul shows it: here, and only here, an instance without tags has null instead of a list."""
-    service = result.get("Service")
-    if service is None or service.tags:
+    row = result.get("Service")
+    if row is None:
         return result
-    return {"Service": {**msgspec.to_builtins(service), "Tags": None}}
+    return {"Service": row.service if row.service.tags else {**msgspec.to_builtins(row.service), "Tags": None}}
 
 
 def _operations(context: Context, body: bytes) -> list[Operation]:

@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.state import checks, kv, nodes, services
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SERVICES
 
-Rows: TypeAlias = list[dict[str, Any]]  # results: {"KV": entry}, {"Node": node}, …
+Rows: TypeAlias = list[dict[str, Any]]  # results: {"KV": KVEntry}, {"Node": Node}, {"Service": ServiceInstance}, …
 
 STALE = "index is stale"
 READING = {"get", "get-tree", "get-or-empty", "check-index", "check-session", "check-not-exists"}
@@ -85,12 +85,19 @@ def unknown_verbs(operations: Sequence[Operation]) -> list[tuple[int, str]]:
     ]
 
 
-def apply(draft: Draft, operations: Sequence[Operation]) -> Rows:
-    """Run the operations; what they found and wrote, in order.  Raises Failed with every failure."""
+def apply(
+    draft: Draft, operations: Sequence[Operation], refusal: Callable[[Draft, Operation], str | None] | None = None
+) -> Rows:
+    """Run the operations; return what they found and wrote, in order.  Raises Failed with every failure.
+
+    `refusal` says, right before an operation runs, why it may not: those before it may have changed whose row it changes.
+    """
     found: Rows = []
     errors: list[tuple[int, str]] = []
     for position, operation in enumerate(operations):
         try:
+            if refusal is not None and (text := refusal(draft, operation)) is not None:
+                raise Refused(text)
             found.extend(_run(draft, operation))
         except Refused as error:
             errors.append((position, str(error)))
@@ -226,7 +233,7 @@ def _run_node(draft: Draft, op: NodeOperation) -> list[Node]:
     return [old]
 
 
-def _run_service(draft: Draft, op: ServiceOperation) -> list[NodeService]:
+def _run_service(draft: Draft, op: ServiceOperation) -> list[ServiceInstance]:
     key, what = (op.node.lower(), op.service.id), f'service "{op.service.id}" on node "{op.node}"'
     old = draft[SERVICES].get(key)
     _refuse_stale(op.verb, what, op.service.modify_index, old.service.modify_index if old else 0)
@@ -240,7 +247,7 @@ def _run_service(draft: Draft, op: ServiceOperation) -> list[NodeService]:
         raise Refused(f"unknown service operation: {op.verb}")
     if old is None:
         raise Refused(f"{what} doesn't exist")
-    return [old.service]
+    return [old]
 
 
 def _run_check(draft: Draft, op: CheckOperation) -> list[HealthCheck]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import DENY, LIST, NAMED, READ, SINGLE, WRITE, parse_permission
+from pyconsul.agent.acl.access import CASELESS, DENY, LIST, NAMED, READ, SINGLE, WRITE, parse_permission
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, Memory, PermissionDenied, Rights
 from pyconsul.agent.acl.explain import explain
 from pyconsul.agent.acl.parse import parse_rules
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
-NAME = st.text(st.sampled_from("ab/"), max_size=5)
+NAME = st.text(st.sampled_from("aAb/"), max_size=5)
 LEVEL = st.sampled_from([DENY, READ, LIST, WRITE])
 NAMED_RULE = st.builds(Rule, st.sampled_from(NAMED), NAME, st.booleans(), LEVEL)
 SINGLE_RULE = st.builds(Rule, st.sampled_from(SINGLE), st.just(""), st.just(False), LEVEL)
@@ -30,13 +31,22 @@ def from_text(text: str, default_allow: bool = False) -> Authorizer:
 
 
 def naive(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
+    """Where the store compares names without case: the lesser of what the rules give with and without case."""
+    level = with_case(rules, kind, name, default_allow)
+    if kind not in CASELESS:
+        return level
+    lowered = [replace(rule, name=rule.name.lower()) for rule in rules]
+    return min(level, with_case(lowered, kind, name.lower(), default_allow))
+
+
+def with_case(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
     """The rule for the name, else the one with the longest prefix; of equal ones deny, then the most."""
     exact = [rule for rule in rules if rule.kind == kind and not rule.prefix and rule.name == name]
     fitting = [rule for rule in rules if rule.kind == kind and rule.prefix and name.startswith(rule.name)]
     longest = max((len(rule.name) for rule in fitting), default=0)
     found = exact or [rule for rule in fitting if len(rule.name) == longest]
     if not found and kind in ("mesh", "peering"):
-        return naive(rules, "operator", name, default_allow)
+        return with_case(rules, "operator", name, default_allow)
     if not found:
         return WRITE if default_allow and kind != "acl" else DENY
     return max(found, key=lambda rule: RANK[rule.level]).level
@@ -90,6 +100,25 @@ def test_exact_before_prefix_and_long_before_short() -> None:
     assert not made.allows_tree("app/")
     assert not made.allows_tree("app/no/")
     assert made.allows_tree("app/x")
+
+
+def test_another_spelling_gives_no_more_where_the_store_compares_without_case() -> None:
+    made = from_text(
+        """node_prefix "" { policy = "write" }
+        node "SecNode" { policy = "deny" }
+        service "Web" { policy = "write" }
+        key_prefix "" { policy = "write" }
+        key "Sec" { policy = "deny" }"""
+    )
+    assert [made.level("node", name) for name in ("SecNode", "secnode", "SECNODE", "other")] == [
+        DENY,
+        DENY,
+        DENY,
+        WRITE,
+    ]
+    assert [made.level("service", name) for name in ("Web", "web")] == [WRITE, DENY]
+    assert [made.level("key", name) for name in ("Sec", "sec")] == [DENY, WRITE]
+    assert 'node:write on "secnode" is denied' in explain(made, "node", WRITE, "secnode").words()
 
 
 def test_deny_beats_write_and_write_beats_read() -> None:
