@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import re
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from pyconsul.agent.sync.member import CONSUL_VERSION
 
 ALIVE = 1  # a member's status
 HIDDEN = "hidden"
+USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]*@")
 
 log = logging.getLogger("agent.http")
 
@@ -102,21 +104,30 @@ def show_self(context: Context, request: Request) -> Answer:
 
 
 def _debug_config(config: Config) -> dict[str, Any]:
-    """Every setting; secrets are hidden, wherever they stand."""
+    """Every setting without secrets: secret settings, headers and bodies of checks and watches, passwords in URLs."""
     hidden = set(secrets(config))
 
-    def shown(value: Any) -> Any:
+    def shown(value: Any, *, private: bool = False) -> Any:
         if isinstance(value, dict):
-            return {camel(str(key)): shown(item) for key, item in value.items()}
+            return {
+                camel(str(key)): shown(item, private=private or _is_private(str(key), item))
+                for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
-            return [shown(item) for item in value]
-        return HIDDEN if isinstance(value, str) and value in hidden else value
+            return [shown(item, private=private) for item in value]
+        if not isinstance(value, str):
+            return value
+        return HIDDEN if value and (private or value in hidden) else USERINFO.sub(rf"\1{HIDDEN}@", value)
 
     plain = msgspec.to_builtins(config)
     for key in ("origin", "warnings"):
         plain.pop(key, None)
     made: dict[str, Any] = shown(plain)
     return made
+
+
+def _is_private(key: str, value: Any) -> bool:
+    return key.lower() in ("header", "headers") or (isinstance(value, str) and key.lower() in ("body", "token"))
 
 
 def _stats(context: Context) -> dict[str, dict[str, str]]:

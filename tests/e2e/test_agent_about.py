@@ -43,6 +43,30 @@ def test_no_secret_is_told(agent: AgentProcess) -> None:
     assert SECRET not in agent.log()
 
 
+def test_credentials_of_checks_and_watches_are_hidden() -> None:
+    secrets = ["s3-header", "s3-body", "s3-url", "s3-watch", "s3-service", "s3-token"]
+    check = {
+        "name": "api",
+        "http": "http://admin:s3-url@127.0.0.1:9/health?x=1",
+        "method": "POST",
+        "header": {"X-Api-Key": ["s3-header"]},
+        "body": "s3-body",
+        "interval": "1h",
+    }
+    watch = {
+        "type": "key",
+        "key": "a",
+        "token": "s3-token",
+        "handler_type": "http",
+        "http_handler_config": {"path": "http://127.0.0.1:9/", "header": {"Authorization": ["s3-watch"]}},
+    }
+    services = [{"name": "web", "token": "s3-service", "check": check}]
+    with running_agent(services=services, watches=[watch]) as process:
+        _, _, body = process.request("GET", "/v1/agent/self")
+        assert [secret for secret in secrets if secret.encode() in body] == []
+        assert b"http://hidden@127.0.0.1:9/health?x=1" in body
+
+
 def test_every_answer_can_be_made_pretty(agent: AgentProcess) -> None:
     _, _, body = agent.request("GET", "/v1/agent/services?pretty")
     assert body.startswith(b'{\n    "web": {\n')
