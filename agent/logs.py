@@ -24,7 +24,7 @@ LEVELS = {
 }
 _NAMES = {TRACE: "TRACE", logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
 # These tell of every request; what they say is the agent's to say.
-_CHATTY = ("asyncio", "hpack", "httpcore", "httpx", "uvicorn.access")
+_CHATTY = ("asyncio", "hpack", "httpcore", "httpx")
 _HIDDEN = "<hidden>"
 _TOKENS = re.compile(
     r"(?i)((?:[?&;]|\b)token=|x-consul-token['\"]?\s*[:=,]\s*b?['\"]?|bearer\s+|\"?secretid\"?\s*[:=]\s*\"?)[^\s&\"',;}#]+"

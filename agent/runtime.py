@@ -31,7 +31,8 @@ from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.control import ReloadError
 from pyconsul.agent.httpapi.routes import ROUTES
-from pyconsul.agent.httpapi.server import HTTPServer
+from pyconsul.agent.httpapi.server.limits import Limits
+from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.session_clock import SessionClock
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
@@ -113,7 +114,8 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     app = App(context, ROUTES, AnswerCache(store.watches))
     control.followers.append(app.configure)
-    server = HTTPServer(app, http_sockets)
+    limits = Limits(connections_per_client=lambda: context.config.limits.http_max_conns_per_client)
+    server = HTTPServer(app, [Listener(sock) for sock in http_sockets], limits)
     await server.start()
     stack.push_async_callback(server.stop)
     ask = query_executor(store, config.node_name, config.datacenter, context.rng)

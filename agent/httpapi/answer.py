@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
 
-Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+from pyconsul.agent.httpapi.server.contract import Headers as Headers
+from pyconsul.agent.httpapi.server.contract import Response
+
+Answer: TypeAlias = Response
 
 JSON: Headers = ((b"Content-Type", b"application/json"),)
 TEXT: Headers = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 encode = msgspec.json.Encoder().encode
-
-
-class Answer:
-    """A finished response: `body` is sent as it is; a `stream` instead of it, part by part as it comes."""
-
-    __slots__ = ("body", "headers", "status", "stream")
-
-    def __init__(
-        self, status: int = 200, body: bytes = b"", headers: Headers = (), stream: AsyncIterator[bytes] | None = None
-    ) -> None:
-        self.status, self.body, self.headers, self.stream = status, body, headers, stream
 
 
 FILTERED: Headers = ((b"X-Consul-Results-Filtered-By-ACLs", b"true"),)

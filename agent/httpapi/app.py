@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Hashable, Iterable
+from collections.abc import Awaitable, Hashable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +21,8 @@ from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, wait_options
-from pyconsul.agent.httpapi.router import Handled, Route, Router
+from pyconsul.agent.httpapi.router import DEFAULT_BODY, Handled, Route, Router
+from pyconsul.agent.httpapi.server.contract import BodyRule, Wire
 from pyconsul.agent.httpapi.streams import Streams, unfit
 from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state.acl_tables import TOPIC
@@ -32,6 +33,7 @@ UNKNOWN_LEADER: Headers = (
     (b"X-Consul-KnownLeader", b"false"),
     (b"X-Consul-LastContact", b"0"),
 )
+LARGE_BODY = 64 << 10  # bytes; a request that is refused anyway is refused before a body of that size
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
@@ -69,6 +71,51 @@ class App:
         )
         self.cache.clear()
 
+    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> Request:
+        """A request whose head has arrived."""
+        return Request(method, target, headers, b"", remote)
+
+    def body_rule(self, request: Request) -> BodyRule | Answer:
+        """How a request's body is taken; a large one only for a request that is not refused anyway."""
+        route = self._locate(request)
+        if _has_large_body(request) and (refusal := self._refusal(route, request)) is not None:
+            return refusal
+        if isinstance(route, Answer) or route.body_rule is None:
+            return DEFAULT_BODY
+        return route.body_rule(self.context, request)
+
+    def too_large(self, request: Request, rule: BodyRule, size: int) -> Answer:
+        """The refusal of a body, or what else is wrong with the request."""
+        route = self._locate(request)
+        refusal = self._refusal(route, request, rule, size)
+        assert refusal is not None
+        return refusal
+
+    def _refusal(
+        self, route: Route | Answer, request: Request, rule: BodyRule | None = None, size: int = 0
+    ) -> Answer | None:
+        """What a request is refused with before its body is looked at, if it is."""
+        if isinstance(route, Answer):
+            return self._outside(route, request)
+        try:
+            self._check(route, request)
+            if rule is not None:
+                if rule.check is not None:
+                    rule.check()
+                raise HTTPError(413, rule.refusal(size))
+        except Exception as error:
+            return self._complete(_failure(error, route, request), request)
+        return None
+
+    def cached(self, target: bytes, token: bytes) -> Wire | None:
+        """A GET's response as bytes, if it is known; `token`: the value of `X-Consul-Token`."""
+        entry = self.cache.get((target, token) if token and self.context.acl is not None else target)
+        return None if entry is None else entry.wire()
+
+    def close(self) -> None:
+        """Answer the sleeping queries: the agent stops."""
+        self.context.watches.close()
+
     def begin(self, request: Request) -> Answer | Awaitable[Answer]:
         """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
         try:
@@ -78,23 +125,9 @@ class App:
             return self._outside(Answer(500, b"internal error; the agent's log says more", TEXT), request)
 
     def _begin(self, request: Request) -> Answer | Awaitable[Answer]:
-        raw_path = request.target.partition(b"?")[0]
-        if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
-            return self._outside(Answer(400, b"400 Bad Request", TEXT), request)
-        try:
-            self.admission.check(request)
-        except HTTPError as error:
-            return self._outside(Answer(error.status, error.text.encode(), TEXT), request)
-        path = raw_path.decode("latin-1")
-        found = self._router.find(path)
-        if found is None or "//" in path or "/." in path:
-            if (elsewhere := self._router.redirect(path)) is not None:
-                return self._outside(_redirect(request, elsewhere), request)
-            if found is None:
-                if path == "/" and self.context.config.ui_config.enabled:
-                    return self._outside(_redirect(request, self.context.config.ui_config.content_path, 301), request)
-                return self._outside(_unknown_path(path), request)
-        route, request.tail = found
+        route = request.route or self._locate(request)
+        if isinstance(route, Answer):
+            return self._outside(route, request)
         if request.method == "GET" and (known := self.cache.get(self._key(request))) is not None:
             return _sized(known.answer, request)
         try:
@@ -107,9 +140,36 @@ class App:
             return self._complete(_failure(error, route, request), request)
         return self._finish(handled, route, request)
 
+    def _locate(self, request: Request) -> Route | Answer:
+        """A request's route, kept in the request; or the answer to one that gets to no route."""
+        raw_path = request.target.partition(b"?")[0]
+        if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
+            return Answer(400, b"400 Bad Request", TEXT)
+        try:
+            self.admission.check(request)
+        except HTTPError as error:
+            return Answer(error.status, error.text.encode(), TEXT)
+        path = raw_path.decode("latin-1")
+        found = self._router.find(path)
+        if found is None or "//" in path or "/." in path:
+            if (elsewhere := self._router.redirect(path)) is not None:
+                return _redirect(request, elsewhere)
+            if found is None:
+                if path == "/" and self.context.config.ui_config.enabled:
+                    return _redirect(request, self.context.config.ui_config.content_path, 301)
+                return _unknown_path(path)
+        route, request.tail = found
+        request.route = route
+        return route
+
     def _handle(self, route: Route, request: Request) -> Handled | Awaitable[Handled]:
         if request.method == "OPTIONS" and route.methods:
             return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
+        self._check(route, request)
+        return route.handler(self.context, request)
+
+    def _check(self, route: Route, request: Request) -> None:
+        """Raises HTTPError or Forbidden for a request that does not get as far as its handler."""
         if route.methods and request.method not in route.methods:
             raise method_not_allowed(request.method, route.methods)
         if route.writes:
@@ -120,7 +180,6 @@ class App:
             _check_datacenter(request, self.context.config.datacenter)
         if route.gates and self.context.acl is not None:
             self._pass(route, request)
-        return route.handler(self.context, request)
 
     def _pass(self, route: Route, request: Request) -> None:
         """Raises Forbidden unless the caller may ask at all."""
@@ -206,7 +265,7 @@ class App:
             return None
 
     def _key(self, request: Request) -> Hashable:
-        """What an answer is kept by: where tokens are asked for it is for one of them alone (`Protocol` has the same keys).
+        """What an answer is kept by: where tokens are asked for it is for one of them alone (`cached` has the same keys).
 
         A token in the target itself counts before any other; then the key is one that nobody else comes to.
         """
@@ -237,6 +296,11 @@ def _failure(error: Exception, route: Route, request: Request) -> Answer:
         return Answer(500, str(error).encode(), TEXT)
     log.error("%s %s failed", request.method, route.pattern, exc_info=error)
     return Answer(500, b"internal error; the agent's log says more", TEXT)
+
+
+def _has_large_body(request: Request) -> bool:
+    length = request.headers.get(b"content-length")
+    return length is None or int(length) > LARGE_BODY
 
 
 def _check_level(request: Request) -> None:

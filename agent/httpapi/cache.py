@@ -10,21 +10,29 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from pyconsul.agent.httpapi.answer import Answer
+from pyconsul.agent.httpapi.server.contract import Wire
+from pyconsul.agent.httpapi.server.wire import wire
 from pyconsul.agent.state.watch import Watches
 
 LIMIT = 16 << 20  # bytes of answers
 
 
 class Entry:
-    """One cached answer; `wire` is the same as it goes over a connection, filled in when it is first sent."""
+    """One cached answer."""
 
-    __slots__ = ("answer", "cache", "key", "prefixes", "topics", "wire")
+    __slots__ = ("_wire", "answer", "cache", "key", "prefixes", "topics")
 
     def __init__(
         self, cache: AnswerCache, key: Hashable, answer: Answer, topics: tuple[str, ...], prefixes: tuple[str, ...]
     ) -> None:
         self.cache, self.key, self.answer, self.topics, self.prefixes = cache, key, answer, topics, prefixes
-        self.wire: bytes | None = None
+        self._wire: Wire | None = None
+
+    def wire(self) -> Wire:
+        """The answer as it goes over a connection."""
+        if self._wire is None:
+            self._wire = wire(self.answer)
+        return self._wire
 
     def drop(self) -> None:
         self.cache.discard(self)

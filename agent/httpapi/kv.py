@@ -10,6 +10,7 @@ from pyconsul.agent.httpapi.answer import FALSE, JSON, TRUE, Answer, Query, Resu
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
@@ -20,6 +21,12 @@ RAW = (
     (b"Content-Type", b"text/plain"),
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Content-Security-Policy", b"sandbox"),
+)
+
+MAX_IGNORED = 1 << 20  # bytes of a body that nobody looks at
+TOO_LARGE = (
+    "Request body({size} bytes) too large, max size: {limit} bytes. "
+    "See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size."
 )
 
 
@@ -105,19 +112,23 @@ def _keys(context: Context, request: Request, separator: str) -> Query:
 async def put(context: Context, request: Request) -> Answer:
     """Write a key: plain, with `?cas`, `?acquire` or `?release`."""
     key, value = request.tail, request.body
-    if not key:
-        raise bad_request("Missing key name")
-    _refuse_together(request, "cas", "acquire", "release")
-    flags = request.unsigned("flags") or 0
-    cas = request.unsigned("cas")
+    flags, cas = _put_options(request)
     limit = context.config.limits.kv_max_value_size
     if len(value) > limit:
-        raise HTTPError(413, _too_large(len(value), limit))
+        raise HTTPError(413, TOO_LARGE.format(size=len(value), limit=limit))
     authorizer(context, request).require("key", WRITE, key)
     try:
         return TRUE if await context.commit(_write(request, key, value, flags, cas)) else FALSE
     except Refused as error:
         raise server_error(f"raft apply failed: {error}") from None
+
+
+def _put_options(request: Request) -> tuple[int, int | None]:
+    """`?flags` and `?cas`.  Raises HTTPError for what cannot be written."""
+    if not request.tail:
+        raise bad_request("Missing key name")
+    _refuse_together(request, "cas", "acquire", "release")
+    return request.unsigned("flags") or 0, request.unsigned("cas")
 
 
 def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None) -> Callable[[Draft], bool]:
@@ -129,11 +140,12 @@ def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None
     return lambda draft: kv.put(draft, key, value, flags, cas)
 
 
-def _too_large(size: int, limit: int) -> str:
-    return (
-        f"Request body({size} bytes) too large, max size: {limit} bytes. "
-        "See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size."
-    )
+def body_rule(context: Context, request: Request) -> BodyRule:
+    """A value's own limit counts."""
+    if request.method != "PUT":
+        return BodyRule(MAX_IGNORED)
+    limit = context.config.limits.kv_max_value_size
+    return BodyRule(limit, too_large=TOO_LARGE, check=lambda: _put_options(request))
 
 
 async def delete(context: Context, request: Request) -> Answer:

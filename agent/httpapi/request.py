@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
+from pyconsul.agent.httpapi.server.contract import HTTPRequest
 from pyconsul.agent.model.duration import parse_duration
 
 DEFAULT_WAIT = 300.0  # seconds
@@ -13,18 +15,19 @@ MAX_WAIT = 600.0
 DIGITS = 20  # of the largest number of 64 bits
 
 
-class Request:
+class Request(HTTPRequest):
     """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded."""
 
-    __slots__ = ("_params", "_token", "body", "headers", "method", "path", "query", "remote", "tail", "target")
+    __slots__ = ("_params", "_token", "path", "query", "route", "tail")
 
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
     ) -> None:
-        self.method, self.target, self.headers, self.body, self.remote = method, target, headers, body, remote
+        super().__init__(method, target, headers, body, remote)
         raw_path, _, self.query = target.partition(b"?")
         self.path = unquote(raw_path.decode("latin-1")) if b"%" in raw_path else raw_path.decode("utf-8", "replace")
         self.tail = ""
+        self.route: Any = None  # what the application found for the path
         self._params: dict[str, str] | None = None
         self._token: str | None = None
 

@@ -11,9 +11,12 @@ from pyconsul.agent.httpapi.answer import Answer, Query
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.permissions import gate, split
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server.contract import BodyRule
 
 Handled: TypeAlias = Answer | Query
 Handler: TypeAlias = Callable[[Context, Request], Handled | Awaitable[Handled]]
+
+DEFAULT_BODY = BodyRule(1 << 20)  # how routes without a rule of their own take bodies
 
 
 class Route:
@@ -28,10 +31,12 @@ class Route:
     cached: it takes `?cached`, and says whether its answer came from a cache.
     writes: its methods other than GET write, and are subject to `allow_write_http_from`.
     watched: its reads may be asked for in a stream (see `streams`); all of them give a `Query`.
+    body_rule: how much is taken of a request's body, and how; None: as `DEFAULT_BODY`.
     permission: what the caller needs, for each method in their order or one for all (see `permissions`).
     """
 
     __slots__ = (
+        "body_rule",
         "cached",
         "consistency",
         "gates",
@@ -59,12 +64,13 @@ class Route:
         strict: bool = False,
         watched: bool = False,
         writes: bool = True,
+        body_rule: Callable[[Context, Request], BodyRule] | None = None,
         permission: str = "",
     ) -> None:
         self.methods = tuple(methods.split(",")) if methods else ()
         self.pattern, self.handler, self.reads = pattern, handler, reads
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
-        self.watched, self.writes = watched, writes
+        self.watched, self.writes, self.body_rule = watched, writes, body_rule
         self.permission = split(permission, self.methods)
         self.gates = {method: found for method, part in self.permission.items() if (found := gate(part))}
 

@@ -21,7 +21,7 @@ SERVER_ROUTES = (
     Route("GET", "/v1/coordinate/nodes", coordinate.list_nodes, meta_on_error=True, permission="filter node"),
     Route("GET", "/v1/coordinate/node/", coordinate.list_node, meta_on_error=True, permission="handler node:read"),
     Route("PUT", "/v1/coordinate/update", coordinate.update, permission="handler node:write"),
-    Route("GET,PUT", "/v1/snapshot", snapshot.endpoint, permission="acl:write"),
+    Route("GET,PUT", "/v1/snapshot", snapshot.endpoint, body_rule=snapshot.body_rule, permission="acl:write"),
     Route("GET", "/v1/operator/raft/configuration", operator.raft_configuration, permission="operator:read"),
     Route("DELETE", "/v1/operator/raft/peer", operator.remove_peer, permission="operator:write"),
     Route("POST", "/v1/operator/raft/transfer-leader", operator.transfer_leader, permission="operator:write"),

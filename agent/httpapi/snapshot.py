@@ -15,6 +15,8 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.direct import meta_headers
 from pyconsul.agent.httpapi.errors import server_error
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server.body_stream import spooled
+from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule
 from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.schemas import ALL
@@ -24,6 +26,11 @@ CHUNK = 256 << 10  # bytes that are sent at a time
 log = logging.getLogger("agent.snapshot")
 
 _restoring: set[asyncio.Task[None]] = set()  # a task that nobody holds may be lost
+
+
+def body_rule(context: Context, request: Request) -> BodyRule:
+    """An archive comes as a stream: its size is limited by memory only."""
+    return BodyRule(CHUNK, stream=request.method == "PUT")
 
 
 async def endpoint(context: Context, request: Request) -> Answer:
@@ -51,7 +58,10 @@ async def _parts(file: BinaryIO) -> AsyncIterator[bytes]:
 async def restore(context: Context, request: Request) -> Answer:
     """Put an archive's state in place of all there is; one that is damaged changes nothing."""
     try:
-        rows, index = await asyncio.to_thread(archive.read, request.body, ALL)
+        with await spooled(request) as file:
+            rows, index = await asyncio.to_thread(lambda: archive.read(file.read(), ALL))
+    except BodyLost as error:
+        raise server_error(f"failed to read snapshot file: {error}") from None
     except SnapshotError as error:
         raise server_error(str(error)) from None
     except OSError as error:

@@ -16,6 +16,7 @@ from pyconsul.agent.httpapi.decode import DecodeError, GoType, convert, decode_a
 from pyconsul.agent.httpapi.errors import HTTPError
 from pyconsul.agent.httpapi.registration import CheckInput, ServiceInput, health_check, node_service
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import transaction
@@ -31,6 +32,10 @@ from pyconsul.agent.state.transaction import (
 
 PREFIX = "Failed to parse body: "
 MAX_OPERATIONS = 128
+TOO_LARGE = (
+    "Request body({size} bytes) too large, max size: {limit} bytes. "
+    "See https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len."
+)
 WRITING = ("set", "cas", "delete", "delete-cas")
 
 
@@ -97,14 +102,16 @@ class TxnInput(msgspec.Struct, kw_only=True, rename=camel):
     check: CheckTxn | None = None
 
 
+def body_rule(context: Context, request: Request) -> BodyRule:
+    """A transaction's own limit counts."""
+    return BodyRule(context.config.limits.txn_max_req_len, too_large=TOO_LARGE)
+
+
 async def endpoint(context: Context, request: Request) -> Answer:
     """Run a transaction: 200 with its results, or 409 with every failure."""
     limit = context.config.limits.txn_max_req_len
     if len(request.body) > limit:
-        text = f"Request body({len(request.body)} bytes) too large, max size: {limit} bytes. "
-        raise HTTPError(
-            413, text + "See https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len."
-        )
+        raise HTTPError(413, TOO_LARGE.format(size=len(request.body), limit=limit))
     operations = _operations(context, request.body)
     if len(operations) > MAX_OPERATIONS:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")

@@ -271,14 +271,84 @@ def test_gzip(raw: Raw) -> None:
     assert "content-encoding" not in raw.ask("GET /v1/kv/big").headers
 
 
-def test_a_body_that_is_too_large(raw: Raw) -> None:
-    size = 65 << 20
-    raw.send(b"PUT /v1/snapshot HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
-    with suppress(ConnectionError):
-        for _ in range(size >> 20):
-            raw.send(bytes(1 << 20))
+@pytest.mark.parametrize(
+    ("path", "limit"), [("/v1/kv/n", 512 << 10), ("/v1/txn", 512 << 10), ("/v1/session/create", 1 << 20)]
+)
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(raw: Raw, path: str, limit: int) -> None:
+    raw.send(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {limit + 1}\r\n\r\n".encode())
+    answer = raw.answer()
+    assert answer.status == 413
+    assert answer.body.startswith(b"Request body(%d bytes) too large, max size: %d bytes." % (limit + 1, limit))
+    assert raw.ended()
+
+
+def test_a_large_body_of_a_request_that_is_refused_anyway_is_not_read(raw: Raw) -> None:
+    raw.send(b"PUT /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+    assert raw.answer().status == 404
+    assert raw.ended()
+
+
+def test_a_client_that_sends_its_whole_body_first_gets_to_read_the_refusal(raw: Raw) -> None:
+    raw.send(b"PUT /v1/kv/n HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (8 << 20))
+    for _ in range(8):
+        raw.send(bytes(1 << 20))
     assert raw.answer().status == 413
     assert raw.ended()
+
+
+def test_a_chunked_body_is_refused_once_it_is_too_large(raw: Raw) -> None:
+    raw.send(b"PUT /v1/kv/n HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(9):
+        raw.send(b"10000\r\n", bytes(1 << 16), b"\r\n")
+    assert raw.answer().status == 413
+    assert raw.ended()
+
+
+def test_a_refusal_waits_its_turn(raw: Raw) -> None:
+    raw.send(
+        b"PUT /v1/kv/turn HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+        b"PUT /v1/kv/n HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n",
+    )
+    assert raw.answer().body == b"true"
+    assert raw.answer().status == 413
+    assert raw.ended()
+
+
+def test_a_target_that_is_too_long(agent: AgentProcess, raw: Raw) -> None:
+    assert raw.ask(f"GET /v1/kv/{'k' * 16000}").status == 404
+    assert raw.ask(f"GET /v1/kv/{'k' * 17000}").status == 414
+    assert raw.ended()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text"),
+    [
+        ((), b"400 Bad Request: missing required Host header"),
+        (("a", "b"), b"400 Bad Request: too many Host headers"),
+        (("a b",), b"400 Bad Request: malformed Host header"),
+        (("a/b",), b"400 Bad Request: malformed Host header"),
+    ],
+)
+def test_hosts_that_go_refuses(raw: Raw, hosts: tuple[str, ...], text: bytes) -> None:
+    raw.send("\r\n".join(("GET /v1/kv/k HTTP/1.1", *(f"Host: {host}" for host in hosts), "", "")).encode())
+    answer = raw.answer()
+    assert (answer.status, answer.body) == (400, text)
+    assert raw.ended()
+
+
+def test_an_empty_host_is_one(raw: Raw) -> None:
+    assert raw.send(b"GET /v1/kv/k?raw HTTP/1.1\r\nHost:\r\n\r\n").answer().body == VALUE
+
+
+def test_endless_trailers_and_chunk_extensions_are_refused(agent: AgentProcess) -> None:
+    head = b"PUT /v1/kv/c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for start in (b"1\r\na\r\n0\r\nX-Trailer: ", b"1;ext="):
+        with Raw(agent.http_port) as connection:
+            connection.send(head, start)
+            with suppress(ConnectionError):
+                for _ in range(40):
+                    connection.send(b"y" * 8000)
+            assert connection.everything()[:12] == b"HTTP/1.1 431"
 
 
 def test_numbers_that_are_too_long(raw: Raw) -> None:

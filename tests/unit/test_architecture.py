@@ -36,6 +36,8 @@ NO_IO = ("state", "filter", "acl", "model", "queries")
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The commands that run or check an agent are the only ones that may know it.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent.py", "cli/commands/validate.py"}
+# The status pages are served on the same HTTP connections as the agent's API.
+HTTP_SERVERS = {"tools/template/status/server.py"}
 
 
 def sources(folder: str) -> Iterator[Path]:
@@ -88,7 +90,15 @@ def test_the_command_line_knows_neither_agent_nor_tools(path: Path) -> None:
 @pytest.mark.parametrize("path", list(sources("tools")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_tools_know_the_agent_only_over_http(path: Path) -> None:
     for name in imports(path):
+        if str(path.relative_to(ROOT)) in HTTP_SERVERS and name.startswith("pyconsul.agent.httpapi.server."):
+            continue
         assert not name.startswith("pyconsul.agent"), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", list(sources("agent/httpapi/server")), ids=lambda path: path.name)
+def test_the_http_server_knows_its_application_by_contract_only(path: Path) -> None:
+    for name in imports(path):
+        assert not name.startswith("pyconsul.") or name.startswith("pyconsul.agent.httpapi.server."), f"imports {name}"
 
 
 def test_every_package_is_listed_for_installation() -> None:

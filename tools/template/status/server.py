@@ -1,7 +1,4 @@
-"""Serves the status pages: uvicorn's protocol on a socket of ours, inside the running event loop.
-
-uvicorn's own server would catch signals and wake up ten times a second; only its protocol is used.
-"""
+"""Serves the status pages inside the running event loop, on the HTTP connections of the agent's API."""
 
 from __future__ import annotations
 
@@ -11,30 +8,31 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
 
+from pyconsul.agent.httpapi.server.contract import BodyRule, Headers, HTTPRequest, Response, Wire
+from pyconsul.agent.httpapi.server.limits import Limits
+from pyconsul.agent.httpapi.server.server import HTTPServer
+from pyconsul.agent.httpapi.server.wire import text_response
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.template.report import RunReport
 from pyconsul.tools.template.status.options import Address, parse_address
 from pyconsul.tools.template.status.pages import Call, Page, Pages, Release, query_of
 from pyconsul.tools.template.tally import Tally
 
-if TYPE_CHECKING:
-    from uvicorn.server import ServerState
-
 log = logging.getLogger("template")
 
-#: Requests at the same time; more are refused.
+#: Connections at the same time; more are refused.
 _AT_ONCE = 64
+#: Bytes of a request's body: no page looks at one.
+_BODY = 4096
 #: Seconds after which a connection is closed: who sends nothing must not take the place of others.
 _LIFE = 30.0
 #: Seconds that requests get when the server stops.
 _GRACE = 1.0
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+_FIXED: Headers = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff"))
 
 
 class StatusServer:
@@ -42,53 +40,34 @@ class StatusServer:
 
     def __init__(self, address: str, report: Callable[[], RunReport], tally: Tally, release: Release) -> None:
         self._text = address
-        self._pages = Pages(report, tally, release)
+        self._http = HTTPServer(
+            PageApplication(Pages(report, tally, release)),
+            (),
+            Limits(connections=_AT_ONCE, lifetime_s=_LIFE, stop_s=_GRACE),
+        )
         self._path = ""
         self._server: asyncio.Server | None = None
-        self._state: ServerState | None = None
 
     async def start(self) -> None:
         """Accept connections from now on. Raises ConfigError, naming the flag, when it cannot listen."""
-        from uvicorn.config import Config
-        from uvicorn.server import ServerState
-
-        config = Config(
-            self._app,
-            interface="asgi3",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            limit_concurrency=_AT_ONCE,
-        )
-        config.load()
-        state = self._state = ServerState()
-        loop = asyncio.get_running_loop()
-
-        def connection() -> asyncio.Protocol:
-            protocol: Any = config.http_protocol_class
-            made: Any = protocol(config=config, server_state=state, app_state={})
-            loop.call_later(_LIFE, made.shutdown)
-            return cast(asyncio.Protocol, made)
-
         try:
-            self._server = await self._listen(parse_address(self._text), connection)
+            self._server = await self._listen(parse_address(self._text))
         except ValueError as error:
             raise ConfigError(f"-http-addr-status: {error}") from error
         except OSError as error:
             raise ConfigError(f"-http-addr-status: cannot listen at {self._text}: {_reason(error)}") from error
+        await self._http.start()
 
-    async def _listen(self, address: Address, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Server:
+    async def _listen(self, address: Address) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         if not address.path:
-            return await loop.create_server(protocol, address.host or None, address.port)
+            return await loop.create_server(self._http.connect, address.host or None, address.port)
         _clear(address.path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.bind(address.path)
             self._path = address.path
-            return await loop.create_unix_server(protocol, sock=sock)
+            return await loop.create_unix_server(self._http.connect, sock=sock)
         except OSError:
             sock.close()
             raise
@@ -102,41 +81,53 @@ class StatusServer:
     async def stop(self) -> None:
         """Accept no more; requests that are under way may finish."""
         server, self._server = self._server, None
-        if server is None or self._state is None:
+        if server is None:
             return
         server.close()
         if self._path:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        if self._state.tasks:
-            _, late = await asyncio.wait(list(self._state.tasks), timeout=_GRACE)
-            for task in late:
-                task.cancel()
+        await self._http.stop()
 
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = query_of(scope["query_string"].decode("latin-1"))
-        page = self._answer(Call(scope["method"], scope["path"], query, headers))
-        fields = [
-            (b"content-type", page.content_type.encode()),
-            (b"content-length", str(len(page.body)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
+
+class PageApplication:
+    """The pages as an application of the HTTP server."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> HTTPRequest:
+        return HTTPRequest(method, target, headers, b"", remote)
+
+    def body_rule(self, request: HTTPRequest) -> BodyRule:
+        return BodyRule(_BODY)
+
+    def too_large(self, request: HTTPRequest, rule: BodyRule, size: int) -> Response:
+        return text_response(413, rule.refusal(size))
+
+    def cached(self, target: bytes, token: bytes) -> Wire | None:
+        """Pages show how things are now."""
+        return None
+
+    def begin(self, request: HTTPRequest) -> Response:
+        path, _, query = request.target.decode("latin-1").partition("?")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
+        page = self._page(Call(request.method, unquote(path), query_of(query), headers))
+        length = (b"Content-Length", b"%d" % len(page.body))
+        fields: Headers = ((b"Content-Type", page.content_type.encode()), length, *_FIXED)
         if page.allow:
-            fields.append((b"allow", page.allow.encode()))
-        await send({"type": "http.response.start", "status": page.status, "headers": fields})
-        await send({"type": "http.response.body", "body": page.body})
+            fields = (*fields, (b"Allow", page.allow.encode()))
+        return Response(page.status, page.body, fields)
 
-    def _answer(self, call: Call) -> Page:
+    def _page(self, call: Call) -> Page:
         try:
             return self._pages.answer(call)
         except Exception:  # A page must not end the run.
             log.exception("the status page %s failed", call.path)
             return Page(500, b"this page failed; the log says why\n")
+
+    def close(self) -> None:
+        """No page waits for anything."""
 
 
 def _reason(error: OSError) -> str:

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from itertools import pairwise
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uvicorn.server import ServerState
 
-from pyconsul.agent.httpapi.answer import Answer
-from pyconsul.agent.httpapi.protocol import Protocol
-from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server.contract import BodyRule, HTTPRequest, Response, Wire
+from pyconsul.agent.httpapi.server.server import HTTPServer
+from pyconsul.agent.httpapi.server.wire import text_response
 
 
 class Echo:
     """An application that answers what it was asked: at once, or for a path with `later` when it is its turn."""
 
-    def __init__(self) -> None:
-        self.cache: dict[Any, Any] = {}
-        self.context = SimpleNamespace(acl=None)
+    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> HTTPRequest:
+        return HTTPRequest(method, target, headers, b"", remote)
 
-    def begin(self, request: Request) -> Answer | Awaitable[Answer]:
+    def body_rule(self, request: HTTPRequest) -> BodyRule:
+        return BodyRule(1 << 20)
+
+    def too_large(self, request: HTTPRequest, rule: BodyRule, size: int) -> Response:
+        return text_response(413, rule.refusal(size))
+
+    def cached(self, target: bytes, token: bytes) -> Wire | None:
+        return None
+
+    def begin(self, request: HTTPRequest) -> Response | Awaitable[Response]:
         body = b"%b %b %b" % (request.method.encode(), request.target, request.body)
-        answer = Answer(200, body, ((b"Content-Length", b"%d" % len(body)),))
-        return self._later(answer) if b"later" in request.target else answer
+        response = Response(200, body, ((b"Content-Length", b"%d" % len(body)),))
+        return self._later(response) if b"later" in request.target else response
 
-    async def _later(self, answer: Answer) -> Answer:
+    async def _later(self, response: Response) -> Response:
         await asyncio.sleep(0)
-        return answer
+        return response
+
+    def close(self) -> None:
+        pass
 
 
-class Wire(asyncio.Transport):
+class FakeTransport(asyncio.Transport):
     """A transport that keeps what is written."""
 
     def __init__(self) -> None:
@@ -57,6 +65,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def pause_reading(self) -> None:
         pass
 
@@ -65,18 +76,16 @@ class Wire(asyncio.Transport):
 
 
 PATIENCE = 100  # turns of the loop in which everything must have been answered
-CONFIG = uvicorn.Config(lambda: None, ws="none", lifespan="off", log_config=None)
-CONFIG.load()
 
 
 def feed(parts: Iterable[bytes]) -> tuple[bytes, bool]:
     """What a connection answers to bytes that come in these parts, and whether it was closed."""
 
     async def talk() -> tuple[bytes, bool]:
-        state = ServerState()
-        state.default_headers = [(b"date", b"D")]
-        wire = Wire()
-        protocol = Protocol(cast(Any, Echo()), CONFIG, state, {}, asyncio.get_running_loop())
+        server = HTTPServer(Echo(), ())
+        server.date = b"Date: D\r\n"
+        wire = FakeTransport()
+        protocol = server.connect()
         protocol.connection_made(wire)
         for part in parts:
             if wire.closed:
@@ -85,7 +94,7 @@ def feed(parts: Iterable[bytes]) -> tuple[bytes, bool]:
             await asyncio.sleep(0)
         for _ in range(PATIENCE):
             await asyncio.sleep(0)
-        assert not state.tasks
+        assert not server.tasks
         found = bytes(wire.sent), wire.closed
         protocol.connection_lost(None)
         return found

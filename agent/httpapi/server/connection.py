@@ -1,0 +1,319 @@
+"""One HTTP/1.1 connection: requests in, responses out, in the order of the requests.
+
+A GET whose response is cached is written as soon as its head has been parsed.  Any other request goes to the application;
+one that it cannot answer at once gets a task.  Requests that a client sends ahead (pipelining) wait their turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable
+from typing import TYPE_CHECKING, Any, cast
+
+from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.httpapi.server.reader import (
+    BETWEEN,
+    BROKEN,
+    ENDED,
+    HTTP_1_0,
+    KEEP_ALIVE,
+    RequestReader,
+    Unreadable,
+)
+from pyconsul.agent.httpapi.server.reader import BODY as IN_BODY
+from pyconsul.agent.httpapi.server.wire import CHUNKED, CLOSE, CONTINUE, head, text_response
+from pyconsul.agent.httpapi.server.wire import KEEP_ALIVE as KEEP_ALIVE_LINE
+
+if TYPE_CHECKING:
+    from pyconsul.agent.httpapi.server.server import HTTPServer
+
+SLICE = 4 << 10  # bytes parsed at a time, so that no more than that is parsed behind the last request that is taken
+BODY_SLICE = 64 << 10  # the same inside a body
+REPEATED = 2 << 10  # bytes; a longer request is not recognized by its bytes
+COPIED = 16 << 10  # bytes; a longer body is not copied to stand behind its head
+
+log = logging.getLogger("agent.http")
+
+
+class Connection(asyncio.Protocol):
+    """A connection of an HTTPServer."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self._server, self._application, self._limits = server, server.application, server.limits
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._reader: RequestReader = cast(RequestReader, None)
+        self.remote = ""
+        self._waiting: deque[tuple[Any, int, Response | None]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._unread = b""  # received, and not parsed yet
+        self._held = 0  # bytes of bodies that count against the budget
+        self._read_paused = self._write_paused = self._closing = False
+        self._writable: asyncio.Future[None] | None = None
+        # The last request that came alone and was answered from the cache: the same bytes again mean the same.
+        self._repeated: bytes | None = None
+        self._repeated_hit = (b"", b"")
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.remote = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._reader = RequestReader(self, self._application, self._limits, self.remote)
+        self._server.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.remove(self)
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+        if self._reader.stream is not None:
+            self._reader.stream.lose()
+        self._waiting.clear()
+        self._unread = b""
+        self._release(self._held)
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        if data == self._repeated and reader.phase == BETWEEN and self.answer_from_cache(*self._repeated_hit):
+            return
+        if self._unread:
+            self._unread += data
+            return
+        count = reader.count if reader.phase == BETWEEN else -1
+        self._parse(data)
+        if reader.hit is not None and reader.count == count + 1 and reader.phase == BETWEEN and len(data) <= REPEATED:
+            self._repeated, self._repeated_hit = data, reader.hit
+
+    def eof_received(self) -> bool:
+        """A client that sends no more gets what is being answered, if that does not take long; it may as well be gone."""
+        stream = self._reader.stream
+        if (self._task is None and not self._waiting) or (stream is not None and not stream.ended):
+            return False
+        self._closing = True
+        self._loop.call_later(self._limits.half_closed_s, self._transport.close)
+        return True
+
+    def pause_writing(self) -> None:
+        """The client does not read its responses: it gets no more of them, and is read no further."""
+        self._write_paused = True
+        self.update_reading()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._next()
+
+    # From bytes to requests
+
+    def _parse(self, data: bytes) -> None:
+        if len(data) <= SLICE:
+            self._feed(data)
+            return
+        view, at = memoryview(data), 0
+        while at < len(data) and self._reader.phase < BROKEN:
+            if len(self._waiting) >= self._limits.pipelined:
+                self._unread = bytes(view[at:])
+                break
+            end = at + (BODY_SLICE if self._reader.phase == IN_BODY else SLICE)
+            self._feed(view[at:end])
+            at = end
+        self.update_reading()
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        try:
+            self._reader.feed(data)
+        except Unreadable as error:
+            self.take(None, 0, error.response)
+        except Exception:
+            log.exception("a request could not be taken")
+            self._reader.phase = BROKEN
+            self.take(None, 0, text_response(500, "internal error; the agent's log says more"))
+
+    def update_reading(self) -> None:
+        """Read on, or stop reading, as is right now."""
+        reader = self._reader
+        pause = (
+            self._write_paused
+            or bool(self._unread)
+            or len(self._waiting) >= self._limits.pipelined
+            or (reader.stream is not None and reader.stream.full)
+        )
+        if pause and not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+        elif self._read_paused and not pause and not self._transport.is_closing():
+            self._read_paused = False
+            if reader.began:
+                reader.began = self._loop.time()  # it was us who did not read on
+            self._transport.resume_reading()
+
+    # What the reader calls
+
+    def answer_from_cache(self, target: bytes, token: bytes) -> bool:
+        """Send the cached response of a GET; False when there is none, or when it is not its turn."""
+        if not self._is_idle():
+            return False
+        wire = self._application.cached(target, token)
+        if wire is None:
+            return False
+        self._transport.write(b"%b%b%b" % (wire[0], self._server.date, wire[1]))
+        return True
+
+    def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
+        """Answer a request, now or in its turn."""
+        if self._transport.is_closing():
+            return
+        if self._is_idle():
+            self._start(request, mode, refusal)
+        else:
+            self._waiting.append((request, mode, refusal))
+            if len(self._waiting) >= self._limits.pipelined:
+                self.update_reading()
+
+    def hold(self, size: int) -> bool:
+        """Reserve memory for a part of a body."""
+        if not self._limits.bodies.take(size):
+            return False
+        self._held += size
+        return True
+
+    def _release(self, size: int) -> None:
+        size = min(size, self._held)
+        self._held -= size
+        self._limits.bodies.give_back(size)
+
+    def invite(self) -> None:
+        """Ask a client that waits for it to send its body, if it is its turn."""
+        if self._reader.expects and (self._is_idle() or (self._reader.stream is not None and not self._waiting)):
+            self._reader.expects = False
+            self._transport.write(CONTINUE)
+
+    def _is_idle(self) -> bool:
+        """Whether a response may be written now: nothing is being answered, and the client reads what it gets."""
+        return self._task is None and not self._waiting and not self._write_paused and not self._closing
+
+    # From requests to responses
+
+    def _start(self, request: Any, mode: int, refusal: Response | None) -> None:
+        if refusal is not None:
+            self._send(request, refusal, mode)
+            return
+        size = len(request.body)
+        response = self._application.begin(request)
+        if isinstance(response, Response) and response.stream is None:
+            self._send(request, response, mode)
+            if size:
+                self._release(size)
+        else:
+            self._task = self._loop.create_task(self._finish(request, response, mode, size))
+            self._server.tasks.add(self._task)
+
+    async def _finish(self, request: Any, response: Response | Awaitable[Response], mode: int, size: int) -> None:
+        task = self._task
+        try:
+            if not isinstance(response, Response):
+                response = await response
+            if response.stream is None:
+                self._send(request, response, mode)
+            else:
+                await self._stream(response, response.stream, mode)
+        finally:
+            self._task = None
+            self._release(size)
+            if task is not None:
+                self._server.tasks.discard(task)
+        self._next()
+
+    def _next(self) -> None:
+        """Answer what waits, and read on."""
+        transport = self._transport
+        while self._task is None and not self._write_paused and not transport.is_closing():
+            if self._waiting:
+                self._start(*self._waiting.popleft())
+            elif self._unread:
+                data, self._unread = self._unread, b""
+                self._parse(data)
+            else:
+                break
+        if not transport.is_closing():
+            self.update_reading()
+            self.invite()
+
+    def _send(self, request: Any, response: Response, mode: int) -> None:
+        transport = self._transport
+        if transport.is_closing():
+            return
+        stream = self._reader.stream
+        unfinished = stream is not None and request is not None and request.stream is stream and not stream.ended
+        last = not mode & KEEP_ALIVE or unfinished or (self._closing and not self._waiting and not self._unread)
+        more = CLOSE if last else KEEP_ALIVE_LINE if mode & HTTP_1_0 else b""
+        body = response.body if request is None or request.method != "HEAD" else b""
+        start = head(response, self._server.date, more)
+        if len(body) <= COPIED:
+            transport.write(start + body)
+        else:
+            transport.writelines((start, body))
+        if last:
+            if unfinished:
+                self._reader.phase = BROKEN
+            self.end()
+
+    async def _stream(self, response: Response, parts: AsyncIterator[bytes], mode: int) -> None:
+        """Send a body whose length is not known, as it comes; a reader that is slow is waited for."""
+        transport, chunked = self._transport, not mode & HTTP_1_0
+        transport.write(head(response, self._server.date, CHUNKED + CLOSE if chunked else CLOSE))
+        async for part in parts:
+            if transport.is_closing():
+                return
+            if part:
+                transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                await self._drain()
+        if chunked:
+            transport.write(b"0\r\n\r\n")
+        self.end()
+
+    async def _drain(self) -> None:
+        while self._write_paused:
+            self._writable = self._loop.create_future()
+            await self._writable
+
+    # The end
+
+    def end(self) -> None:
+        """Close behind the last response; a client that still sends gets the time to read it."""
+        self._closing = True
+        self._waiting.clear()
+        self._unread = b""
+        if self._reader.phase not in (IN_BODY, BROKEN) or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._reader.phase = BROKEN
+        self._transport.write_eof()
+        self._loop.call_later(self._limits.linger_s, self._transport.close)
+        self.update_reading()
+
+    def cut_off(self, late: float) -> None:
+        """Close on a client whose request began before `late` and is not complete, unless it is we who do not read on."""
+        if not 0 < self._reader.began < late or self._read_paused:
+            return
+        if self._transport.is_closing():
+            self._transport.abort()  # it has not even taken its responses since
+        self._transport.close()
+
+    def shutdown(self) -> None:
+        """Close once the running request is answered."""
+        self._closing = True
+        if self._task is None:
+            self._transport.close()
+
+    def refuse(self, response: bytes) -> None:
+        """Send away a client that may not have a connection."""
+        self._reader.phase = ENDED
+        self._transport.write(response)
+        self._transport.close()

@@ -1,0 +1,102 @@
+"""What the server and an application know of each other.
+
+A connection asks its application some things, in this order:
+
+    new_request(…)          once the head of a request is there: an `HTTPRequest`, or a subclass with more to it
+    body_rule(request)      before the first byte of a body is kept: how much of it is taken, and how; or a refusal
+    too_large(request, …)   instead of `begin`, for a body that is larger
+    begin(request)          the response, or an awaitable of it; must not raise
+    cached(target, token)   instead of all that, for a plain GET: the finished bytes of a response, or None
+
+A route that takes large bodies (a snapshot, forwarded requests) answers `BodyRule(stream=True)`.  Then `begin` is called
+as soon as the head is there, `request.body` stays empty, and `request.stream` yields the parts as they come:
+
+    async for part in request.stream: ...            # the client is read no faster than the parts are taken
+    file = await spooled(request)                    # or all of it in an unnamed temporary file (`body_stream.spooled`)
+
+Both raise `BodyLost` when the client goes away before the end.  A response that is sent before the stream has ended
+closes the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+#: A response as bytes: its status line, and what follows the Date header.
+Wire: TypeAlias = tuple[bytes, bytes]
+
+
+class BodyLost(Exception):
+    """The client went away before the end of its request's body."""
+
+
+class Response:
+    """A finished response: `body` is sent as it is; a `stream` instead of it, part by part as it comes."""
+
+    __slots__ = ("body", "headers", "status", "stream")
+
+    def __init__(
+        self, status: int = 200, body: bytes = b"", headers: Headers = (), stream: AsyncIterator[bytes] | None = None
+    ) -> None:
+        self.status, self.body, self.headers, self.stream = status, body, headers, stream
+
+
+class HTTPRequest:
+    """A request as it came over the wire.
+
+    target: path and query as sent.  headers: names in lower case; of one sent twice the first counts.
+    remote: the client's IP address; "" on a unix socket.  stream: the body's parts, where the route asked for that.
+    """
+
+    __slots__ = ("body", "headers", "method", "remote", "stream", "target")
+
+    def __init__(
+        self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
+    ) -> None:
+        self.method, self.target, self.headers, self.body, self.remote = method, target, headers, body, remote
+        self.stream: AsyncIterator[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRule:
+    """How a request's body is taken.
+
+    limit: bytes; a longer one is refused before it is buffered.  Does not bind a `stream`.
+    stream: hand the body on while it arrives.
+    too_large: text of the refusal, with `{size}` and `{limit}`.
+    check: called before that refusal; raises for what is wrong with the request besides its size.
+    """
+
+    limit: int
+    stream: bool = False
+    too_large: str = "Request body({size} bytes) too large, max size: {limit} bytes."
+    check: Callable[[], object] | None = None
+
+    def refusal(self, size: int) -> str:
+        """The text for a body of `size` bytes."""
+        return self.too_large.format(size=size, limit=self.limit)
+
+
+class Application(Protocol):
+    """Answers requests."""
+
+    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> Any:
+        """The request that the other methods get: an HTTPRequest."""
+
+    def body_rule(self, request: Any) -> BodyRule | Response:
+        """How the body of a request is taken; a response refuses the request at once, without reading its body."""
+
+    def too_large(self, request: Any, rule: BodyRule, size: int) -> Response:
+        """The refusal of a body of (at least) `size` bytes."""
+
+    def begin(self, request: Any) -> Response | Awaitable[Response]:
+        """The response, or what must be awaited to have it; neither ever fails."""
+
+    def cached(self, target: bytes, token: bytes) -> Wire | None:
+        """The finished bytes of a GET's response, if they are known; `token`: the value of `X-Consul-Token`."""
+
+    def close(self) -> None:
+        """The server stops: answer what waits."""

@@ -1,0 +1,43 @@
+"""What a client may send, and how much of it is kept at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+class Budget:
+    """Bytes of request bodies that all connections together may hold."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.used = limit, 0
+
+    def take(self, size: int) -> bool:
+        """Reserve bytes; False when there are not enough left."""
+        if self.used + size > self.limit:
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+
+@dataclass(slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds."""
+
+    target: int = 16 << 10
+    head: int = 256 << 10  # request line and headers
+    headers: int = 1000  # header lines: each costs some 150 bytes of memory, however short it is
+    pipelined: int = 16  # requests read before the first is answered
+    send_timeout_s: float = 30.0  # for a request to arrive; a streamed body: between two parts
+    half_closed_s: float = 2.0  # that a client which sends no more may wait for its response
+    linger_s: float = 2.0  # that a refused client may go on sending, so that it gets to read the refusal
+    stop_s: float = 2.0  # that running requests get when the server stops
+    lifetime_s: float = 0.0  # of a connection; 0: no limit
+    connections: int = 0  # of all clients together; 0: no limit
+    connections_per_client: Callable[[], int] = field(default=lambda: 0)  # 0: no limit
+    bodies: Budget = field(default_factory=lambda: Budget(64 << 20))

@@ -1,0 +1,283 @@
+"""Turns the bytes of a connection into requests: httptools parses, and calls the `on_…` methods."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Protocol
+
+import httptools
+
+from pyconsul.agent.httpapi.server.body_stream import BodyStream
+from pyconsul.agent.httpapi.server.contract import Application, BodyRule, Response
+from pyconsul.agent.httpapi.server.limits import Limits
+from pyconsul.agent.httpapi.server.wire import text_response
+
+# Where in a message the reader is.  BROKEN: in one that was refused.  ENDED: behind the last one that is answered.
+BETWEEN, HEAD, BODY, BROKEN, ENDED = range(5)
+
+# Headers that matter here.  SPECIAL: the response, or how it is sent, may depend on it.
+SPECIAL, HOST, TOKEN, LENGTH, CHUNKED, EXPECT, TWO_HOSTS = (1 << bit for bit in range(7))
+FLAGS = {
+    b"host": HOST,
+    b"x-consul-token": TOKEN,
+    b"content-length": LENGTH | SPECIAL,
+    b"transfer-encoding": CHUNKED | SPECIAL,
+    b"expect": EXPECT | SPECIAL,
+    **dict.fromkeys((b"authorization", b"accept-encoding", b"upgrade"), SPECIAL),
+    # Sent by browsers: the application looks at where such a request comes from.
+    **dict.fromkeys((b"origin", b"sec-fetch-site", b"accept-language"), SPECIAL),
+}
+MALFORMED_HOST = re.compile(rb"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]")
+NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together
+
+# What `RequestReader` says of how a request wants its response.
+KEEP_ALIVE, HTTP_1_0 = 1, 2
+
+
+class Unreadable(Exception):
+    """The client's bytes cannot be read on from here."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Receiver(Protocol):
+    """What a reader asks of its connection."""
+
+    def answer_from_cache(self, target: bytes, token: bytes) -> bool:
+        """Send the cached response of a GET; False when there is none, or when it is not its turn."""
+
+    def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
+        """Answer a request, now or in its turn."""
+
+    def hold(self, size: int) -> bool:
+        """Reserve memory for a part of a body."""
+
+    def invite(self) -> None:
+        """Ask a client that waits for it (`expects`) to send its body, if it is its turn."""
+
+    def update_reading(self) -> None:
+        """Read on, or stop reading, as is right now."""
+
+    def end(self) -> None:
+        """Close."""
+
+
+class RequestReader:
+    """The requests of one connection.  `began`: when the unfinished one began (loop time), or 0."""
+
+    def __init__(self, receiver: Receiver, application: Application, limits: Limits, remote: str) -> None:
+        self._receiver, self._application, self._limits, self._remote = receiver, application, limits, remote
+        self._loop = asyncio.get_running_loop()
+        self._new_parser()
+        self.phase = BETWEEN
+        self.began = 0.0
+        self.count = 0  # messages that have begun
+        self.hit: tuple[bytes, bytes] | None = None  # target and token of a message that was answered from the cache
+        self.expects = False
+        self.stream: BodyStream | None = None
+        self._refused: Response | None = None
+        self._head_size = self._idle_size = 0
+        self._known_host = b""
+        self._target = self._token = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._flags = 0
+        self._length = b""
+        self._is_1_0 = False
+        self._request: Any = None
+        self._rule = BodyRule(0)
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def _new_parser(self) -> None:
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # `ENDED` ignores such data
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Parse what came.  Raises Unreadable once; everything after that is ignored."""
+        if self.phase >= BROKEN:
+            return
+        self._idle_size += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserCallbackError as error:
+            raise error.__context__ or error  # noqa: B904 - ours, not the parser's
+        except httptools.HttpParserError:
+            if self._refused is None and self.phase < BROKEN:
+                self._refuse(400, "400 Bad Request")
+        if self.phase == HEAD:
+            self._head_size += len(data)
+            if self._head_size > self._limits.head or len(self._headers) > self._limits.headers:
+                self._refuse(431, "431 Request Header Fields Too Large")
+        elif self.phase == BODY and self._idle_size > NO_PROGRESS:
+            self._refuse(431, "431 Request Header Fields Too Large")
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            raise Unreadable(refused)
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        """Raises HttpParserError.
+
+        No other protocol is spoken here: a request to change it (curl --http2) is answered as if it had not asked.
+        The parser skips the body of such a request, so its head is parsed again without the question.
+        """
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            parser, target = self._parser, self._target
+            method, version = parser.get_method(), parser.get_http_version().encode()
+            if method == b"CONNECT":
+                self._refuse(405, "method CONNECT not allowed")
+                return
+            lines = b"".join([b"%b: %b\r\n" % header for header in self._headers if header[0] != b"upgrade"])
+            self._new_parser()
+            self._parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version, lines))
+
+    def _refuse(self, status: int, text: str) -> None:
+        if self._refused is None:
+            self._refused = text_response(status, text)
+        self.phase, self.began = BROKEN, 0.0
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        if self.phase >= BROKEN:
+            return
+        self.phase, self.began = HEAD, self._loop.time()
+        self.count += 1
+        self.hit = self.stream = None
+        self.expects = False
+        self._target = self._token = b""
+        self._headers, self._flags, self._head_size = [], 0, 0
+
+    def on_url(self, target: bytes) -> None:
+        if self.phase != HEAD:
+            return
+        self._target = self._target + target if self._target else target
+        if len(self._target) > self._limits.target:
+            self._refuse(414, f"414 URI Too Long: the request target may have {self._limits.target} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.phase != HEAD:
+            return  # a trailer: nothing that comes behind a body may change what was asked
+        name = name.lower()
+        flag = FLAGS.get(name)
+        if flag is not None:
+            value = value.rstrip(b" \t")
+            self._note(flag, value)
+        self._headers.append((name, value))
+
+    def _note(self, flag: int, value: bytes) -> None:
+        if flag == HOST:
+            if self._flags & HOST:
+                flag = TWO_HOSTS
+            if value != self._known_host:
+                if MALFORMED_HOST.search(value):
+                    self._refuse(400, "400 Bad Request: malformed Host header")
+                self._known_host = value
+        elif flag == TOKEN:
+            if self._flags & TOKEN:
+                return  # of two the first counts
+            self._token = value
+        elif flag & LENGTH:
+            self._length = value
+        self._flags |= flag
+
+    def on_headers_complete(self) -> None:
+        parser, flags = self._parser, self._flags
+        if self.phase != HEAD or parser.should_upgrade():
+            return
+        self._is_1_0 = parser.get_http_version() != "1.1"
+        if len(self._headers) > self._limits.headers:
+            self._refuse(431, "431 Request Header Fields Too Large")
+        elif flags & TWO_HOSTS:
+            self._refuse(400, "400 Bad Request: too many Host headers")
+        elif not flags & HOST and not self._is_1_0:
+            self._refuse(400, "400 Bad Request: missing required Host header")
+        if self.phase != HEAD:
+            return
+        self.phase = BODY
+        method = parser.get_method()
+        if (
+            not flags & SPECIAL
+            and not self._is_1_0
+            and method == b"GET"
+            and self._receiver.answer_from_cache(self._target, self._token)
+        ):
+            self.hit = self._target, self._token
+            return
+        self._request = self._application.new_request(
+            method.decode("ascii"), self._target, dict(reversed(self._headers)), self._remote
+        )
+        self._parts, self._size = [], 0
+        if flags & CHUNKED or (flags & LENGTH and int(self._length)):
+            self._expect_body()
+
+    def _expect_body(self) -> None:
+        request, flags = self._request, self._flags
+        rule = self._application.body_rule(request)
+        if isinstance(rule, Response):
+            self._give_up(rule)
+            return
+        self._rule, self._idle_size = rule, 0
+        if rule.stream:
+            self.stream = request.stream = BodyStream(self._receiver.update_reading)
+            self._receiver.take(request, self._mode())
+        elif not flags & CHUNKED and int(self._length) > rule.limit:
+            self._too_large(int(self._length))
+            return
+        if flags & EXPECT and (b"expect", b"100-continue") in [(n, v.lower()) for n, v in self._headers]:
+            self.expects = True
+            self._receiver.invite()
+
+    def _mode(self) -> int:
+        mode = KEEP_ALIVE if self._parser.should_keep_alive() else 0
+        return mode | HTTP_1_0 if self._is_1_0 else mode
+
+    def _too_large(self, size: int) -> None:
+        self._give_up(self._application.too_large(self._request, self._rule, size))
+
+    def _give_up(self, refusal: Response) -> None:
+        """Answer the request without its body, as the last one of this connection."""
+        self._receiver.take(self._request, self._mode() & ~KEEP_ALIVE, refusal)
+        self.phase, self.began, self._parts = BROKEN, 0.0, []
+
+    def on_body(self, body: bytes) -> None:
+        if self.phase != BODY or self.hit is not None:
+            return
+        self._idle_size, self.expects = 0, False
+        if self.stream is not None:
+            self.began = self._loop.time()
+            self.stream.feed(body)
+            return
+        self._size += len(body)
+        if self._size > self._rule.limit:
+            self._too_large(self._size)
+        elif self._receiver.hold(len(body)):
+            self._parts.append(body)
+        else:
+            text = f"the bodies of requests in progress fill their {self._limits.bodies.limit} bytes; retry later"
+            self._give_up(text_response(503, text))
+
+    def on_message_complete(self) -> None:
+        if self.phase != BODY or self._parser.should_upgrade():
+            return  # `_parse` has it parsed as the plain request that it is for us
+        self.began = 0.0
+        mode = self._mode()
+        self.phase = BETWEEN if mode & KEEP_ALIVE else ENDED
+        if self.hit is not None:
+            if self.phase == ENDED:
+                self._receiver.end()
+        elif self.stream is not None:
+            self.stream.end()
+        else:
+            request, self._request = self._request, None
+            if self._parts:
+                request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+                self._parts = []
+            self._receiver.take(request, mode)
