@@ -85,14 +85,17 @@ def token_file(path: str) -> Finding:
     return Finding("token file", OK, f"only its owner may read {path}")
 
 
-def checks(critical: list[dict[str, Any]]) -> Finding:
-    """The checks that fail."""
-    if not critical:
-        return Finding("checks", OK, "no check is critical")
-    names = ", ".join(sorted({check["ServiceName"] or check["Node"] for check in critical})[:5])
-    return Finding(
-        "checks", WARNING, f"{len(critical)} checks are critical: {names}", "See `pyconsul health -state=critical`."
-    )
+def checks(critical: list[dict[str, Any]], *, complete: bool = True) -> Finding:
+    """The checks that fail; without `complete` ACLs hide some, or all, checks."""
+    advice = "See `pyconsul health -state=critical`."
+    hidden = "" if complete else " that this token can see"
+    if critical:
+        names = ", ".join(sorted({check["ServiceName"] or check["Node"] for check in critical})[:5])
+        return Finding("checks", WARNING, f"{len(critical)} checks{hidden} are critical: {names}", advice)
+    if not complete:
+        advice = "The token needs node:read and service:read."
+        return Finding("checks", WARNING, "cannot see all checks: ACLs hide some", advice)
+    return Finding("checks", OK, "no check is critical")
 
 
 def data_folder(path: str) -> Finding:

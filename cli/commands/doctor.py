@@ -1,12 +1,14 @@
-"""`pyconsul doctor`: looks at the agent and the way to it, and says what to do about what is wrong."""
+"""`pyconsul doctor`: check the agent, the way to it and its hardening, and say what to do about each problem."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from pyconsul.cli import diagnosis
+from pyconsul.cli import diagnosis, hardening
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.diagnosis import FAILURE, OK, WARNING, Finding
@@ -19,6 +21,7 @@ from pyconsul.cli.status import Status
 PATIENCE = 5.0
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _DNS_PORT = 8600
+_MANAGEMENT_ID = "00000000-0000-0000-0000-000000000001"  # of the policy global-management
 
 
 def doctor(context: Context) -> int | None:
@@ -62,10 +65,12 @@ def _findings(context: Context) -> Iterator[Finding]:
     yield diagnosis.clock(response.headers.get("date", ""), time.time())
     try:
         yield from _cluster(context)
+        yield from _dns(context, about)
+        yield from _disk(context, about)
+        if settings := about.get("DebugConfig"):
+            yield from hardening.findings(settings, _surroundings(context, settings))
     except CliError as error:
-        yield Finding("agent", FAILURE, f"does not answer any more: {error}", "Look at its log.")
-    yield from _dns(context, about)
-    yield from _disk(context, about)
+        yield Finding("agent", FAILURE, f"stopped answering: {error}", "See its log.")
 
 
 def _refused(status: int, text_: str) -> Finding:
@@ -88,7 +93,42 @@ def _cluster(context: Context) -> Iterator[Finding]:
     yield diagnosis.token(own.status, own.json() if own.status == 200 else None, given=given)
     critical = client.request("GET", "/v1/health/state/critical", timeout=PATIENCE)
     if critical.status == 200:
-        yield diagnosis.checks(critical.json())
+        filtered = "x-consul-results-filtered-by-acls" in critical.headers or own.status == 403
+        yield diagnosis.checks(critical.json(), complete=not filtered)
+
+
+def _surroundings(context: Context, settings: dict[str, Any]) -> hardening.Surroundings:
+    """Facts that no setting holds; Raises CliError when the agent does not answer."""
+    owner = mode = None
+    if settings.get("DataDir") and _is_local(context):
+        try:
+            found = os.stat(settings["DataDir"])
+        except OSError:
+            pass  # `_disk` reports it
+        else:
+            owner, mode = found.st_uid, found.st_mode & 0o777
+    own = context.client.request("GET", "/v1/acl/token/self", timeout=PATIENCE)
+    policies = (own.json().get("Policies") or []) if own.status == 200 else []
+    return hardening.Surroundings(
+        owner, mode, _anonymous_writes(context), any(one.get("ID") == _MANAGEMENT_ID for one in policies)
+    )
+
+
+def _anonymous_writes(context: Context) -> bool | None:
+    """Whether a request without a token may write anything; None while ACLs are off."""
+    resources = ("key", "service", "node", "session", "event", "query", "acl", "operator")
+    response = context.client.request(
+        "POST",
+        "/v1/internal/acl/authorize",
+        body=json.dumps([{"Resource": one, "Access": "write"} for one in resources]).encode(),
+        headers={"X-Consul-Token": ""},
+        timeout=PATIENCE,
+    )
+    return any(one["Allow"] for one in response.json()) if response.status == 200 else None
+
+
+def _is_local(context: Context) -> bool:
+    return bool(context.client.endpoint.unix) or context.client.endpoint.host in _LOCAL
 
 
 def _dns(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
@@ -106,12 +146,16 @@ def _dns(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
     place = host.strip("[]") or context.client.endpoint.host or "127.0.0.1"
     domain = str(settings.get("DNSDomain") or "consul").strip(".")
     for tcp in (False, True):
-        yield diagnosis.dns_answers("127.0.0.1" if place == "localhost" else place, number, domain, tcp=tcp)
+        finding = diagnosis.dns_answers("127.0.0.1" if place == "localhost" else place, number, domain, tcp=tcp)
+        if finding.state == FAILURE and not port and not stated:
+            advice = "Without agent:read the port of DNS is unknown; -dns-addr host:port names it."
+            finding = Finding(finding.what, WARNING, f"cannot see: {finding.text}", advice)
+        yield finding
 
 
 def _disk(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
     folder = (about.get("DebugConfig") or {}).get("DataDir")
-    if folder and (context.client.endpoint.unix or context.client.endpoint.host in _LOCAL):
+    if folder and _is_local(context):
         yield diagnosis.data_folder(folder)
 
 
@@ -124,7 +168,8 @@ COMMANDS = {
             metavar="address",
         ),
         format_flag(),
-        about="Looks at the agent, its leader, the clocks, the token, failing checks, DNS over UDP and TCP, and, for "
-        "an agent on this machine, its disk and ports. Nothing is changed. Exits with 1 when something is broken.",
+        about="Checks the agent, its leader, the clocks, the token, failing checks, DNS over UDP and TCP, the ten hardening "
+        "lines of the README, and, for an agent on this machine, its disk and ports. Changes nothing. Exits with 1 when "
+        "something is broken, not for warnings.",
     )
 }

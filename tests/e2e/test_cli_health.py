@@ -124,3 +124,22 @@ def test_the_doctor_and_tokens(pyconsul: Run, acl_agent: dict[str, str], tmp_pat
     assert done.returncode == 1
     assert b"FAIL  token" in done.stdout
     assert b"nonsense" not in done.stdout + done.stderr
+
+
+def test_the_doctor_distinguishes_what_acls_hide_from_what_fails(pyconsul: Run, acl_agent: dict[str, str]) -> None:
+    address = acl_agent["CONSUL_HTTP_ADDR"]
+    found = {
+        row["What"]: row for row in json.loads(pyconsul("doctor", "-format=json", CONSUL_HTTP_ADDR=address).stdout)
+    }
+    assert found["checks"]["State"] == "warning"
+    assert found["checks"]["Text"].startswith("cannot see all checks")
+    assert found["DNS over UDP"]["Text"].startswith("cannot see: no answer from")
+    assert "failure" not in {row["State"] for row in found.values()}
+
+
+def test_the_doctor_checks_the_hardening_lines(pyconsul: Run, acl_agent: dict[str, str]) -> None:
+    found = {row["What"]: row for row in json.loads(pyconsul("doctor", "-format=json", **acl_agent).stdout)}
+    assert found["ACLs"]["State"] == "ok"
+    assert found["anonymous"]["Text"] == "requests without a token cannot write"
+    assert found["privileges"]["State"] == "warning"  # it is the management token
+    assert {found[line]["State"] for line in ("HTTP", "writers", "browsers", "scripts", "resolver")} == {"ok"}
