@@ -60,7 +60,7 @@ async def start(
         discard_output=config.discard_check_output,
     )
     await syncer.flush()
-    await loading.load(agent, defined, kept, time.time())
+    await loading.load(agent, defined, kept, time.time(), remote_scripts=config.enable_script_checks)
     await syncer.compare()
     syncer.start()
     _run(reap(agent, time.time), stack)

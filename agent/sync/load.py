@@ -59,15 +59,20 @@ def definitions(config: Config) -> Definitions:
     return Definitions(services, checks)
 
 
-async def load(agent: LocalAgent, defined: Definitions, kept: Iterable[tuple[str, Any]], now: float) -> None:
-    """Fill an empty local state: files first, then what was kept and no file defines; then the last reports."""
+async def load(
+    agent: LocalAgent, defined: Definitions, kept: Iterable[tuple[str, Any]], now: float, *, remote_scripts: bool
+) -> None:
+    """Fill an empty local state: files first, then what was kept and no file defines; then the last reports.
+
+    Kept checks came over the API, so they are validated as such: without `remote_scripts` none of them runs a program.
+    """
     rows: dict[str, list[Any]] = {schema.name: [] for schema in (SERVICES, CHECKS, REPORTS)}
     for table, row in kept:
         rows[table].append(row)
     agent.resuming = True
     await define(agent, defined)
     _hold_services(agent, rows[SERVICES.name])
-    obsolete = _hold_checks(agent, rows[CHECKS.name])
+    obsolete = _hold_checks(agent, rows[CHECKS.name], remote_scripts)
     obsolete += _hold_reports(agent, rows[REPORTS.name], now)
     agent.resuming = False
     await agent.keeper.write(obsolete)
@@ -107,18 +112,31 @@ def _hold_services(agent: LocalAgent, rows: Iterable[ServiceRow]) -> None:
             agent.hold_service(row)
 
 
-def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow]) -> list[Change]:
+def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow], remote_scripts: bool) -> list[Change]:
     """A check that was kept begins as the catalog last saw it, or critical: see `LocalAgent.hold_check`."""
     obsolete: list[Change] = []
     for row in rows:
         check = row.check
-        if check.service_id and check.service_id not in agent.local.services:
+        fault = _fault(row, remote_scripts)
+        if fault:
+            log.warning("removed a check that was registered before: check=%s error=%s", check.check_id, fault)
+        if fault or (check.service_id and check.service_id not in agent.local.services):
             obsolete.append((CHECKS, check.check_id, None))
         elif check.check_id not in agent.local.checks:
             agent.hold_check(
                 msgspec.structs.replace(row, check=msgspec.structs.replace(check, status=CRITICAL, output=""))
             )
     return obsolete
+
+
+def _fault(row: CheckRow, remote_scripts: bool) -> str:
+    """Why the API would refuse a kept check now; empty when it would not."""
+    try:
+        if row.definition is not None:
+            validate_check(row.definition, remote_scripts, of_service=True)
+    except CheckError as error:
+        return error.text
+    return ""
 
 
 def _hold_reports(agent: LocalAgent, rows: Iterable[TTLReport], now: float) -> list[Change]:

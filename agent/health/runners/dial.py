@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyconsul.agent.health.runners.goerror import dial_error, phrase
+from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, dial_error, phrase, root_cause
+from pyconsul.agent.health.runners.result import LocalFault
 
 Address = tuple[socket.AddressFamily, tuple[str, int]]
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -27,7 +28,7 @@ async def dial(
     server_name: str = "",
     allowed: float | None = None,
 ) -> tuple[asyncio.Transport, P]:
-    """Connect within `allowed` seconds (None: the caller sees to that); raises DialError."""
+    """Connect within `allowed` seconds (None: the caller sees to that); raises DialError, LocalFault."""
     tried = host
     try:
         async with asyncio.timeout(allowed):
@@ -37,14 +38,23 @@ async def dial(
     except OSError as error:  # a timeout is one, too
         if allowed is None and isinstance(error, TimeoutError) and error.errno is None:
             raise
+        raise_local_fault(error)
         raise DialError(dial_error("tcp", tried, port, error)) from error
 
 
+def raise_local_fault(error: OSError) -> None:
+    """Raise LocalFault when an error is one of this machine."""
+    cause = root_cause(error)
+    if isinstance(cause, OSError) and cause.errno in LOCAL_FAULTS:
+        raise LocalFault(phrase(cause)) from error
+
+
 async def dial_unix(protocol: Callable[[], P], path: str) -> tuple[asyncio.Transport, P]:
-    """Connect to a unix socket; raises DialError."""
+    """Connect to a unix socket; raises DialError, LocalFault."""
     try:
         return await asyncio.get_running_loop().create_unix_connection(protocol, path)
     except OSError as error:
+        raise_local_fault(error)
         raise DialError(phrase(error)) from error
 
 

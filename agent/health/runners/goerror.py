@@ -19,9 +19,12 @@ PHRASES = {
     errno.EACCES: "permission denied",
     errno.EADDRNOTAVAIL: "cannot assign requested address",
     errno.EMFILE: "too many open files",
+    errno.ENFILE: "too many open files in system",
     errno.ENOEXEC: "exec format error",
     errno.ENOTDIR: "not a directory",
 }
+# Errors of this machine rather than of the peer
+LOCAL_FAULTS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 # OpenSSL's codes for certificates that nobody known has signed (X509_V_ERR_…)
 UNTRUSTED = frozenset({2, 18, 19, 20, 21})
 UNKNOWN_AUTHORITY = "certificate signed by unknown authority"

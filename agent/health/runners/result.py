@@ -12,6 +12,10 @@ class Result(NamedTuple):
     output: str
 
 
+class LocalFault(Exception):
+    """This machine lacks what a run needs, such as file descriptors. It says nothing about the checked service."""
+
+
 class Tail:
     """The last `limit` bytes of what is written to it, and how many there were in all."""
 

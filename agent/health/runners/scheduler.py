@@ -21,7 +21,8 @@ from pyconsul.agent.health.definition import (
 )
 from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.followers import Followers
-from pyconsul.agent.health.runners.result import Result
+from pyconsul.agent.health.runners.report import log_status, raise_without_descriptors
+from pyconsul.agent.health.runners.result import LocalFault, Result
 from pyconsul.agent.health.runners.run import Runners
 from pyconsul.agent.health.runners.tls import ContextMaker, check_context
 from pyconsul.agent.health.thresholds import Thresholds, thresholds_of
@@ -37,18 +38,20 @@ AliasView = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
 LOCAL_ALIAS_SECONDS = 60.0  # how often an alias of this node is looked at when nothing was said of it
 REMOTE_ALIAS_SECONDS = 1.0
 MAX_RUNS = 512
+LOCAL_FAULT_LOG_S = 60.0
 PROCESS_KINDS = frozenset({"script", "docker", "os_service"})
 
 
 class _Entry:
     """A scheduled check."""
 
-    __slots__ = ("definition", "kind", "result", "run", "status", "thresholds", "ttl")
+    __slots__ = ("definition", "failing", "kind", "result", "run", "status", "thresholds", "ttl")
 
     def __init__(self, definition: CheckDefinition, kind: str, status: str, now: float) -> None:
         self.definition = definition
         self.kind = kind
         self.status = status
+        self.failing = False  # the last result was not passing
         self.thresholds: Thresholds = thresholds_of(definition)
         self.ttl = TTLState(definition.ttl / SECOND, now) if kind == "ttl" else None
         self.run: asyncio.Task[None] | None = None
@@ -83,6 +86,7 @@ class CheckScheduler:
         self._running = {False: 0, True: 0}
         self._tasks: set[asyncio.Task[None]] = set()
         self._followers = Followers()
+        self._fault_logged = float("-inf")
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
@@ -183,10 +187,11 @@ class CheckScheduler:
         self._set_timer()
 
     def _tell(self, key: str, entry: _Entry, status: str, output: str) -> None:
-        if status != entry.status:
+        began_failing = status != PASSING and not entry.failing
+        entry.failing = status != PASSING
+        if status != entry.status or began_failing:
             entry.status = status
-            level = logging.INFO if status == PASSING else logging.WARNING
-            log.log(level, "Check is now %s", status, extra={"fields": {"check": key}})
+            log_status(key, status, output)
         try:
             self._notify(key, status, output)
         except Exception:
@@ -219,18 +224,48 @@ class CheckScheduler:
         task.add_done_callback(lambda _: self._end(entry, task))
 
     async def _run(self, key: str, entry: _Entry) -> None:
-        try:
-            result = await self._runners.run(entry.kind, entry.definition)
-        except Exception as error:
-            log.exception("a check could not be run", extra={"fields": {"check": key}})
-            result = Result(CRITICAL, f"check could not be run: {error}")
+        result = await self._result(key, entry)
         if self._entries.get(key) is not entry:
             return
         self._timetable.put(key, self._now() + seconds_between(entry.definition))
         self._set_timer()
+        if result is not None:
+            self._take(key, entry, result)
+
+    async def _result(self, key: str, entry: _Entry) -> Result | None:
+        """Run a check once; None when this machine could not."""
+        try:
+            try:
+                result = await self._runners.run(entry.kind, entry.definition)
+            except Exception as error:
+                if isinstance(error, LocalFault):
+                    raise
+                raise_without_descriptors()
+                log.exception("a check could not be run", extra={"fields": {"check": key}})
+                return Result(CRITICAL, f"check could not be run: {error}")
+            if result.status == CRITICAL:
+                raise_without_descriptors()
+        except LocalFault as fault:
+            self._log_local_fault(fault)
+            return None
+        return result
+
+    def _take(self, key: str, entry: _Entry, result: Result) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("check ran: status=%s", result.status, extra={"fields": {"check": key}})
         status = entry.thresholds.status_after(result.status)
         if status is not None:
             self._tell(key, entry, status, result.output)
+        elif result.status != PASSING and not entry.failing:
+            entry.failing = True
+            log_status(key, result.status, result.output, kept=entry.status)
+
+    def _log_local_fault(self, fault: LocalFault) -> None:
+        """Say that checks cannot be run, once a minute at most."""
+        now = self._now()
+        if now >= self._fault_logged + LOCAL_FAULT_LOG_S:
+            self._fault_logged = now
+            log.error("checks cannot be run and keep their last status: error=%s (raise the limit, LimitNOFILE)", fault)
 
     def _end(self, entry: _Entry, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import secrets
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from pathlib import Path
 
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.duration import SECOND, format_duration
-from pyconsul.agent.health.runners.goerror import phrase
-from pyconsul.agent.health.runners.result import Result, Tail
+from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, phrase
+from pyconsul.agent.health.runners.result import LocalFault, Result, Tail
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
 
 TIMEOUT = 30.0  # seconds a script may take that has no timeout of its own
+MAX_SCANS = 5
+RUN_VARIABLE = "PYCONSUL_CHECK_RUN"  # in the environment of a program and of all that it starts
 
 
 def status_of_exit(code: int) -> str:
@@ -23,10 +28,14 @@ def status_of_exit(code: int) -> str:
 
 
 class _Watch(asyncio.SubprocessProtocol):
-    """Collects what a program prints.  `exited`: it has ended; `finished`: nobody holds its output open any longer, either."""
+    """Collects what a program prints.  `exited`: it has ended; `closed`: nobody holds its output open any longer, either.
+
+    `run` is an entry of its environment that no other process has, unless the program started it.
+    """
 
     def __init__(self, tail: Tail, loop: asyncio.AbstractEventLoop) -> None:
         self.tail = tail
+        self.run = f"{RUN_VARIABLE}={secrets.token_hex(16)}"
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
 
@@ -43,7 +52,7 @@ class _Watch(asyncio.SubprocessProtocol):
 
 
 async def run_script(definition: CheckDefinition, agent_limit: int = DEFAULT_OUTPUT_SIZE) -> Result:
-    """Run the program in a process group of its own; when its time is up, the whole group is killed."""
+    """Run the program in a process group of its own; when its time is up, it and all that it started are killed."""
     tail = Tail(output_limit(definition, agent_limit))
     allowed = seconds_allowed(definition, TIMEOUT)
     code = await run_program(definition.script_args, tail, allowed)
@@ -60,6 +69,8 @@ async def run_program(arguments: list[str], tail: Tail, allowed: float) -> int |
     try:
         transport = await _start(arguments, watch)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (*LOCAL_FAULTS, errno.EAGAIN):
+            raise LocalFault(phrase(error)) from error
         return start_fault(arguments[0], error)
     try:
         async with asyncio.timeout(allowed):
@@ -76,7 +87,13 @@ async def _start(arguments: list[str], watch: _Watch) -> asyncio.SubprocessTrans
     # A program may leave children behind that keep the pipe open: a group of their own lets them be killed with it.
     starting = asyncio.ensure_future(
         asyncio.get_running_loop().subprocess_exec(
-            lambda: watch, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
+            lambda: watch,
+            *arguments,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            start_new_session=True,
+            env={**os.environ, RUN_VARIABLE: watch.run.partition("=")[2]},
         )
     )
     try:
@@ -94,8 +111,30 @@ async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
     """Kill what is left of the program and its children."""
     if not (watch.exited.done() and watch.closed.done()):
         _kill_group(transport.get_pid())
+        await asyncio.to_thread(_kill_run, watch.run.encode())
         await watch.exited
     transport.close()
+
+
+def _kill_run(run: bytes) -> None:
+    """Kill what a program started in other sessions, found by its environment."""
+    for _ in range(MAX_SCANS):  # a process may start another while they are looked at
+        try:
+            found = [int(name) for name in os.listdir("/proc") if name.isdecimal() and _is_of_run(name, run)]
+        except OSError:  # no descriptor is left
+            return
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+
+
+def _is_of_run(pid: str, run: bytes) -> bool:
+    try:
+        return run in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it has ended, or it is another user's
+        return False
 
 
 def _kill_group(pid: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 from pyconsul.agent.health.definition import CheckDefinition, seconds_allowed
-from pyconsul.agent.health.runners.dial import resolve
+from pyconsul.agent.health.runners.dial import raise_local_fault, resolve
 from pyconsul.agent.health.runners.goerror import dial_error, join_address, phrase, split_address
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.model.check import CRITICAL, PASSING
@@ -26,7 +26,7 @@ async def run_udp(definition: CheckDefinition) -> Result:
     except OSError as error:
         return Result(CRITICAL, dial_error("udp", host, port, error))
     family, address = addresses[0]
-    with socket.socket(family, socket.SOCK_DGRAM) as link:
+    with _socket(family) as link:
         link.setblocking(False)
         try:
             link.connect(address)
@@ -38,6 +38,14 @@ async def run_udp(definition: CheckDefinition) -> Result:
         except OSError as error:
             return Result(CRITICAL, _read_fault(link, address, error))
     return success
+
+
+def _socket(family: int) -> socket.socket:
+    try:
+        return socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise_local_fault(error)
+        raise
 
 
 def _read_fault(link: socket.socket, address: tuple[str, int], error: OSError) -> str:

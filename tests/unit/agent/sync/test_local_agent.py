@@ -14,6 +14,7 @@ from pyconsul.agent.sync.definition import ServiceDefinition
 from pyconsul.agent.sync.reap import overdue
 from pyconsul.agent.sync.rows import CHECKS as KEPT_CHECKS
 from pyconsul.agent.sync.rows import SERVICES as KEPT_SERVICES
+from pyconsul.agent.sync.rows import CheckRow
 
 TTL = CheckDefinition(ttl=10 * SECOND)
 
@@ -124,14 +125,16 @@ async def test_outputs_can_be_discarded() -> None:
     assert world.local.checks["c"].check.output == ""
 
 
-async def started_again(world: World, defined: load.Definitions | None = None) -> World:
+async def started_again(world: World, defined: load.Definitions | None = None, remote_scripts: bool = False) -> World:
     """The same disk, a new process."""
     await world.keeper.stop()
     fresh = World()
     fresh.disk = world.disk
     fresh.keeper._commit = world.disk.commit
     fresh.now = world.now
-    await load.load(fresh.agent, defined or load.Definitions([], []), world.kept(), fresh.now)
+    await load.load(
+        fresh.agent, defined or load.Definitions([], []), world.kept(), fresh.now, remote_scripts=remote_scripts
+    )
     return fresh
 
 
@@ -149,6 +152,25 @@ async def test_a_restart_finds_what_was_registered() -> None:
     assert states["http"] == ("critical", ""), "until it has run"
     assert fresh.local.checks[SERVICE_MAINTENANCE + "web-1"].check.notes == "moving"
     assert set(fresh.scheduler.checks) == {"service:web-1:1", "http"}
+
+
+@pytest.mark.parametrize("remote_scripts", [True, False])
+async def test_kept_scripts_run_only_while_the_api_may_register_them(
+    remote_scripts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    script = CheckDefinition(id="script", name="s", script_args=["true"], interval=SECOND)
+    docker = CheckDefinition(id="docker", script_args=["true"], docker_container_id="c", interval=SECOND)
+    await world.agent.register_service(web(TTL, docker))
+    await world.agent.register_check(script)
+    fresh = await started_again(world, remote_scripts=remote_scripts)
+    scripts = {"script", "docker"}
+    assert set(fresh.scheduler.checks) & scripts == (scripts if remote_scripts else set())
+    assert set(fresh.local.checks) >= {"service:web-1:1"}
+    kept = {row.check.check_id for _, row in world.kept() if isinstance(row, CheckRow)}
+    assert kept & scripts == (scripts if remote_scripts else set())
+    warnings = [record.getMessage() for record in caplog.records if "Scripts are disabled" in record.getMessage()]
+    assert len(warnings) == (0 if remote_scripts else 2)
 
 
 async def test_a_report_that_has_expired_does_not_count() -> None:

@@ -121,6 +121,13 @@ async def test_a_script_that_takes_too_long_is_killed_with_its_children(tmp_path
     await _ended(child)
 
 
+async def test_children_in_other_sessions_are_killed_too(tmp_path: Path) -> None:
+    child = f"setsid sh -c 'echo $$ > {tmp_path}/child; sleep 300'"
+    definition = CheckDefinition(script_args=["sh", "-c", f"({child} &); sleep 300"], timeout=SECOND)
+    assert (await run_script(definition)).status == "critical"
+    await _ended(int((tmp_path / "child").read_text()))
+
+
 async def _ended(pid: int) -> None:
     """Wait until a process has ended."""
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import resource
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
@@ -203,3 +205,71 @@ async def test_first_runs_are_spread_over_the_interval(told: Ledger) -> None:
     assert 0 <= offsets[0] < 60
     assert 3500 < offsets[-1] < 3700
     assert 1600 < offsets[500] < 2000
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, str]]]:
+    return [(record.getMessage(), getattr(record, "fields", {})) for record in caplog.records]
+
+
+async def test_a_check_that_fails_from_the_start_is_logged_once_with_its_error(
+    scheduler: CheckScheduler, told: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agent.checks")
+    scheduler.add("a", script("echo 'no such   table at http://me:secret@db/'; exit 2"), "critical")
+    await told.until(lambda all_: len(all_) == 2)
+    error = "no such table at http://***@db/"
+    assert logged(caplog) == [("Check is now critical", {"check": "a", "error": error})]
+
+
+async def test_a_failure_below_the_threshold_is_logged_once(
+    scheduler: CheckScheduler, told: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agent.checks")
+    definition = script("exit 2", failures_before_critical=3, failures_before_warning=3)
+    scheduler.add("a", definition, "passing")
+    scheduler._entries["a"].thresholds.status_after("passing")
+    await told.until(lambda all_: len(all_) == 1)
+    assert [text for text, _ in logged(caplog)] == [
+        "Check failed, its status stays passing for now",
+        "Check is now critical",
+    ]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        CheckDefinition(name="tcp", tcp="127.0.0.1:1", interval=SECOND),
+        CheckDefinition(name="name", tcp="localhost.invalid:1", interval=SECOND),
+        CheckDefinition(name="udp", udp="127.0.0.1:1", interval=SECOND),
+        CheckDefinition(name="http", http="http://127.0.0.1:1/", interval=SECOND),
+        CheckDefinition(name="grpc", grpc="127.0.0.1:1", interval=SECOND),
+        CheckDefinition(name="docker", docker_container_id="a", script_args=["true"], interval=SECOND),
+        script("exit 2"),
+    ],
+    ids=lambda definition: definition.name,
+)
+async def test_without_descriptors_a_check_keeps_its_status(
+    scheduler: CheckScheduler, told: Ledger, caplog: pytest.LogCaptureFixture, definition: CheckDefinition
+) -> None:
+    await scheduler._runners.run("tcp", CheckDefinition(tcp="127.0.0.1:1"))  # the loop has opened what it needs
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        scheduler.add("a", definition, "passing")
+        entry = scheduler._entries["a"]
+        for _ in range(2):
+            scheduler._timetable.put("a", 0.0)
+            scheduler._wake()
+            assert entry.run is not None
+            await entry.run
+            await asyncio.sleep(0)  # for the run's callback
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert told.all == []
+    texts = [text for text, _ in logged(caplog)]
+    assert len(texts) == 1
+    assert texts[0].startswith("checks cannot be run and keep their last status: error=too many open files")
+    scheduler._timetable.put("a", 0.0)
+    scheduler._wake()
+    await told.until(lambda all_: len(all_) == 1)
+    assert told.of("a")[0][0] == "critical"
