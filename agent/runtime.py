@@ -123,6 +123,7 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     responder = Responder(
         store, store.watches, settings_of(config), execute_query=acl_control.seen(ask, sight), sight=sight
     )
+    control.followers.append(lambda fresh: responder.reconfigure(settings_of(fresh)))
     if acl is not None:
         acl_control.follow(store, store.watches, writer.commit, responder.forget, agent.syncer.compare)
     dns_server = DNSServer(responder, *dns_sockets)

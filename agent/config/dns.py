@@ -42,7 +42,12 @@ class DNSConfig(msgspec.Struct, frozen=True, kw_only=True):
         Duration, setting("How long to wait for one recursor.", check=checks.not_negative, reloadable=True)
     ] = 2.0
     recursor_strategy: Annotated[
-        str, setting("The order of recursors: sequential or random.", check=checks.one_of("", "sequential", "random"))
+        str,
+        setting(
+            "The order of recursors: sequential or random.",
+            check=checks.one_of("", "sequential", "random"),
+            reloadable=True,
+        ),
     ] = "sequential"
     soa: Annotated[SOA, setting("The zone's SOA record.")] = SOA()
     use_cache: Annotated[bool, setting("Answer from the agent's cache.", reloadable=True)] = False

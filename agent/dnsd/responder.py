@@ -68,7 +68,9 @@ class Responder:
         self._recursors = Recursors(settings, self._rng)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Answer by other settings from now on."""
+        """Answer by other settings from now on; cached answers are dropped."""
+        if settings == self.settings:
+            return
         self.settings = settings
         self._recursors = Recursors(settings, self._rng)
         self.forget()

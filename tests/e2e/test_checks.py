@@ -1,0 +1,70 @@
+"""Checks of a real agent that outlive a change of its settings, and what the log says of checks that fail."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import dns.message
+import dns.query
+from support.agent_process import AgentProcess
+
+PATIENCE_S = 20.0
+
+
+def wait_for_log(agent: AgentProcess, text: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while text not in agent.log():
+        assert time.monotonic() < deadline, agent.log()
+        time.sleep(0.05)
+
+
+def configure(agent: AgentProcess, **settings: object) -> None:
+    kept = json.loads(agent.config_file.read_text())
+    agent.config_file.write_text(json.dumps({**kept, **settings}))
+
+
+def test_scripts_that_are_switched_off_do_not_run_after_a_restart(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    agent = AgentProcess(tmp_path, tmp_path / "data", enable_script_checks=True, log_level="debug")
+    try:
+        agent.start()
+        script = ["sh", "-c", f"echo x >> {trace}; echo 'it   is broken'; exit 2"]
+        agent.put("/v1/agent/check/register", {"ID": "script", "Name": "script", "Args": script, "Interval": "1s"})
+        agent.put("/v1/agent/check/register", {"ID": "ttl", "Name": "ttl", "TTL": "1m"})
+        wait_for_log(agent, 'check=script error="it is broken"')
+        agent.stop()
+        configure(agent, enable_script_checks=False, enable_local_script_checks=True)
+        agent.start()
+        wait_for_log(agent, "Scripts are disabled on this agent from remote calls")
+        assert set(agent.get("/v1/agent/checks")) == {"ttl"}
+        ran = trace.read_text()
+        http = {"ID": "http", "Name": "http", "HTTP": "http://127.0.0.1:1/", "Interval": "1s"}
+        agent.put("/v1/agent/check/register", http)
+        wait_for_log(agent, "check=http error=")  # a run of another check, with the same interval
+        assert trace.read_text() == ran
+        assert agent.get("/v1/health/node/n1")
+        configure(agent, enable_script_checks=True)
+        agent.stop()
+        agent.start()
+        assert set(agent.get("/v1/agent/checks")) == {"ttl", "http"}, "what was removed does not come back"
+    finally:
+        agent.stop()
+
+
+def test_dns_settings_are_reloaded(tmp_path: Path) -> None:
+    agent = AgentProcess(tmp_path, dns_config={"node_ttl": "5s"})
+
+    def ttl() -> int:
+        question = dns.message.make_query("n1.node.consul", "A")
+        return int(dns.query.udp(question, "127.0.0.1", PATIENCE_S, agent.dns_port).answer[0].ttl)
+
+    try:
+        agent.start()
+        assert [ttl(), ttl(), ttl()] == [5, 5, 5]
+        configure(agent, dns_config={"node_ttl": "7s"})
+        agent.put("/v1/agent/reload")
+        assert ttl() == 7
+    finally:
+        agent.stop()
