@@ -9,8 +9,8 @@ A `Child` is what `pyenvconsul` runs and what `pyconsul-template` runs with `-ex
     status = await child.wait()         # 0-255; a process killed by a signal counts as 255
     await child.stop()                  # kill signal, grace period, SIGKILL
 
-Nothing of a child outlives the tool: should the tool itself be killed by SIGKILL, the kernel signals the child
-(PR_SET_PDEATHSIG, Linux) and a small guardian process ends the rest of its group.
+Nothing of a child outlives the tool, unless it is meant to (`outlive`): should the tool itself be killed by SIGKILL, the
+kernel signals the child (PR_SET_PDEATHSIG, Linux) and a small guardian process ends the rest of its group.
 """
 
 from __future__ import annotations
@@ -111,17 +111,18 @@ def _runs_in_group(entry: Path, pgid: int) -> bool:
 
 
 def _preparation(
-    guardian: Sequence[str], sig: Signals, reading: int | None, foreground: bool
+    guardian: Sequence[str], sig: Signals | None, reading: int | None, foreground: bool
 ) -> Callable[[], None] | None:
     """What the new process does before it executes its program, so that its group ends when the tool dies.
 
     The guardian is started here, from within, so that there is no moment in which the program runs without it.
-    `reading`: the end of the pipe that it watches; None for no guardian. `foreground`: take the terminal, too.
+    `sig`: what the kernel sends when the tool dies; None: nothing. `reading`: the end of the pipe that the guardian
+    watches; None for no guardian. `foreground`: take the terminal, too.
     """
-    linux = sys.platform.startswith("linux")
-    if not linux and reading is None and not foreground:
+    tied = sys.platform.startswith("linux") and sig is not None
+    if not tied and reading is None and not foreground:
         return None
-    prctl = ctypes.CDLL(None).prctl if linux else None
+    prctl = ctypes.CDLL(None).prctl if tied else None
     parent = os.getpid()
 
     def prepare() -> None:
@@ -129,7 +130,7 @@ def _preparation(
             _give_terminal(os.getpgrp())
         if reading is not None:
             _start_guardian(guardian, reading)
-        if prctl is not None:
+        if prctl is not None and sig is not None:
             prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
             if os.getppid() != parent:  # It died before prctl took effect.
                 os._exit(KILLED_STATUS)
@@ -164,6 +165,7 @@ class Child:
     `splay`: upper bound, in seconds, of a random wait (drawn from `rng`) before a reload or a restart.
     `foreground`: hand the terminal to the child while it runs, when stdin is one (for shells and editors).
     `guard`: start the guardian process; a command that is over in a moment may do without.
+    `outlive`: let it go on when the tool dies.
     `stdin`, `stdout`, `stderr`: as for `asyncio.create_subprocess_exec`; None inherits the tool's.
     """
 
@@ -179,6 +181,7 @@ class Child:
         splay: float = 0.0,
         foreground: bool = False,
         guard: bool = True,
+        outlive: bool = False,
         stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
@@ -196,7 +199,8 @@ class Child:
         self._streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         self._process: asyncio.subprocess.Process | None = None
         self._leash: int | None = None  # the pipe's end whose closing, by our death, sets off the guardian
-        self._guardian = self._guardian_argv() if guard else []
+        self._outlive = outlive
+        self._guardian = self._guardian_argv() if guard and not outlive else []
         self._replaced = asyncio.Event()  # set while no restart is under way
         self._replaced.set()
         self._lock = asyncio.Lock()  # one start, stop or restart at a time
@@ -237,7 +241,9 @@ class Child:
                 executable=program,
                 env=self.env,
                 process_group=0,
-                preexec_fn=_preparation(self._guardian, self.kill_signal, reading, self.foreground),
+                preexec_fn=_preparation(
+                    self._guardian, None if self._outlive else self.kill_signal, reading, self.foreground
+                ),
                 **self._streams,
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a NUL byte or a bad name

@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import socket
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,12 @@ class Proxy:
         self.head = HEAD
         self.folder = folder
         self.tally = Tally()
+        self._state = tempfile.TemporaryDirectory(prefix="pct-")  # tmp_path is too long for a socket
         self.consumer = HaproxyConsumer(
             [Spec(str(folder / "haproxy.cfg")), Spec(str(folder / "map.txt"))],
             os.environ,
             random.Random(1),
+            state_dir=Path(self._state.name),
             kill_signal=signal.SIGTERM,
             kill_timeout=10.0,
             runtime=runtime,

@@ -28,6 +28,7 @@ from pyconsul.tools.template.disclosure import Disclosure
 from pyconsul.tools.template.fixture.recorder import Recorder
 from pyconsul.tools.template.fixture.watcher import FixtureWatcher
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
+from pyconsul.tools.template.haproxy.statefolder import base_folder
 from pyconsul.tools.template.options import HAPROXY
 from pyconsul.tools.template.plan import Plan
 from pyconsul.tools.template.render import RenderError
@@ -48,8 +49,8 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
     settings, news, answers = plan.settings, asyncio.Event(), Answers()
     consul = consul_variables(client.connection)
     commands = Commands(os.environ, consul, rng)
-    consumer = None if settings["dry"] else _consumer(plan, commands, consul, rng, tally)
     disclosure = Disclosure(answers, plan.environ.read)
+    consumer = None if settings["dry"] else _consumer(plan, commands, consul, rng, tally, disclosure)
     troubles = Troubles(tally, disclosure, once=plan.once, precious=consumer is not None and consumer.precious)
     deployer = Deployer(
         answers,
@@ -120,7 +121,12 @@ def consul_variables(connection: Connection) -> dict[str, str]:
 
 
 def _consumer(
-    plan: Plan, commands: Commands, consul: Mapping[str, str], rng: random.Random, tally: Tally
+    plan: Plan,
+    commands: Commands,
+    consul: Mapping[str, str],
+    rng: random.Random,
+    tally: Tally,
+    disclosure: Disclosure,
 ) -> Consumer | None:
     settings = plan.settings
     words, reload = settings["exec.command"], settings["exec.reload"]
@@ -140,12 +146,15 @@ def _consumer(
             plan.specs,
             environment,
             rng,
+            state_dir=base_folder(settings["haproxy.state_dir"], os.environ),
+            keep=settings["exec.keep"],
             kill_signal=settings["exec.kill_signal"] if settings.given("exec.kill_signal") else Signals.SIGTERM,
             kill_timeout=settings["exec.kill_timeout"],
             splay=settings["exec.splay"],
             once=plan.once,
             runtime=settings["haproxy.runtime"],
             tally=tally,
+            conceal=disclosure.conceal_all,
         )
     return None
 

@@ -79,6 +79,7 @@ async def _until_end(
     notifier: Notifier,
 ) -> int | Plan:
     running = asyncio.ensure_future(runner.run())
+    handover = False
     try:
         while True:
             sig = await _until_signal(running, signals)
@@ -93,6 +94,7 @@ async def _until_end(
             notifier.reloading()
             if (changed := _reload(call)) is not None:
                 if changed.base != plan.base:
+                    handover = changed.feeds == plan.feeds
                     return changed
                 plan = changed
                 runner.adopt(plan.sources)
@@ -101,7 +103,7 @@ async def _until_end(
         running.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await running
-        await _stop(runner, signals)
+        await _stop(runner, signals, handover=handover)
         await client.close()
 
 
@@ -116,9 +118,9 @@ async def _until_signal(running: asyncio.Future[Any], signals: asyncio.Queue[Sig
         got.cancel()
 
 
-async def _stop(runner: Runner, signals: asyncio.Queue[Signals]) -> None:
+async def _stop(runner: Runner, signals: asyncio.Queue[Signals], *, handover: bool) -> None:
     """End what was started, in order; a second signal to end cuts the grace period short."""
-    stopping = asyncio.ensure_future(runner.stop())
+    stopping = asyncio.ensure_future(runner.stop(handover=handover))
     while (sig := await _until_signal(stopping, signals)) is not None:
         if sig in (Signals.SIGTERM, Signals.SIGINT):
             runner.signal(Signals.SIGKILL)

@@ -23,6 +23,10 @@ class Consumer(Protocol):
     #: Whether an error in a template must not take it down.
     precious: bool
 
+    def claim(self) -> None:
+        """Before anything is written: be the only one who uses the files. Raises SpawnError."""
+        ...
+
     async def check(self, drafts: Sequence[Draft]) -> str:
         """Why these files must not be put in place; "" when they may."""
         ...
@@ -39,8 +43,8 @@ class Consumer(Protocol):
         """Use the files; the exit status when there is nothing more to do."""
         ...
 
-    async def stop(self) -> None:
-        """End in order what was started."""
+    async def stop(self, *, handover: bool = False) -> None:
+        """End in order what was started; with `handover` leave to the next run what that can take over."""
         ...
 
     def signal(self, sig: Signals) -> None:
@@ -62,6 +66,9 @@ class ChildConsumer:
         self._reload = reload
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
+
+    def claim(self) -> None:
+        """Nobody else is in the way."""
 
     async def check(self, drafts: Sequence[Draft]) -> str:
         return ""
@@ -98,7 +105,7 @@ class ChildConsumer:
             self._changed.clear()
             await self._child.reload()
 
-    async def stop(self) -> None:
+    async def stop(self, *, handover: bool = False) -> None:
         await self._child.stop()
 
     def signal(self, sig: Signals) -> None:
@@ -116,6 +123,9 @@ class CommandConsumer:
         self._once = once
         self._ready = asyncio.Event()
 
+    def claim(self) -> None:
+        """Nobody else is in the way."""
+
     async def check(self, drafts: Sequence[Draft]) -> str:
         return ""
 
@@ -131,7 +141,7 @@ class CommandConsumer:
             await asyncio.Event().wait()
         return 0
 
-    async def stop(self) -> None:
+    async def stop(self, *, handover: bool = False) -> None:
         """A command ends by itself, or with the task that waits for it."""
 
     def signal(self, sig: Signals) -> None:

@@ -21,9 +21,9 @@ from pyconsul.tools.template.fixture.recorder import NotedEnviron
 from pyconsul.tools.template.fixture.yamlsource import FixtureError
 from pyconsul.tools.template.guard import Guard
 from pyconsul.tools.template.guardrules import guard_rules
-from pyconsul.tools.template.options import OPTIONS
+from pyconsul.tools.template.options import HAPROXY, OPTIONS
 from pyconsul.tools.template.rendering import Rendering
-from pyconsul.tools.template.spec import Group, Spec, SpecError, groups_of, specs_of
+from pyconsul.tools.template.spec import Group, Spec, SpecError, configuration_files, groups_of, specs_of
 from pyconsul.tools.template.unit import Unit
 
 log = logging.getLogger("template")
@@ -63,6 +63,12 @@ class Plan:
         return _once(self.settings)
 
     @property
+    def feeds(self) -> tuple[object, ...]:
+        """What is run with the files; the next run can take it over when this has not changed."""
+        files = configuration_files(self.specs) if self.settings["exec.reload"] == HAPROXY else []
+        return files, self.settings.tree.get("exec"), self.settings["haproxy.state_dir"]
+
+    @property
     def base(self) -> tuple[object, ...]:
         """What a run cannot change while it goes on; another one needs another run."""
         given = self.settings.tree.get("exec"), tuple(self.settings[key] for key in _FIXED)
@@ -87,6 +93,8 @@ def _once(settings: Settings) -> bool:
 def make_plan(settings: Settings) -> Plan:
     """Read and parse the templates. Raises ConfigError, SpecError and TemplateError."""
     specs = specs_of(settings)
+    if settings["exec.keep"] and settings["exec.reload"] != HAPROXY:
+        raise SpecError("-exec-keep is for HAProxy: it needs -exec-reload without a value")
     if settings["deduplicate.enabled"] and _once(settings):
         log.info("-dedup has no effect here: what is rendered once asks once")
     elif settings["deduplicate.enabled"]:

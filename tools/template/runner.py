@@ -69,6 +69,8 @@ class Runner:
         Raises TemplateError, RenderError, CommandError, LoadError, ConsulError, SpawnError and Refused for what ends
         it badly.
         """
+        if self.consumer:
+            self.consumer.claim()
         consuming = asyncio.create_task(self.consumer.run()) if self.consumer else None
         if consuming:
             consuming.add_done_callback(lambda _: self._news.set())
@@ -134,10 +136,10 @@ class Runner:
             uptime=now - self._started,
         )
 
-    async def stop(self) -> None:
-        """End what was started, in order."""
+    async def stop(self, *, handover: bool = False) -> None:
+        """End what was started, in order; with `handover` leave to the next run what that can take over."""
         if self.consumer:
-            await self.consumer.stop()
+            await self.consumer.stop(handover=handover)
 
     def release(self, service: str, destination: str = "") -> int:
         """Accept what Consul has now of a service (or a pattern of services) that guards hold, in one template or in

@@ -132,6 +132,15 @@ def specs_of(settings: Settings) -> list[Spec]:
     return specs
 
 
+def configuration_files(specs: Sequence[Spec]) -> list[str]:
+    """The destinations that are HAProxy's configuration: those that say so; or else those named .cfg; or the first."""
+    possible = [spec for spec in specs if spec.haproxy is not False and not spec.for_each]
+    chosen = [spec for spec in possible if spec.haproxy] or [
+        spec for spec in possible if spec.destination.endswith(".cfg")
+    ]
+    return [spec.destination for spec in chosen or possible[:1]]
+
+
 def groups_of(settings: Settings, specs: Sequence[Spec]) -> dict[str, Group]:
     """The groups that the templates name, by name; those without a block of their own have no command. SpecError."""
     blocks = {block.get("name", ""): block for block in settings.blocks("render_group")}

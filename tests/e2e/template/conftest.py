@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +84,11 @@ class Tool:
             self.process = subprocess.Popen(
                 [str(BIN / "pyconsul-template"), *arguments],
                 cwd=folder,
-                env={"PATH": os.environ["PATH"], "CONSUL_HTTP_ADDR": address, **environ},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "CONSUL_HTTP_ADDR": address,
+                    **environ,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -177,21 +182,32 @@ def special_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
 
 
 @pytest.fixture
-def template(tmp_path: Path) -> Iterator[Callable[..., Tool]]:
+def state_folder() -> Iterator[Path]:
+    """Where the tool keeps HAProxy's socket, whose path must be short."""
+    with tempfile.TemporaryDirectory(prefix="pct-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def template(tmp_path: Path, state_folder: Path) -> Iterator[Callable[..., Tool]]:
     """Starts the tool, with files written before; it is gone after the test."""
     tools: list[Tool] = []
 
     def start(agent: Agent, *arguments: str, environ: Mapping[str, str] | None = None, **files: str) -> Tool:
         for name, text in files.items():
             (tmp_path / name.replace("_", ".")).write_text(text)
-        tools.append(Tool(tmp_path, agent.address, *arguments, environ=environ or {}))
+        tools.append(
+            Tool(
+                tmp_path, agent.address, *arguments, environ={"RUNTIME_DIRECTORY": str(state_folder), **(environ or {})}
+            )
+        )
         return tools[-1]
 
     yield start
     for tool in tools:
         if tool.process.poll() is None:
-            tool.process.kill()
-            tool.process.wait()
+            tool.process.terminate()  # HAProxy would outlive SIGKILL
+            tool.process.wait(PATIENCE)
 
 
 @pytest.fixture

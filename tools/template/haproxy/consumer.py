@@ -2,6 +2,8 @@
 
 load ─▶ HAProxy is up ─▶ only servers differ? ─ yes ─▶ runtime API ─ done
         (or started)                          └ no, or it failed ─▶ reload ─ refused ─▶ LoadError
+
+HAProxy outlives this program when that is killed; the next start finds it by its socket and adopts it.
 """
 
 from __future__ import annotations
@@ -10,31 +12,29 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
 import random
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
 from pyconsul.tools.consul import RetryPolicy
-from pyconsul.tools.supervise import Child
+from pyconsul.tools.supervise import Child, SpawnError
 from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.haproxy.adopted import Adopted
 from pyconsul.tools.template.haproxy.check import PROGRAM, objection
 from pyconsul.tools.template.haproxy.force import Files, InForce
 from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT, LOOK, Master
 from pyconsul.tools.template.haproxy.runtime import Runtime, RuntimeRefused
 from pyconsul.tools.template.haproxy.servers import NeedsReload
+from pyconsul.tools.template.haproxy.statefolder import StateFolder
 from pyconsul.tools.template.haproxy.words import Words
 from pyconsul.tools.template.render import Draft
-from pyconsul.tools.template.spec import Spec
+from pyconsul.tools.template.spec import Spec, configuration_files
 from pyconsul.tools.template.tally import Event, Tally
 
 log = logging.getLogger("template")
 
 _LABEL = "haproxy"
-_LONGEST_SOCKET_FOLDER = 80  # characters; HAProxy takes socket paths of 97
 #: When an HAProxy that has ended is started again: always.
 _RESTART = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
 #: When a removed server, which had connections, is deleted: as soon as that is possible.
@@ -43,7 +43,8 @@ _DELETION = RetryPolicy(attempts=0, backoff=1.0, max_backoff=30.0)
 
 class HaproxyConsumer:
     """`specs`: the templates that concern HAProxy; `configuration_files` says which are its configuration, and it is
-    reloaded when another one changes. `once`: only check the files, start nothing. `runtime`: use the runtime API.
+    reloaded when another one changes. `state_dir`: see `StateFolder`. `keep`: let HAProxy go on after `stop`. `once`: only
+    check the files, start nothing. `runtime`: use the runtime API. `conceal`: takes secrets out of what HAProxy says.
     """
 
     precious = True
@@ -54,12 +55,15 @@ class HaproxyConsumer:
         environment: Mapping[str, str],
         rng: random.Random,
         *,
+        state_dir: Path,
         kill_signal: Signals,
         kill_timeout: float,
+        keep: bool = False,
         splay: float = 0.0,
         once: bool = False,
         runtime: bool = True,
         tally: Tally | None = None,
+        conceal: Callable[[str], str] = str,
     ) -> None:
         self._files = configuration_files(specs)
         # Which files these make is not known here; HAProxy may read them, so each change is loaded.
@@ -81,7 +85,15 @@ class HaproxyConsumer:
         #: The latest life of HAProxy; None before the first.
         self.master: Master | None = None
         self._words: Words | None = None
-        self._folder: Path | None = None
+        self._state = StateFolder(state_dir, self._files)
+        self._keep = keep
+        self._conceal = conceal
+        self._loading: asyncio.Task[None] | None = None
+
+    def claim(self) -> None:
+        """Raises SpawnError when another instance looks after the same HAProxy."""
+        if not self._once:
+            self._state.claim()
 
     async def check(self, drafts: Sequence[Draft]) -> str:
         """HAProxy's own word on the new files, together with those that stay. Raises SpawnError."""
@@ -108,40 +120,71 @@ class HaproxyConsumer:
             lasted = asyncio.get_running_loop().time() - started
             failures = 1 if lasted > _RESTART.max_backoff else failures + 1
             delay = _RESTART.delay(failures, self._rng) or 0.0
-            log.error("haproxy has ended with status %d; it is started again in %.3gs", status, delay)
+            log.error(
+                "haproxy has ended%s; it is started again in %.3gs", f" with status {status}" * bool(status), delay
+            )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._wanted.wait()
 
     async def _serve(self) -> int:
         """One life of HAProxy; its exit status."""
-        self._words = self._words or Words()
+        self.claim()
+        self._words = self._words or self._listen()
         self._words.forget()
-        self._folder = self._folder or _socket_folder()
-        socket = self._folder / "master.sock"
         self._wanted.clear()
         # Read before HAProxy reads them: what is promoted in between is loaded once more, rather than never.
         force = InForce(self._read())
-        child = self._new_child(socket, self._words)
-        self.master = Master(child, Runtime(socket), force, self._words)
-        await child.start()
+        process = self._adopt() or self._new_child(self._words)
+        self.master = Master(process, Runtime(self._state.socket), force, self._words)
+        if isinstance(process, Child):
+            await process.start()
+            self._state.remember(force.files.digest)
+            log.info("haproxy has been started with %s", ", ".join(self._files))
+        else:
+            force.certain = self._state.remembered() == force.files.digest
+            log.info("haproxy runs already and has been adopted: pid %d", process.pid)
+            if not force.certain:
+                self._loading = asyncio.create_task(self._catch_up())
         self._lives += 1
-        log.info("haproxy has been started with %s", ", ".join(self._files))
         deleting = asyncio.create_task(self._keep_deleting(self.master))
         try:
-            return await child.wait()
+            return await process.wait()
         finally:
             deleting.cancel()
             await asyncio.gather(deleting, return_exceptions=True)
 
-    def _new_child(self, socket: Path, words: Words) -> Child:
+    def _listen(self) -> Words:
+        try:
+            return Words(self._state.stderr, self._conceal)
+        except OSError as error:
+            raise SpawnError(f"cannot use {self._state.stderr}: {error.strerror}") from error
+
+    def _adopt(self) -> Adopted | None:
+        """What an earlier run of this program has left running."""
+        pid = self._state.master()
+        try:
+            return Adopted(pid, self._kill_signal, self._kill_timeout) if pid is not None else None
+        except (OSError, AttributeError) as error:
+            log.warning("haproxy runs already (pid %s), but cannot be adopted: %s", pid, error)
+            return None
+
+    async def _catch_up(self) -> None:
+        """Load what changed while nobody looked after it."""
+        try:
+            await self.load()
+        except LoadError as error:
+            log.error("%s", self._conceal(str(error)))
+
+    def _new_child(self, words: Words) -> Child:
         files = [word for file in self._files for word in ("-f", file)]
         return Child(
-            [PROGRAM, "-W", "-db", "-S", f"{socket},mode,600", *files],
+            [PROGRAM, "-W", "-db", "-S", f"{self._state.socket},mode,600", *files],
             self._environment,
             rng=self._rng,
             kill_signal=self._kill_signal,
             kill_timeout=self._kill_timeout,
+            outlive=True,
             stderr=words.sink,
         )
 
@@ -159,6 +202,7 @@ class HaproxyConsumer:
                 await self._load()
             except LoadError:
                 self.master.force.certain = False
+                self._state.remember("")
                 self._tally.count(Event.RELOAD_FAILED, _LABEL)
                 raise
 
@@ -181,8 +225,10 @@ class HaproxyConsumer:
             return
         if self._splay > 0:
             await asyncio.sleep(self._rng.uniform(0, self._splay))
+        self._state.remember("")
         await master.reload()
         master.force.take(files)
+        self._state.remember(files.digest)
         self._tally.count(Event.RELOADED, _LABEL)
         log.info("haproxy has loaded the new configuration")
 
@@ -199,7 +245,7 @@ class HaproxyConsumer:
                 raise master.error("it has ended")
             if loop.time() > latest:
                 raise master.error(f"it was not up within {LOAD_TIMEOUT:g}s")
-            if not master.running and master.child.pid is not None:
+            if not master.running and master.process.pid is not None:
                 self._wanted.set()
             await asyncio.sleep(LOOK)
 
@@ -211,8 +257,10 @@ class HaproxyConsumer:
                 force.leaving = await master.runtime.delete(force.leaving)
             update = force.update_to(files)
             if update.commands:
+                self._state.remember("")
                 await master.runtime.carry_out(update.commands)
             force.take(files, await master.runtime.delete(update.leaving))
+            self._state.remember(files.digest)
         except (NeedsReload, RuntimeRefused) as error:
             log.info("haproxy is reloaded: %s", error)
             return False
@@ -235,29 +283,27 @@ class HaproxyConsumer:
                     master.force.leaving = await master.runtime.delete(master.force.leaving)
             self._deleting.clear()
 
-    async def stop(self) -> None:
-        if self.master is not None:
-            await self.master.child.stop()
+    async def stop(self, *, handover: bool = False) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        process = self.master.process if self.master is not None else None
+        keep = (handover or self._keep) and process is not None and process.running
+        if process is not None and not keep:
+            await process.stop()
+        if keep and not handover:
+            log.info("haproxy goes on running: pid %s", process.pid if process is not None else "")
+        if isinstance(process, Adopted):
+            process.detach()
         if self._words is not None:
             self._words.close()
             self._words = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._state.release(keep=keep)
 
     def signal(self, sig: Signals) -> None:
         """To the master alone."""
         if self.master is not None:
             self.master.signal(sig)
-
-
-def configuration_files(specs: Sequence[Spec]) -> list[str]:
-    """The destinations that are HAProxy's configuration: those that say so; or else those named .cfg; or the first."""
-    possible = [spec for spec in specs if spec.haproxy is not False and not spec.for_each]
-    chosen = [spec for spec in possible if spec.haproxy] or [
-        spec for spec in possible if spec.destination.endswith(".cfg")
-    ]
-    return [spec.destination for spec in chosen or possible[:1]]
 
 
 def _bytes(file: str) -> bytes:
@@ -271,12 +317,3 @@ def _present(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
     """Where the files are: new ones beside their destination; those that are nowhere yet are left out."""
     paths = [fresh[file].path if file in fresh else Path(file) for file in files]
     return [str(path) for path in paths if path.exists()]
-
-
-def _socket_folder() -> Path:
-    """A new folder, its owner's only, whose path leaves room for a socket's name: a unix socket's path is short."""
-    folder = tempfile.mkdtemp(prefix="pct-")
-    if len(folder) > _LONGEST_SOCKET_FOLDER:
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="pct-", dir="/tmp")
-    return Path(folder)

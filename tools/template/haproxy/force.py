@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,12 @@ class Files:
 
     configuration: Mapping[str, str]
     beside: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> str:
+        """The same for the same files, in another process, too."""
+        parts = [*self.configuration.items(), *((path, digest.hex()) for path, digest in self.beside.items())]
+        return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass

@@ -8,12 +8,13 @@ master's own socket tells whether that worked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from signal import Signals
 
-from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.haproxy.adopted import Process
 from pyconsul.tools.template.haproxy.force import InForce
 from pyconsul.tools.template.haproxy.runtime import Runtime
 from pyconsul.tools.template.haproxy.words import Words
@@ -23,17 +24,17 @@ LOAD_TIMEOUT, LOOK = 30.0, 0.05
 
 
 class Master:
-    """`force`: what it has read, to begin with. `words`: what the child writes to stderr."""
+    """`force`: what it has read, to begin with. `words`: what the process writes to stderr."""
 
-    def __init__(self, child: Child, runtime: Runtime, force: InForce, words: Words) -> None:
-        self.child = child
+    def __init__(self, process: Process, runtime: Runtime, force: InForce, words: Words) -> None:
+        self.process = process
         self.runtime = runtime
         self.force = force
         self._words = words
 
     @property
     def running(self) -> bool:
-        return self.child.running
+        return self.process.running
 
     async def answers(self) -> bool:
         """Whether it listens already; before that, the signal for a reload would end it."""
@@ -65,5 +66,6 @@ class Master:
 
     def signal(self, sig: Signals) -> None:
         """To the master alone: a worker would die of SIGUSR2."""
-        if self.child.pid is not None and self.running:
-            os.kill(self.child.pid, sig)
+        if self.process.pid is not None and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, sig)
