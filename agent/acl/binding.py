@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from pyconsul.agent.acl.jwtmethod import Claims
-from pyconsul.agent.acl.templates import IDENTITY_NAME, TEMPLATES
+from pyconsul.agent.acl.templates import IDENTITY_NAME, TEMPLATES, name_error
 from pyconsul.agent.model.acl import BindingRule, Grants, NodeIdentity, ServiceIdentity, TemplatedPolicy
 from pyconsul.agent.state import acl_policies, acl_roles
 from pyconsul.agent.state.draft import View
@@ -46,6 +46,8 @@ def bind(view: View, rules: Iterable[BindingRule], claims: Claims, datacenter: s
             policies.append(policy.id)
         elif rule.bind_type == "templated-policy" and (template := TEMPLATES.get(name)) is not None:
             variable = interpolate((rule.bind_vars or {}).get("Name", ""), claims.value)
+            if name_error(template, variable) is not None:
+                continue
             templates.append(TemplatedPolicy(template.id, name, variable if template.takes_name else None))
         elif not IDENTITY_NAME.fullmatch(name):
             continue

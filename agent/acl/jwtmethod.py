@@ -1,153 +1,153 @@
-"""Auth methods of type `jwt`: who a JSON Web Token speaks of (RFC 7519; checking signatures is PyJWT's).
+"""Auth methods of type `jwt`: whom a JSON Web Token speaks of (RFC 7519; PyJWT checks signatures).
 
 https://developer.hashicorp.com/consul/docs/security/acl/auth-methods/jwt
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-ASYMMETRIC = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
-# Where keys come from; `JWKS`, a key set itself, is not Consul's.
-SOURCES = ("JWTValidationPubKeys", "JWKSURL", "OIDCDiscoveryURL", "JWKS")
-SKEW = 60.0  # seconds that clocks may differ, unless the method says otherwise
+from pyconsul.agent.acl.jwtkeys import ASYMMETRIC, VerifyingKey, candidates, keys_of_config, keys_of_pem
+from pyconsul.agent.acl.methodconfig import ConfigError, JWTConfig, read_jwt
+
+DEFAULT_SKEW_S = 60.0  # seconds that clocks may differ, unless the method says otherwise
+DEFAULT_LEEWAY_S = 150.0  # seconds that a token without `exp` lives after `iat` or `nbf`, or without `nbf` before `exp`
+MAX_BEARER = 64 << 10  # characters of a token
+MAX_TIME = 1 << 53  # Unix seconds; whole numbers up to here are exact in JSON
 _NANO = 1_000_000_000
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be; the text says what is allowed."""
 
 
 class LoginError(Exception):
     """A token that is not believed; the text says why."""
 
 
+class UnknownKey(LoginError):
+    """A token that no known key signed; a fresh key set may have the key."""
+
+
 class Claims(msgspec.Struct, frozen=True):
-    """What a method's mappings make of a token's claims; binding rules select by it."""
+    """A token's claims by the names that the method's mappings give them; binding rules select by it."""
 
     value: dict[str, str] = {}
     lists: dict[str, list[str]] = msgspec.field(name="list", default_factory=dict)
 
 
-def _lists(config: Mapping[str, Any], name: str) -> list[str]:
-    value = config.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ConfigError(f"{name} must be a list of texts")
-    return value
-
-
-def _mapping(config: Mapping[str, Any], name: str) -> dict[str, str]:
-    value = config.get(name) or {}
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise ConfigError(f"{name} must be an object of texts")
-    return value
-
-
-def check_config(config: Mapping[str, Any]) -> None:
-    """Raises ConfigError unless the configuration names one source of keys, and keys that can be read."""
-    sources = [name for name in SOURCES if config.get(name)]
+def check_config(given: Mapping[str, Any]) -> JWTConfig:
+    """The configuration, if it names one source of keys, and keys that can be read.  Raises ConfigError."""
+    config = read_jwt(given)
+    sources = [
+        source for source in (config.public_keys, config.jwks_url, config.oidc_discovery_url, config.jwks) if source
+    ]
     if len(sources) != 1:
-        raise ConfigError("exactly one of 'JWTValidationPubKeys', 'JWKSURL', or 'OIDCDiscoveryURL' must be set")
-    url = str(config.get("JWKSURL") or config.get("OIDCDiscoveryURL") or "https://")
-    if not url.startswith(("https://", "http://", "file:///")):
-        raise ConfigError(f"invalid {sources[0]}: {url!r}; allowed: https://…, http://…, file:///…")
-    if config.get("JWKS"):
-        keys_of_set(config)
-    for algorithm in _lists(config, "JWTSupportedAlgs"):
+        raise ConfigError(
+            "exactly one of 'JWTValidationPubKeys', 'JWKSURL', or 'OIDCDiscoveryURL' must be set for type \"jwt\""
+        )
+    for name, url in (("JWKSURL", config.jwks_url), ("OIDCDiscoveryURL", config.oidc_discovery_url)):
+        if url and not url.startswith(("https://", "http://", "file:///")):
+            raise ConfigError(f"invalid {name}: {url!r}; allowed: https://…, http://…, file:///…")
+    if config.jwks:
+        keys_of_config(config)
+    for algorithm in config.jwt_supported_algs:
         if algorithm not in ASYMMETRIC:
             raise ConfigError(f"invalid JWTSupportedAlgs: {algorithm!r}; allowed: {', '.join(ASYMMETRIC)}")
-    _lists(config, "BoundAudiences")
-    names = [*_mapping(config, "ClaimMappings").values(), *_mapping(config, "ListClaimMappings").values()]
+    names = [*config.claim_mappings.values(), *config.list_claim_mappings.values()]
     if len(names) != len(set(names)):
         raise ConfigError("ClaimMappings and ListClaimMappings must not map to the same name twice")
     keys_of_pem(config)
+    return config
 
 
-def keys_of_pem(config: Mapping[str, Any]) -> list[Any]:
-    """The public keys in `JWTValidationPubKeys`.  Raises ConfigError."""
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    keys: list[Any] = []
-    for number, text in enumerate(_lists(config, "JWTValidationPubKeys")):
-        try:
-            keys.append(load_pem_public_key(text.encode()))
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"JWTValidationPubKeys[{number}] is no public key in PEM form: {error}") from None
-    return keys
-
-
-def keys_of_set(config: Mapping[str, Any]) -> list[Any]:
-    """The public keys of the set in `JWKS`, which is a text or an object.  Raises ConfigError."""
-    given = config["JWKS"]
-    try:
-        return keys_of_jwks(given if isinstance(given, str) else json.dumps(given))
-    except LoginError as error:
-        raise ConfigError(f"JWKS: {error}") from None
-
-
-def keys_of_jwks(text: str) -> list[Any]:
-    """The public keys of a JSON Web Key Set (RFC 7517).  Raises LoginError."""
-    import jwt
-
-    try:
-        return [one.key for one in jwt.PyJWKSet.from_dict(json.loads(text)).keys]
-    except (ValueError, AttributeError, jwt.PyJWTError) as error:
-        raise LoginError(f"the key set cannot be read: {error}") from None
-
-
-def verify(bearer: str, keys: Iterable[Any], config: Mapping[str, Any], now: float) -> Claims:
-    """What a token says of its bearer, if one of the keys signed it and it holds now.  Raises LoginError."""
-    payload = _payload(bearer, keys, tuple(config.get("JWTSupportedAlgs") or ("RS256",)))
-    _check_times(payload, float(config.get("ClockSkewLeeway") or 0) / _NANO or SKEW, now)
-    issuer, audiences = config.get("BoundIssuer"), config.get("BoundAudiences") or []
-    if issuer and payload.get("iss") != issuer:
-        raise LoginError("error validating claims: invalid issuer")
-    given = payload.get("aud") or []
-    if audiences and not set(audiences) & set([given] if isinstance(given, str) else given):
-        raise LoginError("error validating claims: invalid audience")
+def verify(bearer: str, keys: Iterable[VerifyingKey], config: JWTConfig, now: float) -> Claims:
+    """A token's claims about its bearer, if one of the keys signed it and it holds now.  Raises LoginError."""
+    if not bearer:
+        raise LoginError("missing jwt")
+    if len(bearer) > MAX_BEARER:
+        raise LoginError(f"error verifying token: it is longer than {MAX_BEARER} characters")
+    payload = _payload(bearer, keys, tuple(config.jwt_supported_algs or ("RS256",)))
+    _check_times(payload, config, now)
+    if config.bound_issuer and payload.get("iss") != config.bound_issuer:
+        raise LoginError("error validating claims: validation failed, invalid issuer claim (iss)")
+    _check_audience(payload, config.bound_audiences)
     return _claims(payload, config)
 
 
-def _payload(bearer: str, keys: Iterable[Any], algorithms: tuple[str, ...]) -> dict[str, Any]:
+def _payload(bearer: str, keys: Iterable[VerifyingKey], algorithms: tuple[str, ...]) -> dict[str, Any]:
     import jwt
+    from cryptography.exceptions import UnsupportedAlgorithm
 
-    options: Any = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    failure = "no known key signed it"
-    for key in keys:
+    broken = (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
+    options: Any = {
+        "verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_iss": False,
+        "verify_sub": False, "verify_jti": False,
+    }  # fmt: skip
+    try:
+        header = jwt.get_unverified_header(bearer)
+    except broken as error:
+        raise LoginError(f"error parsing token: {str(error)[:200]}") from None
+    failure = "no known key successfully validated the token signature"
+    for key in candidates(keys, header.get("kid"), header.get("alg")):
         try:
-            payload: dict[str, Any] = jwt.decode(bearer, key, algorithms=list(algorithms), options=options)
+            payload: dict[str, Any] = jwt.decode(bearer, key.public, algorithms=list(algorithms), options=options)
             return payload
-        except (jwt.PyJWTError, TypeError, ValueError) as error:
-            failure = str(error)
-    raise LoginError(f"error verifying token: {failure}")
+        except (*broken, UnsupportedAlgorithm) as error:
+            failure = str(error)[:200]
+    raise UnknownKey(f"error verifying token: {failure}")
 
 
-def _check_times(payload: Mapping[str, Any], leeway: float, now: float) -> None:
-    times = {name: payload[name] for name in ("exp", "nbf", "iat") if name in payload}
-    if not times or not all(isinstance(one, int | float) for one in times.values()):
+def _check_times(payload: Mapping[str, Any], config: JWTConfig, now: float) -> None:
+    """Raises LoginError unless the token holds now; one without `exp` or `nbf` gets it from the other times."""
+    issued, begins, ends = (_time(payload, name) for name in ("iat", "nbf", "exp"))
+    if not issued and not begins and not ends:
         raise LoginError("no issue time, notBefore, or expiration time encoded in token")
-    if now > times.get("exp", now) + leeway:
-        raise LoginError("invalid expiration time: token is expired")
-    if now < times.get("nbf", now) - leeway:
-        raise LoginError("invalid not before time: token not yet valid")
-    if now < times.get("iat", now) - leeway:
-        raise LoginError("invalid issue time: token was issued in the future")
+    ends = ends or max(issued, begins) + _leeway(config.expiration_leeway, DEFAULT_LEEWAY_S)
+    begins = begins or issued or ends - _leeway(config.not_before_leeway, DEFAULT_LEEWAY_S)
+    skew = _leeway(config.clock_skew_leeway, DEFAULT_SKEW_S)
+    failed = "error validating claims: validation failed,"
+    if now > ends + skew:
+        raise LoginError(f"{failed} token is expired (exp)")
+    if now < begins - skew:
+        raise LoginError(f"{failed} token not valid yet (nbf)")
+    if now < issued - skew:
+        raise LoginError(f"{failed} token issued in the future (iat)")
 
 
-def _claims(payload: Mapping[str, Any], config: Mapping[str, Any]) -> Claims:
+def _time(payload: Mapping[str, Any], name: str) -> float:
+    """A time in Unix seconds; 0 when it is not there.  Raises LoginError unless it is a finite number."""
+    value = payload.get(name) or 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_TIME:
+        raise LoginError(f"error validating claims: {name} must be a number of seconds since 1970")
+    return int(value)
+
+
+def _leeway(nanoseconds: int, default: float) -> float:
+    return default if nanoseconds == 0 else max(0.0, nanoseconds / _NANO)
+
+
+def _check_audience(payload: Mapping[str, Any], bound: list[str]) -> None:
+    """A token for somebody must name somebody that the method is bound to.  Raises LoginError."""
+    given = payload.get("aud")
+    audiences = [given] if isinstance(given, str) else given if given is not None else []
+    if not isinstance(audiences, list) or not all(isinstance(one, str) for one in audiences):
+        raise LoginError("error validating claims: aud must be a text or a list of texts")
+    if audiences and not bound:
+        raise LoginError("error validating claims: audience claim found in JWT but no audiences are bound")
+    if bound and not set(bound) & set(audiences):
+        raise LoginError("error validating claims: aud claim does not match any bound audience")
+
+
+def _claims(payload: Mapping[str, Any], config: JWTConfig) -> Claims:
     values: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
-    for path, name in _mapping(config, "ClaimMappings").items():
+    for path, name in config.claim_mappings.items():
         found = _claim(payload, path)
         if isinstance(found, bool):
             values[name] = "true" if found else "false"
         elif isinstance(found, str | int | float):
             values[name] = str(found)
-    for path, name in _mapping(config, "ListClaimMappings").items():
+    for path, name in config.list_claim_mappings.items():
         found = _claim(payload, path)
         if found is not None:
             lists[name] = [str(one) for one in (found if isinstance(found, list) else [found])]

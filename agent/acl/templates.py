@@ -25,7 +25,7 @@ _VARIABLE = "{{.Name}}"
 SERVICE = "builtin/service"
 NODE = "builtin/node"
 #: What services and nodes may be called in identities and templates.
-IDENTITY_NAME = re.compile(r"[a-z0-9]([a-z0-9\-_]*[a-z0-9])?")
+IDENTITY_NAME = re.compile(r"(?=.{1,256}\Z)[a-z0-9]([a-z0-9\-_]*[a-z0-9])?")
 
 
 class Template(msgspec.Struct, frozen=True):

@@ -6,7 +6,8 @@ https://developer.hashicorp.com/consul/api-docs/acl/auth-methods and https://dev
 from __future__ import annotations
 
 from pyconsul.agent.acl.binding import BIND_TYPES
-from pyconsul.agent.acl.jwtmethod import Claims, ConfigError, check_config
+from pyconsul.agent.acl.jwtmethod import Claims, check_config
+from pyconsul.agent.acl.methodconfig import ConfigError, check_unsupported
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.httpapi import acl_show
@@ -100,8 +101,6 @@ async def _write_method(context: Context, request: Request, name: str) -> Answer
 def _check_method(method: AuthMethod) -> None:
     if method.name and method.type not in TYPES:
         raise Refused(f"Invalid Auth Method: Type should be one of: [{' '.join(TYPES)}]")
-    if method.name and method.type != "jwt":
-        raise Refused(f"Invalid Auth Method: type {method.type} is not supported here; use jwt")
     if method.token_locality not in ("", "local", "global"):
         raise Refused(
             f"Invalid Auth Method: TokenLocality '{method.token_locality}' should be one of 'local' or 'global'"
@@ -109,7 +108,10 @@ def _check_method(method: AuthMethod) -> None:
     if method.max_token_ttl < 0:
         raise Refused("Invalid Auth Method: MaxTokenTTL cannot be negative")
     try:
-        check_config(method.config)
+        if method.type in ("", "jwt"):
+            check_config(method.config)
+        else:
+            check_unsupported(method.type, method.config)
     except ConfigError as error:
         raise Refused(f"Invalid Auth Method: {error}") from None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from pyconsul.agent.health.duration import parse_duration
-from pyconsul.agent.httpapi.decode import ABSENT, Convert
+from pyconsul.agent.httpapi.decode import ABSENT, Convert, json_kind
 from pyconsul.agent.model.wire import camel
 
 _IGNORED: dict[str, str | None] = {"Namespace": None, "Partition": None, "AuthMethodNamespace": None}
@@ -20,9 +20,21 @@ def nanoseconds(value: Any) -> Any:
         return ABSENT
     if isinstance(value, str):
         return parse_duration(value) if value else 0
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 63:
         return int(value)
     raise ValueError('a duration must be a text such as "1h", or a number of nanoseconds')
+
+
+def free_map(value: Any) -> Any:
+    """An object whose values may be anything, null included."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, dict):
+        return value
+    what = json_kind(value)
+    raise ValueError(
+        f"json: cannot unmarshal {what} into Go struct field .Alias.Config of type map[string]interface {{}}"
+    )
 
 
 def unix_time(value: Any) -> Any:
@@ -151,7 +163,7 @@ class AuthMethodBody(msgspec.Struct, rename=camel, kw_only=True):
     max_token_ttl: Annotated[int, Convert(nanoseconds)] = 0
     token_locality: str = ""
     token_name_format: str = ""
-    config: dict[str, Any] = {}
+    config: Annotated[dict[str, Any], Convert(free_map)] = {}
     create_index: int = 0
     modify_index: int = 0
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from pathlib import Path
-from typing import Any
 
-from pyconsul.agent.acl import jwtmethod
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
 from pyconsul.agent.acl.binding import UnknownVariable, bind
-from pyconsul.agent.acl.jwtmethod import Claims, ConfigError, LoginError
+from pyconsul.agent.acl.jwtkeys import KeySetError
+from pyconsul.agent.acl.jwtmethod import Claims, LoginError, UnknownKey, check_config, verify
+from pyconsul.agent.acl.methodconfig import ConfigError, JWTConfig
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.httpapi import acl_show
 from pyconsul.agent.httpapi.access import enabled
@@ -25,7 +23,6 @@ from pyconsul.agent.model.acl import AuthMethod, Grants, Token
 from pyconsul.agent.state import acl_auth, acl_tokens
 from pyconsul.agent.state.draft import Draft
 
-TIMEOUT = 10.0  # seconds to fetch keys
 DENIED = "Permission denied"
 NANO = 1_000_000_000
 
@@ -38,8 +35,8 @@ async def login(context: Context, request: Request) -> Answer:
     if method is None:
         raise HTTPError(403, f'ACL not found: auth method "{body.auth_method}" not found')
     try:
-        claims = jwtmethod.verify(body.bearer_token, await _keys(method.config), method.config, acl.clock())
-    except (LoginError, ConfigError) as error:
+        claims = await _claims(context, check_config(method.config), body.bearer_token, acl.clock())
+    except (LoginError, ConfigError, KeySetError) as error:
         raise HTTPError(403, f"{DENIED}: {error}") from None
     grants = _granted(context, method, claims)
     meta = f": {json.dumps(body.meta, sort_keys=True, separators=(',', ':'))}" if body.meta else ""
@@ -63,6 +60,21 @@ async def login(context: Context, request: Request) -> Answer:
     return json_answer(acl_show.token(context.view, await context.commit(write)))
 
 
+async def _claims(context: Context, config: JWTConfig, bearer: str, now: float) -> Claims:
+    """A token's claims.  Raises LoginError, KeySetError.
+
+    A key that is not known may be a new one: the set is fetched again, if that was not done a moment ago.
+    """
+    keys = await context.login_keys.get(config)
+    try:
+        return verify(bearer, keys, config, now)
+    except UnknownKey:
+        fresh = await context.login_keys.refreshed(config, keys)
+        if fresh is keys:
+            raise
+    return verify(bearer, fresh, config, now)
+
+
 def _granted(context: Context, method: AuthMethod, claims: Claims) -> Grants:
     """What the method's binding rules give.  Raises HTTPError 403 when that is nothing."""
     rules = [
@@ -77,48 +89,6 @@ def _granted(context: Context, method: AuthMethod, claims: Claims) -> Grants:
     if grants == Grants():
         raise HTTPError(403, DENIED)
     return grants
-
-
-async def _keys(config: dict[str, Any]) -> list[Any]:
-    """The keys that a method believes.  Raises LoginError when they cannot be fetched."""
-    if config.get("JWTValidationPubKeys"):
-        return jwtmethod.keys_of_pem(config)
-    if config.get("JWKS"):
-        return jwtmethod.keys_of_set(config)
-    if str(config.get("JWKSURL")).startswith("file://"):
-        return jwtmethod.keys_of_jwks(await _file(str(config["JWKSURL"]).removeprefix("file://")))
-    return await _fetched(config)
-
-
-async def _file(path: str) -> str:
-    try:
-        return await asyncio.to_thread(Path(path).read_text, "utf-8")
-    except (OSError, ValueError) as error:
-        raise LoginError(f"the keys cannot be read: {error}") from None
-
-
-async def _fetched(config: dict[str, Any]) -> list[Any]:
-    """The keys at an address.  Raises LoginError."""
-    import httpx
-
-    url, pem = str(config.get("JWKSURL") or ""), config.get("JWKSCACert")
-    if config.get("OIDCDiscoveryURL"):
-        url = str(config["OIDCDiscoveryURL"]).rstrip("/") + "/.well-known/openid-configuration"
-        pem = config.get("OIDCDiscoveryCACert")
-    try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, verify=_trust(pem)) as client:
-            answer = (await client.get(url)).raise_for_status()
-            if config.get("OIDCDiscoveryURL"):
-                answer = (await client.get(str(answer.json()["jwks_uri"]))).raise_for_status()
-            return jwtmethod.keys_of_jwks(answer.text)
-    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError) as error:
-        raise LoginError(f"the keys cannot be fetched: {error}") from None
-
-
-def _trust(pem: Any) -> Any:
-    import ssl
-
-    return ssl.create_default_context(cadata=str(pem)) if pem else True
 
 
 async def logout(context: Context, request: Request) -> Answer:

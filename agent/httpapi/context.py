@@ -12,6 +12,7 @@ from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history import Kept
 from pyconsul.agent.events import Events
+from pyconsul.agent.httpapi.acl_keys import LoginKeys
 from pyconsul.agent.httpapi.answer import Answer
 from pyconsul.agent.httpapi.control import Control
 from pyconsul.agent.httpapi.request import Request
@@ -72,4 +73,5 @@ class Context:
     acl: Resolver | None = None  # None: nobody asks for tokens
     kv_history: KVHistory | None = None
     open_stream: OpenStream | None = None  # given by the application
+    login_keys: LoginKeys = field(default_factory=LoginKeys)
     started: float = field(default_factory=time.time)  # Unix seconds

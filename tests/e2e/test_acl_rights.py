@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.acl_agent import Caller, Manager, acl_agent
 
@@ -255,3 +259,48 @@ def test_an_unnamed_query_needs_a_token_or_the_session(manager: Manager) -> None
     query = {"Session": session, "Service": {"Service": "web"}}
     assert Caller(manager.agent, "").ask("POST", "/v1/query", query)[0] == 403
     assert manager.ask("POST", "/v1/query", query)[0] == 200
+
+
+METHODS = [
+    ("jwt", {}, "or 'OIDCDiscoveryURL' must be set for type \"jwt\""),
+    ("jwt", {"JWTValidationPubKeys": ["x"]}, "RSA, ECDSA, or ED25519 public keys"),
+    ("jwt", {"JWTValidationPubKeys": None, "jwksurl": None}, "must be set for type \"jwt\""),
+    ("jwt", {"Unknown": None}, "error decoding config: 1 error(s) decoding:\n\n* '' has invalid keys: Unknown"),
+    ("jwt", {"BoundAudiences": {"a": []}}, "error decoding config: 1 error(s) decoding:\n\n* 'BoundAudiences[0]' expected type 'string'"),
+    ("kubernetes", {"Host": "https://k8s"}, "Invalid Auth Method: Config.CACert is required"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "config", "words"), METHODS, ids=range(len(METHODS)))
+def test_auth_methods_that_are_refused(manager: Manager, kind: str, config: object, words: str) -> None:
+    status, text = manager.put("/v1/acl/auth-method", {"Name": "m", "Type": kind, "Config": config})
+    assert status == 500
+    assert words in text, text
+
+
+def test_a_login_is_refused_in_words_whatever_it_sends(manager: Manager) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    config = {"jwtvalidationpubkeys": [pem], "JWTSupportedAlgs": ["ES256"], "ClaimMappings": {"sub": "name"}}
+    manager.write("/v1/acl/auth-method", {"Name": "people", "Type": "jwt", "Config": config})
+    manager.write("/v1/acl/binding-rule", {"AuthMethod": "people", "BindType": "service", "BindName": "${value.name}"})
+    now = time.time()
+    nobody = Caller(manager.agent, "")
+
+    def login(**claims: object) -> tuple[int, str]:
+        bearer = jwt.encode({"sub": "web", **claims}, key, "ES256")
+        return nobody.ask("POST", "/v1/acl/login", {"AuthMethod": "people", "BearerToken": bearer})
+
+    assert login(exp=now + 60)[0] == 200
+    assert login(iat=now)[0] == 200
+    for claims, words in (
+        ({"iat": now - 864_000}, "token is expired"),
+        ({"exp": float("inf")}, "exp must be a number"),
+        ({"exp": now + 60, "aud": "someone-else"}, "audience claim found in JWT but no audiences are bound"),
+        ({"exp": now + 60, "aud": 7}, "aud must be"),
+        ({"exp": now + 60, "sub": "a" * 257}, "Permission denied"),
+    ):
+        status, text = login(**claims)
+        assert (status, words in text) == (403, True), text
+    for bearer in ("x", "a.b.c", "." * 1000, "x" * 100_000):
+        assert nobody.ask("POST", "/v1/acl/login", {"AuthMethod": "people", "BearerToken": bearer})[0] == 403
