@@ -266,7 +266,7 @@ METHODS = [
     ("jwt", {"JWTValidationPubKeys": ["x"]}, "RSA, ECDSA, or ED25519 public keys"),
     ("jwt", {"JWTValidationPubKeys": None, "jwksurl": None}, "must be set for type \"jwt\""),
     ("jwt", {"Unknown": None}, "error decoding config: 1 error(s) decoding:\n\n* '' has invalid keys: Unknown"),
-    ("jwt", {"BoundAudiences": {"a": []}}, "error decoding config: 1 error(s) decoding:\n\n* 'BoundAudiences[0]' expected type 'string'"),
+    ("jwt", {"BoundAudiences": {"a": []}}, "'BoundAudiences[0]' expected type 'string'"),
     ("kubernetes", {"Host": "https://k8s"}, "Invalid Auth Method: Config.CACert is required"),
 ]  # fmt: skip
 
