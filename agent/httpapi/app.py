@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Hashable, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -21,8 +21,8 @@ from pyconsul.agent.httpapi.cache import AnswerCache
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, wait_options
-from pyconsul.agent.httpapi.router import DEFAULT_BODY, Handled, Route, Router
-from pyconsul.agent.httpapi.server.contract import BodyRule, Wire
+from pyconsul.agent.httpapi.router import Handled, Route, Router
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, Wire
 from pyconsul.agent.httpapi.streams import Streams, unfit
 from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state.acl_tables import TOPIC
@@ -33,7 +33,7 @@ UNKNOWN_LEADER: Headers = (
     (b"X-Consul-KnownLeader", b"false"),
     (b"X-Consul-LastContact", b"0"),
 )
-LARGE_BODY = 64 << 10  # bytes; a request that is refused anyway is refused before a body of that size
+LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
@@ -44,6 +44,8 @@ log = logging.getLogger("agent.http")
 
 class App:
     """The HTTP API of one agent."""
+
+    new_request = Request
 
     def __init__(self, context: Context, routes: Iterable[Route], cache: AnswerCache) -> None:
         self.context = context
@@ -71,10 +73,6 @@ class App:
         )
         self.cache.clear()
 
-    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> Request:
-        """A request whose head has arrived."""
-        return Request(method, target, headers, b"", remote)
-
     def body_rule(self, request: Request) -> BodyRule | Answer:
         """How a request's body is taken; a large one only for a request that is not refused anyway."""
         route = self._locate(request)
@@ -101,7 +99,7 @@ class App:
             self._check(route, request)
             if rule is not None:
                 if rule.check is not None:
-                    rule.check()
+                    rule.check(request)
                 raise HTTPError(413, rule.refusal(size))
         except Exception as error:
             return self._complete(_failure(error, route, request), request)
@@ -110,7 +108,7 @@ class App:
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """A GET's response as bytes, if it is known; `token`: the value of `X-Consul-Token`."""
         entry = self.cache.get((target, token) if token and self.context.acl is not None else target)
-        return None if entry is None else entry.wire()
+        return None if entry is None else entry.wire or entry.render()
 
     def close(self) -> None:
         """Answer the sleeping queries: the agent stops."""
@@ -300,7 +298,7 @@ def _failure(error: Exception, route: Route, request: Request) -> Answer:
 
 def _has_large_body(request: Request) -> bool:
     length = request.headers.get(b"content-length")
-    return length is None or int(length) > LARGE_BODY
+    return length is None or len(length) > LARGE_DIGITS
 
 
 def _check_level(request: Request) -> None:

@@ -20,19 +20,18 @@ LIMIT = 16 << 20  # bytes of answers
 class Entry:
     """One cached answer."""
 
-    __slots__ = ("_wire", "answer", "cache", "key", "prefixes", "topics")
+    __slots__ = ("answer", "cache", "key", "prefixes", "topics", "wire")
 
     def __init__(
         self, cache: AnswerCache, key: Hashable, answer: Answer, topics: tuple[str, ...], prefixes: tuple[str, ...]
     ) -> None:
         self.cache, self.key, self.answer, self.topics, self.prefixes = cache, key, answer, topics, prefixes
-        self._wire: Wire | None = None
+        self.wire: Wire | None = None
 
-    def wire(self) -> Wire:
-        """The answer as it goes over a connection."""
-        if self._wire is None:
-            self._wire = wire(self.answer)
-        return self._wire
+    def render(self) -> Wire:
+        """The answer as it goes over a connection, kept in `wire` from now on."""
+        self.wire = wire(self.answer)
+        return self.wire
 
     def drop(self) -> None:
         self.cache.discard(self)
@@ -46,9 +45,7 @@ class AnswerCache:
         self._limit = limit
         self._size = 0
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
-
-    def get(self, key: Hashable) -> Entry | None:
-        return self._entries.get(key)
+        self.get = self._entries.get  # the entry of a key, or None
 
     def put(self, key: Hashable, answer: Answer, topics: tuple[str, ...], prefixes: tuple[str, ...]) -> None:
         """Keep an answer until one of its topics changes or room is needed (the oldest go first)."""

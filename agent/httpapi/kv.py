@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from pyconsul.agent.acl.access import LIST, READ, WRITE
 from pyconsul.agent.httpapi.access import authorizer, visible
@@ -10,7 +11,7 @@ from pyconsul.agent.httpapi.answer import FALSE, JSON, TRUE, Answer, Query, Resu
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
-from pyconsul.agent.httpapi.server.contract import BodyRule
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
@@ -23,7 +24,6 @@ RAW = (
     (b"Content-Security-Policy", b"sandbox"),
 )
 
-MAX_IGNORED = 1 << 20  # bytes of a body that nobody looks at
 TOO_LARGE = (
     "Request body({size} bytes) too large, max size: {limit} bytes. "
     "See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size."
@@ -142,10 +142,12 @@ def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None
 
 def body_rule(context: Context, request: Request) -> BodyRule:
     """A value's own limit counts."""
-    if request.method != "PUT":
-        return BodyRule(MAX_IGNORED)
-    limit = context.config.limits.kv_max_value_size
-    return BodyRule(limit, too_large=TOO_LARGE, check=lambda: _put_options(request))
+    return _value_rule(context.config.limits.kv_max_value_size) if request.method == "PUT" else DEFAULT_BODY
+
+
+@lru_cache(maxsize=8)
+def _value_rule(limit: int) -> BodyRule:
+    return BodyRule(limit, too_large=TOO_LARGE, check=_put_options)
 
 
 async def delete(context: Context, request: Request) -> Answer:

@@ -23,7 +23,9 @@ class Request(HTTPRequest):
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
     ) -> None:
-        super().__init__(method, target, headers, body, remote)
+        # Not super().__init__(…): this runs for each request.
+        self.method, self.target, self.headers, self.body, self.remote = method, target, headers, body, remote
+        self.stream = None
         raw_path, _, self.query = target.partition(b"?")
         self.path = unquote(raw_path.decode("latin-1")) if b"%" in raw_path else raw_path.decode("utf-8", "replace")
         self.tail = ""

@@ -16,8 +16,6 @@ from pyconsul.agent.httpapi.server.contract import BodyRule
 Handled: TypeAlias = Answer | Query
 Handler: TypeAlias = Callable[[Context, Request], Handled | Awaitable[Handled]]
 
-DEFAULT_BODY = BodyRule(1 << 20)  # how routes without a rule of their own take bodies
-
 
 class Route:
     """One endpoint.

@@ -49,7 +49,6 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[tuple[Any, int, Response | None]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._unread = b""  # received, and not parsed yet
-        self._held = 0  # bytes of bodies that count against the budget
         self._read_paused = self._write_paused = self._closing = False
         self._writable: asyncio.Future[None] | None = None
         # The last request that came alone and was answered from the cache: the same bytes again mean the same.
@@ -74,7 +73,7 @@ class Connection(asyncio.Protocol):
             self._reader.stream.lose()
         self._waiting.clear()
         self._unread = b""
-        self._release(self._held)
+        self._reader.release(self._reader.held)
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +84,10 @@ class Connection(asyncio.Protocol):
             self._unread += data
             return
         count = reader.count if reader.phase == BETWEEN else -1
-        self._parse(data)
+        if len(data) <= SLICE:
+            self._feed(data)
+        else:
+            self._parse(data)
         if reader.hit is not None and reader.count == count + 1 and reader.phase == BETWEEN and len(data) <= REPEATED:
             self._repeated, self._repeated_hit = data, reader.hit
 
@@ -112,9 +114,6 @@ class Connection(asyncio.Protocol):
     # From bytes to requests
 
     def _parse(self, data: bytes) -> None:
-        if len(data) <= SLICE:
-            self._feed(data)
-            return
         view, at = memoryview(data), 0
         while at < len(data) and self._reader.phase < BROKEN:
             if len(self._waiting) >= self._limits.pipelined:
@@ -157,7 +156,7 @@ class Connection(asyncio.Protocol):
 
     def answer_from_cache(self, target: bytes, token: bytes) -> bool:
         """Send the cached response of a GET; False when there is none, or when it is not its turn."""
-        if not self._is_idle():
+        if self._task is not None or self._waiting or self._write_paused or self._closing:
             return False
         wire = self._application.cached(target, token)
         if wire is None:
@@ -175,18 +174,6 @@ class Connection(asyncio.Protocol):
             self._waiting.append((request, mode, refusal))
             if len(self._waiting) >= self._limits.pipelined:
                 self.update_reading()
-
-    def hold(self, size: int) -> bool:
-        """Reserve memory for a part of a body."""
-        if not self._limits.bodies.take(size):
-            return False
-        self._held += size
-        return True
-
-    def _release(self, size: int) -> None:
-        size = min(size, self._held)
-        self._held -= size
-        self._limits.bodies.give_back(size)
 
     def invite(self) -> None:
         """Ask a client that waits for it to send its body, if it is its turn."""
@@ -209,7 +196,7 @@ class Connection(asyncio.Protocol):
         if isinstance(response, Response) and response.stream is None:
             self._send(request, response, mode)
             if size:
-                self._release(size)
+                self._reader.release(size)
         else:
             self._task = self._loop.create_task(self._finish(request, response, mode, size))
             self._server.tasks.add(self._task)
@@ -225,7 +212,8 @@ class Connection(asyncio.Protocol):
                 await self._stream(response, response.stream, mode)
         finally:
             self._task = None
-            self._release(size)
+            if size:
+                self._reader.release(size)
             if task is not None:
                 self._server.tasks.discard(task)
         self._next()
@@ -241,16 +229,16 @@ class Connection(asyncio.Protocol):
                 self._parse(data)
             else:
                 break
-        if not transport.is_closing():
+        if self._read_paused:
             self.update_reading()
+        if self._reader.expects:
             self.invite()
 
     def _send(self, request: Any, response: Response, mode: int) -> None:
         transport = self._transport
         if transport.is_closing():
             return
-        stream = self._reader.stream
-        unfinished = stream is not None and request is not None and request.stream is stream and not stream.ended
+        unfinished = self._reader.stream is not None and self._is_streaming(request)
         last = not mode & KEEP_ALIVE or unfinished or (self._closing and not self._waiting and not self._unread)
         more = CLOSE if last else KEEP_ALIVE_LINE if mode & HTTP_1_0 else b""
         body = response.body if request is None or request.method != "HEAD" else b""
@@ -263,6 +251,11 @@ class Connection(asyncio.Protocol):
             if unfinished:
                 self._reader.phase = BROKEN
             self.end()
+
+    def _is_streaming(self, request: Any) -> bool:
+        """Whether a request's body is handed on while it arrives, and has not arrived in full."""
+        stream = self._reader.stream
+        return stream is not None and request is not None and request.stream is stream and not stream.ended
 
     async def _stream(self, response: Response, parts: AsyncIterator[bytes], mode: int) -> None:
         """Send a body whose length is not known, as it comes; a reader that is slow is waited for."""

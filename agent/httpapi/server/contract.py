@@ -67,24 +67,28 @@ class BodyRule:
     limit: bytes; a longer one is refused before it is buffered.  Does not bind a `stream`.
     stream: hand the body on while it arrives.
     too_large: text of the refusal, with `{size}` and `{limit}`.
-    check: called before that refusal; raises for what is wrong with the request besides its size.
+    check: called with the request before that refusal; raises for what is wrong with it besides its size.
     """
 
     limit: int
     stream: bool = False
     too_large: str = "Request body({size} bytes) too large, max size: {limit} bytes."
-    check: Callable[[], object] | None = None
+    check: Callable[[Any], object] | None = None
 
     def refusal(self, size: int) -> str:
         """The text for a body of `size` bytes."""
         return self.too_large.format(size=size, limit=self.limit)
 
 
+DEFAULT_BODY = BodyRule(1 << 20)  # how routes without a rule of their own take bodies
+
+
 class Application(Protocol):
     """Answers requests."""
 
-    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> Any:
-        """The request that the other methods get: an HTTPRequest."""
+    @property
+    def new_request(self) -> Callable[[str, bytes, Mapping[bytes, bytes], bytes, str], Any]:
+        """Makes the request that the other methods get; the arguments are those of `HTTPRequest`."""
 
     def body_rule(self, request: Any) -> BodyRule | Response:
         """How the body of a request is taken; a response refuses the request at once, without reading its body."""

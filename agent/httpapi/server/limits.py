@@ -6,23 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+@dataclass(slots=True)
 class Budget:
-    """Bytes of request bodies that all connections together may hold."""
+    """Bytes of request bodies that all connections together may hold, and do hold."""
 
-    __slots__ = ("limit", "used")
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.used = limit, 0
-
-    def take(self, size: int) -> bool:
-        """Reserve bytes; False when there are not enough left."""
-        if self.used + size > self.limit:
-            return False
-        self.used += size
-        return True
-
-    def give_back(self, size: int) -> None:
-        self.used -= size
+    limit: int
+    used: int = 0
 
 
 @dataclass(slots=True)

@@ -52,9 +52,6 @@ class Receiver(Protocol):
     def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
         """Answer a request, now or in its turn."""
 
-    def hold(self, size: int) -> bool:
-        """Reserve memory for a part of a body."""
-
     def invite(self) -> None:
         """Ask a client that waits for it (`expects`) to send its body, if it is its turn."""
 
@@ -70,6 +67,8 @@ class RequestReader:
 
     def __init__(self, receiver: Receiver, application: Application, limits: Limits, remote: str) -> None:
         self._receiver, self._application, self._limits, self._remote = receiver, application, limits, remote
+        self._bodies = limits.bodies
+        self.held = 0  # bytes of bodies that count against the budget, until `release`
         self._loop = asyncio.get_running_loop()
         self._new_parser()
         self.phase = BETWEEN
@@ -99,44 +98,54 @@ class RequestReader:
         """Parse what came.  Raises Unreadable once; everything after that is ignored."""
         if self.phase >= BROKEN:
             return
-        self._idle_size += len(data)
         try:
-            self._parse(data)
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parse_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error  # noqa: B904 - ours, not the parser's
         except httptools.HttpParserError:
             if self._refused is None and self.phase < BROKEN:
                 self._refuse(400, "400 Bad Request")
+        if self.phase != BETWEEN:
+            self._check_unfinished(len(data))
+
+    def _check_unfinished(self, size: int) -> None:
+        """Raises Unreadable for a message that was refused, or whose head or trailers do not end."""
         if self.phase == HEAD:
-            self._head_size += len(data)
+            self._head_size += size
             if self._head_size > self._limits.head or len(self._headers) > self._limits.headers:
                 self._refuse(431, "431 Request Header Fields Too Large")
-        elif self.phase == BODY and self._idle_size > NO_PROGRESS:
-            self._refuse(431, "431 Request Header Fields Too Large")
+        elif self.phase == BODY:
+            self._idle_size += size
+            if self._idle_size > NO_PROGRESS:
+                self._refuse(431, "431 Request Header Fields Too Large")
         if self._refused is not None:
             refused, self._refused = self._refused, None
             raise Unreadable(refused)
 
-    def _parse(self, data: bytes | memoryview) -> None:
-        """Raises HttpParserError.
+    def _parse_without_upgrade(self, rest: bytes | memoryview) -> None:
+        """Answer a request to change the protocol (curl --http2) as if it had not asked: no other is spoken here.
 
-        No other protocol is spoken here: a request to change it (curl --http2) is answered as if it had not asked.
         The parser skips the body of such a request, so its head is parsed again without the question.
         """
-        while data:
-            try:
-                self._parser.feed_data(data)
-                return
-            except httptools.HttpParserUpgrade as upgrade:
-                data = data[upgrade.args[0] :]
-            parser, target = self._parser, self._target
-            method, version = parser.get_method(), parser.get_http_version().encode()
-            if method == b"CONNECT":
-                self._refuse(405, "method CONNECT not allowed")
-                return
-            lines = b"".join([b"%b: %b\r\n" % header for header in self._headers if header[0] != b"upgrade"])
-            self._new_parser()
-            self._parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version, lines))
+        parser = self._parser
+        method, version = parser.get_method(), parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self._refuse(405, "method CONNECT not allowed")
+            return
+        lines = b"".join([b"%b: %b\r\n" % header for header in self._headers if header[0] != b"upgrade"])
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self._target, version, lines)
+        self._new_parser()
+        self.feed(head)
+        if rest:
+            self.feed(rest)
+
+    def release(self, size: int) -> None:
+        """Give memory of bodies back."""
+        size = min(size, self.held)
+        self.held -= size
+        self._bodies.used -= size
 
     def _refuse(self, status: int, text: str) -> None:
         if self._refused is None:
@@ -151,9 +160,9 @@ class RequestReader:
         self.phase, self.began = HEAD, self._loop.time()
         self.count += 1
         self.hit = self.stream = None
-        self.expects = False
         self._target = self._token = b""
-        self._headers, self._flags, self._head_size = [], 0, 0
+        self._headers = []
+        self._flags = self._head_size = 0
 
     def on_url(self, target: bytes) -> None:
         if self.phase != HEAD:
@@ -168,8 +177,11 @@ class RequestReader:
         name = name.lower()
         flag = FLAGS.get(name)
         if flag is not None:
-            value = value.rstrip(b" \t")
-            self._note(flag, value)
+            if flag == HOST and not self._flags & HOST and value == self._known_host:
+                self._flags |= HOST
+            else:
+                value = value.rstrip(b" \t")
+                self._note(flag, value)
         self._headers.append((name, value))
 
     def _note(self, flag: int, value: bytes) -> None:
@@ -212,7 +224,7 @@ class RequestReader:
             self.hit = self._target, self._token
             return
         self._request = self._application.new_request(
-            method.decode("ascii"), self._target, dict(reversed(self._headers)), self._remote
+            method.decode("ascii"), self._target, dict(reversed(self._headers)), b"", self._remote
         )
         self._parts, self._size = [], 0
         if flags & CHUNKED or (flags & LENGTH and int(self._length)):
@@ -224,7 +236,7 @@ class RequestReader:
         if isinstance(rule, Response):
             self._give_up(rule)
             return
-        self._rule, self._idle_size = rule, 0
+        self._rule, self._idle_size, self.expects = rule, 0, False
         if rule.stream:
             self.stream = request.stream = BodyStream(self._receiver.update_reading)
             self._receiver.take(request, self._mode())
@@ -251,23 +263,26 @@ class RequestReader:
         if self.phase != BODY or self.hit is not None:
             return
         self._idle_size, self.expects = 0, False
+        bodies, size = self._bodies, len(body)
         if self.stream is not None:
             self.began = self._loop.time()
             self.stream.feed(body)
             return
-        self._size += len(body)
+        self._size += size
         if self._size > self._rule.limit:
             self._too_large(self._size)
-        elif self._receiver.hold(len(body)):
-            self._parts.append(body)
-        else:
-            text = f"the bodies of requests in progress fill their {self._limits.bodies.limit} bytes; retry later"
+        elif bodies.used + size > bodies.limit:
+            text = f"the bodies of all requests in progress fill the {bodies.limit} bytes kept for them; retry later"
             self._give_up(text_response(503, text))
+        else:
+            bodies.used += size
+            self.held += size
+            self._parts.append(body)
 
     def on_message_complete(self) -> None:
-        if self.phase != BODY or self._parser.should_upgrade():
-            return  # `_parse` has it parsed as the plain request that it is for us
-        self.began = 0.0
+        if self.phase != BODY:
+            return  # refused; or in `HEAD`, for a change of protocol
+        self.began, self.expects = 0.0, False
         mode = self._mode()
         self.phase = BETWEEN if mode & KEEP_ALIVE else ENDED
         if self.hit is not None:

@@ -24,23 +24,18 @@ def _status_line(status: int) -> bytes:
 STATUS_LINE = {status: _status_line(status) for status in range(100, 600)}
 
 
-def header_lines(headers: Headers) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
 def head(response: Response, date: bytes, more: bytes = b"") -> bytes:
     """Everything before the body.  `date`: the line of the Date header; `more`: further lines."""
-    return b"%b%b%b%b\r\n" % (STATUS_LINE[response.status], date, header_lines(response.headers), more)
+    lines = b"".join([b"%b: %b\r\n" % header for header in response.headers])
+    return b"%b%b%b%b\r\n" % (STATUS_LINE[response.status], date, lines, more)
 
 
 def wire(response: Response) -> Wire:
     """A response in full, but for the Date header; its headers must not hold a Content-Length."""
-    length = len(response.body)
-    return STATUS_LINE[response.status], b"%bContent-Length: %d\r\n\r\n%b" % (
-        header_lines(response.headers),
-        length,
-        response.body,
-    )
+    length = (b"Content-Length", b"%d" % len(response.body))
+    sized = Response(response.status, b"", (*response.headers, length))
+    status = STATUS_LINE[response.status]
+    return status, head(sized, b"")[len(status) :] + response.body
 
 
 def text_response(status: int, text: str) -> Response:

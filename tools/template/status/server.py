@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from pyconsul.agent.httpapi.server.contract import BodyRule, Headers, HTTPRequest, Response, Wire
@@ -96,8 +96,7 @@ class PageApplication:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
-    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> HTTPRequest:
-        return HTTPRequest(method, target, headers, b"", remote)
+    new_request = HTTPRequest
 
     def body_rule(self, request: HTTPRequest) -> BodyRule:
         return BodyRule(_BODY)

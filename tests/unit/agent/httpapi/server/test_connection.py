@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -18,8 +18,7 @@ from pyconsul.agent.httpapi.server.wire import text_response
 class Echo:
     """An application that answers what it was asked: at once, or for a path with `later` when it is its turn."""
 
-    def new_request(self, method: str, target: bytes, headers: Mapping[bytes, bytes], remote: str) -> HTTPRequest:
-        return HTTPRequest(method, target, headers, b"", remote)
+    new_request = HTTPRequest
 
     def body_rule(self, request: HTTPRequest) -> BodyRule:
         return BodyRule(1 << 20)
