@@ -107,7 +107,7 @@ ABSENT: dict[str, dict[str, Field]] = {
     "NodeService": _SERVICE,
     "AgentService": _SERVICE | {"Datacenter": TEXT, "Namespace": TEXT, "Partition": TEXT},
     "CatalogService": {"ServiceKind": TEXT, "ServiceProxy": _PROXY, "ServiceConnect": _CONNECT, "PeerName": TEXT},
-    "HealthCheck": {"ExposedPort": NUMBER, "PeerName": TEXT},
+    "HealthCheck": {"PeerName": TEXT},
 }
 
 
@@ -132,7 +132,7 @@ def _struct_of(kind: type[msgspec.Struct]) -> Field:
     fields, attributes = dict(ABSENT.get(kind.__name__, {})), {}
     for info in msgspec.structs.fields(kind):
         found = schema_of(info.type)
-        if found is not None and info.encode_name not in HIDDEN:
+        if found is not None and info.encode_name not in HIDDEN and info.encode_name not in fields:
             fields[info.encode_name] = found
             attributes[info.encode_name] = info.name
     return Field(Shape.STRUCT, fields=fields, attributes=attributes)

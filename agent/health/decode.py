@@ -92,7 +92,9 @@ def _set_duration(values: dict[str, Any], field: str, value: object) -> None:
         except ValueError as error:
             raise CheckError(str(error)) from None
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        values[field] = max(-LONGEST, min(int(value), LONGEST))
+        if not -LONGEST <= value <= LONGEST:
+            raise CheckError(f"json: cannot unmarshal number {value} into Go value of type time.Duration")
+        values[field] = int(value)
 
 
 def _finish(values: dict[str, Any]) -> CheckDefinition:
@@ -115,12 +117,8 @@ def _checked(field: str, value: object, path: str) -> object:
             f"json: cannot unmarshal {_json_kind(found, inner)} into Go struct field {path} of type {inner}"
         )
 
-    if wanted is int and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if int(value) != value:
-            raise refuse(value)
-        return int(value)
-    if wanted in (str, bool):
-        if type(value) is not wanted:
+    if wanted in (str, bool, int):
+        if type(value) is not wanted or (type(value) is int and not -LONGEST <= value <= LONGEST):
             raise refuse(value)
         return value
     if wanted == list[str]:
@@ -139,9 +137,9 @@ def _strings(value: object, refuse: Callable[..., CheckError]) -> list[str]:
     if not isinstance(value, list):
         raise refuse(value)
     for item in value:
-        if not isinstance(item, str):
+        if not isinstance(item, str | None):
             raise refuse(item, "string")
-    return value
+    return [item or "" for item in value]
 
 
 def _json_kind(value: object, wanted: str) -> str:
@@ -164,7 +162,7 @@ def _config_value(field: str, value: object, where: str) -> object:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise CheckError(f"{where}: must be a list of strings")
         return value
-    if type(value) is not wanted:
+    if type(value) is not wanted or (type(value) is int and not -LONGEST <= value <= LONGEST):
         raise CheckError(f"{where}: must be of type {GO_TYPES[wanted]}")
     return value
 

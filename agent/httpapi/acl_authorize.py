@@ -11,8 +11,9 @@ from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.httpapi.access import enabled
 from pyconsul.agent.httpapi.answer import Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.decode import DecodeError, convert, decode_any, refusal
+from pyconsul.agent.httpapi.decode import convert, decode_any, refusal
 from pyconsul.agent.httpapi.errors import bad_request, server_error
+from pyconsul.agent.httpapi.go_values import DecodeError
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.wire import camel
 

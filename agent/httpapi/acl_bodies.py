@@ -7,34 +7,21 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.health.duration import parse_duration
-from pyconsul.agent.httpapi.decode import ABSENT, Convert, json_kind
+from pyconsul.agent.httpapi import go_values
+from pyconsul.agent.httpapi.decode import Convert, GoType
+from pyconsul.agent.httpapi.go_values import ABSENT
 from pyconsul.agent.model.wire import camel
 
-_IGNORED: dict[str, str | None] = {"Namespace": None, "Partition": None, "AuthMethodNamespace": None}
+Index = Annotated[int, GoType("uint64")]
 
 
 def nanoseconds(value: Any) -> Any:
-    """A duration given as a text or as a number of nanoseconds."""
-    if value is None:
+    """A duration given as a text or as a number of nanoseconds; an empty text is none."""
+    if value is None or value == "":
         return ABSENT
-    if isinstance(value, str):
-        return parse_duration(value) if value else 0
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 63:
-        return int(value)
-    raise ValueError('a duration must be a text such as "1h", or a number of nanoseconds')
-
-
-def free_map(value: Any) -> Any:
-    """An object whose values may be anything, null included."""
-    if value is None:
-        return ABSENT
-    if isinstance(value, dict):
-        return value
-    what = json_kind(value)
-    raise ValueError(
-        f"json: cannot unmarshal {what} into Go struct field .Alias.Config of type map[string]interface {{}}"
-    )
+    if (duration := go_values.nanoseconds(value)) is ABSENT:
+        raise ValueError('a duration must be a text such as "1h", or a number of nanoseconds')
+    return duration
 
 
 def unix_time(value: Any) -> Any:
@@ -106,7 +93,6 @@ class TokenBody(GrantsBody, rename=camel, kw_only=True):
 
     go_name: ClassVar[str] = "struct { ExpirationTTL interface {}; Hash string; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
-    aliases: ClassVar[dict[str, str | None]] = _IGNORED
     accessor_id: str = ""
     secret_id: str = ""
     description: str = ""
@@ -116,8 +102,8 @@ class TokenBody(GrantsBody, rename=camel, kw_only=True):
     expiration_ttl: Annotated[int, Convert(nanoseconds)] = 0
     create_time: Any = None
     hash: Any = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class PolicyBody(msgspec.Struct, rename=camel, kw_only=True):
@@ -125,15 +111,14 @@ class PolicyBody(msgspec.Struct, rename=camel, kw_only=True):
 
     go_name: ClassVar[str] = "struct { Hash string; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
-    aliases: ClassVar[dict[str, str | None]] = _IGNORED
     id: str = ""
     name: str = ""
     description: str = ""
     rules: str = ""
     datacenters: list[str] = []
     hash: Any = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class RoleBody(GrantsBody, rename=camel, kw_only=True):
@@ -141,13 +126,12 @@ class RoleBody(GrantsBody, rename=camel, kw_only=True):
 
     go_name: ClassVar[str] = "struct { Hash string; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
-    aliases: ClassVar[dict[str, str | None]] = _IGNORED
     id: str = ""
     name: str = ""
     description: str = ""
     hash: Any = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class AuthMethodBody(msgspec.Struct, rename=camel, kw_only=True):
@@ -155,7 +139,6 @@ class AuthMethodBody(msgspec.Struct, rename=camel, kw_only=True):
 
     go_name: ClassVar[str] = "struct { MaxTokenTTL interface {}; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
-    aliases: ClassVar[dict[str, str | None]] = {**_IGNORED, "NamespaceRules": None}
     name: str = ""
     type: str = ""
     display_name: str = ""
@@ -163,16 +146,15 @@ class AuthMethodBody(msgspec.Struct, rename=camel, kw_only=True):
     max_token_ttl: Annotated[int, Convert(nanoseconds)] = 0
     token_locality: str = ""
     token_name_format: str = ""
-    config: Annotated[dict[str, Any], Convert(free_map)] = {}
-    create_index: int = 0
-    modify_index: int = 0
+    config: dict[str, Any] = {}
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class BindingRuleBody(msgspec.Struct, rename=camel, kw_only=True):
     """A binding rule that is made or changed."""
 
     go_name: ClassVar[str] = "structs.ACLBindingRule"
-    aliases: ClassVar[dict[str, str | None]] = _IGNORED
     id: str = ""
     description: str = ""
     auth_method: str = ""
@@ -180,15 +162,14 @@ class BindingRuleBody(msgspec.Struct, rename=camel, kw_only=True):
     bind_type: str = ""
     bind_name: str = ""
     bind_vars: TemplateVariables | None = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class LoginBody(msgspec.Struct, rename=camel, kw_only=True):
     """Who wants to log in."""
 
     go_name: ClassVar[str] = "structs.ACLLoginParams"
-    aliases: ClassVar[dict[str, str | None]] = _IGNORED
     auth_method: str = ""
     bearer_token: str = ""
     meta: dict[str, str] | None = None

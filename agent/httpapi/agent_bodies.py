@@ -8,26 +8,11 @@ import msgspec
 
 from pyconsul.agent.health.decode import decode_service_check
 from pyconsul.agent.health.error import CheckError
-from pyconsul.agent.httpapi.decode import DecodeError, json_kind
+from pyconsul.agent.httpapi.go_values import DecodeError, json_kind
+from pyconsul.agent.httpapi.registration import AddressInput, WeightsInput, mesh_refusal
 from pyconsul.agent.model.service import ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import ServiceDefinition, node_service
-
-
-class WeightsBody(msgspec.Struct, rename=camel):
-    """SRV weights; what is not given is 0."""
-
-    go_name: ClassVar[str] = "structs.Weights"
-    passing: int = 0
-    warning: int = 0
-
-
-class AddressBody(msgspec.Struct, rename=camel):
-    """A tagged address."""
-
-    go_name: ClassVar[str] = "structs.ServiceAddress"
-    address: str = ""
-    port: int = 0
 
 
 class ServiceBody(msgspec.Struct, rename=camel):
@@ -38,21 +23,24 @@ class ServiceBody(msgspec.Struct, rename=camel):
     aliases: ClassVar[dict[str, str | None]] = {
         "enable_tag_override": "enable_tag_override",
         "tagged_addresses": "tagged_addresses",
-        **dict.fromkeys(("Kind", "Proxy", "Connect", "Locality", "Namespace", "Partition"), None),
     }
     id: str = ""
     name: str = ""
     tags: list[str] = []
     address: str = ""
-    tagged_addresses: dict[str, AddressBody] = {}
+    tagged_addresses: dict[str, AddressInput] = {}
     socket_path: str = ""
     meta: dict[str, str] | None = None
     port: int = 0
     check: Any = None
     checks: Any = None
-    weights: WeightsBody | None = None
+    weights: WeightsInput | None = None
     token: str = ""
     enable_tag_override: bool = False
+    kind: str = ""
+    proxy: dict[str, Any] | None = None
+    connect: dict[str, Any] | None = None
+    locality: dict[str, Any] | None = None
 
 
 class CheckUpdate(msgspec.Struct, rename=camel):
@@ -72,6 +60,8 @@ class TokenBody(msgspec.Struct, rename=camel):
 
 def service_definition(body: ServiceBody, token: str) -> ServiceDefinition:
     """What a registration defines; `token` is the caller's, used when the body names none.  Raises DecodeError."""
+    if refusal := mesh_refusal(body.kind, body.connect):
+        raise DecodeError(refusal)
     weights = body.weights
     service = node_service(
         body.name,

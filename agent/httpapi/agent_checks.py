@@ -13,8 +13,9 @@ from pyconsul.agent.httpapi.agent_access import require_check, require_check_id
 from pyconsul.agent.httpapi.agent_bodies import CheckUpdate
 from pyconsul.agent.httpapi.answer import EMPTY, Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.decode import PREFIX, DecodeError, decode, decode_any, json_kind, refusal
+from pyconsul.agent.httpapi.decode import PREFIX, decode, decode_any, refusal
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.go_values import DecodeError, json_kind
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck

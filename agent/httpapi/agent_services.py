@@ -13,9 +13,10 @@ from pyconsul.agent.httpapi.agent_access import require_service_registration
 from pyconsul.agent.httpapi.agent_bodies import ServiceBody, service_definition
 from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, encode, json_answer
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.decode import DecodeError, decode, refusal
+from pyconsul.agent.httpapi.decode import decode, refusal
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.file_form import from_file_form
+from pyconsul.agent.httpapi.go_values import DecodeError
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.httpapi.waiting import changed, deadline

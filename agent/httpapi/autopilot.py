@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.health.duration import parse_duration
 from pyconsul.agent.httpapi.answer import FALSE, TRUE, Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import Convert, GoType, decode
 from pyconsul.agent.httpapi.direct import plain_answer
 from pyconsul.agent.httpapi.errors import bad_request
+from pyconsul.agent.httpapi.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.operator import server_address
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.router import Handled
@@ -27,15 +27,13 @@ PREFIX = "Error parsing autopilot config: "
 TERM = 2  # of the leader: the first election of a single server ends in it
 
 
-def _readable(value: Any) -> int:
-    """The nanoseconds of a duration, or of a number of them."""
-    if isinstance(value, str):
-        return parse_duration(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+def _readable(value: Any) -> Any:
+    """The nanoseconds of a duration, or of a number of them; null is none."""
     if value is None:
         return 0
-    raise ValueError(f"invalid duration: {value}")
+    if isinstance(value, float) or (duration := nanoseconds(value)) is ABSENT:
+        raise ValueError(f"invalid duration: {value}")
+    return duration
 
 
 class SettingsInput(msgspec.Struct, kw_only=True, rename=camel):

@@ -16,8 +16,9 @@ say that type.  Class variables, all optional, say what Go knows of the type:
     aliases: ClassVar[dict]        further keys -> attribute ("enable_tag_override": "enable_tag_override"); None: ignored
     lenient: ClassVar[bool]        unknown keys are passed over instead of refused
 
-Keys are compared without case, as Go does; null leaves the default; of a key given twice the last counts; what follows the
-first JSON value is not looked at.  The first thing that is wrong, in the body's order, ends it with a 400:
+Keys are compared without case, as Go does; null leaves the default of a scalar and empties the rest; of a key given twice the
+last counts; integers are bounded by their Go type; what follows the first JSON value is not looked at.  The first thing that
+is wrong, in the body's order, ends it with a 400:
 
     Request decode failed: EOF                                       (nothing there)
     Request decode failed: unexpected EOF                            (cut off)
@@ -29,26 +30,34 @@ first JSON value is not looked at.  The first thing that is wrong, in the body's
 
 from __future__ import annotations
 
-import base64
-import binascii
 import types
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.go_values import (
+    ABSENT,
+    INTEGERS,
+    ROOT,
+    SCALARS,
+    DecodeError,
+    Path,
+    Reader,
+    integer_reader,
+    json_kind,
+    mismatch,
+    plain,
+    scalar_reader,
+    unknown_field,
+)
 from pyconsul.agent.httpapi.gojson import JSONError, parse
 
 S = TypeVar("S", bound=msgspec.Struct)
-Reader: TypeAlias = Callable[[Any, "Path"], Any]
 PREFIX = "Request decode failed: "
-ABSENT: Any = object()  # what a reader answers for null: the default stays
-
-
-class DecodeError(ValueError):
-    """What is wrong with a body, in Go's words and without the prefix."""
+TOO_DEEP = "exceeded max depth"
 
 
 class Convert(NamedTuple):
@@ -63,27 +72,37 @@ class GoType(NamedTuple):
     name: str
 
 
-class Path(NamedTuple):
-    """Where a value stands: the innermost structure's Go name, and the field names down to the value."""
-
-    struct: str
-    fields: tuple[str, ...]
-
-
 def decode(body: bytes, kind: type[S], prefix: str = PREFIX) -> S:
     """A request's body as a Struct.  Raises HTTPError 400, whose text is `prefix` and what is wrong."""
     try:
         return convert(parse(body), kind)
     except (JSONError, DecodeError) as error:
         raise bad_request(f"{prefix}{error}") from None
+    except RecursionError:
+        raise bad_request(f"{prefix}{TOO_DEEP}") from None
+
+
+def decode_list(body: bytes, kind: type[S], go_name: str, prefix: str = PREFIX) -> list[S]:
+    """A request's body as a list of Structs; null is an empty list.  Raises HTTPError 400; `go_name` names the list."""
+    try:
+        found = parse(body)
+        if not isinstance(found, list | None):
+            raise DecodeError(f"json: cannot unmarshal {json_kind(found)} into Go value of type {go_name}")
+        return [convert(one, kind) for one in found or ()]
+    except (JSONError, DecodeError) as error:
+        raise bad_request(f"{prefix}{error}") from None
+    except RecursionError:
+        raise bad_request(f"{prefix}{TOO_DEEP}") from None
 
 
 def decode_any(body: bytes, prefix: str = PREFIX) -> Any:
     """A request's body as plain Python values, for handlers that look closer themselves.  Raises HTTPError 400."""
     try:
-        return parse(body)
-    except JSONError as error:
+        return plain(parse(body))
+    except (JSONError, DecodeError) as error:
         raise bad_request(f"{prefix}{error}") from None
+    except RecursionError:
+        raise bad_request(f"{prefix}{TOO_DEEP}") from None
 
 
 def refusal(error: ValueError, prefix: str = PREFIX) -> HTTPError:
@@ -97,26 +116,8 @@ def convert(value: Any, kind: type[S]) -> S:
         value = {}
     if not isinstance(value, dict):
         raise DecodeError(f"json: cannot unmarshal {json_kind(value)} into Go value of type {_plan(kind).name}")
-    made: S = _plan(kind).read(value, Path("", ()))
+    made: S = _plan(kind).read(value, ROOT)
     return made
-
-
-def json_kind(value: Any, wanted: str = "") -> str:
-    """What Go calls a JSON value in its error texts; a number that does not fit an integer is shown."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return f"number {value}" if wanted.startswith(("int", "uint")) else "number"
-    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
-
-
-def mismatch(value: Any, path: Path, wanted: str) -> DecodeError:
-    """The refusal of a value whose type is wrong."""
-    what = json_kind(value, wanted)
-    if not path.fields:
-        return DecodeError(f"json: cannot unmarshal {what} into Go value of type {wanted}")
-    where = f"{path.struct}.{'.'.join(path.fields)}"
-    return DecodeError(f"json: cannot unmarshal {what} into Go struct field {where} of type {wanted}")
 
 
 class _Plan:
@@ -151,7 +152,7 @@ class _Plan:
             except KeyError:
                 if self.lenient:
                     continue
-                raise DecodeError(f"json: unknown field {_quoted(key)}") from None
+                raise unknown_field(key) from None
             if entry is not None:
                 attribute, name, reader = entry
                 made = reader(item, Path(struct, (*outer.fields, *self.inside, name)))
@@ -165,26 +166,34 @@ def _plan(kind: type[msgspec.Struct]) -> _Plan:
     return _Plan(kind)
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _reader(kind: Any) -> Reader:
     """A function that reads a value of a type."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _annotated(arguments)
     if origin in (Union, types.UnionType):
-        return _reader(next(argument for argument in arguments if argument is not type(None)))
+        return _optional_reader(arguments)
     if origin is list:
         return _list_reader(arguments[0])
     if origin is dict:
         return _dict_reader(arguments[1])
-    if kind in _SCALARS:
-        return _SCALARS[kind]
+    if kind in SCALARS:
+        return SCALARS[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _struct_reader(kind)
-    return lambda value, path: ABSENT if value is None else value
+    return plain
+
+
+def _optional_reader(arguments: tuple[Any, ...]) -> Reader:
+    """Of a field that may be None: null makes it that, whatever its default is."""
+    inner = _reader(arguments[0])
+    null = None if type(None) in arguments else ABSENT
+
+    def read(value: Any, path: Path) -> Any:
+        made = inner(value, path)
+        return null if made is ABSENT else made
+
+    return read
 
 
 def _annotated(arguments: tuple[Any, ...]) -> Reader:
@@ -192,7 +201,8 @@ def _annotated(arguments: tuple[Any, ...]) -> Reader:
         if isinstance(note, Convert):
             return _converter(note.function)
         if isinstance(note, GoType):
-            return _integer_reader(note.name) if arguments[0] is int else _scalar_reader(arguments[0], note.name)
+            known = INTEGERS.get(note.name)
+            return integer_reader(note.name, *known) if known else scalar_reader(arguments[0], note.name)
     return _reader(arguments[0])
 
 
@@ -204,59 +214,6 @@ def _converter(function: Callable[[Any], Any]) -> Reader:
             raise DecodeError(str(error)) from None
 
     return read
-
-
-def _scalar_reader(kind: type, name: str) -> Reader:
-    def read(value: Any, path: Path) -> Any:
-        if type(value) is kind:
-            return value
-        if value is None:
-            return ABSENT
-        raise mismatch(value, path, name)
-
-    return read
-
-
-def _integer_reader(name: str) -> Reader:
-    bits = int(name.lstrip("uint") or 64)
-    low, high = (0, (1 << bits) - 1) if name.startswith("u") else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-
-    def read(value: Any, path: Path) -> Any:
-        if type(value) is int and low <= value <= high:
-            return value
-        if value is None:
-            return ABSENT
-        raise mismatch(value, path, name)
-
-    return read
-
-
-def _read_float(value: Any, path: Path) -> Any:
-    if value is None:
-        return ABSENT
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise mismatch(value, path, "float64")
-
-
-def _read_bytes(value: Any, path: Path) -> Any:
-    if value is None:
-        return ABSENT
-    if not isinstance(value, str):
-        raise mismatch(value, path, "[]uint8")
-    try:
-        return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
-        raise DecodeError(f"illegal base64 data at input byte {_bad_base64(value)}") from None
-
-
-def _bad_base64(text: str) -> int:
-    """Where base64 goes wrong, counted as Go counts it."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    for position, character in enumerate(text):
-        if character not in alphabet and not (character == "=" and position % 4 >= 2):
-            return position
-    return max(0, len(text) - len(text) % 4)
 
 
 def _list_reader(kind: Any) -> Reader:
@@ -300,11 +257,14 @@ def _struct_reader(kind: type[msgspec.Struct]) -> Reader:
 
 
 def _zero(kind: Any) -> Any:
-    """What null is inside a list or map."""
-    if get_origin(kind) is Annotated:
+    """What null is inside a list or map, and a field without a default that is not given."""
+    origin = get_origin(kind)
+    if origin is Annotated:
         return _zero(get_args(kind)[0])
-    zero = get_origin(kind) or kind
-    return zero() if isinstance(zero, type) and zero is not types.UnionType else None
+    if origin in (Union, types.UnionType) or kind is Any:
+        return None
+    zero = origin or kind
+    return _plan(zero).read({}, ROOT) if issubclass(zero, msgspec.Struct) else zero()
 
 
 def _go_name(kind: Any) -> str:
@@ -317,14 +277,12 @@ def _go_name(kind: Any) -> str:
         return f"[]{_go_name(arguments[0])}"
     if origin is dict:
         return f"map[string]{_go_name(arguments[1])}"
-    known: dict[Any, str] = {str: "string", int: "int", bool: "bool", float: "float64", bytes: "[]uint8"}
+    known: dict[Any, str] = {
+        Any: "interface {}",
+        str: "string",
+        int: "int",
+        bool: "bool",
+        float: "float64",
+        bytes: "[]uint8",
+    }
     return known.get(kind) or str(getattr(kind, "go_name", getattr(kind, "__name__", "interface {}")))
-
-
-_SCALARS: dict[Any, Reader] = {
-    str: _scalar_reader(str, "string"),
-    bool: _scalar_reader(bool, "bool"),
-    int: _integer_reader("int"),
-    float: _read_float,
-    bytes: _read_bytes,
-}

@@ -17,8 +17,31 @@ _HEX = b"0123456789abcdefABCDEF"
 _LITERALS = {ord("t"): (b"true", True), ord("f"): (b"false", False), ord("n"): (b"null", None)}
 _STRING = re.compile(rb'[^"\\\x00-\x1f]*')
 _ESCAPES = b'bfnrt\\/"'
+MAX_DIGITS = 40  # longer integers are read as floats
 
-_decode = msgspec.json.Decoder().decode
+
+class Number(float):
+    """A number whose text differs from Python's (`1e25`); `str` gives the text, so that errors repeat what was sent."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _float(text: str) -> float:
+    number = Number(text)
+    return number if repr(float(number)) != text else float(number)
+
+
+def _integer(text: str) -> float:
+    return int(text) if len(text) <= MAX_DIGITS else Number(text)
+
+
+_decode = msgspec.json.Decoder(float_hook=_float).decode
 
 
 class JSONError(ValueError):
@@ -26,7 +49,10 @@ class JSONError(ValueError):
 
 
 def parse(text: bytes) -> Any:
-    """The first JSON value of a text as dict, list, str, int, float, bool or None.  Raises JSONError."""
+    """The first JSON value of a text as dict, list, str, int, float, bool or None.  Raises JSONError.
+
+    A number beyond the range of a float is an infinite `Number`; no text holds half a surrogate pair.
+    """
     try:
         return _decode(text)
     except RecursionError:
@@ -36,7 +62,7 @@ def parse(text: bytes) -> Any:
     # Not JSON from end to end: there may still be a good first value, or texts that Go mends.
     try:
         end = _Scanner(text).first_value()
-        return _mended(json.loads(text[:end].decode("utf-8", "replace")))
+        return _mended(json.loads(text[:end].decode("utf-8", "replace"), parse_float=_float, parse_int=_integer))
     except RecursionError:
         raise JSONError("exceeded max depth") from None
 

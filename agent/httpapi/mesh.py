@@ -35,7 +35,7 @@ def unkept(what: str) -> Handler:
     """A handler that refuses to keep something."""
 
     def refuse(context: Context, request: Request) -> Answer:
-        raise server_error(REFUSAL.format(what))
+        raise bad_request(REFUSAL.format(what))
 
     return refuse
 
@@ -112,7 +112,7 @@ def intention_check(context: Context, request: Request) -> Answer:
 def intention(context: Context, request: Request) -> Answer:
     """One intention: there is none, and none can be made."""
     if request.method == "PUT":
-        raise server_error(REFUSAL.format("intentions"))
+        raise bad_request(REFUSAL.format("intentions"))
     if request.method == "DELETE":
         return json_answer(True)
     raise HTTPError(404, "Intention not found")
@@ -121,7 +121,7 @@ def intention(context: Context, request: Request) -> Answer:
 def intentions(context: Context, request: Request) -> Answer | Query:
     """All intentions."""
     if request.method == "POST":
-        raise server_error(REFUSAL.format("intentions"))
+        raise bad_request(REFUSAL.format("intentions"))
     return Query(lambda: Result([], context.view.index_of("intentions"), ("intentions",)))
 
 

@@ -40,6 +40,7 @@ def execute(context: Context, request: Request) -> Answer:
         "Nodes": [_shown(one) for one in found],
         "DNS": query.dns,
         "Datacenter": context.config.datacenter,
+        "PeerName": "",
         "Failovers": 0,  # there is nowhere else to look: unknown datacenters are passed over
         **query_meta(request),
         "ResultsFilteredByACLs": filtered,

@@ -6,33 +6,46 @@ https://developer.hashicorp.com/consul/api-docs/catalog#register-entity
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import field
 
+from pyconsul.agent.health.duration import quoted
 from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import TRUE, Answer
 from pyconsul.agent.httpapi.catalog_access import refuse_agents_check, require_deregistration, require_registration
+from pyconsul.agent.httpapi.check_definition import DefinitionBody, definition_row, type_of
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.decode import decode
-from pyconsul.agent.httpapi.errors import server_error
+from pyconsul.agent.httpapi.decode import GoType, decode
+from pyconsul.agent.httpapi.errors import bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.check import HealthCheck
-from pyconsul.agent.model.duration import format_nanoseconds
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import checks, nodes, services
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.schemas import NODES
+from pyconsul.agent.sync.definition import weights_fault
 
-# The type of a check in the catalog, by the key of its definition that says what is done.
-TYPES = {
-    "HTTP": "http", "TCP": "tcp", "UDP": "udp", "GRPC": "grpc", "H2PING": "h2ping", "TTL": "ttl", "ScriptArgs": "script",
-    "DockerContainerID": "docker", "AliasNode": "alias", "AliasService": "alias", "OSService": "os_service",
-}  # fmt: skip
-DURATIONS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter", "TTL")
+Index = Annotated[int, GoType("uint64")]
+
+
+class WeightsInput(msgspec.Struct, rename=camel):
+    """SRV weights; a weight that is not given is 0."""
+
+    go_name: ClassVar[str] = "structs.Weights"
+    passing: int = 0
+    warning: int = 0
+
+
+class AddressInput(msgspec.Struct, rename=camel):
+    """A tagged address of an instance."""
+
+    go_name: ClassVar[str] = "structs.ServiceAddress"
+    address: str = ""
+    port: int = 0
 
 
 class ServiceInput(msgspec.Struct, kw_only=True, rename=camel):
@@ -46,18 +59,16 @@ class ServiceInput(msgspec.Struct, kw_only=True, rename=camel):
     meta: dict[str, str] | None = None
     port: int = 0
     socket_path: str = ""
-    weights: Weights | None = None
+    weights: WeightsInput | None = None
     enable_tag_override: bool = False
-    tagged_addresses: dict[str, ServiceAddress] | None = None
+    tagged_addresses: dict[str, AddressInput] | None = None
     kind: str = ""
-    proxy: Any = None
-    connect: Any = None
-    partition: str = ""
-    namespace: str = ""
+    proxy: dict[str, Any] | None = None
+    connect: dict[str, Any] | None = None
     peer_name: str = ""
-    locality: Any = None
-    create_index: int = 0
-    modify_index: int = 0
+    locality: dict[str, Any] | None = None
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class CheckInput(msgspec.Struct, kw_only=True, rename=camel):
@@ -76,13 +87,11 @@ class CheckInput(msgspec.Struct, kw_only=True, rename=camel):
     type: str = ""
     interval: str = ""
     timeout: str = ""
-    definition: dict[str, Any] | None = None
+    definition: DefinitionBody = msgspec.field(default_factory=DefinitionBody)
     exposed_port: int = 0
-    partition: str = ""
-    namespace: str = ""
     peer_name: str = ""
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: Index = 0
+    modify_index: Index = 0
 
 
 class Registration(msgspec.Struct, kw_only=True, rename=camel):
@@ -99,11 +108,9 @@ class Registration(msgspec.Struct, kw_only=True, rename=camel):
     check: CheckInput | None = None
     checks: list[CheckInput] | None = None
     skip_node_update: bool = False
-    partition: str = ""
-    namespace: str = ""
     peer_name: str = ""
-    locality: Any = None
-    write_request: Any = field(name="WriteRequest", default=None)
+    locality: dict[str, Any] | None = None
+    write_request: dict[str, Any] | None = None  # from python-consul, which passes its token as a parameter, too
 
 
 class Deregistration(msgspec.Struct, kw_only=True, rename=camel):
@@ -115,10 +122,8 @@ class Deregistration(msgspec.Struct, kw_only=True, rename=camel):
     datacenter: str = ""
     service_id: str = ""
     check_id: str = ""
-    partition: str = ""
-    namespace: str = ""
     peer_name: str = ""
-    write_request: Any = field(name="WriteRequest", default=None)
+    write_request: dict[str, Any] | None = None
 
 
 async def register(context: Context, request: Request) -> Answer:
@@ -156,6 +161,8 @@ def _refuse_malformed(body: Registration) -> None:
         raise server_error("Must provide service name (Service.Service) when service ID is provided")
     if service is not None and service.address in ("0.0.0.0", "::", "[::]"):
         raise server_error("Invalid service address")
+    if service is not None and (refusal := mesh_refusal(service.kind, service.connect)):
+        raise bad_request(refusal)
 
 
 def _refuse_bad_uuid(text: str) -> None:
@@ -172,32 +179,42 @@ def _refuse_elsewhere(context: Context, datacenter: str) -> None:
         raise server_error("No path to datacenter")
 
 
+def mesh_refusal(kind: str, connect: Mapping[str, Any] | None) -> str:
+    """Why an instance cannot be registered here, because it is part of a service mesh; empty when it can."""
+    if kind:
+        return f"pyconsul has no service mesh: a service of kind {quoted(kind)} cannot be registered"
+    if any(value and key.lower().replace("_", "") == "sidecarservice" for key, value in (connect or {}).items()):
+        return "pyconsul has no service mesh: Connect.SidecarService cannot be registered"
+    return ""
+
+
 def node_service(given: ServiceInput) -> NodeService:
     """The catalog's row of a registered instance, every default filled in."""
+    addresses = given.tagged_addresses or {}
     return NodeService(
         id=given.id or given.service,
         service=given.service,
         tags=given.tags or [],
         address=given.address,
         meta=given.meta,
-        weights=given.weights or Weights(),
+        weights=_weights(given.weights),
         enable_tag_override=given.enable_tag_override,
         create_index=0,
         modify_index=0,
-        tagged_addresses=given.tagged_addresses,
+        tagged_addresses={tag: ServiceAddress(one.address, one.port) for tag, one in addresses.items()} or None,
         port=given.port,
         socket_path=given.socket_path,
     )
 
 
+def _weights(given: WeightsInput | None) -> Weights:
+    """Weights that no SRV record can carry count as not given; Go's client sends 0 for what is not set."""
+    weights = Weights(given.passing, given.warning) if given else Weights()
+    return Weights() if weights_fault(weights) else weights
+
+
 def health_check(given: CheckInput, node: str) -> HealthCheck:
     """The catalog's row of a registered check, every default filled in."""
-    definition = {
-        key: value for key, value in (given.definition or {}).items() if value not in (None, "", 0, [], {}, False)
-    }
-    for key in DURATIONS:
-        if isinstance(definition.get(key), int):
-            definition[key] = format_nanoseconds(definition[key])
     return HealthCheck(
         node=given.node or node,
         check_id=given.check_id or given.name,
@@ -208,12 +225,13 @@ def health_check(given: CheckInput, node: str) -> HealthCheck:
         service_id=given.service_id,
         service_name=given.service_name,
         service_tags=given.service_tags or [],
-        type=given.type or next((kind for key, kind in TYPES.items() if key in definition), ""),
+        type=given.type or type_of(given.definition),
         interval=given.interval,
         timeout=given.timeout,
-        definition=definition,
+        definition=definition_row(given.definition),
         create_index=0,
         modify_index=0,
+        exposed_port=given.exposed_port,
     )
 
 

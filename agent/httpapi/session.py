@@ -14,6 +14,7 @@ from pyconsul.agent.httpapi.answer import TRUE, Answer, Query, Result, json_answ
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import Convert, decode
 from pyconsul.agent.httpapi.errors import bad_request, not_found, server_error
+from pyconsul.agent.httpapi.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.session import ServiceCheck, Session
@@ -31,27 +32,38 @@ MIN_TTL = 10 * SECOND  # unless session_ttl_min says otherwise
 MAX_TTL = 24 * 3600 * SECOND
 
 
-def lock_delay(value: Any) -> int:
+def lock_delay(value: Any) -> Any:
     """The nanoseconds of a lock-delay: a duration, a number of nanoseconds, or a small one of seconds."""
-    if isinstance(value, str):
-        return parse_duration(value)
-    if isinstance(value, int | float):
-        return int(value * SECOND) if value < SECONDS_BELOW else int(value)
-    raise ValueError("json: LockDelay must be a duration or a number")
+    if value is None:
+        return ABSENT
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < SECONDS_BELOW:
+        value *= SECOND
+    delay = nanoseconds(value)
+    if delay is ABSENT:
+        raise ValueError("json: LockDelay must be a duration or a number")
+    return delay
 
 
 class SessionInput(msgspec.Struct, kw_only=True, rename=camel):
     """The body of a session's creation; Consul passes over keys it does not know."""
 
+    go_name: ClassVar[str] = "structs.Session"
+    go_embedded: ClassVar[str] = "Alias"
     lenient: ClassVar[bool] = True
     name: str = ""
     node: str = ""
     lock_delay: Annotated[int, Convert(lock_delay)] = LOCK_DELAY
     behavior: str = ""
     ttl: str = ""
-    checks: list[str] | None = None  # the old name of NodeChecks
-    node_checks: list[str] | None = None
+    checks: list[str] | msgspec.UnsetType | None = msgspec.UNSET  # the old name of NodeChecks
+    node_checks: list[str] | msgspec.UnsetType | None = msgspec.UNSET
     service_checks: list[ServiceCheck] | None = None
+
+    def named_node_checks(self) -> list[str] | None:
+        """The checks of the node that the session depends on: the node's health unless the body says otherwise."""
+        if isinstance(self.node_checks, msgspec.UnsetType):
+            return [SERF_CHECK] if isinstance(self.checks, msgspec.UnsetType) else self.checks or []
+        return self.node_checks
 
 
 async def create(context: Context, request: Request) -> Answer:
@@ -60,7 +72,6 @@ async def create(context: Context, request: Request) -> Answer:
     if given.behavior not in ("", sessions.RELEASE, sessions.DELETE):
         raise server_error(f"Invalid Behavior setting '{given.behavior}'")
     ttl = _ttl(context, given.ttl)
-    node_checks = given.node_checks if given.node_checks is not None else given.checks
     session = Session(
         id=new_id(),
         name=given.name,
@@ -68,7 +79,7 @@ async def create(context: Context, request: Request) -> Answer:
         lock_delay=given.lock_delay,
         behavior=given.behavior or sessions.RELEASE,
         ttl=given.ttl,
-        node_checks=[SERF_CHECK] if node_checks is None else node_checks,
+        node_checks=given.named_node_checks(),
         service_checks=given.service_checks,
         create_index=0,
         modify_index=0,

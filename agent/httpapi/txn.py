@@ -12,9 +12,9 @@ from pyconsul.agent.httpapi import txn_access
 from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import JSON, Answer, encode
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.decode import DecodeError, GoType, convert, decode_any, refusal
+from pyconsul.agent.httpapi.decode import GoType, decode_list
 from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.registration import CheckInput, ServiceInput, health_check, node_service
+from pyconsul.agent.httpapi.registration import CheckInput, Index, ServiceInput, health_check, node_service
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.node import Node
@@ -49,8 +49,6 @@ class KVInput(msgspec.Struct, kw_only=True, rename=camel):
     flags: Annotated[int, GoType("uint64")] = 0
     index: Annotated[int, GoType("uint64")] = 0
     session: str = ""
-    namespace: str = ""
-    partition: str = ""
 
 
 class NodeInput(msgspec.Struct, kw_only=True, rename=camel):
@@ -63,11 +61,10 @@ class NodeInput(msgspec.Struct, kw_only=True, rename=camel):
     datacenter: str = ""
     tagged_addresses: dict[str, str] | None = None
     meta: dict[str, str] | None = None
-    create_index: int = 0
-    modify_index: int = 0
-    partition: str = ""
+    create_index: Index = 0
+    modify_index: Index = 0
     peer_name: str = ""
-    locality: Any = None
+    locality: dict[str, Any] | None = None
 
 
 class NodeTxn(msgspec.Struct, kw_only=True, rename=camel):
@@ -77,12 +74,19 @@ class NodeTxn(msgspec.Struct, kw_only=True, rename=camel):
     node: NodeInput = msgspec.field(default_factory=NodeInput)
 
 
+class InstanceInput(ServiceInput, kw_only=True, rename=camel):
+    """The instance of an operation; Go's client has further keys for what only responses hold."""
+
+    go_name: ClassVar[str] = "api.AgentService"
+    aliases: ClassVar[dict[str, str | None]] = {"ContentHash": None, "Datacenter": None}
+
+
 class ServiceTxn(msgspec.Struct, kw_only=True, rename=camel):
     """An operation on an instance."""
 
     verb: str = ""
     node: str = ""
-    service: ServiceInput = msgspec.field(default_factory=ServiceInput)
+    service: InstanceInput = msgspec.field(default_factory=InstanceInput)
 
 
 class CheckTxn(msgspec.Struct, kw_only=True, rename=camel):
@@ -118,10 +122,11 @@ async def endpoint(context: Context, request: Request) -> Answer:
     if unknown := transaction.unknown_verbs(operations):
         return _answer(None, unknown, 0, False)
     caller, agent = authorizer(context, request), context.config.node_name
-    if transaction.reads_only(operations):
-        return _read(context, operations, caller)
+    reads_only = transaction.reads_only(operations)
     if malformed := _malformed(operations):
-        return _answer(None, malformed)
+        return _answer(None, malformed, 0, False) if reads_only else _answer(None, malformed)
+    if reads_only:
+        return _read(context, operations, caller)
 
     def write(draft: Draft) -> transaction.Rows:
         if refused := txn_access.denials(caller, draft, operations, agent):
@@ -153,11 +158,7 @@ def _read(context: Context, operations: Sequence[Operation], caller: Authorizer)
 def _malformed(operations: Sequence[Operation]) -> list[tuple[int, str]]:
     errors = []
     for position, operation in enumerate(operations):
-        if (
-            isinstance(operation, KVOperation)
-            and not operation.key
-            and operation.verb not in ("get-tree", "delete-tree")
-        ):
+        if isinstance(operation, KVOperation) and not operation.key and operation.verb != "delete-tree":
             errors.append((position, "Must provide key"))
         elif isinstance(operation, ServiceOperation) and operation.verb in WRITING and _nameless(operation):
             errors.append((position, "Must provide service name (Service.Service) when service ID is provided"))
@@ -192,21 +193,17 @@ def _answer(
 
 
 def _shown(result: dict[str, Any]) -> dict[str, Any]:
-    """A result as Consul shows it: here, and only here, an instance without tags has null instead of a list."""
-    row = result.get("Service")
-    if row is None:
-        return result
-    return {"Service": row.service if row.service.tags else {**msgspec.to_builtins(row.service), "Tags": None}}
+    """A result as Consul shows it: here, and only here, no tags are null instead of an empty list."""
+    row, check = result.get("Service"), result.get("Check")
+    if row is not None:
+        return {"Service": row.service if row.service.tags else {**msgspec.to_builtins(row.service), "Tags": None}}
+    if check is not None and not check.service_tags:
+        return {"Check": msgspec.structs.replace(check, service_tags=None)}
+    return result
 
 
 def _operations(context: Context, body: bytes) -> list[Operation]:
-    given = decode_any(body, PREFIX)
-    try:
-        if not isinstance(given, list | None):
-            raise DecodeError("json: cannot unmarshal a value that is no list into Go value of type api.TxnOps")
-        inputs = [convert(one, TxnInput) for one in given or ()]
-    except DecodeError as error:
-        raise refusal(error, PREFIX) from None
+    inputs = decode_list(body, TxnInput, "api.TxnOps", PREFIX)
     return [made for one in inputs if (made := _operation(context, one)) is not None]
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.service import NO_PROXY, NOTHING, NodeService, Nothing, ProxyConfig, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 
 
@@ -39,6 +39,11 @@ class CatalogService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, om
     create_index: int
     modify_index: int
     service_tagged_addresses: dict[str, ServiceAddress] | None = None
+    # As in `NodeService`.
+    service_kind: str = msgspec.field(default_factory=str)
+    service_proxy: ProxyConfig = msgspec.field(default_factory=lambda: NO_PROXY)
+    service_connect: Nothing = msgspec.field(default_factory=lambda: NOTHING)
+    service_locality: None = msgspec.field(default_factory=lambda: None)
 
 
 def flatten(node: Node, service: NodeService) -> CatalogService:

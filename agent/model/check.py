@@ -33,3 +33,4 @@ class HealthCheck(msgspec.Struct, frozen=True, rename=camel):
     definition: dict[str, Any]
     create_index: int
     modify_index: int
+    exposed_port: int = 0  # of the mesh

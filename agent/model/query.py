@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -20,13 +20,21 @@ class Template(msgspec.Struct, frozen=True, rename=camel):
     remove_empty_tags: bool = False
 
 
+class FailoverTarget(msgspec.Struct, frozen=True, rename=camel):
+    """One place to look at: a datacenter, or a peer."""
+
+    go_name: ClassVar[str] = "structs.QueryFailoverTarget"
+    peer: str = ""
+    datacenter: str = ""
+
+
 class Failover(msgspec.Struct, frozen=True, rename=camel):
     """Where else to look when nothing is found here."""
 
     go_name: ClassVar[str] = "structs.QueryFailoverOptions"
     nearest_n: int = 0
     datacenters: list[str] | None = None
-    targets: list[dict[str, Any]] | None = None
+    targets: list[FailoverTarget] | None = None
 
 
 class ServiceQuery(msgspec.Struct, frozen=True, rename=camel):
@@ -36,8 +44,8 @@ class ServiceQuery(msgspec.Struct, frozen=True, rename=camel):
     """
 
     go_name: ClassVar[str] = "structs.ServiceQuery"
-    aliases: ClassVar[dict[str, str | None]] = {"SamenessGroup": None, "Namespace": None, "Partition": None}
     service: str = ""
+    sameness_group: str = ""
     failover: Failover = Failover()
     only_passing: bool = False
     ignore_check_ids: list[str] | None = msgspec.field(default=None, name="IgnoreCheckIDs")

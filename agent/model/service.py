@@ -21,6 +21,24 @@ class ServiceAddress(msgspec.Struct, frozen=True, rename=camel):
     port: int
 
 
+class Nothing(msgspec.Struct, frozen=True):
+    """An object without keys."""
+
+
+NOTHING = Nothing()
+
+
+class ProxyConfig(msgspec.Struct, frozen=True, rename=camel):
+    """The settings of a mesh proxy, as Consul shows those of a service that is none."""
+
+    mode: str = ""
+    mesh_gateway: Nothing = NOTHING
+    expose: Nothing = NOTHING
+
+
+NO_PROXY = ProxyConfig()
+
+
 class NodeService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, omit_defaults=True):
     """A service instance on its node; `service` is the service's name.  An empty `address` means the node's."""
 
@@ -37,6 +55,10 @@ class NodeService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, omit_
     tagged_addresses: dict[str, ServiceAddress] | None = None
     port: int = 0
     socket_path: str = ""
+    # Of the mesh and of peerings; they have factories, so that they are shown although they never say anything.
+    proxy: ProxyConfig = msgspec.field(default_factory=lambda: NO_PROXY)
+    connect: Nothing = msgspec.field(default_factory=lambda: NOTHING)
+    peer_name: str = msgspec.field(default_factory=str)
 
 
 class ServiceInstance(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from pyconsul.agent.model.wire import camel
@@ -10,6 +12,7 @@ from pyconsul.agent.model.wire import camel
 class ServiceCheck(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True):
     """A service's check that a session depends on."""
 
+    lenient: ClassVar[bool] = True  # for `httpapi.decode`
     id: str
     namespace: str = ""
 

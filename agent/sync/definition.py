@@ -80,7 +80,7 @@ def validate(definition: ServiceDefinition, enable_script_checks: bool, from_fil
         raise DefinitionError("Missing service name")
     if service.address in ANY_ADDRESS:
         raise DefinitionError("Invalid service address")
-    if fault := _weights_fault(service.weights):
+    if fault := weights_fault(service.weights):
         raise DefinitionError(f"Invalid Weights: {fault}")
     if fault := _meta_fault(service.meta or {}):
         raise DefinitionError(f"Invalid Service Meta: {fault}")
@@ -90,7 +90,8 @@ def validate(definition: ServiceDefinition, enable_script_checks: bool, from_fil
         validate_check(check, enable_script_checks, of_service=True, from_file=from_file)
 
 
-def _weights_fault(weights: Weights) -> str:
+def weights_fault(weights: Weights) -> str:
+    """Why no SRV record can carry the weights; empty when one can."""
     if weights.passing < 1:
         return "Passing must be greater than 0"
     if weights.warning < 0:

@@ -112,7 +112,7 @@ def test_a_query_ends_with_its_session(agent: AgentProcess) -> None:
         ("GET", "/v1/config/service-defaults", 200),
         ("GET", "/v1/config/service-defaults/web", 404),
         ("GET", "/v1/config/nonsense", 500),
-        ("PUT", "/v1/config", 500),
+        ("PUT", "/v1/config", 400),
         ("GET", "/v1/discovery-chain/web", 200),
         ("GET", "/v1/connect/intentions", 200),
         ("GET", "/v1/connect/intentions/match?by=source&name=web", 200),

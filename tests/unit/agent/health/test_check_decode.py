@@ -20,7 +20,7 @@ def test_all_fields() -> None:
         "ID": "web", "Name": "web alive", "Notes": "n", "ServiceID": "w", "Status": "passing", "HTTP": "http://x/",
         "Header": {"X-One": ["a", "b"]}, "Method": "PUT", "Body": "{}", "DisableRedirects": True, "TLSServerName": "s",
         "TLSSkipVerify": True, "Interval": "10s", "Timeout": 1_500_000_000, "SuccessBeforePassing": 1,
-        "FailuresBeforeWarning": 2, "FailuresBeforeCritical": 3.0, "DeregisterCriticalServiceAfter": "1m", "OutputMaxSize": 9,
+        "FailuresBeforeWarning": 2, "FailuresBeforeCritical": 3, "DeregisterCriticalServiceAfter": "1m", "OutputMaxSize": 9,
     }  # fmt: skip
     assert decode_check(body) == CheckDefinition(
         id="web", name="web alive", notes="n", service_id="w", status="passing", http="http://x/",

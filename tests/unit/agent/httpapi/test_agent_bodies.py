@@ -9,8 +9,9 @@ import pytest
 
 from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.httpapi.agent_bodies import ServiceBody, service_definition
-from pyconsul.agent.httpapi.decode import DecodeError, decode
+from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import HTTPError
+from pyconsul.agent.httpapi.go_values import DecodeError
 from pyconsul.agent.model.service import ServiceAddress, Weights
 from pyconsul.agent.sync.definition import ServiceDefinition
 

@@ -1,0 +1,154 @@
+"""Scalar values of request bodies as Go's decoder reads them: their bounds, and the texts of what is refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from pyconsul.agent.health.duration import parse_duration
+
+Reader: TypeAlias = Callable[[Any, "Path"], Any]
+ENTERPRISE = {"Namespace": "Namespaces", "Partition": "Partitions"}  # keys of another edition -> feature
+ABSENT: Any = object()  # a reader's result for null: the default stays
+NUMERIC = ("int", "uint", "float", "time.Duration")
+DURATION = "time.Duration"
+MAX_INTEGER = (1 << 63) - 1
+
+
+class DecodeError(ValueError):
+    """What is wrong with a body, in Go's words and without the prefix."""
+
+
+class Path(NamedTuple):
+    """Where a value stands: the innermost structure's Go name, and the field names down to the value."""
+
+    struct: str
+    fields: tuple[str, ...]
+
+
+ROOT = Path("", ())
+
+
+def json_kind(value: Any, wanted: str = "") -> str:
+    """What Go calls a JSON value in its error texts; a number that does not fit an integer is shown."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}" if wanted.rstrip("0123456789") in NUMERIC else "number"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+
+
+def mismatch(value: Any, path: Path, wanted: str) -> DecodeError:
+    """The refusal of a value whose type is wrong."""
+    what = json_kind(value, wanted)
+    if not path.fields:
+        return DecodeError(f"json: cannot unmarshal {what} into Go value of type {wanted}")
+    where = f"{path.struct}.{'.'.join(path.fields)}"
+    return DecodeError(f"json: cannot unmarshal {what} into Go struct field {where} of type {wanted}")
+
+
+def unknown_field(key: str) -> DecodeError:
+    """The refusal of a key that a body must not have."""
+    quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    feature = ENTERPRISE.get(key)
+    return DecodeError(
+        f"json: unknown field {quoted}" + (f" - {feature} are a Consul Enterprise feature" if feature else "")
+    )
+
+
+def plain(value: Any, path: Path = ROOT) -> Any:
+    """A value of a free-form field: numbers are 64-bit integers or floats.  Raises DecodeError for 1e400."""
+    if isinstance(value, dict):
+        return {key: plain(item, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item, path) for item in value]
+    if isinstance(value, float) or (type(value) is int and not -MAX_INTEGER <= value <= MAX_INTEGER):
+        return _read_float(value, path)
+    return value
+
+
+def nanoseconds(value: Any) -> Any:
+    """A duration given as a text (`90s`) or as a number of nanoseconds; other JSON counts as not given.
+
+    Raises ValueError with Go's text for a text that is no duration and a number that no duration can hold.
+    """
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise mismatch(value, ROOT, DURATION)
+        return int(value)
+    return ABSENT
+
+
+def scalar_reader(kind: type, name: str) -> Reader:
+    def read(value: Any, path: Path) -> Any:
+        if type(value) is kind:
+            return value
+        if value is None:
+            return ABSENT
+        raise mismatch(value, path, name)
+
+    return read
+
+
+def integer_reader(name: str, low: int, high: int) -> Reader:
+    def read(value: Any, path: Path) -> Any:
+        if type(value) is int and low <= value <= high:
+            return value
+        if value is None:
+            return ABSENT
+        raise mismatch(value, path, name)
+
+    return read
+
+
+def _read_float(value: Any, path: Path) -> Any:
+    if value is None:
+        return ABSENT
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -sys.float_info.max <= value <= sys.float_info.max
+    ):
+        return float(value)
+    raise mismatch(value, path, "float64")
+
+
+def _read_bytes(value: Any, path: Path) -> Any:
+    if value is None:
+        return ABSENT
+    if not isinstance(value, str):
+        raise mismatch(value, path, "[]uint8")
+    try:
+        return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise DecodeError(f"illegal base64 data at input byte {_bad_base64(value)}") from None
+
+
+def _bad_base64(text: str) -> int:
+    """Where base64 goes wrong, counted as Go counts it."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for position, character in enumerate(text):
+        if character not in alphabet and not (character == "=" and position % 4 >= 2):
+            return position
+    return max(0, len(text) - len(text) % 4)
+
+
+INTEGERS = {
+    f"{sign}int{bits or ''}": (0, (1 << (bits or 64)) - 1)
+    if sign
+    else (-(1 << ((bits or 64) - 1)), (1 << ((bits or 64) - 1)) - 1)
+    for sign in ("", "u")
+    for bits in (0, 8, 16, 32, 64)
+}
+SCALARS: dict[Any, Reader] = {
+    str: scalar_reader(str, "string"),
+    bool: scalar_reader(bool, "bool"),
+    int: integer_reader("int", *INTEGERS["int"]),
+    float: _read_float,
+    bytes: _read_bytes,
+}
