@@ -38,7 +38,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "kv watch": (KEYS, ""), "lock": (KEYS, ""), "force-leave": (NODES, ""), "rtt": (NODES, NODES, ""),
     "health": (SERVICES, ""), "session destroy": (SESSIONS,), "services register": (FILES,),
     "services deregister": (FILES,), "validate": (FILES,), "snapshot save": (FILES, ""),
-    "snapshot restore": (FILES, ""), "snapshot inspect": (FILES, ""),
+    "snapshot restore": (FILES, ""), "snapshot inspect": (FILES, ""), "snapshot decode": (FILES, ""),
 }  # fmt: skip
 
 

@@ -116,6 +116,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "session create": ("session", "Create a session"),
     "session destroy": ("session", "Destroy sessions"),
     "session list": ("session", "List the sessions"),
+    "snapshot decode": ("snapshot", "Print the records of a snapshot as lines of JSON"),
     "snapshot inspect": ("snapshot", "Show what a snapshot holds"),
     "snapshot restore": ("snapshot", "Put a snapshot's state into the agent"),
     "snapshot save": ("snapshot", "Save the agent's state to a file"),

@@ -91,12 +91,13 @@ class Writer:
     async def _replace(self, new: Replacement, done: asyncio.Future[Any]) -> None:
         index = max(self._store.index, new.index) + 1  # indexes never fall, so that blocking queries see the change
         try:
+            tables = await asyncio.to_thread(self._store.tables_of, new.rows)  # reads go on meanwhile
             await self._engine.replace(new.rows, index)
         except Exception as error:
             if not done.done():
                 done.set_exception(error)
             return
-        self._store.replace(new.rows, index)
+        self._store.replace_tables(tables, index)
         if not done.done():
             done.set_result(index)
 

@@ -26,6 +26,16 @@ def moment(seconds: float) -> str:
     return text.rstrip("0").rstrip(".") + "Z"
 
 
+def exact_moment(nanoseconds: int, seconds: float) -> str:
+    """The same of Unix nanoseconds, or of seconds where those are 0."""
+    if not nanoseconds:
+        return moment(seconds)
+    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    return (
+        datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09}".rstrip("0").rstrip(".") + "Z"
+    )
+
+
 def _indexes(row: Token | Policy | Role | AuthMethod | BindingRule) -> dict[str, int]:
     return {"CreateIndex": row.create_index, "ModifyIndex": row.modify_index}
 
@@ -72,8 +82,8 @@ def token(view: View, row: Token, hide: bool = False) -> dict[str, Any]:
     if row.auth_method:
         shown["AuthMethod"] = row.auth_method
     if row.expires is not None:
-        shown["ExpirationTime"] = moment(row.expires)
-    return {**shown, "CreateTime": moment(row.created), "Hash": _hash(row.hash), **_indexes(row)}
+        shown["ExpirationTime"] = exact_moment(row.expires_ns, row.expires)
+    return {**shown, "CreateTime": exact_moment(row.created_ns, row.created), "Hash": _hash(row.hash), **_indexes(row)}
 
 
 def policy(row: Policy) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def clone(draft: Draft, old: Token, description: str, accessor: str, secret: str
         secret_id=secret,
         description=description or old.description,
         created=draft.now,
+        created_ns=0,
         create_index=0,
     )
     return acl_tokens.put(draft, copy)

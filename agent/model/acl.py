@@ -53,7 +53,10 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token.  `created` and `expires` are Unix seconds; `hash` covers what users set."""
+    """A token.  `created` and `expires` are Unix seconds; `hash` covers what users set.
+
+    `created_ns` and `expires_ns` are the same times to the nanosecond, where they are known as exactly (0: not).
+    """
 
     accessor_id: str
     secret_id: str
@@ -66,6 +69,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     hash: bytes = b""
     create_index: int = 0
     modify_index: int = 0
+    created_ns: int = 0
+    expires_ns: int = 0
 
     def __repr__(self) -> str:
         """The secret stays out of tracebacks and logs."""

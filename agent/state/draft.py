@@ -20,6 +20,10 @@ class View(Protocol):
     def index(self) -> int:
         """The index of the last change of all."""
 
+    @property
+    def restored(self) -> int:
+        """The index at which another state last took the place of this one; 0 for never."""
+
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         """A table."""
 
@@ -84,6 +88,10 @@ class Draft:
     @property
     def now(self) -> float:
         return self._current.now
+
+    @property
+    def restored(self) -> int:
+        return self._view.restored
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         overlay = self._overlays.get(schema.name)

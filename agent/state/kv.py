@@ -22,14 +22,17 @@ def topic(key: str) -> str:
 
 def index_of_key(view: View, entry: KVEntry | None) -> int:
     """The index of a single key's answer: its own, or the table's when it is missing."""
-    return entry.modify_index if entry is not None else view.index_of("kvs")
+    if entry is None:
+        return view.index_of("kvs")
+    return entry.modify_index if entry.modify_index > view.restored else view.restored
 
 
 def index_of_prefix(view: View, prefix: str, entries: Iterable[KVEntry]) -> int:
     """The index of a prefix's answer: the newest entry or deletion below it, or the table's when there is neither."""
     index = max((entry.modify_index for entry in entries), default=0)
     deleted = view[TOMBSTONES].prefix(prefix) if len(view[TOMBSTONES]) else ()
-    return max(index, max((stone.index for stone in deleted), default=0)) or view.index_of("kvs")
+    index = max(index, max((stone.index for stone in deleted), default=0))
+    return max(index, view.restored) if index else view.index_of("kvs")
 
 
 def keys(entries: Iterable[KVEntry], prefix: str, separator: str) -> list[str]:

@@ -18,13 +18,17 @@ R = TypeVar("R")
 
 
 class Store:
-    """The state of one agent.  `index` is that of the last installed changeset."""
+    """The state of one agent.  `index` is that of the last installed changeset.
+
+    restored: the index at which another state last took the place of this one, 0 for never; no answer has a lower index.
+    """
 
     def __init__(
         self, rows: Iterable[tuple[str, Any]] = (), index: int = 0, schemas: Iterable[Schema[Any]] = ALL
     ) -> None:
         """Start from durable rows, (table name, row) each, and the index they were written up to."""
         self.index = index
+        self.restored = 0
         self.watches = Watches()
         self._floor = index  # named indexes are not durable: after a restart all stand where writing stopped
         self._named: dict[str, int] = {}
@@ -57,8 +61,16 @@ class Store:
 
     def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         """Take another state's rows in place of all there are (a snapshot's), and wake everybody."""
-        self._tables = _tables((table.schema for table in self._tables.values()), rows)
-        self.index = self._floor = index
+        self.replace_tables(self.tables_of(rows), index)
+
+    def tables_of(self, rows: Iterable[tuple[str, Any]]) -> dict[str, Table[Any]]:
+        """Tables with other rows, for `replace_tables`; slow with many of them, and may run in another thread."""
+        return _tables([table.schema for table in self._tables.values()], rows)
+
+    def replace_tables(self, tables: dict[str, Table[Any]], index: int) -> None:
+        """Take other tables in place of those there are, and wake everybody."""
+        self._tables = tables
+        self.index = self._floor = self.restored = index
         self._named.clear()
         self.watches.fire_all()
 

@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from pyconsul.cli.archive import byte_size, inspect
+from pyconsul.agent.snapshot.errors import SnapshotError
+from pyconsul.agent.snapshot.inspect import Inspection, decode, inspect
 from pyconsul.cli.client import Upload
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
@@ -34,6 +35,8 @@ def save(context: Context) -> None:
             _write(temporary, progress.counted(pieces))
         inspect(temporary)
         os.replace(temporary, path)
+    except SnapshotError as error:
+        raise CliError(f"Error verifying snapshot file: {error}") from None
     except CliError as error:
         raise during("Error saving snapshot", error) from None
     except OSError as error:
@@ -59,12 +62,15 @@ def restore(context: Context) -> None:
     try:
         with open(_file(context), "rb") as file, Progress(context, "Restoring", _size(file)) as progress:
             upload = Upload(_size(file), lambda: progress.counted(_pieces(file)))
-            context.client.request("PUT", "/v1/snapshot", body=upload).checked()
+            response = context.client.request("PUT", "/v1/snapshot", body=upload).checked()
     except OSError as error:
         raise CliError(f"Error opening snapshot file: {error}") from None
     except CliError as error:
         raise during("Error restoring snapshot", error) from None
-    confirm(context, "Restored snapshot", {"Restored": context.args.rest[0]})
+    left_out = response.headers.get("x-pyconsul-snapshot-left-out", "")
+    confirm(context, "Restored snapshot", {"Restored": context.args.rest[0], "LeftOut": left_out})
+    if left_out:
+        context.note(f"Left out, since pyconsul has no use for it: {left_out}")
 
 
 def _size(file: BinaryIO) -> int:
@@ -78,23 +84,71 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def show(context: Context) -> None:
-    """Print what a snapshot file says of itself."""
-    meta = inspect(_file(context))
-    stats = meta.get("Stats") or []
-    total = sum(entry["Sum"] for entry in stats)
-    shown = {name: meta.get(name) for name in ("ID", "Size", "Index", "Term", "Version")}
-    if document(context, {"Meta": shown, "Stats": stats, "StatsKV": None, "TotalSize": total, "TotalSizeKV": 0}):
+    """Print the metadata of a snapshot file, and the number and size of its records."""
+    details = context.args.switch("kvdetails")
+    depth = context.args.number("kvdepth") if details else None
+    try:
+        found = inspect(_file(context), depth, context.args.text("kvfilter"))
+    except (SnapshotError, OSError) as error:
+        raise _unreadable(context, error) from None
+    kinds, prefixes = _ordered(found.kinds), _ordered(found.prefixes)
+    shown = {name: found.meta.get(name) for name in ("ID", "Size", "Index", "Term", "Version")}
+    if document(context, _as_document(found, shown)):
         return
     rows = [[f" {name}", str(value if value is not None else "")] for name, value in shown.items()]
-    for line in [*columns(rows, gap=6), "", *_stats(stats, total)]:
+    for line in [*columns(rows, gap=6), "", *_table("Type", kinds)]:
+        context.out(line)
+    for line in ["", *_table("Key Name", prefixes)] if prefixes else []:
         context.out(line)
 
 
-def _stats(stats: list[dict[str, Any]], total: int) -> list[str]:
+def _unreadable(context: Context, error: Exception) -> CliError:
+    opening = isinstance(error, OSError)
+    return CliError(f"Error {'opening snapshot file' if opening else 'reading snapshot'}: {error}")
+
+
+def _ordered(found: dict[str, tuple[int, int]]) -> list[tuple[str, int, int]]:
+    """(name, count, bytes), the largest first."""
+    return sorted(((name, *numbers) for name, numbers in found.items()), key=lambda entry: (-entry[2], entry[0]))
+
+
+def _as_document(found: Inspection, meta: dict[str, Any]) -> dict[str, Any]:
+    def stats(numbers: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
+        return [{"Name": name, "Sum": size, "Count": count} for name, count, size in _ordered(numbers)]
+
+    return {
+        "Meta": meta,
+        "Stats": stats(found.kinds),
+        "StatsKV": stats(found.prefixes) or None,
+        "TotalSize": sum(size for _, size in found.kinds.values()),
+        "TotalSizeKV": sum(size for _, size in found.prefixes.values()),
+    }
+
+
+def _table(title: str, entries: list[tuple[str, int, int]]) -> list[str]:
     rule = [" ----", "----", "----"]
-    ordered = sorted(stats, key=lambda entry: (-entry["Sum"], entry["Name"]))
-    rows = [[f" {entry['Name']}", str(entry["Count"]), byte_size(entry["Sum"])] for entry in ordered]
-    return columns([[" Type", "Count", "Size"], rule, *rows, rule, [" Total", "", byte_size(total)]], gap=6)
+    rows = [[f" {name}", str(count), byte_size(size)] for name, count, size in entries]
+    total = byte_size(sum(size for _, _, size in entries))
+    return columns([[f" {title}", "Count", "Size"], rule, *rows, rule, [" Total", "", total]], gap=6)
+
+
+def byte_size(size: int) -> str:
+    """A number of bytes for people, in powers of 1024: 1536 is `1.5KB`."""
+    value, unit = float(size), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 1024 or unit == "TB":
+            break
+        value /= 1024
+    return f"{value:.1f}".removesuffix(".0") + unit if size else "0"
+
+
+def show_contents(context: Context) -> None:
+    """Print every record of a snapshot file as a line of JSON."""
+    try:
+        for line in decode(_file(context)):
+            context.out(line)
+    except (SnapshotError, OSError) as error:
+        raise _unreadable(context, error) from None
 
 
 def _file(context: Context) -> str:
@@ -108,11 +162,12 @@ COMMANDS = {
     "snapshot restore": Command(restore, format_flag(), usage="FILE"),
     "snapshot inspect": Command(
         show,
-        switch("kvdetails", "Accepted; pyconsul's snapshots keep no numbers for single prefixes."),
-        number("kvdepth", "Accepted, as -kvdetails is.", 2),
-        text("kvfilter", "Accepted, as -kvdetails is."),
+        switch("kvdetails", "Also print the number and size of keys by prefix."),
+        number("kvdepth", "With -kvdetails: number of `/`-separated parts of a prefix.", 2),
+        text("kvfilter", "With -kvdetails: count only keys that begin with this."),
         format_flag("pretty"),
         usage="FILE",
         http=False,
     ),
+    "snapshot decode": Command(show_contents, usage="FILE", http=False),
 }

@@ -65,9 +65,12 @@ class BodyStream(AsyncIterator[bytes]):
         return part
 
 
-async def spooled(request: HTTPRequest) -> BinaryIO:
-    """A request's body in an unnamed temporary file, at its start; the caller closes it.  Raises BodyLost, OSError."""
-    file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL))  # noqa: SIM115
+async def spooled(request: HTTPRequest, folder: str | None = None) -> BinaryIO:
+    """A request's body in an unnamed temporary file of a folder (None: the system's), at its start; the caller closes it.
+
+    Raises BodyLost, OSError.
+    """
+    file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL, dir=folder))  # noqa: SIM115
     try:
         file.write(request.body)
         if request.stream is not None:

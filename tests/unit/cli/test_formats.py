@@ -6,8 +6,8 @@ import importlib
 
 from pyconsul.cli import registry
 
-#: They run something, follow something, or print nothing but that it is done.
-WITHOUT = {"agent", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor"}
+#: They run something, follow something, print nothing but that it is done, or always print JSON.
+WITHOUT = {"agent", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor", "snapshot decode"}
 
 
 def test_every_command_that_prints_has_a_format_flag() -> None:

@@ -1,0 +1,166 @@
+"""The rows of a `state.bin`, Consul's or an older pyconsul's.  Nothing is believed before all of it was read and checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from pyconsul.agent.model.acl import Bootstrapped
+from pyconsul.agent.snapshot import acl_records, catalog_records, records, store_records
+from pyconsul.agent.snapshot.errors import SnapshotError
+from pyconsul.agent.snapshot.fields import MAX_INDEX, Fields
+from pyconsul.agent.snapshot.gomsgpack import UNPACK_ERRORS, raw, unpack_all
+from pyconsul.agent.snapshot.inspect import is_older_pyconsul
+from pyconsul.agent.snapshot.legacy import LegacyReader
+from pyconsul.agent.snapshot.records import Record, RecordReader, name_of
+from pyconsul.agent.snapshot.validate import validate
+from pyconsul.agent.state.acl_tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
+from pyconsul.agent.state.schemas import ALL, AUTOPILOT, KV, QUERIES, SESSIONS, TOMBSTONES
+from pyconsul.agent.state.table import Key, Schema
+
+ROW_COST = 600  # bytes of memory that a row takes beside its content, with its places in indexes
+CONTENT_COST = 3  # bytes of memory for one of a record
+BOOTSTRAP_INDEX = "acl-token-bootstrap"
+
+# Records that become one row each: their table, how they are read, and the field that names them in errors.
+_SIMPLE: dict[int, tuple[Schema[Any], Callable[[Fields], Any], str]] = {
+    records.KVS: (KV, store_records.read_entry, "Key"),
+    records.SESSION: (SESSIONS, store_records.read_session, "ID"),
+    records.QUERY: (QUERIES, store_records.read_query, "ID"),
+    records.AUTOPILOT: (AUTOPILOT, store_records.read_autopilot, ""),
+    records.TOKEN: (TOKENS, acl_records.read_token, "AccessorID"),
+    records.POLICY: (POLICIES, acl_records.read_policy, "Name"),
+    records.ROLE: (ROLES, acl_records.read_role, "Name"),
+    records.BINDING_RULE: (BINDING_RULES, acl_records.read_binding_rule, "ID"),
+    records.AUTH_METHOD: (AUTH_METHODS, acl_records.read_auth_method, "Name"),
+}
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a snapshot holds: rows by table and key, the index it was saved at, and how many records of which kind are left out."""
+
+    index: int
+    tables: dict[str, dict[Key, Any]] = field(
+        default_factory=lambda: {schema.name: {} for schema in ALL if schema.durable}
+    )
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def rows(self) -> list[tuple[str, Any]]:
+        """(table name, row) of each row."""
+        return [(name, row) for name, rows in self.tables.items() for row in rows.values()]
+
+
+def read(file: BinaryIO, now: float, memory: int) -> Restored:
+    """Read and check a state; `memory`: bytes that its rows may take.
+
+    Blocks: run it in a thread.  Raises SnapshotError, OSError.
+    """
+    found = _read_legacy(file, memory) if is_older_pyconsul(file) else _read_records(file, now, memory)
+    if not 0 <= found.index <= MAX_INDEX:
+        raise SnapshotError(f"its index must be from 0 to {MAX_INDEX}")
+    validate(found.tables)
+    found.index = max(found.index, *(_highest(rows) for rows in found.tables.values()))
+    return found
+
+
+def _highest(rows: dict[Key, Any]) -> int:
+    """The highest index of a table's rows: the index of the restored state may not be below it."""
+    return max((_modified(row) for row in rows.values()), default=0)
+
+
+def _modified(row: Any) -> int:
+    row = getattr(row, "service", row) if hasattr(row, "service") and not hasattr(row, "modify_index") else row
+    return int(getattr(row, "modify_index", 0) or getattr(row, "index", 0))
+
+
+class _Budget:
+    """Bounds the memory that rows take."""
+
+    def __init__(self, memory: int) -> None:
+        self._left = memory
+
+    def spend(self, size: int) -> None:
+        self._left -= ROW_COST + CONTENT_COST * size
+        if self._left < 0:
+            raise SnapshotError("its rows would take more memory than this machine has free")
+
+
+def _read_legacy(file: BinaryIO, memory: int) -> Restored:
+    reader, budget = LegacyReader(file, ALL), _Budget(memory)
+    schemas = {schema.name: schema for schema in ALL}
+    found = Restored(reader.last_index)
+    for table, row, size in reader:
+        budget.spend(size)
+        found.tables[table][schemas[table].key(row)] = row
+    return found
+
+
+def _read_records(file: BinaryIO, now: float, memory: int) -> Restored:
+    reader, budget = RecordReader(file), _Budget(memory)
+    schemas = {schema.name: schema for schema in ALL}
+    found = Restored(reader.last_index)
+    for number, record in enumerate(reader, 1):
+        budget.spend(record.size)
+        for table, row in _rows(record, number, now, found.left_out):
+            found.tables[table][schemas[table].key(row)] = row
+    _leave_out_methods(found)
+    return found
+
+
+def _leave_out_methods(found: Restored) -> None:
+    """Leave out auth methods of types that pyconsul lacks, with their binding rules; tokens that they gave stay."""
+    methods, rules = found.tables[AUTH_METHODS.name], found.tables[BINDING_RULES.name]
+    for key, method in list(methods.items()):
+        if method.type != "jwt":
+            found.left_out[f"{name_of(records.AUTH_METHOD)} {ascii(method.type)[1:-1][:64]}"] += 1
+            del methods[key]
+            for rule in [rule for rule in rules.values() if rule.auth_method.lower() == key]:
+                found.left_out[f"{name_of(records.BINDING_RULE)} of such a method"] += 1
+                del rules[rule.id]
+
+
+def _rows(record: Record, number: int, now: float, left_out: Counter[str]) -> Iterator[tuple[str, Any]]:
+    """The rows of a record; one that is not for pyconsul is counted."""
+    kind, value = record.kind, record.value
+    where = f"record {number} ({name_of(kind)})"
+    if kind == records.REGISTER:
+        yield from catalog_records.read_register(_named(value, where, "Node"), left_out)
+    elif kind in _SIMPLE:
+        schema, convert, name = _SIMPLE[kind]
+        yield schema.name, convert(_named(value, where, name))
+    elif kind == records.TOMBSTONE:
+        yield TOMBSTONES.name, store_records.read_tombstone(_named(value, where, "Key"), now)
+    elif kind == records.COORDINATES:
+        if not isinstance(value, list):
+            raise SnapshotError(f"{where} must be a list")
+        for one in value:
+            yield catalog_records.read_coordinate(_named(one, where, "Node"))
+    elif kind == records.INDEX:
+        index = _named(value, where, "Key")
+        if index.text("Key") == BOOTSTRAP_INDEX and (at := index.index("Value")):
+            yield BOOTSTRAPPED.name, Bootstrapped("bootstrap", at)
+    elif kind != records.CHUNKING or not isinstance(value, dict) or value.get("ChunkMap"):
+        left_out[_left_out_name(record)] += 1
+
+
+def _named(value: Any, where: str, name: str) -> Fields:
+    """The fields of a record that is named in errors by one of them."""
+    if isinstance(value, dict) and name and isinstance(text := value.get(name), str):
+        where = f"{where} {text!a}"
+    return Fields(value, where)
+
+
+def _left_out_name(record: Record) -> str:
+    """A config entry is told by its kind, too: its value is a kind and then the entry, in bytes."""
+    name = name_of(record.kind)
+    if record.kind == records.CONFIG_ENTRY and isinstance(record.value, str | bytes):
+        try:
+            kind = unpack_all(raw(record.value))[0]
+        except (*UNPACK_ERRORS, IndexError):
+            return name
+        if isinstance(kind, str) and kind.isascii() and kind.isprintable() and len(kind) <= 64:
+            return f"{name} {kind}"
+    return name
