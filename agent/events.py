@@ -49,14 +49,14 @@ def _packed(event: UserEvent) -> bytes:
 
 
 def concerns(event: UserEvent, node: str, services: Iterable[NodeService]) -> bool:
-    """Whether an event is for the agent of this name, which holds these services."""
+    """Whether an event is for the agent of this name, which holds these services; filters see their IDs, as Consul's."""
     if event.node_filter and not compile_regexp(event.node_filter)(node):
         return False
     if not event.service_filter:
         return True
     matches, tagged = compile_regexp(event.service_filter), compile_regexp(event.tag_filter)
     return any(
-        matches(service.service) and (not event.tag_filter or any(tagged(tag) for tag in service.tags))
+        matches(service.id) and (not event.tag_filter or any(tagged(tag) for tag in service.tags))
         for service in services
     )
 

@@ -39,6 +39,9 @@ from pyconsul.agent.state.store import Store
 from pyconsul.agent.sync.load import FileDefinitionError
 from pyconsul.agent.token_file import agent_tokens
 
+#: The index of an empty state. Consul's is about as high once its server runs, so that `?index=1` is answered at once.
+FIRST_INDEX = 10
+
 log = logging.getLogger("agent")
 
 
@@ -94,7 +97,7 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     engine = _engine(config)
     loaded = engine.load()
     stack.push_async_callback(engine.close)
-    store = Store(loaded.rows, loaded.index)
+    store = Store(loaded.rows, loaded.index or FIRST_INDEX)
     writer = Writer(store, engine)
     stack.push_async_callback(writer.drain)
     sessions = SessionClock(store, writer.commit)

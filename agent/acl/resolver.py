@@ -71,6 +71,11 @@ class Resolver:
             return known[0]
         return self._resolve(secret)
 
+    def expires(self, secret: str) -> float | None:
+        """When the rights of a secret that was just resolved end (Unix seconds); None: never."""
+        known = self._known.get(secret or self.own("default") or ANONYMOUS_SECRET)
+        return None if known is None or known[1] == float("inf") else known[1]
+
     def token(self, secret: str) -> Token | None:
         """The token with a secret, unless it has expired."""
         secret = secret or self.own("default") or ANONYMOUS_SECRET

@@ -104,6 +104,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     session_ttl_min: Annotated[
         Duration, setting("The shortest TTL of a session; 0: 10s.", check=allowed.not_negative)
     ] = 0.0
+    disable_http_unprintable_char_filter: Annotated[
+        bool, setting("Serve paths with unprintable characters instead of refusing them with 400.")
+    ] = False
     enable_debug: Annotated[bool, setting("Serve the profiler's paths.", dev=True, reloadable=True)] = False
 
     # Access and encryption.

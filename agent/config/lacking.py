@@ -18,7 +18,6 @@ LACKING: dict[str, str] = {
     "default_intention_policy": "the service mesh",
     "disable_anonymous_signature": "Consul's update check",
     "disable_coordinates": "network coordinates",
-    "disable_http_unprintable_char_filter": "Consul's path filter",
     "disable_update_check": "Consul's update check",
     "enable_agent_tls_for_checks": "TLS client certificates of checks",
     "enable_central_service_config": "the service mesh",

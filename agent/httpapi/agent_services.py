@@ -75,21 +75,21 @@ async def show_service(context: Context, request: Request) -> Answer:
     """One service and the hash of what it says; with `?hash` the answer waits until the hash is another one."""
     service_id = request.tail
     known = request.params.get("hash", "")
-    caller = authorizer(context, request)
-    if (row := context.agent.local.services.get(service_id)) is not None:
-        caller.require("service", READ, row.service.service)
-    body, content_hash = _hashed(context, service_id)
-    if known and known == content_hash:
-        until, watches = deadline(request, context.rng), context.agent.local.watches
-        while known == content_hash and await changed(watches, of_service(service_id), until):
-            body, content_hash = _hashed(context, service_id)
+    until = deadline(context, request)
+    body, content_hash = _hashed(context, request)
+    watches = context.agent.local.watches
+    while known and known == content_hash and await changed(watches, of_service(service_id), until):
+        body, content_hash = _hashed(context, request)
     return Answer(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
 
 
-def _hashed(context: Context, service_id: str) -> tuple[bytes, str]:
-    row = context.agent.local.services.get(service_id)
+def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
+    """A service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
+    caller = authorizer(context, request)
+    row = context.agent.local.services.get(request.tail)
     if row is None:
-        raise not_found(f"unknown service ID: {service_id}")
+        raise not_found(f"unknown service ID: {request.tail}")
+    caller.require("service", READ, row.service.service)
     shown = agent_service(row.service, context.config.datacenter)
     content_hash = hashlib.blake2b(encode(shown), digest_size=8).hexdigest()
     return encode(msgspec.structs.replace(shown, content_hash=content_hash)), content_hash

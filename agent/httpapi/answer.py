@@ -62,12 +62,21 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An answer, its index, and what could change it; with neither topics nor prefixes nothing does."""
+    """An answer, its index, and what could change it; with neither topics nor prefixes nothing does.
+
+    shared: it holds for everybody with the same question and token until its topics change.
+    """
 
     answer: Answer
     index: int = 0
     topics: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
+    shared: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether another answer can come."""
+        return bool(self.topics or self.prefixes)
 
 
 class Query:

@@ -8,23 +8,25 @@ import re
 from collections.abc import Awaitable, Hashable, Iterable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
-from pyconsul.agent.httpapi import blocking
-from pyconsul.agent.httpapi.admission import Admission
+from pyconsul.agent.httpapi.admission import CHECKED_HEADERS, Admission
 from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Headers, Query, Result, Seen, encode
-from pyconsul.agent.httpapi.cache import AnswerCache
+from pyconsul.agent.httpapi.blocking import BlockingQueries
+from pyconsul.agent.httpapi.cache import AnswerCache, Entry
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
-from pyconsul.agent.httpapi.request import Request, method_not_allowed, wait_options
+from pyconsul.agent.httpapi.elsewhere import elsewhere, refuse
+from pyconsul.agent.httpapi.errors import HTTPError
+from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise
+from pyconsul.agent.httpapi.request import Request, method_not_allowed, seconds_to_wait, wait_options
 from pyconsul.agent.httpapi.router import Handled, Route, Router
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, Wire
 from pyconsul.agent.httpapi.streams import Streams, unfit
-from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state.acl_tables import TOPIC
 from pyconsul.agent.state.errors import Refused
 
@@ -37,6 +39,8 @@ LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
+WAITS = re.compile(rb"(?:^|&)(?:index|wait)=")
+NO_WEIGHT = re.compile(rb"q=0(?:\.0*)?")
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 log = logging.getLogger("agent.http")
@@ -51,8 +55,9 @@ class App:
         self.context = context
         self.cache = cache
         self._router = Router(routes)
+        self._blocking = BlockingQueries(context.watches, context.rng, _sized)
         if context.acl is not None:
-            cache.clear_on(TOPIC)
+            self._follow_rights()
         context.open_stream = Streams(self.look, context.watches, self._rights if context.acl else None).open
         self.configure(context.config)
 
@@ -71,6 +76,8 @@ class App:
             (b"X-Consul-Default-Acl-Policy", policy),
             *self.extra_headers,
         )
+        self._elsewhere = elsewhere(self.context)
+        self._filter_off = config.disable_http_unprintable_char_filter
         self.cache.clear()
 
     def body_rule(self, request: Request) -> BodyRule | Answer:
@@ -107,12 +114,19 @@ class App:
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """A GET's response as bytes, if it is known; `token`: the value of `X-Consul-Token`."""
-        entry = self.cache.get((target, token) if token and self.context.acl is not None else target)
+        entry = self.cache.live((target, token)) if token and self.context.acl is not None else self.cache.get(target)
         return None if entry is None else entry.wire or entry.render()
 
     def close(self) -> None:
         """Answer the sleeping queries: the agent stops."""
         self.context.watches.close()
+
+    def _follow_rights(self) -> None:
+        """Whenever rights change, nothing that was answered for anybody holds any more."""
+        self.cache.clear()
+        self._blocking.rights_changed()
+        if not self.context.watches.closed:
+            self.context.watches.add(self._follow_rights, (TOPIC,))
 
     def begin(self, request: Request) -> Answer | Awaitable[Answer]:
         """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
@@ -126,8 +140,10 @@ class App:
         route = request.route or self._locate(request)
         if isinstance(route, Answer):
             return self._outside(route, request)
-        if request.method == "GET" and (known := self.cache.get(self._key(request))) is not None:
-            return _sized(known.answer, request)
+        if request.method == "GET" and CHECKED_HEADERS.isdisjoint(request.headers):
+            known = self._known(request)
+            if known is not None:
+                return _sized(known.answer, request)
         try:
             handled = self._handle(route, request)
             if isinstance(handled, Query):
@@ -143,6 +159,8 @@ class App:
         raw_path = request.target.partition(b"?")[0]
         if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
             return Answer(400, b"400 Bad Request", TEXT)
+        if not self._filter_off and not request.path.isprintable():
+            return Answer(400)
         try:
             self.admission.check(request)
         except HTTPError as error:
@@ -164,6 +182,9 @@ class App:
         if request.method == "OPTIONS" and route.methods:
             return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
         self._check(route, request)
+        if route.reads and request.query and self._is_elsewhere(request):
+            handled = route.handler(self._elsewhere, request)
+            return handled if route.anywhere or isinstance(handled, Query) else refuse(handled)
         return route.handler(self.context, request)
 
     def _check(self, route: Route, request: Request) -> None:
@@ -172,12 +193,16 @@ class App:
             raise method_not_allowed(request.method, route.methods)
         if route.writes:
             self.admission.check_writer(request)
-        if request.query and route.reads:
-            if request.method == "GET" or route.strict:
-                _check_level(request)
-            _check_datacenter(request, self.context.config.datacenter)
-        if route.gates and self.context.acl is not None:
+        if route.reads and (request.method == "GET" or route.strict):
+            check_read(request)
+        refuse_enterprise(request)
+        if route.gates and self.context.acl is not None and not (request.query and self._is_elsewhere(request)):
             self._pass(route, request)
+
+    def _is_elsewhere(self, request: Request) -> bool:
+        """Whether a request is for another datacenter."""
+        here = self.context.config.datacenter
+        return request.params.get("dc", here) not in (here, "")
 
     def _pass(self, route: Route, request: Request) -> None:
         """Raises Forbidden unless the caller may ask at all."""
@@ -198,40 +223,38 @@ class App:
 
     def _run(self, query: Query, route: Route, request: Request) -> Answer | Awaitable[Answer]:
         """A query's finished answer, at once when it need not wait."""
-        result = query.read()
-        if request.query:
-            index, wait = wait_options(request)
-            if 0 < index >= result.index:
-                return self._wait(query, result, index, wait, route, request)
-        return self._fresh(result, route, request)
+        index, wait = wait_options(request) if request.query else (0, 0.0)
+        if not index:
+            return _sized(self._look(query, route, request).answer, request)
+        key = self._question(request)
+        if (question := self._blocking.find(key)) is not None:
+            if self.context.acl is not None:
+                self.context.acl.of(request.token)  # it may have expired since
+            seen = question.current()
+        else:
+            known = self.cache.live(key)
+            seen = known.seen if known is not None else self._look(query, route, request)
+        if seen.index > index or not seen.waits:
+            return _sized(seen.answer, request)
+        if question is None:
+            question = self._blocking.ask(key, lambda: self._look(query, route, request), seen)
+        config = self.context.config
+        seconds = seconds_to_wait(wait, config.default_query_time, config.max_query_time)
+        return self._blocking.wait(question, request, index, seconds)
 
-    async def _wait(
-        self, query: Query, result: Result, index: int, wait: float, route: Route, request: Request
-    ) -> Answer:
-        context = self.context
+    def _look(self, query: Query, route: Route, request: Request) -> Seen:
+        """What a query finds now; never fails.  What is made for one caller serves the next."""
         try:
-            result = await blocking.wait(query, result, index, wait, context.watches, context.rng)
-            if result.index > index:
-                return self._fresh(result, route, request)
-            return self._complete(_encoded(result, route, request), request)
+            result = query.read()
+            answer = self._unsized(_encoded(result, route, request), request)
         except Exception as error:
-            return self._complete(_failure(error, route, request), request)
-
-    def _fresh(self, result: Result, route: Route, request: Request) -> Answer:
-        """An answer that holds until something it depends on changes: what is made for one caller serves the next."""
-        if not result.cacheable or (route.cached and "cached" in request):
-            return self._complete(_encoded(result, route, request), request)
-        return _sized(self._kept(result, route, request), request)
-
-    def _kept(self, result: Result, route: Route, request: Request) -> Answer:
-        key = self._key(request)
-        known = self.cache.get(key)
-        if known is not None:
-            return known.answer
-        answer = _encoded(result, route, request)
-        answer.headers = (*answer.headers, *self._common)
-        self.cache.put(key, answer, result.topics, result.prefixes)
-        return answer
+            return Seen(self._unsized(_failure(error, route, request), request))
+        shared = result.cacheable and not (route.cached and "cached" in request)
+        seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, shared)
+        if shared:
+            acl = self.context.acl
+            self.cache.put(self._question(request), seen, acl.expires(request.token) if acl is not None else None)
+        return seen
 
     def look(self, request: Request) -> Seen:
         """What a GET of a watched route is answered now, without a wait; never fails."""
@@ -244,16 +267,14 @@ class App:
         if reason := unfit(request.params):
             return Seen(Answer(400, reason.encode(), TEXT))
         route, request.tail = found
-        if (known := self.cache.get(self._key(request))) is not None:
-            return Seen(known.answer, _index(known.answer), known.topics, known.prefixes)
+        if (known := self._known(request)) is not None:
+            return known.seen
         try:
             handled = self._handle(route, request)
-            assert isinstance(handled, Query), f"{route.pattern} cannot be watched"
-            result = handled.read()
-            answer = self._kept(result, route, request) if result.cacheable else _encoded(result, route, request)
         except Exception as error:
             return Seen(_failure(error, route, request))
-        return Seen(answer, max(1, result.index), result.topics, result.prefixes)
+        assert isinstance(handled, Query), f"{route.pattern} cannot be watched"
+        return self._look(handled, route, request)
 
     def _rights(self, request: Request) -> object:
         """What a request's caller may do: the same object for as long as that does not change; None for nobody."""
@@ -261,6 +282,9 @@ class App:
             return self.context.acl.of(request.token).rights if self.context.acl is not None else None
         except Forbidden:
             return None
+
+    def _known(self, request: Request) -> Entry | None:
+        return self.cache.live(self._key(request))
 
     def _key(self, request: Request) -> Hashable:
         """What an answer is kept by: where tokens are asked for it is for one of them alone (`cached` has the same keys).
@@ -275,11 +299,25 @@ class App:
         """A response that belongs to no route: it has none of the API's own headers."""
         return _sized(Answer(answer.status, answer.body, (*answer.headers, *self.extra_headers)), request)
 
+    def _question(self, request: Request) -> Hashable:
+        """What was asked, whoever waits for another answer, and however long."""
+        if not request.query or not WAITS.search(request.query):
+            return self._key(request)
+        kept = b"&".join(part for part in request.query.split(b"&") if not part.startswith((b"index=", b"wait=")))
+        target = request.target.partition(b"?")[0] + (b"?" + kept if kept else b"")
+        if self.context.acl is None or not (secret := request.token):
+            return target
+        return target, secret.encode("latin-1", "replace")
+
     def _complete(self, answer: Answer, request: Request) -> Answer:
+        return _sized(self._unsized(answer, request), request)
+
+    def _unsized(self, answer: Answer, request: Request) -> Answer:
+        """A response with everything but its length."""
         body = answer.body
         if request.query and body and answer.headers[:1] == JSON and "pretty" in request:
             body = msgspec.json.format(body, indent=4) + b"\n"
-        return _sized(Answer(answer.status, body, (*answer.headers, *self._common), answer.stream), request)
+        return Answer(answer.status, body, (*answer.headers, *self._common), answer.stream)
 
 
 def _failure(error: Exception, route: Route, request: Request) -> Answer:
@@ -301,29 +339,10 @@ def _has_large_body(request: Request) -> bool:
     return length is None or len(length) > LARGE_DIGITS
 
 
-def _check_level(request: Request) -> None:
-    if "stale" in request and "consistent" in request:
-        raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
-    if "cached" in request and "consistent" in request:
-        raise bad_request("Cannot specify ?cached with ?consistent, conflicting semantics.")
-    if max_stale := request.params.get("max_stale"):
-        try:
-            parse_duration(max_stale)
-        except ValueError:
-            raise bad_request(f'Invalid max_stale value "{max_stale}"') from None
-
-
-def _check_datacenter(request: Request, datacenter: str) -> None:
-    if request.params.get("dc", datacenter) not in (datacenter, ""):
-        raise server_error("No path to datacenter")
-
-
 def _encoded(result: Result, route: Route, request: Request) -> Answer:
     body: Any = result.value
     if not isinstance(body, bytes):
         body = encode(body)
-        if "pretty" in request:
-            body = msgspec.json.format(body, indent=4)
     headers = [
         *result.headers,
         (b"X-Consul-Index", b"%d" % max(1, result.index)),
@@ -341,23 +360,29 @@ def _encoded(result: Result, route: Route, request: Request) -> Answer:
     return Answer(result.status, body, tuple(headers))
 
 
-def _index(answer: Answer) -> int:
-    return next((int(value) for name, value in answer.headers if name == b"X-Consul-Index"), 0)
-
-
 def _sized(answer: Answer, request: Request) -> Answer:
     """Compress a long body for those who ask for it, and say how long it is."""
     body, headers = answer.body, answer.headers
     if answer.stream is not None:
         return answer
-    if len(body) >= GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):
+    if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get(b"accept-encoding", b"")):
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers = (*headers, (b"Content-Encoding", b"gzip"))
     return Answer(answer.status, body, (*headers, (b"Content-Length", b"%d" % len(body))))
 
 
-def _redirect(request: Request, elsewhere: str, status: int = 307) -> Answer:
-    location = elsewhere.encode("latin-1") + (b"?" + request.query if request.query else b"")
+def _takes_gzip(accepted: bytes) -> bool:
+    """Whether an Accept-Encoding names gzip, and not with a weight of 0."""
+    for coding in accepted.lower().split(b","):
+        name, _, weight = coding.partition(b";")
+        if name.strip() == b"gzip":
+            return not NO_WEIGHT.fullmatch(weight.strip())
+    return False
+
+
+def _redirect(request: Request, path: str, status: int = 307) -> Answer:
+    escaped = quote(path.encode("latin-1"), safe="/$&+,:;=@")  # as Go: what was escaped is escaped once more
+    location = escaped.encode() + (b"?" + request.query if request.query else b"")
     headers: Headers = ((b"Location", location),)
     if request.method not in ("GET", "HEAD"):
         return Answer(status, b"", headers)

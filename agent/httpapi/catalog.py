@@ -19,7 +19,10 @@ from pyconsul.agent.state.schemas import NODES, SERVICES
 
 def list_datacenters(context: Context, request: Request) -> Answer:
     """The datacenters that are known: this one."""
-    return json_answer([context.config.datacenter])
+    answer = json_answer([context.config.datacenter])
+    if "cached" in request:
+        answer.headers = (*answer.headers, (b"X-Cache", b"MISS"))
+    return answer
 
 
 def list_nodes(context: Context, request: Request) -> Query:

@@ -48,7 +48,7 @@ async def list_events(context: Context, request: Request) -> Answer:
     known, _ = wait_options(request)
     found = context.events.recent(name)
     if known and known == events.index_of(found):
-        until = deadline(request, context.rng)
+        until = deadline(context, request)
         while known == events.index_of(found) and await changed(context.watches, events.TOPIC, until):
             found = context.events.recent(name)
     caller = authorizer(context, request)

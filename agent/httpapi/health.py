@@ -59,14 +59,16 @@ def list_node_checks(context: Context, request: Request) -> Query:
     """The checks of a node and its services."""
     if not request.tail:
         raise bad_request("Missing node name")
-    return _checks(context, request, lambda: checks.of_node(context.view, request.tail))
+    topic = topics.checks_of("node", request.tail)
+    return _checks(context, request, lambda: checks.of_node(context.view, request.tail), topic)
 
 
 def list_service_checks(context: Context, request: Request) -> Query:
     """The checks of all instances of a service."""
     if not request.tail:
         raise bad_request("Missing service name")
-    return _checks(context, request, lambda: checks.of_service(context.view, request.tail))
+    topic = topics.checks_of("service", request.tail)
+    return _checks(context, request, lambda: checks.of_service(context.view, request.tail), topic)
 
 
 def list_state(context: Context, request: Request) -> Query:
@@ -74,17 +76,20 @@ def list_state(context: Context, request: Request) -> Query:
     state = request.tail
     if not state:
         raise bad_request("Missing check state")
+    state = state.lower()
     if state not in (*STATES, "any"):
-        return _checks(context, request, list)
-    return _checks(context, request, lambda: checks.in_state(context.view, state))
+        return _checks(context, request, list, "checks")
+    topic = "checks" if state == "any" else topics.checks_of("state", state)
+    return _checks(context, request, lambda: checks.in_state(context.view, state), topic)
 
 
-def _checks(context: Context, request: Request, find: Callable[[], list[HealthCheck]]) -> Query:
+def _checks(context: Context, request: Request, find: Callable[[], list[HealthCheck]], topic: str) -> Query:
+    """The checks that `find` finds, which change with `topic`; their index is that of all checks, as Consul's is."""
     meta = node_meta(request)
     select = filtering(request, HealthCheck)
     order = Order[HealthCheck](context, request, lambda check: check.node)
     view = context.view
-    depends = ("checks", "nodes") if meta else ("checks",)
+    wakes = (topic, "nodes") if meta else (topic,)
 
     def read() -> Result:
         caller = authorizer(context, request)
@@ -93,7 +98,7 @@ def _checks(context: Context, request: Request, find: Callable[[], list[HealthCh
             rows = [
                 row for row in rows if (node := view[NODES].get(row.node.lower())) and nodes.has_meta(node.meta, meta)
             ]
-        index, rows = view.index_of(*depends), order(select(rows))
-        return Result(rows, index, depends, cacheable=order.keeps, filtered=filtered)
+        index, rows = view.index_of("checks", *wakes[1:]), order(select(rows))
+        return Result(rows, index, wakes, cacheable=order.keeps and topic == "checks", filtered=filtered)
 
     return Query(read)

@@ -10,8 +10,6 @@ from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
 from pyconsul.agent.model.duration import parse_duration
 
-DEFAULT_WAIT = 300.0  # seconds
-MAX_WAIT = 600.0
 DIGITS = 20  # of the largest number of 64 bits
 
 
@@ -85,24 +83,31 @@ class Request(HTTPRequest):
 
 
 def wait_options(request: Request) -> tuple[int, float]:
-    """`?index` and `?wait` of a blocking query: the index to pass (0: do not wait), and the seconds to wait."""
+    """`?wait` and `?index` of a blocking query: the index to pass (0: do not wait), and the seconds to wait (0: not given).
+
+    Raises HTTPError 400.
+    """
     params = request.params
     index_text, wait_text = params.get("index"), params.get("wait")
-    index = 0
-    if index_text:
-        digits = index_text.lstrip("0") or "0"
-        if not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) >= 1 << 64:
-            raise bad_request("Invalid index")
-        index = int(digits)
-    wait = DEFAULT_WAIT
+    wait = 0.0
     if wait_text:
         try:
-            wait = parse_duration(wait_text)
+            wait = max(0.0, parse_duration(wait_text))
         except ValueError:
             raise bad_request("Invalid wait time") from None
-        if wait <= 0:
-            wait = DEFAULT_WAIT
-    return index, min(wait, MAX_WAIT)
+    if not index_text:
+        return 0, wait
+    if not (index_text.isascii() and index_text.isdigit()):
+        raise bad_request("Invalid index")
+    digits = index_text.lstrip("0") or "0"
+    if len(digits) > DIGITS or (index := int(digits)) >= 1 << 64:
+        raise bad_request("Invalid index")
+    return index, wait
+
+
+def seconds_to_wait(wait: float, default: float, longest: float) -> float:
+    """How long a blocking query waits; `wait` is what it asked for, 0 if it did not."""
+    return min(wait or default, longest)
 
 
 def method_not_allowed(method: str, allowed: tuple[str, ...]) -> HTTPError:

@@ -27,6 +27,7 @@ class Route:
     consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
     meta_on_error: even its refusals carry an index, as Consul's do where the servers refuse.
     cached: it takes `?cached`, and says whether its answer came from a cache.
+    anywhere: it answers the same whatever `?dc` says.
     writes: its methods other than GET write, and are subject to `allow_write_http_from`.
     watched: its reads may be asked for in a stream (see `streams`); all of them give a `Query`.
     body_rule: how much is taken of a request's body, and how; None: as `DEFAULT_BODY`.
@@ -34,6 +35,7 @@ class Route:
     """
 
     __slots__ = (
+        "anywhere",
         "body_rule",
         "cached",
         "consistency",
@@ -63,12 +65,13 @@ class Route:
         watched: bool = False,
         writes: bool = True,
         body_rule: Callable[[Context, Request], BodyRule] | None = None,
+        anywhere: bool = False,
         permission: str = "",
     ) -> None:
         self.methods = tuple(methods.split(",")) if methods else ()
         self.pattern, self.handler, self.reads = pattern, handler, reads
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
-        self.watched, self.writes, self.body_rule = watched, writes, body_rule
+        self.watched, self.writes, self.anywhere, self.body_rule = watched, writes, anywhere, body_rule
         self.permission = split(permission, self.methods)
         self.gates = {method: found for method, part in self.permission.items() if (found := gate(part))}
 

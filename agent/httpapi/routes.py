@@ -27,7 +27,7 @@ ROUTES = (
     Route("GET", "/v1/status/peers", status.peers, permission="open"),
     Route("PUT", "/v1/catalog/register", registration.register, permission="handler node:write"),
     Route("PUT", "/v1/catalog/deregister", registration.deregister, permission="handler node:write"),
-    Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters, permission="open"),
+    Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters, anywhere=True, permission="open"),
     Route(
         "GET",
         "/v1/catalog/nodes",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
-from pyconsul.agent.httpapi.request import Request, wait_options
+from pyconsul.agent.httpapi.context import Context
+from pyconsul.agent.httpapi.request import Request, seconds_to_wait, wait_options
 from pyconsul.agent.state.watch import Watches
 
 JITTER = 16  # see `blocking`
 
 
-def deadline(request: Request, rng: random.Random) -> float:
-    """When (loop time) a reader has waited enough."""
-    _, wait = wait_options(request)
-    return asyncio.get_running_loop().time() + wait + rng.random() * wait / JITTER
+def deadline(context: Context, request: Request) -> float:
+    """When (loop time) a reader has waited enough.  Raises HTTPError."""
+    _, asked = wait_options(request)
+    wait = seconds_to_wait(asked, context.config.default_query_time, context.config.max_query_time)
+    return asyncio.get_running_loop().time() + wait + context.rng.random() * wait / JITTER
 
 
 async def changed(watches: Watches, topic: str, until: float) -> bool:

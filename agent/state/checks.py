@@ -59,8 +59,10 @@ def ensure_check(draft: Draft, check: HealthCheck) -> None:
     if check != old:
         draft.put(CHECKS, replace(check, modify_index=draft.index))
         _touch(draft, check)
-        if old is not None and old.service_id != check.service_id:
-            _touch(draft, old)
+        if old is not None:
+            _wake(draft, old)
+            if old.service_id != check.service_id:
+                _touch(draft, old)
     if check.status == CRITICAL:
         sessions.invalidate_check(draft, node.node, check.check_id)
 
@@ -77,7 +79,16 @@ def delete_check(draft: Draft, node: str, check_id: str) -> None:
 
 def _touch(draft: Draft, check: HealthCheck) -> None:
     draft.touch("checks")
+    _wake(draft, check)
     if check.service_id:
         draft.touch(topics.of_service(check.service_name))
     else:
         topics.touch_services_on(draft, check.node)
+
+
+def _wake(draft: Draft, check: HealthCheck) -> None:
+    """Wake the readers of a check's node, service and state."""
+    draft.wake(topics.checks_of("node", check.node))
+    draft.wake(topics.checks_of("state", check.status))
+    if check.service_name:
+        draft.wake(topics.checks_of("service", check.service_name))

@@ -17,6 +17,11 @@ def of_service(name: str) -> str:
     return "service." + name.lower()
 
 
+def checks_of(kind: str, name: str) -> str:
+    """The watch topic of the checks of one service, node or state (`kind`); it has no index of its own."""
+    return f"checks.{kind}.{name.lower()}"
+
+
 def watching(name: str, exists: bool) -> tuple[str, ...]:
     """What a reader of a service waits for; of one that is not there, also that another one goes away."""
     return (of_service(name),) if exists else (of_service(name), EXTINCTION)

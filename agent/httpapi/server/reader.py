@@ -27,6 +27,8 @@ FLAGS = {
     **dict.fromkeys((b"authorization", b"accept-encoding", b"upgrade"), SPECIAL),
     # Sent by browsers: the application looks at where such a request comes from.
     **dict.fromkeys((b"origin", b"sec-fetch-site", b"accept-language"), SPECIAL),
+    # The application may refuse such a request.
+    **dict.fromkeys((b"cache-control", b"x-consul-namespace", b"x-consul-partition"), SPECIAL),
 }
 MALFORMED_HOST = re.compile(rb"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]")
 NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together

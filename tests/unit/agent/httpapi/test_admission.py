@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.http import HTTPConfig
-from pyconsul.agent.httpapi.admission import Admission, host_of
+from pyconsul.agent.httpapi.admission import CHECKED_HEADERS, Admission, host_of
 from pyconsul.agent.httpapi.errors import HTTPError
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server import reader
 
 OWN = "127.0.0.1:8500"
 FOREIGN = "attacker.example"
@@ -138,6 +139,10 @@ def test_only_the_networks_that_are_listed_may_write() -> None:
             assert refusal(request(method, remote=remote), rules) == "Access is restricted"
         for method in ("GET", "HEAD", "OPTIONS"):
             assert refusal(request(method, remote=remote), rules) == ""
+
+
+def test_connections_answer_nothing_from_the_cache_that_must_be_checked() -> None:
+    assert all(reader.FLAGS.get(name, 0) & reader.SPECIAL for name in CHECKED_HEADERS)
 
 
 def test_the_host_of_a_header() -> None:

@@ -1,71 +1,163 @@
-"""Blocking queries wake for every change, also for one that comes before they have begun to wait."""
+"""Blocking queries wake for every change, read it once for all that ask the same, and leave nothing behind."""
 
 from __future__ import annotations
 
 import asyncio
 from random import Random
 
-from pyconsul.agent.httpapi.answer import Query, Result
-from pyconsul.agent.httpapi.blocking import wait
+import pytest
+
+from pyconsul.agent.httpapi.answer import Answer, Seen
+from pyconsul.agent.httpapi.blocking import SLICE, BlockingQueries
+from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.state.watch import Watches
 
 HOUR = 3600.0  # seconds: a test that waits for it hangs
+REQUEST = Request("GET", b"/thing", {})
 
 
 class Source:
     """Something with an index that can be waited for."""
 
-    def __init__(self) -> None:
-        self.index, self.reads, self.watches = 5, 0, Watches()
-        self.query = Query(self.read)
+    def __init__(self, shared: bool = True) -> None:
+        self.index, self.reads, self.watches, self.shared = 5, 0, Watches(), shared
+        self.waits = True
+        self.queries = BlockingQueries(self.watches, Random(1), lambda answer, request: answer)
 
-    def read(self) -> Result:
+    def read(self) -> Seen:
         self.reads += 1
-        return Result(self.index, self.index, ("thing",))
+        topics = ("thing",) if self.waits else ()
+        return Seen(Answer(200, b"%d" % self.index), self.index, topics, shared=self.shared)
 
     def change(self) -> None:
         self.index += 1
         self.watches.fire(("thing",))
 
-    def waiting(self, seconds: float = HOUR) -> asyncio.Task[Result]:
-        return asyncio.create_task(wait(self.query, self.read(), self.index, seconds, self.watches, Random(1)))
+    def ask(self, index: int | None = None, seconds: float = HOUR) -> asyncio.Future[Answer]:
+        """A client, as the application has it wait."""
+        question = self.queries.find("q")
+        seen = self.read() if question is None else question.current()
+        if question is None:
+            question = self.queries.ask("q", self.read, seen)
+        return self.queries.wait(question, REQUEST, seen.index if index is None else index, seconds)
 
 
-async def test_a_change_before_the_wait_begins_is_seen() -> None:
+async def body(waiting: asyncio.Future[Answer]) -> bytes:
+    return (await waiting).body
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_one_change_is_read_once_for_all() -> None:
     source = Source()
-    waiting = source.waiting()
+    clients = [source.ask() for _ in range(1000)]
+    assert source.reads == 1
     source.change()
-    assert (await waiting).index == 6
+    assert {await body(client) for client in clients} == {b"6"}
+    assert source.reads == 2
+    assert len(source.watches) == 0
+    assert source.queries.find("q") is None
 
 
-async def test_a_change_while_waiting_is_seen() -> None:
+async def test_several_changes_at_once_are_read_once() -> None:
     source = Source()
-    waiting = source.waiting()
-    await asyncio.sleep(0)
+    client = source.ask()
     source.change()
-    assert (await waiting).index == 6
+    source.change()
+    assert await body(client) == b"7"
+    assert source.reads == 2
+
+
+async def test_what_is_not_shared_is_read_again_on_arrival() -> None:
+    source = Source(shared=False)
+    source.ask()
+    source.index = 9  # nobody is told
+    client = source.ask(9)
+    assert source.reads == 2
+    source.change()
+    assert await body(client) == b"10"
 
 
 async def test_what_changes_nothing_goes_on_waiting() -> None:
     source = Source()
-    waiting = source.waiting()
-    await asyncio.sleep(0)
+    client = source.ask()
     source.watches.fire(("thing",))
-    await asyncio.sleep(0)
-    assert not waiting.done()
+    await turns()
+    assert not client.done()
     source.change()
-    assert (await waiting).index == 6
+    assert await body(client) == b"6"
+
+
+async def test_only_those_are_woken_whose_index_is_passed() -> None:
+    source = Source()
+    first, second = source.ask(5), source.ask(6)
+    source.change()
+    assert await body(first) == b"6"
+    assert not second.done()
+    source.change()
+    assert await body(second) == b"7"
+
+
+async def test_a_refusal_ends_every_wait() -> None:
+    source = Source()
+    clients = [source.ask(5), source.ask(100)]
+    source.waits = False
+    source.change()
+    assert [await body(client) for client in clients] == [b"6", b"6"]
+    assert source.queries.find("q") is None
+
+
+async def test_changed_rights_have_the_next_client_read_again() -> None:
+    source = Source()
+    source.ask()
+    source.queries.rights_changed()
+    source.ask()
+    assert source.reads == 2
+
+
+async def test_a_restored_state_wakes_everybody() -> None:
+    source = Source()
+    client = source.ask(100)
+    source.index = 3
+    source.watches.fire_all()
+    assert await body(client) == b"3"
 
 
 async def test_nobody_waits_for_an_agent_that_ends() -> None:
     source = Source()
-    waiting = source.waiting()
+    client = source.ask()
     source.watches.close()
-    assert (await waiting).index == 5
-    assert (await source.waiting()).index == 5
+    assert await body(client) == b"5"
+    assert await body(source.ask()) == b"5"
 
 
-async def test_the_time_is_over() -> None:
-    source = Source()
-    assert (await source.waiting(0.0)).index == 5
+@pytest.mark.parametrize(("shared", "reads"), [(True, 1), (False, 2)])
+async def test_the_time_is_over(shared: bool, reads: int) -> None:
+    source = Source(shared)
+    assert await body(source.ask(seconds=0.0)) == b"5"
+    assert source.reads == reads
     assert len(source.watches) == 0
+
+
+async def test_a_client_that_goes_away_leaves_nothing() -> None:
+    source = Source()
+    first, second = source.ask(), source.ask()
+    first.cancel()
+    await turns()
+    assert source.queries.find("q") is not None
+    second.cancel()
+    await turns()
+    assert source.queries.find("q") is None
+    assert len(source.watches) == 0
+
+
+async def test_many_are_answered_some_at_a_time() -> None:
+    source = Source()
+    clients = [source.ask() for _ in range(2 * SLICE + 1)]
+    source.change()
+    await turns(1)
+    assert sum(client.done() for client in clients) == SLICE
+    await asyncio.gather(*clients)
