@@ -6,7 +6,7 @@ from typing import Any
 
 from pyconsul.agent.model.autopilot import AutopilotSettings
 from pyconsul.agent.model.kv import KVEntry, Tombstone
-from pyconsul.agent.model.query import Failover, PreparedQuery, QueryDNS, ServiceQuery, Template
+from pyconsul.agent.model.query import Failover, FailoverTarget, PreparedQuery, QueryDNS, ServiceQuery, Template
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.snapshot.fields import Fields
 
@@ -106,6 +106,7 @@ def _service_query(part: Fields) -> ServiceQuery:
     failover = part.part("Failover")
     return ServiceQuery(
         service=part.text("Service"),
+        sameness_group=part.text("SamenessGroup"),
         failover=Failover() if failover is None else _failover(failover),
         only_passing=part.flag("OnlyPassing"),
         ignore_check_ids=part.texts("IgnoreCheckIDs"),
@@ -126,8 +127,7 @@ def _failover(part: Fields) -> Failover:
         targets=None
         if targets is None
         else [
-            {name: value for name in ("Peer", "Datacenter") if (value := one.text(name))}
-            for one in part.parts("Targets")
+            FailoverTarget(peer=one.text("Peer"), datacenter=one.text("Datacenter")) for one in part.parts("Targets")
         ],
     )
 
@@ -146,14 +146,16 @@ def query(row: PreparedQuery) -> dict[str, Any]:
             "Failover": {
                 "Datacenters": service.failover.datacenters,
                 "NearestN": service.failover.nearest_n,
-                "Targets": None if targets is None else [_target(one) for one in targets],
+                "Targets": None
+                if targets is None
+                else [{"Datacenter": one.datacenter, "Peer": one.peer} for one in targets],
             },
             "IgnoreCheckIDs": service.ignore_check_ids,
             "Near": service.near,
             "NodeMeta": service.node_meta,
             "OnlyPassing": service.only_passing,
             "Peer": service.peer,
-            "SamenessGroup": "",
+            "SamenessGroup": service.sameness_group,
             "Service": service.service,
             "ServiceMeta": service.service_meta,
             "Tags": service.tags,
@@ -166,10 +168,6 @@ def query(row: PreparedQuery) -> dict[str, Any]:
         },
         "Token": row.token,
     }
-
-
-def _target(given: dict[str, Any]) -> dict[str, str]:
-    return {name: value if isinstance(value := given.get(name), str) else "" for name in ("Datacenter", "Peer")}
 
 
 def read_autopilot(record: Fields) -> AutopilotSettings:

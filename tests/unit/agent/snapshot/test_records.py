@@ -33,7 +33,7 @@ from pyconsul.agent.model.check import STATES, HealthCheck
 from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate
 from pyconsul.agent.model.kv import KVEntry, LockDelay, Tombstone
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.query import Failover, PreparedQuery, QueryDNS, ServiceQuery, Template
+from pyconsul.agent.model.query import Failover, FailoverTarget, PreparedQuery, QueryDNS, ServiceQuery, Template
 from pyconsul.agent.model.service import NodeService, ServiceAddress, ServiceInstance, Weights
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.snapshot import save
@@ -67,8 +67,8 @@ QUERIES = st.builds(
     PreparedQuery, id=UUIDS, name=TEXTS, session=TEXTS, token=TEXTS,
     template=st.just(Template()) | st.just(Template("name_prefix_match", "^a(.*)$", True)),
     service=st.builds(
-        ServiceQuery, NAMES.filter(lambda name: "$" not in name),
-        st.builds(Failover, st.integers(0, 9), LISTS, st.none() | st.just([{"Datacenter": "dc2"}, {"Peer": "p"}])),
+        ServiceQuery, NAMES.filter(lambda name: "$" not in name), st.just(""),
+        st.builds(Failover, st.integers(0, 9), LISTS, st.none() | st.just([FailoverTarget("", "dc2"), FailoverTarget("p")])),
         st.booleans(), st.none() | st.just(["c"]), st.sampled_from(["", "_agent"]), st.none() | st.just(["a", "!b"]),
         st.none() | st.just({"k": "v"}), st.none() | st.just({"k": "v"}), st.booleans(), st.just(""),
     ),
