@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
@@ -304,3 +305,18 @@ def test_a_login_is_refused_in_words_whatever_it_sends(manager: Manager) -> None
         assert (status, words in text) == (403, True), text
     for bearer in ("x", "a.b.c", "." * 1000, "x" * 100_000):
         assert nobody.ask("POST", "/v1/acl/login", {"AuthMethod": "people", "BearerToken": bearer})[0] == 403
+
+
+def test_a_token_that_is_deleted_while_its_request_waits_is_told_nothing(manager: Manager) -> None:
+    manager.write("/v1/agent/service/register", {"Name": "waited-for"})
+    caller = manager.caller('service "waited-for" { policy = "read" }')
+    accessor = caller.read("/v1/acl/token/self")["AccessorID"]
+    known = caller.read("/v1/agent/service/waited-for")["ContentHash"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(caller.ask, "GET", f"/v1/agent/service/waited-for?hash={known}&wait=20s")
+        time.sleep(0.2)  # so that it most likely waits; refused it is in any case
+        assert manager.ask("DELETE", f"/v1/acl/token/{accessor}")[0] == 200
+        manager.write("/v1/agent/service/register", {"Name": "waited-for", "Port": 4242})
+        status, text = waiting.result()
+    assert (status, "4242" in text) == (403, False)
+    manager.put("/v1/agent/service/deregister/waited-for")

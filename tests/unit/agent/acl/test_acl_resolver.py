@@ -84,6 +84,13 @@ def test_a_token_ends_at_its_time(world: World) -> None:
         world.acl.of(SECRET)
 
 
+def test_it_tells_when_a_token_ends(world: World) -> None:
+    world.token(expires=1060.0)
+    for secret in (SECRET, ""):
+        world.acl.of(secret)
+    assert (world.acl.expires(SECRET), world.acl.expires("")) == (1060.0, None)
+
+
 def test_policies_of_other_datacenters_do_not_hold(world: World) -> None:
     world.policy("here", 'key "a" { policy = "read" }', "DC1", "dc3")
     world.policy("there", 'key "b" { policy = "read" }', "dc2")
