@@ -17,7 +17,7 @@ from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.sdnotify import Notifier
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.template.assembly import make_client, make_runner
-from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.plan import Plan, load, make_plan
 from pyconsul.tools.template.runner import Runner
 from pyconsul.tools.template.spec import SpecError

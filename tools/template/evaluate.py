@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyconsul.tools.template.answers import Answers, View
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.fieldsafety.inspector import Inspect, Inspector
 from pyconsul.tools.template.functions import Functions
 from pyconsul.tools.template.guard import Guard, GuardEvent
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.spec import Spec
-
-
-class TemplateError(Exception):
-    """A template cannot be parsed or evaluated; the text names file and line."""
 
 
 class Template(Protocol):
@@ -26,9 +24,12 @@ class Template(Protocol):
 
     #: Whether an error counts though lookups are still missing, as in Go's: what comes later is not waited for.
     hasty: bool
+    #: Its source.
+    text: str
 
-    def render(self) -> str:
-        """The text, out of the view that its functions have. Raises TemplateError."""
+    def render(self, inspect: Inspect | None = None) -> str:
+        """The text, out of the view that its functions have. Raises TemplateError, also for a ValueError of `inspect`,
+        which is shown each printed value."""
         ...
 
 
@@ -56,6 +57,7 @@ class Evaluator:
         self.functions = Functions(environ, spec.sandbox)
         self.template = _parse(spec, self.functions, environ)
         self.guard = guard
+        self._inspector = Inspector(spec.name, self.functions, self.template.render, self.template.text, spec.format)
 
     def evaluate(self, answers: Answers, now: float = 0.0, guard: Guard | None = None) -> Evaluation:
         """The template's text from these answers. An error while lookups are missing may be due to that, so it does
@@ -77,9 +79,12 @@ class Evaluator:
 
     def _evaluate(self, answers: Answers) -> Evaluation:
         view = self.functions.view = View(answers)
+        self.functions.given = []
         text, error = "", None
         try:
             text = self.template.render()
+            if not view.missing:
+                self._inspector.inspect(text, answers)
         except TemplateError as caught:
             error = caught if self.template.hasty or not view.missing else None
         return Evaluation(text, frozenset(view.used), frozenset(view.missing), error)

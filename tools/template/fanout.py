@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pyconsul.tools.template.answers import Answers, View
-from pyconsul.tools.template.evaluate import Evaluation, Evaluator, TemplateError
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.evaluate import Evaluation, Evaluator
 from pyconsul.tools.template.guard import Guard
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.manifest import Manifest, fixed_folder

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pyconsul.tools.template.fieldsafety.quoting import QUOTING
 from pyconsul.tools.template.records import Record
 
 
@@ -186,6 +187,8 @@ def explode(pairs: Iterable[Any]) -> dict[str, Any]:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    **QUOTING,
+    "json": to_json,
     "to_json": to_json,
     "to_json_pretty": to_json_pretty,
     "parse_json": parse_json,

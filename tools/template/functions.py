@@ -30,6 +30,9 @@ class Functions:
         #: time that it takes for now.
         self.guard: Guard | None = None
         self.now = 0.0
+        #: What the catalog has given to the template in this evaluation; what it sees in place of that.
+        self.given: list[Any] = []
+        self.disguise: Callable[[Any], Any] | None = None
         self._environ = environ
         self._sandbox = sandbox
 
@@ -37,6 +40,11 @@ class Functions:
         assert self.view is not None
         answer = self.view.ask(lookup)
         return empty if answer is None else answer
+
+    def _give(self, answer: Any) -> Any:
+        """An answer out of the catalog."""
+        self.given.append(answer)
+        return answer if self.disguise is None else self.disguise(answer)
 
     def services(self, dc: str = "") -> list[Any]:
         """All services of the catalog, by name."""
@@ -46,9 +54,10 @@ class Functions:
         """The services that a lookup asks for."""
         answer: list[Any] = self._ask(lookup, Slice("[]*dependency.CatalogSnippet"))
         assert self.view is not None
-        if self.guard is None or lookup in self.view.missing:
-            return answer
-        return self.guard.admit_list(lookup, answer, self.now)
+        if self.guard is not None and lookup not in self.view.missing:
+            answer = self.guard.admit_list(lookup, answer, self.now)
+        given: list[Any] = self._give(answer)
+        return given
 
     def service(self, name: str, tag: str = "", dc: str = "", near: str = "", status: str = "") -> list[HealthService]:
         """The instances of a service, healthy ones unless a `status` ("any", "passing,warning") says otherwise."""
@@ -56,7 +65,10 @@ class Functions:
         found: list[HealthService] = self._ask(lookup, Slice("[]*dependency.HealthService"))
         if statuses not in (("any",), ("passing",)):
             found = Slice("[]*dependency.HealthService", (entry for entry in found if entry.Status in statuses))
-        return found if self.guard is None else self._guarded(self.guard, Watched(lookup, statuses), found)
+        if self.guard is not None:
+            found = self._guarded(self.guard, Watched(lookup, statuses), found)
+        given: list[HealthService] = self._give(found)
+        return given
 
     def _guarded(self, guard: Guard, watched: Watched, found: list[HealthService]) -> list[HealthService]:
         """The instances to use; while there are none that may be, the lookup counts as missing."""
@@ -74,7 +86,7 @@ class Functions:
 
     def catalog_nodes(self, lookup: Lookup) -> list[Any]:
         """The nodes that a lookup asks for."""
-        answer: list[Any] = self._ask(lookup, Slice("[]*dependency.Node"))
+        answer: list[Any] = self._give(self._ask(lookup, Slice("[]*dependency.Node")))
         return answer
 
     def node(self, name: str = "", dc: str = "") -> CatalogNode | None:
@@ -83,12 +95,12 @@ class Functions:
             name = self._ask(lookups.own_node(), "")
             if not name:
                 return None
-        answer: CatalogNode | None = self._ask(lookups.node(name, dc=dc))
+        answer: CatalogNode | None = self._give(self._ask(lookups.node(name, dc=dc)))
         return answer
 
     def datacenters(self) -> list[str]:
         """The names of all datacenters, the nearest first."""
-        answer: list[str] = self._ask(lookups.datacenters(), Slice("[]string"))
+        answer: list[str] = self._give(self._ask(lookups.datacenters(), Slice("[]string")))
         return answer
 
     def pair(self, path: str, dc: str = "") -> KeyPair | None:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.fieldsafety.inspector import Inspect
+from pyconsul.tools.template.fieldsafety.quoting import QUOTING, json_text
 from pyconsul.tools.template.functions import Functions
 from pyconsul.tools.template.go import errors
 from pyconsul.tools.template.go.errors import GoError
@@ -35,12 +37,14 @@ class GoTemplate:
         self._spec = spec
         self._helpers = Helpers(real_surroundings(environ))
         self._api = GoApi(functions).table()
+        self._api.update((name, function(call, ANY)) for name, call in {**QUOTING, "json": json_text}.items())
         if spec.for_each:
             self._api["item"] = function(lambda: functions.variables.get("item"))
         try:
+            self.text = read_source(spec)
             self._template = parse(
                 spec.name,
-                read_source(spec),
+                self.text,
                 spec.left,
                 spec.right,
                 {*self._helpers.names, *self._api},
@@ -49,13 +53,13 @@ class GoTemplate:
         except errors.TemplateError as error:
             raise TemplateError(f"{error}{_why_not(str(error))}") from error
 
-    def render(self) -> str:
+    def render(self, inspect: Inspect | None = None) -> str:
         """Raises TemplateError, with the words of the language itself."""
         table = {**self._helpers.functions(), **self._api}
         for pattern in self._spec.denylist:
             table.update((name, _denied(name)) for name in table if fnmatchcase(name, pattern))
         try:
-            return self._template.execute(None, table)
+            return self._template.execute(None, table, inspect)
         except errors.TemplateError as error:
             raise TemplateError(str(error)) from error
 

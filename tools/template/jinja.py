@@ -13,7 +13,8 @@ from typing import Any
 
 import jinja2
 
-from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.fieldsafety.inspector import Inspect
 from pyconsul.tools.template.filters import FILTERS
 from pyconsul.tools.template.functions import Functions
 from pyconsul.tools.template.source import read_source
@@ -30,28 +31,39 @@ class JinjaTemplate:
     def __init__(self, spec: Spec, functions: Functions) -> None:
         self._spec = spec
         self._functions = functions
-        self._template = self._parse()
+        # Read here: the loader's own error for a missing file does not say why.
+        self.text = read_source(spec)
+        self._template = self._parse(_environment(spec, functions))
 
-    def _parse(self) -> jinja2.Template:
-        environment = _environment(self._spec, self._functions)
+    def _parse(self, environment: jinja2.Environment) -> jinja2.Template:
         try:
             if self._spec.contents is not None:
-                return environment.from_string(self._spec.contents)
-            # Read here: the loader's own error for a missing file does not say why.
-            text = read_source(self._spec)
-            code = environment.compile(text, self._spec.source, self._spec.source)
+                return environment.from_string(self.text)
+            code = environment.compile(self.text, self._spec.source, self._spec.source)
             return jinja2.Template.from_code(environment, code, environment.make_globals(None), None)
         except jinja2.TemplateError as error:
             raise self._located(error) from error
 
-    def render(self) -> str:
+    def render(self, inspect: Inspect | None = None) -> str:
         """Raises TemplateError with the file and the line that failed."""
+        template = self._template if inspect is None else self._inspected(inspect)
         try:
-            return self._template.render(self._functions.variables)
+            return template.render(self._functions.variables)
         except TemplateError:
             raise
         except Exception as error:  # Whatever a template's expression can raise.
             raise self._located(error) from error
+
+    def _inspected(self, inspect: Inspect) -> jinja2.Template:
+        """The same template; a value that it prints is shown to `inspect`."""
+
+        def finalize(value: Any) -> Any:
+            inspect(str(value))
+            return value
+
+        environment = _environment(self._spec, self._functions)
+        environment.finalize = finalize
+        return self._parse(environment)
 
     def _located(self, error: Exception) -> TemplateError:
         name = self._spec.name

@@ -53,7 +53,7 @@ def _start(call: Call) -> int:
     from pyconsul.tools.supervise import SpawnError
     from pyconsul.tools.template.commands import CommandError
     from pyconsul.tools.template.consumer import LoadError
-    from pyconsul.tools.template.evaluate import TemplateError
+    from pyconsul.tools.template.errors import TemplateError
     from pyconsul.tools.template.plan import load
     from pyconsul.tools.template.render import RenderError
     from pyconsul.tools.template.spec import SpecError

@@ -21,6 +21,7 @@ from pyconsul.tools.settings import (
     Tree,
 )
 from pyconsul.tools.template.dedup.options import DEDUP_OPTIONS
+from pyconsul.tools.template.fieldsafety.formats import FORMATS
 from pyconsul.tools.template.fixture.options import FIXTURE_OPTIONS
 from pyconsul.tools.template.guardrules import GUARD_OPTIONS
 from pyconsul.tools.template.haproxy.options import HAPROXY_OPTIONS
@@ -62,6 +63,16 @@ TEMPLATE = Kind("source:destination[:command]", _template)
 PERMS = Kind("permissions", _perms)
 SYNTAX = Kind("syntax", _syntax)
 RELOAD = Kind("command", str, bare=HAPROXY)
+
+
+def _format(value: Any) -> str:
+    word = str(value).lower()
+    if word not in FORMATS:
+        raise ValueError(f"invalid format {value!r}: use {', '.join(FORMATS)}")
+    return word
+
+
+FORMAT = Kind("format", _format)
 
 
 def _template_flag(tree: Tree, value: Any) -> None:
@@ -113,6 +124,14 @@ _TEMPLATES: tuple[Option, ...] = (
     Option("template[].rollback", BOOL, "As rollback, for this template alone"),
     Option("template[].in_place", BOOL, "Write into the old file itself, as bind-mounted files need it", False),
     Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do"),
+    Option(
+        "template[].format",
+        FORMAT,
+        "Format of the file: text, haproxy, nginx, shell, json or yaml. A rendering in which a field of the catalog would "
+        "break a line, or become another word of that format, is refused; default: text, or haproxy for HAProxy's "
+        "configuration",
+        "",
+    ),
     Option(
         "template[].for_each",
         TEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyconsul.tools.logfile import log_target_of
@@ -95,6 +95,7 @@ def make_plan(settings: Settings) -> Plan:
     specs = specs_of(settings)
     if settings["exec.keep"] and settings["exec.reload"] != HAPROXY:
         raise SpecError("-exec-keep is for HAProxy: it needs -exec-reload without a value")
+    specs = _with_formats(specs, feeds_haproxy=settings["exec.reload"] == HAPROXY and not settings["exec.command"])
     if settings["deduplicate.enabled"] and _once(settings):
         log.info("-dedup has no effect here: what is rendered once asks once")
     elif settings["deduplicate.enabled"]:
@@ -105,6 +106,16 @@ def make_plan(settings: Settings) -> Plan:
     evaluators = [Evaluator(spec, environ, guard) for spec, guard in zip(specs, guards, strict=True)]
     sources = _sources(specs, evaluators, groups_of(settings, specs), wait=not _once(settings))
     return Plan(settings, specs, sources, environ, fixture)
+
+
+def _with_formats(specs: Sequence[Spec], *, feeds_haproxy: bool) -> list[Spec]:
+    """The templates with the formats that follow from what their files are for."""
+    files = set(configuration_files(specs)) if feeds_haproxy else set()
+    haproxy = [spec.haproxy or spec.destination in files for spec in specs]
+    return [
+        replace(spec, format="haproxy") if feeds and not spec.format else spec
+        for spec, feeds in zip(specs, haproxy, strict=True)
+    ]
 
 
 def _fixture(path: str) -> Fixture | None:

@@ -6,7 +6,8 @@ from collections.abc import Set
 from typing import Any, Protocol
 
 from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.evaluate import Evaluation, TemplateError
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.evaluate import Evaluation
 from pyconsul.tools.template.guard import Guard
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.render import to_bytes

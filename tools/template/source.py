@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 
-from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.spec import STREAM, Spec
 
 

@@ -76,7 +76,8 @@ class Spec:
     circumstances. `render_group`: the `Group` that it belongs to, "" for none. `haproxy`: whether it configures HAProxy; None:
     that is told by its name. `for_each`: an expression that gives a list; each item has a file of its own, and the
     destination is a template, too. `prune`: whether files of former items are removed. `absent`: the destination is one.
-    `share`: under which its answers are shared with other machines, None for not at all.
+    `format`: see `fieldsafety.formats`, "" for text. `share`: under which its answers are shared with other machines,
+    None for not at all.
     """
 
     destination: str
@@ -105,6 +106,7 @@ class Spec:
     prune: bool = False
     absent: bool = False
     share: ShareId | None = None
+    format: str = ""
 
     @property
     def name(self) -> str:
@@ -200,6 +202,7 @@ def _spec(block: Tree, settings: Settings) -> Spec:
         haproxy=block.get("haproxy"),
         for_each=block.get("for_each", ""),
         prune=block.get("prune", False),
+        format=block.get("format", ""),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.disclosure import Disclosure
-from pyconsul.tools.template.evaluate import TemplateError
+from pyconsul.tools.template.errors import TemplateError, UnsafeField
 from pyconsul.tools.template.guard import GuardEvent, Stage
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.render import RenderError
@@ -65,7 +65,8 @@ class Troubles:
             log.log(level, "%s: %s", rendering.spec.name, event)
 
     def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
-        if isinstance(error, Refused):
+        # Whoever may register a service must not be able to end this program.
+        if isinstance(error, Refused | UnsafeField):
             return self._once
         if rendering.spec.error_fatal is not None:
             return rendering.spec.error_fatal

@@ -34,8 +34,14 @@ class Template:
     name: str
     templates: Mapping[str, Compiled]
 
-    def execute(self, data: Any, functions: Mapping[str, Callable[..., Any] | Function]) -> str:
-        """The text for the data (the dot). Raises TemplateError.
+    def execute(
+        self,
+        data: Any,
+        functions: Mapping[str, Callable[..., Any] | Function],
+        inspect: Callable[[str], None] | None = None,
+    ) -> str:
+        """The text for the data (the dot). Raises TemplateError. `inspect` sees all that is written, before it is; a
+        ValueError of its ends the execution there.
 
         `functions` gives every function the template was parsed for, except the language's own and
         `executeTemplate`. The text may hold surrogate escapes: write it with `errors="surrogateescape"`.
@@ -45,7 +51,7 @@ class Template:
             EXECUTE_TEMPLATE,
             function(lambda name, *data: self._execute_named(name, data, bound), "string", "..." + ANY),
         )
-        return self._render(self.templates[self.name], data, bound)
+        return self._render(self.templates[self.name], data, bound, inspect)
 
     def _execute_named(self, name: str, data: tuple[Any, ...], functions: Mapping[str, Function]) -> str:
         if len(data) > 1:
@@ -55,9 +61,21 @@ class Template:
             raise GoError(f"template: no template {quote(name)} associated with template {quote(self.name)}")
         return self._render(template, data[0] if data else None, functions)
 
-    def _render(self, template: Compiled, data: Any, functions: Mapping[str, Function]) -> str:
+    def _render(
+        self,
+        template: Compiled,
+        data: Any,
+        functions: Mapping[str, Function],
+        inspect: Callable[[str], None] | None = None,
+    ) -> str:
         out: list[str] = []
-        frame = Frame([], out.append, functions, self.templates)
+
+        def inspected(text: str) -> None:
+            if inspect is not None:
+                inspect(text)
+            out.append(text)
+
+        frame = Frame([], out.append if inspect is None else inspected, functions, self.templates)
         try:
             with _deep_recursion():
                 template.run(frame, data)

@@ -84,7 +84,11 @@ def _action(action: nodes.Action, expressions: Expressions) -> Step:
 
     def show(frame: Frame, dot: Any) -> None:
         value = evaluate(frame, dot)
-        frame.write(value if type(value) is str else shown(value, place))
+        text = value if type(value) is str else shown(value, place)
+        try:
+            frame.write(text)
+        except ValueError as error:
+            raise place.error(error) from error
 
     return show
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.tools.template.evaluate import Evaluator, TemplateError
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.evaluate import Evaluator
 from pyconsul.tools.template.spec import Spec
 
 

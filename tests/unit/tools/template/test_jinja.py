@@ -9,7 +9,8 @@ import pytest
 
 from pyconsul.tools.template import lookups
 from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.evaluate import Evaluation, Evaluator, TemplateError
+from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.evaluate import Evaluation, Evaluator
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.spec import Spec
 

@@ -1,0 +1,11 @@
+"""What can be wrong with a template."""
+
+from __future__ import annotations
+
+
+class TemplateError(Exception):
+    """A template cannot be parsed or evaluated; the text names file and line."""
+
+
+class UnsafeField(TemplateError):
+    """A field of the catalog would break a line of the file; the text names the field."""

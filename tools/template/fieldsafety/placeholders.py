@@ -1,0 +1,23 @@
+"""Stand-ins for characters that mean something in a file's format: each is one private character, and can be turned back. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_BASE = 0xF0000  # a plane of characters for private use, which no format treats specially
+_STAND_INS = re.compile("[\U000f0000-\U000fffff]")
+
+
+def hide(text: str, dangerous: re.Pattern[str]) -> str:
+    """The text with a stand-in for each dangerous character."""
+    return dangerous.sub(lambda match: chr(_BASE + ord(match[0])) if ord(match[0]) < 0x10000 else match[0], text)
+
+
+def has_hidden(text: str) -> bool:
+    """Whether there is a stand-in."""
+    return _STAND_INS.search(text) is not None
+
+
+def unhide(text: str) -> str:
+    """The text as it was."""
+    return _STAND_INS.sub(lambda match: chr(ord(match[0]) - _BASE), text)
