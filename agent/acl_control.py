@@ -26,6 +26,7 @@ from pyconsul.agent.state.acl_tables import POLICIES, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.sync.blocked import Permits
 from pyconsul.agent.sync.tokens import AgentTokens
 
 Commit = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
@@ -63,14 +64,23 @@ async def start(config: Config, store: Store, tokens: AgentTokens, commit: Commi
     return Resolver(store, store.watches, settings, tokens.get, time.time)
 
 
-def permits(acl: Resolver) -> Callable[[str, str, str], bool]:
-    """Whether a service or check may be written into the catalog with its token; without one, with the agent's own."""
+def permits(acl: Resolver) -> Permits:
+    """Authorization of services and checks in the catalog by their tokens; without one, by the agent's own."""
 
-    def may(token: str, kind: str, name: str) -> bool:
+    def refused(token: str, kind: str, name: str) -> str | None:
         secrets = [token] if token else [acl.own("config_file_service_registration"), acl.own("default")]
-        return any(_allows(acl, secret, kind, WRITE, name) for secret in dict.fromkeys(secrets))
+        if any(_allows(acl, secret, kind, WRITE, name) for secret in dict.fromkeys(secrets)):
+            return None
+        return _accessor(acl, secrets[0] or secrets[-1])
 
-    return may
+    return refused
+
+
+def _accessor(acl: Resolver, secret: str) -> str:
+    try:
+        return acl.of(secret).accessor
+    except UnknownToken:
+        return "unknown"  # a token that does not exist, or no longer
 
 
 def _allows(acl: Resolver, secret: str, kind: str, level: int, name: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from random import Random
 
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.schemas import NODES
 from pyconsul.agent.sync.apply import apply
+from pyconsul.agent.sync.blocked import Blocked, Permits
 from pyconsul.agent.sync.diff import adopt, diff, scale
-from pyconsul.agent.sync.local import LocalState, Pending, Update
+from pyconsul.agent.sync.local import LocalState, Update
 from pyconsul.agent.sync.member import Member
 
 INTERVAL = 60.0  # seconds between two comparisons, in a small cluster
@@ -26,8 +26,7 @@ log = logging.getLogger("agent.sync")
 class Syncer:
     """Tells the catalog what changed.  `commit` runs an operation on the catalog and makes it last.
 
-    `permits(token, resource, name)`, if it is set, says whether a row may be written ("service" or "node", and which);
-    one that may not is left out, and tried again by the next comparison.
+    A row that `permits`, if it is set, refuses is left out, and tried again by the next comparison.
     """
 
     def __init__(
@@ -40,7 +39,8 @@ class Syncer:
     ) -> None:
         self.me = me
         self._local, self._catalog, self._commit, self._rng = local, catalog, commit, rng
-        self.permits: Callable[[str, str, str], bool] | None = None
+        self.permits: Permits | None = None
+        self._blocked = Blocked()
         self._watches = local.watches
         self._told: asyncio.Task[None] | None = None
         self._passes: asyncio.Task[None] | None = None
@@ -54,7 +54,7 @@ class Syncer:
             return True
         pending = self._local.take()
         if self.permits is not None:
-            pending = _permitted(pending, self.permits, self.me.node.node)
+            pending = self._blocked.permitted(pending, self.permits, self.me.node.node)
         try:
             await self._commit(lambda draft: apply(draft, self.me, pending))
         except asyncio.CancelledError:
@@ -140,17 +140,3 @@ class Syncer:
         timer = self._late.pop(check_id, None)
         if timer is not None:
             timer.cancel()
-
-
-def _permitted(pending: Pending, permits: Callable[[str, str, str], bool], node: str) -> Pending:
-    """What may be written of what is pending."""
-    services = [row for row in pending.services if permits(row.token, "service", row.service.service)]
-    checks = []
-    for row, owner in pending.checks:
-        resource, name = ("service", row.check.service_name) if row.check.service_id else ("node", node)
-        if permits(row.token, resource, name):
-            checks.append((row, owner))
-    refused = len(pending.services) + len(pending.checks) - len(services) - len(checks)
-    if refused:
-        log.warning("%d services and checks are not in the catalog: their tokens do not permit it", refused)
-    return replace(pending, services=services, checks=checks)

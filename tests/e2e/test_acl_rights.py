@@ -320,3 +320,13 @@ def test_a_token_that_is_deleted_while_its_request_waits_is_told_nothing(manager
         status, text = waiting.result()
     assert (status, "4242" in text) == (403, False)
     manager.put("/v1/agent/service/deregister/waited-for")
+
+
+def test_the_log_names_what_acls_keep_out_of_the_catalog(manager: Manager) -> None:
+    token = manager.write("/v1/acl/token", {})
+    manager.write("/v1/agent/service/register", {"Name": "kept-out", "Token": token["SecretID"]})
+    log = manager.agent.log()
+    assert f"service=kept-out accessorID={token['AccessorID']}" in log
+    assert 'missing=service "kept-out" { policy = "write" }' in log
+    assert token["SecretID"] not in log
+    manager.put("/v1/agent/service/deregister/kept-out")
