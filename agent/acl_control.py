@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -37,7 +36,14 @@ RETRY = 5.0  # seconds until tokens that could not be deleted are tried again
 log = logging.getLogger("agent.acl")
 
 
-async def start(config: Config, store: Store, tokens: AgentTokens, commit: Commit, stack: AsyncExitStack) -> Resolver:
+async def start(
+    config: Config,
+    store: Store,
+    tokens: AgentTokens,
+    commit: Commit,
+    time_now: Callable[[], float],
+    stack: AsyncExitStack,
+) -> Resolver:
     """Who may do what from now on; the stack stops what works for it.
 
     What is there from the start is made: built-in policies, the anonymous token, and the one that the settings name.
@@ -49,8 +55,11 @@ async def start(config: Config, store: Store, tokens: AgentTokens, commit: Commi
         if secret:
             builtin.ensure_management_token(draft, accessor, secret)
 
-    await commit(prepare)
-    clock = TokenClock(store, store.watches, commit)
+    try:
+        await commit(prepare)
+    except EngineError as error:  # a full disk; what was there at the last start still is
+        log.error("cannot write the built-in policies and tokens: %s", error)
+    clock = TokenClock(store, store.watches, commit, time_now)
     clock.start()
     stack.callback(clock.stop)
     settings = Settings(
@@ -61,7 +70,7 @@ async def start(config: Config, store: Store, tokens: AgentTokens, commit: Commi
         key_list_policy=config.acl.enable_key_list_policy,
     )
     tokens.changed = partial(store.watches.fire, (TOPIC,))
-    return Resolver(store, store.watches, settings, tokens.get, time.time)
+    return Resolver(store, store.watches, settings, tokens.get, time_now)
 
 
 def permits(acl: Resolver) -> Permits:
@@ -140,7 +149,7 @@ def follow(
 class TokenClock:
     """Ends tokens at their time, and with them what was cached for them."""
 
-    def __init__(self, view: View, watches: Watches, commit: Commit, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, view: View, watches: Watches, commit: Commit, clock: Callable[[], float]) -> None:
         self._view, self._watches, self._commit, self._clock = view, watches, commit, clock
         self._timer: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -181,6 +190,6 @@ class TokenClock:
         try:
             for token in expired:
                 await self._commit(partial(acl_tokens.delete, accessor=token.accessor_id))
-        except EngineError as error:
-            log.warning("a token that has expired cannot be deleted yet: %s", error)
+        except Exception as error:  # whatever it is: an expired token must not stay
+            log.warning("cannot delete an expired token, retrying in %gs: %s", RETRY, error)
             self._look(RETRY)

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
+from pyconsul.agent.engine.embedded.opening import EVERYTHING
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.state.draft import Draft
@@ -70,11 +71,11 @@ def _keeper(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, obje
     """What was kept from the last run, and what keeps from now on."""
     if config.dev_mode or not config.data_dir:
         return [], Keeper(None)
-    engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL)
+    engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, spare=EVERYTHING)  # it is registered again
     loaded = engine.load()
     stack.push_async_callback(engine.close)
     rows = list(loaded.rows)
-    writer = Writer(Store(rows, loaded.index, ALL), engine)
+    writer = Writer(Store(rows, loaded.index, ALL, named=loaded.named, floor=loaded.floor), engine)
     stack.push_async_callback(writer.drain)
 
     async def commit(operation: Callable[[Draft], None]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from pyconsul.agent import acl_control, housekeeping, listen, own, reload_watch
+from pyconsul.agent import acl_control, data_folder, housekeeping, listen, own, reload_watch
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.control import AgentControl
 from pyconsul.agent.dns_query import query_executor
@@ -21,7 +21,8 @@ from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.engine.contract import Engine, EngineError
-from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
+from pyconsul.agent.engine.embedded.opening import ACCEPT, EVERYTHING, NOTHING
 from pyconsul.agent.engine.history import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
@@ -34,8 +35,10 @@ from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.session_clock import SessionClock
+from pyconsul.agent.state import lock_delays
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.steady_clock import SteadyClock
 from pyconsul.agent.sync.load import FileDefinitionError
 from pyconsul.agent.token_file import agent_tokens
 
@@ -53,7 +56,7 @@ def run(config: Config) -> int:
     """Run an agent until it is told to stop; the exit status of the program."""
     try:
         uvloop.run(_serve(config))
-    except (StartError, EngineError, FileDefinitionError, listen.ListenError) as error:
+    except (StartError, EngineError, FileDefinitionError, listen.ListenError, data_folder.DataFolderError) as error:
         log.error("%s", error)
         return 1
     return 0
@@ -92,20 +95,27 @@ def _unforeseen(error: BaseException) -> BaseException | None:
 
 async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None]) -> AgentControl:
     """Start every part; the stack stops them in reverse.  `stop` ends the agent."""
+    if _keeps_data(config):
+        stack.callback(data_folder.Lock(Path(config.data_dir)).release)
     http_sockets = _http_sockets(config)
     dns_sockets = _dns_sockets(config)
+    clock = SteadyClock()
+    clock.start(stack)
     engine = _engine(config)
     loaded = engine.load()
+    if _keeps_data(config):
+        _accept_file(config).unlink(missing_ok=True)
     stack.push_async_callback(engine.close)
-    store = Store(loaded.rows, loaded.index or FIRST_INDEX)
-    writer = Writer(store, engine)
+    rows = lock_delays.resumed(loaded.rows, clock())
+    store = Store(rows, loaded.index or FIRST_INDEX, named=loaded.named, floor=max(loaded.floor, FIRST_INDEX))
+    writer = Writer(store, engine, clock)
     stack.push_async_callback(writer.drain)
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
-    housekeeping.start(store, writer.commit, stack)
+    housekeeping.start(store, writer.commit, clock, stack)
     tokens = agent_tokens(config)
-    acl = await acl_control.start(config, store, tokens, writer.commit, stack) if config.acl.enabled else None
+    acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
     agent = await own.start(config, store, writer, stack, acl_control.permits(acl) if acl else None)
     control = AgentControl(config, agent, tokens, stop)
     events = Events(store.watches)
@@ -143,7 +153,17 @@ def _engine(config: Config) -> Engine:
         raise StartError(
             "nothing says where to keep the data: give -data-dir FOLDER, or -dev to keep it in memory only"
         )
-    return EmbeddedEngine(Path(config.data_dir) / "state.db", ALL, history)
+    spare = EVERYTHING if _accept_file(config).exists() else NOTHING
+    return EmbeddedEngine(Path(config.data_dir) / "state.db", ALL, history, spare=spare)
+
+
+def _accept_file(config: Config) -> Path:
+    """The file by which an operator accepts a damaged `state.db`, once."""
+    return Path(config.data_dir, ACCEPT)
+
+
+def _keeps_data(config: Config) -> bool:
+    return bool(config.data_dir) and not config.dev_mode
 
 
 def _http_sockets(config: Config) -> list[socket.socket]:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.draft import View
@@ -34,8 +33,10 @@ class SessionClock:
     def start(self) -> None:
         """Let every session that is there begin anew."""
         for session in sessions.all_sessions(self._view):
-            if session.ttl:
-                self.renew(session.id, parse_duration(session.ttl))
+            try:
+                self.renew(session.id, parse_duration(session.ttl) if session.ttl else 0.0)
+            except ValueError as error:  # stored rows are looked at; this one came another way
+                log.error("session without a usable TTL lives until it is destroyed: id=%s: %s", session.id, error)
 
     def renew(self, session_id: str, ttl: float) -> None:
         """Let a session live for its TTL (seconds) from now on; without one it lives until it is ended."""
@@ -66,6 +67,6 @@ class SessionClock:
     async def _end(self, session_id: str) -> None:
         try:
             await self._commit(partial(sessions.destroy, session_id=session_id))
-        except EngineError as error:
-            log.warning("a session that was not renewed cannot be ended yet: %s", error)
+        except Exception as error:  # whatever it is: the session must end
+            log.warning("cannot end a session that was not renewed, retrying in %gs: %s", RETRY, error)
             self._set(session_id, RETRY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def with_node_id(config: Config) -> Config:
             raise ConfigError([f"{path}: {kept!r:.60} is no node ID; allowed: {checks.node_id(kept)}"])
         node_id = config.node_id or kept or str(uuid.uuid4())
         if node_id != kept:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(node_id)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(node_id)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"data_dir: cannot keep the node's ID in {path}: {error}"]) from error
     return msgspec.structs.replace(config, node_id=node_id)

@@ -5,7 +5,8 @@ Nothing above may know which engine is there.  One test suite runs against all o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pyconsul.agent.engine.history import Kept
@@ -16,13 +17,22 @@ class EngineError(Exception):
     """The engine could not make a changeset durable; nothing of it was kept.  The text says why, for an operator."""
 
 
+class OutcomeUnknown(EngineError):
+    """The engine does not answer: the changeset may be kept or not, and may still take effect."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
-    """What an engine held when it was opened: (table name, row) of each row, and the index of the last commit."""
+    """What an engine held when it was opened.
 
-    __slots__ = ("index", "rows")
+    rows: (table name, row) of each row.  index: that of the last commit.  named: the named indexes that were kept;
+    floor: where all others stand.
+    """
 
-    def __init__(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
-        self.rows, self.index = rows, index
+    rows: Iterable[tuple[str, Any]]
+    index: int
+    named: Mapping[str, int] = field(default_factory=dict)
+    floor: int = 0
 
 
 class Engine(Protocol):

@@ -1,8 +1,8 @@
 """The one write path: operations become changesets, the engine keeps them, then they are installed.
 
-Operations that arrive while the engine is busy wait and share the next commit (group
-commit): each sees what those before it in the batch do, each has its own index, and
-one that fails is taken back alone.
+Operations that arrive while the engine is busy wait and share the next commit (group commit): each sees what those before it in
+the batch do, and each has its own index.  An operation that fails, or whose rows cannot be stored, is rolled back alone.  Whatever
+is raised on the way, every caller gets a response and the writer goes on.
 """
 
 from __future__ import annotations
@@ -11,17 +11,23 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from pyconsul.agent.engine.contract import Engine, EngineError
+from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
+from pyconsul.agent.state import codec
 from pyconsul.agent.state.draft import Changeset, Draft
-from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.row_rules import check_index
+from pyconsul.agent.state.store import InstallError, Store, Tables
 
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[Draft], T]
 BATCH = 256  # operations in one commit, so that none waits long for the others
+STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
+RECHECK_S = 1.0  # while a commit is stalled
+MAX_ROWS = 10_000_000  # of a state that takes the place of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,24 @@ class Replacement:
 
 
 Work: TypeAlias = Operation[Any] | Replacement
+Done: TypeAlias = asyncio.Future[Any]
+
+
+class _Waiting(NamedTuple):
+    """Work that waits; `since` is the loop's time."""
+
+    work: Work
+    done: Done
+    since: float
+
+
+class _Result(NamedTuple):
+    """What an operation answers once its changeset, if it has one, is durable."""
+
+    done: Done
+    value: Any
+    changeset: Changeset | None
+
 
 log = logging.getLogger("agent.writer")
 
@@ -40,31 +64,37 @@ log = logging.getLogger("agent.writer")
 class Writer:
     """Commits operations one batch at a time."""
 
-    def __init__(self, store: Store, engine: Engine, clock: Callable[[], float] = time.time) -> None:
-        self._store, self._engine, self._clock = store, engine, clock
-        self._waiting: deque[tuple[Work, asyncio.Future[Any]]] = deque()
+    def __init__(
+        self, store: Store, engine: Engine, clock: Callable[[], float] = time.time, stall_s: float = STALL_S
+    ) -> None:
+        self._store, self._engine, self._clock, self._stall_s = store, engine, clock, stall_s
+        self._waiting: deque[_Waiting] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
         self._failing = False
 
     async def commit(self, operation: Operation[T]) -> T:
         """Run an operation, make what it wrote durable, and return its answer.
 
-        Raises what the operation raised (then nothing of it was written), or EngineError.
+        Raises what the operation raised, or Refused for a row that cannot be stored (then nothing of it was written);
+        EngineError; OutcomeUnknown when the disk does not answer in time.
         """
         answer: T = await self._enqueue(operation)
         return answer
 
     async def replace(self, rows: Sequence[tuple[str, Any]], index: int) -> int:
-        """Put another state in place of all there is, once what waits is written; the index that it stands at from now on.
+        """Put another state in place of all there is, once what waits is written; return the index that it stands at.
 
-        Nothing changes when it fails.  Raises EngineError.  A caller that goes away does not stop what was begun.
+        Nothing changes when it fails.  Raises Refused for rows that break a rule, EngineError.  A caller that goes away
+        does not stop it.
         """
         new_index: int = await self._enqueue(Replacement(rows, index))
         return new_index
 
     async def _enqueue(self, work: Work) -> Any:
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, done))
+        loop = asyncio.get_running_loop()
+        done: Done = loop.create_future()
+        self._waiting.append(_Waiting(work, done, loop.time()))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write())
         return await done
@@ -75,74 +105,132 @@ class Writer:
             await asyncio.wait([self._task])
 
     async def _write(self) -> None:
-        waiting = self._waiting
-        while waiting:
-            batch: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
-            while waiting and len(batch) < BATCH:
-                work, done = waiting.popleft()
-                if isinstance(work, Replacement):
+        while self._waiting:
+            batch = self._next_batch()
+            try:
+                if isinstance(batch[0].work, Replacement):
+                    await self._replace(batch[0].work, batch[0].done)
+                else:
                     await self._write_batch(batch)
-                    await self._replace(work, done)
-                    break
-                batch.append((work, done))
-            else:
-                await self._write_batch(batch)
+            except BaseException as error:
+                _fail((one.done for one in batch), error)
+                if not isinstance(error, Exception):  # the agent ends
+                    _fail((one.done for one in self._waiting), error)
+                    self._waiting.clear()
+                    raise
+                log.error("a batch of %d writes failed", len(batch), exc_info=error)
 
-    async def _replace(self, new: Replacement, done: asyncio.Future[Any]) -> None:
+    def _next_batch(self) -> list[_Waiting]:
+        """Operations that share one commit, or a single replacement."""
+        waiting = self._waiting
+        batch = [waiting.popleft()]
+        if not isinstance(batch[0].work, Replacement):
+            while waiting and len(batch) < BATCH and not isinstance(waiting[0].work, Replacement):
+                batch.append(waiting.popleft())
+        return batch
+
+    async def _replace(self, new: Replacement, done: Done) -> None:
+        tables = await asyncio.to_thread(_prepared, self._store, new)
         index = max(self._store.index, new.index) + 1  # indexes never fall, so that blocking queries see the change
-        try:
-            tables = await asyncio.to_thread(self._store.tables_of, new.rows)  # reads go on meanwhile
-            await self._engine.replace(new.rows, index)
-        except Exception as error:
-            if not done.done():
-                done.set_exception(error)
-            return
+        await self._engine.replace(new.rows, index)
         self._store.replace_tables(tables, index)
         if not done.done():
             done.set_result(index)
 
-    async def _write_batch(self, batch: list[tuple[Operation[Any], asyncio.Future[Any]]]) -> None:
+    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
         draft = Draft(self._store)
         index, now = self._store.index, self._clock()
         changesets: list[Changeset] = []
-        answers: list[tuple[asyncio.Future[Any], Any]] = []
-        for operation, done in batch:
+        results: list[_Result] = []
+        for operation, done, _ in batch:
             draft.begin(index + 1, now)
             try:
-                answer = operation(draft)
-            except Exception as error:
+                value = operation(draft)  # type: ignore[operator]  # a replacement is a batch by itself
+                changeset = draft.finish()
+                codec.encode(changeset)
+            except BaseException as error:
                 draft.roll_back()
-                if not done.done():
-                    done.set_exception(error)
+                _fail((done,), error)
                 continue
-            answers.append((done, answer))
-            changeset = draft.finish()
             if changeset:
                 changesets.append(changeset)
                 index += 1
-        await self._keep(changesets, answers)
+            results.append(_Result(done, value, changeset or None))
+        if changesets and not await self._keep(changesets, results):
+            return
+        for result in results:
+            self._finish(result)
 
-    async def _keep(self, changesets: list[Changeset], answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
-        if changesets:
-            try:
-                await self._engine.commit(changesets)
-            except EngineError as error:
-                self._report(error)
-                for done, _ in answers:
-                    if not done.done():
-                        done.set_exception(error)
-                return
-            self._report(None)
-            for changeset in changesets:
-                self._store.install(changeset)
-        for done, answer in answers:
-            if not done.done():
-                done.set_result(answer)
+    async def _keep(self, changesets: Sequence[Changeset], results: Sequence[_Result]) -> bool:
+        """Make changesets durable; on failure answer everybody and return False."""
+        self._watchdog = asyncio.get_running_loop().call_later(self._stall_s, self._report_stall, results)
+        try:
+            await self._engine.commit(changesets)
+        except Exception as error:
+            known = error if isinstance(error, EngineError) else EngineError(f"cannot write: {error}")
+            self._report(known, None if known is error else error)
+            _fail((result.done for result in results), known)
+            return False
+        finally:
+            self._watchdog.cancel()
+        self._report(None)
+        return True
 
-    def _report(self, error: EngineError | None) -> None:
-        """Say once that writing fails, and once that it works again."""
+    def _finish(self, result: _Result) -> None:
+        """Install what is durable, and answer."""
+        try:
+            if result.changeset is not None:
+                self._store.install(result.changeset)
+        except InstallError as error:
+            log.critical("%s", error, exc_info=error)
+            _fail((result.done,), EngineError(str(error)))
+        if not result.done.done():
+            result.done.set_result(result.value)
+
+    def _report_stall(self, results: Sequence[_Result]) -> None:
+        """The engine does not come back: answer whoever waits for this commit, and those who wait behind it too long."""
+        loop = asyncio.get_running_loop()
+        self._watchdog = loop.call_later(RECHECK_S, self._report_stall, results)
+        waited = f"the disk has not confirmed a write for {self._stall_s:g} s"
+        self._report(EngineError(waited))
+        _fail((result.done for result in results), OutcomeUnknown(f"{waited}; this one may still take effect"))
+        latest = loop.time() - self._stall_s
+        while self._waiting and self._waiting[0].since <= latest:
+            _fail((self._waiting.popleft().done,), EngineError(f"{waited}; this one was not begun"))
+
+    def _report(self, error: EngineError | None, cause: BaseException | None = None) -> None:
+        """Log once that writing fails, and once that it works again."""
         if error is not None and not self._failing:
-            log.error("writes fail until this is mended; reads go on: %s", error)
+            log.error("writes fail until this is mended; reads go on: %s", error, exc_info=cause)
         elif error is None and self._failing:
             log.info("writes work again")
         self._failing = error is not None
+
+
+def _prepared(store: Store, new: Replacement) -> Tables:
+    """The tables of another state, every row of it looked at.  Raises Refused."""
+    if len(new.rows) > MAX_ROWS:
+        raise Refused(f"the new state has {len(new.rows)} rows; allowed: {MAX_ROWS}")
+    try:
+        check_index(new.index)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    try:
+        tables = store.tables_of(new.rows)
+        for table in tables.values():
+            for _ in codec.encode_rows((table.schema, row) for row in table):
+                pass
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise Refused(f"the new state holds a row of an unknown table or of the wrong type: {error}") from error
+    return tables
+
+
+def _fail(futures: Iterable[Done], error: BaseException) -> None:
+    """Answer with an error; a future takes neither StopIteration nor what is meant for the program as a whole."""
+    if isinstance(error, StopIteration) or not isinstance(error, Exception):
+        wrapped = EngineError(f"the write was not made: {type(error).__name__}")
+        wrapped.__cause__ = error
+        error = wrapped
+    for done in futures:
+        if not done.done():
+            done.set_exception(error)

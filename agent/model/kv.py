@@ -31,7 +31,8 @@ class Tombstone(msgspec.Struct, frozen=True):
 
 
 class LockDelay(msgspec.Struct, frozen=True):
-    """Until when (Unix seconds) a key cannot be locked, because a session that held it ended."""
+    """Until when (Unix seconds) a key cannot be locked, because a session that held it ended; `delay`: seconds in all."""
 
     key: str
     until: float
+    delay: float = 60.0

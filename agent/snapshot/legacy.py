@@ -44,7 +44,7 @@ class LegacyReader:
 
     def __init__(self, file: BinaryIO, schemas: Iterable[Schema[Any]]) -> None:
         self._file = file
-        self._known = {schema.name: schema for schema in schemas if schema.durable}
+        self._known = {schema.name: schema for schema in schemas if schema.in_snapshots}
         head, _ = self._take(msgspec.msgpack.Decoder(Head), "the head")
         if head.format > FORMAT:
             raise SnapshotError(f"it has format {head.format}; this pyconsul reads formats up to {FORMAT}")

@@ -44,7 +44,7 @@ class Restored:
 
     index: int
     tables: dict[str, dict[Key, Any]] = field(
-        default_factory=lambda: {schema.name: {} for schema in ALL if schema.durable}
+        default_factory=lambda: {schema.name: {} for schema in ALL if schema.in_snapshots}
     )
     left_out: Counter[str] = field(default_factory=Counter)
 

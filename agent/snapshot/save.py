@@ -51,7 +51,7 @@ _OF_ALL_SERVICES = ("service_kind.typical", f"{_LOCAL}service_kind.typical", "ki
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A state as it stood at one moment: the rows of every durable table, its index, and the named ones."""
+    """A state as it stood at one moment: the rows of every table that belongs in a snapshot, its index, and the named ones."""
 
     rows: Mapping[str, Sequence[Any]]
     index: int
@@ -63,7 +63,7 @@ class Image:
 
 def image(view: View) -> Image:
     """The rows of this moment; rows never change, so that they can be written while the state goes on."""
-    rows = {schema.name: list(view[schema]) for schema in ALL if schema.durable}
+    rows = {schema.name: list(view[schema]) for schema in ALL if schema.in_snapshots}
     return Image(rows, view.index, _indexes(view, rows))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.table import Key, Overlay, Rows, Schema
 
 R = TypeVar("R")
@@ -41,9 +42,10 @@ class Changeset:
     touched: named indexes ("nodes", "service.web", …) that move to `index`; their watchers wake.
     topics: further watch topics to wake ("kv/<key>", …).
     forgotten: named indexes that cease to exist.
+    stored: the rows of `writes` in their stored form, set by `codec.encode`.
     """
 
-    __slots__ = ("forgotten", "index", "now", "topics", "touched", "writes")
+    __slots__ = ("forgotten", "index", "now", "stored", "topics", "touched", "writes")
 
     def __init__(self, index: int, now: float) -> None:
         self.index, self.now = index, now
@@ -51,6 +53,7 @@ class Changeset:
         self.touched: set[str] = set()
         self.topics: set[str] = set()
         self.forgotten: set[str] = set()
+        self.stored: list[Any] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.writes or self.touched or self.topics or self.forgotten)
@@ -108,6 +111,8 @@ class Draft:
     def put(self, schema: Schema[R], row: R) -> None:
         """Write a row; it is visible to what the batch does next."""
         key = schema.key(row)
+        if type(key) is not str and not (type(key) is tuple and all(type(part) is str for part in key)):
+            raise Refused(f"key {key!r:.100} of {schema.name} is not text")  # its order and equality may be anything
         self._remember(schema, key).put(row)
         self._current.writes.append((schema, key, row))
 

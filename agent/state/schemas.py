@@ -20,7 +20,7 @@ KV = Schema(
 )
 TOMBSTONES = Schema("tombstones", Tombstone, lambda row: row.key, ordered=True)
 
-LOCK_DELAYS = Schema("lock_delays", LockDelay, lambda row: row.key, durable=False)
+LOCK_DELAYS = Schema("lock_delays", LockDelay, lambda row: row.key, in_snapshots=False)
 
 NODES = Schema("nodes", Node, lambda row: row.node.lower(), {"id": lambda row: (row.id.lower(),) if row.id else ()})
 SERVICES = Schema(

@@ -72,8 +72,9 @@ def destroy(draft: Draft, session_id: str) -> None:
             kv.delete(draft, entry.key)
         else:
             kv.release(draft, entry.key, entry.value, entry.flags, session_id)
-        if session.lock_delay:
-            draft.put(LOCK_DELAYS, LockDelay(entry.key, draft.now + min(session.lock_delay / 1e9, MAX_LOCK_DELAY)))
+        if session.lock_delay > 0:
+            delay = min(session.lock_delay / 1e9, MAX_LOCK_DELAY)
+            draft.put(LOCK_DELAYS, LockDelay(entry.key, draft.now + delay, delay))
     for query in draft[QUERIES].by("session", session_id):
         queries.delete_query(draft, query.id)
 

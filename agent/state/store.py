@@ -6,8 +6,8 @@ engine, and only then installed here; installing wakes whoever watches what chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.schemas import ALL
@@ -15,6 +15,11 @@ from pyconsul.agent.state.table import Rows, Schema, Table
 from pyconsul.agent.state.watch import Watches
 
 R = TypeVar("R")
+Tables: TypeAlias = dict[str, Table[Any]]
+
+
+class InstallError(Exception):
+    """A durable changeset could not be shown in full."""
 
 
 class Store:
@@ -24,14 +29,23 @@ class Store:
     """
 
     def __init__(
-        self, rows: Iterable[tuple[str, Any]] = (), index: int = 0, schemas: Iterable[Schema[Any]] = ALL
+        self,
+        rows: Iterable[tuple[str, Any]] = (),
+        index: int = 0,
+        schemas: Iterable[Schema[Any]] = ALL,
+        *,
+        named: Mapping[str, int] | None = None,
+        floor: int | None = None,
     ) -> None:
-        """Start from durable rows, (table name, row) each, and the index they were written up to."""
+        """Start from durable rows, (table name, row) each, and the index they were written up to.
+
+        named: the named indexes, as far as they were kept; floor: where all others stand, by default at `index`.
+        """
         self.index = index
         self.restored = 0
         self.watches = Watches()
-        self._floor = index  # named indexes are not durable: after a restart all stand where writing stopped
-        self._named: dict[str, int] = {}
+        self._floor = index if floor is None else floor
+        self._named = dict(named or {})
         self._tables = _tables(schemas, rows)
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
@@ -45,29 +59,40 @@ class Store:
         return self._named.get(name, self._floor or None)
 
     def install(self, changeset: Changeset) -> None:
-        """Make a durable changeset visible, and wake its watchers."""
-        tables = self._tables
+        """Make a durable changeset visible, and wake its watchers.
+
+        Raises InstallError when a row could not be shown; everything else of the changeset is in place then.
+        """
+        tables, failure = self._tables, None
         for schema, key, row in changeset.writes:
-            if row is None:
-                tables[schema.name].remove(key)
-            else:
-                tables[schema.name].put(row)
+            try:
+                if row is None:
+                    tables[schema.name].remove(key)
+                else:
+                    tables[schema.name].put(row)
+            except Exception as error:
+                failure = error
         self.index = changeset.index
         for name in changeset.forgotten:
             self._named.pop(name, None)
         for name in changeset.touched:
             self._named[name] = changeset.index
         self.watches.fire((*changeset.topics, *changeset.touched, *changeset.forgotten))
+        if failure is not None:
+            raise InstallError(f"the write is durable, but shows only after a restart: {failure}") from failure
 
     def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         """Take another state's rows in place of all there are (a snapshot's), and wake everybody."""
         self.replace_tables(self.tables_of(rows), index)
 
-    def tables_of(self, rows: Iterable[tuple[str, Any]]) -> dict[str, Table[Any]]:
-        """Tables with other rows, for `replace_tables`; slow with many of them, and may run in another thread."""
+    def tables_of(self, rows: Iterable[tuple[str, Any]]) -> Tables:
+        """Tables with other rows, for `replace_tables`; slow with many of them, and may run in another thread.
+
+        Nothing changes yet; raises what a bad row raises.
+        """
         return _tables([table.schema for table in self._tables.values()], rows)
 
-    def replace_tables(self, tables: dict[str, Table[Any]], index: int) -> None:
+    def replace_tables(self, tables: Tables, index: int) -> None:
         """Take other tables in place of those there are, and wake everybody."""
         self._tables = tables
         self.index = self._floor = self.restored = index
@@ -75,7 +100,7 @@ class Store:
         self.watches.fire_all()
 
 
-def _tables(schemas: Iterable[Schema[Any]], rows: Iterable[tuple[str, Any]]) -> dict[str, Table[Any]]:
+def _tables(schemas: Iterable[Schema[Any]], rows: Iterable[tuple[str, Any]]) -> Tables:
     """Tables with their rows."""
     tables: dict[str, Table[Any]] = {schema.name: Table(schema) for schema in schemas}
     by_table: dict[str, list[Any]] = {name: [] for name in tables}

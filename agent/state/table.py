@@ -19,10 +19,10 @@ class Schema(Generic[R]):
     """What a table is made of: its name, row type, primary key, and secondary indexes.
 
     An index maps a row to the values it is found by; `ordered` tables can be read by prefix of a text key;
-    rows of a table that is not `durable` are lost when the agent ends.
+    the rows of a table that is not `in_snapshots` stay behind when a snapshot is taken.
     """
 
-    __slots__ = ("durable", "indexes", "key", "name", "ordered", "row_type")
+    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type")
 
     def __init__(
         self,
@@ -31,9 +31,10 @@ class Schema(Generic[R]):
         key: Callable[[R], Key],
         indexes: Mapping[str, Callable[[R], Iterable[Hashable]]] | None = None,
         ordered: bool = False,
-        durable: bool = True,
+        in_snapshots: bool = True,
     ) -> None:
-        self.name, self.row_type, self.key, self.ordered, self.durable = name, row_type, key, ordered, durable
+        self.name, self.row_type, self.key, self.ordered = name, row_type, key, ordered
+        self.in_snapshots = in_snapshots
         self.indexes = dict(indexes or {})
 
 
@@ -92,17 +93,19 @@ class Table(Generic[R]):
         return len(self._rows)
 
     def put(self, row: R) -> None:
-        """Add a row, or replace the one with the same primary key."""
+        """Add a row, or replace the one with the same primary key.  When it raises, nothing has changed."""
         key = self.schema.key(row)
-        if self._indexes:
-            old = self._rows.get(key)
-            if old is not None:
-                self._unindex(key, old)
-            for name, values in self.schema.indexes.items():
-                index = self._indexes[name]
-                for value in values(row):
-                    index.setdefault(value, {})[key] = row
+        if not self._indexes:
+            self._rows[key] = row
+            return
+        entries = [(self._indexes[name], dict.fromkeys(values(row))) for name, values in self.schema.indexes.items()]
+        old = self._rows.get(key)
         self._rows[key] = row
+        if old is not None:
+            self._unindex(key, old)
+        for index, found in entries:
+            for value in found:
+                index.setdefault(value, {})[key] = row
 
     def fill(self, rows: Iterable[R]) -> None:
         """Add all rows of an empty table at once, much faster than one by one."""

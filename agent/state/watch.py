@@ -7,10 +7,22 @@ waits for topics, and for every topic with a prefix; it is called once and then 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 Listener: TypeAlias = Callable[[], None]
+
+log = logging.getLogger("agent.state")
+
+
+def _call(listeners: Iterable[Listener]) -> None:
+    """Call every listener; one that fails stops neither the others nor the caller, which may be the writer."""
+    for listener in listeners:
+        try:
+            listener()
+        except Exception:
+            log.exception("a watch listener failed: %r", listener)
 
 
 class Watches:
@@ -62,8 +74,7 @@ class Watches:
                     if listeners is not None:
                         self._drop_prefix(prefix)
                         woken.update(listeners)
-        for listener in woken:
-            listener()
+        _call(woken)
 
     def fire_all(self) -> None:
         """Call and forget every listener: everything may have changed."""
@@ -74,8 +85,7 @@ class Watches:
         self._exact.clear()
         self._prefix.clear()
         self._lengths.clear()
-        for listener in everybody:
-            listener()
+        _call(everybody)
 
     def close(self) -> None:
         """Call every listener for the last time."""

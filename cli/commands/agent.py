@@ -82,10 +82,12 @@ def _config(argv: Sequence[str]) -> Config:
 
 def _run(config: Config) -> int:
     import logging
+    import os
 
     from pyconsul.agent import runtime
     from pyconsul.agent.pidfile import remove_pid, write_pid
 
+    os.umask(os.umask(0o077) | 0o022)  # logs, the PID file and sockets are never writable by others
     try:
         _start_logs(config)
         write_pid(config.pid_file)

@@ -96,13 +96,30 @@ def test_a_full_disk(agent: AgentProcess, disk: Path) -> None:
     assert "Traceback" not in agent.log()
 
 
-def test_a_start_on_a_full_disk_says_what_is_needed(agent: AgentProcess, disk: Path) -> None:
+@pytest.mark.parametrize("end", ["kill", "stop", "power cut"])
+def test_an_agent_that_starts_on_a_full_disk_serves_reads(agent: AgentProcess, disk: Path, end: str) -> None:
     agent.put("/v1/kv/before", b"1")
-    agent.stop()
+    agent.put("/v1/agent/service/register", {"Name": "web", "Port": 80})
+    if end == "stop":
+        agent.stop()
+    else:
+        agent.kill()  # the write-ahead log stays, and has to be read
+    if end == "power cut":
+        for file in (disk / "data").glob("*-shm"):
+            file.unlink()
     ballast = fill(disk)
-    with pytest.raises(RuntimeError, match=r"the disk is full .*make room"):
-        agent.start()
-    assert "Traceback" not in agent.log()
-    ballast.unlink()
+
     agent.start()
     assert agent.request("GET", "/v1/kv/before?raw")[2] == b"1"
+    assert agent.get("/v1/catalog/service/web")[0]["ServicePort"] == 80
+    status, _, refusal = agent.request("PUT", "/v1/kv/refused", LARGE)
+    assert (status, b"the disk is full" in refusal) == (500, True)
+    assert end == "kill" or "serving reads only" in agent.log()
+    assert "Traceback" not in agent.log()
+
+    ballast.unlink()
+    agent.put("/v1/kv/after", b"2")
+    agent.kill()
+    agent.start()
+    assert agent.get("/v1/kv/?keys") == ["after", "before"]
+    assert list(agent.get("/v1/agent/services")) == ["web"]

@@ -31,6 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "listen": set(),
     "housekeeping": {"engine", "state"},
     "logs": set(),
+    "steady_clock": set(),
+    "data_folder": set(),
 }
 # Cores that are given time, randomness and answers, and do no IO.
 NO_IO = ("state", "filter", "acl", "model", "queries")

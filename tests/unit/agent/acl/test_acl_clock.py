@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,7 @@ async def test_cached_answers_go_even_when_the_disk_fails() -> None:
 
     writer = Writer(store, MemoryEngine())
     await writer.commit(put("soon", 1.0))
-    clock = TokenClock(store, store.watches, fail)
+    clock = TokenClock(store, store.watches, fail, time.time)
     told = asyncio.create_task(until_rights_change(store))
     await asyncio.sleep(0)
     clock.start()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pyconsul.agent.engine.contract import Engine, EngineError
-from pyconsul.agent.engine.embedded import EmbeddedEngine
-from pyconsul.agent.model.kv import KVEntry, LockDelay
+from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
+from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.model.service import NodeService, ServiceInstance, Weights
 from pyconsul.agent.state.draft import Changeset
-from pyconsul.agent.state.schemas import ALL, KV, LOCK_DELAYS, SERVICES
+from pyconsul.agent.state.schemas import ALL, KV, SERVICES
 from pyconsul.agent.state.table import Schema
 
 Open = Callable[[], Engine]
@@ -72,14 +72,6 @@ async def test_the_last_state_of_a_row_counts(reopen: Open) -> None:
     assert held(reopen())[0] == {("kvs", "a"): entry("a", 2)}
 
 
-async def test_rows_that_are_not_durable_are_not_kept(reopen: Open) -> None:
-    engine = reopen()
-    engine.load()
-    await engine.commit([put(1, (LOCK_DELAYS, LockDelay("k", 9.0)))])
-    await engine.close()
-    assert held(reopen()) == ({}, 1)
-
-
 async def test_replace_puts_other_rows_in_place_of_everything(reopen: Open) -> None:
     engine = reopen()
     engine.load()
@@ -93,7 +85,7 @@ async def test_a_failed_replace_changes_nothing(reopen: Open) -> None:
     engine = reopen()
     engine.load()
     await engine.commit([put(1, (KV, entry("old", 1)))])
-    with pytest.raises(KeyError):
+    with pytest.raises(LookupError):
         await engine.replace([("kvs", entry("new", 7)), ("no such table", entry("x", 7))], 9)
     await engine.commit([put(2, (KV, entry("more", 2)))])
     await engine.close()

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyconsul.agent.engine import history_log
 from pyconsul.agent.engine.contract import Engine
-from pyconsul.agent.engine.embedded import EmbeddedEngine
+from pyconsul.agent.engine.embedded import history_log
+from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
+from pyconsul.agent.engine.embedded.history_sweep import Sweeper
 from pyconsul.agent.engine.history import OutOfReach, Retention, at, versions
-from pyconsul.agent.engine.history_sweep import Sweeper
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.draft import Changeset

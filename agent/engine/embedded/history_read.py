@@ -12,12 +12,15 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from pyconsul.agent.engine.embedded.datafile import Damaged, read_meta
+from pyconsul.agent.engine.embedded.sums import change_sum, row_sum
 from pyconsul.agent.engine.history import Change, Kept, Past
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.schemas import KV
 
-_CHANGES = "SELECT key, idx, time, row, since, since_time FROM kv_history"
+_CHANGES = "SELECT key, idx, time, row, since, since_time, row_sum, sum FROM kv_history"
 
+_TABLE = KV.name.encode()
 Row = tuple[Any, ...]  # of _CHANGES
 _decode = msgspec.msgpack.Decoder(KVEntry).decode
 
@@ -26,17 +29,18 @@ def read(path: Path, key: str, versions: int, *, tree: bool, after: int | None) 
     """What is kept of a key, or of all keys that begin with it: at most `versions` changes of each.
 
     With `after` only the first of each behind that index.  On a connection of its own.  Blocks: run it in a thread.
-    Raises sqlite3.Error.
+    Raises Damaged, sqlite3.Error.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         run = database.execute
         run("PRAGMA query_only = ON")
         run("BEGIN")  # one state of the file for all that follows
-        meta = dict(run("SELECT name, value FROM meta").fetchall())
+        meta = read_meta(database)
         rows = run(
-            f"SELECT key, row FROM rows WHERE tbl = '{KV.name}' AND key {'>=' if tree else '='} ? ORDER BY key", (key,)
+            f"SELECT key, row, sum FROM rows WHERE tbl = '{KV.name}' AND key {'>=' if tree else '='} ? ORDER BY key",
+            (key,),
         )
-        current = {name: _decode(row) for name, row in takewhile(lambda row: row[0].startswith(key), rows)}
+        current = {row[0]: _entry(*row) for row in takewhile(lambda row: row[0].startswith(key), rows)}
         changes: dict[str, list[Row]] = {}
         for change in run(f"{_CHANGES} WHERE {'instr(key, ?) = 1' if tree else 'key = ?'} ORDER BY id", (key,)):
             changes.setdefault(change[0], []).append(change)
@@ -55,5 +59,13 @@ def _kept(rows: Sequence[Row], versions: int, after: int | None) -> list[Change]
 
 
 def _change(row: Row) -> Change:
-    _, index, time, before, since, since_time = row
-    return Change(index, time, None if before is None else _decode(before), since, since_time)
+    key, index, time, before, since, since_time, of_row, checksum = row
+    if checksum != change_sum(key, index, time, since, since_time):
+        raise Damaged(f"a change of key {key!r} in the history does not match its checksum")
+    return Change(index, time, None if before is None else _entry(key, before, of_row), since, since_time)
+
+
+def _entry(key: str, row: bytes, checksum: int) -> KVEntry:
+    if checksum != row_sum(_TABLE, key.encode(), row):
+        raise Damaged(f"a row of key {key!r} does not match its checksum")
+    return _decode(row)

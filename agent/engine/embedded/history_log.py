@@ -11,8 +11,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyconsul.agent.engine.embedded.datafile import PUT_META
+from pyconsul.agent.engine.embedded.history_sweep import Surplus, Sweeper
+from pyconsul.agent.engine.embedded.sums import change_sum, number_sum
 from pyconsul.agent.engine.history import OVERHEAD, Retention
-from pyconsul.agent.engine.history_sweep import Sweeper
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.schemas import KV
 
@@ -22,16 +24,19 @@ LOOKS = 60.0  # seconds between two looks at the age of the oldest change, at mo
 TABLE = """
 CREATE TABLE IF NOT EXISTS kv_history (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, idx INTEGER NOT NULL, time REAL NOT NULL,
-    since INTEGER, since_time REAL, row BLOB
+    since INTEGER, since_time REAL, row BLOB, row_sum INTEGER, sum INTEGER NOT NULL
 )
 """
 SIZE = f"coalesce(length(row), 0) + length(key) + {OVERHEAD}"
-_ROW = f"SELECT row FROM rows WHERE tbl = '{KV.name}' AND key = ?2"
-_ADD = f"INSERT INTO kv_history (idx, key, time, row, id) VALUES (?1, ?2, ?3, CASE ?4 WHEN 1 THEN ?5 ELSE ({_ROW}) END, ?6)"
-_SET = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-_SET_INDEX = "UPDATE meta SET value = ? WHERE name IN ('index', 'history')"
+_COLUMNS = "INSERT INTO kv_history (id, idx, key, time, sum, row, row_sum)"
+# A change whose key this commit has written before, and one whose previous row is still stored.
+_ADD_KNOWN = f"{_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ADD_STORED = (
+    f"{_COLUMNS} SELECT ?1, ?2, ?3, ?4, ?5, rows.row, rows.sum"
+    f" FROM (SELECT 1) LEFT JOIN rows ON rows.tbl = '{KV.name}' AND rows.key = ?3"
+)
 
-Write = tuple[str, bytes | None]  # a key, and its row as it is stored
+Write = tuple[str, bytes | None, int]  # a key, its row in the stored form, and the row's checksum
 
 
 class HistoryLog:
@@ -47,14 +52,15 @@ class HistoryLog:
         self.on = all(retention)
 
     def open(self, index: int) -> None:
-        """Go on where the last commit ended; if rows were written without a history since, begin anew."""
+        """Go on where the last commit ended; a history that was off until now begins at `index`."""
         run = self._database.execute
         if not self.on:
-            run("DELETE FROM meta WHERE name LIKE 'history%'")
-            run("DROP TABLE IF EXISTS kv_history")  # what nobody wants to keep may be secrets
+            if run("SELECT 1 FROM sqlite_master WHERE name = 'kv_history'").fetchone():
+                run("DELETE FROM meta WHERE name LIKE 'history%'")
+                run("DROP TABLE kv_history")  # what nobody wants to keep may be secrets
             return
         run(TABLE)
-        if self._number("history") != index:
+        if run("SELECT 1 FROM meta WHERE name = 'history_floor'").fetchone() is None:
             run("BEGIN IMMEDIATE")
             self._begin(index)
             run("COMMIT")
@@ -65,14 +71,13 @@ class HistoryLog:
     def close(self) -> None:
         self._sweeper.close()
 
-    def _number(self, name: str) -> int | None:
-        row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return int(row[0]) if row else None
-
     def _begin(self, index: int) -> None:
         self._database.execute("DELETE FROM kv_history")
-        self._database.executemany(_SET, [("index", index), ("history", index), ("history_floor", index)])
+        self._set("history_floor", index)
         self._size, self._measured = 0, self._last
+
+    def _set(self, name: str, value: int) -> None:
+        self._database.execute(PUT_META, (name, value, number_sum(name, value)))
 
     def _measure(self) -> None:
         """Add the sizes of the changes that are not measured yet."""
@@ -84,42 +89,58 @@ class HistoryLog:
         """Forget everything: another state takes the place of the rows."""
         if self.on:
             self._begin(index)
-            self._database.execute(_SET, ("history_epoch", index))
+            self._set("history_epoch", index)
 
     def record(self, changesets: Sequence[Changeset], written: Sequence[Sequence[Write]]) -> None:
-        """Keep what the keys were, and the index; `written`: each changeset's keys with their new rows, not stored yet."""
-        now: dict[str, bytes | None] = {}  # written by this commit already
-        changes = []
+        """Append the previous row of each key; `written`: each changeset's keys with their new rows, not stored yet."""
+        now: dict[str, tuple[bytes | None, int]] = {}  # written by this commit already
+        stored, known = [], []
         for changeset, keys in zip(changesets, written, strict=True):
-            here = {}
-            for key, row in keys:
+            here: dict[str, tuple[bytes | None, int]] = {}
+            index, time = changeset.index, changeset.now
+            for key, row, checksum in keys:
                 if key not in here:
                     self._last += 1
-                    changes.append((changeset.index, key, changeset.now, key in now, now.get(key), self._last))
-                here[key] = row
+                    change = (self._last, index, key, time, change_sum(key, index, time))
+                    if key in now:
+                        known.append((*change, *now[key]))
+                    else:
+                        stored.append(change)
+                here[key] = (row, checksum)
             now |= here
-        if changes:
-            self._database.executemany(_ADD, changes)
+        added = len(stored) + len(known)
+        if added:
+            self._database.executemany(_ADD_STORED, stored)
+            if known:
+                self._database.executemany(_ADD_KNOWN, known)
             if self._last - self._measured >= MEASURED:
                 self._measure()
-            self._drop_surplus(len(changes))
-        self._database.execute(_SET_INDEX, (changesets[-1].index,))
-        self._drop_old(changesets[-1].now, max(DROPPED, 2 * len(changes)))
+            self._drop_surplus(added)
+        self._drop_old(changesets[-1].now, max(DROPPED, 2 * added))
 
     def _drop_surplus(self, added: int) -> None:
         """Drop what the last sweep found: what one key has too much in one go, so that it never has a gap."""
         run = self._database.execute
         for surplus in self._sweeper.take(added, max(DROPPED, 2 * added)):
             self._measure()
-            run(
-                "UPDATE kv_history SET since = ?, since_time = ? WHERE id = ?",
-                (surplus.since, surplus.since_time, surplus.mark),
-            )
+            self._bound(surplus)
             for number in surplus.ids:
                 size = run(f"SELECT {SIZE} FROM kv_history WHERE id = ?", (number,)).fetchone()
                 if size is not None:  # or it has become too old meanwhile
                     run("DELETE FROM kv_history WHERE id = ?", (number,))
                     self._size -= size[0]
+
+    def _bound(self, surplus: Surplus) -> None:
+        """Note in the oldest change that stays from where on its row is known."""
+        run = self._database.execute
+        found = run("SELECT key, idx, time FROM kv_history WHERE id = ?", (surplus.mark,)).fetchone()
+        if found is not None:
+            key, index, time = found
+            checked = change_sum(key, index, time, surplus.since, surplus.since_time)
+            run(
+                "UPDATE kv_history SET since = ?, since_time = ?, sum = ? WHERE id = ?",
+                (surplus.since, surplus.since_time, checked, surplus.mark),
+            )
 
     def _drop_old(self, now: float, most: int) -> None:
         """Drop the oldest changes, `most` at most, while they are too old or all together too large."""
@@ -140,7 +161,7 @@ class HistoryLog:
             self._size -= size
         if last:
             run("DELETE FROM kv_history WHERE id <= ?", (last,))
-            run(_SET, ("history_floor", floor))
+            self._set("history_floor", floor)
 
     def done(self, kept: bool) -> None:
         """The transaction ended, and what it wrote is kept or not."""

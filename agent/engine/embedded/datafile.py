@@ -1,0 +1,189 @@
+"""The data file: an SQLite database of format 2, opened, brought up to date, and read with every checksum compared.
+
+    rows    (tbl, key, row, sum)           every durable row in its stored form (see `state.codec`)
+    meta    (name, value, sum)             format, id, index, chain, floor, history_…, and named indexes as `index/NAME`
+    aside   (tbl, key, row, reason)        rows that could not be used; kept for whoever repairs them
+    kv_history                             see `engine.history_log`
+
+Named indexes are in the table of the index: with each commit its page is written anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pyconsul.agent.engine.embedded.sums import number_sum, row_sum
+from pyconsul.agent.state.codec import decoder
+from pyconsul.agent.state.row_rules import check_row
+from pyconsul.agent.state.table import Schema
+
+FORMAT = 2
+NAMED = "index/"  # before a named index in `meta`
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL,"
+    " PRIMARY KEY (tbl, key)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS aside (tbl TEXT, key TEXT, row BLOB, reason TEXT NOT NULL)",
+)
+PUT_ROW = (
+    "INSERT INTO rows (tbl, key, row, sum) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (tbl, key) DO UPDATE SET row = excluded.row, sum = excluded.sum"
+)
+DELETE_ROW = "DELETE FROM rows WHERE tbl = ? AND key = ?"
+PUT_META = (
+    "INSERT INTO meta (name, value, sum) VALUES (?, ?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, sum = excluded.sum"
+)
+DELETE_META = "DELETE FROM meta WHERE name = ?"
+
+
+class Damaged(Exception):
+    """The file does not hold what was written; the text says what differs."""
+
+
+class BadRow(NamedTuple):
+    """A stored row that cannot be used: where it is (the raw bytes of its text fields), and why."""
+
+    table: bytes
+    key: bytes
+    reason: str
+
+    def __str__(self) -> str:
+        table, key = (text.decode("utf-8", "backslashreplace") for text in (self.table, self.key))
+        return f"{table}/{key.replace(chr(0), '/')} ({self.reason})"
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a file holds: rows as (table name, row), and those that cannot be used or do not match their checksum."""
+
+    rows: list[tuple[str, Any]] = field(default_factory=list)
+    unusable: list[BadRow] = field(default_factory=list)
+    damaged: list[BadRow] = field(default_factory=list)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open or create the file for its owner only, for writing."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)  # it holds tokens and values
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA wal_autocheckpoint = 4000")
+    return database
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the file for reading.  Closing this connection changes nothing; a writing one truncates a damaged log."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def connect_without_room(path: Path) -> sqlite3.Connection:
+    """Open the file on a full disk, where no index of its log can be created: that stays in memory."""
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return database
+
+
+def check_structure(database: sqlite3.Connection) -> None:
+    """Raises Damaged, sqlite3.Error."""
+    try:
+        found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except UnicodeDecodeError:  # SQLite quotes damaged text
+        raise Damaged("its structure is damaged") from None
+    if found != "ok":
+        raise Damaged(" ".join(found.split()))
+
+
+def format_of(database: sqlite3.Connection) -> int:
+    """The format of the file; 0 when it is empty.  Raises Damaged for a newer one."""
+    tables = {name for (name,) in database.execute("SELECT CAST(name AS BLOB) FROM sqlite_master")}
+    if not tables:
+        return 0
+    row = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() if b"meta" in tables else None
+    version = row[0] if row else None
+    if not isinstance(version, int) or version < 1:
+        raise Damaged("its format number cannot be read")
+    if version > FORMAT:
+        raise Damaged(f"it was written by a newer pyconsul (format {version}; this one reads up to format {FORMAT})")
+    return version
+
+
+def create(database: sqlite3.Connection) -> None:
+    """Make the tables of an empty file, in a transaction of the caller."""
+    for statement in TABLES:
+        database.execute(statement)
+    put_meta(database, {"format": FORMAT, "id": secrets.randbits(63), "index": 0, "chain": 0, "floor": 0})
+
+
+def put_meta(database: sqlite3.Connection, values: Mapping[str, int]) -> None:
+    """Set numbers of `meta`."""
+    database.executemany(PUT_META, [(name, value, number_sum(name, value)) for name, value in values.items()])
+
+
+def read_meta(database: sqlite3.Connection) -> dict[str, int]:
+    """All numbers of `meta`.  Raises Damaged."""
+    found = {}
+    for name, value, given in database.execute("SELECT CAST(name AS BLOB), value, sum FROM meta"):
+        text = name.decode("utf-8", "backslashreplace")
+        if given != number_sum(text, value):
+            raise Damaged(f"the number {text!r} does not match its checksum")
+        found[text] = value
+    for name in ("id", "index", "chain", "floor"):
+        if name not in found:
+            raise Damaged(f"the number {name!r} is missing")
+    return found
+
+
+def read_rows(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]], *, sums: bool = True) -> Contents:
+    """Every row of the file, decoded and looked at; `sums` is False for format 1, which has none."""
+    contents = Contents()
+    known = {name.encode(): (name, schema, decoder(schema.row_type)) for name, schema in schemas.items()}
+    columns = "CAST(tbl AS BLOB), CAST(key AS BLOB), CAST(row AS BLOB), " + ("CAST(sum AS INTEGER)" if sums else "0")
+    for table, key, data, given in database.execute(f"SELECT {columns} FROM rows"):
+        if sums and (not isinstance(data, bytes) or given != row_sum(table, key, data)):
+            contents.damaged.append(BadRow(table, key, "does not match its checksum"))
+            continue
+        try:
+            name, schema, decode = known[table]
+            row = decode(data)
+            check_row(schema.row_type, row)
+            contents.rows.append((name, row))
+        except KeyError:
+            contents.unusable.append(BadRow(table, key, "unknown table"))
+        except Exception as error:  # a row may be anything; it must not keep the agent from starting
+            contents.unusable.append(BadRow(table, key, str(error)))
+    return contents
+
+
+def set_aside(database: sqlite3.Connection, rows: Iterable[BadRow]) -> None:
+    """Move rows to the table `aside`, in a transaction of the caller."""
+    for bad in rows:
+        key: tuple[str | bytes, str | bytes]
+        try:
+            where, key = "tbl = ?1 AND key = ?2", (bad.table.decode(), bad.key.decode())
+        except UnicodeDecodeError:  # damaged; found by looking at every row
+            where, key = "CAST(tbl AS BLOB) = ?1 AND CAST(key AS BLOB) = ?2", (bad.table, bad.key)
+        database.execute(
+            f"INSERT INTO aside (tbl, key, row, reason) SELECT tbl, key, row, ?3 FROM rows WHERE {where}",
+            (*key, bad.reason),
+        )
+        database.execute(f"DELETE FROM rows WHERE {where}", key)
+
+
+def transaction(database: sqlite3.Connection, work: Callable[[], None]) -> None:
+    """Do all of the work or nothing.  Raises sqlite3.Error and what the work raises."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        work()
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.rollback()
+        raise

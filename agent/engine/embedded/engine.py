@@ -1,0 +1,237 @@
+"""The embedded engine: every commit is on disk before it is acknowledged.
+
+WAL with synchronous=FULL: a commit is one fsync, however many changesets it holds.  A thread of its own does the writing, so that
+a slow disk never stops the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyconsul.agent.engine.contract import EngineError, Loaded
+from pyconsul.agent.engine.embedded import datafile
+from pyconsul.agent.engine.embedded.datafile import DELETE_META, DELETE_ROW, NAMED, PUT_ROW, Damaged
+from pyconsul.agent.engine.embedded.history_log import HistoryLog, Write
+from pyconsul.agent.engine.embedded.history_read import read
+from pyconsul.agent.engine.embedded.opening import (
+    NOTHING,
+    Opened,
+    Spare,
+    damage_advice,
+    disk_is_full,
+    open_file,
+    read_without_room,
+)
+from pyconsul.agent.engine.embedded.sums import next_chain, row_sum
+from pyconsul.agent.engine.history import NOTHING as NO_HISTORY
+from pyconsul.agent.engine.history import Kept, Retention
+from pyconsul.agent.state import codec
+from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.table import Schema
+
+log = logging.getLogger("agent.engine")
+
+
+class EmbeddedEngine:
+    """Keeps the rows of the given tables in the SQLite file at `path`, and of keys their history.
+
+    `load` refuses a damaged file, but for what is spared.
+    """
+
+    def __init__(
+        self, path: Path, schemas: Iterable[Schema[Any]], retention: Retention = NO_HISTORY, *, spare: Spare = NOTHING
+    ) -> None:
+        self.path, self._retention, self._spare = path, retention, spare
+        self._schemas = {schema.name: schema for schema in schemas}
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._opened: Opened | None = None  # None while a full disk allows reading only
+        self._log: HistoryLog | None = None
+        self._index = 0
+        self._mark_fails = False
+
+    def load(self) -> Loaded:
+        try:
+            contents = self._open()
+        except (sqlite3.Error, OSError) as error:
+            full = disk_is_full(self.path)
+            if not full or not self.path.exists():
+                raise EngineError(full or damage_advice(self.path, error)) from error
+            contents = self._load_without_room(full)
+        except Damaged as error:
+            raise EngineError(damage_advice(self.path, error)) from error
+        self._thread = threading.Thread(target=self._write_jobs, name="engine", daemon=True)
+        self._thread.start()
+        return contents
+
+    def _open(self) -> Loaded:
+        """Raises Damaged, sqlite3.Error, OSError."""
+        opened, rows = open_file(self.path, self._schemas, self._spare)
+        try:
+            history = HistoryLog(self.path, opened.database, self._retention)
+            history.open(opened.index)
+        except BaseException:
+            opened.close()
+            raise
+        self._opened, self._log, self._index = opened, history, opened.index
+        return Loaded(rows, opened.index, opened.named, opened.floor)
+
+    def _load_without_room(self, reason: str) -> Loaded:
+        """Read the file without writing; commits fail until it can be opened."""
+        try:
+            loaded = read_without_room(self.path, self._schemas, self._spare)
+        except (sqlite3.Error, OSError, Damaged) as error:
+            raise EngineError(damage_advice(self.path, error)) from error
+        log.error("serving reads only, writes fail until there is room: %s", reason)
+        self._index = loaded.index
+        return loaded
+
+    async def commit(self, changesets: Sequence[Changeset]) -> int:
+        await self._in_thread(lambda: self._commit(changesets))
+        return changesets[-1].index
+
+    def _commit(self, changesets: Sequence[Changeset]) -> None:
+        """Within one commit only the last state of a row and of a named index matters."""
+        last: dict[tuple[str, str], tuple[bytes | None, int]] = {}
+        named: dict[str, int | None] = {}
+        keys: list[list[Write]] = []
+        for changeset in changesets:
+            keys.append([])
+            for table, key, data in codec.encode(changeset):
+                checksum = 0 if data is None else row_sum(table.encode(), key.encode(), data)
+                last[table, key] = data, checksum
+                if table == KV.name:
+                    keys[-1].append((key, data, checksum))
+            named.update(dict.fromkeys(changeset.forgotten))
+            named.update(dict.fromkeys(changeset.touched, changeset.index))
+        index = changesets[-1].index
+        opened, history = self._writable()
+        chain = next_chain(opened.chain, index, [checksum for _, checksum in last.values()])
+
+        def write() -> None:
+            run = opened.database.executemany
+            if history.on:
+                history.record(changesets, keys)
+            run(PUT_ROW, [(*name, data, checksum) for name, (data, checksum) in last.items() if data is not None])
+            if gone := [name for name, (data, _) in last.items() if data is None]:
+                run(DELETE_ROW, gone)
+            moved = {NAMED + name: value for name, value in named.items() if value is not None}
+            datafile.put_meta(opened.database, {"index": index, "chain": chain, **moved})
+            if dropped := [(NAMED + name,) for name, value in named.items() if value is None]:
+                run(DELETE_META, dropped)
+
+        self._transact(write, index, chain)
+
+    async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        await self._in_thread(lambda: self._replace(rows, index))
+
+    def _replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        opened, history = self._writable()
+        sums: list[int] = []
+
+        def write() -> None:
+            run = opened.database.execute
+            run("DELETE FROM rows")
+            for table, key, data in codec.encode_rows((self._schemas[name], row) for name, row in rows):
+                assert data is not None
+                sums.append(row_sum(table.encode(), key.encode(), data))
+                run(PUT_ROW, (table, key, data, sums[-1]))
+            run("DELETE FROM meta WHERE name GLOB ?", (NAMED + "*",))
+            history.replace(index)
+            chain = next_chain(opened.chain, index, sums)
+            datafile.put_meta(opened.database, {"index": index, "floor": index, "chain": chain})
+            opened.next_chain = chain
+
+        self._transact(write, index, None)
+
+    def _transact(self, write: Callable[[], None], index: int, chain: int | None) -> None:
+        """Write in one transaction; what a failure leaves is rolled back."""
+        opened, history = self._writable()
+        kept = False
+        try:
+            datafile.transaction(opened.database, write)
+            kept = True
+        finally:
+            history.done(kept)
+        opened.index, opened.chain = index, opened.next_chain if chain is None else chain
+        self._index = index
+        self._write_mark(opened)
+
+    def _write_mark(self, opened: Opened) -> None:
+        """The commit is on disk; a mark that cannot be written only makes later checks weaker."""
+        try:
+            opened.write_mark()
+            self._mark_fails = False
+        except OSError as error:
+            if not self._mark_fails:
+                log.warning("cannot write %s, a loss of commits would not be noticed: %s", opened.mark.path, error)
+            self._mark_fails = True
+
+    def _writable(self) -> tuple[Opened, HistoryLog]:
+        """The open file; one that could only be read is opened now.  Raises EngineError, sqlite3.Error, OSError."""
+        if self._opened is None or self._log is None:
+            before = self._index
+            try:
+                self._open()
+            except Damaged as error:
+                raise EngineError(damage_advice(self.path, error)) from error
+            if self._index != before:
+                raise EngineError(f"{self.path} was changed by another program: restart the agent")
+            log.info("%s can be written again", self.path)
+        assert self._opened is not None
+        assert self._log is not None
+        return self._opened, self._log
+
+    async def kv_history(self, key: str, *, tree: bool = False, after: int | None = None) -> Kept | None:
+        if not all(self._retention):
+            return None
+        try:
+            return await asyncio.to_thread(read, self.path, key, self._retention.versions, tree=tree, after=after)
+        except (sqlite3.Error, Damaged) as error:
+            raise EngineError(disk_is_full(self.path) or f"cannot read {self.path}: {error}") from error
+
+    async def close(self) -> None:
+        thread = self._thread
+        if thread is None:
+            return
+        self._thread = None
+        self._jobs.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        if self._log is not None:
+            self._log.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._jobs.put((work, done))
+        await done
+
+    def _write_jobs(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, done = job
+            failure: Exception | None = None
+            try:
+                work()
+            except (sqlite3.Error, OSError) as error:
+                failure = EngineError(disk_is_full(self.path) or f"cannot write to {self.path}: {error}")
+            except Exception as error:  # the caller's to know: this thread goes on
+                failure = error
+            done.get_loop().call_soon_threadsafe(_settle, done, failure)
+
+
+def _settle(done: asyncio.Future[None], failure: Exception | None) -> None:
+    if done.done():
+        return
+    if failure is None:
+        done.set_result(None)
+    else:
+        done.set_exception(failure)
