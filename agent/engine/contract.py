@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from pyconsul.agent.engine.history import Kept
 from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.errors import Unavailable
 
 
-class EngineError(Exception):
+class EngineError(Unavailable):
     """The engine could not make a changeset durable; nothing of it was kept.  The text says why, for an operator."""
 
 

@@ -43,7 +43,7 @@ def show_metrics(context: Context, request: Request) -> Answer:
 
 def _gauges(context: Context) -> dict[str, float]:
     view, local = context.view, context.agent.local
-    prefix = context.config.telemetry.metrics_prefix
+    prefix, sync = context.config.telemetry.metrics_prefix, context.agent.syncer.status()
     counted: dict[str, float] = {
         "state.nodes": len(view[NODES]),
         "state.services": len(list(view[SERVICES].values_of("name"))),
@@ -52,6 +52,9 @@ def _gauges(context: Context) -> dict[str, float]:
         "session.active": len(view[SESSIONS]),
         "agent.services": len(local.services),
         "agent.checks": len(local.checks),
+        "sync.behind_seconds": round(sync.behind_s, 3),
+        "sync.failures": sync.failures,
+        "sync.restarts": sync.restarts,
         "runtime.resident_bytes": _resident(),
         "runtime.cpu_seconds": _cpu_seconds(),
     }

@@ -19,6 +19,7 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.sync.loop import MAX_DELAY_S
 from pyconsul.agent.sync.member import CONSUL_VERSION
 
 ALIVE = 1  # a member's status
@@ -167,6 +168,19 @@ def _stats(context: Context) -> dict[str, dict[str, str]]:
         },
         "serf_lan": _gossip_stats(config),
         "serf_wan": _gossip_stats(config),
+        "sync": _sync_stats(context),
+    }
+
+
+def _sync_stats(context: Context) -> dict[str, str]:
+    """Whether the catalog shows what this agent holds."""
+    status = context.agent.syncer.status()
+    return {
+        "behind_seconds": f"{status.behind_s:.1f}",
+        "error": status.error,
+        "failures": str(status.failures),
+        "restarts": str(status.restarts),
+        "state": "ok" if status.behind_s <= MAX_DELAY_S else "behind",
     }
 
 

@@ -38,6 +38,26 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(self.node or self.services or self.checks or self.gone_services or self.gone_checks)
 
+    def parts(self) -> list[Pending]:
+        """The same in parts that can be written by themselves, one after the other."""
+        return [
+            *([Pending(node=True)] if self.node else []),
+            *(Pending(gone_checks=[one]) for one in self.gone_checks),
+            *(Pending(gone_services=[one]) for one in self.gone_services),
+            *(Pending(services=[one]) for one in self.services),
+            *(Pending(checks=[one]) for one in self.checks),
+        ]
+
+    def __str__(self) -> str:
+        """What it is about, by ID."""
+        services = [f"service {row.service.id}" for row in self.services] + [
+            f"service {one}" for one in self.gone_services
+        ]
+        checks = [f"check {row.check.check_id}" for row, _ in self.checks] + [
+            f"check {one}" for one in self.gone_checks
+        ]
+        return ", ".join([*(["the node"] if self.node else []), *services, *checks])
+
 
 def of_service(service_id: str) -> str:
     """The watch topic of one service."""
@@ -146,8 +166,8 @@ class LocalState:
         """Everything to tell the catalog; from now on it counts as told."""
         pending = Pending(
             self.node_differs,
-            [self.services[service_id] for service_id in self._services],
-            [self._with_service(self.checks[check_id]) for check_id in self._checks],
+            [self.services[service_id] for service_id in self._services if service_id in self.services],
+            [self._with_service(self.checks[check_id]) for check_id in self._checks if check_id in self.checks],
             list(self._gone_services),
             list(self._gone_checks),
         )

@@ -1,0 +1,229 @@
+"""The catalog follows what the agent holds whatever fails on the way, or the agent says that it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from support.local_agent import NODE, World, check_row, me, service_row
+
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.state.draft import Changeset, Draft
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
+from pyconsul.agent.state.store import Store
+from pyconsul.agent.sync import loop as sync_loop
+from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.loop import Syncer
+from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+
+Operation = Callable[[Draft], Any]
+
+
+class DiskThatHangs(MemoryEngine):
+    """Commits only while the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def commit(self, changesets: Sequence[Changeset]) -> int:
+        await self.gate.wait()
+        return changesets[-1].index
+
+
+class Agent:
+    """A real store and writer, and what keeps the catalog up to date."""
+
+    def __init__(self, commit: Callable[[Operation], Awaitable[Any]] | None = None, limit_s: float = 5.0) -> None:
+        self.store, self.disk = Store(), DiskThatHangs()
+        self.writer = Writer(self.store, self.disk)
+        self.local = LocalState(self.store.watches)
+        self.syncer = Syncer(
+            self.local, me(), self.store, commit or self.writer.commit, Random(1), commit_limit_s=limit_s
+        )
+
+    def status_of(self, check_id: str) -> str:
+        row = self.store[CHECKS].get((NODE, check_id))
+        return "" if row is None else row.status
+
+    def result(self, check_id: str, status: str) -> None:
+        """A check has a result."""
+        self.syncer.note(check_id, self.local.update_check(check_id, status, "", 0.0, False), 0.0)
+
+    async def told(self) -> None:
+        """Wait for the task that brings changes into the catalog."""
+        while self.syncer._told is not None and not self.syncer._told.done():
+            await asyncio.wait([self.syncer._told])
+
+
+def poison(service_id: str) -> ServiceRow:
+    return ServiceRow(service_row(service_id, port=1 << 70))
+
+
+async def test_a_row_that_cannot_be_written_holds_up_no_other() -> None:
+    agent = Agent()
+    agent.local.put_service(ServiceRow(service_row("a")))
+    agent.local.put_service(poison("bad"))
+    agent.local.put_service(ServiceRow(service_row("z")))
+    agent.local.put_check(CheckRow(check_row("c", "z", "passing")), 0.0)
+    assert await agent.syncer.flush() is False
+    assert agent.store[NODES].get(NODE) is not None
+    assert [row.service.id for row in sorted(agent.store[SERVICES].by("node", NODE), key=SERVICES.key)] == [
+        "a", "consul", "z",
+    ]  # fmt: skip
+    assert agent.status_of("c") == "passing"
+    status = agent.syncer.status()
+    assert status.failures == 1
+    assert "int" in status.error
+    for turn in ("critical", "passing", "critical"):
+        agent.result("c", turn)
+        await agent.told()
+        assert agent.status_of("c") == turn
+    agent.local.put_service(ServiceRow(service_row("bad")))
+    assert await agent.syncer.flush() is True
+    assert agent.syncer.status().error == ""
+    assert agent.store[SERVICES].get((NODE, "bad")) is not None
+    await agent.syncer.stop()
+
+
+async def test_poison_of_others_in_the_same_batch_does_not_matter() -> None:
+    agent = Agent()
+    agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
+    await agent.syncer.flush()
+
+    def bad(draft: Draft) -> None:
+        draft.put(NODES, me().node.__class__(*[1 << 70] * 8))
+
+    for turn in ["critical", "passing"] * 20:
+        poisons = [asyncio.create_task(agent.writer.commit(bad)) for _ in range(3)]
+        agent.result("c", turn)
+        await asyncio.gather(*poisons, return_exceptions=True)
+        await agent.told()
+        assert agent.status_of("c") == turn
+    assert agent.syncer.status().failures == 0
+    await agent.syncer.stop()
+
+
+async def test_a_disk_that_hangs_is_reported_and_the_catalog_follows_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sync_loop, "FIRST_RETRY", 0.0)
+    monkeypatch.setattr(sync_loop, "MAX_DELAY_S", -1.0)
+    agent = Agent(limit_s=0.0)
+    agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
+    agent.disk.gate.clear()
+    assert await agent.syncer.flush() is False
+    agent.syncer.check_tasks()
+    assert "the catalog is behind this agent's checks" in caplog.text
+    assert agent.syncer.status().error == "TimeoutError"
+    agent.result("c", "critical")
+    await agent.told()
+    agent.syncer._commit_limit_s = 5.0
+    agent.disk.gate.set()
+    agent.syncer.poke()
+    await agent.told()
+    assert agent.status_of("c") == "critical"
+    assert (agent.syncer.status().behind_s, agent.syncer.status().error) == (0.0, "")
+    await agent.syncer.stop()
+
+
+async def test_a_task_that_is_stuck_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    hanging = True
+
+    async def commit(operation: Operation) -> None:
+        if hanging:
+            await asyncio.Event().wait()
+        await agent.writer.commit(operation)
+
+    agent = Agent(commit, limit_s=1e6)
+    agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
+    agent.syncer.poke()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    agent.result("c", "critical")
+    hanging = False
+    agent.syncer.check_tasks()
+    assert agent.syncer.status().restarts == 1, "it is too early; only the dead comparison was started"
+    agent.syncer._told_since -= 2 * sync_loop.STUCK_S
+    agent.syncer.check_tasks()
+    await agent.told()
+    await asyncio.sleep(0)
+    agent.syncer.check_tasks()
+    await agent.told()
+    assert agent.status_of("c") == "critical"
+    assert "is stuck, starting it again" in caplog.text
+    await agent.syncer.stop()
+
+
+async def test_a_change_that_nobody_looks_after_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    agent = Agent()
+    agent.syncer.start()
+    agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)  # and nobody pokes
+    agent.syncer.check_tasks()
+    await agent.told()
+    assert agent.status_of("c") == "passing"
+    assert agent.syncer._passes is not None
+    agent.syncer._passes.cancel()
+    await asyncio.wait([agent.syncer._passes])
+    agent.syncer.check_tasks()
+    assert not agent.syncer._passes.done()
+    assert agent.syncer.status().restarts == 2
+    await agent.syncer.stop()
+
+
+async def test_rights_that_cannot_be_found_out_write_nothing_and_lose_nothing() -> None:
+    agent = Agent()
+
+    def permits(*_: Any) -> Any:
+        raise RecursionError
+
+    agent.syncer.permits = permits
+    agent.local.put_service(ServiceRow(service_row("a"), "token"))
+    assert await agent.syncer.flush() is False
+    assert len(agent.store[SERVICES]) == 0
+    agent.syncer.permits = None
+    assert await agent.syncer.flush() is True
+    assert agent.store[SERVICES].get((NODE, "a")) is not None
+    await agent.syncer.stop()
+
+
+async def test_a_comparison_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = Agent()
+    await agent.syncer.compare()
+
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sync_loop, "diff", fail)
+    assert await agent.syncer.compare() is False
+    monkeypatch.undo()
+    assert await agent.syncer.compare() is True
+    await agent.syncer.stop()
+
+
+@pytest.mark.parametrize("error", [Refused("no"), ZeroDivisionError(), RecursionError(), asyncio.InvalidStateError()])
+async def test_whatever_the_commit_raises_nothing_is_lost(error: Exception) -> None:
+    world = World()
+    failing = True
+
+    async def commit(operation: Operation) -> None:
+        if failing:
+            raise error
+        world.catalog.write(operation)
+
+    world.syncer._commit = commit
+    world.local.put_service(ServiceRow(service_row("a")))
+    world.local.put_service(ServiceRow(service_row("b")))
+    assert await world.syncer.flush() is False
+    failing = False
+    world.syncer.poke()
+    assert world.syncer._told is not None
+    await world.syncer._told
+    assert len(world.catalog.store[SERVICES]) == 3
+    await world.syncer.stop()
