@@ -34,13 +34,15 @@ def full_id(client: Client, kind: str, partial: str) -> str:
     if len(partial) == _UUID_LENGTH:
         return partial
     field = "AccessorID" if kind == "token" else "ID"
-    found = [one[field] for one in client.get(f"/v1/acl/{_NAMED[kind]}") if one[field].startswith(partial)]
-    if len(found) != 1:
-        reason = "is not unique" if found else "matches nothing"
+    found = [one for one in client.get(f"/v1/acl/{_NAMED[kind]}") if one[field].startswith(partial)]
+    if not found:
         raise CliError(
-            f"Error determining {kind} ID: {partial} {reason}", Status.FAILURE if found else Status.NOT_FOUND
+            f'Error determining {kind} ID: no {kind} has an ID that begins with "{partial}"', Status.NOT_FOUND
         )
-    return str(found[0])
+    if len(found) > 1:
+        names = ", ".join(str(one.get("Name") or one[field]) for one in found[:5])
+        raise CliError(f'Error determining {kind} ID: several begin with "{partial}": {names}; give more of it')
+    return str(found[0][field])
 
 
 def named(client: Client, kind: str, name: str) -> Object:

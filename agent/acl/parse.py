@@ -15,6 +15,7 @@ from pyconsul.agent.acl import source
 from pyconsul.agent.acl.access import LEVELS, NAMED, SINGLE
 from pyconsul.agent.acl.plain import Plain, read_plain
 from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.config.problems import nearest
 
 FAILED = "Failed to parse ACL rules: "
 # Consul's name of a rule's structure, and of the field that holds what it names.
@@ -63,6 +64,22 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
                 if one.keyword == keyword:
                     _check(one, kind)
     return tuple(_rule(one) for one in found if one.body != "")
+
+
+def unknown_rules(text: str) -> list[str]:
+    """A hint for each block of readable rules that means nothing: Consul accepts it without a word, and it gives nothing."""
+    plain = read_plain(text)
+    if plain is None:
+        document = _json(text) if text.lstrip().startswith("{") else _hcl(text)
+        found = [(keyword, _line(text, keyword, None)) for keyword in document]
+    else:
+        found = [(one.keyword, one.line) for one in plain]
+    known = (*SINGLE, *NAMED, *(f"{kind}_prefix" for kind in NAMED))
+    return [
+        f"line {line}: rule {_quote(keyword)} is not known and gives nothing{nearest(keyword, known)}"
+        for keyword, line in found
+        if _kind(keyword) is None
+    ]
 
 
 def _read(text: str) -> Iterator[Plain]:
@@ -126,7 +143,7 @@ def _entries(document: dict[str, Any], text: str) -> Iterator[Plain]:
 
 def _line(text: str, keyword: str, name: str | None) -> int:
     quoted = "" if name is None else r'"?\s*[=:]?\s*[\[{]*\s*' + re.escape(json.dumps(name))
-    match = re.search(rf"\b{keyword}\b{quoted}", text)
+    match = re.search(rf"(?<!\w){re.escape(keyword)}(?!\w){quoted}", text)
     return text.count("\n", 0, match.start()) + 1 if match else 0
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from pyconsul.agent.acl.parse import RuleError, parse_rules
+from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
 from pyconsul.agent.httpapi import acl_show
 from pyconsul.agent.httpapi.access import enabled, require
 from pyconsul.agent.httpapi.acl_bodies import PolicyBody
@@ -21,6 +22,7 @@ from pyconsul.agent.state.acl_tables import POLICIES, TOPIC
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 
+log = logging.getLogger("agent.acl")
 PREFIX = "Policy decoding failed: "
 MISSING = "Requested policy does not exist: ACL not found"
 
@@ -110,4 +112,7 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
             raise Refused(str(error)) from None
         return acl_policies.put(draft, policy)
 
-    return json_answer(acl_show.policy(await context.commit(write)))
+    written = await context.commit(write)
+    for hint in unknown_rules(written.rules):
+        log.warning('policy "%s", %s', written.name, hint)
+    return json_answer(acl_show.policy(written))

@@ -52,7 +52,7 @@ def read(context: Context) -> None:
     try:
         policy = context.client.get(f"/v1/acl/policy/{id_or_name(context, 'policy')}")
     except CliError as error:
-        raise _failed("reading", error) from None
+        raise _failed(context, "reading", error) from None
     show(context, policy)
 
 
@@ -72,7 +72,7 @@ def update(context: Context) -> None:
             body["Datacenters"] = args.texts("valid-datacenter")
         updated = context.client.put(f"/v1/acl/policy/{identity}", body=body)
     except CliError as error:
-        raise _failed("updating", error) from None
+        raise _failed(context, "updating", error) from None
     show(context, updated)
 
 
@@ -94,12 +94,13 @@ def delete(context: Context) -> None:
         identity = id_or_name(context, "policy")
         context.client.delete(f"/v1/acl/policy/{identity}")
     except CliError as error:
-        raise _failed("deleting", error) from None
+        raise _failed(context, "deleting", error) from None
     confirm(context, f'Policy "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
 
 
-def _failed(doing: str, error: CliError) -> CliError:
-    return during(f"Error {doing} policy", error)
+def _failed(context: Context, doing: str, error: CliError) -> CliError:
+    which = context.args.text("id") or context.args.text("name")
+    return during(f'Error {doing} policy "{which}"', error)
 
 
 _ID = text("id", "ID of the policy, or the unique beginning of one.", metavar="id")

@@ -50,7 +50,7 @@ def read(context: Context) -> None:
     try:
         role = context.client.get(f"/v1/acl/role/{id_or_name(context, 'role')}")
     except CliError as error:
-        raise _failed("reading", error) from None
+        raise _failed(context, "reading", error) from None
     show(context, role)
 
 
@@ -71,7 +71,7 @@ def update(context: Context) -> None:
             body["Description"] = args.text("description") or role["Description"]
         updated = context.client.put(f"/v1/acl/role/{identity}", body=body)
     except CliError as error:
-        raise _failed("updating", error) from None
+        raise _failed(context, "updating", error) from None
     show(context, updated)
 
 
@@ -103,12 +103,13 @@ def delete(context: Context) -> None:
         identity = id_or_name(context, "role")
         context.client.delete(f"/v1/acl/role/{identity}")
     except CliError as error:
-        raise _failed("deleting", error) from None
+        raise _failed(context, "deleting", error) from None
     confirm(context, f'Role "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
 
 
-def _failed(doing: str, error: CliError) -> CliError:
-    return during(f"Error {doing} role", error)
+def _failed(context: Context, doing: str, error: CliError) -> CliError:
+    which = context.args.text("id") or context.args.text("name")
+    return during(f'Error {doing} role "{which}"', error)
 
 
 _ID = text("id", "ID of the role, or the unique beginning of one.", metavar="id")

@@ -330,3 +330,11 @@ def test_the_log_names_what_acls_keep_out_of_the_catalog(manager: Manager) -> No
     assert 'missing=service "kept-out" { policy = "write" }' in log
     assert token["SecretID"] not in log
     manager.put("/v1/agent/service/deregister/kept-out")
+
+
+def test_the_log_warns_of_rules_that_mean_nothing(manager: Manager) -> None:
+    manager.write("/v1/acl/policy", {"Name": "misspelled", "Rules": 'keyprefix "x" { policy = "read" }'})
+    assert (
+        'policy "misspelled", line 1: rule "keyprefix" is not known and gives nothing; did you mean key_prefix?'
+        in manager.agent.log()
+    )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyconsul.agent.acl import parse
 from pyconsul.agent.acl.access import DENY, LIST, NAMED, READ, SINGLE, WRITE
-from pyconsul.agent.acl.parse import RuleError, parse_rules
+from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
 from pyconsul.agent.acl.plain import read_plain
 from pyconsul.agent.acl.rule import Rule
 
@@ -144,3 +144,24 @@ def test_json_and_hcl_mean_the_same(rules: dict[str, str]) -> None:
     as_json = json.dumps({"key": {name: {"policy": level} for name, level in rules.items()}})
     as_hcl = "\n".join(f'key "{name}" {{ policy = "{level}" }}' for name, level in rules.items())
     assert sorted(bare(as_json)) == sorted(bare(as_hcl))
+
+
+@pytest.mark.parametrize(
+    ("text", "hints"),
+    [
+        ('key_prefix "x" { policy = "read" }\nacl = "read"', []),
+        (
+            'keyprefix "x" { policy = "read" }\nkey "a" {policy="read"}',
+            ['line 1: rule "keyprefix" is not known and gives nothing; did you mean key_prefix?'],
+        ),
+        (
+            '\nsrvice "x" {\n  policy = "read"\n  extra = 1\n}',
+            ['line 2: rule "srvice" is not known and gives nothing; did you mean service?'],
+        ),
+        ('{"((": 1}', ['line 1: rule "((" is not known and gives nothing']),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_rules_that_mean_nothing_are_named(text: str, hints: list[str]) -> None:
+    assert parse_rules(text) is not None
+    assert unknown_rules(text) == hints
