@@ -120,7 +120,8 @@ def _hcl(text: str) -> dict[str, Any]:
 
 
 def _kind(keyword: str) -> str | None:
-    """The resource that a keyword is about."""
+    """The resource that a keyword is about; like all keys of HCL it may be written in any case."""
+    keyword = keyword.lower()
     if keyword in SINGLE:
         return keyword
     kind = keyword.removesuffix("_prefix")
@@ -133,12 +134,13 @@ def _entries(document: dict[str, Any], text: str) -> Iterator[Plain]:
         if kind is None:
             continue
         if kind in SINGLE:
-            yield Plain(keyword, None, _text(value), _line(text, keyword, None))
+            yield Plain(kind, None, _text(value), _line(text, keyword, None))
             continue
         for block in value if isinstance(value, list) else [value]:
             for name, body in block.items() if isinstance(block, dict) else ():
                 for one in body if isinstance(body, list) else [body]:
-                    yield Plain(keyword, name, one if isinstance(one, dict) else {}, _line(text, keyword, name))
+                    settings = {key.lower(): item for key, item in one.items()} if isinstance(one, dict) else {}
+                    yield Plain(keyword.lower(), name, settings, _line(text, keyword, name))
 
 
 def _line(text: str, keyword: str, name: str | None) -> int:

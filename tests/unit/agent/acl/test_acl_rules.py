@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.acl import parse
@@ -131,6 +131,7 @@ def test_rules_can_be_written_as_they_are_shown(text: str) -> None:
 
 
 @given(st.text(st.sampled_from('ab "{}=\n#/[],_'), max_size=40) | st.text(max_size=20))
+@settings(deadline=None)
 def test_nothing_breaks_it(text: str) -> None:
     try:
         rules = parse_rules(text)
@@ -165,3 +166,10 @@ def test_json_and_hcl_mean_the_same(rules: dict[str, str]) -> None:
 def test_rules_that_mean_nothing_are_named(text: str, hints: list[str]) -> None:
     assert parse_rules(text) is not None
     assert unknown_rules(text) == hints
+
+
+def test_keywords_are_read_in_any_case() -> None:
+    text = 'KEY_Prefix "A" { Policy = "deny" }\nACL = "read"\nservice "B" { policy = "write" }'
+    assert bare(text) == [("key", "A", True, DENY), ("acl", "", False, READ), ("service", "B", False, WRITE)]
+    assert bare('{"Key": {"a": {"Policy": "read"}}}') == [("key", "a", False, READ)]
+    assert [rule.line for rule in parse_rules(text)] == [1, 2, 3]
