@@ -6,7 +6,7 @@ from typing import Any
 
 from pyconsul.agent.config import checks, sockaddr
 from pyconsul.agent.config.table import Kind, Setting
-from pyconsul.agent.model.duration import ALLOWED, parse_duration
+from pyconsul.agent.model.duration import ALLOWED, LONGEST, parse_duration
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -62,7 +62,7 @@ def _plain(kind: Kind, value: Any) -> Any:
         return value
     if kind is Kind.STRING and isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and -LONGEST <= value <= LONGEST:
         if kind is Kind.FLOAT:
             return float(value)
         if kind is Kind.INT and value == int(value):
@@ -102,10 +102,10 @@ def _scalar(kind: Kind, text: str) -> Any:
     if kind is Kind.DURATION:
         return parse_seconds(text)
     try:
-        if kind is Kind.INT:
-            return int(text)
-        if kind is Kind.FLOAT:
-            return float(text)
+        if kind is Kind.INT and abs(number := int(text)) <= LONGEST:
+            return number
+        if kind is Kind.FLOAT and abs(size := float(text)) <= LONGEST:
+            return size
     except ValueError:
         pass
     raise ValueError(_ALLOWED[kind])

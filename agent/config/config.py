@@ -154,6 +154,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     # Services and checks.
     services: Annotated[tuple[Definition, ...], setting("Services of this node.", reloadable=True)] = ()
     checks: Annotated[tuple[Definition, ...], setting("Checks of this node and its services.", reloadable=True)] = ()
+    allow_control_characters: Annotated[
+        bool, setting("Accept control characters in names, IDs, tags, addresses and metadata of registrations.")
+    ] = False
     watches: Annotated[tuple[dict[str, Any], ...], setting("Handlers run on changes.", reloadable=True)] = ()
     enable_script_checks: Annotated[bool, setting("Allow checks that run programs.", "enable-script-checks")] = False
     enable_local_script_checks: Annotated[

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyconsul.agent.config.jsonfile import parse_json
 from pyconsul.agent.config.problems import ConfigError, Problems
+from pyconsul.agent.model.utf8 import replace_surrogates
 
 FORMATS = ("hcl", "json")
 
@@ -38,11 +39,11 @@ def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
     """`config_format` is `json` or `hcl`; `source` is for messages."""
     try:
         if config_format == "json":
-            return parse_json(text)
+            return replace_surrogates(parse_json(text))
         # Slow to import (a grammar is compiled): only for those who use it.
         from pyconsul.agent.config.hclfile import parse_hcl
 
-        return parse_hcl(text)
+        return replace_surrogates(parse_hcl(text))
     except ValueError as error:
         raise ConfigError([f"failed to parse {source}: {error}"]) from None
 

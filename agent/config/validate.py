@@ -7,6 +7,7 @@ import re
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.model.control_characters import fault_of_texts
 
 _NAME_IN_DNS = re.compile(r"[A-Za-z0-9-]{1,63}")
 _ANY = ("0.0.0.0", "::")
@@ -29,6 +30,9 @@ def validate(config: Config, given_expect: int, problems: Problems) -> None:
         errors.append(
             "advertise_addr: an address that stands for all is not allowed; allowed: one IP address of this host"
         )
+    if not config.allow_control_characters:
+        pairs = ((f"node_meta.{key}", value) for key, value in config.node_meta.items())
+        errors.extend(filter(None, [fault_of_texts(pairs)]))
     if config.default_query_time > config.max_query_time:
         errors.append("default_query_time must not be longer than max_query_time")
     if config.enable_script_checks and config.enable_local_script_checks:

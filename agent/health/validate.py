@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.health.definition import CheckDefinition, is_alias
 from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.model.control_characters import fault_of_names
 
 STATUSES = ("passing", "warning", "critical")
 RESERVED_ID = "serfHealth"  # written by the agent alone: all sessions of the node end when it is critical
@@ -15,7 +16,12 @@ NO_LOCAL_SCRIPTS = (
 
 
 def validate(
-    definition: CheckDefinition, enable_script_checks: bool, *, of_service: bool = False, from_file: bool = False
+    definition: CheckDefinition,
+    enable_script_checks: bool,
+    *,
+    of_service: bool = False,
+    from_file: bool = False,
+    allow_control_characters: bool = False,
 ) -> None:
     """Raise CheckError when the agent must refuse the check.
 
@@ -34,6 +40,8 @@ def validate(
         raise CheckError(
             f'Invalid check: the ID "{RESERVED_ID}" is reserved for the health of the node; choose another'
         )
+    if not allow_control_characters and (fault := fault_of_names(definition.id, definition.name)):
+        raise CheckError(fault)
     if definition.script_args and not enable_script_checks:
         raise CheckError(NO_LOCAL_SCRIPTS if from_file else NO_SCRIPTS, status=500)
 

@@ -49,8 +49,9 @@ def _require_held(context: Context, request: Request, check_id: str) -> None:
 async def register(context: Context, request: Request) -> Answer:
     """Add or replace a check, of the node or of a service."""
     definition = _definition(request)
+    config = context.config
     try:
-        validate(definition, context.config.enable_script_checks)
+        validate(definition, config.enable_script_checks, allow_control_characters=config.allow_control_characters)
     except CheckError as error:
         raise HTTPError(error.status, error.text) from None
     if definition.service_id and definition.service_id not in context.agent.local.services:

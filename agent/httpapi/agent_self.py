@@ -49,8 +49,8 @@ def own_member(config: Config, wan: bool = False) -> SerfMember:
     """This agent, as the others of its datacenter see it, or those of other ones."""
     if wan:
         name = f"{config.node_name}.{config.datacenter}"
-        return SerfMember(name, config.advertise_addr_wan, config.ports.serf_wan, _tags(config))
-    return SerfMember(config.node_name, config.advertise_addr, config.ports.serf_lan, _tags(config))
+        return SerfMember(name, config.advertise_addr_wan, max(0, config.ports.serf_wan), _tags(config))
+    return SerfMember(config.node_name, config.advertise_addr, max(0, config.ports.serf_lan), _tags(config))
 
 
 def _tags(config: Config) -> dict[str, str]:

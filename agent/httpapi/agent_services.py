@@ -98,8 +98,9 @@ def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
 async def register(context: Context, request: Request) -> Answer:
     """Add or replace a service and its checks."""
     definition = from_file_form(request.body) or _plain(request)
+    config = context.config
     try:
-        validate(definition, context.config.enable_script_checks)
+        validate(definition, config.enable_script_checks, allow_control_characters=config.allow_control_characters)
     except DefinitionError as error:
         raise bad_request(str(error)) from None
     except CheckError as error:

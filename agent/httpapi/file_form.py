@@ -5,12 +5,11 @@ Consul takes only the bare definition over HTTP; here `curl -d @service.json` wo
 
 from __future__ import annotations
 
-import json
-
 from pyconsul.agent.config.definitions import services
 from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.gojson import JSONError, parse
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, service_from_config
 
 SOURCE = "the request"
@@ -24,8 +23,8 @@ def from_file_form(body: bytes) -> ServiceDefinition | None:
     if not body.lstrip().startswith(b"{"):
         return None
     try:
-        document = json.loads(body)
-    except ValueError:
+        document = parse(body)
+    except JSONError:
         return None  # the decoder of plain bodies says what is wrong with it
     if len(document) != 1 or next(iter(document)).lower() != "service":
         return None

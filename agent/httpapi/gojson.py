@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.model.utf8 import replace_surrogates
+
 _BLANK = b" \t\r\n"
 _DIGITS = b"0123456789"
 _HEX = b"0123456789abcdefABCDEF"
@@ -62,20 +64,11 @@ def parse(text: bytes) -> Any:
     # Not JSON from end to end: there may still be a good first value, or texts that Go mends.
     try:
         end = _Scanner(text).first_value()
-        return _mended(json.loads(text[:end].decode("utf-8", "replace"), parse_float=_float, parse_int=_integer))
+        return replace_surrogates(
+            json.loads(text[:end].decode("utf-8", "replace"), parse_float=_float, parse_int=_integer)
+        )
     except RecursionError:
         raise JSONError("exceeded max depth") from None
-
-
-def _mended(value: Any) -> Any:
-    """Half a surrogate pair becomes U+FFFD."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_mended(item) for item in value]
-    if isinstance(value, dict):
-        return {_mended(key): _mended(item) for key, item in value.items()}
-    return value
 
 
 class _Scanner:

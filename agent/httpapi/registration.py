@@ -5,7 +5,7 @@ https://developer.hashicorp.com/consul/api-docs/catalog#register-entity
 
 from __future__ import annotations
 
-import uuid
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +21,7 @@ from pyconsul.agent.httpapi.decode import GoType, decode
 from pyconsul.agent.httpapi.errors import bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
@@ -29,6 +30,7 @@ from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.schemas import NODES
 from pyconsul.agent.sync.definition import weights_fault
 
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 Index = Annotated[int, GoType("uint64")]
 
 
@@ -137,6 +139,10 @@ async def register(context: Context, request: Request) -> Answer:
     service = node_service(body.service) if body.service else None
     found = [*(body.checks or ()), *((body.check,) if body.check else ())]
     rows = [health_check(check, body.node) for check in found]
+    if not context.config.allow_control_characters:
+        faults = (fault_of_node(node), fault_of_service(service) if service else "", *map(fault_of_check, rows))
+        if fault := next(filter(None, faults), ""):
+            raise bad_request(fault)
     caller = authorizer(context, request)
     for check in rows:
         refuse_agents_check(context.config.node_name, body.node, check.check_id)
@@ -168,10 +174,8 @@ def _refuse_malformed(body: Registration) -> None:
 def _refuse_bad_uuid(text: str) -> None:
     if len(text) != 36:
         raise server_error("Bad node ID: uuid string is wrong length")
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        raise server_error("Bad node ID: uuid is improperly formatted") from None
+    if not UUID.fullmatch(text):
+        raise server_error("Bad node ID: uuid is improperly formatted")
 
 
 def _refuse_elsewhere(context: Context, datacenter: str) -> None:

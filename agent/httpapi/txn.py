@@ -13,10 +13,18 @@ from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import JSON, Answer, encode
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import GoType, decode_list
-from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.registration import CheckInput, Index, ServiceInput, health_check, node_service
+from pyconsul.agent.httpapi.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.registration import (
+    CheckInput,
+    Index,
+    ServiceInput,
+    health_check,
+    mesh_refusal,
+    node_service,
+)
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.server.contract import BodyRule
+from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import transaction
@@ -127,6 +135,8 @@ async def endpoint(context: Context, request: Request) -> Answer:
         return _answer(None, malformed, 0, False) if reads_only else _answer(None, malformed)
     if reads_only:
         return _read(context, operations, caller)
+    if not context.config.allow_control_characters:
+        _refuse_control_characters(operations)
 
     def write(draft: Draft) -> transaction.Rows:
         if refused := txn_access.denials(caller, draft, operations, agent):
@@ -140,6 +150,22 @@ async def endpoint(context: Context, request: Request) -> Answer:
         return _answer(txn_access.shown(caller, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)
+
+
+def _refuse_control_characters(operations: Sequence[Operation]) -> None:
+    """Raises HTTPError 400 for a row that would be written with a control character."""
+    for position, operation in enumerate(operations):
+        fault = ""
+        if operation.verb not in ("set", "cas"):
+            continue
+        if isinstance(operation, NodeOperation):
+            fault = fault_of_node(operation.node)
+        elif isinstance(operation, ServiceOperation):
+            fault = fault_of_service(operation.service)
+        elif isinstance(operation, CheckOperation):
+            fault = fault_of_check(operation.check)
+        if fault:
+            raise bad_request(f"operation {position}: {fault}")
 
 
 def _read(context: Context, operations: Sequence[Operation], caller: Authorizer) -> Answer:
@@ -217,6 +243,8 @@ def _operation(context: Context, given: TxnInput) -> Operation | None:
         node = Node(n.id, n.node, n.address, datacenter, n.tagged_addresses, n.meta, n.create_index, n.modify_index)
         return NodeOperation(given.node.verb, node)
     if given.service is not None:
+        if refused := mesh_refusal(given.service.service.kind, given.service.service.connect):
+            raise bad_request(refused)
         service = msgspec.structs.replace(
             node_service(given.service.service), modify_index=given.service.service.modify_index
         )

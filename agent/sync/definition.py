@@ -14,6 +14,7 @@ import msgspec
 from pyconsul.agent.health.decode import decode_config_check
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.validate import validate as validate_check
+from pyconsul.agent.model.control_characters import fault_of_service
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
 from pyconsul.agent.sync.member import ip_kind
 
@@ -73,7 +74,13 @@ def _tagged_addresses(address: str, port: int, given: Mapping[str, ServiceAddres
     return dict(sorted({**own, **(given or {})}.items()))
 
 
-def validate(definition: ServiceDefinition, enable_script_checks: bool, from_file: bool = False) -> None:
+def validate(
+    definition: ServiceDefinition,
+    enable_script_checks: bool,
+    *,
+    from_file: bool = False,
+    allow_control_characters: bool = False,
+) -> None:
     """Raise DefinitionError, or the checks' CheckError, when the agent must refuse the service."""
     service = definition.service
     if not service.service:
@@ -86,8 +93,16 @@ def validate(definition: ServiceDefinition, enable_script_checks: bool, from_fil
         raise DefinitionError(f"Invalid Service Meta: {fault}")
     if service.port and service.socket_path:
         raise DefinitionError("Validation failed: Cannot specify both a Port and a SocketPath")
+    if not allow_control_characters and (fault := fault_of_service(service)):
+        raise DefinitionError(fault)
     for check in definition.checks:
-        validate_check(check, enable_script_checks, of_service=True, from_file=from_file)
+        validate_check(
+            check,
+            enable_script_checks,
+            of_service=True,
+            from_file=from_file,
+            allow_control_characters=allow_control_characters,
+        )
 
 
 def weights_fault(weights: Weights) -> str:

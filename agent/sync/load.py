@@ -41,18 +41,19 @@ class Definitions(msgspec.Struct, frozen=True):
 def definitions(config: Config) -> Definitions:
     """The services and checks of the settings, looked at.  Raises FileDefinitionError."""
     scripts = config.enable_script_checks or config.enable_local_script_checks
+    allow = config.allow_control_characters
     services, checks = [], []
     for one in config.services:
         try:
             service = service_from_config(one.body, one.source)
-            validate(service, scripts, from_file=True)
+            validate(service, scripts, from_file=True, allow_control_characters=allow)
         except (DefinitionError, CheckError) as error:
             raise FileDefinitionError(f"{one.source}: service {one.body.get('name', '')!r}: {error}") from None
         services.append(service)
     for one in config.checks:
         try:
             check = check_from_config(one.body, one.source)
-            validate_check(check, scripts, from_file=True)
+            validate_check(check, scripts, from_file=True, allow_control_characters=allow)
         except CheckError as error:
             raise FileDefinitionError(f"{one.source}: check {one.body.get('name', '')!r}: {error}") from None
         checks.append(check)
