@@ -69,7 +69,10 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
     watcher = _source(plan, client, answers, news, rng)
     waiting = Waiting(settings["missing_after"])
     turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
-    runner = Runner(plan.sources, watcher, answers, news, deployer, consumer, troubles, waiting, turn, once=plan.once)
+    ends = {Signals.SIGTERM, settings["kill_signal"]} - {None}
+    runner = Runner(
+        plan.sources, watcher, answers, news, deployer, consumer, troubles, waiting, turn, once=plan.once, ends=ends
+    )
     if settings["record"]:
         recorder = Recorder(Path(settings["record"]), plan.environ)
         runner.observers.append(lambda: _record(recorder, answers, runner))

@@ -5,12 +5,14 @@ Whatever happens to one unit, the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.changes import all_changes
@@ -18,10 +20,11 @@ from pyconsul.tools.template.commands import CommandError, Commands
 from pyconsul.tools.template.consumer import Consumer, LoadError
 from pyconsul.tools.template.disclosure import Disclosure
 from pyconsul.tools.template.examine import examine, with_paths
-from pyconsul.tools.template.job import Change, Job, job_of
+from pyconsul.tools.template.job import Job, job_of
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.masking import secrets_of, unified_diff
-from pyconsul.tools.template.render import RenderError, read_bytes
+from pyconsul.tools.template.rejected import RejectedFiles
+from pyconsul.tools.template.render import RenderError, draft, read_bytes
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.spec import Check, Command
 from pyconsul.tools.template.tally import Event, Tally
@@ -62,6 +65,8 @@ class Deployer:
         self._once = once
         self._dry = dry
         self._diff = diff
+        self._rejected = RejectedFiles()
+        self._diffed: WeakKeyDictionary[Rendering, bytes] = WeakKeyDictionary()
         self._unloaded: list[Job] = []
         #: Whether something was restarted or reloaded, since it was last set to False.
         self.restarted = False
@@ -81,6 +86,7 @@ class Deployer:
         finally:
             for job in jobs:
                 job.discard()
+            self._rejected.suspect(rendering for unit in units for rendering in unit.renderings)
         self._unloaded += await self._command(placed)
 
     def _show(self, unit: Unit) -> None:
@@ -119,6 +125,9 @@ class Deployer:
             return False
         if self._diff:
             for change in job.changes:
+                if self._diffed.get(change.rendering) == change.data:  # It was refused, and is tried again.
+                    continue
+                self._diffed[change.rendering] = change.data
                 sys.stderr.write(self._difference(change.rendering, change.old or b"", change.data))
         return True
 
@@ -157,8 +166,15 @@ class Deployer:
     def _refuse(self, job: Job, text: str) -> None:
         """Its files stay as they are; what was there before may go on."""
         self._postpone(job)
+        names: dict[Rendering, str] = {}
         for change in job.changes:
-            self._troubles.report(change.rendering, Refused(_plain(text, change)))
+            if change.draft is not None:
+                name = names[change.rendering] = self._rejected.keep(change.rendering, change.draft)
+                text = text.replace(str(change.draft.path), name or change.rendering.spec.destination)
+        for change in job.changes:
+            name = names.get(change.rendering, "")
+            where = f"the new {change.rendering.spec.destination} is refused{name and f' and kept as {name}'}"
+            self._troubles.report(change.rendering, Refused(f"{where}: {text}"))
             change.rendering.done = change.rendering.done or read_bytes(change.rendering.spec) is not None
 
     def _hinder(self, job: Job, error: RenderError) -> None:
@@ -226,6 +242,7 @@ class Deployer:
         """All files are there: let the consumer load what is new. Raises LoadError with -once."""
         jobs, self._unloaded = self._unloaded, []
         if not jobs:
+            self._rejected.tidy()
             return
         if self._consumer is not None:
             self.restarted = True
@@ -240,6 +257,7 @@ class Deployer:
                 return
         for job in jobs:
             job.unit.succeed()
+        self._rejected.tidy()
 
     async def _load_again(self) -> None:
         assert self._consumer is not None
@@ -248,11 +266,21 @@ class Deployer:
         except LoadError as error:
             log.error("reload with the restored files failed as well: %s", self._disclosure.conceal_all(str(error)))
 
+    def _keep_rejected(self, job: Job) -> None:
+        """Keep what could not be loaded, as what a check refuses is kept."""
+        for change in job.changes:
+            if change.promoted and change.draft is not None and change.old is not None:
+                with contextlib.suppress(RenderError):
+                    again = draft(change.rendering.spec, change.data)
+                    self._rejected.keep(change.rendering, again)
+                    again.discard()
+
     def _go_back(self, jobs: Sequence[Job], reason: str) -> list[Job]:
         """Put the last good files back, to try the new ones again later; the jobs that had such files."""
         restored = []
         for job in jobs:
             reason = self._masked(job, reason)
+            self._keep_rejected(job)
             staying = job.restore()
             job.unit.owed.update(staying)
             if len(staying) < len(job.changes):
@@ -275,8 +303,3 @@ def _differing(
         {lookup: answer for lookup, answer in before.items() if after.get(lookup) is not answer},
         {lookup: answer for lookup, answer in after.items() if before.get(lookup) is not answer},
     )
-
-
-def _plain(text: str, change: Change) -> str:
-    """A check speaks of the draft; people know the destination."""
-    return text.replace(str(change.draft.path), change.rendering.spec.destination) if change.draft else text

@@ -52,13 +52,16 @@ class Nothing:
 
 class ItemsEvaluator:
     """The list itself. `items`: those of the latest complete evaluation, by destination. `empty`: whether there are none
-    but for what guards hold."""
+    but for what guards hold. `skipped`: why items have no file, a line each; `uncertain`: whether one of them may have
+    had one."""
 
     def __init__(self, spec: Spec, shared: Evaluator) -> None:
         """Raises TemplateError."""
         from pyconsul.tools.template.jinja import Expression, text_template
 
         self.items: dict[str, Any] = {}
+        self.skipped: list[str] = []
+        self.uncertain = False
         self.empty = False
         self._shared = shared
         self._functions = shared.functions
@@ -101,15 +104,37 @@ class ItemsEvaluator:
         if isinstance(listed, str | Mapping) or not hasattr(listed, "__iter__"):
             raise TemplateError(f"{self._name}: for_each gives no list but {type(listed).__name__}")
         items: dict[str, Any] = {}
+        self.skipped, self.uncertain = [], False
         for item in listed:
             self._functions.variables["item"] = item
-            destination = os.path.normpath(self._destination())
-            if not Path(destination).is_relative_to(self._folder):
-                raise TemplateError(f"{self._name}: the destination {destination} is outside of {self._folder}")
-            if destination in items:
-                raise TemplateError(f"{self._name}: two items of for_each have the destination {destination}")
-            items[destination] = item
+            try:
+                destination = os.path.normpath(self._destination())
+            except TemplateError as error:
+                # During the start, what the destination asks for may be missing still.
+                self.uncertain = True
+                self.skipped.append(f"skipped {_shown(item)}: {error}")
+                continue
+            if objection := self._objection(destination, items):
+                self.skipped.append(f"skipped {_shown(item)}: {objection}")
+            else:
+                items[destination] = item
         return items
+
+    def _objection(self, destination: str, items: Mapping[str, Any]) -> str:
+        """Why an item must not have this file; "" when it may."""
+        if not destination.isprintable():
+            return f"the destination {destination!r} has control characters"
+        if not Path(destination).is_relative_to(self._folder):
+            return f"the destination {destination} is outside of {self._folder}"
+        if destination in items:
+            return f"an item before it has the destination {destination}, too"
+        return ""
+
+
+def _shown(item: Any) -> str:
+    """How messages call an item."""
+    name = next((getattr(item, field) for field in ("Name", "Node", "Key") if hasattr(item, field)), item)
+    return f"item {str(name)[:80]!r}"
 
 
 class Fanout:
@@ -125,6 +150,7 @@ class Fanout:
         self._manifest = Manifest(spec)
         self._units: dict[str, Unit] = {}
         self._expanded = False
+        self._skipped: list[str] = []
         self._earlier: Mapping[str, Rendering] = {}  # until the list is known
         #: The list, as a template that has no file.
         self.rendering = Rendering(spec, self._list)
@@ -147,10 +173,19 @@ class Fanout:
         """Evaluate the list if it has changed, and make the units that it asks for."""
         result = self.rendering.evaluate(answers, now)
         if result is not None and result.complete:
+            self._tell_skipped()
             self._expand(self._list.items)
             self._expanded = self.rendering.done = True
             self._earlier = {}
         return result
+
+    def _tell_skipped(self) -> None:
+        told, skipped = set(self._skipped), self._list.skipped
+        for line in skipped:
+            if line not in told:
+                log.error("%s: %s; the files of the other items are not affected", self._spec.name, line)
+        self._skipped = skipped
+        self.rendering.trouble = "; ".join(skipped)
 
     def adopt(self, earlier: Mapping[str, Rendering]) -> None:
         """Let the files go on where those of an earlier reading of the configuration stand; by destination."""
@@ -163,6 +198,9 @@ class Fanout:
         gone = (known | set(self._units)) - set(items)
         if gone and self._spec.prune and self._list.empty:
             log.warning("%s: for_each gives nothing: its %d file(s) stay", self._spec.name, len(gone))
+            return
+        if gone and self._spec.prune and self._list.uncertain:
+            log.warning("%s: nothing is removed while items are skipped for errors", self._spec.name)
             return
         for destination in sorted(gone):
             self._drop(destination)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pyconsul.tools.template.fieldsafety.quoting import QUOTING
 from pyconsul.tools.template.records import Record
+from pyconsul.tools.template.yamlbomb import check_aliases
 
 
 def plain(value: Any) -> Any:
@@ -65,7 +66,10 @@ def parse_yaml(text: str) -> Any:
     import yaml
 
     try:
+        check_aliases(text)
         value = yaml.safe_load(text)
+    except ValueError as error:
+        raise ValueError(f"parse_yaml: {error}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"parse_yaml: {' '.join(str(error).split())}") from error
     return {} if value is None and not text.strip() else value

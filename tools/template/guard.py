@@ -283,6 +283,14 @@ class Guard:
         """What the template holds, or waits for (no `kept_count`), as of its latest evaluation."""
         return [*self._list_holds(self._whole), *self._holds(self._whole)]
 
+    def in_use(self, lookup: Lookup, answer: Any) -> Any:
+        """What templates have in place of this answer: what is held, or the answer itself."""
+        listing = self._listings.get(lookup)
+        if listing is not None and listing.holds:
+            return listing.shown
+        held = [state.good for watched, state in self._states.items() if watched.lookup == lookup and state.hold]
+        return held[0] if held and held[0] is not None else answer
+
     def release(self, service: str) -> int:
         """Accept what Consul has now of the service (a pattern such as `web-*`, too), and measure from it.
 

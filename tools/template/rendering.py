@@ -102,8 +102,10 @@ class Rendering:
         return to_bytes(self._evaluation.text)
 
     def ingredients(self, answers: Answers) -> dict[Lookup, Any]:
-        """The answers out of which the latest evaluation was made."""
-        return {lookup: answers.latest(lookup) for lookup in self._settled if answers.known(lookup)}
+        """The answers out of which the latest evaluation was made; what a guard holds in place of Consul's."""
+        guard = self.evaluator.guard
+        known = {lookup: answers.latest(lookup) for lookup in self._settled if answers.known(lookup)}
+        return known if guard is None else {lookup: guard.in_use(lookup, answer) for lookup, answer in known.items()}
 
     def written(self) -> None:
         """The file has the text of the latest evaluation."""

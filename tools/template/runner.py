@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from signal import Signals
 
 from pyconsul.tools.restartlimit import Turn
@@ -19,6 +19,7 @@ from pyconsul.tools.template.consumer import Consumer
 from pyconsul.tools.template.deploy import Deployer
 from pyconsul.tools.template.evaluate import Evaluation
 from pyconsul.tools.template.fanout import Fanout
+from pyconsul.tools.template.interrupt import Interrupted, interruptible
 from pyconsul.tools.template.job import job_of
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.overview import template_reports
@@ -33,7 +34,8 @@ log = logging.getLogger("template")
 
 
 class Runner:
-    """`consumer`: None when nobody but the commands uses the files. `news`: as the watcher's."""
+    """`consumer`: None when nobody but the commands uses the files. `news`: as the watcher's. `ends`: the signals that end
+    the program: an evaluation, however long it takes, gives way to them."""
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Runner:
         turn: Turn,
         *,
         once: bool,
+        ends: Collection[Signals] = (),
     ) -> None:
         self._sources = list(sources)
         self.consumer = consumer
@@ -59,6 +62,7 @@ class Runner:
         self._waiting = waiting
         self._turn = turn
         self._once = once
+        self._ends = ends
         self._started = self._now()
         #: Called after each pass.
         self.observers: list[Callable[[], None]] = []
@@ -188,7 +192,11 @@ class Runner:
             timer.cancel()
 
     async def _pass(self) -> None:
-        self._evaluate(self._now())
+        try:
+            with interruptible(self._ends):
+                self._evaluate(self._now())
+        except Interrupted:
+            await asyncio.Event().wait()  # The signal itself ends this run.
         now = self._now()
         self._waiting.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]

@@ -127,8 +127,11 @@ def test_an_invalid_first_file_is_refused_and_the_tool_waits_for_a_better_one(
     source = TEMPLATE.replace("@port@", str(port)) + '{{ key_or_default("extra", "nonsense here") }}\n'
     tool = template(own_agent, "-template", "haproxy.j2:haproxy.cfg", "-exec-reload", haproxy_j2=source)
     eventually(lambda: tool.said("unknown keyword 'nonsense'"), "HAProxy's message is missing")
-    assert "haproxy.cfg:" in tool.stderr
+    assert (
+        "the new haproxy.cfg is refused and kept as haproxy.cfg.rejected: parsing [haproxy.cfg.rejected:" in tool.stderr
+    )
     assert tool.text("haproxy.cfg") is None
+    assert "nonsense here" in (tool.text("haproxy.cfg.rejected") or "")
     own_agent.put("extra", "# fine")
     eventually(lambda: _reaches(port), "HAProxy does not serve")
 
@@ -143,3 +146,42 @@ def test_once_only_checks(own_agent: Any, template: Any, tmp_path: Path, port: i
     assert tool.process.wait(30) == 14
     assert "unknown keyword 'nonsense'" in tool.stderr
     assert tool.text("haproxy.cfg") is None
+
+
+def test_a_refusal_is_logged_once_and_its_file_kept_until_a_good_one_is_in_force(
+    own_agent: Any, template: Any, web_server: Any, port: int
+) -> None:
+    server = web_server("one")
+    own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=server.port)
+    source = TEMPLATE.replace("@port@", str(port)) + '{{ key_or_default("extra", "# fine") }}\n'
+    arguments = ("-template", "haproxy.j2:haproxy.cfg", "-exec-reload", "-diff", "-log-level", "debug")
+    tool = template(own_agent, *arguments, haproxy_j2=source)
+    eventually(lambda: _reaches(port), "HAProxy does not serve")
+    own_agent.put("extra", "nonsense here")
+    eventually(lambda: tool.said("[DEBUG] template: the new haproxy.cfg is refused"), "it is not tried again")
+    assert tool.stderr.count("[ERR] template: the new haproxy.cfg is refused") == 1
+    assert tool.stderr.count("+nonsense here") + tool.stderr.count("+****") == 1
+    assert "haproxy version" not in tool.stderr
+    assert tool.text("haproxy.cfg.rejected") is not None
+    own_agent.put("extra", "# fine")
+    eventually(lambda: tool.text("haproxy.cfg.rejected") is None, "the refused file stays")
+    assert "nonsense" not in (tool.text("haproxy.cfg") or "")
+
+
+def test_a_field_with_blanks_is_no_line_of_haproxy(own_agent: Any, template: Any, web_server: Any, port: int) -> None:
+    one, two = web_server("one"), web_server("two")
+    own_agent.register(Name="web", ID="one", Address="127.0.0.1", Port=one.port, Meta={"options": "check"})
+    source = TEMPLATE.replace("@port@", str(port)).replace(
+        ":{{ i.port }}", ":{{ i.port }} {{ i.service_meta.options }}"
+    )
+    tool = template(own_agent, "-template", "haproxy.j2:haproxy.cfg", "-exec-reload", haproxy_j2=source)
+    eventually(lambda: _reaches(port), "HAProxy does not serve")
+    before = tool.text("haproxy.cfg")
+    own_agent.register(Name="web", ID="two", Address="127.0.0.1", Port=two.port, Meta={"options": "check inter 9s"})
+    eventually(
+        lambda: tool.said("service web, instance two on node n1: the field ServiceMeta.options is 'check inter 9s'")
+    )
+    assert tool.said("haproxy.j2:20:")
+    assert tool.text("haproxy.cfg") == before
+    own_agent.register(Name="web", ID="two", Address="127.0.0.1", Port=two.port, Meta={"options": "check"})
+    eventually(lambda: f":{two.port} check" in (tool.text("haproxy.cfg") or ""), "the mended service is not rendered")

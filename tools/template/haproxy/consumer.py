@@ -100,10 +100,7 @@ class HaproxyConsumer:
         fresh = {draft.spec.destination: draft for draft in drafts}
         if not any(file in fresh for file in self._files):
             return ""
-        said = await objection(_present(self._files, fresh), self._environment)
-        for draft in drafts:
-            said = said.replace(str(draft.path), draft.spec.destination)
-        return said
+        return await objection(_present(self._files, fresh), self._environment)
 
     def files_ready(self) -> None:
         self._ready.set()

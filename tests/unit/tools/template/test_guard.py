@@ -259,3 +259,18 @@ def test_without_a_guard_nothing_is_in_the_way() -> None:
     answers, lookup = Answers(), lookups.service("web")[0]
     answers.put(lookup, lookup.decode(health()))
     assert evaluator.evaluate(answers).text == "/0"
+
+
+def test_what_is_in_use_is_what_is_held() -> None:
+    lookup = lookups.service("web")[0]
+    guard = Guard(lambda name: GuardLimits(min_instances=1))
+    guard.begin(0.0)
+    guard.admit(Watched(lookup), ["one"], 0.0)
+    guard.end(complete=True)
+    assert guard.in_use(lookup, ["one"]) == ["one"]
+    guard.begin(1.0)
+    guard.admit(Watched(lookup), [], 1.0)
+    guard.end(complete=True)
+    assert guard.in_use(lookup, []) == ["one"]
+    guard.release("web")
+    assert guard.in_use(lookup, []) == []
