@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.dnsd.wire import CD, FORMERR, HEADER, MAX_LABEL, MAX_NAME, NOTIMP, OPT, QR, RD
+from pyconsul.agent.dnsd.wire import AD, CD, FORMERR, HEADER, MAX_LABEL, MAX_NAME, NOTIMP, OPT, QR, RA, RD, TC
 
 _SUBNET = 8  # the option code of the client subnet
 _NOTIFY = 4
+_OPCODE = 0x7800
 
 
 class Malformed(Exception):
@@ -47,12 +48,14 @@ class Question:
 
     @property
     def echoed(self) -> int:
-        """The flags that an answer repeats."""
-        return QR | (self.flags & (0x7800 | RD | CD))
+        """The flags that an answer repeats: the opcode, and of a plain query RD and CD."""
+        return QR | self.flags & (_OPCODE if self.flags & _OPCODE else RD | CD)
 
 
 def _refusal(flags: int, rcode: int) -> Malformed:
-    return Malformed(HEADER.pack(0, QR | (flags & (0x7800 | RD)) | rcode, 0, 0, 0, 0)[2:])
+    """The header alone with what the client set in it; only "not implemented" repeats the opcode (as Consul has it)."""
+    repeated = TC | RD | RA | AD | CD | (_OPCODE if rcode == NOTIMP else 0)
+    return Malformed(HEADER.pack(0, QR | (flags & repeated) | rcode, 0, 0, 0, 0)[2:])
 
 
 def parse(packet: bytes) -> Question:

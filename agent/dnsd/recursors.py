@@ -8,13 +8,20 @@ import random
 import secrets
 from collections.abc import Sequence
 
+from pyconsul.agent.dnsd import foreign
+from pyconsul.agent.dnsd.foreign import Match
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import CNAME, HEADER, IN, NOERROR, NXDOMAIN, RD, A, Record, pointing, record
+from pyconsul.agent.dnsd.wire import HEADER, IN, NOERROR, NXDOMAIN, RD, A, Record
 
 MOST = 1024  # questions that may wait for recursors at a time; more are failures at once
+MAX_WRONG = 100  # datagrams that answer something else, before a recursor counts as failed
 _TC = 0x02  # in the third byte
 
 log = logging.getLogger("agent.dns")
+
+
+class _CaseChanged(ValueError):
+    """An answer over UDP repeats the question in other capitals, as a forged one would."""
 
 
 class Recursors:
@@ -50,7 +57,13 @@ class Recursors:
         found = await self.forward(packet, question, udp=True)
         if found is not None and found[0] & _TC:
             found = await self.forward(packet, question, udp=False)
-        return _records(b"\0\0" + found) if found is not None else ()
+        if found is None:
+            return ()
+        try:
+            return foreign.addresses(b"\0\0" + found, host)
+        except ValueError as error:
+            log.error("a recursor's answer cannot be read: error=%s", error)
+            return ()
 
     def _order(self) -> list[tuple[str, int]]:
         recursors = list(self._settings.recursors)
@@ -61,12 +74,18 @@ class Recursors:
     async def _ask(self, packet: bytes, question: bytes, udp: bool, where: tuple[str, int]) -> bytes | None:
         """One recursor's answer without its id, or None when it is a failure.
 
-        The question goes out under an id and from a port of its own; an answer has to repeat it.
+        The question goes out under an id, from a port and in capitals of its own; an answer has to repeat them. A server
+        that changes capitals is asked over TCP, where nobody else can answer.
         """
-        sent = secrets.token_bytes(2) + packet[2:]
-        ask = _ask_udp(sent, question, where) if udp else _ask_tcp(sent, question, where)
+        mixed = foreign.mix_case(question, secrets.randbits)
+        behind = HEADER.size + len(question)
+        sent = secrets.token_bytes(2) + packet[2 : HEADER.size] + mixed + packet[behind:]
         try:
-            found = await asyncio.wait_for(ask, self._settings.recursor_timeout)
+            async with asyncio.timeout(self._settings.recursor_timeout):
+                try:
+                    found = await (_ask_udp if udp else _ask_tcp)(sent, mixed, where)
+                except _CaseChanged:
+                    found = await _ask_tcp(sent, mixed, where)
         except (OSError, TimeoutError, EOFError, ValueError) as error:
             log.error("recursor failed: recursor=%s:%d error=%r", *where, error)
             return None
@@ -74,14 +93,7 @@ class Recursors:
         if rcode not in (NOERROR, NXDOMAIN):
             log.debug("recursor refused: recursor=%s:%d rcode=%d", *where, rcode)
             return None
-        return found[2:]
-
-
-def _answers(found: bytes, sent: bytes, question: bytes) -> bool:
-    """Whether a packet answers a question that was sent: by its id and its question, whose case does not count."""
-    if len(found) < HEADER.size or found[:2] != sent[:2] or not found[2] & 0x80:
-        return False
-    return found[4:6] == b"\0\0" or found[HEADER.size : HEADER.size + len(question)].lower() == question.lower()
+        return found[2 : HEADER.size] + question + found[behind:]
 
 
 class _Asking(asyncio.DatagramProtocol):
@@ -89,11 +101,21 @@ class _Asking(asyncio.DatagramProtocol):
 
     def __init__(self, sent: bytes, question: bytes) -> None:
         self._sent, self._question = sent, question
+        self._wrong = 0
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        if not self.answer.done() and _answers(data, self._sent, self._question):
-            self.answer.set_result(data)
+        if self.answer.done():
+            return
+        match foreign.match(data, self._sent, self._question):
+            case Match.EXACT:
+                self.answer.set_result(data)
+            case Match.CASE_CHANGED:
+                self.answer.set_exception(_CaseChanged("the answer has other capitals"))
+            case Match.OTHER:
+                self._wrong += 1
+                if self._wrong > MAX_WRONG:
+                    self.answer.set_exception(ValueError(f"more than {MAX_WRONG} answers to other questions"))
 
     def error_received(self, exc: Exception) -> None:
         if not self.answer.done():
@@ -118,24 +140,6 @@ async def _ask_tcp(sent: bytes, question: bytes, where: tuple[str, int]) -> byte
         found = await reader.readexactly(length)
     finally:
         writer.close()
-    if not _answers(found, sent, question):
+    if foreign.match(found, sent, question) is Match.OTHER:
         raise ValueError("the answer is to another question")
-    return found
-
-
-def _records(packet: bytes) -> list[Record]:
-    """The answer section of a packet; none when it cannot be read."""
-    import dns.exception
-    import dns.message
-
-    try:
-        message = dns.message.from_wire(packet, ignore_trailing=True)
-    except dns.exception.DNSException as error:
-        log.error("a recursor's answer cannot be read: error=%r", error)
-        return []
-    found: list[Record] = []
-    for rrset in message.answer:
-        owner, ttl, kind = rrset.name.to_wire() or b"\0", int(rrset.ttl), int(rrset.rdtype)
-        make = pointing if kind == CNAME else record
-        found.extend(make(owner, kind, ttl, item.to_wire() or b"") for item in rrset)
     return found

@@ -16,7 +16,7 @@ IN = 1
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 
-QR, AA, TC, RD, RA, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 
 # (owner, type + class + TTL + length + data, the name that the data ends with or b"").  Names are uncompressed.
 Record: TypeAlias = tuple[bytes, bytes, bytes]

@@ -13,6 +13,7 @@ from pyconsul.agent.model.service import NodeService, Weights
 
 CONSUL = "consul"  # the name and ID of the servers' own service
 CONSUL_VERSION = "1.21.4"  # the Consul whose API this is; clients ask for it
+SEGMENT_KEY, VERSION_KEY = "consul-network-segment", "consul-version"  # metadata that every agent gives its node
 SERF_CHECK = "serfHealth"
 
 
@@ -32,7 +33,7 @@ def member(config: Config) -> Member:
         address=config.advertise_addr,
         datacenter=config.datacenter,
         tagged_addresses=tagged_addresses(config),
-        meta=dict(config.node_meta),
+        meta={SEGMENT_KEY: "", VERSION_KEY: CONSUL_VERSION, **config.node_meta},
         create_index=0,
         modify_index=0,
     )

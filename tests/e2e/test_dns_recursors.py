@@ -42,7 +42,7 @@ class Recursor:
         answer = dns.message.make_response(query, recursion_available=True)
         answer.set_rcode(self.rcode)
         if self.rcode == dns.rcode.NOERROR:
-            count = 100 if str(name).startswith("big") else 1
+            count = 100 if str(name).lower().startswith("big") else 1
             addresses = [self.address, *(f"198.51.100.{number}" for number in range(1, count))]
             answer.answer.append(dns.rrset.from_text(name, 300, "IN", "A", *addresses))
         try:
