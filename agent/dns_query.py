@@ -24,7 +24,9 @@ def query_executor(view: View, node: str, datacenter: str, rng: random.Random) -
         if query is None:
             return None
         found = running.execute(view, query, running.Asker(node, source), rng.random)
-        return QueryResult(query.service.service, datacenter, found, _ttl(query), _topics(query))
+        return QueryResult(
+            query.service.service, datacenter, found, _ttl(query), _topics(query), bool(query.service.near)
+        )
 
     return run
 

@@ -11,10 +11,16 @@ from pyconsul.agent.dnsd.wire import AAAA, A
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 
+MAX_ADDRESS = 45  # characters of the longest IP address
 
-@lru_cache(maxsize=1 << 16)
+
 def pack(text: str) -> bytes:
     """An IP address as 4 or 16 bytes (IPv4 within IPv6 as 4), or b"" when the text is something else."""
+    return _pack(text) if len(text) <= MAX_ADDRESS else b""
+
+
+@lru_cache(maxsize=1 << 16)
+def _pack(text: str) -> bytes:
     if "%" in text:
         return b""  # an address with a zone means something on one machine only
     try:
@@ -24,6 +30,18 @@ def pack(text: str) -> bytes:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return found.packed
+
+
+@lru_cache(maxsize=4096)
+def is_public(client: str) -> bool:
+    """Return whether a client's IP address is one of the Internet, so that anybody can forge it to have answers sent there."""
+    try:
+        found = ipaddress.ip_address(client)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped.is_global
+    return found.is_global
 
 
 def of_node(node: Node, kind: int, settings: Settings) -> str:

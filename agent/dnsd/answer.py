@@ -16,7 +16,7 @@ import msgspec
 
 from pyconsul.agent.dnsd import addresses, candidates, names, reverse, selection
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.packed import Room, pack, packs
+from pyconsul.agent.dnsd.packed import Room, Turn, pack, packs
 from pyconsul.agent.dnsd.question import Question
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.selection import Asked
@@ -31,6 +31,7 @@ from pyconsul.agent.dnsd.wire import (
     NXDOMAIN,
     PTR,
     REFUSED,
+    SERVFAIL,
     SOA,
     SRV,
     TXT,
@@ -58,13 +59,14 @@ _UNUSUAL = re.compile(r"[^A-Za-z0-9\-]")
 @dataclass(frozen=True, slots=True)
 class QueryResult:
     """What a prepared query found, in the order to answer in.  `ttl` is the query's own (seconds), if it has one;
-    without topics the answer is never kept."""
+    without topics the answer is never kept.  `ordered`: the order means something and has to stay."""
 
     service: str
     datacenter: str
     nodes: Sequence[CheckServiceNode]
     ttl: int | None = None
     topics: tuple[str, ...] = ()
+    ordered: bool = False
 
 
 class ExecuteQuery(Protocol):
@@ -78,7 +80,8 @@ class Knowledge(msgspec.Struct):
 
     chance: gives a random number from 0 to 1.  services: finds a service by its name.  resolved: records of hosts
     outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
-    client's IP address.  fresh: records are to be in an order that no other answer has.
+    client's IP address.  fresh: records are to be in an order that no other answer has.  turn: of whoever asks
+    this question again and again, for answers that show a part of the instances.
     """
 
     view: View
@@ -91,6 +94,7 @@ class Knowledge(msgspec.Struct):
     resolved: Mapping[bytes, Sequence[Record]] | None = None
     source: str = ""
     fresh: bool = False
+    turn: Turn | None = None
 
     def service(self, name: str) -> Service:
         """A service by its name."""
@@ -188,6 +192,9 @@ def _look_up(asked: Asked, known: Knowledge, reply: Reply) -> bool:
     name = names.parse(asked.labels, asked.kind == SRV)
     own = known.settings.datacenter
     match name:
+        case names.ServiceName(name=""):  # `_._tcp`, which Consul cannot look up either
+            reply.rcode = SERVFAIL
+            return True
         case names.ServiceName():
             if name.peer or name.datacenter not in ("", own):
                 return _missing(reply)
@@ -218,15 +225,19 @@ def _service(name: names.ServiceName, asked: Asked, known: Knowledge, reply: Rep
     suffix = asked.suffix
     ready = service.prepared(asked.kind, name.tag, len(suffix)) if asked.room.space and packs(asked.kind) else None
     if ready is not None:
-        reply.varied = len(ready.items) > 1
+        reply.many = len(ready.items)
+        reply.varied = reply.many > 1
         limit = known.settings.a_record_limit if asked.kind != SRV else 0
-        reply.packed = pack(ready, asked.name, suffix, asked.room, known.chance, limit, known.fresh)
+        reply.packed = pack(ready, asked.name, suffix, asked.room, known.chance, limit, known.fresh, known.turn)
         if reply.packed is not None:
             return True
     found = service.tagged(name.tag)
     if not found:
         return _missing(reply)
-    _select(shuffled(found, known, reply), service.ttl, asked, known, reply)
+    reply.many = len(found)
+    reply.varied = reply.many > 1
+    turn = known.turn or service.turn(name.tag)
+    _select(turn.next(found, len(found), known.chance), service.ttl, asked, known, reply)
     return bool(reply.answer)
 
 
@@ -248,8 +259,11 @@ def _query(name: names.QueryName, asked: Asked, known: Knowledge, reply: Reply) 
     reply.topics.update(result.topics)
     reply.passing = reply.passing or not result.topics
     reply.varied = True
+    reply.many = 0 if result.ordered else len(result.nodes)
     ttl = result.ttl if result.ttl is not None else settings.ttl_of(result.service)
     found = [candidates.digest(one, result.datacenter, settings) for one in result.nodes]
+    if known.turn is not None and not result.ordered:
+        found = known.turn.next(found, len(found), known.chance)
     _select(found, ttl, asked, known, reply)
     return bool(reply.answer)
 

@@ -18,15 +18,18 @@ V = TypeVar("V")
 
 ORDERINGS = 16  # orderings of an answer
 ROUNDS = 2  # how often each is used before one is made anew
+MAX_WINDOWS = 256  # answers to one question that show parts of the instances; with more instances none is cached
+WINDOW_ROUNDS = 16  # how often each is used again before all are made anew
 
 
 class Orderings:
-    """The orderings of one answer.  `ready` holds what `take` gives next."""
+    """The orderings of one answer.  `ready` holds what `take` gives next.  `large`: not for every client."""
 
-    __slots__ = ("_made", "_make", "ready")
+    __slots__ = ("_made", "_make", "large", "ready")
 
     def __init__(self, first: bytes, make: Callable[[], bytes] | None) -> None:
         """`make` makes another ordering; without it there is only one."""
+        self.large = False
         self._make = make
         self._made = [first]
         self.ready: list[bytes] = []
@@ -48,6 +51,43 @@ class Orderings:
             if len(made) > ORDERINGS:
                 del made[0]
         self.ready.extend(made * ROUNDS)
+
+
+class Windows:
+    """The answers to one question of which each shows a part of all instances: one for each place where a part can begin.
+
+    Few at first, each used once, so that an answer that is soon stale costs little. The complete set is used for some
+    rounds, and then made again. `ready` and `large` are as above.
+    """
+
+    __slots__ = ("_count", "_made", "_make", "_rounds", "large", "ready")
+
+    def __init__(self, make: Callable[[], bytes], count: int) -> None:
+        """`make` makes the next of the `count` answers."""
+        self.large = False
+        self._make, self._count = make, count
+        self._made: list[bytes] = []
+        self._rounds = 0
+        self.ready: list[bytes] = []
+
+    def take(self) -> bytes:
+        """The next answer."""
+        if not self.ready:
+            self._refill()
+        return self.ready.pop()
+
+    def _refill(self) -> None:
+        made = self._made
+        if len(made) >= self._count:
+            if self._rounds:
+                self._rounds -= 1
+                self.ready.extend(made)
+                return
+            made.clear()
+        fresh = [self._make() for _ in range(min(len(made) or 1, self._count - len(made)))]
+        made.extend(fresh)
+        self.ready.extend(fresh)
+        self._rounds = WINDOW_ROUNDS
 
 
 class Kept(Generic[K, V]):

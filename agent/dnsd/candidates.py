@@ -10,7 +10,7 @@ import msgspec
 
 from pyconsul.agent.dnsd import addresses
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import AAAA, ANY, A, encode_labels, encode_name, srv_place, text_data
+from pyconsul.agent.dnsd.wire import AAAA, ANY, MAX_NAME, A, encode_labels, encode_name, srv_place, text_data
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node
@@ -105,9 +105,13 @@ def node_stem(node: str, datacenter: str) -> bytes:
     return stem(f"{node}.node.{datacenter}")
 
 
-@lru_cache(maxsize=1 << 16)
 def stem(text: str) -> bytes:
     """The labels of a name that continues in the domain; b"" when DNS cannot have it."""
+    return _stem(text) if len(text) <= MAX_NAME else b""
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(text: str) -> bytes:
     try:
         return encode_labels(text)
     except ValueError:

@@ -17,13 +17,15 @@ _SUBNET = 8
 
 def encode(reply: Reply, question: Question, settings: Settings, udp: bool) -> bytes:
     """The answer, cut to what the client can receive."""
-    opt = _opt(question, reply.scoped and reply.rcode == NOERROR)
+    opt = _opt(question, reply.scoped and reply.rcode == NOERROR) if reply.rcode != REFUSED else b""
     flags = question.echoed | reply.rcode
     if reply.rcode != REFUSED:
-        flags |= AA | (RA if settings.recursors else 0)
+        flags |= (AA if reply.rcode != SERVFAIL else 0) | (RA if settings.recursors else 0)
     packed = reply.packed
     if packed is not None:
-        flags |= TC if packed.cut and settings.enable_truncate else 0
+        if packed.cut:
+            flags |= TC if settings.enable_truncate else 0
+            opt = b""
         counts = HEADER.pack(0, flags, 1, packed.answers, 0, packed.additionals + bool(opt))[2:]
         return b"".join((counts, question.wire, packed.answer, packed.additional, opt))
     compress = not settings.disable_compression
@@ -32,7 +34,9 @@ def encode(reply: Reply, question: Question, settings: Settings, udp: bool) -> b
         if len(wire) + 2 <= trim.limit(question, udp):
             return wire
     trim.trim(reply, question, udp, settings)
-    flags |= TC if reply.truncated else 0
+    if reply.cut:
+        flags |= TC if settings.enable_truncate else 0
+        opt = b""
     wire = join(flags, question.wire, reply.answer, reply.authority, reply.additional, compress, opt)
     return (
         wire

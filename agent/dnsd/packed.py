@@ -57,17 +57,43 @@ class Item(NamedTuple):
     texts: tuple[bytes, ...] = ()
 
 
+class Turn:
+    """Whose turn it is, when only some of many fit into an answer: a window over an order of chance.
+
+    From answer to answer it moves by one, and after a round the order is drawn again. So of any `total` answers in a row,
+    from the start of a round on, each instance is first in one.
+    """
+
+    __slots__ = ("_at", "_order", "_total")
+
+    def __init__(self) -> None:
+        self._order: list[int] = []  # twice, so that no window has to wrap
+        self._total = self._at = 0
+
+    def next(self, items: Sequence[T], count: int, chance: Callable[[], float]) -> list[T]:
+        """Return the `count` items (at most all) whose turn it is."""
+        total = len(items)
+        if total != self._total or self._at >= total:
+            self._order = some(range(total), total, chance) * 2
+            self._total, self._at = total, 0
+        at = self._at
+        self._at = at + 1
+        return [items[number] for number in self._order[at : at + min(count, total)]]
+
+
 class Prepared:
     """The prepared records of a service for one type and length of the domain, and the order they were last packed in.
 
     An order is used for a few questions before the next is drawn: most of its packing is the same for names of one
-    length.  `fresh` draws at once.
+    length.  `fresh` draws at once.  `size`: bytes of all records, behind the question.
     """
 
-    __slots__ = ("_left", "fronts", "glue", "items", "order")
+    __slots__ = ("_left", "fronts", "glue", "items", "order", "size", "turn")
 
-    def __init__(self, items: list[Item]) -> None:
+    def __init__(self, items: list[Item], suffix_length: int = 0) -> None:
         self.items = items
+        self.size = _size(items, suffix_length)
+        self.turn = Turn()
         self.order = items
         self.fronts: list[bytes] = []
         self.glue: dict[int, tuple[int, bytes]] = {}  # by where the answer section starts
@@ -117,25 +143,28 @@ def pack(
     chance: Callable[[], float],
     limit: int = 0,
     fresh: bool = False,
+    turn: Turn | None = None,
 ) -> Packed | None:
     """Pack prepared records into an answer to a question by name, in an order of chance and cut to the room.
 
     limit: how many records there may be however much room there is; 0: any number.  fresh: no other answer's order.
+    turn: whose turn it is when not all fit, instead of the one that all answers share.
     None when not even one record fits, when it would be too long for pointers, or when only texts are too much.
     """
     start = HEADER.size + len(name) + 4
-    count = min(len(prepared.items), limit or len(prepared.items))
+    total = len(prepared.items)
+    count = min(total, limit or total)
     cut = count > room.most
-    if count == len(prepared.items) and not cut:
+    if count == total and not cut and prepared.size <= room.space:
         prepared.arrange(chance, fresh)
-        chosen: Sequence[Item] = prepared.order
-        packed = _whole(prepared, start, suffix)
-    else:
-        chosen = some(prepared.items, min(count, room.most), chance)
-        packed = _join(chosen, start, suffix, cut) if not (cut and room.spelled) else None
-    if packed is not None and len(packed.answer) + len(packed.additional) <= room.space:
-        return packed
-    keep = _fitting(chosen, len(name) if cut and room.spelled else 0, len(suffix), room.space)
+        return _whole(prepared, start, suffix)
+    chosen = (turn or prepared.turn).next(prepared.items, min(count, room.most), chance)
+    spelled = cut and room.spelled
+    if len(chosen) < total and not spelled:
+        packed = _join(chosen, start, suffix, cut)
+        if packed is not None and len(packed.answer) + len(packed.additional) <= room.space:
+            return packed
+    keep = _fitting(chosen, len(name) if spelled else 0, len(suffix), room.space)
     cut = cut or keep < len(chosen)
     return _join(chosen[:keep], start, suffix, cut) if keep and cut else None
 
@@ -199,6 +228,17 @@ def _fitting(items: Sequence[Item], name: int, suffix: int, space: int) -> int:
         if space < 0:
             return number
     return len(items)
+
+
+def _size(items: Sequence[Item], suffix: int) -> int:
+    """How many bytes all items take, with their texts."""
+    size, seen = 0, set[bytes]()
+    for front, stem, rest, texts in items:
+        size += len(front) + (suffix if stem else 0)
+        if stem and stem not in seen:
+            seen.add(stem)
+            size += sum(len(TO_QUESTION) + len(one) for one in (rest, *texts))
+    return size
 
 
 def some(items: Sequence[T], most: int, chance: Callable[[], float]) -> list[T]:

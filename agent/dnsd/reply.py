@@ -16,6 +16,7 @@ class Reply(msgspec.Struct):
     passing: it depends on something without a topic, and may not be kept.
     packed: the answer and additional sections as bytes, in place of records.
     refused: the name is nobody's here; recursors may know it.  scoped: it holds for the asking subnet only.
+    cut: records were left out, because they are too many or too long.
     """
 
     rcode: int = NOERROR
@@ -25,8 +26,14 @@ class Reply(msgspec.Struct):
     topics: set[str] = msgspec.field(default_factory=set)
     wanted: list[bytes] = []
     varied: bool = False
+    many: int = 0
     passing: bool = False
     refused: bool = False
     scoped: bool = False
-    truncated: bool = False
+    cut: bool = False
     packed: Packed | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether there are instances that are not in the answer."""
+        return self.many > (self.packed.answers if self.packed is not None else len(self.answer))

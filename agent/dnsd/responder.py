@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from pyconsul.agent.dnsd import encode, trim
+from pyconsul.agent.dnsd.addresses import is_public
 from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
-from pyconsul.agent.dnsd.cache import ORDERINGS, Kept, Orderings
+from pyconsul.agent.dnsd.cache import MAX_WINDOWS, ORDERINGS, Kept, Orderings, Windows
 from pyconsul.agent.dnsd.candidates import Sight
+from pyconsul.agent.dnsd.packed import Turn
 from pyconsul.agent.dnsd.question import Malformed, Question, parse
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.reply import Reply
@@ -24,12 +26,15 @@ from pyconsul.agent.state import topics
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.watch import Watches
 
-ANSWERS = 64 << 20  # bytes of the cached answers of a protocol
-OVERHEAD = 1000  # bytes that a cached answer takes beside its orderings
-ASKED_ONCE = 50_000  # questions that are remembered, to cache their answers when they come again
+MAX_CACHE_BYTES = {True: 16 << 20, False: 8 << 20}  # of the cached answers, with their keys, over UDP and TCP
+OVERHEAD = 2000  # bytes that a cached answer takes beside its key and its orderings
+ANSWER_OVERHEAD = 33  # bytes of an object that holds bytes
+MAX_ONCE_BYTES = 4 << 20  # of the questions that are remembered, to cache their answers when they come again
+ONCE_OVERHEAD = 120
 INSTANCES = 50_000  # digested instances that are kept
+PUBLIC_SIZE = 1232  # bytes of an answer by UDP to a client of the Internet: its address may be forged to flood somebody
 FEW = 4  # instances that are digested as quickly as kept
-LARGEST_KEY = 512  # bytes of a question that may be cached
+LARGEST_KEY = 320  # bytes of a question that may be cached: any name, and a short OPT record
 
 log = logging.getLogger("agent.dns")
 
@@ -62,9 +67,12 @@ class Responder:
         self._view, self._clock = view, clock
         self._execute_query, self._sight = execute_query, sight or Sight()
         self._rng = rng or random.Random()
-        self.answers: dict[bool, Kept[bytes, Orderings]] = {udp: Kept(watches, ANSWERS) for udp in (True, False)}
+        self.answers: dict[bool, Kept[bytes, Orderings | Windows]] = {
+            udp: Kept(watches, limit) for udp, limit in MAX_CACHE_BYTES.items()
+        }
         self._services: Kept[str, Service] = Kept(watches, INSTANCES)
         self._once: dict[bytes, None] = {}
+        self._once_bytes = 0
         self._recursors = Recursors(settings, self._rng)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -79,6 +87,7 @@ class Responder:
         """Drop all that is cached; also for when the token's rights have changed."""
         self._services.clear()
         self._once.clear()
+        self._once_bytes = 0
         for kept in self.answers.values():
             kept.clear()
 
@@ -86,7 +95,7 @@ class Responder:
         """The answer to a packet, without the id; None when it deserves none.  Never raises."""
         cached = self.answers[udp].values.get(packet[2:])
         try:
-            if cached is not None:
+            if cached is not None and not (udp and cached.large and is_public(source)):
                 return cached.take()
             question = parse(packet)
         except Malformed as error:
@@ -101,6 +110,10 @@ class Responder:
             return encode.failure(question, self.settings)
 
     def _fresh(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes | Later:
+        edns = question.edns
+        capped = udp and edns is not None and edns.size > PUBLIC_SIZE and is_public(source)
+        if capped and edns is not None:
+            edns.size = PUBLIC_SIZE
         reply = self._answer(question, udp, source)
         if self.settings.recursors:
             if reply.refused:
@@ -108,7 +121,7 @@ class Responder:
             if reply.wanted:
                 return Later(partial(self._resolve, question, udp, source, reply.wanted))
         wire = encode.encode(reply, question, self.settings, udp)
-        if not reply.passing:
+        if not (reply.passing or capped):
             self._remember(packet[2:], question, udp, source, reply, wire)
         return wire
 
@@ -143,18 +156,33 @@ class Responder:
     def _remember(self, asked: bytes, question: Question, udp: bool, source: str, reply: Reply, wire: bytes) -> None:
         """Cache an answer that is asked for the second time: names that come once would push out all others."""
         if asked not in self._once:
-            if len(self._once) >= ASKED_ONCE:
-                self._once.clear()
-            if len(asked) <= LARGEST_KEY:
-                self._once[asked] = None
+            self._note(asked)
             return
-        make = partial(self._again, question, udp, source) if reply.varied else None
-        size = OVERHEAD + len(asked) + len(wire) * (ORDERINGS if make is not None else 1)
-        self.answers[udp].put(asked, Orderings(wire, make), reply.topics, size)
+        if reply.varied and reply.partial:
+            if reply.many > MAX_WINDOWS:
+                return
+            kept: Orderings | Windows = Windows(partial(self._again, question, udp, source, Turn()), reply.many)
+            count = reply.many
+        else:
+            again = partial(self._again, question, udp, source) if reply.varied else None
+            kept, count = Orderings(wire, again), ORDERINGS if again else 1
+        size = OVERHEAD + len(asked) + (len(wire) + ANSWER_OVERHEAD) * count
+        kept.large = len(wire) + 2 > PUBLIC_SIZE
+        self.answers[udp].put(asked, kept, reply.topics, size)
 
-    def _again(self, question: Question, udp: bool, source: str) -> bytes:
+    def _note(self, asked: bytes) -> None:
+        """Remember a question."""
+        if len(asked) > LARGEST_KEY:
+            return
+        self._once_bytes += len(asked) + ONCE_OVERHEAD
+        if self._once_bytes > MAX_ONCE_BYTES:
+            self._once.clear()
+            self._once_bytes = len(asked) + ONCE_OVERHEAD
+        self._once[asked] = None
+
+    def _again(self, question: Question, udp: bool, source: str, turn: Turn | None = None) -> bytes:
         known = self.knowledge(source)
-        known.fresh = True
+        known.fresh, known.turn = True, turn
         reply = answer(question, known, trim.room_for(question, udp, self.settings))
         return encode.encode(reply, question, self.settings, udp)
 

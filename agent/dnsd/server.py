@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pyconsul.agent.dnsd.addresses import is_public
 from pyconsul.agent.dnsd.responder import Later, Responder
 from pyconsul.agent.dnsd.stream import Clients, Stream
 
@@ -29,7 +30,8 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         cached = self._cached.get(data[2:])
-        if cached is not None and cached.ready:  # the shortest way: what is asked most is answered here
+        # The shortest way: what is asked most is answered here.
+        if cached is not None and cached.ready and not (cached.large and is_public(addr[0])):
             self._send(data[:2] + cached.ready.pop(), addr)
             return
         found = self._responder.respond(data, True, addr[0])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pyconsul.agent.dnsd import candidates
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.packed import Prepared, prepare
+from pyconsul.agent.dnsd.packed import Prepared, Turn, prepare
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.state.draft import View
 
@@ -14,15 +14,20 @@ from pyconsul.agent.state.draft import View
 class Service:
     """The healthy instances of a service, and what was prepared of them for answers."""
 
-    __slots__ = ("_prepared", "found", "ttl")
+    __slots__ = ("_prepared", "_turns", "found", "ttl")
 
     def __init__(self, found: tuple[Candidate, ...], ttl: int) -> None:
         self.found, self.ttl = found, ttl
         self._prepared: dict[tuple[int, str, int], Prepared | None] = {}
+        self._turns: dict[str, Turn] = {}  # by tag
 
     def tagged(self, tag: str) -> Sequence[Candidate]:
         """The instances with a tag; all of them without one."""
         return [one for one in self.found if tag in one.tags] if tag else self.found
+
+    def turn(self, tag: str) -> Turn:
+        """Whose turn it is among the instances with a tag that there is."""
+        return self._turns.setdefault(tag, Turn())
 
     def prepared(self, kind: int, tag: str, suffix_length: int) -> Prepared | None:
         """The prepared records of the instances with a tag; None when they cannot be packed, or there are none."""
@@ -33,7 +38,7 @@ class Service:
         if not tagged:
             return None  # there are more tags that nobody has than can be remembered
         items = prepare(tagged, kind, self.ttl, suffix_length)
-        prepared = self._prepared[key] = Prepared(items) if items else None
+        prepared = self._prepared[key] = Prepared(items, suffix_length) if items else None
         return prepared
 
 

@@ -54,7 +54,10 @@ def room_for(question: Question, udp: bool, settings: Settings) -> Room:
 
 
 def trim(reply: Reply, question: Question, udp: bool, settings: Settings) -> None:
-    """Cut a reply that has too many records, or is too long, and note that something was left out."""
+    """Cut a reply that has too many records, or is too long, and note that something was left out.
+
+    A cut answer has no OPT record, as Consul's has none.
+    """
     before = len(reply.answer)
     compressed = not settings.disable_compression
     size = room(question, udp)
@@ -63,13 +66,13 @@ def trim(reply: Reply, question: Question, udp: bool, settings: Settings) -> Non
         _keep(reply, most)
         if udp and size == PLAIN_SIZE:
             compressed = False
-    opt_size = question.edns.answer_size if question.edns is not None else 0
-    space = limit(question, udp) - HEADER.size - len(question.wire) - opt_size
+    space = limit(question, udp) - HEADER.size - len(question.wire)
+    opt_size = question.edns.answer_size if question.edns is not None and before <= most else 0
     everything = [*reply.answer, *reply.authority, *reply.additional]
-    if len(reply.answer) > 1 and _size(everything, {question.name}, compressed) > space:
+    if len(reply.answer) > 1 and _size(everything, {question.name}, compressed) > space - opt_size:
         reply.authority = []
         _keep(reply, max(1, _fitting(reply, question.name, space, compressed)))
-    reply.truncated = settings.enable_truncate and len(reply.answer) < before
+    reply.cut = len(reply.answer) < before
 
 
 def _keep(reply: Reply, count: int) -> None:
