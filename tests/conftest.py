@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("shared", deadline=None)  # the time of an example says more about the machine than about the code
+settings.load_profile("shared")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
