@@ -49,14 +49,8 @@ async def start(
     What is there from the start is made: built-in policies, the anonymous token, and the one that the settings name.
     """
     accessor, secret = str(uuid.uuid4()), config.acl.tokens.initial_management
-
-    def prepare(draft: Draft) -> None:
-        builtin.ensure(draft)
-        if secret:
-            builtin.ensure_management_token(draft, accessor, secret)
-
     try:
-        await commit(prepare)
+        await commit(partial(builtin.prepare, accessor=accessor, secret=secret))
     except EngineError as error:  # a full disk; what was there at the last start still is
         log.error("cannot write the built-in policies and tokens: %s", error)
     clock = TokenClock(store, store.watches, commit, time_now)

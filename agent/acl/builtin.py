@@ -55,6 +55,13 @@ def ensure(draft: Draft) -> None:
     acl_tokens.ensure_anonymous(draft)
 
 
+def prepare(draft: Draft, accessor: str, secret: str) -> None:
+    """Make what every state must have: built-in policies, the anonymous token and, with a secret, the management token."""
+    ensure(draft)
+    if secret:
+        ensure_management_token(draft, accessor, secret)
+
+
 def ensure_management_token(draft: Draft, accessor: str, secret: str) -> None:
     """Make a token that may do everything, with a given secret, unless it is there; then nobody needs to bootstrap."""
     if not draft[TOKENS].by("secret", secret):

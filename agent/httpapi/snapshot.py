@@ -14,15 +14,18 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from msgspec.structs import replace
 
+from pyconsul.agent.acl import builtin
 from pyconsul.agent.httpapi.answer import EMPTY, Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.direct import meta_headers
 from pyconsul.agent.httpapi.errors import server_error
+from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.server.body_stream import spooled
 from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule
@@ -96,8 +99,8 @@ async def restore(context: Context, request: Request) -> Answer:
     """Put an archive's state in place of all there is; one that is damaged changes nothing."""
     try:
         with await spooled(request, _folder(context)) as file:
-            found = await asyncio.to_thread(_read, context, file)
-        work = asyncio.create_task(_put_in_place(context, found))
+            found, rows = await asyncio.to_thread(_read, context, file)
+        work = asyncio.create_task(_put_in_place(context, found, rows))
         _restoring.add(work)
         work.add_done_callback(_restoring.discard)
         await asyncio.shield(work)  # a caller that goes away does not stop it half-way
@@ -115,24 +118,28 @@ def told(left_out: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))
 
 
-def _read(context: Context, packed: BinaryIO) -> Restored:
-    """Check an archive, and the state in it.  Blocks; raises SnapshotError, OSError."""
+def _read(context: Context, packed: BinaryIO) -> tuple[Restored, list[tuple[str, Any]]]:
+    """Check an archive, and the state in it, and take its rows out.  Blocks; raises SnapshotError, OSError."""
     memory = _free_memory() // 2
     with _scratch(context) as state, _collector_paused():
-        archive.unpack(packed, state)
+        archive.unpack(packed, state, memory)
         state.seek(0)
         try:
             found = restoring.read(state, time.time(), memory)
         except SnapshotError as error:
             raise SnapshotError(f"failed to restore snapshot: {error}") from None
-    _become_own_node(found, context)
-    return found
+        _become_own_node(found, context)
+        rows = found.rows()
+        found.tables.clear()
+        gc.freeze()  # rows have no cycles: no collection need ever look at them
+    return found, rows
 
 
-async def _put_in_place(context: Context, found: Restored) -> None:
-    rows = found.rows()
-    found.tables.clear()
+async def _put_in_place(context: Context, found: Restored, rows: list[tuple[str, Any]]) -> None:
     new_index = await context.replace(rows, found.index)
+    if context.acl is not None:  # the snapshot may know of no rights, or not of the token in the settings
+        secret = context.config.acl.tokens.initial_management
+        await context.commit(partial(builtin.prepare, accessor=new_id(), secret=secret))
     log.info("restored a snapshot: rows=%d its index=%d index now=%d", len(rows), found.index, new_index)
     if found.left_out:
         log.warning("left out of the restored snapshot, since pyconsul has no use for it: %s", told(found.left_out))

@@ -105,7 +105,7 @@ def read_auth_method(record: Fields) -> AuthMethod:
         max_token_ttl=record.integer("MaxTokenTTL", 0),
         token_locality=record.text("TokenLocality"),
         token_name_format=record.text("TokenNameFormat"),
-        config=plain(record.mapping("Config") or {}, f"{record.where}: Config"),
+        config=plain(record.mapping("Config") or {}, "Config"),
         create_index=record.index("CreateIndex"),
         modify_index=record.index("ModifyIndex"),
     )
@@ -154,9 +154,14 @@ def _templated_record(one: TemplatedPolicy) -> dict[str, Any]:
     }
 
 
+def _nanoseconds(seconds: float) -> int:
+    """Whole microseconds: that is what the API shows of a time in seconds."""
+    return round(seconds * 1_000_000) * 1000
+
+
 def token(row: Token, policy_name: NameOf, role_name: NameOf) -> dict[str, Any]:
-    created = row.created_ns or (round(row.created * NANOSECONDS) if row.created else ZERO_TIME_NS)
-    expires = row.expires_ns or (None if row.expires is None else round(row.expires * NANOSECONDS))
+    created = row.created_ns or (_nanoseconds(row.created) if row.created else ZERO_TIME_NS)
+    expires = row.expires_ns or (None if row.expires is None else _nanoseconds(row.expires))
     found = {
         "AccessorID": row.accessor_id,
         "AuthMethod": row.auth_method,

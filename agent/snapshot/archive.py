@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 from pyconsul.agent.snapshot.errors import SnapshotError
 
 META, STATE, SUMS = "meta.json", "state.bin", "SHA256SUMS"
+MAX_STATE = 1 << 40  # bytes of a state
 MAX_SMALL = 1 << 20  # bytes of meta.json and of SHA256SUMS
 MAX_TAIL = 1 << 20  # bytes of padding after the tar's end; older archives have up to 10,240
-MAX_RATIO = 250  # unpacked bytes of a packed one; Consul's snapshots reach about 40
+MAX_RATIO = 400  # unpacked bytes of a packed one; a catalog of instances that hardly differ reaches 120
 FREE_RATIO = 64 << 20  # unpacked bytes up to which the ratio does not matter
 CHUNK = 1 << 20
 _BLOCK = tarfile.BLOCKSIZE
@@ -56,15 +57,15 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % _BLOCK)
 
 
-def unpack(archive: BinaryIO, state: BinaryIO) -> dict[str, Any]:
-    """Copy `state.bin` to a file after everything was checked, and return `meta.json`.
+def unpack(archive: BinaryIO, state: BinaryIO, limit: int = MAX_STATE) -> dict[str, Any]:
+    """Copy `state.bin`, of at most `limit` bytes, to a file; check everything, and return `meta.json`.
 
     Blocks.  Raises SnapshotError; OSError when `state` cannot be written.
     """
     _check_gzip(archive)
     try:
         with gzip.GzipFile(fileobj=archive, mode="rb") as unpacked:
-            meta = _Reader(unpacked, archive).read(state)
+            meta = _Reader(unpacked, archive, limit).read(state)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SnapshotError(f"failed to read snapshot file: failed to read snapshot: {error}") from None
     return decode_meta(meta)
@@ -82,8 +83,8 @@ def _check_gzip(archive: BinaryIO) -> None:
 class _Reader:
     """Reads one archive, block by block."""
 
-    def __init__(self, unpacked: gzip.GzipFile, packed: BinaryIO) -> None:
-        self._unpacked, self._packed, self._count = unpacked, packed, 0
+    def __init__(self, unpacked: gzip.GzipFile, packed: BinaryIO, limit: int) -> None:
+        self._unpacked, self._packed, self._limit, self._count = unpacked, packed, limit, 0
 
     def read(self, state: BinaryIO) -> bytes:
         """Copy the state, check the sums, and return `meta.json`."""
@@ -112,8 +113,9 @@ class _Reader:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
 
     def _copy(self, size: int, target: BinaryIO) -> str:
-        if size < 0:
-            raise SnapshotError(f"failed to read snapshot file: {STATE} has a negative size")
+        if not 0 <= size <= self._limit:
+            problem = f"{STATE} has an impossible size, or more than this machine has memory for: {size} bytes"
+            raise SnapshotError(f"failed to read snapshot file: {problem}")
         digest, rest = hashlib.sha256(), size
         while rest:
             chunk = self._exactly(min(rest, CHUNK))

@@ -95,7 +95,7 @@ def _tagged_addresses(part: Fields) -> dict[str, ServiceAddress] | None:
     given = part.mapping("TaggedAddresses")
     if given is None:
         return None
-    named = {name: Fields(value, f"{part.where}: TaggedAddresses") for name, value in given.items()}
+    named = {name: Fields(value, f"{part.path}TaggedAddresses: ") for name, value in given.items()}
     return {name: ServiceAddress(one.text("Address"), one.integer("Port", 0, MAX_PORT)) for name, one in named.items()}
 
 
@@ -149,7 +149,7 @@ def read_coordinate(record: Fields) -> tuple[str, Any]:
     coord = record.part("Coord")
     if coord is None:
         raise record.fail("Coord", "is missing")
-    numbers = Fields({str(place): value for place, value in enumerate(coord.items("Vec") or ())}, f"{coord.where}: Vec")
+    numbers = Fields({str(place): value for place, value in enumerate(coord.items("Vec") or ())}, f"{coord.path}Vec: ")
     point = Coordinate(
         vec=[numbers.number(str(place)) for place in range(len(coord.items("Vec") or ()))],
         error=coord.number("Error"),

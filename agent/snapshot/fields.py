@@ -16,17 +16,17 @@ INT64 = 1 << 63
 
 
 class Fields:
-    """The fields of one record; `where` names it in errors."""
+    """The fields of one record, or of a structure within it; `path` leads to that (`Service: `)."""
 
-    __slots__ = ("_values", "where")
+    __slots__ = ("_values", "path")
 
-    def __init__(self, values: Any, where: str) -> None:
+    def __init__(self, values: Any, path: str = "") -> None:
         if not isinstance(values, dict):
-            raise SnapshotError(f"{where} must be a map")
-        self._values, self.where = values, where
+            raise SnapshotError(f"{path}must be a map")
+        self._values, self.path = values, path
 
     def fail(self, name: str, problem: str) -> SnapshotError:
-        return SnapshotError(f"{self.where}: {name} {problem}")
+        return SnapshotError(f"{self.path}{name} {problem}")
 
     def get(self, name: str) -> Any:
         return self._values.get(name)
@@ -118,11 +118,11 @@ class Fields:
     def part(self, name: str) -> Fields | None:
         """A structure within this one."""
         value = self._values.get(name)
-        return None if value is None else Fields(value, f"{self.where}: {name}")
+        return None if value is None else Fields(value, f"{self.path}{name}: ")
 
     def parts(self, name: str) -> Iterator[Fields]:
         for value in self.items(name) or ():
-            yield Fields(value, f"{self.where}: {name}")
+            yield Fields(value, f"{self.path}{name}: ")
 
 
 def plain(value: Any, where: str, depth: int = 32) -> Any:

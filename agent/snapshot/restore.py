@@ -24,17 +24,17 @@ ROW_COST = 600  # bytes of memory that a row takes beside its content, with its 
 CONTENT_COST = 3  # bytes of memory for one of a record
 BOOTSTRAP_INDEX = "acl-token-bootstrap"
 
-# Records that become one row each: their table, how they are read, and the field that names them in errors.
-_SIMPLE: dict[int, tuple[Schema[Any], Callable[[Fields], Any], str]] = {
-    records.KVS: (KV, store_records.read_entry, "Key"),
-    records.SESSION: (SESSIONS, store_records.read_session, "ID"),
-    records.QUERY: (QUERIES, store_records.read_query, "ID"),
-    records.AUTOPILOT: (AUTOPILOT, store_records.read_autopilot, ""),
-    records.TOKEN: (TOKENS, acl_records.read_token, "AccessorID"),
-    records.POLICY: (POLICIES, acl_records.read_policy, "Name"),
-    records.ROLE: (ROLES, acl_records.read_role, "Name"),
-    records.BINDING_RULE: (BINDING_RULES, acl_records.read_binding_rule, "ID"),
-    records.AUTH_METHOD: (AUTH_METHODS, acl_records.read_auth_method, "Name"),
+# Records that become one row each: their table, and how they are read.
+_SIMPLE: dict[int, tuple[Schema[Any], Callable[[Fields], Any]]] = {
+    records.KVS: (KV, store_records.read_entry),
+    records.SESSION: (SESSIONS, store_records.read_session),
+    records.QUERY: (QUERIES, store_records.read_query),
+    records.AUTOPILOT: (AUTOPILOT, store_records.read_autopilot),
+    records.TOKEN: (TOKENS, acl_records.read_token),
+    records.POLICY: (POLICIES, acl_records.read_policy),
+    records.ROLE: (ROLES, acl_records.read_role),
+    records.BINDING_RULE: (BINDING_RULES, acl_records.read_binding_rule),
+    records.AUTH_METHOD: (AUTH_METHODS, acl_records.read_auth_method),
 }
 
 
@@ -104,8 +104,11 @@ def _read_records(file: BinaryIO, now: float, memory: int) -> Restored:
     found = Restored(reader.last_index)
     for number, record in enumerate(reader, 1):
         budget.spend(record.size)
-        for table, row in _rows(record, number, now, found.left_out):
-            found.tables[table][schemas[table].key(row)] = row
+        try:
+            for table, row in _rows(record, now, found.left_out):
+                found.tables[table][schemas[table].key(row)] = row
+        except SnapshotError as error:
+            raise SnapshotError(f"record {number} ({name_of(record.kind)}){_name(record.value)}: {error}") from None
     _leave_out_methods(found)
     return found
 
@@ -122,35 +125,36 @@ def _leave_out_methods(found: Restored) -> None:
                 del rules[rule.id]
 
 
-def _rows(record: Record, number: int, now: float, left_out: Counter[str]) -> Iterator[tuple[str, Any]]:
+def _rows(record: Record, now: float, left_out: Counter[str]) -> Iterator[tuple[str, Any]]:
     """The rows of a record; one that is not for pyconsul is counted."""
     kind, value = record.kind, record.value
-    where = f"record {number} ({name_of(kind)})"
     if kind == records.REGISTER:
-        yield from catalog_records.read_register(_named(value, where, "Node"), left_out)
+        yield from catalog_records.read_register(Fields(value), left_out)
     elif kind in _SIMPLE:
-        schema, convert, name = _SIMPLE[kind]
-        yield schema.name, convert(_named(value, where, name))
+        schema, convert = _SIMPLE[kind]
+        yield schema.name, convert(Fields(value))
     elif kind == records.TOMBSTONE:
-        yield TOMBSTONES.name, store_records.read_tombstone(_named(value, where, "Key"), now)
+        yield TOMBSTONES.name, store_records.read_tombstone(Fields(value), now)
     elif kind == records.COORDINATES:
         if not isinstance(value, list):
-            raise SnapshotError(f"{where} must be a list")
+            raise SnapshotError("must be a list")
         for one in value:
-            yield catalog_records.read_coordinate(_named(one, where, "Node"))
+            yield catalog_records.read_coordinate(Fields(one))
     elif kind == records.INDEX:
-        index = _named(value, where, "Key")
+        index = Fields(value)
         if index.text("Key") == BOOTSTRAP_INDEX and (at := index.index("Value")):
             yield BOOTSTRAPPED.name, Bootstrapped("bootstrap", at)
     elif kind != records.CHUNKING or not isinstance(value, dict) or value.get("ChunkMap"):
         left_out[_left_out_name(record)] += 1
 
 
-def _named(value: Any, where: str, name: str) -> Fields:
-    """The fields of a record that is named in errors by one of them."""
-    if isinstance(value, dict) and name and isinstance(text := value.get(name), str):
-        where = f"{where} {text!a}"
-    return Fields(value, where)
+def _name(value: Any) -> str:
+    """What names a record in errors, if anything does; never a secret."""
+    if isinstance(value, dict):
+        for field_name in ("Key", "Node", "Name", "AccessorID", "ID"):
+            if isinstance(text := value.get(field_name), str) and text:
+                return f" {text!a}"
+    return ""
 
 
 def _left_out_name(record: Record) -> str:

@@ -53,13 +53,13 @@ def unpacked(data: bytes) -> dict[str, bytes]:
         return {member.name: content.read() for member in tar if (content := tar.extractfile(member)) is not None}
 
 
-def packed(files: dict[str, bytes], sums: bool = True) -> bytes:
-    """An archive of any files, with the right sums unless they are given."""
+def packed(files: dict[str, bytes], sums: bool = True, level: int = 6) -> bytes:
+    """An archive of any files, with the right sums unless they are given; at level 0 it is not compressed."""
     if sums:
         lines = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in files.items()]
         files = {**files, "SHA256SUMS": "\n".join(lines).encode()}
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+    with tarfile.open(fileobj=file, mode="w:gz", compresslevel=level) as tar:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)

@@ -246,7 +246,7 @@ GOOD_KEY = {"Key": "a", "Value": SECRET.encode(), "CreateIndex": 1, "ModifyIndex
         (PACK([1]), "the header lacks LastIndex"),
         (HEADER + b"\x02", r"it ends in the middle of record 1 \(KVS\)"),
         (HEADER + record(2, GOOD_KEY)[:-1], "it ends in the middle of record 1"),
-        (HEADER + record(2, GOOD_KEY) + record(2, [1]), r"record 2 \(KVS\) must be a map"),
+        (HEADER + record(2, GOOD_KEY) + record(2, [1]), r"record 2 \(KVS\): must be a map"),
         (HEADER + record(2, {**GOOD_KEY, "ModifyIndex": 1 << 63}), r"record 1 \(KVS\) 'a': ModifyIndex must be from"),
         (HEADER + record(2, {**GOOD_KEY, "Flags": -1}), "Flags must be from 0"),
         (HEADER + record(2, {**GOOD_KEY, "Key": 5}), "Key must be text"),
