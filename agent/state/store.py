@@ -42,7 +42,7 @@ class Store:
         named: the named indexes, as far as they were kept; floor: where all others stand, by default at `index`.
         """
         self.index = index
-        self.restored = 0
+        self.restored = floor or 0  # the floor has stood there since
         self.watches = Watches()
         self._floor = index if floor is None else floor
         self._named = dict(named or {})
