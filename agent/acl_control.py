@@ -29,7 +29,7 @@ from pyconsul.agent.sync.blocked import Permits
 from pyconsul.agent.sync.tokens import AgentTokens
 
 Commit = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
-LONGEST_SLEEP = 60.0  # seconds; the wall clock may be set, so a far end is looked at again and again
+MAX_SLEEP_S = 1.0  # the wall clock may be set, so the next end is compared with it again and again
 SETTLE = 0.2  # seconds until changed rights show in the catalog; many changes at once make one comparison
 RETRY = 5.0  # seconds until tokens that could not be deleted are tried again
 
@@ -147,6 +147,7 @@ class TokenClock:
         self._view, self._watches, self._commit, self._clock = view, watches, commit, clock
         self._timer: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._next_end: float | None = None
         self._stopped = False
 
     def start(self) -> None:
@@ -163,16 +164,24 @@ class TokenClock:
             self._timer.cancel()
 
     def _look(self, least: float = 0.0) -> None:
+        ends = [token.expires for token in self._view[TOKENS].by("ends", True) if token.expires is not None]
+        self._next_end = min(ends, default=None)
+        self._sleep(least)
+
+    def _sleep(self, least: float = 0.0) -> None:
+        """Wait for the next end, in short steps: a step of the clock must not keep an expired token alive."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        ends = [token.expires for token in self._view[TOKENS].by("ends", True) if token.expires is not None]
-        if ends and not self._stopped:
-            delay = min(max(min(ends) - self._clock(), least), LONGEST_SLEEP)
+        if self._next_end is not None and not self._stopped:
+            delay = max(min(self._next_end - self._clock(), MAX_SLEEP_S), least)
             self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
+        if self._next_end is not None and self._next_end > self._clock():
+            self._sleep(0.01)
+            return
         expired = [token for token in self._view[TOKENS].by("ends", True) if not acl_tokens.lives(token, self._clock())]
         if not expired:
             self._look(0.01)

@@ -20,6 +20,7 @@ from pyconsul.agent.state import acl_tokens
 from pyconsul.agent.state.draft import Draft
 
 RESET_FILE = "acl-bootstrap-reset"
+MAX_DIGITS = 20  # of an index
 NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
@@ -62,7 +63,7 @@ def _reset_index(context: Context) -> int | None:
         text = _reset_file(context).read_text().strip()
     except OSError:
         return None
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
 
 
 def replication(context: Context, request: Request) -> Answer:

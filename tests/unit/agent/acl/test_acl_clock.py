@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from pyconsul.agent import acl_control
 from pyconsul.agent.acl_control import TokenClock
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.memory import MemoryEngine
@@ -59,4 +62,22 @@ async def test_cached_answers_go_even_when_the_disk_fails() -> None:
     await asyncio.sleep(0)
     clock.start()
     await told
+    clock.stop()
+
+
+async def test_a_step_of_the_clock_ends_tokens_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acl_control, "MAX_SLEEP_S", 0.01)
+    store = Store()
+    now = 100.0
+    writer = Writer(store, MemoryEngine(), lambda: now)
+    await writer.commit(put("later", 10_000.0))
+    clock = TokenClock(store, store.watches, writer.commit, lambda: now)
+    clock.start()
+    await asyncio.sleep(0)
+    gone = asyncio.create_task(until_rights_change(store))
+    await asyncio.sleep(0)
+    now = 10_000.0
+    await gone
+    while store[TOKENS].get("later") is not None:
+        await until_rights_change(store)
     clock.stop()
