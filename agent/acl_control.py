@@ -67,12 +67,12 @@ async def start(
     return Resolver(store, store.watches, settings, tokens.get, time_now)
 
 
-def permits(acl: Resolver) -> Permits:
-    """Authorization of services and checks in the catalog by their tokens; without one, by the agent's own."""
+def permits(acl: Resolver, level: int = WRITE) -> Permits:
+    """Authorization of services and checks of this agent by their tokens; without one, by the agent's own."""
 
     def refused(token: str, kind: str, name: str) -> str | None:
         secrets = [token] if token else [acl.own("config_file_service_registration"), acl.own("default")]
-        if any(_allows(acl, secret, kind, WRITE, name) for secret in dict.fromkeys(secrets)):
+        if any(_allows(acl, secret, kind, level, name) for secret in dict.fromkeys(secrets)):
             return None
         return _accessor(acl, secrets[0] or secrets[-1])
 

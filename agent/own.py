@@ -28,9 +28,16 @@ from pyconsul.agent.sync.rows import ALL
 
 
 async def start(
-    config: Config, catalog: Store, writer: Writer, stack: AsyncExitStack, permits: Permits | None = None
+    config: Config,
+    catalog: Store,
+    writer: Writer,
+    stack: AsyncExitStack,
+    permits: Permits | None = None,
+    reads: Permits | None = None,
 ) -> LocalAgent:
     """The running local part; the catalog shows it when this returns, as far as tokens permit.  The stack stops it.
+
+    permits: authorization to write.   reads: to read.
 
     Raises FileDefinitionError, EngineError.
     """
@@ -58,6 +65,7 @@ async def start(
         time.time,
         patience=config.check_update_interval,
         discard_output=config.discard_check_output,
+        reads=reads,
     )
     await syncer.flush()
     await loading.load(agent, defined, kept, time.time(), remote_scripts=config.enable_script_checks)

@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from pyconsul.agent import acl_control, data_folder, housekeeping, listen, own, reload_watch
+from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.control import AgentControl
 from pyconsul.agent.dns_query import query_executor
@@ -116,7 +117,8 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     housekeeping.start(store, writer.commit, clock, stack)
     tokens = agent_tokens(config)
     acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
-    agent = await own.start(config, store, writer, stack, acl_control.permits(acl) if acl else None)
+    permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))
+    agent = await own.start(config, store, writer, stack, permits, reads)
     control = AgentControl(config, agent, tokens, stop)
     events = Events(store.watches)
     context = Context(

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.duration import SECOND
-from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.check import PASSING, HealthCheck
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import CHECKS as CATALOG_CHECKS
 from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
+from pyconsul.agent.sync.blocked import Permits
 from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
 from pyconsul.agent.sync.keep import Change, Keeper
@@ -26,8 +27,9 @@ from pyconsul.agent.sync.loop import Syncer
 from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 
 Notify: TypeAlias = Callable[[str, str, str], None]
-AliasView: TypeAlias = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
+AliasView: TypeAlias = Callable[[str, str, str], tuple[Iterable[HealthCheck], bool]]
 
+CONCEALED = "hidden by ACLs"  # instead of the name of a check
 log = logging.getLogger("agent.sync")
 
 
@@ -47,6 +49,7 @@ class LocalAgent:
     """The services and checks of this agent.
 
     `scheduler` is made from what is to be called with results, and from a view for alias checks.
+    `reads` says whether a token may read a service or node; None: nobody asks for tokens.
     `patience`: seconds that a change of an output alone may wait (`check_update_interval`).
     """
 
@@ -62,11 +65,12 @@ class LocalAgent:
         *,
         patience: float = 300.0,
         discard_output: bool = False,
+        reads: Permits | None = None,
     ) -> None:
         self.node, self.local, self.syncer, self.keeper = node, local, syncer, keeper
         self.patience, self.discard_output = patience, discard_output
         self.resuming = False  # the agent has started and takes up what it held
-        self._catalog, self._clock = catalog, clock
+        self._catalog, self._clock, self._reads = catalog, clock, reads
         self._scheduler = scheduler(self.notify, self.alias_view)
 
     async def register_service(
@@ -144,14 +148,28 @@ class LocalAgent:
         update = self.local.update_check(check_id, status, text, self._clock(), self.patience > 0)
         self.syncer.note(check_id, update, self.patience)
 
-    def alias_view(self, node: str, service_id: str) -> tuple[Iterable[HealthCheck], bool]:
-        """The checks of a node (empty: this one), and whether it has the service."""
+    def alias_view(self, node: str, service_id: str, check_id: str = "") -> tuple[Iterable[HealthCheck], bool]:
+        """The checks of a node (empty: this one), as an alias check may see them, and whether it has the service."""
         if not node:
             held = [row.check for row in self.local.checks.values()]
-            return held, service_id in self.local.services
+            return self._seen_by(check_id, held), service_id in self.local.services
         name = node.lower()
         exists = self._catalog[CATALOG_SERVICES].get((name, service_id)) is not None
-        return sorted(self._catalog[CATALOG_CHECKS].by("node", name), key=CATALOG_CHECKS.key), exists
+        rows = sorted(self._catalog[CATALOG_CHECKS].by("node", name), key=CATALOG_CHECKS.key)
+        return self._seen_by(check_id, rows), exists
+
+    def _seen_by(self, check_id: str, checks: list[HealthCheck]) -> list[HealthCheck]:
+        """Checks without the name and output of those that an alias check's token may not read; their status counts."""
+        if self._reads is None:
+            return checks
+        row = self.local.checks.get(check_id)
+        token = row.token if row is not None else ""
+        return [
+            check
+            if check.status == PASSING or self._reads(token, *_resource(check)) is None
+            else replace(check, name=CONCEALED, output="")
+            for check in checks
+        ]
 
     def hold_service(self, row: ServiceRow) -> None:
         """Hold a service that is kept already, or need not be."""
@@ -200,6 +218,11 @@ class LocalAgent:
     def _stop_check(self, check_id: str) -> None:
         self._scheduler.remove(check_id)
         self.keeper.forget(check_id)
+
+
+def _resource(check: HealthCheck) -> tuple[str, str]:
+    """The resource that a check belongs to, and its name."""
+    return ("service", check.service_name) if check.service_id else ("node", check.node)
 
 
 def _removals(check_ids: Iterable[str]) -> list[Change]:

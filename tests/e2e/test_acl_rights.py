@@ -338,3 +338,24 @@ def test_the_log_warns_of_rules_that_mean_nothing(manager: Manager) -> None:
         'policy "misspelled", line 1: rule "keyprefix" is not known and gives nothing; did you mean key_prefix?'
         in manager.agent.log()
     )
+
+
+def test_an_alias_check_tells_only_what_its_token_may_read(manager: Manager) -> None:
+    """The status of what it follows counts; names and outputs stay hidden."""
+    secret = {"Name": "hidden-alias", "Check": {"Name": "SECRET-NAME", "TTL": "10m"}}
+    manager.write("/v1/agent/service/register", secret)
+    manager.write("/v1/agent/check/update/service:hidden-alias", {"Status": "critical", "Output": "SECRET-OUTPUT"})
+    rules = 'service "follower" { policy = "write" }'
+    for more, shown in (("", False), ('service "hidden-alias" { policy = "read" }', True)):
+        caller = manager.caller(f"{rules}\n{more}")
+        follower = {"Name": "follower", "Check": {"AliasService": "hidden-alias"}}
+        caller.write("/v1/agent/service/register", follower)
+        until = time.monotonic() + 20
+        while (check := caller.read("/v1/agent/checks")["service:follower"])[
+            "Output"
+        ] == "" and time.monotonic() < until:
+            time.sleep(0.02)
+        assert check["Status"] == "critical"
+        assert ("SECRET" in check["Output"]) == shown, check["Output"]
+        caller.put("/v1/agent/service/deregister/follower")
+    manager.put("/v1/agent/service/deregister/hidden-alias")

@@ -33,7 +33,7 @@ from pyconsul.agent.model.check import CRITICAL, PASSING, HealthCheck
 log = logging.getLogger("agent.checks")
 
 Notify = Callable[[str, str, str], None]
-AliasView = Callable[[str, str], tuple[Iterable[HealthCheck], bool]]
+AliasView = Callable[[str, str, str], tuple[Iterable[HealthCheck], bool]]
 
 LOCAL_ALIAS_SECONDS = 60.0  # how often an alias of this node is looked at when nothing was said of it
 REMOTE_ALIAS_SECONDS = 1.0
@@ -61,7 +61,8 @@ class _Entry:
 class CheckScheduler:
     """The agent's checks by key.  `notify(key, status, output)` is called on the loop for every result that counts.
 
-    `alias_view(node, service_id)` gives the checks of a node (empty: this one) and whether it has the service.
+    `alias_view(node, service_id, key)` gives the checks of a node (empty: this one), as the alias check with this key may
+    see them, and whether it has the service.
     """
 
     def __init__(
@@ -204,7 +205,7 @@ class CheckScheduler:
         self._timetable.put(key, self._now() + (REMOTE_ALIAS_SECONDS if node else LOCAL_ALIAS_SECONDS))
         if self._alias_view is None:
             return
-        checks, exists = self._alias_view(node, service_id)
+        checks, exists = self._alias_view(node, service_id, key)
         result = alias_result(checks, node, service_id, exists)
         if result != entry.result:
             entry.result = result

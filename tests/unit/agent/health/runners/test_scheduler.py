@@ -164,7 +164,7 @@ async def test_an_alias_follows_a_check_of_this_agent(told: Ledger) -> None:
             rows[key] = row(status, output)
         told(key, status, output)
 
-    scheduler = CheckScheduler(notify, AtOnce(), alias_view=lambda node, service_id: (rows.values(), True))
+    scheduler = CheckScheduler(notify, AtOnce(), alias_view=lambda node, service_id, key: (rows.values(), True))
     scheduler.add("alias", CheckDefinition(alias_service="db", service_id="web"))
     await told.until(lambda all_: len(all_) == 1)
     scheduler.add("db-ttl", CheckDefinition(ttl=60 * SECOND, service_id="db"))
@@ -182,7 +182,7 @@ async def test_an_alias_follows_a_check_of_this_agent(told: Ledger) -> None:
 
 async def test_an_alias_of_another_node_is_looked_at_when_told(told: Ledger) -> None:
     exists = [False]
-    scheduler = CheckScheduler(told, AtOnce(), alias_view=lambda node, service_id: ((), exists[0]))
+    scheduler = CheckScheduler(told, AtOnce(), alias_view=lambda node, service_id, key: ((), exists[0]))
     scheduler.add("alias", CheckDefinition(alias_node="far", alias_service="db"))
     await told.until(lambda all_: len(all_) == 1)
     exists[0] = True
