@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-settings.register_profile("shared", deadline=None)  # the time of an example says more about the machine than about the code
+settings.register_profile("shared", deadline=None)  # how long an example takes depends on the machine
 settings.load_profile("shared")
 
 
