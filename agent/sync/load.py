@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -76,7 +77,10 @@ async def load(
     obsolete = _hold_checks(agent, rows[CHECKS.name], remote_scripts)
     obsolete += _hold_reports(agent, rows[REPORTS.name], now)
     agent.resuming = False
-    await agent.keeper.write(obsolete)
+    try:
+        await agent.keeper.write(obsolete)
+    except Exception as error:  # a full disk; they are found again at the next start
+        log.warning("cannot remove what was kept and is obsolete: %s", error)
 
 
 async def define(agent: LocalAgent, defined: Definitions) -> None:
@@ -110,7 +114,7 @@ async def reload(agent: LocalAgent, defined: Definitions) -> None:
 def _hold_services(agent: LocalAgent, rows: Iterable[ServiceRow]) -> None:
     for row in rows:
         if row.service.id not in agent.local.services:
-            agent.hold_service(row)
+            _try(partial(agent.hold_service, row), f"service {row.service.id}")
 
 
 def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow], remote_scripts: bool) -> list[Change]:
@@ -124,10 +128,17 @@ def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow], remote_scripts: bo
         if fault or (check.service_id and check.service_id not in agent.local.services):
             obsolete.append((CHECKS, check.check_id, None))
         elif check.check_id not in agent.local.checks:
-            agent.hold_check(
-                msgspec.structs.replace(row, check=msgspec.structs.replace(check, status=CRITICAL, output=""))
-            )
+            begun = msgspec.structs.replace(row, check=msgspec.structs.replace(check, status=CRITICAL, output=""))
+            _try(partial(agent.hold_check, begun), f"check {check.check_id}")
     return obsolete
+
+
+def _try(hold: Callable[[], None], what: str) -> None:
+    """Whatever was kept, it does not keep the agent from starting."""
+    try:
+        hold()
+    except Exception as error:
+        log.error("%s was registered before and cannot be used: %s", what, error, exc_info=error)
 
 
 def _fault(row: CheckRow, remote_scripts: bool) -> str:
@@ -144,7 +155,7 @@ def _hold_reports(agent: LocalAgent, rows: Iterable[TTLReport], now: float) -> l
     obsolete: list[Change] = []
     for report in rows:
         if report.expires > now and report.check_id in agent.local.checks and agent.is_ttl(report.check_id):
-            agent.notify(report.check_id, report.status, report.output)
+            _try(partial(agent.notify, report.check_id, report.status, report.output), f"report on {report.check_id}")
         else:
             obsolete.append((REPORTS, report.check_id, None))
     return obsolete
