@@ -124,7 +124,10 @@ def follow(
     async def settle() -> object:
         await asyncio.sleep(SETTLE)
         if view[POLICIES].get(MANAGEMENT_ID) is None:  # a snapshot was restored that knew of no rights
-            await commit(builtin.ensure)
+            try:
+                await commit(builtin.ensure)
+            except Exception as error:
+                log.error("cannot write the built-in policies, retrying when rights change: %s", error)
         return await compare()
 
     def changed() -> None:

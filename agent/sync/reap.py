@@ -20,8 +20,8 @@ def overdue(local: LocalState, now: float) -> dict[str, str]:
     """The services to deregister, each with the check that says so."""
     found: dict[str, str] = {}
     for check_id, since in local.critical_since.items():
-        row = local.checks[check_id]
-        if row.definition is None or not row.check.service_id:
+        row = local.checks.get(check_id)
+        if row is None or row.definition is None or not row.check.service_id:
             continue
         after = row.definition.deregister_critical_service_after / SECOND
         if after > 0 and now - since >= max(after, LEAST):

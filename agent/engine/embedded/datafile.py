@@ -127,10 +127,11 @@ def put_meta(database: sqlite3.Connection, values: Mapping[str, int]) -> None:
     database.executemany(PUT_META, [(name, value, number_sum(name, value)) for name, value in values.items()])
 
 
-def read_meta(database: sqlite3.Connection) -> dict[str, int]:
-    """All numbers of `meta`.  Raises Damaged."""
+def read_meta(database: sqlite3.Connection, *, named: bool = True) -> dict[str, int]:
+    """All numbers of `meta`, or all but the named indexes.  Raises Damaged."""
     found = {}
-    for name, value, given in database.execute("SELECT CAST(name AS BLOB), value, sum FROM meta"):
+    which = "" if named else f" WHERE name NOT GLOB '{NAMED}*'"
+    for name, value, given in database.execute(f"SELECT CAST(name AS BLOB), value, sum FROM meta{which}"):
         text = name.decode("utf-8", "backslashreplace")
         if given != number_sum(text, value):
             raise Damaged(f"the number {text!r} does not match its checksum")

@@ -35,7 +35,7 @@ def read(path: Path, key: str, versions: int, *, tree: bool, after: int | None) 
         run = database.execute
         run("PRAGMA query_only = ON")
         run("BEGIN")  # one state of the file for all that follows
-        meta = read_meta(database)
+        meta = read_meta(database, named=False)
         rows = run(
             f"SELECT key, row, sum FROM rows WHERE tbl = '{KV.name}' AND key {'>=' if tree else '='} ? ORDER BY key",
             (key,),

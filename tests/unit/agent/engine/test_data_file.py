@@ -16,6 +16,7 @@ from support.rows import SAMPLES
 
 from pyconsul.agent.engine.contract import EngineError, Loaded
 from pyconsul.agent.engine.embedded import datafile, opening
+from pyconsul.agent.engine.embedded import engine as embedded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import EVERYTHING, NOTHING, Spare
 from pyconsul.agent.engine.embedded.sums import row_sum
@@ -335,6 +336,38 @@ async def test_an_upgrade_that_fails_leaves_the_old_file(tmp_path: Path, monkeyp
         opened(path).load()
     monkeypatch.undo()
     await check_upgraded(path, before)
+
+
+@pytest.mark.parametrize("older", [True, False])
+async def test_a_full_disk_allows_reading_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    path = old_file(tmp_path)
+    if not older:
+        await load(path)
+    before = path.read_bytes()
+
+    def fail(path: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as full:
+        full.setattr(datafile, "connect_to_read", fail)
+        full.setattr(embedded, "disk_is_full", lambda path: "the disk is full")
+        engine = opened(path)
+        loaded = engine.load()
+        store = Store(loaded.rows, loaded.index, named=loaded.named, floor=loaded.floor)
+        row = store[KV].get("app/port")
+        assert (loaded.index, row and row.value, store.index_of("kvs")) == (16, b"three", 16)
+        writer = Writer(store, engine)
+        with pytest.raises(EngineError, match="the disk is full"):
+            await writer.commit(lambda draft: kv.put(draft, "refused", b"1", 0))
+        assert path.read_bytes() == before
+    assert await writer.commit(lambda draft: kv.put(draft, "taken", b"1", 0))
+    await engine.close()
+    rows, loaded = await load(path)
+    assert loaded.index == 17
+    assert ("kvs", "refused") not in rows
+    assert rows["kvs", "taken"].modify_index == 17
 
 
 async def test_the_agent_s_own_services_are_upgraded(tmp_path: Path) -> None:
