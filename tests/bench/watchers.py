@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-import asyncio
+import select
+import socket
 import time
+from contextlib import ExitStack
 
 from support.agent_process import AgentProcess
 
+ROUNDS = 5
+ASLEEP = 1.0  # seconds until all clients certainly wait
+
 
 def wake_watchers(agent: AgentProcess, count: int) -> float:
-    """Seconds from a write to the moment when every one of `count` blocked queries was answered; the best of three."""
+    """Seconds from a write to the moment when every one of `count` blocked queries was answered; the best of five.
+
+    The clients are bare sockets, so that it is the agent that is measured.
+    """
     agent.put("/v1/kv/watched", b"0")
-    return min(asyncio.run(_wake(agent, count, number)) for number in range(3))
+    with ExitStack() as stack:
+        poller = stack.enter_context(select.epoll())
+        clients = {}
+        for _ in range(count):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", agent.http_port)))
+            clients[client.fileno()] = client
+            poller.register(client, select.EPOLLIN)
+        writer = stack.enter_context(socket.create_connection(("127.0.0.1", agent.http_port)))
+        return min(_wake(agent, clients, poller, writer, number) for number in range(ROUNDS))
 
 
-async def _wake(agent: AgentProcess, count: int, number: int) -> float:
+def _wake(
+    agent: AgentProcess, clients: dict[int, socket.socket], poller: select.epoll, writer: socket.socket, number: int
+) -> float:
     index = agent.get("/v1/kv/watched")[0]["ModifyIndex"]
-    request = f"GET /v1/kv/watched?index={index}&wait=60s HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    streams = []
-    for _ in range(count):
-        reader, writer = await asyncio.open_connection("127.0.0.1", agent.http_port)
-        writer.write(request)
-        streams.append((reader, writer))
-    await asyncio.sleep(1)  # until all of them are asleep
-    woken = [asyncio.ensure_future(reader.readuntil(b"\r\n\r\n")) for reader, _ in streams]
+    for client in clients.values():
+        client.sendall(f"GET /v1/kv/watched?index={index}&wait=60s HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    time.sleep(ASLEEP)
+    value = b"%03d" % number
     started = time.perf_counter()
-    await asyncio.to_thread(agent.put, "/v1/kv/watched", b"%d" % (number + 1))
-    heads = await asyncio.gather(*woken)
+    writer.sendall(b"PUT /v1/kv/watched HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n%b" % value)
+    missing = set(clients)
+    while missing:
+        for descriptor, _ in poller.poll():
+            answer = clients[descriptor].recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200"), answer[:100]
+            missing.discard(descriptor)
     took = time.perf_counter() - started
-    assert all(head.startswith(b"HTTP/1.1 200") for head in heads)
-    for _, writer in streams:
-        writer.close()
+    assert writer.recv(65536).startswith(b"HTTP/1.1 200")
     return took
