@@ -122,7 +122,17 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     control = AgentControl(config, agent, tokens, stop)
     events = Events(store.watches)
     context = Context(
-        config, store, store.watches, writer.commit, writer.replace, sessions, agent, tokens, control, events
+        config,
+        store,
+        store.watches,
+        writer.commit,
+        writer.commit_steps,
+        writer.replace,
+        sessions,
+        agent,
+        tokens,
+        control,
+        events,
     )
     context.acl = acl
     context.kv_history = engine.kv_history

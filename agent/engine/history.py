@@ -35,7 +35,7 @@ class Retention(NamedTuple):
 NOTHING = Retention(0, 0.0, 0)
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A key was written or deleted at an index and a time (Unix seconds); `before` was there until then, None: nothing."""
 
     index: int
@@ -62,7 +62,7 @@ class Kept:
     keys: Mapping[str, Past]
 
 
-class Version(msgspec.Struct, frozen=True):
+class Version(msgspec.Struct, frozen=True, gc=False):
     """A key from an index on; `time` (Unix seconds) is None when it is not known, `entry` is None after a deletion."""
 
     key: str

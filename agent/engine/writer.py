@@ -8,10 +8,12 @@ is raised on the way, every caller gets a response and the writer goes on.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -19,11 +21,14 @@ from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
 from pyconsul.agent.state import codec
 from pyconsul.agent.state.draft import Changeset, Draft
 from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.row_rules import check_index
 from pyconsul.agent.state.store import InstallError, Store, Tables
 
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[Draft], T]
+TURN_S = 0.005  # seconds of a long operation after which others have their turn
+LARGE = 1000  # rows of a changeset that is installed step by step
 BATCH = 256  # operations in one commit, so that none waits long for the others
 STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
 RECHECK_S = 1.0  # while a commit is stalled
@@ -38,7 +43,14 @@ class Replacement:
     index: int
 
 
-Work: TypeAlias = Operation[Any] | Replacement
+@dataclass(frozen=True, slots=True)
+class LongOperation:
+    """An operation that takes long enough to be interrupted: others are served between its steps."""
+
+    steps: Callable[[Draft], Steps[Any]]
+
+
+Work: TypeAlias = Operation[Any] | Replacement | LongOperation
 Done: TypeAlias = asyncio.Future[Any]
 
 
@@ -91,6 +103,11 @@ class Writer:
         new_index: int = await self._enqueue(Replacement(rows, index))
         return new_index
 
+    async def commit_steps(self, operation: Callable[[Draft], Steps[T]]) -> T:
+        """As `commit`, for a long operation: reads go on between its steps, and see nothing of it before it is durable."""
+        answer: T = await self._enqueue(LongOperation(operation))
+        return answer
+
     async def _enqueue(self, work: Work) -> Any:
         loop = asyncio.get_running_loop()
         done: Done = loop.create_future()
@@ -110,6 +127,9 @@ class Writer:
             try:
                 if isinstance(batch[0].work, Replacement):
                     await self._replace(batch[0].work, batch[0].done)
+                elif isinstance(batch[0].work, LongOperation):
+                    with _uncollected():
+                        await self._write_steps(batch[0].work, batch[0].done)
                 else:
                     await self._write_batch(batch)
             except BaseException as error:
@@ -121,11 +141,11 @@ class Writer:
                 log.error("a batch of %d writes failed", len(batch), exc_info=error)
 
     def _next_batch(self) -> list[_Waiting]:
-        """Operations that share one commit, or a single replacement."""
+        """Operations that share one commit; a replacement and a long operation come alone."""
         waiting = self._waiting
         batch = [waiting.popleft()]
-        if not isinstance(batch[0].work, Replacement):
-            while waiting and len(batch) < BATCH and not isinstance(waiting[0].work, Replacement):
+        if not isinstance(batch[0].work, Replacement | LongOperation):
+            while waiting and len(batch) < BATCH and not isinstance(waiting[0].work, Replacement | LongOperation):
                 batch.append(waiting.popleft())
         return batch
 
@@ -136,6 +156,26 @@ class Writer:
         self._store.replace_tables(tables, index)
         if not done.done():
             done.set_result(index)
+
+    async def _write_steps(self, work: LongOperation, done: Done) -> None:
+        draft = Draft(self._store, undo=False)
+        draft.begin(self._store.index + 1, self._clock())
+        try:
+            value = await _paced(work.steps(draft))
+            changeset = draft.finish()
+            await _paced(codec.encode_steps(changeset))
+        except Exception as error:
+            _fail((done,), error)
+            return
+        result = _Result(done, value, changeset or None)
+        if changeset and not await self._keep([changeset], [result]):
+            return
+        if len(changeset.writes) < LARGE:
+            self._finish(result)
+            return
+        await _paced(self._store.install_large(changeset, draft.overlays))
+        if not done.done():
+            done.set_result(value)
 
     async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
         draft = Draft(self._store)
@@ -234,3 +274,27 @@ def _fail(futures: Iterable[Done], error: BaseException) -> None:
     for done in futures:
         if not done.done():
             done.set_exception(error)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: a full one over the rows of a long operation would stop everybody for longer than any step."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def _paced(steps: Steps[T]) -> T:
+    """Run steps, and give others their turn every few milliseconds."""
+    until = time.perf_counter() + TURN_S
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        if time.perf_counter() >= until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + TURN_S

@@ -17,6 +17,7 @@ from pyconsul.agent.httpapi.answer import Answer
 from pyconsul.agent.httpapi.control import Control
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.watch import Watches
 from pyconsul.agent.sync.agent import LocalAgent
 from pyconsul.agent.sync.tokens import AgentTokens
@@ -28,6 +29,12 @@ class Commit(Protocol):
     """Makes an operation durable; see `engine.writer`."""
 
     def __call__(self, operation: Callable[[Draft], T], /) -> Awaitable[T]: ...
+
+
+class CommitSteps(Protocol):
+    """Makes a long operation durable, and lets others have their turn between its steps; see `engine.writer`."""
+
+    def __call__(self, operation: Callable[[Draft], Steps[T]], /) -> Awaitable[T]: ...
 
 
 class Replace(Protocol):
@@ -63,6 +70,7 @@ class Context:
     view: View
     watches: Watches
     commit: Commit
+    commit_steps: CommitSteps
     replace: Replace
     session_clock: SessionClock
     agent: LocalAgent

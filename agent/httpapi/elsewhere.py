@@ -36,6 +36,7 @@ def elsewhere(context: Context) -> Context:
         context,
         view=nothing,
         commit=nothing,
+        commit_steps=nothing,
         replace=nothing,
         session_clock=nothing,
         kv_history=nothing,

@@ -156,7 +156,7 @@ async def delete(context: Context, request: Request) -> Answer:
     _refuse_together(request, "recurse", "cas")
     if "recurse" in request:
         authorizer(context, request).require_tree(key)
-        await context.commit(lambda draft: kv.delete_tree(draft, key))
+        await context.commit_steps(lambda draft: kv.delete_tree(draft, key))
         return TRUE
     if not key:
         raise bad_request("Missing key name")

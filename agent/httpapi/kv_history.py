@@ -11,6 +11,7 @@ history of all keys begins at.  404: no history is kept; 410: not that far back.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.request import Request
 
 GONE = 410
+MANY = 1000  # keys whose answer is made in a thread, so that others are served meanwhile
 
 
 async def endpoint(context: Context, request: Request) -> Answer:
@@ -42,7 +44,9 @@ async def endpoint(context: Context, request: Request) -> Answer:
     if kept is None:
         raise not_found("this agent keeps no history of keys: one of the settings kv_history_* is 0")
     keys, filtered = visible(caller, list(kept.keys.items()), lambda item: caller.level("key", item[0]) >= READ)
-    return _answer(kept, keys, index, limit, filtered=filtered, tree=tree)
+    if len(keys) < MANY:
+        return _answer(kept, keys, index, limit, filtered=filtered, tree=tree)
+    return await asyncio.to_thread(_answer, kept, keys, index, limit, filtered=filtered, tree=tree)
 
 
 def _number(request: Request, name: str) -> int | None:

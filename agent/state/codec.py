@@ -13,6 +13,7 @@ import msgspec
 
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.row_rules import check_row
 from pyconsul.agent.state.table import Key, Schema
 
@@ -48,8 +49,18 @@ def encode(changeset: Changeset) -> list[StoredRow]:
     stored = changeset.stored
     if stored is None:
         stored = changeset.stored = [_stored(*write) for write in changeset.writes]
-        for name in (*changeset.touched, *changeset.forgotten):
-            _check_text(name)
+        _check_names(changeset)
+    return stored
+
+
+def encode_steps(changeset: Changeset) -> Steps[list[StoredRow]]:
+    """As `encode`, one row in each step."""
+    stored = []
+    for write in changeset.writes:
+        stored.append(_stored(*write))
+        yield
+    _check_names(changeset)
+    changeset.stored = stored
     return stored
 
 
@@ -64,6 +75,11 @@ def _stored(schema: Schema[Any], key: Key, row: Any) -> StoredRow:
         return schema.name, stored_key(key), data
     except Exception as error:  # of a value that no encoder expects; it must not fail any other operation
         raise Refused(f"cannot store this row of {schema.name}: {error}") from error
+
+
+def _check_names(changeset: Changeset) -> None:
+    for name in (*changeset.touched, *changeset.forgotten):
+        _check_text(name)
 
 
 def _check_text(text: str) -> None:

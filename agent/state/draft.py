@@ -62,11 +62,17 @@ class Changeset:
 class Draft:
     """Pending changes over a view.  `index` is what the running operation's rows will carry, `now` its time (Unix seconds)."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, view: View, *, undo: bool = True) -> None:
+        """`undo`: operations can be taken back one by one; without it all that can be done is to drop the draft."""
+        self._view, self._keeps_undo = view, undo
         self._overlays: dict[str, Overlay[Any]] = {}
         self._undo: list[tuple[Overlay[Any], Key, Any, bool]] = []
         self._current = Changeset(0, 0.0)
+
+    @property
+    def overlays(self) -> dict[str, Overlay[Any]]:
+        """The tables with pending changes, as they will look like."""
+        return self._overlays
 
     def begin(self, index: int, now: float) -> None:
         """Start the next operation."""
@@ -138,5 +144,6 @@ class Draft:
         overlay = self._overlays.get(schema.name)
         if overlay is None:
             overlay = self._overlays[schema.name] = Overlay(self._view[schema], schema)
-        self._undo.append((overlay, key, *overlay.pending(key)))
+        if self._keeps_undo:
+            self._undo.append((overlay, key, *overlay.pending(key)))
         return overlay

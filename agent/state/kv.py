@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pyconsul.agent.model.kv import KVEntry, Tombstone
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS, TOMBSTONES
 
 TOMBSTONE_TTL = 15 * 60.0  # seconds, Consul's
@@ -99,10 +100,11 @@ def delete(draft: Draft, key: str, cas: int | None = None) -> bool:
     return True
 
 
-def delete_tree(draft: Draft, prefix: str) -> None:
-    """Delete every key below a prefix."""
-    for entry in list(draft[KV].prefix(prefix)):
+def delete_tree(draft: Draft, prefix: str) -> Steps[None]:
+    """Delete every key below a prefix, one in each step."""
+    for entry in draft[KV].prefix(prefix):
         _remove(draft, entry)
+        yield
 
 
 def has_old_tombstones(view: View, now: float) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.paced import Steps, sort
 from pyconsul.agent.state.schemas import ALL
-from pyconsul.agent.state.table import Rows, Schema, Table
+from pyconsul.agent.state.table import Key, Rows, Schema, Table
 from pyconsul.agent.state.watch import Watches
 
 R = TypeVar("R")
@@ -47,9 +48,10 @@ class Store:
         self._floor = index if floor is None else floor
         self._named = dict(named or {})
         self._tables = _tables(schemas, rows)
+        self._visible: Mapping[str, Rows[Any]] = self._tables  # what readers see; see `install_large`
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
-        return self._tables[schema.name]
+        return self._visible[schema.name]
 
     def index_of(self, *names: str) -> int:
         named, floor = self._named, self._floor
@@ -63,23 +65,48 @@ class Store:
 
         Raises InstallError when a row could not be shown; everything else of the changeset is in place then.
         """
-        tables, failure = self._tables, None
-        for schema, key, row in changeset.writes:
-            try:
-                if row is None:
-                    tables[schema.name].remove(key)
-                else:
-                    tables[schema.name].put(row)
-            except Exception as error:
-                failure = error
+        failure = None
+        for write in changeset.writes:
+            failure = self._fold(*write) or failure
+        self._raise_indexes(changeset)
+        self.watches.fire((*changeset.topics, *changeset.touched, *changeset.forgotten))
+        _report(failure)
+
+    def install_large(self, changeset: Changeset, overlays: Mapping[str, Rows[Any]]) -> Steps[None]:
+        """Make a large durable changeset visible, all of it in one step, and wake its watchers.
+
+        overlays: the tables that it changes, as they look afterwards.  Readers see them until, step by step, the tables
+        themselves have its rows; an overlay hides each row that it changes, so they never see a part.  Nothing else may
+        be installed before the last step.  Raises InstallError as `install` does.
+        """
+        topics = yield from sort((*changeset.topics, *changeset.touched, *changeset.forgotten))
+        self._visible = {**self._tables, **overlays}
+        self._raise_indexes(changeset)
+        self.watches.fire_sorted(topics)
+        failure = None
+        for write in changeset.writes:
+            yield
+            failure = self._fold(*write) or failure
+        self._visible = self._tables
+        _report(failure)
+
+    def _fold(self, schema: Schema[Any], key: Key, row: Any) -> Exception | None:
+        """Put a row into its table, or remove it; the error that prevented it."""
+        try:
+            if row is None:
+                self._tables[schema.name].remove(key)
+            else:
+                self._tables[schema.name].put(row)
+        except Exception as error:
+            return error
+        return None
+
+    def _raise_indexes(self, changeset: Changeset) -> None:
         self.index = changeset.index
         for name in changeset.forgotten:
             self._named.pop(name, None)
         for name in changeset.touched:
             self._named[name] = changeset.index
-        self.watches.fire((*changeset.topics, *changeset.touched, *changeset.forgotten))
-        if failure is not None:
-            raise InstallError(f"the write is durable, but shows only after a restart: {failure}") from failure
 
     def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         """Take another state's rows in place of all there are (a snapshot's), and wake everybody."""
@@ -94,10 +121,15 @@ class Store:
 
     def replace_tables(self, tables: Tables, index: int) -> None:
         """Take other tables in place of those there are, and wake everybody."""
-        self._tables = tables
+        self._tables = self._visible = tables
         self.index = self._floor = self.restored = index
         self._named.clear()
         self.watches.fire_all()
+
+
+def _report(failure: Exception | None) -> None:
+    if failure is not None:
+        raise InstallError(f"the write is durable, but shows only after a restart: {failure}") from failure
 
 
 def _tables(schemas: Iterable[Schema[Any]], rows: Iterable[tuple[str, Any]]) -> Tables:

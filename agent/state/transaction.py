@@ -19,6 +19,7 @@ from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.state import checks, kv, nodes, services
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.paced import finish
 from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SERVICES
 
 Rows: TypeAlias = list[dict[str, Any]]  # results: {"KV": KVEntry}, {"Node": Node}, {"Service": ServiceInstance}, …
@@ -201,7 +202,7 @@ def _delete_cas(draft: Draft, op: KVOperation) -> list[KVEntry]:
 
 
 def _delete_tree(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    kv.delete_tree(draft, op.key)
+    finish(kv.delete_tree(draft, op.key))
     return []
 
 

@@ -8,7 +8,8 @@ waits for topics, and for every topic with a prefix; it is called once and then 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 Listener: TypeAlias = Callable[[], None]
@@ -76,6 +77,16 @@ class Watches:
                         woken.update(listeners)
         _call(woken)
 
+    def fire_sorted(self, topics: Sequence[str]) -> None:
+        """As `fire`, for very many topics in ascending order: the time depends on the listeners, not on the topics."""
+        woken: dict[Listener, None] = {}
+        for topic in [topic for topic in self._exact if _has(topics, topic)]:
+            woken.update(self._exact.pop(topic))
+        for prefix in [prefix for prefix in self._prefix if _has(topics, prefix, True)]:
+            woken.update(self._prefix[prefix])
+            self._drop_prefix(prefix)
+        _call(woken)
+
     def fire_all(self) -> None:
         """Call and forget every listener: everything may have changed."""
         self.replaced += 1
@@ -101,3 +112,9 @@ class Watches:
         self._lengths[len(prefix)] -= 1
         if not self._lengths[len(prefix)]:
             del self._lengths[len(prefix)]
+
+
+def _has(topics: Sequence[str], text: str, is_prefix: bool = False) -> bool:
+    """Whether a text, or one that begins with it, is among sorted ones."""
+    at = bisect_left(topics, text)
+    return at < len(topics) and (topics[at].startswith(text) if is_prefix else topics[at] == text)

@@ -9,6 +9,7 @@ from pyconsul.agent.model.session import Session
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.paced import finish
 from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.schemas import SESSIONS as SESSION_ROWS
 from pyconsul.agent.state.store import Store
@@ -90,9 +91,9 @@ def run(draft: Draft, operation: tuple[object, ...]) -> object:
     if kind == "delete-cas":
         return kv.delete(draft, key, rest[0])  # type: ignore[arg-type]
     if kind == "tree":
-        return kv.delete_tree(draft, key)
+        return finish(kv.delete_tree(draft, key))
     kv.put(draft, key, b"never", 0)
-    kv.delete_tree(draft, "")
+    finish(kv.delete_tree(draft, ""))
     raise Refused("after it wrote")
 
 

@@ -1,0 +1,33 @@
+"""Long work as a generator: it yields where it may be interrupted, and its value is the result.
+
+Whoever runs it decides what happens in between: an event loop serves others, a test or a small caller goes straight on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, None, T]
+RUN = 4096  # texts that are sorted in one step
+
+
+def finish(steps: Steps[T]) -> T:
+    """Run all steps at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+
+def sort(texts: Iterable[str]) -> Steps[list[str]]:
+    """Sort many texts."""
+    found = list(texts)
+    for start in range(0, len(found), RUN):
+        found[start : start + RUN] = sorted(found[start : start + RUN])
+        yield
+    found.sort()  # merges the sorted runs
+    return found

@@ -1,0 +1,83 @@
+"""How long other requests wait while the agent does something large: the slowest of reads that are sent all the time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable
+
+from support.agent_process import AgentProcess
+from support.raw_http import Raw
+
+KEYS = 100_000
+RULES = 100_000
+TOGETHER = 128  # keys in one transaction
+VALUE = base64.b64encode(b"a value of some length, as settings have them").decode()
+
+
+def fill(agent: AgentProcess, prefix: str = "bulk", count: int = KEYS) -> None:
+    """Write keys, as `kv import` does."""
+    with Raw(agent.http_port) as raw:
+        for start in range(0, count, TOGETHER):
+            operations = [
+                {"KV": {"Verb": "set", "Key": f"{prefix}/{number % 100:02}/{number:06}", "Value": VALUE}}
+                for number in range(start, min(count, start + TOGETHER))
+            ]
+            body = json.dumps(operations).encode()
+            answer = raw.ask("PUT /v1/txn", f"Content-Length: {len(body)}", body=body)
+            assert answer.status == 200, answer.body
+
+
+def slowest_meanwhile(agent: AgentProcess, work: Callable[[], object], token: str = "") -> tuple[float, float]:
+    """Seconds that the slowest other read took while `work` ran, and that `work` took."""
+    running = threading.Event()
+    running.set()
+    slowest = [0.0]
+    headers = (f"X-Consul-Token: {token}",) if token else ()
+
+    def read() -> None:
+        with Raw(agent.http_port) as raw:
+            number = 0
+            while running.is_set():
+                number += 1
+                started = time.perf_counter()
+                answer = raw.ask(f"GET /v1/kv/probe?raw&n={number}", *headers)
+                slowest[0] = max(slowest[0], time.perf_counter() - started)
+                assert answer.status == 200, answer.body
+                time.sleep(0.002)
+
+    agent.request("PUT", "/v1/kv/probe", b"1", {"X-Consul-Token": token})
+    reader = threading.Thread(target=read)
+    reader.start()
+    time.sleep(0.2)
+    slowest[0] = 0.0
+    started = time.perf_counter()
+    try:
+        work()
+    finally:
+        took = time.perf_counter() - started
+        running.clear()
+        reader.join()
+    return slowest[0], took
+
+
+def fairness_rows(agent: AgentProcess) -> dict[str, float]:
+    """The slowest other read (seconds) during each large operation, on an agent with a data folder and its history on."""
+    rows = {"import of 100,000 keys": slowest_meanwhile(agent, lambda: fill(agent))[0]}
+    index = int(agent.request("GET", "/v1/kv/probe")[1]["x-consul-index"])
+    snapshot = agent.request("GET", "/v1/snapshot", timeout=120)[2]
+
+    def expect(method: str, path: str, body: bytes | None = None) -> None:
+        status, _, text = agent.request(method, path, body, timeout=120)
+        assert status == 200, text
+
+    for name, work in {
+        "reading 100,000 keys": lambda: expect("GET", "/v1/kv/bulk/?recurse"),
+        "recursive delete of 100,000 keys": lambda: expect("DELETE", "/v1/kv/bulk/?recurse"),
+        "history of 100,000 keys": lambda: expect("GET", f"/v1/pyconsul/kv-history/bulk/?recurse&at={index}"),
+        "restore of 100,000 keys": lambda: expect("PUT", "/v1/snapshot", snapshot),
+    }.items():
+        rows[name] = slowest_meanwhile(agent, work)[0]
+    return rows

@@ -1,0 +1,118 @@
+"""Long operations: reads go on between their steps and see all of them or nothing; what fails leaves no trace."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.engine.writer import LARGE, Writer
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.paced import Steps, finish, sort
+from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.watch import Watches
+
+COUNT = 3 * LARGE
+
+
+async def filled() -> tuple[Store, Writer]:
+    store = Store(index=10)
+    writer = Writer(store, MemoryEngine())
+
+    def put(draft: Draft) -> None:
+        for number in range(COUNT):
+            kv.put(draft, f"bulk/{number:05}", b"v", 0)
+        kv.put(draft, "other", b"v", 0)
+
+    await writer.commit(put)
+    return store, writer
+
+
+async def observe(store: Store, done: asyncio.Future[object]) -> set[tuple[int, int, int, bool]]:
+    """What readers see until something is done: keys in the tree, by prefix and one by one, and the index."""
+    seen = set()
+    while not done.done():
+        rows = list(store[KV].prefix("bulk/"))
+        single = sum(store[KV].get(f"bulk/{number:05}") is not None for number in range(0, COUNT, 50)) * 50
+        seen.add((len(rows), single, len(store[KV]), store[KV].get("other") is not None))
+        await asyncio.sleep(0)
+    return seen
+
+
+async def test_readers_see_all_of_a_large_delete_or_nothing() -> None:
+    store, writer = await filled()
+    index = store.index
+    deleting = asyncio.ensure_future(writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/")))
+    assert await observe(store, deleting) <= {(COUNT, COUNT, COUNT + 1, True), (0, 0, 1, True)}
+    assert [entry.key for entry in store[KV]] == ["other"]
+    assert store.index == index + 1
+    assert kv.index_of_prefix(store, "bulk/", ()) == index + 1
+
+
+async def test_watchers_are_woken_once_when_all_of_it_is_there() -> None:
+    store, writer = await filled()
+    found: list[object] = []
+    store.watches.add(lambda: found.append(store[KV].get("bulk/00007")), (kv.topic("bulk/00007"),))
+    store.watches.add(lambda: found.append(len(list(store[KV].prefix("bulk/")))), (), (kv.topic("bulk/0"),))
+    store.watches.add(lambda: found.append("wrong"), (kv.topic("other"),), (kv.topic("bulks"), kv.topic("bulk/00007/")))
+    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/"))
+    assert found == [None, 0]
+
+
+async def test_writes_that_came_meanwhile_follow() -> None:
+    store, writer = await filled()
+    deleting = asyncio.ensure_future(writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/")))
+    await asyncio.sleep(0)
+    await writer.commit(lambda draft: kv.put(draft, "bulk/00001", b"new", 0))
+    assert deleting.done()
+    entry = store[KV].get("bulk/00001")
+    assert entry is not None
+    assert (entry.value, entry.create_index) == (b"new", store.index)
+
+
+async def test_one_that_fails_changes_nothing() -> None:
+    store, writer = await filled()
+    index = store.index
+
+    def fail(draft: Draft) -> Steps[None]:
+        yield from kv.delete_tree(draft, "bulk/")
+        raise Refused("no")
+
+    with pytest.raises(Refused):
+        await writer.commit_steps(fail)
+    assert (len(store[KV]), store.index) == (COUNT + 1, index)
+    await writer.commit(lambda draft: kv.put(draft, "after", b"", 0))
+    assert len(store[KV]) == COUNT + 2
+
+
+async def test_a_small_one_and_one_without_effect() -> None:
+    store, writer = await filled()
+    index = store.index
+    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "none/"))
+    assert store.index == index
+    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "other"))
+    assert store[KV].get("other") is None
+
+
+def test_sorting_in_steps() -> None:
+    texts = [str(number * 7919 % 20_011) for number in range(20_011)]
+    assert finish(sort(texts)) == sorted(texts)
+
+
+@pytest.mark.parametrize("topics", [["a", "ab", "b"], [], ["b"], ["abc"]])
+def test_many_topics_wake_whom_few_would(topics: list[str]) -> None:
+    def woken(fire: str) -> list[str]:
+        watches, found = Watches(), []
+        for name in ("a", "b", "c"):
+            watches.add(lambda name=name: found.append(name), (name,))  # type: ignore[misc]
+        for prefix in ("", "a", "ab", "b", "c"):
+            watches.add(lambda prefix=prefix: found.append(f"{prefix}*"), (), (prefix,))  # type: ignore[misc]
+        getattr(watches, fire)(sorted(topics))
+        getattr(watches, fire)(sorted(topics))
+        return sorted(found)
+
+    assert woken("fire_sorted") == woken("fire")
