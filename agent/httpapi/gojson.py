@@ -1,24 +1,50 @@
 """JSON as Go's decoder reads it: the first value of a text, and Go's words for what is wrong with it.
 
 https://pkg.go.dev/encoding/json#Decoder.Decode.  What follows the first value is not looked at.
+
+A text that is no JSON costs a few passes of msgspec: its errors say where the text goes wrong and what stood there; only
+the word or number at that place is looked at here.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from pyconsul.agent.model.utf8 import replace_surrogates
-
 _BLANK = b" \t\r\n"
-_DIGITS = b"0123456789"
-_HEX = b"0123456789abcdefABCDEF"
-_LITERALS = {ord("t"): (b"true", True), ord("f"): (b"false", False), ord("n"): (b"null", None)}
-_STRING = re.compile(rb'[^"\\\x00-\x1f]*')
-_ESCAPES = b'bfnrt\\/"'
+_LITERALS = {word[0]: word for word in (b"true", b"false", b"null")}
+_NUMBER_BYTES = b"0123456789+-.eE"
+_DIGITS = re.compile(rb"[0-9]*")
+_WHERE = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
+#: Bytes that are no ASCII, as `?`: valid in strings and nowhere else, as they are.
+_ASCII = bytes(range(128)) + b"?" * 128
+_PAD = b" " * 8  # msgspec looks at no word or escape that is cut off by the end of the text
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+# msgspec's words for what it did not find, and Go's; the position is that of the character.
+_AFTER = {
+    "expected ':'": "after object key",
+    "expected ',' or '}'": "after object key:value pair",
+    "expected ',' or ']'": "after array element",
+    "trailing comma in array": "looking for beginning of value",
+    "trailing comma in object": "looking for beginning of object key string",
+    "object keys must be strings": "looking for beginning of object key string",
+}
+# The same, where the position is one behind the character.
+_INSIDE = {
+    "invalid escape character in string": "in string escape code",
+    "invalid character in unicode escape": "in \\u hexadecimal character escape",
+}
+
+# The parts of a number: what begins one, and Go's words for one without digits.
+_NUMBER_PARTS = (
+    (b"", "in numeric literal"),
+    (b".", "after decimal point in numeric literal"),
+    (b"eE", "in exponent of numeric literal"),
+)
 MAX_DIGITS = 40  # longer integers are read as floats
 
 
@@ -44,10 +70,18 @@ def _integer(text: str) -> float:
 
 
 _decode = msgspec.json.Decoder(float_hook=_float).decode
+_check = msgspec.json.Decoder(float_hook=str).decode  # takes numbers of any size
 
 
 class JSONError(ValueError):
     """A text that is no JSON; the error's text is Go's."""
+
+
+class _Wrong(NamedTuple):
+    """What msgspec says of a text, and the position it names."""
+
+    what: str
+    at: int
 
 
 def parse(text: bytes) -> Any:
@@ -61,150 +95,122 @@ def parse(text: bytes) -> Any:
         raise JSONError("exceeded max depth") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
-    # Not JSON from end to end: there may still be a good first value, or texts that Go mends.
+    return _mended(text[: _end_of_first_value(text)])
+
+
+def _end_of_first_value(text: bytes) -> int:
+    """Where it ends, or behind.  Raises JSONError."""
+    # The same text for a grammar, without what Go mends: half surrogate pairs, and bytes that are no UTF-8.
+    shape = text.translate(_ASCII).replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0") + _PAD
+    wrong = _wrong_with(shape)
+    if wrong is None:
+        return len(text)
+    if wrong.what == "trailing characters":
+        return wrong.at - 1
+    if wrong.what == "invalid number" and (zero := _leading_zero(shape, wrong.at)):
+        wrong = _wrong_with(shape[:zero] + b" 0")
+        assert wrong is not None
+        if wrong.what == "trailing characters":
+            return zero
+        raise _invalid(text, zero, _AFTER[wrong.what])
+    raise _worded(shape, text, wrong)
+
+
+def _wrong_with(shape: bytes) -> _Wrong | None:
     try:
-        end = _Scanner(text).first_value()
-        return replace_surrogates(
-            json.loads(text[:end].decode("utf-8", "replace"), parse_float=_float, parse_int=_integer)
-        )
+        _check(shape)
     except RecursionError:
         raise JSONError("exceeded max depth") from None
+    except msgspec.ValidationError:
+        return None  # an integer of more than 4,300 digits; `_mended` reads it
+    except msgspec.DecodeError as error:
+        found = _WHERE.fullmatch(str(error))
+        return _Wrong(found[1], int(found[2])) if found else _Wrong("truncated", len(shape))
+    return None
 
 
-class _Scanner:
-    """Finds where the first value ends, or what is wrong before that."""
-
-    def __init__(self, text: bytes) -> None:
-        self.text, self.at = text, 0
-
-    def first_value(self) -> int:
-        if self._peek() is None:
-            raise JSONError("EOF")
-        self._value()
-        return self.at
-
-    def _peek(self) -> int | None:
-        """The next byte that is no blank, or None at the end."""
-        text = self.text
-        while self.at < len(text) and text[self.at] in _BLANK:
-            self.at += 1
-        return text[self.at] if self.at < len(text) else None
-
-    def _byte(self) -> int:
-        if self.at >= len(self.text):
-            raise JSONError("unexpected EOF")
-        return self.text[self.at]
-
-    def _solid(self) -> int:
-        self._peek()
-        return self._byte()
-
-    def _value(self) -> None:
-        first = self._solid()
-        if first == ord("{"):
-            self._object()
-        elif first == ord("["):
-            self._array()
-        elif first == ord('"'):
-            self._string()
-        elif first == ord("-") or first in _DIGITS:
-            self._number()
-        elif first in _LITERALS:
-            self._literal(_LITERALS[first][0])
-        else:
-            raise _invalid(first, "looking for beginning of value")
-
-    def _object(self) -> None:
-        self.at += 1
-        if self._solid() == ord("}"):
-            self.at += 1
-            return
-        while True:
-            if self._solid() != ord('"'):
-                raise _invalid(self._byte(), "looking for beginning of object key string")
-            self._string()
-            self._expect(b":", "after object key")
-            self._value()
-            if self._expect(b",}", "after object key:value pair") == ord("}"):
-                return
-
-    def _array(self) -> None:
-        self.at += 1
-        if self._solid() == ord("]"):
-            self.at += 1
-            return
-        while True:
-            self._value()
-            if self._expect(b",]", "after array element") == ord("]"):
-                return
-
-    def _expect(self, wanted: bytes, where: str) -> int:
-        found = self._solid()
-        if found not in wanted:
-            raise _invalid(found, where)
-        self.at += 1
-        return found
-
-    def _string(self) -> None:
-        self.at += 1
-        while True:
-            match = _STRING.match(self.text, self.at)
-            assert match is not None
-            self.at = match.end()
-            found = self._byte()
-            self.at += 1
-            if found == ord('"'):
-                return
-            if found != ord("\\"):
-                raise _invalid(found, "in string literal")
-            self._escape()
-
-    def _escape(self) -> None:
-        found = self._byte()
-        self.at += 1
-        if found == ord("u"):
-            for _ in range(4):
-                if self._byte() not in _HEX:
-                    raise _invalid(self._byte(), "in \\u hexadecimal character escape")
-                self.at += 1
-        elif found not in _ESCAPES:
-            raise _invalid(found, "in string escape code")
-
-    def _number(self) -> None:
-        if self._byte() == ord("-"):
-            self.at += 1
-        if self._byte() == ord("0"):
-            self.at += 1
-        else:
-            self._digits("in numeric literal")
-        if self._next_is(b"."):
-            self._digits("after decimal point in numeric literal")
-        if self._next_is(b"eE"):
-            self._next_is(b"+-")
-            self._digits("in exponent of numeric literal")
-
-    def _next_is(self, any_of: bytes) -> bool:
-        if self.at < len(self.text) and self.text[self.at] in any_of:
-            self.at += 1
-            return True
-        return False
-
-    def _digits(self, where: str) -> None:
-        if self._byte() not in _DIGITS:
-            raise _invalid(self._byte(), where)
-        while self.at < len(self.text) and self.text[self.at] in _DIGITS:
-            self.at += 1
-
-    def _literal(self, word: bytes) -> None:
-        for wanted in word:
-            found = self._byte()
-            if found != wanted:
-                raise _invalid(found, f"in literal {word.decode()} (expecting {chr(wanted)!r})")
-            self.at += 1
+def _worded(shape: bytes, text: bytes, wrong: _Wrong) -> JSONError:
+    what, at = wrong.what, wrong.at
+    if what == "truncated":
+        return JSONError("unexpected EOF" if text.strip(_BLANK) else "EOF")
+    if what in _AFTER:
+        return _invalid(text, at, _AFTER[what])
+    if what in _INSIDE:
+        return _invalid(text, at - 1, _INSIDE[what])
+    if what == "invalid number":
+        return _in_number(shape, text, at)
+    # An invalid character: in a string, in a word, behind a minus, or where a value should begin.
+    if _wrong_with(shape[:at] + b"x") == ("truncated", at + 1):
+        return _invalid(text, at, "in string literal")
+    for start in range(max(0, at - 5), at):
+        literal = _LITERALS.get(shape[start])
+        if literal is not None and _wrong_with(shape[:start] + b"x") == ("invalid character", start):
+            for offset, wanted in enumerate(literal):
+                if shape[start + offset] != wanted:
+                    return _invalid(text, start + offset, f"in literal {literal.decode()} (expecting {chr(wanted)!r})")
+    if shape[:at].endswith(b"-"):
+        return _invalid(text, at, "in numeric literal")
+    return _invalid(text, at, "looking for beginning of value")
 
 
-def _invalid(byte: int, where: str) -> JSONError:
-    return JSONError(f"invalid character {_quoted(chr(byte))} {where}")
+def _leading_zero(shape: bytes, at: int) -> int:
+    """Where a number ends for Go that has digits behind a leading zero; 0 for another."""
+    position = len(shape[:at].rstrip(_NUMBER_BYTES))
+    position += shape.startswith(b"-", position)
+    digits = shape[position : position + 2]
+    return position + 1 if digits.startswith(b"0") and digits[1:].isdigit() else 0
+
+
+def _in_number(shape: bytes, text: bytes, at: int) -> JSONError:
+    """What is wrong with the number around a position."""
+    start = len(shape[:at].rstrip(_NUMBER_BYTES))
+    position = start + shape.startswith(b"-", start)
+    for marks, where in _NUMBER_PARTS:
+        if marks:
+            mark = shape[position : position + 1]
+            if not mark or mark not in marks:
+                continue
+            position += 1
+            if marks == b"eE" and shape[position : position + 1] in (b"+", b"-"):
+                position += 1
+        end = _DIGITS.match(shape, position).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if end == position:
+            return _invalid(text, position, where)
+        position = end
+    return JSONError("unexpected EOF")
+
+
+def _mended(text: bytes) -> Any:
+    """One value, with U+FFFD for bytes that are no UTF-8 and for half surrogate pairs."""
+    read = _READ_LONG if _LONG_INTEGER.search(text) else _READ
+    try:
+        value, _ = read(text.decode("utf-8", "replace").lstrip(" \t\r\n"))
+        if b"\\u" in text:
+            again = json.dumps(value, ensure_ascii=False)
+            if _SURROGATE.search(again):
+                value, _ = _READ(again.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except RecursionError:
+        raise JSONError("exceeded max depth") from None
+    except json.JSONDecodeError as error:  # only behind an integer of more than 4,300 digits
+        raise JSONError(f"invalid character at byte {error.pos}: {error.msg}") from None
+    return value
+
+
+def _infinite(name: str) -> float:
+    """What `json.dumps` writes for a number beyond the range of a float."""
+    return Number("-1e400" if name.startswith("-") else "1e400")
+
+
+_LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+_READ = json.JSONDecoder(parse_float=_float, parse_constant=_infinite).raw_decode
+_READ_LONG = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_constant=_infinite).raw_decode
+
+
+def _invalid(text: bytes, at: int, where: str) -> JSONError:
+    """The error at a byte; behind the text it is its end."""
+    if at >= len(text):
+        return JSONError("unexpected EOF")
+    return JSONError(f"invalid character {_quoted(chr(text[at]))} {where}")
 
 
 def _quoted(character: str) -> str:

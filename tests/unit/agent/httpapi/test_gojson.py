@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import go_json
 
 from pyconsul.agent.httpapi.gojson import JSONError, parse
 
@@ -89,3 +92,22 @@ def test_cut_off_is_an_unexpected_end(value: object) -> None:
     for end in range(1, len(text)):
         with pytest.raises(JSONError, match="unexpected EOF"):
             parse(text[:end])
+
+
+PIECES = (
+    *(b"{ } [ ] : , - + . e E 0 01 1 1.5 1. 1e5 1e 1e+ true tru fals null nu x '".split()),
+    *(b'"a" "a": " \\ \\" "\\q" "\\u12 "\\u00e9" "\\ud800" "\\ud800\\ud800" \\ud83d\\ude00'.split()),
+    *(b" ", b"\n", b"\x01", b"\xff", "é".encode(), b"1e400"),
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=2), max_size=12).map(b"".join))
+def test_the_same_as_a_scanner_that_reads_byte_by_byte(text: bytes) -> None:
+    def outcome(read: Callable[[bytes], Any]) -> str:
+        try:
+            return repr(read(text))
+        except ValueError as error:
+            return f"error: {error}"
+
+    assert outcome(parse) == outcome(go_json.parse)
