@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -41,6 +42,7 @@ from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.steady_clock import SteadyClock
 from pyconsul.agent.sync.load import FileDefinitionError
+from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.token_file import agent_tokens
 
 #: The index of an empty state. Consul's is about as high once its server runs, so that `?index=1` is answered at once.
@@ -136,6 +138,9 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     )
     context.acl = acl
     context.kv_history = engine.kv_history
+    context.loop_lag = LoopLag(time.monotonic)
+    context.loop_lag.start()
+    stack.callback(context.loop_lag.stop)
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     app = App(context, ROUTES, AnswerCache(store.watches))
     control.followers.append(app.configure)

@@ -16,7 +16,9 @@ from pyconsul.agent.acl.lookup import Lookup
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
-REMEMBERED = 500_000  # names, by all rights together; then they are forgotten, all at once
+REMEMBERED = 12 << 20  # bytes of names, by all rights together; then they are forgotten, all at once
+LONGEST = 256  # characters of a name that is remembered
+PER_NAME = 64  # bytes that a name takes besides its text
 NO_RULE = -1  # the level of what no rule is about
 CAPPED = -10  # added to a level: the default policy decides, but gives no more than that level
 
@@ -49,9 +51,9 @@ class Memory:
         """Count what these rights remember, too."""
         self._known.add(rights)
 
-    def note(self) -> None:
+    def note(self, name: str) -> None:
         """Another name is remembered."""
-        self._left -= 1
+        self._left -= name.__sizeof__() + PER_NAME
         if self._left < 0:
             self._left = self._limit
             for rights in self._known:
@@ -102,8 +104,9 @@ class Rights:
             other = folded.find(lower)
             if other is not None:
                 level = other.level + CAPPED if rule is None else min(level, other.level)
-        self.levels[kind][name] = level
-        self.memory.note()
+        if len(name) <= LONGEST:
+            self.levels[kind][name] = level
+            self.memory.note(name)
         return level
 
 

@@ -13,6 +13,8 @@ from pyconsul.agent.dnsd.addresses import is_public
 from pyconsul.agent.dnsd.responder import Later, Responder
 from pyconsul.agent.dnsd.stream import Clients, Stream
 
+BACKLOG = 2048  # connections that the system accepts while the loop is busy
+
 log = logging.getLogger("agent.dns")
 
 
@@ -74,7 +76,7 @@ class DNSServer:
             self._transports.append(transport)
         for sock in self._tcp:
             make = lambda: Stream(self.responder, self._clients, self._tasks)  # noqa: E731
-            self._servers.append(await loop.create_server(make, sock=sock))
+            self._servers.append(await loop.create_server(make, sock=sock, backlog=BACKLOG))
 
     async def stop(self) -> None:
         """Answer no more."""

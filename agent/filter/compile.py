@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+from pyconsul.agent.filter.budget import BudgetCache
 from pyconsul.agent.filter.coerce import coerce
 from pyconsul.agent.filter.dynamic import dynamic_test
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.filter.grammar import parse
 from pyconsul.agent.filter.quote import quote
-from pyconsul.agent.filter.regexp import RegexpError, compile_regexp
+from pyconsul.agent.filter.regexp import REGEXP_BYTES, RegexpError, compile_regexp
 from pyconsul.agent.filter.schema import ANY, Field, Shape, schema_of
 from pyconsul.agent.filter.syntax import NEGATED, And, Expression, Match, Not, Operator, Or
 
@@ -24,13 +24,38 @@ Test = Callable[[Any], bool]
 FALSE_WHEN_MISSING = frozenset({Operator.EQUAL, Operator.IN, Operator.IS_NOT_EMPTY})
 
 
-@lru_cache(maxsize=512)
+CACHED = 6 << 20  # bytes of compiled filters that are kept
+PER_BYTE = 120  # bytes that a compiled filter takes for each of its text, at most (measured)
+PER_FILTER = 2000  # bytes that it takes in any case
+MAX_REGEXPS = 32  # of one filter: each takes up to `REGEXP_BYTES`
+_compiled: BudgetCache[Test] = BudgetCache(CACHED)
+
+
 def compile_filter(text: str, kind: Any) -> Test:
     """A function that says whether an object of type `kind` matches.  Raises FilterError.
 
     With a `kind` that tells nothing, such as `dict` or `Any`, selectors are looked up in each object as it comes.
     """
-    return _compile(parse(text), schema_of(kind))
+    key = text, kind
+    found = _compiled.get(key)
+    if found is None:
+        regexps = text.count("matches")  # or more: the word may be part of a value
+        expression = parse(text)
+        if regexps > MAX_REGEXPS and (regexps := _count_regexps(expression)) > MAX_REGEXPS:
+            raise FilterError(f"the expression has {regexps} regular expressions; at most {MAX_REGEXPS} are allowed")
+        found = _compile(expression, schema_of(kind))
+        _compiled.put(key, found, PER_FILTER + PER_BYTE * len(text) + REGEXP_BYTES * regexps)
+    return found
+
+
+def _count_regexps(expression: Expression) -> int:
+    match expression:
+        case Match():
+            return expression.operator in (Operator.MATCHES, Operator.NOT_MATCHES)
+        case Not(operand):
+            return _count_regexps(operand)
+        case And(operands) | Or(operands):
+            return sum(map(_count_regexps, operands))
 
 
 def _compile(expression: Expression, schema: Field | None) -> Test:

@@ -22,18 +22,22 @@ FAULTS = {
 }
 
 
+REGEXP_BYTES = 1 << 20  # of memory that a compiled pattern may take while it is matched
+CACHED = 6  # patterns that are kept
+
+
 class RegexpError(ValueError):
     """A pattern that cannot be used; the text is Go's, such as "error parsing regexp: missing closing ): `(`"."""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=CACHED)
 def compile_regexp(pattern: str) -> Callable[[str], bool]:
     """A function that says whether a text has a match anywhere in it; raises RegexpError."""
     search = _searcher(pattern)
     return lambda text: search(text) is not None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=CACHED)
 def compile_groups(pattern: str) -> Groups:
     """A function that gives what a pattern's groups match in a text, "" for one without a part in it; raises RegexpError."""
     search = _searcher(pattern)
@@ -50,6 +54,7 @@ def _searcher(pattern: str) -> Callable[[str], Any]:
 
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = REGEXP_BYTES
     try:
         search: Callable[[str], Any] = re2.compile(pattern, options).search
     except (re2.error, UnicodeEncodeError) as error:

@@ -58,6 +58,9 @@ def _gauges(context: Context) -> dict[str, float]:
         "runtime.resident_bytes": _resident(),
         "runtime.cpu_seconds": _cpu_seconds(),
     }
+    if context.loop_lag is not None:
+        counted["runtime.loop_lag_ms"] = round(context.loop_lag.last_s * 1000, 3)
+        counted["runtime.loop_lag_max_ms"] = round(context.loop_lag.max_s * 1000, 3)
     for status in STATES:
         counted[f"state.checks.{status}"] = len(view[CHECKS].by("status", status))
     return {f"{prefix}.{name}": value for name, value in counted.items()}

@@ -15,9 +15,9 @@ from pyconsul.agent.httpapi.server.contract import Wire
 from pyconsul.agent.httpapi.server.wire import wire
 from pyconsul.agent.state.watch import Watches
 
-LIMIT = 16 << 20  # bytes of answers and their keys
+LIMIT = 24 << 20  # bytes of answers with all that is kept for them
 MAX_KEY = 2048  # bytes of a target; what is asked with a longer one is not kept
-OVERHEAD = 600  # bytes that an entry takes besides its body and key
+OVERHEAD = 1500  # bytes that an entry and its listeners take besides body and key
 
 
 class Entry:
@@ -33,7 +33,7 @@ class Entry:
     def __init__(self, cache: AnswerCache, key: Hashable, seen: Seen, expires: float | None) -> None:
         self.cache, self.key, self.expires = cache, key, expires
         self.seen, self.answer = seen, seen.answer
-        self.size = len(seen.answer.body) + _length(key) + OVERHEAD
+        self.size = 2 * len(seen.answer.body) + _length(key) + OVERHEAD  # the answer, and its copy in `wire`
         self.wire: Wire | None = None
 
     def render(self) -> Wire:

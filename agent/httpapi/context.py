@@ -21,6 +21,7 @@ from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.watch import Watches
 from pyconsul.agent.sync.agent import LocalAgent
 from pyconsul.agent.sync.tokens import AgentTokens
+from pyconsul.agent.telemetry.loop_lag import LoopLag
 
 T = TypeVar("T")
 
@@ -80,6 +81,7 @@ class Context:
     rng: random.Random = field(default_factory=random.Random)
     acl: Resolver | None = None  # None: nobody asks for tokens
     kv_history: KVHistory | None = None
+    loop_lag: LoopLag | None = None
     open_stream: OpenStream | None = None  # given by the application
     login_keys: LoginKeys = field(default_factory=LoginKeys)
     started: float = field(default_factory=time.time)  # Unix seconds

@@ -87,13 +87,14 @@ class Router:
             if route.pattern in table:
                 raise ValueError(f"two routes for {route.pattern}")
             table[route.pattern] = route
+        self._longest = max(map(len, self._prefixes), default=0)
 
     def find(self, path: str) -> tuple[Route, str] | None:
         """The route of a path as sent, and what follows its pattern, decoded; the longest prefix wins."""
         route = self._exact.get(path)
         if route is not None:
             return route, ""
-        end = path.rfind("/") + 1
+        end = path.rfind("/", 0, self._longest) + 1  # no prefix reaches further, however long the path is
         while end:
             if (route := self._prefixes.get(path[:end])) is not None:
                 rest = path[end:]

@@ -34,6 +34,7 @@ def test_numbers_as_json(agent: AgentProcess) -> None:
     assert gauges["consul.state.service_instances"] == 2
     assert gauges["consul.state.checks.passing"] == 1
     assert gauges["consul.runtime.resident_bytes"] > 0
+    assert gauges["consul.runtime.loop_lag_max_ms"] >= gauges["consul.runtime.loop_lag_ms"] >= 0
 
 
 def test_no_secret_is_told(agent: AgentProcess) -> None:

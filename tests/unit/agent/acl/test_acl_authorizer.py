@@ -175,9 +175,18 @@ def test_a_permission_that_is_none(text: str, part: str) -> None:
 
 
 def test_names_are_remembered_but_not_for_ever() -> None:
-    memory = Memory(10)
+    memory = Memory(10 * 120)
     rights = Rights(parse_rules('key_prefix "1" { policy = "read" }'), memory)
     made = Authorizer("a", rights, False)
     for number in range(100):
         assert made.allows("key", READ, str(number)) == str(number).startswith("1")
         assert len(rights.levels["key"]) <= 11
+
+
+def test_long_names_are_not_remembered() -> None:
+    rights = Rights(parse_rules('key_prefix "1" { policy = "read" }'))
+    made = Authorizer("a", rights, False)
+    assert made.allows("key", READ, "1" * 5000)
+    assert not rights.levels["key"]
+    assert made.allows("key", READ, "1" * 256)
+    assert len(rights.levels["key"]) == 1
