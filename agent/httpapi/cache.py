@@ -67,7 +67,7 @@ class AnswerCache:
         """Keep an answer until one of its topics changes, its caller's token expires, or room is needed (the oldest go first)."""
         if expires is not None and not isinstance(key, tuple):
             return  # the agent's own token: `get` does not look at its end
-        if not seen.waits or len(seen.answer.body) > self._limit // 4 or _length(key) > MAX_KEY:
+        if not seen.waits or len(seen.answer.body) > self._limit // 8 or _length(key) > MAX_KEY:
             return
         if (old := self._entries.get(key)) is not None:
             self.discard(old)
