@@ -12,7 +12,7 @@ from pyconsul.agent.httpapi.access import enabled
 from pyconsul.agent.httpapi.answer import Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import convert, decode_any, refusal
-from pyconsul.agent.httpapi.errors import bad_request, server_error
+from pyconsul.agent.httpapi.errors import bad_request
 from pyconsul.agent.httpapi.go_values import DecodeError
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.wire import camel
@@ -51,8 +51,8 @@ def _answered(caller: Authorizer, one: Question) -> dict[str, object]:
     # Who may see a service may see its intentions; there are none to write.
     kind = "service" if one.resource == "intention" else one.resource
     if kind not in NAMED + SINGLE:
-        raise server_error(f'Invalid ACL resource requested: "{one.resource}"')
+        raise bad_request(f'Invalid ACL resource requested: "{one.resource}"')
     if one.access not in LEVELS or one.access == "deny":
-        raise server_error(f'Invalid access level: "{one.access}"')
+        raise bad_request(f"Invalid access level for {one.resource} resource: {one.access}")
     allow = caller.allows(kind, LEVELS[one.access], "" if kind in SINGLE else one.segment)
     return {"Resource": one.resource, "Access": one.access, "Segment": one.segment, "Allow": allow}

@@ -6,16 +6,17 @@ from msgspec.structs import replace
 
 from pyconsul.agent.acl.access import READ
 from pyconsul.agent.acl.authorizer import Authorizer
-from pyconsul.agent.httpapi.access import authorizer, sees_check, visible
+from pyconsul.agent.httpapi.access import authorizer, sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.answer import Query, Result
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.state import nodes, overview, services
+from pyconsul.agent.model.service import ServiceInstance
+from pyconsul.agent.state import nodes, overview
 from pyconsul.agent.state.overview import NodeInfo, ServiceSummary
-from pyconsul.agent.state.schemas import NODES
+from pyconsul.agent.state.schemas import NODES, SERVICES
 
 DEPENDS = ("nodes", "services", "checks")
 
@@ -29,7 +30,8 @@ def list_nodes(context: Context, request: Request) -> Query:
         caller = authorizer(context, request)
         kept, filtered = visible(caller, nodes.all_nodes(view), lambda node: caller.level("node", node.node) >= READ)
         rows = [_info(context, caller, node) for node in kept]
-        return Result(select(rows), view.index_of(*DEPENDS), DEPENDS, filtered=filtered)
+        filtered = filtered or any(part for _, part in rows)
+        return Result(select([info for info, _ in rows]), view.index_of(*DEPENDS), DEPENDS, filtered=filtered)
 
     return Query(read)
 
@@ -48,33 +50,34 @@ def show_node(context: Context, request: Request) -> Query:
         if node is None or hidden:
             filtered = hidden and not caller.anonymous
             return Result(b"", index, DEPENDS, status=404, headers=(), filtered=filtered)
-        return Result(_info(context, caller, node), index, DEPENDS)
+        info, filtered = _info(context, caller, node)
+        return Result(info, index, DEPENDS, filtered=filtered)
 
     return Query(read)
 
 
-def _info(context: Context, caller: Authorizer, node: Node) -> NodeInfo:
-    """A node with those of its instances and checks that the caller may see."""
+def _info(context: Context, caller: Authorizer, node: Node) -> tuple[NodeInfo, bool]:
+    """A node with those of its instances and checks that the caller may see, and whether it has more."""
     info = overview.node_info(context.view, node)
-    if caller.everything:
-        return info
-    return replace(
-        info,
-        services=[row for row in info.services if caller.level("service", row.service) >= READ],
-        checks=[row for row in info.checks if sees_check(caller, row.node, row.service_name)],
-    )
+    instances, hidden = visible(caller, info.services, lambda row: caller.level("service", row.service) >= READ)
+    checks, more = visible(caller, info.checks, lambda row: sees_check(caller, row.node, row.service_name))
+    return replace(info, services=instances, checks=checks), hidden or more
 
 
 def list_services(context: Context, request: Request) -> Query:
-    """The services with their states counted."""
+    """The services with the states of the instances that the caller may see."""
     select = filtering(request, ServiceSummary)
     view = context.view
 
     def read() -> Result:
-        caller = authorizer(context, request)
-        known = list(services.names_and_tags(view))
-        names, filtered = visible(caller, known, lambda name: caller.level("service", name) >= READ)
-        rows = [overview.service_summary(view, name, context.config.datacenter) for name in names]
+        caller, datacenter = authorizer(context, request), context.config.datacenter
+        kept, filtered = visible(
+            caller, list(view[SERVICES]), lambda row: sees_instance(caller, row.node, row.service.service)
+        )
+        by_name: dict[str, list[ServiceInstance]] = {}
+        for row in sorted(kept, key=SERVICES.key):
+            by_name.setdefault(row.service.service, []).append(row)
+        rows = [overview.service_summary(view, name, datacenter, found) for name, found in sorted(by_name.items())]
         return Result(select(rows), view.index_of(*DEPENDS), DEPENDS, filtered=filtered)
 
     return Query(read)

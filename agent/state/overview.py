@@ -8,7 +8,7 @@ import msgspec
 
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import checks, nodes, services
 from pyconsul.agent.state.draft import View
@@ -79,9 +79,9 @@ def node_info(view: View, node: Node) -> NodeInfo:
     )
 
 
-def service_summary(view: View, name: str, datacenter: str) -> ServiceSummary:
-    """A service with its states counted."""
-    found = services.with_checks(view, services.instances(view, name))
+def service_summary(view: View, name: str, datacenter: str, rows: Iterable[ServiceInstance]) -> ServiceSummary:
+    """A service with the states of some of its instances counted."""
+    found = services.with_checks(view, rows)
     seen = {(check.node, check.check_id): check.status for one in found for check in one.checks}
     states = list(seen.values())
     sources = {(one.service.meta or {}).get(SOURCE, "") for one in found} - {""}

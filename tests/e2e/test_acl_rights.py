@@ -359,3 +359,13 @@ def test_an_alias_check_tells_only_what_its_token_may_read(manager: Manager) -> 
         assert ("SECRET" in check["Output"]) == shown, check["Output"]
         caller.put("/v1/agent/service/deregister/follower")
     manager.put("/v1/agent/service/deregister/hidden-alias")
+
+
+def test_summaries_show_only_the_instances_that_may_be_seen(manager: Manager) -> None:
+    for node in ("seen-node", "concealed-node"):
+        manager.write("/v1/catalog/register", {"Node": node, "Address": "10.0.0.1", "Service": {"Service": "spread"}})
+    caller = manager.caller('node "seen-node" { policy = "read" }\nservice "spread" { policy = "read" }')
+    (summary,) = caller.read("/v1/internal/ui/services")
+    assert (summary["Name"], summary["Nodes"], summary["InstanceCount"]) == ("spread", ["seen-node"], 1)
+    for node in ("seen-node", "concealed-node"):
+        manager.write("/v1/catalog/deregister", {"Node": node})
