@@ -22,7 +22,8 @@ from tests.support.pipeline import Asked, Response, request, responses
 NAMES = ("hidden-node", "hidden-svc", "hidden-local", "hidden-query", "hidden-event", "hidden-session", "hidden-policy",
          "hidden-role", "hidden-method", "hidden-key", ROOT)  # fmt: skip
 #: Data: never.
-DATA = ("SECRET-VALUE", base64.b64encode(b"SECRET-VALUE").decode(), "SECRET-OUTPUT", "SECRET-TAG", "SECRET-META", "10.66.66.",
+DATA = ("SECRET-VALUE", base64.b64encode(b"SECRET-VALUE").decode(), "SECRET-OUTPUT", "SECRET-SERVICE",
+        "SECRET-TAG", "SECRET-META", "10.66.66.",
         "SECRET-PAYLOAD", base64.b64encode(b"SECRET-PAYLOAD").decode(), "SECRET-NOTE")  # fmt: skip
 #: As in Consul, who knows the ID of a query can execute it, and the response names its service.
 SHOWN = {"/v1/query/": " hidden-svc"}
@@ -160,7 +161,7 @@ def ids(manager: Manager) -> dict[str, str]:
         "Check": {"TTL": "10h", "Notes": "SECRET-NOTE"},
     }
     manager.write("/v1/agent/service/register", local)
-    manager.write("/v1/agent/check/update/service:hidden-local", {"Status": "passing", "Output": "SECRET-OUTPUT"})
+    manager.write("/v1/agent/check/update/service:hidden-local", {"Status": "passing", "Output": "SECRET-SERVICE"})
     manager.write("/v1/coordinate/update", {"Node": "hidden-node", "Coord": POINT})
     manager.write("/v1/event/fire/hidden-event", b"SECRET-PAYLOAD")
     session = manager.write("/v1/session/create", {"Name": "hidden-session", "Node": "hidden-node", "NodeChecks": []})[
@@ -283,6 +284,36 @@ def test_nothing_is_shown_and_nothing_changes(manager: Manager, ids: dict[str, s
     ]
     assert not faults, f"{len(faults)} of {len(swept)} in {time.monotonic() - began:.0f} s:\n" + "\n".join(faults[:40])
     assert everything(manager) == before
+
+
+#: Rights to one half of the catalog, and what they do not show.
+HALVES = (
+    ('node_prefix "" { policy = "read" }',
+     ("hidden-svc", "hidden-local", "SECRET-SERVICE", "SECRET-TAG", "SECRET-META", "10.66.66.2", "10.66.66.3")),
+    ('service_prefix "" { policy = "read" }', ("hidden-node", "10.66.66.1", "10.66.66.2", "SECRET-META")),
+    ('session_prefix "" { policy = "read" }\nkey_prefix "other" { policy = "write" }', ("hidden-svc", "hidden-local", *DATA)),
+    ('operator = "write"\nagent_prefix "" { policy = "read" }\nkeyring = "write"',
+     ("hidden-query", "hidden-key", *DATA)),  # it may see the overview, with names
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "hidden"), HALVES, ids=range(len(HALVES)))
+def test_rights_to_a_part_show_that_part(
+    manager: Manager, ids: dict[str, str], rules: str, hidden: tuple[str, ...]
+) -> None:
+    bearer = Bearer("half", (f"X-Consul-Token: {manager.caller(rules).secret}",))
+    streams = ("/v1/agent/monitor", "/v1/snapshot")
+    swept = [
+        case for case in cases(ids, [bearer]) if case.words.startswith("GET ") and not case.words.startswith(streams, 4)
+    ]
+    faults = []
+    answered = responses(manager.agent.http_port, [case.asked for case in swept])
+    for case, response in zip(swept, answered, strict=True):
+        text = REFUSAL.sub("", response.body.decode("latin-1")).lower()
+        shown = [one for one in hidden if one.lower() in text and one.lower() not in case.said]
+        if shown or "internal error" in text:
+            faults.append(f"{case.words}: shows {shown}: {response.status} {response.body[:300]!r}")
+    assert not faults, "\n".join(faults[:20])
 
 
 def test_the_manager_is_shown_all_of_it(manager: Manager, ids: dict[str, str]) -> None:
