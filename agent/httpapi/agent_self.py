@@ -20,7 +20,7 @@ from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.loop import MAX_DELAY_S
-from pyconsul.agent.sync.member import CONSUL_VERSION
+from pyconsul.agent.sync.member import CONSUL_VERSION, node_meta
 
 ALIVE = 1  # a member's status
 HIDDEN = "hidden"
@@ -99,7 +99,7 @@ def show_self(context: Context, request: Request) -> Answer:
             "Coord": {"Vec": [0.0] * 8, "Error": 1.5, "Adjustment": 0.0, "Height": 1e-05},
             "Member": own_member(config),
             "Stats": _stats(context),
-            "Meta": dict(config.node_meta),
+            "Meta": node_meta(config),
         }
     )
 

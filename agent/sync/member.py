@@ -33,11 +33,16 @@ def member(config: Config) -> Member:
         address=config.advertise_addr,
         datacenter=config.datacenter,
         tagged_addresses=tagged_addresses(config),
-        meta={SEGMENT_KEY: "", VERSION_KEY: CONSUL_VERSION, **config.node_meta},
+        meta=node_meta(config),
         create_index=0,
         modify_index=0,
     )
     return Member(node, _server(config) if config.server else None, _alive(config.node_name))
+
+
+def node_meta(config: Config) -> dict[str, str]:
+    """The node's metadata: what is configured, and what Consul adds of itself."""
+    return {SEGMENT_KEY: "", VERSION_KEY: CONSUL_VERSION, **config.node_meta}
 
 
 def tagged_addresses(config: Config) -> dict[str, str]:
