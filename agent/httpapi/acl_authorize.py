@@ -11,9 +11,8 @@ from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.httpapi.access import enabled
 from pyconsul.agent.httpapi.answer import Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.decode import convert, decode_any, refusal
+from pyconsul.agent.httpapi.decode import decode_list
 from pyconsul.agent.httpapi.errors import bad_request
-from pyconsul.agent.httpapi.go_values import DecodeError
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.wire import camel
 
@@ -25,7 +24,6 @@ class Question(msgspec.Struct, rename=camel):
     """A resource, such as `key`, an access, such as `write`, and a name."""
 
     go_name: ClassVar[str] = "structs.ACLAuthorizationRequest"
-    aliases: ClassVar[dict[str, str | None]] = {"Namespace": None, "Partition": None}
     resource: str = ""
     access: str = ""
     segment: str = ""
@@ -34,13 +32,7 @@ class Question(msgspec.Struct, rename=camel):
 def authorize(context: Context, request: Request) -> Answer:
     """The questions with `Allow`."""
     acl = enabled(context)
-    given = decode_any(request.body, PREFIX)
-    try:
-        if not isinstance(given, list):
-            raise DecodeError("json: cannot unmarshal a value that is no list into []structs.ACLAuthorizationRequest")
-        questions = [convert(one, Question) for one in given]
-    except DecodeError as error:
-        raise refusal(error, PREFIX) from None
+    questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX)
     if len(questions) > MOST:
         raise bad_request(f"Refusing to process more than {MOST} authorizations at once")
     caller = acl.of(request.token)

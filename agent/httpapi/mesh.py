@@ -141,6 +141,8 @@ def topology(context: Context, request: Request) -> Query:
     """Which services a service calls, and which call it: only a mesh would know."""
     if not request.tail:
         raise bad_request("Missing service name")
+    if "kind" not in request:
+        raise bad_request("Missing service kind")
     value = {"Protocol": "tcp", "TransparentProxy": False, "Upstreams": [], "Downstreams": [], "FilteredByACLs": False}
     return Query(lambda: Result(value, context.view.index_of("services"), ("services",)))
 
@@ -203,7 +205,6 @@ MESH_ROUTES = (
     Route("GET", "/v1/internal/federation-states/mesh-gateways", federation_gateways, permission="open"),
     Route("GET", "/v1/internal/federation-state/", federation_state, permission="open"),
     Route("PUT", "/v1/internal/service-virtual-ip", unkept("virtual addresses"), permission="open"),
-    Route("GET", "/v1/internal/ui/exported-services", empty_list(topic="config-entries"), permission="open"),
     Route("GET", "/v1/internal/ui/gateway-services-nodes/", empty_list("Missing gateway name"), permission="open"),
     Route("GET", "/v1/internal/ui/gateway-intentions/", empty_list("Missing gateway name"), permission="open"),
     Route("GET", "/v1/internal/ui/service-topology/", topology, permission="open"),

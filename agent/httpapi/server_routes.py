@@ -41,6 +41,14 @@ SERVER_ROUTES = (
     Route("GET", "/v1/operator/autopilot/health", autopilot.health, permission="operator:read"),
     Route("GET", "/v1/operator/autopilot/state", autopilot.state, permission="operator:read"),
     Route("GET", "/v1/internal/ui/nodes", internal_ui.list_nodes, meta_on_error=True, permission="filter node"),
+    Route(
+        "GET",
+        "/v1/internal/ui/exported-services",
+        internal_ui.exported_services,
+        meta_on_error=True,
+        permission="open",
+    ),
+    Route("GET", "/v1/internal/ui/metrics-proxy/", internal_ui.metrics_proxy, permission="open"),
     Route("GET", "/v1/internal/ui/node/", internal_ui.show_node, meta_on_error=True, permission="filter node"),
     Route(
         "GET", "/v1/internal/ui/services", internal_ui.list_services, meta_on_error=True, permission="filter service"

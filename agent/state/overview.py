@@ -34,7 +34,7 @@ class ServiceSummary(msgspec.Struct, frozen=True, kw_only=True, rename=camel):
 
     name: str
     datacenter: str
-    tags: list[str]
+    tags: list[str] | None
     nodes: list[str]
     external_sources: list[str] | None
     instance_count: int
@@ -79,16 +79,16 @@ def node_info(view: View, node: Node) -> NodeInfo:
     )
 
 
-def service_summary(view: View, name: str, datacenter: str, rows: Iterable[ServiceInstance]) -> ServiceSummary:
-    """A service with the states of some of its instances counted."""
-    found = services.with_checks(view, rows)
+def service_summary(view: View, name: str, datacenter: str, instances: Iterable[ServiceInstance]) -> ServiceSummary:
+    """A service with the states of these instances counted."""
+    found = services.with_checks(view, instances)
     seen = {(check.node, check.check_id): check.status for one in found for check in one.checks}
     states = list(seen.values())
     sources = {(one.service.meta or {}).get(SOURCE, "") for one in found} - {""}
     return ServiceSummary(
         name=name,
         datacenter=datacenter,
-        tags=sorted({tag for one in found for tag in one.service.tags}),
+        tags=sorted({tag for one in found for tag in one.service.tags}) or None,
         nodes=sorted({one.node.node for one in found}),
         external_sources=sorted(sources) or None,
         instance_count=len(found),
