@@ -16,7 +16,7 @@ from pyconsul.agent.config.http import HTTPConfig, Limits, UIConfig
 from pyconsul.agent.config.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.performance import Performance, Telemetry
 from pyconsul.agent.config.setting import Duration, setting
-from pyconsul.agent.config.tls import TLS
+from pyconsul.agent.config.tls import TLS, Connect
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +112,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     # Access and encryption.
     acl: Annotated[ACL, setting("Access control.")] = ACL()
     tls: Annotated[TLS, setting("Encryption.")] = TLS()
+    connect: Annotated[Connect, setting("The service mesh.")] = Connect()
     encrypt: Annotated[
         str, setting("Key of the gossip, 32 bytes in base64.", "encrypt", check=allowed.encrypt_key, secret=True)
     ] = ""

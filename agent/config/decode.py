@@ -6,7 +6,7 @@ from typing import Any
 
 from pyconsul.agent.config import coerce, definitions
 from pyconsul.agent.config.deprecated import RENAMED
-from pyconsul.agent.config.lacking import LACKING, QUIET, is_off
+from pyconsul.agent.config.lacking import LACKING, PARTIAL, QUIET, is_off
 from pyconsul.agent.config.problems import Problems, nearest
 from pyconsul.agent.config.table import ROOT, Section, Setting
 from pyconsul.agent.config.watches import maps_of, watches
@@ -68,6 +68,8 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
             for item in maps_of(value, source, key, problems):
                 _decode_section(entry, item, source, problems, values)
         else:
+            if key in PARTIAL and not is_off(value):
+                problems.lacking[key] = PARTIAL[key]
             _decode_setting(entry, key, value, source, problems, values)
 
 

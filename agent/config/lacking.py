@@ -14,7 +14,11 @@ LACKING: dict[str, str] = {
     "cache": "the agent's cache",
     "cloud": "HashiCorp's cloud",
     "config_entries": "the service mesh",
-    "connect": "the service mesh",
+    "connect.ca_config": "the service mesh",
+    "connect.ca_provider": "the service mesh",
+    "connect.enable_mesh_gateway_wan_federation": "the service mesh",
+    "connect.enable_serverless_plugin": "the service mesh",
+    "connect.test_ca_leaf_root_change_spread": "the service mesh",
     "default_intention_policy": "the service mesh",
     "disable_anonymous_signature": "Consul's update check",
     "disable_coordinates": "network coordinates",
@@ -91,6 +95,9 @@ LACKING: dict[str, str] = {
     "ui_config.metrics_provider_options_json": "metrics in the web interface",
     "ui_config.metrics_proxy": "metrics in the web interface",
 }
+
+#: Settings that have an effect, but less than in Consul -> what is lacking, for the warning.
+PARTIAL = {"connect.enabled": "the service mesh, but for a root certificate to list"}
 
 #: Keys whose absence changes nothing that can be noticed: no warning.
 QUIET = frozenset(

@@ -33,3 +33,11 @@ class TLS(msgspec.Struct, frozen=True, kw_only=True):
     https: Annotated[TLSProtocol, setting("The HTTP API.")] = TLSProtocol()
     internal_rpc: Annotated[TLSProtocol, setting("Servers among themselves.")] = TLSProtocol()
     grpc: Annotated[TLSProtocol, setting("The gRPC API.")] = TLSProtocol()
+
+
+class Connect(msgspec.Struct, frozen=True, kw_only=True):
+    """The service mesh, of which pyconsul has nothing but a root certificate to show."""
+
+    enabled: Annotated[
+        bool, setting("List a root certificate, for clients that wait for one; there is no service mesh.", dev=True)
+    ] = False

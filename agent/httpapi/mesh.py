@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyconsul.agent.httpapi import connect_ca
 from pyconsul.agent.httpapi.answer import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found, server_error
@@ -17,7 +18,6 @@ KINDS = frozenset(
     )
 )  # fmt: skip
 REFUSAL = "pyconsul has no service mesh: {} cannot be kept"
-DISABLED = "Connect must be enabled in order to use this endpoint"
 
 
 def empty_list(missing: str = "", topic: str = "services") -> Handler:
@@ -42,7 +42,7 @@ def unkept(what: str) -> Handler:
 
 def disabled(context: Context, request: Request) -> Answer:
     """Everything about certificates."""
-    raise server_error(DISABLED)
+    raise server_error(connect_ca.DISABLED)
 
 
 def config(context: Context, request: Request) -> Answer | Query:
@@ -191,9 +191,9 @@ MESH_ROUTES = (
     Route("GET,POST", "/v1/discovery-chain/", discovery_chain, consistency=True, permission="open"),
     Route("GET", "/v1/exported-services", empty_list(topic="config-entries"), permission="open"),
     Route("GET", "/v1/imported-services", empty_list(topic="config-entries"), permission="open"),
-    Route("GET", "/v1/connect/ca/roots", disabled, permission="open"),
+    Route("GET", "/v1/connect/ca/roots", connect_ca.roots, permission="open"),
     Route("GET,PUT", "/v1/connect/ca/configuration", disabled, permission="open"),
-    Route("GET", "/v1/agent/connect/ca/roots", disabled, permission="open"),
+    Route("GET", "/v1/agent/connect/ca/roots", connect_ca.roots, permission="open"),
     Route("GET", "/v1/agent/connect/ca/leaf/", disabled, permission="open"),
     Route("POST", "/v1/agent/connect/authorize", disabled, permission="open"),
     Route("GET,POST", "/v1/connect/intentions", intentions, permission="open"),
