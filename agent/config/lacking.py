@@ -11,6 +11,7 @@ LACKING: dict[str, str] = {
     "auto_config": "automatic configuration",
     "auto_encrypt": "automatic certificates",
     "autopilot": "Raft's autopilot",
+    "build_date": "another version than its own",
     "cache": "the agent's cache",
     "cloud": "HashiCorp's cloud",
     "config_entries": "the service mesh",
@@ -71,6 +72,10 @@ LACKING: dict[str, str] = {
     "limits.request_limits.session": "limits of one kind of request",
     "limits.request_limits.txn": "limits of one kind of request",
     "limits.request_limits.resource": "limits of one kind of request",
+    "revision": "another version than its own",
+    "version": "another version than its own",
+    "version_metadata": "another version than its own",
+    "version_prerelease": "another version than its own",
     "performance.grpc_keepalive_interval": "gRPC",
     "performance.grpc_keepalive_timeout": "gRPC",
     "ports.expose_max_port": "the service mesh",
@@ -105,8 +110,13 @@ QUIET = frozenset(
         "disable_anonymous_signature",
         "disable_coordinates",
         "disable_update_check",
+        "build_date",
         "protocol",
         "raft_protocol",
+        "revision",
+        "version",
+        "version_metadata",
+        "version_prerelease",
     }
 )
 

@@ -35,7 +35,8 @@ class TestServer:
         program.chmod(0o755)
         self.config = folder / "config.json"
         self.config.write_text(json.dumps({
-            "node_name": f"node-{NODE_ID}", "node_id": NODE_ID, "performance": {"raft_multiplier": 1}, "bootstrap": True,
+            "node_name": f"node-{NODE_ID}", "node_id": NODE_ID, "version": "1.21.4", "bootstrap": True,
+            "performance": {"raft_multiplier": 1},
             "server": True, "data_dir": str(folder / "data"), "segments": None, "disable_update_check": True,
             "log_level": "debug", "bind_addr": "127.0.0.1", "addresses": {}, "ports": self.ports, "acl": {"tokens": {}},
             "connect": {"enabled": True, "ca_config": {"cluster_id": "11111111-2222-3333-4444-555555555555"}},
