@@ -17,6 +17,7 @@ from pyconsul.agent.acl.plain import Plain, read_plain
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.config.problems import nearest
 
+MAX_HCL = 64 << 10  # characters of what `read_plain` does not read: the grammar of HCL takes 10 µs for each
 FAILED = "Failed to parse ACL rules: "
 # Consul's name of a rule's structure, and of the field that holds what it names.
 _STRUCTURES = {
@@ -107,6 +108,11 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _hcl(text: str) -> dict[str, Any]:
+    if len(text) > MAX_HCL:
+        known = "rules in plain form (one block a rule, with a policy only)"
+        raise RuleError(
+            f"{FAILED}{len(text)} characters are too many; more than {MAX_HCL} are read of {known} and of JSON"
+        )
     from pyconsul.agent.config.hclfile import parse_hcl
 
     words = source.repeated(text)

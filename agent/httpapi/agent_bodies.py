@@ -8,6 +8,7 @@ import msgspec
 
 from pyconsul.agent.health.decode import decode_service_check
 from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.httpapi.decode import MAX_OBJECTS
 from pyconsul.agent.httpapi.go_values import DecodeError, json_kind
 from pyconsul.agent.httpapi.registration import AddressInput, WeightsInput, mesh_refusal
 from pyconsul.agent.model.service import ServiceAddress, Weights
@@ -103,4 +104,6 @@ def _list_of_checks(value: Any) -> list[Any]:
         raise DecodeError(
             f"json: cannot unmarshal {json_kind(value)} into Go struct field .Alias.Checks of type structs.CheckTypes"
         )
+    if len(value) > MAX_OBJECTS:
+        raise DecodeError(f"json: {len(value)} elements in Checks; at most {MAX_OBJECTS} are allowed")
     return [one for one in value if one is not None]

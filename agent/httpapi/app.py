@@ -36,6 +36,7 @@ UNKNOWN_LEADER: Headers = (
     (b"X-Consul-LastContact", b"0"),
 )
 LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
+MAX_PARAMETERS = 1000  # of a query: each costs a microsecond wherever a value is looked for
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
@@ -159,6 +160,8 @@ class App:
         raw_path = request.target.partition(b"?")[0]
         if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
             return Answer(400, b"400 Bad Request", TEXT)
+        if request.query.count(b"&") >= MAX_PARAMETERS:
+            return Answer(400, b"too many query parameters, at most %d are allowed" % MAX_PARAMETERS, TEXT)
         if not self._filter_off and not request.path.isprintable():
             return Answer(400)
         try:
