@@ -4,7 +4,7 @@ A `Child` is what `pyenvconsul` runs and what `pyconsul-template` runs with `-ex
 
     child = Child(argv_of("sleep 20"), env, rng=random.Random(), kill_signal=signal.SIGINT, kill_timeout=30.0)
     await child.start()                 # SpawnError: there is no such program
-    child.signal(signal.SIGUSR1)        # to the whole group
+    child.signal(signal.SIGUSR1)        # to the program; to its whole group when it is a shell line
     await child.restart(env=new_env)    # splay, stop, start; a running `wait` goes on with the new process
     status = await child.wait()         # 0-255; a process killed by a signal counts as 255
     await child.stop()                  # kill signal, grace period, SIGKILL
@@ -65,6 +65,10 @@ def parse_signal(name: str) -> Signals | None:
         raise ValueError(f"unknown signal {name!r}: use a name such as SIGHUP, SIGINT, SIGTERM or SIGUSR1") from None
 
 
+class ShellLine(list[str]):
+    """The arguments of a shell that runs one line: signals are for what it runs, since a shell passes none on."""
+
+
 def argv_of(command: str | Sequence[str]) -> list[str]:
     """The arguments to execute for a command of a flag, a configuration file or a command line.
 
@@ -77,7 +81,7 @@ def argv_of(command: str | Sequence[str]) -> list[str]:
         line = words[0].strip()
         if not line:
             return []
-        return [line] if _PLAIN_WORD.fullmatch(line) and "=" not in line else ["sh", "-c", words[0]]
+        return [line] if _PLAIN_WORD.fullmatch(line) and "=" not in line else ShellLine(["sh", "-c", words[0]])
     if len(words) > 1 and words[0] == "exec" and shutil.which("exec") is None:
         return words[1:]
     return words
@@ -86,6 +90,17 @@ def argv_of(command: str | Sequence[str]) -> list[str]:
 def exit_status(returncode: int) -> int:
     """The status that a tool ends with for a child's return code as `asyncio` and `subprocess` give it."""
     return KILLED_STATUS if returncode < 0 else returncode
+
+
+def describe_end(returncode: int) -> str:
+    """How a child has ended, for messages; the return code is that of `asyncio` and `subprocess`."""
+    if returncode >= 0:
+        return f"has ended with status {returncode}"
+    try:
+        name = Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    return f"was killed by {name} ({128 - returncode})"
 
 
 def group_alive(pgid: int) -> bool:
@@ -189,6 +204,7 @@ class Child:
         if not argv:
             raise ValueError("a child needs a program to run")
         self.argv = list(argv)
+        self._is_shell_line = isinstance(argv, ShellLine)
         self.env = None if env is None else dict(env)
         self.kill_signal = kill_signal
         self.kill_timeout = kill_timeout
@@ -265,8 +281,24 @@ class Child:
                 os.write(leash, b"\n")
             os.close(leash)
 
+    @property
+    def ending(self) -> str:
+        """How the latest start has ended, for messages; "" while it runs."""
+        returncode = None if self._process is None else self._process.returncode
+        return "" if returncode is None else describe_end(returncode)
+
     def signal(self, sig: Signals) -> None:
-        """Send a signal to every process of the group; nothing happens when it has ended."""
+        """Send a signal to the program; SIGKILL, and all signals for a shell line, to every process of its group.
+
+        Nothing happens when it has ended.
+        """
+        if sig is signal.SIGKILL or self._is_shell_line:
+            self._signal_group(sig)
+        elif self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._process.pid, sig)
+
+    def _signal_group(self, sig: Signals) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, sig)
@@ -287,7 +319,8 @@ class Child:
                 return exit_status(returncode)
 
     async def stop(self, kill_signal: Signals | None = None, grace: float | None = None) -> int | None:
-        """End the whole group: signal, wait up to `grace` seconds, then SIGKILL; returns the exit status.
+        """End the program, then what is left of its group: signal, wait up to `grace` seconds, then SIGKILL; returns the
+        exit status.
 
         Without arguments the child's own kill signal and timeout are taken. None when it was never started.
         """
@@ -300,19 +333,21 @@ class Child:
             return None
         self.signal(kill_signal)
         try:
-            await asyncio.wait_for(self._group_ended(process), grace)
+            await asyncio.wait_for(self._group_ended(process, kill_signal), grace)
         except TimeoutError:
             self.signal(signal.SIGKILL)
             # It ends them soon, not at once; one that hangs in the kernel is not waited for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._group_ended(process), _KILL_PATIENCE)
+                await asyncio.wait_for(self._group_ended(process, signal.SIGKILL), _KILL_PATIENCE)
         returncode = await process.wait()
         self._after_end()
         return exit_status(returncode)
 
-    @staticmethod
-    async def _group_ended(process: asyncio.subprocess.Process) -> None:
+    async def _group_ended(self, process: asyncio.subprocess.Process, sig: Signals) -> None:
+        """The end of the program; the others of its group get the signal then."""
         await process.wait()
+        if not self._is_shell_line:
+            self._signal_group(sig)
         while group_alive(process.pid):  # noqa: ASYNC110 - the kernel tells nobody that a group has ended
             await asyncio.sleep(_GROUP_POLL)
 

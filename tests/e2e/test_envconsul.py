@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pty
@@ -317,3 +318,33 @@ def test_names_that_change_how_programs_start(agent: Agent, run: Run) -> None:
     out = run(agent, "-once", "-pristine", "-prefix", "names", "-safe-names", "-allow-name", "LD_*", "env").end()[1]
     assert {"LD_PRELOAD=hush", "DB=hush"} <= set(out.split())
     assert "NODE_OPTIONS" not in out
+
+
+def test_the_signal_that_killed_the_program_is_named(agent: Agent, run: Run) -> None:
+    status, _, err = run(agent, "-once", "sh", "-c", "kill -9 $$").end()
+    assert status == 255
+    assert "sh was killed by SIGKILL (137)" in err
+
+
+_ORPHAN = "(sh -c 'echo $$; exec sleep 0.1' &) ; exec sleep 30"
+
+
+def test_orphans_are_reaped_by_whoever_gets_them(agent: Agent) -> None:
+    """A subreaper gets orphans, as process 1 of a container does."""
+
+    def become_subreaper() -> None:
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+    tool = subprocess.Popen(
+        [str(BIN / "pyenvconsul"), "-consul-addr", agent.address, "sh", "-c", _ORPHAN],
+        stdout=subprocess.PIPE,
+        preexec_fn=become_subreaper,  # noqa: PLW1509 - no thread runs here
+        text=True,
+    )
+    try:
+        assert tool.stdout is not None
+        orphan = int(tool.stdout.readline())
+        eventually(lambda: not Path(f"/proc/{orphan}").exists())
+    finally:
+        tool.terminate()
+        tool.wait(PATIENCE)

@@ -16,6 +16,7 @@ from pyconsul.tools.envconsul.plan import Plan, make_plan
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.reaper import reaping
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.supervise import KILLED_STATUS
 
@@ -37,11 +38,12 @@ async def show(plan: Plan, rng: random.Random) -> int:
 async def attend(call: Call, plan: Plan, rng: random.Random) -> int:
     """Run until the child ends or a signal ends us; returns the exit status. Raises ConsulError and SpawnError."""
     signals = _catch(plan.settings)
-    while True:
-        end = await _one_run(call, plan, signals, rng)
-        if not isinstance(end, Plan):
-            return end
-        plan = end
+    async with reaping():
+        while True:
+            end = await _one_run(call, plan, signals, rng)
+            if not isinstance(end, Plan):
+                return end
+            plan = end
 
 
 async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng: random.Random) -> int | Plan:
@@ -52,7 +54,7 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng:
         while True:
             end = await _until_end(runner, running, signals, plan.settings)
             if not isinstance(end, Signals):
-                return _told(end)
+                return _told(end, runner)
             if end != plan.settings["reload_signal"]:
                 await _cancel(running)
                 return await _stop(runner, end, signals, plan.settings)
@@ -94,9 +96,9 @@ async def _until_end(
         runner.signal(sig)
 
 
-def _told(status: int) -> int:
+def _told(status: int, runner: Runner) -> int:
     if status:
-        log.error("the program has ended with status %d", status)
+        log.error("%s", runner.ending)
     return status
 
 
@@ -126,7 +128,7 @@ async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], s
     if by_kill_signal:
         return Exit.INTERRUPT
     # A program that SIGTERM ended did what it was asked to do.
-    return Exit.OK if status in (None, KILLED_STATUS) else _told(status)
+    return Exit.OK if status in (None, KILLED_STATUS) else _told(status, runner)
 
 
 def _reload(call: Call) -> Plan | None:

@@ -75,6 +75,11 @@ class Runner:
             return None
         return await self._child.stop(sig, grace)
 
+    @property
+    def ending(self) -> str:
+        """How the child has ended, for messages."""
+        return f"{self._child.argv[0]} {self._child.ending}" if self._child is not None else ""
+
     def signal(self, sig: Signals) -> None:
         """Pass a signal on to the child."""
         if self._child is not None:

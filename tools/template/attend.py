@@ -14,6 +14,7 @@ from typing import Any
 from pyconsul.tools.consul import ConsulClient
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.reaper import reaping
 from pyconsul.tools.sdnotify import Notifier
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.template.assembly import make_client, make_runner
@@ -39,12 +40,13 @@ async def attend(call: Call, plan: Plan) -> int:
     signals = _catch(plan.settings)
     alive = asyncio.create_task(notifier.heartbeat())
     try:
-        while True:
-            end = await _one_run(call, plan, signals, notifier)
-            if not isinstance(end, Plan):
-                notifier.stopping()
-                return end
-            plan = end
+        async with reaping():
+            while True:
+                end = await _one_run(call, plan, signals, notifier)
+                if not isinstance(end, Plan):
+                    notifier.stopping()
+                    return end
+                plan = end
     finally:
         alive.cancel()
 

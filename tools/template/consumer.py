@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from signal import Signals
 from typing import Protocol
@@ -11,6 +12,8 @@ from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.commands import CommandError, Commands
 from pyconsul.tools.template.render import Draft
 from pyconsul.tools.template.spec import Command
+
+log = logging.getLogger("template")
 
 
 class LoadError(Exception):
@@ -93,6 +96,8 @@ class ChildConsumer:
         waiting = asyncio.create_task(self._child.wait())
         try:
             await asyncio.wait((waiting, telling), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done() and waiting.result():
+                log.error("%s %s", self._child.argv[0], self._child.ending)
             return waiting.result() if waiting.done() else telling.result()
         finally:
             telling.cancel()

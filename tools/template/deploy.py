@@ -217,7 +217,8 @@ class Deployer:
                 await self._commands.run(command)
                 self._tally.count(Event.RELOADED, command.shown)
             except CommandError as error:
-                log.error("%s", self._disclosure.conceal_all(str(error)))
+                if failed or not self._once:  # The first one ends the program, and is its last word.
+                    log.error("%s", self._disclosure.conceal_all(str(error)))
                 self._tally.count(Event.RELOAD_FAILED, command.shown)
                 failed[command] = error
         bad = [job for job in jobs if any(command in failed for command in job.commands)]
@@ -286,6 +287,8 @@ class Deployer:
             if len(staying) < len(job.changes):
                 restored.append(job)
             delay = self._postpone(job)
+            if self._once:
+                continue
             log.error("the reload has failed: %s; tried again in %.3gs or at the next change", reason, delay)
             for rendering in job.renderings:
                 rendering.trouble = reason

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _start(call: Call) -> int:
     from pyconsul.tools.consul import ConsulError
-    from pyconsul.tools.supervise import SpawnError
+    from pyconsul.tools.supervise import SpawnError, argv_of
     from pyconsul.tools.template.commands import CommandError
     from pyconsul.tools.template.consumer import LoadError
     from pyconsul.tools.template.errors import TemplateError
@@ -61,6 +61,13 @@ def _start(call: Call) -> int:
 
     try:
         settings = load(call)
+        if not any(
+            (settings.blocks("template"), argv_of(settings["exec.command"]), settings["once"], settings["parse_only"])
+        ):
+            return _fail(
+                "nothing to render: give -template source:destination, or -config with a file (-h shows all flags)",
+                Exit.USAGE,
+            )
         with pid_file(settings["pid_file"]):
             return _run(call, settings)
     except ConfigError as error:

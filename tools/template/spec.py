@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,22 @@ def specs_of(settings: Settings) -> list[Spec]:
     specs = [_spec(block, settings) for block in settings.blocks("template")]
     if sum(spec.source == STREAM for spec in specs) > 1:
         raise SpecError("several templates are to be read from stdin: only one can")
+    if not settings["dry"]:
+        _refuse_shared_destinations(specs)
     return specs
+
+
+def _refuse_shared_destinations(specs: Sequence[Spec]) -> None:
+    """Two templates with one file would overwrite each other for ever."""
+    owners: dict[str, Spec] = {}
+    for spec in specs:
+        if spec.to_stdout:
+            continue
+        other = owners.setdefault(os.path.abspath(spec.destination), spec)
+        if other is not spec:
+            raise SpecError(
+                f"templates {other.name} and {spec.name} have the same destination {spec.destination}: each needs its own"
+            )
 
 
 def configuration_files(specs: Sequence[Spec]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import eventually
+from support.patience import PATIENCE, eventually
 
 
 def test_an_outage_is_ridden_out(own_agent: Any, template: Any) -> None:
@@ -135,3 +135,18 @@ def test_the_ends(agent: Any, template: Any, sig: int) -> None:
     assert tool.text("pid") == f"{tool.process.pid}\n"
     assert tool.end(sig) == 12
     assert tool.text("pid") is None
+
+
+def test_what_makes_no_sense_is_said_at_once(agent: Any, template: Any) -> None:
+    tool = template(agent)
+    assert tool.process.wait(PATIENCE) == 13
+    assert "nothing to render: give -template" in tool.stderr
+    tool = template(agent, "-template", "a.j2:out", "-template", "b.j2:./out", a_j2="a", b_j2="b")
+    assert tool.process.wait(PATIENCE) == 14
+    assert "templates a.j2 and b.j2 have the same destination ./out" in tool.stderr
+
+
+def test_a_failed_command_is_one_line_with_once(agent: Any, template: Any) -> None:
+    tool = template(agent, "-once", "-template", "a.j2:out:exit 3", a_j2="a")
+    assert tool.process.wait(PATIENCE) == 14
+    assert tool.stderr == "pyconsul-template: command 'exit 3' failed with status 3\n"

@@ -15,7 +15,8 @@ from pyconsul.tools.supervise import Child, SpawnError, argv_of, exit_status, gr
 def child(command: str, **options: object) -> tuple[Child, int]:
     """A child of a shell line, and the reading end of its stdout."""
     reading, writing = os.pipe()
-    made = Child(["sh", "-c", command], rng=random.Random(1), stdout=writing, **options)  # type: ignore[arg-type]
+    argv = argv_of(command) if options.pop("line", False) else ["sh", "-c", command]
+    made = Child(argv, rng=random.Random(1), stdout=writing, **options)  # type: ignore[arg-type]
     return made, reading
 
 
@@ -104,13 +105,31 @@ async def test_the_program_is_looked_up_on_our_path() -> None:
     assert await process.wait() == 0
 
 
-async def test_signals_reach_the_whole_group() -> None:
-    process, out = child("(trap 'echo inner; exit' USR1; echo ready; while :; do sleep 0.01; done) & trap : USR1; wait")
+async def test_signals_of_a_shell_line_reach_its_whole_group() -> None:
+    process, out = child(
+        "(trap 'echo inner; exit' USR1; echo ready; while :; do sleep 0.01; done) & trap : USR1; wait", line=True
+    )
     await process.start()
     assert await line(out) == "ready\n"
     process.signal(Signals.SIGUSR1)
     assert await line(out) == "inner\n"
     await process.stop()
+
+
+async def test_signals_of_a_program_reach_nobody_else() -> None:
+    process, out = child(
+        "trap 'echo outer' USR1; sh -c 'trap \"echo inner\" USR1; while :; do sleep 0.01; done' & echo ready; "
+        "while :; do sleep 0.01; done"
+    )
+    await process.start()
+    assert await line(out) == "ready\n"
+    for _ in range(3):
+        process.signal(Signals.SIGUSR1)
+        assert await line(out) == "outer\n"
+    await process.stop(Signals.SIGTERM)
+    assert process.pid is not None
+    assert not group_alive(process.pid)
+    assert process.ending == "was killed by SIGTERM (143)"
 
 
 async def test_stop_is_orderly() -> None:

@@ -35,7 +35,12 @@ DEDUP_OPTIONS: tuple[Option, ...] = (
         flags=("dedup",),
     ),
     Option("deduplicate.prefix", PREFIX, "Folder of these keys", "consul-template/dedup/"),
-    Option("deduplicate.ttl", TTL, "When another instance takes over from one that died, at the soonest", 15.0),
+    Option(
+        "deduplicate.ttl",
+        TTL,
+        "Minimum time before another instance takes over from one that died; Consul may take twice as long",
+        15.0,
+    ),
     Option("deduplicate.max_stale", DURATION, "Accepted; see max_stale"),
     Option("deduplicate.block_query_wait", DURATION, "Accepted; see block_query_wait"),
 )
