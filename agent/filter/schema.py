@@ -78,7 +78,7 @@ def _map(item: Field | None) -> Field:
 
 
 # Fields that cannot be selected.
-HIDDEN = frozenset({"CreateIndex", "ModifyIndex", "ContentHash", "Definition", "Locality"})
+HIDDEN = frozenset({"CreateIndex", "ModifyIndex", "ContentHash", "Definition", "Locality", "ServiceLocality"})
 
 # Fields of the service mesh, which filters written for Consul name (`ServiceKind != "connect-proxy"`).
 _GATEWAY = _struct({"Mode": TEXT})

@@ -11,7 +11,7 @@ from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.httpapi.decode import MAX_OBJECTS
 from pyconsul.agent.httpapi.go_values import DecodeError, json_kind
 from pyconsul.agent.httpapi.registration import AddressInput, WeightsInput, mesh_refusal
-from pyconsul.agent.model.service import ServiceAddress, Weights
+from pyconsul.agent.model.service import Locality, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import ServiceDefinition, node_service
 
@@ -41,7 +41,7 @@ class ServiceBody(msgspec.Struct, rename=camel):
     kind: str = ""
     proxy: dict[str, Any] | None = None
     connect: dict[str, Any] | None = None
-    locality: dict[str, Any] | None = None
+    locality: Locality | None = None
 
 
 class CheckUpdate(msgspec.Struct, rename=camel):
@@ -75,6 +75,7 @@ def service_definition(body: ServiceBody, token: str) -> ServiceDefinition:
         enable_tag_override=body.enable_tag_override,
         tagged_addresses={tag: ServiceAddress(one.address, one.port) for tag, one in body.tagged_addresses.items()},
         socket_path=body.socket_path,
+        locality=body.locality,
     )
     objects = [] if body.check is None else [(body.check, "Check")]
     objects += [(one, "Checks") for one in _list_of_checks(body.checks)]

@@ -20,7 +20,7 @@ from pyconsul.agent.httpapi.go_values import DecodeError
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.httpapi.waiting import changed, deadline
-from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
 from pyconsul.agent.sync.local import of_service
@@ -41,6 +41,7 @@ class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True
     tagged_addresses: dict[str, ServiceAddress] | None = None
     socket_path: str = ""
     content_hash: str = ""
+    locality: Locality | None = None
     kind: str = ""  # of the mesh; filters may ask for it
 
 
@@ -58,6 +59,7 @@ def agent_service(service: NodeService, datacenter: str) -> AgentService:
         datacenter=datacenter,
         tagged_addresses=service.tagged_addresses,
         socket_path=service.socket_path,
+        locality=service.locality,
     )
 
 

@@ -23,7 +23,7 @@ from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import checks, nodes, services
 from pyconsul.agent.state.draft import Draft
@@ -68,7 +68,7 @@ class ServiceInput(msgspec.Struct, kw_only=True, rename=camel):
     proxy: dict[str, Any] | None = None
     connect: dict[str, Any] | None = None
     peer_name: str = ""
-    locality: dict[str, Any] | None = None
+    locality: Locality | None = None
     create_index: Index = 0
     modify_index: Index = 0
 
@@ -208,6 +208,7 @@ def node_service(given: ServiceInput) -> NodeService:
         tagged_addresses={tag: ServiceAddress(one.address, one.port) for tag, one in addresses.items()} or None,
         port=given.port,
         socket_path=given.socket_path,
+        locality=given.locality,
     )
 
 

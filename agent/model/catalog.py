@@ -6,7 +6,16 @@ import msgspec
 
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NO_PROXY, NOTHING, NodeService, Nothing, ProxyConfig, ServiceAddress, Weights
+from pyconsul.agent.model.service import (
+    NO_PROXY,
+    NOTHING,
+    Locality,
+    NodeService,
+    Nothing,
+    ProxyConfig,
+    ServiceAddress,
+    Weights,
+)
 from pyconsul.agent.model.wire import camel
 
 
@@ -43,7 +52,7 @@ class CatalogService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, om
     service_kind: str = msgspec.field(default_factory=str)
     service_proxy: ProxyConfig = msgspec.field(default_factory=lambda: NO_PROXY)
     service_connect: Nothing = msgspec.field(default_factory=lambda: NOTHING)
-    service_locality: None = msgspec.field(default_factory=lambda: None)
+    service_locality: Locality | None = msgspec.field(default_factory=lambda: None)
 
 
 def flatten(node: Node, service: NodeService) -> CatalogService:
@@ -67,6 +76,7 @@ def flatten(node: Node, service: NodeService) -> CatalogService:
         create_index=service.create_index,
         modify_index=service.modify_index,
         service_tagged_addresses=service.tagged_addresses,
+        service_locality=service.locality,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from pyconsul.agent.model.wire import camel
@@ -19,6 +21,14 @@ class ServiceAddress(msgspec.Struct, frozen=True, rename=camel):
 
     address: str
     port: int
+
+
+class Locality(msgspec.Struct, frozen=True, rename=camel):
+    """Where an instance runs, in the words of a cloud provider."""
+
+    go_name: ClassVar[str] = "structs.Locality"  # for the error texts of `httpapi.decode`
+    region: str = ""
+    zone: str = ""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -55,6 +65,7 @@ class NodeService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, omit_
     tagged_addresses: dict[str, ServiceAddress] | None = None
     port: int = 0
     socket_path: str = ""
+    locality: Locality | None = None
     # Of the mesh and of peerings; they have factories, so that they are shown although they never say anything.
     proxy: ProxyConfig = msgspec.field(default_factory=lambda: NO_PROXY)
     connect: Nothing = msgspec.field(default_factory=lambda: NOTHING)

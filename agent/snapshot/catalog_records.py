@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import to_builtins
+
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate
 from pyconsul.agent.model.duration import format_nanoseconds, parse_nanoseconds
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NodeService, ServiceAddress, ServiceInstance, Weights
+from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, ServiceInstance, Weights
 from pyconsul.agent.snapshot.fields import Fields
 from pyconsul.agent.state.schemas import CHECKS, COORDINATES, NODES, SERVICES
 
@@ -84,6 +86,9 @@ def _service(part: Fields) -> NodeService:
         tagged_addresses=_tagged_addresses(part),
         port=part.integer("Port", 0, MAX_PORT),
         socket_path=part.text("SocketPath"),
+        locality=None
+        if (place := part.part("Locality")) is None
+        else Locality(place.text("Region"), place.text("Zone")),
     )
 
 
@@ -189,7 +194,7 @@ def _service_record(row: NodeService) -> dict[str, Any]:
         "EnableTagOverride": row.enable_tag_override,
         "ID": row.id,
         "Kind": "",
-        "Locality": None,
+        "Locality": None if row.locality is None else to_builtins(row.locality),
         "LocallyRegisteredAsSidecar": False,
         "Meta": row.meta,
         "ModifyIndex": row.modify_index,

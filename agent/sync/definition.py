@@ -15,7 +15,7 @@ from pyconsul.agent.health.decode import decode_config_check
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.validate import validate as validate_check
 from pyconsul.agent.model.control_characters import fault_of_service
-from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.sync.member import ip_kind
 
 ANY_ADDRESS = ("0.0.0.0", "::", "[::]")
@@ -49,6 +49,7 @@ def node_service(
     enable_tag_override: bool = False,
     tagged_addresses: dict[str, ServiceAddress] | None = None,
     socket_path: str = "",
+    locality: Locality | None = None,
 ) -> NodeService:
     """The row of a service, every default filled in."""
     return NodeService(
@@ -64,6 +65,7 @@ def node_service(
         tagged_addresses=_tagged_addresses(address, port, tagged_addresses) or None,
         port=port,
         socket_path=socket_path,
+        locality=locality,
     )
 
 

@@ -173,3 +173,14 @@ def test_a_setting_allows_control_characters() -> None:
                 status, _, text = lax.request("PUT", path, body)
                 assert status == 200, (body, text)
         assert lax.get("/v1/agent/services")["file"]["Tags"] == ["x\ty"]
+
+
+def test_the_locality_of_instances_is_kept(agent: AgentProcess) -> None:
+    place = {"Region": "us-west-1", "Zone": "us-west-1a"}
+    agent.put("/v1/agent/service/register", {"Name": "placed", "Locality": place})
+    agent.put(
+        "/v1/catalog/register", {"Node": "p", "Address": "10.0.0.1", "Service": {"Service": "set", "Locality": place}}
+    )
+    assert agent.get("/v1/agent/services")["placed"]["Locality"] == place
+    assert [row["ServiceLocality"] for row in agent.get("/v1/catalog/service/placed")] == [place]
+    assert [row["Service"]["Locality"] for row in agent.get("/v1/health/service/set")] == [place]
