@@ -125,7 +125,7 @@ def _read(context: Context, packed: BinaryIO) -> tuple[Restored, list[tuple[str,
         archive.unpack(packed, state, memory)
         state.seek(0)
         try:
-            found = restoring.read(state, time.time(), memory)
+            found = restoring.read(state, time.time(), memory, context.config.allow_control_characters)
         except SnapshotError as error:
             raise SnapshotError(f"failed to restore snapshot: {error}") from None
         _become_own_node(found, context)

@@ -53,7 +53,7 @@ class Restored:
         return [(name, row) for name, rows in self.tables.items() for row in rows.values()]
 
 
-def read(file: BinaryIO, now: float, memory: int) -> Restored:
+def read(file: BinaryIO, now: float, memory: int, allow_control_characters: bool = False) -> Restored:
     """Read and check a state; `memory`: bytes that its rows may take.
 
     Blocks: run it in a thread.  Raises SnapshotError, OSError.
@@ -61,7 +61,7 @@ def read(file: BinaryIO, now: float, memory: int) -> Restored:
     found = _read_legacy(file, memory) if is_older_pyconsul(file) else _read_records(file, now, memory)
     if not 0 <= found.index <= MAX_INDEX:
         raise SnapshotError(f"its index must be from 0 to {MAX_INDEX}")
-    validate(found.tables)
+    validate(found.tables, allow_control_characters)
     found.index = max(found.index, *(_highest(rows) for rows in found.tables.values()))
     return found
 

@@ -18,6 +18,7 @@ from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET, AuthMethod, BindingRule, Policy, Role, Token
 from pyconsul.agent.model.check import STATES, HealthCheck
+from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
 from pyconsul.agent.model.coordinate import NodeCoordinate, is_valid
 from pyconsul.agent.model.duration import NANOSECONDS, parse_nanoseconds
 from pyconsul.agent.model.kv import KVEntry, Tombstone
@@ -40,11 +41,12 @@ MAX_SESSION_TTL = 24 * 3600 * NANOSECONDS
 MAX_DIMENSIONS = 64  # of a coordinate
 LAST_SECOND = 253_402_300_799  # of the year 9999
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def validate(tables: Tables) -> None:
+def validate(tables: Tables, allow_control_characters: bool = False) -> None:
     """Raises SnapshotError for the first row that the API would not have let in."""
+    if not allow_control_characters:
+        _refuse_control_characters(tables)
     for table, rows in tables.items():
         check = _CHECKS.get(table)
         for row in rows.values():
@@ -55,6 +57,19 @@ def validate(tables: Tables) -> None:
     _refuse_twins("tokens", "SecretID", (row.secret_id for row in tables[TOKENS.name].values()))
     _refuse_twins("policies", "name", (row.name.lower() for row in tables[POLICIES.name].values()))
     _refuse_twins("roles", "name", (row.name.lower() for row in tables[ROLES.name].values()))
+
+
+def _refuse_control_characters(tables: Tables) -> None:
+    """As in registrations; the names of ACL objects may never have any."""
+    for node in tables[NODES.name].values():
+        if fault := fault_of_node(node):
+            raise _refuse("node", node.node, fault)
+    for row in tables[SERVICES.name].values():
+        if fault := fault_of_service(row.service):
+            raise _refuse("service", row.service.id, fault)
+    for check in tables[CHECKS.name].values():
+        if fault := fault_of_check(check):
+            raise _refuse("check", check.check_id, fault)
 
 
 def _refuse(kind: str, name: str, problem: str) -> SnapshotError:
@@ -80,8 +95,6 @@ def _check_indexes(table: str, row: Any) -> None:
 def _name(kind: str, name: str) -> None:
     if not name:
         raise SnapshotError(f"a {kind} has no name")
-    if _CONTROL.search(name):
-        raise _refuse(kind, name, "control characters are not allowed in names")
 
 
 def _uuid(kind: str, name: str, value: str) -> None:

@@ -36,19 +36,20 @@ from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.query import Failover, FailoverTarget, PreparedQuery, QueryDNS, ServiceQuery, Template
 from pyconsul.agent.model.service import NodeService, ServiceAddress, ServiceInstance, Weights
 from pyconsul.agent.model.session import ServiceCheck, Session
-from pyconsul.agent.snapshot import save
+from pyconsul.agent.snapshot import restore, save
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.gomsgpack import decode_time, encode_time, packer
 from pyconsul.agent.snapshot.records import RecordReader
 from pyconsul.agent.state.store import Store
 
 SECRET = "the value that nobody may read"
-NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=12)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+PLAIN = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=20)  # of the catalog
 INDEXES = st.integers(0, 1 << 53)
 PORTS = st.integers(0, 65535)
 UUIDS = st.uuids().map(str)
-MAPS = st.none() | st.dictionaries(TEXTS, TEXTS, max_size=3)
+MAPS = st.none() | st.dictionaries(PLAIN, PLAIN, max_size=3)
 LISTS = st.none() | st.lists(TEXTS, max_size=3)
 TTLS = st.sampled_from(["", "10s", "1m30s", "24h"])
 DURATIONS = st.integers(0, (1 << 63) - 1)
@@ -125,13 +126,13 @@ def tokens(draw: st.DrawFn) -> Token:
 def catalogs(draw: st.DrawFn) -> list[tuple[str, Any]]:
     """A node with a service, a check of each kind, and a coordinate."""
     node = Node(
-        draw(st.just("") | UUIDS), draw(NAMES), draw(TEXTS), "dc1", draw(MAPS), draw(MAPS), draw(INDEXES), draw(INDEXES)
+        draw(st.just("") | UUIDS), draw(NAMES), draw(PLAIN), "dc1", draw(MAPS), draw(MAPS), draw(INDEXES), draw(INDEXES)
     )
     service = NodeService(
-        id=draw(NAMES), service=draw(NAMES), tags=draw(st.lists(TEXTS, max_size=2)), address=draw(TEXTS), meta=draw(MAPS),
+        id=draw(NAMES), service=draw(NAMES), tags=draw(st.lists(PLAIN, max_size=2)), address=draw(PLAIN), meta=draw(MAPS),
         weights=draw(st.builds(Weights, PORTS, PORTS)), enable_tag_override=draw(st.booleans()), create_index=draw(INDEXES),
-        modify_index=draw(INDEXES), port=draw(PORTS), socket_path=draw(TEXTS),
-        tagged_addresses=draw(st.none() | st.dictionaries(NAMES, st.builds(ServiceAddress, TEXTS, PORTS), max_size=2)),
+        modify_index=draw(INDEXES), port=draw(PORTS), socket_path=draw(PLAIN),
+        tagged_addresses=draw(st.none() | st.dictionaries(NAMES, st.builds(ServiceAddress, PLAIN, PORTS), max_size=2)),
     )  # fmt: skip
     definition: dict[str, Any] = draw(st.sampled_from([
         {}, {"HTTP": "http://x/", "Interval": "10s", "Header": {"A": ["b", "c"]}, "TLSSkipVerify": True, "OutputMaxSize": 9},
@@ -139,8 +140,8 @@ def catalogs(draw: st.DrawFn) -> list[tuple[str, Any]]:
     ]))  # fmt: skip
     checks = [
         HealthCheck(
-            node.node, check_id, draw(TEXTS), draw(st.sampled_from(STATES)), draw(TEXTS), draw(TEXTS), service_id,
-            service.service if service_id else "", service.tags if service_id else [], draw(TEXTS), draw(TEXTS), draw(TEXTS),
+            node.node, check_id, draw(PLAIN), draw(st.sampled_from(STATES)), draw(PLAIN), draw(PLAIN), service_id,
+            service.service if service_id else "", service.tags if service_id else [], draw(PLAIN), draw(PLAIN), draw(PLAIN),
             definition, draw(INDEXES), draw(INDEXES),
         ) for check_id, service_id in (("c1", ""), ("c2", service.id))
     ]  # fmt: skip
@@ -148,7 +149,7 @@ def catalogs(draw: st.DrawFn) -> list[tuple[str, Any]]:
     point = draw(st.builds(Coordinate, st.lists(finite, max_size=8), finite, finite, finite))
     return [
         ("nodes", node), ("services", ServiceInstance(node.node, service)), *(("checks", one) for one in checks),
-        ("coordinates", NodeCoordinate(node.node, draw(TEXTS), point)),
+        ("coordinates", NodeCoordinate(node.node, draw(PLAIN), point)),
     ]  # fmt: skip
 
 
@@ -257,7 +258,7 @@ GOOD_KEY = {"Key": "a", "Value": SECRET.encode(), "CreateIndex": 1, "ModifyIndex
         (HEADER + record(3, {"ID": "5132fb6d-e794-5a99-1ad7-6bde259de974", "Node": "n", "Behavior": "release", "TTL": "garbage"}),
          "TTL must be a duration"),
         (HEADER + record(3, {"ID": "x", "Node": "n", "Behavior": "release"}), "its ID must be a UUID"),
-        (HEADER + record(0, {"Node": "a\nb", "Address": "x"}), "control characters"),
+        (HEADER + record(0, {"Node": "a\nb", "Address": "x"}), "control character"),
         (HEADER + record(0, {"Node": "n", "Service": {"ID": "s", "Service": "s", "Port": 1 << 40}}), "Port must be from 0"),
         (HEADER + record(0, {"Node": "n", "Check": {"CheckID": "c", "Status": "good"}}), "Status must be one of"),
         (HEADER + record(0, {"Node": "n", "Check": {"CheckID": "c", "Status": "passing", "ServiceID": "gone"}}), "service 'gone'"),
@@ -298,6 +299,14 @@ def test_what_pyconsul_has_no_use_for_is_counted() -> None:
         "ACLAuthMethod kubernetes": 1, "ACLBindingRule of such a method": 1,
     }  # fmt: skip
     assert [table for table, _ in found.rows()] == ["nodes", "services"]
+
+
+def test_control_characters_are_taken_where_the_setting_allows_them() -> None:
+    state = HEADER + record(0, {"Node": "n", "Service": {"ID": "s", "Service": "s", "Tags": ["a\nb"]}})
+    with pytest.raises(SnapshotError, match=r"Service\.Tags\[0\]: control character U\+000A"):
+        restored(state)
+    found = restore.read(io.BytesIO(state), NOW, MEMORY, allow_control_characters=True)
+    assert found.tables["services"]["n", "s"].service.tags == ["a\nb"]
 
 
 def test_rows_are_bounded_by_memory() -> None:
