@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -155,8 +156,9 @@ def _templated_record(one: TemplatedPolicy) -> dict[str, Any]:
 
 
 def _nanoseconds(seconds: float) -> int:
-    """Whole microseconds: that is what the API shows of a time in seconds."""
-    return round(seconds * 1_000_000) * 1000
+    """Whole microseconds, rounded as `datetime` does it: that is what the API shows of a time in seconds."""
+    fraction, whole = math.modf(seconds)
+    return int(whole) * NANOSECONDS + round(fraction * 1_000_000) * 1000
 
 
 def token(row: Token, policy_name: NameOf, role_name: NameOf) -> dict[str, Any]:

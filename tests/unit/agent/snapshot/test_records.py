@@ -9,6 +9,7 @@ import json
 import struct
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import msgpack
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.snapshot_files import MEMORY, NOW, OLD, RECORDED, read, restored, saved, state_of, unpacked
 
+from pyconsul.agent.httpapi.acl_show import exact_moment, moment
 from pyconsul.agent.model.acl import (
     AuthMethod,
     BindingRule,
@@ -216,6 +218,13 @@ def test_the_restored_index_is_not_below_any_row() -> None:
 @given(st.integers(-62_135_596_800 * 10**9, 253_402_300_799 * 10**9))
 def test_times_keep_their_nanoseconds(unix_ns: int) -> None:
     assert decode_time(encode_time(unix_ns)) == unix_ns
+
+
+@given(st.floats(1, 4e9))
+def test_a_time_in_seconds_is_written_as_the_api_shows_it(seconds: float) -> None:
+    token = Token(accessor_id=str(UUID(int=1)), secret_id="s", created=seconds)
+    found = restored(state_of([("acl_tokens", token)])).tables["acl_tokens"][token.accessor_id]
+    assert exact_moment(found.created_ns, found.created) == moment(seconds)
 
 
 def test_times_of_other_versions_are_read() -> None:
