@@ -124,6 +124,9 @@ def _debug_config(config: Config) -> dict[str, Any]:
     for key in ("origin", "warnings"):
         plain.pop(key, None)
     made: dict[str, Any] = shown(plain)
+    # Consul's own names, which clients read to join an agent.
+    made["SerfAdvertiseAddrLAN"] = f"tcp://{config.advertise_addr}:{max(0, config.ports.serf_lan)}"
+    made["SerfAdvertiseAddrWAN"] = f"tcp://{config.advertise_addr_wan}:{max(0, config.ports.serf_wan)}"
     return made
 
 

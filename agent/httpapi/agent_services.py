@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 
 import msgspec
 
@@ -24,6 +25,8 @@ from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, 
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
 from pyconsul.agent.sync.local import of_service
+
+log = logging.getLogger("agent.http")
 
 
 class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True):
@@ -110,6 +113,7 @@ async def register(context: Context, request: Request) -> Answer:
     require_service_registration(context, authorizer(context, request), definition)
     replace_checks = request.params.get("replace-existing-checks") in ("", "true")
     await context.agent.register_service(definition, replace_checks=replace_checks)
+    log.debug("registered service: id=%r name=%r", definition.service.id, definition.service.service)
     return EMPTY
 
 
