@@ -19,7 +19,7 @@ V = TypeVar("V")
 ORDERINGS = 16  # orderings of an answer
 ROUNDS = 2  # how often each is used before one is made anew
 MAX_WINDOWS = 256  # answers to one question that show parts of the instances; with more instances none is cached
-WINDOW_ROUNDS = 16  # how often each is used again before all are made anew
+WINDOW_ROUNDS = 64  # how often each is used again before all are made anew
 
 
 class Orderings:

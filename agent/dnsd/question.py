@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.dnsd.wire import AD, CD, FORMERR, HEADER, MAX_LABEL, MAX_NAME, NOTIMP, OPT, QR, RA, RD, TC
+import logging
+
+from pyconsul.agent.dnsd.wire import AD, CD, FORMERR, HEADER, MAX_LABEL, MAX_NAME, NOTIMP, OPT, QR, RA, RD, TC, TYPES
+
+log = logging.getLogger("agent.dns")
 
 _SUBNET = 8  # the option code of the client subnet
 _NOTIFY = 4
@@ -78,6 +82,17 @@ def parse(packet: bytes) -> Question:
         raise _refusal(flags, FORMERR) from None
     kind = packet[end] << 8 | packet[end + 1]
     return Question(flags, packet[12:end], starts, labels, kind, packet[12 : end + 4], edns)
+
+
+def log_question(packet: bytes, udp: bool, client: str) -> None:
+    """Log what a packet asks for, at level debug."""
+    try:
+        question = parse(packet)
+    except Malformed:
+        log.debug("malformed question", extra={"fields": {"client": client, "bytes": len(packet)}})
+        return
+    fields = {"name": ".".join(question.labels) + ".", "type": TYPES.get(question.kind, f"TYPE{question.kind}")}
+    log.debug("question", extra={"fields": {**fields, "client": client, "network": "udp" if udp else "tcp"}})
 
 
 def _name(packet: bytes) -> tuple[list[int], list[str], int]:

@@ -16,7 +16,7 @@ from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
 from pyconsul.agent.dnsd.cache import MAX_WINDOWS, ORDERINGS, Kept, Orderings, Windows
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.packed import Turn
-from pyconsul.agent.dnsd.question import Malformed, Question, parse
+from pyconsul.agent.dnsd.question import Malformed, Question, log_question, parse
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.services import Service, service_of
@@ -29,8 +29,7 @@ from pyconsul.agent.state.watch import Watches
 MAX_CACHE_BYTES = {True: 16 << 20, False: 8 << 20}  # of the cached answers, with their keys, over UDP and TCP
 OVERHEAD = 2000  # bytes that a cached answer takes beside its key and its orderings
 ANSWER_OVERHEAD = 33  # bytes of an object that holds bytes
-MAX_ONCE_BYTES = 4 << 20  # of the questions that are remembered, to cache their answers when they come again
-ONCE_OVERHEAD = 120
+MAX_ONCE = 16_000  # questions that are remembered, to cache their answers when they come again
 INSTANCES = 50_000  # digested instances that are kept
 PUBLIC_SIZE = 1232  # bytes of an answer by UDP to a client of the Internet: its address may be forged to flood somebody
 FEW = 4  # instances that are digested as quickly as kept
@@ -72,13 +71,10 @@ class Responder:
         }
         self._services: Kept[str, Service] = Kept(watches, INSTANCES)
         self._once: dict[bytes, None] = {}
-        self._once_bytes = 0
         self._recursors = Recursors(settings, self._rng)
 
     def reconfigure(self, settings: Settings) -> None:
         """Answer by other settings from now on; cached answers are dropped."""
-        if settings == self.settings:
-            return
         self.settings = settings
         self._recursors = Recursors(settings, self._rng)
         self.forget()
@@ -87,12 +83,15 @@ class Responder:
         """Drop all that is cached; also for when the token's rights have changed."""
         self._services.clear()
         self._once.clear()
-        self._once_bytes = 0
         for kept in self.answers.values():
             kept.clear()
 
     def respond(self, packet: bytes, udp: bool, source: str) -> bytes | Later | None:
         """The answer to a packet, without the id; None when it deserves none.  Never raises."""
+        if log.isEnabledFor(logging.DEBUG):
+            # Nothing is cached then: what is cached is answered without coming here, and would not be logged.
+            log_question(packet, udp, source)
+            self.answers[udp].drop(packet[2:])
         cached = self.answers[udp].values.get(packet[2:])
         try:
             if cached is not None and not (udp and cached.large and is_public(source)):
@@ -110,19 +109,18 @@ class Responder:
             return encode.failure(question, self.settings)
 
     def _fresh(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes | Later:
-        edns = question.edns
-        capped = udp and edns is not None and edns.size > PUBLIC_SIZE and is_public(source)
-        if capped and edns is not None:
-            edns.size = PUBLIC_SIZE
         reply = self._answer(question, udp, source)
         if self.settings.recursors:
             if reply.refused:
-                return Later(partial(self._forward, packet, question, udp))
+                return Later(partial(self._forward, packet, question, udp, source))
             if reply.wanted:
                 return Later(partial(self._resolve, question, udp, source, reply.wanted))
         wire = encode.encode(reply, question, self.settings, udp)
-        if not (reply.passing or capped):
+        if not reply.passing:
             self._remember(packet[2:], question, udp, source, reply, wire)
+        if udp and len(wire) + 2 > PUBLIC_SIZE and is_public(source):
+            _limit_to(PUBLIC_SIZE, question)
+            return encode.encode(self._answer(question, udp, source), question, self.settings, udp)
         return wire
 
     def knowledge(self, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None) -> Knowledge:
@@ -156,7 +154,12 @@ class Responder:
     def _remember(self, asked: bytes, question: Question, udp: bool, source: str, reply: Reply, wire: bytes) -> None:
         """Cache an answer that is asked for the second time: names that come once would push out all others."""
         if asked not in self._once:
-            self._note(asked)
+            if len(self._once) >= MAX_ONCE:
+                self._once.clear()
+            if len(asked) <= LARGEST_KEY:
+                self._once[asked] = None
+            return
+        if log.isEnabledFor(logging.DEBUG):
             return
         if reply.varied and reply.partial:
             if reply.many > MAX_WINDOWS:
@@ -170,29 +173,25 @@ class Responder:
         kept.large = len(wire) + 2 > PUBLIC_SIZE
         self.answers[udp].put(asked, kept, reply.topics, size)
 
-    def _note(self, asked: bytes) -> None:
-        """Remember a question."""
-        if len(asked) > LARGEST_KEY:
-            return
-        self._once_bytes += len(asked) + ONCE_OVERHEAD
-        if self._once_bytes > MAX_ONCE_BYTES:
-            self._once.clear()
-            self._once_bytes = len(asked) + ONCE_OVERHEAD
-        self._once[asked] = None
-
     def _again(self, question: Question, udp: bool, source: str, turn: Turn | None = None) -> bytes:
         known = self.knowledge(source)
         known.fresh, known.turn = True, turn
         reply = answer(question, known, trim.room_for(question, udp, self.settings))
         return encode.encode(reply, question, self.settings, udp)
 
-    async def _forward(self, packet: bytes, question: Question, udp: bool) -> bytes:
+    async def _forward(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes:
         found = await self._recursors.forward(packet, question.wire, udp)
         if found is None:
             return encode.failure(question, self.settings)
-        return encode.cut(found, question) if udp else found
+        if not udp:
+            return found
+        if is_public(source):
+            _limit_to(PUBLIC_SIZE, question)
+        return encode.cut(found, question)
 
     async def _resolve(self, question: Question, udp: bool, source: str, wanted: Sequence[bytes]) -> bytes:
+        if udp and is_public(source):
+            _limit_to(PUBLIC_SIZE, question)
         resolved: dict[bytes, Sequence[Record]] = {}
         for _ in range(3):  # an answer may turn out to need other hosts, where chance picks the instances
             hosts = [host for host in dict.fromkeys(wanted) if host not in resolved]
@@ -203,3 +202,9 @@ class Responder:
             if not wanted:
                 break
         return encode.encode(reply, question, self.settings, udp)
+
+
+def _limit_to(size: int, question: Question) -> None:
+    """Answer a question as if its client could receive no more than so many bytes."""
+    if question.edns is not None:
+        question.edns.size = min(question.edns.size, size)

@@ -13,6 +13,18 @@ from typing import TypeAlias
 
 A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT, AXFR, ANY = 1, 2, 5, 6, 12, 16, 28, 33, 41, 252, 255
 IN = 1
+TYPES = {
+    A: "A",
+    NS: "NS",
+    CNAME: "CNAME",
+    SOA: "SOA",
+    PTR: "PTR",
+    TXT: "TXT",
+    AAAA: "AAAA",
+    SRV: "SRV",
+    AXFR: "AXFR",
+    ANY: "ANY",
+}
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 

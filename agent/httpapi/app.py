@@ -24,6 +24,7 @@ from pyconsul.agent.httpapi.elsewhere import elsewhere, refuse
 from pyconsul.agent.httpapi.errors import HTTPError
 from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, seconds_to_wait, wait_options
+from pyconsul.agent.httpapi.request_log import logged
 from pyconsul.agent.httpapi.router import Handled, Route, Router
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, Wire
 from pyconsul.agent.httpapi.streams import Streams, unfit
@@ -115,6 +116,8 @@ class App:
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """A GET's response as bytes, if it is known; `token`: the value of `X-Consul-Token`."""
+        if log.isEnabledFor(logging.DEBUG):
+            return None  # every request is to be logged
         entry = self.cache.live((target, token)) if token and self.context.acl is not None else self.cache.get(target)
         return None if entry is None else entry.wire or entry.render()
 
@@ -132,10 +135,11 @@ class App:
     def begin(self, request: Request) -> Answer | Awaitable[Answer]:
         """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
         try:
-            return self._begin(request)
+            response = self._begin(request)
         except Exception:
             log.exception("%s failed before it reached its route", request.method)
-            return self._outside(Answer(500, b"internal error; the agent's log says more", TEXT), request)
+            response = self._outside(Answer(500, b"internal error; the agent's log says more", TEXT), request)
+        return logged(request, response) if log.isEnabledFor(logging.DEBUG) else response
 
     def _begin(self, request: Request) -> Answer | Awaitable[Answer]:
         route = request.route or self._locate(request)

@@ -80,6 +80,8 @@ class LocalAgent:
 
         What a file defines replaces only what a file defined, if the rest is kept.
         """
+        name = definition.service.service
+        log.debug("registering service", extra={"fields": {"service": name, "id": definition.service.id}})
         row = ServiceRow(definition.service, definition.token, from_file)
         made = service_checks(self.node, definition.service, definition.checks)
         rows = [CheckRow(check, how, how.token or definition.token, from_file) for check, how in made]
@@ -102,6 +104,7 @@ class LocalAgent:
 
     async def deregister_service(self, service_id: str) -> None:
         """Remove a service that is there, and its checks."""
+        log.debug("deregistering service", extra={"fields": {"id": service_id}})
         await self.keeper.write([(SERVICES, service_id, None), *_removals(self._checks_but(service_id, ()))])
         if service_id in self.local.services:
             for check_id in self.local.remove_service(service_id):
@@ -113,10 +116,12 @@ class LocalAgent:
         owner = self.local.services.get(definition.service_id)
         check = own_check(self.node, definition, owner.service if owner else None, typed=not from_file)
         token = definition.token or token or (owner.token if owner else "")
+        log.debug("registering check", extra={"fields": {"check": check.check_id, "service": definition.service_id}})
         await self._add_check(CheckRow(check, definition, token, from_file))
 
     async def deregister_check(self, check_id: str) -> None:
         """Remove a check, if it is there."""
+        log.debug("deregistering check", extra={"fields": {"check": check_id}})
         await self.keeper.write(_removals([check_id]))
         if check_id in self.local.checks:
             self._drop_check(check_id)

@@ -53,6 +53,27 @@ def test_scripts_that_are_switched_off_do_not_run_after_a_restart(tmp_path: Path
         agent.stop()
 
 
+def test_debug_shows_requests_registrations_and_questions(tmp_path: Path) -> None:
+    secret = "0123-secret"
+    agent = AgentProcess(tmp_path, log_level="debug")
+    try:
+        agent.start()
+        agent.put("/v1/agent/service/register?Token=" + secret, {"Name": "web", "ID": "web-1"})
+        for _ in range(3):
+            assert agent.request("GET", "/v1/kv/none")[0] == 404
+            agent.get("/v1/health/service/web")
+            question = dns.message.make_query("Web.service.consul", "SRV")
+            dns.query.udp(question, "127.0.0.1", PATIENCE_S, agent.dns_port)
+        log = agent.log()
+    finally:
+        agent.stop()
+    assert "registering service: service=web id=web-1" in log
+    assert log.count("request finished: method=GET url=/v1/kv/none from=127.0.0.1 status=404 latency=") == 3
+    assert log.count("request finished: method=GET url=/v1/health/service/web from=127.0.0.1 status=200") == 3
+    assert log.count("question: name=web.service.consul. type=SRV client=127.0.0.1 network=udp") == 3
+    assert secret not in log
+
+
 def test_dns_settings_are_reloaded(tmp_path: Path) -> None:
     agent = AgentProcess(tmp_path, dns_config={"node_ttl": "5s"})
 

@@ -167,7 +167,7 @@ def test_what_recursors_are_for_comes_later(catalog: Catalog) -> None:
 
 def test_the_cache_is_bounded(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(responding.MAX_CACHE_BYTES, True, 6 * responding.OVERHEAD)
-    monkeypatch.setattr(responding, "MAX_ONCE_BYTES", 20 * 160)
+    monkeypatch.setattr(responding, "MAX_ONCE", 20)
     responder = catalog.responder()
     for number in range(50):
         for _ in range(2):
