@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,11 +122,19 @@ class ConsulClient:
         """
         return self._open().lines(path, body, patience)
 
-    async def blocking(self, path: str, params: Mapping[str, str], index: int, wait: float = WAIT) -> tuple[Any, int]:
+    async def blocking(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        index: int,
+        wait: float = WAIT,
+        on_filtered: Callable[[], None] | None = None,
+    ) -> tuple[Any, int]:
         """The data at `path` and its index, once it is (or may be) another than `index`; 0 answers at once.
 
-        Errors are retried as `retry` says, then raised as ConsulError. A missing resource (404) is None. The new index
-        is at least 1; it may be lower than `index`, when Consul's state is another one (a restored or a new server).
+        Errors are retried as `retry` says, then raised as ConsulError. A missing resource (404) is None.
+        `on_filtered` is called when the token hides a part of the data. The new index is at least 1; it may be lower than
+        `index`, when Consul's state is another one (a restored or a new server).
         """
         failures = 0
         while True:
@@ -141,6 +149,8 @@ class ConsulClient:
                 log.warning("%s (try %d, again in %.3gs)", error, failures, delay)
                 await asyncio.sleep(delay)
                 continue
+            if on_filtered is not None and headers.get("x-consul-results-filtered-by-acls") == "true":
+                on_filtered()
             new = max(_number(headers.get("x-consul-index")), 1)
             if failures == 0 or new != index:
                 return data, new

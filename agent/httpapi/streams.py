@@ -6,6 +6,7 @@
 is a stream of lines, each an object:
 
     {"ID":1,"Index":42,"Status":200,"Body":[…]}   the answer, unless the caller has it; then each answer that differs
+    {"ID":1,…,"Status":200,"Filtered":true,…}     the same, when the caller's token hides a part of it
     {"ID":2,"Index":7,"Status":404}               there is no such thing; it goes on, as above
     {"ID":3,"Index":0,"Status":403,"Text":"…"}    refused: no more comes of this one
     {}                                            every query has been looked at; then: nothing new for a while
@@ -23,7 +24,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from pyconsul.agent.httpapi.answer import JSON, TEXT, Answer, Seen, encode
+from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Seen, encode
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.request import Request
@@ -200,7 +201,8 @@ class Stream:
             return b""
         if answer.status != 200:
             return b'{"ID":%d,"Index":%d,"Status":%d}\n' % (watched.id, seen.index, answer.status)
-        return b'{"ID":%d,"Index":%d,"Status":200,"Body":%b}\n' % (watched.id, seen.index, answer.body)
+        filtered = b',"Filtered":true' if FILTERED[0] in answer.headers else b""
+        return b'{"ID":%d,"Index":%d,"Status":200%b,"Body":%b}\n' % (watched.id, seen.index, filtered, answer.body)
 
     def _rights_changed(self) -> None:
         """Somebody's rights have changed, or everything has: where it was this caller's, all is looked at again."""

@@ -79,6 +79,15 @@ class Lookup:
         """Seconds between two requests; None: it is watched by blocking queries."""
         return _KINDS[self.kind].poll
 
+    @property
+    def permission(self) -> str:
+        """The permission that reading all of the answer takes, for messages."""
+        if self.kind in ("service", "service_near"):
+            return f'service:read on "{self.name}", or node:read on its nodes'
+        if self.kind in ("key", "keys"):
+            return f'key:read on "{self.name}"'
+        return "service:read" if self.kind == "services" else "node:read, or service:read on what runs there"
+
     def decode(self, body: Any) -> Any:
         """The answer, as templates see it, from the JSON body; None stands for "not found"."""
         return _KINDS[self.kind].decode(body)

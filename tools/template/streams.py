@@ -35,6 +35,7 @@ class Line(msgspec.Struct):
     Status: int = 0
     Body: Any = None
     Text: str = ""
+    Filtered: bool = False
 
 
 class Sink(Protocol):
@@ -42,6 +43,9 @@ class Sink(Protocol):
 
     def answered(self, lookup: Lookup, body: Any) -> None:
         """The JSON of its answer; None for "not found"."""
+
+    def filtered(self, lookup: Lookup) -> None:
+        """The token hides a part of its answer."""
 
     def refused(self, lookup: Lookup, error: ConsulError) -> None:
         """There is no answer, and it is followed here no more."""
@@ -172,6 +176,8 @@ class Streams:
         if line.Index and line.Status in (200, 404):
             self._index[lookup] = line.Index
             self._sink.answered(lookup, line.Body)
+            if line.Filtered:
+                self._sink.filtered(lookup)
         else:
             del self._owners[lookup], self._index[lookup]
             words = " ".join(line.Text.split())[:200]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import random
 from collections.abc import Coroutine, Iterable, Mapping, Set
 from typing import Any
@@ -30,6 +31,8 @@ from pyconsul.tools.template.reminder import Reminder
 from pyconsul.tools.template.report import Sharing
 from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.streams import Streams
+
+log = logging.getLogger("template")
 
 #: First questions that are under way at the same time; more would only wait in the agent.
 _FIRST_AT_ONCE = 16
@@ -70,6 +73,7 @@ class Watcher:
         self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of those that are in no stream
         self._gate = asyncio.Semaphore(_FIRST_AT_ONCE)
         self._changed: set[Lookup] = set()
+        self._filtered: set[Lookup] = set()  # those of which the log has said so
         self._held: dict[Lookup, Any] = {}  # answers, while others are still those from before an outage
         self._news = news
         self._outage = Outage(client.connection.address)
@@ -167,6 +171,12 @@ class Watcher:
             self._release()
             self._put(lookup, answer)
 
+    def filtered(self, lookup: Lookup) -> None:
+        """The token hides a part of the answer; the log says so once."""
+        if lookup not in self._filtered:
+            self._filtered.add(lookup)
+            log.warning("%s: Consul has left out what the token may not read; it lacks %s", lookup, lookup.permission)
+
     def refused(self, lookup: Lookup, error: ConsulError) -> None:
         """A stream does not have it (any more): ask for it alone until there is an answer."""
         self._start(lookup, self._follow(lookup, error))
@@ -249,10 +259,11 @@ class Watcher:
         streams.add(lookup, index)
 
     async def _query(self, lookup: Lookup, index: int) -> tuple[Any, int]:
+        filtered = functools.partial(self.filtered, lookup)
         if index == 0:
             async with self._gate:
-                return await self._client.blocking(lookup.path, lookup.query, 0)
-        return await self._client.blocking(lookup.path, lookup.query, index, self._patience())
+                return await self._client.blocking(lookup.path, lookup.query, 0, on_filtered=filtered)
+        return await self._client.blocking(lookup.path, lookup.query, index, self._patience(), on_filtered=filtered)
 
     async def _rest(self, lookup: Lookup, pulse: asyncio.Event) -> None:
         self._resting.add(lookup)

@@ -97,3 +97,19 @@ def test_after_an_outage_streams_are_asked_for_again(agent: Any, gate: Gate, tem
         agent.put("again/b", text)
         tool.shows("out", text + text)
     assert tool.stderr.count("Consul does not answer") == 2
+
+
+def test_what_acls_hide_is_told_once(special_agent: Any, template: Any) -> None:
+    root, reader = "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666"
+    agent = special_agent(root, acl={"enabled": True, "default_policy": "deny", "tokens": {"initial_management": root}})
+    agent.register(Name="web", ID="web", Port=80)
+    rules = b'{"Name": "p", "Rules": "node_prefix \\"\\" { policy = \\"read\\" }"}'
+    agent.request("PUT", "/v1/acl/policy", rules)
+    agent.request("PUT", "/v1/acl/token", b'{"SecretID": "%s", "Policies": [{"Name": "p"}]}' % reader.encode())
+    text = "{{ services()|length }} {{ service('web')|length }}"
+    tool = template(agent, "-template", "in.j2:out", "-consul-token", reader, in_j2=text)
+    tool.shows("out", "0 0")
+    eventually(lambda: tool.said("service web passing=1: Consul has left out what the token may not read"))
+    assert tool.said('it lacks service:read on "web", or node:read on its nodes')
+    assert tool.said("services: Consul has left out what the token may not read; it lacks service:read")
+    assert reader not in tool.stderr

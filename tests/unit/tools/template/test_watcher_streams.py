@@ -69,7 +69,9 @@ class Agent:
         finally:
             stream.open = False
 
-    async def blocking(self, path: str, params: Any, index: int, wait: float = 0.0) -> tuple[Any, int]:
+    async def blocking(
+        self, path: str, params: Any, index: int, wait: float = 0.0, on_filtered: Any = None
+    ) -> tuple[Any, int]:
         self.asked.append((path, index))
         if index:
             await (asyncio.Event() if path == self.spared else self.gone).wait()
