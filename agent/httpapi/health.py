@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyconsul.agent.httpapi.access import authorizer, sees_check, sees_instance, visible
-from pyconsul.agent.httpapi.answer import Query, Result
+from pyconsul.agent.httpapi.answer import JSON, Query, Result
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
 from pyconsul.agent.httpapi.near import Order
@@ -15,6 +15,9 @@ from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import PASSING, STATES, HealthCheck
 from pyconsul.agent.state import checks, nodes, services, topics
 from pyconsul.agent.state.schemas import NODES
+
+#: Says, as Consul does, that the response comes from a blocking query and not from its streaming cache.
+BACKEND = (*JSON, (b"X-Consul-Query-Backend", b"blocking-query"))
 
 
 def list_instances(context: Context, request: Request) -> Query:
@@ -39,7 +42,8 @@ def list_instances(context: Context, request: Request) -> Query:
             found = [one for one in found if all(check.status == PASSING for check in one.checks)]
         index = services.index_of_service(view, name, exists)
         cacheable, found = exists and order.keeps, order(select(found))
-        return Result(found, index, topics.watching(name, exists), cacheable=cacheable, filtered=filtered)
+        watched = topics.watching(name, exists)
+        return Result(found, index, watched, headers=BACKEND, cacheable=cacheable, filtered=filtered)
 
     return Query(read)
 

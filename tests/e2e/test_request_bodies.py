@@ -184,3 +184,7 @@ def test_the_locality_of_instances_is_kept(agent: AgentProcess) -> None:
     assert agent.get("/v1/agent/services")["placed"]["Locality"] == place
     assert [row["ServiceLocality"] for row in agent.get("/v1/catalog/service/placed")] == [place]
     assert [row["Service"]["Locality"] for row in agent.get("/v1/health/service/set")] == [place]
+
+
+def test_health_names_its_query_backend(agent: AgentProcess) -> None:
+    assert agent.request("GET", "/v1/health/service/consul")[1]["x-consul-query-backend"] == "blocking-query"
