@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SLICE = 4 << 10  # bytes parsed at a time, so that no more than that is parsed behind the last request that is taken
 BODY_SLICE = 64 << 10  # the same inside a body
+AHEAD = 16 << 10  # bytes of bodies that are read while an earlier request is answered
 REPEATED = 2 << 10  # bytes; a longer request is not recognized by its bytes
 COPIED = 16 << 10  # bytes; a longer body is not copied to stand behind its head
 
@@ -86,6 +87,8 @@ class Connection(asyncio.Protocol):
         count = reader.count if reader.phase == BETWEEN else -1
         if len(data) <= SLICE:
             self._feed(data)
+            if reader.held > AHEAD:
+                self.update_reading()
         else:
             self._parse(data)
         if reader.hit is not None and reader.count == count + 1 and reader.phase == BETWEEN and len(data) <= REPEATED:
@@ -116,7 +119,7 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         view, at = memoryview(data), 0
         while at < len(data) and self._reader.phase < BROKEN:
-            if len(self._waiting) >= self._limits.pipelined:
+            if self._is_ahead():
                 self._unread = bytes(view[at:])
                 break
             end = at + (BODY_SLICE if self._reader.phase == IN_BODY else SLICE)
@@ -134,13 +137,19 @@ class Connection(asyncio.Protocol):
             self._reader.phase = BROKEN
             self.take(None, 0, text_response(500, "internal error; the agent's log says more"))
 
+    def _is_ahead(self) -> bool:
+        """Whether the client has sent enough before its earlier requests are answered."""
+        if len(self._waiting) >= self._limits.pipelined:
+            return True
+        return self._reader.held > AHEAD and (self._task is not None or bool(self._waiting))
+
     def update_reading(self) -> None:
         """Read on, or stop reading, as is right now."""
         reader = self._reader
         pause = (
             self._write_paused
             or bool(self._unread)
-            or len(self._waiting) >= self._limits.pipelined
+            or self._is_ahead()
             or (reader.stream is not None and reader.stream.full)
         )
         if pause and not self._read_paused:
@@ -172,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._start(request, mode, refusal)
         else:
             self._waiting.append((request, mode, refusal))
-            if len(self._waiting) >= self._limits.pipelined:
+            if self._is_ahead():
                 self.update_reading()
 
     def invite(self) -> None:

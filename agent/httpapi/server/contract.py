@@ -14,7 +14,8 @@ as soon as the head is there, `request.body` stays empty, and `request.stream` y
     async for part in request.stream: ...            # the client is read no faster than the parts are taken
     file = await spooled(request)                    # or all of it in an unnamed temporary file (`body_stream.spooled`)
 
-Both raise `BodyLost` when the client goes away before the end.  A response that is sent before the stream has ended
+When the client goes away before the end, the task of its request is cancelled, as always; any other task that reads gets
+`BodyLost`.  A response that is sent before the stream has ended
 closes the connection.
 """
 
