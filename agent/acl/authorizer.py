@@ -72,8 +72,7 @@ class Rights:
     def __init__(self, rules: Sequence[Rule], memory: Memory | None = None) -> None:
         self.rules = rules
         self.levels: dict[str, dict[str, int]] = {kind: {} for kind in NAMED}
-        self.memory = memory or Memory()
-        self.memory.follow(self)
+        self.join(memory or Memory())
         by_kind: dict[str, list[Rule]] = {kind: [] for kind in NAMED}
         self.singles: dict[str, Rule] = {}
         for rule in rules:
@@ -85,6 +84,11 @@ class Rights:
                 self.singles[rule.kind] = rule
         self.lookups = {kind: Lookup(found) for kind, found in by_kind.items()}
         self.folded = {kind: self._fold(kind, by_kind[kind]) for kind in CASELESS}
+
+    def join(self, memory: Memory) -> None:
+        """Count what these rights remember together with others'."""
+        self.memory = memory
+        memory.follow(self)
 
     def _fold(self, kind: str, rules: Sequence[Rule]) -> Lookup:
         """The rules of a resource with names in lower case; the same object when they are so already."""

@@ -10,6 +10,7 @@ import hmac
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from pyconsul.agent.state.watch import Watches
 
 KNOWN_TOKENS = 10_000  # authorizers that are kept; they are small
 KNOWN_RIGHTS = 1_000  # sets of policies that are kept
+LONG_RULES = 64 << 10  # characters of rules that take longer to read than others should wait
 RECOVERY = "agent-recovery"  # what stands for the accessor of the agent's recovery token
 
 log = logging.getLogger("agent.acl")
@@ -40,6 +42,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_allow: bool
     down_policy: str = "extend-cache"
     key_list_policy: bool = False
+
+
+PolicyKey: TypeAlias = tuple[tuple[str, int], ...]  # ID and ModifyIndex of each policy
+
+
+class Unread(NamedTuple):
+    """Policies whose rules are still to be read."""
+
+    key: PolicyKey
+    policies: list[Policy]
+
+    def compile(self) -> Rights:
+        """What they give; touches nothing that others use."""
+        return Rights(_rules_of(self.policies))
 
 
 class Resolver:
@@ -57,7 +73,7 @@ class Resolver:
         self._view, self._watches = view, watches
         self._known: OrderedDict[str, tuple[Authorizer, float]] = OrderedDict()
         self._memory = Memory()
-        self._rights: OrderedDict[tuple[tuple[str, int], ...], Rights] = OrderedDict()
+        self._rights: OrderedDict[PolicyKey, Rights] = OrderedDict()
         self._forget()
 
     def of(self, secret: str) -> Authorizer:
@@ -75,6 +91,22 @@ class Resolver:
         """When the rights of a secret that was just resolved end (Unix seconds); None: never."""
         known = self._known.get(secret or self.own("default") or ANONYMOUS_SECRET)
         return None if known is None or known[1] == float("inf") else known[1]
+
+    def unread(self, secret: str) -> Unread | None:
+        """The policies of a token, if it takes long to read their rules: for `Unread.compile`, in a thread, and `adopt`."""
+        secret = secret or self.own("default") or ANONYMOUS_SECRET
+        if secret in self._known or (token := self.token(secret)) is None:
+            return None
+        policies = self.policies(token.grants)
+        key = _key(policies)
+        if key in self._rights or sum(len(policy.rules) for policy in policies) < LONG_RULES:
+            return None
+        return Unread(key, policies)
+
+    def adopt(self, unread: Unread, rights: Rights) -> None:
+        """Keep what was compiled of a token's policies."""
+        rights.join(self._memory)
+        self._keep_rights(unread.key, rights)
 
     def token(self, secret: str) -> Token | None:
         """The token with a secret, unless it has expired."""
@@ -128,12 +160,16 @@ class Resolver:
         return Authorizer(RECOVERY, Rights(rules), self.settings.default_allow)
 
     def _rights_of(self, policies: list[Policy]) -> Rights:
-        key = tuple(sorted((policy.id, policy.modify_index) for policy in policies))
+        key = _key(policies)
         rights = self._rights.get(key)
         if rights is None:
-            rights = self._rights[key] = Rights([rule for policy in policies for rule in _rules(policy)], self._memory)
-            if len(self._rights) > KNOWN_RIGHTS:
-                self._rights.popitem(last=False)
+            rights = self._keep_rights(key, Rights(_rules_of(policies), self._memory))
+        return rights
+
+    def _keep_rights(self, key: PolicyKey, rights: Rights) -> Rights:
+        self._rights[key] = rights
+        if len(self._rights) > KNOWN_RIGHTS:
+            self._rights.popitem(last=False)
         return rights
 
     def _forget(self) -> None:
@@ -141,6 +177,14 @@ class Resolver:
         self._known.clear()
         if not self._watches.closed:
             self._watches.add(self._forget, (TOPIC,))
+
+
+def _key(policies: list[Policy]) -> PolicyKey:
+    return tuple(sorted((policy.id, policy.modify_index) for policy in policies))
+
+
+def _rules_of(policies: list[Policy]) -> list[Rule]:
+    return [rule for policy in policies for rule in _rules(policy)]
 
 
 def _rules(policy: Policy) -> Iterable[Rule]:

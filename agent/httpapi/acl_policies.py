@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
+from pyconsul.agent.acl.resolver import LONG_RULES
 from pyconsul.agent.httpapi import acl_show
 from pyconsul.agent.httpapi.access import enabled, require
 from pyconsul.agent.httpapi.acl_bodies import PolicyBody
@@ -104,6 +107,11 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
         datacenters=tuple(body.datacenters),
     )
 
+    long = len(policy.rules) >= LONG_RULES
+    if long:
+        with suppress(RuleError):
+            await asyncio.to_thread(parse_rules, policy.rules)  # what is read there is known below
+
     def write(draft: Draft) -> Policy:
         acl_policies.check(draft, policy, new)
         try:
@@ -113,6 +121,6 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
         return acl_policies.put(draft, policy)
 
     written = await context.commit(write)
-    for hint in unknown_rules(written.rules):
+    for hint in await asyncio.to_thread(unknown_rules, written.rules) if long else unknown_rules(written.rules):
         log.warning('policy "%s", %s', written.name, hint)
     return json_answer(acl_show.policy(written))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Hashable, Iterable
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
-from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.acl.authorizer import Forbidden, Rights
+from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.admission import CHECKED_HEADERS, Admission
@@ -25,6 +24,7 @@ from pyconsul.agent.httpapi.errors import HTTPError
 from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, seconds_to_wait, wait_options
 from pyconsul.agent.httpapi.request_log import logged
+from pyconsul.agent.httpapi.responses import redirect, sized, unknown_path
 from pyconsul.agent.httpapi.router import Handled, Route, Router
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, Wire
 from pyconsul.agent.httpapi.streams import Streams, unfit
@@ -38,11 +38,9 @@ UNKNOWN_LEADER: Headers = (
 )
 LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
 MAX_PARAMETERS = 1000  # of a query: each costs a microsecond wherever a value is looked for
-GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
 WAITS = re.compile(rb"(?:^|&)(?:index|wait)=")
-NO_WEIGHT = re.compile(rb"q=0(?:\.0*)?")
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 log = logging.getLogger("agent.http")
@@ -57,7 +55,8 @@ class App:
         self.context = context
         self.cache = cache
         self._router = Router(routes)
-        self._blocking = BlockingQueries(context.watches, context.rng, _sized)
+        self._reading: dict[PolicyKey, asyncio.Future[Rights]] = {}
+        self._blocking = BlockingQueries(context.watches, context.rng, sized)
         if context.acl is not None:
             self._follow_rights()
         context.open_stream = Streams(self.look, context.watches, self._rights if context.acl else None).open
@@ -148,7 +147,10 @@ class App:
         if request.method == "GET" and CHECKED_HEADERS.isdisjoint(request.headers):
             known = self._known(request)
             if known is not None:
-                return _sized(known.answer, request)
+                return sized(known.answer, request)
+        acl = self.context.acl
+        if acl is not None and (unread := acl.unread(request.token)) is not None:
+            return self._begin_later(unread, request)
         try:
             handled = self._handle(route, request)
             if isinstance(handled, Query):
@@ -158,6 +160,18 @@ class App:
         except Exception as error:
             return self._complete(_failure(error, route, request), request)
         return self._finish(handled, route, request)
+
+    async def _begin_later(self, unread: Unread, request: Request) -> Answer:
+        """Answer once the rules of the caller's token are read, by a thread and once for all that wait for them."""
+        reading = self._reading.get(unread.key)
+        if reading is None:
+            reading = self._reading[unread.key] = asyncio.ensure_future(asyncio.to_thread(unread.compile))
+            reading.add_done_callback(lambda _: self._reading.pop(unread.key, None))
+        rights = await asyncio.shield(reading)
+        if self.context.acl is not None:
+            self.context.acl.adopt(unread, rights)
+        answer = self.begin(request)
+        return answer if isinstance(answer, Answer) else await answer
 
     def _locate(self, request: Request) -> Route | Answer:
         """A request's route, kept in the request; or the answer to one that gets to no route."""
@@ -176,11 +190,11 @@ class App:
         found = self._router.find(path)
         if found is None or "//" in path or "/." in path:
             if (elsewhere := self._router.redirect(path)) is not None:
-                return _redirect(request, elsewhere)
+                return redirect(request, elsewhere)
             if found is None:
                 if path == "/" and self.context.config.ui_config.enabled:
-                    return _redirect(request, self.context.config.ui_config.content_path, 301)
-                return _unknown_path(path)
+                    return redirect(request, self.context.config.ui_config.content_path, 301)
+                return unknown_path(path)
         route, request.tail = found
         request.route = route
         return route
@@ -232,7 +246,7 @@ class App:
         """A query's finished answer, at once when it need not wait."""
         index, wait = wait_options(request) if request.query else (0, 0.0)
         if not index:
-            return _sized(self._look(query, route, request).answer, request)
+            return sized(self._look(query, route, request).answer, request)
         key = self._question(request)
         if (question := self._blocking.find(key)) is not None:
             if self.context.acl is not None:
@@ -242,7 +256,7 @@ class App:
             known = self.cache.live(key)
             seen = known.seen if known is not None else self._look(query, route, request)
         if seen.index > index or not seen.waits:
-            return _sized(seen.answer, request)
+            return sized(seen.answer, request)
         if question is None:
             question = self._blocking.ask(key, lambda: self._look(query, route, request), seen)
         config = self.context.config
@@ -304,7 +318,7 @@ class App:
 
     def _outside(self, answer: Answer, request: Request) -> Answer:
         """A response that belongs to no route: it has none of the API's own headers."""
-        return _sized(Answer(answer.status, answer.body, (*answer.headers, *self.extra_headers)), request)
+        return sized(Answer(answer.status, answer.body, (*answer.headers, *self.extra_headers)), request)
 
     def _question(self, request: Request) -> Hashable:
         """What was asked, whoever waits for another answer, and however long."""
@@ -317,7 +331,7 @@ class App:
         return target, secret.encode("latin-1", "replace")
 
     def _complete(self, answer: Answer, request: Request) -> Answer:
-        return _sized(self._unsized(answer, request), request)
+        return sized(self._unsized(answer, request), request)
 
     def _unsized(self, answer: Answer, request: Request) -> Answer:
         """A response with everything but its length."""
@@ -365,42 +379,3 @@ def _encoded(result: Result, route: Route, request: Request) -> Answer:
         # What is served is always fresh, as after a miss: there is no second cache that could lag behind.
         headers.append((b"X-Cache", b"MISS"))
     return Answer(result.status, body, tuple(headers))
-
-
-def _sized(answer: Answer, request: Request) -> Answer:
-    """Compress a long body for those who ask for it, and say how long it is."""
-    body, headers = answer.body, answer.headers
-    if answer.stream is not None:
-        return answer
-    if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get(b"accept-encoding", b"")):
-        body = gzip.compress(body, compresslevel=1, mtime=0)
-        headers = (*headers, (b"Content-Encoding", b"gzip"))
-    return Answer(answer.status, body, (*headers, (b"Content-Length", b"%d" % len(body))))
-
-
-def _takes_gzip(accepted: bytes) -> bool:
-    """Whether an Accept-Encoding names gzip, and not with a weight of 0."""
-    for coding in accepted.lower().split(b","):
-        name, _, weight = coding.partition(b";")
-        if name.strip() == b"gzip":
-            return not NO_WEIGHT.fullmatch(weight.strip())
-    return False
-
-
-def _redirect(request: Request, path: str, status: int = 307) -> Answer:
-    escaped = quote(path.encode("latin-1"), safe="/$&+,:;=@")  # as Go: what was escaped is escaped once more
-    location = escaped.encode() + (b"?" + request.query if request.query else b"")
-    headers: Headers = ((b"Location", location),)
-    if request.method not in ("GET", "HEAD"):
-        return Answer(status, b"", headers)
-    link = location.replace(b"&", b"&amp;").replace(b'"', b"&#34;")
-    body = b'<a href="%s">%s</a>.\n\n' % (link, HTTPStatus(status).phrase.encode())
-    return Answer(status, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
-
-
-def _unknown_path(path: str) -> Answer:
-    if path.startswith("/v1/"):
-        text = b"Invalid URL path: not a recognized HTTP API endpoint\n"
-    else:
-        text = b"Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'\n"
-    return Answer(404, text, TEXT)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from support.agent_process import AgentProcess
 from support.raw_http import Raw
 
+from bench.rows import Row, row
+
+AIM_S = 0.05  # that no other request takes longer than
+MANAGEMENT = "11111111-1111-1111-1111-111111111111"
 KEYS = 100_000
-RULES = 100_000
+RULES, POLICIES = 100_000, 8  # of one token: the rules of all its policies together
 TOGETHER = 128  # keys in one transaction
 VALUE = base64.b64encode(b"a value of some length, as settings have them").decode()
 
@@ -81,3 +87,42 @@ def fairness_rows(agent: AgentProcess) -> dict[str, float]:
     }.items():
         rows[name] = slowest_meanwhile(agent, work)[0]
     return rows
+
+
+def huge_token_row(agent: AgentProcess, management: str) -> float:
+    """The slowest other read (seconds) while a token with 100,000 rules is used for the first time."""
+    root = {"X-Consul-Token": management}
+    each = RULES // POLICIES
+    for policy in range(POLICIES):
+        names = range(policy * each, (policy + 1) * each)
+        rules = "\n".join(f'key_prefix "app/{number:06}/" {{ policy = "write" }}' for number in names)
+        status, _, text = agent.request("PUT", "/v1/acl/policy", {"Name": f"p{policy}", "Rules": rules}, root)
+        assert status == 200, text
+    token = {"Policies": [{"Name": f"p{policy}"} for policy in range(POLICIES)]}
+    secret = json.loads(agent.request("PUT", "/v1/acl/token", token, root)[2])["SecretID"]
+
+    def use() -> None:
+        status, _, text = agent.request("PUT", "/v1/kv/app/000001/x", b"1", {"X-Consul-Token": secret})
+        assert status == 200, text
+
+    return slowest_meanwhile(agent, use, management)[0]
+
+
+def fairness() -> Iterator[Row]:
+    """Against the aim, since nothing else does the same work."""
+    limits = {"http_max_conns_per_client": 0}
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"initial_management": MANAGEMENT}}
+    found: dict[str, float] = {}
+    for name, config in (("data", {}), ("acl", {"acl": acl})):
+        with tempfile.TemporaryDirectory(prefix="pyconsul-") as folder:
+            agent = AgentProcess(Path(folder), data_dir=Path(folder) / name, limits=limits, **config)
+            try:
+                agent.start()
+                if config:
+                    found["first use of 100,000 rules"] = huge_token_row(agent, MANAGEMENT)
+                else:
+                    found |= fairness_rows(agent)
+            finally:
+                agent.stop()
+    for what, slowest in found.items():
+        yield row(f"slowest other read, {what}", slowest * 1000, AIM_S * 1000, "ms", 0, inverse=True)

@@ -152,3 +152,26 @@ def test_rules_that_cannot_be_read_give_nothing(world: World) -> None:
     world.policy("p", 'key "a" { policy = "from the future" }')
     world.token(policies=("p",))
     assert world.level("key", "a") == 0
+
+
+def test_long_rules_are_read_apart_and_then_kept(world: World) -> None:
+    world.policy("p", "\n".join(f'key_prefix "a/{number}/" {{ policy = "write" }}' for number in range(3000)))
+    world.token(policies=("p",))
+    unread = world.acl.unread(SECRET)
+    assert unread is not None
+    rights = unread.compile()
+    world.acl.adopt(unread, rights)
+    assert world.acl.unread(SECRET) is None
+    assert world.acl.of(SECRET).rights is rights
+    assert (world.level("key", "a/2999/x"), world.level("key", "a/3000/x")) == (WRITE, 0)
+    world.token("short", policies=())
+    assert world.acl.unread("short") is None
+    assert world.acl.unread("no such token") is None
+
+
+def test_the_end_of_a_token_is_told_with_its_rights(world: World) -> None:
+    world.token(expires=2000.0)
+    world.token("lasting")
+    for secret, end in ((SECRET, 2000.0), ("lasting", None)):
+        world.acl.of(secret)
+        assert world.acl.expires(secret) == end
