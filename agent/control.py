@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pyconsul.agent import logs
+from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
@@ -26,10 +27,18 @@ log = logging.getLogger("agent")
 class AgentControl:
     """Ends the agent by calling `stop`.  What is in `followers` is called with the settings that hold after a reload."""
 
-    def __init__(self, config: Config, agent: LocalAgent, tokens: AgentTokens, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        agent: LocalAgent,
+        tokens: AgentTokens,
+        stop: Callable[[], None],
+        notifier: Notifier | None = None,
+    ) -> None:
         self.config = config
         self.followers: list[Callable[[Config], None]] = []
         self._agent, self._tokens, self._stop = agent, tokens, stop
+        self._notifier = notifier or Notifier()
         self._reloading = asyncio.Lock()
 
     def leave(self) -> None:
@@ -40,7 +49,11 @@ class AgentControl:
     async def reload(self) -> None:
         """Read the settings anew; those that need a restart stay as they are.  Raises ReloadError, and nothing changes."""
         async with self._reloading:
-            await self._reload()
+            self._notifier.reloading()
+            try:
+                await self._reload()
+            finally:
+                self._notifier.ready()
 
     async def _reload(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import time
@@ -15,7 +16,9 @@ import uvloop
 
 from pyconsul.agent import acl_control, data_folder, housekeeping, listen, own, reload_watch
 from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.summary import summary
 from pyconsul.agent.control import AgentControl
 from pyconsul.agent.dns_query import query_executor
 from pyconsul.agent.dnsd.candidates import Sight
@@ -68,16 +71,25 @@ def run(config: Config) -> int:
 async def _serve(config: Config) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    notifier = Notifier.take(os.environ)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started with & by a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     files = reload_watch.stamps(reload_watch.watched(config))
     async with AsyncExitStack() as stack:
-        control = await start(config, stack, stop.set)
+        control = await start(config, stack, stop.set, notifier)
         if config.auto_reload_config:
             reload_watch.start(control, files, stack)
         loop.add_signal_handler(signal.SIGHUP, _reload_soon, control)
-        log.info("agent runs: node=%s datacenter=%s", config.node_name, config.datacenter)
+        fields = summary(config)
+        log.info("Agent started", extra={"fields": fields})
+        notifier.status(" ".join(f"{name}={text}" for name, text in fields.items()))
+        notifier.ready()
+        heartbeat = loop.create_task(notifier.heartbeat())
+        stack.callback(heartbeat.cancel)
         await stop.wait()
+        notifier.stopping()
         log.info("stopping")
 
 
@@ -96,8 +108,10 @@ def _unforeseen(error: BaseException) -> BaseException | None:
     return None if isinstance(error, ReloadError | EngineError) else error
 
 
-async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None]) -> AgentControl:
-    """Start every part; the stack stops them in reverse.  `stop` ends the agent."""
+async def start(
+    config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
+) -> AgentControl:
+    """Start every part; the stack stops them in reverse.  `stop` ends the agent; `notifier` hears of reloads."""
     if _keeps_data(config):
         stack.callback(data_folder.Lock(Path(config.data_dir)).release)
     http_sockets = _http_sockets(config)
@@ -121,7 +135,7 @@ async def start(config: Config, stack: AsyncExitStack, stop: Callable[[], None])
     acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
     permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))
     agent = await own.start(config, store, writer, stack, permits, reads)
-    control = AgentControl(config, agent, tokens, stop)
+    control = AgentControl(config, agent, tokens, stop, notifier)
     events = Events(store.watches)
     context = Context(
         config,

@@ -11,11 +11,11 @@ from contextlib import suppress
 from signal import Signals
 from typing import Any
 
+from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.tools.consul import ConsulClient
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.reaper import reaping
-from pyconsul.tools.sdnotify import Notifier
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.errors import TemplateError

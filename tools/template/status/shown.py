@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from pyconsul.tools.sdnotify import Notifier
+from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.tools.template.report import RunReport
 from pyconsul.tools.template.status.line import status_line
 from pyconsul.tools.template.status.pages import Release

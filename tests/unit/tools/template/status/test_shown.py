@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.sdnotify import Notifier
 from pyconsul.tools.template.report import RunReport
 from pyconsul.tools.template.status.shown import shown
 from pyconsul.tools.template.tally import Tally

@@ -1,4 +1,4 @@
-"""Tells systemd how the program is doing: https://www.freedesktop.org/software/systemd/man/sd_notify.html
+"""Report the state of the program to systemd: https://www.freedesktop.org/software/systemd/man/sd_notify.html
 
     notifier = Notifier.take(os.environ)     # without NOTIFY_SOCKET all that follows does nothing
     notifier.status("1 of 3 waiting: service web")
@@ -7,7 +7,7 @@
     notifier.reloading(); notifier.ready()
     notifier.stopping()
 
-What goes wrong here is logged once and ends nothing.
+A message that cannot be sent is logged once; it never ends the program.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from collections.abc import MutableMapping
 log = logging.getLogger("systemd")
 
 #: Seconds that a message may take to be accepted; systemd takes them at once unless it hangs.
-_PATIENCE = 0.5
-#: A longer status is cut, in characters.
-_WIDTH = 500
+_SEND_TIMEOUT_S = 0.5
+#: Characters of a status; a longer one is cut.
+_MAX_STATUS = 500
 
 
 class Notifier:
-    """`address`: the socket's path, `@name` for an abstract one; "": nobody listens.
+    """The connection to the service manager.
 
-    `watchdog`: seconds within which a sign of life is expected; None: it is not.
+    `address` is the socket's path, `@name` for an abstract one, empty when nobody listens. `watchdog` is the interval in
+    seconds within which systemd expects a sign of life, None when it expects none.
     """
 
-    def __init__(self, address: str, watchdog: float | None = None) -> None:
+    def __init__(self, address: str = "", watchdog: float | None = None) -> None:
         self._address = address
         self._watchdog = watchdog
         self._status = ""
@@ -41,7 +42,7 @@ class Notifier:
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Notifier:
-        """As the variables of a systemd unit say; they are removed, so that no child reports in our name."""
+        """Read the variables that systemd sets, and remove them, so that no child process reports in our name."""
         address = environ.pop("NOTIFY_SOCKET", "")
         interval, process = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         mine = not process or process == str(os.getpid())
@@ -66,7 +67,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`; sent when it differs from the last one."""
-        text = " ".join(text.split())[:_WIDTH]
+        text = " ".join(text.split())[:_MAX_STATUS]
         if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
@@ -85,10 +86,10 @@ class Notifier:
         place = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-                sock.settimeout(_PATIENCE)
+                sock.settimeout(_SEND_TIMEOUT_S)
                 sock.connect(place)
                 sock.send(message.encode("utf-8", "replace"))
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
             if not self._failed:
-                log.warning("cannot tell systemd at %s: %s", self._address, error)
+                log.warning("cannot notify systemd at %s: %s", self._address, error)
             self._failed = True

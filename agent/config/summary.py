@@ -1,0 +1,32 @@
+"""The line that an agent logs when it has started: mode, node, and where it listens and keeps its data."""
+
+from __future__ import annotations
+
+from pyconsul.agent.config.config import Config
+
+_OFF = "off"
+
+
+def summary(config: Config) -> dict[str, str]:
+    """Fields of the log message, in order."""
+    return {
+        "mode": "development" if config.dev_mode else "single-server",
+        "node": config.node_name,
+        "dc": config.datacenter,
+        "http": _listeners(config.addresses.http or config.client_addr, config.ports.http),
+        "dns": _listeners(config.addresses.dns or config.client_addr, config.ports.dns),
+        "data": "memory" if config.dev_mode else config.data_dir,
+    }
+
+
+def _listeners(addresses: str, port: int) -> str:
+    """Addresses with the port, separated by commas; IPv6 in brackets."""
+    if port <= 0:
+        return _OFF
+    return ",".join(_listener(address.strip("[]"), port) for address in addresses.split()) or _OFF
+
+
+def _listener(address: str, port: int) -> str:
+    if address.startswith("unix://"):
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

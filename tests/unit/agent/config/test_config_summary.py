@@ -1,0 +1,28 @@
+"""The fields of the line that says the agent has started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.network import Addresses, Ports
+from pyconsul.agent.config.summary import summary
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields"),
+    [
+        ({"dev_mode": True}, {"mode": "development", "data": "memory"}),
+        ({"data_dir": "/var/lib/x"}, {"mode": "single-server", "data": "/var/lib/x"}),
+        ({"client_addr": "127.0.0.1 ::1"}, {"http": "127.0.0.1:8500,[::1]:8500", "dns": "127.0.0.1:8600,[::1]:8600"}),
+        ({"addresses": Addresses(http="unix:///run/c.sock", dns="[::]")}, {"http": "unix:///run/c.sock", "dns": "[::]:8600"}),
+        ({"ports": Ports(http=-1, dns=-1)}, {"http": "off", "dns": "off"}),
+    ],
+)  # fmt: skip
+def test_fields(settings: dict[str, Any], fields: dict[str, str]) -> None:
+    found = summary(replace(Config(), node_name="n1", **settings))
+    assert list(found) == ["mode", "node", "dc", "http", "dns", "data"]
+    assert fields.items() <= found.items()
