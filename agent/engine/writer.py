@@ -83,6 +83,7 @@ class Writer:
         self._waiting: deque[_Waiting] = deque()
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
+        self._committing: tuple[float, Sequence[_Result]] | None = None  # since when (the loop's time), and for whom
         self._failing = False
 
     async def commit(self, operation: Operation[T]) -> T:
@@ -203,7 +204,10 @@ class Writer:
 
     async def _keep(self, changesets: Sequence[Changeset], results: Sequence[_Result]) -> bool:
         """Make changesets durable; on failure answer everybody and return False."""
-        self._watchdog = asyncio.get_running_loop().call_later(self._stall_s, self._report_stall, results)
+        loop = asyncio.get_running_loop()
+        self._committing = (loop.time(), results)
+        if self._watchdog is None:  # it stays over many commits: a timer for each would cost more than it brings
+            self._watchdog = loop.call_later(self._stall_s, self._watch)
         try:
             await self._engine.commit(changesets)
         except Exception as error:
@@ -212,7 +216,7 @@ class Writer:
             _fail((result.done for result in results), known)
             return False
         finally:
-            self._watchdog.cancel()
+            self._committing = None
         self._report(None)
         return True
 
@@ -227,10 +231,17 @@ class Writer:
         if not result.done.done():
             result.done.set_result(result.value)
 
-    def _report_stall(self, results: Sequence[_Result]) -> None:
-        """The engine does not come back: answer whoever waits for this commit, and those who wait behind it too long."""
+    def _watch(self) -> None:
+        """When the engine does not come back, answer whoever waits for the commit, and those who wait behind it too long."""
+        self._watchdog = None
+        if self._committing is None:
+            return
         loop = asyncio.get_running_loop()
-        self._watchdog = loop.call_later(RECHECK_S, self._report_stall, results)
+        since, results = self._committing
+        left = since + self._stall_s - loop.time()
+        self._watchdog = loop.call_later(max(left, RECHECK_S), self._watch)
+        if left > 0:
+            return
         waited = f"the disk has not confirmed a write for {self._stall_s:g} s"
         self._report(EngineError(waited))
         _fail((result.done for result in results), OutcomeUnknown(f"{waited}; this one may still take effect"))

@@ -98,13 +98,17 @@ class Table(Generic[R]):
         if not self._indexes:
             self._rows[key] = row
             return
-        entries = [(self._indexes[name], dict.fromkeys(values(row))) for name, values in self.schema.indexes.items()]
+        entries = []
+        for name, values in self.schema.indexes.items():
+            found = values(row)
+            if found != ():  # anything else is looked at, so that a value of a wrong type raises here
+                entries.append((self._indexes[name], dict.fromkeys(found)))
         old = self._rows.get(key)
         self._rows[key] = row
         if old is not None:
             self._unindex(key, old)
-        for index, found in entries:
-            for value in found:
+        for index, each in entries:
+            for value in each:
                 index.setdefault(value, {})[key] = row
 
     def fill(self, rows: Iterable[R]) -> None:

@@ -76,7 +76,7 @@ def poisoned(draw: st.DrawFn) -> tuple[str, Any]:
 
 def _poisoned(draw: st.DrawFn, value: Any) -> Any:
     """The value with poison in one of its parts, or poison instead of it."""
-    if isinstance(value, msgspec.Struct):
+    if isinstance(value, msgspec.Struct) and value.__struct_fields__:
         name = draw(st.sampled_from(value.__struct_fields__))
         return replace(value, **{name: _part(draw, getattr(value, name))})
     if isinstance(value, dict) and value:

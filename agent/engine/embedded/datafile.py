@@ -1,7 +1,7 @@
 """The data file: an SQLite database of format 2, opened, brought up to date, and read with every checksum compared.
 
     rows    (tbl, key, row, sum)           every durable row in its stored form (see `state.codec`)
-    meta    (name, value, sum)             format, id, index, chain, floor, history_…, and named indexes as `index/NAME`
+    meta    (name, value, sum, chain)      format, id, index (with the chain), floor, history_…, and named indexes as `index/NAME`
     aside   (tbl, key, row, reason)        rows that could not be used; kept for whoever repairs them
     kv_history                             see `engine.history_log`
 
@@ -28,7 +28,8 @@ NAMED = "index/"  # before a named index in `meta`
 TABLES = (
     "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY (tbl, key)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL,"
+    " chain INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS aside (tbl TEXT, key TEXT, row BLOB, reason TEXT NOT NULL)",
 )
 PUT_ROW = (
@@ -40,6 +41,7 @@ PUT_META = (
     "INSERT INTO meta (name, value, sum) VALUES (?, ?, ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value, sum = excluded.sum"
 )
+SET_INDEX = "UPDATE meta SET value = ?, sum = ?, chain = ? WHERE name = 'index'"
 DELETE_META = "DELETE FROM meta WHERE name = ?"
 
 
@@ -119,12 +121,22 @@ def create(database: sqlite3.Connection) -> None:
     """Make the tables of an empty file, in a transaction of the caller."""
     for statement in TABLES:
         database.execute(statement)
-    put_meta(database, {"format": FORMAT, "id": secrets.randbits(63), "index": 0, "chain": 0, "floor": 0})
+    put_meta(database, {"format": FORMAT, "id": secrets.randbits(63), "index": 0, "floor": 0})
 
 
 def put_meta(database: sqlite3.Connection, values: Mapping[str, int]) -> None:
     """Set numbers of `meta`."""
     database.executemany(PUT_META, [(name, value, number_sum(name, value)) for name, value in values.items()])
+
+
+def set_index(database: sqlite3.Connection, index: int, chain: int) -> None:
+    """Set the index of the last commit, and the chain up to it."""
+    database.execute(SET_INDEX, (index, number_sum("index", index), chain))
+
+
+def chain_of(database: sqlite3.Connection) -> int:
+    """The chain up to the last commit."""
+    return int(database.execute("SELECT chain FROM meta WHERE name = 'index'").fetchone()[0])
 
 
 def read_meta(database: sqlite3.Connection, *, named: bool = True) -> dict[str, int]:
@@ -136,7 +148,7 @@ def read_meta(database: sqlite3.Connection, *, named: bool = True) -> dict[str, 
         if given != number_sum(text, value):
             raise Damaged(f"the number {text!r} does not match its checksum")
         found[text] = value
-    for name in ("id", "index", "chain", "floor"):
+    for name in ("id", "index", "floor"):
         if name not in found:
             raise Damaged(f"the number {name!r} is missing")
     return found

@@ -124,7 +124,8 @@ class EmbeddedEngine:
             if gone := [name for name, (data, _) in last.items() if data is None]:
                 run(DELETE_ROW, gone)
             moved = {NAMED + name: value for name, value in named.items() if value is not None}
-            datafile.put_meta(opened.database, {"index": index, "chain": chain, **moved})
+            datafile.put_meta(opened.database, moved)
+            datafile.set_index(opened.database, index, chain)
             if dropped := [(NAMED + name,) for name, value in named.items() if value is None]:
                 run(DELETE_META, dropped)
 
@@ -147,7 +148,8 @@ class EmbeddedEngine:
             run("DELETE FROM meta WHERE name GLOB ?", (NAMED + "*",))
             history.replace(index)
             chain = next_chain(opened.chain, index, sums)
-            datafile.put_meta(opened.database, {"index": index, "floor": index, "chain": chain})
+            datafile.put_meta(opened.database, {"floor": index})
+            datafile.set_index(opened.database, index, chain)
             opened.next_chain = chain
 
         self._transact(write, index, None)

@@ -48,7 +48,7 @@ class Opened:
     def __init__(self, path: Path, database: sqlite3.Connection, meta: Mapping[str, int]) -> None:
         self.path, self.database, self.mark = path, database, Mark(mark_path(path))
         self.id, self.index, self.floor = meta["id"], meta["index"], meta["floor"]
-        self.chain = self.next_chain = meta["chain"]
+        self.chain = self.next_chain = datafile.chain_of(database)
         self.named = _named(meta)
 
     def write_mark(self) -> None:
@@ -160,7 +160,7 @@ def _settle(opened: Opened, contents: Contents, index: int) -> None:
 
     def move() -> None:
         datafile.set_aside(opened.database, bad)
-        datafile.put_meta(opened.database, {"index": index})
+        datafile.set_index(opened.database, index, opened.chain)
 
     if bad or opened.index < index:
         datafile.transaction(opened.database, move)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection
+from functools import cache
 from zlib import crc32
 
-_CHAIN = struct.Struct("<qq")
 _CHANGE = struct.Struct("<qdqd")
-_CHAIN_BYTES = 8
+
+
+@cache
+def _table_sum(table: bytes) -> int:
+    return crc32(table + b"\0")
 
 
 def row_sum(table: bytes, key: bytes, data: bytes) -> int:
     """The checksum of a row, which covers where it is stored."""
-    return crc32(data, crc32(b"%b\0%b" % (table, key)))
+    return crc32(data, crc32(key, _table_sum(table)))
 
 
 def number_sum(name: str, value: int) -> int:
@@ -28,8 +31,6 @@ def change_sum(key: str, index: int, time: float, since: int | None = None, sinc
     return crc32(key.encode(), crc32(bounds))
 
 
-def next_chain(chain: int, index: int, sums: Iterable[int]) -> int:
+def next_chain(chain: int, index: int, sums: Collection[int]) -> int:
     """The value that stands for every commit up to this one: from the value before, the index, and the rows' checksums."""
-    rows = b"".join([number.to_bytes(4, "little") for number in sums])
-    digest = hashlib.blake2b(_CHAIN.pack(chain, index) + rows, digest_size=_CHAIN_BYTES).digest()
-    return int.from_bytes(digest, "little", signed=True)
+    return crc32(struct.pack(f"<q{len(sums)}I", index, *sums), chain)

@@ -35,7 +35,7 @@ def upgrade(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]]) ->
         text = _new_key(schemas.get(table), key, data)
         run(PUT_ROW, (table, text, data, row_sum(table.encode(), text.encode(), data)))
     run("DROP TABLE rows_1")
-    numbers = {"format": FORMAT, "id": secrets.randbits(63), "index": index, "chain": 0, "floor": index}
+    numbers = {"format": FORMAT, "id": secrets.randbits(63), "index": index, "floor": index}
     if _upgrade_history(database, meta, index):
         numbers |= {name: int(meta[name]) for name in ("history_floor", "history_epoch") if name in meta}
     put_meta(database, numbers)
