@@ -127,10 +127,12 @@ def test_keys_become_variables(agent: Agent, run: Run) -> None:
     assert (status, sorted(out.splitlines())) == (0, ["DB_HOST=a b", "DEBUG=true"])
 
 
-def test_a_prefix_is_a_folder(agent: Agent, run: Run) -> None:
+def test_a_prefix_with_a_slash_is_a_folder(agent: Agent, run: Run) -> None:
     agent.put("part/a", "1")
     agent.put("part2/b", "2")
-    assert run(agent, "-once", "-pristine", "-prefix", "part", "env").end()[:2] == (0, "a=1\n")
+    assert run(agent, "-once", "-pristine", "-prefix", "part/", "env").end()[:2] == (0, "a=1\n")
+    everything = run(agent, "-once", "-pristine", "-prefix", "part", "env").end()[1]
+    assert sorted(everything.splitlines()) == ["2/b=2", "a=1"]
 
 
 def test_several_words_need_no_shell(agent: Agent, run: Run) -> None:
