@@ -61,14 +61,19 @@ class AgentControl:
             defined = definitions.definitions(fresh)
         except (ConfigError, definitions.FileDefinitionError) as error:
             raise ReloadError(str(error)) from None
+        if fresh.refusals:
+            raise ReloadError("; ".join(fresh.refusals))
         logs.redactor.hide(secrets(fresh))
+        for warning in fresh.warnings:
+            if warning not in self.config.warnings:
+                log.warning("%s", warning)
         keys = changed(self.config, fresh)
         if keys.restart:
             log.warning("changed settings that need a restart: %s", ", ".join(keys.restart))
         config = self.config
         for key in keys.reloadable:
             config = _with(config, fresh, key.split("."))
-        await self._use(replace(config, origin=fresh.origin), defined)
+        await self._use(replace(config, origin=fresh.origin, warnings=fresh.warnings), defined)
 
     async def _use(self, config: Config, defined: definitions.Definitions) -> None:
         self.config = config

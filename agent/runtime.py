@@ -158,7 +158,7 @@ async def start(
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     app = App(context, ROUTES, AnswerCache(store.watches))
     control.followers.append(app.configure)
-    limits = Limits(connections_per_client=lambda: context.config.limits.http_max_conns_per_client)
+    limits = _http_limits(config, lambda: context.config.limits.http_max_conns_per_client)
     server = HTTPServer(app, [Listener(sock) for sock in http_sockets], limits)
     await server.start()
     stack.push_async_callback(server.stop)
@@ -197,9 +197,15 @@ def _keeps_data(config: Config) -> bool:
     return bool(config.data_dir) and not config.dev_mode
 
 
+def _http_limits(config: Config, connections_per_client: Callable[[], int]) -> Limits:
+    limits = Limits(connections_per_client=connections_per_client)
+    if config.http_config.max_header_bytes:
+        # Go's server adds 4096 bytes, too; more than the default would break the promise of 256 KB a connection.
+        limits.head = min(config.http_config.max_header_bytes + 4096, limits.head)
+    return limits
+
+
 def _http_sockets(config: Config) -> list[socket.socket]:
-    if config.ports.https > 0:
-        log.warning("HTTPS is not served yet: ports.https is ignored; put a proxy in front, or use a unix socket")
     sockets = []
     owner = listen.Owner(config.unix_sockets.user, config.unix_sockets.group, config.unix_sockets.mode)
     if config.ports.http > 0:

@@ -15,7 +15,7 @@ from pyconsul.agent.config.dns import DNSConfig
 from pyconsul.agent.config.http import HTTPConfig, Limits, UIConfig
 from pyconsul.agent.config.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.performance import Performance, Telemetry
-from pyconsul.agent.config.setting import Duration, setting
+from pyconsul.agent.config.setting import CLUSTERING, Duration, setting
 from pyconsul.agent.config.tls import TLS, Connect
 
 
@@ -41,7 +41,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, str],
         setting("Metadata of the node, as key:value.", "node-meta", check=allowed.node_meta, reloadable=True),
     ] = {}
-    disable_host_node_id: Annotated[bool, setting("No node ID from the host's own.", "disable-host-node-id")] = True
+    disable_host_node_id: Annotated[
+        bool, setting("No node ID from the host's own.", "disable-host-node-id", unsupported="node IDs from the host")
+    ] = True
     pid_file: Annotated[str, setting("File that the process's number is written to.", "pid-file")] = ""
 
     # Addresses.
@@ -72,10 +74,24 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         str, setting("IPv6 address told to other datacenters.", check=allowed.ip_address)
     ] = ""
     serf_lan: Annotated[
-        str, setting("Address of the LAN gossip.", "serf-lan-bind", check=allowed.ip_address, computed="bind_addr")
+        str,
+        setting(
+            "Address of the LAN gossip.",
+            "serf-lan-bind",
+            check=allowed.ip_address,
+            computed="bind_addr",
+            unsupported="gossip",
+        ),
     ] = ""
     serf_wan: Annotated[
-        str, setting("Address of the WAN gossip.", "serf-wan-bind", check=allowed.ip_address, computed="bind_addr")
+        str,
+        setting(
+            "Address of the WAN gossip.",
+            "serf-wan-bind",
+            check=allowed.ip_address,
+            computed="bind_addr",
+            unsupported="gossip",
+        ),
     ] = ""
     translate_wan_addrs: Annotated[bool, setting("Tell WAN addresses to other datacenters.")] = False
     ports: Annotated[Ports, setting("Ports by protocol.")] = Ports()
@@ -99,7 +115,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = 300.0
     max_query_time: Annotated[Duration, setting("How long a blocking query may wait.", "max-query-time")] = 600.0
     discovery_max_stale: Annotated[
-        Duration, setting("How old an answer for catalog readers may be.", reloadable=True)
+        Duration,
+        setting(
+            "How old an answer for catalog readers may be.", reloadable=True, unsupported="reads from other servers"
+        ),
     ] = 0.0
     session_ttl_min: Annotated[
         Duration, setting("The shortest TTL of a session; 0: 10s.", check=allowed.not_negative)
@@ -107,50 +126,91 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     disable_http_unprintable_char_filter: Annotated[
         bool, setting("Serve paths with unprintable characters instead of refusing them with 400.")
     ] = False
-    enable_debug: Annotated[bool, setting("Serve the profiler's paths.", dev=True, reloadable=True)] = False
+    enable_debug: Annotated[
+        bool, setting("Serve the profiler's paths.", dev=True, reloadable=True, unsupported="profiles")
+    ] = False
 
     # Access and encryption.
     acl: Annotated[ACL, setting("Access control.")] = ACL()
     tls: Annotated[TLS, setting("Encryption.")] = TLS()
     connect: Annotated[Connect, setting("The service mesh.")] = Connect()
     encrypt: Annotated[
-        str, setting("Key of the gossip, 32 bytes in base64.", "encrypt", check=allowed.encrypt_key, secret=True)
+        str,
+        setting(
+            "Key of the gossip, 32 bytes in base64.",
+            "encrypt",
+            check=allowed.encrypt_key,
+            secret=True,
+            unsupported=CLUSTERING,
+        ),
     ] = ""
-    encrypt_verify_incoming: Annotated[bool, setting("Refuse gossip that is not encrypted.")] = True
-    encrypt_verify_outgoing: Annotated[bool, setting("Encrypt the gossip that is sent.")] = True
-    disable_keyring_file: Annotated[bool, setting("Keep gossip keys in memory.", "disable-keyring-file", dev=True)] = (
-        False
+    encrypt_verify_incoming: Annotated[bool, setting("Refuse gossip that is not encrypted.", unsupported="gossip")] = (
+        True
     )
+    encrypt_verify_outgoing: Annotated[bool, setting("Encrypt the gossip that is sent.", unsupported="gossip")] = True
+    disable_keyring_file: Annotated[
+        bool, setting("Keep gossip keys in memory.", "disable-keyring-file", dev=True, unsupported="gossip")
+    ] = False
 
     # Servers and other agents.
     server: Annotated[bool, setting("Be a server.", "server", dev=True)] = False
     bootstrap: Annotated[bool, setting("Be the only server.", "bootstrap")] = False
     bootstrap_expect: Annotated[
-        int, setting("Number of servers to wait for.", "bootstrap-expect", check=allowed.not_negative)
+        int,
+        setting(
+            "Number of servers to wait for.", "bootstrap-expect", check=allowed.not_negative, unsupported=CLUSTERING
+        ),
     ] = 0
-    retry_join: Annotated[tuple[str, ...], setting("Agents to join, until one answers.", "retry-join", "join")] = ()
-    retry_interval: Annotated[Duration, setting("Time between tries to join.", "retry-interval")] = 30.0
-    retry_max: Annotated[int, setting("Tries to join; 0: any number.", "retry-max", check=allowed.not_negative)] = 0
-    retry_join_wan: Annotated[
-        tuple[str, ...], setting("Servers of other datacenters to join.", "retry-join-wan", "join-wan")
+    retry_join: Annotated[
+        tuple[str, ...], setting("Agents to join, until one answers.", "retry-join", "join", unsupported=CLUSTERING)
     ] = ()
-    retry_interval_wan: Annotated[Duration, setting("Time between tries to join them.", "retry-interval-wan")] = 30.0
-    retry_max_wan: Annotated[int, setting("Tries to join them; 0: any number.", "retry-max-wan")] = 0
-    rejoin_after_leave: Annotated[bool, setting("Join again after having left.", "rejoin")] = False
+    retry_interval: Annotated[
+        Duration, setting("Time between tries to join.", "retry-interval", unsupported="clustering")
+    ] = 30.0
+    retry_max: Annotated[
+        int, setting("Tries to join; 0: any number.", "retry-max", check=allowed.not_negative, unsupported="clustering")
+    ] = 0
+    retry_join_wan: Annotated[
+        tuple[str, ...],
+        setting("Servers of other datacenters to join.", "retry-join-wan", "join-wan", unsupported=CLUSTERING),
+    ] = ()
+    retry_interval_wan: Annotated[
+        Duration, setting("Time between tries to join them.", "retry-interval-wan", unsupported="clustering")
+    ] = 30.0
+    retry_max_wan: Annotated[
+        int, setting("Tries to join them; 0: any number.", "retry-max-wan", unsupported="clustering")
+    ] = 0
+    rejoin_after_leave: Annotated[
+        bool, setting("Join again after having left.", "rejoin", unsupported="clustering")
+    ] = False
     reconnect_timeout: Annotated[
-        Duration, setting("Time until a lost node is forgotten; 0: 72h.", check=allowed.not_negative)
+        Duration,
+        setting("Time until a lost node is forgotten; 0: 72h.", check=allowed.not_negative, unsupported="clustering"),
     ] = 0.0
     reconnect_timeout_wan: Annotated[
-        Duration, setting("Time until a lost server elsewhere is forgotten; 0: 72h.", check=allowed.not_negative)
+        Duration,
+        setting(
+            "Time until a lost server elsewhere is forgotten; 0: 72h.",
+            check=allowed.not_negative,
+            unsupported="clustering",
+        ),
     ] = 0.0
     leave_on_terminate: Annotated[
-        bool, setting("Leave the cluster on SIGTERM.", computed="true for a client, false for a server")
+        bool,
+        setting(
+            "Leave the cluster on SIGTERM.", computed="true for a client, false for a server", unsupported="clustering"
+        ),
     ] = False
     skip_leave_on_interrupt: Annotated[
-        bool, setting("Stay in the cluster on SIGINT.", computed="false for a client, true for a server")
+        bool,
+        setting(
+            "Stay in the cluster on SIGINT.", computed="false for a client, true for a server", unsupported="clustering"
+        ),
     ] = False
     performance: Annotated[Performance, setting("Timing among servers.")] = Performance()
-    read_replica: Annotated[bool, setting("Be a server without a vote.", "read-replica", "non-voting-server")] = False
+    read_replica: Annotated[
+        bool, setting("Be a server without a vote.", "read-replica", "non-voting-server", unsupported="clustering")
+    ] = False
 
     # Services and checks.
     services: Annotated[tuple[Definition, ...], setting("Services of this node.", reloadable=True)] = ()
@@ -158,7 +218,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allow_control_characters: Annotated[
         bool, setting("Accept control characters in names, IDs, tags, addresses and metadata of registrations.")
     ] = False
-    watches: Annotated[tuple[dict[str, Any], ...], setting("Handlers run on changes.", reloadable=True)] = ()
+    watches: Annotated[
+        tuple[dict[str, Any], ...],
+        setting("Handlers run on changes.", reloadable=True, unsupported="watches in the agent"),
+    ] = ()
     enable_script_checks: Annotated[bool, setting("Allow checks that run programs.", "enable-script-checks")] = False
     enable_local_script_checks: Annotated[
         bool, setting("Allow such checks in files, not over the API.", "enable-local-script-checks")
@@ -170,7 +233,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         int, setting("Size of a check's output.", "check_output_max_size", check=allowed.at_least(1, "1 byte"))
     ] = 4096
     discard_check_output: Annotated[bool, setting("Keep no output of checks.", reloadable=True)] = False
-    disable_remote_exec: Annotated[bool, setting("Run nothing for `consul exec`; always so here.")] = True
+    disable_remote_exec: Annotated[
+        bool, setting("Run nothing for `consul exec`; always so here.", unsupported="remote execution")
+    ] = True
     auto_reload_config: Annotated[bool, setting("Reload files that change.", "auto-reload-config")] = False
 
     # The history of the KV store (Consul has none); any 0 turns it off.
@@ -204,14 +269,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         int,
         setting("Old log files to keep; 0: all, -1: none.", "log-rotate-max-files", check=allowed.at_least(-1, "-1")),
     ] = 0
-    enable_syslog: Annotated[bool, setting("Write the log to syslog as well.", "syslog")] = False
-    syslog_facility: Annotated[str, setting("The facility to use.")] = "LOCAL0"
+    enable_syslog: Annotated[bool, setting("Write the log to syslog as well.", "syslog", unsupported="syslog")] = False
+    syslog_facility: Annotated[str, setting("The facility to use.", unsupported="syslog")] = "LOCAL0"
     telemetry: Annotated[Telemetry, setting("Metrics.")] = Telemetry()
 
     #: What was read, for a reload and for messages; no setting.
     origin: Origin = Origin()
     #: What is accepted but has no effect, or is doubtful: sentences; no setting.
     warnings: tuple[str, ...] = ()
+    #: Why an agent does not start with these settings, besides `validate.at_start`: sentences; no setting.
+    refusals: tuple[str, ...] = ()
 
     @property
     def tagged_addresses(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyconsul.agent.config import coerce, definitions
 from pyconsul.agent.config.deprecated import RENAMED
-from pyconsul.agent.config.lacking import LACKING, PARTIAL, QUIET, is_off
+from pyconsul.agent.config.lacking import LACKING, QUIET, REFUSED, is_off
 from pyconsul.agent.config.problems import Problems, nearest
 from pyconsul.agent.config.table import ROOT, Section, Setting
 from pyconsul.agent.config.watches import maps_of, watches
@@ -58,7 +58,9 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
         if value is None:
             continue
         if key in LACKING:
-            if key not in QUIET and not is_off(value):
+            if key in REFUSED and not is_off(value):
+                problems.refusals.append(f"{source}: {key}: {REFUSED[key]}")
+            elif key not in QUIET and not is_off(value):
                 problems.lacking[key] = LACKING[key]
         elif key in RENAMED:
             _decode_renamed(key, value, source, problems, values)
@@ -68,8 +70,6 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
             for item in maps_of(value, source, key, problems):
                 _decode_section(entry, item, source, problems, values)
         else:
-            if key in PARTIAL and not is_off(value):
-                problems.lacking[key] = PARTIAL[key]
             _decode_setting(entry, key, value, source, problems, values)
 
 

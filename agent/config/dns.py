@@ -20,8 +20,12 @@ class SOA(msgspec.Struct, frozen=True, kw_only=True):
 class DNSConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How DNS questions are answered; durations in seconds."""
 
-    allow_stale: Annotated[bool, setting("Answer from any server's state.", reloadable=True)] = True
-    max_stale: Annotated[Duration, setting("How old such an answer may be.", reloadable=True)] = 87600 * 3600.0
+    allow_stale: Annotated[
+        bool, setting("Answer from any server's state.", reloadable=True, unsupported="reads from other servers")
+    ] = True
+    max_stale: Annotated[
+        Duration, setting("How old such an answer may be.", reloadable=True, unsupported="reads from other servers")
+    ] = 87600 * 3600.0
     node_ttl: Annotated[Duration, setting("TTL of answers for nodes.", check=checks.not_negative, reloadable=True)] = (
         0.0
     )
@@ -50,9 +54,15 @@ class DNSConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "sequential"
     soa: Annotated[SOA, setting("The zone's SOA record.")] = SOA()
-    use_cache: Annotated[bool, setting("Answer from the agent's cache.", reloadable=True)] = False
-    cache_max_age: Annotated[Duration, setting("How old a cached answer may be; 0: any.", reloadable=True)] = 0.0
+    use_cache: Annotated[
+        bool, setting("Answer from the agent's cache.", reloadable=True, unsupported="the agent's cache")
+    ] = False
+    cache_max_age: Annotated[
+        Duration, setting("How old a cached answer may be; 0: any.", reloadable=True, unsupported="the agent's cache")
+    ] = 0.0
     enable_additional_node_meta_txt: Annotated[
         bool, setting("Add a node's metadata as TXT records to answers.", reloadable=True)
     ] = True
-    prefer_namespace: Annotated[bool, setting("Read `x.service.y` as a namespace; there are none.")] = False
+    prefer_namespace: Annotated[
+        bool, setting("Read `x.service.y` as a namespace; there are none.", unsupported="Consul Enterprise")
+    ] = False

@@ -26,19 +26,27 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
     response_headers: Annotated[
         dict[str, str], setting("Headers added to every response.", check=checks.response_headers, reloadable=True)
     ] = {}
-    use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.")] = True
+    use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.", unsupported="the agent's cache")] = (
+        True
+    )
     max_header_bytes: Annotated[
-        int, setting("Size of a request's headers; 0: the default.", check=checks.not_negative)
+        int, setting("Size of a request's headers; 0 and more than 262144: 262144.", check=checks.not_negative)
     ] = 0
 
 
 class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The web interface."""
 
-    enabled: Annotated[bool, setting("Serve the web interface.", "ui", dev=True)] = False
-    content_path: Annotated[str, setting("Path it is served at.", "ui-content-path", check=checks.ui_path)] = "/ui/"
-    dir: Annotated[str, setting("Folder with another web interface.", "ui-dir")] = ""
-    dashboard_url_templates: Annotated[dict[str, str], setting("Links to dashboards, by kind.")] = {}
+    enabled: Annotated[bool, setting("Serve the web interface.", "ui", dev=True, unsupported="the web interface")] = (
+        False
+    )
+    content_path: Annotated[
+        str, setting("Path it is served at.", "ui-content-path", check=checks.ui_path, unsupported="the web interface")
+    ] = "/ui/"
+    dir: Annotated[str, setting("Folder with another web interface.", "ui-dir", unsupported="the web interface")] = ""
+    dashboard_url_templates: Annotated[
+        dict[str, str], setting("Links to dashboards, by kind.", unsupported="the web interface")
+    ] = {}
 
 
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +58,11 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
             "disabled, permissive or enforcing.",
             check=checks.one_of("disabled", "permissive", "enforcing"),
             reloadable=True,
+            unsupported="limits of requests",
         ),
     ] = "disabled"
-    read_rate: Annotated[float, setting("Reads a second.", reloadable=True)] = -1.0
-    write_rate: Annotated[float, setting("Writes a second.", reloadable=True)] = -1.0
+    read_rate: Annotated[float, setting("Reads a second.", reloadable=True, unsupported="limits of requests")] = -1.0
+    write_rate: Annotated[float, setting("Writes a second.", reloadable=True, unsupported="limits of requests")] = -1.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,13 +71,25 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     http_max_conns_per_client: Annotated[
         int, setting("Connections from one address, at most; 0: any.", check=checks.not_negative, reloadable=True)
     ] = 200
-    https_handshake_timeout: Annotated[Duration, setting("Time for a TLS handshake.", check=checks.not_negative)] = 5.0
+    https_handshake_timeout: Annotated[
+        Duration, setting("Time for a TLS handshake.", check=checks.not_negative, unsupported="HTTPS")
+    ] = 5.0
     request_limits: Annotated[RequestLimits, setting("Limits on all requests together.")] = RequestLimits()
-    rpc_handshake_timeout: Annotated[Duration, setting("Time for the handshake of a server's connection.")] = 5.0
-    rpc_client_timeout: Annotated[Duration, setting("Time for a request to a server.", reloadable=True)] = 60.0
-    rpc_max_conns_per_client: Annotated[int, setting("Server connections from one address.", reloadable=True)] = 100
-    rpc_rate: Annotated[float, setting("Requests to servers a second; -1: any.", reloadable=True)] = -1.0
-    rpc_max_burst: Annotated[int, setting("Requests to servers at once.", reloadable=True)] = 1000
+    rpc_handshake_timeout: Annotated[
+        Duration, setting("Time for the handshake of a server's connection.", unsupported="clustering")
+    ] = 5.0
+    rpc_client_timeout: Annotated[
+        Duration, setting("Time for a request to a server.", reloadable=True, unsupported="clustering")
+    ] = 60.0
+    rpc_max_conns_per_client: Annotated[
+        int, setting("Server connections from one address.", reloadable=True, unsupported="clustering")
+    ] = 100
+    rpc_rate: Annotated[
+        float, setting("Requests to servers a second; -1: any.", reloadable=True, unsupported="clustering")
+    ] = -1.0
+    rpc_max_burst: Annotated[
+        int, setting("Requests to servers at once.", reloadable=True, unsupported="clustering")
+    ] = 1000
     kv_max_value_size: Annotated[int, setting("Size of a value in the KV store.", check=checks.not_negative)] = (
         512 * 1024
     )

@@ -101,8 +101,11 @@ LACKING: dict[str, str] = {
     "ui_config.metrics_proxy": "metrics in the web interface",
 }
 
-#: Settings that have an effect, but less than in Consul -> what is lacking, for the warning.
-PARTIAL = {"connect.enabled": "the service mesh, but for a root certificate to list"}
+#: Keys with which an agent does not start -> why: ignoring them would be unsafe.
+REFUSED = {
+    "auto_config": "this version gets no settings, certificates and tokens from servers; write them into the file",
+    "auto_encrypt": "this version has no TLS, so no certificates are fetched or handed out; remove the setting",
+}
 
 #: Keys whose absence changes nothing that can be noticed: no warning.
 QUIET = frozenset(
@@ -135,4 +138,6 @@ def is_off(value: object) -> bool:
     """Whether a value turns its feature off, so that nothing is missed: false, -1, empty, or a section of such."""
     if isinstance(value, dict):
         return all(is_off(item) for item in value.values())
-    return value in (False, -1, None, "", [])
+    if isinstance(value, list | tuple):  # an HCL block is a list of maps
+        return all(is_off(item) for item in value)
+    return value in (False, -1, None, "")

@@ -17,6 +17,7 @@ from pyconsul.agent.config.flags import Flags, parse_flags
 from pyconsul.agent.config.merge import dev_values, merged
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.resolve import build, resolve
+from pyconsul.agent.config.unsupported import note_unsupported
 from pyconsul.agent.config.validate import validate
 
 __all__ = ["ConfigError", "load", "load_files", "reload"]
@@ -33,12 +34,16 @@ def load(argv: Sequence[str]) -> Config:
     sources = _read(flags, problems, files)
     problems.raise_any()
     base = dev_values() if flags.values.get("dev_mode") else {}
-    values = merged(base, *sources, flags.values)
+    given = merged(*sources, flags.values)
+    note_unsupported(given, problems)
+    values = merged(base, given)
     config: Config = build(resolve(values, problems))
     validate(config, values.get("bootstrap_expect", 0), problems)
     problems.raise_any()
     origin = Origin(tuple(argv), tuple(files))
-    return msgspec.structs.replace(config, origin=origin, warnings=problems.all_warnings())
+    return msgspec.structs.replace(
+        config, origin=origin, warnings=problems.all_warnings(), refusals=tuple(problems.refusals)
+    )
 
 
 def load_files(paths: Sequence[str], config_format: str = "") -> Config:

@@ -14,8 +14,12 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     dns: Annotated[int, setting("Port of the DNS server, UDP and TCP.", "dns-port", check=checks.port)] = 8600
     http: Annotated[int, setting("Port of the HTTP API.", "http-port", check=checks.port)] = 8500
     https: Annotated[int, setting("Port of the HTTP API over TLS.", "https-port", check=checks.port)] = -1
-    grpc: Annotated[int, setting("Port of the gRPC API; pyconsul has none.", "grpc-port", check=checks.port)] = -1
-    grpc_tls: Annotated[int, setting("Port of the gRPC API over TLS.", "grpc-tls-port", check=checks.port)] = -1
+    grpc: Annotated[
+        int, setting("Port of the gRPC API; pyconsul has none.", "grpc-port", check=checks.port, unsupported="gRPC")
+    ] = -1
+    grpc_tls: Annotated[
+        int, setting("Port of the gRPC API over TLS.", "grpc-tls-port", check=checks.port, unsupported="gRPC")
+    ] = -1
     serf_lan: Annotated[int, setting("Port of the LAN gossip.", "serf-lan-port", check=checks.port)] = 8301
     serf_wan: Annotated[int, setting("Port of the WAN gossip.", "serf-wan-port", check=checks.port)] = 8302
     server: Annotated[int, setting("Port that servers use among themselves.", "server-port", check=checks.port)] = 8300
@@ -27,8 +31,10 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     dns: Annotated[str, setting("Addresses of the DNS server.", check=checks.listen_addresses)] = ""
     http: Annotated[str, setting("Addresses of the HTTP API, or unix:///path.", check=checks.listen_addresses)] = ""
     https: Annotated[str, setting("Addresses of the HTTP API over TLS.", check=checks.listen_addresses)] = ""
-    grpc: Annotated[str, setting("Addresses of the gRPC API.", check=checks.listen_addresses)] = ""
-    grpc_tls: Annotated[str, setting("Addresses of the gRPC API over TLS.", check=checks.listen_addresses)] = ""
+    grpc: Annotated[str, setting("Addresses of the gRPC API.", check=checks.listen_addresses, unsupported="gRPC")] = ""
+    grpc_tls: Annotated[
+        str, setting("Addresses of the gRPC API over TLS.", check=checks.listen_addresses, unsupported="gRPC")
+    ] = ""
 
 
 class UnixSockets(msgspec.Struct, frozen=True, kw_only=True):

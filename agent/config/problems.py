@@ -6,6 +6,11 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+_ALONE = (
+    "this version of pyconsul has no clustering. It joins no other agent, is a server of its own, and has a catalog of "
+    "its own; so has every other machine with these settings"
+)
+
 
 class ConfigError(Exception):
     """A configuration cannot be used; `errors` has a line for each thing that is wrong, and what is allowed."""
@@ -17,11 +22,17 @@ class ConfigError(Exception):
 
 @dataclass(slots=True)
 class Problems:
-    """Gathers while a configuration is read; `lacking` has the keys that are accepted without effect."""
+    """Gathers while a configuration is read.
+
+    `lacking` maps keys that are accepted without effect to the missing feature, `alone` lists those that ask for other
+    agents, `refusals` says why an agent does not start with a configuration that is valid otherwise.
+    """
 
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     lacking: dict[str, str] = field(default_factory=dict)
+    alone: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     # Files that were left out: worth knowing when something is missing.
     skipped: list[str] = field(default_factory=list)
 
@@ -32,10 +43,20 @@ class Problems:
 
     def all_warnings(self) -> tuple[str, ...]:
         """The warnings; what has no effect is one of them."""
-        if not self.lacking:
-            return (*self.skipped, *self.warnings)
-        listed = ", ".join(f"{key} ({about})" for key, about in self.lacking.items())
-        return (*self.skipped, *self.warnings, f"without effect, because pyconsul has no such feature: {listed}")
+        found = [*self.skipped, *self.warnings]
+        if self.alone:
+            found.append(f"THIS AGENT RUNS ALONE: {_ALONE}. Without effect: {', '.join(dict.fromkeys(self.alone))}")
+        if self.lacking:
+            found.append(f"not supported, without effect: {_by_feature(self.lacking)}")
+        return tuple(found)
+
+
+def _by_feature(lacking: dict[str, str]) -> str:
+    """`a, b (gossip); c (TLS)`: the keys of each missing feature."""
+    keys: dict[str, list[str]] = {}
+    for key, about in lacking.items():
+        keys.setdefault(about, []).append(key)
+    return "; ".join(f"{', '.join(names)} ({about})" for about, names in keys.items())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

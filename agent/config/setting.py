@@ -23,6 +23,9 @@ class Unit(enum.Enum):
     RAW = "raw"
 
 
+#: `unsupported` of the settings that only make sense among several agents: they get a warning of their own.
+CLUSTERING = "clustering (this agent runs alone)"
+
 #: Seconds; written as a Go duration such as `10s`.
 Duration = Annotated[float, Unit.SECONDS]
 
@@ -43,6 +46,10 @@ class Note:
     computed: str = ""
     # No key of configuration files.
     flag_only: bool = False
+    # The missing feature, for a setting without effect: a warning names it when the setting differs from its default.
+    unsupported: str = ""
+    # Why an agent does not start with this setting: ignoring it would be unsafe.
+    refused: str = ""
 
 
 def setting(
@@ -54,6 +61,8 @@ def setting(
     secret: bool = False,
     computed: str = "",
     flag_only: bool = False,
+    unsupported: str = "",
+    refused: str = "",
 ) -> Note:
     """The note of one setting, for `Annotated`."""
-    return Note(doc, flags, dev, check, reloadable, secret, computed, flag_only)
+    return Note(doc, flags, dev, check, reloadable, secret, computed, flag_only, unsupported, refused)

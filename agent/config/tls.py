@@ -7,23 +7,37 @@ import msgspec
 from pyconsul.agent.config import checks
 from pyconsul.agent.config.setting import setting
 
+_NO_TLS = (
+    "this version has no TLS, so nothing would be verified; remove the setting, let a proxy serve HTTPS, and protect the "
+    "API by ACLs"
+)
 _VERSION = checks.one_of("", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
 
 
 class TLSProtocol(msgspec.Struct, frozen=True, kw_only=True):
     """Encryption of one protocol; paths of PEM files, empty: as `tls.defaults`."""
 
-    ca_file: Annotated[str, setting("Certificates to trust.", reloadable=True)] = ""
-    ca_path: Annotated[str, setting("Folder of certificates to trust.", reloadable=True)] = ""
-    cert_file: Annotated[str, setting("Certificate to show.", reloadable=True)] = ""
-    key_file: Annotated[str, setting("The certificate's key.", reloadable=True)] = ""
-    tls_min_version: Annotated[str, setting("Oldest version to speak.", check=_VERSION, reloadable=True)] = ""
-    tls_cipher_suites: Annotated[str, setting("Ciphers, separated by commas.", reloadable=True)] = ""
-    verify_incoming: Annotated[bool, setting("Ask callers for a certificate.", reloadable=True)] = False
-    verify_outgoing: Annotated[bool, setting("Check the certificate of who is called.", reloadable=True)] = False
-    verify_server_hostname: Annotated[bool, setting("Check a server's name, too.", reloadable=True)] = False
-    server_name: Annotated[str, setting("The name the agent shows and expects.")] = ""
-    use_auto_cert: Annotated[bool, setting("Certificates of the service mesh; pyconsul has none.")] = False
+    ca_file: Annotated[str, setting("Certificates to trust.", reloadable=True, unsupported="TLS")] = ""
+    ca_path: Annotated[str, setting("Folder of certificates to trust.", reloadable=True, unsupported="TLS")] = ""
+    cert_file: Annotated[str, setting("Certificate to show.", reloadable=True, unsupported="TLS")] = ""
+    key_file: Annotated[str, setting("The certificate's key.", reloadable=True, unsupported="TLS")] = ""
+    tls_min_version: Annotated[
+        str, setting("Oldest version to speak.", check=_VERSION, reloadable=True, unsupported="TLS")
+    ] = ""
+    tls_cipher_suites: Annotated[str, setting("Ciphers, separated by commas.", reloadable=True, unsupported="TLS")] = ""
+    verify_incoming: Annotated[bool, setting("Ask callers for a certificate.", reloadable=True, refused=_NO_TLS)] = (
+        False
+    )
+    verify_outgoing: Annotated[
+        bool, setting("Check the certificate of who is called.", reloadable=True, refused=_NO_TLS)
+    ] = False
+    verify_server_hostname: Annotated[
+        bool, setting("Check a server's name, too.", reloadable=True, refused=_NO_TLS)
+    ] = False
+    server_name: Annotated[str, setting("The name the agent shows and expects.", unsupported="TLS")] = ""
+    use_auto_cert: Annotated[
+        bool, setting("Certificates of the service mesh; pyconsul has none.", unsupported="the service mesh")
+    ] = False
 
 
 class TLS(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,5 +53,10 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
     """The service mesh, of which pyconsul has nothing but a root certificate to show."""
 
     enabled: Annotated[
-        bool, setting("List a root certificate, for clients that wait for one; there is no service mesh.", dev=True)
+        bool,
+        setting(
+            "List a root certificate, for clients that wait for one; there is no service mesh.",
+            dev=True,
+            unsupported="the service mesh, except for the list of root certificates",
+        ),
     ] = False

@@ -39,13 +39,17 @@ def validate(config: Config, given_expect: int, problems: Problems) -> None:
         problems.warnings.append("enable_script_checks allows everything that enable_local_script_checks does")
     _warn_of_exposure(config, problems)
     _warn_of_names(config, problems)
-    _warn_of_grpc(config, problems)
     _check_ports(config, problems)
 
 
 def at_start(config: Config) -> list[str]:
     """What does not make the settings invalid, but an agent cannot start with: a line for each."""
-    errors = []
+    errors = list(config.refusals)
+    if config.acl.enabled and config.primary_datacenter not in ("", config.datacenter):
+        errors.append(
+            f"primary_datacenter: tokens and policies would come from {config.primary_datacenter!r}, which this version cannot "
+            "ask; remove the setting to manage them here"
+        )
     if config.acl.default_policy not in ("allow", "deny"):
         errors.append(f"acl.default_policy: {config.acl.default_policy!r} is not allowed; allowed: allow or deny")
     if config.acl.down_policy not in ("allow", "deny", "extend-cache", "async-cache"):
@@ -107,12 +111,6 @@ def _warn_of_names(config: Config, problems: Problems) -> None:
             problems.warnings.append(
                 f"{definition.source}: service {name!r} cannot be found by DNS: that takes 1 to 63 letters, digits and dashes"
             )
-
-
-def _warn_of_grpc(config: Config, problems: Problems) -> None:
-    for name in ("grpc", "grpc_tls"):
-        if getattr(config.ports, name) > 0:
-            problems.lacking[f"ports.{name}"] = "gRPC"
 
 
 def _check_ports(config: Config, problems: Problems) -> None:

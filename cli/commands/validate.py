@@ -17,15 +17,17 @@ def validate(context: Context) -> None:
     if not context.args.rest:
         raise UsageError("Must specify at least one config file or directory")
     from pyconsul.agent.config.load import ConfigError, load_files
+    from pyconsul.agent.config.validate import at_start
 
     try:
         config = load_files(context.args.rest, context.args.text("config-format"))
     except ConfigError as error:
         raise CliError(f"Config validation failed: {error}") from None
     if not context.args.switch("quiet"):
-        for warning in config.warnings:
-            context.note(str(warning))
-        warnings = [str(warning) for warning in config.warnings]
+        refusals = [f"an agent does not start with this: {error}" for error in at_start(config)]
+        warnings = [*map(str, config.warnings), *refusals]
+        for warning in warnings:
+            context.note(warning)
         confirm(context, "Configuration is valid!", {"Valid": True, "Warnings": warnings})
 
 

@@ -67,7 +67,7 @@ def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> Non
     try:
         until(lambda: pid.exists() and pid.read_text() == f"{process.pid}\n", process)
         until(lambda: "Agent started: mode=development" in log.read_text(), process)
-        assert "[WARN]  agent: without effect" in log.read_text()
+        assert "[WARN]  agent: not supported, without effect: -segment (" in log.read_text()
     finally:
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(30) == 0

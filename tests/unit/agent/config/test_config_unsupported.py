@@ -1,0 +1,192 @@
+"""No setting is accepted silently: the agent reads it, or a warning names it, or the agent refuses to start with it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.lacking import is_off
+from pyconsul.agent.config.load import load
+from pyconsul.agent.config.table import BY_KEY, SETTINGS, Kind, Setting
+from pyconsul.agent.config.validate import at_start
+
+ROOT = Path(__file__).resolve().parents[4]
+#: These print settings; that is no effect.
+DISPLAYS = {"agent/httpapi/agent_self.py", "agent/config/summary.py", "agent/config/table.py"}
+#: Names that hold a whole configuration.
+CONFIGS = {"config", "fresh"}
+#: Modules of agent/config whose decisions change what the agent does, beside checking what is written.
+DECIDING = {"agent/config/nodeid.py", "agent/config/config.py", "agent/config/resolve.py", "agent/config/validate.py"}
+
+
+@cache
+def reads() -> frozenset[tuple[str, str]]:
+    """(name of the section or `config`, name of the setting) of each attribute that the agent's code reads."""
+    found: set[tuple[str, str]] = set()
+    for path in (*(ROOT / "agent").rglob("*.py"), ROOT / "cli/commands/agent.py"):
+        name = str(path.relative_to(ROOT))
+        if name in DISPLAYS or (name.startswith("agent/config/") and name not in DECIDING):
+            continue
+        tree = ast.parse(path.read_text())
+        aliases = dict(_aliases(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                holder = _last_name(node.value)
+                if holder == "self" and name == "agent/config/config.py":
+                    holder = "config"
+                found.add((aliases.get(holder, holder), node.attr))
+            # The tokens are read by name: acl.own("dns").
+            elif isinstance(node, ast.Call) and _last_name(node.func) in ("own", "get"):
+                found |= {("tokens", str(name.value)) for name in node.args[:1] if isinstance(name, ast.Constant)}
+    return frozenset(found)
+
+
+def _aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Local names of sections: `dns = config.dns_config`, alone or in a tuple."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            (target,) = node.targets[:1]
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            for name, value in pairs:
+                if isinstance(name, ast.Name) and isinstance(value, ast.Attribute):
+                    yield name.id, value.attr
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_read(row: Setting) -> bool:
+    *sections, name = row.key.split(".")
+    if not sections:
+        return any((holder, name) in reads() for holder in CONFIGS)
+    return (sections[-1], name) in reads()
+
+
+@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row.key)
+def test_each_setting_is_read_or_said_to_be_unsupported(row: Setting) -> None:
+    assert is_read(row) or row.note.unsupported or row.note.refused, f"{row.key} has no effect, and nothing says so"
+
+
+def test_the_walk_notices_a_setting_without_a_reader() -> None:
+    assert not is_read(BY_KEY["telemetry.dogstatsd_tags"])
+    assert not is_read(BY_KEY["tls.https.verify_incoming"])
+    assert is_read(BY_KEY["dns_config.node_ttl"])
+    assert is_read(BY_KEY["acl.tokens.dns"])
+
+
+def settings_with(row: Setting, folder: Path) -> Config:
+    """What a file that gives this setting a value other than its default is read as."""
+    value: Any = example(row)
+    for name in reversed(row.key.split(".")):
+        value = {name: value}
+    path = folder / "agent.json"
+    path.write_text(json.dumps({"node_name": "n1", **value}))
+    return load([f"-data-dir={folder}", f"-config-file={path}"])
+
+
+def example(row: Setting) -> Any:
+    special = {
+        "encrypt": "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", "serf_lan": "127.0.0.9", "serf_wan": "127.0.0.9",
+        "limits.request_limits.mode": "enforcing", "bootstrap_expect": 3, "addresses.grpc": "127.0.0.9",
+        "addresses.grpc_tls": "127.0.0.9", "watches": [{"type": "key", "key": "a", "args": ["true"]}],
+    }  # fmt: skip
+    if row.key in special:
+        return special[row.key]
+    if row.key.endswith("tls_min_version"):
+        return "TLSv1_2"
+    match row.kind:
+        case Kind.BOOL:
+            return not row.default
+        case Kind.INT | Kind.FLOAT:
+            return row.default + 2
+        case Kind.DURATION:
+            return "77s"
+        case Kind.LIST:
+            return ["10.0.0.1"]
+        case Kind.MAP:
+            return {"a": "b"}
+        case _:
+            return "other"
+
+
+UNSUPPORTED = [row for row in SETTINGS if row.note.unsupported and not row.note.flag_only]
+
+
+@pytest.mark.parametrize("row", UNSUPPORTED, ids=lambda row: row.key)
+def test_one_warning_names_an_unsupported_setting(row: Setting, tmp_path: Path) -> None:
+    if row.key == "bootstrap_expect":  # only servers may have it
+        config = load([f"-data-dir={tmp_path}", "-server", "-bootstrap-expect=3"])
+    else:
+        config = settings_with(row, tmp_path)
+    lines = [line for line in config.warnings if "ithout effect" in line]
+    assert len(lines) == 1
+    assert row.key in lines[0]
+
+
+@pytest.mark.parametrize("row", [row for row in SETTINGS if row.note.refused], ids=lambda row: row.key)
+def test_an_agent_does_not_start_without_what_protects_it(row: Setting, tmp_path: Path) -> None:
+    (error,) = at_start(settings_with(row, tmp_path))
+    assert error.startswith(f"{row.key}: ")
+
+
+def test_a_value_that_turns_nothing_on_is_without_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "agent.json"
+    path.write_text(json.dumps({
+        "node_name": "n1", "data_dir": str(tmp_path), "server": True, "bootstrap_expect": 1, "retry_join": [], "encrypt": "",
+        "tls": {"defaults": {"verify_incoming": False, "ca_file": ""}}, "auto_encrypt": {"tls": False}, "ports": {"grpc": -1},
+    }))  # fmt: skip
+    config = load([f"-config-file={path}"])
+    assert config.warnings == ("bootstrap_expect is 1: the same as bootstrap, a single server",)
+    assert at_start(config) == []
+
+
+def test_the_keys_of_a_cluster_are_one_loud_warning(tmp_path: Path) -> None:
+    path = tmp_path / "agent.hcl"
+    path.write_text(
+        'server = true\nbootstrap_expect = 3\nretry_join = ["10.1.1.1"]\n'
+        'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="\nretry_interval = "5s"\n'
+    )
+    config = load(["-node=n1", f"-data-dir={tmp_path}", f"-config-file={path}"])
+    first, second = config.warnings
+    assert first.startswith("THIS AGENT RUNS ALONE: ")
+    assert first.endswith("Without effect: encrypt, bootstrap_expect = 3, retry_join")
+    assert second == "not supported, without effect: retry_interval (clustering)"
+    assert "pUqJ" not in first
+    (alone,) = load(["-node=n1", f"-data-dir={tmp_path}", "-server=false"]).warnings
+    assert alone.endswith("Without effect: server = false")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("auto_encrypt { tls = true }", "auto_encrypt: this version has no TLS"),
+        ("auto_config { enabled = true }", "auto_config: this version gets no settings"),
+        ('ports { https = 8501 } tls { https { cert_file = "c.pem" } }', "ports.https: this version does not serve HTTPS"),
+        ('acl { enabled = true } primary_datacenter = "dc7"', "primary_datacenter: tokens and policies would come from 'dc7'"),
+    ],
+)  # fmt: skip
+def test_more_that_refuses_the_start(text: str, words: str, tmp_path: Path) -> None:
+    errors = at_start(load(["-node=n1", f"-data-dir={tmp_path}", "-hcl", text]))
+    assert [error for error in errors if words in error] == errors != []
+
+
+@pytest.mark.parametrize("value", [False, -1, 0, None, "", [], {}, {"a": False}, [{"a": [False]}], [{"a": {"b": ""}}]])
+def test_what_is_off(value: object) -> None:
+    assert is_off(value)
+
+
+@pytest.mark.parametrize("value", [True, 1, "x", ["x"], {"a": False, "b": 1}, [{"a": True}]])
+def test_what_is_on(value: object) -> None:
+    assert not is_off(value)
