@@ -177,7 +177,9 @@ async def start(
 
 
 def _engine(config: Config) -> Engine:
-    history = Retention(config.kv_history_versions, config.kv_history_age, config.kv_history_size)
+    history = Retention(
+        config.kv_history_versions, config.kv_history_age, config.kv_history_size, config.kv_history_exclude
+    )
     if config.dev_mode:
         return MemoryEngine(history)
     if not config.data_dir:

@@ -6,7 +6,7 @@ A change is always made under the condition that its key is still as it was seen
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pyconsul.cli.errors import CliError
@@ -83,6 +83,24 @@ def difference(change: Change) -> list[bytes]:
         if not line.endswith(b"\n"):
             made.append(b"\\ No newline at end of value")
     return made
+
+
+def shown(change: Change, *, diff: bool) -> list[bytes]:
+    """The change as lines: its kind and key, or with `diff` as `diff -u` shows it."""
+    name = f"{change.kind} {change.key}".encode("utf-8", "surrogateescape")
+    return (difference(change) or [name + b": flags, or an empty value"]) if diff else [name]
+
+
+def common_folder(keys: Collection[str]) -> str:
+    """The folder that all keys are in, with its `/`; empty when they share none."""
+    first, last = min(keys), max(keys)  # whatever these two share, all between them share
+    end = 0
+    for position, (one, other) in enumerate(zip(first, last, strict=False), 1):
+        if one != other:
+            break
+        if one == "/":
+            end = position
+    return first[:end]
 
 
 def folder_entries(folder: str, prefix: str, *, chomp: bool) -> Wanted:

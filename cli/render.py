@@ -124,6 +124,21 @@ def table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[obje
         context.out(line)
 
 
+_COLORS = {b"+": b"32", b"-": b"31", b"~": b"33", b"@": b"36"}
+
+
+def colored(context: Context, lines: Sequence[bytes]) -> Sequence[bytes]:
+    """Lines of a difference: on a terminal what is added is green, what is removed red."""
+    if not colors(context):
+        return lines
+    return [b"\x1b[" + color + b"m" + line + b"\x1b[0m" if (color := _COLORS.get(line[:1])) else line for line in lines]
+
+
+def colors(context: Context) -> bool:
+    """Whether standard output is a terminal that shows colors, and nobody said NO_COLOR."""
+    return context.tty and context.environ.get("TERM") != "dumb" and not context.environ.get("NO_COLOR")
+
+
 def columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
     """The rows as lines, each column as wide as its widest cell and `gap` blanks from the next; none at the end."""
     widths = [

@@ -30,6 +30,14 @@ def not_negative(value: object) -> str | None:
     return None if value >= 0 else "0 or more"
 
 
+def key_prefix(value: object) -> str | None:
+    """The beginning of keys."""
+    text = str(value)
+    return (
+        None if text and not text.startswith("/") else "the beginning of keys, such as secrets/, without a / in front"
+    )
+
+
 def at_least(least: float, words: str) -> Callable[[object], str | None]:
     """A number of at least `least`; `words` name it with its unit."""
 

@@ -251,6 +251,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         int,
         setting("Size of all earlier versions together; 0: no history.", check=allowed.not_negative),
     ] = 64 << 20
+    kv_history_exclude: Annotated[
+        tuple[str, ...],
+        setting("Prefixes of keys whose earlier versions are not kept, such as secrets/.", check=allowed.key_prefix),
+    ] = ()
 
     # Logs and metrics.
     log_level: Annotated[

@@ -25,11 +25,20 @@ OVERHEAD = 64  # bytes that a change is counted as, beside its key and the row b
 
 
 class Retention(NamedTuple):
-    """How much is kept: changes of one key, seconds since a change, bytes of all changes together.  Any 0: nothing at all."""
+    """Limits of the history: changes of one key, seconds since a change, bytes of all changes together.  Any 0: no history.
+
+    Keys that begin with one of the prefixes of `exclude` have no history.
+    """
 
     versions: int
     age: float
     size: int
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def on(self) -> bool:
+        """Whether a history is kept at all."""
+        return bool(self.versions and self.age and self.size)
 
 
 NOTHING = Retention(0, 0.0, 0)
@@ -60,6 +69,7 @@ class Kept:
     floor: int
     epoch: int
     keys: Mapping[str, Past]
+    exclude: tuple[str, ...] = ()  # prefixes of keys without a history
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -96,15 +106,19 @@ def _versions(key: str, past: Past) -> Iterator[Version]:
 def at(kept: Kept, index: int, *, tree: bool) -> list[KVEntry]:
     """The rows as they were once `index` was written, sorted by key; `tree`: the keys are all of a prefix.
 
-    Raises OutOfReach.
+    Keys without a history are as they are now.  Raises OutOfReach, for a single key without a history, too.
     """
     if tree and index < kept.floor:
         raise OutOfReach(f"index {index} is older than what is kept: the history begins at index {kept.floor}")
-    found = (_row_at(kept, key, past, index) for key, past in sorted(kept.keys.items()))
+    found = (_row_at(kept, key, past, index, tree=tree) for key, past in sorted(kept.keys.items()))
     return [row for row in found if row is not None]
 
 
-def _row_at(kept: Kept, key: str, past: Past, index: int) -> KVEntry | None:
+def _row_at(kept: Kept, key: str, past: Past, index: int, *, tree: bool) -> KVEntry | None:
+    if key.startswith(kept.exclude):
+        if not tree and (past.current is None or past.current.modify_index > index):
+            raise OutOfReach(f'no history is kept of key "{key}": it begins with a prefix of kv_history_exclude')
+        return past.current
     later = next((change for change in past.changes if change.index > index), None)
     row = past.current if later is None else later.before
     known_from = kept.floor if later is None or later.since is None else later.since

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.engine.history import OVERHEAD, Change, Kept, Past, Retention
 from pyconsul.agent.model.kv import KVEntry
-from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.draft import Changeset, Purged
 from pyconsul.agent.state.schemas import KV
 
 
@@ -29,9 +29,13 @@ class HistoryInMemory:
             for schema, key, row in changeset.writes:
                 if schema is KV:
                     assert isinstance(key, str)
-                    self._add(key, Change(changeset.index, changeset.now, self._rows.pop(key, None)))
+                    before = self._rows.pop(key, None)
+                    if not key.startswith(self._retention.exclude):
+                        self._add(key, Change(changeset.index, changeset.now, before))
                     if row is not None:
                         self._rows[key] = row
+            for purged in changeset.purged:
+                self._purge(purged)
             self._index = changeset.index
         self._drop_old(changesets[-1].now)
 
@@ -46,6 +50,11 @@ class HistoryInMemory:
             dropped = self._drop(key)
             oldest = self._changes[key, indexes[0]]
             self._changes[key, indexes[0]] = replace(oldest, since=dropped.index, since_time=dropped.time)
+
+    def _purge(self, purged: Purged) -> None:
+        for key in [key for key in self._of_key if purged.covers(key)]:
+            while key in self._of_key:
+                self._drop(key)
 
     def _drop(self, key: str) -> Change:
         """Drop a key's oldest change."""
@@ -77,7 +86,7 @@ class HistoryInMemory:
         """What is kept of a key, or of all that begin with it."""
         names = {name for name in self._rows.keys() | self._of_key.keys() if name.startswith(key)} if tree else {key}
         keys = {name: self._past(name, after) for name in names}
-        return Kept(self._index, self._floor, self._epoch, keys)
+        return Kept(self._index, self._floor, self._epoch, keys, self._retention.exclude)
 
     def _past(self, key: str, after: int | None) -> Past:
         indexes = [index for index in self._of_key.get(key, ()) if after is None or index > after]

@@ -18,7 +18,7 @@ class MemoryEngine:
     _history: HistoryInMemory | None = None
 
     def __init__(self, retention: Retention = NOTHING) -> None:
-        if all(retention):
+        if retention.on:
             self._history = HistoryInMemory(retention)
 
     def load(self) -> Loaded:

@@ -23,6 +23,8 @@ RAW = (
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Content-Security-Policy", b"sandbox"),
 )
+# Tells a client that the history is gone; other agents ignore `?purge`.
+PURGED = Answer(TRUE.status, TRUE.body, (*TRUE.headers, (b"X-Pyconsul-Purged", b"true")))
 
 TOO_LARGE = (
     "Request body({size} bytes) too large, max size: {limit} bytes. "
@@ -151,18 +153,19 @@ def _value_rule(limit: int) -> BodyRule:
 
 
 async def delete(context: Context, request: Request) -> Answer:
-    """Delete a key, or with `?recurse` everything below a prefix."""
-    key = request.tail
+    """Delete a key, or with `?recurse` everything below a prefix; with `?purge` (not in Consul) the history as well."""
+    key, purge = request.tail, "purge" in request
+    done = PURGED if purge else TRUE
     _refuse_together(request, "recurse", "cas")
     if "recurse" in request:
         authorizer(context, request).require_tree(key)
-        await context.commit_steps(lambda draft: kv.delete_tree(draft, key))
-        return TRUE
+        await context.commit_steps(lambda draft: kv.delete_tree(draft, key, purge=purge))
+        return done
     if not key:
         raise bad_request("Missing key name")
     cas = request.unsigned("cas")
     authorizer(context, request).require("key", WRITE, key)
-    return TRUE if await context.commit(lambda draft: kv.delete(draft, key, cas)) else FALSE
+    return done if await context.commit(lambda draft: kv.delete(draft, key, cas, purge=purge)) else FALSE
 
 
 def _refuse_together(request: Request, *names: str) -> None:

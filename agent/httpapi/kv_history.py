@@ -1,7 +1,8 @@
 """GET /v1/pyconsul/kv-history/<key>: earlier versions of a key, or of a tree; Consul has no such endpoint.
 
     ?recurse     all keys that begin with <key>, of those the caller may read
-    ?at=INDEX    the entries as they were once INDEX was written, as /v1/kv shows entries; [] when there were none
+    ?at=INDEX    the entries as they were once INDEX was written, as /v1/kv shows entries; [] when there were none;
+                 keys without a history (kv_history_exclude) as they are now
     ?limit=N     the newest N versions only
 
 Without `at` the answer is a list of versions, the newest first: Key, Index (the ModifyIndex it had), Time (null when it is
@@ -12,6 +13,7 @@ history of all keys begins at.  404: no history is kept; 410: not that far back.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,7 +63,7 @@ def _number(request: Request, name: str) -> int | None:
 def _answer(
     kept: Kept, keys: list[tuple[str, Past]], index: int | None, limit: int | None, *, filtered: bool, tree: bool
 ) -> Answer:
-    seen = Kept(kept.index, kept.floor, kept.epoch, dict(keys))
+    seen = replace(kept, keys=dict(keys))
     headers = (*JSON, *meta_headers(kept.index), (b"X-Pyconsul-History-From", b"%d" % kept.floor))
     if filtered:
         headers = (*headers, *FILTERED)

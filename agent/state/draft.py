@@ -6,7 +6,7 @@ the changeset of each.  An operation that fails is taken back, alone.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.table import Key, Overlay, Rows, Schema
@@ -35,6 +35,17 @@ class View(Protocol):
         """The index at which a named thing last changed, or None when it is not known."""
 
 
+class Purged(NamedTuple):
+    """A key, or every key that begins with `key`, whose earlier values must not be kept anywhere."""
+
+    key: str
+    tree: bool
+
+    def covers(self, key: str) -> bool:
+        """Whether a key is meant."""
+        return key.startswith(self.key) if self.tree else key == self.key
+
+
 class Changeset:
     """What one operation writes, and what it wakes.
 
@@ -42,10 +53,11 @@ class Changeset:
     touched: named indexes ("nodes", "service.web", …) that move to `index`; their watchers wake.
     topics: further watch topics to wake ("kv/<key>", …).
     forgotten: named indexes that cease to exist.
+    purged: keys whose history up to this changeset is deleted, with it.
     stored: the rows of `writes` in their stored form, set by `codec.encode`.
     """
 
-    __slots__ = ("forgotten", "index", "now", "stored", "topics", "touched", "writes")
+    __slots__ = ("forgotten", "index", "now", "purged", "stored", "topics", "touched", "writes")
 
     def __init__(self, index: int, now: float) -> None:
         self.index, self.now = index, now
@@ -53,10 +65,11 @@ class Changeset:
         self.touched: set[str] = set()
         self.topics: set[str] = set()
         self.forgotten: set[str] = set()
+        self.purged: list[Purged] = []
         self.stored: list[Any] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.writes or self.touched or self.topics or self.forgotten)
+        return bool(self.writes or self.touched or self.topics or self.forgotten or self.purged)
 
 
 class Draft:
@@ -139,6 +152,10 @@ class Draft:
         """Drop a named index; whoever watches it wakes."""
         self._current.touched.discard(name)
         self._current.forgotten.add(name)
+
+    def purge(self, key: str, *, tree: bool = False) -> None:
+        """Delete the history of a key, or of every key that begins with `key`."""
+        self._current.purged.append(Purged(key, tree))
 
     def _remember(self, schema: Schema[R], key: Key) -> Overlay[R]:
         overlay = self._overlays.get(schema.name)

@@ -89,19 +89,25 @@ def release(draft: Draft, key: str, value: bytes | None, flags: int, session: st
     return True
 
 
-def delete(draft: Draft, key: str, cas: int | None = None) -> bool:
-    """Delete a key.  With `cas`, only when its ModifyIndex is that one; a key that is not there is deleted already."""
+def delete(draft: Draft, key: str, cas: int | None = None, *, purge: bool = False) -> bool:
+    """Delete a key.  With `cas`, only when its ModifyIndex is that one; a key that is not there is deleted already.
+
+    With `purge` its history is deleted as well, even when the key itself does not exist any more.
+    """
     old = draft[KV].get(key)
-    if old is None:
-        return True
-    if cas is not None and cas != old.modify_index:
+    if old is not None and cas is not None and cas != old.modify_index:
         return False
-    _remove(draft, old)
+    if old is not None:
+        _remove(draft, old)
+    if purge:
+        draft.purge(key)
     return True
 
 
-def delete_tree(draft: Draft, prefix: str) -> Steps[None]:
-    """Delete every key below a prefix, one in each step."""
+def delete_tree(draft: Draft, prefix: str, *, purge: bool = False) -> Steps[None]:
+    """Delete every key below a prefix, one in each step; with `purge` the history of all that begin with it, too."""
+    if purge:
+        draft.purge(prefix, tree=True)
     for entry in draft[KV].prefix(prefix):
         _remove(draft, entry)
         yield

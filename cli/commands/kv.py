@@ -75,13 +75,18 @@ def delete(context: Context) -> None:
     if index and not args.switch("cas"):
         raise UsageError("Cannot specify -modify-index without -cas!")
     query = {"recurse": ""} if args.switch("recurse") else {"cas": str(index)} if index else {}
+    if args.switch("purge"):
+        query["purge"] = ""
     try:
         deleted = context.client.request("DELETE", "/v1/kv/" + quote(key), query).checked()
     except CliError as error:
         raise during(f"Error! Did not delete {key}", error) from None
     if deleted.body.strip() == b"false":
         raise CliError(f"Error! Did not delete key {key}: CAS failed", Status.CONFLICT)
-    what = "Deleted keys with prefix" if args.switch("recurse") else "Deleted key"
+    if args.switch("purge") and "x-pyconsul-purged" not in deleted.headers:
+        context.note("This agent is not pyconsul: earlier values may remain in its Raft log and snapshots.")
+    done = "Purged" if args.switch("purge") else "Deleted"
+    what = f"{done} keys with prefix" if args.switch("recurse") else f"{done} key"
     confirm(context, f"Success! {what}: {key}".rstrip(), {"Key": key, "Deleted": True})
 
 
@@ -106,6 +111,7 @@ COMMANDS = {
         switch("cas", "Delete only if the key has the ModifyIndex of -modify-index."),
         _MODIFY_INDEX,
         switch("recurse", "Delete every key that begins with the prefix."),
+        switch("purge", "Also delete the history, of keys that were deleted before, too; nothing can be rolled back."),
         format_flag(),
         usage="KEY_OR_PREFIX",
     ),

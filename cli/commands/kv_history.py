@@ -5,6 +5,7 @@ The agent keeps a bounded history (its settings kv_history_*); Consul's own agen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyconsul.cli.client import Query, quote
@@ -14,8 +15,8 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flag import number, switch
 from pyconsul.cli.kvapply import MAX_PRUNE, apply_changes, counts, guard_deletions
-from pyconsul.cli.kvplan import Change, Wanted, changes, difference
-from pyconsul.cli.render import check_format, document, format_flag, table
+from pyconsul.cli.kvplan import Change, Wanted, changes, difference, shown
+from pyconsul.cli.render import check_format, colored, document, format_flag, table
 from pyconsul.cli.status import Status
 
 _GONE = 410
@@ -23,26 +24,42 @@ _WIDTH = 40  # characters of a value in a table
 
 
 def history(context: Context) -> None:
-    """Print the versions of a key, the newest first."""
-    key = key_argument(context.args.rest)
-    if not key:
-        raise UsageError("Error! Missing KEY argument")
-    limit = context.args.number("limit")
-    # One more than is shown: the oldest differs from the one before it.
-    found = _read(context, key, {"limit": str(limit + 1)} if limit else {})
-    shown = found[:limit] if limit else found
-    if document(context, shown):
+    """Print the versions of a key, or of all keys below a prefix, the newest first."""
+    args = context.args
+    key = key_argument(args.rest)
+    if not args.rest or args.rest == [""]:
+        raise UsageError("Error! Missing KEY or PREFIX/ argument; / shows the history of all keys")
+    tree, limit = key == "" or key.endswith("/"), args.number("limit")
+    query = {"recurse": ""} if tree else {}
+    if limit and not (tree and args.switch("diff")):
+        query["limit"] = str(limit + 1)  # the oldest that is shown differs from the one before it
+    found = _read(context, key, query)
+    versions = found[:limit] if limit else found
+    if document(context, versions):
         return
     if not found:
-        raise CliError(f"Error! No key exists at: {key}, and none did as far as the history goes", Status.NOT_FOUND)
-    if context.args.switch("diff"):
-        for number_, version in enumerate(shown):
-            context.out(f"== {version['Index']} {_time(version)}".rstrip())
-            before = found[number_ + 1] if number_ + 1 < len(found) else None
-            for line in difference(_step(version, before)):
-                context.out(line)
-        return
-    table(context, ("Index", "Time", "Size", "Value"), [_row(version) for version in shown])
+        what = f"No key exists below: {key}" if tree else f"No key exists at: {key}"
+        raise CliError(f"Error! {what}, and none did as far as the history goes", Status.NOT_FOUND)
+    if args.switch("diff"):
+        _print_steps(context, versions, found)
+    elif tree:
+        table(
+            context, ("Index", "Time", "Size", "Key", "Value"), [_row(version, version["Key"]) for version in versions]
+        )
+    else:
+        table(context, ("Index", "Time", "Size", "Value"), [_row(version) for version in versions])
+
+
+def _print_steps(context: Context, versions: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> None:
+    """What each version changed; `found` also has the versions before the oldest ones shown."""
+    of_key: dict[str, list[dict[str, Any]]] = {}
+    for version in found:
+        of_key.setdefault(version["Key"], []).append(version)
+    for version in versions:
+        context.out(f"== {version['Index']} {_time(version)}".rstrip())
+        before = of_key[version["Key"]][of_key[version["Key"]].index(version) + 1 :]
+        for line in colored(context, difference(_step(version, before[0] if before else None))):
+            context.out(line)
 
 
 def _read(context: Context, key: str, query: Query) -> Any:
@@ -62,9 +79,9 @@ def _time(version: dict[str, Any]) -> str:
     return str(version["Time"] or "")
 
 
-def _row(version: dict[str, Any]) -> tuple[str, str, str, str]:
+def _row(version: dict[str, Any], *key: str) -> tuple[str, ...]:
     if version["Deleted"]:
-        return str(version["Index"]), _time(version), "", "(deleted)"
+        return str(version["Index"]), _time(version), "", *key, "(deleted)"
     value = value_of(version)
     text = value.decode("utf-8", "replace")
     shown = "".join(letter if letter.isprintable() else "\N{MIDDLE DOT}" for letter in text[: _WIDTH + 1])
@@ -72,6 +89,7 @@ def _row(version: dict[str, Any]) -> tuple[str, str, str, str]:
         str(version["Index"]),
         _time(version),
         str(len(value)),
+        *key,
         shown if len(shown) <= _WIDTH else shown[:_WIDTH] + "…",
     )
 
@@ -96,7 +114,8 @@ def rollback(context: Context) -> None:
     todo = changes(wanted, stored)
     people = check_format(context) == "table"
     for change in todo if people else ():
-        context.out(f"{change.kind} {change.key}")
+        for line in colored(context, shown(change, diff=args.switch("diff"))):
+            context.out(line)
     guard_deletions(context, sum(change.kind == "-" for change in todo))
     if args.switch("apply"):
         apply_changes(context, todo)
@@ -119,9 +138,7 @@ def _place(words: list[str]) -> tuple[str, int]:
         raise UsageError(
             f"Error! Invalid {words[0]!r}: use KEY@INDEX, or PREFIX/@INDEX for all keys below; kv history shows indexes"
         )
-    if key.startswith("/"):
-        raise UsageError(f"Error! Invalid key. It must not begin with a '/': {key}")
-    return key, int(index)
+    return key.removeprefix("/"), int(index)  # as other commands, `/` is all keys
 
 
 COMMANDS = {
@@ -130,18 +147,21 @@ COMMANDS = {
         number("limit", "Show the newest N versions only; 0 shows all.", 0),
         switch("diff", "Show what each version changed, as diff -u does."),
         format_flag(),
-        usage="KEY",
+        usage="KEY | PREFIX/",
         about="Shows the versions of a key that the agent has kept, the newest first, with the index at which each was "
-        "written. The agent's settings kv_history_versions, kv_history_age and kv_history_size bound them.",
+        "written; with PREFIX/ those of all keys below it, deleted keys too, and with / those of all keys. The agent's "
+        "settings kv_history_versions, kv_history_age and kv_history_size bound them; keys below the prefixes of "
+        "kv_history_exclude have none.",
     ),
     "kv rollback": Command(
         rollback,
         switch("apply", "Do it. Without this flag it is only shown what would be done."),
+        switch("diff", "Show the values that differ, as diff -u does."),
         number("max-prune", "Refuse to do anything when more keys than this would be deleted.", MAX_PRUNE),
         format_flag(),
         usage="KEY@INDEX | PREFIX/@INDEX",
         about="Makes a key, or all keys below a prefix, what they were once the index was written: values and flags "
         "return, deleted keys too, and keys that were made since are deleted. What somebody else changes meanwhile is "
-        "left alone, and said to be so.",
+        "left alone, and said to be so. /@INDEX is the whole store.",
     ),
 }

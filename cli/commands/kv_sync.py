@@ -11,8 +11,8 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flag import number, switch, text
 from pyconsul.cli.kvapply import MAX_PRUNE, apply_changes, counts, guard_deletions
-from pyconsul.cli.kvplan import Change, Wanted, changes, difference, folder_entries
-from pyconsul.cli.render import check_format, document, format_flag
+from pyconsul.cli.kvplan import Change, Wanted, changes, common_folder, folder_entries, shown
+from pyconsul.cli.render import check_format, colored, document, format_flag
 from pyconsul.cli.status import Status
 
 
@@ -21,11 +21,9 @@ def diff(context: Context) -> int | None:
     found = _changes(context)
     if document(context, [change.document() for change in found]):
         return Status.FAILURE if found else None
+    names = context.args.switch("names")
     for change in found:
-        if context.args.switch("names"):
-            context.out(f"{change.kind} {change.key}")
-            continue
-        for line in difference(change) or [f"{change.kind} {change.key}: flags, or an empty value".encode()]:
+        for line in colored(context, shown(change, diff=not names)):
             context.out(line)
     return Status.FAILURE if found else None
 
@@ -38,7 +36,8 @@ def sync(context: Context) -> None:
     todo = [change for change in found if change not in kept]
     people = check_format(context) == "table"
     for change in todo if people else ():
-        context.out(f"{change.kind} {change.key}")
+        for line in colored(context, shown(change, diff=args.switch("diff"))):
+            context.out(line)
     if kept:
         context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
     guard_deletions(context, sum(change.kind == "-" for change in todo))
@@ -64,7 +63,21 @@ def _changes(context: Context) -> list[Change]:
     wanted = _wanted(context, words[0], prefix)
     if not wanted:
         raise CliError(f"Error! There is nothing in {words[0]}")
-    return changes(wanted, {entry["Key"]: entry for entry in entries_below(context, prefix)})
+    scope = _scope(context, words[0], prefix, wanted)
+    return changes(wanted, {entry["Key"]: entry for entry in entries_below(context, scope)})
+
+
+def _scope(context: Context, path: str, prefix: str, wanted: Wanted) -> str:
+    """The prefix of the keys that are looked at: what the source says nothing about is not touched."""
+    if context.args.given("prefix") and (not prefix or os.path.isdir(path)):
+        return prefix
+    scope = common_folder(wanted)
+    if not scope and context.args.switch("prune"):
+        raise CliError(
+            f"Error! The keys of {path} share no folder, so -prune could delete any key; nothing was written. "
+            "If that is meant, say -prefix= (the whole store)."
+        )
+    return scope
 
 
 def _wanted(context: Context, path: str, prefix: str) -> Wanted:
@@ -75,12 +88,14 @@ def _wanted(context: Context, path: str, prefix: str) -> Wanted:
 
 
 _SOURCE = (
-    text("prefix", "Put this in front of every key, and look only at keys that begin with it.", metavar="prefix"),
+    text("prefix", "Put this in front of every key.", metavar="prefix"),
     switch("chomp", "One line break at the end of a file is no part of the value."),
 )
 _ABOUT = (
     "The files of a folder are keys, named by their path in it; what begins with a dot is passed over. "
-    "A file is what kv export prints; - is standard input."
+    "A file is what kv export prints; - is standard input.\n\n"
+    "Only keys in the folder that all given keys share are looked at, or deleted: with the export of cfg/ those below "
+    "cfg/, with -prefix=web/ and a folder those below web/. -prefix= looks at the whole store."
 )
 COMMANDS = {
     "kv diff": Command(
@@ -95,7 +110,8 @@ COMMANDS = {
         sync,
         *_SOURCE,
         switch("apply", "Do it. Without this flag it is only shown what would be done."),
-        switch("prune", "Delete the keys below the prefix that are only in the store."),
+        switch("diff", "Show the values that differ, as diff -u does."),
+        switch("prune", "Delete the keys that are only in the store, in the folder that all given keys share."),
         number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE),
         format_flag(),
         usage="FOLDER_OR_FILE",

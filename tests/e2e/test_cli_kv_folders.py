@@ -166,3 +166,23 @@ def test_watch_a_key(pyconsul: Run, cli_agent: str) -> None:
         pyconsul("kv", "put", "followed", "2")
         assert process.stdout.readline() == b"2\n"
     assert pyconsul("kv", "watch", "-once", "followed").stdout == b"2\n"
+
+
+def test_an_export_prunes_only_what_it_was_made_of(pyconsul: Run, folder: Path) -> None:
+    for key in ("scope/cfg/a", "scope/cfg/b/c", "scope/cfh", "elsewhere/x"):
+        pyconsul("kv", "put", key, "1")
+    exported = pyconsul("kv", "export", "scope/cfg/").stdout
+    pyconsul("kv", "put", "scope/cfg/b/new", "1")
+    done = pyconsul("kv", "sync", "-diff", "-prune", "-apply", "-", stdin=exported)
+    assert (
+        done.stdout
+        == b"--- scope/cfg/b/new\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n\\ No newline at end of value\nDone: 1 deleted.\n"
+    )
+    assert pyconsul("kv", "get", "scope/cfh").returncode == pyconsul("kv", "get", "elsewhere/x").returncode == 0
+    pyconsul("kv", "put", "copy/scope/cfg/old", "1")
+    pyconsul("kv", "put", "copy/other", "1")
+    done = pyconsul("kv", "sync", "-prune", "-prefix=copy/", "-", stdin=exported)
+    assert done.stdout.splitlines()[:3] == [b"+ copy/scope/cfg/a", b"+ copy/scope/cfg/b/c", b"- copy/scope/cfg/old"]
+    refused = pyconsul("kv", "sync", "-prune", "-apply", str(folder))
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert b"-prefix=" in refused.stderr

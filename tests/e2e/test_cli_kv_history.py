@@ -127,3 +127,51 @@ def _write(agent: AgentProcess, writes: list[Any]) -> None:
             agent.request("PUT", f"/v1/kv/p/{name}?flags={len(value)}", value)
         else:
             agent.request("DELETE", f"/v1/kv/p/{name}")
+
+
+def test_the_history_of_a_prefix_shows_deleted_keys(shared: AgentProcess) -> None:
+    shared.put("/v1/kv/h/a", b"one\n")
+    shared.put("/v1/kv/h/b", b"two\n")
+    index = versions(shared, "h/")[0]["Index"]
+    shared.request("DELETE", "/v1/kv/h/a")
+    shown = run(shared, "history", "h/").stdout
+    assert [line.split()[-2:] for line in shown.splitlines()[1:]] == [
+        ["h/a", "(deleted)"],
+        ["h/b", "two·"],
+        ["h/a", "one·"],
+    ]
+    assert [entry["Key"] for entry in versions(shared, "h/", "-limit=2")] == ["h/a", "h/b"]
+    difference = run(shared, "history", "-diff", "-limit=1", "h/").stdout
+    assert "--- h/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n" in difference
+    assert "h/b" in run(shared, "history", "/").stdout
+    planned = run(shared, "rollback", "-diff", f"h/@{index}").stdout
+    assert "--- /dev/null\n+++ h/a\n@@ -0,0 +1 @@\n+one\n" in planned
+    everything = run(shared, "rollback", f"/@{index}").stdout
+    assert "+ h/a\n" in everything
+
+
+def test_purged_values_are_nowhere_in_the_data_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+
+    def holds(secret: bytes) -> bool:
+        return any(secret in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+    agent = AgentProcess(tmp_path, folder, kv_history_exclude=["none/"]).start()
+    try:
+        for path in ("s/a", "s/b", "s/gone", "none/a", "t"):
+            agent.put(f"/v1/kv/{path}", b"old-hunter2-" * 20)
+            agent.put(f"/v1/kv/{path}", b"new-hunter2-" * 20)
+        agent.request("DELETE", "/v1/kv/s/gone")
+        assert [entry["Deleted"] for entry in versions(agent, "none/a")] == [False]
+        assert "kv_history_exclude" in run(agent, "rollback", "none/a@5").stderr
+        for words in (("s/a",), ("-recurse", "s/"), ("t",), ("none/a",)):
+            done = run(agent, "delete", "-purge", *words)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith("Success! Purged key")
+        assert not holds(b"hunter2")
+        assert versions(agent, "/") == []
+        agent.put("/v1/kv/s/a", b"again")
+        assert len(versions(agent, "s/a")) == 1
+    finally:
+        agent.stop()
+    assert not holds(b"hunter2")

@@ -78,7 +78,20 @@ def connect(path: Path) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA wal_autocheckpoint = 4000")
+    database.execute("PRAGMA secure_delete = ON")  # overwrites what is deleted: it may be a secret
     return database
+
+
+def empty_log(database: sqlite3.Connection) -> bool:
+    """Move everything from the write-ahead log into the file and cut the log off: it holds earlier states of pages.
+
+    False when that is not possible now: a reader is busy for long, or the disk is full.
+    """
+    try:
+        busy: int = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error:
+        return False
+    return not busy
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -57,6 +57,7 @@ class EmbeddedEngine:
         self._log: HistoryLog | None = None
         self._index = 0
         self._mark_fails = False
+        self._log_to_empty = False  # of values that were purged
 
     def load(self) -> Loaded:
         try:
@@ -78,6 +79,7 @@ class EmbeddedEngine:
         try:
             history = HistoryLog(self.path, opened.database, self._retention)
             history.open(opened.index)
+            datafile.empty_log(opened.database)  # a killed agent may have left purged values there
         except BaseException:
             opened.close()
             raise
@@ -120,6 +122,7 @@ class EmbeddedEngine:
             run = opened.database.executemany
             if history.on:
                 history.record(changesets, keys)
+                history.purge(changesets)
             run(PUT_ROW, [(*name, data, checksum) for name, (data, checksum) in last.items() if data is not None])
             if gone := [name for name, (data, _) in last.items() if data is None]:
                 run(DELETE_ROW, gone)
@@ -130,6 +133,15 @@ class EmbeddedEngine:
                 run(DELETE_META, dropped)
 
         self._transact(write, index, chain)
+        self._log_to_empty = self._log_to_empty or any(changeset.purged for changeset in changesets)
+        if self._log_to_empty:
+            self._empty_log(opened)
+
+    def _empty_log(self, opened: Opened) -> None:
+        """Remove purged values from the write-ahead log, too; tried again after the next commit when it fails."""
+        self._log_to_empty = not datafile.empty_log(opened.database)
+        if self._log_to_empty:
+            log.warning("purged values stay in the log of %s until it can be emptied: it is in use", self.path)
 
     async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
         await self._in_thread(lambda: self._replace(rows, index))
@@ -193,10 +205,10 @@ class EmbeddedEngine:
         return self._opened, self._log
 
     async def kv_history(self, key: str, *, tree: bool = False, after: int | None = None) -> Kept | None:
-        if not all(self._retention):
+        if not self._retention.on:
             return None
         try:
-            return await asyncio.to_thread(read, self.path, key, self._retention.versions, tree=tree, after=after)
+            return await asyncio.to_thread(read, self.path, key, self._retention, tree=tree, after=after)
         except (sqlite3.Error, Damaged) as error:
             raise EngineError(disk_is_full(self.path) or f"cannot read {self.path}: {error}") from error
 

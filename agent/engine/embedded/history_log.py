@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyconsul.agent.engine.embedded.datafile import PUT_META
+from pyconsul.agent.engine.embedded.datafile import DELETE_META, PUT_META, transaction
 from pyconsul.agent.engine.embedded.history_sweep import Surplus, Sweeper
 from pyconsul.agent.engine.embedded.sums import change_sum, number_sum
 from pyconsul.agent.engine.history import OVERHEAD, Retention
@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS kv_history (
 )
 """
 SIZE = f"coalesce(length(row), 0) + length(key) + {OVERHEAD}"
+_EXCLUDED = "history_exclude/"  # before a prefix in `meta`: its keys have no history
+_BELOW = "instr(key, ?1) = 1"
 _COLUMNS = "INSERT INTO kv_history (id, idx, key, time, sum, row, row_sum)"
 # A change whose key this commit has written before, and one whose previous row is still stored.
 _ADD_KNOWN = f"{_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -49,7 +51,7 @@ class HistoryLog:
         self._measured = self._last = 0  # IDs
         self._saved = (0, 0, 0)  # these three, as they were after the last commit that is kept
         self._next_look = 0.0  # Unix seconds
-        self.on = all(retention)
+        self.on = retention.on
 
     def open(self, index: int) -> None:
         """Go on where the last commit ended; a history that was off until now begins at `index`."""
@@ -64,9 +66,24 @@ class HistoryLog:
             run("BEGIN IMMEDIATE")
             self._begin(index)
             run("COMMIT")
+        transaction(self._database, lambda: self._exclude(index))
         self._last = run("SELECT max(id) FROM kv_history").fetchone()[0] or 0
         self._measure()
         self.done(kept=True)
+
+    def _exclude(self, index: int) -> None:
+        """Forget keys that are excluded from now on; the history begins anew when keys are not excluded any more."""
+        run = self._database.execute
+        names = run("SELECT name FROM meta WHERE name GLOB ?", (f"{_EXCLUDED}*",)).fetchall()
+        before = {name.removeprefix(_EXCLUDED) for (name,) in names}
+        now = self._retention.exclude
+        if any(not prefix.startswith(now) for prefix in before):
+            self._set("history_floor", index)
+        for prefix in before.difference(now):
+            run(DELETE_META, (_EXCLUDED + prefix,))
+        for prefix in set(now) - before:
+            run(f"DELETE FROM kv_history WHERE {_BELOW}", (prefix,))
+            self._set(_EXCLUDED + prefix, 1)
 
     def close(self) -> None:
         self._sweeper.close()
@@ -93,12 +110,15 @@ class HistoryLog:
 
     def record(self, changesets: Sequence[Changeset], written: Sequence[Sequence[Write]]) -> None:
         """Append the previous row of each key; `written`: each changeset's keys with their new rows, not stored yet."""
+        excluded = self._retention.exclude
         now: dict[str, tuple[bytes | None, int]] = {}  # written by this commit already
         stored, known = [], []
         for changeset, keys in zip(changesets, written, strict=True):
             here: dict[str, tuple[bytes | None, int]] = {}
             index, time = changeset.index, changeset.now
             for key, row, checksum in keys:
+                if excluded and key.startswith(excluded):
+                    continue
                 if key not in here:
                     self._last += 1
                     change = (self._last, index, key, time, change_sum(key, index, time))
@@ -117,6 +137,17 @@ class HistoryLog:
                 self._measure()
             self._drop_surplus(added)
         self._drop_old(changesets[-1].now, max(DROPPED, 2 * added))
+
+    def purge(self, changesets: Sequence[Changeset]) -> None:
+        """Delete the changes of keys that were purged, up to the purge; `changesets` are recorded already."""
+        run = self._database.execute
+        for changeset in changesets:
+            for key, tree in changeset.purged:
+                where = f"idx <= ?2 AND {_BELOW if tree else 'key = ?1'}"
+                self._measure()
+                size = run(f"SELECT total({SIZE}) FROM kv_history WHERE {where}", (key, changeset.index)).fetchone()
+                run(f"DELETE FROM kv_history WHERE {where}", (key, changeset.index))
+                self._size -= int(size[0])
 
     def _drop_surplus(self, added: int) -> None:
         """Drop what the last sweep found: what one key has too much in one go, so that it never has a gap."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.engine.embedded.datafile import Damaged, read_meta
 from pyconsul.agent.engine.embedded.sums import change_sum, row_sum
-from pyconsul.agent.engine.history import Change, Kept, Past
+from pyconsul.agent.engine.history import Change, Kept, Past, Retention
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.schemas import KV
 
@@ -25,8 +25,8 @@ Row = tuple[Any, ...]  # of _CHANGES
 _decode = msgspec.msgpack.Decoder(KVEntry).decode
 
 
-def read(path: Path, key: str, versions: int, *, tree: bool, after: int | None) -> Kept:
-    """What is kept of a key, or of all keys that begin with it: at most `versions` changes of each.
+def read(path: Path, key: str, retention: Retention, *, tree: bool, after: int | None) -> Kept:
+    """What is kept of a key, or of all keys that begin with it: at most `retention.versions` changes of each.
 
     With `after` only the first of each behind that index.  On a connection of its own.  Blocks: run it in a thread.
     Raises Damaged, sqlite3.Error.
@@ -45,10 +45,10 @@ def read(path: Path, key: str, versions: int, *, tree: bool, after: int | None) 
         for change in run(f"{_CHANGES} WHERE {'instr(key, ?) = 1' if tree else 'key = ?'} ORDER BY id", (key,)):
             changes.setdefault(change[0], []).append(change)
     keys = {
-        name: Past(current.get(name), _kept(changes.get(name, ()), versions, after))
+        name: Past(current.get(name), _kept(changes.get(name, ()), retention.versions, after))
         for name in current.keys() | changes.keys()
     }
-    return Kept(meta["index"], meta["history_floor"], meta.get("history_epoch", 0), keys)
+    return Kept(meta["index"], meta["history_floor"], meta.get("history_epoch", 0), keys, retention.exclude)
 
 
 def _kept(rows: Sequence[Row], versions: int, after: int | None) -> list[Change]:

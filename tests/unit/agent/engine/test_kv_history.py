@@ -135,7 +135,9 @@ async def test_it_lasts_over_a_restart_and_begins_anew_when_it_was_off(tmp_path:
 
 
 WRITES = st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.binary(max_size=40)), max_size=40)
-BOUNDS = st.builds(Retention, st.integers(1, 5), st.sampled_from([2.0, 7.0, 1e9]), st.sampled_from([150, 600, 1 << 20]))
+BOUNDS = st.builds(
+    Retention, st.integers(1, 5), st.sampled_from([2.0, 7.0, 1e9]), st.sampled_from([150, 600, 1 << 20]), st.just(())
+)
 
 
 def batches(writes: list[Any], size: int) -> Iterator[list[Any]]:
