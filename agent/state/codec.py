@@ -71,8 +71,9 @@ def _stored(schema: Schema[Any], key: Key, row: Any) -> StoredRow:
             _check_text(text)
             return schema.name, text, None
         data = _encode(row)
-        check_row(schema.row_type, decoder(schema.row_type)(data))
-        return schema.name, stored_key(key), data
+        row_type = schema.row_type
+        check_row(row_type, (_decoders.get(row_type) or decoder(row_type))(data))
+        return schema.name, key if type(key) is str else stored_key(key), data
     except Exception as error:  # of a value that no encoder expects; it must not fail any other operation
         raise Refused(f"cannot store this row of {schema.name}: {error}") from error
 

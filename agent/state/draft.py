@@ -132,7 +132,7 @@ class Draft:
         key = schema.key(row)
         if type(key) is not str and not (type(key) is tuple and all(type(part) is str for part in key)):
             raise Refused(f"key {key!r:.100} of {schema.name} is not text")  # its order and equality may be anything
-        self._remember(schema, key).put(row)
+        self._remember(schema, key).put_at(key, row)
         self._current.writes.append((schema, key, row))
 
     def delete(self, schema: Schema[Any], key: Key) -> None:

@@ -31,7 +31,8 @@ def check_index(index: int) -> None:
 def check_row(row_type: type, row: Any) -> None:
     """Raises ValueError when a row of the right type breaks a rule of its table; the text holds no secret."""
     for name in _index_fields(row_type):
-        check_index(getattr(row, name))
+        if not 0 <= getattr(row, name) <= MAX_INDEX:
+            check_index(getattr(row, name))
     rule = _RULES.get(row_type)
     if rule is not None:
         rule(row)

@@ -96,7 +96,7 @@ class Store:
             if row is None:
                 self._tables[schema.name].remove(key)
             else:
-                self._tables[schema.name].put(row)
+                self._tables[schema.name].put_at(key, row)
         except Exception as error:
             return error
         return None

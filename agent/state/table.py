@@ -63,9 +63,10 @@ class Table(Generic[R]):
 
     __slots__ = ("_indexes", "_rows", "schema")
 
-    def __init__(self, schema: Schema[R]) -> None:
+    def __init__(self, schema: Schema[R], *, ordered: bool = True) -> None:
+        """`ordered`: keep the rows of an ordered table in order; without it `prefix` looks at all rows."""
         self.schema = schema
-        self._rows: MutableMapping[Key, R] = SortedDict() if schema.ordered else {}
+        self._rows: MutableMapping[Key, R] = SortedDict() if schema.ordered and ordered else {}
         self._indexes: dict[str, dict[Hashable, dict[Key, R]]] = {name: {} for name in schema.indexes}
 
     def get(self, key: Key) -> R | None:
@@ -80,7 +81,9 @@ class Table(Generic[R]):
 
     def prefix(self, prefix: str) -> Iterator[R]:
         rows = self._rows
-        assert isinstance(rows, SortedDict)
+        if not isinstance(rows, SortedDict):
+            yield from [rows[key] for key in sorted(key for key in rows if key.startswith(prefix))]  # type: ignore[union-attr]
+            return
         for key in rows.irange(minimum=prefix):
             if not key.startswith(prefix):
                 return
@@ -94,7 +97,10 @@ class Table(Generic[R]):
 
     def put(self, row: R) -> None:
         """Add a row, or replace the one with the same primary key.  When it raises, nothing has changed."""
-        key = self.schema.key(row)
+        self.put_at(self.schema.key(row), row)
+
+    def put_at(self, key: Key, row: R) -> None:
+        """As `put`, of a row whose primary key is known."""
         if not self._indexes:
             self._rows[key] = row
             return
@@ -146,7 +152,7 @@ class Overlay(Generic[R]):
     def __init__(self, base: Rows[R], schema: Schema[R]) -> None:
         self.schema = schema
         self._base = base
-        self._staged = Table(schema)
+        self._staged = Table(schema, ordered=False)  # few rows, seldom read by prefix
         self._hidden: set[Key] = set()  # keys whose row below is replaced or deleted
 
     def get(self, key: Key) -> R | None:
@@ -175,9 +181,10 @@ class Overlay(Generic[R]):
         key, hidden = self.schema.key, self._hidden
         return (row for row in rows if key(row) not in hidden)
 
-    def put(self, row: R) -> None:
-        self._hidden.add(self.schema.key(row))
-        self._staged.put(row)
+    def put_at(self, key: Key, row: R) -> None:
+        """Lay a row over the table; `key` is its primary key."""
+        self._hidden.add(key)
+        self._staged.put_at(key, row)
 
     def remove(self, key: Key) -> None:
         self._hidden.add(key)

@@ -151,14 +151,14 @@ async def test_a_row_that_cannot_be_shown_is_told_of_and_the_rest_goes_on(monkey
     store = Store()
     writer = Writer(store, MemoryEngine())
     table = store._tables[KV.name]
-    put = type(table).put
+    put_at = type(table).put_at
 
-    def fail(self: Any, row: Any) -> None:
-        if self is table and row.key == "bad":
+    def fail(self: Any, key: str, row: Any) -> None:
+        if self is table and key == "bad":
             raise MemoryError
-        put(self, row)
+        put_at(self, key, row)
 
-    monkeypatch.setattr(type(table), "put", fail)
+    monkeypatch.setattr(type(table), "put_at", fail)
     results = await asyncio.gather(
         writer.commit(innocent("a")),
         writer.commit(innocent("bad")),
