@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
+
+# Programs that the tests start inherit ignored signals, and a shell cannot trap those (the suite may run under nohup).
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("shared", deadline=None)  # how long an example takes depends on the machine
 settings.load_profile("shared")
