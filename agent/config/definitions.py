@@ -121,8 +121,6 @@ def _service(data: dict[str, Any], source: str, where: str, problems: Problems) 
     for key in MESH:
         if nested.get(key):
             problems.lacking[f"{where}.{key}"] = "the service mesh"
-    if not body.get("name"):
-        problems.errors.append(f"{source}: {where}: a service must have a name")
     return body
 
 
@@ -172,7 +170,7 @@ def _fields(
     for key, value in data.items():
         name = _name(key, known)
         if name is None:
-            hint = nearest(key, [*known, *also])
+            hint = nearest(key, [*known, *also]) or _label_hint(key, value)
             problems.errors.append(f"{source}: {where}.{key}: unknown key{hint}")
         elif value is not None:
             try:
@@ -181,6 +179,13 @@ def _fields(
                 text = "(hidden)" if name == "token" else repr(value)[:100]
                 problems.errors.append(f"{source}: {where}.{key}: {text} is not allowed; allowed: {error}")
     return body
+
+
+def _label_hint(key: str, value: Any) -> str:
+    """`service "web" { … }` is how Terraform names things; Consul's blocks have no labels."""
+    if isinstance(value, dict) or (isinstance(value, list) and value and all(isinstance(item, dict) for item in value)):
+        return f'; a block has no label here, write name = "{key}" inside of it'
+    return ""
 
 
 def _name(key: str, known: dict[str, Read] | set[str]) -> str | None:

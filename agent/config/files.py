@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.config.jsonfile import parse_json
+from pyconsul.agent.config.hclsyntax import HCLError, mistake
+from pyconsul.agent.config.jsonfile import JSONError, parse_json
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.model.utf8 import replace_surrogates
 
@@ -45,7 +46,17 @@ def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
 
         return replace_surrogates(parse_hcl(text))
     except ValueError as error:
-        raise ConfigError([f"failed to parse {source}: {error}"]) from None
+        raise _syntax_error(error, text, source) from None
+
+
+def _syntax_error(error: ValueError, text: str, source: str) -> ConfigError:
+    if isinstance(error, HCLError):
+        return ConfigError(f"failed to parse {source}:{one.line}:{one.column}: {one.text}" for one in error.mistakes)
+    details = []
+    if isinstance(error, JSONError):
+        place = mistake(text, error.position, "this is where JSON cannot be read")
+        details.append(f"{source}:{place.line}:{place.column}: {place.text}")
+    return ConfigError([f"failed to parse {source}: {error}"], details)
 
 
 def _is_read(path: Path, config_format: str, problems: Problems) -> bool:

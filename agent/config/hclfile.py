@@ -1,15 +1,18 @@
 """HCL files.  Consul reads HCL 1; the parser reads HCL 2, so what only HCL 1 allows is rewritten before it parses.
 
-That is: quoted and dotted keys outside of objects, commas between settings, `key = {…}` given several times.  Texts are taken
-as they are: `${…}` and `%{…}` mean nothing.  A block becomes a list of maps, one for each time it is written.
+That is: quoted and dotted keys outside of objects, commas between settings, `key = {…}` given several times, and in objects of
+a list blocks and entries without commas.  Texts are taken as they are: `${…}` and `%{…}` mean nothing.  A block becomes a list of
+maps, one for each time it is written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyconsul.agent.config.hclsyntax import HCLError, Mistake, Token, mistake, mistakes
 from pyconsul.agent.config.jsonfile import parse_json
 
 _TOKEN = re.compile(
@@ -29,48 +32,65 @@ _SHOW = str.maketrans({"\ue000": "$", "\ue001": "%"})
 
 
 def parse_hcl(text: str) -> dict[str, Any]:
-    """The settings in an HCL text; raises ValueError, whose text says where it cannot be read."""
+    """The settings in an HCL text; raises HCLError with its mistakes (for JSON ValueError)."""
     if text.lstrip().startswith("{"):
         return parse_json(text)
+    # The mark is a group within the heredoc's own.
+    tokens = [
+        Token(str(match.lastgroup).replace("mark", "heredoc"), match[0], match.start())
+        for match in _TOKEN.finditer(text)
+    ]
+    if found := mistakes(text, tokens):
+        raise HCLError(found)
     import hcl2
     from lark.exceptions import LarkError
 
     source = _Source()
-    rewritten = source.rewrite(text)
+    rewritten = source.rewrite(tokens)
     options = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False)
     try:
         document = hcl2.loads(rewritten + "\n", serialization_options=options)
     except LarkError as error:
-        raise ValueError(_words(error, text)) from None
-    result = _plain(document, source.keys)
+        raise HCLError([_unforeseen(error, text)]) from None
+    result = _plain(document, source)
     assert isinstance(result, dict)
     return result
 
 
 @dataclass(slots=True)
 class _Source:
-    """Rewrites HCL 1 as HCL 2, token by token; `keys` are those that stand-ins were put in for, with their quotes."""
+    """Rewrites HCL 1 as HCL 2, token by token.
+
+    `keys` are those that stand-ins were put in for, with their quotes; `blocks` are the stand-ins of blocks in an object of a list.
+    """
 
     keys: list[str] = field(default_factory=list)
+    blocks: set[str] = field(default_factory=set)
     # The brackets that are open, and the last token that was no blank.
     nesting: list[str] = field(default_factory=list)
     before: str = "\n"
 
-    def rewrite(self, text: str) -> str:
-        # The mark is a group within the heredoc's own.
-        tokens = [(str(match.lastgroup).replace("mark", "heredoc"), match[0]) for match in _TOKEN.finditer(text)]
+    def rewrite(self, tokens: Sequence[Token]) -> str:
         followers, following = [], ""
-        for kind, token in reversed(tokens):
+        for kind, token, _ in reversed(tokens):
             followers.append(following)
             following = following if kind in ("blank", "line") else token
         return "".join(
-            self._token(kind, token, after) for (kind, token), after in zip(tokens, reversed(followers), strict=True)
+            self._token(kind, token, after) for (kind, token, _), after in zip(tokens, reversed(followers), strict=True)
         )
 
     def _token(self, kind: str, token: str, following: str) -> str:
         if kind == "blank":
             return "\n" * token.count("\n") or " "
         before, self.before = self.before, token
+        if kind in ("string", "name") and following in ("=", "{") and before != "=" and self._in_listed_object():
+            # HCL 2 wants `key = {` there, and a comma where no line ends; a key may stand for several blocks.
+            separator = "" if before in ("\n", "{", ",") else ", "
+            key = self._stand_in(token)
+            if following == "{":
+                self.blocks.add(key)
+                key += " ="
+            return separator + key
         if kind == "string":
             starts = before in ("\n", "{", "}", ",")
             if following == "=" or (following == "{" and starts):
@@ -92,18 +112,31 @@ class _Source:
             return " "
         return token
 
+    def _in_listed_object(self) -> bool:
+        return self.nesting[-1:] == ["{"] and "[" in self.nesting
+
     def _stand_in(self, key: str) -> str:
         self.keys.append(key)
         return f"{_KEY}{len(self.keys) - 1}_"
 
 
-def _plain(value: Any, keys: list[str]) -> Any:
+def _plain(value: Any, source: _Source) -> Any:
     """The parser's values without their source form: stand-ins, quotes, escapes and heredoc marks."""
     if isinstance(value, dict):
-        return {_key(key, keys): _plain(entry, keys) for key, entry in value.items()}
+        return _plain_map(value, source)
     if isinstance(value, list):
-        return [_plain(entry, keys) for entry in value]
+        return [_plain(entry, source) for entry in value]
     return text_of(value) if isinstance(value, str) else value
+
+
+def _plain_map(value: dict[str, Any], source: _Source) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for given, entry in value.items():
+        key, made = _key(given, source.keys), _plain(entry, source)
+        if given in source.blocks:
+            made = [*result.get(key, []), made]
+        result[key] = made
+    return result
 
 
 def _key(key: str, keys: list[str]) -> str:
@@ -134,10 +167,10 @@ def _unindent(text: str, indentation: str) -> str:
     return text
 
 
-def _words(error: Exception, text: str) -> str:
+def _unforeseen(error: Exception, text: str) -> Mistake:
+    """A mistake that only the parser notices; it knows the line, the column is the line's beginning."""
+    lines = text.split("\n")
     line = getattr(error, "line", 0) or 0
-    lines = text.splitlines()
-    if not 0 < line <= len(lines):
-        return "it ends too early: a quote, bracket or brace is not closed"
-    # The line itself is not shown: a token may stand in it.
-    return f"line {line}, column {getattr(error, 'column', 0)} cannot be read"
+    line = line if 0 < line <= len(lines) else len(lines)
+    begin = sum(len(one) + 1 for one in lines[: line - 1])
+    return mistake(text, begin + len(lines[line - 1]) - len(lines[line - 1].lstrip()), "this cannot be read as HCL")

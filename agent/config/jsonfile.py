@@ -21,12 +21,20 @@ _WORDS = {
 }
 
 
+class JSONError(ValueError):
+    """A text that is no JSON, in Go's words; `position` is where the reading stopped."""
+
+    def __init__(self, words: str, position: int) -> None:
+        super().__init__(words)
+        self.position = position
+
+
 def parse_json(text: str) -> dict[str, Any]:
     """The object in a JSON text; raises ValueError in Go's words (https://pkg.go.dev/encoding/json#SyntaxError)."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(go_words(error)) from None
+        raise JSONError(go_words(error), error.pos) from None
     except RecursionError:
         raise ValueError("exceeded max depth") from None
     if not isinstance(value, dict):

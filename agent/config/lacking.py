@@ -53,6 +53,7 @@ LACKING: dict[str, str] = {
     "serf_lan_allowed_cidrs": "filters of the gossip",
     "serf_wan_allowed_cidrs": "filters of the gossip",
     "server_rejoin_age_max": "Raft's protection of old servers",
+    "tagged_addresses": "Consul ignores it, too; use advertise_addr_wan",
     "use_streaming_backend": "Consul's streaming",
     "xds": "the service mesh",
     "acl.msp_disable_bootstrap": "Consul Enterprise",

@@ -13,10 +13,14 @@ _ALONE = (
 
 
 class ConfigError(Exception):
-    """A configuration cannot be used; `errors` has a line for each thing that is wrong, and what is allowed."""
+    """A configuration cannot be used; `errors` has a line for each thing that is wrong, and what is allowed.
 
-    def __init__(self, errors: Iterable[str]) -> None:
+    `details` help a person to find the place; they are not part of the text that the HTTP API hands on.
+    """
+
+    def __init__(self, errors: Iterable[str], details: Iterable[str] = ()) -> None:
         self.errors = tuple(errors)
+        self.details = tuple(details)
         super().__init__("\n".join(self.errors))
 
 

@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         config = _config(argv)
     except ConfigError as error:
-        for line in error.errors:
+        for line in (*error.errors, *error.details):
             sys.stderr.write(f"==> {line}\n")
         return 1
     return _run(config)

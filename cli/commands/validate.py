@@ -17,14 +17,18 @@ def validate(context: Context) -> None:
     if not context.args.rest:
         raise UsageError("Must specify at least one config file or directory")
     from pyconsul.agent.config.load import ConfigError, load_files
-    from pyconsul.agent.config.validate import at_start
 
     try:
         config = load_files(context.args.rest, context.args.text("config-format"))
     except ConfigError as error:
-        raise CliError(f"Config validation failed: {error}") from None
+        lines = [f"Config validation failed: {error}", *error.details]
+        if any(line.startswith("data_dir cannot be empty") for line in error.errors):
+            lines.append(
+                "Hint: files of services alone are checked together with the agent's own: name them all, or their folder."
+            )
+        raise CliError("\n".join(lines)) from None
     if not context.args.switch("quiet"):
-        refusals = [f"an agent does not start with this: {error}" for error in at_start(config)]
+        refusals = [f"an agent does not start with this: {error}" for error in config.refusals]
         warnings = [*map(str, config.warnings), *refusals]
         for warning in warnings:
             context.note(warning)

@@ -80,7 +80,6 @@ def test_other_spellings_of_keys() -> None:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        ({"service": {"port": 80}}, "f.json: service: a service must have a name"),
         ({"service": {"name": "a", "colour": "red"}}, "f.json: service.colour: unknown key"),
         ({"service": {"name": "a", "prot": 1}}, "f.json: service.prot: unknown key; did you mean port?"),
         (

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.config.hclfile import parse_hcl
+from pyconsul.agent.config.hclsyntax import HCLError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,15 @@ from pyconsul.agent.config.hclfile import parse_hcl
         ("a = <<-EOF\n  one\n   two\n  EOF\n", {"a": "one\n two\n"}),
         ("a = <<EOF\nEOF\n", {"a": ""}),
         ("a.b = 1", {"a.b": 1}),
+        (
+            'config_entries { bootstrap = [ { kind="proxy-defaults" name="global" config { x = 1 } } ] }',
+            {"config_entries": [{"bootstrap": [{"kind": "proxy-defaults", "name": "global", "config": [{"x": 1}]}]}]},
+        ),
+        (
+            'a = [\n {\n  b = 1\n  c {\n   d = 2\n  }\n  c {\n   d = 3\n  }\n },\n { "b" = 4, e.f = [5, { g = 6 h = 7 }] }\n]',
+            {"a": [{"b": 1, "c": [{"d": 2}, {"d": 3}]}, {"b": 4, "e.f": [5, {"g": 6, "h": 7}]}]},
+        ),
+        ('a = [{ b { c { d = 1 } e = "{" } }]', {"a": [{"b": [{"c": [{"d": 1}], "e": "{"}]}]}),
         ('{"a": {"b": [1, "c"]}}', {"a": {"b": [1, "c"]}}),
     ],
 )
@@ -48,10 +58,10 @@ def test_reads_what_consul_reads(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('service { name = "x" ', "ends too early"),
+        ('service { name = "x" ', r"line 1, column 9: the block service \{ is never closed; it ends with \}"),
         ("a = \n", "line"),
-        ('a = "b" + "c"', "texts in quotes"),
-        ("a = b", "texts in quotes"),
+        ('a = "b" + "c"', "line 1, column 9"),
+        ("a = b", 'line 1, column 5: put the value in quotes: "b": a = b'),
         ('x = 1\ntoken = "secret-token', "line 2"),
         ("} a = 1", "line 1"),
         ('{"a": ', "unexpected end of JSON input"),
@@ -61,6 +71,38 @@ def test_says_where_it_cannot_read(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         parse_hcl(text)
     assert "secret-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (
+            "datacenter = dc1\nports {\n  http = -1\n  dns = no\n",
+            [
+                '1:14 put the value in quotes: "dc1": datacenter = dc1',
+                "2:7 the block ports { is never closed; it ends with }: ports {",
+                '4:9 put the value in quotes: "no": dns = no',
+            ],
+        ),
+        (
+            "acl { tokens { agent = 5f0e6f6c-3d3a } }",
+            ["1:24 put the value of agent in quotes: acl { tokens { agent = … } }"],
+        ),
+        ('a = "x\nb = 1', ['1:5 the quote is never closed: a = "…']),
+        ("a = [1, 2 }", ['1:11 "}" does not close the "[" of line 1: a = [1, 2 }']),
+        ("a = [1, 2\nb = 3\n", ["1:5 the list of a is never closed; it ends with ]: a = [1, 2"]),
+        ("a\nb = 1", ["1:2 a must be followed by = and a value, or by a block in braces: a"]),
+        ("a =\nb = 1", ["1:4 a has no value; it must begin on the same line: a ="]),
+        ("a = ", ["1:4 a has no value: a ="]),
+        ("a = 1\n}", ['2:1 "}" closes nothing: }']),
+        ('a = ["b" "c"]', ['1:10 a comma is missing before this item: a = ["…" "…"]']),
+        ("= 1", ['1:1 there is no key before "=": = 1']),
+    ],
+)
+def test_all_mistakes_with_their_places(text: str, mistakes: list[str]) -> None:
+    with pytest.raises(HCLError) as caught:
+        parse_hcl(text)
+    assert [f"{one.line}:{one.column} {one.text}" for one in caught.value.mistakes] == mistakes
 
 
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters='"\\'), max_size=12)

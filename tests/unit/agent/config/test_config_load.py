@@ -150,7 +150,7 @@ def test_mistakes_name_file_key_value_and_what_is_allowed(tmp_path: Path, conten
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    lines = refusal(tmp_path, {"nope": 1, "server": 3, "ports": {"http": "x"}, "service": {"port": 1}}, "-dns-port=x")
+    lines = refusal(tmp_path, {"nope": 1, "server": 3, "ports": {"http": "x"}, "service": {"port": "x"}}, "-dns-port=x")
     assert len(lines) == 5
 
 
