@@ -26,6 +26,7 @@ from pyconsul.tools.lanes import Lanes
 _IDLE = 5.0
 #: Bytes of an error's text that are read from a stream.
 _TEXT = 4096
+_REDIRECTS = (301, 302, 303, 307, 308)
 #: What a header may hold.
 _HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -81,6 +82,12 @@ class Transport:
                 response = await self._answer(request, again=method == "GET" and "index" not in params)
                 async with aclosing(response):
                     data = await response.aread()
+                if method == "GET" and response.status_code in _REDIRECTS:
+                    # A path with "//" or ".." goes by its clean form, as Go's clients follow it.
+                    request = self._redirected(request, response)
+                    response = await self._answer(request, again="index" not in params)
+                    async with aclosing(response):
+                        data = await response.aread()
         if response.status_code == 404:
             return None, response.headers
         if response.status_code != 200:
@@ -124,6 +131,17 @@ class Transport:
             extensions["sni_hostname"] = self._connection.tls.server_name
         # A stream gets no headers but ours.
         return httpx.Request(method, self._url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
+
+    def _redirected(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
+        """The request for another path of the same agent. Raises ConsulError for another host: it must not see the token."""
+        location, status = response.headers.get("Location", ""), response.status_code
+        if not location.startswith("/") or location.startswith("//"):
+            raise ConsulError(
+                f"{self._connection.address} redirects to another host ({status}); use that host's address", status
+            )
+        extensions = {**request.extensions, "target": location.encode()}
+        stream = httpx.ByteStream(b"")
+        return httpx.Request("GET", self._url, headers=request.headers.raw, stream=stream, extensions=extensions)
 
     async def _answer(self, request: httpx.Request, *, again: bool) -> httpx.Response:
         """The head of an answer. `again`: whether to ask once more when there is none. Raises what httpx does."""

@@ -136,5 +136,5 @@ def _reload(call: Call) -> Plan | None:
     try:
         return make_plan(call)
     except ConfigError as error:
-        log.error("the old configuration stays: %s", error)
+        log.error("reload failed, configuration unchanged: %s", error)
         return None

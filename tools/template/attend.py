@@ -18,7 +18,7 @@ from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.reaper import reaping
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.template.assembly import make_client, make_runner
-from pyconsul.tools.template.errors import TemplateError
+from pyconsul.tools.template.errors import BrokenTemplate, TemplateError
 from pyconsul.tools.template.plan import Plan, load, make_plan
 from pyconsul.tools.template.runner import Runner
 from pyconsul.tools.template.spec import SpecError
@@ -130,10 +130,15 @@ async def _stop(runner: Runner, signals: asyncio.Queue[Signals], *, handover: bo
 
 
 def _reload(call: Call) -> Plan | None:
-    """Read configuration and templates again; bad ones are reported, and the old ones stay (None)."""
+    """Read configuration and templates again; bad ones are reported, and the old ones stay (None).
+
+    Raises BrokenTemplate for a template whose errors end the program.
+    """
     print("Reloading configuration...", file=sys.stderr)
     try:
         return make_plan(load(call))
+    except BrokenTemplate:
+        raise
     except (ConfigError, SpecError, TemplateError) as error:
-        log.error("%s; configuration and templates stay as they are", error)
+        log.error("reload failed, configuration and templates unchanged: %s", error)
         return None

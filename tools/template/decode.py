@@ -14,6 +14,7 @@ from pyconsul.tools.template.records import (
     CatalogNode,
     CatalogNodeService,
     CatalogSnippet,
+    Checks,
     HealthCheck,
     HealthService,
     KeyPair,
@@ -69,7 +70,7 @@ def _addresses(entries: Mapping[str, Mapping[str, Any]] | None) -> Map:
 
 def _instance(entry: Mapping[str, Any]) -> HealthService:
     node, service = entry["Node"], entry["Service"]
-    checks = Slice("api.HealthChecks", map(_check, entry.get("Checks") or ()), underlying="[]*api.HealthCheck")
+    checks = Checks(map(_check, entry.get("Checks") or ()))
     weights = service.get("Weights") or {}
     return HealthService(
         Node=node["Node"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pyconsul.tools.logfile import LOG_FILE_OPTIONS
@@ -31,13 +32,26 @@ from pyconsul.tools.template.status.options import STATUS_OPTIONS
 HAPROXY = "haproxy"
 
 
+#: A destination that begins with a drive letter, and the command after it.
+_DRIVE = re.compile(r"([A-Za-z]:[^:]+)(?::(.*))?", re.DOTALL)
+
+
 def _template(value: Any) -> dict[str, Any]:
     """`in:out[:command]`; the command may hold colons."""
-    source, _, rest = str(value).partition(":")
-    destination, _, command = rest.partition(":")
+    source, destination, command = _parts(str(value))
     if not source.strip():
         raise ValueError(f"invalid template {value!r}: use source:destination[:command]")
     return {"source": source, "destination": destination} | ({"command": (command,)} if command else {})
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Source, destination and command. Before the command, one letter and a colon are a drive, as in the original."""
+    source, _, rest = text.partition(":")
+    if (drive := _DRIVE.match(rest)) is not None:
+        destination, command = drive.groups()
+        return source, destination, command or ""
+    destination, _, command = rest.partition(":")
+    return source, destination, command
 
 
 def _perms(value: Any) -> int:

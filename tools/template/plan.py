@@ -13,6 +13,7 @@ from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.options import connection_of, retry_of
 from pyconsul.tools.settings import Call, Settings, Tree, load_settings
 from pyconsul.tools.template.dedup.identity import sharing
+from pyconsul.tools.template.errors import BrokenTemplate, TemplateError
 from pyconsul.tools.template.evaluate import Evaluator
 from pyconsul.tools.template.fanout import Fanout
 from pyconsul.tools.template.fixture.fixture import Fixture
@@ -103,7 +104,10 @@ def make_plan(settings: Settings) -> Plan:
     fixture = _fixture(settings["data"])
     environ = NotedEnviron(os.environ if fixture is None else fixture.environ(os.environ))
     guards = [_guard(settings, block) for block in settings.blocks("template")]
-    evaluators = [Evaluator(spec, environ, guard) for spec, guard in zip(specs, guards, strict=True)]
+    precious = bool(settings["exec.reload"])
+    evaluators = [
+        _evaluator(spec, environ, guard, precious=precious) for spec, guard in zip(specs, guards, strict=True)
+    ]
     sources = _sources(specs, evaluators, groups_of(settings, specs), wait=not _once(settings))
     return Plan(settings, specs, sources, environ, fixture)
 
@@ -123,6 +127,14 @@ def _fixture(path: str) -> Fixture | None:
         return load_fixture(Path(path)) if path else None
     except FixtureError as error:
         raise SpecError(str(error)) from error
+
+
+def _evaluator(spec: Spec, environ: Mapping[str, str], guard: Guard | None, *, precious: bool) -> Evaluator:
+    try:
+        return Evaluator(spec, environ, guard)
+    except TemplateError as error:
+        fatal = not spec.survives_errors(precious=precious) if spec.error_fatal is None else spec.error_fatal
+        raise (BrokenTemplate if fatal else type(error))(str(error)) from error
 
 
 def _guard(settings: Settings, block: Tree) -> Guard | None:

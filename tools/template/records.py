@@ -7,6 +7,7 @@ prints them, and in snake_case for Jinja2 (`s.node_address`). Maps and lists kno
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -89,8 +90,29 @@ class HealthCheck(Record):
     Type: str = ""
 
 
+#: From worst to best, as Consul's API package ranks them.
+_SEVERITY = ("maintenance", "critical", "warning", "passing")
+_MAINTENANCE = ("_node_maintenance", "_service_maintenance:")
+
+
+class Checks(Slice):
+    """The checks of an instance."""
+
+    go_methods: ClassVar[tuple[str, ...]] = ("AggregatedStatus",)
+
+    def __init__(self, checks: Iterable[HealthCheck] = ()) -> None:
+        super().__init__("api.HealthChecks", checks, underlying="[]*api.HealthCheck")
+
+    def AggregatedStatus(self) -> str:  # noqa: N802 - templates call it by this name
+        """The worst status; "passing" without checks, "" with a check of an unknown status."""
+        found = {"maintenance" if c.CheckID.startswith(_MAINTENANCE) else c.Status for c in self} or {"passing"}
+        return "" if found - set(_SEVERITY) else next(status for status in _SEVERITY if status in found)
+
+
 class HealthService(Record):
     """An instance of a service with its node and its health."""
+
+    go_unprinted: ClassVar[frozenset[str]] = frozenset(("NodeDatacenter", "Kind", "Namespace"))
 
     go_type: ClassVar[str] = "dependency.HealthService"
     Node: str

@@ -121,6 +121,11 @@ class Spec:
         """Whether the text goes to stdout."""
         return self.destination == STREAM
 
+    def survives_errors(self, *, precious: bool) -> bool:
+        """Whether a failure leaves the last good file in use rather than ending the program. `precious`: what uses the
+        files must not go down. Go templates end the program, as they always did."""
+        return self.rollback if self.rollback is not None else precious or self.syntax != "go"
+
     @property
     def folder(self) -> Path:
         """Where its includes and macros are looked for."""

@@ -75,6 +75,4 @@ class Troubles:
 
     def survives(self, rendering: Rendering) -> bool:
         """Whether a failure leads back to the last good file, rather than to the end of the program."""
-        if rendering.spec.rollback is not None:
-            return rendering.spec.rollback
-        return self.precious or rendering.spec.syntax != "go"
+        return rendering.spec.survives_errors(precious=self.precious)

@@ -125,7 +125,7 @@ def test_a_bad_day(durable: AgentProcess, template: Any, web_server: Any, tmp_pa
             if part == 0:
                 (tmp_path / "haproxy.j2").write_text(source + "{% if %}")
                 tool.process.send_signal(signal.SIGHUP)
-                eventually(lambda: tool.said("stay as they are"))
+                eventually(lambda: tool.said("reload failed"))
             elif part == 1:
                 (tmp_path / "haproxy.j2").write_text(source + "nonsense here\n")
                 tool.process.send_signal(signal.SIGHUP)

@@ -295,6 +295,15 @@ async def test_addresses_that_make_no_sense(address: str) -> None:
         await client_of(Connection(address=address)).request("/v1/x", {})
 
 
+async def test_a_redirect_to_another_path_is_followed() -> None:
+    script = Script(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v1/kv/a/z?raw\r\nContent-Length: 0\r\n\r\n")
+    async with asking(script) as client:
+        with pytest.raises(ConsulError, match="307"):  # once, not in circles
+            await client.request("/v1/kv/a//z", {})
+    assert len(script.requests) == 2
+    assert script.requests[1].startswith(b"GET /v1/kv/a/z?raw HTTP/1.1\r\n")
+
+
 async def test_proxies_redirects_and_cookies_do_not_concern_us(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pyconsul.tools.template.go import floats
 from pyconsul.tools.template.go.errors import GoError
-from pyconsul.tools.template.go.values import NilPointer, is_struct, key_type, sorted_keys, type_name
+from pyconsul.tools.template.go.values import NilPointer, is_struct, key_type, printed_fields, sorted_keys, type_name
 
 _HTML = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
 _SEPARATORS = str.maketrans({"\u2028": r"\u2028", "\u2029": r"\u2029"})
@@ -108,7 +108,7 @@ class _Writer:
         colon = ": " if self.pretty else ":"
         items = [
             self.string(name) + colon + self.value(getattr(value, name), margin + _INDENT)
-            for name in type(value).go_fields
+            for name in printed_fields(value)
         ]
         return self.block("{}", items, margin)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyconsul.tools.template.go import floats
 from pyconsul.tools.template.go.errors import GoError
-from pyconsul.tools.template.go.values import NilPointer, is_struct, key_type, type_name
+from pyconsul.tools.template.go.values import NilPointer, is_struct, key_type, printed_fields, type_name
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r", '"': r"\"", "\\": r"\\", "\b": r"\b", "\f": r"\f"}
@@ -20,9 +20,11 @@ _INDENT = "  "
 
 
 def to_toml(value: Any) -> str:
-    """A map (or struct) as TOML. GoError for what TOML cannot hold."""
-    if not _is_table(value):
+    """A map (or struct) as TOML, another value as it stands behind a key. GoError for what TOML cannot hold."""
+    if value is None or _is_table_list(value):
         raise GoError("toml: top-level values must be Go maps or structs")
+    if not _is_table(value):
+        return _inline(value)
     lines: list[str] = []
     _table(value, [], lines)
     return "\n".join(lines)
@@ -35,7 +37,7 @@ def _is_table(value: Any) -> bool:
 def _items(value: Any) -> list[tuple[str, Any]]:
     """The keys and values that are not nil: of a map by key, of a struct in its order."""
     if is_struct(value):
-        pairs = [(name, getattr(value, name)) for name in type(value).go_fields]
+        pairs = [(name, getattr(value, name)) for name in printed_fields(value)]
     else:
         if key_type(value) != "string":
             raise GoError(f"toml: cannot encode a map with non-string key type: {type_name(value)}")

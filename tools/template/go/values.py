@@ -74,6 +74,49 @@ class Map(dict[Any, Any]):
         self.zero = zero if zero is not None else zero_value(map_types(go_type)[1])
 
 
+class AnyMap(Map):
+    """A map whose keys may be of several types: `true`, `1` and `1.0` are three keys, though equal in Python."""
+
+    __slots__ = ()
+
+    def __init__(self, go_type: str, items: Iterable[tuple[Any, Any]] = ()) -> None:
+        super().__init__(go_type, [(_coded(key), value) for key, value in items])
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(_coded(key))
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(_coded(key))
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(_coded(key), default)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (_decoded(key) for key in super().__iter__())
+
+    def items(self) -> Any:
+        return [(_decoded(key), value) for key, value in super().items()]
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) if isinstance(other, AnyMap) else dict(self.items()) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _TypedKey(tuple[str, Any]):
+    """A boolean or a float as a key: its type and its value."""
+
+    __slots__ = ()
+
+
+def _coded(key: Any) -> Any:
+    return _TypedKey((type(key).__name__, key)) if isinstance(key, (bool, float)) else key
+
+
+def _decoded(key: Any) -> Any:
+    return key[1] if isinstance(key, _TypedKey) else key
+
+
 class Channel:
     """A Go channel of int64: a source of values that can be ranged over once."""
 
@@ -104,6 +147,14 @@ class GoStruct(Protocol):
 
     go_type: ClassVar[str]
     go_fields: ClassVar[tuple[str, ...]]
+
+
+def printed_fields(value: Any) -> tuple[str, ...]:
+    """The fields of a struct that formats such as JSON and `%v` show: all but those that the original's type lacks."""
+    kind = type(value)
+    unprinted: frozenset[str] = getattr(kind, "go_unprinted", frozenset())
+    fields: tuple[str, ...] = kind.go_fields
+    return tuple(name for name in fields if name not in unprinted) if unprinted else fields
 
 
 def strings(items: Iterable[str]) -> Slice:

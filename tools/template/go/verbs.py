@@ -12,6 +12,7 @@ from pyconsul.tools.template.go.values import (
     NilPointer,
     element_type,
     is_struct,
+    printed_fields,
     sorted_keys,
     to_bytes,
     type_name,
@@ -232,7 +233,7 @@ def _struct(value: Any, verb: str, flags: Flags, depth: int) -> str:
     if is_pointer and depth > 0:
         # Addresses differ from run to run in Go, too; this one only has the right shape.
         return f"0x{id(value):x}" if not flags.go_syntax else f"({type_name(value)})(0x{id(value):x})"
-    names = type(value).go_fields
+    names = printed_fields(value)
     fields = [_element(getattr(value, name), verb, flags, depth, "") for name in names]
     if flags.names or flags.go_syntax:
         fields = [f"{name}:{text}" for name, text in zip(names, fields, strict=True)]

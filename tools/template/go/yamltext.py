@@ -18,10 +18,12 @@ from pyconsul.tools.template.go import floats
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.literals import MAX_INT, MAX_UINT, parse_integer
 from pyconsul.tools.template.go.values import (
+    AnyMap,
     Map,
     NilPointer,
     Uint64,
     is_struct,
+    printed_fields,
     to_bytes,
     to_text,
     type_name,
@@ -99,7 +101,7 @@ def _construct_map(loader: _Loader, node: yaml.MappingNode) -> Map:
     for key, _ in pairs:
         if isinstance(key, (dict, list)):
             raise GoError(f"yaml: invalid map key: {type_name(key)}")
-    return Map(_MAP_TYPE, pairs)
+    return AnyMap(_MAP_TYPE, pairs)
 
 
 def _construct_binary(loader: _Loader, node: yaml.ScalarNode) -> str:
@@ -136,6 +138,11 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def check_simple_key(self) -> bool:
+        """Whether a key fits before its colon; PyYAML writes an empty one as "? ", Go does not."""
+        event = self.event
+        return (isinstance(event, yaml.ScalarEvent) and event.value == "") or bool(super().check_simple_key())
+
 
 def to_yaml(value: Any) -> str:
     """The value as YAML, without a newline at the end. GoError for what YAML cannot hold."""
@@ -156,7 +163,7 @@ def _node(value: Any) -> yaml.Node:
         pairs = [(_node(key), _node(value[key])) for key in sorted(value, key=cmp_to_key(natural_order))]
         return yaml.MappingNode(_YAML + "map", pairs, flow_style=not pairs)
     if is_struct(value):
-        fields = [(_node(name.lower()), _node(getattr(value, name))) for name in type(value).go_fields]
+        fields = [(_node(name.lower()), _node(getattr(value, name))) for name in printed_fields(value)]
         return yaml.MappingNode(_YAML + "map", fields, flow_style=not fields)
     return yaml.ScalarNode(_SCALAR_TAG, _scalar(value), style=None)
 
@@ -181,7 +188,7 @@ def _string_node(text: str) -> yaml.ScalarNode:
         return yaml.ScalarNode(_YAML + "binary", base64.b64encode(to_bytes(text)).decode())
     if "\n" in text:
         return yaml.ScalarNode(_SCALAR_TAG, text, style="|")
-    is_other = not isinstance(resolve(text), str) or _BASE_60.fullmatch(text) or _DATE.fullmatch(text) or text == "<<"
+    is_other = not isinstance(resolve(text), str) or _BASE_60.fullmatch(text) or _DATE.fullmatch(text)
     return yaml.ScalarNode(_SCALAR_TAG, text, style='"' if is_other else None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pyconsul.tools.template.go.fmt import go_printf
 from pyconsul.tools.template.go.quote import quote
 from pyconsul.tools.template.go.signature import ANY, Function, function
-from pyconsul.tools.template.go.values import byte_length, is_struct, sorted_keys, type_name
+from pyconsul.tools.template.go.values import byte_length, is_struct, printed_fields, sorted_keys, type_name
 from pyconsul.tools.template.go.verbs import display
 
 
@@ -32,7 +32,7 @@ def _dump(value: Any, margin: str) -> str:
         items = [f"{inner}{_dump(key, inner)}: {_dump(value[key], inner)}" for key in sorted_keys(value)]
         return _block(f"({kind}) (len={len(value)})", items, margin)
     if is_struct(value):
-        items = [f"{inner}{name}: {_dump(getattr(value, name), inner)}" for name in type(value).go_fields]
+        items = [f"{inner}{name}: {_dump(getattr(value, name), inner)}" for name in printed_fields(value)]
         return _block(f"({kind})", items, margin)
     return f"({kind}) {display(value)}"
 

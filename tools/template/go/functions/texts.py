@@ -17,12 +17,22 @@ _WORD = re.compile(r"[^\W_](?:[\w\u00b7]|['’.:](?=\w))*")
 
 def lower(text: str) -> str:
     """Small letters, each character for itself."""
-    return text.lower() if text.isascii() else "".join(one_for_one(c, str.lower) for c in text)
+    return text.lower() if text.isascii() else "".join(map(_small, text))
+
+
+def _small(character: str) -> str:
+    # The one letter whose small form is a single letter for Go and two characters for Python.
+    return "i" if character == "\u0130" else one_for_one(character, str.lower)
 
 
 def upper(text: str) -> str:
     """Capital letters, each character for itself: `ß` stays."""
-    return text.upper() if text.isascii() else "".join(one_for_one(c, str.upper) for c in text)
+    return text.upper() if text.isascii() else "".join(map(_capital, text))
+
+
+def _capital(character: str) -> str:
+    # Greek letters with an iota below have a capital that Python gives as their title case.
+    return one_for_one(character, str.upper if len(character.upper()) == 1 else str.title)
 
 
 def one_for_one(character: str, change: Callable[[str], str]) -> str:
@@ -33,7 +43,13 @@ def one_for_one(character: str, change: Callable[[str], str]) -> str:
 
 def title(text: str) -> str:
     """Each word with a capital letter at its start; the other letters stay as they are."""
-    return _WORD.sub(lambda match: one_for_one(match.group()[0], str.title) + match.group()[1:], text)
+    return _WORD.sub(lambda match: _title_word(match.group()), text)
+
+
+def _title_word(word: str) -> str:
+    """The first letter that has cases as a capital: of `1x` the x."""
+    at = next((i for i, c in enumerate(word) if c.title() != c or c.lower() != c), 0)
+    return word[:at] + one_for_one(word[at], str.title) + word[at + 1 :]
 
 
 def split_text(text: str, separator: str, limit: int = -1) -> list[str]:
