@@ -33,5 +33,20 @@ def with_node_id(config: Config) -> Config:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(node_id)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"data_dir: cannot keep the node's ID in {path}: {error}"]) from error
+        raise ConfigError([f"data_dir: {fault(path, error)}"]) from error
     return msgspec.structs.replace(config, node_id=node_id)
+
+
+def fault(path: Path, error: OSError | UnicodeDecodeError) -> str:
+    """Why a file of the data folder cannot be used, and what to change."""
+    folder = path.parent
+    if isinstance(error, UnicodeDecodeError):
+        return f"{path} is no text; remove it to get a new node ID"
+    if isinstance(error, PermissionError):
+        return (
+            f"{folder} is not writable by UID {os.geteuid()}, which the agent runs as; make that user its owner, or choose "
+            "another folder with -data-dir"
+        )
+    if (above := next((one for one in (folder, *folder.parents) if one.exists()), folder)) and not above.is_dir():
+        return f"{above} is a file, not a folder; choose a folder with -data-dir"
+    return f"cannot write {path}: {error.strerror or error}"

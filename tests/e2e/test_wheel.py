@@ -26,7 +26,7 @@ def test_a_wheel_holds_man_pages_and_completions(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = {name.partition(".data/data/")[2] for name in zipfile.ZipFile(wheel).namelist()}
-    wanted = {f"share/man/man1/{path.name}" for path in (ROOT / "man").glob("*.1")}
+    wanted = {f"share/man/man{path.suffix[1:]}/{path.name}" for path in (ROOT / "man").iterdir()}
     for pattern, folder in (
         ("*.bash", "bash-completion/completions"),
         ("_*", "zsh/site-functions"),

@@ -16,7 +16,7 @@ def files() -> dict[str, str]:
     from importlib.metadata import version
 
     source = f"{PROGRAM} {version(PROGRAM)}"
-    made = {f"man/{page.name}.1": page_text(page, source) for page in pages()}
+    made = {f"man/{page.name}.{page.number}": page_text(page, source) for page in pages()}
     for shell, name in _NAMES.items():
         made[f"completions/{name.format(PROGRAM)}"] = script(shell)
         for tool in TOOLS:

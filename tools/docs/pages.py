@@ -11,6 +11,7 @@ from pyconsul.cli.completion import agent_flags
 from pyconsul.cli.flag import Flag
 from pyconsul.cli.httpflags import HTTP_FLAGS
 from pyconsul.cli.registry import AGENT, COMMANDS, GROUPS, load
+from pyconsul.tools.docs import agentconfig
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
 from pyconsul.tools.settings import BOOL, Option
@@ -42,6 +43,7 @@ def pages() -> Iterator[Page]:
     """Every page."""
     yield _program()
     yield _agent()
+    yield agentconfig.page()
     for name in COMMANDS:
         yield _command(name)
     for name in TOOLS:
@@ -97,7 +99,7 @@ def _agent() -> Page:
         f"{PROGRAM} agent",
         "[options]",
         [Section("DESCRIPTION", agent.HELP.strip().split("\n\n")), Section("OPTIONS", entries=rows)],
-        [PROGRAM],
+        [PROGRAM, f"{agentconfig.NAME}(5)"],
     )
 
 

@@ -25,7 +25,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of section 1. `synopsis` is the line after the program's name; `see` names other pages."""
+    """One page of section `number`. `synopsis` is the line after the program's name.
+
+    `see` names other pages, of section 1 unless it is written behind the name: `pyconsul-agent-config(5)`.
+    """
 
     name: str
     summary: str
@@ -33,13 +36,14 @@ class Page:
     synopsis: str
     sections: Sequence[Section] = ()
     see: Sequence[str] = field(default=())
+    number: int = 1
 
 
 def page_text(page: Page, source: str) -> str:
     """The page's source; `source` is the program and its version, for the footer."""
     lines = [
         '.\\" Made by `python -m pyconsul.tools.docs`; do not edit.',
-        f'.TH {page.name.upper()} 1 "{DATE}" "{source}" "pyconsul"',
+        f'.TH {page.name.upper()} {page.number} "{DATE}" "{source}" "pyconsul"',
         ".SH NAME",
         *_wrapped(f"{escaped(page.name)} \\- {escaped(page.summary)}"),
         ".SH SYNOPSIS",
@@ -51,10 +55,15 @@ def page_text(page: Page, source: str) -> str:
     if page.see:
         lines.append(".SH SEE ALSO")
         lines += [
-            f".BR {escaped(name)} (1){',' if position < len(page.see) else ''}"
+            f".BR {_reference(name)}{',' if position < len(page.see) else ''}"
             for position, name in enumerate(page.see, 1)
         ]
     return "\n".join(lines) + "\n"
+
+
+def _reference(name: str) -> str:
+    page, bracket, number = name.partition("(")
+    return f"{escaped(page)} ({number if bracket else '1)'}"
 
 
 def _section(section: Section) -> Iterable[str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pyconsul.agent.config.deprecated import RENAMED
+from pyconsul.agent.config.lacking import LACKING
+from pyconsul.agent.config.table import SETTINGS
 from pyconsul.cli.registry import COMMANDS, load
 from pyconsul.cli.shells import fixed_script
 from pyconsul.tools.docs.__main__ import main
@@ -45,6 +48,17 @@ def test_every_command_and_each_of_its_flags_has_its_place() -> None:
         for flag in load(name).flags:
             assert flag.hidden or f"-{flag.name}" in page
         assert f"pyconsul {name}" in MADE["man/pyconsul.1"].replace("\\-", "-")
+
+
+def test_every_setting_of_the_agent_is_in_its_page() -> None:
+    page = MADE["man/pyconsul-agent-config.5"].replace("\\-", "-")
+    assert page.startswith('.\\" Made by')
+    assert ".TH PYCONSUL-AGENT-CONFIG 5 " in page
+    for row in SETTINGS:
+        assert row.note.flag_only or f"\n\\fB{row.key} ({row.kind.value})\\fR\n" in page
+    for key in (*LACKING, *RENAMED):
+        assert f"\n\\fB{key}\\fR\n" in page
+    assert ".BR pyconsul-agent-config (5)" in MADE["man/pyconsul-agent.1"].replace("\\-", "-")
 
 
 def test_what_roff_would_take_for_its_own_is_escaped() -> None:

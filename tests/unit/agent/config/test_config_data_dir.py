@@ -1,0 +1,36 @@
+"""A data folder that cannot be used: what the agent says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.nodeid import fault, with_node_id
+from pyconsul.agent.config.problems import ConfigError
+
+
+@pytest.mark.parametrize("below", ["", "a", "a/b"])
+def test_a_file_is_no_folder(below: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ConfigError) as caught:
+        with_node_id(replace(Config(), data_dir=str(file / below)))
+    assert caught.value.errors == (f"data_dir: {file} is a file, not a folder; choose a folder with -data-dir",)
+
+
+def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
+    text = fault(tmp_path / "node-id", PermissionError(13, "Permission denied"))
+    assert text.startswith(f"{tmp_path} is not writable by UID {os.geteuid()}, which the agent runs as; ")
+
+
+def test_other_faults_name_the_file(tmp_path: Path) -> None:
+    assert fault(tmp_path / "node-id", OSError(28, "No space left on device")) == (
+        f"cannot write {tmp_path}/node-id: No space left on device"
+    )
+    (tmp_path / "node-id").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="node-id is no text; remove it"):
+        with_node_id(replace(Config(), data_dir=str(tmp_path)))
