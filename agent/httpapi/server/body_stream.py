@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO, cast
 
@@ -15,24 +14,25 @@ SPOOL = 1 << 20  # bytes that a temporary file holds in memory before it is writ
 
 
 class BodyStream(AsyncIterator[bytes]):
-    """The parts of one body.  `resume` is called when more of them are wanted."""
+    """The parts of one body.  `resume` is called when more of them are wanted.
+
+    What arrives before it is taken is one part: a client may send chunks of one byte.
+    """
 
     def __init__(self, resume: Callable[[], None]) -> None:
         self._resume = resume
-        self._parts: deque[bytes] = deque()
-        self._waiting = 0
+        self._waiting = bytearray()
         self._waiter: asyncio.Future[None] | None = None
         self.ended = self._lost = False
 
     @property
     def full(self) -> bool:
         """Whether enough parts wait."""
-        return self._waiting >= HIGH_WATER
+        return len(self._waiting) >= HIGH_WATER
 
     def feed(self, part: bytes) -> None:
         """Add a part that arrived."""
-        self._parts.append(part)
-        self._waiting += len(part)
+        self._waiting += part
         self._wake()
 
     def end(self) -> None:
@@ -50,17 +50,16 @@ class BodyStream(AsyncIterator[bytes]):
             self._waiter.set_result(None)
 
     async def __anext__(self) -> bytes:
-        while not self._parts:
+        while not self._waiting:
             if self._lost:
                 raise BodyLost("the client went away before the end of the request")
             if self.ended:
                 raise StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        part = self._parts.popleft()
-        was_full = self.full
-        self._waiting -= len(part)
-        if was_full and not self.full:
+        part, was_full = bytes(self._waiting), self.full
+        self._waiting.clear()
+        if was_full:
             self._resume()
         return part
 
