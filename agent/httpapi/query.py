@@ -19,6 +19,7 @@ from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.query_execute import execute, explain
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.router import Handled
+from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries.template import check_template
 from pyconsul.agent.state import queries
@@ -27,6 +28,12 @@ from pyconsul.agent.state.errors import Refused
 
 T = TypeVar("T")
 MAX_META = 64  # meta data that a query may ask for
+MAX_DEFINITION = 64 << 10  # bytes of a query
+
+
+def body_rule(context: Context, request: Request) -> BodyRule:
+    """Queries are small: those without a name are kept for whoever knows a session."""
+    return BodyRule(MAX_DEFINITION)
 
 
 async def collection(context: Context, request: Request) -> Handled:

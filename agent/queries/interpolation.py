@@ -17,6 +17,7 @@ _WORD = re.compile(r"[^\W\d][\w.\-*]*")
 _NUMBER = re.compile(r"[0-9][0-9.]*")
 _PUNCTUATION = "()[],.+-*/%<>=!?:&|"
 MAX_DEPTH = 32  # of texts in calls in texts
+MAX_TEXT = 64 << 10  # characters of a text with its values
 
 
 class Fault(ValueError):
@@ -60,9 +61,15 @@ def parse(text: str) -> Node:
     return _Reader(text).sequence(quoted=False, depth=0)
 
 
-def fill(node: Node, variables: Mapping[str, str], functions: Functions) -> str:
-    """The text with its values.  Raises Fault for a name that nobody knows, or a wrong argument."""
-    return str(_value(node, variables, functions))
+def fill(node: Node, variables: Mapping[str, str], functions: Functions, limit: int = MAX_TEXT) -> str:
+    """The text with its values.  Raises Fault for an unknown name, a wrong argument, or over `limit` characters."""
+    parts: list[str] = []
+    for part in node.parts if isinstance(node, Joined) else (node,):
+        parts.append(str(_value(part, variables, functions)))
+        limit -= len(parts[-1])
+        if limit < 0:
+            raise Fault(f"{part.place}: the rendered query is too long")
+    return "".join(parts)
 
 
 def _value(node: Node, variables: Mapping[str, str], functions: Functions) -> str | int:
@@ -76,7 +83,7 @@ def _value(node: Node, variables: Mapping[str, str], functions: Functions) -> st
         case Call():
             return _call(node, variables, functions)
         case Joined():
-            return "".join(str(_value(part, variables, functions)) for part in node.parts)
+            return fill(node, variables, functions)
 
 
 def _call(node: Call, variables: Mapping[str, str], functions: Functions) -> str:

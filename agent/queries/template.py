@@ -17,7 +17,12 @@ from pyconsul.agent.model.query import NAME_PREFIX_MATCH, PreparedQuery, Service
 from pyconsul.agent.queries.interpolation import Fault, fill, parse
 from pyconsul.agent.state.errors import Refused
 
-_parse = lru_cache(maxsize=4096)(parse)
+MAX_SHOWN = 1000  # characters of a text that an error shows
+MAX_RENDERED = (
+    64 << 10
+)  # characters of all texts of a query together: a short template may name a long match many times
+
+_parse = lru_cache(maxsize=512)(parse)
 
 
 def check_template(query: PreparedQuery) -> None:
@@ -49,11 +54,16 @@ def render(query: PreparedQuery, asked: str, segment: str = "") -> PreparedQuery
     def match(number: int) -> str:
         return matches[number] if 0 <= number < len(matches) else ""
 
+    left = MAX_RENDERED
+
     def filled(text: str, path: str) -> str:
+        nonlocal left
         try:
-            return fill(_parse(text), variables, {"match": match})
+            made = fill(_parse(text), variables, {"match": match}, left)
         except Fault as error:
-            raise Refused(f"Bad evaluation for '{text}' in {path}: {error}") from None
+            raise Refused(f"Bad evaluation for '{text[:MAX_SHOWN]}' in {path}: {error}") from None
+        left -= len(made)
+        return made
 
     service = _visit(query.service, "Service", filled)
     if query.template.remove_empty_tags and service.tags is not None:
@@ -69,7 +79,7 @@ def _checked(text: str, path: str) -> str:
     try:
         _parse(text)
     except Fault as error:
-        raise Refused(f"failed compiling template: Bad format '{text}' in {path}: {error}") from None
+        raise Refused(f"failed compiling template: Bad format '{text[:MAX_SHOWN]}' in {path}: {error}") from None
     return text
 
 

@@ -272,7 +272,8 @@ def test_gzip(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "limit"), [("/v1/kv/n", 512 << 10), ("/v1/txn", 512 << 10), ("/v1/session/create", 1 << 20)]
+    ("path", "limit"),
+    [("/v1/kv/n", 512 << 10), ("/v1/txn", 512 << 10), ("/v1/session/create", 1 << 20), ("/v1/query/q", 64 << 10)],
 )
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(raw: Raw, path: str, limit: int) -> None:
     raw.send(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {limit + 1}\r\n\r\n".encode())

@@ -77,3 +77,8 @@ def test_every_text_survives_with_its_dollars_doubled(text: str) -> None:
 def test_whatever_is_written_is_filled_in_or_a_fault(text: str) -> None:
     with contextlib.suppress(Fault):
         assert isinstance(filled(text), str)
+
+
+def test_a_nested_text_is_bounded_as_well() -> None:
+    with pytest.raises(Fault, match="too long"):
+        fill(parse('${"' + "${match(0)}" * 10 + '"}'), VARIABLES, {"match": lambda _: "x" * 10_000})

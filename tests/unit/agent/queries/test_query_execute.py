@@ -130,3 +130,11 @@ def test_bad_templates_are_refused(query: PreparedQuery, refusal: str) -> None:
         check_template(query)
     assert str(caught.value).startswith("failed compiling template: ")
     assert refusal in str(caught.value)
+
+
+def test_a_template_that_names_a_long_match_many_times_is_refused() -> None:
+    grows = template("geo-", ServiceQuery("${match(0)}" * 100, tags=["${name.full}" * 100] * 10), "^(.*)$")
+    assert len(render(grows, "geo-" + "x" * 20).service.tags or ()) == 10
+    for length in (100, 10_000):  # by all texts together, and by one
+        with pytest.raises(Refused, match="the rendered query is too long"):
+            render(grows, "geo-" + "x" * length)
