@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import time
 
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
@@ -40,6 +42,9 @@ async def login(context: Context, request: Request) -> Answer:
     except (LoginError, ConfigError, KeySetError) as error:
         raise HTTPError(403, f"{DENIED}: {error}") from None
     grants = _granted(context, method, claims)
+    if wait := context.login_limit.take(method.name, body.bearer_token, asyncio.get_running_loop().time()):
+        text = f'too many logins with this bearer token of auth method "{method.name}", retry in {wait:.1f}s'
+        raise HTTPError(429, text, ((b"Retry-After", b"%d" % math.ceil(wait)),))
     meta = f": {json.dumps(body.meta, sort_keys=True, separators=(',', ':'))}" if body.meta else ""
     accessor, secret = new_id(), new_id()
 

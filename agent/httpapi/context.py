@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from pyconsul.agent.acl.login_limit import LoginLimit
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history import Kept
@@ -84,4 +85,5 @@ class Context:
     loop_lag: LoopLag | None = None
     open_stream: OpenStream | None = None  # given by the application
     login_keys: LoginKeys = field(default_factory=LoginKeys)
+    login_limit: LoginLimit = field(default_factory=LoginLimit)
     started: float = field(default_factory=time.time)  # Unix seconds

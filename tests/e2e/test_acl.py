@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pyconsul.agent.acl.login_limit import BURST
 from tests.support.agent_process import PROGRAM, AgentProcess, running_agent
 
 ROOT = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
@@ -141,8 +142,11 @@ def test_logging_in_and_out(agent: AgentProcess) -> None:
     rule = {"AuthMethod": "people", "Selector": 'value.who == "web"', "BindType": "service", "BindName": "${value.who}"}
     made(agent, "/v1/acl/binding-rule", rule)
 
-    def login(who: str, signer: Any = key) -> tuple[int, str]:
-        bearer = jwt.encode({"sub": who, "aud": "consul", "exp": time.time() + 60}, signer, "ES256")
+    def bearer_of(who: str, signer: Any = key) -> str:
+        return jwt.encode({"sub": who, "aud": "consul", "exp": time.time() + 60}, signer, "ES256")
+
+    def login(who: str, signer: Any = key, bearer: str = "") -> tuple[int, str]:
+        bearer = bearer or bearer_of(who, signer)
         body = {"AuthMethod": "people", "BearerToken": bearer, "Meta": {"from": "test"}}
         return ask(agent, "POST", "/v1/acl/login", body, token="")
 
@@ -162,6 +166,11 @@ def test_logging_in_and_out(agent: AgentProcess) -> None:
     assert explained["Allowed"]
     assert ask(agent, "POST", "/v1/acl/logout", token=token["SecretID"]) == (200, "true")
     assert ask(agent, "GET", "/v1/acl/token/self", token=token["SecretID"])[0] == 403
+    bearer = bearer_of("web")
+    refused = next(found for _ in range(10 * BURST) if (found := login("web", bearer=bearer))[0] != 200)
+    assert refused[0] == 429
+    assert "too many logins with this bearer token" in refused[1]
+    assert login("web")[0] == 200  # another's
 
 
 def test_no_secret_is_in_the_log(agent: AgentProcess) -> None:
