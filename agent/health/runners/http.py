@@ -29,6 +29,11 @@ PORTS = {"http": "80", "https": "443"}
 KEEP_METHOD = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
 REDIRECTS = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER, *KEEP_METHOD)
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+# Headers of a definition that a redirect to another host takes along.  Go's client withholds only those it knows as
+# secret, and so gives keys such as X-Api-Key to whatever host a service names.
+SHARED_HEADERS = frozenset(
+    ("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent")
+)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MAX_HOST = 253  # characters of a host name (RFC 1035)
 UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
@@ -164,10 +169,10 @@ def _target(text: str) -> tuple[SplitResult, str, str]:
 
 
 def _request(definition: CheckDefinition, ask: _Ask, url: SplitResult, *, with_header: bool) -> bytes:
-    """The request as bytes.  Secrets of the definition's header go to its own host only, as Go's client has it."""
+    """The request as bytes.  Headers of the definition that may be secret go to its own host only."""
     lines: dict[str, list[str]] = {}
     for name, values in definition.header.items():
-        if with_header or name.lower() not in ("authorization", "www-authenticate", "cookie", "cookie2", "host"):
+        if with_header or name.lower() in SHARED_HEADERS:
             lines.setdefault("-".join(part.capitalize() for part in name.split("-")), []).extend(values)
     lines.setdefault("Host", [_host(url)])
     for name, value in HEADERS.items():
