@@ -7,10 +7,11 @@ from typing import TypeVar, cast
 
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
-from pyconsul.agent.httpapi.errors import server_error
+from pyconsul.agent.httpapi.errors import bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
 
 T = TypeVar("T")
+MAX_COMPARISONS = 2_000_000  # conditions times rows of one request: others wait for 0.1 µs each
 
 
 def filtering(request: Request, kind: type[T]) -> Callable[[list[T]], list[T]]:
@@ -22,7 +23,17 @@ def filtering(request: Request, kind: type[T]) -> Callable[[list[T]], list[T]]:
         matches = compile_filter(text, cast(Hashable, kind))
     except FilterError as error:
         raise server_error(str(error)) from None
-    return lambda rows: [row for row in rows if matches(row)]
+    conditions = 1 + text.count("and") + text.count("or")  # or fewer: the words may be part of a value
+
+    def select(rows: list[T]) -> list[T]:
+        if len(rows) * conditions > MAX_COMPARISONS:
+            raise bad_request(
+                f"the filter has {conditions} conditions, too many for {len(rows)} rows: "
+                f"at most {MAX_COMPARISONS} comparisons are made for one request"
+            )
+        return [row for row in rows if matches(row)]
+
+    return select
 
 
 def _all(rows: list[T]) -> list[T]:

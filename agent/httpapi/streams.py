@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
+from time import monotonic
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -37,6 +38,7 @@ QUIET = 15.0  # seconds without news before a line says that all is well
 PACE = 0.02  # seconds between two looks at least: what changes all the time is not sent each time
 PART = 64 << 10  # bytes that are sent together, at least if there are as many
 TURN = 64  # queries that are looked at before others have their turn
+TURN_S = 0.005  # seconds after which they have it in any case
 ALIVE = b"{}\n"
 #: Parameters that make no line of JSON, or say what the stream says for all.
 UNFIT = ("index", "wait", "pretty", "raw")
@@ -171,14 +173,16 @@ class Stream:
         lines: list[bytes] = []
         size = 0
         todo, self._dirty = self._dirty, {}
+        until = monotonic() + TURN_S
         for looked, watched in enumerate(todo, 1):
             # Refused meanwhile: noted before that.
             if watched in self._watched and (line := self._line(watched)):
                 lines.append(line)
                 size += len(line)
-            if size >= PART or looked % TURN == 0:
+            if size >= PART or looked % TURN == 0 or monotonic() >= until:
                 yield b"".join(lines)
                 lines, size = [], 0
+                until = monotonic() + TURN_S
         if lines:
             yield b"".join(lines)
 

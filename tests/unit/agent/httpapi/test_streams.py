@@ -216,3 +216,17 @@ def test_watched_routes_are_reads_that_can_be_waited_for(route: Any) -> None:
 
 def _parts(hint: Any) -> tuple[Any, ...]:
     return (hint, *getattr(hint, "__args__", ()))
+
+
+async def test_queries_that_take_long_give_way_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += streams.TURN_S
+        return now
+
+    monkeypatch.setattr(streams, "monotonic", clock)
+    stream = Source().open(ask("/a"), ask("/b"))
+    assert await take(stream) == [line(1, 3, 1)]
+    assert await take(stream) == [line(2, 3, 1)]

@@ -1,0 +1,25 @@
+"""What a filter may cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyconsul.agent.httpapi import select
+from pyconsul.agent.httpapi.errors import HTTPError
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.select import filtering
+
+
+def test_a_filter_of_many_conditions_is_refused_where_there_are_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "MAX_COMPARISONS", 300)
+    rows = [{"Name": str(number)} for number in range(100)]
+    two, four = (" or ".join(f"Name == {number}" for number in range(count)) for count in (2, 4))
+    assert filtering(_get(two), dict)(rows) == rows[:2]
+    assert filtering(_get(four), dict)(rows[:50]) == rows[:4]
+    with pytest.raises(HTTPError, match="4 conditions, too many for 100 rows: at most 300 comparisons") as refused:
+        filtering(_get(four), dict)(rows)
+    assert refused.value.status == 400
+
+
+def _get(text: str) -> Request:
+    return Request("GET", b"/v1/catalog/nodes?filter=" + text.replace(" ", "+").encode(), {}, b"")
