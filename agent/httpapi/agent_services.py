@@ -83,8 +83,10 @@ async def show_service(context: Context, request: Request) -> Answer:
     until = deadline(context, request)
     body, content_hash = _hashed(context, request)
     watches = context.agent.local.watches
-    while known and known == content_hash and await changed(watches, of_service(service_id), until):
-        body, content_hash = _hashed(context, request)
+    waits = bool(known)
+    while waits and known == content_hash:
+        waits = await changed(watches, of_service(service_id), until)
+        body, content_hash = _hashed(context, request)  # by the rights of now, also when the time is up
     return Answer(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
 
 

@@ -322,6 +322,18 @@ def test_a_token_that_is_deleted_while_its_request_waits_is_told_nothing(manager
     manager.put("/v1/agent/service/deregister/waited-for")
 
 
+def test_a_token_that_is_deleted_while_its_request_waits_in_vain_is_refused(manager: Manager) -> None:
+    manager.write("/v1/agent/service/register", {"Name": "idle"})
+    caller = manager.caller('service "idle" { policy = "read" }')
+    accessor = caller.read("/v1/acl/token/self")["AccessorID"]
+    known = caller.read("/v1/agent/service/idle")["ContentHash"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(caller.ask, "GET", f"/v1/agent/service/idle?hash={known}&wait=1s")
+        assert manager.ask("DELETE", f"/v1/acl/token/{accessor}")[0] == 200
+        assert waiting.result()[0] == 403
+    manager.put("/v1/agent/service/deregister/idle")
+
+
 def test_the_log_names_what_acls_keep_out_of_the_catalog(manager: Manager) -> None:
     token = manager.write("/v1/acl/token", {})
     manager.write("/v1/agent/service/register", {"Name": "kept-out", "Token": token["SecretID"]})
