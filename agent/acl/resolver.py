@@ -22,13 +22,16 @@ from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.acl.synthetic import of_grants
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, Grants, Policy, Token
 from pyconsul.agent.state.acl_tables import POLICIES, ROLES, TOKENS, TOPIC
-from pyconsul.agent.state.acl_tokens import lives
+from pyconsul.agent.state.acl_tokens import bootstrapped_at, lives
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.watch import Watches
 
 KNOWN_TOKENS = 10_000  # authorizers that are kept; they are small
 KNOWN_RIGHTS = 1_000  # sets of policies that are kept
 LONG_RULES = 64 << 10  # characters of rules that take longer to read than others should wait
+NOT_BOOTSTRAPPED = (
+    "ACL system must be bootstrapped before making any requests that require authorization: ACL not found"
+)
 RECOVERY = "agent-recovery"  # what stands for the accessor of the agent's recovery token
 
 log = logging.getLogger("agent.acl")
@@ -144,6 +147,8 @@ class Resolver:
             authorizer, until = self._recovery(), float("inf")
         elif secret == ANONYMOUS_SECRET:  # a restored snapshot may not have it
             authorizer, until = Authorizer(ANONYMOUS_ID, Rights(()), self.settings.default_allow), float("inf")
+        elif not bootstrapped_at(self._view):
+            raise UnknownToken(NOT_BOOTSTRAPPED)
         else:
             raise UnknownToken
         self._known[secret] = authorizer, until

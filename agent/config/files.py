@@ -37,7 +37,9 @@ def read_file(path: Path, config_format: str) -> dict[str, Any]:
 
 
 def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
-    """`config_format` is `json` or `hcl`; `source` is for messages."""
+    """`config_format` is `json` or `hcl`; `source` is for messages.  A file without content sets nothing."""
+    if not text.strip():
+        return {}
     try:
         if config_format == "json":
             return replace_surrogates(parse_json(text))

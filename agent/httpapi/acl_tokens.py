@@ -33,6 +33,8 @@ def list_tokens(context: Context, request: Request) -> Query:
     acl = enabled(context)
     params = request.params
     identity = params.get("servicename", "")
+    if sum(bool(params.get(name)) for name in ("policy", "role", "servicename", "authmethod")) > 1:
+        raise server_error("can only filter by one of policy, role, serviceName, or methodName at the same time")
 
     def wanted(token: Token) -> bool:
         given = token.grants

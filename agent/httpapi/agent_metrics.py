@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.httpapi.answer import Answer, json_answer
+from pyconsul.agent.httpapi.answer import JSON, Answer, json_answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.check import STATES
 from pyconsul.agent.state.schemas import CHECKS, KV, NODES, SERVICES, SESSIONS
 
 PAGE = resource.getpagesize()  # bytes
+TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
 INTERVAL = 10  # seconds; JSON's time stamp is that of an interval's begin
 
 
@@ -25,8 +26,7 @@ def show_metrics(context: Context, request: Request) -> Answer:
     gauges = _gauges(context)
     if request.params.get("format") == "prometheus":
         if context.config.telemetry.prometheus_retention_time < 1:
-            text = b"Prometheus is not enabled since its retention time is not positive"
-            return Answer(415, text, ((b"Content-Type", b"text/plain; charset=utf-8"),))
+            return Answer(200, b"", JSON)  # as Consul: nothing is kept for Prometheus
         return _prometheus(gauges)
     now = datetime.now(UTC)
     begin = now.replace(second=now.second // INTERVAL * INTERVAL, microsecond=0)
@@ -79,10 +79,10 @@ def _cpu_seconds() -> float:
 
 
 def _prometheus(gauges: dict[str, float]) -> Answer:
-    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
     for name, value in gauges.items():
         made: Any = Gauge(name.replace(".", "_").replace("-", "_"), name, registry=registry)
         made.set(value)
-    return Answer(200, generate_latest(registry), ((b"Content-Type", CONTENT_TYPE_LATEST.encode()),))
+    return Answer(200, generate_latest(registry), ((b"Content-Type", TEXT_FORMAT),))

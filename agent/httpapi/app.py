@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Hashable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from pyconsul.agent.httpapi.cache import AnswerCache, Entry
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.elsewhere import elsewhere, refuse
 from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise
+from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise, takes_kept
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, seconds_to_wait, wait_options
 from pyconsul.agent.httpapi.request_log import logged
 from pyconsul.agent.httpapi.responses import redirect, sized, unknown_path
@@ -36,6 +37,7 @@ UNKNOWN_LEADER: Headers = (
     (b"X-Consul-KnownLeader", b"false"),
     (b"X-Consul-LastContact", b"0"),
 )
+MISS, HIT = (b"X-Cache", b"MISS"), (b"X-Cache", b"HIT")  # of a `?cached` read
 LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
 MAX_PARAMETERS = 1000  # of a query: each costs a microsecond wherever a value is looked for
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
@@ -246,6 +248,13 @@ class App:
         """A query's finished answer, at once when it need not wait."""
         index, wait = wait_options(request) if request.query else (0, 0.0)
         if not index:
+            if (
+                route.cached
+                and "cached" in request
+                and takes_kept(request)
+                and (kept := self._known(request)) is not None
+            ):
+                return sized(kept.answer, request)
             return sized(self._look(query, route, request).answer, request)
         key = self._question(request)
         if (question := self._blocking.find(key)) is not None:
@@ -270,11 +279,11 @@ class App:
             answer = self._unsized(_encoded(result, route, request), request)
         except Exception as error:
             return Seen(self._unsized(_failure(error, route, request), request))
-        shared = result.cacheable and not (route.cached and "cached" in request)
-        seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, shared)
-        if shared:
+        seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, result.cacheable)
+        if result.cacheable:
             acl = self.context.acl
-            self.cache.put(self._question(request), seen, acl.expires(request.token) if acl is not None else None)
+            kept = replace(seen, answer=_hit(answer)) if route.cached and "cached" in request else seen
+            self.cache.put(self._question(request), kept, acl.expires(request.token) if acl is not None else None)
         return seen
 
     def look(self, request: Request) -> Seen:
@@ -376,6 +385,11 @@ def _encoded(result: Result, route: Route, request: Request) -> Answer:
         level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
         headers.append((b"X-Consul-Effective-Consistency", level))
     if route.cached and "cached" in request:
-        # What is served is always fresh, as after a miss: there is no second cache that could lag behind.
-        headers.append((b"X-Cache", b"MISS"))
+        headers.append(MISS)
     return Answer(result.status, body, tuple(headers))
+
+
+def _hit(answer: Answer) -> Answer:
+    """The response to a `?cached` read as the next such reads get it: kept, and of age 0, since a change drops it at once."""
+    headers = tuple(HIT if header == MISS else header for header in answer.headers)
+    return Answer(answer.status, answer.body, (*headers, (b"Age", b"0")), answer.stream)

@@ -24,6 +24,15 @@ def check_read(request: Request) -> None:
         wait_options(request)
 
 
+def takes_kept(request: Request) -> bool:
+    """Return whether a `?cached` read accepts a response that was made for an earlier request.
+
+    Such a response is as good as a new one (age 0), so of `Cache-Control` only `must-revalidate` and `max-age=0` forbid it.
+    """
+    directives = request.headers.get(b"cache-control", b"").lower().replace(b" ", b"").split(b",")
+    return b"must-revalidate" not in directives and b"max-age=0" not in directives
+
+
 def refuse_enterprise(request: Request) -> None:
     """Raises HTTPError 400 for parameters and headers of Consul Enterprise."""
     for name, key, header, what in ENTERPRISE:

@@ -97,6 +97,7 @@ async def _parts(file: BinaryIO, parts: Iterator[bytes]) -> AsyncIterator[bytes]
 
 async def restore(context: Context, request: Request) -> Answer:
     """Put an archive's state in place of all there is; one that is damaged changes nothing."""
+    _ = context.view.index  # raises for a datacenter that cannot be reached, before its archive is read
     try:
         with await spooled(request, _folder(context)) as file:
             found, rows = await asyncio.to_thread(_read, context, file)

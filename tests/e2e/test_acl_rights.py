@@ -33,6 +33,12 @@ def evil(manager: Manager) -> Caller:
     return manager.caller(EVIL)
 
 
+def test_tokens_are_listed_by_one_property(manager: Manager) -> None:
+    text = "can only filter by one of policy, role, serviceName, or methodName at the same time"
+    assert manager.ask("GET", "/v1/acl/tokens?servicename=s&authmethod=a") == (500, text)
+    assert manager.read("/v1/acl/tokens?servicename=s&authmethod=") == []
+
+
 @pytest.fixture
 def bank(manager: Manager) -> Iterator[None]:
     """A service of this agent, and the same one on another node, each with a check."""

@@ -23,10 +23,16 @@ def agent() -> Iterator[AgentProcess]:
 
 def test_numbers_for_prometheus(agent: AgentProcess) -> None:
     status, headers, body = agent.request("GET", "/v1/agent/metrics?format=prometheus")
-    assert (status, headers["content-type"].split(";")[0]) == (200, "text/plain")
+    assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     lines = body.decode().splitlines()
     assert "consul_agent_services 1.0" in lines
     assert "consul_state_nodes 1.0" in lines
+
+
+def test_prometheus_gets_nothing_without_a_retention_time() -> None:
+    with running_agent() as agent:
+        status, headers, body = agent.request("GET", "/v1/agent/metrics?format=prometheus")
+        assert (status, headers["content-type"], body) == (200, "application/json", b"")
 
 
 def test_numbers_as_json(agent: AgentProcess) -> None:

@@ -70,6 +70,26 @@ def test_a_bad_cache_control_is_refused_even_if_the_answer_is_kept(agent: AgentP
     assert agent.request("GET", "/v1/kv/k", headers={"Cache-Control": "max-age=0, must-revalidate"})[0] == 200
 
 
+def test_a_cached_read_is_a_hit_until_the_answer_changes(agent: AgentProcess) -> None:
+    path = "/v1/health/service/consul?cached"
+
+    def hit(**headers: str) -> tuple[str, str | None]:
+        found = agent.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})[
+            1
+        ]
+        return found["x-cache"], found.get("age")
+
+    assert [hit(), hit(), hit(Cache_Control="max-age=30, stale-if-error=60")] == [
+        ("MISS", None),
+        ("HIT", "0"),
+        ("HIT", "0"),
+    ]
+    assert hit(Cache_Control="max-age=0") == hit(Cache_Control="must-revalidate") == ("MISS", None)
+    agent.put("/v1/catalog/register", {"Node": "n9", "Address": "10.0.0.9", "Service": {"Service": "consul"}})
+    assert [hit(), hit()] == [("MISS", None), ("HIT", "0")]
+    assert "x-cache" not in agent.request("GET", "/v1/health/service/consul")[1]
+
+
 def test_headers_of_enterprise(agent: AgentProcess) -> None:
     assert agent.request("GET", "/v1/kv/k")[0] == 200
     for name, what in (("X-Consul-Namespace", b"Namespaces"), ("X-Consul-Partition", b"Partitions")):

@@ -98,6 +98,11 @@ def test_a_bad_file_changes_nothing(agent: AgentProcess) -> None:
     assert keys(agent) == ["app/a", "later", "lock"]
 
 
+def test_no_other_datacenter_is_restored(agent: AgentProcess) -> None:
+    for body in (b"", save(agent)):
+        assert agent.request("PUT", "/v1/snapshot?dc=nope", body)[::2] == (500, b"No path to datacenter")
+
+
 def test_blocking_queries_see_a_restore(agent: AgentProcess) -> None:
     agent.put("/v1/kv/k", b"old")
     saved = save(agent)

@@ -162,6 +162,12 @@ def test_a_file_that_does_not_parse_is_told_in_gos_words(tmp_path: Path) -> None
     assert str(caught.value) == expected
 
 
+@pytest.mark.parametrize(("name", "text"), [("a.json", ""), ("a.json", " \n"), ("a.hcl", "")])
+def test_a_file_without_content_sets_nothing(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert load(["-dev", "-config-file", str(tmp_path / name)]).node_name == load(["-dev"]).node_name
+
+
 def test_a_file_that_is_left_out_is_told_when_something_is_missing(tmp_path: Path) -> None:
     path = write(tmp_path, "agent.txt", 'data_dir = "/tmp/x"\nbind_addr = "127.0.0.1"\n')
     with pytest.raises(ConfigError, match="skipping file") as caught:
