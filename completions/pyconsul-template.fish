@@ -24,7 +24,7 @@ complete -c pyconsul-template -o consul-transport-max-idle-conns-per-host -r -d 
 complete -c pyconsul-template -o consul-transport-tls-handshake-timeout -r -d 'Accepted; the handshake is part of the time to connect'
 complete -c pyconsul-template -o consul -r -d 'Address of Consul: host:port, http://…, https://… or unix:///path'
 complete -c pyconsul-template -o data -r -d 'Render out of this fixture (YAML: services, nodes, keys, files, env), without any Consul; implies -once. What the fixture does not have is not found, and a template that cannot do without it is an error. Commands run as they do with -once; -dry runs none'
-complete -c pyconsul-template -o dedup -d 'Instances with the same template ask Consul once between them: one leads and tells the others the answers, in a key, whose readers see them. Not with -once'
+complete -c pyconsul-template -o dedup -d 'One instance of those with the same template queries Consul and shares the results through a KV key, readable by whoever may read that key. Not with -once'
 complete -c pyconsul-template -o default-left-delimiter -r -d 'What opens an expression, unless a template says otherwise'
 complete -c pyconsul-template -o default-right-delimiter -r -d 'What closes an expression, unless a template says otherwise'
 complete -c pyconsul-template -o diff -d 'Show what changes in a file, as a unified diff without the values of keys: on stderr before it is written; with -dry on stdout, in place of the file'

@@ -22,6 +22,7 @@ from pyconsul.tools.template.answersource import AnswerSource
 from pyconsul.tools.template.commands import Commands, environment_of
 from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Consumer
 from pyconsul.tools.template.dedup.election import Election
+from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL
 from pyconsul.tools.template.dedup.source import Dedup
 from pyconsul.tools.template.deploy import Deployer
 from pyconsul.tools.template.disclosure import Disclosure
@@ -91,9 +92,10 @@ def _source(
     if not shares:
         return watcher
     host = socket.gethostname()
-    election = Election(client, ttl=settings["deduplicate.ttl"], name=f"pyconsul-template on {host}", rng=rng)
-    prefix = settings["deduplicate.prefix"]
-    return Dedup(watcher, told, answers, news, election, prefix=prefix, host=host, rng=rng)
+    prefix, ttl = settings["deduplicate.prefix"], settings["deduplicate.ttl"]
+    election = Election(client, ttl=ttl, name=f"pyconsul-template on {host}", rng=rng)
+    heartbeat = ttl / BEATS_PER_TTL
+    return Dedup(watcher, told, answers, news, election, prefix=prefix, host=host, heartbeat_s=heartbeat, rng=rng)
 
 
 def _record(recorder: Recorder, answers: Answers, runner: Runner) -> None:

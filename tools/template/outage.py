@@ -88,6 +88,10 @@ class Outage:
         if self._failing.pop(lookup, None) is not None:
             self._look_for_end()
 
+    def fails(self, lookup: Lookup) -> bool:
+        """Whether the latest query of this lookup has failed."""
+        return lookup in self._failing
+
     @property
     def lost(self) -> list[Lookup]:
         """Those to which there is no answer at all."""

@@ -18,10 +18,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Sharing:
-    """What this instance is among those that share a template's answers, for programs and for people."""
+    """What this instance is among those that share a template's answers, for programs and for people.
+
+    `leader`: the host it follows; "" for none. `silence`: seconds since that leader's last sign of life; `data_age`: since
+    the shared data were last known to be right; both None when unknown. `silent`: whether the silence is too long.
+    """
 
     role: str
     text: str
+    leader: str = ""
+    silence: float | None = None
+    data_age: float | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True)

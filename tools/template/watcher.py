@@ -96,6 +96,10 @@ class Watcher:
         """Whether Consul answers, as far as is known."""
         return not self._outage.unreachable
 
+    def is_live(self, lookup: Lookup) -> bool:
+        """Whether its changes arrive as they happen: Consul answers, and nothing is held back after an outage."""
+        return self.reachable and not self._outage.fails(lookup) and not self._outage.holds(_now())
+
     def data_age(self, now: float) -> float | None:
         """Seconds since Consul last confirmed the oldest data in use: 0 while all is well; None when there is none.
 

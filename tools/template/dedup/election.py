@@ -29,7 +29,7 @@ _RETRY = RetryPolicy(attempts=0, backoff=1.0, max_backoff=15.0)
 
 
 class Election:
-    """For any number of keys. `ttl`: seconds until another instance may take over from one that died."""
+    """For any number of keys. `ttl`: of the session, in seconds."""
 
     def __init__(self, client: ConsulClient, *, ttl: float, name: str, rng: random.Random) -> None:
         self._client = client
@@ -92,6 +92,20 @@ class Election:
         if session == self._live.id:
             self._live.lose()  # It has ended; what it held is gone with it.
         return await self._write(key, value, await self._session())
+
+    async def write_as(self, session: str, key: str, value: bytes) -> None:
+        """Write a key that this session is to hold; nothing when it is not ours any more. Raises ConsulError."""
+        if session == self._live.id:
+            await self._write(key, value, session)
+
+    async def is_unchanged(self, key: str, index: int) -> bool:
+        """Whether the key exists and was last written at `index`. Raises ConsulError."""
+        found, _ = await self._client.request(f"/v1/kv/{key}", {"consistent": ""})
+        return bool(found) and found[0].get("ModifyIndex") == index
+
+    async def end_session(self, session: str) -> None:
+        """End the session of another instance. Raises ConsulError."""
+        await self._client.send("PUT", f"/v1/session/destroy/{session}", {})
 
     async def _session(self) -> str:
         async with self._opening:

@@ -29,8 +29,8 @@ DEDUP_OPTIONS: tuple[Option, ...] = (
     Option(
         "deduplicate.enabled",
         BOOL,
-        "Instances with the same template ask Consul once between them: one leads and tells the others the answers, "
-        "in a key, whose readers see them. Not with -once",
+        "One instance of those with the same template queries Consul and shares the results through a KV key, readable "
+        "by whoever may read that key. Not with -once",
         False,
         flags=("dedup",),
     ),
@@ -38,7 +38,8 @@ DEDUP_OPTIONS: tuple[Option, ...] = (
     Option(
         "deduplicate.ttl",
         TTL,
-        "Minimum time before another instance takes over from one that died; Consul may take twice as long",
+        "Time without a sign of life after which another instance takes over from the leader, which writes a heartbeat "
+        "three times in that time",
         15.0,
     ),
     Option("deduplicate.max_stale", DURATION, "Accepted; see max_stale"),

@@ -46,6 +46,8 @@ class Share:
         self.answers: dict[Lookup, Any] = {}
         #: The host that told it.
         self.leader = ""
+        #: The session of another instance that holds the key; "" when there is none.
+        self.holder = ""
         #: Why an instance is alone.
         self.problem = ""
         #: Whether the key is known to be held by nobody.
@@ -56,6 +58,7 @@ class Share:
     def see(self, pair: KeyPair | None, session: str, now: float) -> set[Lookup]:
         """The key as it is now; `session`: our own, "" for none. Returns the lookups whose told answers have changed."""
         self.vacant = pair is None or not pair.Session
+        self.holder = pair.Session if pair is not None and pair.Session != session else ""
         self.untold = False
         if pair is None or self.vacant:
             self._wait(now)

@@ -3,6 +3,7 @@
     watcher ──told──▶ Dedup ──answers──▶ runner
        ▲                │
        └─ what is own ◀─┘ ──▶ Publisher ──▶ key ──▶ the watchers of the others
+                          ──▶ HeartbeatWriter ──▶ key ──▶ Leaders of the others
 
 It stands between the runner and the watcher. The keys of the shares are lookups of the watcher's, as all others are, and
 ride out an outage with them.
@@ -13,12 +14,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 
 from pyconsul.tools.consul import ConsulError
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.dedup.document import is_shareable
 from pyconsul.tools.template.dedup.election import Election
+from pyconsul.tools.template.dedup.heartbeat import Heartbeat
+from pyconsul.tools.template.dedup.heartbeat_writer import HeartbeatWriter
+from pyconsul.tools.template.dedup.leaders import Leaders
 from pyconsul.tools.template.dedup.publisher import Publisher
 from pyconsul.tools.template.dedup.share import GRACE, Role, Share
 from pyconsul.tools.template.lookups import Lookup
@@ -37,17 +42,31 @@ class _Member:
         self.share = Share(now)
         self.publisher: Publisher | None = None
         self.shown: Sharing | None = None
+        self.right_at: float | None = None  # when the shared data was last known to be right; None: not known
         self.broken_since: float | None = None  # since when answers are missing that we, the leader, should tell
 
-    @property
-    def deadlines(self) -> tuple[float | None, ...]:
+    def deadlines(self, now: float) -> Iterator[float | None]:
         """When something may be due though nothing changes."""
-        return self.share.deadline, None if self.broken_since is None else self.broken_since + GRACE
+        yield self.share.deadline
+        if self.broken_since is not None and self.broken_since + GRACE > now:
+            yield self.broken_since + GRACE
+
+    def note_age(self, age_s: float | None, now: float) -> None:
+        """Note how old the leader's data are. Without a leader, what it had shared goes on aging."""
+        if self.share.role is Role.FOLLOWER:
+            self.right_at = None if age_s is None else now - age_s
+        elif self.share.role is not Role.WAITING:
+            self.right_at = None
+
+    def data_age_s(self, now: float) -> float | None:
+        """Seconds since the shared data was last known to be right; None when we ask ourselves, or do not know."""
+        return None if self.right_at is None else max(now - self.right_at, 0.0)
 
 
 class Dedup:
     """An `AnswerSource`. `told`: the answers of the watcher; `answers`: those of the runner. `prefix`: of the keys, with
-    its slash. `host`: the name by which others know this machine."""
+    its slash. `host`: the name by which others know this machine. `heartbeat_s`: seconds between two heartbeats of a
+    leader."""
 
     def __init__(
         self,
@@ -59,6 +78,7 @@ class Dedup:
         *,
         prefix: str,
         host: str,
+        heartbeat_s: float,
         rng: random.Random,
     ) -> None:
         self._watcher = watcher
@@ -69,6 +89,10 @@ class Dedup:
         self._prefix = prefix
         self._host = host
         self._rng = rng
+        self._leaders = Leaders(election, prefix, rng)
+        self._heartbeat = HeartbeatWriter(
+            election, prefix, lambda: Heartbeat(host, heartbeat_s, watcher.data_age(self._now()) or 0.0)
+        )
         self._wanted: dict[ShareId | None, set[Lookup]] = {}
         self._asked: set[Lookup] = set()
         self._followed: set[Lookup] = set()  # these, and the keys of the shares
@@ -93,13 +117,28 @@ class Dedup:
         return self._watcher.reachable
 
     def data_age(self, now: float) -> float | None:
-        """As the watcher's: what is told is as fresh as the key that tells it."""
-        return self._watcher.data_age(now)
+        """The age of the oldest data in use, asked for or shared; shared data is as old as its leader's last sign of life."""
+        ages = [self._watcher.data_age(now), *(member.data_age_s(now) for member in self._members.values())]
+        return max((age for age in ages if age is not None), default=None)
 
     def sharing(self, share: ShareId | None) -> Sharing | None:
         """What this instance is in the share, and whom it follows."""
         member = self._members.get(share) if share is not None else None
-        return _sharing(member.share) if member is not None else None
+        if member is None:
+            return None
+        now, shown = self._now(), _sharing(member.share)
+        leader = self._leaders.get(member.share.holder)
+        if member.share.role not in (Role.FOLLOWER, Role.WAITING):
+            return shown
+        if leader is None:
+            return replace(shown, data_age=member.data_age_s(now))
+        return replace(
+            shown,
+            leader=leader.host or member.share.leader,
+            silence=leader.silence_s(now),
+            silent=leader.is_silent,
+            data_age=member.data_age_s(now),
+        )
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
         """Have answers to these, too."""
@@ -127,14 +166,20 @@ class Dedup:
         now, seen = self._now(), set[Lookup]()
         for name, member in self._members.items():
             if member.lookup in changed:
+                holder = member.share.holder
                 seen |= member.share.see(self._told.latest(member.lookup), self._election.session, now)
+                if holder == member.share.holder:
+                    self._leaders.confirm(holder, now)
             member.share.look(now, reachable=self.reachable)
             self._act(name, member)
+        self._listen(changed, now)
         self._ask()
         self._adopt(seen)
         fresh, self._fresh = self._fresh, set()
         self._tell(fresh)
-        if self._election.idle and not any(one.share.role is Role.LEADER for one in self._members.values()):
+        leads = any(one.share.role is Role.LEADER for one in self._members.values())
+        self._heartbeat.lead(self._election.session if leads else "")
+        if self._election.idle and not leads:
             self._rest()
         self._set_timer()
         return fresh
@@ -143,6 +188,8 @@ class Dedup:
         """Stop asking and telling; somebody else may lead at once."""
         if self._timer is not None:
             self._timer.cancel()
+        self._heartbeat.lead("")
+        self._leaders.close()
         for member in self._members.values():
             self._leave(member)
         if self._resting is not None:
@@ -171,10 +218,10 @@ class Dedup:
         for share, lookups in self._wanted.items():
             own |= self._own(share, lookups)
         self._asked = own
-        followed = own | {member.lookup for member in self._members.values()}
+        followed = own | {member.lookup for member in self._members.values()} | self._leaders.lookups
         if followed != self._followed:
             self._followed = followed
-            self._watcher.watch(own)
+            self._watcher.watch(own | self._leaders.lookups)
             self._watcher.retain({None: followed})
         self._adopt(before - own)
 
@@ -185,6 +232,15 @@ class Dedup:
                 if one in member.share.answers and self._answers.put(one, member.share.answers[one]):
                     self._fresh.add(one)
                     self._news.set()
+
+    def _listen(self, changed: Set[Lookup], now: float) -> None:
+        """Hear the leaders that are followed, and miss those that are silent."""
+        self._leaders.follow({one.share.holder for one in self._members.values()} - {""}, now)
+        self._leaders.take(changed, self._told.latest, now)
+        self._leaders.look(now, self._watcher.is_live)
+        for member in self._members.values():
+            leader = self._leaders.get(member.share.holder)
+            member.note_age(leader.data_age_s(now) if leader is not None else None, now)
 
     # Taking part
 
@@ -249,7 +305,8 @@ class Dedup:
             self._timer.cancel()
             self._timer = None
         now = self._now()
-        later = [one for member in self._members.values() for one in member.deadlines if one is not None and one > now]
+        deadlines = [one for member in self._members.values() for one in member.deadlines(now)]
+        later = [one for one in (*deadlines, *self._leaders.deadlines) if one is not None]
         if later:
             self._timer = asyncio.get_running_loop().call_at(min(later), self._news.set)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from pyconsul.tools.template.report import RunReport, TemplateReport
+from pyconsul.tools.template.report import RunReport, Sharing, TemplateReport
 from pyconsul.tools.template.status.line import duration, status_line
 
 _USER = re.compile(r"//[^/@\s]*@")
@@ -31,8 +31,8 @@ def explain(report: RunReport) -> dict[str, Any]:
 
 def consul_of(report: RunReport) -> dict[str, Any]:
     """The address without a user's name and password; whether it answers; how old the data are."""
-    age = None if report.data_age is None else round(report.data_age, 1)
-    return {"address": _USER.sub("//", report.consul), "reachable": report.reachable, "data_age": age}
+    address = _USER.sub("//", report.consul)
+    return {"address": address, "reachable": report.reachable, "data_age": _rounded(report.data_age)}
 
 
 def _explained(template: TemplateReport) -> dict[str, Any]:
@@ -45,10 +45,34 @@ def _explained(template: TemplateReport) -> dict[str, Any]:
         "trouble": template.trouble,
         "retry_in": None if template.retry_in is None else round(max(0.0, template.retry_in), 1),
         "held": list(template.held),
-        "dedup": None if template.dedup is None else {"role": template.dedup.role, "text": template.dedup.text},
+        "dedup": None if template.dedup is None else _shared(template.dedup),
         "rendered": None if template.rendered is None else _moment(template.rendered),
         "changes": list(template.changes),
     }
+
+
+def _shared(sharing: Sharing) -> dict[str, Any]:
+    return {
+        "role": sharing.role,
+        "text": sharing.text,
+        "leader": sharing.leader or None,
+        "leader_silence": _rounded(sharing.silence),
+        "leader_silent": sharing.silent,
+        "data_age": _rounded(sharing.data_age),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _sharing_lines(sharing: Sharing) -> Iterable[str]:
+    yield sharing.text
+    if sharing.silence is not None:
+        last = f"last sign of life {duration(sharing.silence)} ago"
+        yield f"leader silent: {last}" if sharing.silent else last
+    if sharing.data_age is not None:
+        yield f"shared data {duration(sharing.data_age)} old"
 
 
 def _moment(seconds: float) -> str:
@@ -76,7 +100,7 @@ def _paragraph(template: TemplateReport) -> Iterable[str]:
     if template.retry_in is not None:
         yield f"  tried again in {duration(template.retry_in)}"
     yield from _listed("held", template.held)
-    yield from _listed("dedup", [template.dedup.text] if template.dedup is not None else [])
+    yield from _listed("dedup", _sharing_lines(template.dedup) if template.dedup is not None else [])
     if template.rendered is not None:
         yield f"  rendered {_moment(template.rendered)}"
     yield from _listed("changed", template.changes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyconsul.tools.template.report import RunReport, State, TemplateReport
+from collections.abc import Iterable
+
+from pyconsul.tools.template.report import RunReport, Sharing, State, TemplateReport
 
 #: Names that are listed; the rest is counted.
 _LISTED = 3
@@ -22,9 +24,20 @@ def status_line(report: RunReport) -> str:
         said.append(f"{held} held by guards")
     if not report.reachable:
         said.append("Consul does not answer")
+    said += silent_leaders(report)
     if report.data_age is not None:
         said.append(f"data {duration(report.data_age)} old")
     return "; ".join(said)
+
+
+def silent_leaders(report: RunReport) -> list[str]:
+    """`leader web1 silent for 20s` for each leader that has been silent for too long."""
+    silence = {one.leader: one.silence for one in _sharings(report) if one.silent and one.silence is not None}
+    return [f"leader {host} silent for {duration(seconds)}" for host, seconds in sorted(silence.items())]
+
+
+def _sharings(report: RunReport) -> Iterable[Sharing]:
+    return (template.dedup for template in report.templates if template.dedup is not None)
 
 
 def _well(report: RunReport) -> str:

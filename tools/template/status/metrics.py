@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from pyconsul.tools.template.report import RunReport, State, TemplateReport
+from pyconsul.tools.template.report import RunReport, Sharing, State, TemplateReport
 from pyconsul.tools.template.tally import Event, Tally
 
 _PREFIX = "pyconsul_template_"
@@ -109,17 +109,38 @@ def _of_templates(templates: Iterable[TemplateReport]) -> Iterator[Metric]:
         _PREFIX + "template_missing_lookups", "What the template waits for", labels=["destination"]
     )
     held = GaugeMetricFamily(_PREFIX + "template_held", "What its guards hold", labels=["destination"])
-    dedup = GaugeMetricFamily(
-        _PREFIX + "template_dedup",
-        "Whether the instance has this role among those that share the answers",
-        labels=["destination", "role"],
-    )
     for file, template in sorted(by_file.items()):
         if template.rendered is not None:
             rendered.add_metric([file], template.rendered)
         trouble.add_metric([file], float(template.state in (State.PENDING, State.FAILED)))
         missing.add_metric([file], len(template.missing))
         held.add_metric([file], len(template.held))
-        if template.dedup is not None:
-            dedup.add_metric([file, template.dedup.role], 1.0)
-    yield from (rendered, trouble, missing, held, dedup)
+    yield from (rendered, trouble, missing, held)
+    yield from _of_sharing({file: one.dedup for file, one in sorted(by_file.items()) if one.dedup is not None})
+
+
+def _of_sharing(sharing_of: Mapping[str, Sharing]) -> Iterator[Metric]:
+    dedup = GaugeMetricFamily(
+        _PREFIX + "template_dedup",
+        "Whether the instance has this role among those that share the answers",
+        labels=["destination", "role"],
+    )
+    silence = GaugeMetricFamily(
+        _PREFIX + "dedup_leader_silence_seconds",
+        "Time since the last sign of life of the leader that the instance follows",
+        labels=["destination"],
+    )
+    silent = GaugeMetricFamily(
+        _PREFIX + "dedup_leader_silent", "Whether that leader has been silent for too long", labels=["destination"]
+    )
+    age = GaugeMetricFamily(
+        _PREFIX + "dedup_data_age_seconds", "Time since the shared data was known to be right", labels=["destination"]
+    )
+    for file, sharing in sharing_of.items():
+        dedup.add_metric([file, sharing.role], 1.0)
+        silent.add_metric([file], float(sharing.silent))
+        if sharing.silence is not None:
+            silence.add_metric([file], sharing.silence)
+        if sharing.data_age is not None:
+            age.add_metric([file], sharing.data_age)
+    yield from (dedup, silence, silent, age)

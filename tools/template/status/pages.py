@@ -1,7 +1,7 @@
 """The status pages: which page a request gets, from a report. No IO.
 
 GET /health    200 as long as this program works: an outage of Consul is no reason to end it
-GET /ready     200 once every template has its file, 503 before
+GET /ready     200 once every template has its file, 503 before; `degraded` is as in /health, and changes no status
 GET /metrics   for Prometheus
 GET /explain   each template's state and why; JSON, or text for who accepts text or says ?format=text
 PUT /release   ?service=web[&template=…]: ends what guards hold
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 from pyconsul.tools.template.report import RunReport, State, TemplateReport
 from pyconsul.tools.template.status.explain import consul_of, explain, explain_text
-from pyconsul.tools.template.status.line import status_line
+from pyconsul.tools.template.status.line import silent_leaders, status_line
 from pyconsul.tools.template.tally import Tally
 
 TEXT = "text/plain; charset=utf-8"
@@ -126,7 +126,8 @@ class Pages:
             for template in report.templates
             if template.rendered is None and template.state is not State.CURRENT
         ]
-        return _json(200 if report.ready else 503, {"ready": report.ready, "waiting": [] if report.ready else waiting})
+        body = {"ready": report.ready, "waiting": [] if report.ready else waiting, "degraded": list(_degraded(report))}
+        return _json(200 if report.ready else 503, body)
 
     def _metrics(self, call: Call) -> Page:
         from pyconsul.tools.template.status.metrics import metrics  # the library takes its time to load
@@ -175,6 +176,7 @@ def _destination(templates: tuple[TemplateReport, ...], wanted: str) -> str | No
 def _degraded(report: RunReport) -> list[str]:
     """What is not as it should be, a line each."""
     lines = [] if report.reachable else ["Consul does not answer; the last data stay in use"]
+    lines += [f"{line}; its data stay in use" for line in silent_leaders(report)]
     for template in report.templates:
         name = template.destination or template.name
         if template.state in (State.FAILED, State.PENDING):

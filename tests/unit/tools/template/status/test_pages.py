@@ -67,7 +67,7 @@ def test_health_is_well_even_when_consul_is_not(well: RunReport, badly: RunRepor
 
 
 def test_ready_says_what_is_missing(well: RunReport, badly: RunReport) -> None:
-    assert Site(well).json("/ready") == (200, {"ready": True, "waiting": []})
+    assert Site(well).json("/ready") == (200, {"ready": True, "waiting": [], "degraded": []})
     status, body = Site(badly).json("/ready/")
     assert status == 503
     (waiting,) = body["waiting"]
@@ -117,10 +117,53 @@ def test_explain_for_people(badly: RunReport, accept: str) -> None:
 def test_who_tells_whom(well: RunReport) -> None:
     (template,) = well.templates
     site = Site(replace(well, templates=(replace(template, dedup=Sharing("follower", "follows web1")),)))
-    assert site.json("/explain?format=json")[1]["templates"][0]["dedup"] == {"role": "follower", "text": "follows web1"}
+    shared = site.json("/explain?format=json")[1]["templates"][0]["dedup"]
+    assert (shared["role"], shared["text"]) == ("follower", "follows web1")
     assert "  dedup:    follows web1\n" in site.get("/explain?format=text").body.decode()
     assert site.numbers()["pyconsul_template_template_dedup", "/etc/web.conf,follower"] == 1.0
     assert Site(well).json("/explain?format=json")[1]["templates"][0]["dedup"] is None
+
+
+def follower(report: RunReport, *, silent: bool) -> RunReport:
+    """Two files that follow the same leader."""
+    sharing = Sharing("follower", "follows web1", "web1", silence=20.44, data_age=21.04, silent=silent)
+    (template,) = report.templates
+    other = replace(template, destination="/etc/other.conf", dedup=sharing)
+    return replace(report, templates=(replace(template, dedup=sharing), other))
+
+
+def test_a_silent_leader(well: RunReport) -> None:
+    site = Site(follower(well, silent=True))
+    told = ["leader web1 silent for 20s; its data stay in use"]
+    assert site.json("/ready") == (200, {"ready": True, "waiting": [], "degraded": told}), "the file can be used"
+    status, health = site.json("/health")
+    assert (status, health["status"], health["degraded"]) == (200, "degraded", told)
+    shared = site.json("/explain?format=json")[1]["templates"][0]["dedup"]
+    assert shared == {
+        "role": "follower",
+        "text": "follows web1",
+        "leader": "web1",
+        "leader_silence": 20.4,
+        "leader_silent": True,
+        "data_age": 21.0,
+    }
+    text = site.get("/explain?format=text").body.decode()
+    assert text.startswith("2 templates current; leader web1 silent for 20s; data 2s old\n")
+    lines = "  dedup:    follows web1\n            leader silent: last sign of life 20s ago\n            shared data 21s old\n"
+    assert lines in text
+    numbers = site.numbers()
+    assert numbers["pyconsul_template_dedup_leader_silent", "/etc/web.conf"] == 1.0
+    assert numbers["pyconsul_template_dedup_leader_silence_seconds", "/etc/other.conf"] == 20.44
+    assert numbers["pyconsul_template_dedup_data_age_seconds", "/etc/web.conf"] == 21.04
+
+
+def test_a_leader_that_is_not_silent(well: RunReport) -> None:
+    site = Site(follower(well, silent=False))
+    assert site.json("/ready")[1]["degraded"] == []
+    assert site.json("/health")[1]["status"] == "ok"
+    assert "            last sign of life 20s ago\n" in site.get("/explain?format=text").body.decode()
+    assert "silent" not in site.get("/").body.decode()
+    assert site.numbers()["pyconsul_template_dedup_leader_silent", "/etc/web.conf"] == 0.0
 
 
 def test_the_format_can_be_said(well: RunReport) -> None:
