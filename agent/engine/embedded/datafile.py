@@ -148,8 +148,9 @@ def set_index(database: sqlite3.Connection, index: int, chain: int) -> None:
 
 
 def chain_of(database: sqlite3.Connection) -> int:
-    """The chain up to the last commit."""
-    return int(database.execute("SELECT chain FROM meta WHERE name = 'index'").fetchone()[0])
+    """The chain up to the last commit; 0, which is nobody's, where it cannot be read."""
+    found = database.execute("SELECT chain FROM meta WHERE name = 'index'").fetchone()[0]
+    return found if isinstance(found, int) else 0
 
 
 def read_meta(database: sqlite3.Connection, *, named: bool = True) -> dict[str, int]:
@@ -158,7 +159,7 @@ def read_meta(database: sqlite3.Connection, *, named: bool = True) -> dict[str, 
     which = "" if named else f" WHERE name NOT GLOB '{NAMED}*'"
     for name, value, given in database.execute(f"SELECT CAST(name AS BLOB), value, sum FROM meta{which}"):
         text = name.decode("utf-8", "backslashreplace")
-        if given != number_sum(text, value):
+        if not isinstance(value, int) or given != number_sum(text, value):
             raise Damaged(f"the number {text!r} does not match its checksum")
         found[text] = value
     for name in ("id", "index", "floor"):
