@@ -7,13 +7,17 @@ program, or a token without `agent:read`) gives no finding.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pyconsul.cli.diagnosis import OK, WARNING, Finding
 
 Settings = Mapping[str, Any]
+
+_WRITE = re.compile(r'[=:]\s*"write"')
+_COMMENT = re.compile(r"^\s*(?:#|//).*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,11 @@ def findings(settings: Settings, surroundings: Surroundings) -> Iterator[Finding
             continue
         if finding is not None:
             yield finding
+
+
+def grants_writes(rules: Iterable[str]) -> bool:
+    """Whether rules of policies, in HCL or JSON, allow a write of anything."""
+    return any(_WRITE.search(_COMMENT.sub("", text)) for text in rules)
 
 
 def _user(settings: Settings, surroundings: Surroundings) -> Finding | None:

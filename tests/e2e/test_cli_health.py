@@ -143,3 +143,13 @@ def test_the_doctor_checks_the_hardening_lines(pyconsul: Run, acl_agent: dict[st
     assert found["anonymous"]["Text"] == "requests without a token cannot write"
     assert found["privileges"]["State"] == "warning"  # it is the management token
     assert {found[line]["State"] for line in ("HTTP", "writers", "browsers", "scripts", "resolver")} == {"ok"}
+
+
+def test_the_doctor_sees_what_the_anonymous_token_may_write(pyconsul: Run, acl_agent: dict[str, str]) -> None:
+    policy = ("acl", "policy", "create", "-name=open", '-rules=key_prefix "open/" { policy = "write" }')
+    assert pyconsul(*policy, **acl_agent).returncode == 0
+    anonymous = ("acl", "token", "update", "-accessor-id=00000000-0000-0000-0000-000000000002")
+    assert pyconsul(*anonymous, "-policy-name=open", **acl_agent).returncode == 0
+    found = {row["What"]: row for row in json.loads(pyconsul("doctor", "-format=json", **acl_agent).stdout)}
+    assert pyconsul("acl", "policy", "delete", "-name=open", **acl_agent).returncode == 0  # others use this agent
+    assert found["anonymous"]["Text"] == "requests without a token can write"

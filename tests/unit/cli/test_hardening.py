@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyconsul.cli.diagnosis import OK, WARNING
-from pyconsul.cli.hardening import Surroundings, findings
+from pyconsul.cli.hardening import Surroundings, findings, grants_writes
 
 HARDENED: dict[str, Any] = {
     "DataDir": "/var/lib/pyconsul",
@@ -70,3 +70,18 @@ def test_a_fact_beside_the_settings(surroundings: Surroundings, expected: list[s
 
 def test_settings_that_another_program_does_not_show_give_no_finding() -> None:
     assert list(findings({"Version": "1.21.4"}, Surroundings())) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ('key_prefix "public/" { policy = "write" }', True),
+        ('{"key_prefix": {"public/": {"policy": "write"}}}', True),
+        ('operator = "write"', True),
+        ('key_prefix "write" { policy = "read" }', False),
+        ('# policy = "write"\nnode_prefix "" { policy = "read" }', False),
+        ("", False),
+    ],
+)
+def test_rules_that_allow_writes(rules: str, expected: bool) -> None:
+    assert grants_writes([rules]) == expected
