@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import socket
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
@@ -44,6 +45,7 @@ def unix(path: str, owner: Owner = NO_OWNER) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
+            _refuse_other_files(path)
             _refuse_living(path)
             os.unlink(path)
         _bind_unix(sock, path, owner)
@@ -103,6 +105,11 @@ def _mode(text: str) -> int | None:
     if not 0 <= mode <= 0o777:
         raise ValueError(f"unix_sockets.mode: {text!r} is no mode; allowed: octal digits such as 0660")
     return mode
+
+
+def _refuse_other_files(path: str) -> None:
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise OSError(errno.EEXIST, "there is a file that is not a socket; name another path, or remove it")
 
 
 def _refuse_living(path: str) -> None:
