@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from pyconsul.agent import logs
+from pyconsul.agent.acl.access import READ
+from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.httpapi.answer import TEXT, Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.state.acl_tables import TOPIC as RIGHTS
 from pyconsul.agent.state.watch import Watches
 
 BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
@@ -27,10 +30,18 @@ def monitor(context: Context, request: Request) -> Answer:
     except ValueError:
         raise bad_request(f"Unknown log level: {level}") from None
     as_json = "logjson" in request and request.params["logjson"] not in ("false", "0")
-    return Answer(200, headers=TEXT, stream=_lines(context.watches, level, as_json))
+    acl = context.acl
+
+    def allowed() -> bool:
+        try:
+            return acl is None or acl.of(request.token).allows("agent", READ, context.config.node_name)
+        except Forbidden:
+            return False
+
+    return Answer(200, headers=TEXT, stream=_lines(context.watches, allowed, level, as_json))
 
 
-async def _lines(watches: Watches, level: str, as_json: bool) -> AsyncIterator[bytes]:
+async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_json: bool) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str] = asyncio.Queue()
 
@@ -44,15 +55,26 @@ async def _lines(watches: Watches, level: str, as_json: bool) -> AsyncIterator[b
         else:
             watches.add(end, (TOPIC,))
 
+    def rights_changed() -> None:
+        if not watches.closed:
+            watches.add(rights_changed, (RIGHTS,))
+            loop.call_soon(end_unless_allowed)  # what is kept of rights may be forgotten after this was called
+
+    def end_unless_allowed() -> None:
+        if not allowed():
+            queue.put_nowait(END)
+
     # Lines may come from any thread.
     subscriber = logs.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)
     watches.add(end, (TOPIC,))
+    watches.add(rights_changed, (RIGHTS,))
     try:
         while (line := await queue.get()) != END:
             yield line.encode(errors="replace") + b"\n"
     finally:
         logs.unsubscribe(subscriber)
         watches.remove(end, (TOPIC,))
+        watches.remove(rights_changed, (RIGHTS,))
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, put: Callable[[str], None], line: str) -> None:

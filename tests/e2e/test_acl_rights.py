@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.acl_agent import Caller, Manager, acl_agent
+from tests.support.raw_http import Raw
 
 VICTIM_ID = "40e4a748-2192-161a-0510-9bf59fe950b5"
 EVIL = """
@@ -338,6 +339,17 @@ def test_a_token_that_is_deleted_while_its_request_waits_in_vain_is_refused(mana
         assert manager.ask("DELETE", f"/v1/acl/token/{accessor}")[0] == 200
         assert waiting.result()[0] == 403
     manager.put("/v1/agent/service/deregister/idle")
+
+
+def test_a_log_that_is_followed_ends_with_its_token(manager: Manager) -> None:
+    caller = manager.caller('agent_prefix "" { policy = "read" }')
+    accessor = caller.read("/v1/acl/token/self")["AccessorID"]
+    with Raw(manager.agent.http_port) as raw:
+        raw.send(f"GET /v1/agent/monitor HTTP/1.1\r\nHost: x\r\nX-Consul-Token: {caller.secret}\r\n\r\n".encode())
+        assert b"200 OK" in raw.reader.readline()
+        manager.caller('key "x" { policy = "read" }')  # somebody else's rights
+        assert manager.ask("DELETE", f"/v1/acl/token/{accessor}")[0] == 200
+        assert raw.everything().endswith(b"0\r\n\r\n")
 
 
 def test_the_log_names_what_acls_keep_out_of_the_catalog(manager: Manager) -> None:
