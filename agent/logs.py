@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from pyconsul.agent.common.log_stream import LogStream
+
 TRACE = 5
 #: Consul's names of levels.
 LEVELS = {
@@ -97,7 +99,7 @@ def setup(level: str, as_json: bool = False, file: logging.Handler | None = None
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    handlers: list[logging.Handler] = [LogStream(sys.stdout)]
     for handler in handlers + ([file] if file else []):
         handler.setFormatter(_formatter(as_json))
         handler.setLevel(parse_level(level))

@@ -8,8 +8,8 @@ from typing import Any
 Object = dict[str, Any]
 
 
-def token_lines(token: Object, *, meta: bool = False, listed: bool = False) -> list[str]:
-    """A token; `listed` among others."""
+def token_lines(token: Object, *, meta: bool = False) -> list[str]:
+    """A token."""
     rows: list[tuple[str, object]] = [("AccessorID", token["AccessorID"]), ("SecretID", token.get("SecretID", ""))]
     rows += [("Description", token.get("Description", "")), ("Local", _boolean(token.get("Local")))]
     if token.get("AuthMethod"):
@@ -17,8 +17,6 @@ def token_lines(token: Object, *, meta: bool = False, listed: bool = False) -> l
     rows.append(("Create Time", go_time(token.get("CreateTime", ""))))
     if token.get("ExpirationTime"):
         rows.append(("Expiration Time", go_time(token["ExpirationTime"])))
-    if listed:
-        rows.append(("Legacy", "false"))
     rows += _meta(token, meta)
     return [*_aligned(rows, 18), *grants(token)]
 

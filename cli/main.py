@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from pyconsul.agent.common.program import run_program
 from pyconsul.cli.errors import CliError, HelpRequested, UsageError
 from pyconsul.cli.flag import parse
 from pyconsul.cli.registry import COMMANDS, GROUPS, find, load
@@ -27,14 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = _dispatch(words)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read us has gone: end without a second error
-        return int(Status.FAILURE)
+        return run_program("pyconsul", lambda: _dispatch(words))
     except KeyboardInterrupt:
         return int(Status.INTERRUPTED)
-    return status
 
 
 def console_main() -> NoReturn:
@@ -47,12 +43,14 @@ def _dispatch(words: list[str]) -> int:
         from pyconsul.cli.completer import main as complete
 
         return complete(words)
+    if words[:1] and words[0] in _VERSION:
+        words = ["version", *words[1:]]
+    if words[:1] == ["help"]:
+        words = [*words[1:], "-h"]
     if words[:1] == ["agent"]:
         from pyconsul.cli.commands.agent import main as agent
 
         return agent(words[1:])
-    if words[:1] and words[0] in _VERSION:
-        words = ["version", *words[1:]]
     name, rest = find(words)
     if name in COMMANDS:
         return _run(name, load(name), rest)
@@ -63,15 +61,23 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _no_command(name: str, rest: list[str]) -> int:
-    """A group without a command, or a word that is none."""
+    """A group without a command, which shows its commands, or an unknown word."""
     if rest:
-        from pyconsul.cli.suggest import nearest
-
-        prefix = f"{name} " if name else ""
-        known = [path[len(prefix) :] for path in ("agent", *COMMANDS, *GROUPS) if path.startswith(prefix)]
-        _error(f"unknown command: {prefix}{rest[0]}" + nearest(rest[0], known) + "\n")
-    _show(sys.stderr, group_help(name))
+        _error(_unknown(f"{name} " if name else "", rest))
+    else:
+        _show(sys.stderr, group_help(name))
     return int(Status.FAILURE if name else Status.UNKNOWN_COMMAND)
+
+
+def _unknown(prefix: str, rest: list[str]) -> str:
+    from pyconsul.cli.suggest import nearest
+    from pyconsul.cli.unsupported import explanation
+
+    if known := explanation(prefix + " ".join(rest)):
+        return known
+    names = [path[len(prefix) :] for path in ("agent", "help", *COMMANDS, *GROUPS) if path.startswith(prefix)]
+    suggestion = nearest(rest[0], names, prefix).lstrip(". ")
+    return f"unknown command: {prefix}{rest[0]}. `pyconsul {prefix}-h` lists the commands.\n{suggestion}".rstrip()
 
 
 def group_help(name: str) -> str:
@@ -88,6 +94,8 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
     try:
         args = parse(command.flags, rest)
         detailed = args.switch("detailed-exitcode") or detailed
+        if args.rest and not command.usage:
+            raise UsageError(f"Too many arguments (expected 0, got {len(args.rest)})")
         context = Context(args, os.environ, sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
         status = command.run(context)
     except HelpRequested:
@@ -97,9 +105,19 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
         sys.stdout.flush()
         _error(str(error))
         if isinstance(error, UsageError):
-            _error(f"See `pyconsul {name} -h`.")
+            _error(f"See `pyconsul {name} -h`." + _order_hint(command, rest))
         return exit_code(error.status, detailed=detailed)
     return exit_code(status or Status.OK, detailed=detailed)
+
+
+def _order_hint(command: Command, words: list[str]) -> str:
+    """A sentence for `kv get foo -format json`: flags end at the first argument, as in Consul."""
+    known = {flag.name for flag in command.flags}
+    position = next((at for at, word in enumerate(words) if at and words[at - 1][:1] != "-" and word[:1] == "-"), None)
+    for word in words[position:] if position else ():
+        if word[:1] == "-" and word.lstrip("-").partition("=")[0] in known:
+            return f" Options come first: put {word.partition('=')[0]} before the arguments."
+    return ""
 
 
 def _show(stream: object, text: str) -> None:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyconsul.agent.common.log_stream import LogStream
 from pyconsul.tools.hclfile import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def setup_logging(
     if form not in ("text", "json", "standard"):
         raise ConfigError(f"invalid log format {form!r}: use text or json")
     root = logging.getLogger()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [LogStream(sys.stderr)]
     if file is not None:
         handlers.append(_file(root, file))
     for handler in handlers:

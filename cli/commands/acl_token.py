@@ -103,7 +103,7 @@ def list_(context: Context) -> None:
     if document(context, tokens):
         return
     for token in tokens:
-        context.out("\n".join(token_lines(token, meta=context.args.switch("meta"), listed=True)) + "\n")
+        context.out("\n".join(token_lines(token, meta=context.args.switch("meta"))) + "\n")
 
 
 def delete(context: Context) -> None:

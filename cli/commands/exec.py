@@ -10,7 +10,7 @@ from pyconsul.cli.errors import CliError
 def exec_(context: Context) -> None:
     """Always raises."""
     raise CliError(
-        "Remote execution is left out on purpose: whoever may write a key could run commands on every node.\n"
+        "pyconsul exec is not in pyconsul: with it, whoever may write a key could run commands on every node.\n"
         "Use ssh or a configuration manager; `pyconsul event` with `pyconsul watch -type=event` runs a command of "
         "your choice on the nodes that opted in."
     )

@@ -72,7 +72,7 @@ def _detailed(context: Context, key: str) -> None:
 
 
 def _keys(context: Context, prefix: str) -> None:
-    query = {"keys": "", "separator": context.args.text("separator")}
+    query = {"keys": "", "separator": "" if context.args.switch("recurse") else context.args.text("separator")}
     response = context.client.request("GET", "/v1/kv/" + quote(prefix), query)
     keys: list[str] = [] if response.status == 404 else response.checked().json()
     if not document(context, keys):
@@ -119,7 +119,7 @@ COMMANDS = {
         get,
         switch("base64", "Print values in base64."),
         switch("detailed", "Print the key's indexes, flags and session as well."),
-        switch("keys", "List the keys below the prefix, without their values."),
+        switch("keys", "List the keys below the prefix, without their values; all of them with -recurse."),
         switch("recurse", "Read every key below the prefix."),
         text("separator", "With -keys: list a key only up to the first separator after the prefix.", "/"),
         format_flag(),

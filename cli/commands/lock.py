@@ -161,7 +161,11 @@ COMMANDS = {
         lock,
         switch("child-exit-code", "Exit with 2 when the child fails; otherwise its exit code does not matter."),
         number("n", "How many may hold it at a time; with more than one it is a semaphore.", 1),
-        number("monitor-retry", "How many failures of the agent, a second apart, do not cost the lock.", 3),
+        number(
+            "monitor-retry",
+            "Number of consecutive agent errors, 1 s apart, that are tolerated before the lock is released.",
+            3,
+        ),
         text("name", "Name of the lock's session.", metavar="name"),
         switch("pass-stdin", "Give our standard input to the child."),
         switch("shell", "Run the child through the shell that SHELL names, or /bin/sh.", True),

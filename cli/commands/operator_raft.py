@@ -37,9 +37,9 @@ def _row(server: dict[str, Any], index: int | None, last: int) -> list[str]:
     voter = "true" if server["Voter"] else "false"
     row = [server["Node"], server["ID"], server["Address"], state, voter, server.get("ProtocolVersion") or "<=1"]
     if index is None:
-        return [*row, "_"]
+        return [*row, "-"]
     behind = last - index
-    trails = "_" if server["Leader"] else f"{behind} Commit" + ("s" if behind > 1 else "")
+    trails = "-" if server["Leader"] else f"{behind} commit" + ("s" if behind > 1 else "")
     return [*row, str(index), trails]
 
 

@@ -31,6 +31,7 @@ def instances(context: Context) -> None:
         return
     if not args.switch("connect"):
         _billable(context, usage)
+    _nodes(context, usage)
     if not args.switch("billable"):
         _connect(context, usage)
 
@@ -45,6 +46,15 @@ def _billable(context: Context, usage: dict[str, Any]) -> None:
     services = sum(usage[name]["Services"] for name in counts)
     total = ["Total", str(services), str(sum(counts.values()))]
     _table(context, ["Datacenter", "Services", "Service instances"], rows, total)
+    context.out("")
+
+
+def _nodes(context: Context, usage: dict[str, Any]) -> None:
+    context.out("Nodes")
+    rows = [[name, str(usage[name]["Nodes"])] for name in sorted(usage)]
+    total = ["Total", str(sum(usage[name]["Nodes"] for name in usage))]
+    for line in columns([["Datacenter", "Count"], *rows, ["", ""], total], gap=6):
+        context.out(line)
     context.out("")
 
 

@@ -25,7 +25,7 @@ def version(context: Context) -> None:
     }
     if not document(context, data):
         context.out(f"pyconsul v{number}")
-        context.out(f"Stands in for Consul v{CONSUL_VERSION}")
+        context.out(f"Compatible with Consul v{CONSUL_VERSION}")
 
 
 COMMANDS = {"version": Command(version, format_flag("pretty"), http=False)}

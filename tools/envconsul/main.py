@@ -9,6 +9,7 @@ import random
 import sys
 from collections.abc import Sequence
 
+from pyconsul.agent.common.program import run_program
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
 from pyconsul.tools.envconsul.plan import Plan, make_plan
 from pyconsul.tools.envconsul.sources import QueryError
@@ -29,8 +30,13 @@ _USAGE = """Usage: pyenvconsul [options] program [argument …]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    return run_program("pyenvconsul", lambda: _main(words), Exit.RUN)
+
+
+def _main(words: Sequence[str]) -> int:
     try:
-        call = parse_flags(OPTIONS, sys.argv[1:] if argv is None else argv)
+        call = parse_flags(OPTIONS, words)
         if call.help:
             print(render_help(_USAGE, DOCUMENTED), end="")
             return Exit.OK

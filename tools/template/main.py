@@ -9,6 +9,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
+from pyconsul.agent.common.program import run_program
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.pidfile import pid_file
@@ -29,6 +30,10 @@ _USAGE = """Usage: pyconsul-template [options]
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
     words = sys.argv[1:] if argv is None else argv
+    return run_program("pyconsul-template", lambda: _main(words), Exit.RUN)
+
+
+def _main(words: Sequence[str]) -> int:
     if words[:1] == ["test"]:
         from pyconsul.tools.template.fixture.testing import main as test
 

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from pyconsul.cli.main import main
+from pyconsul.cli.registry import COMMANDS, GROUPS
+from pyconsul.cli.unsupported import UNSUPPORTED
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,13 @@ def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([], 127),
         (["nonsense"], 127),
-        (["help"], 127),
+        (["help"], 0),
+        (["help", "kv", "get"], 0),
+        (["help", "agent"], 0),
+        (["help", "nonsense"], 127),
+        (["operator", "utilization"], 1),
+        (["members", "extra"], 1),
+        (["keygen", "extra"], 1),
         (["connect", "ca"], 127),
         (["kv"], 1),
         (["kv", "nonsense"], 1),
@@ -79,9 +87,13 @@ def test_a_refused_connection_says_where_and_what_to_do(capfd: pytest.CaptureFix
     ("words", "message"),
     [
         (["membres"], "Did you mean members?"),
-        (["kv", "gte"], "Did you mean get?"),
+        (["kv", "gte"], "Did you mean kv get?"),
         (["kv", "get", "-recuse"], "Did you mean -recurse?"),
-        (["exec"], "left out on purpose"),
+        (["exec"], "ssh"),
+        (["tls", "ca", "create"], "pyconsul tls is not in pyconsul"),
+        (["services", "export"], "pyconsul services export is not in pyconsul"),
+        (["kv", "get", "foo", "-format", "json"], "Options come first: put -format before the arguments."),
+        (["demo", "extra"], "Too many arguments"),
         (["kv", "put"], "Missing KEY"),
     ],
 )
@@ -90,6 +102,18 @@ def test_messages(words: list[str], message: str, capfd: pytest.CaptureFixture[s
     out, err = capfd.readouterr()
     assert message in err
     assert out == ""
+
+
+def test_an_unknown_command_is_short_and_the_suggestion_last(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["kv", "gte"])
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == ["unknown command: kv gte. `pyconsul kv -h` lists the commands.", "Did you mean kv get?"]
+
+
+def test_what_is_explained_as_missing_is_missing() -> None:
+    for words in UNSUPPORTED:
+        assert words not in COMMANDS
+        assert words not in GROUPS
 
 
 def test_help_goes_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
@@ -109,4 +133,5 @@ def test_a_one_shot_command_imports_little() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not heavy & set(done.stdout.split())
-    assert not [name for name in done.stdout.split() if name.startswith(("pyconsul.agent", "pyconsul.tools"))]
+    ours = {name for name in done.stdout.split() if name.startswith(("pyconsul.agent", "pyconsul.tools"))}
+    assert ours <= {"pyconsul.agent", "pyconsul.agent.common", "pyconsul.agent.common.program"}
