@@ -17,9 +17,10 @@ DETAILED_EXITCODE = switch(
 
 class Command:
     """One command. `usage`: its arguments, as `KEY [DATA]`; `about`: paragraphs for its help; `run` returns the exit
-    code (None is 0) or raises CliError. `http`: whether it talks to an agent, and so takes Consul's HTTP flags."""
+    code (None is 0) or raises CliError. `http`: whether it talks to an agent, and so takes Consul's HTTP flags.
+    `lenient`: it ignores arguments, as in Consul; other commands without a `usage` refuse them."""
 
-    __slots__ = ("about", "flags", "http", "own_flags", "run", "usage")
+    __slots__ = ("about", "flags", "http", "lenient", "own_flags", "run", "usage")
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class Command:
         usage: str = "",
         about: str = "",
         http: bool = True,
+        lenient: bool = False,
     ) -> None:
         self.run = run
         self.usage = usage
         self.about = about
         self.http = http
+        self.lenient = lenient
         self.own_flags: Sequence[Flag] = flags
         shared = HTTP_FLAGS if http else ()
         taken = {flag.name for flag in flags}

@@ -94,7 +94,7 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
     try:
         args = parse(command.flags, rest)
         detailed = args.switch("detailed-exitcode") or detailed
-        if args.rest and not command.usage:
+        if args.rest and not command.usage and not command.lenient:
             raise UsageError(f"Too many arguments (expected 0, got {len(args.rest)})")
         context = Context(args, os.environ, sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
         status = command.run(context)

@@ -16,4 +16,4 @@ def keygen(context: Context) -> None:
     confirm(context, key, {"Key": key})
 
 
-COMMANDS = {"keygen": Command(keygen, format_flag(), http=False)}
+COMMANDS = {"keygen": Command(keygen, format_flag(), http=False, lenient=True)}

@@ -71,5 +71,6 @@ COMMANDS = {
         text("service", "ID of the service; without it the whole node is meant.", metavar="id"),
         format_flag(),
         about="Without -enable and -disable it lists what is in maintenance mode.",
+        lenient=True,
     ),
 }

@@ -30,7 +30,7 @@ def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         (["help", "nonsense"], 127),
         (["operator", "utilization"], 1),
         (["members", "extra"], 1),
-        (["keygen", "extra"], 1),
+        (["keygen", "extra"], 0),
         (["connect", "ca"], 127),
         (["kv"], 1),
         (["kv", "nonsense"], 1),
