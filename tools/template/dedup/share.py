@@ -41,6 +41,7 @@ class Share:
     def __init__(self, now: float) -> None:
         self.role = Role.WAITING
         self._since = now
+        self._right_at: float | None = None  # when the shared data were last known to be right; None: unknown
         self._bodies: dict[Lookup, bytes] = {}
         #: What the leader's latest document says.
         self.answers: dict[Lookup, Any] = {}
@@ -79,6 +80,17 @@ class Share:
             self._since = now
         elif now >= self._since + GRACE:
             self._be_alone(f"{self.leader} tells nothing any more" if self.leader else "nobody tells anything")
+
+    def note_age(self, age_s: float | None, now: float) -> None:
+        """Note how old the leader's data are; None: unknown. Without a leader, what it had shared goes on aging."""
+        if self.role is Role.FOLLOWER:
+            self._right_at = None if age_s is None else now - age_s
+        elif self.role is not Role.WAITING:
+            self._right_at = None
+
+    def data_age_s(self, now: float) -> float | None:
+        """Seconds since the shared data were last known to be right; None when we ask ourselves, or do not know."""
+        return None if self._right_at is None else max(now - self._right_at, 0.0)
 
     @property
     def deadline(self) -> float | None:

@@ -42,7 +42,6 @@ class _Member:
         self.share = Share(now)
         self.publisher: Publisher | None = None
         self.shown: Sharing | None = None
-        self.right_at: float | None = None  # when the shared data was last known to be right; None: not known
         self.broken_since: float | None = None  # since when answers are missing that we, the leader, should tell
 
     def deadlines(self, now: float) -> Iterator[float | None]:
@@ -50,17 +49,6 @@ class _Member:
         yield self.share.deadline
         if self.broken_since is not None and self.broken_since + GRACE > now:
             yield self.broken_since + GRACE
-
-    def note_age(self, age_s: float | None, now: float) -> None:
-        """Note how old the leader's data are. Without a leader, what it had shared goes on aging."""
-        if self.share.role is Role.FOLLOWER:
-            self.right_at = None if age_s is None else now - age_s
-        elif self.share.role is not Role.WAITING:
-            self.right_at = None
-
-    def data_age_s(self, now: float) -> float | None:
-        """Seconds since the shared data was last known to be right; None when we ask ourselves, or do not know."""
-        return None if self.right_at is None else max(now - self.right_at, 0.0)
 
 
 class Dedup:
@@ -118,7 +106,7 @@ class Dedup:
 
     def data_age(self, now: float) -> float | None:
         """The age of the oldest data in use, asked for or shared; shared data is as old as its leader's last sign of life."""
-        ages = [self._watcher.data_age(now), *(member.data_age_s(now) for member in self._members.values())]
+        ages = [self._watcher.data_age(now), *(member.share.data_age_s(now) for member in self._members.values())]
         return max((age for age in ages if age is not None), default=None)
 
     def sharing(self, share: ShareId | None) -> Sharing | None:
@@ -131,13 +119,13 @@ class Dedup:
         if member.share.role not in (Role.FOLLOWER, Role.WAITING):
             return shown
         if leader is None:
-            return replace(shown, data_age=member.data_age_s(now))
+            return replace(shown, data_age=member.share.data_age_s(now))
         return replace(
             shown,
             leader=leader.host or member.share.leader,
             silence=leader.silence_s(now),
             silent=leader.is_silent,
-            data_age=member.data_age_s(now),
+            data_age=member.share.data_age_s(now),
         )
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
@@ -240,7 +228,7 @@ class Dedup:
         self._leaders.look(now, self._watcher.is_live)
         for member in self._members.values():
             leader = self._leaders.get(member.share.holder)
-            member.note_age(leader.data_age_s(now) if leader is not None else None, now)
+            member.share.note_age(leader.data_age_s(now) if leader is not None else None, now)
 
     # Taking part
 

@@ -143,3 +143,24 @@ def test_values_are_in_no_message() -> None:
     share.see(key(THEIRS, secret), OURS, 1.0)
     assert share.role is Role.ALONE
     assert "hunter2" not in share.problem
+
+
+def test_shared_data_go_on_aging_without_a_leader() -> None:
+    share = Share(0.0)
+    share.see(told(a="MQ=="), OURS, 1.0)
+    assert share.data_age_s(1.0) is None
+    share.note_age(3.0, 10.0)
+    assert share.data_age_s(11.0) == 4.0
+    share.see(None, OURS, 20.0)
+    share.note_age(None, 20.0)
+    assert (share.role, share.data_age_s(27.0)) == (Role.WAITING, 20.0)
+    share.see(key(OURS), OURS, 28.0)
+    share.note_age(None, 28.0)
+    assert share.data_age_s(29.0) is None, "who leads asks itself"
+
+
+def test_the_session_of_another_leader_is_known() -> None:
+    share = Share(0.0)
+    for pair, holder in ((None, ""), (key(THEIRS), THEIRS), (told(a="MQ=="), THEIRS), (key(OURS), ""), (key(""), "")):
+        share.see(pair, OURS, 1.0)
+        assert share.holder == holder
