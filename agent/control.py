@@ -34,11 +34,14 @@ class AgentControl:
         tokens: AgentTokens,
         stop: Callable[[], None],
         notifier: Notifier | None = None,
+        check: Callable[[Config], None] = lambda config: None,
     ) -> None:
+        """`check` looks at settings before a reload takes them, and raises ReloadError."""
         self.config = config
         self.followers: list[Callable[[Config], None]] = []
         self._agent, self._tokens, self._stop = agent, tokens, stop
         self._notifier = notifier or Notifier()
+        self._check = check
         self._reloading = asyncio.Lock()
 
     def leave(self) -> None:
@@ -61,6 +64,7 @@ class AgentControl:
             defined = definitions.definitions(fresh)
         except (ConfigError, definitions.FileDefinitionError) as error:
             raise ReloadError(str(error)) from None
+        self._check(fresh)
         if fresh.refusals:
             raise ReloadError("; ".join(fresh.refusals))
         logs.redactor.hide(secrets(fresh))

@@ -39,6 +39,7 @@ from pyconsul.agent.httpapi.control import ReloadError
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
+from pyconsul.agent.local_request import asker
 from pyconsul.agent.session_clock import SessionClock
 from pyconsul.agent.state import lock_delays
 from pyconsul.agent.state.schemas import ALL
@@ -47,6 +48,8 @@ from pyconsul.agent.steady_clock import SteadyClock
 from pyconsul.agent.sync.load import FileDefinitionError
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.token_file import agent_tokens
+from pyconsul.agent.watches.definition import WatchError
+from pyconsul.agent.watches.watcher import Watcher
 
 #: The index of an empty state. Consul's is about as high once its server runs, so that `?index=1` is answered at once.
 FIRST_INDEX = 10
@@ -62,7 +65,14 @@ def run(config: Config) -> int:
     """Run an agent until it is told to stop; the exit status of the program."""
     try:
         uvloop.run(_serve(config))
-    except (StartError, EngineError, FileDefinitionError, listen.ListenError, data_folder.DataFolderError) as error:
+    except FileDefinitionError as error:
+        log.error("Error starting agent", extra={"fields": {"error": error.reason}})
+        log.error("the definition is in %s", error.source)
+        return 1
+    except WatchError as error:
+        log.error("Error starting agent", extra={"fields": {"error": str(error)}})
+        return 1
+    except (StartError, EngineError, listen.ListenError, data_folder.DataFolderError) as error:
         log.error("%s", error)
         return 1
     return 0
@@ -112,6 +122,7 @@ async def start(
     config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
 ) -> AgentControl:
     """Start every part; the stack stops them in reverse.  `stop` ends the agent; `notifier` hears of reloads."""
+    watches = Watcher.check(config.watches)
     if _keeps_data(config):
         stack.callback(data_folder.Lock(Path(config.data_dir)).release)
     http_sockets = _http_sockets(config)
@@ -135,7 +146,7 @@ async def start(
     acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
     permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))
     agent = await own.start(config, store, writer, stack, permits, reads)
-    control = AgentControl(config, agent, tokens, stop, notifier)
+    control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
     events = Events(store.watches)
     context = Context(
         config,
@@ -173,7 +184,19 @@ async def start(
     dns_server = DNSServer(responder, *dns_sockets)
     await dns_server.start()
     stack.push_async_callback(dns_server.stop)
+    watcher = Watcher(asker(app))
+    watcher.use(watches)
+    stack.push_async_callback(watcher.stop)
+    control.followers.append(lambda fresh: watcher.use(Watcher.check(fresh.watches)))
     return control
+
+
+def _check_watches(config: Config) -> None:
+    """Raises ReloadError."""
+    try:
+        Watcher.check(config.watches)
+    except WatchError as error:
+        raise ReloadError(f"Failed reloading watches: {error}") from None
 
 
 def _engine(config: Config) -> Engine:

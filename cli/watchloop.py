@@ -8,10 +8,10 @@ import time
 from contextlib import nullcontext
 from typing import Any
 
+from pyconsul.agent.common.watch_plan import Plan
 from pyconsul.cli.connection import Dropped
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError
-from pyconsul.cli.watchplan import Plan
 
 #: Seconds before a failed query is tried again: this, times the square of the failures, up to the limit.
 RETRY, RETRY_LIMIT = 5.0, 180.0

@@ -1,13 +1,11 @@
-"""What `pyconsul watch` asks for, and what counts as a change: pure, given a command's flags and the agent's answers.
+"""What the flags of `pyconsul watch` ask for.
 
 The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-config/watches
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
+from pyconsul.agent.common.watch_plan import Plan
 from pyconsul.cli.client import quote
 from pyconsul.cli.errors import UsageError
 from pyconsul.cli.flag import Args, parse, switch
@@ -24,73 +22,6 @@ _FLAGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 TYPES = tuple(_FLAGS)
 _OPTIONS = ("key", "prefix", "service", "tag", "passingonly", "state", "name", "filter")
-_KEY_FIELDS: dict[str, Any] = {
-    "Key": "", "CreateIndex": 0, "ModifyIndex": 0, "LockIndex": 0, "Flags": 0, "Value": None, "Session": "",
-}  # fmt: skip
-
-
-class Plan:
-    """One watch. `path` and `query` are what to ask; `step` takes each answer in."""
-
-    def __init__(self, kind: str, path: str, query: dict[str, str]) -> None:
-        self.kind = kind
-        self.path = path
-        self.query = query
-        self.index = 0
-        #: The last index that the agent gave, whether we still ask with it or not.
-        self.known = 0
-        #: What the last news looked like; None before there were any.
-        self.digest: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What tells this watch from others."""
-        return self.path + "".join(f" {name}={value}" for name, value in sorted(self.query.items()))
-
-    def question(self) -> dict[str, str]:
-        """The query of the next request; it blocks once there was an answer."""
-        return {**self.query, "index": str(self.index)} if self.index else self.query
-
-    def remember(self, index: int, digest: str) -> None:
-        """Go on where another process ended. What the agent has now is looked at first: see `resume`."""
-        self.index = self.known = index
-        self.digest = digest
-        self.resume()
-
-    def resume(self) -> None:
-        """After an outage: ask without an index. A new agent may have reached the same one with other data."""
-        if self.kind != "event":  # the index tells which events are new
-            self.index = 0
-
-    def step(self, index: int, answer: Any) -> tuple[bool, Any]:
-        """Take in an answer: whether it is news, and the data for a handler. `answer` is None when nothing exists."""
-        self.known = index
-        if self.digest is not None and index == self.index:
-            return False, None
-        data = self._shaped(answer)
-        # An index that goes backwards means that the agent's state was replaced: ask again without one. The index of
-        # events is made from an event's ID, and goes everywhere.
-        self.index = 0 if index < self.index and self.kind != "event" else index
-        forgotten = self.kind == "event" and not data  # by a new agent; nothing happened
-        digest = digest_of(data)
-        if self.digest is not None and (forgotten or digest == self.digest):
-            return False, None
-        self.digest = digest
-        return True, data
-
-    def _shaped(self, answer: Any) -> Any:
-        if self.kind == "key":
-            return None if answer is None else _entry(answer[0])
-        if self.kind == "keyprefix":
-            return None if answer is None else [_entry(entry) for entry in answer]
-        return self._new_events(answer) if self.kind == "event" else answer
-
-    def _new_events(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The events after the one that the last index stands for."""
-        for position, event in enumerate(events):
-            if self.digest is not None and event_index(event["ID"]) == self.index:
-                return events[position + 1 :]
-        return events
 
 
 def plan(args: Args) -> Plan:
@@ -143,21 +74,3 @@ def _query(kind: str, args: Args) -> dict[str, str]:
 
 
 _PASSING = switch("passingonly", "")
-
-
-def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """A key with all of its fields, in the order handlers know."""
-    return {name: entry.get(name, default) for name, default in _KEY_FIELDS.items()}
-
-
-def digest_of(data: Any) -> str:
-    """Equal for equal data."""
-    from hashlib import sha256
-
-    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def event_index(identity: str) -> int:
-    """The index that stands for an event: both halves of its UUID, xor-ed."""
-    digits = identity.replace("-", "")
-    return int(digits[:16], 16) ^ int(digits[16:], 16)

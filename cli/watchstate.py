@@ -6,8 +6,8 @@ import json
 import os
 from typing import Any
 
+from pyconsul.agent.common.watch_plan import Plan
 from pyconsul.cli.errors import CliError
-from pyconsul.cli.watchplan import Plan
 
 
 class StateFile:

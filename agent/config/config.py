@@ -218,10 +218,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allow_control_characters: Annotated[
         bool, setting("Accept control characters in names, IDs, tags, addresses and metadata of registrations.")
     ] = False
-    watches: Annotated[
-        tuple[dict[str, Any], ...],
-        setting("Handlers run on changes.", reloadable=True, unsupported="watches in the agent"),
-    ] = ()
+    watches: Annotated[tuple[dict[str, Any], ...], setting("Handlers run on changes.", reloadable=True)] = ()
     enable_script_checks: Annotated[bool, setting("Allow checks that run programs.", "enable-script-checks")] = False
     enable_local_script_checks: Annotated[
         bool, setting("Allow such checks in files, not over the API.", "enable-local-script-checks")

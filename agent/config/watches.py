@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.agent.config.problems import Problems, nearest
-
-TYPES = (
-    "key",
-    "keyprefix",
-    "services",
-    "nodes",
-    "service",
-    "checks",
-    "event",
-    "connect_roots",
-    "connect_leaf",
-    "agent_service",
-)
+from pyconsul.agent.config.problems import Problems
 
 
 def watches(value: Any, source: str, problems: Problems) -> tuple[dict[str, Any], ...]:
-    """The watches of one file; each has a `type` and, as a rule, `args` or an `http_handler_config`."""
+    """The watches of one file as they are written; the agent's start parses them, as in Consul."""
     found = maps_of(value, source, "watches", problems)
-    return tuple(_watch(item, source, problems) for item in found)
+    return tuple({key: _unwrapped(entry) for key, entry in item.items()} for item in found)
 
 
 def maps_of(value: Any, source: str, key: str, problems: Problems) -> list[dict[str, Any]]:
@@ -33,15 +20,6 @@ def maps_of(value: Any, source: str, key: str, problems: Problems) -> list[dict[
         return maps
     problems.errors.append(f"{source}: {key}: the value is no object; allowed: an object with keys of its own")
     return []
-
-
-def _watch(data: dict[str, Any], source: str, problems: Problems) -> dict[str, Any]:
-    body = {key: _unwrapped(value) for key, value in data.items()}
-    kind = body.get("type")
-    if kind not in TYPES:
-        hint = nearest(str(kind), TYPES)
-        problems.errors.append(f"{source}: watches: type {kind!r} is not allowed{hint}; allowed: {', '.join(TYPES)}")
-    return body
 
 
 def _unwrapped(value: Any) -> Any:

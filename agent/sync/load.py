@@ -29,7 +29,12 @@ log = logging.getLogger("agent.sync")
 
 
 class FileDefinitionError(Exception):
-    """A service or check of a file cannot be; the text names the file."""
+    """A service or check of a file cannot be; the text names the file (`source`), `reason` is Consul's."""
+
+    def __init__(self, kind: str, name: str, source: str, error: Exception) -> None:
+        super().__init__(f"{source}: {kind} {name!r}: {error}")
+        self.source = source
+        self.reason = f'Failed to register {kind} "{name}": {error}'
 
 
 class Definitions(msgspec.Struct, frozen=True):
@@ -49,14 +54,14 @@ def definitions(config: Config) -> Definitions:
             service = service_from_config(one.body, one.source)
             validate(service, scripts, from_file=True, allow_control_characters=allow)
         except (DefinitionError, CheckError) as error:
-            raise FileDefinitionError(f"{one.source}: service {one.body.get('name', '')!r}: {error}") from None
+            raise FileDefinitionError("service", one.body.get("name", ""), one.source, error) from None
         services.append(service)
     for one in config.checks:
         try:
             check = check_from_config(one.body, one.source)
             validate_check(check, scripts, from_file=True, allow_control_characters=allow)
         except CheckError as error:
-            raise FileDefinitionError(f"{one.source}: check {one.body.get('name', '')!r}: {error}") from None
+            raise FileDefinitionError("check", one.body.get("name", ""), one.source, error) from None
         checks.append(check)
     return Definitions(services, checks)
 

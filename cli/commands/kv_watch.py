@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.watch_plan import Plan
 from pyconsul.cli.client import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import key_argument, value_of
@@ -12,7 +13,6 @@ from pyconsul.cli.errors import UsageError
 from pyconsul.cli.flag import switch
 from pyconsul.cli.render import check_format, format_flag, streamed
 from pyconsul.cli.watchloop import Follower
-from pyconsul.cli.watchplan import Plan
 
 Entries = dict[str, dict[str, Any]]
 

@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"model", "state"},
     "httpapi": {"model", "engine", "events", "logs", "snapshot", "telemetry", *PURE},
     "telemetry": set(),
+    "watches": {"model"},
     "events": {"model", "state", "filter"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},

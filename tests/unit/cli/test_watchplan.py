@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from pyconsul.agent.common.watch_plan import Plan, event_index
 from pyconsul.cli.commands.watch import COMMANDS
 from pyconsul.cli.errors import UsageError
 from pyconsul.cli.flag import parse
-from pyconsul.cli.watchplan import Plan, event_index, plan
+from pyconsul.cli.watchplan import plan
 
 ENTRY = {"LockIndex": 0, "Key": "a", "Flags": 0, "Value": "MQ==", "CreateIndex": 5, "ModifyIndex": 5}
 

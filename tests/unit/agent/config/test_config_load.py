@@ -142,7 +142,6 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ({"ports": {"http": 7001, "dns": 7001}}, "ports.http: port 7001 is already that of ports.dns"),
         ({"bootstrap_expect": 3}, "bootstrap_expect > 0 is not allowed with -dev"),
         ({"server": False, "bootstrap": True}, "bootstrap = true requires server = true"),
-        ({"watches": [{"type": "kay", "key": "x"}]}, "watches: type 'kay' is not allowed; did you mean key?"),
     ],
 )
 def test_mistakes_name_file_key_value_and_what_is_allowed(tmp_path: Path, content: dict[str, Any], text: str) -> None:

@@ -100,7 +100,7 @@ def example(row: Setting) -> Any:
     special = {
         "encrypt": "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", "serf_lan": "127.0.0.9", "serf_wan": "127.0.0.9",
         "limits.request_limits.mode": "enforcing", "bootstrap_expect": 3, "addresses.grpc": "127.0.0.9",
-        "addresses.grpc_tls": "127.0.0.9", "watches": [{"type": "key", "key": "a", "args": ["true"]}],
+        "addresses.grpc_tls": "127.0.0.9",
     }  # fmt: skip
     if row.key in special:
         return special[row.key]

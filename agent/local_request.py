@@ -1,0 +1,25 @@
+"""Asks this agent's own HTTP API without a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from pyconsul.agent.httpapi.app import App
+from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.watches.watcher import Ask, Found
+
+
+def asker(app: App) -> Ask:
+    """What asks `app`: a GET of a path (quoted) with a query and a token; the response is that of the API."""
+
+    async def ask(path: str, query: Mapping[str, str], token: str) -> Found:
+        target = path + ("?" + urlencode(query, quote_via=quote) if query else "")
+        headers = {b"x-consul-token": token.encode("latin-1", "replace")} if token else {}
+        begun = app.begin(Request("GET", target.encode(), headers))
+        response = begun if isinstance(begun, Response) else await begun
+        index = next((int(text) for name, text in response.headers if name.lower() == b"x-consul-index"), 0)
+        return Found(response.status, index, bytes(response.body))
+
+    return ask
