@@ -192,7 +192,7 @@ def test_a_changed_file_is_read_by_itself(tmp_path: Path) -> None:
 
 def test_a_definition_that_cannot_be_stops_the_start(tmp_path: Path) -> None:
     agent = AgentProcess(tmp_path, services=[{"name": "web", "weights": {"passing": 0, "warning": 1}}])
-    with pytest.raises(RuntimeError, match=r"agent\.json: service 'web': Invalid Weights"):
+    with pytest.raises(RuntimeError, match=r"Failed to register service ..web..: Invalid Weights(.|\n)*agent\.json"):
         agent.start()
 
 
