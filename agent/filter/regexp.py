@@ -6,21 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from pyconsul.agent.common.regexp_errors import go_text
+
 #: Gives the texts of a pattern's groups in the first match, the whole match first; nothing without a match.
 Groups: TypeAlias = Callable[[str], Sequence[str]]
-
-# What RE2 calls a fault, and what Go calls it.
-FAULTS = {
-    "missing )": "missing closing )",
-    "missing ]": "missing closing ]",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "bad repetition operator": "invalid nested repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "invalid named capture group": "invalid named capture",
-    "trailing \\": "trailing backslash at end of expression",
-}
-
 
 REGEXP_BYTES = 1 << 20  # of memory that a compiled pattern may take while it is matched
 CACHED = 6  # patterns that are kept
@@ -58,13 +47,5 @@ def _searcher(pattern: str) -> Callable[[str], Any]:
     try:
         search: Callable[[str], Any] = re2.compile(pattern, options).search
     except (re2.error, UnicodeEncodeError) as error:
-        raise RegexpError(f"error parsing regexp: {_go_text(error)}") from None
+        raise RegexpError(f"error parsing regexp: {go_text(error)}") from None
     return search
-
-
-def _go_text(error: Exception) -> str:
-    if isinstance(error, UnicodeEncodeError):
-        return "invalid UTF-8: ``"
-    text = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error.args[0])
-    kind, _, fragment = text.partition(": ")
-    return f"{FAULTS.get(kind, kind)}: `{fragment}`"

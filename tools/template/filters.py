@@ -15,8 +15,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pyconsul.tools.template.fieldsafety.quoting import QUOTING
+from pyconsul.tools.template.go.errors import GoError
+from pyconsul.tools.template.go.regex import Match, Regex, compile_regex, replace_with
 from pyconsul.tools.template.records import Record
 from pyconsul.tools.template.yamlbomb import check_aliases
+
+#: In the replacement of `regex_replace`: an escaped character, a group's number, a group's name.
+_REPLACEMENT = re.compile(r"\\(?:([^\dg])|(\d{1,2})|g<(\w+)>)", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def plain(value: Any) -> Any:
@@ -114,10 +120,10 @@ def hmac_sha256(value: Any, key: str) -> str:
     return hmac.new(to_bytes(key), to_bytes(value), "sha256").hexdigest()
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> Regex:
     try:
-        return re.compile(pattern)
-    except re.error as error:
+        return compile_regex(pattern)
+    except GoError as error:
         raise ValueError(f"invalid regular expression {pattern!r}: {error}") from error
 
 
@@ -128,12 +134,28 @@ def regex_match(text: Any, pattern: str) -> bool:
 
 def regex_replace(text: Any, pattern: str, replacement: str = "") -> str:
     """All matches replaced; `\\1` and `\\g<name>` stand for groups."""
-    return _compiled(pattern).sub(replacement, str(text))
+    _compiled(pattern)
+    pieces = _REPLACEMENT.split(replacement)  # text, escaped character, number and name of a group, text …
+
+    def expand(match: Match) -> str:
+        parts = pieces[:1]
+        for escaped, number, name, text in zip(*(pieces[i::4] for i in (1, 2, 3, 4)), strict=True):
+            group = number or name
+            parts.append(
+                _ESCAPES.get(escaped, escaped) if escaped else match.group(int(group) if group.isdigit() else group)
+            )
+            parts.append(text)
+        return "".join(parts)
+
+    return replace_with(pattern, expand, str(text))
 
 
 def regex_findall(text: Any, pattern: str) -> list[Any]:
     """All matches, or their groups."""
-    return _compiled(pattern).findall(str(text))
+    compiled = _compiled(pattern)
+    if compiled.groups < 2:
+        return [match.group(compiled.groups) for match in compiled.matches(str(text))]
+    return [tuple(match.group(i + 1) for i in range(compiled.groups)) for match in compiled.matches(str(text))]
 
 
 def split(text: Any, separator: str = ",") -> list[str]:

@@ -104,7 +104,7 @@ def test_systemd_reads_it_back(values: list[str], tmp_path_factory: pytest.TempP
     environ = {"XDG_CONFIG_HOME": str(folder), "HOME": str(folder), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     run = subprocess.run([GENERATOR], env=environ, capture_output=True, check=True)
     read = {}
-    for line in run.stdout.decode().splitlines():
+    for line in run.stdout.decode().split("\n"):
         name, _, text = line.partition("=")
         read[name] = _unescape(text)
     assert {name: read.get(name) for name in expected} == expected

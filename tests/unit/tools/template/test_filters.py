@@ -43,7 +43,11 @@ def test_hashes() -> None:
 def test_regular_expressions() -> None:
     assert filters.regex_match("foo.bar", r"o\.b")
     assert filters.regex_replace("john smith", r"(\w+) (\w+)", r"\2, \1") == "smith, john"
+    assert filters.regex_replace("k=é", r"(?P<key>\w)=", r"\g<key>\n\\ü\0") == "k\n\\ük=é"
     assert filters.regex_findall("a1b22", r"\d+") == ["1", "22"]
+    assert filters.regex_findall("a1b22", r"[a-z](\d+)") == ["1", "22"]
+    assert filters.regex_findall("a1b22", r"([a-z])(\d+)") == [("a", "1"), ("b", "22")]
+    assert not filters.regex_match("a" * 60 + "b", r"^(a+)+$")  # in linear time
 
 
 def test_a_record_as_json() -> None:

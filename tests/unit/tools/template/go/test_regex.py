@@ -45,7 +45,7 @@ def test_matches(pattern: str, text: str, found: list[str]) -> None:
     ("pattern", "problem"),
     [
         ("(?=x)", "invalid or unsupported Perl syntax: `(?=`"),
-        ("(?<!x)", "invalid or unsupported Perl syntax: `(?<`"),
+        ("(?<!x)", "invalid or unsupported Perl syntax: `(?<!`"),
         ("(?>x)", "invalid or unsupported Perl syntax: `(?>`"),
         (r"(a)\1", r"invalid escape sequence: `\1`"),
         ("a**", "invalid nested repetition operator: `**`"),
@@ -59,7 +59,7 @@ def test_matches(pattern: str, text: str, found: list[str]) -> None:
         ("[z-a]", "invalid character class range: `z-a`"),
         (r"\Z", r"invalid escape sequence: `\Z`"),
         ("a\\", "trailing backslash at end of expression: ``"),
-        (r"\p{Nope}", "unknown property"),
+        (r"\p{Nope}", r"invalid character class range: `\p{Nope}`"),
     ],
 )
 def test_refused(pattern: str, problem: str) -> None:
@@ -83,6 +83,14 @@ def test_refused(pattern: str, problem: str) -> None:
 )
 def test_replacements(replacement: str, result: str) -> None:
     assert replace_all("(?P<k>k)=(?<v>v)", replacement, "k=v") == result
+
+
+def test_matching_takes_linear_time() -> None:
+    assert compile_regex("^(a+)+$").search("a" * 60 + "b") is None
+
+
+def test_bytes_that_are_no_text_survive() -> None:
+    assert replace_all("b|", "-", "é\udcffb") == "-é-\udcff-"
 
 
 def test_empty_matches_are_replaced_between_others() -> None:
