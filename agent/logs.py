@@ -92,15 +92,15 @@ class Subscriber(logging.Handler):
         self._sink(self.format(record))
 
 
-def setup(level: str, as_json: bool = False, file: logging.Handler | None = None) -> None:
-    """Log to stdout, and to `file` (see `logfile.LogFile`) as well; may be called again."""
+def setup(level: str, as_json: bool = False, *others: logging.Handler) -> None:
+    """Log to stdout, and to `others` (see `logfile.LogFile`, `syslog.SyslogHandler`) as well; may be called again."""
     logging.addLevelName(TRACE, "TRACE")
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
     handlers: list[logging.Handler] = [LogStream(sys.stdout)]
-    for handler in handlers + ([file] if file else []):
+    for handler in (*handlers, *others):
         handler.setFormatter(_formatter(as_json))
         handler.setLevel(parse_level(level))
         root.addHandler(handler)

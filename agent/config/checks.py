@@ -57,6 +57,12 @@ def one_of(*words: str) -> Callable[[object], str | None]:
     return check
 
 
+syslog_facility = one_of(
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    *(f"local{number}" for number in range(8)),
+)  # fmt: skip
+
+
 def log_level(value: object) -> str | None:
     return None if str(value).lower() in (*LOG_LEVELS, "warning", "err") else f"one of {', '.join(LOG_LEVELS)}"
 

@@ -270,8 +270,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         int,
         setting("Old log files to keep; 0: all, -1: none.", "log-rotate-max-files", check=allowed.at_least(-1, "-1")),
     ] = 0
-    enable_syslog: Annotated[bool, setting("Write the log to syslog as well.", "syslog", unsupported="syslog")] = False
-    syslog_facility: Annotated[str, setting("The facility to use.", unsupported="syslog")] = "LOCAL0"
+    enable_syslog: Annotated[bool, setting("Write the log to syslog as well.", "syslog")] = False
+    syslog_facility: Annotated[str, setting("The facility to use.", check=allowed.syslog_facility)] = "LOCAL0"
     telemetry: Annotated[Telemetry, setting("Metrics.")] = Telemetry()
 
     #: What was read, for a reload and for messages; no setting.

@@ -103,12 +103,18 @@ def _run(config: Config) -> int:
 
 
 def _start_logs(config: Config) -> None:
-    """Raises OSError when the log file cannot be written."""
+    """Raises OSError when the log file or syslog cannot be written."""
+    import logging
+
     from pyconsul.agent import logs
     from pyconsul.agent.config.changes import secrets
     from pyconsul.agent.logfile import LogFile
 
     logs.redactor.hide(secrets(config))
     rotation = (config.log_rotate_bytes, config.log_rotate_duration, config.log_rotate_max_files)
-    file = LogFile(config.log_file, *rotation) if config.log_file else None
-    logs.setup(config.log_level, config.log_json, file)
+    others: list[logging.Handler] = [LogFile(config.log_file, *rotation)] if config.log_file else []
+    if config.enable_syslog:
+        from pyconsul.agent.syslog import SyslogHandler
+
+        others.append(SyslogHandler(config.syslog_facility))
+    logs.setup(config.log_level, config.log_json, *others)

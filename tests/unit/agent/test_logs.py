@@ -134,7 +134,7 @@ def test_the_files_name(given: str, expected: str) -> None:
 @pytest.mark.parametrize(("keep", "left"), [(0, 3), (2, 2), (-1, 0)])
 def test_large_files_are_put_aside(tmp_path: Path, keep: int, left: int) -> None:
     file = LogFile(str(tmp_path / "sub") + "/", max_bytes=1, keep=keep)
-    logs.setup("info", file=file)
+    logs.setup("info", False, file)
     for number in range(4):
         log.info("line %d", number)
     file.close()
