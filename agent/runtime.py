@@ -129,15 +129,7 @@ async def start(
     dns_sockets = _dns_sockets(config)
     clock = SteadyClock()
     clock.start(stack)
-    engine = _engine(config)
-    loaded = engine.load()
-    if _keeps_data(config):
-        _accept_file(config).unlink(missing_ok=True)
-    stack.push_async_callback(engine.close)
-    rows = lock_delays.resumed(loaded.rows, clock())
-    store = Store(rows, loaded.index or FIRST_INDEX, named=loaded.named, floor=max(loaded.floor, FIRST_INDEX))
-    writer = Writer(store, engine, clock)
-    stack.push_async_callback(writer.drain)
+    store, engine, writer = _start_store(config, clock, stack)
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
@@ -147,7 +139,9 @@ async def start(
     permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))
     agent = await own.start(config, store, writer, stack, permits, reads)
     control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
-    events = Events(store.watches)
+    lag = LoopLag(time.monotonic)
+    lag.start()
+    stack.callback(lag.stop)
     context = Context(
         config,
         store,
@@ -159,36 +153,66 @@ async def start(
         agent,
         tokens,
         control,
-        events,
+        Events(store.watches),
+        acl=acl,
+        kv_history=engine.kv_history,
+        loop_lag=lag,
     )
-    context.acl = acl
-    context.kv_history = engine.kv_history
-    context.loop_lag = LoopLag(time.monotonic)
-    context.loop_lag.start()
-    stack.callback(context.loop_lag.stop)
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
-    app = App(context, ROUTES, AnswerCache(store.watches))
-    control.followers.append(app.configure)
-    limits = _http_limits(config, lambda: context.config.limits.http_max_conns_per_client)
-    server = HTTPServer(app, [Listener(sock) for sock in http_sockets], limits)
-    await server.start()
-    stack.push_async_callback(server.stop)
-    ask = query_executor(store, config.node_name, config.datacenter, context.rng)
-    sight = acl_control.sight(acl) if acl else Sight()
-    responder = Responder(
-        store, store.watches, settings_of(config), execute_query=acl_control.seen(ask, sight), sight=sight
-    )
-    control.followers.append(lambda fresh: responder.reconfigure(settings_of(fresh)))
+    app = await _start_http(context, control, http_sockets, stack)
+    responder = await _start_dns(context, control, dns_sockets, stack)
     if acl is not None:
         acl_control.follow(store, store.watches, writer.commit, responder.forget, agent.syncer.compare)
-    dns_server = DNSServer(responder, *dns_sockets)
-    await dns_server.start()
-    stack.push_async_callback(dns_server.stop)
     watcher = Watcher(asker(app))
     watcher.use(watches)
     stack.push_async_callback(watcher.stop)
     control.followers.append(lambda fresh: watcher.use(Watcher.check(fresh.watches)))
     return control
+
+
+def _start_store(config: Config, clock: SteadyClock, stack: AsyncExitStack) -> tuple[Store, Engine, Writer]:
+    """Read what is kept, and take writes from now on."""
+    engine = _engine(config)
+    loaded = engine.load()
+    if _keeps_data(config):
+        _accept_file(config).unlink(missing_ok=True)
+    stack.push_async_callback(engine.close)
+    rows = lock_delays.resumed(loaded.rows, clock())
+    store = Store(rows, loaded.index or FIRST_INDEX, named=loaded.named, floor=max(loaded.floor, FIRST_INDEX))
+    writer = Writer(store, engine, clock)
+    stack.push_async_callback(writer.drain)
+    return store, engine, writer
+
+
+async def _start_http(
+    context: Context, control: AgentControl, sockets: list[socket.socket], stack: AsyncExitStack
+) -> App:
+    app = App(context, ROUTES, AnswerCache(context.watches))
+    control.followers.append(app.configure)
+    limits = _http_limits(context.config, lambda: context.config.limits.http_max_conns_per_client)
+    server = HTTPServer(app, [Listener(sock) for sock in sockets], limits)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return app
+
+
+async def _start_dns(
+    context: Context,
+    control: AgentControl,
+    sockets: tuple[list[socket.socket], list[socket.socket]],
+    stack: AsyncExitStack,
+) -> Responder:
+    config, view = context.config, context.view
+    ask = query_executor(view, config.node_name, config.datacenter, context.rng)
+    sight = acl_control.sight(context.acl) if context.acl else Sight()
+    responder = Responder(
+        view, context.watches, settings_of(config), execute_query=acl_control.seen(ask, sight), sight=sight
+    )
+    control.followers.append(lambda fresh: responder.reconfigure(settings_of(fresh)))
+    server = DNSServer(responder, *sockets)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return responder
 
 
 def _check_watches(config: Config) -> None:
