@@ -38,7 +38,7 @@ class Response:
     def index(self) -> int:
         """X-Consul-Index, for blocking queries; 0 without one."""
         value = self.headers.get("x-consul-index", "")
-        return int(value) if value.isdecimal() else 0
+        return int(value) if value.isdecimal() and len(value) <= 20 else 0
 
     def text(self) -> str:
         """The body as text."""
@@ -50,7 +50,7 @@ class Response:
 
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter: nested too deeply
             raise ApiError(self.status, f"not JSON: {self.text()[:200]}") from None
 
     def checked(self) -> Response:
