@@ -6,12 +6,15 @@ working. NO_COLOR (https://no-color.org) takes the colours away on a terminal, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import UsageError
 from pyconsul.cli.flag import Flag, text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _FORMATS = ("table", "json", "yaml")
 
@@ -142,25 +145,72 @@ def colors(context: Context) -> bool:
 def columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
     """The rows as lines, each column as wide as its widest cell and `gap` blanks from the next; none at the end."""
     widths = [
-        max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(max(map(len, rows), default=0))
+        max((cell_width(row[i]) for row in rows if i < len(row)), default=0)
+        for i in range(max(map(len, rows), default=0))
     ]
     blanks = " " * gap
-    return [blanks.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return [
+        blanks.join(cell + " " * (width - cell_width(cell)) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in rows
+    ]
+
+
+def cell_width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for each wide character, none for accents that combine."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(
+        0 if category(letter) in ("Mn", "Me", "Cf") else 2 if east_asian_width(letter) in "WF" else 1 for letter in text
+    )
+
+
+def draws_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the locale has the characters that lines are drawn with.
+
+    Where no locale is set, Python itself sets LC_CTYPE to C.UTF-8 (PEP 538), which says nothing about the terminal.
+    """
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        value = environ.get(name, "")
+        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG", "C") in ("", "C", "POSIX")):
+            return "utf8" in value.lower().replace("-", "")
+    return False
+
+
+#: Longer words may be broken; IDs, names and addresses are shorter.
+_LONGEST_WORD = 64
+
+
+def new_table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Table, int]:
+    """A table of rich without its rows, and the width that it needs so that no ID or address is broken."""
+    from rich.box import SIMPLE_HEAD, Box
+    from rich.table import Table
+
+    ascii_head = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+    box = SIMPLE_HEAD if draws_utf8(context.environ) else ascii_head
+    shown = Table(box=box, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    needed = 0
+    for position, header in enumerate(headers):
+        cells = [row[position] for row in rows]
+        words = [word for cell in (header, *cells) for word in cell.split()]
+        least = min(max(map(cell_width, words), default=0), _LONGEST_WORD)
+        # Lines break between words only, and nothing is cut off: addresses and IDs get copied.
+        shown.add_column(header, overflow="fold", min_width=least)
+        needed += least + 3
+    return shown, needed
 
 
 def _terminal_table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     from pyconsul.cli.terminal import console
 
-    shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for header in headers:
-        shown.add_column(header, overflow="fold")  # never cut anything off: addresses and IDs get copied
+    shown, needed = new_table(context, headers, rows)
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
     with console(context) as screen:
+        screen.width = max(screen.width, needed)
         screen.print(shown)
 
 

@@ -30,9 +30,33 @@ def _lines(context: Context, data: Any) -> list[str]:
 
 
 def difference(context: Context, before: Any, after: Any, index: int) -> list[str]:
-    """Both answers as `-format` prints them, compared as `diff -u` does; nothing (None) has no lines."""
-    old, new = ([] if data is None else _lines(context, data) for data in (before, after))
+    """Both answers as `-format` prints them, compared as `diff -u` does; nothing (None) has no lines.
+
+    Values of keys and payloads of events that are text are shown as text.
+    """
+    old, new = ([] if data is None else _lines(context, decoded(data)) for data in (before, after))
     return [*unified_diff(old, new, "before", f"index {index}", lineterm="")]
+
+
+def decoded(data: Any) -> Any:
+    """Keys or events with their base64 values as text, where they are text; anything else as it is."""
+    if isinstance(data, list):
+        return [decoded(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    name = "Value" if "LockIndex" in data else "Payload" if "LTime" in data else ""
+    return {**data, name: _text(data[name])} if isinstance(data.get(name), str) else data
+
+
+def _text(base64: str) -> str:
+    from binascii import a2b_base64
+
+    try:
+        text = a2b_base64(base64).decode()
+    except ValueError:
+        return base64
+    lines = text.split("\n")
+    return "\\n".join(lines) if all(line.isprintable() for line in lines) else base64
 
 
 def print_difference(context: Context, lines: list[str]) -> None:

@@ -14,11 +14,12 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.diagnosis import FAILURE, OK, WARNING, Finding
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flag import text
-from pyconsul.cli.render import columns, document, format_flag
+from pyconsul.cli.render import colors, columns, document, format_flag
 from pyconsul.cli.status import Status
 
 #: Seconds to wait for each answer of the agent.
 PATIENCE = 5.0
+_COLORS = {OK: "\x1b[32m", WARNING: "\x1b[33m", FAILURE: "\x1b[1;31m"}
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _DNS_PORT = 8600
 _MANAGEMENT_ID = "00000000-0000-0000-0000-000000000001"  # of the policy global-management
@@ -33,7 +34,9 @@ def doctor(context: Context) -> int | None:
         marks = {OK: "ok", WARNING: "warn", FAILURE: "FAIL"}
         lines = columns([[marks[finding.state], finding.what, finding.text] for finding in findings])
         for finding, line in zip(findings, lines, strict=True):
-            context.out(line)
+            mark = marks[finding.state]
+            color, end = (_COLORS[finding.state], "\x1b[0m") if colors(context) else ("", "")
+            context.out(f"{color}{mark}{end}{line.removeprefix(mark)}")
             if finding.advice:
                 context.out(f"      {finding.advice}")
     return Status.FAILURE if any(finding.state == FAILURE for finding in findings) else None

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import entries_below, key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.flag import switch
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.render import document, draws_utf8, format_flag
 from pyconsul.cli.status import Status
 
 #: Characters of a value that -values shows.
 _SHOWN = 60
 #: A name between slashes: what is below it, and the entry that has this very key.
 Branch = dict[str, Any]
+
+
+class Drawing(NamedTuple):
+    """The lines of a tree."""
+
+    branch: str
+    last: str
+    line: str
+
+
+_UTF8, _ASCII = Drawing("├── ", "└── ", "│   "), Drawing("|-- ", "`-- ", "|   ")
 _ENTRY = "/"  # no name between slashes is one
 
 
@@ -37,11 +48,11 @@ def tree(context: Context) -> None:
             branch = branch.setdefault(name, {})
         branch[_ENTRY] = entry
     context.out(folder or "/")
-    for line in _lines(root, "", values=values):
+    for line in _lines(root, "", _UTF8 if draws_utf8(context.environ) else _ASCII, values=values):
         context.out(line)
 
 
-def _lines(branch: Mapping[str, Any], indent: str, *, values: bool) -> Iterator[str]:
+def _lines(branch: Mapping[str, Any], indent: str, drawing: Drawing, *, values: bool) -> Iterator[str]:
     names = sorted(name for name in branch if name not in (_ENTRY, ""))
     for name in names:
         below = branch[name]
@@ -49,8 +60,8 @@ def _lines(branch: Mapping[str, Any], indent: str, *, values: bool) -> Iterator[
         folder = any(other != _ENTRY for other in below)
         entry = below.get(_ENTRY) or below.get("", {}).get(_ENTRY)
         shown = f" = {_shown(entry)}" if values and entry else ""
-        yield f"{indent}{'└── ' if last else '├── '}{name}{'/' if folder else ''}{shown}"
-        yield from _lines(below, indent + ("    " if last else "│   "), values=values)
+        yield f"{indent}{drawing.last if last else drawing.branch}{name}{'/' if folder else ''}{shown}"
+        yield from _lines(below, indent + ("    " if last else drawing.line), drawing, values=values)
 
 
 def _shown(entry: dict[str, Any]) -> str:

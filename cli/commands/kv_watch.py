@@ -19,8 +19,8 @@ Entries = dict[str, dict[str, Any]]
 
 def watch(context: Context) -> None:
     """Print what is there, then each change, until interrupted."""
-    recurse = context.args.switch("recurse")
     key = key_argument(context.args.rest)
+    recurse = context.args.switch("recurse") or key.endswith("/") or context.args.rest == ["/"]
     if not key and not recurse:
         raise UsageError("Error! Missing KEY argument")
     plan = Plan("keyprefix" if recurse else "key", "/v1/kv/" + quote(key), {"recurse": ""} if recurse else {})
@@ -65,7 +65,9 @@ def _print_changes(context: Context, seen: Entries, now: Entries, *, quiet: bool
 COMMANDS = {
     "kv watch": Command(
         watch,
-        switch("recurse", "Follow every key below the prefix: + created, ~ written, - deleted."),
+        switch(
+            "recurse", "Follow every key below the prefix: + created, ~ written, - deleted; implied by a / at its end."
+        ),
         switch("new", "Do not print what is there at the start."),
         switch("once", "End after the first answer."),
         format_flag(),

@@ -5,6 +5,7 @@ The API: https://developer.hashicorp.com/consul/api-docs/agent/service#register-
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyconsul.cli.client import quote
@@ -96,14 +97,22 @@ def list_(context: Context) -> None:
     query = {"filter": context.args.text("filter")} if context.args.text("filter") else {}
     try:
         found = context.client.get("/v1/agent/services", query)
+        checks = {} if context.args.text("format") in ("json", "yaml") else context.client.get("/v1/agent/checks")
     except CliError as error:
         raise during("Error listing services", error) from None
     if document(context, found):
         return
     rows = sorted(
-        [one["Service"], identity, _where(one), ",".join(one["Tags"] or ())] for identity, one in found.items()
+        [one["Service"], identity, _where(one), _status(identity, checks.values()), ",".join(one["Tags"] or ())]
+        for identity, one in found.items()
     )
-    table(context, ["Service", "ID", "Address", "Tags"], rows)
+    table(context, ["Service", "ID", "Address", "Status", "Tags"], rows)
+
+
+def _status(identity: str, checks: Iterable[dict[str, Any]]) -> str:
+    """The worst status of a service's checks and of those of the node, as health queries see it."""
+    states = {check["Status"] for check in checks if check.get("ServiceID") in ("", identity)}
+    return next((state for state in ("critical", "warning") if state in states), "passing")
 
 
 def _where(service: dict[str, Any]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import time
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Any, NamedTuple
 
-from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +17,10 @@ from rich.text import Text
 from pyconsul.cli.demo.world import World
 
 COLOURS = {"passing": "green", "warning": "yellow", "critical": "red"}
-LINES = 14  # of a diff, and of the story
+LINES = 14  # of a diff, and of the story, at most
+COMMANDS = 5  # see `commands`
+NUMBERS = 5  # lines of the numbers beside the table
+FRAME = 2  # lines of a panel's frame
 
 
 class Screen:
@@ -31,14 +37,22 @@ class Screen:
     def tell(self, sentence: str) -> None:
         self.story.append(f"{time.monotonic() - self._started:6.1f} s  {sentence}")
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self._look()
-        return Group(
-            Panel("\n".join(self.story[-LINES:]) or "starting …", title="what happens", title_align="left"),
-            Columns([self._instances(), self._counts()], padding=(0, 3)),
-            Panel(self._shown_diff(), title="last change of haproxy.cfg", title_align="left"),
-            self._commands(),
-        )
+        width, height = options.max_width, options.height or console.height
+        found = self._world.ask("GET", "/v1/health/service/web") or []
+        parts = sizes(width, height, len(found))
+        story = [line for sentence in self.story for line in wrap(sentence, width - 4, subsequent_indent=" " * 10)]
+        yield _panel("what happens", Text("\n".join(story[-parts.story :] or ["starting …"])), parts.story)
+        if parts.table and parts.beside:
+            yield _beside(self._instances(found), self._counts())
+        else:
+            if parts.table:
+                yield self._instances(found)
+            yield self._counts_line()
+        if parts.diff:
+            yield _panel("last change of haproxy.cfg", self._shown_diff(parts.diff), parts.diff)
+        yield self._commands(parts.commands)
 
     def _look(self) -> None:
         path = self._world.config
@@ -49,9 +63,8 @@ class Screen:
             self._config = text
             self._renders += 1
 
-    def _instances(self) -> Table:
-        table = Table("instance", "address", "health", "requests", title="service web")
-        found = self._world.ask("GET", "/v1/health/service/web") or []
+    def _instances(self, found: Sequence[dict[str, Any]]) -> Table:
+        table = Table("service web", "address", "health", "requests", box=SIMPLE_HEAD, show_edge=False)
         for one in found:
             service, checks = one["Service"], one["Checks"]
             worst = next(
@@ -63,28 +76,74 @@ class Screen:
             )
         return table
 
+    def _numbers(self) -> list[tuple[str, int]]:
+        return [
+            ("files rendered", self._renders),
+            ("HAProxy reloads", self._world.reloads()),
+            ("runtime changes", self._world.runtime_changes()),
+            ("requests answered", self._world.traffic.total),
+            ("requests failed", len(self._world.traffic.failures)),
+        ]
+
     def _counts(self) -> Table:
-        log = self._world.tool_log
-        reloads = log.read_text(errors="replace").count("Reloading HAProxy") if log.exists() else 0
-        table = Table(show_header=False, title="so far")
-        table.add_row("files rendered", str(self._renders))
-        table.add_row("HAProxy reloads", str(reloads))
-        table.add_row("requests answered", str(self._world.traffic.total))
-        table.add_row("requests failed", Text(str(len(self._world.traffic.failures)), "bold"))
+        table = Table.grid(padding=(0, 1))
+        for name, count in self._numbers():
+            table.add_row(name, str(count))
         return table
 
-    def _shown_diff(self) -> Text:
+    def _counts_line(self) -> Text:
+        reloads, answered, failed = (self._numbers()[at][1] for at in (1, 3, 4))
+        return _line(f"{reloads} reloads, {answered} answers, {failed} failed")
+
+    def _shown_diff(self, lines: int) -> Text:
         text = Text()
-        for line in self._diff[:LINES]:
+        more = len(self._diff) > lines
+        for line in self._diff[: lines - more]:
             text.append(line + "\n", "green" if line.startswith("+") else "red")
-        if len(self._diff) > LINES:
-            text.append(f"… {len(self._diff) - LINES} more lines")
+        if more:
+            text.append(f"… {len(self._diff) - lines + 1} more lines")
         return text
 
-    def _commands(self) -> Panel:
-        return Panel(
-            "\n".join(commands(self._world)), title="try it, in another terminal (Ctrl-C ends)", title_align="left"
-        )
+    def _commands(self, count: int) -> Text:
+        if not count:
+            return _line("Ctrl-C ends")
+        return _line("\n".join(["Try it, in another terminal; Ctrl-C ends:", *commands(self._world)[:count]]))
+
+
+class Sizes(NamedTuple):
+    """Lines of each part without its frame; whether there is a table, and whether the numbers stand beside it."""
+
+    story: int
+    diff: int
+    commands: int
+    table: bool
+    beside: bool
+
+
+def sizes(width: int, height: int, instances: int) -> Sizes:
+    """Share a terminal among the parts: what matters least goes first where it is small."""
+    commands_ = COMMANDS if height >= 20 and width >= 60 else 0
+    table, beside = height >= 16, width >= 72
+    fixed = commands_ + 1 + (max(instances + 2, NUMBERS) if table else 0) + (0 if table and beside else 1)
+    left = max(3, height - fixed)
+    diff = min(LINES, left // 2 - FRAME) if left >= 12 else 0
+    story = left - FRAME - (diff + FRAME if diff else 0)
+    return Sizes(max(1, min(LINES, story)), diff, commands_, table, beside)
+
+
+def _panel(title: str, text: Text, lines: int) -> Panel:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return Panel(text, title=title, title_align="left", height=lines + FRAME)
+
+
+def _beside(left: Table, right: Table) -> Table:
+    both = Table.grid(padding=(0, 3))
+    both.add_row(left, right)
+    return both
+
+
+def _line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def commands(world: World) -> list[str]:

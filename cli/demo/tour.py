@@ -37,9 +37,13 @@ def tour(world: World) -> Iterator[str]:
     yield "a broken template is refused with HAProxy's own message, and traffic goes on" + (
         "" if world.config.read_text() == before else " (but haproxy.cfg changed!)"
     )
-    world.change_template(good)
+    reloads = world.reloads()
+    world.change_template(good.replace("retries 3", "retries 2"))
+    took = world.wait("the reload", lambda: world.reloads() > reloads)
+    yield f"the template is mended, with another number of retries: HAProxy reloads after {took:.1f} s"
     world.backends["web-2"].healthy = True
     took = world.wait("web-2 to be back", lambda: "web-2" in world.served_by_haproxy())
-    yield f"the template is mended, web-2 recovers: back after {took:.1f} s"
+    yield f"web-2 recovers: back after {took:.1f} s"
+    yield f"reloads of HAProxy: {world.reloads()}; changes without a reload: {world.runtime_changes()}"
     failures = len(world.traffic.failures)
     yield f"{world.traffic.total} requests answered, {failures} failed"

@@ -23,6 +23,8 @@ from pyconsul.cli.errors import CliError
 
 START = 20.0  # seconds that each part gets to come up
 STOP = 8.0  # seconds that each part gets to end
+#: What pyconsul-template logs.
+RELOADED, CHANGED_AT_RUNTIME = "haproxy has loaded the new configuration", "haproxy has been changed without a reload"
 PREFERRED = {"http": 8500, "dns": 8600, "frontend": 8080}
 
 
@@ -75,7 +77,13 @@ class World:
     def start_template(self) -> None:
         self.template.write_text(files("pyconsul.cli.demo").joinpath("haproxy.cfg.j2").read_text())
         rule = f"{self.template}:{self.config}"
-        argv = [str(Path(sys.executable).with_name("pyconsul-template")), "-template", rule, "-exec-reload"]
+        argv = [
+            str(Path(sys.executable).with_name("pyconsul-template")),
+            "-template",
+            rule,
+            "-exec-reload",
+            "-log-level=info",
+        ]
         self._tool = self._run("template", argv, DEMO_FRONTEND=f"127.0.0.1:{self.frontend}")
         self.wait("HAProxy", lambda: _answers(self.frontend))
         self.traffic.start()
@@ -102,6 +110,17 @@ class World:
         """The names of the instances in the configuration that HAProxy runs with."""
         text = self.config.read_text() if self.config.exists() else ""
         return {name for name, backend in self.backends.items() if f":{backend.port}\n" in text + "\n"}
+
+    def reloads(self) -> int:
+        """How often HAProxy has loaded another configuration file."""
+        return self._log_lines(RELOADED)
+
+    def runtime_changes(self) -> int:
+        """How often HAProxy has been changed over its runtime API, without a reload."""
+        return self._log_lines(CHANGED_AT_RUNTIME)
+
+    def _log_lines(self, text: str) -> int:
+        return self.tool_log.read_text(errors="replace").count(text) if self.tool_log.exists() else 0
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = START) -> float:
         """Wait until a condition holds; how many seconds it took.  Raises CliError with the logs when it does not."""

@@ -47,7 +47,7 @@ def test_sessions_that_the_agent_refuses(pyconsul: Run) -> None:
 
 def test_services_of_the_agent(pyconsul: Run, web: str) -> None:
     lines = [line.split() for line in pyconsul("services", "list").stdout.decode().splitlines()]
-    assert [web, web, ":80", "v1"] in lines
+    assert [web, web, ":80", "critical", "v1"] in lines
     assert web in json.loads(pyconsul("services", "list", "-format=json").stdout)
     assert pyconsul("services", "list", '-filter=Service == "none"').stdout == b"Service  ID  Address  Tags\n"
 

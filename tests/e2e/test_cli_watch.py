@@ -92,11 +92,11 @@ def test_differences(pyconsul: Run, start: Start) -> None:
     process = start(*KEY, "-diff")
     lines = lines_until(process, '"Value"')
     assert lines[:4] == ["--- before", f"+++ {index_of(pyconsul)}", "@@ -0,0 +1,9 @@", "+{"]
-    assert lines[-1] == '+    "Value": "MQ==",'
+    assert lines[-1] == '+    "Value": "1",'
     pyconsul("kv", "put", "watch/a", "2")
     lines = lines_until(process, '+    "Value"')
     assert ["--- before", f"+++ {index_of(pyconsul)}"] == [one for one in lines if one[:3] in ("---", "+++")]
-    assert lines[-2:] == ['-    "Value": "MQ==",', '+    "Value": "Mg==",']
+    assert lines[-2:] == ['-    "Value": "1",', '+    "Value": "2",']
     assert end(process)[0] == 0
 
 
@@ -148,7 +148,7 @@ def test_differences_on_a_terminal(pyconsul: Run, cli_agent: str, colours: bool)
         pass
     os.close(leader)
     assert process.wait(PATIENCE) == 0
-    assert b'+    "Value": "MQ=="' in shown
+    assert b'+    "Value": "1"' in shown
     assert (b"\x1b[32m" in shown) == colours
 
 

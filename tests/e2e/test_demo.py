@@ -43,6 +43,11 @@ def test_the_tour_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "web-2 fails its check: gone from HAProxy" in done.stdout
     assert "web-4 is registered: it serves" in done.stdout
     assert "a broken template is refused with HAProxy's own message, and traffic goes on\n" in done.stdout
+    assert "HAProxy reloads after" in done.stdout
+    counts = re.search(r"reloads of HAProxy: (\d+); changes without a reload: (\d+)", done.stdout)
+    assert counts is not None
+    assert int(counts[1]) >= 1  # of the mended template
+    assert int(counts[1]) + int(counts[2]) >= 3  # web-2 goes, web-4 comes, web-2 returns
     answered = re.search(r"(\d+) requests answered, 0 failed", done.stdout)
     assert answered is not None, done.stdout
     assert int(answered[1]) > 20

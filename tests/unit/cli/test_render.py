@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pyconsul.cli.context import Context
 from pyconsul.cli.flag import parse
-from pyconsul.cli.render import columns, document, format_flag, table
+from pyconsul.cli.render import cell_width, colored, columns, document, draws_utf8, format_flag, table
+from pyconsul.cli.watchtext import decoded
 
 
 def context(*words: str) -> tuple[Context, io.BytesIO]:
@@ -52,3 +53,68 @@ def test_a_table_is_left_to_the_caller() -> None:
     where, out = context()
     assert not document(where, {})
     assert out.getvalue() == b""
+
+
+def test_columns_of_wide_characters_are_aligned() -> None:
+    assert columns([["世界", "a"], ["e\N{COMBINING ACUTE ACCENT}tat", "b"]]) == [
+        "世界  a",
+        "e\N{COMBINING ACUTE ACCENT}tat  b",
+    ]
+    assert cell_width("wide-世界") == 9
+
+
+@pytest.mark.parametrize(
+    ("environ", "draws"),
+    [
+        ({}, False),
+        ({"LANG": "C.UTF-8"}, True),
+        ({"LANG": "de_DE.utf8"}, True),
+        ({"LANG": "de_DE.UTF-8", "LC_ALL": "C"}, False),
+        ({"LC_CTYPE": "C.UTF-8"}, False),  # Python's own doing
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, False),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, False),
+    ],
+)
+def test_lines_are_drawn_where_the_locale_has_them(environ: dict[str, str], draws: bool) -> None:
+    assert draws_utf8(environ) is draws
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_table_on_a_narrow_terminal_breaks_no_id(locale: str) -> None:
+    identity = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
+    where = Context(parse([], []), {"LC_ALL": locale, "COLUMNS": "40"}, io.BytesIO(), Terminal(), io.BytesIO())
+    table(where, ["Node", "ID", "Addresses"], [["n1", identity, "lan=192.168.100.100, wan=192.168.100.101"]] * 2)
+    shown = where.stdout.getvalue().decode()  # type: ignore[attr-defined]
+    for word in (identity, "lan=192.168.100.100,", "wan=192.168.100.101"):
+        assert shown.count(word) == 2
+    assert ("─" in shown) is (locale == "C.UTF-8")
+
+
+class Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environ", "stream", "color"),
+    [
+        ({}, Terminal, True),
+        ({"NO_COLOR": "1"}, Terminal, False),
+        ({"TERM": "dumb"}, Terminal, False),
+        ({}, io.BytesIO, False),
+    ],
+)
+def test_differences_have_colors_on_terminals_only(
+    environ: dict[str, str], stream: type[io.BytesIO], color: bool
+) -> None:
+    where = Context(parse([], []), environ, io.BytesIO(), stream(), io.BytesIO())
+    assert (colored(where, [b"+ a"]) == [b"\x1b[32m+ a\x1b[0m"]) is color
+
+
+def test_the_difference_of_a_watch_shows_values_as_text() -> None:
+    entry = {"Key": "a", "LockIndex": 0, "Value": "b25lCnR3bw=="}
+    assert decoded([entry])[0]["Value"] == "one\\ntwo"
+    assert decoded({**entry, "Value": "/w=="})["Value"] == "/w=="
+    assert decoded({"ID": "1", "LTime": 1, "Payload": "b25l"})["Payload"] == "one"
+    assert decoded({"Value": "b25l"}) == {"Value": "b25l"}
