@@ -11,7 +11,8 @@ A configuration is a tree: nested dicts whose leaves `Kind.convert` has made. Bl
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,11 @@ from pyconsul.tools.hclfile import ConfigError, config_files, read_config
 from pyconsul.tools.supervise import parse_signal
 
 Tree = dict[str, Any]
+
+#: Keys of a block that are listed in an error.
+_FEW = 8
+#: Columns of help.
+_WIDTH = 80
 
 
 class UsageError(Exception):
@@ -248,7 +254,7 @@ def _normalize(schema: Tree, document: Mapping[str, Any], where: str, path: str)
             except ValueError as error:
                 raise ConfigError(f"configuration {where}: {place}: {error}") from error
         elif node is None:
-            hint = _suggest(key, schema) or f"; allowed: {', '.join(sorted(schema))}"
+            hint = _hint(key, place, path, schema)
             raise ConfigError(f"configuration {where}: unknown key {place!r}{hint}")
         elif isinstance(node, list):
             blocks = [_normalize(node[0], block, where, place + ".") for block in _blocks(value, where, place)]
@@ -257,6 +263,26 @@ def _normalize(schema: Tree, document: Mapping[str, Any], where: str, path: str)
             for block in _blocks(value, where, place):
                 result[key] = merge(result.get(key, {}), _normalize(node, block, where, place + "."))
     return result
+
+
+def _hint(key: str, place: str, path: str, schema: Tree) -> str:
+    """The nearest key: of this block, or where the flag of that name has its setting; else the few keys of a small block."""
+    flag = key.replace("_", "-")
+    if close := _suggest(key, schema):
+        return close
+    for option in () if path else _leaves(schema):
+        if flag in option.flags:
+            block, dot, last = option.key.rpartition(".")
+            return f"; the setting of -{flag} is {block} {{ {last} = … }}" if dot else f"; did you mean {option.key}?"
+    return f"; allowed: {', '.join(sorted(schema))}" if len(schema) <= _FEW else "; -h and the man page list all keys"
+
+
+def _leaves(schema: Tree) -> Iterator[Option]:
+    for node in schema.values():
+        if isinstance(node, Option):
+            yield node
+        else:
+            yield from _leaves(node[0] if isinstance(node, list) else node)
 
 
 def _blocks(value: Any, where: str, place: str) -> list[Mapping[str, Any]]:
@@ -315,8 +341,18 @@ def render_help(usage: str, options: Iterable[Option]) -> str:
         if not option.flags:
             continue
         value = "" if option.kind is BOOL else f"=<{option.kind.name}>"
-        default = "" if option.default in (None, False, "", [], ()) else f" (default: {_shown(option.default)})"
-        lines += [f"  -{option.flags[0]}{value}", f"      {option.help}{default}"]
+        default = (
+            "" if option.default in (None, False, "", [], (), (0.0, 0.0)) else f" (default: {_shown(option.default)})"
+        )
+        text = textwrap.wrap(
+            option.help + default,
+            _WIDTH,
+            initial_indent="      ",
+            subsequent_indent="      ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += [f"  -{option.flags[0]}{value}", *text]
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ from pyconsul.tools.docs import agentconfig
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
 from pyconsul.tools.settings import BOOL, Option
-from pyconsul.tools.template.options import OPTIONS as TEMPLATE
+from pyconsul.tools.template.options import DOCUMENTED as TEMPLATE
 
 PROGRAM = "pyconsul"
 _SHARED = frozenset(flag.name for flag in HTTP_FLAGS)

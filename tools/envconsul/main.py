@@ -20,9 +20,9 @@ from pyconsul.tools.settings import Call, UsageError, parse_flags, render_help
 
 _USAGE = """Usage: pyenvconsul [options] program [argument …]
 
-  Runs a program with environment variables out of Consul's KV store and catalog, and starts it again
-  when they change. Several words are a program and its arguments, without a shell; one single word may be
-  a shell line:
+  Runs a program with environment variables out of Consul's KV store and
+  catalog, and starts it again when they change. Several words are a program and
+  its arguments, without a shell; one single word may be a shell line:
 
       pyenvconsul -prefix global/config -upcase app --port 80
       pyenvconsul -prefix global/config 'echo $name | tr a-z A-Z'"""

@@ -8,7 +8,8 @@ from typing import Any
 from pyconsul.tools.logfile import LOG_FILE_OPTIONS
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
 from pyconsul.tools.restartlimit import RESTART_LIMIT_OPTIONS
-from pyconsul.tools.settings import BOOL, DURATION, INT, STRINGS, TEXT, Option, Tree
+from pyconsul.tools.settings import BOOL, STRINGS, TEXT, Option, Tree
+from pyconsul.tools.unsupported import UNSUPPORTED
 
 #: What a service instance gives a variable for.
 SERVICE_FIELDS = ("id", "name", "address", "tag", "port")
@@ -97,42 +98,14 @@ _RUN: tuple[Option, ...] = (
     Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
 )
 
-# Vault's options are known, so that old files and scripts get a clear word instead of a syntax error.
 _NO_VAULT = "Vault is not supported"
 
 
-def _vault_flag(key: str) -> str:
-    return "vault-" + key.removeprefix("vault_").removesuffix(".enabled").replace(".", "-").replace("_", "-")
-
-
-_VAULT: tuple[Option, ...] = (
+_SECRETS: tuple[Option, ...] = (
     Option("secret", TEXT, _NO_VAULT, flags=("secret",), cli_only=True, apply=_secret_flag),
     Option("secret[].path", TEXT, _NO_VAULT),
     Option("secret[].format", TEXT, _NO_VAULT),
     Option("secret[].no_prefix", BOOL, _NO_VAULT),
-    *(
-        Option("vault." + key, kind, _NO_VAULT, flags=(_vault_flag(key),))
-        for key, kind in (
-            ("address", TEXT),
-            ("grace", DURATION),
-            ("namespace", TEXT),
-            ("renew_token", BOOL),
-            ("token", TEXT),
-            ("unwrap_token", BOOL),
-            ("vault_agent_token_file", TEXT),
-            ("retry.attempts", INT),
-            ("retry.backoff", DURATION),
-            ("retry.enabled", BOOL),
-            ("retry.max_backoff", DURATION),
-            ("ssl.enabled", BOOL),
-            ("ssl.ca_cert", TEXT),
-            ("ssl.ca_path", TEXT),
-            ("ssl.cert", TEXT),
-            ("ssl.key", TEXT),
-            ("ssl.server_name", TEXT),
-            ("ssl.verify", BOOL),
-        )
-    ),
 )
 
 _PROCESS = tuple(replace(row, environ=("ENVCONSUL_LOG",)) if row.key == "log_level" else row for row in PROCESS)
@@ -148,4 +121,4 @@ DOCUMENTED: tuple[Option, ...] = (
     *CONNECTION,
 )
 #: What is understood.
-OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *_VAULT)
+OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *_SECRETS, *UNSUPPORTED)

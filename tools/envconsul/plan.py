@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.settings import Call, Settings, UsageError, load_settings
 from pyconsul.tools.supervise import argv_of
+from pyconsul.tools.unsupported import warn_of_unsupported
+
+log = logging.getLogger("envconsul")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ def make_plan(call: Call) -> Plan:
     setup_logging(
         settings["log_level"], settings["log_format"], facility, settings["syslog.name"] or "pyenvconsul", file
     )
+    warn_of_unsupported(settings, log.warning)
     if settings.blocks("secret"):
         raise ConfigError("secrets of Vault are not supported: keep them in Consul's KV store")
     if settings["print"] and settings["print"] not in FORMATS:

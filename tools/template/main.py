@@ -14,14 +14,15 @@ from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.pidfile import pid_file
 from pyconsul.tools.settings import Call, Settings, UsageError, parse_flags, render_help
-from pyconsul.tools.template.options import OPTIONS
+from pyconsul.tools.template.options import DOCUMENTED, OPTIONS
 
 _USAGE = """Usage: pyconsul-template [options]
 
-  Renders templates with services, nodes and keys out of Consul, and again whenever these change:
+  Renders templates with services, nodes and keys out of Consul, and again
+  whenever these change:
 
-      pyconsul-template -template haproxy.cfg.j2:/etc/haproxy/haproxy.cfg -exec-reload
-      pyconsul-template -template 'nginx.ctmpl:/etc/nginx/nginx.conf:systemctl reload nginx'
+      pyconsul-template -template haproxy.j2:/etc/haproxy/haproxy.cfg -exec-reload
+      pyconsul-template -template 'n.ctmpl:/etc/nginx.conf:systemctl reload nginx'
       pyconsul-template -once -dry -template in.j2:out
 
   Tests of templates, without Consul: pyconsul-template test -h"""
@@ -41,7 +42,7 @@ def _main(words: Sequence[str]) -> int:
     try:
         call = parse_flags(OPTIONS, words)
         if call.help:
-            print(render_help(_USAGE, OPTIONS), end="")
+            print(render_help(_USAGE, DOCUMENTED), end="")
             return Exit.OK
         if call.tree.get("version"):
             print(f"pyconsul-template v{_version()}")

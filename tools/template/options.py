@@ -27,6 +27,7 @@ from pyconsul.tools.template.fixture.options import FIXTURE_OPTIONS
 from pyconsul.tools.template.guardrules import GUARD_OPTIONS
 from pyconsul.tools.template.haproxy.options import HAPROXY_OPTIONS
 from pyconsul.tools.template.status.options import STATUS_OPTIONS
+from pyconsul.tools.unsupported import UNSUPPORTED
 
 #: What `-exec-reload` means without a value.
 HAPROXY = "haproxy"
@@ -266,7 +267,8 @@ _RUN: tuple[Option, ...] = (
     Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
 )
 
-OPTIONS: tuple[Option, ...] = (
+#: What help and documentation show.
+DOCUMENTED: tuple[Option, ...] = (
     *_TEMPLATES,
     *_GROUPS,
     *GUARD_OPTIONS,
@@ -281,3 +283,5 @@ OPTIONS: tuple[Option, ...] = (
     *PROCESS,
     *CONNECTION,
 )
+#: What is understood.
+OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *UNSUPPORTED)

@@ -26,6 +26,7 @@ from pyconsul.tools.template.options import HAPROXY, OPTIONS
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.spec import Group, Spec, SpecError, configuration_files, groups_of, specs_of
 from pyconsul.tools.template.unit import Unit
+from pyconsul.tools.unsupported import warn_of_unsupported
 
 log = logging.getLogger("template")
 
@@ -84,6 +85,7 @@ def load(call: Call) -> Settings:
     name = settings["syslog.name"] or "pyconsul-template"
     file = log_target_of(settings, "consul-template")
     setup_logging(settings["log_level"], settings["log_format"], facility, name, file)
+    warn_of_unsupported(settings, log.warning)
     return settings
 
 
