@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any
 
 from pyconsul.tools.template.errors import TemplateError
@@ -17,6 +20,7 @@ from pyconsul.tools.template.go.functions.helpers import Helpers
 from pyconsul.tools.template.go.functions.outside import real_surroundings
 from pyconsul.tools.template.go.signature import ANY, Function, function
 from pyconsul.tools.template.goapi import GoApi
+from pyconsul.tools.template.records import Record
 from pyconsul.tools.template.source import read_source
 from pyconsul.tools.template.spec import Spec
 
@@ -26,6 +30,8 @@ _NOT_HERE = {
     "Nomad is not supported": "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe",
     "service mesh, peering and partitions are not supported": "caLeaf caRoots connect exportedServices partitions peerings",
 }
+_FUNCTION = re.compile(r'function "(\w+)" not defined')
+_FIELD = re.compile(r"can't evaluate field (\w+) in type \*dependency\.")
 
 
 class GoTemplate:
@@ -51,7 +57,8 @@ class GoTemplate:
                 "error" if spec.error_on_missing_key else "zero",
             )
         except errors.TemplateError as error:
-            raise TemplateError(f"{error}{_why_not(str(error))}") from error
+            hint = _why_not(str(error)) or _nearest(_FUNCTION, str(error), {*self._helpers.names, *self._api})
+            raise TemplateError(f"{error}{hint}") from error
 
     def render(self, inspect: Inspect | None = None) -> str:
         """Raises TemplateError, with the words of the language itself."""
@@ -61,7 +68,15 @@ class GoTemplate:
         try:
             return self._template.execute(None, table, inspect)
         except errors.TemplateError as error:
-            raise TemplateError(str(error)) from error
+            kinds = [kind.go_fields for kind in Record.__subclasses__() if f"*{kind.go_type}" in str(error)]
+            raise TemplateError(f"{error}{_nearest(_FIELD, str(error), *kinds)}") from error
+
+
+def _nearest(pattern: re.Pattern[str], error: str, *known: Iterable[str]) -> str:
+    """The nearest known word to the one that the error names."""
+    found = pattern.search(error)
+    close = get_close_matches(found[1], sorted({*chain(*known)}), n=1) if found is not None else []
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _why_not(error: str) -> str:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 import jinja2
+from jinja2.defaults import DEFAULT_NAMESPACE
 
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.fieldsafety.inspector import Inspect
@@ -19,6 +20,7 @@ from pyconsul.tools.template.filters import FILTERS
 from pyconsul.tools.template.functions import Functions
 from pyconsul.tools.template.source import read_source
 from pyconsul.tools.template.spec import Spec
+from pyconsul.tools.template.suggestions import error_text, syntax_text, undefined_type
 
 _EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
 
@@ -68,13 +70,12 @@ class JinjaTemplate:
     def _located(self, error: Exception) -> TemplateError:
         name = self._spec.name
         if isinstance(error, jinja2.TemplateSyntaxError):
-            return TemplateError(f"{_known(error.filename) or name}:{error.lineno}: {error.message}")
+            text = syntax_text(error, _environment(self._spec, self._functions))
+            return TemplateError(f"{_known(error.filename) or name}:{error.lineno}: {text}")
         if isinstance(error, jinja2.TemplateNotFound):
             text = f"there is no template {error.name!r} in the folder {str(self._spec.folder)!r}"
-        elif isinstance(error, jinja2.TemplateError | ValueError):
-            text = str(error)
         else:
-            text = f"{type(error).__name__}: {error}"
+            text = error_text(error)
         filename, line = _place(error.__traceback__)
         return TemplateError(f"{_known(filename) or name}:{line}: {text}" if line else f"{name}: {text}")
 
@@ -95,9 +96,10 @@ def _place(trace: TracebackType | None) -> tuple[str, int]:
 
 
 def _environment(spec: Spec, functions: Functions) -> jinja2.Environment:
+    table = functions.mapping()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(spec.folder),
-        undefined=jinja2.StrictUndefined,
+        undefined=undefined_type([*table, *DEFAULT_NAMESPACE]),
         extensions=_EXTENSIONS,
         keep_trailing_newline=True,
         newline_sequence="\n",
@@ -105,11 +107,11 @@ def _environment(spec: Spec, functions: Functions) -> jinja2.Environment:
         variable_end_string=spec.right or "}}",
     )
     environment.filters |= FILTERS
-    environment.globals |= functions.mapping()
-    for table in (environment.filters, environment.globals):
-        for name in table:
+    environment.globals |= table
+    for names in (environment.filters, environment.globals):
+        for name in names:
             if any(fnmatchcase(name, pattern) for pattern in spec.denylist):
-                table[name] = _denied(name)
+                names[name] = _denied(name)
     return environment
 
 
@@ -130,7 +132,7 @@ class Expression:
         try:
             result = self._evaluate(self._functions.variables)
         except Exception as error:  # Whatever an expression can raise.
-            raise TemplateError(f"{self._shown}: {error}") from error
+            raise TemplateError(f"{self._shown}: {error_text(error)}") from error
         if isinstance(result, jinja2.Undefined):
             raise TemplateError(f"{self._shown}: it is not defined")
         return result
@@ -148,7 +150,7 @@ def text_template(spec: Spec, functions: Functions, text: str, what: str) -> Cal
         try:
             return template.render(functions.variables)
         except Exception as error:  # Whatever a template's expression can raise.
-            raise TemplateError(f"{shown}: {error}") from error
+            raise TemplateError(f"{shown}: {error_text(error)}") from error
 
     return render
 

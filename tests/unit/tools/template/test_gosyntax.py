@@ -15,7 +15,8 @@ from pyconsul.tools.template.spec import Spec
         ('{{ with secret "a/b" }}{{ end }}', "Vault is not supported"),
         ('{{ range nomadService "a" }}{{ end }}', "Nomad is not supported"),
         ("{{ caRoots }}", "service mesh, peering and partitions are not supported"),
-        ("{{ nope }}", 'template: contents of out:1:3: function "nope" not defined'),
+        ("{{ zzz }}", 'template: contents of out:1:3: function "zzz" not defined'),
+        ("{{ srvice }}", 'template: contents of out:1:3: function "srvice" not defined; did you mean service?'),
     ],
 )
 def test_functions_that_do_not_exist_here(text: str, words: str) -> None:

@@ -127,11 +127,22 @@ def test_what_was_asked_for_is_known() -> None:
         ("{{ 1 // 0 }}", "contents of out:1: ZeroDivisionError"),
         ("{% include 'none' %}", "there is no template 'none' in the folder '.'"),
         ("{{ 'x'|regex_match('(') }}", "invalid regular expression"),
-        ("{{ service('web')[0].nope }}", "has no attribute 'nope'"),
+        ("{{ service('web')[0].nope }}", "an instance has no field 'nope'"),
+        ("{{ service('web')[0].adress }}", "an instance has no field 'adress'; did you mean 'address'?"),
+        ("{{ srvice('web') }}", "'srvice' is undefined; did you mean 'service'?"),
+        ("{{ service() }}", 'service() needs a name, such as service("web")'),
+        ("{{ service('web', tagg='a') }}", "service() got an unexpected keyword argument 'tagg'"),
+        ("{{ key() }}", 'key() needs a path, such as key("app/name")'),
+        ("{{ [1].x }}", "a list has no field 'x'"),
     ],
 )
 def test_errors_name_file_and_line(template: str, error: str) -> None:
     assert error in error_of(template)
+
+
+def test_an_unknown_filter_suggests_the_nearest() -> None:
+    with pytest.raises(TemplateError, match=r"contents of out:1: there is no filter 'lenght'; did you mean 'length'\?"):
+        evaluate("{{ [1]|lenght }}")
 
 
 def test_syntax_errors_name_file_and_line(tmp_path: Path) -> None:
@@ -151,7 +162,7 @@ def test_includes_and_macros_come_from_the_template_s_folder(tmp_path: Path) -> 
     assert evaluator.evaluate(KNOWN).text == "shop-2"
     (tmp_path / "i.j2").write_text("\n{{ nope }}")
     error = Evaluator(Spec("out", source=str(tmp_path / "a.j2")), {}).evaluate(KNOWN).error
-    assert str(error).endswith("i.j2:2: 'nope' is undefined")
+    assert str(error).endswith("i.j2:2: 'nope' is undefined; did you mean 'node'?")
 
 
 def test_denied_functions_and_the_sandbox(tmp_path: Path) -> None:
