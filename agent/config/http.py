@@ -58,11 +58,10 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
             "disabled, permissive or enforcing.",
             check=checks.one_of("disabled", "permissive", "enforcing"),
             reloadable=True,
-            unsupported="limits of requests",
         ),
     ] = "disabled"
-    read_rate: Annotated[float, setting("Reads a second.", reloadable=True, unsupported="limits of requests")] = -1.0
-    write_rate: Annotated[float, setting("Writes a second.", reloadable=True, unsupported="limits of requests")] = -1.0
+    read_rate: Annotated[float, setting("Reads a second.", reloadable=True)] = -1.0
+    write_rate: Annotated[float, setting("Writes a second.", reloadable=True)] = -1.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

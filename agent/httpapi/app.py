@@ -24,6 +24,7 @@ from pyconsul.agent.httpapi.elsewhere import elsewhere, refuse
 from pyconsul.agent.httpapi.errors import HTTPError
 from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise, takes_kept
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, seconds_to_wait, wait_options
+from pyconsul.agent.httpapi.request_limits import request_rates
 from pyconsul.agent.httpapi.request_log import logged
 from pyconsul.agent.httpapi.responses import redirect, sized, unknown_path
 from pyconsul.agent.httpapi.router import Handled, Route, Router
@@ -67,6 +68,7 @@ class App:
     def configure(self, config: Config) -> None:
         """Take the settings that hold from now on (start and reload)."""
         self.admission = Admission(config)
+        self._rates = request_rates(config.limits.request_limits)
         policy = config.acl.default_policy.encode() if config.acl.enabled else b"allow"
         #: `http_config.response_headers`: on every response, those of the connection itself too.
         self.extra_headers: Headers = tuple(
@@ -117,8 +119,8 @@ class App:
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """A GET's response as bytes, if it is known; `token`: the value of `X-Consul-Token`."""
-        if log.isEnabledFor(logging.DEBUG):
-            return None  # every request is to be logged
+        if self._rates is not None or log.isEnabledFor(logging.DEBUG):
+            return None  # every request is to be counted, or logged
         entry = self.cache.live((target, token)) if token and self.context.acl is not None else self.cache.get(target)
         return None if entry is None else entry.wire or entry.render()
 
@@ -146,6 +148,8 @@ class App:
         route = request.route or self._locate(request)
         if isinstance(route, Answer):
             return self._outside(route, request)
+        if self._rates is not None and (refused := self._rates.refusal(request.method, route.pattern)) is not None:
+            return self._complete(_failure(refused, route, request), request)
         if request.method == "GET" and CHECKED_HEADERS.isdisjoint(request.headers):
             known = self._known(request)
             if known is not None:

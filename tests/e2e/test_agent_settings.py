@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from support.agent_process import running_agent
 
 PROGRAM = [
     sys.executable,
@@ -72,3 +75,18 @@ def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> Non
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(30) == 0
     assert not pid.exists()
+
+
+def test_limits_of_requests_hold_for_cached_responses_too_and_follow_a_reload() -> None:
+    limits = {"mode": "enforcing", "read_rate": 1, "write_rate": 0}
+    with running_agent(limits={"request_limits": limits}) as agent:
+        statuses = [agent.request("GET", "/v1/catalog/nodes")[0] for _ in range(40)]
+        assert statuses[0] == 200
+        assert statuses[-1] == 429
+        assert agent.request("PUT", "/v1/kv/a", b"x")[0] == 503
+        assert agent.request("PUT", "/v1/agent/service/register", {"Name": "web"})[0] == 200
+        settings = json.loads(agent.config_file.read_text())
+        del settings["limits"]
+        agent.config_file.write_text(json.dumps(settings))
+        assert agent.request("PUT", "/v1/agent/reload")[0] == 200
+        assert {agent.request("GET", "/v1/catalog/nodes")[0] for _ in range(40)} == {200}

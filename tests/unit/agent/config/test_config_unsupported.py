@@ -14,7 +14,8 @@ import pytest
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.lacking import is_off
 from pyconsul.agent.config.load import load
-from pyconsul.agent.config.table import BY_KEY, SETTINGS, Kind, Setting
+from pyconsul.agent.config.table import BY_KEY, SETTINGS, Kind, Section, Setting
+from pyconsul.agent.config.table import ROOT as ROOT_SECTION
 from pyconsul.agent.config.validate import at_start
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -24,6 +25,17 @@ DISPLAYS = {"agent/httpapi/agent_self.py", "agent/config/summary.py", "agent/con
 CONFIGS = {"config", "fresh"}
 #: Modules of agent/config whose decisions change what the agent does, beside checking what is written.
 DECIDING = {"agent/config/nodeid.py", "agent/config/config.py", "agent/config/resolve.py", "agent/config/validate.py"}
+
+
+def sections(section: Section) -> Iterator[tuple[str, str]]:
+    """(class, name) of each section."""
+    for name, entry in section.entries.items():
+        if isinstance(entry, Section):
+            yield entry.type.__name__, name
+            yield from sections(entry)
+
+
+SECTIONS = dict(sections(ROOT_SECTION))
 
 
 @cache
@@ -49,8 +61,10 @@ def reads() -> frozenset[tuple[str, str]]:
 
 
 def _aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Local names of sections: `dns = config.dns_config`, alone or in a tuple."""
+    """Local names of sections: `dns = config.dns_config`, alone or in a tuple, and `limits: RequestLimits`."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Name) and node.annotation.id in SECTIONS:
+            yield node.arg, SECTIONS[node.annotation.id]
         if isinstance(node, ast.Assign):
             (target,) = node.targets[:1]
             pairs = [(target, node.value)]
@@ -99,7 +113,7 @@ def settings_with(row: Setting, folder: Path) -> Config:
 def example(row: Setting) -> Any:
     special = {
         "encrypt": "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", "serf_lan": "127.0.0.9", "serf_wan": "127.0.0.9",
-        "limits.request_limits.mode": "enforcing", "bootstrap_expect": 3, "addresses.grpc": "127.0.0.9",
+        "bootstrap_expect": 3, "addresses.grpc": "127.0.0.9",
         "addresses.grpc_tls": "127.0.0.9",
     }  # fmt: skip
     if row.key in special:
