@@ -10,8 +10,7 @@ from pyconsul.cli.httpflags import HTTP_FLAGS
 
 DETAILED_EXITCODE = switch(
     "detailed-exitcode",
-    "Exit with 3 when what was named does not exist, 4 when the agent does not answer, 5 when permission is denied, "
-    "6 on a conflict, 7 on wrong usage, instead of 1. Also PYCONSUL_DETAILED_EXITCODE=1.",
+    "Exit codes 3 to 7 by reason; see man pyconsul.",
 )
 
 

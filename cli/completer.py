@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyconsul.cli import completion
-from pyconsul.cli.completion import DATACENTERS, INSTANCES, KEYS, NODES, SERVICES, SESSIONS
+from pyconsul.cli.completion import DATACENTERS, INSTANCES, KEYS, NODES, POLICIES, ROLES, SERVICES, SESSIONS
 
 if TYPE_CHECKING:
     from pyconsul.cli.client import Client
@@ -98,5 +98,8 @@ def names(client: Client, kind: str, beginning: str) -> list[str]:
         return sorted(node["Node"] for node in client.get("/v1/catalog/nodes"))
     if kind == SESSIONS:
         return sorted(session["ID"] for session in client.get("/v1/session/list"))
-    path = {SERVICES: "/v1/catalog/services", INSTANCES: "/v1/agent/services", DATACENTERS: "/v1/catalog/datacenters"}
-    return sorted(client.get(path[kind]))
+    if kind in (POLICIES, ROLES):
+        path = "/v1/acl/policies" if kind == POLICIES else "/v1/acl/roles"
+        return sorted(one["Name"] for one in client.get(path))
+    paths = {SERVICES: "/v1/catalog/services", INSTANCES: "/v1/agent/services", DATACENTERS: "/v1/catalog/datacenters"}
+    return sorted(client.get(paths[kind]))

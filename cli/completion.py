@@ -19,16 +19,24 @@ Live = Callable[[str, str, Sequence[str]], list[str]]
 FILES, FOLDERS = "files", "folders"
 KEYS, SERVICES, INSTANCES = "keys", "services", "instances"
 NODES, DATACENTERS, SESSIONS = "nodes", "datacenters", "sessions"
+POLICIES, ROLES = "policies", "roles"
+WATCH_TYPES = ("key", "keyprefix", "services", "nodes", "service", "checks", "event")  # as `watchplan.TYPES`
 
 #: What a flag's value names, for every command that has such a flag and says no choices.
 _FLAG_VALUES = {
     "service": SERVICES, "node": NODES, "near": NODES, "datacenter": DATACENTERS, "dc": DATACENTERS, "key": KEYS,
-    "prefix": KEYS, "session": SESSIONS, "output": FILES, "config-dir": FOLDERS, "config-file": FILES,
+    "policy-name": POLICIES, "role-name": ROLES, "prefix": KEYS, "session": SESSIONS, "output": FILES,
+    "config-dir": FOLDERS, "config-file": FILES,
     "data-dir": FOLDERS, "pid-file": FILES, "log-file": FILES, "ui-dir": FOLDERS,
 }  # fmt: skip
 #: The same where a command means something else by it.
 _OWN_FLAG_VALUES = {
     ("maint", "service"): INSTANCES,
+    ("acl policy read", "name"): POLICIES,
+    ("acl policy update", "name"): POLICIES,
+    ("acl policy delete", "name"): POLICIES,
+    ("acl role read", "name"): ROLES,
+    ("acl role delete", "name"): ROLES,
     ("services deregister", "id"): INSTANCES,
 }
 #: What a command's arguments name, in their order; the last one goes on for all that follow.
@@ -134,6 +142,8 @@ def _flag_names(flags: Sequence[Flag], beginning: str) -> list[Item]:
 
 def _flag_value(command: str, flag: Flag, before: str, beginning: str, live: Live, words: Sequence[str]) -> Answer:
     choices = ("true", "false") if flag.kind == "switch" else flag.choices
+    if (command, flag.name) == ("watch", "type"):
+        choices = WATCH_TYPES
     if choices:
         return Answer([(before + choice, "") for choice in choices if choice.startswith(beginning)])
     kind = _OWN_FLAG_VALUES.get((command, flag.name)) or _FLAG_VALUES.get(flag.name, "")

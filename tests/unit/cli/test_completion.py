@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from pyconsul.cli import completion, watchplan
 from pyconsul.cli.completion import FILES, FOLDERS, complete
 from pyconsul.cli.registry import COMMANDS
 
@@ -66,3 +67,21 @@ def test_hidden_flags_are_not_offered() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_completes(name: str) -> None:
     assert "-detailed-exitcode" in words(*name.split(), "-detailed")
+
+
+def test_types_of_watches_are_completed() -> None:
+    assert completion.WATCH_TYPES == watchplan.TYPES
+    answer = completion.complete(["watch"], "-type=key", lambda *_: [])
+    assert [word for word, _ in answer.items] == ["-type=key", "-type=keyprefix"]
+
+
+def test_names_of_policies_are_completed() -> None:
+    asked: list[str] = []
+
+    def live(kind: str, beginning: str, words: object) -> list[str]:
+        asked.append(kind)
+        return ["ops", "other"]
+
+    answer = completion.complete(["acl", "token", "create"], "-policy-name=op", live)
+    assert [word for word, _ in answer.items] == ["-policy-name=ops"]
+    assert asked == [completion.POLICIES]
