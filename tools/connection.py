@@ -69,6 +69,7 @@ class Connection:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Connection:
         """The connection that the variables of Consul's own command line describe."""
+        token_file = environ.get("CONSUL_HTTP_TOKEN_FILE", "")
         secure = environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true")
         verify = environ.get("CONSUL_HTTP_SSL_VERIFY", "").lower() not in ("0", "f", "false")
         tls = Tls(
@@ -82,8 +83,8 @@ class Connection:
         )
         return cls(
             address=environ.get("CONSUL_HTTP_ADDR") or cls.address,
-            token=environ.get("CONSUL_HTTP_TOKEN") or environ.get("CONSUL_TOKEN", ""),
-            token_file=environ.get("CONSUL_HTTP_TOKEN_FILE", ""),
+            token="" if token_file else environ.get("CONSUL_HTTP_TOKEN") or environ.get("CONSUL_TOKEN", ""),
+            token_file=token_file,
             auth=environ.get("CONSUL_HTTP_AUTH", ""),
             tls=tls,
         )
@@ -101,8 +102,6 @@ class Connection:
         if scheme not in ("http", "https"):
             raise ConsulError(f"invalid address {self.address!r}: use host:port, http://, https:// or unix:///path")
         host = rest.rstrip("/")
-        if ":" not in host.rpartition("]")[2]:
-            host += f":{_PORT}" if not colons else ""
         try:
             _ = urlsplit(f"{scheme}://{host}").port
         except ValueError as error:

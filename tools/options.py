@@ -290,11 +290,13 @@ def connection_of(settings: Settings) -> Connection:
     from pyconsul.tools.consul import Connection, Tls
 
     tls_keys = ("enabled", "verify", "ca_cert", "ca_path", "cert", "key", "server_name")
-    # A token of a nearer source (flag, file) wins over a token file of the environment, and the other way round.
-    own_file = settings.given("consul.token_file") and not settings.given("consul.token")
+    # As the command line: a file wins over a token of the same source, a flag or a configuration file over the environment.
+    from_file = settings.given("consul.token_file") or (
+        settings["consul.token_file"] and not settings.given("consul.token")
+    )
     return Connection(
         address=settings["consul.address"],
-        token="" if own_file else settings["consul.token"],
+        token="" if from_file else settings["consul.token"],
         token_file=settings["consul.token_file"],
         auth=_auth_of(settings),
         tls=Tls(**{key: settings["consul.ssl." + key] for key in tls_keys}),

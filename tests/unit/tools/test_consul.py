@@ -22,7 +22,7 @@ def client(server: HTTPServer, retry: RetryPolicy = NO_WAIT, max_stale: float = 
     [
         ("h:1", False, ("http://h:1", "")),
         ("h:1", True, ("https://h:1", "")),
-        ("h", False, ("http://h:8500", "")),
+        ("h", False, ("http://h", "")),
         ("[::1]:1", False, ("http://[::1]:1", "")),
         ("http://h:1/", True, ("http://h:1", "")),
         ("https://h", False, ("https://h", "")),

@@ -30,9 +30,7 @@ def test_the_connection_of_the_environment() -> None:
         "CONSUL_HTTP_AUTH": "u:p",
         "CONSUL_HTTP_TOKEN_FILE": "f",
     }
-    expected = Connection(
-        address="h:1", token="t", token_file="f", auth="u:p", tls=Tls(enabled=True, verify=False, ca_cert="ca")
-    )
+    expected = Connection(address="h:1", token_file="f", auth="u:p", tls=Tls(enabled=True, verify=False, ca_cert="ca"))
     assert connection_of(settings(**environ)) == expected
     assert Connection.from_environ(environ) == expected
 
@@ -45,6 +43,12 @@ def test_flags_win_over_the_environment() -> None:
 def test_a_token_file_by_flag_wins_over_a_token_of_the_environment() -> None:
     got = connection_of(settings("-token-file", "f", CONSUL_HTTP_TOKEN="b"))
     assert (got.token, got.token_file) == ("", "f")
+
+
+def test_a_token_file_wins_over_a_token_of_the_same_source() -> None:
+    assert connection_of(settings("-token-file", "f", "-token", "a")).token == ""
+    assert connection_of(settings(CONSUL_HTTP_TOKEN="b", CONSUL_HTTP_TOKEN_FILE="f")).token == ""
+    assert connection_of(settings("-token", "a", CONSUL_HTTP_TOKEN_FILE="f")).read_token() == "a"
 
 
 def test_secrets_are_not_shown() -> None:
