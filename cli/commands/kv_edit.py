@@ -22,6 +22,11 @@ def edit(context: Context) -> None:
     key = key_argument(context.args.rest)
     if not key:
         raise UsageError("Error! Missing KEY argument")
+    named = context.args.text("editor") or context.environ.get("VISUAL") or context.environ.get("EDITOR")
+    if not named and not (context.tty and context.stdin.isatty()):
+        raise CliError(
+            "Error! The editor vi needs a terminal. Set EDITOR or use -editor, or write with pyconsul kv put."
+        )
     old, flags, index = _read(context, key)
     # mkstemp makes it readable for its owner alone: values may be secrets.
     handle, path = tempfile.mkstemp(

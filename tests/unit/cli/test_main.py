@@ -110,6 +110,15 @@ def test_an_unknown_command_is_short_and_the_suggestion_last(capfd: pytest.Captu
     assert lines == ["unknown command: kv gte. `pyconsul kv -h` lists the commands.", "Did you mean kv get?"]
 
 
+def test_the_default_editor_needs_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("EDITOR", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["kv", "edit", "a"]) == 1
+    assert "vi needs a terminal" in capfd.readouterr().err
+
+
 def test_what_is_explained_as_missing_is_missing() -> None:
     for words in UNSUPPORTED:
         assert words not in COMMANDS
