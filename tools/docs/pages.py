@@ -11,7 +11,7 @@ from pyconsul.cli.completion import agent_flags
 from pyconsul.cli.flag import Flag
 from pyconsul.cli.httpflags import HTTP_FLAGS
 from pyconsul.cli.registry import AGENT, COMMANDS, GROUPS, load
-from pyconsul.tools.docs import agentconfig
+from pyconsul.tools.docs import agentconfig, templatefunctions
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
 from pyconsul.tools.settings import BOOL, Option
@@ -44,6 +44,7 @@ def pages() -> Iterator[Page]:
     yield _program()
     yield _agent()
     yield agentconfig.page()
+    yield templatefunctions.page()
     for name in COMMANDS:
         yield _command(name)
     for name in TOOLS:

@@ -112,6 +112,7 @@ def _hashed(algorithm: str) -> Callable[[Any], str]:
     def digest(value: Any) -> str:
         return hashlib.new(algorithm, to_bytes(value), usedforsecurity=False).hexdigest()
 
+    digest.__doc__ = f"The {algorithm.upper()} of a text, in hexadecimal digits."
     return digest
 
 
