@@ -49,7 +49,7 @@ def test_services_of_the_agent(pyconsul: Run, web: str) -> None:
     lines = [line.split() for line in pyconsul("services", "list").stdout.decode().splitlines()]
     assert [web, web, ":80", "critical", "v1"] in lines
     assert web in json.loads(pyconsul("services", "list", "-format=json").stdout)
-    assert pyconsul("services", "list", '-filter=Service == "none"').stdout == b"Service  ID  Address  Tags\n"
+    assert pyconsul("services", "list", '-filter=Service == "none"').stdout == b"Service  ID  Address  Status  Tags\n"
 
 
 def test_health(pyconsul: Run, web: str) -> None:
