@@ -84,7 +84,8 @@ def _check_names(changeset: Changeset) -> None:
 
 
 def _check_text(text: str) -> None:
-    text.encode()
+    if not text.isascii():
+        text.encode()
 
 
 def encode_rows(rows: Iterable[tuple[Schema[Any], Any]]) -> Iterable[StoredRow]:

@@ -92,7 +92,10 @@ class Application(Protocol):
         """Makes the request that the other methods get; the arguments are those of `HTTPRequest`."""
 
     def body_rule(self, request: Any) -> BodyRule | Response:
-        """How the body of a request is taken; a response refuses the request at once, without reading its body."""
+        """How the body of a request is taken; a response refuses the request at once, without reading its body.
+
+        Not asked for a body of less than 10 KB, which is read in any case and then stands in the request.
+        """
 
     def too_large(self, request: Any, rule: BodyRule, size: int) -> Response:
         """The refusal of a body of (at least) `size` bytes."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import httptools
 
 from pyconsul.agent.httpapi.server.body_stream import BodyStream
-from pyconsul.agent.httpapi.server.contract import Application, BodyRule, Response
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, Application, BodyRule, Response
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.wire import text_response
 
@@ -31,6 +31,7 @@ FLAGS = {
     **dict.fromkeys((b"cache-control", b"x-consul-namespace", b"x-consul-partition"), SPECIAL),
 }
 MALFORMED_HOST = re.compile(rb"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]")
+SMALL_DIGITS = 4  # of the length of a body that is read at once, whatever the rule of its route says
 NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together
 
 # What `RequestReader` says of how a request wants its response.
@@ -234,6 +235,9 @@ class RequestReader:
 
     def _expect_body(self) -> None:
         request, flags = self._request, self._flags
+        if not flags & (CHUNKED | EXPECT) and len(self._length) <= SMALL_DIGITS:
+            self._rule, self._idle_size, self.expects = DEFAULT_BODY, 0, False  # not worth a question
+            return
         rule = self._application.body_rule(request)
         if isinstance(rule, Response):
             self._give_up(rule)

@@ -104,7 +104,7 @@ async def test_requests_behind_a_stream_wait_for_it() -> None:
 async def test_a_stream_that_is_cut_off_is_told_to_its_reader() -> None:
     async with serving() as (port, application):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        writer.write(b"PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")
         await writer.drain()
         writer.close()
         await asyncio.wait_for(application.lost.wait(), 10)
