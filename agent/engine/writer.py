@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
 from pyconsul.agent.state import codec
@@ -50,24 +50,15 @@ class LongOperation:
     steps: Callable[[Draft], Steps[Any]]
 
 
+_ALONE = (Replacement, LongOperation)  # these share no commit
 Work: TypeAlias = Operation[Any] | Replacement | LongOperation
 Done: TypeAlias = asyncio.Future[Any]
 
 
-class _Waiting(NamedTuple):
-    """Work that waits; `since` is the loop's time."""
-
-    work: Work
-    done: Done
-    since: float
-
-
-class _Result(NamedTuple):
-    """What an operation answers once its changeset, if it has one, is durable."""
-
-    done: Done
-    value: Any
-    changeset: Changeset | None
+#: Work that waits, and since when (the loop's time).
+Waiting: TypeAlias = tuple[Work, Done, float]
+#: What an operation answers once its changeset, if it has one, is durable.
+Result: TypeAlias = tuple[Done, Any, Changeset | None]
 
 
 log = logging.getLogger("agent.writer")
@@ -80,10 +71,10 @@ class Writer:
         self, store: Store, engine: Engine, clock: Callable[[], float] = time.time, stall_s: float = STALL_S
     ) -> None:
         self._store, self._engine, self._clock, self._stall_s = store, engine, clock, stall_s
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._committing: tuple[float, Sequence[_Result]] | None = None  # since when (the loop's time), and for whom
+        self._committing: tuple[float, Sequence[Result]] | None = None  # since when (the loop's time), and for whom
         self._failing = False
 
     async def commit(self, operation: Operation[T]) -> T:
@@ -109,13 +100,13 @@ class Writer:
         answer: T = await self._enqueue(LongOperation(operation))
         return answer
 
-    async def _enqueue(self, work: Work) -> Any:
+    def _enqueue(self, work: Work) -> Done:
         loop = asyncio.get_running_loop()
         done: Done = loop.create_future()
-        self._waiting.append(_Waiting(work, done, loop.time()))
+        self._waiting.append((work, done, loop.time()))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write())
-        return await done
+        return done
 
     async def drain(self) -> None:
         """Wait until nothing is waiting to be written."""
@@ -126,27 +117,28 @@ class Writer:
         while self._waiting:
             batch = self._next_batch()
             try:
-                if isinstance(batch[0].work, Replacement):
-                    await self._replace(batch[0].work, batch[0].done)
-                elif isinstance(batch[0].work, LongOperation):
+                work, done, _ = batch[0]
+                if isinstance(work, Replacement):
+                    await self._replace(work, done)
+                elif isinstance(work, LongOperation):
                     with _uncollected():
-                        await self._write_steps(batch[0].work, batch[0].done)
+                        await self._write_steps(work, done)
                 else:
                     await self._write_batch(batch)
             except BaseException as error:
-                _fail((one.done for one in batch), error)
+                _fail((done for _, done, _ in batch), error)
                 if not isinstance(error, Exception):  # the agent ends
-                    _fail((one.done for one in self._waiting), error)
+                    _fail((done for _, done, _ in self._waiting), error)
                     self._waiting.clear()
                     raise
                 log.error("a batch of %d writes failed", len(batch), exc_info=error)
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[Waiting]:
         """Operations that share one commit; a replacement and a long operation come alone."""
         waiting = self._waiting
         batch = [waiting.popleft()]
-        if not isinstance(batch[0].work, Replacement | LongOperation):
-            while waiting and len(batch) < BATCH and not isinstance(waiting[0].work, Replacement | LongOperation):
+        if not isinstance(batch[0][0], _ALONE):
+            while waiting and len(batch) < BATCH and not isinstance(waiting[0][0], _ALONE):
                 batch.append(waiting.popleft())
         return batch
 
@@ -168,41 +160,41 @@ class Writer:
         except Exception as error:
             _fail((done,), error)
             return
-        result = _Result(done, value, changeset or None)
-        if changeset and not await self._keep([changeset], [result]):
+        if changeset and not await self._keep([changeset], [(done, value, changeset)]):
             return
         if len(changeset.writes) < LARGE:
-            self._finish(result)
+            self._finish((done, value, changeset or None))
             return
         await _paced(self._store.install_large(changeset, draft.overlays))
         if not done.done():
             done.set_result(value)
 
-    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
+    async def _write_batch(self, batch: Sequence[Waiting]) -> None:
         draft = Draft(self._store)
         index, now = self._store.index, self._clock()
         changesets: list[Changeset] = []
-        results: list[_Result] = []
+        results: list[Result] = []
         for operation, done, _ in batch:
             draft.begin(index + 1, now)
             try:
-                value = operation(draft)  # type: ignore[operator]  # a replacement is a batch by itself
-                changeset = draft.finish()
-                codec.encode(changeset)
+                value = operation(draft)  # type: ignore[operator]  # the others are batches by themselves
+                changeset = draft.finish() or None
+                if changeset is not None:
+                    codec.encode(changeset)
             except BaseException as error:
                 draft.roll_back()
                 _fail((done,), error)
                 continue
-            if changeset:
+            if changeset is not None:
                 changesets.append(changeset)
                 index += 1
-            results.append(_Result(done, value, changeset or None))
+            results.append((done, value, changeset))
         if changesets and not await self._keep(changesets, results):
             return
         for result in results:
             self._finish(result)
 
-    async def _keep(self, changesets: Sequence[Changeset], results: Sequence[_Result]) -> bool:
+    async def _keep(self, changesets: Sequence[Changeset], results: Sequence[Result]) -> bool:
         """Make changesets durable; on failure answer everybody and return False."""
         loop = asyncio.get_running_loop()
         self._committing = (loop.time(), results)
@@ -213,23 +205,24 @@ class Writer:
         except Exception as error:
             known = error if isinstance(error, EngineError) else EngineError(f"cannot write: {error}")
             self._report(known, None if known is error else error)
-            _fail((result.done for result in results), known)
+            _fail((done for done, _, _ in results), known)
             return False
         finally:
             self._committing = None
         self._report(None)
         return True
 
-    def _finish(self, result: _Result) -> None:
+    def _finish(self, result: Result) -> None:
         """Install what is durable, and answer."""
+        done, value, changeset = result
         try:
-            if result.changeset is not None:
-                self._store.install(result.changeset)
+            if changeset is not None:
+                self._store.install(changeset)
         except InstallError as error:
             log.critical("%s", error, exc_info=error)
-            _fail((result.done,), EngineError(str(error)))
-        if not result.done.done():
-            result.done.set_result(result.value)
+            _fail((done,), EngineError(str(error)))
+        if not done.done():
+            done.set_result(value)
 
     def _watch(self) -> None:
         """When the engine does not come back, answer whoever waits for the commit, and those who wait behind it too long."""
@@ -244,10 +237,10 @@ class Writer:
             return
         waited = f"the disk has not confirmed a write for {self._stall_s:g} s"
         self._report(EngineError(waited))
-        _fail((result.done for result in results), OutcomeUnknown(f"{waited}; this one may still take effect"))
+        _fail((done for done, _, _ in results), OutcomeUnknown(f"{waited}; this one may still take effect"))
         latest = loop.time() - self._stall_s
-        while self._waiting and self._waiting[0].since <= latest:
-            _fail((self._waiting.popleft().done,), EngineError(f"{waited}; this one was not begun"))
+        while self._waiting and self._waiting[0][2] <= latest:
+            _fail((self._waiting.popleft()[1],), EngineError(f"{waited}; this one was not begun"))
 
     def _report(self, error: EngineError | None, cause: BaseException | None = None) -> None:
         """Log once that writing fails, and once that it works again."""
