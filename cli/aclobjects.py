@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.cli.client import Client, quote
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.client import Client
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flag import Flag, text, texts

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.address import Endpoint, endpoint, token
 from pyconsul.cli.connection import Connection, Dropped
 from pyconsul.cli.errors import ApiError, UsageError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pyconsul.cli.flag import Args
 
 Query = Mapping[str, str | list[str]]
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _REDIRECTS = (301, 302, 307, 308)
 
 
@@ -192,14 +192,6 @@ class Client:
             for value in (values if isinstance(values, list) else [values])
         ]
         return self.endpoint.prefix + path + ("?" + "&".join(words) if words else "")
-
-
-def quote(text: str, *, slash: bool = True) -> str:
-    """Percent-encode a key, a name or a parameter for a URL (RFC 3986); with `slash`, `/` stays."""
-    octets = text.encode("utf-8", "surrogateescape")
-    if all(octet in _UNRESERVED or (slash and octet == 47) for octet in octets):
-        return text
-    return "".join(chr(o) if o in _UNRESERVED or (slash and o == 47) else f"%{o:02X}" for o in octets)
 
 
 def to_json(document: object) -> bytes:

@@ -88,7 +88,7 @@ def _client(words: Sequence[str]) -> Client:
 
 def names(client: Client, kind: str, beginning: str) -> list[str]:
     """The names of a kind; keys up to the next `/` after what is typed already. Raises CliError."""
-    from pyconsul.cli.client import quote
+    from pyconsul.agent.common.http_answer import quote
 
     if kind == KEYS:
         folder = beginning[: beginning.rfind("/") + 1]

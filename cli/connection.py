@@ -9,8 +9,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from httptools.parser.parser import HttpResponseParser  # the package itself would bring the URL parser along
-
+from pyconsul.agent.common.http_answer import Answer, open_socket
 from pyconsul.cli.errors import CliError, Unreachable
 
 if TYPE_CHECKING:
@@ -21,42 +20,6 @@ if TYPE_CHECKING:
 #: Seconds to wait for a connection. Answers may take as long as they like: a blocking query takes minutes.
 CONNECT_TIMEOUT = 10.0
 _CHUNK = 65536
-
-
-class Answer:
-    """The answer that is being received; httptools calls the `on_…` methods."""
-
-    __slots__ = ("chunks", "closing", "complete", "headers", "parser", "started")
-
-    def __init__(self) -> None:
-        self.headers: dict[str, str] = {}
-        self.chunks: list[bytes] = []
-        self.started = False
-        self.complete = False
-        self.closing = False
-        self.parser = HttpResponseParser(self)
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return int(self.parser.get_status_code())
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Header names are kept in lower case."""
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        """From here on `status` and `headers` can be read."""
-        self.started = self.parser.get_status_code() >= 200
-        self.closing = not self.parser.should_keep_alive()
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body, without the framing of chunks."""
-        self.chunks.append(body)
-
-    def on_message_complete(self) -> None:
-        """The whole body is there."""
-        self.complete = self.started
 
 
 class Dropped(Exception):
@@ -137,22 +100,14 @@ class Connection:
 def connect(endpoint: Endpoint) -> socket.socket:
     """A connected socket. Raises Unreachable, saying where the address came from and how to start an agent."""
     try:
-        if endpoint.unix:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(CONNECT_TIMEOUT)
-            sock.connect(endpoint.unix)
-            return sock
-        # As bytes, a name that is ASCII does without the import of the IDNA codec.
-        host = endpoint.host.encode() if endpoint.host.isascii() else endpoint.host
-        sock = socket.create_connection((host, endpoint.port), CONNECT_TIMEOUT)  # type: ignore[arg-type]
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = open_socket(endpoint.host, endpoint.port, endpoint.unix, CONNECT_TIMEOUT)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Unreachable(
             f"Error connecting to the agent at {endpoint}: {reason}.\n"
             "Start one with `pyconsul agent -dev`, or say where it is with -http-addr or CONSUL_HTTP_ADDR."
         ) from None
-    return _encrypted(sock, endpoint, endpoint.tls) if endpoint.tls else sock
+    return _encrypted(sock, endpoint, endpoint.tls) if endpoint.tls and not endpoint.unix else sock
 
 
 def _encrypted(sock: socket.socket, endpoint: Endpoint, tls: Tls) -> socket.socket:

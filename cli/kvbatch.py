@@ -8,7 +8,8 @@ from __future__ import annotations
 from binascii import b2a_base64
 from collections.abc import Callable
 
-from pyconsul.cli.client import Client, quote
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.client import Client
 from pyconsul.cli.errors import ApiError, CliError, during
 from pyconsul.cli.kvplan import BATCH
 

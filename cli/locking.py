@@ -10,7 +10,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any
 
-from pyconsul.cli.client import Client, quote, to_json
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.client import Client, to_json
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.status import Status
 

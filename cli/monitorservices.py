@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pyconsul.cli.client import quote
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.servicetop import Board, Health, healths, without_checks

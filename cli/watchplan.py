@@ -5,8 +5,8 @@ The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-co
 
 from __future__ import annotations
 
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.watch_plan import Plan
-from pyconsul.cli.client import quote
 from pyconsul.cli.errors import UsageError
 from pyconsul.cli.flag import Args, parse, switch
 

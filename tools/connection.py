@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
 
 _PORT = 8500
 
@@ -36,6 +38,8 @@ class Tls:
 
     def context(self) -> ssl.SSLContext:
         """Raises ConsulError when a file cannot be read."""
+        import ssl  # one-shot runs over plain HTTP do without
+
         try:
             context = ssl.create_default_context(cafile=self.ca_cert or None, capath=self.ca_path or None)
             if self.cert:

@@ -1,23 +1,15 @@
-"""Log files that begin anew when they are too large or too old, as `-log-file` and `-log-rotate-…` ask for.
-
-The names and the numbers are those of consul-template: each file is `<name>-<nanoseconds since 1970>.log`.
-"""
+"""The options of log files: `-log-file` and `-log-rotate-…`. `logrotation` writes the files."""
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import time
 from dataclasses import dataclass
-from io import TextIOWrapper
-from logging.handlers import BaseRotatingHandler
 from pathlib import Path
 
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import DURATION, INT, TEXT, Option, Settings
 
-_DAY = 86400.0  # seconds
+DAY_S = 86400.0
 
 LOG_FILE_OPTIONS: tuple[Option, ...] = (
     Option(
@@ -38,7 +30,7 @@ LOG_FILE_OPTIONS: tuple[Option, ...] = (
         "log_file.log_rotate_duration",
         DURATION,
         "Begin another log file after this time",
-        _DAY,
+        DAY_S,
         flags=("log-rotate-duration",),
     ),
     Option(
@@ -60,7 +52,7 @@ class LogTarget:
 
     path: str
     max_bytes: int = 0
-    max_age: float = _DAY
+    max_age: float = DAY_S
     keep: int = 0
     name: str = "consul-template"
 
@@ -80,59 +72,4 @@ def log_target_of(settings: Settings, name: str) -> LogTarget | None:
     numbers = {word: settings[f"log_file.log_rotate_{word}"] for word in ("bytes", "duration", "max_files")}
     if numbers["bytes"] < 0:
         raise ConfigError("invalid log_rotate_bytes: it must not be negative")
-    return LogTarget(path, numbers["bytes"], numbers["duration"] or _DAY, numbers["max_files"], name)
-
-
-class LogFile(BaseRotatingHandler):
-    """Appends to a new file from now on. Raises ConfigError when it cannot be made."""
-
-    def __init__(self, target: LogTarget) -> None:
-        self.target = target
-        self._since = time.time()
-        self._keep_few()
-        try:
-            target.parts[0].mkdir(parents=True, exist_ok=True)
-            super().__init__(self._new_name(), "a", encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise ConfigError(f"cannot log to {target.path}: {error.strerror}") from error
-
-    def _new_name(self) -> str:
-        folder, stem, extension = self.target.parts
-        return str(folder / f"{stem}-{time.time_ns()}{extension}")
-
-    def _open(self) -> TextIOWrapper:
-        def opener(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o640)
-
-        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)  # type: ignore[return-value]
-
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the library's name
-        """Whether this record belongs in a new file."""
-        if record.created - self._since >= (self.target.max_age or _DAY):
-            return True
-        size = os.fstat(self.stream.fileno()).st_size if self.stream else 0
-        return 0 < self.target.max_bytes <= size
-
-    def doRollover(self) -> None:  # noqa: N802 - the library's name
-        """Begin a new file, and remove the oldest ones. The old file goes on for as long as there can be no new one."""
-        old, before = self.stream, self.baseFilename
-        self.baseFilename = os.path.abspath(self._new_name())
-        try:
-            self.stream = self._open()
-        except OSError:
-            self.baseFilename = before
-            return
-        if old:
-            old.close()
-        self._since = time.time()
-        self._keep_few(self.baseFilename)
-
-    def _keep_few(self, current: str = "") -> None:
-        if self.target.keep == 0:
-            return
-        folder, stem, extension = self.target.parts
-        pattern = re.compile(re.escape(stem) + r"-\d+" + re.escape(extension))
-        found = [path for path in folder.glob("*") if pattern.fullmatch(path.name) and path.name != Path(current).name]
-        found.sort(key=lambda path: (len(path.name), path.name))
-        for path in found[: max(0, len(found) - max(0, self.target.keep))]:
-            path.unlink(missing_ok=True)
+    return LogTarget(path, numbers["bytes"], numbers["duration"] or DAY_S, numbers["max_files"], name)

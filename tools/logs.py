@@ -6,7 +6,6 @@ Levels are Consul's words. Nothing here or in the tools logs a token or a value 
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,27 +81,36 @@ def setup_logging(
     if syslog_facility:
         handlers.append(_syslog(syslog_facility, syslog_name))
     earlier, root.handlers[:] = list(root.handlers), handlers
-    for handler in earlier:
-        if isinstance(handler, logging.FileHandler | logging.handlers.SysLogHandler) and handler not in handlers:
-            handler.close()
+    if earlier:
+        _close_unused(earlier, handlers)
     root.setLevel(_LEVELS[level.upper()])
     for chatty in ("httpx", "httpcore", "asyncio"):  # They log each request and each header.
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def _close_unused(earlier: list[logging.Handler], handlers: list[logging.Handler]) -> None:
+    from logging.handlers import SysLogHandler
+
+    for handler in earlier:
+        if isinstance(handler, logging.FileHandler | SysLogHandler) and handler not in handlers:
+            handler.close()
+
+
 def _file(root: logging.Logger, target: LogTarget) -> logging.Handler:
-    from pyconsul.tools.logfile import LogFile
+    from pyconsul.tools.logrotation import LogFile
 
     known = (handler for handler in root.handlers if isinstance(handler, LogFile) and handler.target == target)
     return next(known, None) or LogFile(target)
 
 
 def _syslog(facility: str, name: str) -> logging.Handler:
-    codes = logging.handlers.SysLogHandler.facility_names
+    from logging.handlers import SysLogHandler
+
+    codes = SysLogHandler.facility_names
     if facility.lower() not in codes:
         raise ConfigError(f"invalid syslog facility {facility!r}: use one of {', '.join(sorted(codes))}")
     address: str | tuple[str, int] = "/dev/log" if Path("/dev/log").exists() else ("127.0.0.1", 514)
-    handler = logging.handlers.SysLogHandler(address, facility=codes[facility.lower()])
+    handler = SysLogHandler(address, facility=codes[facility.lower()])
     handler.ident = f"{name}: "
     handler.setFormatter(logging.Formatter("%(message)s"))
     return handler

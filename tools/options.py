@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pyconsul.tools.settings import BOOL, COMMAND, DURATION, INT, SIGNAL, STRINGS, TEXT, WAIT, Option, Settings, Tree
 
 if TYPE_CHECKING:
-    from pyconsul.tools.consul import Connection, RetryPolicy
+    from pyconsul.tools.connection import Connection
+    from pyconsul.tools.retry import RetryPolicy
 
 
 def _auth_flag(tree: Tree, value: Any) -> None:
@@ -287,7 +288,7 @@ EXEC: tuple[Option, ...] = (
 
 def connection_of(settings: Settings) -> Connection:
     """The `consul.Connection` that the settings describe."""
-    from pyconsul.tools.consul import Connection, Tls
+    from pyconsul.tools.connection import Connection, Tls
 
     tls_keys = ("enabled", "verify", "ca_cert", "ca_path", "cert", "key", "server_name")
     # As the command line: a file wins over a token of the same source, a flag or a configuration file over the environment.
@@ -318,7 +319,7 @@ def _auth_of(settings: Settings) -> str:
 
 def retry_of(settings: Settings) -> RetryPolicy:
     """The `consul.RetryPolicy` that the settings describe."""
-    from pyconsul.tools.consul import RetryPolicy
+    from pyconsul.tools.retry import RetryPolicy
 
     keys = ("enabled", "attempts", "backoff", "max_backoff")
     return RetryPolicy(**{key: settings["consul.retry." + key] for key in keys})

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from pyconsul.tools.process import gets_orphans
+
 #: Seconds that our own children, for which others wait, may be zombies.
 _DELAY_S = 1.0
-_PR_GET_CHILD_SUBREAPER = 37
 
 
 @contextlib.asynccontextmanager
 async def reaping() -> AsyncIterator[None]:
     """While the block runs, orphans that have ended are waited for."""
-    if not _gets_orphans():
+    if not gets_orphans():
         yield
         return
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -49,14 +48,6 @@ async def _reap(ended: asyncio.Event) -> None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
         seen = zombies - seen
-
-
-def _gets_orphans() -> bool:
-    if not sys.platform.startswith("linux"):
-        return False
-    subreaper = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(subreaper), 0, 0, 0)
-    return os.getpid() == 1 or bool(subreaper.value)
 
 
 def _zombies() -> set[int]:

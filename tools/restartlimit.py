@@ -16,10 +16,10 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyconsul.tools.options import connection_of
-from pyconsul.tools.settings import DURATION, Kind, Option, Settings
+from pyconsul.tools.settings import Settings
 
 # The options are read by every call, -h too; what talks to Consul is loaded when it is needed.
 if TYPE_CHECKING:
@@ -30,36 +30,6 @@ log = logging.getLogger("restarts")
 
 #: Seconds between two tries to get a place while Consul does not answer, or will not give one: from, to.
 _RETRY_FROM, _RETRY_TO = 0.5, 10.0
-
-
-def _limit(value: Any) -> tuple[str, int]:
-    """`key:N` as the key, without slashes at its ends, and N."""
-    key, colon, number = str(value).rpartition(":")
-    key = key.strip("/")
-    if not colon or not key or not (number.isascii() and number.isdecimal()) or int(number) < 1:
-        raise ValueError(f"invalid limit {value!r}: use key:N, such as service/web/restarts:1, with N of at least 1")
-    return key, int(number)
-
-
-RESTART_LIMIT = Kind("key:N", _limit)
-
-#: For both tools.
-RESTART_LIMIT_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "restart_limit",
-        RESTART_LIMIT,
-        "At most N machines restart or reload at the same time: those that give the same key and the same N. The first "
-        "start does not wait. The key is a semaphore's prefix, as that of consul lock -n",
-        flags=("restart-limit",),
-    ),
-    Option(
-        "restart_hold",
-        DURATION,
-        "How long a machine keeps its place after a restart, before the next one may restart",
-        0.0,
-        flags=("restart-hold",),
-    ),
-)
 
 
 @dataclass

@@ -10,15 +10,13 @@ A configuration is a tree: nested dicts whose leaves `Kind.convert` has made. Bl
 
 from __future__ import annotations
 
-import difflib
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyconsul.tools.duration import parse_duration, parse_wait
 from pyconsul.tools.hclfile import ConfigError, config_files, read_config
-from pyconsul.tools.supervise import parse_signal
+from pyconsul.tools.process import parse_signal
 
 Tree = dict[str, Any]
 
@@ -190,6 +188,8 @@ def _apply_flag(tree: Tree, option: Option, name: str, text: str) -> None:
 
 
 def _suggest(word: str, known: Iterable[str], mark: str = "") -> str:
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {mark}{close[0]}?" if close else ""
 
@@ -336,6 +336,8 @@ def load_settings(
 
 def render_help(usage: str, options: Iterable[Option]) -> str:
     """The usage line and each flag with its kind, its text and its default, in the table's order."""
+    import textwrap
+
     lines = [usage, "", "Options:", ""]
     for option in options:
         if not option.flags:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.aclobjects import templated_policies
-from pyconsul.cli.client import quote, to_json
+from pyconsul.cli.client import to_json
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.acl_policy import show as show_policy
 from pyconsul.cli.context import Context

@@ -5,7 +5,7 @@ The API: https://developer.hashicorp.com/consul/api-docs/event#fire-event
 
 from __future__ import annotations
 
-from pyconsul.cli.client import quote
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during

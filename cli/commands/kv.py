@@ -5,7 +5,7 @@ The API: https://developer.hashicorp.com/consul/api-docs/kv#create-update-key
 
 from __future__ import annotations
 
-from pyconsul.cli.client import quote
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import key_argument
 from pyconsul.cli.context import Context

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 
-from pyconsul.cli.client import quote
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import key_argument, value_of
 from pyconsul.cli.context import Context

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyconsul.cli.client import Query, quote
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.client import Query
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import entries_below, key_argument, value_of
 from pyconsul.cli.context import Context

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.watch_plan import Plan
-from pyconsul.cli.client import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import key_argument, value_of
 from pyconsul.cli.context import Context

@@ -122,6 +122,17 @@ def command() -> Iterator[Row]:
         yield row("pyconsul kv get", measured, best([sys.executable, "-c", "pass"]) * 1000, "ms", 4.2, inverse=True)
 
 
+def one_shot_tool() -> Iterator[Row]:
+    with running_agent() as agent:
+        agent.put("/v1/kv/app/k", b"v")
+        program = [str(Path(sys.executable).with_name("pyenvconsul")), f"-consul-addr={agent.address}", "-prefix=app"]
+        python = best([sys.executable, "-c", "pass"]) * 1000
+        yield row(
+            "pyenvconsul -print dotenv", best([*program, "-print", "dotenv"]) * 1000, python, "ms", 0, inverse=True
+        )
+        yield row("pyenvconsul -once true", best([*program, "-once", "true"]) * 1000, python, "ms", 0, inverse=True)
+
+
 def best(argv: list[str], runs: int = 15) -> float:
     """The shortest of several runs, in seconds."""
     times = []
@@ -146,7 +157,8 @@ def memory() -> Iterator[Row]:
 
 ALL: tuple[Callable[[], Iterator[Row]], ...] = (
     kv_read, kv_read_with_a_token, health, durable_write, registration, dns_cached, dns_churn, dns_cold,
-    dns_without_loss, watchers, idle_watchers, fairness, growth, command, memory, template_1000_services, template_shared,
+    dns_without_loss, watchers, idle_watchers, fairness, growth, command, one_shot_tool, memory,
+    template_1000_services, template_shared,
 )  # fmt: skip
 
 

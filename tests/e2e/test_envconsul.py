@@ -350,3 +350,50 @@ def test_orphans_are_reaped_by_whoever_gets_them(agent: Agent) -> None:
     finally:
         tool.terminate()
         tool.wait(PATIENCE)
+
+
+ONE_SHOT = """
+import sys
+from pyconsul.tools.envconsul.main import main
+main(sys.argv[1:])
+heavy = ("asyncio", "httpx", "jinja2", "rich", "click", "msgspec", "ssl", "yaml", "cryptography", "hcl2", "difflib")
+print(*(name for name in heavy if name in sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("words", "out"), [("-print dotenv", "a='1'\n"), ("-once -pristine env", "a=1\n")])
+def test_a_one_shot_run_loads_little(agent: Agent, words: str, out: str) -> None:
+    agent.put("few/a", "1")
+    command = [sys.executable, "-c", ONE_SHOT, "-consul-addr", agent.address, "-prefix", "few", *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, out, "\n")
+
+
+@pytest.mark.parametrize(("sig", "status", "told"), [(signal.SIGTERM, 0, ""), (signal.SIGINT, 12, "Cleaning up...\n")])
+def test_a_signal_ends_a_one_shot_run_that_waits_for_consul(run: Run, sig: int, status: int, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        tool = run(None, "-consul-addr", f"127.0.0.1:{silent.getsockname()[1]}", "-once", "-prefix", "a", "true")
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            assert tool.end(sig) == (status, "", told)
+
+
+def test_a_one_shot_run_reads_its_configuration_again(agent: Agent, run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"exec": {"env": {"custom": ["stage=one"]}}}))
+    tool = run(agent, "-once", "-config", config, f"echo $stage; {LOOP}")
+    assert tool.line() == "one"
+    config.write_text(json.dumps({"exec": {"env": {"custom": ["stage=two"]}}}))
+    tool.process.send_signal(signal.SIGHUP)
+    assert tool.line() == "two"
+    assert tool.end(signal.SIGINT)[0] == 12
+
+
+def test_a_one_shot_run_is_limited_in_time_and_passes_signals_on(run: Run) -> None:
+    status, _, err = run(None, "-once", "-exec-timeout", "50ms", LOOP).end()
+    assert (status, err) == (14, "pyenvconsul: the program has run for longer than exec.timeout allows\n")
+    tool = run(None, "-once", f"trap 'echo got; exit 7' USR1; echo ready; {LOOP}")
+    assert tool.line() == "ready"
+    status, out, err = tool.end(signal.SIGUSR1)
+    assert (status, out, "sh has ended with status 7" in err) == (7, "got\n", True)

@@ -11,28 +11,14 @@ from contextlib import suppress
 from signal import Signals
 from typing import Any
 
-from pyconsul.tools.envconsul.output import render_variables
-from pyconsul.tools.envconsul.plan import Plan, make_plan
+from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.exits import Exit
-from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.process import KILLED_STATUS
 from pyconsul.tools.reaper import reaping
 from pyconsul.tools.settings import Call, Settings
-from pyconsul.tools.supervise import KILLED_STATUS
 
 log = logging.getLogger("envconsul")
-
-#: What is caught; all but the kill and the reload signal and SIGTERM goes to the child.
-_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
-
-
-async def show(plan: Plan, rng: random.Random) -> int:
-    """`-print`: the variables on stdout. Raises ConsulError."""
-    variables = await Runner(plan.settings, plan.sources, os.environ, rng).read()
-    text = render_variables(variables, plan.settings["print"], log.warning)
-    sys.stdout.buffer.write(os.fsencode(text))
-    sys.stdout.buffer.flush()
-    return Exit.OK
 
 
 async def attend(call: Call, plan: Plan, rng: random.Random) -> int:
@@ -58,7 +44,7 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng:
             if end != plan.settings["reload_signal"]:
                 await _cancel(running)
                 return await _stop(runner, end, signals, plan.settings)
-            if (changed := _reload(call)) is not None:
+            if (changed := reload_plan(call)) is not None:
                 return changed
     finally:
         await _cancel(running)
@@ -67,13 +53,12 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng:
 
 def _catch(settings: Settings) -> asyncio.Queue[Signals]:
     signals: asyncio.Queue[Signals] = asyncio.Queue()
-    chosen = {settings["kill_signal"], settings["reload_signal"]} - {None}
     loop = asyncio.get_running_loop()
-    for sig in {*chosen, *(Signals[name] for name in _CAUGHT)}:
+    for sig in caught_signals(settings):
         try:
             loop.add_signal_handler(sig, signals.put_nowait, sig)
         except (RuntimeError, ValueError, OSError) as error:
-            raise ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal") from error
+            raise uncatchable(sig) from error
     return signals
 
 
@@ -129,12 +114,3 @@ async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], s
         return Exit.INTERRUPT
     # A program that SIGTERM ended did what it was asked to do.
     return Exit.OK if status in (None, KILLED_STATUS) else _told(status, runner)
-
-
-def _reload(call: Call) -> Plan | None:
-    """Read the configuration again; a bad one is reported, and the old one stays (None)."""
-    try:
-        return make_plan(call)
-    except ConfigError as error:
-        log.error("reload failed, configuration unchanged: %s", error)
-        return None

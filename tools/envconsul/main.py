@@ -5,17 +5,17 @@ Exit status: the program's own; 255 when a signal killed it; otherwise see `Exit
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Sequence
 
 from pyconsul.agent.common.program import run_program
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
-from pyconsul.tools.envconsul.plan import Plan, make_plan
+from pyconsul.tools.envconsul.plan import OverdueError, Plan, make_plan
 from pyconsul.tools.envconsul.sources import QueryError
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.pidfile import pid_file
+from pyconsul.tools.process import SpawnError
 from pyconsul.tools.settings import Call, UsageError, parse_flags, render_help
 
 _USAGE = """Usage: pyenvconsul [options] program [argument …]
@@ -54,24 +54,40 @@ def _main(words: Sequence[str]) -> int:
 
 
 def _run(call: Call, plan: Plan) -> int:
-    import asyncio
-
-    from pyconsul.tools.consul import ConsulError
-    from pyconsul.tools.envconsul.attend import attend, show
+    from pyconsul.tools.connection import ConsulError
     from pyconsul.tools.envconsul.output import Unprintable
-    from pyconsul.tools.envconsul.runner import OverdueError
-    from pyconsul.tools.supervise import SpawnError
 
-    rng = random.Random()
     try:
         with pid_file(plan.settings["pid_file"]):
-            return asyncio.run(show(plan, rng) if plan.settings["print"] else attend(call, plan, rng))
+            return _run_plan(call, plan)
     except (ConsulError, SpawnError, OverdueError, Unprintable) as error:
         return _fail(str(error), Exit.RUN)
     except ConfigError as error:
         return _fail(str(error), Exit.CONFIG)
     except KeyboardInterrupt:  # before SIGINT was caught
         return Exit.INTERRUPT
+
+
+def _run_plan(call: Call, plan: Plan) -> int:
+    from pyconsul.tools.envconsul.oneshot import is_one_shot, run_once, show
+
+    if plan.settings["print"]:
+        return show(plan)
+    while is_one_shot(plan):
+        end = run_once(call, plan)
+        if not isinstance(end, Plan):
+            return end
+        plan = end
+    return _watch(call, plan)
+
+
+def _watch(call: Call, plan: Plan) -> int:
+    import asyncio
+    import random
+
+    from pyconsul.tools.envconsul.attend import attend
+
+    return asyncio.run(attend(call, plan, random.Random()))
 
 
 def _fail(text: str, status: Exit) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyconsul.tools.logfile import LOG_FILE_OPTIONS
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
-from pyconsul.tools.restartlimit import RESTART_LIMIT_OPTIONS
+from pyconsul.tools.restartoptions import RESTART_LIMIT_OPTIONS
 from pyconsul.tools.settings import BOOL, STRINGS, TEXT, Option, Tree
 from pyconsul.tools.unsupported import UNSUPPORTED
 

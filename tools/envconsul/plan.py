@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from signal import Signals
+from typing import Any
 
+from pyconsul.tools.envconsul.names import Naming, environment
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.output import FORMATS
 from pyconsul.tools.envconsul.sources import Source, sources_of
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
+from pyconsul.tools.options import child_environment
+from pyconsul.tools.process import argv_of
 from pyconsul.tools.settings import Call, Settings, UsageError, load_settings
-from pyconsul.tools.supervise import argv_of
 from pyconsul.tools.unsupported import warn_of_unsupported
 
 log = logging.getLogger("envconsul")
+
+
+class OverdueError(Exception):
+    """The program has run for too long, and was ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the program has run for longer than exec.timeout allows")
 
 
 @dataclass(frozen=True)
@@ -50,3 +62,36 @@ def make_plan(call: Call) -> Plan:
     if not program and not settings["print"]:
         raise ConfigError("there is no program to run: name it after the flags, or in exec { command = … }")
     return Plan(settings, sources_of(settings, os.environ), program)
+
+
+def variables_of(
+    settings: Settings, sources: Sequence[Source], answers: Iterable[Any], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of the program; `answers`: of each source, `environ`: the variables of this tool."""
+    groups = [source.variables(answer) for source, answer in zip(sources, answers, strict=True)]
+    variables = environment(groups, Naming.of(settings), log.warning)
+    inherited = {} if settings["pristine"] or settings["print"] else environ
+    return child_environment(settings, {**inherited, **variables})
+
+
+#: Signals that are caught; all but the kill and the reload signal and SIGTERM go to the program.
+_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
+
+
+def caught_signals(settings: Settings) -> set[Signals]:
+    """All signals that are not left to the system while a program runs."""
+    return {settings["kill_signal"], settings["reload_signal"], *(Signals[name] for name in _CAUGHT)} - {None}
+
+
+def uncatchable(sig: Signals) -> ConfigError:
+    """The error for a kill or reload signal that the system keeps for itself."""
+    return ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal")
+
+
+def reload_plan(call: Call) -> Plan | None:
+    """Read the configuration again; a bad one is reported, and the old one stays (None)."""
+    try:
+        return make_plan(call)
+    except ConfigError as error:
+        log.error("reload failed, configuration unchanged: %s", error)
+        return None

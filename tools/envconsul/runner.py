@@ -5,25 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from signal import Signals
 from typing import Any
 
 from pyconsul.tools.consul import ConsulClient
-from pyconsul.tools.envconsul.names import Naming, environment
+from pyconsul.tools.envconsul.plan import OverdueError, variables_of
 from pyconsul.tools.envconsul.sources import Source
-from pyconsul.tools.options import child_environment, connection_of, retry_of
+from pyconsul.tools.options import connection_of, retry_of
+from pyconsul.tools.process import has_terminal
 from pyconsul.tools.restartlimit import Limit, Unlimited, restart_limit_of
 from pyconsul.tools.settings import Settings
 from pyconsul.tools.supervise import Child
 
 log = logging.getLogger("envconsul")
-
-
-class OverdueError(Exception):
-    """The program has run for too long, and was ended."""
 
 
 class Runner:
@@ -39,12 +35,6 @@ class Runner:
         self._answers: list[tuple[Any, int]] = []  # of each source: the decoded JSON and its index
         self._changed = asyncio.Event()
         self._child: Child | None = None
-
-    async def read(self) -> dict[str, str]:
-        """The child's environment as Consul has it now. Raises ConsulError."""
-        async with self._client() as client:
-            await self._read(client)
-        return self._environment()
 
     async def run(self, argv: Sequence[str]) -> int:
         """Run the child until it ends by itself, and return its exit status.
@@ -67,7 +57,7 @@ class Runner:
             return await asyncio.wait_for(child.wait(), self._settings["exec.timeout"] or None)
         except TimeoutError:
             await child.stop()
-            raise OverdueError("the program has run for longer than exec.timeout allows") from None
+            raise OverdueError from None
 
     async def stop(self, sig: Signals | None = None, grace: float | None = None) -> int | None:
         """End the child as `Child.stop` does; None if there is none, or if it has ended by itself."""
@@ -136,11 +126,7 @@ class Runner:
             self._changed.clear()
 
     def _environment(self) -> dict[str, str]:
-        answers = zip(self._sources, self._answers, strict=True)
-        groups = [source.variables(answer) for source, (answer, _) in answers]
-        variables = environment(groups, Naming.of(self._settings), log.warning)
-        inherited = {} if self._settings["pristine"] or self._settings["print"] else self._environ
-        return child_environment(self._settings, {**inherited, **variables})
+        return variables_of(self._settings, self._sources, [answer for answer, _ in self._answers], self._environ)
 
     def _new_child(self, argv: Sequence[str]) -> Child:
         settings = self._settings
@@ -152,16 +138,8 @@ class Runner:
             kill_timeout=settings["exec.kill_timeout"],
             reload_signal=settings["exec.reload_signal"],
             splay=settings["exec.splay"],
-            foreground=_has_terminal(),
+            foreground=has_terminal(),
         )
-
-
-def _has_terminal() -> bool:
-    """Whether we are the foreground of the terminal on stdin, so that it is ours to give to the child."""
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
 
 
 async def _first(*jobs: Any) -> int:

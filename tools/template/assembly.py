@@ -14,9 +14,10 @@ from signal import Signals
 
 from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
 from pyconsul.tools.options import connection_of, retry_of
+from pyconsul.tools.process import argv_of
 from pyconsul.tools.restartlimit import Turn, restart_limit_of
 from pyconsul.tools.settings import Settings
-from pyconsul.tools.supervise import Child, argv_of
+from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.answersource import AnswerSource
 from pyconsul.tools.template.commands import Commands, environment_of

@@ -8,7 +8,8 @@ import signal
 from collections.abc import Mapping
 
 from pyconsul.tools.options import select_environment
-from pyconsul.tools.supervise import Child, SpawnError, argv_of
+from pyconsul.tools.process import SpawnError, argv_of
+from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.spec import Command, Environment
 
 #: Seconds between the signal that ends a command that takes too long, and SIGKILL.

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyconsul.tools.supervise import SpawnError, argv_of
+from pyconsul.tools.process import SpawnError, argv_of
 
 #: What stands for the new files in a `check` command: one file's path, or all of a group's.
 _FORM = re.compile(r"\{\{ *(paths?) *\}\}")

@@ -56,7 +56,7 @@ def _main(words: Sequence[str]) -> int:
 
 def _start(call: Call) -> int:
     from pyconsul.tools.consul import ConsulError
-    from pyconsul.tools.supervise import SpawnError, argv_of
+    from pyconsul.tools.process import SpawnError, argv_of
     from pyconsul.tools.template.commands import CommandError
     from pyconsul.tools.template.consumer import LoadError
     from pyconsul.tools.template.errors import TemplateError

@@ -15,7 +15,8 @@ from support.scripted import Script, asking, json_answer
 
 from pyconsul.tools.consul import Connection, ConsulError
 from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.logfile import LOG_FILE_OPTIONS, LogFile, LogTarget, log_target_of
+from pyconsul.tools.logfile import LOG_FILE_OPTIONS, LogTarget, log_target_of
+from pyconsul.tools.logrotation import LogFile
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.settings import Call, load_settings, parse_flags
 

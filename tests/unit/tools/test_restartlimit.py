@@ -12,14 +12,13 @@ import pytest
 
 from pyconsul.tools.options import CONNECTION
 from pyconsul.tools.restartlimit import (
-    RESTART_LIMIT,
-    RESTART_LIMIT_OPTIONS,
     Place,
     RestartLimit,
     Turn,
     Unlimited,
     restart_limit_of,
 )
+from pyconsul.tools.restartoptions import RESTART_LIMIT, RESTART_LIMIT_OPTIONS
 from pyconsul.tools.settings import Settings, load_settings, parse_flags
 
 

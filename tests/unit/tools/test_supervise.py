@@ -9,7 +9,8 @@ from signal import Signals
 
 import pytest
 
-from pyconsul.tools.supervise import Child, SpawnError, argv_of, exit_status, group_alive, parse_signal
+from pyconsul.tools.process import SpawnError, argv_of, exit_status, group_alive, parse_signal
+from pyconsul.tools.supervise import Child
 
 
 def child(command: str, **options: object) -> tuple[Child, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pyconsul.tools.supervise import SpawnError
+from pyconsul.tools.process import SpawnError
 from pyconsul.tools.template.examine import examine
 
 PROGRAM = "haproxy"

@@ -18,7 +18,8 @@ from pathlib import Path
 from signal import Signals
 
 from pyconsul.tools.consul import RetryPolicy
-from pyconsul.tools.supervise import Child, SpawnError
+from pyconsul.tools.process import SpawnError
+from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.consumer import LoadError
 from pyconsul.tools.template.haproxy.adopted import Adopted
 from pyconsul.tools.template.haproxy.check import PROGRAM, objection

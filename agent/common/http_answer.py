@@ -1,0 +1,77 @@
+"""The parts of a blocking HTTP/1.1 client: a socket, the parser of one answer, and the quoting of URLs.
+
+For one-shot commands: http.client would double the time that they take to start.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from httptools.parser.parser import HttpResponseParser  # the package itself would bring the URL parser along
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class Answer:
+    """The answer that is being received; httptools calls the `on_…` methods."""
+
+    __slots__ = ("chunks", "closing", "complete", "headers", "parser", "started")
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.chunks: list[bytes] = []
+        self.started = False
+        self.complete = False
+        self.closing = False
+        self.parser = HttpResponseParser(self)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(self.parser.get_status_code())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Header names are kept in lower case."""
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """From here on `status` and `headers` can be read."""
+        self.started = self.parser.get_status_code() >= 200
+        self.closing = not self.parser.should_keep_alive()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, without the framing of chunks."""
+        self.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """The whole body is there."""
+        self.complete = self.started
+
+
+def open_socket(host: str, port: int, unix: str, timeout: float) -> socket.socket:
+    """A connected socket: to the path `unix` if there is one, else to `host` and `port`. Raises OSError.
+
+    `timeout`: seconds, for the connection and for later operations.
+    """
+    if unix:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(unix)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    # As bytes, a name that is ASCII does without the import of the IDNA codec.
+    name = host.encode() if host.isascii() else host
+    sock = socket.create_connection((name, port), timeout)  # type: ignore[arg-type]
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def quote(text: str, *, slash: bool = True) -> str:
+    """Percent-encode a key, a name or a parameter for a URL (RFC 3986); with `slash`, `/` stays."""
+    octets = text.encode("utf-8", "surrogateescape")
+    if all(octet in _UNRESERVED or (slash and octet == 47) for octet in octets):
+        return text
+    return "".join(chr(o) if o in _UNRESERVED or (slash and o == 47) else f"%{o:02X}" for o in octets)

@@ -1,0 +1,215 @@
+"""A blocking client of Consul's HTTP API for one-shot runs: one connection, one question after the other.
+
+Its errors, retries and redirects are those of `consul` and `transport`, which load asyncio and httpx.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pyconsul.agent.common.http_answer import Answer, open_socket, quote
+from pyconsul.tools.connection import Connection, ConsulError
+from pyconsul.tools.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import random
+    import socket
+    import ssl
+
+log = logging.getLogger("consul")
+
+#: Seconds that an answer may take: as a blocking query of `consul.ConsulClient` that waits for its default time.
+PATIENCE_S = 60.0 * 17 / 16 + 10.0
+_CHUNK_BYTES = 65536
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class _Gone(Exception):
+    """The connection ended before the answer did."""
+
+
+class OneShotClient:
+    """Reads once, without waiting for changes. Raises ConsulError for a connection that makes no sense.
+
+    `retry`, `max_stale`: as for `consul.ConsulClient`.
+    """
+
+    def __init__(self, connection: Connection, *, retry: RetryPolicy, max_stale: float) -> None:
+        self._connection = connection
+        self._retry = retry
+        self._max_stale = max_stale
+        base, self._unix = connection.base_url()
+        scheme, _, rest = base.partition("://")
+        self._authority, _, path = rest.partition("/")
+        self._root = "/" + path if path else ""
+        self._host, self._port = _host_port(self._authority, 443 if scheme == "https" else 80)
+        self._tls: ssl.SSLContext | None = connection.tls.context() if scheme == "https" else None
+        self._socket: socket.socket | None = None
+        self._rng: random.Random | None = None
+
+    def close(self) -> None:
+        """Close the connection; a later question opens it again."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def read(self, path: str, params: Mapping[str, str]) -> Any:
+        """The decoded JSON at `path`, None for "not found". Errors are retried as `retry` says, then raised: ConsulError."""
+        failures = 0
+        while True:
+            try:
+                return self._query(path, params)
+            except ConsulError as error:
+                self.close()
+                failures += 1
+                delay = self._retry.delay(failures, self._random())
+                if delay is None:
+                    raise
+                log.warning("%s (try %d, again in %.3gs)", error, failures, delay)
+                time.sleep(delay)
+
+    def _random(self) -> random.Random:
+        if self._rng is None:
+            import random
+
+            self._rng = random.Random()
+        return self._rng
+
+    def _query(self, path: str, params: Mapping[str, str]) -> Any:
+        if self._max_stale <= 0:
+            return self._get(path, params)[0]
+        data, headers = self._get(path, {**params, "stale": ""})
+        # X-Consul-LastContact: milliseconds since the answering server heard from the leader.
+        contact = headers.get("x-consul-lastcontact", "")
+        if contact.isdigit() and int(contact) > self._max_stale * 1000:
+            return self._get(path, params)[0]
+        return data
+
+    def _get(self, path: str, params: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
+        words = [f"{quote(name, slash=False)}={quote(value, slash=False)}" for name, value in params.items()]
+        where = f"GET {path} from {self._connection.address}"
+        target = self._root + quote(path) + ("?" + "&".join(words) if words else "")
+        status, headers, body = self._ask(target, where)
+        if status in _REDIRECTS:
+            # A path with "//" or ".." goes by its clean form, as Go's clients follow it.
+            status, headers, body = self._ask(self._redirected(status, headers.get("location", "")), where)
+        if status == 404:
+            return None, headers
+        if status != 200:
+            text = " ".join(body.decode(errors="replace").split())[:200]
+            raise ConsulError(f"GET {path}: {status}: {text}", status)
+        try:
+            return json.loads(body), headers
+        except (ValueError, RecursionError) as error:
+            raise ConsulError(f"GET {path}: the answer is no JSON: {error}", 200) from None
+
+    def _redirected(self, status: int, location: str) -> str:
+        """Raises ConsulError for another host: it must not see the token."""
+        if not location.startswith("/") or location.startswith("//"):
+            raise ConsulError(
+                f"{self._connection.address} redirects to another host ({status}); use that host's address", status
+            )
+        return location
+
+    def _ask(self, target: str, where: str) -> tuple[int, Mapping[str, str], bytes]:
+        request = self._request(target)
+        if self._socket is not None:
+            try:
+                return self._exchange(self._socket, request, where)
+            except _Gone:
+                self.close()  # the server may have closed a kept connection just now
+        self._socket = self._connect(where)
+        try:
+            return self._exchange(self._socket, request, where)
+        except _Gone as error:
+            raise ConsulError(f"{where}: {error}") from None
+
+    def _request(self, target: str) -> bytes:
+        lines = [
+            f"GET {target} HTTP/1.1",
+            _header("Host", self._authority),
+            _header("User-Agent", "pyconsul"),
+            _header("Accept", "application/json"),
+        ]
+        if self._connection.auth:
+            user, _, password = self._connection.auth.partition(":")
+            word = base64.b64encode(f"{user}:{password}".encode()).decode()
+            lines.append(_header("Authorization", f"Basic {word}"))
+        if token := self._connection.read_token():
+            lines.append(_header("X-Consul-Token", token))
+        if not self._connection.keep_alives:
+            lines.append("Connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def _connect(self, where: str) -> socket.socket:
+        limit = self._connection.dial_timeout
+        try:
+            sock = open_socket(self._host, self._port, self._unix, limit)
+            if self._tls is not None and not self._unix:
+                name = self._connection.tls.server_name or self._host
+                try:
+                    sock = self._tls.wrap_socket(sock, server_hostname=name)
+                except OSError:
+                    sock.close()
+                    raise
+        except TimeoutError:
+            raise ConsulError(f"{where}: no connection within {limit:g}s", silent=limit) from None
+        except (OSError, ValueError) as error:
+            raise ConsulError(f"{where}: {error}") from None
+        return sock
+
+    def _exchange(self, sock: socket.socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
+        """One answer. Raises ConsulError, and _Gone when the connection ends before it."""
+        answer = Answer()
+        latest = time.monotonic() + self._connection.dial_timeout + PATIENCE_S
+        try:
+            sock.settimeout(PATIENCE_S)
+            sock.sendall(request)
+            while not answer.complete:
+                if time.monotonic() > latest:
+                    raise TimeoutError
+                data = sock.recv(_CHUNK_BYTES)
+                if data:
+                    self._feed(answer, data, where)
+                elif answer.started and answer.closing and "content-length" not in answer.headers:
+                    break  # a body without a length ends with the connection
+                else:
+                    raise _Gone("no whole answer: the server closed the connection")
+        except TimeoutError:
+            self.close()
+            raise ConsulError(f"{where}: no answer within {PATIENCE_S:g}s", silent=PATIENCE_S) from None
+        except OSError as error:
+            raise _Gone(str(error)) from None
+        if answer.closing or not self._connection.keep_alives:
+            self.close()
+        return answer.status, answer.headers, b"".join(answer.chunks)
+
+    def _feed(self, answer: Answer, data: bytes, where: str) -> None:
+        try:
+            answer.parser.feed_data(data)
+        except Exception as error:  # the parser has its own exceptions; their text may hold what was received
+            _no_answer(where, type(error).__name__)
+
+
+def _no_answer(where: str, reason: str) -> NoReturn:
+    raise ConsulError(f"{where}: no whole answer: this is not HTTP ({reason})") from None
+
+
+def _header(name: str, value: str) -> str:
+    """Raises ConsulError for what is no header; it does not show the value, which may be a secret."""
+    if any(not (" " <= letter <= "~" or "\x80" <= letter <= "\xff" or letter == "\t") for letter in value):
+        raise ConsulError(f"the header {name} would hold a line break, or another character that is not allowed there")
+    stripped = value.strip(" \t")
+    return f"{name}: {stripped}"
+
+
+def _host_port(authority: str, default: int) -> tuple[str, int]:
+    host, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = authority, ""
+    return host.strip("[]") or "127.0.0.1", int(port) if port else default
