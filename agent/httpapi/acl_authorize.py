@@ -17,6 +17,7 @@ from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.wire import camel
 
 MOST = 64  # questions of one request
+TOO_MANY = f"Refusing to process more than {MOST} authorizations at once"
 PREFIX = "Failed to decode request body: "
 
 
@@ -32,9 +33,7 @@ class Question(msgspec.Struct, rename=camel):
 def authorize(context: Context, request: Request) -> Answer:
     """The questions with `Allow`."""
     acl = enabled(context)
-    questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX)
-    if len(questions) > MOST:
-        raise bad_request(f"Refusing to process more than {MOST} authorizations at once")
+    questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX, (MOST, TOO_MANY))
     caller = acl.of(request.token)
     return json_answer([_answered(caller, one) for one in questions])
 

@@ -84,12 +84,19 @@ def decode(body: bytes, kind: type[S], prefix: str = PREFIX) -> S:
         raise bad_request(f"{prefix}{TOO_DEEP}") from None
 
 
-def decode_list(body: bytes, kind: type[S], go_name: str, prefix: str = PREFIX) -> list[S]:
-    """A request's body as a list of Structs; null is an empty list.  Raises HTTPError 400; `go_name` names the list."""
+def decode_list(
+    body: bytes, kind: type[S], go_name: str, prefix: str = PREFIX, most: tuple[int, str] | None = None
+) -> list[S]:
+    """A request's body as a list of Structs; null is an empty list.  Raises HTTPError 400; `go_name` names the list.
+
+    most: how many there may be, and the text that refuses more before they are looked at.
+    """
     try:
         found = parse(body)
         if not isinstance(found, list | None):
             raise DecodeError(f"json: cannot unmarshal {json_kind(found)} into Go value of type {go_name}")
+        if found and most is not None and len(found) > most[0]:
+            raise bad_request(most[1])
         return [convert(one, kind) for one in found or ()]
     except (JSONError, DecodeError) as error:
         raise bad_request(f"{prefix}{error}") from None
@@ -98,9 +105,13 @@ def decode_list(body: bytes, kind: type[S], go_name: str, prefix: str = PREFIX) 
 
 
 def decode_any(body: bytes, prefix: str = PREFIX) -> Any:
-    """A request's body as plain Python values, for handlers that look closer themselves.  Raises HTTPError 400."""
+    """A request's body as plain Python values, for handlers that look closer themselves.  Raises HTTPError 400.
+
+    Their handlers want an object; anything else is given back as it is, since a list may be very long.
+    """
     try:
-        return plain(parse(body))
+        found = parse(body)
+        return plain(found) if isinstance(found, dict) else found
     except (JSONError, DecodeError) as error:
         raise bad_request(f"{prefix}{error}") from None
     except RecursionError:

@@ -35,7 +35,9 @@ def fault_of_node(node: Node) -> str:
 
 def fault_of_service(service: NodeService) -> str:
     """Why an instance is refused; empty when it is not."""
-    tags = ((f"Service.Tags[{position}]", tag) for position, tag in enumerate(service.tags))
+    # A body can hold very many tags: one search over all of them finds that there is nothing to look for.
+    suspicious = service.tags if _CONTROL.search("".join(service.tags)) else ()
+    tags = ((f"Service.Tags[{position}]", tag) for position, tag in enumerate(suspicious))
     addresses = {tag: one.address for tag, one in (service.tagged_addresses or {}).items()}
     return fault_of_texts(
         (
