@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skip = pytest.mark.skip(reason="slow; runs with --slow")
     for item in items:
-        if item.get_closest_marker("slow") and not config.getoption("--slow"):
-            item.add_marker(skip)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600) if config.getoption("--slow") else skip)
         if item.get_closest_marker("xdist_group") is None:
             # Fixtures are shared by the tests of a file, so a file stays in one process (`--dist loadgroup`).
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
