@@ -64,7 +64,7 @@ class StartError(Exception):
 def run(config: Config) -> int:
     """Run an agent until it is told to stop; the exit status of the program."""
     try:
-        uvloop.run(_serve(config))
+        return uvloop.run(_serve(config))
     except FileDefinitionError as error:
         log.error("Error starting agent", extra={"fields": {"error": error.reason}})
         log.error("the definition is in %s", error.source)
@@ -75,17 +75,23 @@ def run(config: Config) -> int:
     except (StartError, EngineError, listen.ListenError, data_folder.DataFolderError) as error:
         log.error("%s", error)
         return 1
-    return 0
 
 
-async def _serve(config: Config) -> None:
-    stop = asyncio.Event()
+async def _serve(config: Config) -> int:
+    """Serve until a signal or a request ends the agent; the exit status, which for signals is Consul's."""
+    stop, status = asyncio.Event(), 0
+
+    def stop_by_signal(leaves: bool) -> None:
+        nonlocal status
+        status = 0 if leaves else 1
+        stop.set()
+
     loop = asyncio.get_running_loop()
     notifier = Notifier.take(os.environ)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started with & by a script
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop_by_signal, config.leave_on_terminate)
+    loop.add_signal_handler(signal.SIGINT, stop_by_signal, not config.skip_leave_on_interrupt)
     files = reload_watch.stamps(reload_watch.watched(config))
     async with AsyncExitStack() as stack:
         control = await start(config, stack, stop.set, notifier)
@@ -101,6 +107,7 @@ async def _serve(config: Config) -> None:
         await stop.wait()
         notifier.stopping()
         log.info("stopping")
+    return status
 
 
 def _reload_soon(control: AgentControl) -> None:

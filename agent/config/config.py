@@ -198,13 +198,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     leave_on_terminate: Annotated[
         bool,
         setting(
-            "Leave the cluster on SIGTERM.", computed="true for a client, false for a server", unsupported="clustering"
+            "Leave the cluster on SIGTERM, and exit with status 0; otherwise with 1.",
+            computed="true for a client, false for a server",
         ),
     ] = False
     skip_leave_on_interrupt: Annotated[
         bool,
         setting(
-            "Stay in the cluster on SIGINT.", computed="false for a client, true for a server", unsupported="clustering"
+            "Stay in the cluster on SIGINT, and exit with status 1; otherwise leave, with status 0.",
+            computed="false for a client, true for a server",
         ),
     ] = False
     performance: Annotated[Performance, setting("Timing among servers.")] = Performance()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import AgentProcess, running_agent
+from support.agent_process import STOPPED, AgentProcess, running_agent
 
 PATIENCE = 20.0  # seconds until something that must happen counts as not happening
 
@@ -130,7 +130,7 @@ def test_a_restart_keeps_what_was_registered(kept: AgentProcess) -> None:
     kept.put("/v1/agent/service/register", {"Name": "gone"})
     kept.put("/v1/agent/service/deregister/gone")
     services, node_id = kept.get("/v1/agent/services"), kept.get("/v1/agent/self")["Config"]["NodeID"]
-    assert kept.stop() == 0
+    assert kept.stop() == STOPPED
     kept.start()
     assert kept.get("/v1/agent/services") == services
     assert kept.get("/v1/agent/self")["Config"]["NodeID"] == node_id

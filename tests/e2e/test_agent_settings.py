@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from support.agent_process import running_agent
+import pytest
+from support.agent_process import STOPPED, AgentProcess, running_agent
 
 PROGRAM = [
     sys.executable,
@@ -73,8 +74,34 @@ def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> Non
         assert "[WARN]  agent: not supported, without effect: -segment (" in log.read_text()
     finally:
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(30) == STOPPED
     assert not pid.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "settings", "status"),
+    [
+        (signal.SIGTERM, {}, 1),
+        (signal.SIGTERM, {"leave_on_terminate": True}, 0),
+        (signal.SIGINT, {}, 1),
+        (signal.SIGINT, {"skip_leave_on_interrupt": False}, 0),
+    ],
+)
+def test_the_exit_status_says_whether_a_server_left(number: int, settings: dict[str, bool], status: int) -> None:
+    with running_agent(**settings) as agent:
+        assert agent.process is not None
+        agent.process.send_signal(number)
+        assert agent.process.wait(30) == status
+        assert "not supported" not in agent.log()
+
+
+def test_without_being_a_server_an_agent_exits_with_0(tmp_path: Path) -> None:
+    agent = AgentProcess(tmp_path, tmp_path / "data")
+    settings = json.loads(agent.config_file.read_text())
+    del settings["server"], settings["bootstrap_expect"]
+    agent.config_file.write_text(json.dumps(settings))
+    agent.start()
+    assert agent.stop() == 0
 
 
 def test_limits_of_requests_hold_for_cached_responses_too_and_follow_a_reload() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.agent_process import PROGRAM, free_ports
+from support.agent_process import PROGRAM, STOPPED, free_ports
 
 TIMEOUT_S = 30
 #: A shell ignores SIGINT in what a script starts with &.
@@ -82,7 +82,7 @@ def test_the_life_of_a_unit(manager: ServiceManager) -> None:
     # Started in the background by a script, SIGINT was ignored when the program began.
     manager.process.send_signal(signal.SIGINT)
     assert manager.next() == "STOPPING=1"
-    assert manager.process.wait(TIMEOUT_S) == 0
+    assert manager.process.wait(TIMEOUT_S) == STOPPED
     (line,) = (line for line in manager.log.read_text().splitlines() if "Agent started" in line)
     assert line.partition("Agent started: ")[2].split() == [
         "mode=development", "node=here", "dc=dc1", f"http=127.0.0.1:{manager.http}",

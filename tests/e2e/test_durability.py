@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.agent_process import AgentProcess
+from support.agent_process import STOPPED, AgentProcess
 
 WRITES = 1000
 AT_ONCE = 100
@@ -70,7 +70,7 @@ def test_everything_survives_an_orderly_end(agent: AgentProcess) -> None:
     agent.put("/v1/kv/a?flags=42", b"1")
     before = agent.get("/v1/kv/a")
     agent.put("/v1/catalog/register", {"Node": "x", "Address": "10.0.0.9", "Service": {"Service": "web", "Port": 80}})
-    assert agent.stop() == 0
+    assert agent.stop() == STOPPED
     agent.start()
     assert agent.get("/v1/kv/a") == before
     assert agent.get("/v1/catalog/service/web")[0]["Node"] == "x"

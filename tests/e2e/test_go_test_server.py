@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import PROGRAM, free_ports
+from support.agent_process import PROGRAM, STOPPED, free_ports
 
 NODE_ID = "4f2b6a4e-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 START = 20  # seconds
@@ -86,7 +86,7 @@ def test_the_server_counts_as_ready_and_keeps_its_root(server: TestServer) -> No
     assert roots["Roots"][0]["RootCert"].startswith("-----BEGIN CERTIFICATE-----")
     assert roots["TrustDomain"].endswith(".consul")
     assert server.wait_for("/v1/connect/ca/roots")[1] == roots
-    assert server.stop() == 0
+    assert server.stop() == STOPPED
     server.start()
     assert server.wait_for("/v1/agent/connect/ca/roots")[1] == roots
-    assert server.stop() == 0
+    assert server.stop() == STOPPED

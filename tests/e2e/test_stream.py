@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from support.agent_process import AgentProcess, running_agent
+from support.agent_process import STOPPED, AgentProcess, running_agent
 from werkzeug.wrappers import Request, Response
 
 from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
@@ -127,7 +127,7 @@ def test_a_stream_ends_with_its_agent() -> None:
         with closing(Reader(agent, "/v1/kv/a")) as reader:
             reader.line()
             assert reader.line() == {}
-            assert agent.stop() == 0
+            assert agent.stop() == STOPPED
             assert reader.rest() == b""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 PROGRAM = [sys.executable, "-m", "pyconsul.cli.main"]
 START = 20  # seconds an agent gets to answer
 STOP = 10  # seconds it gets to end
+STOPPED = 1  # exit status of a server after SIGTERM, as Consul's
 
 
 def free_ports(count: int) -> list[int]:
