@@ -89,7 +89,7 @@ class AgentControl:
         await self._agent.syncer.compare()
         for follow in self.followers:
             follow(config)
-        log.info("read the settings anew")
+        log.info("configuration reloaded")
 
 
 def _with(config: Any, fresh: Any, path: list[str]) -> Any:

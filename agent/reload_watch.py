@@ -54,7 +54,7 @@ async def _watch(control: AgentControl, known: dict[str, Stamp | None]) -> None:
         try:
             await control.reload()
         except ReloadError as error:
-            log.error("a changed file cannot be used, the old settings hold: %s", error)
+            log.error("reload failed, configuration unchanged: %s", error)
         except Exception:
-            log.exception("the settings cannot be read anew")
+            log.exception("reload failed")
         known = {**stamps(watched(control.config)), **current}

@@ -118,7 +118,7 @@ def _reload_soon(control: AgentControl) -> None:
 def _report_reload(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        log.error("the settings cannot be read anew, the old ones hold: %s", error, exc_info=_unforeseen(error))
+        log.error("reload failed, configuration unchanged: %s", error, exc_info=_unforeseen(error))
 
 
 def _unforeseen(error: BaseException) -> BaseException | None:

@@ -183,7 +183,7 @@ def test_a_changed_file_is_read_by_itself(tmp_path: Path) -> None:
     try:
         settings = json.loads(agent.config_file.read_text())
         agent.config_file.write_text("{")
-        eventually(lambda: "the old settings hold" in agent.log())
+        eventually(lambda: "configuration unchanged" in agent.log())
         agent.config_file.write_text(json.dumps({**settings, "services": [{"name": "fresh"}]}))
         eventually(lambda: set(agent.get("/v1/agent/services")) == {"fresh"})
     finally:

@@ -217,7 +217,7 @@ class Deployer:
                 await self._commands.run(command)
                 self._tally.count(Event.RELOADED, command.shown)
             except CommandError as error:
-                if failed or not self._once:  # The first one ends the program, and is its last word.
+                if failed and self._once:  # The first one ends the program, and is its last word.
                     log.error("%s", self._disclosure.conceal_all(str(error)))
                 self._tally.count(Event.RELOAD_FAILED, command.shown)
                 failed[command] = error
@@ -237,7 +237,7 @@ class Deployer:
         try:
             await self._commands.run(command)
         except CommandError as error:
-            log.error("reload with the restored files failed as well: %s", self._disclosure.conceal_all(str(error)))
+            self._report_second_failure(error)
 
     async def load(self) -> None:
         """All files are there: let the consumer load what is new. Raises LoadError with -once."""
@@ -265,7 +265,11 @@ class Deployer:
         try:
             await self._consumer.load()
         except LoadError as error:
-            log.error("reload with the restored files failed as well: %s", self._disclosure.conceal_all(str(error)))
+            self._report_second_failure(error)
+
+    def _report_second_failure(self, error: Exception) -> None:
+        text = self._disclosure.conceal_all(str(error))
+        log.error("the reload failed again after the last good files were restored: %s", text)
 
     def _keep_rejected(self, job: Job) -> None:
         """Keep what could not be loaded, as what a check refuses is kept."""
@@ -289,12 +293,15 @@ class Deployer:
             delay = self._postpone(job)
             if self._once:
                 continue
-            log.error("the reload has failed: %s; tried again in %.3gs or at the next change", reason, delay)
+            log.error("the reload failed: %s; retrying in %.3gs or at the next change", reason, delay)
             for rendering in job.renderings:
                 rendering.trouble = reason
                 self._tally.count(Event.ROLLED_BACK, rendering.spec.destination)
-                state = "stays, since there was none before" if rendering in staying else "is the last good one again"
-                log.error("%s %s", rendering.spec.destination, state)
+                destination = rendering.spec.destination
+                if rendering in staying:
+                    log.error("keeping %s: there is no earlier version to restore", destination)
+                else:
+                    log.error("restored the last good %s", destination)
         return restored
 
 

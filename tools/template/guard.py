@@ -86,8 +86,8 @@ class Hold:
 
     def __str__(self) -> str:
         if self.kept_count is None:
-            return f"waits for {self.watched}: {self.reason}"
-        return f"{self.watched}: holds {self.kept_count}, Consul has {self.now_count}: {self.reason}"
+            return f"guard: {self.watched} has {self.reason}; waiting for more"
+        return f"guard: {self.watched} has {self.reason}; keeping the last {_instances(self.kept_count)}"
 
 
 class Stage(StrEnum):
@@ -112,9 +112,9 @@ class GuardEvent:
     def __str__(self) -> str:
         if self.stage is Stage.BEGAN:
             return str(self.hold)
-        word = "has recovered" if self.stage is Stage.RECOVERED else "has been released"
-        count = f", with {self.hold.now_count}" if isinstance(self.hold, Hold) else ""
-        return f"{self.hold.subject}: {word}{count}"
+        word = "has recovered" if self.stage is Stage.RECOVERED else "was released"
+        count = f": {_instances(self.hold.now_count)}" if isinstance(self.hold, Hold) else ""
+        return f"guard: {self.hold.subject} {word}{count}"
 
 
 @dataclass
@@ -335,7 +335,11 @@ def _objection(limits: GuardLimits, floor: int | None, highest: int, count: int)
     if least is not None and floor is not None:
         least = min(least, floor)
     if least is not None and count < least:
-        return f"{count} of at least {least} instance{'s' if least != 1 else ''}"
+        return f"{_instances(count)} (minimum {least})"
     if limits.max_drop is not None and highest - count > limits.max_drop * highest + _TOLERANCE:
-        return f"{count} of {highest} instances are left, more than {limits.max_drop * 100:.4g}% have gone"
+        return f"{count} of {_instances(highest)} (max_drop {limits.max_drop * 100:.4g}%)"
     return ""
+
+
+def _instances(count: int) -> str:
+    return f"{count} instance" if count == 1 else f"{count} instances"

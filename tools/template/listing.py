@@ -31,7 +31,7 @@ class ListHold:
         return " ".join(["listed service", self.service, *(f"{name}={value}" for name, value in self.lookup.params)])
 
     def __str__(self) -> str:
-        return f"{self.subject}: stays, all its instances have gone"
+        return f"guard: {self.subject} has no instances; keeping it in the list"
 
 
 @dataclass

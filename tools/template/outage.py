@@ -70,7 +70,10 @@ class Outage:
         if self.unreachable:
             return False
         self.unreachable, self._began, self._back, self._told = True, since, None, 0.0
-        log.warning("Consul does not answer: %s; files stay as they are, trying again", text)
+        if self.answered:
+            log.warning("lost Consul at %s; files keep their last content; retrying: %s", self._address, text)
+        else:
+            log.warning("cannot reach Consul at %s; retrying: %s", self._address, text)
         return True
 
     def over(self, lookup: Lookup, now: float) -> bool:

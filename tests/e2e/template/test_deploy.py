@@ -99,7 +99,7 @@ def test_after_a_failed_reload_the_last_good_file_returns(agent: Any, template: 
     tool.shows("seen", "1\n")
     agent.put("back/a", "2")
     tool.shows("other", "2\n")
-    eventually(lambda: tool.said("out is the last good one again"))
+    eventually(lambda: tool.said("restored the last good out"))
     eventually(lambda: (tool.text("seen") or "").startswith("1\n2\n1\n"))  # It was loaded again, too.
     assert tool.text("out") == "1\n"
     (tmp_path / "fine").touch()

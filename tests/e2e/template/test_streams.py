@@ -86,7 +86,7 @@ def test_after_an_outage_streams_are_asked_for_again(agent: Any, gate: Gate, tem
     assert gate.asked == 1
     for outage, streams in ((1, False), (2, True)):
         gate.close()
-        eventually(lambda outage=outage: tool.stderr.count("Consul does not answer") == outage)
+        eventually(lambda outage=outage: tool.stderr.count("lost Consul at") == outage)
         asked, gate.streams = gate.asked, streams
         agent.put("again/b", f"{outage}!")
         gate.open()
@@ -96,7 +96,7 @@ def test_after_an_outage_streams_are_asked_for_again(agent: Any, gate: Gate, tem
         agent.put("again/a", text)
         agent.put("again/b", text)
         tool.shows("out", text + text)
-    assert tool.stderr.count("Consul does not answer") == 2
+    assert tool.stderr.count("lost Consul at") == 2
 
 
 def test_what_acls_hide_is_told_once(special_agent: Any, template: Any) -> None:

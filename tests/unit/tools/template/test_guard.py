@@ -42,8 +42,8 @@ def test_too_few_are_not_used() -> None:
     life = Life(least=2)
     assert [life.sees(count) for count in (3, 2, 1, 0, 2)] == [3, 2, 2, 2, 2]
     assert life.said == [
-        "service web: holds 2, Consul has 1: 1 of at least 2 instances",
-        "service web: has recovered, with 2",
+        "guard: service web has 1 instance (minimum 2); keeping the last 2 instances",
+        "guard: service web has recovered: 2 instances",
     ]
 
 
@@ -52,7 +52,7 @@ def test_at_the_start_it_waits() -> None:
     assert life.sees(1, 5.0) is None
     (hold,) = life.guard.held
     assert (hold.service, hold.now_count, hold.kept_count, hold.since) == ("web", 1, None, 5.0)
-    assert str(hold) == "waits for service web: 1 of at least 2 instances"
+    assert str(hold) == "guard: service web has 1 instance (minimum 2); waiting for more"
     assert life.sees(2) == 2
     assert life.guard.held == []
 
@@ -60,7 +60,7 @@ def test_at_the_start_it_waits() -> None:
 def test_a_drop() -> None:
     life = Life(drop=0.5)
     assert [life.sees(count) for count in (0, 4, 2, 1, 2)] == [0, 4, 2, 2, 2]
-    assert life.said[0] == "service web: holds 2, Consul has 1: 1 of 4 instances are left, more than 50% have gone"
+    assert life.said[0] == "guard: service web has 1 of 4 instances (max_drop 50%); keeping the last 2 instances"
 
 
 def test_small_drops_add_up_within_the_window() -> None:
@@ -103,7 +103,7 @@ def test_a_release_accepts_what_is_there() -> None:
     assert life.guard.release("web") == 1
     assert life.guard.held == []
     assert [life.sees(1), life.sees(0), life.sees(1), life.sees(2)] == [1, 1, 1, 2]
-    assert life.said[1] == "service web: has been released, with 1"
+    assert life.said[1] == "guard: service web was released: 1 instance"
     assert [life.sees(6), life.sees(3), life.sees(2)] == [6, 3, 3], "all limits hold again once they were met"
 
 
@@ -241,7 +241,9 @@ def test_both_syntaxes(syntax: str) -> None:
     assert guard.held == [], "no answer is no empty answer"
     waits = evaluate(1)
     assert (waits.complete, waits.missing) == (False, {lookup})
-    assert [str(event) for event in waits.guarded] == ["waits for service web: 1 of at least 2 instances"]
+    assert [str(event) for event in waits.guarded] == [
+        "guard: service web has 1 instance (minimum 2); waiting for more"
+    ]
     assert evaluate(1, 2, 3).text == "1 2 3 /3"
     held = evaluate()
     assert (held.text, held.complete) == ("1 2 3 /3", True)

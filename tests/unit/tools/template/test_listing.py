@@ -113,14 +113,14 @@ def test_one_accident_is_told_aloud_once(steps: list[int | None]) -> None:
     loop.sees(web=2)
     for count in steps:
         loop.sees(web=count)
-    first = "listed service web: stays, all its instances have gone"
-    other = "service web: holds 2, Consul has 0: 0 of at least 1 instance"
+    first = "guard: listed service web has no instances; keeping it in the list"
+    other = "guard: service web has 0 instances (minimum 1); keeping the last 2 instances"
     assert sorted(map(str, loop.said)) == [first, other]
     assert loop.loud == [first if len(steps) == 1 else other]
     loop.said.clear()
     loop.sees(web=2)
     assert len(loop.said) == 2
-    assert loop.loud == ["service web: has recovered, with 2"]
+    assert loop.loud == ["guard: service web has recovered: 2 instances"]
 
 
 def test_the_list_that_hears_of_it_first() -> None:
@@ -132,7 +132,7 @@ def test_the_list_that_hears_of_it_first() -> None:
     loop.said += loop.guard.end(complete=True)
     loop.sees()
     assert len(loop.said) == 2
-    assert loop.loud == ["listed service web: stays, all its instances have gone"]
+    assert loop.loud == ["guard: listed service web has no instances; keeping it in the list"]
 
 
 @pytest.mark.parametrize("asks", [True, False])
@@ -145,7 +145,7 @@ def test_a_release_ends_both(asks: bool) -> None:
     assert loop.guard.release("web*") == (4 if asks else 2)
     assert loop.held == []
     assert list(loop.sees(api=1)) == ["api"]
-    kind = "service web: has been released, with 0" if asks else "listed service web: has been released"
+    kind = "guard: service web was released: 0 instances" if asks else "guard: listed service web was released"
     assert kind in loop.loud
     assert len(loop.loud) == 2
     assert loop.sees(api=1, web=1)["web"] == int(asks), "it is a service as any other again"
@@ -196,7 +196,7 @@ def test_datacenters_are_held_apart() -> None:
     loop.sees(web=1)
     loop.sees(dc="dc2", web=2)
     assert loop.sees(dc="dc2") == {"web": 2}
-    assert loop.held[0] == "listed service web dc=dc2: stays, all its instances have gone"
+    assert loop.held[0] == "guard: listed service web dc=dc2 has no instances; keeping it in the list"
     assert loop.sees(web=1) == {"web": 1}
     assert loop.held == []
     assert loop.sees() == {"web": 1}

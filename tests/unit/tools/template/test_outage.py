@@ -29,10 +29,15 @@ def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
     assert outage.unreachable
     assert [outage.over(lookup, 2.0) for lookup in (A, B)] == [True, False]
     assert not outage.unreachable
-    assert [record.message.split(":")[0] for record in caplog.records] == [
-        "Consul does not answer",
-        "Consul at host",
+    assert [record.message for record in caplog.records] == [
+        "lost Consul at host:1; files keep their last content; retrying: refused",
+        "Consul at host:1 answers again",
     ]
+
+
+def test_an_agent_that_never_answered_is_not_lost(caplog: pytest.LogCaptureFixture) -> None:
+    Outage("host:1").begin(A, GONE, 1.0)
+    assert [record.message for record in caplog.records] == ["cannot reach Consul at host:1; retrying: refused"]
 
 
 def test_a_refusal_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
