@@ -144,9 +144,17 @@ complete -o default -F _{function} {program}
 _FIXED_ZSH = r"""#compdef {program}
 # zsh completion for {program}. Made by `python -m pyconsul.tools.docs`; do not edit.
 
-_arguments -A '-*' \
+_{function}() {{
+    _arguments -A '-*' \
 {flags}
-    '*:: :_normal'
+        '*:: :_normal'
+}}
+
+if [ "$funcstack[1]" = _{program} ]; then
+    _{function} "$@"
+else
+    compdef _{function} {program}
+fi
 """
 
 
@@ -169,9 +177,11 @@ def _fixed_zsh(program: str, flags: Sequence[FixedFlag]) -> str:
     def line(name: str, about: str) -> str:
         shown = about.replace("'", "'\\''").replace("[", "\\[").replace("]", "\\]")
         value = ":value:_files" if name.endswith("=") else ""
-        return f"    '*{name.removesuffix('=') + ('=' if value else '')}[{shown}]{value}' \\"
+        return f"        '*{name.removesuffix('=') + ('=' if value else '')}[{shown}]{value}' \\"
 
-    return _FIXED_ZSH.format(program=program, flags="\n".join(line(*flag) for flag in flags))
+    return _FIXED_ZSH.format(
+        program=program, function=program.replace("-", "_"), flags="\n".join(line(*flag) for flag in flags)
+    )
 
 
 def _fixed_fish(program: str, flags: Sequence[FixedFlag]) -> str:

@@ -152,3 +152,32 @@ def test_an_agent_that_is_away_or_silent_disturbs_nobody(complete: Complete) -> 
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         line = f"pyconsul kv get -http-addr={address} noth"
         assert complete(line, PYCONSUL_COMPLETE_TIMEOUT="0.1")[-1] in ("noth", f"-http-addr={address}")
+
+
+@pytest.mark.parametrize("program", ["pyconsul-template", "pyenvconsul"])
+def test_the_tools_print_their_scripts(program: str, tmp_path: Path) -> None:
+    variable = f"_{program.upper().replace('-', '_')}_COMPLETE"
+
+    def ask(value: str) -> subprocess.CompletedProcess[str]:
+        environ = environment(tmp_path, **{variable: value})
+        return subprocess.run([program], env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+    for shell, name in (("bash", f"{program}.bash"), ("zsh", f"_{program}"), ("fish", f"{program}.fish")):
+        done = ask(f"{shell}_source")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == (SCRIPTS / name).read_text(encoding="utf-8")
+    done = ask("ksh_source")
+    assert (done.returncode, done.stdout) == (13, "")
+    assert "bash_source" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("program", ["pyconsul", "pyconsul-template", "pyenvconsul"])
+def test_zsh_takes_the_scripts_with_eval(program: str, tmp_path: Path) -> None:
+    variable = f"_{program.upper().replace('-', '_')}_COMPLETE"
+    lines = f'autoload -U compinit; compinit -u -D; eval "$({variable}=zsh_source {program})"; print $_comps[{program}]'
+    done = subprocess.run(
+        ["zsh", "-f", "-c", lines],
+        env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (f"_{program.replace('-', '_')}\n", "")

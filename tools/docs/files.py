@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pyconsul.cli.shells import FixedFlag, fixed_script, script
+from pyconsul.cli.shells import fixed_script, script
+from pyconsul.tools.completion import flags_of
 from pyconsul.tools.docs.pages import PROGRAM, TOOLS, pages
 from pyconsul.tools.docs.roff import page_text
-from pyconsul.tools.settings import BOOL
 
 #: Shell: how its files are named, so that it finds them by the program's name.
 _NAMES = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}
@@ -20,14 +20,5 @@ def files() -> dict[str, str]:
     for shell, name in _NAMES.items():
         made[f"completions/{name.format(PROGRAM)}"] = script(shell)
         for tool in TOOLS:
-            made[f"completions/{name.format(tool)}"] = fixed_script(shell, tool, _flags(tool))
+            made[f"completions/{name.format(tool)}"] = fixed_script(shell, tool, flags_of(TOOLS[tool][0]))
     return made
-
-
-def _flags(tool: str) -> list[FixedFlag]:
-    rows = {
-        f"-{flag}" + ("" if option.kind is BOOL else "="): option.help
-        for option in TOOLS[tool][0]
-        for flag in option.flags
-    }
-    return sorted(rows.items())

@@ -74,7 +74,7 @@ def _section(section: Section) -> Iterable[str]:
         lines += [".TP", f"\\fB{escaped(tag)}\\fR", *_lines(text)]
     if section.literal:
         lines += [".PP"] * bool(section.paragraphs or section.entries)
-        lines += [".nf", *(line for text in section.literal for line in _lines(text)), ".fi"]
+        lines += [".nf", *map(_literal, section.literal), ".fi"]
     return lines
 
 
@@ -83,6 +83,11 @@ def _lines(text: str) -> list[str]:
     sentences = " ".join(text.split()).replace(". ", ".\n").split("\n") if text.strip() else []
     made = [line for sentence in sentences for line in _wrapped(escaped(sentence))]
     return [f"\\&{line}" if line[:1] in ".'" else line for line in made]
+
+
+def _literal(line: str) -> str:
+    """A line as it is; a line that looks like a macro, or is blank, is protected."""
+    return f"\\&{escaped(line)}" if line[:1] in (".", "'", "") else escaped(line)
 
 
 def _wrapped(line: str) -> list[str]:

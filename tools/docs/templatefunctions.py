@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from pyconsul.tools.docs.gofunctions import DESCRIPTIONS
 from pyconsul.tools.docs.roff import Entry, Page, Section
+from pyconsul.tools.docs.templateexamples import FIXTURE
+from pyconsul.tools.docs.templateexamples import sections as examples
 from pyconsul.tools.template.fieldsafety.quoting import QUOTING
 from pyconsul.tools.template.filters import FILTERS
 from pyconsul.tools.template.functions import Functions
@@ -31,9 +34,16 @@ def page() -> Page:
             ["Functions, filters and fields of the templates of pyconsul-template. Those of Jinja2 itself exist, too."],
             literal=_EXAMPLE,
         ),
+        Section(
+            "EXAMPLES",
+            ["The examples on this page were rendered from this fixture (-data); -> stands before their output."],
+            literal=FIXTURE.splitlines(),
+        ),
         Section("FUNCTIONS (JINJA2)", entries=list(_python(functions.mapping().items(), shown=str))),
         Section("FILTERS (JINJA2)", entries=list(_python(sorted(FILTERS.items()), shown=lambda name: f"|{name}"))),
+        *examples("jinja2"),
         Section("FUNCTIONS (GO)", entries=list(_go(functions))),
+        *examples("go"),
         Section(
             "FIELDS",
             ["In Go templates by the first name, in Jinja2 by either."],
@@ -50,7 +60,7 @@ def _records() -> list[type[Record]]:
 
 
 def _first_line(call: Any) -> str:
-    return (inspect.getdoc(call) or "").partition("\n")[0]
+    return (inspect.getdoc(call) or "").partition("\n")[0] if call is not None else ""
 
 
 def _python(table: Iterable[tuple[str, Callable[..., Any]]], shown: Callable[[str], str]) -> Iterator[Entry]:
@@ -66,9 +76,15 @@ def _go(functions: Functions) -> Iterator[Entry]:
     table.update(Helpers(real_surroundings(os.environ)).functions())
     table.update(GoApi(functions).table())
     for name, call in sorted(table.items()):
-        parameters = " ".join(call.parameters) if call is not None else "any"
-        text = _first_line(call.call) if call is not None and inspect.isroutine(call.call) else ""
-        yield f"{name} {parameters}".strip(), text or "As in consul-template and sprig."
+        parameters = " ".join(_go_parameters(call)) if call is not None else "any"
+        own = call.call if call is not None and (inspect.isfunction(call.call) or inspect.ismethod(call.call)) else None
+        text = DESCRIPTIONS.get(name) or _first_line(own)
+        yield f"{name} {parameters}".strip(), text or f"As {name.removeprefix('sprig_')} of Sprig."
+
+
+def _go_parameters(call: Function) -> Iterator[str]:
+    for kind in (*call.parameters, *([f"...{call.variadic}"] if call.variadic else [])):
+        yield kind.replace("interface {}", "any").replace("*dependency.", "")
 
 
 def _fields(kind: type[Record]) -> Entry:

@@ -5,6 +5,7 @@ Exit status: the program's own; 255 when a signal killed it; otherwise see `Exit
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: Sequence[str]) -> int:
+    if "_PYENVCONSUL_COMPLETE" in os.environ:
+        from pyconsul.tools.completion import print_script
+
+        return print_script("pyenvconsul", "_PYENVCONSUL_COMPLETE", DOCUMENTED)
     try:
         call = parse_flags(OPTIONS, words)
         if call.help:

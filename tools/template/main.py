@@ -6,6 +6,7 @@ Exit status: see `Exit`; with a child process, the child's own.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: Sequence[str]) -> int:
+    if "_PYCONSUL_TEMPLATE_COMPLETE" in os.environ:
+        from pyconsul.tools.completion import print_script
+
+        return print_script("pyconsul-template", "_PYCONSUL_TEMPLATE_COMPLETE", DOCUMENTED)
     if words[:1] == ["test"]:
         from pyconsul.tools.template.fixture.testing import main as test
 
