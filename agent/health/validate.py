@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.health.definition import CheckDefinition, is_alias
 from pyconsul.agent.health.error import CheckError
-from pyconsul.agent.model.control_characters import fault_of_names
+from pyconsul.agent.model.control_characters import fault_of_fields, fault_of_names
 
 STATUSES = ("passing", "warning", "critical")
 RESERVED_ID = "serfHealth"  # written by the agent alone: all sessions of the node end when it is critical
@@ -40,10 +40,14 @@ def validate(
         raise CheckError(
             f'Invalid check: the ID "{RESERVED_ID}" is reserved for the health of the node; choose another'
         )
-    if not allow_control_characters and (fault := fault_of_names(definition.id, definition.name)):
+    if not allow_control_characters and (fault := _control_character(definition)):
         raise CheckError(fault)
     if definition.script_args and not enable_script_checks:
         raise CheckError(NO_LOCAL_SCRIPTS if from_file else NO_SCRIPTS, status=500)
+
+
+def _control_character(definition: CheckDefinition) -> str:
+    return fault_of_names(definition.id, definition.name) or fault_of_fields(definition, "Check")
 
 
 def _known_status(definition: CheckDefinition, text: str) -> None:

@@ -18,6 +18,7 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import bad_request, not_found
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
 from pyconsul.agent.state import acl_auth
@@ -77,6 +78,7 @@ async def create_method(context: Context, request: Request) -> Answer:
 
 async def _write_method(context: Context, request: Request, name: str) -> Answer:
     body = decode(request.body, AuthMethodBody, "AuthMethod decoding failed: ")
+    refuse_control_characters(context, body)
     if name and body.name not in ("", name):
         raise bad_request("AuthMethod name in URL and payload do not match")
     require(context, request, "acl:write")
@@ -166,6 +168,7 @@ async def create_rule(context: Context, request: Request) -> Answer:
 
 async def _write_rule(context: Context, request: Request, rule_id: str, *, new: bool) -> Answer:
     body = decode(request.body, BindingRuleBody, "BindingRule decoding failed: ")
+    refuse_control_characters(context, body)
     if new and body.id:
         raise bad_request("Cannot specify the ID when creating a new binding rule")
     if body.id not in ("", rule_id):

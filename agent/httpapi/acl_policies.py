@@ -17,6 +17,7 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import bad_request, not_found
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.acl import Policy
@@ -85,6 +86,7 @@ async def create(context: Context, request: Request) -> Answer:
     """A new policy."""
     enabled(context)
     body = decode(request.body, PolicyBody, PREFIX)
+    refuse_control_characters(context, body)
     if body.id:
         raise bad_request("Cannot specify the ID when creating a new policy")
     return await _write(context, request, body, new_id(), True)
@@ -92,6 +94,7 @@ async def create(context: Context, request: Request) -> Answer:
 
 async def _update(context: Context, request: Request, policy_id: str) -> Answer:
     body = decode(request.body, PolicyBody, PREFIX)
+    refuse_control_characters(context, body)
     if body.id not in ("", policy_id):
         raise bad_request("Policy ID in URL and payload do not match")
     return await _write(context, request, body, policy_id, False)

@@ -15,6 +15,7 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import bad_request, not_found
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.acl import Role
@@ -84,6 +85,7 @@ async def create(context: Context, request: Request) -> Answer:
     """A new role."""
     enabled(context)
     body = decode(request.body, RoleBody, PREFIX)
+    refuse_control_characters(context, body)
     if body.id:
         raise bad_request("Cannot specify the ID when creating a new role")
     return await _write(context, request, body, new_id(), True)
@@ -91,6 +93,7 @@ async def create(context: Context, request: Request) -> Answer:
 
 async def _update(context: Context, request: Request, role_id: str) -> Answer:
     body = decode(request.body, RoleBody, PREFIX)
+    refuse_control_characters(context, body)
     if body.id not in ("", role_id):
         raise bad_request("Role ID in URL and payload do not match")
     return await _write(context, request, body, role_id, False)

@@ -17,6 +17,7 @@ from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found, server_error
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.model.acl import Token
@@ -125,6 +126,7 @@ async def create(context: Context, request: Request) -> Answer:
     """A new token."""
     enabled(context)
     body = decode(request.body, TokenBody, PREFIX)
+    refuse_control_characters(context, body)
     require(context, request, "acl:write")
     accessor, secret = new_id(), new_id()
     return await _written(context, lambda draft: acl_token_write.create(draft, body, accessor, secret))
@@ -132,6 +134,7 @@ async def create(context: Context, request: Request) -> Answer:
 
 async def _update(context: Context, request: Request, accessor: str) -> Answer:
     body = decode(request.body, TokenBody, PREFIX)
+    refuse_control_characters(context, body)
     if body.accessor_id not in ("", accessor):
         raise bad_request("Token Accessor ID in URL and payload do not match")
     require(context, request, "acl:write")
@@ -141,6 +144,7 @@ async def _update(context: Context, request: Request, accessor: str) -> Answer:
 async def _clone(context: Context, request: Request, accessor: str) -> Answer:
     acl = enabled(context)
     body = decode(request.body, TokenBody, PREFIX)
+    refuse_control_characters(context, body)
     require(context, request, "acl:write")
     new_accessor, secret = new_id(), new_id()
 

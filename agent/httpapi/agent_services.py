@@ -18,6 +18,7 @@ from pyconsul.agent.httpapi.decode import decode, refusal
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.file_form import from_file_form
 from pyconsul.agent.httpapi.go_values import DecodeError
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.select import filtering
 from pyconsul.agent.httpapi.waiting import changed, deadline
@@ -104,7 +105,7 @@ def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
 
 async def register(context: Context, request: Request) -> Answer:
     """Add or replace a service and its checks."""
-    definition = from_file_form(request.body) or _plain(request)
+    definition = from_file_form(request.body) or _plain(context, request)
     config = context.config
     try:
         validate(definition, config.enable_script_checks, allow_control_characters=config.allow_control_characters)
@@ -119,8 +120,10 @@ async def register(context: Context, request: Request) -> Answer:
     return EMPTY
 
 
-def _plain(request: Request) -> ServiceDefinition:
+def _plain(context: Context, request: Request) -> ServiceDefinition:
     body = decode(request.body, ServiceBody)
+    refuse_control_characters(context, body.proxy, "Service.Proxy")
+    refuse_control_characters(context, body.connect, "Service.Connect")
     try:
         return service_definition(body, request.token)
     except DecodeError as error:

@@ -13,6 +13,7 @@ from pyconsul.agent.httpapi.decode import Convert, GoType, decode
 from pyconsul.agent.httpapi.direct import plain_answer
 from pyconsul.agent.httpapi.errors import bad_request
 from pyconsul.agent.httpapi.go_values import ABSENT, nanoseconds
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.operator import server_address
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.router import Handled
@@ -65,6 +66,7 @@ async def configuration(context: Context, request: Request) -> Handled:
 async def change(context: Context, request: Request) -> Answer:
     """Set the settings; with `?cas` only when nobody has changed them since."""
     given = decode(request.body, SettingsInput, PREFIX)
+    refuse_control_characters(context, given)
     cas = _cas(request.params.get("cas", ""))
     settings = AutopilotSettings(**msgspec.structs.asdict(given))
     done = await context.commit(lambda draft: autopilot.change(draft, settings, DEFAULT, cas))

@@ -13,6 +13,7 @@ from pyconsul.agent.httpapi.answer import EMPTY, Answer, Query, Result, json_ans
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import server_error
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.wire import camel
@@ -77,6 +78,7 @@ def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordi
 async def update(context: Context, request: Request) -> Answer:
     """Say where a node stands; of a node that is not registered nothing is kept."""
     given = decode(request.body, UpdateInput)
+    refuse_control_characters(context, given)
     if given.datacenter not in ("", context.config.datacenter):
         raise server_error("No path to datacenter")
     point = given.coord

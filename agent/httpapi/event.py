@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from pyconsul.agent import events
 from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import PermissionDenied
@@ -10,6 +12,7 @@ from pyconsul.agent.httpapi.answer import FILTERED, JSON, Answer, encode, json_a
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import bad_request, server_error
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request, wait_options
 from pyconsul.agent.httpapi.waiting import changed, deadline
 from pyconsul.agent.model.event import UserEvent
@@ -30,6 +33,7 @@ def fire(context: Context, request: Request) -> Answer:
         version=events.VERSION,
         ltime=0,
     )
+    refuse_control_characters(context, replace(event, payload=None), "event")
     try:
         events.check(event)
     except events.EventError as error:

@@ -16,6 +16,7 @@ from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.direct import missing
 from pyconsul.agent.httpapi.errors import HTTPError, server_error
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.query_execute import execute, explain
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.router import Handled
@@ -99,6 +100,7 @@ def show(context: Context, request: Request) -> Query:
 async def create(context: Context, request: Request) -> Answer:
     """Make a query, and answer its ID."""
     query = decode(request.body, PreparedQuery)
+    refuse_control_characters(context, query)
     if query.id:
         raise server_error("ID must be empty when creating a new prepared query")
     query = replace(query, id=new_id())
@@ -117,6 +119,7 @@ async def create(context: Context, request: Request) -> Answer:
 async def update(context: Context, request: Request) -> Answer:
     """Replace a query."""
     query = decode(request.body, PreparedQuery)
+    refuse_control_characters(context, query)
 
     caller = authorizer(context, request)
 

@@ -19,9 +19,9 @@ from pyconsul.agent.httpapi.check_definition import DefinitionBody, definition_r
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import GoType, decode
 from pyconsul.agent.httpapi.errors import bad_request, server_error
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.check import HealthCheck
-from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
@@ -131,6 +131,7 @@ class Deregistration(msgspec.Struct, kw_only=True, rename=camel):
 async def register(context: Context, request: Request) -> Answer:
     """Add or update a node, and with it an instance and checks, all or nothing."""
     body = decode(request.body, Registration)
+    refuse_control_characters(context, body)
     _refuse_elsewhere(context, body.datacenter)
     _refuse_malformed(body)
     node = Node(
@@ -139,10 +140,6 @@ async def register(context: Context, request: Request) -> Answer:
     service = node_service(body.service) if body.service else None
     found = [*(body.checks or ()), *((body.check,) if body.check else ())]
     rows = [health_check(check, body.node) for check in found]
-    if not context.config.allow_control_characters:
-        faults = (fault_of_node(node), fault_of_service(service) if service else "", *map(fault_of_check, rows))
-        if fault := next(filter(None, faults), ""):
-            raise bad_request(fault)
     caller = authorizer(context, request)
     for check in rows:
         refuse_agents_check(context.config.node_name, body.node, check.check_id)

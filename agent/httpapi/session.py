@@ -16,6 +16,7 @@ from pyconsul.agent.httpapi.decode import Convert, decode
 from pyconsul.agent.httpapi.errors import bad_request, not_found, server_error
 from pyconsul.agent.httpapi.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.ids import new_id
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
@@ -69,6 +70,7 @@ class SessionInput(msgspec.Struct, kw_only=True, rename=camel):
 async def create(context: Context, request: Request) -> Answer:
     """Make a session, and answer its ID."""
     given = decode(request.body, SessionInput) if request.body else SessionInput()
+    refuse_control_characters(context, given)
     if given.behavior not in ("", sessions.RELEASE, sessions.DELETE):
         raise server_error(f"Invalid Behavior setting '{given.behavior}'")
     ttl = _ttl(context, given.ttl)

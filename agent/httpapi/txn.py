@@ -14,6 +14,7 @@ from pyconsul.agent.httpapi.answer import JSON, Answer, encode
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import GoType, decode_list
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.names import refuse_control_characters
 from pyconsul.agent.httpapi.registration import (
     CheckInput,
     Index,
@@ -24,7 +25,6 @@ from pyconsul.agent.httpapi.registration import (
 )
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.server.contract import BodyRule
-from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import transaction
@@ -135,8 +135,6 @@ async def endpoint(context: Context, request: Request) -> Answer:
         return _answer(None, malformed, 0, False) if reads_only else _answer(None, malformed)
     if reads_only:
         return _read(context, operations, caller)
-    if not context.config.allow_control_characters:
-        _refuse_control_characters(operations)
 
     def write(draft: Draft) -> transaction.Rows:
         if refused := txn_access.denials(caller, draft, operations, agent):
@@ -150,22 +148,6 @@ async def endpoint(context: Context, request: Request) -> Answer:
         return _answer(txn_access.shown(caller, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)
-
-
-def _refuse_control_characters(operations: Sequence[Operation]) -> None:
-    """Raises HTTPError 400 for a row that would be written with a control character."""
-    for position, operation in enumerate(operations):
-        fault = ""
-        if operation.verb not in ("set", "cas"):
-            continue
-        if isinstance(operation, NodeOperation):
-            fault = fault_of_node(operation.node)
-        elif isinstance(operation, ServiceOperation):
-            fault = fault_of_service(operation.service)
-        elif isinstance(operation, CheckOperation):
-            fault = fault_of_check(operation.check)
-        if fault:
-            raise bad_request(f"operation {position}: {fault}")
 
 
 def _read(context: Context, operations: Sequence[Operation], caller: Authorizer) -> Answer:
@@ -230,6 +212,14 @@ def _shown(result: dict[str, Any]) -> dict[str, Any]:
 
 def _operations(context: Context, body: bytes) -> list[Operation]:
     inputs = decode_list(body, TxnInput, "api.TxnOps", PREFIX)
+    for position, one in enumerate(inputs):
+        for kind, part in (
+            ("Node", one.node),
+            ("Service", one.service),
+            ("Check", one.check),
+        ):  # keys are no names of the catalog
+            if part is not None and part.verb in ("set", "cas"):  # what is there already can be read and deleted
+                refuse_control_characters(context, part, f"operation {position}: {kind}")
     return [made for one in inputs if (made := _operation(context, one)) is not None]
 
 

@@ -1,30 +1,110 @@
 """Control characters in the names, IDs, tags, addresses and metadata of the catalog.
 
 A line break in a tag can become a line of a rendered configuration file, so registrations with one are refused unless the
-setting `allow_control_characters` permits them.  Outputs and notes of checks may have several lines.
+setting `allow_control_characters` permits them.  The fields of `FREE_TEXT` may have several lines.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
 
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 
+#: Fields that are no names, by the names they have in JSON: what people write, what checks send, receive and run, the rules,
+#: expressions and settings of access control, secrets, and the free-form settings of mesh proxies, which are dropped.
+FREE_TEXT = frozenset(
+    {
+        "Notes", "Output", "Body", "ScriptArgs", "Args", "Description", "Rules", "Selector", "Regexp", "Config", "Token",
+        "SecretID", "WriteRequest",
+    }
+)  # fmt: skip
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # C0, DEL, C1, and Unicode's line and paragraph separators
+# The same in JSON as msgspec writes it.
+_ENCODED = re.compile(rb"(?<!\\)(?:\\\\)*\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+MAX_VALUES = 100_000  # of a body that are looked at one by one
+
+_Path: TypeAlias = "tuple[_Path | None, str]"
 
 
 def fault_of_texts(texts: Iterable[tuple[str, str]]) -> str:
     """Which of the texts, given as (field, text), has a control character first; empty when none has."""
-    for field, text in texts:
-        if found := _CONTROL.search(text):
-            return (
-                f"{field}: control character U+{ord(found[0]):04X} at position {found.start()} is not allowed "
-                "(the setting allow_control_characters permits it)"
-            )
+    return next(filter(None, (_fault(field, text) for field, text in texts)), "")
+
+
+def fault_of_fields(value: object, path: str = "", free: Collection[str] = FREE_TEXT) -> str:
+    """Which text of a structure, map or list has a control character; empty when none has.
+
+    path: what stands before the fields' names in the text; free: the fields that are not looked at.
+    """
+    try:
+        if not _ENCODED.search(msgspec.json.encode(value)):
+            return ""
+    except (TypeError, ValueError, OverflowError, RecursionError):  # JSON has larger numbers than the encoder takes
+        pass
+    looked_at = 0
+    waiting: list[tuple[_Path, object]] = [((None, path), value)]
+    while waiting:
+        where, found = waiting.pop()
+        looked_at += 1
+        if looked_at > MAX_VALUES:
+            return f"{_field(where)}: more than {MAX_VALUES} values"
+        if isinstance(found, str):
+            if fault := _fault(_field(where), found):
+                return fault
+        elif isinstance(found, list | tuple) and _are_plain(found):
+            continue
+        else:
+            waiting.extend(((where, label), item) for label, item in _parts(found, free))
     return ""
+
+
+def _fault(field: str, text: str) -> str:
+    """Why a text is refused; empty when it is not."""
+    found = _CONTROL.search(text)
+    if found is None:
+        return ""
+    return (
+        f"{field}: control character U+{ord(found[0]):04X} at position {found.start()} is not allowed "
+        "(the setting allow_control_characters permits it)"
+    )
+
+
+def _are_plain(texts: Sequence[object]) -> bool:
+    """Whether these are texts without control characters: one search over all of them is fast."""
+    try:
+        return not _CONTROL.search("".join(texts))  # type: ignore[arg-type]
+    except TypeError:
+        return False
+
+
+def _parts(value: object, free: Collection[str]) -> Iterator[tuple[str, object]]:
+    """What a structure, map or list holds, but for what is empty, with the label of each."""
+    if isinstance(value, msgspec.Struct):
+        for name, attribute in zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True):
+            if name not in free and (item := getattr(value, attribute)):
+                yield f".{name}", item
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield " key", key
+            if item and key not in free:
+                yield f"[{key}]", item
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield f"[{position}]", item
+
+
+def _field(path: _Path | None) -> str:
+    labels = []
+    while path is not None:
+        path, label = path
+        labels.append(label)
+    return "".join(reversed(labels)).removeprefix(".")
 
 
 def fault_of_node(node: Node) -> str:
@@ -49,14 +129,12 @@ def fault_of_service(service: NodeService) -> str:
             *_map("Service.TaggedAddresses", addresses),
             *_map("Service.Meta", service.meta),
         )
-    )
+    ) or ("" if service.locality is None else fault_of_fields(service.locality, "Service.Locality"))
 
 
 def fault_of_check(check: HealthCheck) -> str:
     """Why a check is refused; empty when it is not."""
-    return fault_of_names(check.check_id, check.name) or fault_of_texts(
-        (("Check.Node", check.node), ("Check.ServiceID", check.service_id), ("Check.Type", check.type))
-    )
+    return fault_of_names(check.check_id, check.name) or fault_of_fields(check, "Check")
 
 
 def fault_of_names(check_id: str, name: str) -> str:

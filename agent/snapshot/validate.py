@@ -18,7 +18,7 @@ from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET, AuthMethod, BindingRule, Policy, Role, Token
 from pyconsul.agent.model.check import STATES, HealthCheck
-from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
+from pyconsul.agent.model.control_characters import fault_of_check, fault_of_fields, fault_of_node, fault_of_service
 from pyconsul.agent.model.coordinate import NodeCoordinate, is_valid
 from pyconsul.agent.model.duration import NANOSECONDS, parse_nanoseconds
 from pyconsul.agent.model.kv import KVEntry, Tombstone
@@ -70,6 +70,10 @@ def _refuse_control_characters(tables: Tables) -> None:
     for check in tables[CHECKS.name].values():
         if fault := fault_of_check(check):
             raise _refuse("check", check.check_id, fault)
+    for kind, table in (("prepared query", QUERIES), ("session", SESSIONS), ("coordinate of node", COORDINATES)):
+        for row in tables[table.name].values():
+            if fault := fault_of_fields(row):
+                raise _refuse(kind, getattr(row, "id", "") or row.node, fault)
 
 
 def _refuse(kind: str, name: str, problem: str) -> SnapshotError:

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pyconsul.agent.model.check import HealthCheck
-from pyconsul.agent.model.control_characters import fault_of_check, fault_of_node, fault_of_service
+from pyconsul.agent.model.control_characters import (
+    MAX_VALUES,
+    fault_of_check,
+    fault_of_fields,
+    fault_of_node,
+    fault_of_service,
+)
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import ServiceAddress
 from pyconsul.agent.sync.definition import node_service
@@ -51,6 +57,29 @@ def test_fields_of_services(field: str, value: object, where: str) -> None:
 @pytest.mark.parametrize(("field", "where"), [("check_id", "Check.CheckID"), ("name", "Check.Name")])
 def test_fields_of_checks(field: str, where: str) -> None:
     assert fault_of_check(replace(CHECK, **{field: "\n"})).startswith(f"{where}: control character U+000A")
+
+
+def test_definitions_of_checks() -> None:
+    found = fault_of_check(replace(CHECK, definition={"Body": "two\nlines", "Header": {"A": ["b", "\r"]}}))
+    assert found.startswith("Check.Definition[Header][A][1]: control character U+000D at position 0")
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("around", ["", "\\", '"', "\\\\", "é"])
+def test_texts_of_structures(control: str, around: str) -> None:
+    nested = {"a": [{"b": f"{around}{control}{around}"}]}
+    assert fault_of_fields(nested, "Proxy").startswith(f"Proxy[a][0][b]: control character U+{ord(control):04X}")
+    assert fault_of_fields({f"{control}": ""}).startswith(" key: control character")
+    assert not fault_of_fields({"Notes": nested, "b": f"{around}n{around}u000a"})
+
+
+def test_numbers_that_no_encoder_takes_and_deep_structures() -> None:
+    assert not fault_of_fields({"a": 10**30})
+    deep: object = "\n"
+    for _ in range(5000):
+        deep = [deep]
+    assert "control character" in fault_of_fields(deep)
+    assert "more than 100000 values" in fault_of_fields(["\n", *[{"a": "b"}] * MAX_VALUES])
 
 
 @given(st.text(max_size=20))

@@ -45,7 +45,7 @@ INDEXES = st.integers(0, 1 << 53)
 PORTS = st.integers(0, 65535)
 UUIDS = st.uuids().map(str)
 MAPS = st.none() | st.dictionaries(PLAIN, PLAIN, max_size=3)
-LISTS = st.none() | st.lists(TEXTS, max_size=3)
+LISTS = st.none() | st.lists(PLAIN, max_size=3)
 TTLS = st.sampled_from(["", "10s", "1m30s", "24h"])
 DURATIONS = st.integers(0, (1 << 63) - 1)
 HASHES = st.binary(min_size=32, max_size=32)
@@ -56,11 +56,11 @@ ENTRIES = st.builds(
     INDEXES, INDEXES, st.sampled_from(["", "s"]),
 )  # fmt: skip
 SESSIONS = st.builds(
-    Session, UUIDS, TEXTS, NAMES, DURATIONS, st.sampled_from(["release", "delete"]), TTLS, LISTS,
-    st.none() | st.lists(st.builds(ServiceCheck, TEXTS, TEXTS), max_size=2), INDEXES, INDEXES,
+    Session, UUIDS, PLAIN, NAMES, DURATIONS, st.sampled_from(["release", "delete"]), TTLS, LISTS,
+    st.none() | st.lists(st.builds(ServiceCheck, PLAIN, PLAIN), max_size=2), INDEXES, INDEXES,
 )  # fmt: skip
 QUERIES = st.builds(
-    PreparedQuery, id=UUIDS, name=TEXTS, session=TEXTS, token=TEXTS,
+    PreparedQuery, id=UUIDS, name=PLAIN, session=PLAIN, token=TEXTS,
     template=st.just(Template()) | st.just(Template("name_prefix_match", "^a(.*)$", True)),
     service=st.builds(
         ServiceQuery, NAMES.filter(lambda name: "$" not in name), st.just(""),
