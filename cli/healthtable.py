@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pyconsul.cli.render import new_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,17 +47,14 @@ def summary(checks: Sequence[Check]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
-def screen(checks: Sequence[Check], note: str = "") -> RenderableType:
-    """For a terminal: the table, and below it the summary and what else there is to say."""
-    from rich.box import SIMPLE_HEAD
+def screen(environ: Mapping[str, str], checks: Sequence[Check], note: str = "") -> tuple[RenderableType, int]:
+    """Return the table for a terminal, with the summary and a note below it, and the width that it needs."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for header in HEADERS:
-        shown.add_column(header, overflow="fold")
-    for row in rows(checks):
+    cells = rows(checks)
+    shown, needed = new_table(environ, HEADERS, cells)
+    for row in cells:
         style = _COLOURS.get(row[0], "")
         shown.add_row(Text(row[0], style=style), *(Text(cell) for cell in row[1:]))
-    return Group(shown, Text(summary(checks) + (f"  {note}" if note else ""), style="dim"))
+    return Group(shown, Text(summary(checks) + (f"  {note}" if note else ""), style="dim")), needed

@@ -103,7 +103,7 @@ def _draw(context: Context, source: _Source, board: Board) -> None:
             now = time.monotonic()
             if found is not None:
                 board.update(found, now)
-            live.update(board.screen(now, shown.size.height, trouble), refresh=True)
+            live.update(board.screen(context.environ, now, shown.size.height, trouble), refresh=True)
             if "q" in pressed():
                 return
 

@@ -182,13 +182,13 @@ def draws_utf8(environ: Mapping[str, str]) -> bool:
 _LONGEST_WORD = 64
 
 
-def new_table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Table, int]:
+def new_table(environ: Mapping[str, str], headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Table, int]:
     """A table of rich without its rows, and the width that it needs so that no ID or address is broken."""
     from rich.box import SIMPLE_HEAD, Box
     from rich.table import Table
 
     ascii_head = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-    box = SIMPLE_HEAD if draws_utf8(context.environ) else ascii_head
+    box = SIMPLE_HEAD if draws_utf8(environ) else ascii_head
     shown = Table(box=box, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     needed = 0
     for position, header in enumerate(headers):
@@ -206,7 +206,7 @@ def _terminal_table(context: Context, headers: Sequence[str], rows: Sequence[Seq
 
     from pyconsul.cli.terminal import console
 
-    shown, needed = new_table(context, headers, rows)
+    shown, needed = new_table(context.environ, headers, rows)
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
     with console(context) as screen:

@@ -7,6 +7,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyconsul.cli.render import new_table
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -111,17 +113,18 @@ class Board:
         counts = (health.instances, health.passing, health.warning, health.critical, self._changes[name] or "")
         return [name, *map(str, counts), latest, health.output]
 
-    def screen(self, now: float, height: int, note: str = "") -> RenderableType:
+    def screen(self, environ: Mapping[str, str], now: float, height: int, note: str = "") -> RenderableType:
         """For a terminal of so many lines."""
-        from rich.box import SIMPLE_HEAD
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-        for number, header in enumerate(_HEADERS):
-            table.add_column(header, justify="right" if 0 < number < 6 else "left", no_wrap=True, overflow="ellipsis")
         found = self.rows(now)
+        table, _ = new_table(environ, _HEADERS, [cells for cells, _, _ in found])
+        for number, column in enumerate(table.columns):
+            column.no_wrap, column.overflow = True, "ellipsis"
+            column.justify = "right" if 0 < number < 6 else "left"
+            if number:  # A narrow terminal cuts the counts off before the names.
+                column.min_width = None
         room = max(height - 4, 1)
         for cells, state, is_new in found[:room]:
             style = _COLOURS[state] + (" reverse" if is_new else "")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
+from pyconsul.cli.render import draws_utf8
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,10 +30,18 @@ def console(context: Context, stream: BinaryIO | None = None) -> Iterator[Consol
 
     from rich.console import Console
 
+    class AsciiConsole(Console):
+        """Draws lines and bars in ASCII; texts keep their characters."""
+
+        @property
+        def encoding(self) -> str:
+            return "ascii"
+
     context.stdout.flush()
+    kind = Console if draws_utf8(context.environ) else AsciiConsole
     text = io.TextIOWrapper(stream or context.stdout, encoding="utf-8", errors="surrogateescape", write_through=True)
     try:
-        yield Console(file=text, force_terminal=True, no_color="NO_COLOR" in context.environ)
+        yield kind(file=text, force_terminal=True, no_color="NO_COLOR" in context.environ)
     finally:
         text.detach()
 

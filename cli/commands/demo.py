@@ -9,6 +9,7 @@ from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.flag import switch
 from pyconsul.cli.status import Status
+from pyconsul.cli.terminal import console, on_terminal
 
 ABOUT = """Start a dev agent, three small web servers with HTTP checks, and HAProxy through pyconsul-template, all on this
 machine; send steady requests through HAProxy; let an instance fail, add another, break the template and mend it; and
@@ -24,8 +25,8 @@ def demo(context: Context) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too, leaves nothing behind
         signal.signal(number, signal.default_int_handler)
     with World() as world:
-        if context.tty and not context.args.switch("once"):
-            _live(world)
+        if on_terminal(context) and not context.args.switch("once"):
+            _live(context, world)
             context.out(f"{world.traffic.total} requests answered, {len(world.traffic.failures)} failed")
             return int(Status.OK)
         return _lines(context, world)
@@ -50,7 +51,7 @@ def _lines(context: Context, world: object) -> int:
         time.sleep(1)
 
 
-def _live(world: object) -> None:
+def _live(context: Context, world: object) -> None:
     import threading
 
     from rich.live import Live
@@ -71,7 +72,7 @@ def _live(world: object) -> None:
         except CliError as error:
             screen.tell(str(error))
 
-    with Live(screen, refresh_per_second=4, screen=True):
+    with console(context) as terminal, Live(screen, console=terminal, refresh_per_second=4, screen=True):
         threading.Thread(target=narrate, daemon=True).start()
         try:
             while True:

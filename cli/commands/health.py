@@ -56,8 +56,10 @@ def _ask(context: Context, index: int) -> tuple[list[Check], int]:
 
 def _print(context: Context, checks: list[Check]) -> None:
     if on_terminal(context):
+        found, needed = screen(context.environ, checks)
         with console(context) as shown:
-            shown.print(screen(checks))
+            shown.width = max(shown.width, needed)
+            shown.print(found)
     else:
         table(context, HEADERS, rows(checks))
 
@@ -78,7 +80,7 @@ def _watch(context: Context) -> None:
     with console(context) as shown, Live(console=shown, screen=True, auto_refresh=False) as live:
         for checks, trouble in _changes(context):
             note = trouble or f"since {time.strftime('%H:%M:%S')}; Ctrl-C ends"
-            live.update(screen(checks, note), refresh=True)
+            live.update(screen(context.environ, checks, note)[0], refresh=True)
 
 
 def _changes(context: Context) -> Iterator[tuple[list[Check], str]]:

@@ -10,10 +10,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.panel import Panel
 
+from pyconsul.cli import healthtable
 from pyconsul.cli.context import Context
 from pyconsul.cli.flag import parse
 from pyconsul.cli.render import cell_width, colored, columns, document, draws_utf8, format_flag, table
+from pyconsul.cli.servicetop import Board, Health
+from pyconsul.cli.terminal import console
 from pyconsul.cli.watchtext import decoded
 
 
@@ -89,6 +93,41 @@ def test_a_table_on_a_narrow_terminal_breaks_no_id(locale: str) -> None:
     for word in (identity, "lan=192.168.100.100,", "wan=192.168.100.101"):
         assert shown.count(word) == 2
     assert ("─" in shown) is (locale == "C.UTF-8")
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_health_and_services_on_a_narrow_terminal_break_no_name(locale: str) -> None:
+    name = "payments-api-gateway-7f9c6d5b4-x2x7k"
+    check = {
+        "Status": "critical",
+        "ServiceName": name,
+        "Node": name,
+        "Name": "c",
+        "CheckID": "c",
+        "Output": "out of it",
+    }
+    where = Context(parse([], []), {"LC_ALL": locale, "COLUMNS": "40"}, io.BytesIO(), Terminal(), io.BytesIO())
+    table, needed = healthtable.screen(where.environ, [check])
+    board = Board(0.0)
+    board.update({name: Health(critical=1)}, 0.0)
+    with console(where) as screen:
+        screen.width = max(screen.width, needed)
+        screen.print(table)
+        screen.width = 50
+        screen.print(board.screen(where.environ, 1.0, 20))
+    shown = where.stdout.getvalue().decode()  # type: ignore[attr-defined]
+    assert shown.count(name) == 3
+    assert ("─" in shown) is (locale == "C.UTF-8")
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_frames_are_drawn_in_ascii_where_the_locale_has_no_more(locale: str) -> None:
+    where = Context(parse([], []), {"LC_ALL": locale}, io.BytesIO(), Terminal(), io.BytesIO())
+    with console(where) as screen:
+        screen.print(Panel("wide-世界", title="frame"))
+    shown = where.stdout.getvalue().decode()  # type: ignore[attr-defined]
+    assert ("─" in shown) is (locale == "C.UTF-8")
+    assert "wide-世界" in shown
 
 
 class Terminal(io.BytesIO):
