@@ -12,16 +12,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.consul_environment import (
+    AgentAddress,
+    ConsulAccess,
+    InvalidSetting,
+    Tls,
+    UnreadableFile,
+    check_scope,
+    read_token,
+    resolve_access,
+)
 from pyconsul.agent.common.http_answer import quote
-from pyconsul.cli.address import Endpoint, endpoint, token
 from pyconsul.cli.connection import Connection, Dropped
-from pyconsul.cli.errors import ApiError, UsageError
+from pyconsul.cli.errors import ApiError, CliError, UsageError
 
 if TYPE_CHECKING:
     from pyconsul.cli.flag import Args
 
 Query = Mapping[str, str | list[str]]
 _REDIRECTS = (301, 302, 307, 308)
+#: The flags of the settings that `resolve_access` knows.
+_FLAGS = {
+    "address": "http-addr",
+    "token": "token",
+    "token_file": "token-file",
+    "ca_file": "ca-file",
+    "ca_path": "ca-path",
+    "cert": "client-cert",
+    "key": "client-key",
+    "server_name": "tls-server-name",
+    "namespace": "namespace",
+    "partition": "partition",
+}
+_FLAG_NAMES = {key: "-" + flag for key, flag in _FLAGS.items()}
 
 
 class Response:
@@ -73,35 +96,34 @@ class Upload:
 class Client:
     """Asks one agent, over one connection that is kept open; not to be shared by threads: each has its `copy()`."""
 
-    def __init__(self, at: Endpoint, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
-        self.endpoint = at
+    def __init__(self, address: AgentAddress, tls: Tls, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+        self.address = address
+        self._tls = tls
         self._headers = dict(headers)
         self._query = dict(query)
-        self._connection = Connection(at)
+        self._connection = Connection(address, tls)
 
     @classmethod
     def from_environ(cls, args: Args, environ: Mapping[str, str]) -> Client:
         """What the HTTP flags and Consul's environment variables say. Raises CliError."""
-        for flag in ("namespace", "partition", "ns"):
-            if args.text(flag) not in ("", "default"):
-                raise UsageError(f"-{flag}: only the {flag} default exists")
+        access = access_of(args, environ)
         headers = {}
-        if secret := token(args, environ):
+        if secret := token_of(access):
             headers["X-Consul-Token"] = secret
-        if credentials := environ.get("CONSUL_HTTP_AUTH", ""):
+        if access.auth:
             from base64 import b64encode
 
-            headers["Authorization"] = "Basic " + b64encode(credentials.encode()).decode()
+            headers["Authorization"] = "Basic " + b64encode(access.auth.encode("utf-8", "surrogateescape")).decode()
         query = {}
         if args.text("datacenter"):
             query["dc"] = args.text("datacenter")
         if args.switch("stale"):
             query["stale"] = ""
-        return cls(endpoint(args, environ), headers, query)
+        return cls(access.address, access.tls, headers, query)
 
     def copy(self) -> Client:
         """The same agent and token over a connection of its own."""
-        return Client(self.endpoint, self._headers, self._query)
+        return Client(self.address, self._tls, self._headers, self._query)
 
     def close(self) -> None:
         """Close the connection; a later request opens it again."""
@@ -168,9 +190,8 @@ class Client:
         self.request("DELETE", path, query).checked()
 
     def _head(self, method: str, path: str, query: Query, size: int, headers: Mapping[str, str]) -> bytes:
-        host = self.endpoint.host or "localhost"
         lines = {
-            "Host": f"[{host}]:{self.endpoint.port}" if ":" in host else f"{host}:{self.endpoint.port}",
+            "Host": self.address.authority,
             "User-Agent": "pyconsul",
             **self._headers,
             **headers,
@@ -191,7 +212,24 @@ class Client:
             for name, values in {**self._query, **query}.items()
             for value in (values if isinstance(values, list) else [values])
         ]
-        return self.endpoint.prefix + path + ("?" + "&".join(words) if words else "")
+        return self.address.prefix + path + ("?" + "&".join(words) if words else "")
+
+
+def access_of(args: Args, environ: Mapping[str, str]) -> ConsulAccess:
+    """The settings that flags and environment variables make. Raises UsageError."""
+    try:
+        check_scope(args.text("ns"), "-ns", "namespace")
+        return resolve_access(environ, {key: args.text(flag) for key, flag in _FLAGS.items()}, _FLAG_NAMES)
+    except InvalidSetting as error:
+        raise UsageError(str(error)) from None
+
+
+def token_of(access: ConsulAccess) -> str:
+    """The ACL token; empty without one. Raises CliError when the token file cannot be read."""
+    try:
+        return read_token(access.token, access.token_file)
+    except UnreadableFile as error:
+        raise CliError(str(error)) from None
 
 
 def to_json(document: object) -> bytes:

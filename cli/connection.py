@@ -9,13 +9,12 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from pyconsul.agent.common.consul_environment import InvalidSetting, UnreadableFile
 from pyconsul.agent.common.http_answer import Answer, open_socket
-from pyconsul.cli.errors import CliError, Unreachable
+from pyconsul.cli.errors import CliError, Unreachable, UsageError
 
 if TYPE_CHECKING:
-    import ssl
-
-    from pyconsul.cli.address import Endpoint, Tls
+    from pyconsul.agent.common.consul_environment import AgentAddress, Tls
 
 #: Seconds to wait for a connection. Answers may take as long as they like: a blocking query takes minutes.
 CONNECT_TIMEOUT = 10.0
@@ -29,8 +28,9 @@ class Dropped(Exception):
 class Connection:
     """Connects at the first request and stays connected as long as the agent allows it."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, address: AgentAddress, tls: Tls) -> None:
+        self._address = address
+        self._tls = tls
         self._socket: socket.socket | None = None
         self._answer = Answer()
 
@@ -40,7 +40,7 @@ class Connection:
         `timeout` is in seconds, between two pieces of the answer. Raises Unreachable, and Dropped.
         """
         fresh = self._socket is None
-        sock = self._socket or connect(self._endpoint)
+        sock = self._socket or connect(self._address, self._tls)
         self._socket = sock
         self._answer = Answer()
         try:
@@ -56,7 +56,7 @@ class Connection:
         except OSError as error:
             self.close()
             if fresh or isinstance(error, TimeoutError):
-                raise Unreachable(f"no answer from the agent at {self._endpoint}: {error}") from None
+                raise Unreachable(f"no answer from the agent at {self._address}: {error}") from None
             raise Dropped from None
         return self._answer
 
@@ -73,7 +73,7 @@ class Connection:
                 self._receive(self._socket)
         except OSError as error:
             self.close()
-            raise Unreachable(f"the answer of the agent at {self._endpoint} broke off: {error}") from None
+            raise Unreachable(f"the answer of the agent at {self._address} broke off: {error}") from None
         if answer.closing:
             self.close()
 
@@ -88,7 +88,7 @@ class Connection:
             self._answer.parser.feed_data(data)
         except Exception as error:  # the parser has its own exceptions, one for each mistake
             self.close()
-            raise Unreachable(f"what answers at {self._endpoint} does not speak HTTP: {error}") from None
+            raise Unreachable(f"what answers at {self._address} does not speak HTTP: {error}") from None
 
     def close(self) -> None:
         """Close the socket; the next request connects again."""
@@ -97,37 +97,28 @@ class Connection:
             self._socket = None
 
 
-def connect(endpoint: Endpoint) -> socket.socket:
+def connect(address: AgentAddress, tls: Tls) -> socket.socket:
     """A connected socket. Raises Unreachable, saying where the address came from and how to start an agent."""
     try:
-        sock = open_socket(endpoint.host, endpoint.port, endpoint.unix, CONNECT_TIMEOUT)
+        sock = open_socket(address.host, address.port, address.unix, CONNECT_TIMEOUT)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Unreachable(
-            f"Error connecting to the agent at {endpoint}: {reason}.\n"
+            f"Error connecting to the agent at {address}: {reason}.\n"
             "Start one with `pyconsul agent -dev`, or say where it is with -http-addr or CONSUL_HTTP_ADDR."
         ) from None
-    return _encrypted(sock, endpoint, endpoint.tls) if endpoint.tls and not endpoint.unix else sock
+    return _encrypted(sock, address, tls) if address.secure else sock
 
 
-def _encrypted(sock: socket.socket, endpoint: Endpoint, tls: Tls) -> socket.socket:
+def _encrypted(sock: socket.socket, address: AgentAddress, tls: Tls) -> socket.socket:
     try:
-        return _context(tls).wrap_socket(sock, server_hostname=tls.server_name or endpoint.host)
-    except OSError as error:  # ssl.SSLError is one
+        return tls.context().wrap_socket(sock, server_hostname=tls.server_name or address.host)
+    except InvalidSetting as error:
         sock.close()
-        raise Unreachable(f"no TLS connection to the agent at {endpoint}: {error}") from None
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    import ssl
-
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_file or None, capath=tls.ca_path or None)
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key or None)
-    except OSError as error:
-        raise CliError(f"cannot read the certificates for HTTPS: {error}") from None
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        raise UsageError(str(error)) from None
+    except UnreadableFile as error:
+        sock.close()
+        raise CliError(str(error)) from None
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a host that is no IDNA name a ValueError
+        sock.close()
+        raise Unreachable(f"no TLS connection to the agent at {address}: {error}") from None

@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyconsul.agent.common.go_numbers import parse_go_bool
 from pyconsul.cli.duration import parse_duration
 from pyconsul.cli.errors import HelpRequested, UsageError
 
-#: What Go's strconv.ParseBool takes.
-_BOOLEANS = {
-    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
-}
 Value = str | bool | int | float | list[str] | dict[str, str] | None
 
 
@@ -61,9 +57,7 @@ class Flag:
 
 def _scalar(kind: str, text: str) -> Value:
     if kind == "switch":
-        if text not in _BOOLEANS:
-            raise ValueError("use true or false")
-        return _BOOLEANS[text]
+        return parse_go_bool(text)
     if kind in ("number", "unsigned"):
         try:
             number = int(text, 0)

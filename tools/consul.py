@@ -1,6 +1,6 @@
 """The tools' long-running connection to Consul's HTTP API: blocking queries that ride out an outage.
 
-    client = ConsulClient(Connection.from_environ(os.environ), rng=random.Random())
+    client = ConsulClient(Connection("127.0.0.1:8500"), rng=random.Random())
     data, index = await client.blocking("/v1/kv/app", {"recurse": ""}, 0)         # at once
     data, index = await client.blocking("/v1/kv/app", {"recurse": ""}, index)     # when it may have changed
     async for data in client.watch("/v1/kv/app", {"recurse": ""}): ...            # at once, then at each change
@@ -51,7 +51,7 @@ class ConsulClient:
         self.retry = retry or RetryPolicy()
         self.max_stale = max_stale
         self._rng = rng
-        self._tls = connection.tls.context() if connection.base_url()[0].startswith("https:") else None
+        self._tls = connection.tls_context()
         self._transport: Transport | None = None
 
     async def close(self) -> None:

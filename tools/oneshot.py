@@ -43,12 +43,8 @@ class OneShotClient:
         self._connection = connection
         self._retry = retry
         self._max_stale = max_stale
-        base, self._unix = connection.base_url()
-        scheme, _, rest = base.partition("://")
-        self._authority, _, path = rest.partition("/")
-        self._root = "/" + path if path else ""
-        self._host, self._port = _host_port(self._authority, 443 if scheme == "https" else 80)
-        self._tls: ssl.SSLContext | None = connection.tls.context() if scheme == "https" else None
+        self._address = connection.agent_address()
+        self._tls: ssl.SSLContext | None = connection.tls_context()
         self._socket: socket.socket | None = None
         self._rng: random.Random | None = None
 
@@ -93,7 +89,7 @@ class OneShotClient:
     def _get(self, path: str, params: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
         words = [f"{quote(name, slash=False)}={quote(value, slash=False)}" for name, value in params.items()]
         where = f"GET {path} from {self._connection.address}"
-        target = self._root + quote(path) + ("?" + "&".join(words) if words else "")
+        target = self._address.prefix + quote(path) + ("?" + "&".join(words) if words else "")
         status, headers, body = self._ask(target, where)
         if status in _REDIRECTS:
             # A path with "//" or ".." goes by its clean form, as Go's clients follow it.
@@ -132,7 +128,7 @@ class OneShotClient:
     def _request(self, target: str) -> bytes:
         lines = [
             f"GET {target} HTTP/1.1",
-            _header("Host", self._authority),
+            _header("Host", self._address.authority),
             _header("User-Agent", "pyconsul"),
             _header("Accept", "application/json"),
         ]
@@ -149,9 +145,9 @@ class OneShotClient:
     def _connect(self, where: str) -> socket.socket:
         limit = self._connection.dial_timeout
         try:
-            sock = open_socket(self._host, self._port, self._unix, limit)
-            if self._tls is not None and not self._unix:
-                name = self._connection.tls.server_name or self._host
+            sock = open_socket(self._address.host, self._address.port, self._address.unix, limit)
+            if self._tls is not None:
+                name = self._connection.tls.server_name or self._address.host
                 try:
                     sock = self._tls.wrap_socket(sock, server_hostname=name)
                 except OSError:
@@ -206,10 +202,3 @@ def _header(name: str, value: str) -> str:
         raise ConsulError(f"the header {name} would hold a line break, or another character that is not allowed there")
     stripped = value.strip(" \t")
     return f"{name}: {stripped}"
-
-
-def _host_port(authority: str, default: int) -> tuple[str, int]:
-    host, colon, port = authority.rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = authority, ""
-    return host.strip("[]") or "127.0.0.1", int(port) if port else default

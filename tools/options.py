@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from signal import Signals
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.consul_environment import InvalidSetting, resolve_access
+from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import BOOL, COMMAND, DURATION, INT, SIGNAL, STRINGS, TEXT, WAIT, Option, Settings, Tree
 
 if TYPE_CHECKING:
+    from pyconsul.agent.common.consul_environment import ConsulAccess
     from pyconsul.tools.connection import Connection
     from pyconsul.tools.retry import RetryPolicy
 
@@ -22,6 +25,20 @@ def _auth_flag(tree: Tree, value: Any) -> None:
     auth |= {"enabled": True, "username": username} | ({"password": password} if colon else {})
 
 
+#: The keys of the settings that `resolve_access` knows.
+_ACCESS_KEYS = {
+    "address": "consul.address",
+    "token": "consul.token",
+    "token_file": "consul.token_file",
+    "ssl": "consul.ssl.enabled",
+    "verify": "consul.ssl.verify",
+    "ca_file": "consul.ssl.ca_cert",
+    "ca_path": "consul.ssl.ca_path",
+    "cert": "consul.ssl.cert",
+    "key": "consul.ssl.key",
+    "server_name": "consul.ssl.server_name",
+}
+
 #: Where Consul is and how it is spoken to. Variables are those of Consul's own command line.
 CONNECTION: tuple[Option, ...] = (
     Option(
@@ -30,7 +47,7 @@ CONNECTION: tuple[Option, ...] = (
         "Address of Consul: host:port, http://…, https://… or unix:///path",
         "127.0.0.1:8500",
         flags=("consul-addr", "http-addr", "consul"),
-        environ=("CONSUL_HTTP_ADDR",),
+        consul_environ=("CONSUL_HTTP_ADDR",),
     ),
     Option(
         "consul.token",
@@ -38,7 +55,7 @@ CONNECTION: tuple[Option, ...] = (
         "ACL token",
         "",
         flags=("consul-token", "token"),
-        environ=("CONSUL_HTTP_TOKEN", "CONSUL_TOKEN"),
+        consul_environ=("CONSUL_HTTP_TOKEN", "CONSUL_TOKEN"),
         secret=True,
     ),
     Option(
@@ -47,14 +64,14 @@ CONNECTION: tuple[Option, ...] = (
         "File that holds the ACL token; read again for each query",
         "",
         flags=("consul-token-file", "token-file"),
-        environ=("CONSUL_HTTP_TOKEN_FILE",),
+        consul_environ=("CONSUL_HTTP_TOKEN_FILE",),
     ),
     Option(
         "consul.auth",
         TEXT,
         "HTTP basic authentication, as username or username:password",
         flags=("consul-auth",),
-        environ=("CONSUL_HTTP_AUTH",),
+        consul_environ=("CONSUL_HTTP_AUTH",),
         cli_only=True,
         secret=True,
         apply=_auth_flag,
@@ -83,14 +100,16 @@ CONNECTION: tuple[Option, ...] = (
         60.0,
         flags=("consul-retry-max-backoff",),
     ),
-    Option("consul.ssl.enabled", BOOL, "Use HTTPS", False, flags=("consul-ssl", "ssl"), environ=("CONSUL_HTTP_SSL",)),
+    Option(
+        "consul.ssl.enabled", BOOL, "Use HTTPS", False, flags=("consul-ssl", "ssl"), consul_environ=("CONSUL_HTTP_SSL",)
+    ),
     Option(
         "consul.ssl.verify",
         BOOL,
         "Verify Consul's certificate",
         True,
         flags=("consul-ssl-verify", "ssl-verify"),
-        environ=("CONSUL_HTTP_SSL_VERIFY",),
+        consul_environ=("CONSUL_HTTP_SSL_VERIFY",),
     ),
     Option(
         "consul.ssl.ca_cert",
@@ -98,7 +117,7 @@ CONNECTION: tuple[Option, ...] = (
         "File with the certificates of trusted authorities",
         "",
         flags=("consul-ssl-ca-cert", "ssl-ca-cert"),
-        environ=("CONSUL_CACERT",),
+        consul_environ=("CONSUL_CACERT",),
     ),
     Option(
         "consul.ssl.ca_path",
@@ -106,7 +125,7 @@ CONNECTION: tuple[Option, ...] = (
         "Folder with the certificates of trusted authorities",
         "",
         flags=("consul-ssl-ca-path",),
-        environ=("CONSUL_CAPATH",),
+        consul_environ=("CONSUL_CAPATH",),
     ),
     Option(
         "consul.ssl.cert",
@@ -114,7 +133,7 @@ CONNECTION: tuple[Option, ...] = (
         "File with the client's certificate",
         "",
         flags=("consul-ssl-cert", "ssl-cert"),
-        environ=("CONSUL_CLIENT_CERT",),
+        consul_environ=("CONSUL_CLIENT_CERT",),
     ),
     Option(
         "consul.ssl.key",
@@ -122,7 +141,7 @@ CONNECTION: tuple[Option, ...] = (
         "File with the client's key",
         "",
         flags=("consul-ssl-key",),
-        environ=("CONSUL_CLIENT_KEY",),
+        consul_environ=("CONSUL_CLIENT_KEY",),
     ),
     Option(
         "consul.ssl.server_name",
@@ -130,7 +149,7 @@ CONNECTION: tuple[Option, ...] = (
         "Name that Consul's certificate must have",
         "",
         flags=("consul-ssl-server-name",),
-        environ=("CONSUL_TLS_SERVER_NAME",),
+        consul_environ=("CONSUL_TLS_SERVER_NAME",),
     ),
     Option(
         "consul.transport.dial_timeout",
@@ -287,34 +306,37 @@ EXEC: tuple[Option, ...] = (
 
 
 def connection_of(settings: Settings) -> Connection:
-    """The `consul.Connection` that the settings describe."""
-    from pyconsul.tools.connection import Connection, Tls
+    """The connection that files, flags and Consul's variables describe. Raises ConfigError."""
+    from pyconsul.tools.connection import Connection
 
-    tls_keys = ("enabled", "verify", "ca_cert", "ca_path", "cert", "key", "server_name")
-    # As the command line: a file wins over a token of the same source, a flag or a configuration file over the environment.
-    from_file = settings.given("consul.token_file") or (
-        settings["consul.token_file"] and not settings.given("consul.token")
-    )
+    access = consul_access_of(settings)
     return Connection(
-        address=settings["consul.address"],
-        token="" if from_file else settings["consul.token"],
-        token_file=settings["consul.token_file"],
-        auth=_auth_of(settings),
-        tls=Tls(**{key: settings["consul.ssl." + key] for key in tls_keys}),
+        address=access.address.text,
+        token=access.token,
+        token_file=access.token_file,
+        auth=access.auth,
+        tls=access.tls,
         dial_timeout=settings["consul.transport.dial_timeout"],
         max_idle_connections=settings["consul.transport.max_idle_conns_per_host"],
         keep_alives=not settings["consul.transport.disable_keep_alives"],
     )
 
 
-def _auth_of(settings: Settings) -> str:
-    user, password = settings["consul.auth.username"], settings["consul.auth.password"]
-    if not user:
-        default = settings["consul.auth"]
-        return default if isinstance(default, str) else ""
+def consul_access_of(settings: Settings) -> ConsulAccess:
+    """The part of the connection that Consul's variables may hold. Raises ConfigError."""
+    given = {name: settings[key] for name, key in _ACCESS_KEYS.items() if settings.given(key)}
+    if user := settings["consul.auth.username"]:
+        given["auth"] = f"{user}:{settings['consul.auth.password']}"
+    environ = dict(settings.environ)
+    if not environ.get("CONSUL_HTTP_TOKEN"):
+        environ["CONSUL_HTTP_TOKEN"] = environ.get("CONSUL_TOKEN", "")  # an older name, of the tools only
     if settings["consul.auth.enabled"] is False:
-        return ""
-    return f"{user}:{password}"
+        given.pop("auth", None)
+        environ.pop("CONSUL_HTTP_AUTH", None)
+    try:
+        return resolve_access(environ, given, _ACCESS_KEYS)
+    except InvalidSetting as error:
+        raise ConfigError(str(error)) from None
 
 
 def retry_of(settings: Settings) -> RetryPolicy:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyconsul.agent.common.go_numbers import parse_go_bool
 from pyconsul.tools.duration import parse_duration, parse_wait
 from pyconsul.tools.hclfile import ConfigError, config_files, read_config
 from pyconsul.tools.process import parse_signal
@@ -53,12 +54,10 @@ def _text(value: Any) -> str:
 def _bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    word = str(value)
-    if word in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if word in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise ValueError(f"invalid boolean {word!r}: use true or false")
+    try:
+        return parse_go_bool(str(value))
+    except ValueError as error:
+        raise ValueError(f"invalid boolean {str(value)!r}: {error}") from None
 
 
 def _int(value: Any) -> int:
@@ -120,7 +119,8 @@ class Option:
     `key`: its place in configuration files, dotted; `prefix[].path` is a key of the block `prefix`, which may be
     repeated. `cli_only`: no file may hold it. `flags`: its names on the command line, the documented one first.
     `apply`: what its flag does to the tree, given the converted value, instead of setting `key`; such a flag may be
-    repeated. `environ`: variables that give the default, the first that is set. `secret`: never shown.
+    repeated. `environ`: variables that give the default, the first that is set. `consul_environ`: variables that
+    `agent.common.consul_environment` reads for it; listed here for documentation. `secret`: never shown.
     """
 
     key: str
@@ -129,6 +129,7 @@ class Option:
     default: Any = None
     flags: tuple[str, ...] = ()
     environ: tuple[str, ...] = ()
+    consul_environ: tuple[str, ...] = ()
     cli_only: bool = False
     secret: bool = False
     apply: Callable[[Tree, Any], None] | None = None
@@ -297,6 +298,7 @@ class Settings:
 
     def __init__(self, options: Iterable[Option], tree: Tree, environ: Mapping[str, str]) -> None:
         self.tree = tree
+        self.environ = environ
         self._defaults = {option.key: _default(option, environ) for option in options}
 
     def __getitem__(self, key: str) -> Any:

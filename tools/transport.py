@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -36,11 +36,10 @@ class Transport:
 
     def __init__(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
         self._connection = connection
-        base, socket = connection.base_url()
-        url = urlsplit(base)
-        self._root = url.path.rstrip("/")
+        address = connection.agent_address()
+        self._root = address.prefix
         self._headers = [
-            _header("Host", url.netloc),
+            _header("Host", address.authority),
             _header("User-Agent", "pyconsul"),
             _header("Accept", "application/json"),
         ]
@@ -49,7 +48,8 @@ class Transport:
             word = base64.b64encode(f"{user}:{password}".encode()).decode()
             self._headers.append(_header("Authorization", f"Basic {word}"))
         try:
-            self._url = httpx.URL(scheme=url.scheme, host=url.hostname or "", port=url.port)
+            scheme = "https" if address.secure else "http"
+            self._url = httpx.URL(scheme=scheme, host=address.host or "localhost", port=address.port or 80)
         except httpx.InvalidURL as error:
             raise ConsulError(f"invalid address {connection.address!r}: {error}") from error
         kept = connection.max_idle_connections if connection.keep_alives else 0
@@ -58,7 +58,7 @@ class Transport:
             verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # without TLS, no certificates need to be read
             trust_env=False,
             limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE),
-            uds=socket or None,
+            uds=address.unix or None,
         )
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         transport = Lanes(lane, kept=kept, expiry=_IDLE)

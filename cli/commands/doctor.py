@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyconsul.cli import diagnosis, hardening
+from pyconsul.cli.client import access_of
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.diagnosis import FAILURE, OK, WARNING, Finding
@@ -43,17 +44,16 @@ def doctor(context: Context) -> int | None:
 
 
 def _findings(context: Context) -> Iterator[Finding]:
-    path = context.args.text("token-file") or context.environ.get("CONSUL_HTTP_TOKEN_FILE", "")
-    if path:
-        yield diagnosis.token_file(path)
     try:
+        if path := access_of(context.args, context.environ).token_file:
+            yield diagnosis.token_file(path)
         client = context.client
         response = client.request("GET", "/v1/agent/self", timeout=PATIENCE)
     except CliError as error:
         # The advice is in the lines after the first.
         first, _, advice = str(error).partition("\n")
         yield Finding("agent", FAILURE, first, advice)
-        if error.status is Status.UNREACHABLE and context.client.endpoint.host in _LOCAL:
+        if error.status is Status.UNREACHABLE and context.client.address.host in _LOCAL:
             yield from diagnosis.reachable_ports("127.0.0.1")
         return
     about: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def _findings(context: Context) -> Iterator[Finding]:
         about = response.json()
         version = about["Config"].get("Version", "?")
         yield Finding(
-            "agent", OK, f"{about['Config'].get('NodeName', '?')} answers at {client.endpoint}, version {version}"
+            "agent", OK, f"{about['Config'].get('NodeName', '?')} answers at {client.address}, version {version}"
         )
     else:
         yield _refused(response.status, response.text().strip())
@@ -139,7 +139,7 @@ def _anonymous_writes(context: Context) -> bool | None:
 
 
 def _is_local(context: Context) -> bool:
-    return bool(context.client.endpoint.unix) or context.client.endpoint.host in _LOCAL
+    return bool(context.client.address.unix) or context.client.address.host in _LOCAL
 
 
 def _dns(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
@@ -154,7 +154,7 @@ def _dns(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
     if number < 0:
         yield Finding("DNS", WARNING, "is switched off", "Set ports.dns in the agent's configuration to have it.")
         return
-    place = host.strip("[]") or context.client.endpoint.host or "127.0.0.1"
+    place = host.strip("[]") or context.client.address.host or "127.0.0.1"
     domain = str(settings.get("DNSDomain") or "consul").strip(".")
     for tcp in (False, True):
         finding = diagnosis.dns_answers("127.0.0.1" if place == "localhost" else place, number, domain, tcp=tcp)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pyconsul.cli.address import endpoint
-from pyconsul.cli.client import Client, to_json
+from pyconsul.cli.client import Client, access_of, to_json
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
@@ -28,7 +27,8 @@ def login(context: Context) -> None:
         request = {**request, "Meta": args.pairs("meta")}  # type: ignore[dict-item]
     query = {"dc": args.text("datacenter")} if args.text("datacenter") else {}
     # A login is done without a token: one from the environment must not take part in it.
-    client = Client(endpoint(args, context.environ), {}, query)
+    access = access_of(args, context.environ)
+    client = Client(access.address, access.tls, {}, query)
     try:
         token = client.request("POST", "/v1/acl/login", body=to_json(request)).checked().json()
     except CliError as error:

@@ -155,7 +155,9 @@ def _tool(name: str) -> Page:
 
 
 def _variables(options: Iterable[Option]) -> list[Entry]:
-    return sorted((name, _sentence(option.help)) for option in options for name in option.environ)
+    return sorted(
+        (name, _sentence(option.help)) for option in options for name in (*option.environ, *option.consul_environ)
+    )
 
 
 def _option_entry(option: Option) -> Entry:

@@ -16,7 +16,7 @@ from pyconsul.tools.envconsul.sources import Source, sources_of
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
-from pyconsul.tools.options import child_environment
+from pyconsul.tools.options import child_environment, consul_access_of
 from pyconsul.tools.process import argv_of
 from pyconsul.tools.settings import Call, Settings, UsageError, load_settings
 from pyconsul.tools.unsupported import warn_of_unsupported
@@ -43,6 +43,7 @@ class Plan:
 def make_plan(call: Call) -> Plan:
     """Read the configuration, set up the log, and check everything. Raises ConfigError and UsageError."""
     settings = load_settings(OPTIONS, call, os.environ)
+    consul_access_of(settings)
     facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
     file = log_target_of(settings, "envconsul")
     setup_logging(

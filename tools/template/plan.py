@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
-from pyconsul.tools.options import connection_of, retry_of
+from pyconsul.tools.options import connection_of, consul_access_of, retry_of
 from pyconsul.tools.settings import Call, Settings, Tree, load_settings
 from pyconsul.tools.template.dedup.identity import sharing
 from pyconsul.tools.template.errors import BrokenTemplate, TemplateError
@@ -81,6 +81,7 @@ class Plan:
 def load(call: Call) -> Settings:
     """Read the configuration and set up the log. Raises ConfigError."""
     settings = load_settings(OPTIONS, call, os.environ)
+    consul_access_of(settings)
     facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
     name = settings["syslog.name"] or "pyconsul-template"
     file = log_target_of(settings, "consul-template")

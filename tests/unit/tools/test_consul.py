@@ -7,7 +7,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pyconsul.tools.consul import Connection, ConsulClient, ConsulError, RetryPolicy, Tls
+from pyconsul.tools.consul import Connection, ConsulClient, ConsulError, RetryPolicy
 
 NO_WAIT = RetryPolicy(backoff=0, max_backoff=0)
 
@@ -17,25 +17,9 @@ def client(server: HTTPServer, retry: RetryPolicy = NO_WAIT, max_stale: float = 
     return ConsulClient(connection, rng=random.Random(1), retry=retry, max_stale=max_stale)
 
 
-@pytest.mark.parametrize(
-    ("address", "secure", "url"),
-    [
-        ("h:1", False, ("http://h:1", "")),
-        ("h:1", True, ("https://h:1", "")),
-        ("h", False, ("http://h", "")),
-        ("[::1]:1", False, ("http://[::1]:1", "")),
-        ("http://h:1/", True, ("http://h:1", "")),
-        ("https://h", False, ("https://h", "")),
-        ("unix:///run/c.sock", False, ("http://localhost", "/run/c.sock")),
-    ],
-)
-def test_addresses(address: str, secure: bool, url: tuple[str, str]) -> None:
-    assert Connection(address=address, tls=Tls(enabled=secure)).base_url() == url
-
-
 def test_a_bad_address() -> None:
-    with pytest.raises(ConsulError, match="use host:port"):
-        Connection(address="ftp://h").base_url()
+    with pytest.raises(ConsulError, match="use http://"):
+        Connection(address="ftp://h").agent_address()
 
 
 def test_delays_grow_to_their_maximum() -> None:

@@ -1,9 +1,12 @@
 """What the shared options mean: connection, retries, the child's environment; and that the tables are sound."""
 
+from pathlib import Path
+
 import pytest
 
-from pyconsul.tools.consul import Connection, RetryPolicy, Tls
+from pyconsul.tools.consul import Connection, RetryPolicy
 from pyconsul.tools.envconsul.options import OPTIONS
+from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.options import child_environment, connection_of, retry_of
 from pyconsul.tools.settings import Settings, load_settings, parse_flags
 
@@ -20,19 +23,9 @@ def test_every_flag_and_key_is_there_once_and_documented() -> None:
     assert all(option.help for option in OPTIONS)
 
 
-def test_the_connection_of_the_environment() -> None:
-    environ = {
-        "CONSUL_HTTP_ADDR": "h:1",
-        "CONSUL_TOKEN": "t",
-        "CONSUL_HTTP_SSL": "true",
-        "CONSUL_HTTP_SSL_VERIFY": "false",
-        "CONSUL_CACERT": "ca",
-        "CONSUL_HTTP_AUTH": "u:p",
-        "CONSUL_HTTP_TOKEN_FILE": "f",
-    }
-    expected = Connection(address="h:1", token_file="f", auth="u:p", tls=Tls(enabled=True, verify=False, ca_cert="ca"))
-    assert connection_of(settings(**environ)) == expected
-    assert Connection.from_environ(environ) == expected
+def test_the_older_variable_of_the_token() -> None:
+    assert connection_of(settings(CONSUL_TOKEN="old")).token == "old"
+    assert connection_of(settings(CONSUL_TOKEN="old", CONSUL_HTTP_TOKEN="new")).token == "new"
 
 
 def test_flags_win_over_the_environment() -> None:
@@ -40,15 +33,27 @@ def test_flags_win_over_the_environment() -> None:
     assert (got.token, got.auth) == ("a", "x:y:z")
 
 
-def test_a_token_file_by_flag_wins_over_a_token_of_the_environment() -> None:
-    got = connection_of(settings("-token-file", "f", CONSUL_HTTP_TOKEN="b"))
-    assert (got.token, got.token_file) == ("", "f")
+def test_a_token_file_wins_over_a_token_of_the_same_or_a_weaker_source(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("in-file\n")
+    for argv, environ in (
+        (("-token-file", str(file)), {"CONSUL_HTTP_TOKEN": "b"}),
+        (("-token-file", str(file), "-token", "a"), {}),
+        ((), {"CONSUL_HTTP_TOKEN": "b", "CONSUL_HTTP_TOKEN_FILE": str(file)}),
+    ):
+        assert connection_of(settings(*argv, **environ)).read_token() == "in-file"
+    assert connection_of(settings("-token", "a", CONSUL_HTTP_TOKEN_FILE=str(file))).read_token() == "a"
 
 
-def test_a_token_file_wins_over_a_token_of_the_same_source() -> None:
-    assert connection_of(settings("-token-file", "f", "-token", "a")).token == ""
-    assert connection_of(settings(CONSUL_HTTP_TOKEN="b", CONSUL_HTTP_TOKEN_FILE="f")).token == ""
-    assert connection_of(settings("-token", "a", CONSUL_HTTP_TOKEN_FILE="f")).read_token() == "a"
+def test_authentication_that_is_switched_off(tmp_path: Path) -> None:
+    file = tmp_path / "c.hcl"
+    file.write_text('consul { auth { enabled = false\n username = "u" } }')
+    assert connection_of(settings("-config", str(file), CONSUL_HTTP_AUTH="u:p")).auth == ""
+
+
+def test_a_wrong_setting_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"from consul\.address"):
+        connection_of(settings("-consul-addr", "ftp://h"))
 
 
 def test_secrets_are_not_shown() -> None:

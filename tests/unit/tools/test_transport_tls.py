@@ -35,7 +35,7 @@ def context_of(server: str, client: str = "") -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize(
-    "parts", [{"ca_cert": ...}, {"ca_cert": ..., "server_name": "server.dc1.consul"}, {"verify": False}]
+    "parts", [{"ca_file": ...}, {"ca_file": ..., "server_name": "server.dc1.consul"}, {"verify": False}]
 )
 async def test_a_server_that_is_trusted(server: str, parts: dict[str, Any]) -> None:
     tls = Tls(**{key: server if value is ... else value for key, value in parts.items()})
@@ -48,7 +48,7 @@ async def test_a_server_that_is_trusted(server: str, parts: dict[str, Any]) -> N
     assert script.connections == 1
 
 
-@pytest.mark.parametrize("parts", [{}, {"ca_cert": ..., "server_name": "other.consul"}])
+@pytest.mark.parametrize("parts", [{}, {"ca_file": ..., "server_name": "other.consul"}])
 async def test_a_server_that_is_not(server: str, parts: dict[str, Any]) -> None:
     tls = Tls(**{key: server if value is ... else value for key, value in parts.items()})
     script = Script(json_answer())
@@ -62,7 +62,7 @@ async def test_the_name_that_is_asked_for(server: str) -> None:
     asked: list[str | None] = []
     context = context_of(server)
     context.sni_callback = lambda _, name, __: asked.append(name)
-    tls = Tls(ca_cert=server, server_name="server.dc1.consul")
+    tls = Tls(ca_file=server, server_name="server.dc1.consul")
     async with asking(Script(json_answer()), Connection(tls=tls), tls=context) as consul:
         await consul.request("/v1/x", {})
     assert asked == ["server.dc1.consul"]
@@ -77,14 +77,14 @@ async def test_a_client_certificate(server: str, client: str) -> None:
         writer.write(json_answer())
         await reader.read()
 
-    tls = Tls(ca_cert=server, cert=client)
+    tls = Tls(ca_file=server, cert=client)
     async with asking(serve, Connection(tls=tls), tls=context_of(server, client)) as consul:
         await consul.request("/v1/x", {})
     assert shown == [((("commonName", "client.test"),),)]
 
 
 async def test_without_a_client_certificate_there_is_no_answer(server: str, client: str) -> None:
-    tls = Tls(ca_cert=server)
+    tls = Tls(ca_file=server)
     script = Script(json_answer())
     async with asking(script, Connection(tls=tls), tls=context_of(server, client)) as consul:
         with pytest.raises(ConsulError, match="GET /v1/x from") as caught:
@@ -94,6 +94,6 @@ async def test_without_a_client_certificate_there_is_no_answer(server: str, clie
 
 
 def test_certificates_that_cannot_be_read(tmp_path: Path) -> None:
-    for tls in (Tls(ca_cert=str(tmp_path / "none")), Tls(cert=str(tmp_path / "none"))):
-        with pytest.raises(ConsulError, match="cannot read the TLS certificates"):
-            tls.context()
+    for tls in (Tls(ca_file=str(tmp_path / "none")), Tls(cert=str(tmp_path / "none"))):
+        with pytest.raises(ConsulError, match="cannot read the certificates for HTTPS"):
+            Connection("https://h", tls=tls).tls_context()
