@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from pyconsul.agent.common.go_durations import SECOND_NS, parse_go_duration_ns
 from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
-from pyconsul.agent.model.duration import NANOSECONDS, parse_nanoseconds
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
 from pyconsul.agent.state import coordinates, queries, topics
@@ -32,7 +32,7 @@ def query_executor(view: View, node: str, datacenter: str, rng: random.Random) -
 
 
 def _ttl(query: PreparedQuery) -> int | None:
-    return parse_nanoseconds(query.dns.ttl) // NANOSECONDS if query.dns.ttl else None
+    return parse_go_duration_ns(query.dns.ttl) // SECOND_NS if query.dns.ttl else None
 
 
 def _topics(query: PreparedQuery) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from pyconsul.agent.model.duration import parse_duration
+from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.draft import View
 
@@ -34,7 +34,7 @@ class SessionClock:
         """Let every session that is there begin anew."""
         for session in sessions.all_sessions(self._view):
             try:
-                self.renew(session.id, parse_duration(session.ttl) if session.ttl else 0.0)
+                self.renew(session.id, parse_go_duration_s(session.ttl) if session.ttl else 0.0)
             except ValueError as error:  # stored rows are looked at; this one came another way
                 log.error("session without a usable TTL lives until it is destroyed: id=%s: %s", session.id, error)
 

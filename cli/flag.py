@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyconsul.agent.common.go_numbers import parse_go_bool
-from pyconsul.cli.duration import parse_duration
 from pyconsul.cli.errors import HelpRequested, UsageError
 
 Value = str | bool | int | float | list[str] | dict[str, str] | None
@@ -66,7 +65,11 @@ def _scalar(kind: str, text: str) -> Value:
         if kind == "unsigned" and not 0 <= number < 2**64:
             raise ValueError("use a whole number from 0 to 18446744073709551615")
         return number
-    return parse_duration(text) if kind == "seconds" else text
+    if kind == "seconds":
+        from pyconsul.agent.common.go_durations import parse_go_duration_s  # few calls have one
+
+        return parse_go_duration_s(text)
+    return text
 
 
 def text(name: str, help_text: str, default: str = "", *, metavar: str = "value", choices: Sequence[str] = ()) -> Flag:

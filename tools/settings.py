@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyconsul.agent.common.go_numbers import parse_go_bool
-from pyconsul.tools.duration import parse_duration, parse_wait
+from pyconsul.tools.duration import parse_config_duration_s, parse_wait_s
 from pyconsul.tools.hclfile import ConfigError, config_files, read_config
 from pyconsul.tools.process import parse_signal
 
@@ -70,7 +70,7 @@ def _int(value: Any) -> int:
 
 
 def _duration(value: Any) -> float:
-    seconds = parse_duration(value if isinstance(value, str | int | float) else str(value))
+    seconds = parse_config_duration_s(value if isinstance(value, str | int | float) else str(value))
     if seconds < 0:
         raise ValueError(f"invalid duration {value!r}: it must not be negative")
     return seconds
@@ -80,13 +80,13 @@ def _wait(value: Any) -> tuple[float, float]:
     if isinstance(value, list) and value:
         value = value[-1]
     if not isinstance(value, dict):
-        return parse_wait(_text(value))
+        return parse_wait_s(_text(value))
     if unknown := sorted(set(value) - {"enabled", "min", "max"}):
         raise ValueError(f"unknown key {unknown[0]!r}; allowed: enabled, min, max")
     if not _bool(value.get("enabled", True)):
         return 0.0, 0.0
     low = str(value.get("min", "0"))
-    return parse_wait(f"{low}:{value['max']}" if "max" in value else low)
+    return parse_wait_s(f"{low}:{value['max']}" if "max" in value else low)
 
 
 def _signal(value: Any) -> Any:

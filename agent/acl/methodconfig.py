@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from pyconsul.agent.model.duration import parse_nanoseconds
+from pyconsul.agent.common.go_durations import parse_go_duration_ns
 
 MAX_DURATION_NS = (1 << 63) - 1
 
@@ -135,7 +135,7 @@ def _duration(name: str, value: Any) -> Nanoseconds:
 def _nanoseconds(name: str, value: Any) -> int:
     if isinstance(value, str):
         try:
-            return parse_nanoseconds(value) if value else 0
+            return parse_go_duration_ns(value) if value else 0
         except ValueError:
             raise _decoding(f"error decoding '{name}': time: invalid duration \"{value}\"") from None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.go_durations import ALLOWED, LONGEST_NS, parse_go_duration_s
 from pyconsul.agent.config import checks, sockaddr
 from pyconsul.agent.config.table import Kind, Setting
-from pyconsul.agent.model.duration import ALLOWED, LONGEST, parse_duration
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -62,7 +62,7 @@ def _plain(kind: Kind, value: Any) -> Any:
         return value
     if kind is Kind.STRING and isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and -LONGEST <= value <= LONGEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and -LONGEST_NS <= value <= LONGEST_NS:
         if kind is Kind.FLOAT:
             return float(value)
         if kind is Kind.INT and value == int(value):
@@ -75,7 +75,7 @@ def parse_seconds(value: Any) -> float:
     if not isinstance(value, str):
         raise ValueError(ALLOWED)
     try:
-        return parse_duration(value)
+        return parse_go_duration_s(value)
     except ValueError:
         raise ValueError(ALLOWED) from None
 
@@ -102,9 +102,9 @@ def _scalar(kind: Kind, text: str) -> Any:
     if kind is Kind.DURATION:
         return parse_seconds(text)
     try:
-        if kind is Kind.INT and abs(number := int(text)) <= LONGEST:
+        if kind is Kind.INT and abs(number := int(text)) <= LONGEST_NS:
             return number
-        if kind is Kind.FLOAT and abs(size := float(text)) <= LONGEST:
+        if kind is Kind.FLOAT and abs(size := float(text)) <= LONGEST_NS:
             return size
     except ValueError:
         pass

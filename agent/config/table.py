@@ -9,10 +9,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.definition import Definition
 from pyconsul.agent.config.setting import Note, Unit
-from pyconsul.agent.model.duration import format_duration
 
 
 class Kind(enum.Enum):
@@ -66,7 +66,7 @@ class Section:
 def written(kind: Kind, value: Any) -> str:
     """A value as a file would write it; empty for what is empty."""
     if kind is Kind.DURATION:
-        return format_duration(value)
+        return format_go_duration_s(value)
     if kind is Kind.BOOL:
         return "true" if value else "false"
     if kind in (Kind.INT, Kind.FLOAT):

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.common.go_durations import LONGEST_NS, parse_go_duration_ns
+from pyconsul.agent.common.go_quote import go_quote
 from pyconsul.agent.health.definition import CheckDefinition, wire_name
-from pyconsul.agent.health.duration import parse_duration, quoted
 from pyconsul.agent.health.error import CheckError
-from pyconsul.agent.model.duration import LONGEST
 
 DURATIONS = frozenset({"interval", "timeout", "ttl", "deregister_critical_service_after"})
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(CheckDefinition)}
@@ -72,7 +72,7 @@ def _decode_api(body: Mapping[str, object], keys: Mapping[str, str]) -> CheckDef
     for key, value in body.items():
         field = keys.get(key.lower())
         if field is None:
-            raise CheckError(f"json: unknown field {quoted(key)}")
+            raise CheckError(f"json: unknown field {go_quote(key)}")
         if field == IGNORED or value is None:
             continue
         if field in DURATIONS:
@@ -88,11 +88,11 @@ def _set_duration(values: dict[str, Any], field: str, value: object) -> None:
     """A text such as `10s`, or a number of nanoseconds; other JSON values count as not given."""
     if isinstance(value, str):
         try:
-            values[field] = parse_duration(value)
+            values[field] = parse_go_duration_ns(value, go_error=True)
         except ValueError as error:
             raise CheckError(str(error)) from None
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not -LONGEST <= value <= LONGEST:
+        if not -LONGEST_NS <= value <= LONGEST_NS:
             raise CheckError(f"json: cannot unmarshal number {value} into Go value of type time.Duration")
         values[field] = int(value)
 
@@ -118,7 +118,7 @@ def _checked(field: str, value: object, path: str) -> object:
         )
 
     if wanted in (str, bool, int):
-        if type(value) is not wanted or (type(value) is int and not -LONGEST <= value <= LONGEST):
+        if type(value) is not wanted or (type(value) is int and not -LONGEST_NS <= value <= LONGEST_NS):
             raise refuse(value)
         return value
     if wanted == list[str]:
@@ -162,7 +162,7 @@ def _config_value(field: str, value: object, where: str) -> object:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise CheckError(f"{where}: must be a list of strings")
         return value
-    if type(value) is not wanted or (type(value) is int and not -LONGEST <= value <= LONGEST):
+    if type(value) is not wanted or (type(value) is int and not -LONGEST_NS <= value <= LONGEST_NS):
         raise CheckError(f"{where}: must be of type {GO_TYPES[wanted]}")
     return value
 
@@ -171,9 +171,9 @@ def _config_duration(value: object, where: str) -> int:
     if not isinstance(value, str):
         raise CheckError(f'{where}: must be a duration such as "10s"')
     try:
-        return parse_duration(value)
+        return parse_go_duration_ns(value, go_error=True)
     except ValueError as error:
-        raise CheckError(f"{where}: invalid duration: {quoted(value)}: {error}") from None
+        raise CheckError(f"{where}: invalid duration: {go_quote(value)}: {error}") from None
 
 
 def _config_header(value: object, where: str) -> dict[str, list[str]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.model.wire import camel
 
 DEFAULT_OUTPUT_SIZE = 4096  # bytes of a check's output that are kept
-MIN_INTERVAL = SECOND  # a shorter interval is taken as this, lest scripts fork without end
+MIN_INTERVAL = SECOND_NS  # a shorter interval is taken as this, lest scripts fork without end
 SPELLINGS = {
     "tls_server_name": "TLSServerName", "tcp_use_tls": "TCPUseTLS", "grpc_use_tls": "GRPCUseTLS",
     "h2ping_use_tls": "H2PingUseTLS", "os_service": "OSService", "docker_container_id": "DockerContainerID",
@@ -101,9 +101,9 @@ def output_limit(definition: CheckDefinition, agent_limit: int = DEFAULT_OUTPUT_
 
 def seconds_between(definition: CheckDefinition) -> float:
     """The time from the end of one run to the start of the next, never below a second."""
-    return max(definition.interval, MIN_INTERVAL) / SECOND
+    return max(definition.interval, MIN_INTERVAL) / SECOND_NS
 
 
 def seconds_allowed(definition: CheckDefinition, default: float = 10.0) -> float:
     """How long one run may take."""
-    return definition.timeout / SECOND if definition.timeout > 0 else default
+    return definition.timeout / SECOND_NS if definition.timeout > 0 else default

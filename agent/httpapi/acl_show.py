@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyconsul.agent.acl.templates import Template
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.model.acl import AuthMethod, BindingRule, Grants, Policy, Role, TemplatedPolicy, Token
-from pyconsul.agent.model.duration import format_nanoseconds
 from pyconsul.agent.state.acl_tables import POLICIES, ROLES
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.table import Schema
@@ -131,7 +131,7 @@ def auth_method(row: AuthMethod, stub: bool = False) -> dict[str, Any]:
     optional = {
         "DisplayName": row.display_name,
         "Description": row.description,
-        "MaxTokenTTL": format_nanoseconds(row.max_token_ttl) if row.max_token_ttl else "",
+        "MaxTokenTTL": format_go_duration_ns(row.max_token_ttl) if row.max_token_ttl else "",
         "TokenLocality": row.token_locality,
         "TokenNameFormat": row.token_name_format,
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.httpapi.answer import FALSE, TRUE, Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.decode import Convert, GoType, decode
@@ -18,7 +19,6 @@ from pyconsul.agent.httpapi.operator import server_address
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.router import Handled
 from pyconsul.agent.model.autopilot import AutopilotSettings
-from pyconsul.agent.model.duration import format_nanoseconds
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import autopilot
 from pyconsul.agent.sync.member import CONSUL_VERSION
@@ -59,7 +59,7 @@ async def configuration(context: Context, request: Request) -> Handled:
         return await change(context, request)
     settings = msgspec.to_builtins(autopilot.current(context.view, DEFAULT))
     for name in ("LastContactThreshold", "ServerStabilizationTime"):
-        settings[name] = format_nanoseconds(settings[name])
+        settings[name] = format_go_duration_ns(settings[name])
     return plain_answer(request, settings)
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.health.definition import CheckDefinition, check_type, wire_name
 from pyconsul.agent.httpapi.decode import Convert
 from pyconsul.agent.httpapi.go_values import nanoseconds
-from pyconsul.agent.model.duration import format_nanoseconds
 
 Nanoseconds = Annotated[int, Convert(nanoseconds)]
 _AS_TEXT = (
@@ -57,7 +57,7 @@ def definition_row(body: DefinitionBody) -> dict[str, Any]:
     for field in msgspec.structs.fields(DefinitionBody):
         value = getattr(body, field.name)
         if value:
-            row[field.encode_name] = format_nanoseconds(value) if field.name in _AS_TEXT else value
+            row[field.encode_name] = format_go_duration_ns(value) if field.name in _AS_TEXT else value
     return row
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from pyconsul.agent.health.duration import parse_duration
+from pyconsul.agent.common.go_durations import parse_go_duration_ns
 
 Reader: TypeAlias = Callable[[Any, "Path"], Any]
 ENTERPRISE = {"Namespace": "Namespaces", "Partition": "Partitions"}  # keys of another edition -> feature
@@ -76,7 +76,7 @@ def nanoseconds(value: Any) -> Any:
     Raises ValueError with Go's text for a text that is no duration and a number that no duration can hold.
     """
     if isinstance(value, str):
-        return parse_duration(value)
+        return parse_go_duration_ns(value, go_error=True)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise mismatch(value, ROOT, DURATION)

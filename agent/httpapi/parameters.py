@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.httpapi.errors import bad_request
 from pyconsul.agent.httpapi.request import Request, wait_options
-from pyconsul.agent.model.duration import parse_duration
 
 #: Query parameter, header, and what they are for.
 ENTERPRISE = (
@@ -49,7 +49,7 @@ def _check_level(request: Request) -> None:
         raise bad_request("Cannot specify ?cached with ?consistent, conflicting semantics.")
     if max_stale := request.params.get("max_stale"):
         try:
-            parse_duration(max_stale)
+            parse_go_duration_s(max_stale)
         except ValueError:
             raise bad_request(f'Invalid max_stale value "{max_stale}"') from None
 

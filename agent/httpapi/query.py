@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from pyconsul.agent.health.duration import parse_duration
+from pyconsul.agent.common.go_durations import parse_go_duration_ns
 from pyconsul.agent.httpapi import query_access
 from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import EMPTY, JSON, Answer, Query, Result, json_answer
@@ -205,7 +205,7 @@ def _meta_problem(meta: dict[str, str]) -> str | None:
 
 def _ttl_problem(text: str) -> str | None:
     try:
-        ttl = parse_duration(text) if text else 0
+        ttl = parse_go_duration_ns(text, go_error=True) if text else 0
     except ValueError as error:
         return f"Bad DNS TTL '{text}': {error}"
     return f"DNS TTL '{ttl}', must be >=0" if ttl < 0 else None

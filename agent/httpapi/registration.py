@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.health.duration import quoted
+from pyconsul.agent.common.go_quote import go_quote
 from pyconsul.agent.httpapi.access import authorizer
 from pyconsul.agent.httpapi.answer import TRUE, Answer
 from pyconsul.agent.httpapi.catalog_access import refuse_agents_check, require_deregistration, require_registration
@@ -183,7 +183,7 @@ def _refuse_elsewhere(context: Context, datacenter: str) -> None:
 def mesh_refusal(kind: str, connect: Mapping[str, Any] | None) -> str:
     """Why an instance cannot be registered here, because it is part of a service mesh; empty when it can."""
     if kind:
-        return f"pyconsul has no service mesh: a service of kind {quoted(kind)} cannot be registered"
+        return f"pyconsul has no service mesh: a service of kind {go_quote(kind)} cannot be registered"
     if any(value and key.lower().replace("_", "") == "sidecarservice" for key, value in (connect or {}).items()):
         return "pyconsul has no service mesh: Connect.SidecarService cannot be registered"
     return ""

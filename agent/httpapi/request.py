@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
-from pyconsul.agent.model.duration import parse_duration
 
 DIGITS = 20  # of the largest number of 64 bits
 
@@ -92,7 +92,7 @@ def wait_options(request: Request) -> tuple[int, float]:
     wait = 0.0
     if wait_text:
         try:
-            wait = max(0.0, parse_duration(wait_text))
+            wait = max(0.0, parse_go_duration_s(wait_text))
         except ValueError:
             raise bad_request("Invalid wait time") from None
     if not index_text:

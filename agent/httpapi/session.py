@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from pyconsul.agent.acl.access import READ, WRITE
-from pyconsul.agent.health.duration import format_duration, parse_duration
+from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.answer import TRUE, Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.context import Context
@@ -100,12 +100,12 @@ def _ttl(context: Context, text: str) -> int:
     if not text:
         return 0
     try:
-        ttl = parse_duration(text)
+        ttl = parse_go_duration_ns(text, go_error=True)
     except ValueError as error:
         raise server_error(f"Session TTL '{text}' invalid: {error}") from None
     shortest = int(context.config.session_ttl_min * SECOND) or MIN_TTL
     if ttl != 0 and not shortest <= ttl <= MAX_TTL:
-        bounds = f"[{format_duration(shortest)}={format_duration(MAX_TTL)}]"
+        bounds = f"[{format_go_duration_ns(shortest)}={format_go_duration_ns(MAX_TTL)}]"
         raise server_error(f"Invalid Session TTL '{ttl}', must be between {bounds}")
     return ttl
 
@@ -133,7 +133,7 @@ def renew(context: Context, request: Request) -> Answer:
         raise not_found(f"Session id '{request.tail}' not found")
     caller.require("session", WRITE, session.node)
     if session.ttl:
-        context.session_clock.renew(session.id, parse_duration(session.ttl) / SECOND)
+        context.session_clock.renew(session.id, parse_go_duration_ns(session.ttl) / SECOND)
     return json_answer([session])
 
 

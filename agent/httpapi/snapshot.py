@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from msgspec.structs import replace
 
 from pyconsul.agent.acl import builtin
+from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.httpapi.answer import EMPTY, Answer
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.direct import meta_headers
@@ -29,7 +30,6 @@ from pyconsul.agent.httpapi.ids import new_id
 from pyconsul.agent.httpapi.request import Request
 from pyconsul.agent.httpapi.server.body_stream import spooled
 from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule
-from pyconsul.agent.model.duration import parse_duration
 from pyconsul.agent.snapshot import archive, save
 from pyconsul.agent.snapshot import restore as restoring
 from pyconsul.agent.snapshot.errors import SnapshotError
@@ -146,7 +146,7 @@ async def _put_in_place(context: Context, found: Restored, rows: list[tuple[str,
         log.warning("left out of the restored snapshot, since pyconsul has no use for it: %s", told(found.left_out))
     for session in sessions.all_sessions(context.view):
         if session.ttl:
-            context.session_clock.renew(session.id, parse_duration(session.ttl))
+            context.session_clock.renew(session.id, parse_go_duration_s(session.ttl))
     await context.agent.syncer.compare()  # this agent's own node may not be in it
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pyconsul.agent.model.duration import NANOSECONDS
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.model.wire import camel
 
 
@@ -12,10 +12,10 @@ class AutopilotSettings(msgspec.Struct, frozen=True, kw_only=True, rename=camel)
     """How servers are looked after; durations are in nanoseconds."""
 
     cleanup_dead_servers: bool = True
-    last_contact_threshold: int = NANOSECONDS // 5
+    last_contact_threshold: int = SECOND_NS // 5
     max_trailing_logs: int = 250
     min_quorum: int = 0
-    server_stabilization_time: int = 10 * NANOSECONDS
+    server_stabilization_time: int = 10 * SECOND_NS
     redundancy_zone_tag: str = ""
     disable_upgrade_migration: bool = False
     upgrade_version_tag: str = ""

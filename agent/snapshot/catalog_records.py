@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate
-from pyconsul.agent.model.duration import format_nanoseconds, parse_nanoseconds
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, ServiceInstance, Weights
 from pyconsul.agent.snapshot.fields import Fields
@@ -132,7 +132,7 @@ def _definition(part: Fields) -> dict[str, Any]:
         value: Any
         if name in DURATIONS:
             number = part.integer(name)
-            value = format_nanoseconds(number) if number else ""
+            value = format_go_duration_ns(number) if number else ""
         elif isinstance(zero, bool):
             value = part.flag(name)
         elif isinstance(zero, int):
@@ -252,7 +252,7 @@ def _definition_record(definition: dict[str, Any]) -> dict[str, Any]:
 
 def _nanoseconds(value: Any) -> int:
     try:
-        return parse_nanoseconds(value) if isinstance(value, str) else 0
+        return parse_go_duration_ns(value) if isinstance(value, str) else 0
     except ValueError:
         return 0
 

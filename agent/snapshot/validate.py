@@ -14,13 +14,13 @@ from pyconsul.agent.acl.binding import BIND_TYPES
 from pyconsul.agent.acl.jwtmethod import Claims, check_config
 from pyconsul.agent.acl.methodconfig import ConfigError
 from pyconsul.agent.acl.parse import RuleError, parse_rules
+from pyconsul.agent.common.go_durations import SECOND_NS, parse_go_duration_ns
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET, AuthMethod, BindingRule, Policy, Role, Token
 from pyconsul.agent.model.check import STATES, HealthCheck
 from pyconsul.agent.model.control_characters import fault_of_check, fault_of_fields, fault_of_node, fault_of_service
 from pyconsul.agent.model.coordinate import NodeCoordinate, is_valid
-from pyconsul.agent.model.duration import NANOSECONDS, parse_nanoseconds
 from pyconsul.agent.model.kv import KVEntry, Tombstone
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.query import PreparedQuery
@@ -37,7 +37,7 @@ from pyconsul.agent.state.table import Key
 
 Tables = Mapping[str, Mapping[Key, Any]]
 
-MAX_SESSION_TTL = 24 * 3600 * NANOSECONDS
+MAX_SESSION_TTL = 24 * 3600 * SECOND_NS
 MAX_DIMENSIONS = 64  # of a coordinate
 LAST_SECOND = 253_402_300_799  # of the year 9999
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -108,7 +108,7 @@ def _uuid(kind: str, name: str, value: str) -> None:
 
 def _duration(kind: str, name: str, field: str, text: str, most: int = INT64 - 1) -> None:
     try:
-        value = parse_nanoseconds(text) if text else 0
+        value = parse_go_duration_ns(text) if text else 0
     except ValueError:
         raise _refuse(kind, name, f'{field} must be a duration such as "10s"') from None
     if not 0 <= value <= most:

@@ -9,8 +9,8 @@ import re
 
 from msgspec.structs import replace
 
+from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
-from pyconsul.agent.model.duration import format_duration
 from pyconsul.agent.state.acl_hash import token_hash
 from pyconsul.agent.state.acl_tables import BOOTSTRAPPED, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
@@ -53,7 +53,7 @@ def check_new_id(view: View, field: str, value: str) -> None:
 def lifetime(created: float, ttl: float, expires: float | None) -> float | None:
     """When a token expires that is to live for `ttl` seconds (0: not said) or until `expires`.  Raises Refused."""
     if ttl < 0:
-        raise Refused(f"Token Expiration TTL '{format_duration(ttl)}' should be > 0")
+        raise Refused(f"Token Expiration TTL '{format_go_duration_s(ttl)}' should be > 0")
     if ttl > 0:
         if expires is not None:
             raise Refused("Token Expiration TTL and Expiration Time cannot both be set")
@@ -63,7 +63,7 @@ def lifetime(created: float, ttl: float, expires: float | None) -> float | None:
     if expires < created:
         raise Refused("ExpirationTime cannot be before CreateTime")
     if expires - created < SHORTEST:
-        least, was = format_duration(SHORTEST), format_duration(expires - created)
+        least, was = format_go_duration_s(SHORTEST), format_go_duration_s(expires - created)
         raise Refused(f"ExpirationTime cannot be less than {least} in the future (was {was})")
     return expires
 

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from pyconsul.agent.common.go_durations import LONGEST_NS, parse_go_duration_s
 from pyconsul.agent.model.acl import Token
-from pyconsul.agent.model.duration import LONGEST, parse_duration
 from pyconsul.agent.model.kv import LockDelay, Tombstone
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.model.session import Session
 
 MAX_INDEX = 1 << 53  # JSON numbers of most languages are exact up to here; 9e15 writes
 _INDEXES = ("create_index", "modify_index", "index")
-_MAX_LOCK_DELAY = LONGEST  # nanoseconds, a Go duration
+_MAX_LOCK_DELAY = LONGEST_NS  # nanoseconds, a Go duration
 _BEHAVIORS = ("release", "delete")
 
 
@@ -51,7 +51,7 @@ def _check_instance(row: ServiceInstance) -> None:
 def _check_session(row: Session) -> None:
     if row.ttl:
         try:
-            parse_duration(row.ttl)
+            parse_go_duration_s(row.ttl)
         except ValueError as error:
             raise ValueError(f"session TTL: {error}") from None
     if row.behavior not in _BEHAVIORS:

@@ -12,8 +12,8 @@ from typing import Protocol, TypeAlias
 
 from msgspec.structs import replace
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.model.check import PASSING, HealthCheck
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import CHECKS as CATALOG_CHECKS
@@ -143,7 +143,7 @@ class LocalAgent:
         kept = self._scheduler.ttl_update(check_id, status, output)
         definition = self.local.checks[check_id].definition
         if definition is not None and self.keeper.durable:
-            expires = self._clock() + definition.ttl / SECOND
+            expires = self._clock() + definition.ttl / SECOND_NS
             self.keeper.report(TTLReport(check_id, status, kept, expires))
         await self.syncer.flush()
 

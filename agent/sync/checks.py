@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.health.definition import CheckDefinition, check_type
-from pyconsul.agent.health.duration import format_duration
 from pyconsul.agent.model.check import CRITICAL, HealthCheck
 from pyconsul.agent.model.service import NodeService
 
@@ -29,8 +29,8 @@ def service_checks(
             definition.name or f"Service '{service.service}' check",
             definition,
             service,
-            interval=format_duration(definition.interval) if definition.interval else "",
-            timeout=format_duration(definition.timeout) if definition.timeout else "",
+            interval=format_go_duration_ns(definition.interval) if definition.interval else "",
+            timeout=format_go_duration_ns(definition.timeout) if definition.timeout else "",
         )
         found.append((row, replace(definition, service_id=service.id)))
     return found
@@ -44,8 +44,8 @@ def own_check(node: str, definition: CheckDefinition, service: NodeService | Non
         definition.name,
         definition,
         service,
-        interval=format_duration(definition.interval),
-        timeout=format_duration(definition.timeout),
+        interval=format_go_duration_ns(definition.interval),
+        timeout=format_go_duration_ns(definition.timeout),
         typed=typed,
     )
 

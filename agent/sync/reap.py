@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.sync.agent import LocalAgent
 from pyconsul.agent.sync.local import LocalState
 
@@ -23,7 +23,7 @@ def overdue(local: LocalState, now: float) -> dict[str, str]:
         row = local.checks.get(check_id)
         if row is None or row.definition is None or not row.check.service_id:
             continue
-        after = row.definition.deregister_critical_service_after / SECOND
+        after = row.definition.deregister_critical_service_after / SECOND_NS
         if after > 0 and now - since >= max(after, LEAST):
             found.setdefault(row.check.service_id, check_id)
     return found

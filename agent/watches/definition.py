@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.common.watch_plan import Plan
-from pyconsul.agent.model.duration import parse_duration
 
 #: type: its own parameters
 _PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -120,7 +120,7 @@ def _request(params: Mapping[str, Any]) -> Request:
     if not isinstance(header, dict):
         raise ValueError(f"{failed}'header' must be a map of lists of texts")
     try:
-        timeout = parse_duration(settings["timeout"]) if settings.get("timeout") else _TIMEOUT_S
+        timeout = parse_go_duration_s(settings["timeout"]) if settings.get("timeout") else _TIMEOUT_S
     except (ValueError, TypeError, AttributeError):
         raise ValueError(f"{failed}'timeout' must be a duration such as \"10s\"") from None
     fields = tuple(

@@ -51,9 +51,9 @@ def _given(context: Context) -> Method:
     fields: Method = {"Description": args.text("description"), "DisplayName": args.text("display-name")}
     fields = {name: value for name, value in fields.items() if value}
     if args.given("max-token-ttl"):
-        from pyconsul.cli.duration import format_duration
+        from pyconsul.agent.common.go_durations import format_go_duration_ns
 
-        fields["MaxTokenTTL"] = format_duration(round(args.seconds("max-token-ttl") * 1e9))
+        fields["MaxTokenTTL"] = format_go_duration_ns(round(args.seconds("max-token-ttl") * 1e9))
     config = {name: context.read_text_source(args.text(flag)) for name, flag in _KUBERNETES.items() if args.text(flag)}
     if args.text("config"):
         if config:

@@ -47,9 +47,9 @@ def create(context: Context) -> None:
         if args.text(flag):
             token[field] = args.text(flag)
     if args.given("expires-ttl"):
-        from pyconsul.cli.duration import format_duration
+        from pyconsul.agent.common.go_durations import format_go_duration_ns
 
-        token["ExpirationTTL"] = format_duration(round(args.seconds("expires-ttl") * 1e9))
+        token["ExpirationTTL"] = format_go_duration_ns(round(args.seconds("expires-ttl") * 1e9))
     try:
         created = context.client.put("/v1/acl/token", body=token)
     except CliError as error:

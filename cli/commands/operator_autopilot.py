@@ -75,13 +75,13 @@ def set_config(context: Context) -> None:
 
 def _wire(context: Context, flag: Flag) -> Any:
     """A flag's value as the API takes it."""
-    from pyconsul.cli.duration import format_duration
+    from pyconsul.agent.common.go_durations import format_go_duration_ns
 
     args = context.args
     if flag.kind == "switch":
         return args.switch(flag.name)
     if flag.kind == "seconds":
-        return format_duration(round(args.seconds(flag.name) * 1e9))
+        return format_go_duration_ns(round(args.seconds(flag.name) * 1e9))
     return args.number(flag.name) if flag.kind == "unsigned" else args.text(flag.name)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
-from pyconsul.cli.duration import format_duration
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.flag import seconds, switch, text, texts
 from pyconsul.cli.render import Report, confirm, document, format_flag, table
@@ -44,7 +44,7 @@ def create(context: Context) -> None:
 
 
 def _duration(value: float) -> str:
-    return format_duration(round(value * _NANOSECONDS)) if value else ""
+    return format_go_duration_ns(round(value * _NANOSECONDS)) if value else ""
 
 
 def list_(context: Context) -> None:
@@ -67,7 +67,7 @@ def _order(session: dict[str, Any]) -> tuple[str, str, str]:
 
 def _row(session: dict[str, Any]) -> list[str]:
     checks = [*(session.get("NodeChecks") or ()), *(one["ID"] for one in session.get("ServiceChecks") or ())]
-    delay = format_duration(session.get("LockDelay") or 0)
+    delay = format_go_duration_ns(session.get("LockDelay") or 0)
     words = [session.get(name) or "-" for name in ("Name", "Node", "TTL", "Behavior")]
     return [session["ID"], *words, delay, ",".join(checks) or "-"]
 

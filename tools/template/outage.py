@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyconsul.cli.duration import format_duration
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.tools.consul import ConsulError
 from pyconsul.tools.template.lookups import Lookup
 
@@ -124,6 +124,6 @@ class Outage:
     def tell(self, now: float) -> None:
         """Say in the log for how long Consul has not answered."""
         self._told = self.tell_at - self._began
-        length = format_duration(round(now - self._began) * 1_000_000_000)
+        length = format_go_duration_ns(round(now - self._began) * 1_000_000_000)
         files = "; files show data of that age" if self.answered else ""
         log.warning("Consul at %s has not answered for %s%s", self._address, length, files)

@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from pyconsul.agent.common.go_quote import go_quote
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
-from pyconsul.agent.health.duration import quoted
 from pyconsul.agent.health.runners.bounds import MAX_RUN_BYTES, excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial
 from pyconsul.agent.health.runners.exchange import Exchange, ExchangeError
@@ -106,12 +106,12 @@ def _redirected(ask: _Ask, answer: Exchange) -> _Ask:
         target = urljoin(ask.url, answer.location)
         kept = ask.method in SAFE_METHODS or _origin(target) in (_origin(ask.url), _secure_origin(ask.url))
     except ValueError as error:
-        raise ExchangeError(f"failed to parse Location header {quoted(excerpt(answer.location))}: {error}") from None
+        raise ExchangeError(f"failed to parse Location header {go_quote(excerpt(answer.location))}: {error}") from None
     if answer.status not in KEEP_METHOD:
         return _Ask("HEAD" if ask.method == "HEAD" else "GET", target, b"")
     if not kept:
         raise ExchangeError(
-            f"{answer.status} redirect to {quoted(excerpt(target))} not followed: "
+            f"{answer.status} redirect to {go_quote(excerpt(target))} not followed: "
             f"{ask.method} is only repeated on the check's own host and port"
         )
     return ask._replace(url=target)
@@ -156,15 +156,15 @@ def _target(text: str) -> tuple[SplitResult, str, str]:
         url = urlsplit(text)
         host, port = url.hostname or "", str(url.port or PORTS.get(url.scheme, ""))
     except ValueError as error:
-        raise _Unaskable(f"parse {quoted(excerpt(text))}: {error}") from None
+        raise _Unaskable(f"parse {go_quote(excerpt(text))}: {error}") from None
     if " " in url.netloc or UNSAFE.search(text):
-        raise _Unaskable(f"parse {quoted(excerpt(text))}: invalid character in URL")
+        raise _Unaskable(f"parse {go_quote(excerpt(text))}: invalid character in URL")
     if url.scheme not in PORTS:
         raise ExchangeError(f'unsupported protocol scheme "{excerpt(url.scheme)}"')
     if not host:
         raise ExchangeError("http: no Host in request URL")
     if len(host) > MAX_HOST:
-        raise ExchangeError(f"lookup {quoted(excerpt(host))}: no such host")
+        raise ExchangeError(f"lookup {go_quote(excerpt(host))}: no such host")
     return url, host, port
 
 
@@ -184,7 +184,7 @@ def _request(definition: CheckDefinition, ask: _Ask, url: SplitResult, *, with_h
         lines["Content-Length"] = [str(len(ask.body))]
     lines["Connection"] = ["close"]
     if not TOKEN.fullmatch(ask.method):
-        raise _Unaskable(f"net/http: invalid method {quoted(ask.method)}")
+        raise _Unaskable(f"net/http: invalid method {go_quote(ask.method)}")
     head = [f"{ask.method} {_path(url)} HTTP/1.1", *_header_lines(lines)]
     return ("\r\n".join(head) + "\r\n\r\n").encode(errors="replace") + ask.body
 
@@ -193,10 +193,10 @@ def _header_lines(header: dict[str, list[str]]) -> list[str]:
     lines = []
     for name, values in header.items():
         if not TOKEN.fullmatch(name):
-            raise ExchangeError(f"net/http: invalid header field name {quoted(name)}")
+            raise ExchangeError(f"net/http: invalid header field name {go_quote(name)}")
         for value in values:
             if UNSAFE.sub("", value.replace("\t", " ")) != value.replace("\t", " "):
-                raise ExchangeError(f"net/http: invalid header field value for {quoted(name)}")
+                raise ExchangeError(f"net/http: invalid header field value for {go_quote(name)}")
             lines.append(f"{name}: {value}")
     return lines
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from random import Random
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.alias import alias_result
 from pyconsul.agent.health.definition import (
     DEFAULT_OUTPUT_SIZE,
@@ -19,7 +20,6 @@ from pyconsul.agent.health.definition import (
     output_limit,
     seconds_between,
 )
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.followers import Followers
 from pyconsul.agent.health.runners.report import log_status, raise_without_descriptors
 from pyconsul.agent.health.runners.result import LocalFault, Result
@@ -53,7 +53,7 @@ class _Entry:
         self.status = status
         self.failing = False  # the last result was not passing
         self.thresholds: Thresholds = thresholds_of(definition)
-        self.ttl = TTLState(definition.ttl / SECOND, now) if kind == "ttl" else None
+        self.ttl = TTLState(definition.ttl / SECOND_NS, now) if kind == "ttl" else None
         self.run: asyncio.Task[None] | None = None
         self.result: tuple[str, str] | None = None  # an alias's last one
 

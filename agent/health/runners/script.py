@@ -11,8 +11,8 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from pathlib import Path
 
+from pyconsul.agent.common.go_durations import SECOND_NS, format_go_duration_ns
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
-from pyconsul.agent.health.duration import SECOND, format_duration
 from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, phrase
 from pyconsul.agent.health.runners.result import LocalFault, Result, Tail
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
@@ -144,7 +144,7 @@ def _kill_group(pid: int) -> None:
 
 def timed_out(allowed: float, tail: Tail) -> str:
     """What to show of a run that took longer than `allowed` seconds."""
-    text = f"Timed out ({format_duration(round(allowed * SECOND))}) running check"
+    text = f"Timed out ({format_go_duration_ns(round(allowed * SECOND_NS))}) running check"
     return f"{text}\n\n{tail.captured()}" if tail.total else text
 
 

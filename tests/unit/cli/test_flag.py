@@ -80,7 +80,7 @@ def test_values_of_every_kind() -> None:
         (["-name"], "flag needs an argument: -name"),
         (["-n=x"], 'invalid value "x" for flag -n: use a whole number'),
         (["-cas=-1"], "from 0 to"),
-        (["-timeout=5"], "such as 500ms"),
+        (["-timeout=5"], 'such as "500ms"'),
         (["-stale=perhaps"], "use true or false"),
         (["-meta=x"], "use key=value"),
         (["-format=xml"], "use one of table, json"),

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Set
 from http import HTTPStatus
 
-from pyconsul.cli.duration import format_duration
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.tools.consul import ConsulError
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL, decode_heartbeat, heartbeat_key
@@ -135,4 +135,4 @@ def _described(silence: LeaderSilence, now: float) -> tuple[str, str]:
 
 
 def _text(seconds: float) -> str:
-    return format_duration(round(seconds) * 1_000_000_000)
+    return format_go_duration_ns(round(seconds) * 1_000_000_000)

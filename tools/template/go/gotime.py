@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
+from pyconsul.agent.common.go_durations import parse_go_duration_ns
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.quote import quote
 
@@ -22,8 +23,6 @@ _TOKEN = re.compile(
     r"January|Jan(?![a-z])|Monday|Mon(?![a-z])|MST|2006|Z07:00:00|Z070000|Z07:00|Z0700|Z07|-07:00:00|-070000|-07:00"
     r"|-0700|-07(?!\d)|__2|002|_2(?!006)|01|02|03|04|05|06|15|PM|pm|[.,](?:0+|9+)(?!\d)|[12345]"
 )
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 _FORMATS: dict[str, Callable[[datetime], str]] = {
     "2006": lambda t: f"{t.year:04d}",
@@ -160,41 +159,9 @@ def _parse_zone(text: str) -> timezone:
     return timezone(-offset if text[0] == "-" else offset) if offset else UTC
 
 
-def parse_duration(text: str) -> int:
+def parse_duration_ns(text: str) -> int:
     """Nanoseconds of a duration like `1h30m` or `-1.5s`. Raises GoError."""
-    body = text.lstrip("+-") if text[:1] in ("+", "-") else text
-    if body == "0":
-        return 0
-    at = total = 0
-    for match in _DURATION_PART.finditer(body):
-        if match.start() != at:
-            break
-        at = match.end()
-        whole, _, fraction = match.group(1).partition(".")
-        unit = _UNITS[match.group(2)]
-        total += int(whole or 0) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
-    if not body or at != len(body):
-        raise GoError(f"time: invalid duration {quote(text)}")
-    return -total if text[0] == "-" else total
-
-
-def format_duration(nanoseconds: int) -> str:
-    """A duration as Go prints it: `1h2m3.5s`, `1.5ms`, `0s`."""
-    if nanoseconds == 0:
-        return "0s"
-    sign, value = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
-    if value < 10**9:
-        unit, scale = ("ns", 1) if value < 10**3 else ("µs", 10**3) if value < 10**6 else ("ms", 10**6)
-        return f"{sign}{_decimal(value, scale)}{unit}"
-    minutes, rest = divmod(value, 60 * 10**9)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{_decimal(rest, 10**9)}s"
-    if hours:
-        return f"{sign}{hours}h{minutes}m{text}"
-    return f"{sign}{minutes}m{text}" if minutes else sign + text
-
-
-def _decimal(value: int, scale: int) -> str:
-    whole, fraction = divmod(value, scale)
-    digits = str(fraction).zfill(len(str(scale)) - 1).rstrip("0") if fraction else ""
-    return f"{whole}.{digits}" if digits else str(whole)
+    try:
+        return parse_go_duration_ns(text, go_error=True)
+    except ValueError as error:
+        raise GoError(str(error)) from None

@@ -7,34 +7,14 @@ from __future__ import annotations
 
 import re
 
+from pyconsul.agent.common.go_quote import go_quote as quote
 from pyconsul.tools.template.go.errors import GoError
 
-_ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v", "\\": r"\\"}
+__all__ = ["can_backquote", "quote", "unquote", "unquote_character"]
+
 _UNESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
 _SYNTAX = "invalid syntax"
-
-
-def quote(text: str, mark: str = '"', ascii_only: bool = False) -> str:
-    """The text between quotes (`mark`), with Go's escapes; what cannot be seen is escaped."""
-    if text.isascii() and text.isprintable() and mark not in text and "\\" not in text:
-        return mark + text + mark
-    return mark + "".join(_quoted(c, mark, ascii_only) for c in text) + mark
-
-
-def _quoted(character: str, mark: str, ascii_only: bool) -> str:
-    if character == mark:
-        return "\\" + mark
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    code = ord(character)
-    if character.isprintable() and (code < 128 or not ascii_only):
-        return character
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x20 or code == 0x7F:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def can_backquote(text: str) -> bool:

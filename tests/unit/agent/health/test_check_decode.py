@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.decode import decode_check, decode_config_check, decode_service_check
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.error import CheckError
 
 
@@ -25,8 +25,8 @@ def test_all_fields() -> None:
     assert decode_check(body) == CheckDefinition(
         id="web", name="web alive", notes="n", service_id="w", status="passing", http="http://x/",
         header={"X-One": ["a", "b"]}, method="PUT", body="{}", disable_redirects=True, tls_server_name="s",
-        tls_skip_verify=True, interval=10 * SECOND, timeout=3 * SECOND // 2, success_before_passing=1,
-        failures_before_warning=2, failures_before_critical=3, deregister_critical_service_after=60 * SECOND,
+        tls_skip_verify=True, interval=10 * SECOND_NS, timeout=3 * SECOND_NS // 2, success_before_passing=1,
+        failures_before_warning=2, failures_before_critical=3, deregister_critical_service_after=60 * SECOND_NS,
         output_max_size=9,
     )  # fmt: skip
 
@@ -48,8 +48,8 @@ def test_all_fields() -> None:
         ({"OSService": "x"}, "os_service", "x"),
         ({"H2PING": "x"}, "h2ping_use_tls", True),
         ({"H2PING": "x", "H2PingUseTLS": False}, "h2ping_use_tls", False),
-        ({"deregister_critical_service_after": "2s"}, "deregister_critical_service_after", 2 * SECOND),
-        ({"Interval": "1h0m0.5s"}, "interval", 3600 * SECOND + SECOND // 2),
+        ({"deregister_critical_service_after": "2s"}, "deregister_critical_service_after", 2 * SECOND_NS),
+        ({"Interval": "1h0m0.5s"}, "interval", 3600 * SECOND_NS + SECOND_NS // 2),
         ({"Interval": True}, "interval", 0),
         ({"Name": None}, "name", ""),
         ({"Token": "t"}, "token", "t"),
@@ -99,7 +99,7 @@ def test_refused_by_the_api(body: dict[str, Any], text: str) -> None:
 
 def test_a_check_within_a_service() -> None:
     found = decode_service_check({"CheckID": "x", "TTL": "1s", "ServiceID": "ignored", "ProxyHTTP": "ignored"})
-    assert found == CheckDefinition(id="x", ttl=SECOND)
+    assert found == CheckDefinition(id="x", ttl=SECOND_NS)
     for key in ("ID", "check_id", "Token", "disable_redirects"):
         with pytest.raises(CheckError, match="unknown field"):
             decode_service_check({key: "x"})
@@ -111,7 +111,7 @@ def test_a_check_in_a_configuration_file() -> None:
         "success_before_passing": 2, "Notes": "n", "service_id": None,
     }  # fmt: skip
     assert decode_config_check(table) == CheckDefinition(
-        id="x", script_args=["true"], interval=10 * SECOND, output_max_size=7, header={"X": ["a"], "Y": ["b"]},
+        id="x", script_args=["true"], interval=10 * SECOND_NS, output_max_size=7, header={"X": ["a"], "Y": ["b"]},
         success_before_passing=2, notes="n",
     )  # fmt: skip
 

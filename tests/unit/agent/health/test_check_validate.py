@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition, check_type, output_limit, seconds_between
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.health.validate import NO_LOCAL_SCRIPTS, NO_SCRIPTS, validate
 
-S = SECOND
+S = SECOND_NS
 NO_INTERVAL = "Invalid check: Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks"
 
 

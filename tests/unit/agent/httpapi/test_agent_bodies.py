@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent.health.duration import SECOND
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.httpapi.agent_bodies import ServiceBody, service_definition
 from pyconsul.agent.httpapi.decode import decode
 from pyconsul.agent.httpapi.errors import HTTPError
@@ -35,13 +35,13 @@ def test_snake_case_where_consul_takes_it() -> None:
     assert definition.service.enable_tag_override
     assert definition.service.weights == Weights(3, 0)
     assert definition.service.tagged_addresses == {"lan": ServiceAddress("10.0.0.1", 1)}
-    assert [check.ttl for check in definition.checks] == [90 * SECOND]
+    assert [check.ttl for check in definition.checks] == [90 * SECOND_NS]
     assert definition.token == "caller"
 
 
 def test_one_check_comes_before_the_list_and_an_empty_one_is_none() -> None:
     body = {"Name": "s", "Checks": [{"TTL": "1s"}], "Check": {"TTL": "2s"}, "Token": "own"}
-    assert [check.ttl // SECOND for check in made(body).checks] == [2, 1]
+    assert [check.ttl // SECOND_NS for check in made(body).checks] == [2, 1]
     assert made(body).token == "own"
     assert made({"Name": "s", "Check": {}}).checks == []
     assert made({"Name": "s", "Check": None, "Checks": None}).checks == []

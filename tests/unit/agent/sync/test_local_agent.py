@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.local_agent import NODE, World, service_row
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.state.schemas import CHECKS, SERVICES
 from pyconsul.agent.sync import load
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
@@ -16,7 +16,7 @@ from pyconsul.agent.sync.rows import CHECKS as KEPT_CHECKS
 from pyconsul.agent.sync.rows import SERVICES as KEPT_SERVICES
 from pyconsul.agent.sync.rows import CheckRow
 
-TTL = CheckDefinition(ttl=10 * SECOND)
+TTL = CheckDefinition(ttl=10 * SECOND_NS)
 
 
 def web(*checks: CheckDefinition, name: str = "web", token: str = "") -> ServiceDefinition:
@@ -25,7 +25,9 @@ def web(*checks: CheckDefinition, name: str = "web", token: str = "") -> Service
 
 async def test_a_registration_is_in_the_catalog_when_it_returns() -> None:
     world = World()
-    await world.agent.register_service(web(TTL, CheckDefinition(id="mine", name="own", ttl=SECOND, status="passing")))
+    await world.agent.register_service(
+        web(TTL, CheckDefinition(id="mine", name="own", ttl=SECOND_NS, status="passing"))
+    )
     shown = {check.check_id: check for check in world.catalog.store[CHECKS].by("instance", (NODE, "web-1"))}
     assert {one: (check.name, check.status, check.type) for one, check in shown.items()} == {
         "service:web-1:1": ("Service 'web' check", "critical", "ttl"),
@@ -68,7 +70,7 @@ async def test_a_check_that_is_registered_again_keeps_its_state() -> None:
 async def test_old_checks_stay_unless_they_are_replaced(replace: bool, left: set[str]) -> None:
     world = World()
     await world.agent.register_service(web(TTL))
-    await world.agent.register_service(web(CheckDefinition(id="new", ttl=SECOND)), replace_checks=replace)
+    await world.agent.register_service(web(CheckDefinition(id="new", ttl=SECOND_NS)), replace_checks=replace)
     assert set(world.local.checks) == set(world.scheduler.checks) == left
     assert {row.check.check_id for row in world.disk.store[KEPT_CHECKS]} == left
 
@@ -76,7 +78,7 @@ async def test_old_checks_stay_unless_they_are_replaced(replace: bool, left: set
 async def test_a_service_goes_with_its_checks() -> None:
     world = World()
     await world.agent.register_service(web(TTL))
-    await world.agent.register_check(CheckDefinition(id="more", name="more", service_id="web-1", ttl=SECOND))
+    await world.agent.register_check(CheckDefinition(id="more", name="more", service_id="web-1", ttl=SECOND_NS))
     await world.agent.deregister_service("web-1")
     assert not world.local.services
     assert not world.local.checks
@@ -99,7 +101,7 @@ async def test_maintenance_keeps_the_first_reason() -> None:
 
 async def test_an_output_alone_waits_and_a_status_does_not() -> None:
     world = World(patience=3600.0)
-    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND))
+    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND_NS))
     await world.agent.report("c", "passing", "one")
     await world.agent.report("c", "passing", "two")
     shown = world.catalog.store[CHECKS].get((NODE, "c"))
@@ -120,7 +122,7 @@ async def test_an_output_alone_waits_and_a_status_does_not() -> None:
 async def test_outputs_can_be_discarded() -> None:
     world = World()
     world.agent.discard_output = True
-    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND))
+    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND_NS))
     await world.agent.report("c", "passing", "secret")
     assert world.local.checks["c"].check.output == ""
 
@@ -140,7 +142,7 @@ async def started_again(world: World, defined: load.Definitions | None = None, r
 
 async def test_a_restart_finds_what_was_registered() -> None:
     world = World()
-    polled = CheckDefinition(id="http", http="http://127.0.0.1/", interval=SECOND, status="passing")
+    polled = CheckDefinition(id="http", http="http://127.0.0.1/", interval=SECOND_NS, status="passing")
     await world.agent.register_service(web(TTL, polled, token="t"))
     await world.agent.report("service:web-1:1", "passing", "fine")
     await world.agent.begin_maintenance("web-1", "moving")
@@ -159,8 +161,8 @@ async def test_kept_scripts_run_only_while_the_api_may_register_them(
     remote_scripts: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = World()
-    script = CheckDefinition(id="script", name="s", script_args=["true"], interval=SECOND)
-    docker = CheckDefinition(id="docker", script_args=["true"], docker_container_id="c", interval=SECOND)
+    script = CheckDefinition(id="script", name="s", script_args=["true"], interval=SECOND_NS)
+    docker = CheckDefinition(id="docker", script_args=["true"], docker_container_id="c", interval=SECOND_NS)
     await world.agent.register_service(web(TTL, docker))
     await world.agent.register_check(script)
     fresh = await started_again(world, remote_scripts=remote_scripts)
@@ -196,7 +198,7 @@ async def test_files_win_over_what_was_kept() -> None:
 async def test_a_reload_drops_what_files_no_longer_define(durable: bool, left: set[str]) -> None:
     world = World(durable)
     await world.agent.register_service(ServiceDefinition(service_row("file-1"), [TTL]), from_file=True)
-    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND), from_file=True)
+    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND_NS), from_file=True)
     await world.agent.register_service(web(TTL))
     await load.reload(world.agent, load.Definitions([ServiceDefinition(service_row("file-2"))], []))
     assert set(world.local.services) == left
@@ -205,7 +207,7 @@ async def test_a_reload_drops_what_files_no_longer_define(durable: bool, left: s
 
 async def test_a_reload_keeps_states_and_what_the_api_added() -> None:
     world = World()
-    defined = load.Definitions([ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND)])], [])
+    defined = load.Definitions([ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND_NS)])], [])
     await load.define(world.agent, defined)
     await world.agent.report("c", "passing", "fine")
     await world.agent.begin_maintenance("f", "moving")
@@ -216,11 +218,11 @@ async def test_a_reload_keeps_states_and_what_the_api_added() -> None:
 
 async def test_services_that_are_critical_for_too_long_are_overdue() -> None:
     world = World()
-    brief = CheckDefinition(id="brief", ttl=SECOND, deregister_critical_service_after=SECOND)
-    late = CheckDefinition(id="late", ttl=SECOND, deregister_critical_service_after=120 * SECOND)
+    brief = CheckDefinition(id="brief", ttl=SECOND_NS, deregister_critical_service_after=SECOND_NS)
+    late = CheckDefinition(id="late", ttl=SECOND_NS, deregister_critical_service_after=120 * SECOND_NS)
     await world.agent.register_service(ServiceDefinition(service_row("a"), [brief]))
     await world.agent.register_service(ServiceDefinition(service_row("b"), [late]))
-    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND))
+    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND_NS))
     assert overdue(world.local, world.now + 59) == {}
     assert overdue(world.local, world.now + 60) == {"a": "brief"}
     assert overdue(world.local, world.now + 120) == {"a": "brief", "b": "late"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.definition import Definition
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.error import CheckError
 from pyconsul.agent.model.service import ServiceAddress, Weights
 from pyconsul.agent.sync.definition import (
@@ -87,7 +87,7 @@ def test_from_a_file() -> None:
     assert made.service.tags == ["a", "b"]
     assert made.service.weights == Weights(5, 0)
     assert [(check.id, check.ttl, check.script_args) for check in made.checks] == [
-        ("c", 10 * SECOND, []),
+        ("c", 10 * SECOND_NS, []),
         ("", 0, ["true"]),
     ]
     assert made.token == "t"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.functions.sprig_values import integer_of
-from pyconsul.tools.template.go.gotime import DAYS, MONTHS, format_duration, format_time, parse_duration, parse_time
+from pyconsul.tools.template.go.gotime import DAYS, MONTHS, format_time, parse_duration_ns, parse_time
 from pyconsul.tools.template.go.signature import ANY, Function, function
 from pyconsul.tools.template.go.values import int64
 
@@ -107,7 +108,7 @@ def modify(duration: str, time: Any, strict: bool = False) -> Any:
     if not isinstance(time, Time):
         raise GoError("wrong type for value; expected time.Time")
     try:
-        return Time(time.value + timedelta(microseconds=parse_duration(duration) // 1000))
+        return Time(time.value + timedelta(microseconds=parse_duration_ns(duration) // 1000))
     except GoError:
         if strict:
             raise
@@ -116,13 +117,13 @@ def modify(duration: str, time: Any, strict: bool = False) -> Any:
 
 def duration_of(seconds: Any) -> str:
     """Seconds as Go prints a duration."""
-    return format_duration(integer_of(seconds) * _SECOND)
+    return format_go_duration_ns(integer_of(seconds) * _SECOND)
 
 
 def duration_round(value: Any) -> str:
     """A duration in its largest unit: `2h`."""
     try:
-        nanoseconds = parse_duration(value) if isinstance(value, str) else int(integer_of(value))
+        nanoseconds = parse_duration_ns(value) if isinstance(value, str) else int(integer_of(value))
     except GoError:
         nanoseconds = 0
     sign, size = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)

@@ -9,8 +9,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.runners.grpc import framed, health_request, run_grpc, serving_status
 from pyconsul.agent.health.runners.h2ping import run_h2ping
 from pyconsul.agent.health.runners.result import Result
@@ -103,7 +103,7 @@ async def test_timeouts(serve) -> None:
         await stop.wait()
 
     address = await serve(silent)
-    short = SECOND // 50
+    short = SECOND_NS // 50
     found = await run_grpc(CheckDefinition(grpc=address, timeout=short), TLSContexts())
     assert found.output == "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
     found = await run_h2ping(CheckDefinition(h2ping=address, timeout=short), TLSContexts())

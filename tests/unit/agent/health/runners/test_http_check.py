@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.runners.exchange import Exchange
 from pyconsul.agent.health.runners.http import run_http
 from pyconsul.agent.health.runners.result import Result, Tail
@@ -175,7 +175,7 @@ async def test_timeouts(serve) -> None:
         await stop.wait()
 
     address = await serve(silent)
-    found = await run(CheckDefinition(http=f"http://{address}/", timeout=SECOND // 50))
+    found = await run(CheckDefinition(http=f"http://{address}/", timeout=SECOND_NS // 50))
     stop.set()
     assert found.status == "critical"
     assert found.output == (

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.runners.dial import resolve
 from pyconsul.agent.health.runners.docker import run_docker
 from pyconsul.agent.health.runners.os_service import run_os_service
@@ -72,7 +72,7 @@ async def test_udp(closed_port: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-        found = await run_udp(CheckDefinition(udp=address, timeout=SECOND // 50))
+        found = await run_udp(CheckDefinition(udp=address, timeout=SECOND_NS // 50))
     assert found == Result("passing", f"UDP connect {address}: Success")
 
 
@@ -113,7 +113,7 @@ async def test_programs_that_cannot_be_started(program: str, output: str) -> Non
 
 async def test_a_script_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     script = f"sleep 300 & echo $! > {tmp_path}/child; echo begun; wait"
-    definition = CheckDefinition(script_args=["sh", "-c", script], timeout=SECOND * 3 // 10)
+    definition = CheckDefinition(script_args=["sh", "-c", script], timeout=SECOND_NS * 3 // 10)
     found = await run_script(definition)
     assert found.status == "critical"
     assert found.output == "Timed out (300ms) running check\n\nbegun\n"
@@ -123,7 +123,7 @@ async def test_a_script_that_takes_too_long_is_killed_with_its_children(tmp_path
 
 async def test_children_in_other_sessions_are_killed_too(tmp_path: Path) -> None:
     child = f"setsid sh -c 'echo $$ > {tmp_path}/child; sleep 300'"
-    definition = CheckDefinition(script_args=["sh", "-c", f"({child} &); sleep 300"], timeout=SECOND)
+    definition = CheckDefinition(script_args=["sh", "-c", f"({child} &); sleep 300"], timeout=SECOND_NS)
     assert (await run_script(definition)).status == "critical"
     await _ended(int((tmp_path / "child").read_text()))
 

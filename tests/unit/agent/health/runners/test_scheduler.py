@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
+from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.duration import SECOND
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.model.check import HealthCheck
 
@@ -59,7 +59,7 @@ async def scheduler(told: Ledger) -> AsyncIterator[CheckScheduler]:
 
 
 def script(text: str, **fields: int) -> CheckDefinition:
-    return CheckDefinition(name="x", script_args=["sh", "-c", text], interval=SECOND, **fields)
+    return CheckDefinition(name="x", script_args=["sh", "-c", text], interval=SECOND_NS, **fields)
 
 
 async def test_a_check_is_run_again_and_again(scheduler: CheckScheduler, told: Ledger) -> None:
@@ -115,7 +115,7 @@ async def test_stopping_ends_what_runs(told: Ledger) -> None:
 
 
 async def test_a_ttl_expires_and_comes_back(scheduler: CheckScheduler, told: Ledger) -> None:
-    scheduler.add("job", CheckDefinition(ttl=SECOND // 20))
+    scheduler.add("job", CheckDefinition(ttl=SECOND_NS // 20))
     assert scheduler.is_ttl("job")
     await told.until(lambda all_: len(all_) == 1)
     assert scheduler.ttl_update("job", "warning", "slow") == "slow"
@@ -128,7 +128,7 @@ async def test_a_ttl_expires_and_comes_back(scheduler: CheckScheduler, told: Led
 
 
 async def test_thresholds_do_not_count_for_a_ttl(scheduler: CheckScheduler, told: Ledger) -> None:
-    scheduler.add("job", CheckDefinition(ttl=60 * SECOND, success_before_passing=3, output_max_size=4))
+    scheduler.add("job", CheckDefinition(ttl=60 * SECOND_NS, success_before_passing=3, output_max_size=4))
     kept = scheduler.ttl_update("job", "passing", "0123456")
     assert told.of("job") == [("passing", kept)] == [("passing", "0123 ... (captured 4 of 7 bytes)")]
 
@@ -167,7 +167,7 @@ async def test_an_alias_follows_a_check_of_this_agent(told: Ledger) -> None:
     scheduler = CheckScheduler(notify, AtOnce(), alias_view=lambda node, service_id, key: (rows.values(), True))
     scheduler.add("alias", CheckDefinition(alias_service="db", service_id="web"))
     await told.until(lambda all_: len(all_) == 1)
-    scheduler.add("db-ttl", CheckDefinition(ttl=60 * SECOND, service_id="db"))
+    scheduler.add("db-ttl", CheckDefinition(ttl=60 * SECOND_NS, service_id="db"))
     scheduler.ttl_update("db-ttl", "warning", "hm")
     await told.until(lambda all_: len(told.of("alias")) == 2)
     scheduler.ttl_update("db-ttl", "passing", "")
@@ -199,7 +199,7 @@ async def test_first_runs_are_spread_over_the_interval(told: Ledger) -> None:
     scheduler = CheckScheduler(told, Random(1))
     now = asyncio.get_running_loop().time()
     for number in range(1000):
-        scheduler.add(str(number), CheckDefinition(tcp="127.0.0.1:1", interval=3600 * SECOND))
+        scheduler.add(str(number), CheckDefinition(tcp="127.0.0.1:1", interval=3600 * SECOND_NS))
     offsets = sorted(due - now for due in scheduler._timetable._due.values())
     await scheduler.stop()
     assert 0 <= offsets[0] < 60
@@ -238,12 +238,12 @@ async def test_a_failure_below_the_threshold_is_logged_once(
 @pytest.mark.parametrize(
     "definition",
     [
-        CheckDefinition(name="tcp", tcp="127.0.0.1:1", interval=SECOND),
-        CheckDefinition(name="name", tcp="localhost.invalid:1", interval=SECOND),
-        CheckDefinition(name="udp", udp="127.0.0.1:1", interval=SECOND),
-        CheckDefinition(name="http", http="http://127.0.0.1:1/", interval=SECOND),
-        CheckDefinition(name="grpc", grpc="127.0.0.1:1", interval=SECOND),
-        CheckDefinition(name="docker", docker_container_id="a", script_args=["true"], interval=SECOND),
+        CheckDefinition(name="tcp", tcp="127.0.0.1:1", interval=SECOND_NS),
+        CheckDefinition(name="name", tcp="localhost.invalid:1", interval=SECOND_NS),
+        CheckDefinition(name="udp", udp="127.0.0.1:1", interval=SECOND_NS),
+        CheckDefinition(name="http", http="http://127.0.0.1:1/", interval=SECOND_NS),
+        CheckDefinition(name="grpc", grpc="127.0.0.1:1", interval=SECOND_NS),
+        CheckDefinition(name="docker", docker_container_id="a", script_args=["true"], interval=SECOND_NS),
         script("exit 2"),
     ],
     ids=lambda definition: definition.name,

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.functions import outside
 from pyconsul.tools.template.go.functions.sockaddr import Interface, sockaddr
 from pyconsul.tools.template.go.functions.surroundings import FileWrite
-from pyconsul.tools.template.go.gotime import format_duration, format_time, parse_duration, parse_time
+from pyconsul.tools.template.go.gotime import format_time, parse_duration_ns, parse_time
 
 MOMENT = datetime(2024, 2, 9, 15, 4, 5, 123456, UTC)
 ELSEWHERE = datetime(1999, 12, 31, 0, 0, 9, 0, timezone(timedelta(minutes=-90), "XYZ"))
@@ -59,13 +60,13 @@ def test_bad_times(text: str) -> None:
 
 @given(st.integers(-(10**18), 10**18))
 def test_durations_read_back(nanoseconds: int) -> None:
-    assert parse_duration(format_duration(nanoseconds)) == nanoseconds
+    assert parse_duration_ns(format_go_duration_ns(nanoseconds)) == nanoseconds
 
 
 @pytest.mark.parametrize("text", ["", "1", "1d", "h", "1h 2m", "-", "1.2.3s", "."])
 def test_bad_durations(text: str) -> None:
     with pytest.raises(GoError):
-        parse_duration(text)
+        parse_duration_ns(text)
 
 
 INTERFACES = [

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.model.duration import (
-    LONGEST,
-    format_duration,
-    format_nanoseconds,
-    parse_duration,
-    parse_nanoseconds,
+from pyconsul.agent.common.go_durations import (
+    LONGEST_NS,
+    format_go_duration_ns,
+    format_go_duration_s,
+    parse_go_duration_ns,
+    parse_go_duration_s,
 )
 
 
@@ -35,7 +35,7 @@ from pyconsul.agent.model.duration import (
     ],
 )
 def test_reads_what_go_reads(text: str, seconds: float) -> None:
-    assert parse_duration(text) == pytest.approx(seconds)
+    assert parse_go_duration_s(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_reads_what_go_reads(text: str, seconds: float) -> None:
 )
 def test_refuses_what_go_refuses(text: str) -> None:
     with pytest.raises(ValueError, match="invalid duration"):
-        parse_duration(text)
+        parse_go_duration_s(text)
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,42 @@ def test_refuses_what_go_refuses(text: str) -> None:
     ],
 )
 def test_writes_as_go_writes(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
+    assert format_go_duration_s(seconds) == text
 
 
-@given(st.integers(-LONGEST, LONGEST))
+@given(st.integers(-LONGEST_NS, LONGEST_NS))
 def test_what_is_written_reads_back_exactly(nanoseconds: int) -> None:
-    assert parse_nanoseconds(format_nanoseconds(nanoseconds)) == nanoseconds
+    assert parse_go_duration_ns(format_go_duration_ns(nanoseconds)) == nanoseconds
 
 
 @given(st.text(alphabet="0123456789.+-nuµmsh x"))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        value = parse_nanoseconds(text)
+        value = parse_go_duration_ns(text)
     except ValueError:
         return
-    assert abs(value) <= LONGEST
+    assert abs(value) <= LONGEST_NS
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", 'time: invalid duration ""'),
+        ("5", 'time: missing unit in duration "5"'),
+        ("5x", 'time: unknown unit "x" in duration "5x"'),
+        ("1s5", 'time: missing unit in duration "1s5"'),
+        ("1.2.3s", 'time: invalid duration "1.2.3s"'),
+        ("999999999h", 'time: invalid duration "999999999h"'),
+        ("a\nb", r'time: invalid duration "a\nb"'),
+    ],
+)
+def test_errors_in_go_s_words(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match="time: ") as caught:
+        parse_go_duration_ns(text, go_error=True)
+    assert str(caught.value) == message
+
+
+def test_a_number_of_any_length_is_refused_quickly() -> None:
+    with pytest.raises(ValueError, match="longer than 292 years"):
+        parse_go_duration_ns("9" * 1_000_000 + "s")
+    assert parse_go_duration_ns("0" * 10_000 + "1." + "5" * 10_000 + "ns") == 1
