@@ -140,7 +140,7 @@ async def start(
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
-    housekeeping.start(store, writer.commit, clock, stack)
+    housekeeping.start(store, writer, clock, stack)
     tokens = agent_tokens(config)
     acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
     permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))

@@ -29,6 +29,7 @@ from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import transaction
 from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.paced import Steps, finish
 from pyconsul.agent.state.transaction import (
     CheckOperation,
     Failed,
@@ -136,15 +137,18 @@ async def endpoint(context: Context, request: Request) -> Answer:
     if reads_only:
         return _read(context, operations, caller)
 
-    def write(draft: Draft) -> transaction.Rows:
+    def write(draft: Draft) -> Steps[transaction.Rows]:
         if refused := txn_access.denials(caller, draft, operations, agent):
             raise Failed(refused)
-        return transaction.apply(
+        return transaction.apply_steps(
             draft, operations, lambda now, one: txn_access.refusal(caller, now, one, agent, again=True)
         )
 
     try:
-        rows = await context.commit(write)
+        if transaction.is_long(operations):
+            rows = await context.commit_steps(write)
+        else:
+            rows = await context.commit(lambda draft: finish(write(draft)))
         return _answer(txn_access.shown(caller, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)

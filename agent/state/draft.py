@@ -63,7 +63,7 @@ class Changeset:
         self.index, self.now = index, now
         self.writes: list[tuple[Schema[Any], Key, Any]] = []
         self.touched: set[str] = set()
-        self.topics: set[str] = set()
+        self.topics: dict[str, None] = {}  # in order: those of a tree are sorted already
         self.forgotten: set[str] = set()
         self.purged: list[Purged] = []
         self.stored: list[Any] | None = None
@@ -146,7 +146,7 @@ class Draft:
 
     def wake(self, topic: str) -> None:
         """Wake the watchers of a topic that has no index of its own."""
-        self._current.topics.add(topic)
+        self._current.topics[topic] = None
 
     def forget(self, name: str) -> None:
         """Drop a named index; whoever watches it wakes."""

@@ -118,10 +118,12 @@ def has_old_tombstones(view: View, now: float) -> bool:
     return any(stone.time < now - TOMBSTONE_TTL for stone in view[TOMBSTONES])
 
 
-def forget_tombstones(draft: Draft) -> None:
+def forget_tombstones(draft: Draft) -> Steps[None]:
     """Drop the tombstones older than 15 minutes; the index of their prefixes may fall, as Consul's does."""
-    for stone in [stone for stone in draft[TOMBSTONES] if stone.time < draft.now - TOMBSTONE_TTL]:
-        draft.delete(TOMBSTONES, stone.key)
+    for stone in draft[TOMBSTONES]:  # deletions are laid over the table, which stays as it is
+        if stone.time < draft.now - TOMBSTONE_TTL:
+            draft.delete(TOMBSTONES, stone.key)
+        yield
 
 
 def _write(draft: Draft, old: KVEntry | None, new: KVEntry) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.state.draft import Changeset
-from pyconsul.agent.state.paced import Steps, sort
+from pyconsul.agent.state.paced import Steps, empty, sort
 from pyconsul.agent.state.schemas import ALL
-from pyconsul.agent.state.table import Key, Rows, Schema, Table
+from pyconsul.agent.state.table import Key, Overlay, Rows, Schema, Table
 from pyconsul.agent.state.watch import Watches
 
 R = TypeVar("R")
@@ -48,6 +48,7 @@ class Store:
         self._floor = index if floor is None else floor
         self._named = dict(named or {})
         self._tables = _tables(schemas, rows)
+        self._retired: list[Table[Any]] = []
         self._visible: Mapping[str, Rows[Any]] = self._tables  # what readers see; see `install_large`
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
@@ -72,12 +73,12 @@ class Store:
         self.watches.fire((*changeset.topics, *changeset.touched, *changeset.forgotten))
         _report(failure)
 
-    def install_large(self, changeset: Changeset, overlays: Mapping[str, Rows[Any]]) -> Steps[None]:
+    def install_large(self, changeset: Changeset, overlays: Mapping[str, Overlay[Any]]) -> Steps[None]:
         """Make a large durable changeset visible, all of it in one step, and wake its watchers.
 
         overlays: the tables that it changes, as they look afterwards.  Readers see them until, step by step, the tables
         themselves have its rows; an overlay hides each row that it changes, so they never see a part.  Nothing else may
-        be installed before the last step.  Raises InstallError as `install` does.
+        be installed before the last step, after which changeset and overlays are empty.  Raises InstallError as `install` does.
         """
         topics = yield from sort((*changeset.topics, *changeset.touched, *changeset.forgotten))
         self._visible = {**self._tables, **overlays}
@@ -88,6 +89,10 @@ class Store:
             yield
             failure = self._fold(*write) or failure
         self._visible = self._tables
+        for part in (topics, changeset.topics, changeset.writes, changeset.stored or []):
+            yield from empty(part)
+        for overlay in overlays.values():
+            yield from overlay.release()
         _report(failure)
 
     def _fold(self, schema: Schema[Any], key: Key, row: Any) -> Exception | None:
@@ -121,10 +126,16 @@ class Store:
 
     def replace_tables(self, tables: Tables, index: int) -> None:
         """Take other tables in place of those there are, and wake everybody."""
+        self._retired += self._tables.values()
         self._tables = self._visible = tables
         self.index = self._floor = self.restored = index
         self._named.clear()
         self.watches.fire_all()
+
+    def release_retired(self) -> Steps[None]:
+        """Free the tables that others took the place of, row by row."""
+        while self._retired:
+            yield from self._retired.pop().release()
 
 
 def _report(failure: Exception | None) -> None:

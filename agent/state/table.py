@@ -6,12 +6,17 @@ write can be worked out without touching what readers see.  Both read alike (`Ro
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
+from heapq import merge
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from sortedcontainers import SortedDict
 
+from pyconsul.agent.state.paced import Steps, empty
+
 Key: TypeAlias = str | tuple[str, ...]
+_LAST = chr(sys.maxunicode)
 R = TypeVar("R")
 
 
@@ -82,12 +87,8 @@ class Table(Generic[R]):
     def prefix(self, prefix: str) -> Iterator[R]:
         rows = self._rows
         if not isinstance(rows, SortedDict):
-            yield from [rows[key] for key in sorted(key for key in rows if key.startswith(prefix))]  # type: ignore[union-attr]
-            return
-        for key in rows.irange(minimum=prefix):
-            if not key.startswith(prefix):
-                return
-            yield rows[key]
+            return iter([rows[key] for key in sorted(key for key in rows if key.startswith(prefix))])  # type: ignore[union-attr]
+        return map(rows.__getitem__, rows.irange(prefix, _end(prefix), inclusive=(True, False)))
 
     def __iter__(self) -> Iterator[R]:
         return iter(self._rows.values())
@@ -133,6 +134,12 @@ class Table(Generic[R]):
         if old is not None and self._indexes:
             self._unindex(key, old)
 
+    def release(self) -> Steps[None]:
+        """Empty a table that nobody reads any more, row by row."""
+        for index in self._indexes.values():
+            yield from empty(index)
+        yield from empty(self._rows)
+
     def _unindex(self, key: Key, row: R) -> None:
         for name, values in self.schema.indexes.items():
             index = self._indexes[name]
@@ -142,6 +149,12 @@ class Table(Generic[R]):
                     found.pop(key, None)
                     if not found:
                         del index[value]
+
+
+def _end(prefix: str) -> str | None:
+    """The first text after all that begin with a prefix; None when nothing comes after them."""
+    prefix = prefix.rstrip(_LAST)
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else None
 
 
 class Overlay(Generic[R]):
@@ -167,8 +180,8 @@ class Overlay(Generic[R]):
         return {value for row in self for value in self.schema.indexes[index](row)}
 
     def prefix(self, prefix: str) -> Iterator[R]:
-        rows = [*self._visible(self._base.prefix(prefix)), *self._staged.prefix(prefix)]
-        return iter(sorted(rows, key=self.schema.key))
+        # Lazily: a recursive delete goes through many rows, step by step.
+        return merge(self._visible(self._base.prefix(prefix)), self._staged.prefix(prefix), key=self.schema.key)
 
     def __iter__(self) -> Iterator[R]:
         yield from self._visible(self._base)
@@ -198,6 +211,11 @@ class Overlay(Generic[R]):
         self._staged.remove(key)
         if not was_pending:
             self._hidden.discard(key)
+
+    def release(self) -> Steps[None]:
+        """Empty an overlay that nobody reads any more, row by row."""
+        yield from self._staged.release()
+        yield from empty(self._hidden)
 
     def pending(self, key: Key) -> tuple[R | None, bool]:
         """The pending row of a key, and whether the key has a pending change at all."""

@@ -19,11 +19,13 @@ from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.state import checks, kv, nodes, services
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import finish
+from pyconsul.agent.state.paced import Steps, finish
 from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SERVICES
 
 Rows: TypeAlias = list[dict[str, Any]]  # results: {"KV": KVEntry}, {"Node": Node}, {"Service": ServiceInstance}, …
 
+
+DELETE_TREE = "delete-tree"  # the one verb that may write very many rows
 STALE = "index is stale"
 READING = {"get", "get-tree", "get-or-empty", "check-index", "check-session", "check-not-exists"}
 
@@ -62,6 +64,7 @@ class CheckOperation(msgspec.Struct, frozen=True):
 
 
 Operation: TypeAlias = KVOperation | NodeOperation | ServiceOperation | CheckOperation
+Refusal: TypeAlias = Callable[[Draft, Operation], str | None]  # why an operation may not run
 
 
 class Failed(Exception):
@@ -82,26 +85,38 @@ def unknown_verbs(operations: Sequence[Operation]) -> list[tuple[int, str]]:
     return [
         (position, f"unknown KV operation: {operation.verb}")
         for position, operation in enumerate(operations)
-        if isinstance(operation, KVOperation) and operation.verb not in KV_VERBS
+        if isinstance(operation, KVOperation) and operation.verb not in (*KV_VERBS, DELETE_TREE)
     ]
 
 
-def apply(
-    draft: Draft, operations: Sequence[Operation], refusal: Callable[[Draft, Operation], str | None] | None = None
-) -> Rows:
+def is_long(operations: Sequence[Operation]) -> bool:
+    """Whether a transaction may take so long that others must be served meanwhile: see `apply_steps`."""
+    return any(operation.verb == DELETE_TREE for operation in operations)
+
+
+def apply(draft: Draft, operations: Sequence[Operation], refusal: Refusal | None = None) -> Rows:
     """Run the operations; return what they found and wrote, in order.  Raises Failed with every failure.
 
     `refusal` says, right before an operation runs, why it may not: those before it may have changed whose row it changes.
     """
+    return finish(apply_steps(draft, operations, refusal))
+
+
+def apply_steps(draft: Draft, operations: Sequence[Operation], refusal: Refusal | None = None) -> Steps[Rows]:
+    """As `apply`, interrupted after each operation and each key of a tree that is deleted."""
     found: Rows = []
     errors: list[tuple[int, str]] = []
     for position, operation in enumerate(operations):
         try:
             if refusal is not None and (text := refusal(draft, operation)) is not None:
                 raise Refused(text)
-            found.extend(_run(draft, operation))
+            if isinstance(operation, KVOperation) and operation.verb == DELETE_TREE:
+                yield from kv.delete_tree(draft, operation.key)
+            else:
+                found.extend(_run(draft, operation))
         except Refused as error:
             errors.append((position, str(error)))
+        yield
     if errors:
         raise Failed(errors)
     return found
@@ -201,15 +216,10 @@ def _delete_cas(draft: Draft, op: KVOperation) -> list[KVEntry]:
     return []
 
 
-def _delete_tree(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    finish(kv.delete_tree(draft, op.key))
-    return []
-
-
 KV_VERBS: dict[str, Callable[[Draft, KVOperation], list[KVEntry]]] = {
     "set": _set, "cas": _cas, "lock": _lock, "unlock": _unlock, "get": _get, "get-or-empty": _get_or_empty,
     "get-tree": _get_tree, "check-index": _check_index, "check-session": _check_session,
-    "check-not-exists": _check_not_exists, "delete": _delete, "delete-cas": _delete_cas, "delete-tree": _delete_tree,
+    "check-not-exists": _check_not_exists, "delete": _delete, "delete-cas": _delete_cas,
 }  # fmt: skip
 
 

@@ -8,12 +8,14 @@ import pytest
 
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import LARGE, Writer
-from pyconsul.agent.state import kv
+from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.state import kv, transaction
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.paced import Steps, finish, sort
-from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.schemas import KV, TOMBSTONES
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.transaction import KVOperation
 from pyconsul.agent.state.watch import Watches
 
 COUNT = 3 * LARGE
@@ -96,6 +98,48 @@ async def test_a_small_one_and_one_without_effect() -> None:
     assert store.index == index
     await writer.commit_steps(lambda draft: kv.delete_tree(draft, "other"))
     assert store[KV].get("other") is None
+
+
+async def test_a_transaction_deletes_a_tree_in_one_step_for_readers() -> None:
+    store, writer = await filled()
+    operations = [
+        KVOperation("set", "bulk/new", b"1"),
+        KVOperation("delete-tree", "bulk/"),
+        KVOperation("check-not-exists", "bulk/00001"),
+        KVOperation("set", "after", b"1"),
+    ]
+    assert transaction.is_long(operations)
+    done = asyncio.ensure_future(writer.commit_steps(lambda draft: transaction.apply_steps(draft, operations)))
+    assert await observe(store, done) <= {(COUNT, COUNT, COUNT + 1, True), (0, 0, 2, True)}
+    assert [entry.key for entry in store[KV]] == ["after", "other"]
+    failing = [KVOperation("delete-tree", ""), KVOperation("cas", "other", b"", index=1)]
+    with pytest.raises(transaction.Failed):
+        await writer.commit_steps(lambda draft: transaction.apply_steps(draft, failing))
+    assert len(store[KV]) == 2
+
+
+async def test_forgetting_many_tombstones_gives_way() -> None:
+    store, writer = await filled()
+    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/"))
+
+    def later(draft: Draft) -> Steps[None]:
+        draft.begin(draft.index, draft.now + kv.TOMBSTONE_TTL + 1)
+        return kv.forget_tombstones(draft)
+
+    turns = 0
+    forgetting = asyncio.ensure_future(writer.commit_steps(later))
+    while not forgetting.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 2
+    assert not len(store[TOMBSTONES])
+
+
+def test_what_was_replaced_is_freed_row_by_row() -> None:
+    store = Store([(KV.name, KVEntry(0, f"{number}", 0, b"", 1, 1)) for number in range(COUNT)], 10)
+    store.replace([], 11)
+    assert sum(1 for _ in store.release_retired()) >= COUNT
+    assert not list(store.release_retired())
 
 
 def test_sorting_in_steps() -> None:

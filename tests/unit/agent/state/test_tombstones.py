@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.paced import finish
 from pyconsul.agent.state.schemas import KV, TOMBSTONES
 from pyconsul.agent.state.store import Store
 
@@ -21,7 +22,7 @@ def store_with_a_deleted_key() -> Store:
 def forget(store: Store, now: float) -> None:
     draft = Draft(store)
     draft.begin(store.index + 1, now)
-    kv.forget_tombstones(draft)
+    finish(kv.forget_tombstones(draft))
     if changes := draft.finish():
         store.install(changes)
 
