@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, UnreadableFile
 from pyconsul.agent.common.http_answer import Answer, open_socket
+from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.errors import CliError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Connection:
         except OSError as error:
             self.close()
             if fresh or isinstance(error, TimeoutError):
-                raise Unreachable(f"no answer from the agent at {self._address}: {error}") from None
+                raise Unreachable(f"no answer from the agent at {self._address}: {reason(error)}") from None
             raise Dropped from None
         return self._answer
 
@@ -73,7 +74,7 @@ class Connection:
                 self._receive(self._socket)
         except OSError as error:
             self.close()
-            raise Unreachable(f"the answer of the agent at {self._address} broke off: {error}") from None
+            raise Unreachable(f"the answer of the agent at {self._address} broke off: {reason(error)}") from None
         if answer.closing:
             self.close()
 
@@ -102,9 +103,8 @@ def connect(address: AgentAddress, tls: Tls) -> socket.socket:
     try:
         sock = open_socket(address.host, address.port, address.unix, CONNECT_TIMEOUT)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise Unreachable(
-            f"Error connecting to the agent at {address}: {reason}.\n"
+            f"Error connecting to the agent at {address}: {reason(error)}.\n"
             "Start one with `pyconsul agent -dev`, or say where it is with -http-addr or CONSUL_HTTP_ADDR."
         ) from None
     return _encrypted(sock, address, tls) if address.secure else sock
@@ -121,4 +121,4 @@ def _encrypted(sock: socket.socket, address: AgentAddress, tls: Tls) -> socket.s
         raise CliError(str(error)) from None
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a host that is no IDNA name a ValueError
         sock.close()
-        raise Unreachable(f"no TLS connection to the agent at {address}: {error}") from None
+        raise Unreachable(f"no TLS connection to the agent at {address}: {reason(error)}") from None

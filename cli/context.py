@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
+from pyconsul.agent.common.reasons import file_error
 from pyconsul.cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Context:
             with open(text[1:], "rb") as file:
                 return file.read()
         except OSError as error:
-            raise CliError(f"Error! Failed to read file: {error}") from None
+            raise CliError(f"Error! Failed to read file: {file_error(error)}") from None
 
     def read_text_source(self, text: str) -> str:
         """The same for what must be UTF-8, such as rules."""

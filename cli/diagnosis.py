@@ -10,6 +10,8 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from pyconsul.agent.common.reasons import reason
+
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 #: Seconds between two clocks that are no reason to worry, and those that break tokens and TTLs.
 CLOCK_WARNING, CLOCK_FAILURE = 3.0, 60.0
@@ -143,7 +145,7 @@ def dns_answers(host: str, port: int, domain: str, *, tcp: bool) -> Finding:
     except (OSError, dns.exception.DNSException) as error:
         advice = f"Try `dig @{host} -p {port} consul.service.{domain}`; a firewall, or ports.dns = -1, may be why. "
         return Finding(
-            what, FAILURE, f"no answer from {host}:{port}: {error}", advice + "-dns-addr says another place."
+            what, FAILURE, f"no answer from {host}:{port}: {reason(error)}", advice + "-dns-addr says another place."
         )
     if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         return Finding(what, OK, f"{host}:{port} answers")

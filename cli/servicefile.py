@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.suggest import nearest
 
@@ -46,7 +47,7 @@ def read_document(path: str) -> dict[str, Any]:
     try:
         source = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"Error: cannot read {path}: {error}") from None
+        raise CliError(f"Error: cannot read {path}: {reason(error)}") from None
     if path.endswith(".hcl"):
         return _read_hcl(source, path)
     try:

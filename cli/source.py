@@ -11,6 +11,7 @@ from shutil import copyfileobj
 from types import TracebackType
 from typing import IO
 
+from pyconsul.agent.common.reasons import file_error
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 
@@ -30,7 +31,7 @@ class Source:
             self.size = self._file.seek(0, os.SEEK_END) - self._begin
         except OSError as error:
             self._stack.close()
-            raise CliError(f"Error! Failed to read file: {error}") from None
+            raise CliError(f"Error! Failed to read file: {file_error(error)}") from None
 
     def __enter__(self) -> Source:
         return self

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.context import Context
 from pyconsul.cli.subshell import child_words, exit_text
 
@@ -50,7 +51,7 @@ class Handler:
         try:
             self._child = subprocess.Popen(self._words, stdin=subprocess.PIPE, env=environment)
         except OSError as error:
-            self._context.note(f"Error starting handler: {error}")
+            self._context.note(f"Error starting handler: {reason(error)}")
             return False
         self._child.communicate(document)
         if self._child.returncode:

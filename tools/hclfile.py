@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.common.reasons import reason
+
 # Stand-ins (from Unicode's private use area) that hide HCL 2's interpolation from the parser.
 _HIDE = str.maketrans({"$": "\ue000", "%": "\ue001"})
 _SHOW = str.maketrans({"\ue000": "$", "\ue001": "%"})
@@ -37,7 +39,7 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {path}: cannot read it: {error}") from error
+        raise ConfigError(f"configuration {path}: cannot read it: {reason(error)}") from error
     return parse_config(text, str(path), is_json=path.suffix == ".json")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyconsul.agent.common.http_answer import Answer, open_socket, quote
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.connection import Connection, ConsulError
 from pyconsul.tools.retry import RetryPolicy
 
@@ -123,7 +124,7 @@ class OneShotClient:
         try:
             return self._exchange(self._socket, request, where)
         except _Gone as error:
-            raise ConsulError(f"{where}: {error}") from None
+            raise ConsulError(f"{where}: {reason(error)}") from None
 
     def _request(self, target: str) -> bytes:
         lines = [
@@ -156,7 +157,7 @@ class OneShotClient:
         except TimeoutError:
             raise ConsulError(f"{where}: no connection within {limit:g}s", silent=limit) from None
         except (OSError, ValueError) as error:
-            raise ConsulError(f"{where}: {error}") from None
+            raise ConsulError(f"{where}: {reason(error)}") from None
         return sock
 
     def _exchange(self, sock: socket.socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
@@ -180,7 +181,7 @@ class OneShotClient:
             self.close()
             raise ConsulError(f"{where}: no answer within {PATIENCE_S:g}s", silent=PATIENCE_S) from None
         except OSError as error:
-            raise _Gone(str(error)) from None
+            raise _Gone(reason(error)) from None
         if answer.closing or not self._connection.keep_alives:
             self.close()
         return answer.status, answer.headers, b"".join(answer.chunks)

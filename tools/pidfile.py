@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.hclfile import ConfigError
 
 
@@ -19,7 +20,7 @@ def pid_file(path: str) -> Iterator[None]:
     try:
         Path(path).write_text(f"{os.getpid()}\n")
     except OSError as error:
-        raise ConfigError(f"cannot write the PID file: {error}") from error
+        raise ConfigError(f"cannot write the PID file {path}: {reason(error)}") from error
     try:
         yield
     finally:

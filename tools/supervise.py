@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from signal import Signals
 from typing import Any
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.process import (
     ShellLine,
     SpawnError,
@@ -128,7 +129,7 @@ class Child:
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a NUL byte or a bad name
             self._dismiss_guardian()
-            raise SpawnError(f"cannot run {self.argv[0]!r}: {error}") from error
+            raise SpawnError(f"cannot run {self.argv[0]!r}: {reason(error)}") from error
         finally:
             if reading is not None:
                 os.close(reading)

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.connection import Connection, ConsulError
 from pyconsul.tools.lanes import Lanes
 
@@ -201,4 +202,4 @@ def _words_of(error: Exception) -> str:
     while link is not None and not isinstance(link, ConsulError):
         deepest = link if isinstance(link, OSError) else deepest
         link = link.__cause__ or link.__context__
-    return str(deepest) or type(deepest).__name__
+    return reason(deepest)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from signal import Signals
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.process import (
     ShellLine,
     SpawnError,
@@ -71,7 +72,7 @@ class WaitedChild:
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a NUL byte or a bad name
             self._dismiss_guardian()
-            raise SpawnError(f"cannot run {self.argv[0]!r}: {error}") from error
+            raise SpawnError(f"cannot run {self.argv[0]!r}: {reason(error)}") from error
         finally:
             if reading is not None:
                 os.close(reading)

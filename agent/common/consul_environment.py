@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.reasons import reason
 
 if TYPE_CHECKING:
     import ssl
@@ -94,7 +95,7 @@ class Tls:
                 # Without a password callback, OpenSSL would ask for the passphrase of an encrypted key on the terminal.
                 context.load_cert_chain(self.cert, self.key or None, password=_no_passphrase)
         except (OSError, ValueError) as error:
-            raise UnreadableFile(f"cannot read the certificates for HTTPS: {error}") from error
+            raise UnreadableFile(f"cannot read the certificates for HTTPS: {reason(error)}") from error
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -283,4 +284,4 @@ def read_token(token: str, token_file: str) -> str:
         with open(token_file, encoding="utf-8") as file:
             return file.read().strip() or token
     except (OSError, ValueError) as error:
-        raise UnreadableFile(f"Error loading the token file {token_file}: {error}") from None
+        raise UnreadableFile(f"Error loading the token file {token_file}: {reason(error)}") from None

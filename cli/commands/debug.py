@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import suppress
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.client import Client
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
@@ -52,7 +53,7 @@ def debug(context: Context) -> None:
     try:
         _archive(path, output.rpartition("/")[2], files, stamp)
     except OSError as error:
-        raise CliError(f"Error writing {path}: {error}") from None
+        raise CliError(f"Error writing {path}: {reason(error)}") from None
     confirm(context, f"Saved debug archive: {path}", {"File": path, "Captured": wanted})
 
 

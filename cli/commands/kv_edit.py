@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.command import Command
 from pyconsul.cli.commands.kv_get import key_argument, value_of
 from pyconsul.cli.context import Context
@@ -65,7 +66,9 @@ def _run_editor(context: Context, path: str) -> None:
     try:
         ended = subprocess.run([*shlex.split(editor), path], check=False)
     except (OSError, ValueError) as error:
-        raise CliError(f"Error! Cannot run the editor {editor!r}: {error}. Set EDITOR or use -editor.") from None
+        raise CliError(
+            f"Error! Cannot run the editor {editor!r}: {reason(error)}. Set EDITOR or use -editor."
+        ) from None
     if ended.returncode:
         raise CliError(f"Error! The editor {editor!r} ended with {ended.returncode}; nothing was written")
 

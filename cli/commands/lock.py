@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from typing import NoReturn
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
@@ -119,7 +120,7 @@ class Child:
         try:
             self._process = subprocess.Popen(words, stdin=stdin, env=environment)
         except OSError as error:
-            context.note(f"Error starting handler: {error}")
+            context.note(f"Error starting handler: {reason(error)}")
             return True
         if self._ending:  # a signal came while the child was being started
             self._end()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from pyconsul.agent.common.reasons import file_error
 from pyconsul.cli.client import Client, access_of, to_json
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
@@ -41,7 +42,7 @@ def _bearer_token(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             token = file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"Error reading the bearer token: {error}") from None
+        raise CliError(f"Error reading the bearer token: {file_error(error, path)}") from None
     if not token:
         raise CliError(f"No bearer token found in {path}")
     return token
@@ -56,7 +57,7 @@ def _keep(path: str, secret: str) -> None:
             file.write(secret)
         os.replace(temporary, path)
     except OSError as error:
-        raise CliError(f"Error writing token to file sink: {error}") from None
+        raise CliError(f"Error writing token to file sink: {file_error(error, path)}") from None
 
 
 def logout(context: Context) -> None:

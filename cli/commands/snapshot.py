@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+from pyconsul.agent.common.reasons import file_error
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.inspect import Inspection, decode, inspect
 from pyconsul.cli.client import Upload
@@ -40,7 +41,7 @@ def save(context: Context) -> None:
     except CliError as error:
         raise during("Error saving snapshot", error) from None
     except OSError as error:
-        raise CliError(f"Error creating snapshot file: {error}") from None
+        raise CliError(f"Error creating snapshot file: {file_error(error, path)}") from None
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
@@ -64,7 +65,7 @@ def restore(context: Context) -> None:
             upload = Upload(_size(file), lambda: progress.counted(_pieces(file)))
             response = context.client.request("PUT", "/v1/snapshot", body=upload).checked()
     except OSError as error:
-        raise CliError(f"Error opening snapshot file: {error}") from None
+        raise CliError(f"Error opening snapshot file: {file_error(error)}") from None
     except CliError as error:
         raise during("Error restoring snapshot", error) from None
     left_out = response.headers.get("x-pyconsul-snapshot-left-out", "")

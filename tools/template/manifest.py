@@ -12,6 +12,7 @@ import logging
 import os
 from pathlib import Path
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.template.render import draft
 from pyconsul.tools.template.spec import Spec
 
@@ -56,6 +57,6 @@ class Manifest:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            log.warning("%s cannot be read (%s): files of former runs are not removed", self.path, error)
+            log.warning("%s cannot be read (%s): files of former runs are not removed", self.path, reason(error))
             return {}
         return document if isinstance(document, dict) else {}

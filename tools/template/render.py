@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.template.hiddenfile import HiddenFile
 from pyconsul.tools.template.spec import Spec
 
@@ -54,7 +55,7 @@ class Draft:
             else:
                 self._replace()
         except OSError as error:
-            raise RenderError(f"cannot write {self.spec.destination}: {error.strerror}") from error
+            raise RenderError(f"cannot write {self.spec.destination}: {reason(error)}") from error
         finally:
             self.discard()
 
@@ -119,6 +120,7 @@ def is_special(spec: Spec) -> bool:
 
 def write_special(spec: Spec, data: bytes) -> None:
     """Write to stdout, a device or pipe. Raises RenderError."""
+    name = "standard output" if spec.to_stdout else spec.destination
     try:
         if spec.to_stdout:
             sys.stdout.buffer.write(data)
@@ -127,7 +129,7 @@ def write_special(spec: Spec, data: bytes) -> None:
         with open(spec.destination, "wb") as target:
             target.write(data)
     except OSError as error:
-        raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
+        raise RenderError(f"cannot write {name}: {reason(error)}") from error
 
 
 def remove(spec: Spec) -> None:
@@ -152,12 +154,12 @@ def draft(spec: Spec, data: bytes) -> Draft:
             target.parent.mkdir(parents=True, exist_ok=True)
         file = _make_beside(target, anywhere=spec.in_place)
     except OSError as error:
-        raise RenderError(f"cannot write {spec.destination}: {error.strerror}") from error
+        raise RenderError(f"cannot write {spec.destination}: {reason(error)}") from error
     try:
         file.fill(data, lambda handle: _dress(handle, spec, target))
     except (OSError, LookupError) as error:
         file.discard()
-        raise RenderError(f"cannot write {spec.destination}: {error}") from error
+        raise RenderError(f"cannot write {spec.destination}: {reason(error)}") from error
     return Draft(spec, file)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.spec import STREAM, Spec
 
@@ -19,9 +20,9 @@ def read_source(spec: Spec) -> str:
         with open(spec.source, encoding="utf-8", newline="") as source:
             return source.read()
     except OSError as error:
-        raise TemplateError(f"cannot read the template {spec.source}: {error.strerror}") from error
+        raise TemplateError(f"cannot read the template {spec.source}: {reason(error)}") from error
     except UnicodeDecodeError as error:
-        raise TemplateError(f"cannot read the template {spec.source}: it is no UTF-8: {error.reason}") from error
+        raise TemplateError(f"cannot read the template {spec.source}: {reason(error)}") from error
 
 
 @functools.cache

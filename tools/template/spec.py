@@ -194,7 +194,10 @@ def _spec(block: Tree, settings: Settings) -> Spec:
     if block.get("for_each") and "{{" not in destination:
         raise SpecError(f"template {shown}: with for_each the destination needs {{{{ item… }}}}, a file for each item")
     if block.get("for_each") and block.get("render_group"):
-        raise SpecError(f"template {shown}: a template with for_each cannot belong to a render_group")
+        raise SpecError(
+            f"template {shown}: for_each and render_group cannot be combined: the files of for_each come and go one by "
+            "one; remove render_group here, and give this template its own check and command"
+        )
     if block.get("prune") and not block.get("for_each"):
         raise SpecError(f"template {shown}: prune is for templates with for_each")
     fatal = block.get("error_fatal")

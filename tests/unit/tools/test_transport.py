@@ -130,7 +130,7 @@ async def test_a_connection_that_is_reset() -> None:
         writer.transport.abort()
 
     async with asking(serve) as client:
-        with pytest.raises(ConsulError, match=r"\[Errno 104\] Connection reset by peer"):
+        with pytest.raises(ConsulError, match="connection reset by peer"):
             await client.request("/v1/x", {"index": "7"})
 
 
@@ -264,7 +264,7 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "unix:///none/s"])
 async def test_nobody_is_there(address: str) -> None:
     client = client_of(Connection(address=address))
-    with pytest.raises(ConsulError, match=r"\[Errno \d+\]"):
+    with pytest.raises(ConsulError, match=r"(connection refused|no such file or directory)$"):
         await client.request("/v1/x", {})
     await client.close()
 
