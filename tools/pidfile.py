@@ -18,7 +18,8 @@ def pid_file(path: str) -> Iterator[None]:
         yield
         return
     try:
-        Path(path).write_text(f"{os.getpid()}\n")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
     except OSError as error:
         raise ConfigError(f"cannot write the PID file {path}: {reason(error)}") from error
     try:

@@ -363,4 +363,9 @@ def render_help(usage: str, options: Iterable[Option]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}s" if isinstance(value, float) else str(getattr(value, "name", value))
+    if isinstance(value, float):
+        whole = next(
+            (f"{value / size:g}{unit}" for size, unit in ((3600, "h"), (60, "m")) if value and not value % size), ""
+        )
+        return whole or f"{value:g}s"
+    return str(getattr(value, "name", value))

@@ -118,7 +118,7 @@ def _arguments(argv: Sequence[str]) -> list[str]:
 
 
 def _setting_option(row: Setting) -> click.Option:
-    default = f" Default: {row.default_text}." if row.default_text not in ("", "false") else ""
+    default = f" Default: {row.default_text.removesuffix('.')}." if row.default_text not in ("", "false") else ""
     lacking = f" Without effect: no {row.note.unsupported}." if row.note.unsupported else ""
     return _option(
         _parameter(row.key), row.note.flags, row.note.doc + default + lacking, _METAVAR.get(row.kind, "TEXT")

@@ -38,7 +38,7 @@ def bootstrap(context: Context) -> None:
 
 
 def set_agent_token(context: Context) -> None:
-    """Give the agent one of its tokens; an empty one takes it away."""
+    """Set one of the agent's tokens; an empty one removes it."""
     words = context.args.rest
     if len(words) != 2:
         raise UsageError("Must specify TYPE and TOKEN")

@@ -49,13 +49,13 @@ def help_text() -> str:
     """The help, flags with one dash as Consul's documentation writes them."""
     import click
 
-    formatter = click.HelpFormatter(width=100)
+    formatter = click.HelpFormatter(width=80)
     formatter.write_usage("pyconsul agent", "[-flag=value ...]")
     formatter.write_paragraph()
     formatter.write_text(HELP)
     rows = [(_flags(option), option.help or "") for option in command().params if isinstance(option, click.Option)]
     with formatter.section("Flags"):
-        formatter.write_dl(rows, col_max=34)
+        formatter.write_dl(rows, col_max=26)
     return formatter.getvalue()
 
 
