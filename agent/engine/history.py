@@ -13,7 +13,7 @@ Bounds, so that no answer is a guess:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ class Kept:
     index: int
     floor: int
     epoch: int
-    keys: Mapping[str, Past]
+    keys: MutableMapping[str, Past]
     exclude: tuple[str, ...] = ()  # prefixes of keys without a history
 
 

@@ -13,18 +13,21 @@ history of all keys begins at.  404: no history is kept; 410: not that far back.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pyconsul.agent.acl.access import LIST, READ
-from pyconsul.agent.engine.history import Kept, OutOfReach, Past, Version, at, versions
+from pyconsul.agent.common.turns import in_turns
+from pyconsul.agent.engine.history import Kept, OutOfReach, Version, at, versions
 from pyconsul.agent.httpapi.access import authorizer, visible
 from pyconsul.agent.httpapi.answer import FILTERED, JSON, Answer, encode
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.direct import meta_headers
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.state.paced import empty
 
 GONE = 410
 MANY = 1000  # keys whose answer is made in a thread, so that others are served meanwhile
@@ -45,10 +48,13 @@ async def endpoint(context: Context, request: Request) -> Answer:
     kept = await context.kv_history(request.tail, tree=tree, after=index) if context.kv_history is not None else None
     if kept is None:
         raise not_found("this agent keeps no history of keys: one of the settings kv_history_* is 0")
-    keys, filtered = visible(caller, list(kept.keys.items()), lambda item: caller.level("key", item[0]) >= READ)
+    keys, filtered = visible(caller, list(kept.keys), lambda key: caller.level("key", key) >= READ)
     if len(keys) < MANY:
         return _answer(kept, keys, index, limit, filtered=filtered, tree=tree)
-    return await asyncio.to_thread(_answer, kept, keys, index, limit, filtered=filtered, tree=tree)
+    try:
+        return await asyncio.to_thread(_answer, kept, keys, index, limit, filtered=filtered, tree=tree)
+    finally:
+        await in_turns(empty(kept.keys))
 
 
 def _number(request: Request, name: str) -> int | None:
@@ -60,19 +66,23 @@ def _number(request: Request, name: str) -> int | None:
     return int(text)
 
 
-def _answer(
-    kept: Kept, keys: list[tuple[str, Past]], index: int | None, limit: int | None, *, filtered: bool, tree: bool
-) -> Answer:
-    seen = replace(kept, keys=dict(keys))
+def _answer(kept: Kept, keys: list[str], index: int | None, limit: int | None, *, filtered: bool, tree: bool) -> Answer:
+    seen = replace(kept, keys={key: kept.keys[key] for key in keys})
     headers = (*JSON, *meta_headers(kept.index), (b"X-Pyconsul-History-From", b"%d" % kept.floor))
     if filtered:
         headers = (*headers, *FILTERED)
     if index is None:
-        return Answer(200, encode([_shown(version) for version in versions(seen)[: limit or None]]), headers)
+        return Answer(200, _encoded(versions(seen)[: limit or None], _shown), headers)
     try:
-        return Answer(200, encode(at(seen, index, tree=tree)), headers)
+        return Answer(200, _encoded(at(seen, index, tree=tree)), headers)
     except OutOfReach as error:
         raise HTTPError(GONE, str(error)) from None
+
+
+def _encoded(rows: list[Any], shown: Callable[[Any], Any] = lambda row: row) -> bytes:
+    """A list as JSON, encoded a part at a time: all of it at once would keep other threads waiting."""
+    parts = [encode(list(map(shown, rows[start : start + MANY])))[1:-1] for start in range(0, len(rows), MANY)]
+    return b"[" + b",".join(parts) + b"]"
 
 
 def _shown(version: Version) -> dict[str, Any]:

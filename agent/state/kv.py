@@ -6,6 +6,7 @@ Semantics: https://developer.hashicorp.com/consul/api-docs/kv.  Writes answer wh
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from pyconsul.agent.model.kv import KVEntry, Tombstone
 from pyconsul.agent.state.draft import Draft, View
@@ -14,6 +15,9 @@ from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS, TOMBSTONES
 
 TOMBSTONE_TTL = 15 * 60.0  # seconds, Consul's
+
+
+_modify_index = attrgetter("modify_index")
 
 
 def topic(key: str) -> str:
@@ -30,7 +34,7 @@ def index_of_key(view: View, entry: KVEntry | None) -> int:
 
 def index_of_prefix(view: View, prefix: str, entries: Iterable[KVEntry]) -> int:
     """The index of a prefix's answer: the newest entry or deletion below it, or the table's when there is neither."""
-    index = max((entry.modify_index for entry in entries), default=0)
+    index = max(map(_modify_index, entries), default=0)
     deleted = view[TOMBSTONES].prefix(prefix) if len(view[TOMBSTONES]) else ()
     index = max(index, max((stone.index for stone in deleted), default=0))
     return max(index, view.restored) if index else view.index_of("kvs")

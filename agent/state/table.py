@@ -91,7 +91,9 @@ class Table(Generic[R]):
         return map(rows.__getitem__, rows.irange(prefix, _end(prefix), inclusive=(True, False)))
 
     def __iter__(self) -> Iterator[R]:
-        return iter(self._rows.values())
+        rows = self._rows
+        # The values of a SortedDict come from a loop in Python.
+        return map(rows.__getitem__, rows) if isinstance(rows, SortedDict) else iter(rows.values())
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from support.agent_process import AgentProcess
+from support.agent_process import PROGRAM, AgentProcess
 from support.raw_http import Raw
 
 from bench.rows import Row, row
@@ -72,21 +73,32 @@ def slowest_meanwhile(agent: AgentProcess, work: Callable[[], object], token: st
 def fairness_rows(agent: AgentProcess) -> dict[str, float]:
     """The slowest other read (seconds) during each large operation, on an agent with a data folder and its history on."""
     rows = {"import of 100,000 keys": slowest_meanwhile(agent, lambda: fill(agent))[0]}
-    index = int(agent.request("GET", "/v1/kv/probe")[1]["x-consul-index"])
+    index = int(agent.request("GET", "/v1/kv/bulk/?keys")[1]["x-consul-index"])
     snapshot = agent.request("GET", "/v1/snapshot", timeout=120)[2]
 
     def expect(method: str, path: str, body: bytes | None = None) -> None:
         status, _, text = agent.request(method, path, body, timeout=120)
         assert status == 200, text
 
+    tree = [{"KV": {"Verb": "delete-tree", "Key": "bulk/"}}]
     for name, work in {
         "reading 100,000 keys": lambda: expect("GET", "/v1/kv/bulk/?recurse"),
+        "snapshot of 100,000 keys": lambda: expect("GET", "/v1/snapshot"),
+        "delete-tree of 100,000 keys in a transaction": lambda: expect("PUT", "/v1/txn", json.dumps(tree).encode()),
+        "rollback of 100,000 keys": lambda: roll_back(agent, index),
         "recursive delete of 100,000 keys": lambda: expect("DELETE", "/v1/kv/bulk/?recurse"),
         "history of 100,000 keys": lambda: expect("GET", f"/v1/pyconsul/kv-history/bulk/?recurse&at={index}"),
         "restore of 100,000 keys": lambda: expect("PUT", "/v1/snapshot", snapshot),
     }.items():
         rows[name] = slowest_meanwhile(agent, work)[0]
     return rows
+
+
+def roll_back(agent: AgentProcess, index: int) -> None:
+    """Bring all keys back as they were, with the command."""
+    command = [*PROGRAM, "kv", "rollback", "-apply", f"-http-addr={agent.address}", f"bulk/@{index}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    assert f"{KEYS} created" in done.stdout, done.stdout[-300:]
 
 
 def huge_token_row(agent: AgentProcess, management: str) -> float:
