@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from pyconsul.agent.common.go_durations import LONGEST_NS, parse_go_duration_s
@@ -30,17 +31,22 @@ def check_index(index: int) -> None:
 
 def check_row(row_type: type, row: Any) -> None:
     """Raises ValueError when a row of the right type breaks a rule of its table; the text holds no secret."""
-    for name in _index_fields(row_type):
-        if not 0 <= getattr(row, name) <= MAX_INDEX:
-            check_index(getattr(row, name))
-    rule = _RULES.get(row_type)
+    indexes, rule = _rules_of(row_type)
+    if indexes is not None:
+        first, last = indexes(row)
+        if not 0 <= first <= MAX_INDEX or not 0 <= last <= MAX_INDEX:
+            check_index(first)
+            check_index(last)
     if rule is not None:
         rule(row)
 
 
 @cache
-def _index_fields(row_type: type) -> tuple[str, ...]:
-    return tuple(name for name in getattr(row_type, "__struct_fields__", ()) if name in _INDEXES)
+def _rules_of(row_type: type) -> tuple[Callable[[Any], tuple[int, int]] | None, Callable[[Any], None] | None]:
+    """Return a getter of a row's first and last index, if it has any, and the further rule of its type."""
+    names = [name for name in getattr(row_type, "__struct_fields__", ()) if name in _INDEXES]
+    assert len(names) <= 2, row_type
+    return attrgetter(names[0], names[-1]) if names else None, _RULES.get(row_type)
 
 
 def _check_instance(row: ServiceInstance) -> None:

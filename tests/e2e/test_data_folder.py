@@ -97,11 +97,11 @@ def test_whatever_rows_are_stored_the_agent_starts(agent: AgentProcess, tmp_path
     rows = [(table, *row) for table, sample in SAMPLES.items() for row in odd_rows(table, sample)]
     with closing(sqlite3.connect(tmp_path / "data" / "state.db")) as database, database:
         for table, key, data in rows:
-            database.execute(PUT_ROW, (table, key, data, row_sum(table.encode(), key.encode(), data)))
+            database.execute(PUT_ROW, (table, key, data, row_sum(table, key, data)))
     with closing(sqlite3.connect(tmp_path / "data" / "local.db")) as database, database:
         database.execute("UPDATE rows SET sum = 1 WHERE tbl = 'local_checks'")
         for table in ("local_services", "local_checks", "local_reports"):
-            database.execute(PUT_ROW, (table, "odd", b"\x80", row_sum(table.encode(), b"odd", b"\x80")))
+            database.execute(PUT_ROW, (table, "odd", b"\x80", row_sum(table, "odd", b"\x80")))
 
     agent.start()
     assert "rows that cannot be used" in agent.log()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyconsul.agent.engine.embedded.sums import number_sum, row_sum
+from pyconsul.agent.engine.embedded.sums import number_sum, stored_row_sum
 from pyconsul.agent.state.codec import decoder
 from pyconsul.agent.state.row_rules import check_row
 from pyconsul.agent.state.table import Schema
@@ -38,11 +38,11 @@ PUT_ROW = (
 )
 DELETE_ROW = "DELETE FROM rows WHERE tbl = ? AND key = ?"
 PUT_META = (
-    "INSERT INTO meta (name, value, sum) VALUES (?, ?, ?)"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, sum = excluded.sum"
+    "INSERT INTO meta (name, value, sum, chain) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, sum = excluded.sum, chain = excluded.chain"
 )
-SET_INDEX = "UPDATE meta SET value = ?, sum = ?, chain = ? WHERE name = 'index'"
 DELETE_META = "DELETE FROM meta WHERE name = ?"
+NO_NUMBERS: Mapping[str, int] = {}
 
 
 class Damaged(Exception):
@@ -139,12 +139,15 @@ def create(database: sqlite3.Connection) -> None:
 
 def put_meta(database: sqlite3.Connection, values: Mapping[str, int]) -> None:
     """Set numbers of `meta`."""
-    database.executemany(PUT_META, [(name, value, number_sum(name, value)) for name, value in values.items()])
+    database.executemany(PUT_META, [(name, value, number_sum(name, value), 0) for name, value in values.items()])
 
 
-def set_index(database: sqlite3.Connection, index: int, chain: int) -> None:
-    """Set the index of the last commit, and the chain up to it."""
-    database.execute(SET_INDEX, (index, number_sum("index", index), chain))
+def set_index(database: sqlite3.Connection, index: int, chain: int, values: Mapping[str, int] = NO_NUMBERS) -> None:
+    """Set the index of the last commit and the chain up to it, and other numbers of `meta`."""
+    numbers: list[tuple[str, int, int, int]] = [("index", index, number_sum("index", index), chain)]
+    for name, value in values.items():
+        numbers.append((name, value, number_sum(name, value), 0))
+    database.executemany(PUT_META, numbers)
 
 
 def chain_of(database: sqlite3.Connection) -> int:
@@ -174,7 +177,7 @@ def read_rows(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]], 
     known = {name.encode(): (name, schema, decoder(schema.row_type)) for name, schema in schemas.items()}
     columns = "CAST(tbl AS BLOB), CAST(key AS BLOB), CAST(row AS BLOB), " + ("CAST(sum AS INTEGER)" if sums else "0")
     for table, key, data, given in database.execute(f"SELECT {columns} FROM rows"):
-        if sums and (not isinstance(data, bytes) or given != row_sum(table, key, data)):
+        if sums and (not isinstance(data, bytes) or given != stored_row_sum(table, key, data)):
             contents.damaged.append(BadRow(table, key, "does not match its checksum"))
             continue
         try:

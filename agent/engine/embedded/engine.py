@@ -106,14 +106,19 @@ class EmbeddedEngine:
         named: dict[str, int | None] = {}
         keys: list[list[Write]] = []
         for changeset in changesets:
-            keys.append([])
+            written: list[Write] = []
             for table, key, data in codec.encode(changeset):
-                checksum = 0 if data is None else row_sum(table.encode(), key.encode(), data)
+                checksum = 0 if data is None else row_sum(table, key, data)
                 last[table, key] = data, checksum
                 if table == KV.name:
-                    keys[-1].append((key, data, checksum))
-            named.update(dict.fromkeys(changeset.forgotten))
-            named.update(dict.fromkeys(changeset.touched, changeset.index))
+                    written.append((key, data, checksum))
+            keys.append(written)
+            for name in changeset.forgotten:
+                named[name] = None
+            for name in changeset.touched:
+                named[name] = changeset.index
+            if changeset.purged:
+                self._log_to_empty = True
         index = changesets[-1].index
         opened, history = self._writable()
         chain = next_chain(opened.chain, index, [checksum for _, checksum in last.values()])
@@ -127,13 +132,11 @@ class EmbeddedEngine:
             if gone := [name for name, (data, _) in last.items() if data is None]:
                 run(DELETE_ROW, gone)
             moved = {NAMED + name: value for name, value in named.items() if value is not None}
-            datafile.put_meta(opened.database, moved)
-            datafile.set_index(opened.database, index, chain)
+            datafile.set_index(opened.database, index, chain, moved)
             if dropped := [(NAMED + name,) for name, value in named.items() if value is None]:
                 run(DELETE_META, dropped)
 
-        self._transact(write, index, chain)
-        self._log_to_empty = self._log_to_empty or any(changeset.purged for changeset in changesets)
+        self._transact(opened, history, write, index, chain)
         if self._log_to_empty:
             self._empty_log(opened)
 
@@ -155,20 +158,20 @@ class EmbeddedEngine:
             run("DELETE FROM rows")
             for table, key, data in codec.encode_rows((self._schemas[name], row) for name, row in rows):
                 assert data is not None
-                sums.append(row_sum(table.encode(), key.encode(), data))
+                sums.append(row_sum(table, key, data))
                 run(PUT_ROW, (table, key, data, sums[-1]))
             run("DELETE FROM meta WHERE name GLOB ?", (NAMED + "*",))
             history.replace(index)
             chain = next_chain(opened.chain, index, sums)
-            datafile.put_meta(opened.database, {"floor": index})
-            datafile.set_index(opened.database, index, chain)
+            datafile.set_index(opened.database, index, chain, {"floor": index})
             opened.next_chain = chain
 
-        self._transact(write, index, None)
+        self._transact(opened, history, write, index, None)
 
-    def _transact(self, write: Callable[[], None], index: int, chain: int | None) -> None:
-        """Write in one transaction; what a failure leaves is rolled back."""
-        opened, history = self._writable()
+    def _transact(
+        self, opened: Opened, history: HistoryLog, write: Callable[[], None], index: int, chain: int | None
+    ) -> None:
+        """Write in one transaction; a failure rolls it back."""
         kept = False
         try:
             datafile.transaction(opened.database, write)

@@ -7,13 +7,14 @@ changes when the bytes are too many or the time is over, and what single keys ha
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyconsul.agent.engine.embedded.datafile import DELETE_META, PUT_META, transaction
+from pyconsul.agent.engine.embedded.datafile import DELETE_META, put_meta, transaction
 from pyconsul.agent.engine.embedded.history_sweep import Surplus, Sweeper
-from pyconsul.agent.engine.embedded.sums import change_sum, number_sum
+from pyconsul.agent.engine.embedded.sums import change_sum
 from pyconsul.agent.engine.history import OVERHEAD, Retention
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.schemas import KV
@@ -30,6 +31,7 @@ CREATE TABLE IF NOT EXISTS kv_history (
 SIZE = f"coalesce(length(row), 0) + length(key) + {OVERHEAD}"
 _EXCLUDED = "history_exclude/"  # before a prefix in `meta`: its keys have no history
 _BELOW = "instr(key, ?1) = 1"
+_AMONG = "id IN (SELECT value FROM json_each(?))"
 _COLUMNS = "INSERT INTO kv_history (id, idx, key, time, sum, row, row_sum)"
 # A change whose key this commit has written before, and one whose previous row is still stored.
 _ADD_KNOWN = f"{_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -94,7 +96,7 @@ class HistoryLog:
         self._size, self._measured = 0, self._last
 
     def _set(self, name: str, value: int) -> None:
-        self._database.execute(PUT_META, (name, value, number_sum(name, value)))
+        put_meta(self._database, {name: value})
 
     def _measure(self) -> None:
         """Add the sizes of the changes that are not measured yet."""
@@ -155,11 +157,9 @@ class HistoryLog:
         for surplus in self._sweeper.take(added, max(DROPPED, 2 * added)):
             self._measure()
             self._bound(surplus)
-            for number in surplus.ids:
-                size = run(f"SELECT {SIZE} FROM kv_history WHERE id = ?", (number,)).fetchone()
-                if size is not None:  # or it has become too old meanwhile
-                    run("DELETE FROM kv_history WHERE id = ?", (number,))
-                    self._size -= size[0]
+            ids = json.dumps(surplus.ids)
+            self._size -= int(run(f"SELECT total({SIZE}) FROM kv_history WHERE {_AMONG}", (ids,)).fetchone()[0])
+            run(f"DELETE FROM kv_history WHERE {_AMONG}", (ids,))  # some may have become too old meanwhile
 
     def _bound(self, surplus: Surplus) -> None:
         """Note in the oldest change that stays from where on its row is known."""

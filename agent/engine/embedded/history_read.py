@@ -20,7 +20,6 @@ from pyconsul.agent.state.schemas import KV
 
 _CHANGES = "SELECT key, idx, time, row, since, since_time, row_sum, sum FROM kv_history"
 
-_TABLE = KV.name.encode()
 Row = tuple[Any, ...]  # of _CHANGES
 _decode = msgspec.msgpack.Decoder(KVEntry).decode
 
@@ -66,6 +65,6 @@ def _change(row: Row) -> Change:
 
 
 def _entry(key: str, row: bytes, checksum: int) -> KVEntry:
-    if checksum != row_sum(_TABLE, key.encode(), row):
+    if checksum != row_sum(KV.name, key, row):
         raise Damaged(f"a row of key {key!r} does not match its checksum")
     return _decode(row)

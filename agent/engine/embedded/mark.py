@@ -20,7 +20,7 @@ _MAGIC = b"pyconsu1"
 SIZE = _LAYOUT.size + _SUM.size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Point:
     """A commit: of which data file, its index, and the chain up to it (see `sums.next_chain`)."""
 

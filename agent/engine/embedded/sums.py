@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection
-from functools import cache
+from functools import lru_cache
 from zlib import crc32
 
 _CHANGE = struct.Struct("<qdqd")
 
 
-@cache
-def _table_sum(table: bytes) -> int:
-    return crc32(table + b"\0")
+@lru_cache(1024)
+def _name_sum(name: str) -> int:
+    return crc32(name.encode("utf-8", "surrogateescape") + b"\0")
 
 
-def row_sum(table: bytes, key: bytes, data: bytes) -> int:
-    """The checksum of a row, which covers where it is stored."""
-    return crc32(data, crc32(key, _table_sum(table)))
+def row_sum(table: str, key: str, data: bytes) -> int:
+    """Return the checksum of a row, which covers its table and key."""
+    return crc32(data, crc32(key.encode(), _name_sum(table)))
+
+
+def stored_row_sum(table: bytes, key: bytes, data: bytes) -> int:
+    """Return the checksum of a row as read from the file, whose table and key may be damaged text."""
+    return crc32(data, crc32(key, crc32(table + b"\0")))
 
 
 def number_sum(name: str, value: int) -> int:
-    """The checksum of a named number."""
-    return crc32(b"%b\0%d" % (name.encode("utf-8", "surrogateescape"), value))
+    """Return the checksum of a named number."""
+    return crc32(b"%d" % value, _name_sum(name))
 
 
 def change_sum(key: str, index: int, time: float, since: int | None = None, since_time: float | None = None) -> int:

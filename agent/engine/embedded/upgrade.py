@@ -33,7 +33,7 @@ def upgrade(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]]) ->
         run(statement)
     for table, key, data in run("SELECT tbl, key, row FROM rows_1"):
         text = _new_key(schemas.get(table), key, data)
-        run(PUT_ROW, (table, text, data, row_sum(table.encode(), text.encode(), data)))
+        run(PUT_ROW, (table, text, data, row_sum(table, text, data)))
     run("DROP TABLE rows_1")
     numbers = {"format": FORMAT, "id": secrets.randbits(63), "index": index, "floor": index}
     if _upgrade_history(database, meta, index):
@@ -63,7 +63,7 @@ def _upgrade_history(database: sqlite3.Connection, meta: Mapping[str, int], inde
     run(HISTORY)
     changes = run("SELECT id, key, idx, time, since, since_time, row FROM kv_history_1 ORDER BY id")
     for number, key, changed_at, time, since, since_time, row in changes:
-        of_row = None if row is None else row_sum(KV.name.encode(), key.encode(), row)
+        of_row = None if row is None else row_sum(KV.name, key, row)
         run(
             "INSERT INTO kv_history (id, key, idx, time, since, since_time, row, row_sum, sum)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -154,6 +154,7 @@ class RequestReader:
         if self._refused is None:
             self._refused = text_response(status, text)
         self.phase, self.began = BROKEN, 0.0
+        self._headers, self._parts = [], []
 
     # What the parser calls
 

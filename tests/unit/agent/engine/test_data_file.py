@@ -143,7 +143,7 @@ async def test_rows_that_cannot_be_used_are_set_aside(tmp_path: Path, caplog: py
     await fill(path)
     with closing(sqlite3.connect(path)) as database, database:
         for table, key, data in odd_rows():
-            database.execute(datafile.PUT_ROW, (table, key, data, row_sum(table.encode(), key.encode(), data)))
+            database.execute(datafile.PUT_ROW, (table, key, data, row_sum(table, key, data)))
     rows, _ = await load(path)
     assert len(rows) == COUNT
     assert f"set aside {len(odd_rows())} rows" in caplog.text
