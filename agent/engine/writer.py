@@ -77,28 +77,25 @@ class Writer:
         self._committing: tuple[float, Sequence[Result]] | None = None  # since when (the loop's time), and for whom
         self._failing = False
 
-    async def commit(self, operation: Operation[T]) -> T:
-        """Run an operation, make what it wrote durable, and return its answer.
+    def commit(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Run an operation and make what it wrote durable; the future has its answer.
 
-        Raises what the operation raised, or Refused for a row that cannot be stored (then nothing of it was written);
-        EngineError; OutcomeUnknown when the disk does not answer in time.
+        The future fails with what the operation raised, with Refused for a row that cannot be stored (then nothing of it
+        was written), EngineError, or OutcomeUnknown when the disk does not answer in time.
         """
-        answer: T = await self._enqueue(operation)
-        return answer
+        return self._enqueue(operation)
 
-    async def replace(self, rows: Sequence[tuple[str, Any]], index: int) -> int:
-        """Put another state in place of all there is, once what waits is written; return the index that it stands at.
+    def replace(self, rows: Sequence[tuple[str, Any]], index: int) -> asyncio.Future[int]:
+        """Put another state in place of all there is, once what waits is written; the future has the index that it stands at.
 
-        Nothing changes when it fails.  Raises Refused for rows that break a rule, EngineError.  A caller that goes away
+        Nothing changes when it fails: with Refused for rows that break a rule, or EngineError.  A caller that goes away
         does not stop it.
         """
-        new_index: int = await self._enqueue(Replacement(rows, index))
-        return new_index
+        return self._enqueue(Replacement(rows, index))
 
-    async def commit_steps(self, operation: Callable[[Draft], Steps[T]]) -> T:
+    def commit_steps(self, operation: Callable[[Draft], Steps[T]]) -> asyncio.Future[T]:
         """As `commit`, for a long operation: reads go on between its steps, and see nothing of it before it is durable."""
-        answer: T = await self._enqueue(LongOperation(operation))
-        return answer
+        return self._enqueue(LongOperation(operation))
 
     def _enqueue(self, work: Work) -> Done:
         loop = asyncio.get_running_loop()

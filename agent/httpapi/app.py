@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Hashable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.admission import CHECKED_HEADERS, Admission
-from pyconsul.agent.httpapi.answer import FILTERED, JSON, TEXT, Answer, Headers, Query, Result, Seen, encode
+from pyconsul.agent.httpapi.answer import JSON, TEXT, Answer, Headers, Query, Seen
 from pyconsul.agent.httpapi.blocking import BlockingQueries
 from pyconsul.agent.httpapi.cache import AnswerCache, Entry
 from pyconsul.agent.httpapi.context import Context
@@ -26,9 +27,9 @@ from pyconsul.agent.httpapi.parameters import check_read, refuse_enterprise, tak
 from pyconsul.agent.httpapi.request import Request, method_not_allowed, seconds_to_wait, wait_options
 from pyconsul.agent.httpapi.request_limits import request_rates
 from pyconsul.agent.httpapi.request_log import logged
-from pyconsul.agent.httpapi.responses import redirect, sized, unknown_path
+from pyconsul.agent.httpapi.responses import encoded, hit, redirect, sized, unknown_path
 from pyconsul.agent.httpapi.router import Handled, Route, Router
-from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, Wire
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
 from pyconsul.agent.httpapi.streams import Streams, unfit
 from pyconsul.agent.state.acl_tables import TOPIC
 from pyconsul.agent.state.errors import Refused
@@ -38,7 +39,6 @@ UNKNOWN_LEADER: Headers = (
     (b"X-Consul-KnownLeader", b"false"),
     (b"X-Consul-LastContact", b"0"),
 )
-MISS, HIT = (b"X-Cache", b"MISS"), (b"X-Cache", b"HIT")  # of a `?cached` read
 LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
 MAX_PARAMETERS = 1000  # of a query: each costs a microsecond wherever a value is looked for
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
@@ -135,7 +135,7 @@ class App:
         if not self.context.watches.closed:
             self.context.watches.add(self._follow_rights, (TOPIC,))
 
-    def begin(self, request: Request) -> Answer | Awaitable[Answer]:
+    def begin(self, request: Request) -> Answer | PendingResponse | Awaitable[Answer]:
         """The finished answer to a request, or what must be awaited to have it; neither ever fails."""
         try:
             response = self._begin(request)
@@ -144,7 +144,7 @@ class App:
             response = self._outside(Answer(500, b"internal error; the agent's log says more", TEXT), request)
         return logged(request, response) if log.isEnabledFor(logging.DEBUG) else response
 
-    def _begin(self, request: Request) -> Answer | Awaitable[Answer]:
+    def _begin(self, request: Request) -> Answer | PendingResponse | Awaitable[Answer]:
         route = request.route or self._locate(request)
         if isinstance(route, Answer):
             return self._outside(route, request)
@@ -165,7 +165,16 @@ class App:
                 return self._complete(handled, request)
         except Exception as error:
             return self._complete(_failure(error, route, request), request)
+        if isinstance(handled, PendingResponse):
+            return PendingResponse(handled.future, partial(self._settle, handled, route, request))
         return self._finish(handled, route, request)
+
+    def _settle(self, handled: PendingResponse, route: Route, request: Request, future: asyncio.Future[Any]) -> Answer:
+        try:
+            answer = handled.complete(future)
+        except Exception as error:
+            answer = _failure(error, route, request)
+        return self._complete(answer, request)
 
     async def _begin_later(self, unread: Unread, request: Request) -> Answer:
         """Answer once the rules of the caller's token are read, by a thread and once for all that wait for them."""
@@ -205,7 +214,7 @@ class App:
         request.route = route
         return route
 
-    def _handle(self, route: Route, request: Request) -> Handled | Awaitable[Handled]:
+    def _handle(self, route: Route, request: Request) -> Handled | PendingResponse | Awaitable[Handled]:
         if request.method == "OPTIONS" and route.methods:
             return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
         self._check(route, request)
@@ -280,13 +289,13 @@ class App:
         """What a query finds now; never fails.  What is made for one caller serves the next."""
         try:
             result = query.read()
-            answer = self._unsized(_encoded(result, route, request), request)
+            answer = self._unsized(encoded(result, route, request), request)
         except Exception as error:
             return Seen(self._unsized(_failure(error, route, request), request))
         seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, result.cacheable)
         if result.cacheable:
             acl = self.context.acl
-            kept = replace(seen, answer=_hit(answer)) if route.cached and "cached" in request else seen
+            kept = replace(seen, answer=hit(answer)) if route.cached and "cached" in request else seen
             self.cache.put(self._question(request), kept, acl.expires(request.token) if acl is not None else None)
         return seen
 
@@ -371,29 +380,3 @@ def _failure(error: Exception, route: Route, request: Request) -> Answer:
 def _has_large_body(request: Request) -> bool:
     length = request.headers.get(b"content-length")
     return length is None or len(length) > LARGE_DIGITS
-
-
-def _encoded(result: Result, route: Route, request: Request) -> Answer:
-    body: Any = result.value
-    if not isinstance(body, bytes):
-        body = encode(body)
-    headers = [
-        *result.headers,
-        (b"X-Consul-Index", b"%d" % max(1, result.index)),
-        (b"X-Consul-KnownLeader", b"true"),
-        (b"X-Consul-LastContact", b"0"),
-    ]
-    if result.filtered:
-        headers.extend(FILTERED)
-    if route.consistency:
-        level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
-        headers.append((b"X-Consul-Effective-Consistency", level))
-    if route.cached and "cached" in request:
-        headers.append(MISS)
-    return Answer(result.status, body, tuple(headers))
-
-
-def _hit(answer: Answer) -> Answer:
-    """The response to a `?cached` read as the next such reads get it: kept, and of age 0, since a change drops it at once."""
-    headers = tuple(HIT if header == MISS else header for header in answer.headers)
-    return Answer(answer.status, answer.body, (*headers, (b"Age", b"0")), answer.stream)

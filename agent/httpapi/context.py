@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,7 +31,7 @@ T = TypeVar("T")
 class Commit(Protocol):
     """Makes an operation durable; see `engine.writer`."""
 
-    def __call__(self, operation: Callable[[Draft], T], /) -> Awaitable[T]: ...
+    def __call__(self, operation: Callable[[Draft], T], /) -> asyncio.Future[T]: ...
 
 
 class CommitSteps(Protocol):

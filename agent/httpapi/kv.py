@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from pyconsul.agent.httpapi.answer import FALSE, JSON, TRUE, Answer, Query, Resu
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.request import Request
-from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.draft import Draft
@@ -32,7 +33,7 @@ TOO_LARGE = (
 )
 
 
-def endpoint(context: Context, request: Request) -> Query | Awaitable[Answer]:
+def endpoint(context: Context, request: Request) -> Query | PendingResponse | Awaitable[Answer]:
     """Any method on a key or a prefix; a read is answered without a task."""
     if request.method == "GET":
         return get(context, request)
@@ -111,7 +112,7 @@ def _keys(context: Context, request: Request, separator: str) -> Query:
     return Query(read)
 
 
-async def put(context: Context, request: Request) -> Answer:
+def put(context: Context, request: Request) -> PendingResponse:
     """Write a key: plain, with `?cas`, `?acquire` or `?release`."""
     key, value = request.tail, request.body
     flags, cas = _put_options(request)
@@ -119,8 +120,12 @@ async def put(context: Context, request: Request) -> Answer:
     if len(value) > limit:
         raise HTTPError(413, TOO_LARGE.format(size=len(value), limit=limit))
     authorizer(context, request).require("key", WRITE, key)
+    return PendingResponse(context.commit(_write(request, key, value, flags, cas)), _written)
+
+
+def _written(done: asyncio.Future[bool]) -> Answer:
     try:
-        return TRUE if await context.commit(_write(request, key, value, flags, cas)) else FALSE
+        return TRUE if done.result() else FALSE
     except Refused as error:
         raise server_error(f"raft apply failed: {error}") from None
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import re
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
-from pyconsul.agent.httpapi.answer import TEXT, Answer, Headers
+from pyconsul.agent.httpapi.answer import FILTERED, TEXT, Answer, Headers, Result, encode
 from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.router import Route
 
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
+MISS, HIT = (b"X-Cache", b"MISS"), (b"X-Cache", b"HIT")  # of a `?cached` read
 NO_WEIGHT = re.compile(rb"q=0(?:\.0*)?")
 
 
@@ -51,3 +54,30 @@ def unknown_path(path: str) -> Answer:
     else:
         text = b"Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'\n"
     return Answer(404, text, TEXT)
+
+
+def encoded(result: Result, route: Route, request: Request) -> Answer:
+    """Return the response to a read, with the headers of its route."""
+    body: Any = result.value
+    if not isinstance(body, bytes):
+        body = encode(body)
+    headers = [
+        *result.headers,
+        (b"X-Consul-Index", b"%d" % max(1, result.index)),
+        (b"X-Consul-KnownLeader", b"true"),
+        (b"X-Consul-LastContact", b"0"),
+    ]
+    if result.filtered:
+        headers.extend(FILTERED)
+    if route.consistency:
+        level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
+        headers.append((b"X-Consul-Effective-Consistency", level))
+    if route.cached and "cached" in request:
+        headers.append(MISS)
+    return Answer(result.status, body, tuple(headers))
+
+
+def hit(answer: Answer) -> Answer:
+    """The response to a `?cached` read as the next such reads get it: kept, and of age 0, since a change drops it at once."""
+    headers = tuple(HIT if header == MISS else header for header in answer.headers)
+    return Answer(answer.status, answer.body, (*headers, (b"Age", b"0")), answer.stream)

@@ -11,10 +11,10 @@ from pyconsul.agent.httpapi.answer import Answer, Query
 from pyconsul.agent.httpapi.context import Context
 from pyconsul.agent.httpapi.permissions import gate, split
 from pyconsul.agent.httpapi.request import Request
-from pyconsul.agent.httpapi.server.contract import BodyRule
+from pyconsul.agent.httpapi.server.contract import BodyRule, PendingResponse
 
 Handled: TypeAlias = Answer | Query
-Handler: TypeAlias = Callable[[Context, Request], Handled | Awaitable[Handled]]
+Handler: TypeAlias = Callable[[Context, Request], Handled | PendingResponse | Awaitable[Handled]]
 
 
 class Route:

@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
 from pyconsul.agent.httpapi.server.reader import (
     BETWEEN,
     BROKEN,
@@ -48,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._reader: RequestReader = cast(RequestReader, None)
         self.remote = ""
         self._waiting: deque[tuple[Any, int, Response | None]] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Any] | None = None  # what makes the response that is next
         self._unread = b""  # received, and not parsed yet
         self._read_paused = self._write_paused = self._closing = False
         self._writable: asyncio.Future[None] | None = None
@@ -206,9 +207,25 @@ class Connection(asyncio.Protocol):
             self._send(request, response, mode)
             if size:
                 self._reader.release(size)
+        elif isinstance(response, PendingResponse):
+            self._task = response.future
+            self._server.tasks.add(response.future)
+            response.future.add_done_callback(partial(self._complete, request, response, mode, size))
         else:
             self._task = self._loop.create_task(self._finish(request, response, mode, size))
             self._server.tasks.add(self._task)
+
+    def _complete(
+        self, request: Any, response: PendingResponse, mode: int, size: int, future: asyncio.Future[Any]
+    ) -> None:
+        self._task = None
+        self._server.tasks.discard(future)
+        if size:
+            self._reader.release(size)
+        if not future.cancelled():
+            self._send(request, response.complete(future), mode)
+        if self._waiting or self._unread or self._read_paused or self._reader.expects:
+            self._next()
 
     async def _finish(self, request: Any, response: Response | Awaitable[Response], mode: int, size: int) -> None:
         task = self._task

@@ -21,7 +21,9 @@ closes the connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -43,6 +45,23 @@ class Response:
         self, status: int = 200, body: bytes = b"", headers: Headers = (), stream: AsyncIterator[bytes] | None = None
     ) -> None:
         self.status, self.body, self.headers, self.stream = status, body, headers, stream
+
+
+class PendingResponse:
+    """A response that is complete as soon as a future is done.  Unlike a coroutine it needs no task.
+
+    complete: makes the response from the future once that is done; raises nothing where a connection calls it.
+    """
+
+    __slots__ = ("complete", "future")
+
+    def __init__(self, future: asyncio.Future[Any], complete: Callable[[asyncio.Future[Any]], Response]) -> None:
+        self.future, self.complete = future, complete
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        with suppress(Exception):  # `complete` finds it in the future
+            yield from self.future
+        return self.complete(self.future)
 
 
 class HTTPRequest:
@@ -100,7 +119,7 @@ class Application(Protocol):
     def too_large(self, request: Any, rule: BodyRule, size: int) -> Response:
         """The refusal of a body of (at least) `size` bytes."""
 
-    def begin(self, request: Any) -> Response | Awaitable[Response]:
+    def begin(self, request: Any) -> Response | PendingResponse | Awaitable[Response]:
         """The response, or what must be awaited to have it; neither ever fails."""
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from typing import Any
 
 from pyconsul.agent.httpapi.server.connection import Connection
 from pyconsul.agent.httpapi.server.contract import Application
@@ -52,7 +53,7 @@ class HTTPServer:
         self._ticks = 0
         self.date = b""
         self.connections: set[Connection] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Future[Any]] = set()
         self.clients: Counter[str] = Counter()
 
     async def start(self) -> None:

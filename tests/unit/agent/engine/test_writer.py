@@ -45,9 +45,9 @@ async def test_writes_that_wait_share_one_commit_and_each_has_its_index() -> Non
     store, engine = Store(), GatedEngine()
     writer = Writer(store, engine)
     engine.gate.clear()
-    first = asyncio.create_task(writer.commit(partial(put, key="first")))
+    first = asyncio.ensure_future(writer.commit(partial(put, key="first")))
     await engine.entered.wait()
-    others = [asyncio.create_task(writer.commit(partial(put, key=f"k{n}"))) for n in range(5)]
+    others = [asyncio.ensure_future(writer.commit(partial(put, key=f"k{n}"))) for n in range(5)]
     await asyncio.sleep(0)
     assert len(list(store[KV].prefix(""))) == 0, "visible before it is durable"
     engine.gate.set()
@@ -99,8 +99,8 @@ async def test_a_caller_that_leaves_does_not_stop_the_others() -> None:
     store, engine = Store(), GatedEngine()
     writer = Writer(store, engine)
     engine.gate.clear()
-    gone = asyncio.create_task(writer.commit(partial(put, key="a")))
-    stays = asyncio.create_task(writer.commit(partial(put, key="b")))
+    gone = asyncio.ensure_future(writer.commit(partial(put, key="a")))
+    stays = asyncio.ensure_future(writer.commit(partial(put, key="b")))
     await asyncio.sleep(0)
     gone.cancel()
     engine.gate.set()

@@ -53,10 +53,10 @@ async def write_all(engine: Engine, batches: Sequence[Sequence[Poison]]) -> tupl
     for batch in batches:
         tasks: list[asyncio.Task[Any]] = []
         for poison in batch:
-            tasks.append(asyncio.create_task(writer.commit(innocent(f"before/{count}"))))
-            tasks.append(asyncio.create_task(writer.commit(writing(poison))))
+            tasks.append(asyncio.ensure_future(writer.commit(innocent(f"before/{count}"))))
+            tasks.append(asyncio.ensure_future(writer.commit(writing(poison))))
             count += 1
-        tasks.append(asyncio.create_task(writer.commit(innocent(f"after/{count}"))))
+        tasks.append(asyncio.ensure_future(writer.commit(innocent(f"after/{count}"))))
         done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
         assert all(result is True for result in done[::2]), "an innocent write was harmed"
         acknowledged += [one for one, result in zip(batch, done[1::2], strict=False) if result is None]
@@ -186,9 +186,9 @@ class Stuck(MemoryEngine):
 async def test_a_disk_that_hangs_is_reported_to_every_caller() -> None:
     store, engine = Store(), Stuck()
     writer = Writer(store, engine, stall_s=0.0)
-    first = asyncio.create_task(writer.commit(innocent("first")))
+    first = asyncio.ensure_future(writer.commit(innocent("first")))
     await asyncio.sleep(0)
-    behind = asyncio.create_task(writer.commit(innocent("behind")))
+    behind = asyncio.ensure_future(writer.commit(innocent("behind")))
     with pytest.raises(OutcomeUnknown, match="may still take effect"):
         await first
     with pytest.raises(EngineError, match="was not begun"):

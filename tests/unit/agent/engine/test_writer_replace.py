@@ -53,9 +53,9 @@ def keys(store: Store) -> list[str]:
 async def test_it_waits_its_turn_and_indexes_go_on_rising() -> None:
     store, engine = Store(index=10), SlowEngine()
     writer = Writer(store, engine)
-    before = [asyncio.create_task(writer.commit(partial(put, key=f"old{n}"))) for n in range(2)]
-    replaced = asyncio.create_task(writer.replace(NEW, 5))
-    after = asyncio.create_task(writer.commit(partial(put, key="after")))
+    before = [asyncio.ensure_future(writer.commit(partial(put, key=f"old{n}"))) for n in range(2)]
+    replaced = asyncio.ensure_future(writer.replace(NEW, 5))
+    after = asyncio.ensure_future(writer.commit(partial(put, key="after")))
     await asyncio.sleep(0)
     engine.gate.set()
     assert await asyncio.gather(*before, replaced, after) == [11, 12, 13, 14]
@@ -99,7 +99,7 @@ async def test_one_that_fails_changes_nothing_and_writes_go_on() -> None:
 async def test_a_caller_that_goes_away_does_not_split_store_and_engine() -> None:
     store, engine = Store(), SlowEngine()
     writer = Writer(store, engine)
-    caller = asyncio.create_task(writer.replace(NEW, 5))
+    caller = asyncio.ensure_future(writer.replace(NEW, 5))
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)

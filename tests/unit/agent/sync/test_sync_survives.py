@@ -101,7 +101,7 @@ async def test_poison_of_others_in_the_same_batch_does_not_matter() -> None:
         draft.put(NODES, me().node.__class__(*[1 << 70] * 8))
 
     for turn in ["critical", "passing"] * 20:
-        poisons = [asyncio.create_task(agent.writer.commit(bad)) for _ in range(3)]
+        poisons = [asyncio.ensure_future(agent.writer.commit(bad)) for _ in range(3)]
         agent.result("c", turn)
         await asyncio.gather(*poisons, return_exceptions=True)
         await agent.told()
