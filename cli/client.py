@@ -22,7 +22,7 @@ from pyconsul.agent.common.consul_environment import (
     read_token,
     resolve_access,
 )
-from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, quote
 from pyconsul.cli.connection import Connection, Dropped
 from pyconsul.cli.errors import ApiError, CliError, UsageError
 
@@ -76,6 +76,13 @@ class Response:
         except (ValueError, RecursionError):  # the latter: nested too deeply
             raise ApiError(self.status, f"not JSON: {self.text()[:200]}") from None
 
+    def rows(self) -> list[Any]:
+        """The body as a list; null is an empty one. Raises ApiError for any other document."""
+        found = self.json()
+        if not isinstance(found, list | None):
+            raise ApiError(self.status, f"not a list: {self.text()[:200]}")
+        return found or []
+
     def checked(self) -> Response:
         """Itself. Raises ApiError unless the status is 2xx."""
         if not 200 <= self.status < 300:
@@ -96,8 +103,17 @@ class Upload:
 class Client:
     """Asks one agent, over one connection that is kept open; not to be shared by threads: each has its `copy()`."""
 
-    def __init__(self, address: AgentAddress, tls: Tls, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        address: AgentAddress,
+        tls: Tls,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        answered: list[str] | None = None,
+    ) -> None:
         self.address = address
+        #: Method and path of the last request that was answered, by this client or a copy; empty before.
+        self.answered = [] if answered is None else answered
         self._tls = tls
         self._headers = dict(headers)
         self._query = dict(query)
@@ -123,7 +139,7 @@ class Client:
 
     def copy(self) -> Client:
         """The same agent and token over a connection of its own."""
-        return Client(self.address, self._tls, self._headers, self._query)
+        return Client(self.address, self._tls, self._headers, self._query, self.answered)
 
     def close(self) -> None:
         """Close the connection; a later request opens it again."""
@@ -146,8 +162,10 @@ class Client:
         Without `again` it is not, and Dropped is raised: the agent may have been restarted.
         """
         for _ in range(5):
-            answer, pieces = self.stream(method, path, query, body, headers=headers, timeout=timeout, again=again)
-            response = Response(answer.status, answer.headers, b"".join(pieces))
+            response, pieces = self.stream(
+                method, path, query, body, headers=headers, timeout=timeout, again=again, max_bytes=MAX_BODY_BYTES
+            )
+            response.body = b"".join(pieces)
             if response.status not in _REDIRECTS or "location" not in response.headers:
                 break
             path, query = response.headers["location"], {}
@@ -163,17 +181,22 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         again: bool = True,
+        max_bytes: int | None = None,
     ) -> tuple[Response, Iterator[bytes]]:
-        """Like `request`, with the body in pieces as they come; the Response's own body is empty."""
+        """Like `request`, with the body in pieces as they come; the Response's own body is empty.
+
+        `max_bytes` limits the body of a success; the body of an error is always limited.
+        """
         small, upload = (b"", body) if isinstance(body, Upload) else (body, None)
         size = upload.size if upload else len(small)
         message = self._head(method, path, query or {}, size, headers or {}) + small
         try:
-            answer = self._connection.start(message, timeout, upload.pieces() if upload else ())
+            answer = self._connection.start(message, timeout, upload.pieces() if upload else (), max_bytes)
         except Dropped:
             if not again:
                 raise
-            answer = self._connection.start(message, timeout, upload.pieces() if upload else ())
+            answer = self._connection.start(message, timeout, upload.pieces() if upload else (), max_bytes)
+        self.answered[:] = [f"{method} {path}"]
         return Response(answer.status, answer.headers, b""), self._connection.body()
 
     def get(self, path: str, query: Query | None = None) -> Any:

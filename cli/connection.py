@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, UnreadableFile
-from pyconsul.agent.common.http_answer import Answer, open_socket
+from pyconsul.agent.common.http_answer import Answer, AnswerError, open_socket
 from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.errors import CliError, Unreachable, UsageError
 
@@ -35,15 +35,18 @@ class Connection:
         self._socket: socket.socket | None = None
         self._answer = Answer()
 
-    def start(self, request: bytes, timeout: float | None, more: Iterable[bytes] = ()) -> Answer:
+    def start(
+        self, request: bytes, timeout: float | None, more: Iterable[bytes] = (), max_bytes: int | None = None
+    ) -> Answer:
         """Send a request, with `more` of its body in pieces, and receive the answer's status and headers.
 
-        `timeout` is in seconds, between two pieces of the answer. Raises Unreachable, and Dropped.
+        `timeout` is in seconds, between two pieces of the answer. `max_bytes` limits the body. Raises Unreachable, and
+        Dropped.
         """
         fresh = self._socket is None
         sock = self._socket or connect(self._address, self._tls)
         self._socket = sock
-        self._answer = Answer()
+        self._answer = Answer(max_bytes)
         try:
             sock.settimeout(timeout)
             sock.sendall(request)
@@ -86,10 +89,10 @@ class Connection:
         if not data:
             raise ConnectionResetError("the connection was closed")
         try:
-            self._answer.parser.feed_data(data)
-        except Exception as error:  # the parser has its own exceptions, one for each mistake
+            self._answer.feed(data)
+        except AnswerError as error:
             self.close()
-            raise Unreachable(f"what answers at {self._address} does not speak HTTP: {error}") from None
+            raise Unreachable(f"no usable answer from the agent at {self._address}: {error}") from None
 
     def close(self) -> None:
         """Close the socket; the next request connects again."""

@@ -35,6 +35,31 @@ class Context:
             self._client = Client.from_environ(self.args, self.environ)
         return self._client
 
+    def anonymous_client(self, query: Mapping[str, str]) -> Client:
+        """The same agent without a token and with `query` in each request; it becomes `client`. Raises CliError."""
+        from pyconsul.cli.client import Client, access_of
+
+        access = access_of(self.args, self.environ)
+        self._client = Client(access.address, access.tls, {}, query)
+        return self._client
+
+    def unexpected_answer(self, error: Exception) -> CliError | None:
+        """The error for the user when an answer had another form than the command relies on; None if there was no answer."""
+        if self._client is None or not self._client.answered or self.environ.get("PYCONSUL_TRACEBACK"):
+            return None
+        if isinstance(error, KeyError):
+            reason = f"the field {str(error)[:100]} is missing"
+        elif isinstance(error, LookupError | AttributeError | TypeError):
+            reason = "a value has another type than the API's"
+        elif isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
+        else:
+            reason = "a value is invalid or out of range"
+        return CliError(
+            f"unexpected answer from the agent at {self._client.address} to {self._client.answered[0]}: {reason} "
+            "(PYCONSUL_TRACEBACK=1 shows where)"
+        )
+
     def renew_client(self) -> None:
         """Read token and certificates again; nothing changes when they cannot be read. Raises CliError."""
         from pyconsul.cli.client import Client

@@ -9,8 +9,13 @@ class CliError(Exception):
     """A message for the user and the exit code that goes with it."""
 
     def __init__(self, message: str, status: Status = Status.FAILURE) -> None:
-        super().__init__(message)
+        super().__init__(message if message.isprintable() else _without_controls(message))
         self.status = status
+
+
+def _without_controls(text: str) -> str:
+    """Replace control characters, which may come from an agent and would steer the terminal; undecodable bytes stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" or "\udc80" <= c <= "\udcff" else "\ufffd" for c in text)
 
 
 class UsageError(CliError):

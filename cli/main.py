@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyconsul.cli.command import Command
 
 _HELP = ("-h", "-help", "--help")
+#: Errors of commands that work with an answer whose form is not the agent's.
+_UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _VERSION = ("-v", "-version", "--version")
 
 
@@ -91,6 +93,7 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
     from pyconsul.cli.context import Context
 
     detailed = os.environ.get("PYCONSUL_DETAILED_EXITCODE", "") not in ("", "0", "false")
+    context: Context | None = None
     try:
         args = parse(command.flags, rest)
         detailed = args.switch("detailed-exitcode") or detailed
@@ -107,6 +110,13 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
         if isinstance(error, UsageError):
             _error(f"See `pyconsul {name} -h`." + _order_hint(command, rest))
         return exit_code(error.status, detailed=detailed)
+    except _UNEXPECTED as error:
+        unexpected = context.unexpected_answer(error) if context else None
+        if unexpected is None:
+            raise
+        sys.stdout.flush()
+        _error(str(unexpected))
+        return exit_code(unexpected.status, detailed=detailed)
     return exit_code(status or Status.OK, detailed=detailed)
 
 

@@ -89,7 +89,7 @@ class ConsulClient:
             return None, headers
         try:
             return msgspec.json.decode(data), headers
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", 200) from error
 
     def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
@@ -163,4 +163,4 @@ class ConsulClient:
 
 
 def _number(header: str | None) -> int:
-    return int(header) if header and header.isdigit() else 0
+    return int(header) if header and header.isdecimal() and len(header) <= 20 else 0

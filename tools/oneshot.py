@@ -10,9 +10,9 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from pyconsul.agent.common.http_answer import Answer, open_socket, quote
+from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, Answer, AnswerError, open_socket, quote
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.connection import Connection, ConsulError
 from pyconsul.tools.retry import RetryPolicy
@@ -83,7 +83,7 @@ class OneShotClient:
         data, headers = self._get(path, {**params, "stale": ""})
         # X-Consul-LastContact: milliseconds since the answering server heard from the leader.
         contact = headers.get("x-consul-lastcontact", "")
-        if contact.isdigit() and int(contact) > self._max_stale * 1000:
+        if contact.isdecimal() and (len(contact) > 18 or int(contact) > self._max_stale * 1000):
             return self._get(path, params)[0]
         return data
 
@@ -162,7 +162,7 @@ class OneShotClient:
 
     def _exchange(self, sock: socket.socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
         """One answer. Raises ConsulError, and _Gone when the connection ends before it."""
-        answer = Answer()
+        answer = Answer(MAX_BODY_BYTES)
         latest = time.monotonic() + self._connection.dial_timeout + PATIENCE_S
         try:
             sock.settimeout(PATIENCE_S)
@@ -188,13 +188,10 @@ class OneShotClient:
 
     def _feed(self, answer: Answer, data: bytes, where: str) -> None:
         try:
-            answer.parser.feed_data(data)
-        except Exception as error:  # the parser has its own exceptions; their text may hold what was received
-            _no_answer(where, type(error).__name__)
-
-
-def _no_answer(where: str, reason: str) -> NoReturn:
-    raise ConsulError(f"{where}: no whole answer: this is not HTTP ({reason})") from None
+            answer.feed(data)
+        except AnswerError as error:
+            self.close()
+            raise ConsulError(f"{where}: no whole answer: {error}") from None
 
 
 def _header(name: str, value: str) -> str:

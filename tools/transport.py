@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, MAX_ERROR_BYTES
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.connection import Connection, ConsulError
 from pyconsul.tools.lanes import Lanes
@@ -82,13 +83,13 @@ class Transport:
                 # What waits for an index is not asked again: the server may be a new one, where that lies far ahead.
                 response = await self._answer(request, again=method == "GET" and "index" not in params)
                 async with aclosing(response):
-                    data = await response.aread()
+                    data = await _body(response)
                 if method == "GET" and response.status_code in _REDIRECTS:
                     # A path with "//" or ".." goes by its clean form, as Go's clients follow it.
                     request = self._redirected(request, response)
                     response = await self._answer(request, again="index" not in params)
                     async with aclosing(response):
-                        data = await response.aread()
+                        data = await _body(response)
         if response.status_code == 404:
             return None, response.headers
         if response.status_code != 200:
@@ -105,11 +106,16 @@ class Transport:
                 if response.status_code != 200:
                     raise _refusal("POST", path, response.status_code, await _beginning(pieces))
                 rest: list[bytes] = []  # of a line that has not come to its end
+                rest_bytes = 0
                 async for piece in pieces:
                     first, *others = piece.split(b"\n")
                     rest.append(first)
+                    rest_bytes += len(first)
+                    if rest_bytes > MAX_BODY_BYTES:
+                        raise ConsulError(f"POST {path}: a line is longer than {MAX_BODY_BYTES >> 20} MB")
                     if others:
                         lines, rest = [b"".join(rest), *others[:-1]], others[-1:]
+                        rest_bytes = len(rest[0])
                         yield lines
         raise ConsulError(f"POST {path} from {self._connection.address}: the stream has ended")
 
@@ -178,6 +184,18 @@ def _header(name: str, value: str) -> tuple[bytes, bytes]:
 def _refusal(method: str, path: str, status: int, body: bytes) -> ConsulError:
     text = " ".join(body.decode(errors="replace").split())[:200]
     return ConsulError(f"{method} {path}: {status}: {text}", status)
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """The body as it was sent. Raises ConsulError when it is too long."""
+    most = MAX_BODY_BYTES if response.status_code < 300 else MAX_ERROR_BYTES
+    pieces, size_bytes = [], 0
+    async for piece in response.aiter_raw():
+        size_bytes += len(piece)
+        if size_bytes > most:
+            raise ConsulError(f"no whole answer: its body is longer than {most >> 20} MB", response.status_code)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 async def _beginning(pieces: AsyncIterator[bytes]) -> bytes:

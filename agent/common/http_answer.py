@@ -9,15 +9,42 @@ import socket
 
 from httptools.parser.parser import HttpResponseParser  # the package itself would bring the URL parser along
 
+#: The largest body that is held in memory as a whole.
+MAX_BODY_BYTES = 256 << 20
+#: The largest body of an error.
+MAX_ERROR_BYTES = 1 << 20
+#: How much may arrive without a byte of the body: status lines, headers, trailers, framing.
+MAX_OVERHEAD_BYTES = 256 << 10
+
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
+class AnswerError(Exception):
+    """The bytes received are not an acceptable HTTP answer; the text says why and holds none of them."""
+
+
 class Answer:
-    """The answer that is being received; httptools calls the `on_…` methods."""
+    """The answer that is being received; httptools calls the `on_…` methods.
 
-    __slots__ = ("chunks", "closing", "complete", "headers", "parser", "started")
+    `max_bytes`: limit of the body; None for a body that is processed piece by piece. An error's body is always limited.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_body_bytes",
+        "_max_bytes",
+        "_overhead",
+        "chunks",
+        "closing",
+        "complete",
+        "headers",
+        "parser",
+        "started",
+    )
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self._max_bytes = max_bytes
+        self._body_bytes = 0
+        self._overhead = 0
         self.headers: dict[str, str] = {}
         self.chunks: list[bytes] = []
         self.started = False
@@ -30,6 +57,19 @@ class Answer:
         """The HTTP status."""
         return int(self.parser.get_status_code())
 
+    def feed(self, data: bytes) -> None:
+        """Parse received bytes. Raises AnswerError."""
+        before = self._body_bytes
+        try:
+            self.parser.feed_data(data)
+        except Exception as error:  # httptools has an exception for each mistake
+            raise AnswerError(f"the server does not speak HTTP ({type(error).__name__})") from None
+        self._overhead = 0 if self._body_bytes > before else self._overhead + len(data)
+        if not self.complete and self._overhead > MAX_OVERHEAD_BYTES:
+            raise AnswerError(f"its headers are longer than {MAX_OVERHEAD_BYTES >> 10} KB")
+        if self._max_bytes is not None and self._body_bytes > self._max_bytes:
+            raise AnswerError(f"its body is longer than {_size(self._max_bytes)}")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Header names are kept in lower case."""
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -38,14 +78,21 @@ class Answer:
         """From here on `status` and `headers` can be read."""
         self.started = self.parser.get_status_code() >= 200
         self.closing = not self.parser.should_keep_alive()
+        if self.parser.get_status_code() >= 300:
+            self._max_bytes = MAX_ERROR_BYTES
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, without the framing of chunks."""
+        self._body_bytes += len(body)
         self.chunks.append(body)
 
     def on_message_complete(self) -> None:
         """The whole body is there."""
         self.complete = self.started
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes >> 20} MB" if size_bytes >= 1 << 20 else f"{size_bytes} bytes"
 
 
 def open_socket(host: str, port: int, unix: str, timeout: float) -> socket.socket:

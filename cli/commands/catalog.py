@@ -82,9 +82,12 @@ def services(context: Context) -> None:
 
 def _get(context: Context, path: str, query: dict[str, Any], doing: str) -> Any:
     try:
-        return context.client.get(path, query)
+        answer = context.client.get(path, query)
     except CliError as error:
         raise during(f"Error {doing}", error) from None
+    if isinstance(answer, str | int | float):
+        raise TypeError("neither a list nor an object")
+    return answer
 
 
 def _meta(context: Context) -> list[str]:

@@ -34,7 +34,7 @@ def value_of(entry: dict[str, Any]) -> bytes:
 def entries_below(context: Context, prefix: str) -> list[dict[str, Any]]:
     """The keys below a prefix with their values; the API answers 404 when there are none."""
     response = context.client.request("GET", "/v1/kv/" + quote(prefix), {"recurse": ""})
-    found: list[dict[str, Any]] = [] if response.status == 404 else response.checked().json()
+    found: list[dict[str, Any]] = [] if response.status == 404 else response.checked().rows()
     return found
 
 
@@ -66,7 +66,7 @@ def _detailed(context: Context, key: str) -> None:
     response = context.client.request("GET", "/v1/kv/" + quote(key))
     if response.status == 404:
         raise _missing(key)
-    entry = response.checked().json()[0]
+    entry: dict[str, Any] = dict(response.checked().rows()[0])
     if not document(context, entry):
         _print_details(context, entry)
 
@@ -74,7 +74,7 @@ def _detailed(context: Context, key: str) -> None:
 def _keys(context: Context, prefix: str) -> None:
     query = {"keys": "", "separator": "" if context.args.switch("recurse") else context.args.text("separator")}
     response = context.client.request("GET", "/v1/kv/" + quote(prefix), query)
-    keys: list[str] = [] if response.status == 404 else response.checked().json()
+    keys: list[str] = [] if response.status == 404 else response.checked().rows()
     if not document(context, keys):
         for key in keys:
             context.out(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pyconsul.agent.common.reasons import file_error
-from pyconsul.cli.client import Client, access_of, to_json
+from pyconsul.cli.client import to_json
 from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
@@ -28,8 +28,7 @@ def login(context: Context) -> None:
         request = {**request, "Meta": args.pairs("meta")}  # type: ignore[dict-item]
     query = {"dc": args.text("datacenter")} if args.text("datacenter") else {}
     # A login is done without a token: one from the environment must not take part in it.
-    access = access_of(args, context.environ)
-    client = Client(access.address, access.tls, {}, query)
+    client = context.anonymous_client(query)
     try:
         token = client.request("POST", "/v1/acl/login", body=to_json(request)).checked().json()
     except CliError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -61,6 +62,14 @@ def sanitize(name: str) -> str:
     return _INVALID.sub("_", name)
 
 
+def _encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # JSON can write half of a surrogate pair
+        return False
+    return True
+
+
 def environment(groups: Iterable[Iterable[Variable]], naming: Naming, warn: Callable[[str], None]) -> dict[str, str]:
     """The variables of all prefixes and services, later groups winning over earlier ones.
 
@@ -73,7 +82,12 @@ def environment(groups: Iterable[Iterable[Variable]], naming: Naming, warn: Call
         origins: dict[str, str] = {}
         for variable in group:
             name = naming.apply(variable.name)
-            if not name.strip() or "=" in name or "\0" in name + variable.value:
+            if (
+                not name.strip()
+                or "=" in name
+                or "\0" in name + variable.value
+                or not _encodable(name + variable.value)
+            ):
                 warn(f"{variable.origin} is left out: its name or value cannot be that of a variable")
                 continue
             if naming.refuses(name, variable.origin, warn):

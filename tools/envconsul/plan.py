@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Any
 
-from pyconsul.tools.envconsul.names import Naming, environment
+from pyconsul.tools.connection import ConsulError
+from pyconsul.tools.envconsul.names import Naming, Variable, environment
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.output import FORMATS
 from pyconsul.tools.envconsul.sources import Source, sources_of
@@ -68,11 +69,23 @@ def make_plan(call: Call) -> Plan:
 def variables_of(
     settings: Settings, sources: Sequence[Source], answers: Iterable[Any], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of the program; `answers`: of each source, `environ`: the variables of this tool."""
-    groups = [source.variables(answer) for source, answer in zip(sources, answers, strict=True)]
+    """The environment of the program; `answers`: of each source, `environ`: the variables of this tool.
+
+    Raises ConsulError for an answer that does not have the form of Consul's.
+    """
+    groups = [_variables(source, answer) for source, answer in zip(sources, answers, strict=True)]
     variables = environment(groups, Naming.of(settings), log.warning)
     inherited = {} if settings["pristine"] or settings["print"] else environ
     return child_environment(settings, {**inherited, **variables})
+
+
+def _variables(source: Source, answer: Any) -> list[Variable]:
+    try:
+        if answer is not None and not isinstance(answer, list):
+            raise TypeError("it is not a list")
+        return list(source.variables(answer))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConsulError(f"GET {source.path}: unexpected answer: {type(error).__name__}", 200) from error
 
 
 #: Signals that are caught; all but the kill and the reload signal and SIGTERM go to the program.

@@ -103,6 +103,8 @@ class Service:
                 "tag": ",".join(sorted(entry.get("ServiceTags") or ())),
                 "port": str(entry.get("ServicePort", 0)),
             }
+            if not all(isinstance(value, str) for value in values.values()):
+                raise TypeError("a field of the instance is not a text")
             for key in SERVICE_FIELDS:
                 yield Variable(self._name(key), values[key], f"{key} of service {self.name}")
 

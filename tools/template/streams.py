@@ -164,7 +164,7 @@ class Streams:
     def _tell(self, feed: _Feed, text: bytes) -> None:
         try:
             line = msgspec.json.decode(text, type=Line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ConsulError(f"POST {PATH}: a line is no JSON: {error}", 200) from error
         self._worked = True
         if not 0 < line.ID <= len(feed.lookups):
