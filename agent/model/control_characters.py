@@ -27,6 +27,7 @@ FREE_TEXT = frozenset(
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # C0, DEL, C1, and Unicode's line and paragraph separators
 # The same in JSON as msgspec writes it.
 _ENCODED = re.compile(rb"(?<!\\)(?:\\\\)*\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+_encode = msgspec.json.Encoder().encode
 MAX_VALUES = 100_000  # of a body that are looked at one by one
 
 _Path: TypeAlias = "tuple[_Path | None, str]"
@@ -42,11 +43,8 @@ def fault_of_fields(value: object, path: str = "", free: Collection[str] = FREE_
 
     path: what stands before the fields' names in the text; free: the fields that are not looked at.
     """
-    try:
-        if not _ENCODED.search(msgspec.json.encode(value)):
-            return ""
-    except (TypeError, ValueError, OverflowError, RecursionError):  # JSON has larger numbers than the encoder takes
-        pass
+    if not value or _is_clean(value):
+        return ""
     looked_at = 0
     waiting: list[tuple[_Path, object]] = [((None, path), value)]
     while waiting:
@@ -62,6 +60,14 @@ def fault_of_fields(value: object, path: str = "", free: Collection[str] = FREE_
         else:
             waiting.extend(((where, label), item) for label, item in _parts(found, free))
     return ""
+
+
+def _is_clean(value: object) -> bool:
+    """Return whether one search over the encoded value finds no control character; False where it cannot tell."""
+    try:
+        return _ENCODED.search(_encode(value)) is None
+    except (TypeError, ValueError, OverflowError, RecursionError):  # JSON has larger numbers than the encoder takes
+        return False
 
 
 def _fault(field: str, text: str) -> str:
@@ -115,6 +121,8 @@ def fault_of_node(node: Node) -> str:
 
 def fault_of_service(service: NodeService) -> str:
     """Why an instance is refused; empty when it is not."""
+    if _is_clean(service):
+        return ""
     # A body can hold very many tags: one search over all of them finds that there is nothing to look for.
     suspicious = service.tags if _CONTROL.search("".join(service.tags)) else ()
     tags = ((f"Service.Tags[{position}]", tag) for position, tag in enumerate(suspicious))
