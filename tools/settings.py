@@ -189,10 +189,10 @@ def _apply_flag(tree: Tree, option: Option, name: str, text: str) -> None:
 
 
 def _suggest(word: str, known: Iterable[str], mark: str = "") -> str:
-    import difflib
+    from pyconsul.agent.common.suggest import nearest_name  # for errors only
 
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {mark}{close[0]}?" if close else ""
+    close = nearest_name(word, known)
+    return f"; did you mean {mark}{close}?" if close else ""
 
 
 def lookup(tree: Mapping[str, Any], key: str) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from pyconsul.agent.common.suggest import nearest_name
 
 _ALONE = (
     "this version of pyconsul has no clustering. It joins no other agent, is a server of its own, and has a catalog of "
@@ -65,5 +66,5 @@ def _by_feature(lacking: dict[str, str]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for the known name that is most like this one, or an empty text."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = nearest_name(name.lower(), known)
+    return f"; did you mean {close}?" if close else ""

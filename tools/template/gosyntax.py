@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any
 
+from pyconsul.agent.common.suggest import nearest_name
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.fieldsafety.inspector import Inspect
 from pyconsul.tools.template.fieldsafety.quoting import QUOTING, json_text
@@ -75,8 +75,8 @@ class GoTemplate:
 def _nearest(pattern: re.Pattern[str], error: str, *known: Iterable[str]) -> str:
     """The nearest known word to the one that the error names."""
     found = pattern.search(error)
-    close = get_close_matches(found[1], sorted({*chain(*known)}), n=1) if found is not None else []
-    return f"; did you mean {close[0]}?" if close else ""
+    close = nearest_name(found[1], sorted({*chain(*known)})) if found is not None else ""
+    return f"; did you mean {close}?" if close else ""
 
 
 def _why_not(error: str) -> str:

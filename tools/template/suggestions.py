@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import jinja2
 from jinja2.utils import missing
 
+from pyconsul.agent.common.suggest import nearest_name
 from pyconsul.tools.template.records import Record, snake_case
 
 #: How messages call the records.
@@ -40,8 +40,8 @@ _NO_FILTER = re.compile(r"No (filter|test) named '(\w+)'\.?")
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest known word as the end of a message, "" when none is near."""
-    close = get_close_matches(word, sorted(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest_name(word, sorted(known))
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def undefined_type(functions: Iterable[str]) -> type[jinja2.StrictUndefined]:
