@@ -12,6 +12,15 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
+class ItemError(ValueError):
+    """One item of a list or map has a wrong value. `place`: where below the setting, as `.key` or `[0]`."""
+
+    def __init__(self, place: str, value: object, allowed: str) -> None:
+        super().__init__(allowed)
+        self.place = place
+        self.value = value
+
+
 def from_file(row: Setting, value: Any) -> Any:
     """A decoded JSON or HCL value; types are not mixed up: "8500" is no integer."""
     return checked(row, typed(row.kind, value))
@@ -81,8 +90,11 @@ def parse_seconds(value: Any) -> float:
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list):
         raise ValueError(_ALLOWED[Kind.LIST])
+    for position, item in enumerate(value):
+        if not isinstance(item, str):
+            raise ItemError(f"[{position}]", item, _ALLOWED[Kind.STRING])
     return tuple(value)
 
 
@@ -91,7 +103,14 @@ def _map(value: Any, kind: Kind) -> dict[str, Any]:
     maps = value if isinstance(value, list) else [value]
     if not all(isinstance(item, dict) for item in maps):
         raise ValueError(_ALLOWED[Kind.MAP if kind is Kind.STRING else Kind.DURATION_MAP])
-    return {key: typed(kind, item) for one in maps for key, item in one.items()}
+    return {key: _item(kind, key, item) for one in maps for key, item in one.items()}
+
+
+def _item(kind: Kind, key: str, value: Any) -> Any:
+    try:
+        return typed(kind, value)
+    except ValueError as error:
+        raise ItemError(f".{key}", value, str(error)) from None
 
 
 def _scalar(kind: Kind, text: str) -> Any:

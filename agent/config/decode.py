@@ -77,8 +77,9 @@ def _decode_setting(row: Setting, given: str, value: Any, source: str, problems:
     try:
         put(values, row.key, coerce.from_file(row, value))
     except ValueError as error:
-        shown = coerce.shown(row, value)
-        problems.errors.append(f"{source}: {given}: {shown} is not allowed; allowed: {error}")
+        place, wrong = (error.place, error.value) if isinstance(error, coerce.ItemError) else ("", value)
+        shown = coerce.shown(row, wrong)
+        problems.errors.append(f"{source}: {given}{place}: {shown} is not allowed; allowed: {error}")
 
 
 def _decode_renamed(key: str, value: Any, source: str, problems: Problems, values: Values) -> None:

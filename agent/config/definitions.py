@@ -176,8 +176,9 @@ def _fields(
             try:
                 body[name] = known[name](value)
             except ValueError as error:
-                text = "(hidden)" if name == "token" else repr(value)[:100]
-                problems.errors.append(f"{source}: {where}.{key}: {text} is not allowed; allowed: {error}")
+                place, wrong = (error.place, error.value) if isinstance(error, coerce.ItemError) else ("", value)
+                text = "(hidden)" if name == "token" else repr(wrong)[:100]
+                problems.errors.append(f"{source}: {where}.{key}{place}: {text} is not allowed; allowed: {error}")
     return body
 
 

@@ -81,6 +81,14 @@ def test_other_spellings_of_keys() -> None:
     ("data", "text"),
     [
         ({"service": {"name": "a", "colour": "red"}}, "f.json: service.colour: unknown key"),
+        (
+            {"service": {"name": "a", "meta": {"b": 1}}},
+            "f.json: service.meta.b: 1 is not allowed; allowed: a text in quotes",
+        ),
+        (
+            {"service": {"name": "a", "tags": ["t", 2]}},
+            "f.json: service.tags[1]: 2 is not allowed; allowed: a text in quotes",
+        ),
         ({"service": {"name": "a", "prot": 1}}, "f.json: service.prot: unknown key; did you mean port?"),
         (
             {"services": [{"name": "a"}, {"name": 1}]},

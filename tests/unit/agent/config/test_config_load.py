@@ -127,7 +127,11 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ({"ports": {"dns": 65536}}, "ports.dns: 65536 is not allowed; allowed: a port"),
         ({"check_update_interval": 5}, "check_update_interval: 5 is not allowed; allowed: a number with a unit"),
         ({"check_update_interval": "soon"}, 'check_update_interval: "soon" is not allowed'),
-        ({"dns_config": {"service_ttl": {"*": 3}}}, "dns_config.service_ttl"),
+        (
+            {"dns_config": {"service_ttl": {"*": 3}}},
+            "dns_config.service_ttl.*: 3 is not allowed; allowed: a number with",
+        ),
+        ({"node_meta": {"a": 1}}, "node_meta.a: 1 is not allowed; allowed: a text in quotes"),
         ({"recursors": "1.1.1.1"}, "recursors"),
         ({"recursors": ["dns.example"]}, "recursors"),
         ({"node_meta": {"consul-x": "y"}}, "node_meta"),
