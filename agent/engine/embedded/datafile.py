@@ -25,6 +25,7 @@ from pyconsul.agent.state.table import Schema
 
 FORMAT = 2
 NAMED = "index/"  # before a named index in `meta`
+NUMBERS = ("id", "index", "floor")  # that `meta` always has
 TABLES = (
     "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY (tbl, key)) WITHOUT ROWID",
@@ -46,7 +47,14 @@ NO_NUMBERS: Mapping[str, int] = {}
 
 
 class Damaged(Exception):
-    """The file does not hold what was written; the text says what differs."""
+    """The file does not hold what was written; the text says what differs.
+
+    acceptable: an operator may accept the damage (see `opening.ACCEPT`), and what is intact is used.
+    """
+
+    def __init__(self, reason: str, *, acceptable: bool = False) -> None:
+        super().__init__(reason)
+        self.acceptable = acceptable
 
 
 class BadRow(NamedTuple):
@@ -152,23 +160,38 @@ def set_index(database: sqlite3.Connection, index: int, chain: int, values: Mapp
 
 def chain_of(database: sqlite3.Connection) -> int:
     """The chain up to the last commit; 0, which is nobody's, where it cannot be read."""
-    found = database.execute("SELECT chain FROM meta WHERE name = 'index'").fetchone()[0]
-    return found if isinstance(found, int) else 0
+    found = database.execute("SELECT chain FROM meta WHERE name = 'index'").fetchone()
+    return found[0] if found and isinstance(found[0], int) else 0
 
 
-def read_meta(database: sqlite3.Connection, *, named: bool = True) -> dict[str, int]:
-    """All numbers of `meta`, or all but the named indexes.  Raises Damaged."""
+def read_meta(
+    database: sqlite3.Connection, *, named: bool = True, damaged: list[bytes] | None = None
+) -> dict[str, int]:
+    """All numbers of `meta`, or all but the named indexes.
+
+    Raises Damaged for a number that is damaged or missing; with a list `damaged` their names are appended to that instead.
+    """
     found = {}
     which = "" if named else f" WHERE name NOT GLOB '{NAMED}*'"
     for name, value, given in database.execute(f"SELECT CAST(name AS BLOB), value, sum FROM meta{which}"):
         text = name.decode("utf-8", "backslashreplace")
         if not isinstance(value, int) or given != number_sum(text, value):
-            raise Damaged(f"the number {text!r} does not match its checksum")
+            if damaged is None:
+                raise Damaged(f"the number {text!r} does not match its checksum", acceptable=True)
+            damaged.append(name)
+            continue
         found[text] = value
-    for name in ("id", "index", "floor"):
-        if name not in found:
-            raise Damaged(f"the number {name!r} is missing")
+    for name in NUMBERS:
+        if name not in found and damaged is None:
+            raise Damaged(f"the number {name!r} is missing", acceptable=True)
     return found
+
+
+def repair_meta(database: sqlite3.Connection, damaged: Iterable[bytes], values: Mapping[str, int]) -> None:
+    """Drop damaged numbers of `meta` and set others, in a transaction of the caller."""
+    for name in damaged:
+        database.execute("DELETE FROM meta WHERE CAST(name AS BLOB) = ?", (name,))
+    put_meta(database, values)
 
 
 def read_rows(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]], *, sums: bool = True) -> Contents:

@@ -11,6 +11,7 @@ Three kinds of trouble are told apart:
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.embedded.datafile import NAMED, BadRow, Contents, Damaged
 from pyconsul.agent.engine.embedded.mark import Mark, Point, Unreadable
 from pyconsul.agent.engine.embedded.upgrade import upgrade
+from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.state.table import Schema
 
 ACCEPT = "accept-damage"  # a file in the data folder; see `damage_advice`
@@ -72,18 +74,20 @@ def open_file(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> t
     Raises Damaged, sqlite3.Error, OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    contents, index = Contents(), 0
+    found = _Examined(Contents(), 0)
     fresh = not path.exists() or not path.stat().st_size
     if not fresh:
         if _format(path) < datafile.FORMAT:
             _upgrade(path, schemas)
-        contents, index = _examine(path, schemas, spare)
+        found = _examine(path, schemas, spare)
     database = datafile.connect(path)
     try:
         if fresh:
             datafile.transaction(database, lambda: datafile.create(database))
+        if found.damaged or found.repairs:
+            datafile.transaction(database, lambda: datafile.repair_meta(database, found.damaged, found.repairs))
         opened = Opened(path, database, datafile.read_meta(database))
-        _settle(opened, contents, index)
+        _settle(opened, found.contents, found.end)
         try:
             opened.write_mark()
         except OSError as error:
@@ -91,7 +95,7 @@ def open_file(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> t
     except BaseException:
         database.close()
         raise
-    return opened, contents.rows
+    return opened, found.contents.rows
 
 
 def _format(path: Path) -> int:
@@ -111,21 +115,54 @@ def _upgrade(path: Path, schemas: Mapping[str, Schema[Any]]) -> None:
         log.info("upgraded data file: %s format=%d, was %d", path, datafile.FORMAT, version)
 
 
-def _examine(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> tuple[Contents, int]:
-    """What the file holds, and the index to go on from.  Raises Damaged."""
+class _Examined(NamedTuple):
+    """What a file holds, the index to go on from, and the numbers of `meta` that are damaged and that take their place."""
+
+    contents: Contents
+    end: int
+    damaged: Sequence[bytes] = ()
+    repairs: Mapping[str, int] = {}
+
+
+def _examine(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> _Examined:
+    """Raises Damaged."""
     with closing(datafile.connect_to_read(path)) as database:
         try:
-            opened = Opened(path, database, datafile.read_meta(database))
-            index = _compare_mark(opened, spare)
-            return _intact(datafile.read_rows(database, schemas), spare), index
+            damaged: list[bytes] | None = [] if spare.rows else None
+            meta = datafile.read_meta(database, damaged=damaged)
+            contents = _intact(datafile.read_rows(database, schemas), spare)
         except UnicodeDecodeError as error:
             raise Damaged(f"a text in it cannot be read: {error.reason}") from None
+        repairs: dict[str, int] = {}
+        if damaged or not meta.keys() >= set(datafile.NUMBERS):
+            repairs = _repairs(meta, contents, Mark(mark_path(path)).read())
+            log.error(
+                "accepting a damaged data file: numbers that do not match their checksums are made again: %s", repairs
+            )
+        index = _compare_mark(Opened(path, database, {**meta, **repairs}), spare)
+        return _Examined(contents, index, damaged or (), repairs)
+
+
+def _repairs(meta: Mapping[str, int], contents: Contents, mark: Point | Unreadable) -> dict[str, int]:
+    """Numbers in place of damaged ones: no index falls, and what was known of single tables and of the history is given up."""
+    index = meta.get("index", 0)
+    if "index" not in meta:
+        index = max((_index_of(row) for _, row in contents.rows), default=0)
+        index = index if isinstance(mark, Unreadable) else max(index, mark.index)
+    own_id = secrets.randbits(63) if isinstance(mark, Unreadable) else mark.file_id
+    return {"id": meta.get("id", own_id), "index": index, "floor": index, "history_epoch": index}
+
+
+def _index_of(row: Any) -> int:
+    """The index at which a row was written."""
+    row = row.service if isinstance(row, ServiceInstance) else row
+    return int(getattr(row, "modify_index", 0) or getattr(row, "index", 0))
 
 
 def _intact(contents: Contents, spare: Spare) -> Contents:
     """Raises Damaged unless every row matches its checksum, or those that do not are spared."""
     if contents.damaged and not spare.rows:
-        raise Damaged(f"{len(contents.damaged)} rows are damaged: {_list(contents.damaged)}")
+        raise Damaged(f"{len(contents.damaged)} rows are damaged: {_list(contents.damaged)}", acceptable=True)
     return contents
 
 
@@ -149,7 +186,7 @@ def _compare_mark(opened: Opened, spare: Spare) -> int:
     else:
         return index
     if not spare.commits:
-        raise Damaged(problem)
+        raise Damaged(problem, acceptable=True)
     log.error("accepting a damaged data file: %s", problem)
     return mark.index  # no index is given out twice
 
@@ -200,11 +237,10 @@ def _list(rows: Sequence[BadRow]) -> str:
 
 def damage_advice(path: Path, reason: object) -> str:
     """What an operator reads when a data file is refused."""
-    return (
-        f"the data file {path} cannot be used: {reason}. Nothing was changed. Restore the folder from a backup, "
-        f"or move {path.name}, its -wal file and {mark_path(path).name} away to start empty, "
-        f"or create a file {path.parent / ACCEPT} to start once with what is intact."
-    )
+    advice = f"Restore the folder from a backup, or move {path.name}, its -wal file and {mark_path(path).name} away to start empty"
+    if isinstance(reason, Damaged) and reason.acceptable:
+        advice += f", or create a file {path.parent / ACCEPT} to start once with what is intact"
+    return f"the data file {path} cannot be used: {reason}. Nothing was changed. {advice}."
 
 
 def disk_is_full(path: Path) -> str:

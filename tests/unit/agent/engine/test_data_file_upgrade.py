@@ -1,0 +1,145 @@
+"""A data file of an older format: upgraded in place, or read only while the disk is full."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from support.data_file import load, opened
+
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.embedded import datafile, opening
+from pyconsul.agent.engine.embedded import engine as embedded
+from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
+from pyconsul.agent.engine.embedded.opening import EVERYTHING
+from pyconsul.agent.engine.writer import Writer
+from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.schemas import ALL, KV
+from pyconsul.agent.state.store import Store
+from pyconsul.agent.sync.rows import ALL as LOCAL
+
+FORMAT_1 = Path(__file__).parent / "format1"
+
+
+def old_file(folder: Path, name: str = "state.db") -> Path:
+    path = folder / name
+    path.write_bytes(gzip.decompress((FORMAT_1 / f"{name}.gz").read_bytes()))
+    return path
+
+
+def rows_of_format_1(path: Path) -> dict[tuple[str, Any], Any]:
+    schemas = {schema.name: schema for schema in ALL}
+    found = {}
+    with closing(sqlite3.connect(path)) as database:
+        for table, data in database.execute("SELECT tbl, row FROM rows"):
+            row = msgspec.msgpack.decode(data, type=schemas[table].row_type)
+            found[table, schemas[table].key(row)] = row
+    return found
+
+
+async def check_upgraded(path: Path, before: dict[tuple[str, Any], Any]) -> None:
+    rows, loaded = await load(path)
+    assert (loaded.index, loaded.floor, loaded.named) == (16, 16, {})
+    assert rows == before
+    assert rows["kvs", "app/port"] == KVEntry(0, "app/port", 42, b"three", 3, 5)
+    assert rows["services", ("x", "web")].service.port == 80
+    engine = opened(path)
+    engine.load()
+    kept = await engine.kv_history("app/port")
+    assert kept is not None
+    assert [change.before and change.before.value for change in kept.keys["app/port"].changes] == [None, b"one", b"two"]
+    gone = await engine.kv_history("gone")
+    assert gone is not None
+    assert gone.keys["gone"].current is None
+    await engine.close()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (2,)
+        assert database.execute("SELECT count(*) FROM aside").fetchone() == (0,)
+
+
+async def test_format_1_is_upgraded_in_place(tmp_path: Path) -> None:
+    path = old_file(tmp_path)
+    before = rows_of_format_1(path)
+    assert {table for table, _ in before} >= {"kvs", "services", "sessions", "acl_tokens", "tombstones"}
+    await check_upgraded(path, before)
+    await check_upgraded(path, before)
+
+
+async def test_an_upgrade_that_is_killed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    path = old_file(tmp_path / "a")
+    before = rows_of_format_1(path)
+    upgrade = opening.upgrade
+
+    def stop(database: sqlite3.Connection, schemas: Any) -> None:
+        upgrade(database, schemas)
+        shutil.copytree(tmp_path / "a", tmp_path / "killed")  # all is written, and not committed
+
+    monkeypatch.setattr(opening, "upgrade", stop)
+    await load(path)
+    monkeypatch.setattr(opening, "upgrade", upgrade)
+    killed = tmp_path / "killed" / "state.db"
+    with closing(sqlite3.connect(killed)) as database:
+        assert database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (1,)
+    await check_upgraded(killed, before)
+
+
+async def test_an_upgrade_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = old_file(tmp_path)
+    before = rows_of_format_1(path)
+    upgrade = opening.upgrade
+
+    def fail(database: sqlite3.Connection, schemas: Any) -> None:
+        upgrade(database, schemas)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(opening, "upgrade", fail)
+    with pytest.raises(EngineError, match="disk I/O error"):
+        opened(path).load()
+    monkeypatch.undo()
+    await check_upgraded(path, before)
+
+
+@pytest.mark.parametrize("older", [True, False])
+async def test_a_full_disk_allows_reading_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    path = old_file(tmp_path)
+    if not older:
+        await load(path)
+    before = path.read_bytes()
+
+    def fail(path: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as full:
+        full.setattr(datafile, "connect_to_read", fail)
+        full.setattr(embedded, "disk_is_full", lambda path: "the disk is full")
+        engine = opened(path)
+        loaded = engine.load()
+        store = Store(loaded.rows, loaded.index, named=loaded.named, floor=loaded.floor)
+        row = store[KV].get("app/port")
+        assert (loaded.index, row and row.value, store.index_of("kvs")) == (16, b"three", 16)
+        writer = Writer(store, engine)
+        with pytest.raises(EngineError, match="the disk is full"):
+            await writer.commit(lambda draft: kv.put(draft, "refused", b"1", 0))
+        assert path.read_bytes() == before
+    assert await writer.commit(lambda draft: kv.put(draft, "taken", b"1", 0))
+    await engine.close()
+    rows, loaded = await load(path)
+    assert loaded.index == 17
+    assert ("kvs", "refused") not in rows
+    assert rows["kvs", "taken"].modify_index == 17
+
+
+async def test_the_agent_s_own_services_are_upgraded(tmp_path: Path) -> None:
+    engine = EmbeddedEngine(old_file(tmp_path, "local.db"), LOCAL, spare=EVERYTHING)
+    assert sorted(name for name, _ in engine.load().rows) == ["local_checks", "local_services"]
+    await engine.close()
