@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.consul_environment import (
@@ -14,6 +13,7 @@ from pyconsul.agent.common.consul_environment import (
     parse_address,
     read_token,
 )
+from pyconsul.tools.structs import field, struct
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +31,7 @@ class ConsulError(Exception):
         self.silent = silent
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Connection:
     """The settings of a connection to Consul.
 
@@ -41,13 +41,16 @@ class Connection:
     """
 
     address: str = DEFAULT_ADDRESS
-    token: str = field(default="", repr=False)
+    token: str = ""
     token_file: str = ""
-    auth: str = field(default="", repr=False)
+    auth: str = ""
     tls: Tls = field(default_factory=Tls)
     dial_timeout: float = 30.0
     max_idle_connections: int | None = None
     keep_alives: bool = True
+
+    def __repr__(self) -> str:
+        return f"Connection({self.address!r})"  # without its secrets
 
     def agent_address(self) -> AgentAddress:
         """The parsed address. Raises ConsulError."""

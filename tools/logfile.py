@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.settings import DURATION, INT, TEXT, Option, Settings
+from pyconsul.tools.structs import struct
 
 DAY_S = 86400.0
 
@@ -43,7 +43,7 @@ LOG_FILE_OPTIONS: tuple[Option, ...] = (
 )
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class LogTarget:
     """`max_bytes`: 0 for any size. `max_age`: seconds; 0 for a day. `keep`: old files: 0 for all, -1 for none.
 

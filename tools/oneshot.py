@@ -9,16 +9,15 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, Answer, AnswerError, open_socket, quote
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.connection import Connection, ConsulError
-from pyconsul.tools.retry import RetryPolicy
+from pyconsul.tools.retry import LazyRandom, RetryPolicy
 
 if TYPE_CHECKING:
-    import random
     import socket
     import ssl
 
@@ -37,17 +36,20 @@ class _Gone(Exception):
 class OneShotClient:
     """Reads once, without waiting for changes. Raises ConsulError for a connection that makes no sense.
 
-    `retry`, `max_stale`: as for `consul.ConsulClient`.
+    `retry`, `max_stale`: as for `consul.ConsulClient`. `patience_s`: how long an answer may take.
     """
 
-    def __init__(self, connection: Connection, *, retry: RetryPolicy, max_stale: float) -> None:
+    def __init__(
+        self, connection: Connection, *, retry: RetryPolicy, max_stale: float, patience_s: float = PATIENCE_S
+    ) -> None:
         self._connection = connection
         self._retry = retry
         self._max_stale = max_stale
+        self._patience_s = patience_s
         self._address = connection.agent_address()
         self._tls: ssl.SSLContext | None = connection.tls_context()
         self._socket: socket.socket | None = None
-        self._rng: random.Random | None = None
+        self._rng = LazyRandom()
 
     def close(self) -> None:
         """Close the connection; a later question opens it again."""
@@ -55,37 +57,37 @@ class OneShotClient:
             self._socket.close()
             self._socket = None
 
-    def read(self, path: str, params: Mapping[str, str]) -> Any:
-        """The decoded JSON at `path`, None for "not found". Errors are retried as `retry` says, then raised: ConsulError."""
+    def read(self, path: str, params: Mapping[str, str], on_filtered: Callable[[], None] | None = None) -> Any:
+        """The decoded JSON at `path`, None for "not found". Errors are retried as `retry` says, then raised: ConsulError.
+
+        `on_filtered` is called when the token hides a part of the data.
+        """
         failures = 0
         while True:
             try:
-                return self._query(path, params)
+                data, headers = self._query(path, params)
             except ConsulError as error:
                 self.close()
                 failures += 1
-                delay = self._retry.delay(failures, self._random())
+                delay = self._retry.delay(failures, self._rng)
                 if delay is None:
                     raise
                 log.warning("%s (try %d, again in %.3gs)", error, failures, delay)
                 time.sleep(delay)
+                continue
+            if on_filtered is not None and headers.get("x-consul-results-filtered-by-acls") == "true":
+                on_filtered()
+            return data
 
-    def _random(self) -> random.Random:
-        if self._rng is None:
-            import random
-
-            self._rng = random.Random()
-        return self._rng
-
-    def _query(self, path: str, params: Mapping[str, str]) -> Any:
+    def _query(self, path: str, params: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
         if self._max_stale <= 0:
-            return self._get(path, params)[0]
+            return self._get(path, params)
         data, headers = self._get(path, {**params, "stale": ""})
         # X-Consul-LastContact: milliseconds since the answering server heard from the leader.
         contact = headers.get("x-consul-lastcontact", "")
         if contact.isdecimal() and (len(contact) > 18 or int(contact) > self._max_stale * 1000):
-            return self._get(path, params)[0]
-        return data
+            return self._get(path, params)
+        return data, headers
 
     def _get(self, path: str, params: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
         words = [f"{quote(name, slash=False)}={quote(value, slash=False)}" for name, value in params.items()]
@@ -163,9 +165,9 @@ class OneShotClient:
     def _exchange(self, sock: socket.socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
         """One answer. Raises ConsulError, and _Gone when the connection ends before it."""
         answer = Answer(MAX_BODY_BYTES)
-        latest = time.monotonic() + self._connection.dial_timeout + PATIENCE_S
+        latest = time.monotonic() + self._connection.dial_timeout + self._patience_s
         try:
-            sock.settimeout(PATIENCE_S)
+            sock.settimeout(self._patience_s)
             sock.sendall(request)
             while not answer.complete:
                 if time.monotonic() > latest:
@@ -179,7 +181,7 @@ class OneShotClient:
                     raise _Gone("no whole answer: the server closed the connection")
         except TimeoutError:
             self.close()
-            raise ConsulError(f"{where}: no answer within {PATIENCE_S:g}s", silent=PATIENCE_S) from None
+            raise ConsulError(f"{where}: no answer within {self._patience_s:g}s", silent=self._patience_s) from None
         except OSError as error:
             raise _Gone(reason(error)) from None
         if answer.closing or not self._connection.keep_alives:

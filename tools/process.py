@@ -6,15 +6,14 @@ Without asyncio, which one-shot commands do not load; `supervise` watches childr
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from signal import Signals
+from typing import Any
 
 #: The exit status that stands for a child killed by a signal (it has no status of its own).
 KILLED_STATUS = 255
@@ -65,7 +64,7 @@ def argv_of(command: str | Sequence[str]) -> list[str]:
         if not line:
             return []
         return [line] if _PLAIN_WORD.fullmatch(line) and "=" not in line else ShellLine(["sh", "-c", words[0]])
-    if len(words) > 1 and words[0] == "exec" and shutil.which("exec") is None:
+    if len(words) > 1 and words[0] == "exec" and _which("exec") is None:
         return words[1:]
     return words
 
@@ -125,7 +124,7 @@ def preparation(
     tied = sys.platform.startswith("linux") and sig is not None
     if not tied and reading is None and not foreground and not blocked:
         return None
-    prctl = ctypes.CDLL(None).prctl if tied else None
+    prctl = _libc().prctl if tied else None
     parent = os.getpid()
 
     def prepare() -> None:
@@ -162,7 +161,7 @@ def _start_guardian(argv: Sequence[str], reading: int) -> None:
 
 def guardian_argv(kill_signal: Signals, kill_timeout: float) -> list[str]:
     """The command of the guardian process; empty where none can run, or none is needed."""
-    shell = shutil.which("sh")
+    shell = _which("sh")
     # The kernel itself ends all others when the process with id 1 has died.
     if shell is None or os.getpid() == 1:
         return []
@@ -172,7 +171,7 @@ def guardian_argv(kill_signal: Signals, kill_timeout: float) -> list[str]:
 
 def find_program(name: str) -> str:
     """The path of a program. Raises SpawnError when there is none."""
-    program = shutil.which(name)
+    program = _which(name)
     if program is None:
         raise SpawnError(f"cannot run {name!r}: no such program, or it may not be executed")
     return program
@@ -202,8 +201,10 @@ def gets_orphans() -> bool:
     """Whether this process becomes the parent of those whose own parent has ended, and must wait for them."""
     if not sys.platform.startswith("linux"):
         return False
+    import ctypes
+
     subreaper = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(subreaper), 0, 0, 0)
+    _libc().prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(subreaper), 0, 0, 0)
     return os.getpid() == 1 or bool(subreaper.value)
 
 
@@ -213,3 +214,16 @@ def has_terminal() -> bool:
         return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
         return False
+
+
+def _libc() -> Any:
+    import ctypes  # 1 ms, as `shutil` below
+
+    return ctypes.CDLL(None)
+
+
+def _which(name: str) -> str | None:
+    """The path of a program."""
+    import shutil  # 1.5 ms, which runs without programs do not need
+
+    return shutil.which(name)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import random
+from pyconsul.tools.structs import struct
 
 
-@dataclass(frozen=True)
+class Jitter(Protocol):
+    """Draws the jitter, as random.Random does."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """A number from `a` to `b`."""
+        ...
+
+
+class LazyRandom:
+    """Loads `random` when the first number is drawn."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """A number from `a` to `b`."""
+        import random
+
+        return random.uniform(a, b)
+
+
+@struct(frozen=True)
 class RetryPolicy:
     """When a failed query is tried again.
 
@@ -23,7 +39,7 @@ class RetryPolicy:
     backoff: float = 0.25
     max_backoff: float = 60.0
 
-    def delay(self, failures: int, rng: random.Random, *, answered: bool = False) -> float | None:
+    def delay(self, failures: int, rng: Jitter, *, answered: bool = False) -> float | None:
         """Seconds to wait after that many failures in a row (1 …); None: give up."""
         limit = (0 if answered else 12) if self.attempts is None else self.attempts
         if not self.enabled or (limit and failures > limit):

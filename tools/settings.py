@@ -11,13 +11,13 @@ A configuration is a tree: nested dicts whose leaves `Kind.convert` has made. Bl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from pyconsul.agent.common.go_numbers import parse_go_bool
 from pyconsul.tools.duration import parse_config_duration_s, parse_wait_s
 from pyconsul.tools.hclfile import ConfigError, config_files, read_config
 from pyconsul.tools.process import parse_signal
+from pyconsul.tools.structs import field, struct
 
 Tree = dict[str, Any]
 
@@ -31,7 +31,7 @@ class UsageError(Exception):
     """The command line cannot be understood; the text says why."""
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Kind:
     """What an option's values are: `name` for documentation, `convert` from a file's or flag's value.
 
@@ -112,7 +112,7 @@ STRINGS = Kind("list of strings", _strings, repeat=True)
 COMMAND = Kind("command", _command)  # one word: a shell line
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Option:
     """One setting.
 
@@ -135,7 +135,7 @@ class Option:
     apply: Callable[[Tree, Any], None] | None = None
 
 
-@dataclass
+@struct(frozen=False)
 class Call:
     """A parsed command line: the tree that its flags make, what follows them, and whether help was asked for."""
 

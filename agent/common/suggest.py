@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 #: How alike two names must be, from 0 to 1.
 _MIN_RATIO = 0.6
@@ -11,4 +10,6 @@ _MIN_RATIO = 0.6
 
 def nearest_name(word: str, known: Iterable[str]) -> str:
     """The known name that is most like an unknown one; empty when none is like it."""
+    from difflib import get_close_matches  # 1 ms, which only errors need
+
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=_MIN_RATIO)), "")

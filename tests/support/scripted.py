@@ -8,10 +8,10 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
+from pyconsul.tools.structs import replace
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -73,7 +73,7 @@ def _python(table: Iterable[tuple[str, Callable[..., Any]]], shown: Callable[[st
 
 def _go(functions: Functions) -> Iterator[Entry]:
     table: dict[str, Function | None] = dict.fromkeys((*QUOTING, "json"))
-    table.update(Helpers(real_surroundings(os.environ)).functions())
+    table.update(Helpers(os.environ, real_surroundings).functions())
     table.update(GoApi(functions).table())
     for name, call in sorted(table.items()):
         parameters = " ".join(_go_parameters(call)) if call is not None else "any"

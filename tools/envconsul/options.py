@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pyconsul.tools.logfile import LOG_FILE_OPTIONS
 from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
 from pyconsul.tools.restartoptions import RESTART_LIMIT_OPTIONS
 from pyconsul.tools.settings import BOOL, STRINGS, TEXT, Option, Tree
+from pyconsul.tools.structs import replace
 from pyconsul.tools.unsupported import UNSUPPORTED
 
 #: What a service instance gives a variable for.

@@ -8,7 +8,6 @@ import os
 import random
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 
@@ -17,6 +16,7 @@ from pyconsul.tools.options import connection_of, retry_of
 from pyconsul.tools.process import argv_of
 from pyconsul.tools.restartlimit import Turn, restart_limit_of
 from pyconsul.tools.settings import Settings
+from pyconsul.tools.structs import replace
 from pyconsul.tools.supervise import Child
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.answersource import AnswerSource
@@ -29,6 +29,7 @@ from pyconsul.tools.template.deploy import Deployer
 from pyconsul.tools.template.disclosure import Disclosure
 from pyconsul.tools.template.fixture.recorder import Recorder
 from pyconsul.tools.template.fixture.watcher import FixtureWatcher
+from pyconsul.tools.template.handover import Handover
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.haproxy.statefolder import base_folder
 from pyconsul.tools.template.options import HAPROXY
@@ -46,9 +47,12 @@ log = logging.getLogger("template")
 _NO_RETRY = RetryPolicy(enabled=False)
 
 
-def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tally) -> Runner:
+def make_runner(
+    plan: Plan, client: ConsulClient, rng: random.Random, tally: Tally, handover: Handover | None = None
+) -> Runner:
     """Everything that a run needs, put together. Needs a running loop."""
-    settings, news, answers = plan.settings, asyncio.Event(), Answers()
+    handover = handover or Handover()
+    settings, news, answers = plan.settings, asyncio.Event(), handover.answers
     consul = consul_variables(client.connection)
     commands = Commands(os.environ, consul, rng)
     disclosure = Disclosure(answers, plan.environ.read)
@@ -68,7 +72,7 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
         dry=settings["dry"],
         diff=settings["diff"],
     )
-    watcher = _source(plan, client, answers, news, rng)
+    watcher = _source(plan, client, handover, news, rng)
     waiting = Waiting(settings["missing_after"])
     turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
     ends = {Signals.SIGTERM, settings["kill_signal"]} - {None}
@@ -82,14 +86,15 @@ def make_runner(plan: Plan, client: ConsulClient, rng: random.Random, tally: Tal
 
 
 def _source(
-    plan: Plan, client: ConsulClient, answers: Answers, news: asyncio.Event, rng: random.Random
+    plan: Plan, client: ConsulClient, handover: Handover, news: asyncio.Event, rng: random.Random
 ) -> AnswerSource:
-    settings = plan.settings
+    settings, answers = plan.settings, handover.answers
     if plan.fixture is not None:
         return FixtureWatcher(plan.fixture, answers, news)
     shares = any(spec.share is not None for spec in plan.specs)
     told = Answers() if shares else answers
-    watcher = Watcher(client, _retry(plan), told, news, rng=rng, wait=settings["block_query_wait"])
+    wait = settings["block_query_wait"]
+    watcher = Watcher(client, _retry(plan), told, news, rng=rng, wait=wait, filtered=handover.filtered)
     if not shares:
         return watcher
     host = socket.gethostname()

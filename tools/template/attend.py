@@ -19,7 +19,8 @@ from pyconsul.tools.reaper import reaping
 from pyconsul.tools.settings import Call, Settings
 from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.errors import BrokenTemplate, TemplateError
-from pyconsul.tools.template.plan import Plan, load, make_plan
+from pyconsul.tools.template.handover import Handover
+from pyconsul.tools.template.plan import Plan, caught_signals, load, make_plan, uncatchable
 from pyconsul.tools.template.runner import Runner
 from pyconsul.tools.template.spec import SpecError
 from pyconsul.tools.template.status.shown import shown
@@ -27,22 +28,22 @@ from pyconsul.tools.template.tally import Tally
 
 log = logging.getLogger("template")
 
-#: What is caught; all but the kill and the reload signal and SIGTERM goes to the child.
-_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
 
-
-async def attend(call: Call, plan: Plan) -> int:
-    """Run until all is done, the child ends, or a signal ends us; returns the exit status.
+async def attend(call: Call, plan: Plan, handover: Handover | None = None) -> int:
+    """Run until all is done, the child ends, or a signal ends us; returns the exit status. `handover`: from a one-shot run.
 
     Raises what `Runner.run` raises.
     """
     notifier = Notifier.take(os.environ)
     signals = _catch(plan.settings)
+    for sig in handover.signals if handover is not None else ():
+        signals.put_nowait(sig)
     alive = asyncio.create_task(notifier.heartbeat())
     try:
         async with reaping():
             while True:
-                end = await _one_run(call, plan, signals, notifier)
+                end = await _one_run(call, plan, signals, notifier, handover)
+                handover = None
                 if not isinstance(end, Plan):
                     notifier.stopping()
                     return end
@@ -54,20 +55,21 @@ async def attend(call: Call, plan: Plan) -> int:
 def _catch(settings: Settings) -> asyncio.Queue[Signals]:
     signals: asyncio.Queue[Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    chosen = {settings["kill_signal"], settings["reload_signal"]} - {None}
-    for sig in {*chosen, *(Signals[name] for name in _CAUGHT)}:
+    for sig in caught_signals(settings):
         try:
             loop.add_signal_handler(sig, signals.put_nowait, sig)
         except (RuntimeError, ValueError, OSError) as error:
-            raise ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal") from error
+            raise uncatchable(sig) from error
     return signals
 
 
-async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier) -> int | Plan:
+async def _one_run(
+    call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier, handover: Handover | None
+) -> int | Plan:
     """The exit status; or another plan, which cannot be adopted by the run that goes on."""
     rng, tally = random.Random(), Tally()
     client = make_client(plan.settings, rng)
-    runner = make_runner(plan, client, rng, tally)
+    runner = make_runner(plan, client, rng, tally, handover)
     async with shown(plan.settings["status.address"], notifier, runner.report, tally, runner.release):
         return await _until_end(call, plan, runner, client, signals, notifier)
 

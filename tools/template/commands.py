@@ -10,14 +10,11 @@ from collections.abc import Mapping
 from pyconsul.tools.options import select_environment
 from pyconsul.tools.process import SpawnError, argv_of
 from pyconsul.tools.supervise import Child
+from pyconsul.tools.template.errors import CommandError
 from pyconsul.tools.template.spec import Command, Environment
 
 #: Seconds between the signal that ends a command that takes too long, and SIGKILL.
 _GRACE = 2.0
-
-
-class CommandError(Exception):
-    """A command has failed; the text names it."""
 
 
 def environment_of(chosen: Environment, variables: Mapping[str, str], consul: Mapping[str, str]) -> dict[str, str]:

@@ -9,15 +9,12 @@ from signal import Signals
 from typing import Protocol
 
 from pyconsul.tools.supervise import Child
-from pyconsul.tools.template.commands import CommandError, Commands
+from pyconsul.tools.template.commands import Commands
+from pyconsul.tools.template.errors import CommandError, LoadError
 from pyconsul.tools.template.render import Draft
 from pyconsul.tools.template.spec import Command
 
 log = logging.getLogger("template")
-
-
-class LoadError(Exception):
-    """The files in place could not be put into force; the text says why."""
 
 
 class Consumer(Protocol):

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.changes import all_changes
-from pyconsul.tools.template.commands import CommandError, Commands
-from pyconsul.tools.template.consumer import Consumer, LoadError
 from pyconsul.tools.template.disclosure import Disclosure
+from pyconsul.tools.template.errors import CommandError, LoadError, Refused
 from pyconsul.tools.template.examine import examine, with_paths
 from pyconsul.tools.template.job import Job, job_of
 from pyconsul.tools.template.lookups import Lookup
@@ -28,10 +26,22 @@ from pyconsul.tools.template.render import RenderError, draft, read_bytes
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.spec import Check, Command
 from pyconsul.tools.template.tally import Event, Tally
-from pyconsul.tools.template.trouble import Refused, Troubles
+from pyconsul.tools.template.trouble import Troubles
 from pyconsul.tools.template.unit import Unit
 
+if TYPE_CHECKING:
+    from pyconsul.tools.retry import Jitter
+    from pyconsul.tools.template.consumer import Consumer
+
 log = logging.getLogger("template")
+
+
+class Commands(Protocol):
+    """Runs what follows a change."""
+
+    async def run(self, command: Command) -> None:
+        """Run it to its end. Raises CommandError."""
+        ...
 
 
 class Deployer:
@@ -45,7 +55,7 @@ class Deployer:
         troubles: Troubles,
         disclosure: Disclosure,
         tally: Tally,
-        rng: random.Random,
+        rng: Jitter,
         *,
         environment: Mapping[str, str],
         now: Callable[[], float],

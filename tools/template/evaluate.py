@@ -7,16 +7,18 @@ A `Template` of either syntax is parsed once and evaluated whenever its data has
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from pyconsul.tools.structs import replace, struct
 from pyconsul.tools.template.answers import Answers, View
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.fieldsafety.inspector import Inspect, Inspector
 from pyconsul.tools.template.functions import Functions
-from pyconsul.tools.template.guard import Guard, GuardEvent
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.spec import Spec
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.guard import Guard, GuardEvent
 
 
 class Template(Protocol):
@@ -33,7 +35,7 @@ class Template(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Evaluation:
     """`text` is whole only when nothing is `missing` and there is no `error`. `guarded`: what its guard has done."""
 

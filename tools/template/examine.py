@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
@@ -37,6 +36,8 @@ async def examine(argv: Sequence[str], environment: Mapping[str, str], longest: 
 
     Raises SpawnError when it cannot be run.
     """
+    import asyncio  # a run without checks may do without
+
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Set
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.answers import Answers, View
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.evaluate import Evaluation, Evaluator

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.template import lookups
 from pyconsul.tools.template.answers import View
 from pyconsul.tools.template.decode import below
 from pyconsul.tools.template.go.values import Slice
-from pyconsul.tools.template.guard import Guard, Watched
 from pyconsul.tools.template.lookups import BadLookup, Lookup
 from pyconsul.tools.template.records import CatalogNode, HealthService, KeyPair
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.guard import Guard, Watched
 
 
 class Functions:
@@ -66,7 +68,7 @@ class Functions:
         if statuses not in (("any",), ("passing",)):
             found = Slice("[]*dependency.HealthService", (entry for entry in found if entry.Status in statuses))
         if self.guard is not None:
-            found = self._guarded(self.guard, Watched(lookup, statuses), found)
+            found = self._guarded(self.guard, self.guard.watched(lookup, statuses), found)
         given: list[HealthService] = self._give(found)
         return given
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.suggest import nearest_name
 from pyconsul.tools.template.errors import TemplateError
@@ -17,12 +17,14 @@ from pyconsul.tools.template.go import errors
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.evaluate import parse
 from pyconsul.tools.template.go.functions.helpers import Helpers
-from pyconsul.tools.template.go.functions.outside import real_surroundings
 from pyconsul.tools.template.go.signature import ANY, Function, function
 from pyconsul.tools.template.goapi import GoApi
 from pyconsul.tools.template.records import Record
 from pyconsul.tools.template.source import read_source
 from pyconsul.tools.template.spec import Spec
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.go.functions.surroundings import Surroundings
 
 #: The functions of consul-template's that do not exist here, and why.
 _NOT_HERE = {
@@ -41,13 +43,13 @@ class GoTemplate:
 
     def __init__(self, spec: Spec, functions: Functions, environ: Mapping[str, str]) -> None:
         self._spec = spec
-        self._helpers = Helpers(real_surroundings(environ))
         self._api = GoApi(functions).table()
         self._api.update((name, function(call, ANY)) for name, call in {**QUOTING, "json": json_text}.items())
         if spec.for_each:
             self._api["item"] = function(lambda: functions.variables.get("item"))
+        self.text = read_source(spec)
+        self._helpers = Helpers(environ, _real_surroundings, self.text)
         try:
-            self.text = read_source(spec)
             self._template = parse(
                 spec.name,
                 self.text,
@@ -83,6 +85,12 @@ def _why_not(error: str) -> str:
     """What to say about a function of consul-template's that does not exist here."""
     names = ((name, why) for why, group in _NOT_HERE.items() for name in group.split())
     return next((f": {why}" for name, why in names if f'function "{name}" not defined' in error), "")
+
+
+def _real_surroundings() -> Surroundings:
+    from pyconsul.tools.template.go.functions.outside import real_surroundings
+
+    return real_surroundings()
 
 
 def _denied(name: str) -> Function:

@@ -109,8 +109,13 @@ class GuardEvent:
     hold: Hold | ListHold
     quiet: bool = False
 
+    @property
+    def began(self) -> bool:
+        """Whether the hold has just begun."""
+        return self.stage is Stage.BEGAN
+
     def __str__(self) -> str:
-        if self.stage is Stage.BEGAN:
+        if self.began:
             return str(self.hold)
         word = "has recovered" if self.stage is Stage.RECOVERED else "was released"
         count = f": {_instances(self.hold.now_count)}" if isinstance(self.hold, Hold) else ""
@@ -168,6 +173,11 @@ class Guard:
         self._round = 0
         self._whole = 0  # the round of the latest evaluation that was complete
         self._now = 0.0
+
+    @staticmethod
+    def watched(lookup: Lookup, statuses: tuple[str, ...]) -> Watched:
+        """What `admit` is asked about: the instances of these statuses."""
+        return Watched(lookup, statuses)
 
     def begin(self, now: float) -> None:
         """An evaluation begins."""

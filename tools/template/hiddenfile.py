@@ -15,7 +15,6 @@ import fcntl
 import functools
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ log = logging.getLogger("template")
 
 #: Nobody else's hidden files have such a name.
 _SUFFIX = ".pyconsul-draft"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
@@ -34,9 +34,11 @@ class HiddenFile:
         _remove_leftovers(folder)
         lock = None
         while lock is None:
-            handle, path = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=_SUFFIX)
-            self._file = os.fdopen(handle, "wb")
-            self.path = Path(path)
+            self.path = folder / f".{name}.{os.urandom(4).hex()}{_SUFFIX}"
+            try:
+                self._file = os.fdopen(os.open(self.path, _NEW, 0o600), "wb")
+            except FileExistsError:
+                continue
             try:
                 lock = _locked(self.path)
             except OSError:

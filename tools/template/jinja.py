@@ -6,7 +6,6 @@ Includes, imports and macros are looked for in the template's own folder.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import jinja2
 from jinja2.defaults import DEFAULT_NAMESPACE
 
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.fieldsafety.inspector import Inspect
 from pyconsul.tools.template.filters import FILTERS

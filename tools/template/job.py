@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.render import (
     Draft,
     RenderError,
@@ -24,7 +24,7 @@ from pyconsul.tools.template.unit import Unit
 log = logging.getLogger("template")
 
 
-@dataclass(eq=False)
+@struct(frozen=False, eq=False)
 class Change:
     """One file. `old`: the bytes that it had before; None: there was no such file, or it is a device. `draft`: None for
     a device, and for a file that is removed."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template import decode
 
 STATUSES = ("any", "passing", "warning", "critical", "unknown", "maintenance")
@@ -28,7 +28,7 @@ class BadLookup(ValueError):
     """What was asked for cannot be understood; the text says what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Kind:
     """`poll`: seconds between two requests of an endpoint without blocking queries; None: it has them."""
 
@@ -53,7 +53,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Lookup:
     """`name`: of the service, node, key, prefix or file; "" where there is none.
 

@@ -6,9 +6,11 @@ Exit status: see `Exit`; with a child process, the child's own.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.program import run_program
 from pyconsul.tools.exits import Exit
@@ -16,6 +18,10 @@ from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.pidfile import pid_file
 from pyconsul.tools.settings import Call, Settings, UsageError, parse_flags, render_help
 from pyconsul.tools.template.options import DOCUMENTED, OPTIONS
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.handover import Handover
+    from pyconsul.tools.template.plan import Plan
 
 _USAGE = """Usage: pyconsul-template [options]
 
@@ -32,7 +38,12 @@ _USAGE = """Usage: pyconsul-template [options]
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
     words = sys.argv[1:] if argv is None else argv
-    return run_program("pyconsul-template", lambda: _main(words), Exit.RUN)
+    # What is loaded at the start stays: to look through it for garbage takes a tenth of a one-shot run.
+    gc.disable()
+    try:
+        return run_program("pyconsul-template", lambda: _main(words), Exit.RUN)
+    finally:
+        gc.enable()
 
 
 def _main(words: Sequence[str]) -> int:
@@ -60,15 +71,12 @@ def _main(words: Sequence[str]) -> int:
 
 
 def _start(call: Call) -> int:
-    from pyconsul.tools.consul import ConsulError
+    from pyconsul.tools.connection import ConsulError
     from pyconsul.tools.process import SpawnError, argv_of
-    from pyconsul.tools.template.commands import CommandError
-    from pyconsul.tools.template.consumer import LoadError
-    from pyconsul.tools.template.errors import TemplateError
+    from pyconsul.tools.template.errors import CommandError, LoadError, Refused, TemplateError
     from pyconsul.tools.template.plan import load
     from pyconsul.tools.template.render import RenderError
     from pyconsul.tools.template.spec import SpecError
-    from pyconsul.tools.template.trouble import Refused
 
     try:
         settings = load(call)
@@ -88,14 +96,38 @@ def _start(call: Call) -> int:
 
 
 def _run(call: Call, settings: Settings) -> int:
+    from pyconsul.tools.template.plan import make_plan
+
+    plan = make_plan(settings)
+    if settings["parse_only"]:
+        return Exit.OK
+    handover = None
+    if settings["once"]:
+        from pyconsul.tools.template.oneshot import is_one_shot, run_once
+
+        if is_one_shot(plan):
+            _collect_garbage()
+            end = run_once(plan)
+            if isinstance(end, int):
+                return end
+            handover = end
+    return _watch(call, plan, handover)
+
+
+def _watch(call: Call, plan: Plan, handover: Handover | None) -> int:
     import asyncio
 
     from pyconsul.tools.template.attend import attend
-    from pyconsul.tools.template.plan import make_plan
 
+    _collect_garbage()
     _allow_files()
-    plan = make_plan(settings)
-    return Exit.OK if settings["parse_only"] else asyncio.run(attend(call, plan))
+    return asyncio.run(attend(call, plan, handover))
+
+
+def _collect_garbage() -> None:
+    """Look for garbage from now on, but never in what is loaded already."""
+    gc.freeze()
+    gc.enable()
 
 
 def _allow_files() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
@@ -214,6 +213,8 @@ def unified_diff(old: bytes, new: bytes, name: str, mask: Mask, *, hide_old: boo
         return ""
     if b"\0" in old or b"\0" in new:
         return f"Binary file {name} differs: {len(old)} bytes, now {len(new)}\n"
+    import difflib
+
     lines = list(difflib.unified_diff(_lines(old), _lines(new), name, name, lineterm=""))
     masked = mask.prepared("\n".join(lines))
     if hide_old:

@@ -22,9 +22,9 @@ from pyconsul.tools.settings import (
     Tree,
 )
 from pyconsul.tools.template.dedup.options import DEDUP_OPTIONS
-from pyconsul.tools.template.fieldsafety.formats import FORMATS
+from pyconsul.tools.template.fieldsafety.formats import FORMAT_NAMES
 from pyconsul.tools.template.fixture.options import FIXTURE_OPTIONS
-from pyconsul.tools.template.guardrules import GUARD_OPTIONS
+from pyconsul.tools.template.guardoptions import GUARD_OPTIONS
 from pyconsul.tools.template.haproxy.options import HAPROXY_OPTIONS
 from pyconsul.tools.template.status.options import STATUS_OPTIONS
 from pyconsul.tools.unsupported import UNSUPPORTED
@@ -82,8 +82,8 @@ RELOAD = Kind("command", str, bare=HAPROXY)
 
 def _format(value: Any) -> str:
     word = str(value).lower()
-    if word not in FORMATS:
-        raise ValueError(f"invalid format {value!r}: use {', '.join(FORMATS)}")
+    if word not in FORMAT_NAMES:
+        raise ValueError(f"invalid format {value!r}: use {', '.join(FORMAT_NAMES)}")
     return word
 
 

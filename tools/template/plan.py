@@ -5,28 +5,30 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING
 
+from pyconsul.tools.hclfile import ConfigError
 from pyconsul.tools.logfile import log_target_of
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.options import connection_of, consul_access_of, retry_of
 from pyconsul.tools.settings import Call, Settings, Tree, load_settings
-from pyconsul.tools.template.dedup.identity import sharing
+from pyconsul.tools.structs import replace, struct
 from pyconsul.tools.template.errors import BrokenTemplate, TemplateError
 from pyconsul.tools.template.evaluate import Evaluator
-from pyconsul.tools.template.fanout import Fanout
-from pyconsul.tools.template.fixture.fixture import Fixture
-from pyconsul.tools.template.fixture.fixture import load as load_fixture
-from pyconsul.tools.template.fixture.recorder import NotedEnviron
-from pyconsul.tools.template.fixture.yamlsource import FixtureError
-from pyconsul.tools.template.guard import Guard
-from pyconsul.tools.template.guardrules import guard_rules
+from pyconsul.tools.template.guardoptions import is_guarded
+from pyconsul.tools.template.notedenviron import NotedEnviron
 from pyconsul.tools.template.options import HAPROXY, OPTIONS
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.spec import Group, Spec, SpecError, configuration_files, groups_of, specs_of
 from pyconsul.tools.template.unit import Unit
 from pyconsul.tools.unsupported import warn_of_unsupported
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.fanout import Fanout
+    from pyconsul.tools.template.fixture.fixture import Fixture
+    from pyconsul.tools.template.guard import Guard
 
 log = logging.getLogger("template")
 
@@ -46,9 +48,10 @@ _FIXED = (
     "deduplicate.prefix",
     "deduplicate.ttl",
 )
+_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Plan:
     """`sources`: what is promoted together, parsed and ready to be evaluated for the first time. `environ`: the
     variables that templates see. `fixture`: what takes Consul's place."""
@@ -94,6 +97,16 @@ def _once(settings: Settings) -> bool:
     return bool(settings["once"] or settings["data"])
 
 
+def caught_signals(settings: Settings) -> set[Signals]:
+    """What a run catches; all but the kill and the reload signal and SIGTERM goes to the child."""
+    return {*(Signals[name] for name in _CAUGHT), settings["kill_signal"], settings["reload_signal"]} - {None}
+
+
+def uncatchable(sig: Signals) -> ConfigError:
+    """The error of a signal that cannot be caught."""
+    return ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal")
+
+
 def make_plan(settings: Settings) -> Plan:
     """Read and parse the templates. Raises ConfigError, SpecError and TemplateError."""
     specs = specs_of(settings)
@@ -103,7 +116,7 @@ def make_plan(settings: Settings) -> Plan:
     if settings["deduplicate.enabled"] and _once(settings):
         log.info("-dedup has no effect here: what is rendered once asks once")
     elif settings["deduplicate.enabled"]:
-        specs = [sharing(spec) for spec in specs]
+        specs = _sharing(specs)
     fixture = _fixture(settings["data"])
     environ = NotedEnviron(os.environ if fixture is None else fixture.environ(os.environ))
     guards = [_guard(settings, block) for block in settings.blocks("template")]
@@ -125,9 +138,20 @@ def _with_formats(specs: Sequence[Spec], *, feeds_haproxy: bool) -> list[Spec]:
     ]
 
 
+def _sharing(specs: Sequence[Spec]) -> list[Spec]:
+    from pyconsul.tools.template.dedup.identity import sharing
+
+    return [sharing(spec) for spec in specs]
+
+
 def _fixture(path: str) -> Fixture | None:
+    if not path:
+        return None
+    from pyconsul.tools.template.fixture.fixture import load as load_fixture
+    from pyconsul.tools.template.fixture.yamlsource import FixtureError
+
     try:
-        return load_fixture(Path(path)) if path else None
+        return load_fixture(Path(path))
     except FixtureError as error:
         raise SpecError(str(error)) from error
 
@@ -141,6 +165,11 @@ def _evaluator(spec: Spec, environ: Mapping[str, str], guard: Guard | None, *, p
 
 
 def _guard(settings: Settings, block: Tree) -> Guard | None:
+    if not is_guarded(settings, block):
+        return None
+    from pyconsul.tools.template.guard import Guard
+    from pyconsul.tools.template.guardrules import guard_rules
+
     rules = guard_rules(settings, block)
     return Guard(rules.limits) if rules is not None else None
 
@@ -153,8 +182,14 @@ def _sources(
     for number, pair in enumerate(zip(specs, evaluators, strict=True)):
         members.setdefault(pair[0].render_group or f" {number}", []).append(pair)
     return [
-        Fanout(*pairs[0], wait=wait)
+        _fanout(*pairs[0], wait=wait)
         if pairs[0][0].for_each
         else Unit([Rendering(*pair) for pair in pairs], groups.get(name), wait=wait)
         for name, pairs in members.items()
     ]
+
+
+def _fanout(spec: Spec, evaluator: Evaluator, *, wait: bool) -> Fanout:
+    from pyconsul.tools.template.fanout import Fanout
+
+    return Fanout(spec, evaluator, wait=wait)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
-import msgspec
-
+from pyconsul.tools.structs import REQUIRED, equip, fields_declared
 from pyconsul.tools.template.go.values import Map, Slice
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -22,18 +21,27 @@ def snake_case(name: str) -> str:
     return _WORD.sub("_", name).lower()
 
 
-class Record(msgspec.Struct):
+@dataclass_transform()
+class _RecordType(type):
+    """Makes records: their fields are slots."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
+        fields = fields_declared(namespace)
+        defaults = {field: namespace.pop(field, REQUIRED) for field in fields}
+        kind: Any = super().__new__(cls, name, bases, {**namespace, "__slots__": tuple(fields)})
+        equip(kind, defaults, frozen=False, eq=True)
+        kind.go_fields = tuple(fields)
+        for field in fields:
+            # The field's own descriptor, by its other name: as quick as the field itself.
+            setattr(kind, snake_case(field), kind.__dict__[field])
+        return kind  # type: ignore[no-any-return]
+
+
+class Record(metaclass=_RecordType):
     """A Go struct, seen from a template. Subclasses declare the fields and `go_type`; nothing changes them later."""
 
     go_type: ClassVar[str]
     go_fields: ClassVar[tuple[str, ...]]
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls.go_fields = tuple(name for name in cls.__annotations__ if not name.startswith("go_"))
-        for name in cls.go_fields:
-            # The field's own descriptor, by its other name: as quick as the field itself.
-            setattr(cls, snake_case(name), cls.__dict__[name])
 
 
 class NilMap(Map):

@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyconsul.agent.common.reasons import reason
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.hiddenfile import HiddenFile
 from pyconsul.tools.template.spec import Spec
 
@@ -28,7 +26,7 @@ class RenderError(Exception):
     """A file cannot be written; the text names it."""
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Draft:
     """A new text on disk, beside the destination whose place it is to take."""
 
@@ -49,6 +47,8 @@ class Draft:
         """Let it take the old file's place. Raises RenderError."""
         try:
             if self.spec.backup and self.target.is_file():
+                import shutil
+
                 shutil.copy2(self.target, self.spec.destination + ".bak")
             if self.spec.in_place and self.target.is_file():
                 self._overwrite()
@@ -170,6 +170,8 @@ def _make_beside(target: Path, *, anywhere: bool) -> HiddenFile:
     except OSError:
         if not anywhere or not target.is_file():
             raise
+        import tempfile
+
         return HiddenFile(Path(tempfile.gettempdir()), target.name)
 
 

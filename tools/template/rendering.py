@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.errors import TemplateError
 from pyconsul.tools.template.evaluate import Evaluation
-from pyconsul.tools.template.guard import Guard
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.render import to_bytes
 from pyconsul.tools.template.spec import Spec
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.guard import Guard
 
 
 class Evaluable(Protocol):

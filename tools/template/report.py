@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from pyconsul.tools.structs import struct
 
 
 class State(StrEnum):
@@ -16,7 +17,7 @@ class State(StrEnum):
     FAILED = "failed"  # it cannot be evaluated: its file stays as it is
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Sharing:
     """What this instance is among those that share a template's answers, for programs and for people.
 
@@ -32,7 +33,7 @@ class Sharing:
     silent: bool = False
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class TemplateReport:
     """`rendered`: when its file got its text (seconds since 1970); None: not by this run. `retry_in`: seconds.
 
@@ -54,7 +55,7 @@ class TemplateReport:
     dedup: Sharing | None = None
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class RunReport:
     """`ready`: whether every template has its file. `data_age`: seconds since Consul confirmed the oldest of the data
     in use; None before the first answer. `reachable`: whether Consul answers at present. `lookups`: how many are watched.

@@ -78,6 +78,8 @@ class Runner:
         consuming = asyncio.create_task(self.consumer.run()) if self.consumer else None
         if consuming:
             consuming.add_done_callback(lambda _: self._news.set())
+        for rendering in self.renderings:  # which a one-shot run may have evaluated
+            self._watcher.watch(rendering.used, rendering.spec.share)
         try:
             while True:
                 await self._pass()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.settings import Settings, Tree, lookup
-from pyconsul.tools.template.shareid import ShareId
+from pyconsul.tools.structs import struct
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.shareid import ShareId
 
 #: The source that is stdin, and the destination that is stdout.
 STREAM = "-"
@@ -21,7 +23,7 @@ class SpecError(Exception):
     """A template's settings contradict each other or are incomplete; the text names the template."""
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Environment:
     """Which variables a command gets: all that match, or only the custom ones (`NAME=value`)."""
 
@@ -31,14 +33,14 @@ class Environment:
     denylist: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Command:
     """What runs after files have changed. Equal commands of one pass run once. Durations are seconds."""
 
     words: tuple[str, ...]
     timeout: float = COMMAND_TIMEOUT
     splay: float = 0.0
-    environment: Environment = field(default=Environment())
+    environment: Environment = Environment()
 
     @property
     def shown(self) -> str:
@@ -46,7 +48,7 @@ class Command:
         return " ".join(self.words)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Check:
     """What judges new files before they take the old ones' place. `words`: `{{ path }}` stands for the new file,
     `{{ paths }}` for all of a group. `timeout`: seconds."""
@@ -55,7 +57,7 @@ class Check:
     timeout: float = COMMAND_TIMEOUT
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Group:
     """Templates that belong together: rendered from one view of the data, checked and promoted together, one command.
 
@@ -68,7 +70,7 @@ class Group:
     wait: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Spec:
     """`contents` is None when `source` names a file; `source` is "-" for stdin, `destination` for stdout.
     `perms`, `user`, `group`: None keeps what the file has.

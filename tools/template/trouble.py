@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.disclosure import Disclosure
-from pyconsul.tools.template.errors import TemplateError, UnsafeField
-from pyconsul.tools.template.guard import GuardEvent, Stage
+from pyconsul.tools.template.errors import Refused, TemplateError, UnsafeField
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.render import RenderError
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.tally import Event, Tally
 
+if TYPE_CHECKING:
+    from pyconsul.tools.template.guard import GuardEvent
+
 log = logging.getLogger("template")
-
-
-class Refused(Exception):
-    """A check will not have a file; the text is its own."""
 
 
 class Troubles:
@@ -58,10 +57,9 @@ class Troubles:
     def report_guard(self, rendering: Rendering, events: Iterable[GuardEvent]) -> None:
         """What its guard has begun to hold, or holds no longer."""
         for event in events:
-            began = event.stage is Stage.BEGAN
-            if began:
+            if event.began:
                 self._tally.count(Event.HELD, event.hold.service)
-            level = logging.INFO if event.quiet else logging.ERROR if began else logging.WARNING
+            level = logging.INFO if event.quiet else logging.ERROR if event.began else logging.WARNING
             log.log(level, "%s: %s", rendering.spec.name, event)
 
     def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
 
-from pyconsul.tools.consul import RetryPolicy
+from pyconsul.tools.retry import RetryPolicy
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.evaluate import Evaluation
 from pyconsul.tools.template.lookups import Lookup
@@ -13,6 +13,9 @@ from pyconsul.tools.template.quiescence import Quiescence
 from pyconsul.tools.template.rendering import Rendering
 from pyconsul.tools.template.report import State
 from pyconsul.tools.template.spec import Command, Group
+
+if TYPE_CHECKING:
+    from pyconsul.tools.retry import Jitter
 
 #: When what was refused, or could not be loaded, is tried again: for ever.
 _AGAIN = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
@@ -90,7 +93,7 @@ class Unit:
         self.retry_at = None
         self.owed.clear()
 
-    def postpone(self, now: float, rng: random.Random) -> float:
+    def postpone(self, now: float, rng: Jitter) -> float:
         """Its files were refused or could not be loaded: try again later, or at the next change. Returns the delay."""
         self._failures += 1
         delay = _AGAIN.delay(self._failures, rng) or 0.0

@@ -25,6 +25,7 @@ from pyconsul.tools.consul import ConsulClient, ConsulError, RetryPolicy
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.crowd import Crowd
 from pyconsul.tools.template.files import follow_file
+from pyconsul.tools.template.handover import warn_of_filtered
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.outage import HOLD, Outage
 from pyconsul.tools.template.reminder import Reminder
@@ -49,7 +50,8 @@ class Watcher:
     """`client` must not retry by itself: `retry` says when a failed query is tried again. `news` is set when there is
     something to take, or `failure`.
 
-    `wait`: seconds that one query asks Consul to wait for a change; None: by the number of lookups.
+    `wait`: seconds that one query asks Consul to wait for a change; None: by the number of lookups. `filtered`: those
+    whose answers ACLs have cut, which the log has said already.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Watcher:
         *,
         rng: random.Random,
         wait: float | None = None,
+        filtered: set[Lookup] | None = None,
     ) -> None:
         self._client = client
         self._retry = retry
@@ -73,7 +76,7 @@ class Watcher:
         self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of those that are in no stream
         self._gate = asyncio.Semaphore(_FIRST_AT_ONCE)
         self._changed: set[Lookup] = set()
-        self._filtered: set[Lookup] = set()  # those of which the log has said so
+        self._filtered = set() if filtered is None else filtered
         self._held: dict[Lookup, Any] = {}  # answers, while others are still those from before an outage
         self._news = news
         self._outage = Outage(client.connection.address)
@@ -177,9 +180,7 @@ class Watcher:
 
     def filtered(self, lookup: Lookup) -> None:
         """The token hides a part of the answer; the log says so once."""
-        if lookup not in self._filtered:
-            self._filtered.add(lookup)
-            log.warning("%s: Consul has left out what the token may not read; it lacks %s", lookup, lookup.permission)
+        warn_of_filtered(lookup, self._filtered)
 
     def refused(self, lookup: Lookup, error: ConsulError) -> None:
         """A stream does not have it (any more): ask for it alone until there is an answer."""

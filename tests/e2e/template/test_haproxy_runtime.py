@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from support.proxy import HEAD, Proxy, eventually, free_port
 
-from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.errors import LoadError
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pyconsul.tools.logfile import LOG_FILE_OPTIONS, LogTarget, log_target_of
 from pyconsul.tools.logrotation import LogFile
 from pyconsul.tools.logs import setup_logging
 from pyconsul.tools.settings import Call, load_settings, parse_flags
+from pyconsul.tools.structs import replace
 
 DAY = 86400.0
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import msgspec
 
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.shareid import ShareId
 from pyconsul.tools.template.source import read_source
 from pyconsul.tools.template.spec import Spec

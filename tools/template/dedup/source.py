@@ -15,9 +15,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import replace
 
 from pyconsul.tools.consul import ConsulError
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.dedup.document import is_shareable
 from pyconsul.tools.template.dedup.election import Election

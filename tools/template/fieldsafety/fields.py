@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.values import Map, Slice
 from pyconsul.tools.template.records import (
     CatalogNode,
@@ -26,7 +26,7 @@ _MAX_SHOWN = 60  # characters of a field in a message
 _FREE = ("Output", "Notes")
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Field:
     """`owner`: the service, instance or node that it belongs to."""
 

@@ -5,13 +5,15 @@ Two texts that differ only in ordinary characters have the same structure.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from pyconsul.tools.structs import struct
 
-@dataclass(frozen=True)
+
+@struct(frozen=True)
 class Format:
     """`dangerous`: a character that may change the structure of a text. `structure`: comparable by ==."""
 
@@ -24,13 +26,14 @@ def _lines(text: str) -> str:
     return re.sub(r"[^\n\r\0]", "", text)
 
 
-_PIECE = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\.|(?P<bare>[^'"\\])""", re.DOTALL)
+_PIECE = r"""'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\.|(?P<bare>[^'"\\])"""
 
 
 def _worded(words: str, expanded: str, *, strong: bool = True) -> Callable[[str], str]:
     """The structure of a text of words. `words`: an expression for one word; what else there is stays as it is.
     `expanded`: the characters that begin something else within a word; `strong`: but not in single quotes."""
     ordinary = re.compile(rf"\\.|[^{expanded}]", re.DOTALL)
+    pieces = re.compile(_PIECE, re.DOTALL)
     # A comment begins where a word could.
     expression = re.compile(rf"(?P<word>{words})|(?P<blanks>[ \t\v\f]+)|(?P<comment>#[^\n\r\0]*)")
 
@@ -40,7 +43,7 @@ def _worded(words: str, expanded: str, *, strong: bool = True) -> Callable[[str]
 
     def shown(match: re.Match[str]) -> str:
         if match["word"] is not None:
-            return "w" + "".join(map(marks, _PIECE.finditer(match["word"])))
+            return "w" + "".join(map(marks, pieces.finditer(match["word"])))
         return " " if match["blanks"] is not None else ""
 
     return lambda text: expression.sub(shown, text)
@@ -67,14 +70,20 @@ def _yaml_structure(text: str) -> Any:
         return type(error).__name__, _lines(text)
 
 
-FORMATS: dict[str, Format] = {
-    one.name: one
-    for one in (
-        Format("text", re.compile(r"[\n\r\0]"), _lines),
-        Format("haproxy", re.compile(r"[\s\"'#\\$\x00-\x1f\x7f]"), _worded(_HAPROXY, "$")),
-        Format("nginx", re.compile(r"[\s\"'#\\$;{}\x00-\x1f\x7f]"), _worded(_NGINX, "$", strong=False)),
-        Format("shell", re.compile(r"[^\w.\-/:@+=,%]"), _worded(_SHELL, "$`")),
-        Format("json", re.compile(r"[^\w.\-/@+=~%]"), _json_structure),
-        Format("yaml", re.compile(r"[^\w.\-/@+=~%]"), _yaml_structure),
-    )
-}
+#: The names of the formats.
+FORMAT_NAMES = ("text", "haproxy", "nginx", "shell", "json", "yaml")
+
+
+@functools.cache
+def format_named(name: str) -> Format:
+    """One of FORMAT_NAMES. Its expressions are compiled at the first call."""
+    expressions: dict[str, tuple[str, Callable[[], Callable[[str], Any]]]] = {
+        "text": (r"[\n\r\0]", lambda: _lines),
+        "haproxy": (r"[\s\"'#\\$\x00-\x1f\x7f]", lambda: _worded(_HAPROXY, "$")),
+        "nginx": (r"[\s\"'#\\$;{}\x00-\x1f\x7f]", lambda: _worded(_NGINX, "$", strong=False)),
+        "shell": (r"[^\w.\-/:@+=,%]", lambda: _worded(_SHELL, "$`")),
+        "json": (r"[^\w.\-/@+=~%]", lambda: _json_structure),
+        "yaml": (r"[^\w.\-/@+=~%]", lambda: _yaml_structure),
+    }
+    dangerous, structure = expressions[name]
+    return Format(name, re.compile(dangerous), structure())

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.answers import Answers, View
 from pyconsul.tools.template.errors import TemplateError, UnsafeField
 from pyconsul.tools.template.fieldsafety.fields import Field, dangerous_fields, rewrite, union
-from pyconsul.tools.template.fieldsafety.formats import FORMATS
+from pyconsul.tools.template.fieldsafety.formats import format_named
 from pyconsul.tools.template.fieldsafety.placeholders import has_hidden, hide, unhide
 from pyconsul.tools.template.functions import Functions
 from pyconsul.tools.template.lookups import Lookup
@@ -28,13 +28,13 @@ Render = Callable[[Inspect | None], str]
 
 
 class Inspector:
-    """Of one template. `render`: renders it with `functions`; `text`: its source; `format_name`: one of FORMATS."""
+    """Of one template. `render`: renders it with `functions`; `text`: its source; `format_name`: one of FORMAT_NAMES."""
 
     def __init__(self, name: str, functions: Functions, render: Render, text: str, format_name: str) -> None:
         self._name = name
         self._functions = functions
         self._render = render
-        self._format = FORMATS[format_name or "text"]
+        self._format = format_named(format_name or "text")
         self._checks = _CHECKS.search(text) is not None
         self._known: dict[int, tuple[Any, list[Field]]] = {}  # by the identity of an answer: what is dangerous in it
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from pyconsul.tools.structs import struct
 
 
 class TemplateError(Exception):
@@ -14,7 +15,7 @@ class GoError(Exception):
     """What is wrong with a value, without a place; the evaluator adds the place and raises TemplateError."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Source:
     """The text a tree was parsed from. `name` stands in front of line and column in messages."""
 
@@ -36,7 +37,7 @@ class Positioned(Protocol):
     def position(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Place:
     """A node of a template, for messages about what went wrong there. `template` is the defined template's name."""
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.builtins import BUILTINS, SHORT_CIRCUIT
 from pyconsul.tools.template.go.errors import GoError, TemplateError
 from pyconsul.tools.template.go.fields import MissingKey
@@ -27,7 +27,7 @@ EXECUTE_TEMPLATE = "executeTemplate"
 _RECURSION_LIMIT = 15_000  # Python frames; enough for statements.MAX_DEPTH templates
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Template:
     """A parsed template with the templates it defines. It holds no state: it may be executed at any time."""
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from pyconsul.tools.structs import field, struct
 from pyconsul.tools.template.go import nodes
 from pyconsul.tools.template.go.calls import CallSite, Parameterized
 from pyconsul.tools.template.go.errors import GoError, Place, Positioned, Source
@@ -29,7 +29,7 @@ from pyconsul.tools.template.go.values import truth
 _Literal = nodes.Bool | nodes.Numeral | nodes.String | nodes.Nil
 
 
-@dataclass
+@struct(frozen=False)
 class Expressions:
     """Compiles the expressions of one template; holds its variables while doing so.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from pyconsul.tools.structs import field, struct
 from pyconsul.tools.template.go.values import type_name
 from pyconsul.tools.template.go.verbs import Flags, display, format_value
 
@@ -67,7 +67,7 @@ def _simple_format(pieces: list[str], values: Sequence[Any]) -> str:
     return "".join(parts)
 
 
-@dataclass
+@struct(frozen=False)
 class _Format:
     template: str
     values: Sequence[Any]

@@ -6,9 +6,9 @@ A tree is compiled once to closures: `Expression(frame, dot)` gives a value, `St
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.signature import Function
 
 
@@ -19,7 +19,7 @@ class Absent:
 ABSENT: Final = Absent()  # no value comes through the pipe
 
 
-@dataclass(slots=True)
+@struct(frozen=False)
 class Frame:
     """One template while it runs. `variables[0]` is `$`; the compiler has given each variable its place."""
 
@@ -35,7 +35,7 @@ Step = Callable[[Frame, Any], object]
 Stage = Callable[..., Any]  # (frame, dot, final=ABSENT): a command, given the value that comes through the pipe
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Compiled:
     """A compiled template and the number of variables it needs."""
 

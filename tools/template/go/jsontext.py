@@ -6,10 +6,10 @@ import base64
 import json
 import math
 import re
-from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go import floats
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.values import NilPointer, is_struct, key_type, printed_fields, sorted_keys, type_name
@@ -61,7 +61,7 @@ def to_json(value: Any, pretty: bool = False, escape_html: bool = True) -> str:
         raise GoError("json: unsupported value: encountered a cycle") from None
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class _Writer:
     pretty: bool
     escape_html: bool

@@ -7,8 +7,9 @@ so that the parser reports it where it meets it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from pyconsul.tools.structs import struct
 
 
 class Kind(Enum):
@@ -56,7 +57,7 @@ _SINGLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Token:
     """One token: `position` counts characters from the start of the text, `line` from 1."""
 

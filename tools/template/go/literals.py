@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.lexer import Kind
 from pyconsul.tools.template.go.quote import quote, unquote_character
@@ -16,7 +16,7 @@ _DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]
 _HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Number:
     """The values that a literal can stand for; None where it cannot.
 

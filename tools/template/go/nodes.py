@@ -6,13 +6,13 @@ Positions count characters from the start of the source text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.errors import Source
 from pyconsul.tools.template.go.literals import Number
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Text:
     """Text outside of actions."""
 
@@ -20,7 +20,7 @@ class Text:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Bool:
     """`true` or `false`."""
 
@@ -31,7 +31,7 @@ class Bool:
         return "true" if self.value else "false"
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Numeral:
     """A number, as written and as what it may stand for."""
 
@@ -43,7 +43,7 @@ class Numeral:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class String:
     """A string literal, as written (`quoted`) and its text."""
 
@@ -55,7 +55,7 @@ class String:
         return self.quoted
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Nil:
     """`nil`."""
 
@@ -65,7 +65,7 @@ class Nil:
         return "nil"
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Dot:
     """The cursor."""
 
@@ -75,7 +75,7 @@ class Dot:
         return "."
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Field:
     """`.A.B`: fields of the cursor, one after the other."""
 
@@ -86,7 +86,7 @@ class Field:
         return "".join("." + name for name in self.names)
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Variable:
     """`$x.A.B`: a variable and fields of it; `name` has its dollar sign."""
 
@@ -98,7 +98,7 @@ class Variable:
         return ".".join((self.name, *self.fields))
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Identifier:
     """The name of a function."""
 
@@ -109,7 +109,7 @@ class Identifier:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Chain:
     """`(pipeline).A.B` or `function.A.B`: fields of what a term gives."""
 
@@ -121,7 +121,7 @@ class Chain:
         return f"{_operand(self.base)}." + ".".join(self.fields)
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Command:
     """An operand, or a function or method with its arguments."""
 
@@ -132,7 +132,7 @@ class Command:
         return " ".join(map(_operand, self.operands))
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Pipe:
     """Commands, each given the result of the one before, and the variables that take the last result."""
 
@@ -155,7 +155,7 @@ def _operand(node: Operand) -> str:
     return f"({node})" if isinstance(node, Pipe) else str(node)
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Action:
     """`{{pipeline}}`: shows a value, or sets variables."""
 
@@ -166,7 +166,7 @@ class Action:
         return f"{{{{{self.pipe}}}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Branch:
     """`if`, `with` or `range` (`keyword`) with its bodies; no `otherwise` when there is no else."""
 
@@ -180,7 +180,7 @@ class Branch:
         return f"{{{{{self.keyword} {self.pipe}}}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Jump:
     """`break` or `continue`."""
 
@@ -188,7 +188,7 @@ class Jump:
     keyword: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Call:
     """`{{template "name" pipeline}}`, also what a block leaves in its place."""
 
@@ -206,13 +206,13 @@ Statement = Text | Action | Branch | Jump | Call
 Node = Statement | Operand | Command
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Tree:
     """One template: the file's own or a defined one."""
 
     name: str
     source: Source
-    body: tuple[Statement, ...] = field(default=())
+    body: tuple[Statement, ...] = ()
 
     @property
     def empty(self) -> bool:

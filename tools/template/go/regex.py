@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from pyconsul.agent.common.regexp_errors import go_text
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.values import to_bytes, to_text
 
 _REFERENCE = re.compile(r"\$(?:\$|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Match:
     """A match of an expression; `start` and `end` are bytes of the text."""
 
@@ -35,7 +35,7 @@ class Match:
         return to_text(data) if data is not None else ""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Regex:
     """A compiled expression with its number of groups."""
 

@@ -9,11 +9,11 @@ A function reports what is wrong by raising GoError (or any other Exception, who
 
 from __future__ import annotations
 
-import inspect
+import types
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.values import Channel, Slice, Uint64, int64, type_name, zero_value
 
@@ -21,7 +21,7 @@ ANY = "interface {}"
 _NEVER_NIL = ("string", "bool", "int", "int64", "uint64", "float64")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@struct(frozen=True, eq=False)
 class Function:
     """A callable with the Go types of its parameters.
 
@@ -59,6 +59,8 @@ def as_function(call: Callable[..., Any] | Function) -> Function:
     """The function itself, or a plain callable with parameters of any type."""
     if isinstance(call, Function):
         return call
+    import inspect  # which templates hardly ever need
+
     parameters = inspect.signature(call).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     least = sum(p.default is p.empty for p in positional)
@@ -117,6 +119,19 @@ def _unsuitable(text: str, parameter: str) -> str:
     return f"can't handle {text} for arg of type {parameter}"
 
 
+_UNPRINTABLE = (
+    Function,
+    Channel,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.WrapperDescriptorType,
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.MethodWrapperType,
+)
+
+
 def is_printable(value: Any) -> bool:
     """Whether a template may print the value: not a function, not a channel."""
-    return not isinstance(value, (Function, Channel)) and not inspect.isroutine(value)
+    return not isinstance(value, _UNPRINTABLE)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
+from pyconsul.tools.structs import replace, struct
 from pyconsul.tools.template.go import floats
 from pyconsul.tools.template.go.quote import can_backquote, quote
 from pyconsul.tools.template.go.values import (
@@ -19,7 +19,7 @@ from pyconsul.tools.template.go.values import (
 )
 
 
-@dataclass(slots=True)
+@struct(frozen=False)
 class Flags:
     """The flags of a directive; width and precision None when not given."""
 

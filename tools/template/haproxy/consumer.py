@@ -20,7 +20,7 @@ from signal import Signals
 from pyconsul.tools.consul import RetryPolicy
 from pyconsul.tools.process import SpawnError
 from pyconsul.tools.supervise import Child
-from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.errors import LoadError
 from pyconsul.tools.template.haproxy.adopted import Adopted
 from pyconsul.tools.template.haproxy.check import PROGRAM, objection
 from pyconsul.tools.template.haproxy.force import Files, InForce

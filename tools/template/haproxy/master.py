@@ -13,7 +13,7 @@ import os
 import signal
 from signal import Signals
 
-from pyconsul.tools.template.consumer import LoadError
+from pyconsul.tools.template.errors import LoadError
 from pyconsul.tools.template.haproxy.adopted import Process
 from pyconsul.tools.template.haproxy.force import InForce
 from pyconsul.tools.template.haproxy.runtime import Runtime

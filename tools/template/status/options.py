@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pyconsul.tools.settings import Kind, Option
+from pyconsul.tools.structs import struct
 
 _ALLOWED = "use host:port, :port (all addresses) or unix:///path"
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Address:
     """Where to listen: `path` of a Unix socket; or host ("": all addresses of this machine) and port (0: any)."""
 

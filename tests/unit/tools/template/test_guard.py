@@ -14,7 +14,8 @@ from pyconsul.tools.template import lookups
 from pyconsul.tools.template.answers import Answers
 from pyconsul.tools.template.evaluate import Evaluation, Evaluator
 from pyconsul.tools.template.guard import Guard, GuardLimits, Stage, Watched
-from pyconsul.tools.template.guardrules import GUARD_OPTIONS, SHARE, guard_rules
+from pyconsul.tools.template.guardoptions import GUARD_OPTIONS, SHARE
+from pyconsul.tools.template.guardrules import guard_rules
 from pyconsul.tools.template.lookups import Lookup
 from pyconsul.tools.template.spec import Spec
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -71,12 +70,6 @@ def by_key(pairs: list[Any]) -> Map:
 
 def _with_key(pair: Any, key: str) -> Any:
     """A copy of the pair with another key."""
-    if dataclasses.is_dataclass(pair) and not isinstance(pair, type):
-        return dataclasses.replace(pair, Key=key)
-    if hasattr(pair, "__struct_fields__"):
-        import msgspec
-
-        return msgspec.structs.replace(pair, Key=key)
     changed = copy.copy(pair)
     changed.Key = key
     return changed

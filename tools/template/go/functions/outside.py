@@ -10,7 +10,7 @@ import pwd
 import socket
 import struct
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,9 +25,9 @@ _SIOCGIFADDR, _SIOCGIFFLAGS, _SIOCGIFNETMASK = 0x8915, 0x8913, 0x891B
 _FLAGS = {0x1: "up", 0x2: "broadcast", 0x8: "loopback", 0x10: "pointtopoint", 0x1000: "multicast"}
 
 
-def real_surroundings(environ: Mapping[str, str]) -> Surroundings:
-    """Everything a template may reach on this machine, with the environment given."""
-    return Surroundings(environ, lambda: datetime.now(UTC), write_file, run_plugin, interfaces)
+def real_surroundings() -> Surroundings:
+    """Everything a template may reach on this machine."""
+    return Surroundings(lambda: datetime.now(UTC), write_file, run_plugin, interfaces)
 
 
 def write_file(job: FileWrite) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.errors import GoError, TemplateError
 from pyconsul.tools.template.go.quote import quote
 from pyconsul.tools.template.go.regex import compile_regex
@@ -38,7 +38,7 @@ _RFCS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Interface:
     """One address of a network interface. `flags`: `up`, `loopback`, `broadcast`, `multicast`, `pointtopoint`."""
 

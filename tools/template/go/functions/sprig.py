@@ -1,45 +1,20 @@
-"""All functions of the Sprig library that consul-template offers, under their names there: `sprig_upper` …
+"""The functions of the Sprig library that consul-template offers, under their names there: `sprig_upper` …
 
 Those that depend on the surroundings (date, now, env, random texts …) are not there, as in consul-template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set
+from importlib import import_module
 from typing import Any, NoReturn
 
 from pyconsul.tools.template.go.errors import GoError
-from pyconsul.tools.template.go.functions import (
-    sprig_dicts,
-    sprig_encoding,
-    sprig_lists,
-    sprig_numbers,
-    sprig_semver,
-    sprig_text,
-    sprig_time,
-    sprig_types,
-)
+from pyconsul.tools.template.go.functions.names import SPRIG_FAMILIES, SPRIG_UNSUPPORTED
 from pyconsul.tools.template.go.signature import ANY, Function, function
 
-# Keys, certificates and chance: a file that is rendered again would differ each time.
-UNSUPPORTED = (
-    "ago",
-    "bcrypt",
-    "buildCustomCert",
-    "decryptAES",
-    "derivePassword",
-    "encryptAES",
-    "genCA",
-    "genCAWithKey",
-    "genPrivateKey",
-    "genSelfSignedCert",
-    "genSelfSignedCertWithKey",
-    "genSignedCert",
-    "genSignedCertWithKey",
-    "htpasswd",
-    "randInt",
-    "shuffle",
-)
+_PACKAGE = __name__.rpartition(".")[0]
+_PREFIX = "sprig_"
 
 
 def _unsupported(name: str) -> Function:
@@ -49,18 +24,14 @@ def _unsupported(name: str) -> Function:
     return function(refuse, "..." + ANY)
 
 
-_FAMILIES = (
-    sprig_text.FUNCTIONS,
-    sprig_numbers.FUNCTIONS,
-    sprig_lists.FUNCTIONS,
-    sprig_dicts.FUNCTIONS,
-    sprig_types.FUNCTIONS,
-    sprig_encoding.FUNCTIONS,
-    sprig_time.FUNCTIONS,
-    sprig_semver.FUNCTIONS,
-)
+SPRIG_NAMES = frozenset(_PREFIX + name for names in (*SPRIG_FAMILIES.values(), SPRIG_UNSUPPORTED) for name in names)
 
-FUNCTIONS: Mapping[str, Function] = {
-    **{f"sprig_{name}": _unsupported(name) for name in UNSUPPORTED},
-    **{f"sprig_{name}": call for family in _FAMILIES for name, call in family.items()},
-}
+
+def sprig_functions(words: Set[str]) -> dict[str, Function]:
+    """The families of the functions that `words` names."""
+    found = {_PREFIX + name: _unsupported(name) for name in SPRIG_UNSUPPORTED}
+    for family, names in SPRIG_FAMILIES.items():
+        if any(_PREFIX + name in words for name in names):
+            functions = import_module(f"{_PACKAGE}.{family}").FUNCTIONS
+            found.update((_PREFIX + name, call) for name, call in functions.items())
+    return found

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from pyconsul.tools.structs import replace, struct
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.signature import Function, function
 from pyconsul.tools.template.go.values import Uint64
@@ -20,7 +20,7 @@ _HYPHEN = re.compile(rf"({_PART})\s+-\s+({_PART})")
 _TERM = re.compile(rf"\s*(=|==|!=|>=|=>|<=|=<|>|<|~>|~|\^|)\s*({_PART})\s*,?")
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Version:
     """A semantic version; missing numbers are 0."""
 
@@ -76,7 +76,7 @@ def parse_version(text: str) -> Version:
     return Version(int(major), int(minor or 0), int(patch or 0), prerelease or "", metadata or "", text)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class _Bound:
     """A version in a constraint; `places`: how many of its numbers are given (0: any version)."""
 

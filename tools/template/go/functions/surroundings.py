@@ -5,11 +5,11 @@ What they reach is handed in (Surroundings); outside.py has the real things.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
+from pyconsul.tools.structs import struct
 from pyconsul.tools.template.go.errors import GoError
 from pyconsul.tools.template.go.functions.sockaddr import Interface, sockaddr
 from pyconsul.tools.template.go.functions.texts import SPACES
@@ -19,7 +19,7 @@ from pyconsul.tools.template.go.signature import Function, function
 from pyconsul.tools.template.go.values import to_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class FileWrite:
     """A file to be written by `writeToFile`. `user` and `group`: a name or number, "" to leave it."""
 
@@ -35,7 +35,7 @@ def _not_here(*values: Any) -> NoReturn:
     raise GoError("this function is not available here")
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True)
 class Surroundings:
     """What templates may reach.
 
@@ -43,30 +43,19 @@ class Surroundings:
     `run_plugin(program, arguments)` gives what the program printed.
     """
 
-    environ: Mapping[str, str] = field(default_factory=dict)
     now: Callable[[], datetime] = _not_here
     write_file: Callable[[FileWrite], None] = _not_here
     run_plugin: Callable[[str, Sequence[str]], str] = _not_here
     interfaces: Callable[[], Sequence[Interface]] = _not_here
 
     def functions(self) -> dict[str, Function]:
-        """The functions by name."""
+        """The functions by name; those that read variables are in `environment`."""
         return {
-            "env": function(lambda name: self.environ.get(name, ""), "string"),
-            "envOrDefault": function(self.environ.get, "string", "string"),
-            "mustEnv": function(self.must_env, "string"),
             "plugin": function(self.plugin, "string", "...string"),
             "sockaddr": function(lambda *words: sockaddr(" ".join(words), self.interfaces), "...string"),
             "timestamp": function(self.timestamp, "...string"),
             "writeToFile": function(self.write_to_file, "string", "string", "string", "string", "...string"),
         }
-
-    def must_env(self, name: str) -> str:
-        """The variable's value; an error when it is not set or empty."""
-        value = self.environ.get(name, "")
-        if not value:
-            raise GoError(f"environment variable {quote(name)} is not set or empty")
-        return value
 
     def timestamp(self, *layouts: str) -> str:
         """The current time: as RFC 3339, by a layout, or in seconds since the epoch (`unix`)."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyconsul.tools.template.fieldsafety.formats import FORMATS
+from pyconsul.tools.template.fieldsafety.formats import FORMAT_NAMES, format_named
 from pyconsul.tools.template.fieldsafety.placeholders import has_hidden, hide, unhide
 from pyconsul.tools.template.fieldsafety.quoting import haproxy, json_text, nginx, raw, shell
 from pyconsul.tools.template.haproxy.config import decode, tokenise
@@ -24,7 +24,7 @@ def test_haproxy_reads_one_word(text: str) -> None:
     assert len(words) == 3
     if not words[1].startswith('"'):
         assert decode(words[1]) == text
-    assert FORMATS["haproxy"].structure(f"x {haproxy(text)} y").replace("$", "") == "w w w"
+    assert format_named("haproxy").structure(f"x {haproxy(text)} y").replace("$", "") == "w w w"
 
 
 @given(st.one_of(PRINTABLE, TRICKY))
@@ -33,7 +33,7 @@ def test_nginx_reads_one_word(text: str) -> None:
         with pytest.raises(ValueError, match="dollar"):
             nginx(text)
     else:
-        assert FORMATS["nginx"].structure(f"x {nginx(text)} y;") == "w w w;"
+        assert format_named("nginx").structure(f"x {nginx(text)} y;") == "w w w;"
 
 
 @settings(max_examples=20, deadline=None)
@@ -50,7 +50,7 @@ def test_json_reads_it_back(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Co",))))
 def test_stand_ins_can_be_turned_back(text: str) -> None:
-    for format in FORMATS.values():
+    for format in map(format_named, FORMAT_NAMES):
         hidden = hide(text, format.dangerous)
         assert unhide(hidden) == raw(hidden) == text
         assert has_hidden(hidden) == (hidden != text)

@@ -25,12 +25,12 @@ def written() -> list[FileWrite]:
 def render(written: list[FileWrite]) -> Render:
     """`render(template, dot)`: with a fixed clock, one environment variable and a program that echoes."""
     helpers = Helpers(
-        Surroundings(
-            environ={"NAME": "value", "EMPTY": ""},
+        {"NAME": "value", "EMPTY": ""},
+        lambda: Surroundings(
             now=lambda: datetime(2024, 2, 9, 15, 4, 5, tzinfo=UTC),
             write_file=written.append,
             run_plugin=lambda program, arguments: f" {program}({','.join(arguments)})\n",
-        )
+        ),
     )
 
     def run(template: str, dot: Any = None, **options: Any) -> str:

@@ -35,7 +35,8 @@ def render(case: dict[str, Any], folder: Path) -> str:
 
     options = dict(argument.removeprefix("-").split("=", 1) for argument in case.get("args", []))
     left, right = (options.get(f"-default-{side}-delimiter".removeprefix("-"), "") for side in ("left", "right"))
-    helpers = Helpers(real_surroundings(case.get("env", {})))
+    environ = case.get("env", {})
+    helpers = Helpers(environ, real_surroundings, case["template"])
     lookups = {"file": function(read, "string")}
     template = parse("in.ctmpl", case["template"], left, right, [*helpers.names, *lookups])
     return template.execute(None, {**helpers.functions(), **lookups})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.report import RunReport, State, TemplateReport
 
 WELL = TemplateReport(

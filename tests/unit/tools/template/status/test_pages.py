@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.report import RunReport, Sharing
 from pyconsul.tools.template.status.options import STATUS_OPTIONS, Address, parse_address
 from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of

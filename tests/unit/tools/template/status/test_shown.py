@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.tools.hclfile import ConfigError
+from pyconsul.tools.structs import replace
 from pyconsul.tools.template.report import RunReport
 from pyconsul.tools.template.status.shown import shown
 from pyconsul.tools.template.tally import Tally
