@@ -133,6 +133,21 @@ def one_shot_tool() -> Iterator[Row]:
         yield row("pyenvconsul -once true", best([*program, "-once", "true"]) * 1000, python, "ms", 0, inverse=True)
 
 
+def one_shot_template() -> Iterator[Row]:
+    """The reference of Jinja2 templates is the import of Jinja2."""
+    with running_agent() as agent, tempfile.TemporaryDirectory() as folder:
+        agent.put("/v1/kv/app/k", b"v")
+        for name, text, reference in (
+            ("in.ctmpl", '{{ key "app/k" }}', "pass"),
+            ("in.j2", "{{ key('app/k') }}", "import jinja2"),
+        ):
+            Path(folder, name).write_text(text)
+            program = str(Path(sys.executable).with_name("pyconsul-template"))
+            words = [f"-consul-addr={agent.address}", "-once", "-template", f"{folder}/{name}:{folder}/out"]
+            measured, bare = best([program, *words]), best([sys.executable, "-c", reference])
+            yield row(f"pyconsul-template -once {name}", measured * 1000, bare * 1000, "ms", 0, inverse=True)
+
+
 def best(argv: list[str], runs: int = 15) -> float:
     """The shortest of several runs, in seconds."""
     times = []
@@ -157,7 +172,7 @@ def memory() -> Iterator[Row]:
 
 ALL: tuple[Callable[[], Iterator[Row]], ...] = (
     kv_read, kv_read_with_a_token, health, durable_write, registration, dns_cached, dns_churn, dns_cold,
-    dns_without_loss, watchers, idle_watchers, fairness, growth, command, one_shot_tool, memory,
+    dns_without_loss, watchers, idle_watchers, fairness, growth, command, one_shot_tool, one_shot_template, memory,
     template_1000_services, template_shared,
 )  # fmt: skip
 
