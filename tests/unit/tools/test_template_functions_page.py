@@ -56,7 +56,7 @@ def test_every_jinja2_function_and_filter_has_an_example() -> None:
         encoding.FUNCTIONS,
         formats.FUNCTIONS,
         numbers.FUNCTIONS,
-        sprig.FUNCTIONS,
+        sprig.sprig_functions(sprig.SPRIG_NAMES),
         QUOTING,
         GoApi(Functions({})).table(),
     ],
