@@ -25,8 +25,9 @@ FREE_TEXT = frozenset(
     }
 )  # fmt: skip
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # C0, DEL, C1, and Unicode's line and paragraph separators
-# The same in JSON as msgspec writes it.
-_ENCODED = re.compile(rb"(?<!\\)(?:\\\\)*\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+# The same in JSON as msgspec writes it, once the escaped backslashes are removed.
+_ESCAPED = re.compile(rb"\\[bfnrtu]")
+_UNESCAPED = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _encode = msgspec.json.Encoder().encode
 MAX_VALUES = 100_000  # of a body that are looked at one by one
 
@@ -68,9 +69,9 @@ def _is_clean(value: object) -> bool:
         encoded = _encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):  # JSON has larger numbers than the encoder takes
         return False
-    if b"\\" not in encoded and encoded.isascii() and b"\x7f" not in encoded:
-        return True  # the search by the expression is slow
-    return _ENCODED.search(encoded) is None
+    if b"\\" in encoded and _ESCAPED.search(encoded.replace(b"\\\\", b"")):
+        return False
+    return (encoded.isascii() and b"\x7f" not in encoded) or not _UNESCAPED.search(encoded)
 
 
 def _fault(field: str, text: str) -> str:
