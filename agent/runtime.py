@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -102,6 +103,9 @@ async def _serve(config: Config) -> int:
         log.info("Agent started", extra={"fields": fields})
         notifier.status(" ".join(f"{name}={text}" for name, text in fields.items()))
         notifier.ready()
+        gc.collect()
+        gc.freeze()  # modules and loaded rows live as long as the agent: no collection looks at them again
+        gc.set_threshold(10_000, 20, 20)
         heartbeat = loop.create_task(notifier.heartbeat())
         stack.callback(heartbeat.cancel)
         await stop.wait()

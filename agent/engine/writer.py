@@ -72,6 +72,7 @@ class Writer:
     ) -> None:
         self._store, self._engine, self._clock, self._stall_s = store, engine, clock, stall_s
         self._waiting: deque[Waiting] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the first operation comes from
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._committing: tuple[float, Sequence[Result]] | None = None  # since when (the loop's time), and for whom
@@ -98,11 +99,13 @@ class Writer:
         return self._enqueue(LongOperation(operation))
 
     def _enqueue(self, work: Work) -> Done:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()  # a system call each time
         done: Done = loop.create_future()
         self._waiting.append((work, done, loop.time()))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._write())
+            self._task = loop.create_task(self._write())
         return done
 
     async def drain(self) -> None:
@@ -193,7 +196,8 @@ class Writer:
 
     async def _keep(self, changesets: Sequence[Changeset], results: Sequence[Result]) -> bool:
         """Make changesets durable; on failure answer everybody and return False."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        assert loop is not None
         self._committing = (loop.time(), results)
         if self._watchdog is None:  # it stays over many commits: a timer for each would cost more than it brings
             self._watchdog = loop.call_later(self._stall_s, self._watch)
