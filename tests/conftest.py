@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -30,3 +32,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("xdist_group") is None:
             # Fixtures are shared by the tests of a file, so a file stays in one process (`--dist loadgroup`).
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """No collection of the test process's own garbage, which can take longer than what a test measures."""
+    gc.disable()
+    yield
+    gc.enable()

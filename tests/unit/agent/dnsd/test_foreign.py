@@ -16,6 +16,8 @@ from pyconsul.agent.dnsd import foreign
 from pyconsul.agent.dnsd.foreign import Match
 from pyconsul.agent.dnsd.wire import CNAME, Record, encode_name, kind_of
 
+pytestmark = pytest.mark.usefixtures("no_collections")
+
 HOST = encode_name("www.example.com")
 QUESTION = HOST + b"\0\1\0\1"
 SENT = b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + QUESTION
@@ -138,4 +140,4 @@ def test_loops_of_compression_are_cut() -> None:
     for bomb in bombs:
         with contextlib.suppress(ValueError):
             assert len(foreign.addresses(bomb, HOST)) <= foreign.MAX_KEPT
-    assert time.process_time() - began < 10 * reference_s
+    assert time.process_time() - began < 20 * reference_s

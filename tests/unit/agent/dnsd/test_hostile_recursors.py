@@ -19,8 +19,11 @@ from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import Record, encode_name
 
+pytestmark = pytest.mark.usefixtures("no_collections")
+
 ALLOWED_S = 0.4
 LATE_S = 1.6
+MAX_SHARE = 20  # times the processor time of the reference; what is not bounded takes hundreds
 HOST = encode_name("www.Example.com")
 GOOD = b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\x0a\0\0\1"  # an A record of the question's name
 FOREIGN = b"\4bank\7example\0\0\1\0\1\0\0\0\5\0\4\6\6\6\6"
@@ -139,7 +142,7 @@ def test_a_hostile_recursor_is_bounded_and_gives_no_address(name: str) -> None:
     with recursor(udp, tcp) as server:
         found, cpu_s, clock_s = resolved(server.port)
     assert [rest[10:] for _, rest, _ in found if rest[:2] == b"\0\1"] == []
-    assert cpu_s < 5 * reference_s
+    assert cpu_s < MAX_SHARE * reference_s
     assert clock_s < 2 * ALLOWED_S + LATE_S  # UDP, then TCP
 
 

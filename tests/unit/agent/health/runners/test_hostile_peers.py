@@ -22,9 +22,11 @@ from pyconsul.agent.health.runners.docker import run_docker
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.health.runners.run import Runners
 
+pytestmark = pytest.mark.usefixtures("no_collections")
+
 ALLOWED_S = 0.4  # a check's timeout
 LATE_S = 1.6  # above that, for a machine that is busy with other tests
-MAX_SHARE = 5  # times the processor time of the reference
+MAX_SHARE = 20  # times the processor time of the reference; what is not bounded takes hundreds
 MAX_OUTPUT = 8192
 
 Measured = tuple[Result, float, float]  # the result, seconds of this thread's processor time, seconds on the clock
