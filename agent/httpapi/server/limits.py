@@ -19,8 +19,8 @@ class Limits:
     """Sizes in bytes, times in seconds."""
 
     target: int = 16 << 10
-    head: int = 256 << 10  # request line and headers
-    headers: int = 1000  # header lines: each costs some 150 bytes of memory, however short it is
+    head: int = 256 << 10  # request line and headers, in memory (see `reader.HEADER_COST`)
+    headers: int = 1000  # header lines
     pipelined: int = 16  # requests read before the first is answered
     send_timeout_s: float = 30.0  # for a request to arrive; a streamed body: between two parts
     half_closed_s: float = 2.0  # that a client which sends no more may wait for its response

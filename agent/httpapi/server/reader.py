@@ -32,6 +32,7 @@ FLAGS = {
 }
 MALFORMED_HOST = re.compile(rb"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]")
 SMALL_DIGITS = 4  # of the length of a body that is read at once, whatever the rule of its route says
+HEADER_COST = 150  # bytes of memory for a header line besides its text
 NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together
 
 # What `RequestReader` says of how a request wants its response.
@@ -117,7 +118,8 @@ class RequestReader:
         """Raises Unreadable for a message that was refused, or whose head or trailers do not end."""
         if self.phase == HEAD:
             self._head_size += size
-            if self._head_size > self._limits.head or len(self._headers) > self._limits.headers:
+            lines = len(self._headers)
+            if self._head_size + lines * HEADER_COST > self._limits.head or lines > self._limits.headers:
                 self._refuse(431, "431 Request Header Fields Too Large")
         elif self.phase == BODY:
             self._idle_size += size
