@@ -15,7 +15,7 @@ from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError
-from pyconsul.agent.httpapi.control import ReloadError
+from pyconsul.agent.httpapi.core.lifecycle import ReloadError
 from pyconsul.agent.sync import load as definitions
 from pyconsul.agent.sync.agent import LocalAgent
 from pyconsul.agent.sync.member import member

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-from pyconsul.agent.httpapi.app import App
-from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.core.app import App
+from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.watches.watcher import Ask, Found
 

@@ -12,7 +12,7 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.flags import parse_flags
 from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.control import AgentControl
-from pyconsul.agent.httpapi.control import ReloadError
+from pyconsul.agent.httpapi.core.lifecycle import ReloadError
 
 EVERY = 1.0  # seconds between two looks
 

@@ -33,10 +33,10 @@ from pyconsul.agent.engine.history import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.events import Events
-from pyconsul.agent.httpapi.app import App
-from pyconsul.agent.httpapi.cache import AnswerCache
-from pyconsul.agent.httpapi.context import Context
-from pyconsul.agent.httpapi.control import ReloadError
+from pyconsul.agent.httpapi.core.app import App
+from pyconsul.agent.httpapi.core.cache import AnswerCache
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.lifecycle import ReloadError
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener

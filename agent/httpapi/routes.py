@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi import catalog, health, kv, kv_history, registration, session, status, streams, txn
-from pyconsul.agent.httpapi.acl_routes import ACL_ROUTES
-from pyconsul.agent.httpapi.agent_routes import AGENT_ROUTES
-from pyconsul.agent.httpapi.router import Route
-from pyconsul.agent.httpapi.server_routes import SERVER_ROUTES
+from pyconsul.agent.httpapi.core.router import Route
+from pyconsul.agent.httpapi.handlers import catalog, health, kv, kv_history, registration, session, status, streams, txn
+from pyconsul.agent.httpapi.handlers.acl.routes import ACL_ROUTES
+from pyconsul.agent.httpapi.handlers.agent.routes import AGENT_ROUTES
+from pyconsul.agent.httpapi.handlers.server_routes import SERVER_ROUTES
 
 ROUTES = (
     *ACL_ROUTES,

@@ -12,8 +12,10 @@ import pytest
 from support.acl_agent import Manager, acl_agent
 
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.httpapi import acl_bodies, agent_bodies, autopilot, coordinate, registration, session, txn
-from pyconsul.agent.httpapi.mesh import MESH_ROUTES
+from pyconsul.agent.httpapi.handlers import autopilot, coordinate, registration, session, txn
+from pyconsul.agent.httpapi.handlers.acl import bodies as acl_bodies
+from pyconsul.agent.httpapi.handlers.agent import bodies as agent_bodies
+from pyconsul.agent.httpapi.handlers.mesh import MESH_ROUTES
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.model.control_characters import FREE_TEXT
 from pyconsul.agent.model.query import PreparedQuery

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from support.agent_process import AgentProcess, running_agent
 
-from pyconsul.agent.httpapi.router import Route
+from pyconsul.agent.httpapi.core.router import Route
 from pyconsul.agent.httpapi.routes import ROUTES
 
 TOKEN = "8c5b1a3e-0000-4000-8000-000000000001"

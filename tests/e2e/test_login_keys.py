@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pyconsul.agent.acl.jwtkeys import KeySetError, VerifyingKey
 from pyconsul.agent.acl.methodconfig import read_jwt
-from pyconsul.agent.httpapi import acl_keys
-from pyconsul.agent.httpapi.acl_keys import MAX_BYTES, LoginKeys
+from pyconsul.agent.httpapi.handlers.acl import login_keys
+from pyconsul.agent.httpapi.handlers.acl.login_keys import MAX_BYTES, LoginKeys
 
 KEY = rsa.generate_private_key(65537, 2048)
 JWK = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
@@ -106,7 +106,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_server_costs_little_and_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acl_keys, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(login_keys, "TIMEOUT_S", 0.5)
     tracemalloc.start()
     try:
         with pytest.raises(KeySetError) as caught:

@@ -20,7 +20,7 @@ from pyconsul.agent.config.validate import at_start
 
 ROOT = Path(__file__).resolve().parents[4]
 #: These print settings; that is no effect.
-DISPLAYS = {"agent/httpapi/agent_self.py", "agent/config/summary.py", "agent/config/table.py"}
+DISPLAYS = {"agent/httpapi/handlers/agent/self_info.py", "agent/config/summary.py", "agent/config/table.py"}
 #: Names that hold a whole configuration.
 CONFIGS = {"config", "fresh"}
 #: Modules of agent/config whose decisions change what the agent does, beside checking what is written.

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from pyconsul.agent.httpapi.answer import Answer, Seen
-from pyconsul.agent.httpapi.blocking import SLICE, BlockingQueries
-from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.core.blocking import SLICE, BlockingQueries
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import Answer, Seen
 from pyconsul.agent.state.watch import Watches
 
 HOUR = 3600.0  # seconds: a test that waits for it hangs

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi.answer import Answer, Seen
-from pyconsul.agent.httpapi.cache import MAX_KEY, OVERHEAD, AnswerCache
+from pyconsul.agent.httpapi.core.cache import MAX_KEY, OVERHEAD, AnswerCache
+from pyconsul.agent.httpapi.core.response import Answer, Seen
 from pyconsul.agent.state.watch import Watches
 
 

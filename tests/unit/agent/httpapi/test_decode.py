@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.httpapi.decode import Convert, GoType, decode
-from pyconsul.agent.httpapi.errors import HTTPError
+from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
+from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.model.wire import camel
 
 

@@ -15,19 +15,12 @@ from hypothesis import strategies as st
 from pyconsul.agent.health.decode import decode_check, decode_service_check
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.error import CheckError
-from pyconsul.agent.httpapi import (
-    acl_bodies,
-    agent_bodies,
-    autopilot,
-    coordinate,
-    operator,
-    registration,
-    session,
-    txn,
-)  # fmt: skip
-from pyconsul.agent.httpapi.decode import decode, decode_any, decode_list
-from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.go_values import DecodeError
+from pyconsul.agent.httpapi.codec.decoding import decode, decode_any, decode_list
+from pyconsul.agent.httpapi.codec.go_values import DecodeError
+from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.handlers import autopilot, coordinate, operator, registration, session, txn  # fmt: skip
+from pyconsul.agent.httpapi.handlers.acl import bodies as acl_bodies
+from pyconsul.agent.httpapi.handlers.agent import bodies as agent_bodies
 from pyconsul.agent.model.query import PreparedQuery
 
 MODULES = (acl_bodies, agent_bodies, autopilot, coordinate, operator, registration, session, txn)

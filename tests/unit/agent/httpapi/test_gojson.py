@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import go_json
 
-from pyconsul.agent.httpapi.gojson import JSONError, parse
+from pyconsul.agent.httpapi.codec.gojson import JSONError, parse
 
 VALUES = st.recursive(
     st.none()

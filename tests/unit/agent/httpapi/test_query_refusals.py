@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.agent.httpapi.decode import decode
-from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.query import _problem
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.handlers.query import _problem
 from pyconsul.agent.model.query import PreparedQuery
 
 

@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent.httpapi.decode import decode
-from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.registration import CheckInput, Registration, ServiceInput, health_check, node_service
-from pyconsul.agent.httpapi.session import SessionInput
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.handlers.registration import (
+    CheckInput,
+    Registration,
+    ServiceInput,
+    health_check,
+    node_service,
+)
+from pyconsul.agent.httpapi.handlers.session import SessionInput
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.service import Weights
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.agent.httpapi import select
-from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.request import Request
-from pyconsul.agent.httpapi.select import filtering
+from pyconsul.agent.httpapi.core import read_options
+from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.read_options import filtering
+from pyconsul.agent.httpapi.core.request import Request
 
 
 def test_a_filter_of_many_conditions_is_refused_where_there_are_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(select, "MAX_COMPARISONS", 300)
+    monkeypatch.setattr(read_options, "MAX_COMPARISONS", 300)
     rows = [{"Name": str(number)} for number in range(100)]
     two, four = (" or ".join(f"Name == {number}" for number in range(count)) for count in (2, 4))
     assert filtering(_get(two), dict)(rows) == rows[:2]

@@ -9,12 +9,12 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from pyconsul.agent.httpapi import streams
-from pyconsul.agent.httpapi.answer import JSON, TEXT, Answer, Query, Seen
-from pyconsul.agent.httpapi.errors import HTTPError
-from pyconsul.agent.httpapi.request import Request
+from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, Query, Seen
+from pyconsul.agent.httpapi.handlers import streams
+from pyconsul.agent.httpapi.handlers.streams import ALIVE, Streams
 from pyconsul.agent.httpapi.routes import ROUTES
-from pyconsul.agent.httpapi.streams import ALIVE, Streams
 from pyconsul.agent.state.acl_tables import TOPIC
 from pyconsul.agent.state.watch import Watches
 

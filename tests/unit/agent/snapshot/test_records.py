@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.snapshot_files import NOW, restored, state_of
 
-from pyconsul.agent.httpapi.acl_show import exact_moment, moment
+from pyconsul.agent.httpapi.handlers.acl.show import exact_moment, moment
 from pyconsul.agent.model.acl import (
     AuthMethod,
     BindingRule,

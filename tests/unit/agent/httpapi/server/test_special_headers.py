@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi.admission import BROWSER_HEADERS
+from pyconsul.agent.httpapi.core.admission import BROWSER_HEADERS
 from pyconsul.agent.httpapi.server.reader import FLAGS, SPECIAL
 
 

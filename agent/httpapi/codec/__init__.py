@@ -1,0 +1,1 @@
+"""Request bodies and JSON as Go reads them."""

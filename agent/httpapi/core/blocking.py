@@ -1,0 +1,153 @@
+"""Blocking queries: reads that are answered when their index passes the caller's.
+
+All clients that ask the same question share one wait: a change is read once and its response is made once, for all of them.
+A question on its way to sleep is not read again. https://developer.hashicorp.com/consul/api-docs/features/blocking
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Hashable, Iterable
+
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import Answer, Seen
+from pyconsul.agent.state.watch import Watches
+
+JITTER = 16  # a wait is prolonged by up to a sixteenth, so that sleepers do not all come back at once
+SLICE = 100  # clients that are answered before others have their turn
+
+
+class Waiter:
+    """One client that waits for an index above `index`."""
+
+    __slots__ = ("done", "index", "question", "request", "timer")
+
+    def __init__(self, question: Question, request: Request, index: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.question, self.request, self.index = question, request, index
+        self.done: asyncio.Future[Answer] = loop.create_future()
+        self.timer: asyncio.TimerHandle | None = None
+
+    def expire(self) -> None:
+        """The time is over: the client gets the last response."""
+        self.question.expire(self)
+
+    def cancelled(self, done: asyncio.Future[Answer]) -> None:
+        if done.cancelled():
+            self.question.leave(self)
+
+
+class Question:
+    """What several clients wait for.
+
+    read: reads and makes the response; never fails.
+    seen: the last one; `stale` once it may have changed.
+    """
+
+    __slots__ = ("_queries", "_replaced", "_scheduled", "key", "read", "seen", "stale", "waiters")
+
+    def __init__(self, queries: BlockingQueries, key: Hashable, read: Callable[[], Seen], seen: Seen) -> None:
+        self._queries, self.key, self.read, self.seen = queries, key, read, seen
+        self.stale = self._scheduled = False
+        self._replaced = queries.watches.replaced
+        self.waiters: dict[Waiter, None] = {}
+        queries.watches.add(self.wake, seen.topics, seen.prefixes)
+
+    def wake(self) -> None:
+        """It may have changed; it is read once all that is written now is there."""
+        self.stale = True
+        if not self._scheduled:
+            self._scheduled = True
+            self._queries.loop.call_soon(self._publish)
+
+    def current(self) -> Seen:
+        """What is there now, read again if it may have changed."""
+        if self.stale or not self.seen.shared:
+            self._look()
+        return self.seen
+
+    def _look(self) -> None:
+        watches = self._queries.watches
+        watches.remove(self.wake, self.seen.topics, self.seen.prefixes)
+        self.seen, self.stale = self.read(), False
+        watches.add(self.wake, self.seen.topics, self.seen.prefixes)
+
+    def _publish(self) -> None:
+        self._scheduled = False
+        if not self.waiters:
+            return
+        if self.stale:
+            self._look()
+        watches, seen = self._queries.watches, self.seen
+        everybody = watches.closed or watches.replaced != self._replaced or not seen.waits
+        self._replaced = watches.replaced
+        woken = [waiter for waiter in self.waiters if everybody or seen.index > waiter.index]
+        for waiter in woken:
+            self.leave(waiter)
+        self._queries.deliver(woken, seen.answer)
+
+    def expire(self, waiter: Waiter) -> None:
+        """A client has waited long enough."""
+        seen = self.current()
+        self.leave(waiter)
+        self._queries.deliver([waiter], seen.answer)
+
+    def leave(self, waiter: Waiter) -> None:
+        """A client waits no more."""
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+        if self.waiters.pop(waiter, self) is None and not self.waiters:
+            self._queries.forget(self)
+
+
+class BlockingQueries:
+    """The blocked reads of one agent. `finish` makes the response for one client of what was made for all."""
+
+    def __init__(self, watches: Watches, rng: random.Random, finish: Callable[[Answer, Request], Answer]) -> None:
+        self.watches, self._rng, self._finish = watches, rng, finish
+        self._questions: dict[Hashable, Question] = {}
+        self.loop: asyncio.AbstractEventLoop
+
+    def find(self, key: Hashable) -> Question | None:
+        """The question that clients wait for already."""
+        return self._questions.get(key)
+
+    def ask(self, key: Hashable, read: Callable[[], Seen], seen: Seen) -> Question:
+        """A new question, whose response was `seen` just now."""
+        self.loop = asyncio.get_running_loop()
+        question = self._questions[key] = Question(self, key, read, seen)
+        return question
+
+    def wait(self, question: Question, request: Request, index: int, seconds: float) -> asyncio.Future[Answer]:
+        """The response once the question's index passes `index`, or the time is over.
+
+        When another state takes the place of this one (a snapshot is restored), it comes at once.
+        """
+        loop = self.loop
+        waiter = Waiter(question, request, index, loop)
+        question.waiters[waiter] = None
+        seconds += self._rng.random() * seconds / JITTER
+        waiter.timer = loop.call_later(0 if self.watches.closed else seconds, waiter.expire)
+        waiter.done.add_done_callback(waiter.cancelled)
+        return waiter.done
+
+    def forget(self, question: Question) -> None:
+        """Nobody waits for it any more."""
+        self.watches.remove(question.wake, question.seen.topics, question.seen.prefixes)
+        if self._questions.get(question.key) is question:
+            del self._questions[question.key]
+
+    def rights_changed(self) -> None:
+        """What was read may not be what its reader is shown now: whoever comes next has it read again."""
+        for question in self._questions.values():
+            question.stale = True
+
+    def deliver(self, waiters: Iterable[Waiter], answer: Answer) -> None:
+        """Give clients their response, some at a time."""
+        waiting = iter(waiters)
+        for number, waiter in enumerate(waiting, 1):
+            if not waiter.done.done():
+                waiter.done.set_result(self._finish(answer, waiter.request))
+            if number == SLICE:
+                self.loop.call_soon(self.deliver, waiting, answer)
+                return

@@ -1,0 +1,101 @@
+"""Answers as bytes, kept for as long as nothing they depend on changes.
+
+An entry listens to the topics its answer was made from; the first change drops it.  So a
+catalog that does not change is encoded once, and a stale answer cannot be served.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from pyconsul.agent.httpapi.core.response import Seen
+from pyconsul.agent.httpapi.server.contract import Wire
+from pyconsul.agent.httpapi.server.wire import wire
+from pyconsul.agent.state.watch import Watches
+
+LIMIT = 24 << 20  # bytes of answers with all that is kept for them
+MAX_KEY = 2048  # bytes of a target; what is asked with a longer one is not kept
+OVERHEAD = 1500  # bytes that an entry and its listeners take besides body and key
+
+
+class Entry:
+    """One cached answer.
+
+    seen: the answer, and what it depends on.
+    expires: Unix seconds from which its caller has no rights any more; None: never.
+    wire: the answer as it goes over a connection, filled in when it is first sent.
+    """
+
+    __slots__ = ("answer", "cache", "expires", "key", "seen", "size", "wire")
+
+    def __init__(self, cache: AnswerCache, key: Hashable, seen: Seen, expires: float | None) -> None:
+        self.cache, self.key, self.expires = cache, key, expires
+        self.seen, self.answer = seen, seen.answer
+        self.size = 2 * len(seen.answer.body) + _length(key) + OVERHEAD  # the answer, and its copy in `wire`
+        self.wire: Wire | None = None
+
+    def render(self) -> Wire:
+        """The answer as it goes over a connection, kept in `wire` from now on."""
+        self.wire = wire(self.answer)
+        return self.wire
+
+    def drop(self) -> None:
+        self.cache.discard(self)
+
+
+class AnswerCache:
+    """Cached responses by what was asked."""
+
+    def __init__(self, watches: Watches, limit: int = LIMIT, clock: Callable[[], float] = time.time) -> None:
+        self._watches, self._clock = watches, clock
+        self._limit = limit
+        self._size = 0
+        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self.get = self._entries.get  # the entry of a key without a token, or None
+
+    def live(self, key: Hashable) -> Entry | None:
+        """The entry of a key with a token, unless the token has expired."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.expires is not None and entry.expires <= self._clock():
+            self.discard(entry)
+            return None
+        return entry
+
+    def put(self, key: Hashable, seen: Seen, expires: float | None = None) -> None:
+        """Keep an answer until one of its topics changes, its caller's token expires, or room is needed (the oldest go first)."""
+        if expires is not None and not isinstance(key, tuple):
+            return  # the agent's own token: `get` does not look at its end
+        if not seen.waits or len(seen.answer.body) > self._limit // 8 or _length(key) > MAX_KEY:
+            return
+        if (old := self._entries.get(key)) is not None:
+            self.discard(old)
+        entry = Entry(self, key, seen, expires)
+        self._entries[key] = entry
+        self._size += entry.size
+        self._watches.add(entry.drop, seen.topics, seen.prefixes)
+        while self._size > self._limit:
+            self.discard(next(iter(self._entries.values())))
+
+    def discard(self, entry: Entry) -> None:
+        if self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+            self._size -= entry.size
+            self._watches.remove(entry.drop, entry.seen.topics, entry.seen.prefixes)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        for entry in list(self._entries.values()):
+            self.discard(entry)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _length(key: Hashable) -> int:
+    """The bytes of a target, with those of a token."""
+    if isinstance(key, tuple):
+        return sum(len(part) for part in key)
+    assert isinstance(key, bytes)
+    return len(key)

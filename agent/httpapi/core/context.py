@@ -1,0 +1,90 @@
+"""What handlers work with: the settings, a read-only view of the state, and a way to commit.  Never the runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from pyconsul.agent.acl.login_limit import LoginLimit
+from pyconsul.agent.acl.resolver import Resolver
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.engine.history import Kept
+from pyconsul.agent.events import Events
+from pyconsul.agent.httpapi.core.lifecycle import Control
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import Answer
+from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
+from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.paced import Steps
+from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.sync.agent import LocalAgent
+from pyconsul.agent.sync.tokens import AgentTokens
+from pyconsul.agent.telemetry.loop_lag import LoopLag
+
+T = TypeVar("T")
+
+
+class Commit(Protocol):
+    """Makes an operation durable; see `engine.writer`."""
+
+    def __call__(self, operation: Callable[[Draft], T], /) -> asyncio.Future[T]: ...
+
+
+class CommitSteps(Protocol):
+    """Makes a long operation durable, and lets others have their turn between its steps; see `engine.writer`."""
+
+    def __call__(self, operation: Callable[[Draft], Steps[T]], /) -> Awaitable[T]: ...
+
+
+class Replace(Protocol):
+    """Puts another state in place of all there is; see `engine.writer`."""
+
+    def __call__(self, rows: Sequence[tuple[str, Any]], index: int, /) -> Awaitable[int]: ...
+
+
+class KVHistory(Protocol):
+    """Tells what was kept of the changes of a key, or of a tree; see `engine.contract`."""
+
+    def __call__(self, key: str, *, tree: bool = False, after: int | None = None) -> Awaitable[Kept | None]: ...
+
+
+class SessionClock(Protocol):
+    """Ends sessions that are not renewed; see `agent.session_clock`."""
+
+    def renew(self, session_id: str, ttl: float, /) -> None:
+        """Let a session live for its TTL (seconds) from now on."""
+
+
+class OpenStream(Protocol):
+    """Answers with a stream of other answers; see `streams`."""
+
+    def __call__(self, request: Request, /) -> Answer: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """One agent, as its HTTP API sees it."""
+
+    config: Config
+    view: View
+    watches: Watches
+    commit: Commit
+    commit_steps: CommitSteps
+    replace: Replace
+    session_clock: SessionClock
+    agent: LocalAgent
+    tokens: AgentTokens
+    control: Control
+    events: Events
+    rng: random.Random = field(default_factory=random.Random)
+    acl: Resolver | None = None  # None: nobody asks for tokens
+    kv_history: KVHistory | None = None
+    loop_lag: LoopLag | None = None
+    open_stream: OpenStream | None = None  # given by the application
+    login_keys: LoginKeys = field(default_factory=LoginKeys)
+    login_limit: LoginLimit = field(default_factory=LoginLimit)
+    started: float = field(default_factory=time.time)  # Unix seconds

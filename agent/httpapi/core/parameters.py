@@ -1,0 +1,62 @@
+"""Query parameters and headers that every read knows, checked before its handler runs and in Consul's order."""
+
+from __future__ import annotations
+
+from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.httpapi.core.errors import bad_request
+from pyconsul.agent.httpapi.core.request import Request, wait_options
+
+#: Query parameter, header, and what they are for.
+ENTERPRISE = (
+    ("ns", b"x-consul-namespace", "X-Consul-Namespace", "Namespaces"),
+    ("partition", b"x-consul-partition", "X-Consul-Partition", "Partitions"),
+)
+SECONDS = ("max-age=", "stale-if-error=")  # directives of Cache-Control with a number
+
+
+def check_read(request: Request) -> None:
+    """Raises HTTPError 400 for consistency modes, cache directives, and waits that cannot be."""
+    if request.query:
+        _check_level(request)
+    if (directives := request.headers.get(b"cache-control")) is not None:
+        _check_cache_control(directives.decode("latin-1"))
+    if request.query:
+        wait_options(request)
+
+
+def takes_kept(request: Request) -> bool:
+    """Return whether a `?cached` read accepts a response that was made for an earlier request.
+
+    Such a response is as good as a new one (age 0), so of `Cache-Control` only `must-revalidate` and `max-age=0` forbid it.
+    """
+    directives = request.headers.get(b"cache-control", b"").lower().replace(b" ", b"").split(b",")
+    return b"must-revalidate" not in directives and b"max-age=0" not in directives
+
+
+def refuse_enterprise(request: Request) -> None:
+    """Raises HTTPError 400 for parameters and headers of Consul Enterprise."""
+    for name, key, header, what in ENTERPRISE:
+        if request.headers.get(key):
+            raise bad_request(f'Invalid header: "{header}" - {what} are a Consul Enterprise feature')
+        if request.query and request.params.get(name):
+            raise bad_request(f'Invalid query parameter: "{name}" - {what} are a Consul Enterprise feature')
+
+
+def _check_level(request: Request) -> None:
+    if "stale" in request and "consistent" in request:
+        raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
+    if "cached" in request and "consistent" in request:
+        raise bad_request("Cannot specify ?cached with ?consistent, conflicting semantics.")
+    if max_stale := request.params.get("max_stale"):
+        try:
+            parse_go_duration_s(max_stale)
+        except ValueError:
+            raise bad_request(f'Invalid max_stale value "{max_stale}"') from None
+
+
+def _check_cache_control(text: str) -> None:
+    for directive in text.lower().split(","):
+        name, equals, number = directive.strip().partition("=")
+        digits = number[1:] if number[:1] in ("-", "+") else number
+        if name + equals in SECONDS and not (digits.isascii() and digits.isdigit()):
+            raise bad_request("Invalid Cache-Control header.")

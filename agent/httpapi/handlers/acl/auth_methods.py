@@ -1,0 +1,202 @@
+"""/v1/acl/auth-method and /v1/acl/binding-rule.
+
+https://developer.hashicorp.com/consul/api-docs/acl/auth-methods and https://developer.hashicorp.com/consul/api-docs/acl/binding-rules
+"""
+
+from __future__ import annotations
+
+from pyconsul.agent.acl.binding import BIND_TYPES
+from pyconsul.agent.acl.jwtmethod import Claims, check_config
+from pyconsul.agent.acl.methodconfig import ConfigError, check_unsupported
+from pyconsul.agent.filter.compile import compile_filter
+from pyconsul.agent.filter.error import FilterError
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request, not_found
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.handlers.acl import show
+from pyconsul.agent.httpapi.handlers.acl.bodies import AuthMethodBody, BindingRuleBody
+from pyconsul.agent.model.acl import AuthMethod, BindingRule
+from pyconsul.agent.state import acl_auth
+from pyconsul.agent.state.acl_tables import BINDING_RULES, TOPIC
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+
+TYPES = ("aws-iam", "jwt", "kubernetes")  # Consul's
+
+
+def list_methods(context: Context, request: Request) -> Query:
+    """The auth methods, without their configuration."""
+    enabled(context)
+
+    def read() -> Result:
+        require(context, request, "acl:read")
+        shown = [show.auth_method(row, stub=True) for row in acl_auth.all_methods(context.view)]
+        return Result(shown, context.view.index_of(acl_auth.METHODS_INDEX), (TOPIC,), cacheable=False)
+
+    return Query(read)
+
+
+async def method_endpoint(context: Context, request: Request) -> Answer | Query:
+    """One auth method: read, change, or delete."""
+    enabled(context)
+    name = request.tail
+    if not name:
+        raise bad_request("Missing auth method name")
+    if request.method == "GET":
+        return _read_method(context, request)
+    if request.method == "PUT":
+        return await _write_method(context, request, name)
+    require(context, request, "acl:write")
+    if not await context.commit(lambda draft: acl_auth.delete_method(draft, name)):
+        raise not_found("Cannot find auth method to delete")
+    return TRUE
+
+
+def _read_method(context: Context, request: Request) -> Query:
+    def read() -> Result:
+        require(context, request, "acl:read")
+        row = acl_auth.method_named(context.view, request.tail)
+        if row is None:
+            raise not_found("Requested auth method does not exist: ACL not found")
+        return Result(show.auth_method(row), context.view.index_of(acl_auth.METHODS_INDEX), (TOPIC,), cacheable=False)
+
+    return Query(read)
+
+
+async def create_method(context: Context, request: Request) -> Answer:
+    """A new auth method, or an old one changed."""
+    enabled(context)
+    return await _write_method(context, request, "")
+
+
+async def _write_method(context: Context, request: Request, name: str) -> Answer:
+    body = decode(request.body, AuthMethodBody, "AuthMethod decoding failed: ")
+    refuse_control_characters(context, body)
+    if name and body.name not in ("", name):
+        raise bad_request("AuthMethod name in URL and payload do not match")
+    require(context, request, "acl:write")
+    method = AuthMethod(
+        name=body.name or name,
+        type=body.type,
+        display_name=body.display_name,
+        description=body.description,
+        max_token_ttl=body.max_token_ttl,
+        token_locality=body.token_locality,
+        token_name_format=body.token_name_format,
+        config=body.config,
+    )
+
+    def write(draft: Draft) -> AuthMethod:
+        _check_method(method)
+        return acl_auth.put_method(draft, method)
+
+    return json_answer(show.auth_method(await context.commit(write)))
+
+
+def _check_method(method: AuthMethod) -> None:
+    if method.name and method.type not in TYPES:
+        raise Refused(f"Invalid Auth Method: Type should be one of: [{' '.join(TYPES)}]")
+    if method.token_locality not in ("", "local", "global"):
+        raise Refused(
+            f"Invalid Auth Method: TokenLocality '{method.token_locality}' should be one of 'local' or 'global'"
+        )
+    if method.max_token_ttl < 0:
+        raise Refused("Invalid Auth Method: MaxTokenTTL cannot be negative")
+    try:
+        if method.type in ("", "jwt"):
+            check_config(method.config)
+        else:
+            check_unsupported(method.type, method.config)
+    except ConfigError as error:
+        raise Refused(f"Invalid Auth Method: {error}") from None
+
+
+def list_rules(context: Context, request: Request) -> Query:
+    """The binding rules; with `?authmethod` those of a method."""
+    enabled(context)
+    method = request.params.get("authmethod", "")
+
+    def read() -> Result:
+        require(context, request, "acl:read")
+        shown = [show.binding_rule(row) for row in acl_auth.all_rules(context.view, method)]
+        return Result(shown, context.view.index_of(acl_auth.RULES_INDEX), (TOPIC,), cacheable=False)
+
+    return Query(read)
+
+
+async def rule_endpoint(context: Context, request: Request) -> Answer | Query:
+    """One binding rule: read, change, or delete."""
+    enabled(context)
+    rule_id = request.tail
+    if not rule_id:
+        raise bad_request("Missing binding rule ID")
+    if request.method == "GET":
+        return _read_rule(context, request)
+    if request.method == "PUT":
+        return await _write_rule(context, request, rule_id, new=False)
+    require(context, request, "acl:write")
+    if not await context.commit(lambda draft: acl_auth.delete_rule(draft, rule_id)):
+        raise not_found("Cannot find binding rule to delete")
+    return TRUE
+
+
+def _read_rule(context: Context, request: Request) -> Query:
+    def read() -> Result:
+        require(context, request, "acl:read")
+        row = context.view[BINDING_RULES].get(request.tail)
+        if row is None:
+            raise not_found("Requested binding rule does not exist: ACL not found")
+        return Result(show.binding_rule(row), context.view.index_of(acl_auth.RULES_INDEX), (TOPIC,), cacheable=False)
+
+    return Query(read)
+
+
+async def create_rule(context: Context, request: Request) -> Answer:
+    """A new binding rule."""
+    enabled(context)
+    return await _write_rule(context, request, new_id(), new=True)
+
+
+async def _write_rule(context: Context, request: Request, rule_id: str, *, new: bool) -> Answer:
+    body = decode(request.body, BindingRuleBody, "BindingRule decoding failed: ")
+    refuse_control_characters(context, body)
+    if new and body.id:
+        raise bad_request("Cannot specify the ID when creating a new binding rule")
+    if body.id not in ("", rule_id):
+        raise bad_request("BindingRule ID in URL and payload do not match")
+    require(context, request, "acl:write")
+    rule = BindingRule(
+        id=rule_id,
+        auth_method=body.auth_method,
+        bind_type=body.bind_type,
+        bind_name=body.bind_name,
+        description=body.description,
+        selector=body.selector,
+        bind_vars={"Name": body.bind_vars.name} if body.bind_vars else None,
+    )
+
+    def write(draft: Draft) -> BindingRule:
+        row = acl_auth.put_rule(draft, rule, new)
+        _check_rule(row)
+        return row
+
+    return json_answer(show.binding_rule(await context.commit(write)))
+
+
+def _check_rule(rule: BindingRule) -> None:
+    if rule.selector:
+        try:
+            compile_filter(rule.selector, Claims)
+        except FilterError as error:
+            raise Refused(f"invalid Binding Rule: Selector is invalid: {error}") from None
+    if not rule.bind_type:
+        raise Refused("Invalid Binding Rule: no BindType is set")
+    if rule.bind_type not in BIND_TYPES:
+        raise Refused(f'Invalid Binding Rule: unknown BindType "{rule.bind_type}"')
+    if not rule.bind_name:
+        raise Refused("Invalid Binding Rule: no BindName is set")

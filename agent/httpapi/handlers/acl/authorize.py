@@ -1,0 +1,49 @@
+"""POST /v1/internal/acl/authorize: what of a list the caller may do; the web interface asks so."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from pyconsul.agent.acl.access import LEVELS, NAMED, SINGLE
+from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.httpapi.codec.decoding import decode_list
+from pyconsul.agent.httpapi.core.authorization import enabled
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.model.wire import camel
+
+MOST = 64  # questions of one request
+TOO_MANY = f"Refusing to process more than {MOST} authorizations at once"
+PREFIX = "Failed to decode request body: "
+
+
+class Question(msgspec.Struct, rename=camel):
+    """A resource, such as `key`, an access, such as `write`, and a name."""
+
+    go_name: ClassVar[str] = "structs.ACLAuthorizationRequest"
+    resource: str = ""
+    access: str = ""
+    segment: str = ""
+
+
+def authorize(context: Context, request: Request) -> Answer:
+    """The questions with `Allow`."""
+    acl = enabled(context)
+    questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX, (MOST, TOO_MANY))
+    caller = acl.of(request.token)
+    return json_answer([_answered(caller, one) for one in questions])
+
+
+def _answered(caller: Authorizer, one: Question) -> dict[str, object]:
+    # Who may see a service may see its intentions; there are none to write.
+    kind = "service" if one.resource == "intention" else one.resource
+    if kind not in NAMED + SINGLE:
+        raise bad_request(f'Invalid ACL resource requested: "{one.resource}"')
+    if one.access not in LEVELS or one.access == "deny":
+        raise bad_request(f"Invalid access level for {one.resource} resource: {one.access}")
+    allow = caller.allows(kind, LEVELS[one.access], "" if kind in SINGLE else one.segment)
+    return {"Resource": one.resource, "Access": one.access, "Segment": one.segment, "Allow": allow}

@@ -1,0 +1,110 @@
+"""/v1/acl/role and /v1/acl/roles: https://developer.hashicorp.com/consul/api-docs/acl/roles"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request, not_found
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.read_options import filtering
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.handlers.acl import show
+from pyconsul.agent.httpapi.handlers.acl.bodies import RoleBody
+from pyconsul.agent.httpapi.handlers.acl.grants import grants
+from pyconsul.agent.model.acl import Role
+from pyconsul.agent.state import acl_policies, acl_roles
+from pyconsul.agent.state.acl_tables import ROLES, TOPIC
+from pyconsul.agent.state.draft import Draft
+
+PREFIX = "Role decoding failed: "
+MISSING = "Requested role does not exist: ACL not found"
+
+
+def list_roles(context: Context, request: Request) -> Query:
+    """The roles; with `?policy` those that give it."""
+    enabled(context)
+    policy = request.params.get("policy", "")
+
+    def read() -> Result:
+        require(context, request, "acl:read")
+        rows = [row for row in acl_roles.all_roles(context.view) if not policy or policy in row.grants.policies]
+        shown = [show.role(context.view, row) for row in rows]
+        return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
+
+    return Query(read)
+
+
+def _result(context: Context, value: object) -> Result:
+    index = context.view.index_of(acl_roles.INDEX, acl_policies.INDEX)
+    return Result(value, index, (TOPIC,), cacheable=False)
+
+
+def read_named(context: Context, request: Request) -> Query:
+    """A role by its name."""
+    enabled(context)
+    if not request.tail:
+        raise bad_request("Missing role Name")
+    return _read(context, request, lambda: acl_roles.by_name(context.view, request.tail))
+
+
+def _read(context: Context, request: Request, find: Callable[[], Role | None]) -> Query:
+    def read() -> Result:
+        require(context, request, "acl:read")
+        row = find()
+        if row is None:
+            raise not_found(MISSING)
+        return _result(context, show.role(context.view, row))
+
+    return Query(read)
+
+
+async def endpoint(context: Context, request: Request) -> Answer | Query:
+    """One role: read, change, or delete."""
+    enabled(context)
+    role_id = request.tail
+    if not role_id:
+        raise bad_request("Missing role ID")
+    if request.method == "GET":
+        return _read(context, request, lambda: context.view[ROLES].get(role_id))
+    if request.method == "PUT":
+        return await _update(context, request, role_id)
+    require(context, request, "acl:write")
+    if not await context.commit(lambda draft: acl_roles.delete(draft, role_id)):
+        raise not_found("Cannot find role to delete")
+    return TRUE
+
+
+async def create(context: Context, request: Request) -> Answer:
+    """A new role."""
+    enabled(context)
+    body = decode(request.body, RoleBody, PREFIX)
+    refuse_control_characters(context, body)
+    if body.id:
+        raise bad_request("Cannot specify the ID when creating a new role")
+    return await _write(context, request, body, new_id(), True)
+
+
+async def _update(context: Context, request: Request, role_id: str) -> Answer:
+    body = decode(request.body, RoleBody, PREFIX)
+    refuse_control_characters(context, body)
+    if body.id not in ("", role_id):
+        raise bad_request("Role ID in URL and payload do not match")
+    return await _write(context, request, body, role_id, False)
+
+
+async def _write(context: Context, request: Request, body: RoleBody, role_id: str, new: bool) -> Answer:
+    require(context, request, "acl:write")
+    role = Role(id=role_id, name=body.name, description=body.description)
+
+    def write(draft: Draft) -> Role:
+        acl_roles.check(draft, role, new)
+        return acl_roles.put(draft, replace(role, grants=grants(draft, body, "role")))
+
+    return json_answer(show.role(context.view, await context.commit(write)))

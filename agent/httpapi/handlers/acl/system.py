@@ -1,0 +1,85 @@
+"""/v1/acl/bootstrap and /v1/acl/replication: https://developer.hashicorp.com/consul/api-docs/acl"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from pyconsul.agent.acl import builtin
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.authorization import enabled
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.handlers.acl import show
+from pyconsul.agent.httpapi.handlers.acl.bodies import BootstrapBody
+from pyconsul.agent.model.acl import Token
+from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.draft import Draft
+
+RESET_FILE = "acl-bootstrap-reset"
+MAX_DIGITS = 20  # of an index
+NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
+
+
+async def bootstrap(context: Context, request: Request) -> Answer:
+    """The first token, which may do everything; another one only after a reset, for which a file must be written."""
+    enabled(context)
+    body = decode(request.body, BootstrapBody) if request.body else BootstrapBody()
+    accessor, secret = new_id(), body.bootstrap_secret or new_id()
+    reset = await asyncio.to_thread(_reset_index, context)
+
+    def make(draft: Draft) -> Token:
+        index = acl_tokens.bootstrapped_at(draft)
+        if index and reset != index:
+            if reset is not None:
+                why = f"Invalid bootstrap reset index (specified {reset}, reset index: {index})"
+            else:
+                why = f"ACL bootstrap no longer allowed (reset index: {index})"
+            raise HTTPError(403, f"Permission denied: {why}")
+        if body.bootstrap_secret:
+            if not acl_tokens.is_uuid(secret):
+                raise bad_request("Invalid bootstrap token: SecretID - not a valid UUID")
+            acl_tokens.check_new_id(draft, "SecretID", secret)
+        return builtin.put_management_token(draft, accessor, secret, "Bootstrap Token (Global Management)")
+
+    token = await context.commit(make)
+    if reset is not None:
+        await asyncio.to_thread(_reset_file(context).unlink, missing_ok=True)
+    return json_answer({"ID": token.secret_id, **show.token(context.view, token)})
+
+
+def _reset_file(context: Context) -> Path:
+    return Path(context.config.data_dir) / RESET_FILE
+
+
+def _reset_index(context: Context) -> int | None:
+    """The index that the reset file names; None when there is no such file."""
+    if not context.config.data_dir or context.config.dev_mode:
+        return None
+    try:
+        text = _reset_file(context).read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
+
+
+def replication(context: Context, request: Request) -> Answer:
+    """How the copying of ACLs from another datacenter goes: there is none."""
+    enabled(context)
+    return json_answer(
+        {
+            "Enabled": False,
+            "Running": False,
+            "SourceDatacenter": "",
+            "ReplicationType": "",
+            "ReplicatedIndex": 0,
+            "ReplicatedRoleIndex": 0,
+            "ReplicatedTokenIndex": 0,
+            "LastSuccess": NEVER,
+            "LastError": NEVER,
+            "LastErrorMessage": "",
+        }
+    )

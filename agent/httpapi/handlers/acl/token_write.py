@@ -1,0 +1,76 @@
+"""Makes and changes tokens: what is to be is worked out from a body, checked, and written.
+
+Rules and texts: https://developer.hashicorp.com/consul/api-docs/acl/tokens
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
+from pyconsul.agent.httpapi.handlers.acl.grants import grants
+from pyconsul.agent.model.acl import Token
+from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+
+NANO = 1_000_000_000
+
+
+def create(draft: Draft, body: TokenBody, accessor: str, secret: str) -> Token:
+    """A new token; `accessor` and `secret` are used where the body chooses none.  Raises Refused."""
+    if body.accessor_id:
+        acl_tokens.check_new_id(draft, "AccessorID", body.accessor_id)
+    if body.secret_id:
+        acl_tokens.check_new_id(draft, "SecretID", body.secret_id)
+    if body.auth_method:
+        raise Refused("AuthMethod field is disallowed outside of login")
+    expires = acl_tokens.lifetime(draft.now, body.expiration_ttl / NANO, body.expiration_time)
+    token = Token(
+        accessor_id=body.accessor_id or accessor,
+        secret_id=body.secret_id or secret,
+        description=body.description,
+        grants=grants(draft, body, "token", body.local),
+        local=body.local,
+        created=draft.now,
+        expires=expires,
+    )
+    return acl_tokens.put(draft, token)
+
+
+def update(draft: Draft, accessor: str, body: TokenBody) -> Token:
+    """A token as the body has it; what cannot change is kept where the body leaves it out.  Raises Refused."""
+    if not acl_tokens.is_uuid(accessor):
+        raise Refused("AccessorID is not a valid UUID")
+    old = acl_tokens.by_accessor(draft, accessor, draft.now)
+    if old is None:
+        raise Refused(f'Cannot find token "{accessor}"')
+    if body.auth_method not in ("", old.auth_method):
+        raise Refused(f"Cannot change AuthMethod of {accessor}")
+    if body.secret_id not in ("", old.secret_id):
+        raise Refused("Changing a token's SecretID is not permitted")
+    if body.local != old.local:
+        raise Refused(f"Cannot toggle local mode of {accessor}")
+    moved = body.expiration_time is not None and (
+        old.expires is None or abs(body.expiration_time - old.expires) > 1e-3  # texts hold microseconds
+    )
+    if body.expiration_ttl or moved:
+        raise Refused(f"Cannot change expiration time of {accessor}")
+    token = replace(old, description=body.description, grants=grants(draft, body, "token", body.local))
+    return acl_tokens.put(draft, token)
+
+
+def clone(draft: Draft, old: Token, description: str, accessor: str, secret: str) -> Token:
+    """A copy under other IDs; without a description it keeps the old one.  Raises Refused."""
+    if old.auth_method:
+        raise Refused("Cannot clone a token created from an auth method")
+    copy = replace(
+        old,
+        accessor_id=accessor,
+        secret_id=secret,
+        description=description or old.description,
+        created=draft.now,
+        created_ns=0,
+        create_index=0,
+    )
+    return acl_tokens.put(draft, copy)

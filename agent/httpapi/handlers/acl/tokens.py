@@ -1,0 +1,173 @@
+"""/v1/acl/token and /v1/acl/tokens: https://developer.hashicorp.com/consul/api-docs/acl/tokens"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from pyconsul.agent.acl.access import WRITE
+from pyconsul.agent.acl.authorizer import UnknownToken
+from pyconsul.agent.acl.resolver import Resolver
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.read_options import filtering
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.handlers.acl import show, token_write
+from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
+from pyconsul.agent.model.acl import Token
+from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.acl_tables import ROLES, TOPIC
+from pyconsul.agent.state.draft import Draft
+
+PREFIX = "Token decoding failed: "
+MISSING = "token does not exist: ACL not found"
+
+
+def list_tokens(context: Context, request: Request) -> Query:
+    """The tokens; those who may only read do not see secrets."""
+    acl = enabled(context)
+    params = request.params
+    identity = params.get("servicename", "")
+    if sum(bool(params.get(name)) for name in ("policy", "role", "servicename", "authmethod")) > 1:
+        raise server_error("can only filter by one of policy, role, serviceName, or methodName at the same time")
+
+    def wanted(token: Token) -> bool:
+        given = token.grants
+        return (
+            params.get("policy") in (None, "", *given.policies)
+            and params.get("role") in (None, "", *given.roles)
+            and params.get("authmethod") in (None, "", token.auth_method)
+            and (not identity or identity in [one.service_name for one in given.service_identities])
+        )
+
+    def read() -> Result:
+        caller = require(context, request, "acl:read")
+        hide = not caller.allows("acl", WRITE)
+        rows = filter(wanted, acl_tokens.all_tokens(context.view, acl.clock()))
+        shown = [show.token(context.view, row, hide) for row in rows]
+        return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
+
+    return Query(read)
+
+
+def _result(context: Context, value: Any) -> Result:
+    return Result(value, context.view.index_of(acl_tokens.INDEX), (TOPIC,), cacheable=False)
+
+
+def read_self(context: Context, request: Request) -> Query:
+    """The caller's own token."""
+    acl = enabled(context)
+
+    def read() -> Result:
+        token = acl.token(request.token) if request.token or acl.own("default") else None
+        if token is None:
+            raise UnknownToken(MISSING)
+        return _result(context, _shown(context, acl, request, token, False))
+
+    return Query(read)
+
+
+async def endpoint(context: Context, request: Request) -> Answer | Query:
+    """One token: read, change, delete, or clone."""
+    enabled(context)
+    accessor, _, action = request.tail.partition("/")
+    if action == "clone":
+        if request.method != "PUT":
+            raise HTTPError(405, f"method {request.method} not allowed", ((b"Allow", b"OPTIONS,PUT"),))
+        return await _clone(context, request, accessor)
+    if not accessor:
+        raise bad_request("Missing token AccessorID")
+    if request.method == "GET":
+        return _read(context, request, request.tail)
+    if request.method == "PUT":
+        return await _update(context, request, request.tail)
+    return await _delete(context, request, request.tail)
+
+
+def _read(context: Context, request: Request, accessor: str) -> Query:
+    acl = enabled(context)
+
+    def read() -> Result:
+        caller = require(context, request, "acl:read")
+        if not acl_tokens.is_uuid(accessor):
+            raise server_error("failed acl token lookup: index error: UUID must be 36 characters")
+        token = acl_tokens.by_accessor(context.view, accessor, acl.clock())
+        if token is None:
+            raise UnknownToken(MISSING)
+        return _result(context, _shown(context, acl, request, token, not caller.allows("acl", WRITE)))
+
+    return Query(read)
+
+
+def _shown(context: Context, acl: Resolver, request: Request, token: Token, hide: bool) -> dict[str, Any]:
+    shown = show.token(context.view, token, hide)
+    if request.params.get("expanded") not in ("1", "t", "true", ""):
+        return shown
+    roles = [row for role in token.grants.roles if (row := context.view[ROLES].get(role)) is not None]
+    return {
+        **shown,
+        "ExpandedPolicies": [show.policy(policy) for policy in acl.policies(token.grants)] or None,
+        "ExpandedRoles": [show.role(context.view, role) for role in roles] or None,
+        "NamespaceDefaultPolicyIDs": None,
+        "NamespaceDefaultRoleIDs": None,
+        "AgentACLDefaultPolicy": "allow" if acl.settings.default_allow else "deny",
+        "AgentACLDownPolicy": acl.settings.down_policy,
+        "ResolvedByAgent": acl.settings.node_name,
+    }
+
+
+async def create(context: Context, request: Request) -> Answer:
+    """A new token."""
+    enabled(context)
+    body = decode(request.body, TokenBody, PREFIX)
+    refuse_control_characters(context, body)
+    require(context, request, "acl:write")
+    accessor, secret = new_id(), new_id()
+    return await _written(context, lambda draft: token_write.create(draft, body, accessor, secret))
+
+
+async def _update(context: Context, request: Request, accessor: str) -> Answer:
+    body = decode(request.body, TokenBody, PREFIX)
+    refuse_control_characters(context, body)
+    if body.accessor_id not in ("", accessor):
+        raise bad_request("Token Accessor ID in URL and payload do not match")
+    require(context, request, "acl:write")
+    return await _written(context, lambda draft: token_write.update(draft, accessor, body))
+
+
+async def _clone(context: Context, request: Request, accessor: str) -> Answer:
+    acl = enabled(context)
+    body = decode(request.body, TokenBody, PREFIX)
+    refuse_control_characters(context, body)
+    require(context, request, "acl:write")
+    new_accessor, secret = new_id(), new_id()
+
+    def copy(draft: Draft) -> Token:
+        old = acl_tokens.by_accessor(draft, accessor, acl.clock())
+        if old is None:
+            raise UnknownToken(MISSING)
+        return token_write.clone(draft, old, body.description, new_accessor, secret)
+
+    return await _written(context, copy)
+
+
+async def _written(context: Context, operation: Callable[[Draft], Token]) -> Answer:
+    return json_answer(show.token(context.view, await context.commit(operation)))
+
+
+async def _delete(context: Context, request: Request, accessor: str) -> Answer:
+    require(context, request, "acl:write")
+    if not acl_tokens.is_uuid(accessor):
+        raise server_error("Accessor ID is missing or an invalid UUID")
+    mine = enabled(context).token(request.token)
+    if mine is not None and hmac.compare_digest(mine.accessor_id, accessor):
+        raise server_error("Deletion of the request's authorization token is not permitted")
+    if not await context.commit(lambda draft: acl_tokens.delete(draft, accessor)):
+        raise not_found("Cannot find token to delete")
+    return TRUE

@@ -1,0 +1,53 @@
+"""/v1/agent/maintenance and /v1/agent/service/maintenance: a node, or a service, is taken out of use and put back.
+
+https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
+"""
+
+from __future__ import annotations
+
+from pyconsul.agent.httpapi.core.authorization import require
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer
+from pyconsul.agent.httpapi.handlers.agent.services import require_service
+from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
+
+TRUE = ("1", "t", "T", "true", "TRUE", "True")
+FALSE = ("0", "f", "F", "false", "FALSE", "False")
+
+
+async def of_node(context: Context, request: Request) -> Answer:
+    """The whole node."""
+    enable = _enable(request)
+    require(context, request, "node:write", context.config.node_name)
+    if enable:
+        await context.agent.begin_maintenance("", request.params.get("reason", ""), request.token)
+    else:
+        await context.agent.deregister_check(NODE_MAINTENANCE)
+    return EMPTY
+
+
+async def of_service(context: Context, request: Request) -> Answer:
+    """One service."""
+    service_id = request.tail
+    if not service_id:
+        raise bad_request("Missing service ID")
+    enable = _enable(request)
+    require_service(context, request, service_id)
+    if enable:
+        await context.agent.begin_maintenance(service_id, request.params.get("reason", ""), request.token)
+    else:
+        await context.agent.deregister_check(SERVICE_MAINTENANCE + service_id)
+    return EMPTY
+
+
+def _enable(request: Request) -> bool:
+    text = request.params.get("enable")
+    if text is None:
+        raise bad_request("Missing value for enable")
+    if text in TRUE:
+        return True
+    if text in FALSE:
+        return False
+    raise bad_request(f'Invalid value for enable: "{text}"')

@@ -1,0 +1,82 @@
+"""/v1/agent/monitor: the agent's log as it is written (https://developer.hashicorp.com/consul/api-docs/agent#stream-logs)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from pyconsul.agent import logs
+from pyconsul.agent.acl.access import READ
+from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import TEXT, Answer
+from pyconsul.agent.state.acl_tables import TOPIC as RIGHTS
+from pyconsul.agent.state.watch import Watches
+
+BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
+END = ""  # no line of a log
+# Nothing changes here by itself: a listener is called when everything may have changed, and when the agent ends.
+TOPIC = "agent/monitor"
+
+
+def monitor(context: Context, request: Request) -> Answer:
+    """Stream the log from now on, at `?loglevel`, as JSON with `?logjson`."""
+    level = request.params.get("loglevel") or "INFO"
+    try:
+        logs.parse_level(level)
+    except ValueError:
+        raise bad_request(f"Unknown log level: {level}") from None
+    as_json = "logjson" in request and request.params["logjson"] not in ("false", "0")
+    acl = context.acl
+
+    def allowed() -> bool:
+        try:
+            return acl is None or acl.of(request.token).allows("agent", READ, context.config.node_name)
+        except Forbidden:
+            return False
+
+    return Answer(200, headers=TEXT, stream=_lines(context.watches, allowed, level, as_json))
+
+
+async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_json: bool) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[str] = asyncio.Queue()
+
+    def put(line: str) -> None:
+        if queue.qsize() < BACKLOG:
+            queue.put_nowait(line)
+
+    def end() -> None:
+        if watches.closed:
+            queue.put_nowait(END)
+        else:
+            watches.add(end, (TOPIC,))
+
+    def rights_changed() -> None:
+        if not watches.closed:
+            watches.add(rights_changed, (RIGHTS,))
+            loop.call_soon(end_unless_allowed)  # what is kept of rights may be forgotten after this was called
+
+    def end_unless_allowed() -> None:
+        if not allowed():
+            queue.put_nowait(END)
+
+    # Lines may come from any thread.
+    subscriber = logs.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)
+    watches.add(end, (TOPIC,))
+    watches.add(rights_changed, (RIGHTS,))
+    try:
+        while (line := await queue.get()) != END:
+            yield line.encode(errors="replace") + b"\n"
+    finally:
+        logs.unsubscribe(subscriber)
+        watches.remove(end, (TOPIC,))
+        watches.remove(rights_changed, (RIGHTS,))
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, put: Callable[[str], None], line: str) -> None:
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(put, line)

@@ -1,0 +1,152 @@
+"""/v1/agent/service and /v1/agent/services: https://developer.hashicorp.com/consul/api-docs/agent/service"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import msgspec
+
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.httpapi.codec.decoding import decode, refusal
+from pyconsul.agent.httpapi.codec.file_form import from_file_form
+from pyconsul.agent.httpapi.codec.go_values import DecodeError
+from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.read_options import filtering
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import EMPTY, JSON, Answer, encode, json_answer
+from pyconsul.agent.httpapi.core.waiting import changed, deadline
+from pyconsul.agent.httpapi.handlers.agent.access import require_service_registration
+from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_definition
+from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
+from pyconsul.agent.sync.local import of_service
+
+log = logging.getLogger("agent.http")
+
+
+class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True):
+    """A service as its own agent shows it."""
+
+    id: str
+    service: str
+    tags: list[str]
+    meta: dict[str, str]
+    port: int
+    address: str
+    weights: Weights
+    enable_tag_override: bool
+    datacenter: str
+    tagged_addresses: dict[str, ServiceAddress] | None = None
+    socket_path: str = ""
+    content_hash: str = ""
+    locality: Locality | None = None
+    kind: str = ""  # of the mesh; filters may ask for it
+
+
+def agent_service(service: NodeService, datacenter: str) -> AgentService:
+    """How a service is shown, without its hash."""
+    return AgentService(
+        id=service.id,
+        service=service.service,
+        tags=service.tags,
+        meta=service.meta or {},
+        port=service.port,
+        address=service.address,
+        weights=service.weights,
+        enable_tag_override=service.enable_tag_override,
+        datacenter=datacenter,
+        tagged_addresses=service.tagged_addresses,
+        socket_path=service.socket_path,
+        locality=service.locality,
+    )
+
+
+def list_services(context: Context, request: Request) -> Answer:
+    """The agent's services by ID."""
+    select = filtering(request, AgentService)
+    caller = authorizer(context, request)
+    held = [row.service for _, row in sorted(context.agent.local.services.items())]
+    rows, filtered = visible(caller, held, lambda row: caller.level("service", row.service) >= READ)
+    shown = select([agent_service(row, context.config.datacenter) for row in rows])
+    return json_answer({one.id: one for one in shown}, filtered=filtered)
+
+
+async def show_service(context: Context, request: Request) -> Answer:
+    """One service and the hash of what it says; with `?hash` the answer waits until the hash is another one."""
+    service_id = request.tail
+    known = request.params.get("hash", "")
+    until = deadline(context, request)
+    body, content_hash = _hashed(context, request)
+    watches = context.agent.local.watches
+    waits = bool(known)
+    while waits and known == content_hash:
+        waits = await changed(watches, of_service(service_id), until)
+        body, content_hash = _hashed(context, request)  # by the rights of now, also when the time is up
+    return Answer(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
+
+
+def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
+    """A service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
+    caller = authorizer(context, request)
+    row = context.agent.local.services.get(request.tail)
+    if row is None:
+        raise not_found(f"unknown service ID: {request.tail}")
+    caller.require("service", READ, row.service.service)
+    shown = agent_service(row.service, context.config.datacenter)
+    content_hash = hashlib.blake2b(encode(shown), digest_size=8).hexdigest()
+    return encode(msgspec.structs.replace(shown, content_hash=content_hash)), content_hash
+
+
+async def register(context: Context, request: Request) -> Answer:
+    """Add or replace a service and its checks."""
+    definition = from_file_form(request.body) or _plain(context, request)
+    config = context.config
+    try:
+        validate(definition, config.enable_script_checks, allow_control_characters=config.allow_control_characters)
+    except DefinitionError as error:
+        raise bad_request(str(error)) from None
+    except CheckError as error:
+        raise HTTPError(error.status, error.text) from None
+    require_service_registration(context, authorizer(context, request), definition)
+    replace_checks = request.params.get("replace-existing-checks") in ("", "true")
+    await context.agent.register_service(definition, replace_checks=replace_checks)
+    log.debug("registered service: id=%r name=%r", definition.service.id, definition.service.service)
+    return EMPTY
+
+
+def _plain(context: Context, request: Request) -> ServiceDefinition:
+    body = decode(request.body, ServiceBody)
+    refuse_control_characters(context, body.proxy, "Service.Proxy")
+    refuse_control_characters(context, body.connect, "Service.Connect")
+    try:
+        return service_definition(body, request.token)
+    except DecodeError as error:
+        raise refusal(error) from None
+
+
+async def deregister(context: Context, request: Request) -> Answer:
+    """Remove a service and its checks."""
+    service_id = request.tail
+    require_service(context, request, service_id)
+    await context.agent.deregister_service(service_id)
+    return EMPTY
+
+
+def require_service(context: Context, request: Request, service_id: str) -> None:
+    """Raises HTTPError 404 unless the agent holds the service, and Forbidden unless the caller may write it."""
+    caller = authorizer(context, request)
+    row = context.agent.local.services.get(service_id)
+    if row is None:
+        raise unknown_service(service_id)
+    caller.require("service", WRITE, row.service.service)
+
+
+def unknown_service(service_id: str) -> HTTPError:
+    """The refusal of an ID that no service has."""
+    return not_found(f'Unknown service ID "{service_id}". Ensure that the service ID is passed, not the service name.')

@@ -1,0 +1,117 @@
+"""/v1/operator/autopilot: how servers are looked after (https://developer.hashicorp.com/consul/api-docs/operator/autopilot)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
+from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.query_meta import plain_answer
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Answer
+from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.httpapi.handlers.operator import server_address
+from pyconsul.agent.model.autopilot import AutopilotSettings
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.state import autopilot
+from pyconsul.agent.sync.member import CONSUL_VERSION
+
+DEFAULT = AutopilotSettings()
+PREFIX = "Error parsing autopilot config: "
+TERM = 2  # of the leader: the first election of a single server ends in it
+
+
+def _readable(value: Any) -> Any:
+    """The nanoseconds of a duration, or of a number of them; null is none."""
+    if value is None:
+        return 0
+    if isinstance(value, float) or (duration := nanoseconds(value)) is ABSENT:
+        raise ValueError(f"invalid duration: {value}")
+    return duration
+
+
+class SettingsInput(msgspec.Struct, kw_only=True, rename=camel):
+    """The body of a change; what is left out gets its default."""
+
+    go_name: ClassVar[str] = "api.AutopilotConfiguration"
+    cleanup_dead_servers: bool = DEFAULT.cleanup_dead_servers
+    last_contact_threshold: Annotated[int, Convert(_readable)] = DEFAULT.last_contact_threshold
+    max_trailing_logs: Annotated[int, GoType("uint64")] = DEFAULT.max_trailing_logs
+    min_quorum: Annotated[int, GoType("uint")] = DEFAULT.min_quorum
+    server_stabilization_time: Annotated[int, Convert(_readable)] = DEFAULT.server_stabilization_time
+    redundancy_zone_tag: str = ""
+    disable_upgrade_migration: bool = False
+    upgrade_version_tag: str = ""
+    create_index: Annotated[int, GoType("uint64")] = 0
+    modify_index: Annotated[int, GoType("uint64")] = 0
+
+
+async def configuration(context: Context, request: Request) -> Handled:
+    """The settings, and their change as a whole."""
+    if request.method == "PUT":
+        return await change(context, request)
+    settings = msgspec.to_builtins(autopilot.current(context.view, DEFAULT))
+    for name in ("LastContactThreshold", "ServerStabilizationTime"):
+        settings[name] = format_go_duration_ns(settings[name])
+    return plain_answer(request, settings)
+
+
+async def change(context: Context, request: Request) -> Answer:
+    """Set the settings; with `?cas` only when nobody has changed them since."""
+    given = decode(request.body, SettingsInput, PREFIX)
+    refuse_control_characters(context, given)
+    cas = _cas(request.params.get("cas", ""))
+    settings = AutopilotSettings(**msgspec.structs.asdict(given))
+    done = await context.commit(lambda draft: autopilot.change(draft, settings, DEFAULT, cas))
+    return TRUE if done else FALSE
+
+
+def _cas(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise bad_request(f'Error parsing cas value: strconv.ParseUint: parsing "{text}": invalid syntax')
+    if int(text) >= 1 << 64:
+        raise bad_request(f'Error parsing cas value: strconv.ParseUint: parsing "{text}": value out of range')
+    return int(text)
+
+
+def health(context: Context, request: Request) -> Answer:
+    """Whether the servers are well: the one that answers is."""
+    server = {**_server(context), "SerfStatus": "alive", "Leader": True, "Voter": True}
+    return plain_answer(request, {"Healthy": True, "FailureTolerance": 0, "Servers": [server]})
+
+
+def state(context: Context, request: Request) -> Answer:
+    """What autopilot knows of the servers."""
+    node_id = context.config.node_id
+    server = {
+        **_server(context), "NodeStatus": "alive", "Status": "leader", "ReadReplica": False, "NodeType": "voter",
+        "Meta": dict(context.config.node_meta),
+    }  # fmt: skip
+    value = {
+        "Healthy": True, "FailureTolerance": 0, "OptimisticFailureTolerance": 0, "Servers": {node_id: server},
+        "Leader": node_id, "Voters": [node_id],
+    }  # fmt: skip
+    return plain_answer(request, value)
+
+
+def _server(context: Context) -> dict[str, Any]:
+    return {
+        "ID": context.config.node_id,
+        "Name": context.config.node_name,
+        "Address": server_address(context),
+        "Version": CONSUL_VERSION,
+        "LastContact": "0s",
+        "LastTerm": TERM,
+        "LastIndex": context.view.index,
+        "Healthy": True,
+        "StableSince": datetime.fromtimestamp(int(context.started), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }

@@ -1,0 +1,95 @@
+"""/v1/coordinate: https://developer.hashicorp.com/consul/api-docs/coordinate"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import msgspec
+
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.authorization import authorizer, require, visible
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import server_error
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer
+from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.state import coordinates
+
+
+class CoordinateInput(msgspec.Struct, kw_only=True, rename=camel):
+    """A point of an update."""
+
+    go_name: ClassVar[str] = "coordinate.Coordinate"
+    vec: list[float] | None = None
+    error: float = 0.0
+    adjustment: float = 0.0
+    height: float = 0.0
+
+
+class UpdateInput(msgspec.Struct, kw_only=True, rename=camel):
+    """The body of an update; the datacenter is this one, and the token comes with the request."""
+
+    go_name: ClassVar[str] = "structs.CoordinateUpdateRequest"
+    aliases: ClassVar[dict[str, str | None]] = {"WriteRequest": None, "Token": None}
+    datacenter: str = ""
+    node: str = ""
+    segment: str = ""
+    coord: CoordinateInput | None = None
+    partition: str = ""
+
+
+def list_datacenters(context: Context, request: Request) -> Answer:
+    """Where the servers of each datacenter stand; the one server of this one is where it began."""
+    here = NodeCoordinate(context.config.node_name, "", ORIGIN)
+    return json_answer([{"Datacenter": context.config.datacenter, "AreaID": "wan", "Coordinates": [here]}])
+
+
+def list_nodes(context: Context, request: Request) -> Query:
+    """Where the nodes stand."""
+    return _list(context, request, lambda: coordinates.all_coordinates(context.view), missing=200)
+
+
+def list_node(context: Context, request: Request) -> Query:
+    """Where one node stands, in each segment."""
+    require(context, request, "node:read", request.tail)
+    return _list(context, request, lambda: coordinates.of_node(context.view, request.tail), missing=404)
+
+
+def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordinate]], missing: int) -> Query:
+    segment = request.params.get("segment")
+    topics = (coordinates.TOPIC,)
+
+    def read() -> Result:
+        caller = authorizer(context, request)
+        rows = [row for row in find() if segment is None or row.segment == segment]
+        rows, filtered = visible(caller, rows, lambda row: caller.level("node", row.node) >= READ)
+        index = context.view.index_of(coordinates.TOPIC)
+        if not rows and missing == 404:
+            return Result(b"", index, topics, status=404, headers=(), filtered=filtered)
+        return Result(rows, index, topics, filtered=filtered)
+
+    return Query(read)
+
+
+async def update(context: Context, request: Request) -> Answer:
+    """Say where a node stands; of a node that is not registered nothing is kept."""
+    given = decode(request.body, UpdateInput)
+    refuse_control_characters(context, given)
+    if given.datacenter not in ("", context.config.datacenter):
+        raise server_error("No path to datacenter")
+    point = given.coord
+    if point is None:
+        raise server_error("invalid coordinate")
+    coordinate = Coordinate(point.vec or [], point.error, point.adjustment, point.height)
+    if not is_valid(coordinate):
+        raise server_error("invalid coordinate")
+    if len(coordinate.vec) != DIMENSIONS:
+        raise server_error("incompatible coordinate")
+    authorizer(context, request).require("node", WRITE, given.node)
+    row = NodeCoordinate(given.node, given.segment, coordinate)
+    await context.commit(lambda draft: coordinates.set_coordinate(draft, row))
+    return EMPTY

@@ -1,0 +1,61 @@
+"""/v1/event: https://developer.hashicorp.com/consul/api-docs/event"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pyconsul.agent import events
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.authorizer import PermissionDenied
+from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request, server_error
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.request import Request, wait_options
+from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, encode, json_answer
+from pyconsul.agent.httpapi.core.waiting import changed, deadline
+from pyconsul.agent.model.event import UserEvent
+
+
+def fire(context: Context, request: Request) -> Answer:
+    """Fire an event; the body is its payload."""
+    if not request.tail:
+        raise bad_request("Missing name")
+    params = request.params
+    event = UserEvent(
+        id=new_id(),
+        name=request.tail,
+        payload=request.body or None,
+        node_filter=params.get("node", ""),
+        service_filter=params.get("service", ""),
+        tag_filter=params.get("tag", ""),
+        version=events.VERSION,
+        ltime=0,
+    )
+    refuse_control_characters(context, replace(event, payload=None), "event")
+    try:
+        events.check(event)
+    except events.EventError as error:
+        raise server_error(str(error)) from None
+    if not authorizer(context, request).allows("event", WRITE, event.name):
+        raise PermissionDenied("Permission denied")  # Consul says no more here
+    services = [row.service for row in context.agent.local.services.values()]
+    if events.concerns(event, context.config.node_name, services):
+        context.events.add(event)
+    return json_answer(event)
+
+
+async def list_events(context: Context, request: Request) -> Answer:
+    """The last events; with `?index` the answer waits until it would have another one."""
+    name = request.params.get("name", "")
+    known, _ = wait_options(request)
+    found = context.events.recent(name)
+    if known and known == events.index_of(found):
+        until = deadline(context, request)
+        while known == events.index_of(found) and await changed(context.watches, events.TOPIC, until):
+            found = context.events.recent(name)
+    caller = authorizer(context, request)
+    rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)
+    headers = (*JSON, *FILTERED) if filtered else JSON
+    return Answer(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % events.index_of(found))))

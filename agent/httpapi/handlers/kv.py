@@ -1,0 +1,179 @@
+"""/v1/kv: https://developer.hashicorp.com/consul/api-docs/kv"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+
+from pyconsul.agent.acl.access import LIST, READ, WRITE
+from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, server_error
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import FALSE, JSON, TRUE, Answer, Query, Result
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
+from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.schemas import KV
+
+RAW = (
+    (b"Content-Type", b"text/plain"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Content-Security-Policy", b"sandbox"),
+)
+# Tells a client that the history is gone; other agents ignore `?purge`.
+PURGED = Answer(TRUE.status, TRUE.body, (*TRUE.headers, (b"X-Pyconsul-Purged", b"true")))
+
+TOO_LARGE = (
+    "Request body({size} bytes) too large, max size: {limit} bytes. "
+    "See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size."
+)
+
+
+def endpoint(context: Context, request: Request) -> Query | PendingResponse | Awaitable[Answer]:
+    """Any method on a key or a prefix; a read is answered without a task."""
+    if request.method == "GET":
+        return get(context, request)
+    return put(context, request) if request.method == "PUT" else delete(context, request)
+
+
+def get(context: Context, request: Request) -> Query:
+    """A key, or with `?recurse` or `?keys` everything below a prefix."""
+    key = request.tail
+    if "keys" in request:
+        return _keys(context, request, request.params.get("separator", ""))
+    if "recurse" in request:
+        return _list(context, request)
+    if not key:
+        raise bad_request("Missing key name")
+    return _one(context, request, "raw" in request)
+
+
+def _one(context: Context, request: Request, raw: bool) -> Query:
+    key = request.tail
+    topics = (kv.topic(key),)
+
+    def read() -> Result:
+        if context.acl is not None:
+            context.acl.of(request.token).require("key", READ, key)
+        entry = context.view[KV].get(key)
+        index = kv.index_of_key(context.view, entry)
+        if entry is None:
+            return Result(b"", index, topics, status=404, headers=(), cacheable=False)
+        if raw:
+            return Result(entry.value or b"", index, topics, headers=RAW)
+        return Result((entry,), index, topics)
+
+    return Query(read)
+
+
+def _below(context: Context, request: Request) -> tuple[list[KVEntry], int, bool]:
+    """What of a prefix the caller may see, the index of all of it, and whether there is more."""
+    prefix = request.tail
+    entries = list(context.view[KV].prefix(prefix))
+    index = kv.index_of_prefix(context.view, prefix, entries)
+    caller = authorizer(context, request)
+    if context.acl is not None and context.acl.settings.key_list_policy:
+        caller.require("key", LIST, prefix)
+    kept, filtered = visible(caller, entries, lambda entry: caller.level("key", entry.key) >= READ)
+    return kept, index, filtered
+
+
+def _list(context: Context, request: Request) -> Query:
+    def read() -> Result:
+        entries, index, filtered = _below(context, request)
+        if not entries:
+            return Result(b"", index, ("kvs",), status=404, headers=(), filtered=filtered)
+        return Result(entries, index, (), (kv.topic(request.tail),), filtered=filtered)
+
+    return Query(read)
+
+
+def _keys(context: Context, request: Request, separator: str) -> Query:
+    prefix = request.tail
+
+    def read() -> Result:
+        entries, index, filtered = _below(context, request)
+        if not entries:
+            # Consul tells an empty prefix from an empty store
+            return Result(
+                [] if not prefix else b"",
+                index,
+                ("kvs",),
+                status=404 if prefix else 200,
+                headers=() if prefix else JSON,
+                filtered=filtered,
+            )
+        return Result(kv.keys(entries, prefix, separator), index, (), (kv.topic(prefix),), filtered=filtered)
+
+    return Query(read)
+
+
+def put(context: Context, request: Request) -> PendingResponse:
+    """Write a key: plain, with `?cas`, `?acquire` or `?release`."""
+    key, value = request.tail, request.body
+    flags, cas = _put_options(request)
+    limit = context.config.limits.kv_max_value_size
+    if len(value) > limit:
+        raise HTTPError(413, TOO_LARGE.format(size=len(value), limit=limit))
+    authorizer(context, request).require("key", WRITE, key)
+    return PendingResponse(context.commit(_write(request, key, value, flags, cas)), _written)
+
+
+def _written(done: asyncio.Future[bool]) -> Answer:
+    try:
+        return TRUE if done.result() else FALSE
+    except Refused as error:
+        raise server_error(f"raft apply failed: {error}") from None
+
+
+def _put_options(request: Request) -> tuple[int, int | None]:
+    """`?flags` and `?cas`.  Raises HTTPError for what cannot be written."""
+    if not request.tail:
+        raise bad_request("Missing key name")
+    _refuse_together(request, "cas", "acquire", "release")
+    return request.unsigned("flags") or 0, request.unsigned("cas")
+
+
+def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None) -> Callable[[Draft], bool]:
+    params = request.params
+    if "acquire" in params:
+        return lambda draft: kv.acquire(draft, key, value, flags, params["acquire"])
+    if "release" in params:
+        return lambda draft: kv.release(draft, key, value, flags, params["release"])
+    return lambda draft: kv.put(draft, key, value, flags, cas)
+
+
+def body_rule(context: Context, request: Request) -> BodyRule:
+    """A value's own limit counts."""
+    return _value_rule(context.config.limits.kv_max_value_size) if request.method == "PUT" else DEFAULT_BODY
+
+
+@lru_cache(maxsize=8)
+def _value_rule(limit: int) -> BodyRule:
+    return BodyRule(limit, too_large=TOO_LARGE, check=_put_options)
+
+
+async def delete(context: Context, request: Request) -> Answer:
+    """Delete a key, or with `?recurse` everything below a prefix; with `?purge` (not in Consul) the history as well."""
+    key, purge = request.tail, "purge" in request
+    done = PURGED if purge else TRUE
+    _refuse_together(request, "recurse", "cas")
+    if "recurse" in request:
+        authorizer(context, request).require_tree(key)
+        await context.commit_steps(lambda draft: kv.delete_tree(draft, key, purge=purge))
+        return done
+    if not key:
+        raise bad_request("Missing key name")
+    cas = request.unsigned("cas")
+    authorizer(context, request).require("key", WRITE, key)
+    return done if await context.commit(lambda draft: kv.delete(draft, key, cas, purge=purge)) else FALSE
+
+
+def _refuse_together(request: Request, *names: str) -> None:
+    if request.query and sum(name in request for name in names) > 1:
+        given = "&".join(f"{name}={value}" for name, value in sorted(request.params.items()))
+        raise bad_request(f"Conflicting flags: {given}\n")

@@ -1,0 +1,128 @@
+"""/v1/operator: who the servers are and how much they hold (https://developer.hashicorp.com/consul/api-docs/operator).
+
+There is one server, this agent, and it leads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, server_error
+from pyconsul.agent.httpapi.core.query_meta import plain_answer, query_meta
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import Answer, Query, Result
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.state.schemas import NODES, SERVICES
+from pyconsul.agent.sync.member import CONSUL
+
+MESH_KINDS = (
+    "api-gateway",
+    "connect-native",
+    "connect-proxy",
+    "ingress-gateway",
+    "mesh-gateway",
+    "terminating-gateway",
+)
+MAX_RELAYS = 5
+
+
+def server_address(context: Context) -> str:
+    """Where the server is reached by other servers."""
+    return f"{context.config.advertise_addr}:{context.config.ports.server}"
+
+
+def raft_configuration(context: Context, request: Request) -> Answer:
+    """The servers that vote."""
+    config, index = context.config, context.view.index
+    server = {
+        "ID": config.node_id,
+        "Node": config.node_name,
+        "Address": server_address(context),
+        "Leader": True,
+        "ProtocolVersion": "3",
+        "Voter": True,
+        "LastIndex": index,
+    }
+    return plain_answer(request, {"Servers": [server], "Index": index})
+
+
+def remove_peer(context: Context, request: Request) -> Answer:
+    """Take a server out: this one cannot be, and there is no other."""
+    peer_id, address = request.params.get("id", ""), request.params.get("address", "")
+    if not peer_id and not address:
+        raise bad_request("Must specify either ?id with the server's ID or ?address with IP:port of peer to remove")
+    if peer_id and address:
+        raise bad_request("Must specify only one of ?id or ?address")
+    if peer_id and peer_id != context.config.node_id:
+        raise server_error(f'id "{peer_id}" was not found in the Raft configuration')
+    if address and address != server_address(context):
+        raise server_error(f'address "{address}" was not found in the Raft configuration')
+    raise server_error("this is the only server: it cannot be removed")
+
+
+def transfer_leader(context: Context, request: Request) -> Answer:
+    """Let another server lead: there is none."""
+    raise server_error("cannot find peer: this is the only server")
+
+
+def usage(context: Context, request: Request) -> Query:
+    """How many nodes, services and instances there are."""
+    view = context.view
+
+    def read() -> Result:
+        instances = len(view[SERVICES])
+        counts = {
+            "Services": sum(1 for _ in view[SERVICES].values_of("name")),
+            "ServiceInstances": instances,
+            "ConnectServiceInstances": dict.fromkeys(MESH_KINDS, 0),
+            "BillableServiceInstances": instances - len(view[SERVICES].by("name", CONSUL)),
+            "Nodes": len(view[NODES]),
+        }
+        index = view.index_of("nodes", "services")
+        value = {"Usage": {context.config.datacenter: counts}, **query_meta(request, index)}
+        return Result(value, index, ("nodes", "services"))
+
+    return Query(read)
+
+
+class KeyInput(msgspec.Struct, kw_only=True, rename=camel):
+    """The body of a change of the keyring."""
+
+    go_name: ClassVar[str] = "agent.keyringArgs"
+    lenient: ClassVar[bool] = True
+    key: str = ""
+
+
+def keyring(context: Context, request: Request) -> Answer:
+    """The keys of the gossip: it is not encrypted, so there are none."""
+    _check_relays(request.params.get("relay-factor", ""))
+    if request.method != "GET":
+        decode(request.body, KeyInput)
+    modify = request.method in ("POST", "PUT", "DELETE")
+    what = "No keyring to modify" if modify else "Keyring is empty"
+    raise server_error(_keyring_errors(context, f"{what} (encryption not enabled)"))
+
+
+def _check_relays(text: str) -> None:
+    if not text:
+        return
+    digits = text[1:] if text[0] in "+-" else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise HTTPError(400, f'Error parsing relay factor: strconv.Atoi: parsing "{text}": invalid syntax')
+    if not 0 <= int(text) <= MAX_RELAYS:
+        raise HTTPError(400, f"Invalid relay-factor: Relay factor must be in range: [0, {MAX_RELAYS}]")
+
+
+def _keyring_errors(context: Context, problem: str) -> str:
+    node, datacenter = context.config.node_name, context.config.datacenter
+    errors: list[Any] = [
+        "WAN error: 1/1 nodes reported failure",
+        f"{node}.{datacenter}: {problem}",
+        f"{datacenter} (LAN) error: 1/1 nodes reported failure",
+        f"{node}: {problem}",
+    ]
+    return f"{len(errors)} errors occurred:\n" + "".join(f"\t* {error}\n" for error in errors) + "\n"

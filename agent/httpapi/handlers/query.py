@@ -1,0 +1,211 @@
+"""/v1/query: https://developer.hashicorp.com/consul/api-docs/query"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from pyconsul.agent.common.go_durations import parse_go_duration_ns
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.authorization import authorizer
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, server_error
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.query_meta import missing
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import EMPTY, JSON, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.httpapi.handlers import query_access
+from pyconsul.agent.httpapi.handlers.query_execute import execute, explain
+from pyconsul.agent.httpapi.server.contract import BodyRule
+from pyconsul.agent.model.query import PreparedQuery
+from pyconsul.agent.queries.template import check_template
+from pyconsul.agent.state import queries
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+
+T = TypeVar("T")
+MAX_META = 64  # meta data that a query may ask for
+MAX_DEFINITION = 64 << 10  # bytes of a query
+
+
+def body_rule(context: Context, request: Request) -> BodyRule:
+    """Queries are small: those without a name are kept for whoever knows a session."""
+    return BodyRule(MAX_DEFINITION)
+
+
+async def collection(context: Context, request: Request) -> Handled:
+    """The list of queries, and new ones."""
+    return await create(context, request) if request.method == "POST" else list_queries(context, request)
+
+
+async def member(context: Context, request: Request) -> Handled:
+    """One query: what it is, what it finds, and its changes."""
+    for action, handler in (("/execute", execute), ("/explain", explain)):
+        if request.tail.endswith(action):
+            if request.method == "OPTIONS":
+                return _options("GET")
+            _refuse_other_methods(request, "GET")
+            request.tail = request.tail.removesuffix(action)
+            return handler(context, request)
+    if request.method == "OPTIONS":
+        return _options("GET,PUT,DELETE")
+    _refuse_other_methods(request, "GET", "PUT", "DELETE")
+    if request.method == "PUT":
+        return await update(context, request)
+    return await delete(context, request) if request.method == "DELETE" else show(context, request)
+
+
+def _options(methods: str) -> Answer:
+    return Answer(200, b"", (*JSON, (b"Allow", f"OPTIONS,{methods}".encode())))
+
+
+def _refuse_other_methods(request: Request, *allowed: str) -> None:
+    if request.method not in allowed:
+        raise HTTPError(405, f"method {request.method} not allowed", ((b"Allow", ",".join(allowed).encode()),))
+
+
+def list_queries(context: Context, request: Request) -> Query:
+    """Every query, by ID."""
+    view = context.view
+
+    def read() -> Result:
+        caller = authorizer(context, request)
+        rows = queries.all_queries(view)
+        seen, filtered = query_access.listed(caller, rows)
+        return Result(seen, view.index_of(queries.TOPIC), (queries.TOPIC,), filtered=filtered)
+
+    return Query(read)
+
+
+def show(context: Context, request: Request) -> Query:
+    """One query, in a list."""
+
+    def read() -> Result:
+        try:
+            query = queries.get(context.view, request.tail)
+        except Refused as error:
+            raise server_error(str(error)) from None
+        if query is None:
+            raise missing("Query not found")
+        query = query_access.may_see(authorizer(context, request), query)
+        return Result([query], context.view.index_of(queries.TOPIC), (queries.TOPIC,))
+
+    return Query(read)
+
+
+async def create(context: Context, request: Request) -> Answer:
+    """Make a query, and answer its ID."""
+    query = decode(request.body, PreparedQuery)
+    refuse_control_characters(context, query)
+    if query.id:
+        raise server_error("ID must be empty when creating a new prepared query")
+    query = replace(query, id=new_id())
+    caller = authorizer(context, request)
+    query_access.require_write(caller, context.view, query)
+    _check(query)
+
+    def write(draft: Draft) -> None:
+        query_access.require_write(caller, draft, query)
+        queries.set_query(draft, query, check_template)
+
+    await _apply(context, write)
+    return json_answer({"ID": query.id})
+
+
+async def update(context: Context, request: Request) -> Answer:
+    """Replace a query."""
+    query = decode(request.body, PreparedQuery)
+    refuse_control_characters(context, query)
+
+    caller = authorizer(context, request)
+
+    def change(draft: Draft) -> None:
+        query_access.require_write(caller, draft, query)
+        old = _existing(draft, request.tail)
+        query_access.require_write(caller, draft, old)
+        _check(query)
+        queries.set_query(draft, replace(query, id=old.id), check_template)
+
+    await _apply(context, change)
+    return EMPTY
+
+
+async def delete(context: Context, request: Request) -> Answer:
+    """Remove a query."""
+    caller = authorizer(context, request)
+
+    def change(draft: Draft) -> None:
+        old = _existing(draft, request.tail)
+        query_access.require_write(caller, draft, old)
+        queries.delete_query(draft, old.id)
+
+    await _apply(context, change)
+    return EMPTY
+
+
+def _existing(draft: Draft, query_id: str) -> PreparedQuery:
+    try:
+        query = queries.get(draft, query_id)
+    except Refused as error:
+        raise server_error(f"Prepared Query lookup failed: {error}") from None
+    if query is None:
+        raise server_error(f"Cannot modify non-existent prepared query: '{query_id}'")
+    return query
+
+
+async def _apply(context: Context, change: Callable[[Draft], T]) -> T:
+    try:
+        return await context.commit(change)
+    except Refused as error:
+        raise server_error(f"raft apply failed: {error}") from None
+
+
+def _check(query: PreparedQuery) -> None:
+    """Refuse what no query may be; names, sessions and templates are looked at when it is written."""
+    if (problem := _problem(query)) is not None:
+        raise server_error(f"Invalid prepared query: {problem}")
+
+
+def _problem(query: PreparedQuery) -> str | None:
+    if not (query.name or query.template.type or query.session):
+        return "Must be bound to a session"
+    if query.token == query_access.REDACTED:
+        return (
+            f"Bad Token '{query_access.REDACTED}', it looks like a query definition with a redacted token was submitted"
+        )
+    service = query.service
+    if not service.service:
+        return "Must provide a Service name to query"
+    if service.failover.nearest_n < 0:
+        return f"Bad NearestN '{service.failover.nearest_n}', must be >= 0"
+    if service.failover.targets and (service.failover.nearest_n or service.failover.datacenters):
+        return "Targets cannot be populated with NearestN or Datacenters"
+    return _meta_problem(service.node_meta or {}) or _ttl_problem(query.dns.ttl)
+
+
+def _meta_problem(meta: dict[str, str]) -> str | None:
+    if len(meta) > MAX_META:
+        return f"Node metadata cannot contain more than {MAX_META} key/value pairs"
+    for key, value in meta.items():
+        shown = f"Couldn't load metadata pair ('{key}', '{value}')"
+        if not key:
+            return f"{shown}: Key cannot be blank"
+        if not all(character.isascii() and (character.isalnum() or character in "_-") for character in key):
+            return f"{shown}: Key contains invalid characters"
+        if len(key) > 128:
+            return f"{shown}: Key is too long (limit: 128 characters)"
+        if len(value) > 512:
+            return f"{shown}: Value is too long (limit: 512 characters)"
+    return None
+
+
+def _ttl_problem(text: str) -> str | None:
+    try:
+        ttl = parse_go_duration_ns(text, go_error=True) if text else 0
+    except ValueError as error:
+        return f"Bad DNS TTL '{text}': {error}"
+    return f"DNS TTL '{ttl}', must be >=0" if ttl < 0 else None

@@ -1,0 +1,179 @@
+"""/v1/session: https://developer.hashicorp.com/consul/api-docs/session"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
+from pyconsul.agent.httpapi.codec.decoding import Convert, decode
+from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
+from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import bad_request, not_found, server_error
+from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.model.session import ServiceCheck, Session
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.state import sessions
+from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.nodes import SERF_CHECK
+from pyconsul.agent.state.schemas import SESSIONS
+
+SECOND = 1_000_000_000
+LOCK_DELAY = 15 * SECOND
+SECONDS_BELOW = 1000  # a number below this is meant in seconds, not nanoseconds
+MIN_TTL = 10 * SECOND  # unless session_ttl_min says otherwise
+MAX_TTL = 24 * 3600 * SECOND
+
+
+def lock_delay(value: Any) -> Any:
+    """The nanoseconds of a lock-delay: a duration, a number of nanoseconds, or a small one of seconds."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < SECONDS_BELOW:
+        value *= SECOND
+    delay = nanoseconds(value)
+    if delay is ABSENT:
+        raise ValueError("json: LockDelay must be a duration or a number")
+    return delay
+
+
+class SessionInput(msgspec.Struct, kw_only=True, rename=camel):
+    """The body of a session's creation; Consul passes over keys it does not know."""
+
+    go_name: ClassVar[str] = "structs.Session"
+    go_embedded: ClassVar[str] = "Alias"
+    lenient: ClassVar[bool] = True
+    name: str = ""
+    node: str = ""
+    lock_delay: Annotated[int, Convert(lock_delay)] = LOCK_DELAY
+    behavior: str = ""
+    ttl: str = ""
+    checks: list[str] | msgspec.UnsetType | None = msgspec.UNSET  # the old name of NodeChecks
+    node_checks: list[str] | msgspec.UnsetType | None = msgspec.UNSET
+    service_checks: list[ServiceCheck] | None = None
+
+    def named_node_checks(self) -> list[str] | None:
+        """The checks of the node that the session depends on: the node's health unless the body says otherwise."""
+        if isinstance(self.node_checks, msgspec.UnsetType):
+            return [SERF_CHECK] if isinstance(self.checks, msgspec.UnsetType) else self.checks or []
+        return self.node_checks
+
+
+async def create(context: Context, request: Request) -> Answer:
+    """Make a session, and answer its ID."""
+    given = decode(request.body, SessionInput) if request.body else SessionInput()
+    refuse_control_characters(context, given)
+    if given.behavior not in ("", sessions.RELEASE, sessions.DELETE):
+        raise server_error(f"Invalid Behavior setting '{given.behavior}'")
+    ttl = _ttl(context, given.ttl)
+    session = Session(
+        id=new_id(),
+        name=given.name,
+        node=given.node or context.config.node_name,
+        lock_delay=given.lock_delay,
+        behavior=given.behavior or sessions.RELEASE,
+        ttl=given.ttl,
+        node_checks=given.named_node_checks(),
+        service_checks=given.service_checks,
+        create_index=0,
+        modify_index=0,
+    )
+    authorizer(context, request).require("session", WRITE, session.node)
+    try:
+        await context.commit(lambda draft: sessions.create(draft, session))
+    except Refused as error:
+        raise server_error(f"apply failed: {error}") from None
+    context.session_clock.renew(session.id, ttl / SECOND)
+    return json_answer({"ID": session.id})
+
+
+def _ttl(context: Context, text: str) -> int:
+    """The nanoseconds of a TTL that is within its bounds; 0 for none."""
+    if not text:
+        return 0
+    try:
+        ttl = parse_go_duration_ns(text, go_error=True)
+    except ValueError as error:
+        raise server_error(f"Session TTL '{text}' invalid: {error}") from None
+    shortest = int(context.config.session_ttl_min * SECOND) or MIN_TTL
+    if ttl != 0 and not shortest <= ttl <= MAX_TTL:
+        bounds = f"[{format_go_duration_ns(shortest)}={format_go_duration_ns(MAX_TTL)}]"
+        raise server_error(f"Invalid Session TTL '{ttl}', must be between {bounds}")
+    return ttl
+
+
+async def destroy(context: Context, request: Request) -> Answer:
+    """End a session; one that is not there has ended already."""
+    session_id = _session_id(request)
+    caller = authorizer(context, request)
+
+    def end(draft: Draft) -> None:
+        session = draft[SESSIONS].get(session_id)
+        if session is not None:
+            caller.require("session", WRITE, session.node)
+            sessions.destroy(draft, session_id)
+
+    await context.commit(end)
+    return TRUE
+
+
+def renew(context: Context, request: Request) -> Answer:
+    """Let a session live for another TTL."""
+    session = context.view[SESSIONS].get(_session_id(request))
+    caller = authorizer(context, request)
+    if session is None:
+        raise not_found(f"Session id '{request.tail}' not found")
+    caller.require("session", WRITE, session.node)
+    if session.ttl:
+        context.session_clock.renew(session.id, parse_go_duration_ns(session.ttl) / SECOND)
+    return json_answer([session])
+
+
+def info(context: Context, request: Request) -> Query:
+    """One session, in a list."""
+    session_id = _session_id(request)
+
+    def find() -> list[Session]:
+        session = context.view[SESSIONS].get(session_id)
+        return [session] if session else []
+
+    return _list(context, request, find, sessions.topic(session_id))
+
+
+def list_of_node(context: Context, request: Request) -> Query:
+    """The sessions of a node."""
+    if not request.tail:
+        raise bad_request("Missing node name")
+    topic = sessions.topic_of_node(request.tail)
+    return _list(context, request, lambda: sessions.of_node(context.view, request.tail), topic)
+
+
+def list_all(context: Context, request: Request) -> Query:
+    """Every session."""
+    return _list(context, request, lambda: sessions.all_sessions(context.view), "sessions")
+
+
+def _list(context: Context, request: Request, find: Callable[[], list[Session]], topic: str) -> Query:
+    """An answer's index is that of all sessions, so only a list of all of them can be kept by its topic."""
+    cacheable = topic == "sessions"
+
+    def read() -> Result:
+        caller = authorizer(context, request)
+        rows, filtered = visible(caller, find(), lambda row: caller.level("session", row.node) >= READ)
+        return Result(rows, context.view.index_of("sessions"), (topic,), cacheable=cacheable, filtered=filtered)
+
+    return Query(read)
+
+
+def _session_id(request: Request) -> str:
+    if not request.tail:
+        raise bad_request("Missing session")
+    return request.tail

@@ -1,0 +1,247 @@
+"""Many blocking queries on one connection: `POST /v1/pyconsul/watch`.
+
+    {"Queries": [{"ID": 1, "Path": "/v1/health/service/web", "Params": {"passing": "1"}, "Index": 0}, …]}
+
+`Path` and `Params` are those of a GET, not escaped; `Index` is that of the answer the caller has, or 0. What comes back
+is a stream of lines, each an object:
+
+    {"ID":1,"Index":42,"Status":200,"Body":[…]}   the answer, unless the caller has it; then each answer that differs
+    {"ID":1,…,"Status":200,"Filtered":true,…}     the same, when the caller's token hides a part of it
+    {"ID":2,"Index":7,"Status":404}               there is no such thing; it goes on, as above
+    {"ID":3,"Index":0,"Status":403,"Text":"…"}    refused: no more comes of this one
+    {}                                            every query has been looked at; then: nothing new for a while
+
+Every answer is made as that of the GET, with the caller's rights of that moment. A reader that is slow gets fewer
+answers, always the latest: what has changed is only noted, and looked at when the reader has taken what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
+from time import monotonic
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import FILTERED, JSON, TEXT, Answer, Seen, encode
+from pyconsul.agent.state.acl_tables import TOPIC
+from pyconsul.agent.state.watch import Watches
+
+MOST = 10_000  # queries of one stream
+MOST_TOGETHER = 100_000  # of all streams
+QUIET = 15.0  # seconds without news before a line says that all is well
+PACE = 0.02  # seconds between two looks at least: what changes all the time is not sent each time
+PART = 64 << 10  # bytes that are sent together, at least if there are as many
+TURN = 64  # queries that are looked at before others have their turn
+TURN_S = 0.005  # seconds after which they have it in any case
+ALIVE = b"{}\n"
+#: Parameters that make no line of JSON, or say what the stream says for all.
+UNFIT = ("index", "wait", "pretty", "raw")
+LINES = ((b"Content-Type", b"application/x-ndjson"),)
+
+
+class Question(msgspec.Struct, forbid_unknown_fields=True):
+    """One query, as it is sent."""
+
+    id: int = msgspec.field(name="ID")
+    path: str = msgspec.field(name="Path")
+    params: dict[str, str] = msgspec.field(name="Params", default_factory=dict)
+    index: int = msgspec.field(name="Index", default=0)
+
+
+class Questions(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a request."""
+
+    queries: list[Question] = msgspec.field(name="Queries")
+
+
+def endpoint(context: Context, request: Request) -> Answer:
+    """Open a stream."""
+    if context.open_stream is None:
+        raise not_found("this agent has no streams")
+    return context.open_stream(request)
+
+
+class Streams:
+    """All streams of an agent. `look` answers a GET, and `rights` says what a request's caller may do: another value
+    whenever that has changed."""
+
+    def __init__(
+        self, look: Callable[[Request], Seen], watches: Watches, rights: Callable[[Request], object] | None
+    ) -> None:
+        self._look, self._watches, self._rights = look, watches, rights
+        self.queries = 0  # that are watched now
+
+    def open(self, request: Request) -> Answer:
+        """Raises HTTPError for what cannot be asked, or is too much."""
+        try:
+            questions = msgspec.json.decode(request.body, type=Questions).queries
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise bad_request(f"Request decode failed: {error}") from None
+        if not 0 < len(questions) <= MOST:
+            raise bad_request(f"{len(questions)} queries in a stream: from 1 to {MOST:,} are allowed")
+        if len({question.id for question in questions}) < len(questions):
+            raise bad_request("two queries have the same ID")
+        if self.queries + len(questions) > MOST_TOGETHER:
+            raise HTTPError(429, f"more than {MOST_TOGETHER:,} queries are watched in streams")
+        stream = Stream(self._look, self._watches, self._rights, request, questions)
+        return Answer(200, headers=LINES, stream=self._counted(stream, len(questions)))
+
+    async def _counted(self, stream: Stream, count: int) -> AsyncIterator[bytes]:
+        self.queries += count
+        try:
+            async for part in stream.parts():
+                yield part
+        finally:
+            stream.close()
+            self.queries -= count
+
+
+class _Watched:
+    """One query of a stream. `mark`: status and digest of what its reader has, None while that is not known."""
+
+    __slots__ = ("id", "index", "mark", "prefixes", "request", "stream", "topics")
+
+    def __init__(self, stream: Stream, question: Question, request: Request) -> None:
+        self.stream, self.id, self.index, self.request = stream, question.id, question.index, request
+        self.mark: tuple[int, int] | None = None
+        self.topics: tuple[str, ...] = ()
+        self.prefixes: tuple[str, ...] = ()
+
+    def wake(self) -> None:
+        """It may have changed."""
+        self.stream.note(self)
+
+
+class Stream:
+    """The lines of one caller."""
+
+    def __init__(
+        self,
+        look: Callable[[Request], Seen],
+        watches: Watches,
+        rights: Callable[[Request], object] | None,
+        request: Request,
+        questions: list[Question],
+    ) -> None:
+        self._look, self._watches, self._caller = look, watches, request
+        self._rights = rights
+        self._seen_rights: object = None
+        self._event = asyncio.Event()
+        self._watched = dict.fromkeys(_Watched(self, question, _get(request, question)) for question in questions)
+        self._dirty = dict(self._watched)
+
+    def note(self, watched: _Watched) -> None:
+        """Look at a query again."""
+        self._dirty[watched] = None
+        self._event.set()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """What is sent, until the agent ends or every query has been refused."""
+        if self._rights is not None:
+            self._seen_rights = self._rights(self._caller)
+            self._watches.add(self._rights_changed, (TOPIC,))
+        first = True
+        while self._watched and not self._watches.closed:
+            self._event.clear()
+            for part in self._round():
+                if part:
+                    yield part
+                await asyncio.sleep(0)
+            if first:
+                yield ALIVE
+                first = False
+            else:
+                await asyncio.sleep(PACE)
+            while self._watched and not await self._is_news():
+                yield ALIVE
+
+    async def _is_news(self) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(QUIET):
+                await self._event.wait()
+            return True
+        return False
+
+    def _round(self) -> Iterator[bytes]:
+        """The lines of all queries that may have changed, some together; nothing where it was long without."""
+        lines: list[bytes] = []
+        size = 0
+        todo, self._dirty = self._dirty, {}
+        until = monotonic() + TURN_S
+        for looked, watched in enumerate(todo, 1):
+            # Refused meanwhile: noted before that.
+            if watched in self._watched and (line := self._line(watched)):
+                lines.append(line)
+                size += len(line)
+            if size >= PART or looked % TURN == 0 or monotonic() >= until:
+                yield b"".join(lines)
+                lines, size = [], 0
+                until = monotonic() + TURN_S
+        if lines:
+            yield b"".join(lines)
+
+    def _line(self, watched: _Watched) -> bytes:
+        self._watches.remove(watched.wake, watched.topics, watched.prefixes)
+        seen = self._look(watched.request)
+        answer, watched.topics, watched.prefixes = seen.answer, seen.topics, seen.prefixes
+        final = not (watched.topics or watched.prefixes)
+        if not final and answer.status == 200 and answer.headers[:1] != JSON:
+            answer, final = Answer(400, b"its answer is not JSON", TEXT), True
+        if final:
+            del self._watched[watched]
+            text = encode(answer.body.decode("utf-8", "replace"))
+            return b'{"ID":%d,"Index":0,"Status":%d,"Text":%b}\n' % (watched.id, answer.status, text)
+        self._watches.add(watched.wake, watched.topics, watched.prefixes)
+        mark = answer.status, hash(answer.body)
+        has_it = watched.mark == mark or (watched.mark is None and watched.index == seen.index)
+        watched.mark = mark
+        if has_it:
+            return b""
+        if answer.status != 200:
+            return b'{"ID":%d,"Index":%d,"Status":%d}\n' % (watched.id, seen.index, answer.status)
+        filtered = b',"Filtered":true' if FILTERED[0] in answer.headers else b""
+        return b'{"ID":%d,"Index":%d,"Status":200%b,"Body":%b}\n' % (watched.id, seen.index, filtered, answer.body)
+
+    def _rights_changed(self) -> None:
+        """Somebody's rights have changed, or everything has: where it was this caller's, all is looked at again."""
+        if self._watches.closed:
+            self._event.set()
+            return
+        self._watches.add(self._rights_changed, (TOPIC,))
+        # What is kept of rights may be forgotten after this was called.
+        asyncio.get_running_loop().call_soon(self._compare_rights)
+
+    def _compare_rights(self) -> None:
+        rights = self._rights(self._caller) if self._rights is not None else None
+        if rights is not self._seen_rights:
+            self._seen_rights = rights
+            for watched in self._watched:
+                self.note(watched)
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._watches.remove(self._rights_changed, (TOPIC,))
+        for watched in self._watched:
+            self._watches.remove(watched.wake, watched.topics, watched.prefixes)
+        self._watched.clear()
+        self._dirty.clear()
+
+
+def _get(caller: Request, question: Question) -> Request:
+    """The GET that a question stands for, from the same caller."""
+    query = "?" + urlencode(question.params) if question.params else ""
+    token = caller.token
+    headers: dict[bytes, bytes] = {b"x-consul-token": token.encode("latin-1", "replace")} if token else {}
+    return Request("GET", (quote(question.path) + query).encode(), headers, b"", caller.remote)
+
+
+def unfit(params: Mapping[str, str]) -> str:
+    """Why a GET with these parameters cannot be part of a stream; ""."""
+    found = [name for name in UNFIT if name in params]
+    return f"?{found[0]} cannot be used in a stream" if found else ""
