@@ -9,8 +9,8 @@ from pyconsul.agent.common.reasons import file_error
 from pyconsul.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from pyconsul.cli.client import Client
-    from pyconsul.cli.flag import Args
+    from pyconsul.cli.flags.flag import Args
+    from pyconsul.cli.http.client import Client
 
 
 class Context:
@@ -30,14 +30,14 @@ class Context:
     def client(self) -> Client:
         """The agent that flags and environment name; nothing is sent yet. Raises CliError for wrong settings."""
         if self._client is None:
-            from pyconsul.cli.client import Client
+            from pyconsul.cli.http.client import Client
 
             self._client = Client.from_environ(self.args, self.environ)
         return self._client
 
     def anonymous_client(self, query: Mapping[str, str]) -> Client:
         """The same agent without a token and with `query` in each request; it becomes `client`. Raises CliError."""
-        from pyconsul.cli.client import Client, access_of
+        from pyconsul.cli.http.client import Client, access_of
 
         access = access_of(self.args, self.environ)
         self._client = Client(access.address, access.tls, {}, query)
@@ -62,7 +62,7 @@ class Context:
 
     def renew_client(self) -> None:
         """Read token and certificates again; nothing changes when they cannot be read. Raises CliError."""
-        from pyconsul.cli.client import Client
+        from pyconsul.cli.http.client import Client
 
         renewed = Client.from_environ(self.args, self.environ)
         if self._client is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.cli.status import Status, of_http
+from pyconsul.cli.exit_status import Status, of_http
 
 
 class CliError(Exception):

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pyconsul.agent.common.program import run_program
 from pyconsul.cli.errors import CliError, HelpRequested, UsageError
-from pyconsul.cli.flag import parse
-from pyconsul.cli.registry import COMMANDS, GROUPS, find, load
-from pyconsul.cli.status import Status, exit_code
+from pyconsul.cli.exit_status import Status, exit_code
+from pyconsul.cli.flags.flag import parse
+from pyconsul.cli.help.registry import COMMANDS, GROUPS, find, load
 
 if TYPE_CHECKING:
-    from pyconsul.cli.command import Command
+    from pyconsul.cli.help.command import Command
 
 _HELP = ("-h", "-help", "--help")
 #: Errors of commands that work with an answer whose form is not the agent's.
@@ -42,7 +42,7 @@ def console_main() -> NoReturn:
 
 def _dispatch(words: list[str]) -> int:
     if "_PYCONSUL_COMPLETE" in os.environ:
-        from pyconsul.cli.completer import main as complete
+        from pyconsul.cli.completion.answer import main as complete
 
         return complete(words)
     if words[:1] and words[0] in _VERSION:
@@ -50,7 +50,7 @@ def _dispatch(words: list[str]) -> int:
     if words[:1] == ["help"]:
         words = [*words[1:], "-h"]
     if words[:1] == ["agent"]:
-        from pyconsul.cli.commands.agent import main as agent
+        from pyconsul.cli.commands.agent.run import main as agent
 
         return agent(words[1:])
     name, rest = find(words)
@@ -72,8 +72,8 @@ def _no_command(name: str, rest: list[str]) -> int:
 
 
 def _unknown(prefix: str, rest: list[str]) -> str:
-    from pyconsul.cli.suggest import nearest
-    from pyconsul.cli.unsupported import explanation
+    from pyconsul.cli.flags.suggest import nearest
+    from pyconsul.cli.help.unsupported import explanation
 
     if known := explanation(prefix + " ".join(rest)):
         return known
@@ -84,7 +84,7 @@ def _unknown(prefix: str, rest: list[str]) -> str:
 
 def group_help(name: str) -> str:
     """The help of a group, `""` being the whole program."""
-    from pyconsul.cli.clicktree import help_text
+    from pyconsul.cli.help.click_tree import help_text
 
     return help_text(name)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pyconsul.cli.shells import FixedFlag, fixed_script
+from pyconsul.cli.completion.shells import FixedFlag, fixed_script
 from pyconsul.tools.exits import Exit
 from pyconsul.tools.settings import BOOL, Option
 

@@ -1,6 +1,6 @@
 """One of N places that a fleet shares: a semaphore on a key prefix, the same as that of `consul lock -n` and `pyconsul lock -n`.
 
-Keys and algorithm are those of `pyconsul.cli.locking`, here as tasks, so that a wait can be cancelled; and nobody lists
+Keys and algorithm are those of `pyconsul.cli.lock.protocol`, here as tasks, so that a wait can be cancelled; and nobody lists
 all contenders: a thousand machines that wait together ask for the list of holders and for its few holders only.
 https://developer.hashicorp.com/consul/tutorials/developer-configuration/distributed-semaphore
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.cli.locking import SEMAPHORE_FLAGS
+from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
 from pyconsul.tools.consul import ConsulClient, ConsulError
 from pyconsul.tools.session import LiveSession
 

@@ -1,1 +1,1 @@
-"""The commands of `pyconsul`, one noun a file; `pyconsul.cli.registry` says which file holds which."""
+"""The commands of `pyconsul`, by noun; `pyconsul.cli.help.registry` names the module of each."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import time
 
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
-from pyconsul.cli.flag import switch
-from pyconsul.cli.status import Status
-from pyconsul.cli.terminal import console, on_terminal
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import switch
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.terminal import console, on_terminal
 
 ABOUT = """Start a dev agent, three small web servers with HTTP checks, and HAProxy through pyconsul-template, all on this
 machine; send steady requests through HAProxy; let an instance fail, add another, break the template and mend it; and

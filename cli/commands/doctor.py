@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pyconsul.cli import diagnosis, hardening
-from pyconsul.cli.client import access_of
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
-from pyconsul.cli.diagnosis import FAILURE, OK, WARNING, Finding
+from pyconsul.cli.doctor import diagnosis, hardening
+from pyconsul.cli.doctor.diagnosis import FAILURE, OK, WARNING, Finding
 from pyconsul.cli.errors import CliError, UsageError
-from pyconsul.cli.flag import text
-from pyconsul.cli.render import colors, columns, document, format_flag
-from pyconsul.cli.status import Status
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.http.client import access_of
+from pyconsul.cli.output.render import colors, columns, document, format_flag
 
 #: Seconds to wait for each answer of the agent.
 PATIENCE = 5.0

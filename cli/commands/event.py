@@ -6,11 +6,11 @@ The API: https://developer.hashicorp.com/consul/api-docs/event#fire-event
 from __future__ import annotations
 
 from pyconsul.agent.common.http_answer import quote
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flag import text
-from pyconsul.cli.render import confirm, format_flag
+from pyconsul.cli.flags.flag import text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, format_flag
 
 
 def event(context: Context) -> None:

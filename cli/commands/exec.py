@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
+from pyconsul.cli.help.command import Command
 
 
 def exec_(context: Context) -> None:

@@ -10,14 +10,14 @@ from contextlib import suppress
 from typing import NoReturn
 
 from pyconsul.agent.common.reasons import reason
-from pyconsul.cli.command import Command
+from pyconsul.cli.child_process import child_words, exit_text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flag import Args, number, seconds, switch, text
-from pyconsul.cli.locking import Deadline, Holdable, Lock, Semaphore
-from pyconsul.cli.session import Session
-from pyconsul.cli.status import Status
-from pyconsul.cli.subshell import child_words, exit_text
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import Args, number, seconds, switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.lock.protocol import Deadline, Holdable, Lock, Semaphore
+from pyconsul.cli.lock.session import Session
 
 #: Seconds between asking the child to end and killing it; the lock-delay, 15 s, gives it that time.
 GRACE = 5.0

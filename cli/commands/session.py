@@ -9,12 +9,12 @@ from typing import Any
 
 from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.common.http_answer import quote
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flag import seconds, switch, text, texts
-from pyconsul.cli.render import Report, confirm, document, format_flag, table
-from pyconsul.cli.status import Status
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import seconds, switch, text, texts
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import Report, confirm, document, format_flag, table
 
 _NANOSECONDS = 1_000_000_000
 

@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 from pyconsul.agent.common.reasons import file_error
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.inspect import Inspection, decode, inspect
-from pyconsul.cli.client import Upload
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError, UsageError, during
-from pyconsul.cli.flag import number, switch, text
-from pyconsul.cli.progress import Progress
-from pyconsul.cli.render import columns, confirm, document, format_flag
+from pyconsul.cli.flags.flag import number, switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.http.client import Upload
+from pyconsul.cli.output.progress import Progress
+from pyconsul.cli.output.render import columns, confirm, document, format_flag
 
 _PIECE = 65536
 

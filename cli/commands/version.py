@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
-from pyconsul.cli.render import document, format_flag
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import document, format_flag
 
 #: The release of Consul whose API, files and commands are followed.
 CONSUL_VERSION = "1.21.4"

@@ -11,16 +11,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from pyconsul.cli.command import Command
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, during
-from pyconsul.cli.flag import switch, text
-from pyconsul.cli.status import Status
-from pyconsul.cli.watchhandler import Handler
-from pyconsul.cli.watchloop import Follower, Hangup
-from pyconsul.cli.watchplan import TYPES, plan
-from pyconsul.cli.watchstate import StateFile
-from pyconsul.cli.watchtext import difference, print_difference, shown
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.watch.handler import Handler
+from pyconsul.cli.watch.loop import Follower, Hangup
+from pyconsul.cli.watch.plan import TYPES, plan
+from pyconsul.cli.watch.state import StateFile
+from pyconsul.cli.watch.text import difference, print_difference, shown
 
 
 def watch(context: Context) -> int | None:

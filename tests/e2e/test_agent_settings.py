@@ -18,7 +18,7 @@ from support.agent_process import STOPPED, AgentProcess, running_agent
 PROGRAM = [
     sys.executable,
     "-c",
-    "import sys; from pyconsul.cli.commands.agent import main; sys.exit(main(sys.argv[1:]))",
+    "import sys; from pyconsul.cli.commands.agent.run import main; sys.exit(main(sys.argv[1:]))",
 ]
 
 

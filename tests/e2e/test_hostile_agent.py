@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.cli import client
+from pyconsul.cli.help.registry import COMMANDS, load
+from pyconsul.cli.http import client
 from pyconsul.cli.main import main
-from pyconsul.cli.registry import COMMANDS, load
 from tests.support.hostile import Speak, floods, hangs_up, serving
 
 BIN = Path(sys.executable).parent

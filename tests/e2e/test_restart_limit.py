@@ -20,7 +20,7 @@ import pytest
 from support.agent_process import AgentProcess, running_agent
 from support.patience import PATIENCE, eventually
 
-from pyconsul.cli.locking import SEMAPHORE_FLAGS
+from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
 from pyconsul.tools.envconsul import runner as runner_module
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.runner import Runner

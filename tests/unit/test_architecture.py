@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
 NO_IO = ("state", "filter", "acl", "model", "queries")
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The commands that run or check an agent are the only ones that may know it; another one reads snapshot files as the agent does.
-CLI_MAY_IMPORT_AGENT = {"cli/commands/agent.py", "cli/commands/validate.py"}
+CLI_MAY_IMPORT_AGENT = {"cli/commands/agent/run.py", "cli/commands/agent/validate.py"}
 CLI_MAY_READ_SNAPSHOTS = {"cli/commands/snapshot.py"}
 # What agent, commands and tools share; it imports nothing of ours, so that it is cheap for all of them.
 COMMON = "pyconsul.agent.common"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, Tls, parse_address
-from pyconsul.cli.client import access_of, token_of
 from pyconsul.cli.errors import CliError, UsageError
-from pyconsul.cli.flag import Args, parse
-from pyconsul.cli.httpflags import HTTP_FLAGS
+from pyconsul.cli.flags.flag import Args, parse
+from pyconsul.cli.flags.http_flags import HTTP_FLAGS
+from pyconsul.cli.http.client import access_of, token_of
 from pyconsul.tools.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS as ENVCONSUL_OPTIONS
 from pyconsul.tools.hclfile import ConfigError

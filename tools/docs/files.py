@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.cli.shells import fixed_script, script
+from pyconsul.cli.completion.shells import fixed_script, script
 from pyconsul.tools.completion import flags_of
 from pyconsul.tools.docs.pages import PROGRAM, TOOLS, pages
 from pyconsul.tools.docs.roff import page_text

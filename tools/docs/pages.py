@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pyconsul.cli import status
-from pyconsul.cli.clicktree import default_note
-from pyconsul.cli.commands import agent
-from pyconsul.cli.completion import agent_flags
-from pyconsul.cli.flag import Flag
-from pyconsul.cli.httpflags import HTTP_FLAGS
-from pyconsul.cli.registry import AGENT, COMMANDS, GROUPS, load
+from pyconsul.cli import exit_status
+from pyconsul.cli.commands.agent import run
+from pyconsul.cli.completion.candidates import agent_flags
+from pyconsul.cli.flags.flag import Flag
+from pyconsul.cli.flags.http_flags import HTTP_FLAGS
+from pyconsul.cli.help.click_tree import default_note
+from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, load
 from pyconsul.tools.docs import agentconfig, templatefunctions
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
@@ -68,14 +68,14 @@ def _program() -> Page:
     codes = [
         (str(int(code)), text)
         for code, text in (
-            (status.Status.OK, "What was asked for is done."),
-            (status.Status.FAILURE, "It failed; the reason is on standard error."),
-            (status.Status.NO_MATCH, "members found no member; lock's child failed with -child-exit-code."),
-            (status.Status.NOT_FOUND, "With -detailed-exitcode: what was named does not exist."),
-            (status.Status.UNREACHABLE, "With -detailed-exitcode: the agent does not answer."),
-            (status.Status.DENIED, "With -detailed-exitcode: the token lacks a permission."),
-            (status.Status.CONFLICT, "With -detailed-exitcode: somebody else was first."),
-            (status.Status.USAGE, "With -detailed-exitcode: wrong flags or arguments."),
+            (exit_status.Status.OK, "What was asked for is done."),
+            (exit_status.Status.FAILURE, "It failed; the reason is on standard error."),
+            (exit_status.Status.NO_MATCH, "members found no member; lock's child failed with -child-exit-code."),
+            (exit_status.Status.NOT_FOUND, "With -detailed-exitcode: what was named does not exist."),
+            (exit_status.Status.UNREACHABLE, "With -detailed-exitcode: the agent does not answer."),
+            (exit_status.Status.DENIED, "With -detailed-exitcode: the token lacks a permission."),
+            (exit_status.Status.CONFLICT, "With -detailed-exitcode: somebody else was first."),
+            (exit_status.Status.USAGE, "With -detailed-exitcode: wrong flags or arguments."),
         )
     ]
     return Page(
@@ -99,7 +99,7 @@ def _agent() -> Page:
         AGENT[0].lower() + AGENT[1:],
         f"{PROGRAM} agent",
         "[options]",
-        [Section("DESCRIPTION", agent.HELP.strip().split("\n\n")), Section("OPTIONS", entries=rows)],
+        [Section("DESCRIPTION", run.HELP.strip().split("\n\n")), Section("OPTIONS", entries=rows)],
         [PROGRAM, f"{agentconfig.NAME}(5)"],
     )
 

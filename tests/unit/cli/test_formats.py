@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from pyconsul.cli import registry
+from pyconsul.cli.help import registry
 
 #: They run something, follow something, print nothing but that it is done, or always print JSON.
 WITHOUT = {"agent", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor", "snapshot decode"}

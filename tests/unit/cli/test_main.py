@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from pyconsul.cli.help.registry import COMMANDS, GROUPS
+from pyconsul.cli.help.unsupported import UNSUPPORTED
 from pyconsul.cli.main import main
-from pyconsul.cli.registry import COMMANDS, GROUPS
-from pyconsul.cli.unsupported import UNSUPPORTED
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.cli.client import Response
 from pyconsul.cli.errors import ApiError
+from pyconsul.cli.http.client import Response
 
 
 @pytest.mark.parametrize("body", [b"", b"no", b"[" * 200_000, b"\xff", b"9" * 5000])

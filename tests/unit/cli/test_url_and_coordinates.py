@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyconsul.agent.common.http_answer import quote
-from pyconsul.cli.commands.rtt import distance
+from pyconsul.cli.commands.cluster.rtt import distance
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))

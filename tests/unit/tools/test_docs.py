@@ -11,8 +11,8 @@ import pytest
 from pyconsul.agent.config.deprecated import RENAMED
 from pyconsul.agent.config.lacking import LACKING
 from pyconsul.agent.config.table import SETTINGS
-from pyconsul.cli.registry import COMMANDS, load
-from pyconsul.cli.shells import fixed_script
+from pyconsul.cli.completion.shells import fixed_script
+from pyconsul.cli.help.registry import COMMANDS, load
 from pyconsul.tools.docs.__main__ import main
 from pyconsul.tools.docs.files import files
 from pyconsul.tools.docs.roff import Page, Section, page_text

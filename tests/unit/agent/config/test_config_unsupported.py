@@ -42,7 +42,7 @@ SECTIONS = dict(sections(ROOT_SECTION))
 def reads() -> frozenset[tuple[str, str]]:
     """(name of the section or `config`, name of the setting) of each attribute that the agent's code reads."""
     found: set[tuple[str, str]] = set()
-    for path in (*(ROOT / "agent").rglob("*.py"), ROOT / "cli/commands/agent.py"):
+    for path in (*(ROOT / "agent").rglob("*.py"), ROOT / "cli/commands/agent/run.py"):
         name = str(path.relative_to(ROOT))
         if name in DISPLAYS or (name.startswith("agent/config/") and name not in DECIDING):
             continue

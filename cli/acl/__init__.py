@@ -1,0 +1,1 @@
+"""Access control objects: arguments to requests, and responses to text."""

@@ -1,0 +1,135 @@
+"""`pyconsul acl role`.
+
+The API: https://developer.hashicorp.com/consul/api-docs/acl/roles
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.acl.objects import GRANT_FLAGS, full_id, granted, id_or_name, merged
+from pyconsul.cli.acl.text import role_lines
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flags.flag import switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, document, format_flag
+
+Role = dict[str, Any]
+_KEYS = {"Policies": ("ID", "Name"), "ServiceIdentities": ("ServiceName",), "TemplatedPolicies": ("TemplateName",)}
+
+
+def show(context: Context, role: Role) -> None:
+    """Print a role as `-format` and `-meta` want it."""
+    if not document(context, role):
+        context.out("\n".join(role_lines(role, meta=context.args.switch("meta"))) + "\n")
+
+
+def create(context: Context) -> None:
+    """Create a role and print it."""
+    args = context.args
+    if not args.text("name"):
+        raise UsageError("Missing require '-name' flag")
+    given = granted(context)
+    if not given:
+        raise UsageError(
+            "Cannot create a role without specifying -policy-name, -policy-id, -service-identity, -node-identity, "
+            "or -templated-policy at least once"
+        )
+    try:
+        created = context.client.put(
+            "/v1/acl/role", body={"Name": args.text("name"), "Description": args.text("description"), **given}
+        )
+    except CliError as error:
+        raise during("Failed to create new role", error) from None
+    show(context, created)
+
+
+def read(context: Context) -> None:
+    """Print a role."""
+    try:
+        role = context.client.get(f"/v1/acl/role/{id_or_name(context, 'role')}")
+    except CliError as error:
+        raise _failed(context, "reading", error) from None
+    show(context, role)
+
+
+def update(context: Context) -> None:
+    """Change what was given, and add to what the role grants; with -no-merge replace everything."""
+    args = context.args
+    if not args.text("id"):
+        raise UsageError("Cannot update a role without specifying the -id parameter")
+    try:
+        identity = full_id(context.client, "role", args.text("id"))
+        role = context.client.get(f"/v1/acl/role/{identity}")
+        given = granted(context)
+        if args.switch("no-merge"):
+            body = {"ID": identity, "Name": args.text("name"), "Description": args.text("description"), **given}
+        else:
+            body = _merged(role, given)
+            body["Name"] = args.text("name") or role["Name"]
+            body["Description"] = args.text("description") or role["Description"]
+        updated = context.client.put(f"/v1/acl/role/{identity}", body=body)
+    except CliError as error:
+        raise _failed(context, "updating", error) from None
+    show(context, updated)
+
+
+def _merged(role: Role, given: Role) -> Role:
+    body = dict(role)
+    for field, keys in _KEYS.items():
+        if field in given:
+            body[field] = merged(role.get(field), given[field], *keys)
+    nodes = role.get("NodeIdentities") or []
+    body["NodeIdentities"] = nodes + [one for one in given.get("NodeIdentities", ()) if one not in nodes]
+    return body
+
+
+def list_(context: Context) -> None:
+    """Print every role."""
+    try:
+        roles = context.client.get("/v1/acl/roles")
+    except CliError as error:
+        raise during("Failed to retrieve the role list", error) from None
+    if document(context, roles):
+        return
+    for role in roles:
+        context.out("\n".join(role_lines(role, meta=context.args.switch("meta"), listed=True)))
+
+
+def delete(context: Context) -> None:
+    """Delete a role. One that does not exist is an error."""
+    try:
+        identity = id_or_name(context, "role")
+        context.client.delete(f"/v1/acl/role/{identity}")
+    except CliError as error:
+        raise _failed(context, "deleting", error) from None
+    confirm(context, f'Role "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
+
+
+def _failed(context: Context, doing: str, error: CliError) -> CliError:
+    which = context.args.text("id") or context.args.text("name")
+    return during(f'Error {doing} role "{which}"', error)
+
+
+_ID = text("id", "ID of the role, or the unique beginning of one.", metavar="id")
+_NAME = text("name", "Name of the role.", metavar="name")
+_DESCRIPTION = text("description", "What the role is for.", metavar="text")
+_META = switch("meta", "Print the content hash and the indexes, too.")
+_FORMAT = format_flag("pretty")
+COMMANDS = {
+    "acl role create": Command(create, _NAME, _DESCRIPTION, *GRANT_FLAGS, _META, _FORMAT),
+    "acl role read": Command(read, _ID, _NAME, _META, _FORMAT),
+    "acl role update": Command(
+        update,
+        _ID,
+        text("name", "The role's new name.", metavar="name"),
+        _DESCRIPTION,
+        *GRANT_FLAGS,
+        switch("no-merge", "Replace everything, instead of adding to it."),
+        _META,
+        _FORMAT,
+    ),
+    "acl role list": Command(list_, _META, _FORMAT),
+    "acl role delete": Command(delete, _ID, _NAME, format_flag()),
+}

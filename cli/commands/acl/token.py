@@ -1,0 +1,151 @@
+"""`pyconsul acl token`: create, clone, read, list and delete; `update` has a file of its own.
+
+The API: https://developer.hashicorp.com/consul/api-docs/acl/tokens
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.acl.objects import GRANT_FLAGS, ROLE_FLAGS, full_id, granted, links
+from pyconsul.cli.acl.text import policy_lines, role_lines, token_lines
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flags.flag import Flag, switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, document, format_flag
+
+Token = dict[str, Any]
+
+
+def show(context: Context, token: Token) -> None:
+    """Print a token as `-format` and `-meta` want it."""
+    if not document(context, token):
+        context.out("\n".join(token_lines(token, meta=context.args.switch("meta"))) + "\n")
+
+
+def accessor(context: Context) -> str:
+    """The AccessorID that the flags mean. Raises UsageError without one."""
+    given = context.args.text("accessor-id") or context.args.text("id")
+    if not given:
+        raise UsageError("Must specify the token with -accessor-id")
+    return full_id(context.client, "token", given)
+
+
+def create(context: Context) -> None:
+    """Create a token and print it."""
+    args = context.args
+    token: Token = {"Description": args.text("description"), "Local": args.switch("local"), **granted(context)}
+    if roles := links(context, "role"):
+        token["Roles"] = roles
+    if len(token) == 2:
+        raise UsageError(
+            "Cannot create a token without specifying -policy-name, -policy-id, -role-name, -role-id, "
+            "-service-identity, -node-identity, or -templated-policy at least once"
+        )
+    for field, flag in (("AccessorID", "accessor"), ("SecretID", "secret")):
+        if args.text(flag):
+            token[field] = args.text(flag)
+    if args.given("expires-ttl"):
+        from pyconsul.agent.common.go_durations import format_go_duration_ns
+
+        token["ExpirationTTL"] = format_go_duration_ns(round(args.seconds("expires-ttl") * 1e9))
+    try:
+        created = context.client.put("/v1/acl/token", body=token)
+    except CliError as error:
+        raise during("Failed to create new token", error) from None
+    show(context, created)
+
+
+def clone(context: Context) -> None:
+    """Create a token with the rights of another."""
+    body = {"Description": context.args.text("description")} if context.args.given("description") else {}
+    try:
+        cloned = context.client.put(f"/v1/acl/token/{accessor(context)}/clone", body=body)
+    except CliError as error:
+        raise during("Error cloning token", error) from None
+    show(context, cloned)
+
+
+def read(context: Context) -> None:
+    """Print a token, or the one that is used for this call."""
+    args = context.args
+    if args.switch("self"):
+        if args.switch("expanded"):
+            raise UsageError("Cannot use both -expanded and -self")
+        path = "/v1/acl/token/self"
+    else:
+        path = f"/v1/acl/token/{accessor(context)}"
+    try:
+        token = context.client.get(path, {"expanded": "true"} if args.switch("expanded") else {})
+    except CliError as error:
+        raise during("Error reading token", error) from None
+    show(context, token)
+    if args.switch("expanded") and args.text("format") in ("pretty", "table"):
+        _show_expanded(context, token)
+
+
+def _show_expanded(context: Context, token: Token) -> None:
+    for role in token.get("ExpandedRoles") or ():
+        context.out("\n".join(["Role:", *role_lines(role), ""]))
+    for policy in token.get("ExpandedPolicies") or ():
+        context.out("\n".join(["Policy:", *policy_lines(policy), ""]))
+    context.out(f"Default policy: {token.get('AgentACLDefaultPolicy', '')}")
+    context.out(f"Down policy:    {token.get('AgentACLDownPolicy', '')}")
+
+
+def list_(context: Context) -> None:
+    """Print every token."""
+    try:
+        tokens = context.client.get("/v1/acl/tokens")
+    except CliError as error:
+        raise during("Failed to retrieve the token list", error) from None
+    if document(context, tokens):
+        return
+    for token in tokens:
+        context.out("\n".join(token_lines(token, meta=context.args.switch("meta"))) + "\n")
+
+
+def delete(context: Context) -> None:
+    """Delete a token. One that does not exist is an error."""
+    identity = accessor(context)
+    try:
+        context.client.delete(f"/v1/acl/token/{identity}")
+    except CliError as error:
+        raise during(f'Error deleting token "{identity}"', error) from None
+    confirm(context, f'Token "{identity}" deleted successfully', {"AccessorID": identity, "Deleted": True})
+
+
+ACCESSOR: tuple[Flag, ...] = (
+    text("accessor-id", "AccessorID of the token, or the unique beginning of one.", metavar="id"),
+    Flag("text", "id", "The old name of -accessor-id.", "", hidden=True),
+)
+META = switch("meta", "Print the content hash and the indexes, too.")
+FORMAT = format_flag("pretty")
+COMMANDS = {
+    "acl token create": Command(
+        create,
+        text("description", "What the token is for.", metavar="text"),
+        text("accessor", "The AccessorID to give it, a UUID.", metavar="uuid"),
+        text("secret", "The SecretID to give it, a UUID.", metavar="uuid"),
+        switch("local", "Only for this datacenter."),
+        Flag("seconds", "expires-ttl", "How long the token is valid, from 1m to 24h.", metavar="duration"),
+        *GRANT_FLAGS,
+        *ROLE_FLAGS,
+        META,
+        FORMAT,
+    ),
+    "acl token clone": Command(
+        clone, *ACCESSOR, text("description", "What the new token is for.", metavar="text"), META, FORMAT
+    ),
+    "acl token read": Command(
+        read,
+        *ACCESSOR,
+        switch("self", "Read the token that is used for this call."),
+        switch("expanded", "Print the roles and policies that apply, too."),
+        META,
+        FORMAT,
+    ),
+    "acl token list": Command(list_, META, FORMAT),
+    "acl token delete": Command(delete, *ACCESSOR, format_flag()),
+}

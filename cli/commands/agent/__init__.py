@@ -1,0 +1,1 @@
+"""The agent's own commands: run, check, reload and observe it."""

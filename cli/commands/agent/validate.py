@@ -1,0 +1,47 @@
+"""`pyconsul validate`: check configuration files without starting an agent.
+
+Besides `pyconsul agent` this is the only command that looks into the agent's own code, and only at its configuration.
+"""
+
+from __future__ import annotations
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.flags.flag import switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, format_flag
+
+
+def validate(context: Context) -> None:
+    """Print that all is well, or raise CliError with every mistake, one a line."""
+    if not context.args.rest:
+        raise UsageError("Must specify at least one config file or directory")
+    from pyconsul.agent.config.load import ConfigError, load_files
+
+    try:
+        config = load_files(context.args.rest, context.args.text("config-format"))
+    except ConfigError as error:
+        lines = [f"Config validation failed: {error}", *error.details]
+        if any(line.startswith("data_dir cannot be empty") for line in error.errors):
+            lines.append(
+                "Hint: files of services alone are checked together with the agent's own: name them all, or their folder."
+            )
+        raise CliError("\n".join(lines)) from None
+    if not context.args.switch("quiet"):
+        refusals = [f"an agent does not start with this: {error}" for error in config.refusals]
+        warnings = [*map(str, config.warnings), *refusals]
+        for warning in warnings:
+            context.note(warning)
+        confirm(context, "Configuration is valid!", {"Valid": True, "Warnings": warnings})
+
+
+COMMANDS = {
+    "validate": Command(
+        validate,
+        text("config-format", "hcl or json; by default the files' names tell.", metavar="format"),
+        switch("quiet", "Print only mistakes."),
+        format_flag(),
+        usage="FILE_OR_FOLDER...",
+        http=False,
+    ),
+}

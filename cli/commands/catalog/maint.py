@@ -1,0 +1,76 @@
+"""`pyconsul maint`: maintenance mode of the agent's node and services.
+
+The API: https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
+"""
+
+from __future__ import annotations
+
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flags.flag import switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, document, format_flag
+
+_NODE_CHECK, _SERVICE_CHECK = "_node_maintenance", "_service_maintenance:"
+
+
+def maint(context: Context) -> None:
+    """Switch maintenance mode, or list what is in it."""
+    args = context.args
+    enable, disable = args.switch("enable"), args.switch("disable")
+    if enable and disable:
+        raise UsageError("Only one of -enable or -disable may be provided")
+    if args.text("reason") and not enable:
+        raise UsageError("Reason may only be provided with -enable")
+    if args.text("service") and not (enable or disable):
+        raise UsageError("Service requires either -enable or -disable")
+    if not enable and not disable:
+        _list(context)
+        return
+    service = args.text("service")
+    path = f"/v1/agent/service/maintenance/{quote(service, slash=False)}" if service else "/v1/agent/maintenance"
+    query = {"enable": "true" if enable else "false"}
+    if args.text("reason"):
+        query["reason"] = args.text("reason")
+    try:
+        context.client.put(path, query)
+    except CliError as error:
+        raise during(f"Error {'en' if enable else 'dis'}abling maintenance", error) from None
+    what = f'Service maintenance is now {{}} for "{service}"' if service else "Node maintenance is now {}"
+    data = {"Service": service or None, "Enabled": enable, "Reason": args.text("reason")}
+    confirm(context, what.format("enabled" if enable else "disabled"), data)
+
+
+def _list(context: Context) -> None:
+    try:
+        node = context.client.get("/v1/agent/self")["Config"]["NodeName"]
+        checks = context.client.get("/v1/agent/checks")
+    except CliError as error:
+        raise during("Error querying Consul agent", error) from None
+    listed = [checks[name] for name in sorted(checks) if name == _NODE_CHECK or name.startswith(_SERVICE_CHECK)]
+    if document(context, listed):
+        return
+    for check_id, check in sorted(checks.items()):
+        if check_id == _NODE_CHECK:
+            lines = ("Node:", f"  Name:   {node}", f"  Reason: {check['Notes']}", "")
+        elif check_id.startswith(_SERVICE_CHECK):
+            lines = ("Service:", f"  ID:     {check['ServiceID']}", f"  Reason: {check['Notes']}", "")
+        else:
+            continue
+        for line in lines:
+            context.out(line)
+
+
+COMMANDS = {
+    "maint": Command(
+        maint,
+        switch("enable", "Switch maintenance mode on."),
+        switch("disable", "Switch maintenance mode off."),
+        text("reason", "Why; shown to whoever asks.", metavar="text"),
+        text("service", "ID of the service; without it the whole node is meant.", metavar="id"),
+        format_flag(),
+        about="Without -enable and -disable it lists what is in maintenance mode.",
+        lenient=True,
+    ),
+}

@@ -1,0 +1,150 @@
+"""`pyconsul services register`, `deregister` and `list`, at the local agent.
+
+The API: https://developer.hashicorp.com/consul/api-docs/agent/service#register-service
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flags.flag import Args, number, pairs, text, texts
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import Report, document, format_flag, table
+from pyconsul.cli.service_file import services_in
+
+_FILES = "FILES are Consul's configuration files, in HCL or JSON, with `service` or `services` in them."
+
+
+def register(context: Context) -> None:
+    """Register one service from flags, or all that the files define."""
+    args = context.args
+    if not args.rest and not args.text("name"):
+        raise UsageError("Service registration requires at least one argument or flags.")
+    if args.rest and args.text("name"):
+        raise UsageError("Service registration requires arguments or -name, not both.")
+    given = _from_flags(args)
+    files = [_combined(service, given) for path in args.rest for service in services_in(path)]
+    with Report(context) as report:
+        for service in files if args.rest else [given]:
+            try:
+                context.client.put("/v1/agent/service/register", body=service)
+            except CliError as error:
+                raise during(f'Error registering service "{service.get("Name", "")}"', error) from None
+            name = service.get("Name", "")
+            report.add(
+                f"Registered service: {name}", {"ID": service.get("ID") or name, "Name": name, "Registered": True}
+            )
+
+
+def _from_flags(args: Args) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "ID": args.text("id"),
+        "Name": args.text("name"),
+        "Kind": args.text("kind"),
+        "Address": args.text("address"),
+        "Port": args.number("port"),
+        "SocketPath": args.text("socket"),
+        "Tags": args.texts("tag"),
+        "Meta": args.pairs("meta"),
+        "TaggedAddresses": {name: _address(value) for name, value in args.pairs("tagged-address").items()},
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _address(value: str) -> dict[str, Any]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise UsageError(f"Invalid Tagged Address {value!r}: use host:port")
+    return {"Address": host.strip("[]"), "Port": int(port)}
+
+
+def _combined(service: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """A file's service with what the flags add; where both say something the file counts, tags and maps grow."""
+    result = {**flags, **service}
+    if "Tags" in flags:
+        result["Tags"] = [*(service.get("Tags") or ()), *flags["Tags"]]
+    for name in ("Meta", "TaggedAddresses"):
+        if name in flags:
+            result[name] = {**(service.get(name) or {}), **flags[name]}
+    return result
+
+
+def deregister(context: Context) -> None:
+    """Deregister a service by ID, or all that the files define."""
+    args = context.args
+    if not args.rest and not args.text("id"):
+        raise UsageError("Service deregistration requires at least one argument or -id.")
+    if args.rest and args.text("id"):
+        raise UsageError("Service deregistration requires arguments or -id, not both.")
+    found = [service.get("ID") or service.get("Name", "") for path in args.rest for service in services_in(path)]
+    with Report(context) as report:
+        for identity in found if args.rest else [args.text("id")]:
+            try:
+                context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False))
+            except CliError as error:
+                raise during(f'Error deregistering service "{identity}"', error) from None
+            report.add(f"Deregistered service: {identity}", {"ID": identity, "Deregistered": True})
+
+
+def list_(context: Context) -> None:
+    """Print a table of the services that are registered at this agent."""
+    if context.args.rest:
+        raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
+    query = {"filter": context.args.text("filter")} if context.args.text("filter") else {}
+    try:
+        found = context.client.get("/v1/agent/services", query)
+        checks = {} if context.args.text("format") in ("json", "yaml") else context.client.get("/v1/agent/checks")
+    except CliError as error:
+        raise during("Error listing services", error) from None
+    if document(context, found):
+        return
+    rows = sorted(
+        [one["Service"], identity, _where(one), _status(identity, checks.values()), ",".join(one["Tags"] or ())]
+        for identity, one in found.items()
+    )
+    table(context, ["Service", "ID", "Address", "Status", "Tags"], rows)
+
+
+def _status(identity: str, checks: Iterable[dict[str, Any]]) -> str:
+    """The worst status of a service's checks and of those of the node, as health queries see it."""
+    states = {check["Status"] for check in checks if check.get("ServiceID") in ("", identity)}
+    return next((state for state in ("critical", "warning") if state in states), "passing")
+
+
+def _where(service: dict[str, Any]) -> str:
+    host = service.get("Address") or ""
+    if not service.get("Port"):
+        return host or service.get("SocketPath") or "-"
+    return f"[{host}]:{service['Port']}" if ":" in host else f"{host}:{service['Port']}"
+
+
+COMMANDS = {
+    "services list": Command(
+        list_,
+        text("filter", "Only services for which this filter holds.", metavar="expression"),
+        format_flag(),
+        about="The catalog's services, of all nodes, are listed by pyconsul catalog services.",
+    ),
+    "services register": Command(
+        register,
+        text("id", "ID of the service; by default its name."),
+        text("name", "Name of the service.", metavar="name"),
+        text("address", "Its address; by default the node's."),
+        number("port", "Its port."),
+        text("socket", "Path of its unix socket, instead of an address and a port.", metavar="path"),
+        texts("tag", "A tag; may be given several times."),
+        pairs("meta", "Metadata; may be given several times."),
+        pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be given several times."),
+        text("kind", "Kind of the service."),
+        format_flag(),
+        usage="[FILES...]",
+        about=_FILES,
+    ),
+    "services deregister": Command(
+        deregister, text("id", "ID of the service."), format_flag(), usage="[FILES...]", about=_FILES
+    ),
+}

@@ -1,0 +1,1 @@
+"""Members of the cluster, their network distance and their gossip keys."""

@@ -1,0 +1,67 @@
+"""`pyconsul join`, `leave` and `force-leave`.
+
+The API: https://developer.hashicorp.com/consul/api-docs/agent#join-agent
+"""
+
+from __future__ import annotations
+
+from pyconsul.agent.common.http_answer import quote
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import switch
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, format_flag
+
+
+def join(context: Context) -> None:
+    """Join each address; it is enough when one of them answers."""
+    addresses = context.args.rest
+    if not addresses:
+        raise UsageError("At least one address to join must be specified.")
+    joined, last = 0, Status.FAILURE
+    for address in addresses:
+        try:
+            query = {"wan": "1"} if context.args.switch("wan") else {}
+            context.client.put("/v1/agent/join/" + quote(address, slash=False), query)
+            joined += 1
+        except CliError as error:
+            context.note(f"Error joining address '{address}': {error}")
+            last = error.status
+    if not joined:
+        raise CliError("Failed to join any nodes.", last)
+    confirm(context, f"Successfully joined cluster by contacting {joined} nodes.", {"Joined": joined})
+
+
+def leave(context: Context) -> None:
+    """Let the agent leave gracefully; it shuts down."""
+    if context.args.rest:
+        raise UsageError(f"Unexpected extra arguments: {' '.join(context.args.rest)}")
+    try:
+        context.client.put("/v1/agent/leave")
+    except CliError as error:
+        raise during("Error leaving", error) from None
+    confirm(context, "Graceful leave complete", {"Left": True})
+
+
+def force_leave(context: Context) -> None:
+    """Mark a failed member as left."""
+    if len(context.args.rest) != 1:
+        raise UsageError("A single node name must be specified to force leave.")
+    query = {name: "1" for name in ("prune", "wan") if context.args.switch(name)}
+    try:
+        context.client.put("/v1/agent/force-leave/" + quote(context.args.rest[0], slash=False), query)
+    except CliError as error:
+        raise during("Error force leaving", error) from None
+
+
+COMMANDS = {
+    "join": Command(join, switch("wan", "Join another datacenter's servers."), format_flag(), usage="ADDRESS ..."),
+    "leave": Command(leave, format_flag()),
+    "force-leave": Command(
+        force_leave,
+        switch("prune", "Remove the member from the list altogether."),
+        switch("wan", "The member of another datacenter."),
+        usage="NAME",
+    ),
+}

@@ -1,0 +1,82 @@
+"""`pyconsul rtt`: the round trip time between two nodes, estimated from network coordinates.
+
+The formula: https://developer.hashicorp.com/consul/docs/architecture/coordinates
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import switch
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, format_flag
+
+Coordinate = dict[str, Any]
+
+
+def rtt(context: Context) -> None:
+    """Print the estimate. Raises CliError when a node has no coordinate."""
+    nodes = list(context.args.rest)
+    if len(nodes) not in (1, 2):
+        raise UsageError("One or two node names must be specified")
+    wan = context.args.switch("wan")
+    try:
+        if len(nodes) == 1:
+            config = context.client.get("/v1/agent/self")["Config"]
+            nodes.append(f"{config['NodeName']}.{config['Datacenter']}" if wan else config["NodeName"])
+        first, second = _wan(context, nodes) if wan else _lan(context, nodes)
+    except CliError as error:
+        raise during("Error getting coordinates", error) from None
+    milliseconds = distance(first, second) * 1000
+    kind = "WAN" if wan else "LAN"
+    line = f"Estimated {nodes[0]} <-> {nodes[1]} rtt: {milliseconds:.3f} ms (using {kind} coordinates)"
+    confirm(context, line, {"Nodes": nodes, "Milliseconds": milliseconds, "Coordinates": kind})
+
+
+def _lan(context: Context, nodes: list[str]) -> list[Coordinate]:
+    entries = context.client.get("/v1/coordinate/nodes")
+    known = {(entry["Node"].lower(), entry.get("Segment", "")): entry["Coord"] for entry in entries}
+    segments = {segment for name, segment in known if name == nodes[0].lower()}
+    for segment in sorted(segments):
+        if (nodes[1].lower(), segment) in known:
+            return [known[(node.lower(), segment)] for node in nodes]
+    raise _missing(nodes[1] if segments else nodes[0])
+
+
+def _wan(context: Context, nodes: list[str]) -> list[Coordinate]:
+    if any(node.count(".") != 1 for node in nodes):
+        raise UsageError("Node names must be specified as <node name>.<datacenter> with -wan")
+    known: dict[tuple[str, str], Coordinate] = {
+        (entry["Node"].lower(), area["Datacenter"]): entry["Coord"]
+        for area in context.client.get("/v1/coordinate/datacenters")
+        for entry in area["Coordinates"] or ()
+    }
+    found = []
+    for node in nodes:
+        name, _, datacenter = node.partition(".")
+        if (name.lower(), datacenter) not in known:
+            raise _missing(node)
+        found.append(known[(name.lower(), datacenter)])
+    return found
+
+
+def _missing(node: str) -> CliError:
+    return CliError(f'Could not find a coordinate for node "{node}"', Status.NOT_FOUND)
+
+
+def distance(first: Coordinate, second: Coordinate) -> float:
+    """Seconds between two coordinates: the way through space, both heights, and the adjustments if that leaves any."""
+    squares = sum((a - b) ** 2 for a, b in zip(first["Vec"], second["Vec"], strict=True))
+    plain: float = squares**0.5 + first["Height"] + second["Height"]
+    adjusted: float = plain + first["Adjustment"] + second["Adjustment"]
+    return adjusted if adjusted > 0 else plain
+
+
+COMMANDS = {
+    "rtt": Command(
+        rtt, switch("wan", "Use the coordinates between datacenters."), format_flag(), usage="NODE1 [NODE2]"
+    ),
+}

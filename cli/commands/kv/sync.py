@@ -1,0 +1,120 @@
+"""`pyconsul kv diff` and `kv sync`: a folder, or an export, against the KV store."""
+
+from __future__ import annotations
+
+import os
+
+from pyconsul.cli.commands.kv.get import entries_below
+from pyconsul.cli.commands.kv.transfer import read_export
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import number, switch, text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.kv.apply import MAX_PRUNE, apply_changes, counts, guard_deletions
+from pyconsul.cli.kv.plan import Change, Wanted, changes, common_folder, folder_entries, shown
+from pyconsul.cli.output.render import check_format, colored, document, format_flag
+
+
+def diff(context: Context) -> int | None:
+    """Print what differs, as diff -u does; the exit code is 1 when something does."""
+    found = _changes(context)
+    if document(context, [change.document() for change in found]):
+        return Status.FAILURE if found else None
+    names = context.args.switch("names")
+    for change in found:
+        for line in colored(context, shown(change, diff=not names)):
+            context.out(line)
+    return Status.FAILURE if found else None
+
+
+def sync(context: Context) -> None:
+    """Show what would be done; with -apply do it. Raises CliError before anything is written, or on a conflict."""
+    args = context.args
+    found = _changes(context)
+    kept = [change for change in found if change.kind == "-" and not args.switch("prune")]
+    todo = [change for change in found if change not in kept]
+    people = check_format(context) == "table"
+    for change in todo if people else ():
+        for line in colored(context, shown(change, diff=args.switch("diff"))):
+            context.out(line)
+    if kept:
+        context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
+    guard_deletions(context, sum(change.kind == "-" for change in todo))
+    apply = args.switch("apply")
+    if apply:
+        apply_changes(context, todo)
+    if document(context, {"Applied": apply, "Changes": [change.document() for change in todo]}):
+        return
+    if not todo:
+        context.out("Nothing to do.")
+    elif apply:
+        context.out(f"Done: {counts(todo)}.")
+    else:
+        context.out(f"Nothing was written. With -apply: {counts(todo)}.")
+
+
+def _changes(context: Context) -> list[Change]:
+    words, prefix = context.args.rest, context.args.text("prefix")
+    if len(words) != 1:
+        raise UsageError(f"Error! Expected one folder or file, got {len(words)}")
+    if prefix.startswith("/"):
+        raise UsageError(f"Error! Invalid prefix. It must not begin with a '/': {prefix}")
+    wanted = _wanted(context, words[0], prefix)
+    if not wanted:
+        raise CliError(f"Error! There is nothing in {words[0]}")
+    scope = _scope(context, words[0], prefix, wanted)
+    return changes(wanted, {entry["Key"]: entry for entry in entries_below(context, scope)})
+
+
+def _scope(context: Context, path: str, prefix: str, wanted: Wanted) -> str:
+    """The prefix of the keys that are looked at: what the source says nothing about is not touched."""
+    if context.args.given("prefix") and (not prefix or os.path.isdir(path)):
+        return prefix
+    scope = common_folder(wanted)
+    if not scope and context.args.switch("prune"):
+        raise CliError(
+            f"Error! The keys of {path} share no folder, so -prune could delete any key; nothing was written. "
+            "If that is meant, say -prefix= (the whole store)."
+        )
+    return scope
+
+
+def _wanted(context: Context, path: str, prefix: str) -> Wanted:
+    if os.path.isdir(path):
+        return folder_entries(path, prefix, chomp=context.args.switch("chomp"))
+    data = context.read_source(path if path == "-" else f"@{path}")
+    return {prefix + key: (value, flags) for key, flags, value in read_export(data)}
+
+
+_SOURCE = (
+    text("prefix", "Put this in front of every key.", metavar="prefix"),
+    switch("chomp", "One line break at the end of a file is no part of the value."),
+)
+_ABOUT = (
+    "The files of a folder are keys, named by their path in it; what begins with a dot is passed over. "
+    "A file is what kv export prints; - is standard input.\n\n"
+    "Only keys in the folder that all given keys share are looked at, or deleted: with the export of cfg/ those below "
+    "cfg/, with -prefix=web/ and a folder those below web/. -prefix= looks at the whole store."
+)
+COMMANDS = {
+    "kv diff": Command(
+        diff,
+        *_SOURCE,
+        switch("names", "Print only the keys: + to be created, ~ to be changed, - only in the store."),
+        format_flag(),
+        usage="FOLDER_OR_FILE",
+        about=f"{_ABOUT}\n\nExits with 1 when there is a difference.",
+    ),
+    "kv sync": Command(
+        sync,
+        *_SOURCE,
+        switch("apply", "Do it. Without this flag it is only shown what would be done."),
+        switch("diff", "Show the values that differ, as diff -u does."),
+        switch("prune", "Delete the keys that are only in the store, in the folder that all given keys share."),
+        number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE),
+        format_flag(),
+        usage="FOLDER_OR_FILE",
+        about=f"{_ABOUT}\n\nKeys that somebody else changes meanwhile are left alone, and said to be so.",
+    ),
+}

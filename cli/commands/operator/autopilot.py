@@ -1,0 +1,146 @@
+"""`pyconsul operator autopilot`: what is done about failing servers.
+
+The API: https://developer.hashicorp.com/consul/api-docs/operator/autopilot
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.flags.flag import Flag, switch, text, unsigned
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, document, format_flag
+
+_PATH = "/v1/operator/autopilot/configuration"
+#: The settings in the order they are printed, and what each of them is.
+_SETTINGS: tuple[tuple[str, Flag], ...] = (
+    ("CleanupDeadServers", switch("cleanup-dead-servers", "Remove a dead server when a new one comes.")),
+    (
+        "LastContactThreshold",
+        Flag(
+            "seconds", "last-contact-threshold", "How long a healthy server may be without contact.", metavar="duration"
+        ),
+    ),
+    ("MaxTrailingLogs", unsigned("max-trailing-logs", "How many entries a healthy server may be behind.")),
+    ("MinQuorum", unsigned("min-quorum", "Servers that are never removed automatically.")),
+    (
+        "ServerStabilizationTime",
+        Flag(
+            "seconds", "server-stabilization-time", "How long a new server must be healthy to vote.", metavar="duration"
+        ),
+    ),
+    ("RedundancyZoneTag", text("redundancy-zone-tag", "Node metadata that names a server's zone.")),
+    ("DisableUpgradeMigration", switch("disable-upgrade-migration", "Do not migrate to servers of a new version.")),
+    ("UpgradeVersionTag", text("upgrade-version-tag", "Node metadata that holds a server's version.")),
+)
+
+
+def get_config(context: Context) -> None:
+    """Print the settings."""
+    config = _read(context)
+    if document(context, config):
+        return
+    for name, _ in _SETTINGS:
+        context.out(f"{name} = {_shown(name, config.get(name))}")
+
+
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, bool) or name in ("DisableUpgradeMigration", "CleanupDeadServers"):
+        return "true" if value else "false"
+    if name.endswith("Tag"):
+        return f'"{value or ""}"'
+    return str(value if value is not None else 0)
+
+
+def set_config(context: Context) -> None:
+    """Change the settings that were given, unless somebody else changed one meanwhile."""
+    if context.args.rest:
+        raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
+    config = _read(context)
+    for name, flag in _SETTINGS:
+        if context.args.given(flag.name):
+            config[name] = _wire(context, flag)
+    query = {"cas": str(config.get("ModifyIndex", 0))}
+    try:
+        changed = context.client.put(_PATH, query, config)
+    except CliError as error:
+        raise during("Error setting Autopilot configuration", error) from None
+    if changed is False:
+        raise CliError("Configuration could not be atomically updated, please try again", Status.CONFLICT)
+    confirm(context, "Configuration updated!", config)
+
+
+def _wire(context: Context, flag: Flag) -> Any:
+    """A flag's value as the API takes it."""
+    from pyconsul.agent.common.go_durations import format_go_duration_ns
+
+    args = context.args
+    if flag.kind == "switch":
+        return args.switch(flag.name)
+    if flag.kind == "seconds":
+        return format_go_duration_ns(round(args.seconds(flag.name) * 1e9))
+    return args.number(flag.name) if flag.kind == "unsigned" else args.text(flag.name)
+
+
+def _read(context: Context) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = context.client.get(_PATH)
+    except CliError as error:
+        raise during("Error querying Autopilot configuration", error) from None
+    return config
+
+
+def state(context: Context) -> None:
+    """Print how the servers are."""
+    try:
+        found = context.client.get("/v1/operator/autopilot/state")
+    except CliError as error:
+        raise during("Error querying Autopilot state", error) from None
+    if document(context, found):
+        return
+    context.out(f"Healthy:                      {_boolean(found['Healthy'])}")
+    context.out(f"Failure Tolerance:            {found['FailureTolerance']}")
+    context.out(f"Optimistic Failure Tolerance: {found.get('OptimisticFailureTolerance', 0)}")
+    context.out(f"Leader:                       {found['Leader']}")
+    context.out("Voters:")
+    for voter in found.get("Voters") or ():
+        context.out(f"   {voter}")
+    context.out("Servers:")
+    for _, server in sorted((found.get("Servers") or {}).items()):
+        _print_server(context, server)
+
+
+def _print_server(context: Context, server: dict[str, Any]) -> None:
+    context.out(f"   {server['ID']}")
+    rows = (
+        ("Name", server["Name"]),
+        ("Address", server["Address"]),
+        ("Version", server["Version"]),
+        ("Status", server["Status"]),
+        ("Node Type", server.get("NodeType", "")),
+        ("Node Status", server["NodeStatus"]),
+        ("Healthy", _boolean(server["Healthy"])),
+        ("Last Contact", server["LastContact"]),
+        ("Last Term", server["LastTerm"]),
+        ("Last Index", server["LastIndex"]),
+    )
+    for name, value in rows:
+        context.out(f"      {name + ':':<16} {value}")
+    if server.get("Meta"):
+        context.out("      Meta")
+        for key, value in sorted(server["Meta"].items()):
+            context.out(f'         "{key}": "{value}"')
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+COMMANDS = {
+    "operator autopilot get-config": Command(get_config, format_flag()),
+    "operator autopilot set-config": Command(set_config, *(flag for _, flag in _SETTINGS), format_flag()),
+    "operator autopilot state": Command(state, format_flag("pretty")),
+}

@@ -1,0 +1,83 @@
+"""`pyconsul operator raft`: the servers that agree on the cluster's state.
+
+The API: https://developer.hashicorp.com/consul/api-docs/operator/raft
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.flags.flag import text
+from pyconsul.cli.help.command import Command
+from pyconsul.cli.output.render import confirm, document, format_flag, table
+
+_HEADERS = ("Node", "ID", "Address", "State", "Voter", "RaftProtocol", "Commit Index", "Trails Leader By")
+
+
+def list_peers(context: Context) -> None:
+    """Print a table of the servers."""
+    try:
+        servers = context.client.get("/v1/operator/raft/configuration")["Servers"]
+        # 429 means that a server is unhealthy; the numbers are there nevertheless.
+        health = context.client.request("GET", "/v1/operator/autopilot/health")
+        healths = (health if health.status == 429 else health.checked()).json().get("Servers") or ()
+    except CliError as error:
+        raise during("Error getting peers", error) from None
+    if document(context, servers):
+        return
+    indexes = {server["ID"]: server["LastIndex"] for server in healths}
+    last = next((indexes.get(server["ID"], 0) for server in servers if server["Leader"]), 0)
+    table(context, _HEADERS, [_row(server, indexes.get(server["ID"]), last) for server in servers])
+
+
+def _row(server: dict[str, Any], index: int | None, last: int) -> list[str]:
+    state = "leader" if server["Leader"] else "follower"
+    voter = "true" if server["Voter"] else "false"
+    row = [server["Node"], server["ID"], server["Address"], state, voter, server.get("ProtocolVersion") or "<=1"]
+    if index is None:
+        return [*row, "-"]
+    behind = last - index
+    trails = "-" if server["Leader"] else f"{behind} commit" + ("s" if behind > 1 else "")
+    return [*row, str(index), trails]
+
+
+def remove_peer(context: Context) -> None:
+    """Remove a server that is gone."""
+    address, identity = context.args.text("address"), context.args.text("id")
+    if bool(address) == bool(identity):
+        raise UsageError("Either an address (-address) or an ID (-id) is required for the peer to remove")
+    query = {"address": address} if address else {"id": identity}
+    try:
+        context.client.delete("/v1/operator/raft/peer", query)
+    except CliError as error:
+        raise during("Error removing peer", error) from None
+    what = f'address "{address}"' if address else f'id "{identity}"'
+    confirm(context, f"Removed peer with {what}", {**query, "Removed": True})
+
+
+def transfer_leader(context: Context) -> None:
+    """Give the leadership to another server."""
+    query = {"id": context.args.text("id")} if context.args.text("id") else {}
+    try:
+        answer = context.client.request("POST", "/v1/operator/raft/transfer-leader", query).checked().json()
+    except CliError as error:
+        raise during("Error transferring leadership", error) from None
+    if not answer.get("Success"):
+        raise CliError("Error transferring leadership: the agent did not say why")
+    confirm(context, "Success", answer)
+
+
+COMMANDS = {
+    "operator raft list-peers": Command(list_peers, format_flag()),
+    "operator raft remove-peer": Command(
+        remove_peer,
+        text("address", "Its address, host:port.", metavar="address"),
+        text("id", "Its node ID.", metavar="id"),
+        format_flag(),
+    ),
+    "operator raft transfer-leader": Command(
+        transfer_leader, text("id", "Node ID of the new leader; by default any server.", metavar="id"), format_flag()
+    ),
+}

@@ -1,0 +1,157 @@
+"""What may come next on a command line of `pyconsul`: pure, given the declarations and a way to ask the agent.
+
+Used by the scripts of `completions/`, through `cli/completion/answer.py`. Nothing is written down twice: words come from
+`registry`, flags and their values from each `Command`; only what an argument names is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyconsul.cli.flags.flag import Flag
+from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, find, load
+
+#: A whole word that may stand there, and what it is for.
+Item = tuple[str, str]
+#: Gives the names of a kind that begin like this: `live(kind, beginning, words)`; words are those before the current.
+Live = Callable[[str, str, Sequence[str]], list[str]]
+
+FILES, FOLDERS = "files", "folders"
+KEYS, SERVICES, INSTANCES = "keys", "services", "instances"
+NODES, DATACENTERS, SESSIONS = "nodes", "datacenters", "sessions"
+POLICIES, ROLES = "policies", "roles"
+WATCH_TYPES = ("key", "keyprefix", "services", "nodes", "service", "checks", "event")  # as `watchplan.TYPES`
+
+#: What a flag's value names, for every command that has such a flag and says no choices.
+_FLAG_VALUES = {
+    "service": SERVICES, "node": NODES, "near": NODES, "datacenter": DATACENTERS, "dc": DATACENTERS, "key": KEYS,
+    "policy-name": POLICIES, "role-name": ROLES, "prefix": KEYS, "session": SESSIONS, "output": FILES,
+    "config-dir": FOLDERS, "config-file": FILES,
+    "data-dir": FOLDERS, "pid-file": FILES, "log-file": FILES, "ui-dir": FOLDERS,
+}  # fmt: skip
+#: The same where a command means something else by it.
+_OWN_FLAG_VALUES = {
+    ("maint", "service"): INSTANCES,
+    ("acl policy read", "name"): POLICIES,
+    ("acl policy update", "name"): POLICIES,
+    ("acl policy delete", "name"): POLICIES,
+    ("acl role read", "name"): ROLES,
+    ("acl role delete", "name"): ROLES,
+    ("services deregister", "id"): INSTANCES,
+}
+#: What a command's arguments name, in their order; the last one goes on for all that follow.
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "kv delete": (KEYS, ""), "kv diff": (FILES, ""), "kv edit": (KEYS, ""), "kv export": (KEYS, ""),
+    "kv get": (KEYS, ""), "kv put": (KEYS, ""), "kv sync": (FOLDERS, ""), "kv tree": (KEYS, ""),
+    "kv watch": (KEYS, ""), "lock": (KEYS, ""), "force-leave": (NODES, ""), "rtt": (NODES, NODES, ""),
+    "health": (SERVICES, ""), "session destroy": (SESSIONS,), "services register": (FILES,),
+    "services deregister": (FILES,), "validate": (FILES,), "snapshot save": (FILES, ""),
+    "snapshot restore": (FILES, ""), "snapshot inspect": (FILES, ""), "snapshot decode": (FILES, ""),
+}  # fmt: skip
+
+
+class Answer:
+    """`items` are whole words; `paths` says that the shell is to offer files or folders: FILES, FOLDERS or ""."""
+
+    __slots__ = ("items", "paths", "prefix")
+
+    def __init__(self, items: Sequence[Item] = (), paths: str = "", prefix: str = "") -> None:
+        self.items = list(items)
+        self.paths = paths
+        #: The part of the current word that stands before the path: `-config-file=`.
+        self.prefix = prefix
+
+
+def complete(words: Sequence[str], current: str, live: Live) -> Answer:
+    """What may take the place of `current`, after `words` (without the program's name)."""
+    if words and words[0] == "agent":
+        return _command("agent", agent_flags(), words[1:], current, live)
+    name, rest = find(words)
+    if name in COMMANDS:
+        return _command(name, load(name).flags, rest, current, live)
+    return Answer() if rest else Answer(_next_words(name, current))
+
+
+def _next_words(group: str, current: str) -> list[Item]:
+    known = {**GROUPS, **{name: about for name, (_, about) in COMMANDS.items()}, "agent": AGENT}
+    below = {name: about for name, about in known.items() if name.rpartition(" ")[0] == group}
+    return [
+        (name.rpartition(" ")[2], about) for name, about in sorted(below.items()) if _last(name).startswith(current)
+    ]
+
+
+def _last(name: str) -> str:
+    return name.rpartition(" ")[2]
+
+
+def agent_flags() -> list[Flag]:
+    """The flags of `pyconsul agent`, in the form of the other commands'."""
+    import click
+
+    from pyconsul.cli.commands.agent.run import command
+
+    made = []
+    for option in command().params:
+        if not isinstance(option, click.Option):
+            continue
+        kind = "switch" if str(option.metavar).startswith("[") else "text"
+        hidden = (option.help or "").startswith("Accepted without effect")
+        made += [Flag(kind, name.lstrip("-"), option.help or "", hidden=hidden) for name in option.opts]
+    return made
+
+
+def _command(name: str, flags: Sequence[Flag], words: Sequence[str], current: str, live: Live) -> Answer:
+    by_name = {flag.name: flag for flag in flags}
+    position, waiting, over = _walk(by_name, words)
+    if waiting is not None:
+        return _flag_value(name, waiting, "", current, live, words)
+    if not over and not position and current.startswith("-"):
+        word, equals, value = current.lstrip("-").partition("=")
+        flag = by_name.get(word)
+        if equals:
+            return _flag_value(name, flag, current[: -len(value) or None], value, live, words) if flag else Answer()
+        return Answer(_flag_names(flags, word))
+    kinds = _ARGUMENTS.get(name, ("",))
+    return _named(kinds[min(position, len(kinds) - 1)], "", current, live, words)
+
+
+def _walk(by_name: dict[str, Flag], words: Sequence[str]) -> tuple[int, Flag | None, bool]:
+    """How many arguments there are already, the flag that waits for its value, and whether flags are over."""
+    position = 0
+    while position < len(words) and len(words[position]) > 1 and words[position][0] == "-":
+        word = words[position]
+        position += 1
+        if word == "--":
+            return len(words) - position, None, True
+        name, equals, _ = word.lstrip("-").partition("=")
+        flag = by_name.get(name)
+        if flag is not None and not equals and flag.kind != "switch":
+            if position == len(words):
+                return 0, flag, False
+            position += 1
+    return len(words) - position, None, position < len(words)
+
+
+def _flag_names(flags: Sequence[Flag], beginning: str) -> list[Item]:
+    shown = (flag for flag in flags if not flag.hidden and flag.name.startswith(beginning))
+    return [
+        (f"-{flag.name}" if flag.kind == "switch" else f"-{flag.name}=", flag.help)
+        for flag in sorted(shown, key=lambda flag: flag.name)
+    ]
+
+
+def _flag_value(command: str, flag: Flag, before: str, beginning: str, live: Live, words: Sequence[str]) -> Answer:
+    choices = ("true", "false") if flag.kind == "switch" else flag.choices
+    if (command, flag.name) == ("watch", "type"):
+        choices = WATCH_TYPES
+    if choices:
+        return Answer([(before + choice, "") for choice in choices if choice.startswith(beginning)])
+    kind = _OWN_FLAG_VALUES.get((command, flag.name)) or _FLAG_VALUES.get(flag.name, "")
+    return _named(kind or (FILES if flag.metavar == "path" else ""), before, beginning, live, words)
+
+
+def _named(kind: str, before: str, beginning: str, live: Live, words: Sequence[str]) -> Answer:
+    if kind in (FILES, FOLDERS):
+        return Answer(paths=kind, prefix=before)
+    names = live(kind, beginning, words) if kind else []
+    return Answer([(before + name, "") for name in names if name.startswith(beginning)])

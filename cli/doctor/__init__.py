@@ -1,0 +1,1 @@
+"""The checks of `doctor`: pure, given the responses of an agent."""

@@ -1,0 +1,45 @@
+"""What a command declares: its flags, its arguments, and the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.flags.flag import Flag, switch
+from pyconsul.cli.flags.http_flags import HTTP_FLAGS
+
+DETAILED_EXITCODE = switch(
+    "detailed-exitcode",
+    "Exit codes 3 to 7 by reason; see man pyconsul.",
+)
+
+
+class Command:
+    """One command. `usage`: its arguments, as `KEY [DATA]`; `about`: paragraphs for its help; `run` returns the exit
+    code (None is 0) or raises CliError. `http`: whether it talks to an agent, and so takes Consul's HTTP flags.
+    `lenient`: it ignores arguments, as in Consul; other commands without a `usage` refuse them."""
+
+    __slots__ = ("about", "flags", "http", "lenient", "own_flags", "run", "usage")
+
+    def __init__(
+        self,
+        run: Callable[[Context], int | None],
+        *flags: Flag,
+        usage: str = "",
+        about: str = "",
+        http: bool = True,
+        lenient: bool = False,
+    ) -> None:
+        self.run = run
+        self.usage = usage
+        self.about = about
+        self.http = http
+        self.lenient = lenient
+        self.own_flags: Sequence[Flag] = flags
+        shared = HTTP_FLAGS if http else ()
+        taken = {flag.name for flag in flags}
+        self.flags: Sequence[Flag] = (
+            *flags,
+            DETAILED_EXITCODE,
+            *(flag for flag in shared if flag.name not in taken),
+        )

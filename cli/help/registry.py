@@ -1,0 +1,150 @@
+"""Every command of `pyconsul`: its name, the module below `commands/` that holds it, and what it is for.
+
+A module's own `COMMANDS` maps the names it holds to their `Command`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyconsul.cli.help.command import Command
+
+#: Words that only lead to commands.
+GROUPS: dict[str, str] = {
+    "acl": "Tokens, policies, roles and the rest of access control",
+    "acl auth-method": "Manage auth methods (JWT login)",
+    "acl binding-rule": "Manage the binding rules of auth methods",
+    "acl policy": "Policies",
+    "acl role": "Roles",
+    "acl templated-policy": "Templated policies",
+    "acl token": "Tokens",
+    "catalog": "Datacenters, nodes and services of the catalog",
+    "kv": "Keys and values",
+    "operator": "Tools for cluster operators",
+    "operator autopilot": "Manage server health (autopilot)",
+    "operator raft": "Manage Raft peers",
+    "operator usage": "Count nodes, services and instances",
+    "services": "The local agent's services",
+    "session": "Sessions, which locks are held with",
+    "snapshot": "Snapshots of the agent's state",
+}
+
+_AUTH, _BINDING, _POLICY = "acl.auth_method", "acl.binding_rule", "acl.policy"
+_ROLE, _TEMPLATED, _TOKEN = "acl.role", "acl.templated_policy", "acl.token"
+
+#: name: (module below `commands`, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "acl auth-method create": (_AUTH, "Create an auth method"),
+    "acl auth-method delete": (_AUTH, "Delete an auth method"),
+    "acl auth-method list": (_AUTH, "List the auth methods"),
+    "acl auth-method read": (_AUTH, "Read an auth method"),
+    "acl auth-method update": (_AUTH, "Change an auth method"),
+    "acl binding-rule create": (_BINDING, "Create a binding rule"),
+    "acl binding-rule delete": (_BINDING, "Delete a binding rule"),
+    "acl binding-rule list": (_BINDING, "List the binding rules"),
+    "acl binding-rule read": (_BINDING, "Read a binding rule"),
+    "acl binding-rule update": (_BINDING, "Change a binding rule"),
+    "acl bootstrap": ("acl.bootstrap", "Create the first management token"),
+    "acl explain": ("acl.explain", "Explain why a token may or may not do something"),
+    "acl policy create": (_POLICY, "Create a policy"),
+    "acl policy delete": (_POLICY, "Delete a policy"),
+    "acl policy list": (_POLICY, "List the policies"),
+    "acl policy read": (_POLICY, "Read a policy"),
+    "acl policy update": (_POLICY, "Change a policy"),
+    "acl role create": (_ROLE, "Create a role"),
+    "acl role delete": (_ROLE, "Delete a role"),
+    "acl role list": (_ROLE, "List the roles"),
+    "acl role read": (_ROLE, "Read a role"),
+    "acl role update": (_ROLE, "Change a role"),
+    "acl set-agent-token": ("acl.bootstrap", "Set one of the agent's tokens"),
+    "acl templated-policy list": (_TEMPLATED, "List the templates"),
+    "acl templated-policy preview": (_TEMPLATED, "Show the policy that a template makes"),
+    "acl templated-policy read": (_TEMPLATED, "Read a template"),
+    "acl token clone": (_TOKEN, "Create a token with the rights of another"),
+    "acl token create": (_TOKEN, "Create a token"),
+    "acl token delete": (_TOKEN, "Delete a token"),
+    "acl token list": (_TOKEN, "List the tokens"),
+    "acl token read": (_TOKEN, "Read a token"),
+    "acl token update": ("acl.token_update", "Change a token"),
+    "catalog datacenters": ("catalog.lists", "List the datacenters"),
+    "catalog nodes": ("catalog.lists", "List the nodes"),
+    "catalog services": ("catalog.lists", "List the services"),
+    "debug": ("agent.debug", "Record what an agent does into an archive"),
+    "demo": ("demo", "Show the whole job live: agent, web servers, HAProxy"),
+    "doctor": ("doctor", "Find out what is wrong, and say what to do"),
+    "event": ("event", "Fire an event"),
+    "exec": ("exec", "Not provided; explains what to use instead"),
+    "force-leave": ("cluster.join", "Tell the cluster that a member has left"),
+    "health": ("catalog.health", "Show services and their checks"),
+    "info": ("agent.info", "Show runtime statistics of the agent"),
+    "join": ("cluster.join", "Make the agent join a cluster"),
+    "keygen": ("cluster.keygen", "Make a gossip encryption key"),
+    "keyring": ("cluster.keyring", "Manage gossip encryption keys"),
+    "kv delete": ("kv.write", "Delete a key, or all below a prefix"),
+    "kv diff": ("kv.sync", "Compare a folder or an export with the store"),
+    "kv edit": ("kv.edit", "Change a value in an editor"),
+    "kv export": ("kv.transfer", "Print a tree as JSON"),
+    "kv get": ("kv.get", "Read keys and values"),
+    "kv history": ("kv.history", "Show the earlier versions of a key"),
+    "kv import": ("kv.transfer", "Write a tree that was exported"),
+    "kv put": ("kv.write", "Write a value"),
+    "kv rollback": ("kv.history", "Make keys what they were at an index"),
+    "kv sync": ("kv.sync", "Make the store say what a folder or an export says"),
+    "kv tree": ("kv.tree", "Show the keys as a tree"),
+    "kv watch": ("kv.watch", "Follow the changes of a key or a tree"),
+    "leave": ("cluster.join", "Make the agent leave the cluster and shut down"),
+    "lock": ("lock", "Run a command while holding a lock"),
+    "login": ("acl.login", "Get a token from an auth method"),
+    "logout": ("acl.login", "Destroy the token that login got"),
+    "maint": ("catalog.maint", "Switch maintenance mode on and off"),
+    "members": ("cluster.members", "List the members of the cluster"),
+    "monitor": ("agent.monitor", "Follow the agent's log"),
+    "operator autopilot get-config": ("operator.autopilot", "Show autopilot's settings"),
+    "operator autopilot set-config": ("operator.autopilot", "Change autopilot's settings"),
+    "operator autopilot state": ("operator.autopilot", "Show the servers' health"),
+    "operator raft list-peers": ("operator.raft", "List the servers"),
+    "operator raft remove-peer": ("operator.raft", "Remove a server"),
+    "operator raft transfer-leader": ("operator.raft", "Make another server the leader"),
+    "operator usage instances": ("operator.usage", "Count services and instances"),
+    "reload": ("agent.reload", "Make the agent read its configuration again"),
+    "rtt": ("cluster.rtt", "Estimate the round trip time between nodes"),
+    "services deregister": ("catalog.services", "Deregister services"),
+    "services list": ("catalog.services", "List the agent's services"),
+    "services register": ("catalog.services", "Register services"),
+    "session create": ("session", "Create a session"),
+    "session destroy": ("session", "Destroy sessions"),
+    "session list": ("session", "List the sessions"),
+    "snapshot decode": ("snapshot", "Print the records of a snapshot as lines of JSON"),
+    "snapshot inspect": ("snapshot", "Show what a snapshot holds"),
+    "snapshot restore": ("snapshot", "Put a snapshot's state into the agent"),
+    "snapshot save": ("snapshot", "Save the agent's state to a file"),
+    "validate": ("agent.validate", "Check configuration files"),
+    "version": ("version", "Print the version"),
+    "watch": ("watch", "Wait for changes and run a handler"),
+}
+
+#: Not below `find`: the agent reads its own command line.
+AGENT = "Run an agent"
+
+
+def find(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The longest command or group that the words begin with, "" if none, and the words after it."""
+    name = ""
+    for position, word in enumerate(words):
+        longer = f"{name} {word}".lstrip()
+        if longer in COMMANDS:
+            return longer, list(words[position + 1 :])
+        if longer not in GROUPS:
+            return name, list(words[position:])
+        name = longer
+    return name, []
+
+
+def load(name: str) -> Command:
+    """Import a command."""
+    module = COMMANDS[name][0]
+    # importlib would be one more import on every start; __import__ gives the leaf module when names are asked for.
+    commands: dict[str, Command] = __import__(f"pyconsul.cli.commands.{module}", fromlist=["COMMANDS"]).COMMANDS
+    return commands[name]

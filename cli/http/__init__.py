@@ -1,0 +1,1 @@
+"""The connection to an agent and the requests that commands send on it."""

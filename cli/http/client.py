@@ -1,0 +1,262 @@
+"""The agent's HTTP API for one-shot commands.
+
+    client = Client.from_environ(args, os.environ)
+    client.get("/v1/catalog/datacenters")                  # decoded JSON; raises ApiError
+    client.request("PUT", "/v1/kv/a", {"cas": "0"}, b"1")  # a Response with any status
+
+The API: https://developer.hashicorp.com/consul/api-docs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyconsul.agent.common.consul_environment import (
+    AgentAddress,
+    ConsulAccess,
+    InvalidSetting,
+    Tls,
+    UnreadableFile,
+    check_scope,
+    read_token,
+    resolve_access,
+)
+from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, quote
+from pyconsul.cli.errors import ApiError, CliError, UsageError
+from pyconsul.cli.http.connection import Connection, Dropped
+
+if TYPE_CHECKING:
+    from pyconsul.cli.flags.flag import Args
+
+Query = Mapping[str, str | list[str]]
+_REDIRECTS = (301, 302, 307, 308)
+#: The flags of the settings that `resolve_access` knows.
+_FLAGS = {
+    "address": "http-addr",
+    "token": "token",
+    "token_file": "token-file",
+    "ca_file": "ca-file",
+    "ca_path": "ca-path",
+    "cert": "client-cert",
+    "key": "client-key",
+    "server_name": "tls-server-name",
+    "namespace": "namespace",
+    "partition": "partition",
+}
+_FLAG_NAMES = {key: "-" + flag for key, flag in _FLAGS.items()}
+
+
+class Response:
+    """An answer of the agent, whatever its status; header names are in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def index(self) -> int:
+        """X-Consul-Index, for blocking queries; 0 without one."""
+        value = self.headers.get("x-consul-index", "")
+        return int(value) if value.isdecimal() and len(value) <= 20 else 0
+
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body, decoded. Raises ApiError when it is not JSON."""
+        import json
+
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):  # the latter: nested too deeply
+            raise ApiError(self.status, f"not JSON: {self.text()[:200]}") from None
+
+    def rows(self) -> list[Any]:
+        """The body as a list; null is an empty one. Raises ApiError for any other document."""
+        found = self.json()
+        if not isinstance(found, list | None):
+            raise ApiError(self.status, f"not a list: {self.text()[:200]}")
+        return found or []
+
+    def checked(self) -> Response:
+        """Itself. Raises ApiError unless the status is 2xx."""
+        if not 200 <= self.status < 300:
+            raise ApiError(self.status, self.text())
+        return self
+
+
+class Upload:
+    """A body that is sent in pieces: how many octets there are, and the pieces, from the beginning at each call."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self, size: int, pieces: Callable[[], Iterable[bytes]]) -> None:
+        self.size = size
+        self.pieces = pieces
+
+
+class Client:
+    """Asks one agent, over one connection that is kept open; not to be shared by threads: each has its `copy()`."""
+
+    def __init__(
+        self,
+        address: AgentAddress,
+        tls: Tls,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        answered: list[str] | None = None,
+    ) -> None:
+        self.address = address
+        #: Method and path of the last request that was answered, by this client or a copy; empty before.
+        self.answered = [] if answered is None else answered
+        self._tls = tls
+        self._headers = dict(headers)
+        self._query = dict(query)
+        self._connection = Connection(address, tls)
+
+    @classmethod
+    def from_environ(cls, args: Args, environ: Mapping[str, str]) -> Client:
+        """What the HTTP flags and Consul's environment variables say. Raises CliError."""
+        access = access_of(args, environ)
+        headers = {}
+        if secret := token_of(access):
+            headers["X-Consul-Token"] = secret
+        if access.auth:
+            from base64 import b64encode
+
+            headers["Authorization"] = "Basic " + b64encode(access.auth.encode("utf-8", "surrogateescape")).decode()
+        query = {}
+        if args.text("datacenter"):
+            query["dc"] = args.text("datacenter")
+        if args.switch("stale"):
+            query["stale"] = ""
+        return cls(access.address, access.tls, headers, query)
+
+    def copy(self) -> Client:
+        """The same agent and token over a connection of its own."""
+        return Client(self.address, self._tls, self._headers, self._query, self.answered)
+
+    def close(self) -> None:
+        """Close the connection; a later request opens it again."""
+        self._connection.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes | Upload = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        again: bool = True,
+    ) -> Response:
+        """Any request; redirects of the agent are followed. Raises Unreachable, never for a status.
+
+        A kept connection may turn out to have been closed by the agent: the request is sent once more, over a new one.
+        Without `again` it is not, and Dropped is raised: the agent may have been restarted.
+        """
+        for _ in range(5):
+            response, pieces = self.stream(
+                method, path, query, body, headers=headers, timeout=timeout, again=again, max_bytes=MAX_BODY_BYTES
+            )
+            response.body = b"".join(pieces)
+            if response.status not in _REDIRECTS or "location" not in response.headers:
+                break
+            path, query = response.headers["location"], {}
+        return response
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes | Upload = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        again: bool = True,
+        max_bytes: int | None = None,
+    ) -> tuple[Response, Iterator[bytes]]:
+        """Like `request`, with the body in pieces as they come; the Response's own body is empty.
+
+        `max_bytes` limits the body of a success; the body of an error is always limited.
+        """
+        small, upload = (b"", body) if isinstance(body, Upload) else (body, None)
+        size = upload.size if upload else len(small)
+        message = self._head(method, path, query or {}, size, headers or {}) + small
+        try:
+            answer = self._connection.start(message, timeout, upload.pieces() if upload else (), max_bytes)
+        except Dropped:
+            if not again:
+                raise
+            answer = self._connection.start(message, timeout, upload.pieces() if upload else (), max_bytes)
+        self.answered[:] = [f"{method} {path}"]
+        return Response(answer.status, answer.headers, b""), self._connection.body()
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """The decoded JSON of a GET. Raises ApiError, Unreachable."""
+        return self.request("GET", path, query).checked().json()
+
+    def put(self, path: str, query: Query | None = None, body: object = None) -> Any:
+        """PUT a JSON document (or nothing); the decoded answer, None when it is empty. Raises as `get`."""
+        response = self.request("PUT", path, query, b"" if body is None else to_json(body)).checked()
+        return response.json() if response.body.strip() else None
+
+    def delete(self, path: str, query: Query | None = None) -> None:
+        """DELETE. Raises as `get`."""
+        self.request("DELETE", path, query).checked()
+
+    def _head(self, method: str, path: str, query: Query, size: int, headers: Mapping[str, str]) -> bytes:
+        lines = {
+            "Host": self.address.authority,
+            "User-Agent": "pyconsul",
+            **self._headers,
+            **headers,
+        }
+        if size or method not in ("GET", "HEAD"):
+            lines["Content-Length"] = str(size)
+        if any("\r" in value or "\n" in value for value in lines.values()):
+            raise UsageError("the token or another header holds a line break")
+        target = self._target(path, query)
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape")
+
+    def _target(self, path: str, query: Query) -> str:
+        if "?" in path:  # the agent's redirect: it holds the query already
+            return path
+        words = [
+            f"{quote(name, slash=False)}={quote(value, slash=False)}" if value else quote(name, slash=False)
+            for name, values in {**self._query, **query}.items()
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        return self.address.prefix + path + ("?" + "&".join(words) if words else "")
+
+
+def access_of(args: Args, environ: Mapping[str, str]) -> ConsulAccess:
+    """The settings that flags and environment variables make. Raises UsageError."""
+    try:
+        check_scope(args.text("ns"), "-ns", "namespace")
+        return resolve_access(environ, {key: args.text(flag) for key, flag in _FLAGS.items()}, _FLAG_NAMES)
+    except InvalidSetting as error:
+        raise UsageError(str(error)) from None
+
+
+def token_of(access: ConsulAccess) -> str:
+    """The ACL token; empty without one. Raises CliError when the token file cannot be read."""
+    try:
+        return read_token(access.token, access.token_file)
+    except UnreadableFile as error:
+        raise CliError(str(error)) from None
+
+
+def to_json(document: object) -> bytes:
+    """A request's body."""
+    import json
+
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogateescape")

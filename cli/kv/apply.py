@@ -1,0 +1,44 @@
+"""Making planned changes of the KV store: in transactions, under the condition that nobody else was there meanwhile."""
+
+from __future__ import annotations
+
+from pyconsul.cli.context import Context
+from pyconsul.cli.errors import CliError, during
+from pyconsul.cli.exit_status import Status
+from pyconsul.cli.kv.plan import BATCH, Change
+
+#: How many keys are deleted without being told that so many are meant.
+MAX_PRUNE = 10
+
+
+def guard_deletions(context: Context, deletions: int) -> None:
+    """Refuse to delete more keys than `-max-prune` allows. Raises CliError."""
+    limit = context.args.number("max-prune")
+    if deletions > limit:
+        raise CliError(
+            f"Error! {deletions} keys would be deleted, at most {limit} are allowed; nothing was written. "
+            f"If that is meant, say -max-prune={deletions}."
+        )
+
+
+def counts(todo: list[Change]) -> str:
+    """`2 created, 1 deleted`."""
+    words = {"+": "created", "~": "changed", "-": "deleted"}
+    found = {kind: sum(change.kind == kind for change in todo) for kind in words}
+    return ", ".join(f"{count} {words[kind]}" for kind, count in found.items() if count)
+
+
+def apply_changes(context: Context, todo: list[Change]) -> None:
+    """In transactions, writes before deletions; each is made as a whole or not at all. Raises CliError."""
+    ordered = sorted(todo, key=lambda change: change.kind == "-")
+    for start in range(0, len(ordered), BATCH):
+        batch = ordered[start : start + BATCH]
+        try:
+            context.client.put("/v1/txn", body=[change.operation() for change in batch])
+        except CliError as error:
+            done = f"{start} of {len(ordered)} changes were made"
+            if error.status is Status.CONFLICT:
+                raise CliError(
+                    f"Error! A key was changed by somebody else meanwhile; {done}. Run it again.", Status.CONFLICT
+                ) from None
+            raise during(f"Error! Failed writing; {done}", error) from None

@@ -1,0 +1,1 @@
+"""Locks and semaphores on keys, and the sessions that hold them."""

@@ -1,0 +1,1 @@
+"""Live views of services and their health."""

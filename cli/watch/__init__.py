@@ -1,0 +1,1 @@
+"""`watch` and `kv watch`: wait for changes, run a handler, remember the index."""

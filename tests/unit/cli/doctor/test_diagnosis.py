@@ -1,0 +1,88 @@
+"""What the doctor says, given what was found."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rcode
+import pytest
+
+from pyconsul.cli.doctor import diagnosis
+from pyconsul.cli.doctor.diagnosis import FAILURE, OK, WARNING
+
+DATE, NOW = "Mon, 23 Nov 2026 22:56:50 GMT", 1795474610.0
+
+
+@pytest.mark.parametrize(("apart", "state"), [(0, OK), (-2, OK), (10, WARNING), (-10, WARNING), (3600, FAILURE)])
+def test_clocks(apart: int, state: str) -> None:
+    found = diagnosis.clock(DATE, NOW + apart)
+    assert (found.state, bool(found.advice)) == (state, state != OK)
+
+
+def test_an_agent_without_a_clock() -> None:
+    assert diagnosis.clock("", NOW).state == WARNING
+    assert diagnosis.clock("nonsense", NOW).state == WARNING
+
+
+@pytest.mark.parametrize(
+    ("status", "given", "state"),
+    [(200, True, OK), (401, False, OK), (401, True, OK), (403, False, WARNING), (403, True, FAILURE)],
+)
+def test_tokens(status: int, given: bool, state: str) -> None:
+    assert diagnosis.token(status, {"Description": "mine"}, given=given).state == state
+
+
+def test_leader_and_checks() -> None:
+    assert diagnosis.leader("10.0.0.1:8300").state == OK
+    assert diagnosis.leader("").state == FAILURE
+    assert diagnosis.checks([]).state == OK
+    rows: list[dict[str, Any]] = [{"ServiceName": "web", "Node": "n1"}, {"ServiceName": "", "Node": "n2"}]
+    assert diagnosis.checks(rows).text == "2 checks are critical: n2, web"
+
+
+def test_the_file_of_a_token(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    assert diagnosis.token_file(str(path)).state == FAILURE
+    path.touch(0o600)
+    assert diagnosis.token_file(str(path)).state == OK
+    path.chmod(0o640)
+    assert diagnosis.token_file(str(path)).advice == f"chmod 600 {path}"
+
+
+def test_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert diagnosis.data_folder(str(tmp_path / "missing")).state == WARNING
+    monkeypatch.setattr(diagnosis, "DISK_WARNING", 0)
+    assert diagnosis.data_folder(str(tmp_path)).state == OK
+    monkeypatch.setattr(diagnosis, "DISK_WARNING", 2**80)
+    assert diagnosis.data_folder(str(tmp_path)).state == WARNING
+
+
+def test_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        monkeypatch.setattr(diagnosis, "DEFAULT_PORTS", {holder.getsockname()[1]: "HTTP", 0: "DNS"})
+        assert [found.state for found in diagnosis.reachable_ports("127.0.0.1")] == [WARNING, OK]
+
+
+@pytest.mark.parametrize(("rcode", "state"), [(dns.rcode.NXDOMAIN, OK), (dns.rcode.REFUSED, WARNING)])
+def test_dns(rcode: dns.rcode.Rcode, state: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            data, client = server.recvfrom(4096)
+            response = dns.message.make_response(dns.message.from_wire(data))
+            response.set_rcode(rcode)
+            server.sendto(response.to_wire(), client)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        found = diagnosis.dns_answers("127.0.0.1", server.getsockname()[1], "consul", tcp=False)
+        thread.join()
+    assert found.state == state
+    assert diagnosis.dns_answers("127.0.0.1", 1, "consul", tcp=True).state == FAILURE
