@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Grants, Policy, Token
-from pyconsul.agent.state import acl_policies, acl_tokens
-from pyconsul.agent.state.acl_tables import POLICIES, TOKENS
+from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.state.acl import tokens as acl_tokens
+from pyconsul.agent.state.acl.tables import POLICIES, TOKENS
 from pyconsul.agent.state.draft import Draft
 
 _RULES = """

@@ -113,7 +113,7 @@ def _hcl(text: str) -> dict[str, Any]:
         raise RuleError(
             f"{FAILED}{len(text)} characters are too many; more than {MAX_HCL} are read of {known} and of JSON"
         )
-    from pyconsul.agent.config.hclfile import parse_hcl
+    from pyconsul.agent.config.readers.hclfile import parse_hcl
 
     words = source.repeated(text)
     if words is None:

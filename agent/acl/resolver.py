@@ -21,8 +21,8 @@ from pyconsul.agent.acl.parse import RuleError, parse_rules
 from pyconsul.agent.acl.rule import Rule
 from pyconsul.agent.acl.synthetic import of_grants
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, Grants, Policy, Token
-from pyconsul.agent.state.acl_tables import POLICIES, ROLES, TOKENS, TOPIC
-from pyconsul.agent.state.acl_tokens import bootstrapped_at, lives
+from pyconsul.agent.state.acl.tables import POLICIES, ROLES, TOKENS, TOPIC
+from pyconsul.agent.state.acl.tokens import bootstrapped_at, lives
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.watch import Watches
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.acl.templates import BY_ID, NODE, SERVICE, TEMPLATES, Template
 from pyconsul.agent.model.acl import Grants, Policy
-from pyconsul.agent.state.acl_hash import policy_hash
+from pyconsul.agent.state.acl.hash import policy_hash
 
 _FNV_BASIS = "6c62272e07bb014262b821756295c58d"  # Consul's IDs end in it: the start value of a hash that is fed nothing
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import msgspec
 
 from pyconsul.agent.config import checks as allowed
-from pyconsul.agent.config.acl import ACL
 from pyconsul.agent.config.definition import Definition, Origin
-from pyconsul.agent.config.dns import DNSConfig
-from pyconsul.agent.config.http import HTTPConfig, Limits, UIConfig
-from pyconsul.agent.config.network import Addresses, Ports, UnixSockets
-from pyconsul.agent.config.performance import Performance, Telemetry
+from pyconsul.agent.config.sections.acl import ACL
+from pyconsul.agent.config.sections.dns import DNSConfig
+from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
+from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
+from pyconsul.agent.config.sections.performance import Performance, Telemetry
+from pyconsul.agent.config.sections.tls import TLS, Connect
 from pyconsul.agent.config.setting import CLUSTERING, Duration, setting
-from pyconsul.agent.config.tls import TLS, Connect
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

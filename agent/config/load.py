@@ -12,10 +12,10 @@ import msgspec
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.decode import Values, decode
 from pyconsul.agent.config.definition import Origin
-from pyconsul.agent.config.files import config_paths, parse_text, read_file
 from pyconsul.agent.config.flags import Flags, parse_flags
 from pyconsul.agent.config.merge import dev_values, merged
 from pyconsul.agent.config.problems import ConfigError, Problems
+from pyconsul.agent.config.readers.files import config_paths, parse_text, read_file
 from pyconsul.agent.config.resolve import build, resolve
 from pyconsul.agent.config.unsupported import note_unsupported
 from pyconsul.agent.config.validate import validate

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import AAAA, A
+from pyconsul.agent.dnsd.wire.layout import AAAA, A
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 

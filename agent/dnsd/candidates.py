@@ -10,7 +10,7 @@ import msgspec
 
 from pyconsul.agent.dnsd import addresses
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import AAAA, ANY, MAX_NAME, A, encode_labels, encode_name, srv_place, text_data
+from pyconsul.agent.dnsd.wire.layout import AAAA, ANY, MAX_NAME, A, encode_labels, encode_name, srv_place, text_data
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node

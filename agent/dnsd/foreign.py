@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from pyconsul.agent.dnsd.wire import AAAA, CNAME, HEADER, IN, MAX_LABEL, MAX_NAME, QR, A, Record, pointing, record
+from pyconsul.agent.dnsd.wire.layout import (
+    AAAA,
+    CNAME,
+    HEADER,
+    IN,
+    MAX_LABEL,
+    MAX_NAME,
+    QR,
+    A,
+    Record,
+    pointing,
+    record,
+)
 
 MAX_RECORDS = 512  # records of an answer section that are read
 MAX_KEPT = 256  # records that are used

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyconsul.agent.dnsd import foreign
 from pyconsul.agent.dnsd.foreign import Match
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import HEADER, IN, NOERROR, NXDOMAIN, RD, A, Record
+from pyconsul.agent.dnsd.wire.layout import HEADER, IN, NOERROR, NXDOMAIN, RD, A, Record
 
 MOST = 1024  # questions that may wait for recursors at a time; more are failures at once
 MAX_WRONG = 100  # datagrams that answer something else, before a recursor counts as failed

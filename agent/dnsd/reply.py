@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pyconsul.agent.dnsd.packed import Packed
-from pyconsul.agent.dnsd.wire import NOERROR, Record
+from pyconsul.agent.dnsd.wire.layout import NOERROR, Record
+from pyconsul.agent.dnsd.wire.packed import Packed
 
 
 class Reply(msgspec.Struct):

@@ -8,9 +8,8 @@ from typing import TypeAlias
 import msgspec
 
 from pyconsul.agent.dnsd.candidates import Candidate, Endpoint
-from pyconsul.agent.dnsd.packed import Room
 from pyconsul.agent.dnsd.reply import Reply
-from pyconsul.agent.dnsd.wire import (
+from pyconsul.agent.dnsd.wire.layout import (
     AAAA,
     ANY,
     CNAME,
@@ -26,6 +25,7 @@ from pyconsul.agent.dnsd.wire import (
     srv_head,
     with_ttl,
 )
+from pyconsul.agent.dnsd.wire.packed import Room
 
 MAX_RESOLVED = 5  # records that a host name adds to an answer, when the client has no EDNS
 

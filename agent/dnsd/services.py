@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pyconsul.agent.dnsd import candidates
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.packed import Prepared, Turn, prepare
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire.packed import Prepared, Turn, prepare
 from pyconsul.agent.state.draft import View
 
 

@@ -10,7 +10,7 @@ import ipaddress
 import msgspec
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.dnsd.wire import encode_name
+from pyconsul.agent.dnsd.wire.layout import encode_name
 
 
 class SOA(msgspec.Struct, frozen=True):

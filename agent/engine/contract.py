@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pyconsul.agent.engine.history import Kept
+from pyconsul.agent.engine.history.contract import Kept
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.errors import Unavailable
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyconsul.agent.engine.contract import Loaded
-from pyconsul.agent.engine.history import NOTHING, Kept, Retention
-from pyconsul.agent.engine.history_memory import HistoryInMemory
+from pyconsul.agent.engine.history.contract import NOTHING, Kept, Retention
+from pyconsul.agent.engine.history.memory import HistoryInMemory
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.schemas import KV
 

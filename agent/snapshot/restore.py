@@ -16,7 +16,7 @@ from pyconsul.agent.snapshot.inspect import is_older_pyconsul
 from pyconsul.agent.snapshot.legacy import LegacyReader
 from pyconsul.agent.snapshot.records import Record, RecordReader, name_of
 from pyconsul.agent.snapshot.validate import validate
-from pyconsul.agent.state.acl_tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
+from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
 from pyconsul.agent.state.schemas import ALL, AUTOPILOT, KV, QUERIES, SESSIONS, TOMBSTONES
 from pyconsul.agent.state.table import Key, Schema
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pyconsul.agent.snapshot import acl_records, catalog_records, records, store_records
 from pyconsul.agent.snapshot.records import RecordWriter
-from pyconsul.agent.state.acl_tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
+from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import (
     ALL,

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pyconsul.agent.acl.binding import BIND_TYPES
-from pyconsul.agent.acl.jwtmethod import Claims, check_config
-from pyconsul.agent.acl.methodconfig import ConfigError
+from pyconsul.agent.acl.methods.binding import BIND_TYPES
+from pyconsul.agent.acl.methods.jwtmethod import Claims, check_config
+from pyconsul.agent.acl.methods.methodconfig import ConfigError
 from pyconsul.agent.acl.parse import RuleError, parse_rules
 from pyconsul.agent.common.go_durations import SECOND_NS, parse_go_duration_ns
 from pyconsul.agent.filter.compile import compile_filter
@@ -29,7 +29,7 @@ from pyconsul.agent.model.session import Session
 from pyconsul.agent.queries.template import check_template
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.fields import INT64, MAX_INDEX
-from pyconsul.agent.state.acl_tables import AUTH_METHODS, BINDING_RULES, POLICIES, ROLES, TOKENS
+from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, POLICIES, ROLES, TOKENS
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.schemas import CHECKS, COORDINATES, KV, NODES, QUERIES, SERVICES, SESSIONS, TOMBSTONES
 from pyconsul.agent.state.sessions import DELETE, RELEASE

@@ -12,7 +12,7 @@ from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state.acl_tables import ACL_TABLES
+from pyconsul.agent.state.acl.tables import ACL_TABLES
 from pyconsul.agent.state.table import Schema
 
 KV = Schema(

@@ -21,8 +21,8 @@ from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
 from pyconsul.agent.sync.blocked import Permits
 from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
-from pyconsul.agent.sync.keep import Change, Keeper
 from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.local_store import Change, Keeper
 from pyconsul.agent.sync.loop import Syncer
 from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 

@@ -10,7 +10,7 @@ from pyconsul.agent.state.nodes import ensure_node
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.state.services import delete_service, ensure_service
 from pyconsul.agent.sync.local import Pending
-from pyconsul.agent.sync.member import Member
+from pyconsul.agent.sync.node_registration import Member
 
 
 def apply(draft: Draft, me: Member, pending: Pending) -> None:

@@ -16,7 +16,7 @@ from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.validate import validate as validate_check
 from pyconsul.agent.model.control_characters import fault_of_service
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
-from pyconsul.agent.sync.member import ip_kind
+from pyconsul.agent.sync.node_registration import ip_kind
 
 ANY_ADDRESS = ("0.0.0.0", "::", "[::]")
 MAX_WEIGHT = 65535  # of an SRV record

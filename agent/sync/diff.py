@@ -17,7 +17,7 @@ from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.sync.local import LocalState
-from pyconsul.agent.sync.member import Member
+from pyconsul.agent.sync.node_registration import Member
 
 CALM_CLUSTER = 128  # nodes; from here on the time between two comparisons grows
 

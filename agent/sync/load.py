@@ -22,7 +22,7 @@ from pyconsul.agent.sync.definition import (
     service_from_config,
     validate,
 )
-from pyconsul.agent.sync.keep import Change
+from pyconsul.agent.sync.local_store import Change
 from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 
 log = logging.getLogger("agent.sync")

@@ -15,7 +15,7 @@ from pyconsul.agent.sync.apply import apply
 from pyconsul.agent.sync.blocked import Blocked, Permits
 from pyconsul.agent.sync.diff import adopt, diff, scale
 from pyconsul.agent.sync.local import LocalState, Pending, Update
-from pyconsul.agent.sync.member import Member
+from pyconsul.agent.sync.node_registration import Member
 
 INTERVAL = 60.0  # seconds between two comparisons, in a small cluster
 FIRST_RETRY, LAST_RETRY = 0.5, 15.0  # seconds; each wait is twice the one before

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pyconsul.agent.config.acl import ACLTokens
+from pyconsul.agent.config.sections.acl import ACLTokens
 
 # What the API calls them, old names too (https://developer.hashicorp.com/consul/api-docs/agent#update-acl-tokens).
 NAMES = {

@@ -12,8 +12,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pyconsul.agent.acl.jwtkeys import KeySetError, VerifyingKey
-from pyconsul.agent.acl.methodconfig import read_jwt
+from pyconsul.agent.acl.methods.jwtkeys import KeySetError, VerifyingKey
+from pyconsul.agent.acl.methods.methodconfig import read_jwt
 from pyconsul.agent.httpapi.handlers.acl import login_keys
 from pyconsul.agent.httpapi.handlers.acl.login_keys import MAX_BYTES, LoginKeys
 

@@ -8,7 +8,7 @@ from typing import Any
 from pyconsul.agent.engine.contract import Loaded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import NOTHING, Spare
-from pyconsul.agent.engine.history import Retention
+from pyconsul.agent.engine.history.contract import Retention
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.schemas import ALL

@@ -14,10 +14,10 @@ from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.sync.agent import AliasView, LocalAgent, Notify
 from pyconsul.agent.sync.definition import node_service
-from pyconsul.agent.sync.keep import Keeper
 from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.local_store import Keeper
 from pyconsul.agent.sync.loop import Syncer
-from pyconsul.agent.sync.member import CONSUL, Member
+from pyconsul.agent.sync.node_registration import CONSUL, Member
 from pyconsul.agent.sync.rows import ALL
 
 NODE = "n1"

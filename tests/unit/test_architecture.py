@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "acl": {"model", "state", "config"},  # rules are HCL, as files are
     "health": {"model", "filter"},
     "sync": {"model", "state", "health", "config"},
-    "dnsd": {"model", "state", "config", "acl"},
+    "dnsd": {"model", "state", "config", "acl", "queries"},
     "config": {"model"},
     "engine": {"model", "state"},
     "httpapi": {"model", "engine", "events", "logs", "snapshot", "telemetry", *PURE},
@@ -31,11 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "events": {"model", "state", "filter"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
-    "listen": set(),
-    "housekeeping": {"engine", "state"},
+    "duties": {"engine", "model", "state"},
     "logs": set(),
-    "steady_clock": set(),
-    "data_folder": set(),
 }
 # Cores that are given time, randomness and answers, and do no IO.
 NO_IO = ("state", "filter", "acl", "model", "queries")

@@ -18,8 +18,6 @@ from typing import Any
 from pyconsul.agent.engine.contract import EngineError, Loaded
 from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.embedded.datafile import DELETE_META, DELETE_ROW, NAMED, PUT_ROW, Damaged
-from pyconsul.agent.engine.embedded.history_log import HistoryLog, Write
-from pyconsul.agent.engine.embedded.history_read import read
 from pyconsul.agent.engine.embedded.opening import (
     NOTHING,
     Opened,
@@ -30,8 +28,10 @@ from pyconsul.agent.engine.embedded.opening import (
     read_without_room,
 )
 from pyconsul.agent.engine.embedded.sums import next_chain, row_sum
-from pyconsul.agent.engine.history import NOTHING as NO_HISTORY
-from pyconsul.agent.engine.history import Kept, Retention
+from pyconsul.agent.engine.history.contract import NOTHING as NO_HISTORY
+from pyconsul.agent.engine.history.contract import Kept, Retention
+from pyconsul.agent.engine.history.sqlite_log import HistoryLog, Write
+from pyconsul.agent.engine.history.sqlite_read import read
 from pyconsul.agent.state import codec
 from pyconsul.agent.state.draft import Changeset
 from pyconsul.agent.state.schemas import KV

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition
 from pyconsul.agent.health.runners.docker import run_docker
-from pyconsul.agent.health.runners.grpc import run_grpc
-from pyconsul.agent.health.runners.h2ping import run_h2ping
+from pyconsul.agent.health.runners.h2.grpc import run_grpc
+from pyconsul.agent.health.runners.h2.ping import run_h2ping
 from pyconsul.agent.health.runners.http import run_http
 from pyconsul.agent.health.runners.os_service import run_os_service
 from pyconsul.agent.health.runners.result import Result

@@ -31,7 +31,7 @@ from pyconsul.agent.httpapi.core.responses import encoded, hit, redirect, sized,
 from pyconsul.agent.httpapi.core.router import Handled, Route, Router
 from pyconsul.agent.httpapi.handlers.streams import Streams, unfit
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
-from pyconsul.agent.state.acl_tables import TOPIC
+from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.errors import Refused
 
 UNKNOWN_LEADER: Headers = (

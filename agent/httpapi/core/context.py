@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from pyconsul.agent.acl.login_limit import LoginLimit
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.engine.history import Kept
+from pyconsul.agent.engine.history.contract import Kept
 from pyconsul.agent.events import Events
 from pyconsul.agent.httpapi.core.lifecycle import Control
 from pyconsul.agent.httpapi.core.request import Request

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from pyconsul.agent.config.http import RequestLimits
+from pyconsul.agent.config.sections.http import RequestLimits
 from pyconsul.agent.httpapi.core.errors import HTTPError
 
 #: Seconds' worth of requests that may come at once; Consul's factor.

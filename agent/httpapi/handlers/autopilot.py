@@ -21,7 +21,7 @@ from pyconsul.agent.httpapi.handlers.operator import server_address
 from pyconsul.agent.model.autopilot import AutopilotSettings
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import autopilot
-from pyconsul.agent.sync.member import CONSUL_VERSION
+from pyconsul.agent.sync.node_registration import CONSUL_VERSION
 
 DEFAULT = AutopilotSettings()
 PREFIX = "Error parsing autopilot config: "

@@ -20,7 +20,7 @@ from typing import Any
 
 from pyconsul.agent.acl.access import LIST, READ
 from pyconsul.agent.common.turns import in_turns
-from pyconsul.agent.engine.history import Kept, OutOfReach, Version, at, versions
+from pyconsul.agent.engine.history.contract import Kept, OutOfReach, Version, at, versions
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found

@@ -17,7 +17,7 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Query, Result
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.schemas import NODES, SERVICES
-from pyconsul.agent.sync.member import CONSUL
+from pyconsul.agent.sync.node_registration import CONSUL
 
 MESH_KINDS = (
     "api-gateway",

@@ -84,8 +84,8 @@ def _run(config: Config) -> int:
     import logging
     import os
 
-    from pyconsul.agent import runtime
-    from pyconsul.agent.pidfile import remove_pid, write_pid
+    from pyconsul.agent.runtime import main
+    from pyconsul.agent.runtime.pidfile import remove_pid, write_pid
 
     os.umask(os.umask(0o077) | 0o022)  # logs, the PID file and sockets are never writable by others
     try:
@@ -97,7 +97,7 @@ def _run(config: Config) -> int:
     try:
         for warning in config.warnings:
             logging.getLogger("agent").warning("%s", warning)
-        return runtime.run(config)
+        return main.run(config)
     finally:
         remove_pid(config.pid_file)
 
@@ -106,15 +106,15 @@ def _start_logs(config: Config) -> None:
     """Raises OSError when the log file or syslog cannot be written."""
     import logging
 
-    from pyconsul.agent import logs
     from pyconsul.agent.config.changes import secrets
-    from pyconsul.agent.logfile import LogFile
+    from pyconsul.agent.logs import agent_log
+    from pyconsul.agent.logs.logfile import LogFile
 
-    logs.redactor.hide(secrets(config))
+    agent_log.redactor.hide(secrets(config))
     rotation = (config.log_rotate_bytes, config.log_rotate_duration, config.log_rotate_max_files)
     others: list[logging.Handler] = [LogFile(config.log_file, *rotation)] if config.log_file else []
     if config.enable_syslog:
-        from pyconsul.agent.syslog import SyslogHandler
+        from pyconsul.agent.logs.syslog import SyslogHandler
 
         others.append(SyslogHandler(config.syslog_facility))
-    logs.setup(config.log_level, config.log_json, *others)
+    agent_log.setup(config.log_level, config.log_json, *others)

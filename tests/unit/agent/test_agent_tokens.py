@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.config.acl import ACL, ACLTokens
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.token_file import FILE, agent_tokens
+from pyconsul.agent.config.sections.acl import ACL, ACLTokens
+from pyconsul.agent.sync.token_store import FILE, agent_tokens
 
 
 def config(folder: Path, **tokens: str) -> Config:

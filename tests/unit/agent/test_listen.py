@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent import listen
-from pyconsul.agent.listen import ListenError
+from pyconsul.agent.runtime import listen
+from pyconsul.agent.runtime.listen import ListenError
 
 
 def test_a_socket_that_nobody_answers_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent import logs
-from pyconsul.agent.logfile import LogFile, file_path
+from pyconsul.agent.logs import agent_log
+from pyconsul.agent.logs.logfile import LogFile, file_path
 
 SECRET = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 log = logging.getLogger("agent.http")
@@ -21,15 +21,15 @@ log = logging.getLogger("agent.http")
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level, redactor = list(root.handlers), root.level, logs.redactor
-    logs.redactor = logs.Redactor()
+    handlers, level, redactor = list(root.handlers), root.level, agent_log.redactor
+    agent_log.redactor = agent_log.Redactor()
     yield
-    root.handlers[:], logs.redactor = handlers, redactor
+    root.handlers[:], agent_log.redactor = handlers, redactor
     root.setLevel(level)
 
 
 def test_a_line_has_consuls_form(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.setup("info")
+    agent_log.setup("info")
     log.warning("slow answer", extra={"fields": {"path": "/v1/kv/a b", "took": 3, "cached": False}})
     line = capsys.readouterr().out.rstrip("\n")
     assert re.fullmatch(
@@ -41,24 +41,29 @@ def test_a_line_has_consuls_form(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("level", "text"),
-    [(logs.TRACE, "[TRACE] "), (logging.DEBUG, "[DEBUG] "), (logging.INFO, "[INFO]  "), (logging.ERROR, "[ERROR] ")],
+    [
+        (agent_log.TRACE, "[TRACE] "),
+        (logging.DEBUG, "[DEBUG] "),
+        (logging.INFO, "[INFO]  "),
+        (logging.ERROR, "[ERROR] "),
+    ],
 )
 def test_levels_are_padded(capsys: pytest.CaptureFixture[str], level: int, text: str) -> None:
-    logs.setup("trace")
+    agent_log.setup("trace")
     log.log(level, "x")
     assert f" {text}agent.http: x\n" in capsys.readouterr().out
 
 
 def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.setup("warn")
+    agent_log.setup("warn")
     log.info("no")
-    logs.set_level("debug")
+    agent_log.set_level("debug")
     log.debug("yes")
     assert capsys.readouterr().out.endswith("agent.http: yes\n")
 
 
 def test_json_has_hclogs_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.setup("info", as_json=True)
+    agent_log.setup("info", as_json=True)
     log.warning("slow %s", "answer", extra={"fields": {"took": 3, "token": SECRET}})
     entry = json.loads(capsys.readouterr().out)
     assert entry.pop("@timestamp")
@@ -80,7 +85,7 @@ def test_json_has_hclogs_keys(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_tokens_never_show(capsys: pytest.CaptureFixture[str], text: str, as_json: bool) -> None:
-    logs.setup("info", as_json)
+    agent_log.setup("info", as_json)
     log.info(text)
     try:
         raise RuntimeError(text)
@@ -92,26 +97,26 @@ def test_tokens_never_show(capsys: pytest.CaptureFixture[str], text: str, as_jso
 
 
 def test_a_known_secret_shows_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.setup("info")
-    logs.redactor.hide([SECRET, "a"])
+    agent_log.setup("info")
+    agent_log.redactor.hide([SECRET, "a"])
     log.info("what about %s, a word?", SECRET)
     assert capsys.readouterr().out.endswith("what about <hidden>, a word?\n")
 
 
 def test_what_looks_like_a_token_but_is_none_stays(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.setup("info")
+    agent_log.setup("info")
     log.info("node %s has a token; 3 tokens", SECRET)
     assert capsys.readouterr().out.endswith(f"node {SECRET} has a token; 3 tokens\n")
 
 
 def test_a_subscriber_has_a_level_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     lines: list[str] = []
-    logs.setup("error")
-    subscriber = logs.subscribe(lines.append, "debug", as_json=True)
+    agent_log.setup("error")
+    subscriber = agent_log.subscribe(lines.append, "debug", as_json=True)
     log.debug("one")
-    logs.set_level("warn")
+    agent_log.set_level("warn")
     log.debug("two")
-    logs.unsubscribe(subscriber)
+    agent_log.unsubscribe(subscriber)
     log.debug("three")
     assert [json.loads(line)["@message"] for line in lines] == ["one", "two"]
     assert capsys.readouterr().out == ""
@@ -120,7 +125,7 @@ def test_a_subscriber_has_a_level_of_its_own(capsys: pytest.CaptureFixture[str])
 
 def test_an_unknown_level_is_told() -> None:
     with pytest.raises(ValueError, match="allowed: trace, debug, info, warn, error"):
-        logs.parse_level("loud")
+        agent_log.parse_level("loud")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +139,7 @@ def test_the_files_name(given: str, expected: str) -> None:
 @pytest.mark.parametrize(("keep", "left"), [(0, 3), (2, 2), (-1, 0)])
 def test_large_files_are_put_aside(tmp_path: Path, keep: int, left: int) -> None:
     file = LogFile(str(tmp_path / "sub") + "/", max_bytes=1, keep=keep)
-    logs.setup("info", False, file)
+    agent_log.setup("info", False, file)
     for number in range(4):
         log.info("line %d", number)
     file.close()

@@ -9,12 +9,13 @@ from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.kv import LockDelay
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state import acl_tokens, kv, lock_delays, sessions
+from pyconsul.agent.runtime.steady_clock import SteadyClock
+from pyconsul.agent.state import kv, lock_delays, sessions
+from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.nodes import ensure_node
 from pyconsul.agent.state.schemas import LOCK_DELAYS
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.steady_clock import SteadyClock
 
 DELAY_S = 15
 STEPS = [3600.0, -3600.0, 86400.0 * 400, -86400.0 * 400, 0.0]

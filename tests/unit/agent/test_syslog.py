@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent import logs
-from pyconsul.agent.syslog import SyslogHandler
+from pyconsul.agent.logs import agent_log
+from pyconsul.agent.logs.syslog import SyslogHandler
 
 
 def test_lines_have_their_severity_and_facility(tmp_path: Path) -> None:
@@ -17,8 +17,8 @@ def test_lines_have_their_severity_and_facility(tmp_path: Path) -> None:
         daemon.bind(str(tmp_path / "log"))
         daemon.settimeout(10)
         handler = SyslogHandler("LOCAL3", str(tmp_path / "log"))
-        handler.setFormatter(logs.LineFormatter())
-        for level in (logging.ERROR, logs.TRACE):
+        handler.setFormatter(agent_log.LineFormatter())
+        for level in (logging.ERROR, agent_log.TRACE):
             handler.emit(logging.LogRecord("agent", level, "", 0, "text", None, None))
         first, second = daemon.recv(1000).decode(), daemon.recv(1000).decode()
         handler.close()

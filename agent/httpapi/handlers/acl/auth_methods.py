@@ -5,9 +5,9 @@ https://developer.hashicorp.com/consul/api-docs/acl/auth-methods and https://dev
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.binding import BIND_TYPES
-from pyconsul.agent.acl.jwtmethod import Claims, check_config
-from pyconsul.agent.acl.methodconfig import ConfigError, check_unsupported
+from pyconsul.agent.acl.methods.binding import BIND_TYPES
+from pyconsul.agent.acl.methods.jwtmethod import Claims, check_config
+from pyconsul.agent.acl.methods.methodconfig import ConfigError, check_unsupported
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.httpapi.codec.decoding import decode
@@ -21,8 +21,8 @@ from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, js
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import AuthMethodBody, BindingRuleBody
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
-from pyconsul.agent.state import acl_auth
-from pyconsul.agent.state.acl_tables import BINDING_RULES, TOPIC
+from pyconsul.agent.state.acl import auth as acl_auth
+from pyconsul.agent.state.acl.tables import BINDING_RULES, TOPIC
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 

@@ -18,7 +18,7 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
-from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.acl import tokens as acl_tokens
 
 
 def endpoint(context: Context, request: Request) -> Answer:

@@ -17,7 +17,7 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import (
     TemplatedPolicyBody,
 )
 from pyconsul.agent.model.acl import Grants, NodeIdentity, ServiceIdentity, TemplatedPolicy
-from pyconsul.agent.state.acl_tables import POLICIES, ROLES
+from pyconsul.agent.state.acl.tables import POLICIES, ROLES
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.table import Schema

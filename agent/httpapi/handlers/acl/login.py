@@ -8,10 +8,10 @@ import math
 import time
 
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
-from pyconsul.agent.acl.binding import UnknownVariable, bind
-from pyconsul.agent.acl.jwtkeys import KeySetError
-from pyconsul.agent.acl.jwtmethod import Claims, LoginError, UnknownKey, check_config, verify
-from pyconsul.agent.acl.methodconfig import ConfigError, JWTConfig
+from pyconsul.agent.acl.methods.binding import UnknownVariable, bind
+from pyconsul.agent.acl.methods.jwtkeys import KeySetError
+from pyconsul.agent.acl.methods.jwtmethod import Claims, LoginError, UnknownKey, check_config, verify
+from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
@@ -23,7 +23,8 @@ from pyconsul.agent.httpapi.core.response import TRUE, Answer, json_answer
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import LoginBody
 from pyconsul.agent.model.acl import AuthMethod, Grants, Token
-from pyconsul.agent.state import acl_auth, acl_tokens
+from pyconsul.agent.state.acl import auth as acl_auth
+from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.draft import Draft
 
 DENIED = "Permission denied"

@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pyconsul.agent.acl.jwtkeys import KeySetError, VerifyingKey, keys_of_config, keys_of_jwks, keys_of_pem
-from pyconsul.agent.acl.methodconfig import JWTConfig
+from pyconsul.agent.acl.methods.jwtkeys import KeySetError, VerifyingKey, keys_of_config, keys_of_jwks, keys_of_pem
+from pyconsul.agent.acl.methods.methodconfig import JWTConfig
 from pyconsul.agent.health.runners.dial import DialError, dial
 from pyconsul.agent.health.runners.exchange import Exchange, ExchangeError
 

@@ -21,8 +21,8 @@ from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, js
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import PolicyBody
 from pyconsul.agent.model.acl import Policy
-from pyconsul.agent.state import acl_policies
-from pyconsul.agent.state.acl_tables import POLICIES, TOPIC
+from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.state.acl.tables import POLICIES, TOPIC
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 

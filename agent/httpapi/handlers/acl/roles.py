@@ -19,8 +19,9 @@ from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import RoleBody
 from pyconsul.agent.httpapi.handlers.acl.grants import grants
 from pyconsul.agent.model.acl import Role
-from pyconsul.agent.state import acl_policies, acl_roles
-from pyconsul.agent.state.acl_tables import ROLES, TOPIC
+from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.state.acl import roles as acl_roles
+from pyconsul.agent.state.acl.tables import ROLES, TOPIC
 from pyconsul.agent.state.draft import Draft
 
 PREFIX = "Role decoding failed: "

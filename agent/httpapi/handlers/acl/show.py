@@ -13,7 +13,7 @@ from typing import Any
 from pyconsul.agent.acl.templates import Template
 from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.model.acl import AuthMethod, BindingRule, Grants, Policy, Role, TemplatedPolicy, Token
-from pyconsul.agent.state.acl_tables import POLICIES, ROLES
+from pyconsul.agent.state.acl.tables import POLICIES, ROLES
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.table import Schema
 

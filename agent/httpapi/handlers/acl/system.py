@@ -16,7 +16,7 @@ from pyconsul.agent.httpapi.core.response import Answer, json_answer
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import BootstrapBody
 from pyconsul.agent.model.acl import Token
-from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.draft import Draft
 
 RESET_FILE = "acl-bootstrap-reset"

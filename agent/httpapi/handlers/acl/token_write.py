@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.httpapi.handlers.acl.grants import grants
 from pyconsul.agent.model.acl import Token
-from pyconsul.agent.state import acl_tokens
+from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 

@@ -21,8 +21,8 @@ from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, js
 from pyconsul.agent.httpapi.handlers.acl import show, token_write
 from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.model.acl import Token
-from pyconsul.agent.state import acl_tokens
-from pyconsul.agent.state.acl_tables import ROLES, TOPIC
+from pyconsul.agent.state.acl import tokens as acl_tokens
+from pyconsul.agent.state.acl.tables import ROLES, TOPIC
 from pyconsul.agent.state.draft import Draft
 
 PREFIX = "Token decoding failed: "

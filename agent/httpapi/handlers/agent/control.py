@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 
-from pyconsul.agent import logs
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found, server_error
@@ -13,6 +12,7 @@ from pyconsul.agent.httpapi.core.lifecycle import ReloadError
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer
 from pyconsul.agent.httpapi.handlers.agent.bodies import TokenBody
+from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync.tokens import NAMES
 
 JOIN_TIMEOUT = 10.0  # seconds
@@ -90,7 +90,7 @@ def set_token(context: Context, request: Request) -> Answer:
     name = NAMES.get(request.tail)
     if name is None:
         raise not_found(f'Token "{request.tail}" is unknown')
-    logs.redactor.hide((body.token,))
+    agent_log.redactor.hide((body.token,))
     try:
         context.tokens.set(name, body.token)
     except OSError as error:

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from pyconsul.agent import logs
 from pyconsul.agent.acl.access import READ
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Answer
-from pyconsul.agent.state.acl_tables import TOPIC as RIGHTS
+from pyconsul.agent.logs import agent_log
+from pyconsul.agent.state.acl.tables import TOPIC as RIGHTS
 from pyconsul.agent.state.watch import Watches
 
 BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
@@ -26,7 +26,7 @@ def monitor(context: Context, request: Request) -> Answer:
     """Stream the log from now on, at `?loglevel`, as JSON with `?logjson`."""
     level = request.params.get("loglevel") or "INFO"
     try:
-        logs.parse_level(level)
+        agent_log.parse_level(level)
     except ValueError:
         raise bad_request(f"Unknown log level: {level}") from None
     as_json = "logjson" in request and request.params["logjson"] not in ("false", "0")
@@ -65,14 +65,14 @@ async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_j
             queue.put_nowait(END)
 
     # Lines may come from any thread.
-    subscriber = logs.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)
+    subscriber = agent_log.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)
     watches.add(end, (TOPIC,))
     watches.add(rights_changed, (RIGHTS,))
     try:
         while (line := await queue.get()) != END:
             yield line.encode(errors="replace") + b"\n"
     finally:
-        logs.unsubscribe(subscriber)
+        agent_log.unsubscribe(subscriber)
         watches.remove(end, (TOPIC,))
         watches.remove(rights_changed, (RIGHTS,))
 

@@ -20,7 +20,7 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.loop import MAX_DELAY_S
-from pyconsul.agent.sync.member import CONSUL_VERSION, node_meta
+from pyconsul.agent.sync.node_registration import CONSUL_VERSION, node_meta
 
 ALIVE = 1  # a member's status
 HIDDEN = "hidden"

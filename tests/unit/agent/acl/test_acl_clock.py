@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent import acl_control
-from pyconsul.agent.acl_control import TokenClock
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.acl import Token
-from pyconsul.agent.state import acl_tokens
-from pyconsul.agent.state.acl_tables import TOKENS, TOPIC
+from pyconsul.agent.runtime import access_control as acl_control
+from pyconsul.agent.runtime.access_control import TokenClock
+from pyconsul.agent.state.acl import tokens as acl_tokens
+from pyconsul.agent.state.acl.tables import TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
 

@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pyconsul.agent.acl.binding import UnknownVariable, bind, interpolate
-from pyconsul.agent.acl.jwtkeys import NOT_A_KEY, KeySetError, VerifyingKey, keys_of_jwks, keys_of_pem
-from pyconsul.agent.acl.jwtmethod import MAX_BEARER, Claims, LoginError, UnknownKey, check_config, verify
-from pyconsul.agent.acl.methodconfig import ConfigError, JWTConfig, check_unsupported, read_jwt
+from pyconsul.agent.acl.methods.binding import UnknownVariable, bind, interpolate
+from pyconsul.agent.acl.methods.jwtkeys import NOT_A_KEY, KeySetError, VerifyingKey, keys_of_jwks, keys_of_pem
+from pyconsul.agent.acl.methods.jwtmethod import MAX_BEARER, Claims, LoginError, UnknownKey, check_config, verify
+from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig, check_unsupported, read_jwt
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.model.acl import BindingRule, Grants, NodeIdentity, ServiceIdentity
 from pyconsul.agent.state.store import Store

@@ -13,7 +13,9 @@ from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver, Settings
 from pyconsul.agent.acl.templates import TEMPLATES
 from pyconsul.agent.model.acl import Grants, NodeIdentity, Policy, Role, ServiceIdentity, TemplatedPolicy, Token
-from pyconsul.agent.state import acl_policies, acl_roles, acl_tokens
+from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.state.acl import roles as acl_roles
+from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
 

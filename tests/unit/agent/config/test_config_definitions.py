@@ -8,8 +8,8 @@ import pytest
 
 from pyconsul.agent.config import definitions
 from pyconsul.agent.config.decode import decode
-from pyconsul.agent.config.hclfile import parse_hcl
 from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.readers.hclfile import parse_hcl
 
 
 def decoded(data: dict[str, Any]) -> tuple[dict[str, Any], Problems]:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pyconsul.agent.config.acl import ACL
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.http import HTTPConfig
-from pyconsul.agent.config.network import Addresses, Ports
 from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.sections.acl import ACL
+from pyconsul.agent.config.sections.http import HTTPConfig
+from pyconsul.agent.config.sections.network import Addresses, Ports
 from pyconsul.agent.config.validate import at_start, listens_locally, validate
 
 DENY = ACL(enabled=True, default_policy="deny")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.config.jsonfile import parse_json
+from pyconsul.agent.config.readers.jsonfile import parse_json
 
 
 @pytest.mark.parametrize(

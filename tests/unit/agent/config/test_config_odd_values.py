@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyconsul.agent.config import coerce
-from pyconsul.agent.config.files import parse_text
+from pyconsul.agent.config.readers.files import parse_text
 from pyconsul.agent.config.table import Kind
 
 

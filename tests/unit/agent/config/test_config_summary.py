@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.network import Addresses, Ports
+from pyconsul.agent.config.sections.network import Addresses, Ports
 from pyconsul.agent.config.summary import summary
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pyconsul.agent.dnsd import foreign
 from pyconsul.agent.dnsd.foreign import Match
-from pyconsul.agent.dnsd.wire import CNAME, Record, encode_name, kind_of
+from pyconsul.agent.dnsd.wire.layout import CNAME, Record, encode_name, kind_of
 
 pytestmark = pytest.mark.usefixtures("no_collections")
 

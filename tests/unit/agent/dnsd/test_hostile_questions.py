@@ -11,7 +11,7 @@ import pytest
 from support.dns_catalog import Catalog
 
 from pyconsul.agent.dnsd.responder import LARGEST_KEY, MAX_CACHE_BYTES, MAX_ONCE, Later, Responder
-from pyconsul.agent.dnsd.wire import AAAA, ANY, HEADER, NS, PTR, RD, SOA, SRV, TXT, A
+from pyconsul.agent.dnsd.wire.layout import AAAA, ANY, HEADER, NS, PTR, RD, SOA, SRV, TXT, A
 
 KINDS = (A, AAAA, SRV, TXT, ANY, SOA, NS, PTR, 65)
 ENDS = ("service.consul", "node.consul", "query.consul", "addr.consul", "consul", "service.dc1.consul", "in-addr.arpa",

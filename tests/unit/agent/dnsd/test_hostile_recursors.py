@@ -17,7 +17,7 @@ from support.agent_process import free_ports
 
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire import Record, encode_name
+from pyconsul.agent.dnsd.wire.layout import Record, encode_name
 
 pytestmark = pytest.mark.usefixtures("no_collections")
 

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.dns_catalog import Catalog, ask, lines
 
-from pyconsul.agent.dnsd import encode, trim
 from pyconsul.agent.dnsd.answer import QueryResult, answer
-from pyconsul.agent.dnsd.packed import Turn
-from pyconsul.agent.dnsd.question import parse
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire import encode, trim
+from pyconsul.agent.dnsd.wire.packed import Turn
+from pyconsul.agent.dnsd.wire.question import parse
 from pyconsul.agent.state import services
 
 TRUNCATE = Settings(enable_truncate=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.dnsd.question import Malformed, Question, parse
+from pyconsul.agent.dnsd.wire.question import Malformed, Question, parse
 
 names = st.lists(st.binary(min_size=1, max_size=20), max_size=6).map(lambda labels: dns.name.Name([*labels, b""]))
 

@@ -13,10 +13,10 @@ import dns.rcode
 import pytest
 from support.dns_catalog import Catalog
 
-from pyconsul.agent import listen
 from pyconsul.agent.dnsd import stream
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.runtime import listen
 
 PATIENCE = 15.0
 QUERY = dns.message.make_query("web.service.consul", "A")

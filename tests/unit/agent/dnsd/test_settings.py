@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.dns import DNSConfig
+from pyconsul.agent.config.sections.dns import DNSConfig
 from pyconsul.agent.dnsd.settings import Settings, recursor, settings_of, zone
 
 

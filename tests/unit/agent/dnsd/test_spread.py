@@ -13,9 +13,9 @@ from support.dns_catalog import Catalog
 from pyconsul.agent.dnsd import cache
 from pyconsul.agent.dnsd.answer import QueryResult
 from pyconsul.agent.dnsd.cache import WINDOW_ROUNDS, Windows
-from pyconsul.agent.dnsd.packed import Turn
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire.packed import Turn
 from pyconsul.agent.state import services
 
 MANY, QUESTIONS = 60, 300

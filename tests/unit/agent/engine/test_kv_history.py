@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.engine.contract import Engine
-from pyconsul.agent.engine.embedded import history_log
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.history_sweep import Sweeper
-from pyconsul.agent.engine.history import OutOfReach, Retention, at, versions
+from pyconsul.agent.engine.history import sqlite_log
+from pyconsul.agent.engine.history.contract import OutOfReach, Retention, at, versions
+from pyconsul.agent.engine.history.sqlite_compaction import Sweeper
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.draft import Changeset
@@ -37,7 +37,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture(autouse=True)
 def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_log, "Sweeper", functools.partial(Sweeper, every=2))
+    monkeypatch.setattr(sqlite_log, "Sweeper", functools.partial(Sweeper, every=2))
 
 
 class World:

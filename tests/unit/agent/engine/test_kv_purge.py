@@ -10,7 +10,7 @@ import pytest
 
 from pyconsul.agent.engine.contract import Engine
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.history import NOTHING, OutOfReach, Retention, at, versions
+from pyconsul.agent.engine.history.contract import NOTHING, OutOfReach, Retention, at, versions
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv

@@ -15,7 +15,7 @@ from support.rows import SAMPLES, poisoned
 
 from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.history import Retention
+from pyconsul.agent.engine.history.contract import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from pyconsul.agent.acl.jwtkeys import KeySetError, VerifyingKey
-from pyconsul.agent.acl.methodconfig import JWTConfig, read_jwt
+from pyconsul.agent.acl.methods.jwtkeys import KeySetError, VerifyingKey
+from pyconsul.agent.acl.methods.methodconfig import JWTConfig, read_jwt
 from pyconsul.agent.httpapi.handlers.acl.login_keys import FRESH_S, MAX_AGE_S, MAX_SOURCES, MIN_INTERVAL_S, LoginKeys
 
 CONFIG = read_jwt({"JWKSURL": "http://127.0.0.1/keys"})

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.http import HTTPConfig
+from pyconsul.agent.config.sections.http import HTTPConfig
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission, host_of
 from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.request import Request

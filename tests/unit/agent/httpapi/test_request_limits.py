@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.agent.config.http import RequestLimits
+from pyconsul.agent.config.sections.http import RequestLimits
 from pyconsul.agent.httpapi.core.request_limits import RequestRates, request_rates
 
 

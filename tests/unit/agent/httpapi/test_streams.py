@@ -15,7 +15,7 @@ from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, Query, Seen
 from pyconsul.agent.httpapi.handlers import streams
 from pyconsul.agent.httpapi.handlers.streams import ALIVE, Streams
 from pyconsul.agent.httpapi.routes import ROUTES
-from pyconsul.agent.state.acl_tables import TOPIC
+from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.watch import Watches
 
 

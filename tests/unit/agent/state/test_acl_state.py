@@ -23,9 +23,12 @@ from pyconsul.agent.model.acl import (
     TemplatedPolicy,
     Token,
 )
-from pyconsul.agent.state import acl_auth, acl_policies, acl_roles, acl_tokens
-from pyconsul.agent.state.acl_hash import token_hash
-from pyconsul.agent.state.acl_tables import ACL_TABLES, AUTH_METHODS, BINDING_RULES, POLICIES, TOKENS, TOPIC
+from pyconsul.agent.state.acl import auth as acl_auth
+from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.state.acl import roles as acl_roles
+from pyconsul.agent.state.acl import tokens as acl_tokens
+from pyconsul.agent.state.acl.hash import token_hash
+from pyconsul.agent.state.acl.tables import ACL_TABLES, AUTH_METHODS, BINDING_RULES, POLICIES, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.store import Store

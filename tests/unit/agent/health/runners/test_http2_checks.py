@@ -11,8 +11,8 @@ from h2.events import DataReceived, RequestReceived, StreamEnded
 
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.runners.grpc import framed, health_request, run_grpc, serving_status
-from pyconsul.agent.health.runners.h2ping import run_h2ping
+from pyconsul.agent.health.runners.h2.grpc import framed, health_request, run_grpc, serving_status
+from pyconsul.agent.health.runners.h2.ping import run_h2ping
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.health.runners.tls import TLSContexts
 

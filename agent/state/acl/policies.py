@@ -7,8 +7,8 @@ import re
 from msgspec.structs import replace
 
 from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Policy
-from pyconsul.agent.state.acl_hash import policy_hash
-from pyconsul.agent.state.acl_tables import POLICIES, TOPIC
+from pyconsul.agent.state.acl.hash import policy_hash
+from pyconsul.agent.state.acl.tables import POLICIES, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import logging
 
-from pyconsul.agent.dnsd.wire import AD, CD, FORMERR, HEADER, MAX_LABEL, MAX_NAME, NOTIMP, OPT, QR, RA, RD, TC, TYPES
+from pyconsul.agent.dnsd.wire.layout import (
+    AD,
+    CD,
+    FORMERR,
+    HEADER,
+    MAX_LABEL,
+    MAX_NAME,
+    NOTIMP,
+    OPT,
+    QR,
+    RA,
+    RD,
+    TC,
+    TYPES,
+)
 
 log = logging.getLogger("agent.dns")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.acl.jwtkeys import ASYMMETRIC, VerifyingKey, candidates, keys_of_config, keys_of_pem
-from pyconsul.agent.acl.methodconfig import ConfigError, JWTConfig, read_jwt
+from pyconsul.agent.acl.methods.jwtkeys import ASYMMETRIC, VerifyingKey, candidates, keys_of_config, keys_of_pem
+from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig, read_jwt
 
 DEFAULT_SKEW_S = 60.0  # seconds that clocks may differ, unless the method says otherwise
 DEFAULT_LEEWAY_S = 150.0  # seconds that a token without `exp` lives after `iat` or `nbf`, or without `nbf` before `exp`

@@ -20,8 +20,8 @@ from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.model.acl import MANAGEMENT_ID, Token
-from pyconsul.agent.state import acl_tokens
-from pyconsul.agent.state.acl_tables import POLICIES, TOKENS, TOPIC
+from pyconsul.agent.state.acl import tokens as acl_tokens
+from pyconsul.agent.state.acl.tables import POLICIES, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watch import Watches

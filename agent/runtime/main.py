@@ -15,21 +15,21 @@ from pathlib import Path
 
 import uvloop
 
-from pyconsul.agent import acl_control, data_folder, housekeeping, listen, own, reload_watch
 from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.summary import summary
-from pyconsul.agent.control import AgentControl
-from pyconsul.agent.dns_query import query_executor
 from pyconsul.agent.dnsd.candidates import Sight
+from pyconsul.agent.dnsd.prepared import query_executor
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
+from pyconsul.agent.duties import tombstones
+from pyconsul.agent.duties.session_ttl import SessionClock
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import ACCEPT, EVERYTHING, NOTHING
-from pyconsul.agent.engine.history import Retention
+from pyconsul.agent.engine.history.contract import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.events import Events
@@ -40,15 +40,17 @@ from pyconsul.agent.httpapi.core.lifecycle import ReloadError
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
-from pyconsul.agent.local_request import asker
-from pyconsul.agent.session_clock import SessionClock
+from pyconsul.agent.runtime import access_control as acl_control
+from pyconsul.agent.runtime import data_folder, listen, local, reload_watch
+from pyconsul.agent.runtime.local_request import asker
+from pyconsul.agent.runtime.reload import AgentControl
+from pyconsul.agent.runtime.steady_clock import SteadyClock
 from pyconsul.agent.state import lock_delays
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.steady_clock import SteadyClock
 from pyconsul.agent.sync.load import FileDefinitionError
+from pyconsul.agent.sync.token_store import agent_tokens
 from pyconsul.agent.telemetry.loop_lag import LoopLag
-from pyconsul.agent.token_file import agent_tokens
 from pyconsul.agent.watches.definition import WatchError
 from pyconsul.agent.watches.watcher import Watcher
 
@@ -144,11 +146,11 @@ async def start(
     sessions = SessionClock(store, writer.commit)
     sessions.start()
     stack.callback(sessions.stop)
-    housekeeping.start(store, writer, clock, stack)
+    tombstones.start(store, writer, clock, stack)
     tokens = agent_tokens(config)
     acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
     permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))
-    agent = await own.start(config, store, writer, stack, permits, reads)
+    agent = await local.start(config, store, writer, stack, permits, reads)
     control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
     lag = LoopLag(time.monotonic)
     lag.start()

@@ -7,8 +7,8 @@ import re
 from msgspec.structs import replace
 
 from pyconsul.agent.model.acl import Role
-from pyconsul.agent.state.acl_hash import role_hash
-from pyconsul.agent.state.acl_tables import ROLES, TOPIC
+from pyconsul.agent.state.acl.hash import role_hash
+from pyconsul.agent.state.acl.tables import ROLES, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
 

@@ -47,7 +47,7 @@ async def run_grpc(definition: CheckDefinition, contexts: TLSContexts) -> Result
 
 
 async def _call(definition: CheckDefinition, contexts: TLSContexts, address: str, service: str) -> int:
-    from pyconsul.agent.health.runners.h2link import H2Link, LinkError
+    from pyconsul.agent.health.runners.h2.link import H2Link, LinkError
 
     try:
         host, port = split_address(address)

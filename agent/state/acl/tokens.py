@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
-from pyconsul.agent.state.acl_hash import token_hash
-from pyconsul.agent.state.acl_tables import BOOTSTRAPPED, TOKENS, TOPIC
+from pyconsul.agent.state.acl.hash import token_hash
+from pyconsul.agent.state.acl.tables import BOOTSTRAPPED, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
 

@@ -19,10 +19,10 @@ from pyconsul.agent.state.store import Store
 from pyconsul.agent.sync import load as loading
 from pyconsul.agent.sync.agent import AliasView, LocalAgent, Notify
 from pyconsul.agent.sync.blocked import Permits
-from pyconsul.agent.sync.keep import Keeper
 from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.local_store import Keeper
 from pyconsul.agent.sync.loop import Syncer
-from pyconsul.agent.sync.member import member
+from pyconsul.agent.sync.node_registration import member
 from pyconsul.agent.sync.reap import reap
 from pyconsul.agent.sync.rows import ALL
 

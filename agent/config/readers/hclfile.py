@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyconsul.agent.config.hclsyntax import HCLError, Mistake, Token, mistake, mistakes
-from pyconsul.agent.config.jsonfile import parse_json
+from pyconsul.agent.config.readers.hclsyntax import HCLError, Mistake, Token, mistake, mistakes
+from pyconsul.agent.config.readers.jsonfile import parse_json
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r]+|\#[^\n]*|//[^\n]*|/\*.*?\*/)

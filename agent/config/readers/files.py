@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.config.hclsyntax import HCLError, mistake
-from pyconsul.agent.config.jsonfile import JSONError, parse_json
 from pyconsul.agent.config.problems import ConfigError, Problems
+from pyconsul.agent.config.readers.hclsyntax import HCLError, mistake
+from pyconsul.agent.config.readers.jsonfile import JSONError, parse_json
 from pyconsul.agent.model.utf8 import replace_surrogates
 
 FORMATS = ("hcl", "json")
@@ -44,7 +44,7 @@ def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
         if config_format == "json":
             return replace_surrogates(parse_json(text))
         # Slow to import (a grammar is compiled): only for those who use it.
-        from pyconsul.agent.config.hclfile import parse_hcl
+        from pyconsul.agent.config.readers.hclfile import parse_hcl
 
         return replace_surrogates(parse_hcl(text))
     except ValueError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.acl.methodconfig import ConfigError, JWTConfig
+from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 MIN_RSA_BITS = 2048

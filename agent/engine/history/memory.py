@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from pyconsul.agent.engine.history import OVERHEAD, Change, Kept, Past, Retention
+from pyconsul.agent.engine.history.contract import OVERHEAD, Change, Kept, Past, Retention
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.draft import Changeset, Purged
 from pyconsul.agent.state.schemas import KV

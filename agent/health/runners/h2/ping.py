@@ -14,7 +14,7 @@ from pyconsul.agent.model.check import CRITICAL, PASSING
 
 async def run_h2ping(definition: CheckDefinition, contexts: TLSContexts) -> Result:
     """Connect, with TLS unless the definition says otherwise, and ping."""
-    from pyconsul.agent.health.runners.h2link import H2Link, LinkError
+    from pyconsul.agent.health.runners.h2.link import H2Link, LinkError
 
     target = definition.h2ping
     try:

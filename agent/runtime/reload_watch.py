@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.flags import parse_flags
 from pyconsul.agent.config.problems import Problems
-from pyconsul.agent.control import AgentControl
 from pyconsul.agent.httpapi.core.lifecycle import ReloadError
+from pyconsul.agent.runtime.reload import AgentControl
 
 EVERY = 1.0  # seconds between two looks
 

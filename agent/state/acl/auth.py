@@ -7,8 +7,8 @@ import re
 from msgspec.structs import replace
 
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
-from pyconsul.agent.state import acl_tokens
-from pyconsul.agent.state.acl_tables import AUTH_METHODS, BINDING_RULES, TOKENS, TOPIC
+from pyconsul.agent.state.acl import tokens as acl_tokens
+from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.errors import Refused
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pyconsul.agent.acl.jwtmethod import Claims
+from pyconsul.agent.acl.methods.jwtmethod import Claims
 from pyconsul.agent.acl.templates import IDENTITY_NAME, TEMPLATES, name_error
 from pyconsul.agent.model.acl import BindingRule, Grants, NodeIdentity, ServiceIdentity, TemplatedPolicy
-from pyconsul.agent.state import acl_policies, acl_roles
+from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.state.acl import roles as acl_roles
 from pyconsul.agent.state.draft import View
 
 BIND_TYPES = ("service", "node", "role", "policy", "templated-policy")

@@ -9,16 +9,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pyconsul.agent import logs
 from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError
 from pyconsul.agent.httpapi.core.lifecycle import ReloadError
+from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync import load as definitions
 from pyconsul.agent.sync.agent import LocalAgent
-from pyconsul.agent.sync.member import member
+from pyconsul.agent.sync.node_registration import member
 from pyconsul.agent.sync.tokens import AgentTokens
 
 log = logging.getLogger("agent")
@@ -67,7 +67,7 @@ class AgentControl:
         self._check(fresh)
         if fresh.refusals:
             raise ReloadError("; ".join(fresh.refusals))
-        logs.redactor.hide(secrets(fresh))
+        agent_log.redactor.hide(secrets(fresh))
         for warning in fresh.warnings:
             if warning not in self.config.warnings:
                 log.warning("%s", warning)
@@ -81,7 +81,7 @@ class AgentControl:
 
     async def _use(self, config: Config, defined: definitions.Definitions) -> None:
         self.config = config
-        logs.set_level(config.log_level)
+        agent_log.set_level(config.log_level)
         self._tokens.reload(config.acl.tokens)
         self._agent.discard_output = config.discard_check_output
         self._agent.syncer.me = member(config)

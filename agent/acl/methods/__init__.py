@@ -1,0 +1,1 @@
+"""Auth methods: JWT validation, their settings, binding rules."""

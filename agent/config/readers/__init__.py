@@ -1,0 +1,1 @@
+"""Readers of configuration files: JSON, HCL, folders."""

@@ -1,0 +1,1 @@
+"""Declarations of settings, one module a subject."""

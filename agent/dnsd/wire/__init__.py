@@ -1,0 +1,1 @@
+"""The DNS wire format: questions, records, truncation. Pure."""

@@ -1,0 +1,1 @@
+"""Earlier values of keys: the contract, in memory, in SQLite."""

@@ -1,0 +1,1 @@
+"""Checks over HTTP/2: gRPC and h2ping."""

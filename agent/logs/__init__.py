@@ -1,0 +1,1 @@
+"""The agent's log: line formats, log files, syslog."""

@@ -1,0 +1,1 @@
+"""The composition root: builds, starts, reloads and stops the parts of an agent."""

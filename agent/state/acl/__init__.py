@@ -1,0 +1,1 @@
+"""Tables of access control: tokens, policies, roles, auth methods."""
