@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,16 +26,19 @@ START = 20.0  # seconds that each part gets to come up
 STOP = 8.0  # seconds that each part gets to end
 #: What pyconsul-template logs.
 RELOADED, CHANGED_AT_RUNTIME = "haproxy has loaded the new configuration", "haproxy has been changed without a reload"
+#: Below the ports that the system gives to connections by itself, which could take one between its choice and its use.
+OTHER_PORTS = range(10240, 32768)
+ATTEMPTS = 20
 PREFERRED = {"http": 8500, "dns": 8600, "frontend": 8080}
 
 
 def pick_port(preferred: int) -> int:
-    """The preferred port when it is free for TCP and UDP, else another one."""
-    for port in (preferred, 0, 0, 0):
+    """Return the preferred port when it is free for TCP and UDP, else another one."""
+    for port in (preferred, *random.sample(OTHER_PORTS, ATTEMPTS)):
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
             tcp.bind(("127.0.0.1", port))
-            udp.bind(tcp.getsockname())
-            return int(tcp.getsockname()[1])
+            udp.bind(("127.0.0.1", port))
+            return port
     raise CliError("no free port on 127.0.0.1")
 
 
@@ -50,6 +54,7 @@ class World:
         self.backends: dict[str, Backend] = {}
         self.traffic = Traffic(self.frontend)
         self._tool: subprocess.Popen[bytes]
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> World:
         return self
@@ -123,9 +128,15 @@ class World:
         return self.tool_log.read_text(errors="replace").count(text) if self.tool_log.exists() else 0
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = START) -> float:
-        """Wait until a condition holds; how many seconds it took.  Raises CliError with the logs when it does not."""
+        """Wait until a condition holds; return the seconds it took.
+
+        Raises CliError with the logs when it does not hold in time, or a part of the demonstration has ended.
+        """
         started = time.monotonic()
         while not condition():
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    raise CliError(f"{name} exited with status {process.returncode}\n{self._logs()}")
             if time.monotonic() - started > seconds:
                 raise CliError(f"waited {seconds:.0f} s in vain for {what}\n{self._logs()}")
             time.sleep(0.05)
@@ -142,6 +153,7 @@ class World:
         # A session of its own: Ctrl-C is for the demonstration, which then ends its parts in order.
         process = subprocess.Popen(argv, stdout=log, stderr=log, env=variables, start_new_session=True)
         self._stack.callback(_end, process)
+        self._processes[name] = process
         return process
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import dns.message
 import dns.query
-from support.agent_process import AgentProcess, free_ports, running_agent
+from support.agent_process import AgentProcess, running_agent
+from support.ports import free_ports
 
 from bench import load
 from bench.rows import Row, register_web, row

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 from rich.table import Table
-from support.agent_process import PROGRAM, AgentProcess, free_ports, running_agent
+from support.agent_process import PROGRAM, AgentProcess, running_agent
+from support.ports import free_ports
 
 from bench import load, scale
 from bench.acl_rows import kv_read_with_a_token

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,15 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.ports import free_port
 
 PYCONSUL = str(Path(sys.executable).parent / "pyconsul")
 PATIENCE = 30.0  # seconds until something that must happen counts as not happening
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
@@ -40,11 +34,11 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _agent(folder: Path, **settings: object) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     ports = {
         "http": port,
         "dns": -1,
-        "server": _free_port(),
+        "server": free_port(),
         "serf_lan": -1,
         "serf_wan": -1,
         "grpc": -1,

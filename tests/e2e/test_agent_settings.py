@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.agent_process import STOPPED, AgentProcess, running_agent
+from support.ports import free_ports
 
 PROGRAM = [
     sys.executable,
@@ -24,14 +23,6 @@ PROGRAM = [
 
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, timeout=60, check=False)
-
-
-def free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [int(sock.getsockname()[1]) for sock in sockets]
 
 
 def until(condition: object, process: subprocess.Popen[bytes]) -> None:

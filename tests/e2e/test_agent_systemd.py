@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.agent_process import PROGRAM, STOPPED, free_ports
+from support.agent_process import PROGRAM, STOPPED
+from support.ports import free_ports
 
 TIMEOUT_S = 30
 #: A shell ignores SIGINT in what a script starts with &.

@@ -14,7 +14,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from support.agent_process import AgentProcess, free_ports, running_agent
+from support.agent_process import AgentProcess, running_agent
+from support.ports import free_ports
 
 PATIENCE = 30.0
 

@@ -14,7 +14,8 @@ import dns.query
 import dns.rcode
 import dns.rrset
 import pytest
-from support.agent_process import AgentProcess, free_ports, running_agent
+from support.agent_process import AgentProcess, running_agent
+from support.ports import free_ports
 
 PATIENCE = 15.0
 

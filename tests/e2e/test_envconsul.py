@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.ports import free_port
 
 BIN = Path(sys.executable).parent
 PATIENCE = 20.0  # seconds until something that must happen counts as not happening
@@ -26,9 +27,7 @@ class Agent:
     """One agent in -dev mode, on a free port; it can be ended and started again on the same one."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         ports = {"http": self.port, "dns": -1, "server": -1, "serf_lan": -1, "serf_wan": -1, "grpc": -1, "grpc_tls": -1}
         config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports}

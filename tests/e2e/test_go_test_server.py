@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import PROGRAM, STOPPED, free_ports
+from support.agent_process import PROGRAM, STOPPED
+from support.ports import free_ports
 
 NODE_ID = "4f2b6a4e-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 START = 20  # seconds

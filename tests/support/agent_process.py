@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,24 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from support.ports import free_ports
+
 PROGRAM = [sys.executable, "-m", "pyconsul.cli.main"]
 START = 20  # seconds an agent gets to answer
 STOP = 10  # seconds it gets to end
 STOPPED = 1  # exit status of a server after SIGTERM, as Consul's
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, for TCP and UDP."""
-    with contextlib.ExitStack() as stack:
-        found: list[int] = []
-        while len(found) < count:
-            tcp = stack.enter_context(socket.socket())
-            udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-            tcp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                found.append(tcp.getsockname()[1])
-        return found
 
 
 class AgentProcess:

@@ -8,7 +8,6 @@ import os
 import random
 import re
 import signal
-import socket
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.spec import Spec
 from pyconsul.tools.template.tally import Event, Tally
 from support.patience import PATIENCE
+from support.ports import free_port
 
 HEAD = """\
 defaults
@@ -30,12 +30,6 @@ frontend web
     default_backend b
 backend b
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Proxy:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import AgentProcess, free_ports
+from support.agent_process import AgentProcess
 from support.patience import eventually
+from support.ports import free_ports
 from support.traffic import Traffic
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.patience import PATIENCE, eventually
+from support.ports import free_port
 
 ROOT, FOLLOWER = "7b2f5e0c-0000-4000-8000-000000000001", "7b2f5e0c-0000-4000-8000-000000000002"
 PREFIX = "consul-template/dedup"
@@ -42,9 +42,7 @@ class Pages:
     """The status pages of a tool."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
 
     def text(self, path: str) -> str:
         with urllib.request.urlopen(f"http://{self.address}{path}", timeout=PATIENCE) as answer:

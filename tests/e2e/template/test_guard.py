@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import free_ports
 from support.patience import PATIENCE, eventually
+from support.ports import free_ports
 
 PORTS = "{% for s in service(name) %}{{ s.port }} {% endfor %}"
 GO = '{{ range service "NAME" }}{{ .Port }} {{ end }}{{ keyOrDefault "NAME/note" "-" }}'

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.patience import eventually
+from support.ports import free_port
 from support.traffic import Traffic
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
@@ -65,11 +66,7 @@ def _reaches(port: int) -> bool:
 
 @pytest.fixture
 def port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def test_no_request_fails_while_backends_come_and_go(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.patience import PATIENCE, eventually
+from support.ports import free_port
 from support.traffic import Traffic
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
@@ -39,9 +40,7 @@ ARGUMENTS = ("-template", "haproxy.j2:haproxy.cfg", "-exec-reload", "-log-level=
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

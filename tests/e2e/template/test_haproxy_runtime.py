@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.proxy import HEAD, Proxy, eventually, free_port
+from support.ports import free_port
+from support.proxy import HEAD, Proxy, eventually
 
 from pyconsul.tools.template.errors import LoadError
 

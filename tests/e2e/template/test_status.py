@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.patience import PATIENCE, eventually
+from support.ports import free_port
 
 from pyconsul.tools.exits import Exit
 
@@ -27,9 +28,7 @@ class Status:
     """The status pages of a tool."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
 
     def get(self, path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, str]:
         """Status and text; 0 while nobody listens."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 import uvloop
-from support.agent_process import free_ports
+from support.ports import free_ports
 
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.settings import Settings
