@@ -11,9 +11,8 @@ from weakref import WeakSet
 
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import CASELESS, DENY, NAMED, NAMES, SINGLE, WRITE, precedence
-from pyconsul.agent.acl.lookup import Lookup
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.rule_index import RuleIndex
+from pyconsul.agent.acl.rules import CASELESS, DENY, NAMED, NAMES, SINGLE, WRITE, Rule, precedence
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
 REMEMBERED = 12 << 20  # bytes of names, by all rights together; then they are forgotten, all at once
@@ -38,16 +37,16 @@ class UnknownToken(Forbidden):
         super().__init__(text)
 
 
-class Memory:
+class DecisionBudget:
     """What was found out about names, for several rights: when it is too much, it is forgotten."""
 
     __slots__ = ("_known", "_left", "_limit")
 
     def __init__(self, limit: int = REMEMBERED) -> None:
         self._limit = self._left = limit
-        self._known: WeakSet[Rights] = WeakSet()
+        self._known: WeakSet[CompiledPolicies] = WeakSet()
 
-    def follow(self, rights: Rights) -> None:
+    def follow(self, rights: CompiledPolicies) -> None:
         """Count what these rights remember, too."""
         self._known.add(rights)
 
@@ -61,7 +60,7 @@ class Memory:
                     levels.clear()
 
 
-class Rights:
+class CompiledPolicies:
     """What a set of policies gives: shared by all tokens that have the same ones.
 
     levels: by resource, the level that was found for each name that was asked about.
@@ -69,10 +68,10 @@ class Rights:
 
     __slots__ = ("__weakref__", "folded", "levels", "lookups", "memory", "rules", "singles")
 
-    def __init__(self, rules: Sequence[Rule], memory: Memory | None = None) -> None:
+    def __init__(self, rules: Sequence[Rule], memory: DecisionBudget | None = None) -> None:
         self.rules = rules
         self.levels: dict[str, dict[str, int]] = {kind: {} for kind in NAMED}
-        self.join(memory or Memory())
+        self.join(memory or DecisionBudget())
         by_kind: dict[str, list[Rule]] = {kind: [] for kind in NAMED}
         self.singles: dict[str, Rule] = {}
         for rule in rules:
@@ -82,19 +81,19 @@ class Rights:
             old = self.singles.get(rule.kind)
             if old is None or precedence(rule.level) > precedence(old.level):
                 self.singles[rule.kind] = rule
-        self.lookups = {kind: Lookup(found) for kind, found in by_kind.items()}
+        self.lookups = {kind: RuleIndex(found) for kind, found in by_kind.items()}
         self.folded = {kind: self._fold(kind, by_kind[kind]) for kind in CASELESS}
 
-    def join(self, memory: Memory) -> None:
+    def join(self, memory: DecisionBudget) -> None:
         """Count what these rights remember together with others'."""
         self.memory = memory
         memory.follow(self)
 
-    def _fold(self, kind: str, rules: Sequence[Rule]) -> Lookup:
+    def _fold(self, kind: str, rules: Sequence[Rule]) -> RuleIndex:
         """The rules of a resource with names in lower case; the same object when they are so already."""
         if all(rule.name == rule.name.lower() for rule in rules):
             return self.lookups[kind]
-        return Lookup([replace(rule, name=rule.name.lower()) for rule in rules])
+        return RuleIndex([replace(rule, name=rule.name.lower()) for rule in rules])
 
     def find(self, kind: str, name: str) -> int:
         """The level of a name, found by the rules and remembered: see `Authorizer.level`.
@@ -122,7 +121,7 @@ class Authorizer:
 
     __slots__ = ("_levels", "_single", "accessor", "default", "everything", "rights")
 
-    def __init__(self, accessor: str, rights: Rights, default_allow: bool, everything: bool = False) -> None:
+    def __init__(self, accessor: str, rights: CompiledPolicies, default_allow: bool, everything: bool = False) -> None:
         self.accessor, self.rights, self.everything = accessor, rights, everything
         self.default = WRITE if default_allow else DENY
         # Where everything is allowed no names are looked at, and none remembered.
@@ -190,4 +189,4 @@ class Authorizer:
 
 
 #: Where nobody asks for tokens.
-EVERYTHING = Authorizer("", Rights(()), True, everything=True)
+EVERYTHING = Authorizer("", CompiledPolicies(()), True, everything=True)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import CASELESS, DENY, NAMES, SINGLE, WRITE, may, precedence
 from pyconsul.agent.acl.authorizer import Authorizer
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.rules import CASELESS, DENY, NAMES, SINGLE, WRITE, Rule, may, precedence
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

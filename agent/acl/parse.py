@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from pyconsul.agent.acl import source
-from pyconsul.agent.acl.access import LEVELS, NAMED, SINGLE
-from pyconsul.agent.acl.plain import Plain, read_plain
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl import parse_errors
+from pyconsul.agent.acl.parse_simple import Plain, read_plain
+from pyconsul.agent.acl.rules import LEVELS, NAMED, SINGLE, Rule
 from pyconsul.agent.config.problems import nearest
 
 MAX_HCL = 64 << 10  # characters of what `read_plain` does not read: the grammar of HCL takes 10 µs for each
@@ -101,7 +100,7 @@ def _json(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        where = source.position(text, getattr(error, "pos", 0))
+        where = parse_errors.position(text, getattr(error, "pos", 0))
         raise RuleError(f"{FAILED}At {where}: {getattr(error, 'msg', error)}", int(where.partition(":")[0])) from None
     assert isinstance(document, dict)
     return document
@@ -115,12 +114,12 @@ def _hcl(text: str) -> dict[str, Any]:
         )
     from pyconsul.agent.config.readers.hclfile import parse_hcl
 
-    words = source.repeated(text)
+    words = parse_errors.repeated(text)
     if words is None:
         try:
             return parse_hcl(text)
         except ValueError:
-            words = source.complaint(text)
+            words = parse_errors.complaint(text)
     line = re.search(r"\bat (\d+):", words, re.IGNORECASE)
     raise RuleError(FAILED + words, int(line[1]) if line else 0)
 

@@ -15,19 +15,18 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import READ, WRITE
-from pyconsul.agent.acl.authorizer import Authorizer, Memory, Rights, UnknownToken
+from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies, DecisionBudget, UnknownToken
 from pyconsul.agent.acl.parse import RuleError, parse_rules
-from pyconsul.agent.acl.rule import Rule
-from pyconsul.agent.acl.synthetic import of_grants
+from pyconsul.agent.acl.rules import READ, WRITE, Rule
+from pyconsul.agent.acl.synthetic_policies import of_grants
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, Grants, Policy, Token
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES, TOKENS, TOPIC
 from pyconsul.agent.state.acl.tokens import bootstrapped_at, lives
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.watch import Watches
 
-KNOWN_TOKENS = 10_000  # authorizers that are kept; they are small
-KNOWN_RIGHTS = 1_000  # sets of policies that are kept
+MAX_AUTHORIZERS = 10_000  # authorizers that are kept; they are small
+MAX_COMPILED = 1_000  # sets of policies that are kept
 LONG_RULES = 64 << 10  # characters of rules that take longer to read than others should wait
 NOT_BOOTSTRAPPED = (
     "ACL system must be bootstrapped before making any requests that require authorization: ACL not found"
@@ -56,9 +55,9 @@ class Unread(NamedTuple):
     key: PolicyKey
     policies: list[Policy]
 
-    def compile(self) -> Rights:
+    def compile(self) -> CompiledPolicies:
         """What they give; touches nothing that others use."""
-        return Rights(_rules_of(self.policies))
+        return CompiledPolicies(_rules_of(self.policies))
 
 
 class Resolver:
@@ -75,8 +74,8 @@ class Resolver:
         self.settings, self.own, self.clock = settings, own, clock
         self._view, self._watches = view, watches
         self._known: OrderedDict[str, tuple[Authorizer, float]] = OrderedDict()
-        self._memory = Memory()
-        self._rights: OrderedDict[PolicyKey, Rights] = OrderedDict()
+        self._memory = DecisionBudget()
+        self._rights: OrderedDict[PolicyKey, CompiledPolicies] = OrderedDict()
         self._forget()
 
     def of(self, secret: str) -> Authorizer:
@@ -106,7 +105,7 @@ class Resolver:
             return None
         return Unread(key, policies)
 
-    def adopt(self, unread: Unread, rights: Rights) -> None:
+    def adopt(self, unread: Unread, rights: CompiledPolicies) -> None:
         """Keep what was compiled of a token's policies."""
         rights.join(self._memory)
         self._keep_rights(unread.key, rights)
@@ -146,13 +145,16 @@ class Resolver:
         elif (recovery := self.own("agent_recovery")) and hmac.compare_digest(recovery.encode(), secret.encode()):
             authorizer, until = self._recovery(), float("inf")
         elif secret == ANONYMOUS_SECRET:  # a restored snapshot may not have it
-            authorizer, until = Authorizer(ANONYMOUS_ID, Rights(()), self.settings.default_allow), float("inf")
+            authorizer, until = (
+                Authorizer(ANONYMOUS_ID, CompiledPolicies(()), self.settings.default_allow),
+                float("inf"),
+            )
         elif not bootstrapped_at(self._view):
             raise UnknownToken(NOT_BOOTSTRAPPED)
         else:
             raise UnknownToken
         self._known[secret] = authorizer, until
-        if len(self._known) > KNOWN_TOKENS:
+        if len(self._known) > MAX_AUTHORIZERS:
             self._known.popitem(last=False)
         return authorizer
 
@@ -162,18 +164,18 @@ class Resolver:
             Rule("agent", self.settings.node_name, False, WRITE, policy=RECOVERY),
             Rule("node", "", True, READ, policy=RECOVERY),
         )
-        return Authorizer(RECOVERY, Rights(rules), self.settings.default_allow)
+        return Authorizer(RECOVERY, CompiledPolicies(rules), self.settings.default_allow)
 
-    def _rights_of(self, policies: list[Policy]) -> Rights:
+    def _rights_of(self, policies: list[Policy]) -> CompiledPolicies:
         key = _key(policies)
         rights = self._rights.get(key)
         if rights is None:
-            rights = self._keep_rights(key, Rights(_rules_of(policies), self._memory))
+            rights = self._keep_rights(key, CompiledPolicies(_rules_of(policies), self._memory))
         return rights
 
-    def _keep_rights(self, key: PolicyKey, rights: Rights) -> Rights:
+    def _keep_rights(self, key: PolicyKey, rights: CompiledPolicies) -> CompiledPolicies:
         self._rights[key] = rights
-        if len(self._rights) > KNOWN_RIGHTS:
+        if len(self._rights) > MAX_COMPILED:
             self._rights.popitem(last=False)
         return rights
 

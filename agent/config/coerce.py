@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.go_durations import ALLOWED, LONGEST_NS, parse_go_duration_s
-from pyconsul.agent.config import checks, sockaddr
+from pyconsul.agent.config import host, validators
 from pyconsul.agent.config.table import Kind, Setting
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -37,8 +37,8 @@ def from_flag(row: Setting, texts: list[str]) -> Any:
 
 def checked(row: Setting, value: Any) -> Any:
     """The value, when the row's own check lets it pass; templates of addresses are filled in first."""
-    if row.note.check in (checks.ip_address, checks.listen_addresses) and "{{" in value:
-        value = sockaddr.fill(value)
+    if row.note.check in (validators.ip_address, validators.listen_addresses) and "{{" in value:
+        value = host.fill_address_template(value)
     allowed = row.note.check(value) if row.note.check else None
     if allowed:
         raise ValueError(allowed)

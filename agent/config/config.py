@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from pyconsul.agent.config import checks as allowed
-from pyconsul.agent.config.definition import Definition, Origin
+from pyconsul.agent.config import validators as allowed
 from pyconsul.agent.config.sections.acl import ACL
 from pyconsul.agent.config.sections.dns import DNSConfig
 from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
@@ -17,6 +16,31 @@ from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.sections.performance import Performance, Telemetry
 from pyconsul.agent.config.sections.tls import TLS, Connect
 from pyconsul.agent.config.setting import CLUSTERING, Duration, setting
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """One service or check as a file defines it: Consul's snake_case keys, values not yet decoded.
+
+    A service's `check` and `checks` are one list below `checks`.  `source` is the file's path, for messages.
+    """
+
+    source: str
+    body: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Tokens stay out of tracebacks and logs."""
+        return f"Definition({self.source}: {self.body.get('name') or self.body.get('id') or 'unnamed'})"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The arguments and the files that a configuration was read from, in the order they were read."""
+
+    argv: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Flags may hold secrets."""
+        return f"Origin({len(self.argv)} arguments, files: {', '.join(self.files) or 'none'})"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.config import coerce, definitions
-from pyconsul.agent.config.deprecated import RENAMED
-from pyconsul.agent.config.lacking import LACKING, QUIET, REFUSED, is_off
+from pyconsul.agent.config.compat import LACKING, QUIET, REFUSED, RENAMED, is_off
+from pyconsul.agent.config.definitions import maps_of, watches
 from pyconsul.agent.config.problems import Problems, nearest
-from pyconsul.agent.config.table import ROOT, Section, Setting
-from pyconsul.agent.config.watches import maps_of, watches
-
-#: Checked values by name, sections as maps; only what the source gives.
-Values = dict[str, Any]
+from pyconsul.agent.config.table import ROOT, Section, Setting, Values, put
 
 _DEFINITIONS = {
     "service": ("services", definitions.services),
@@ -39,14 +35,6 @@ def decode(data: dict[str, Any], source: str, problems: Problems) -> Values:
             plain[key] = value
     _decode_section(ROOT, plain, source, problems, values)
     return values
-
-
-def put(values: Values, key: str, value: Any) -> None:
-    """Set the value of a whole key such as `ports.http`, making the maps on the way."""
-    *sections, name = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-    values[name] = value
 
 
 def _decode_section(section: Section, data: dict[str, Any], source: str, problems: Problems, values: Values) -> None:

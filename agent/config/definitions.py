@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyconsul.agent.config import coerce
-from pyconsul.agent.config.definition import Definition
+from pyconsul.agent.config.config import Definition
 from pyconsul.agent.config.problems import Problems, nearest
 from pyconsul.agent.config.table import Kind
 
@@ -196,3 +196,23 @@ def _name(key: str, known: dict[str, Read] | set[str]) -> str | None:
     flat = key.replace("_", "").lower()
     flat = _OTHER_NAMES.get(flat, flat)
     return next((name for name in known if name.replace("_", "") == flat), None)
+
+
+def watches(value: Any, source: str, problems: Problems) -> tuple[dict[str, Any], ...]:
+    """The watches of one file as they are written; the agent's start parses them, as in Consul."""
+    found = maps_of(value, source, "watches", problems)
+    return tuple({key: _unwrapped(entry) for key, entry in item.items()} for item in found)
+
+
+def maps_of(value: Any, source: str, key: str, problems: Problems) -> list[dict[str, Any]]:
+    """The maps at a key: an HCL block is a list of them."""
+    maps = value if isinstance(value, list) else [value]
+    if all(isinstance(item, dict) for item in maps):
+        return maps
+    problems.errors.append(f"{source}: {key}: the value is no object; allowed: an object with keys of its own")
+    return []
+
+
+def _unwrapped(value: Any) -> Any:
+    """A block's only map."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) else value

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import click
 
 from pyconsul.agent.config import coerce
-from pyconsul.agent.config.decode import Values, put
-from pyconsul.agent.config.lacking import LACKING_FLAGS
+from pyconsul.agent.config.compat import LACKING_FLAGS
 from pyconsul.agent.config.problems import ConfigError, Problems, nearest
 from pyconsul.agent.config.readers.files import FORMATS
-from pyconsul.agent.config.table import BY_FLAG, BY_KEY, Kind, Setting
+from pyconsul.agent.config.table import BY_FLAG, BY_KEY, Kind, Setting, Values, put
 
 _METAVAR = {Kind.INT: "NUMBER", Kind.DURATION: "DURATION", Kind.BOOL: "[=false]", Kind.MAP: "KEY:VALUE"}
 #: Flags that say what to read and set no key: parameter -> flags, help.

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.decode import Values, decode
-from pyconsul.agent.config.definition import Origin
+from pyconsul.agent.config.compat import note_unsupported
+from pyconsul.agent.config.config import Config, Origin
+from pyconsul.agent.config.decode import decode
 from pyconsul.agent.config.flags import Flags, parse_flags
-from pyconsul.agent.config.merge import dev_values, merged
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.files import config_paths, parse_text, read_file
-from pyconsul.agent.config.resolve import build, resolve
-from pyconsul.agent.config.unsupported import note_unsupported
+from pyconsul.agent.config.resolve import build, dev_values, merged, resolve
+from pyconsul.agent.config.table import Values
 from pyconsul.agent.config.validate import validate
 
 __all__ = ["ConfigError", "load", "load_files", "reload"]

@@ -7,9 +7,8 @@ from typing import Any
 
 from pyconsul.agent.config import host
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.decode import Values
 from pyconsul.agent.config.problems import Problems
-from pyconsul.agent.config.table import ROOT, Section
+from pyconsul.agent.config.table import GATHERED, ROOT, SETTINGS, Kind, Section, Values, put
 
 _ANY = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 
@@ -75,3 +74,33 @@ def _resolve_tls(tls: Values) -> Values:
 
 
 _LEVELS = {"warning": "warn", "err": "error"}
+
+
+def merged(*sources: Values) -> Values:
+    """The sources in order, later ones over earlier ones; none of them is changed."""
+    result: Values = {}
+    for source in sources:
+        _merge(ROOT, result, source)
+    return result
+
+
+def dev_values() -> Values:
+    """What -dev sets before files and flags are read."""
+    values: Values = {}
+    for row in SETTINGS:
+        if row.note.dev is not None:
+            put(values, row.key, row.note.dev)
+    return values
+
+
+def _merge(section: Section, target: Values, source: Values) -> None:
+    for name, value in source.items():
+        entry = section.entries[name]
+        if isinstance(entry, Section):
+            _merge(entry, target.setdefault(name, {}), value)
+        elif name not in target or entry.kind not in GATHERED:
+            target[name] = value
+        elif entry.kind in (Kind.MAP, Kind.DURATION_MAP):
+            target[name] = {**target[name], **value}
+        else:
+            target[name] = (*target[name], *value)

@@ -10,8 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from pyconsul.agent.common.go_durations import format_go_duration_s
-from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.definition import Definition
+from pyconsul.agent.config.config import Config, Definition
 from pyconsul.agent.config.setting import Note, Unit
 
 
@@ -32,6 +31,10 @@ class Kind(enum.Enum):
 
 #: Kinds whose values of several sources are put together; those of the others replace one another.
 GATHERED = frozenset({Kind.LIST, Kind.MAP, Kind.DURATION_MAP, Kind.DEFINITIONS, Kind.WATCHES})
+
+
+#: Checked values by name, sections as maps; only what the source gives.
+Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ class Section:
     def path(self, name: str) -> str:
         """The whole key of a name in this section."""
         return f"{self.key}.{name}" if self.key else name
+
+
+def put(values: Values, key: str, value: Any) -> None:
+    """Set the value of a whole key such as `ports.http`, making the maps on the way."""
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[name] = value
 
 
 def written(kind: Kind, value: Any) -> str:

@@ -13,8 +13,7 @@ import msgspec
 
 from pyconsul.agent.common.go_durations import LONGEST_NS, parse_go_duration_ns
 from pyconsul.agent.common.go_quote import go_quote
-from pyconsul.agent.health.definition import CheckDefinition, wire_name
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckDefinition, CheckError, wire_name
 
 DURATIONS = frozenset({"interval", "timeout", "ttl", "deregister_critical_service_after"})
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(CheckDefinition)}

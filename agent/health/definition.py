@@ -107,3 +107,12 @@ def seconds_between(definition: CheckDefinition) -> float:
 def seconds_allowed(definition: CheckDefinition, default: float = 10.0) -> float:
     """How long one run may take."""
     return definition.timeout / SECOND_NS if definition.timeout > 0 else default
+
+
+class CheckError(ValueError):
+    """A check definition that is refused; `text` says what was wrong, as Consul says it."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status

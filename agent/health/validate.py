@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.health.definition import CheckDefinition, is_alias
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckDefinition, CheckError, is_alias
 from pyconsul.agent.model.control_characters import fault_of_fields, fault_of_names
 
 STATUSES = ("passing", "warning", "critical")

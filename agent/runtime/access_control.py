@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from pyconsul.agent.acl import builtin
-from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver, Settings
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
 from pyconsul.agent.dnsd.candidates import Sight
@@ -25,8 +25,8 @@ from pyconsul.agent.state.acl.tables import POLICIES, TOKENS, TOPIC
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.blocked import Permits
-from pyconsul.agent.sync.tokens import AgentTokens
 
 Commit = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
 MAX_SLEEP_S = 1.0  # the wall clock may be set, so the next end is compared with it again and again

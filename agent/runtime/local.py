@@ -16,15 +16,15 @@ from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.sync import load as loading
-from pyconsul.agent.sync.agent import AliasView, LocalAgent, Notify
+from pyconsul.agent.sync import definition_loader as loading
 from pyconsul.agent.sync.blocked import Permits
-from pyconsul.agent.sync.local import LocalState
-from pyconsul.agent.sync.local_store import Keeper
-from pyconsul.agent.sync.loop import Syncer
-from pyconsul.agent.sync.node_registration import member
+from pyconsul.agent.sync.local_agent import AliasView, LocalAgent, Notify
+from pyconsul.agent.sync.local_rows import ALL
+from pyconsul.agent.sync.local_state import LocalState
+from pyconsul.agent.sync.local_store import LocalStore
+from pyconsul.agent.sync.node_registration import node_registration
 from pyconsul.agent.sync.reap import reap
-from pyconsul.agent.sync.rows import ALL
+from pyconsul.agent.sync.syncer import Syncer
 
 
 async def start(
@@ -43,10 +43,10 @@ async def start(
     """
     defined = loading.definitions(config)
     rng = random.Random()
-    kept, keeper = _keeper(config, stack)
-    stack.push_async_callback(keeper.stop)
+    kept, local_store = _local_store(config, stack)
+    stack.push_async_callback(local_store.stop)
     local = LocalState(catalog.watches)
-    syncer = Syncer(local, member(config), catalog, writer.commit, rng)
+    syncer = Syncer(local, node_registration(config), catalog, writer.commit, rng)
     syncer.permits = permits
     stack.push_async_callback(syncer.stop)
 
@@ -59,7 +59,7 @@ async def start(
         config.node_name,
         local,
         syncer,
-        keeper,
+        local_store,
         catalog,
         scheduler,
         time.time,
@@ -75,10 +75,10 @@ async def start(
     return agent
 
 
-def _keeper(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], Keeper]:
+def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], LocalStore]:
     """What was kept from the last run, and what keeps from now on."""
     if config.dev_mode or not config.data_dir:
-        return [], Keeper(None)
+        return [], LocalStore(None)
     engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, spare=EVERYTHING)  # it is registered again
     loaded = engine.load()
     stack.push_async_callback(engine.close)
@@ -89,7 +89,7 @@ def _keeper(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, obje
     async def commit(operation: Callable[[Draft], None]) -> None:
         await writer.commit(operation)
 
-    return rows, Keeper(commit)
+    return rows, LocalStore(commit)
 
 
 def _run(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:

@@ -15,24 +15,23 @@ from pathlib import Path
 
 import uvloop
 
-from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.common.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.summary import summary
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.prepared import query_executor
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.duties import tombstones
-from pyconsul.agent.duties.session_ttl import SessionClock
+from pyconsul.agent.duties.session_expiry import SessionClock
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import ACCEPT, EVERYTHING, NOTHING
 from pyconsul.agent.engine.history.contract import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
-from pyconsul.agent.events import Events
+from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import AnswerCache
 from pyconsul.agent.httpapi.core.context import Context
@@ -41,15 +40,16 @@ from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.runtime import access_control as acl_control
-from pyconsul.agent.runtime import data_folder, listen, local, reload_watch
+from pyconsul.agent.runtime import data_folder, listeners, local, reload_watch
 from pyconsul.agent.runtime.local_request import asker
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.steady_clock import SteadyClock
+from pyconsul.agent.runtime.summary import summary
 from pyconsul.agent.state import lock_delays
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.sync.load import FileDefinitionError
-from pyconsul.agent.sync.token_store import agent_tokens
+from pyconsul.agent.sync.agent_tokens import agent_tokens
+from pyconsul.agent.sync.definition_loader import FileDefinitionError
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.watches.definition import WatchError
 from pyconsul.agent.watches.watcher import Watcher
@@ -75,7 +75,7 @@ def run(config: Config) -> int:
     except WatchError as error:
         log.error("Error starting agent", extra={"fields": {"error": str(error)}})
         return 1
-    except (StartError, EngineError, listen.ListenError, data_folder.DataFolderError) as error:
+    except (StartError, EngineError, listeners.ListenError, data_folder.DataFolderError) as error:
         log.error("%s", error)
         return 1
 
@@ -166,7 +166,7 @@ async def start(
         agent,
         tokens,
         control,
-        Events(store.watches),
+        EventLog(store.watches),
         acl=acl,
         kv_history=engine.kv_history,
         loop_lag=lag,
@@ -269,13 +269,13 @@ def _http_limits(config: Config, connections_per_client: Callable[[], int]) -> L
 
 def _http_sockets(config: Config) -> list[socket.socket]:
     sockets = []
-    owner = listen.Owner(config.unix_sockets.user, config.unix_sockets.group, config.unix_sockets.mode)
+    owner = listeners.Owner(config.unix_sockets.user, config.unix_sockets.group, config.unix_sockets.mode)
     if config.ports.http > 0:
         for address in (config.addresses.http or config.client_addr).split():
             if address.startswith("unix://"):
-                sockets.append(listen.unix(address.removeprefix("unix://"), owner))
+                sockets.append(listeners.unix(address.removeprefix("unix://"), owner))
             else:
-                sockets.append(listen.tcp(address, config.ports.http, "-http-port"))
+                sockets.append(listeners.tcp(address, config.ports.http, "-http-port"))
     return sockets
 
 
@@ -285,6 +285,6 @@ def _dns_sockets(config: Config) -> tuple[list[socket.socket], list[socket.socke
         return [], []
     hosts = (config.addresses.dns or config.client_addr).split()
     port = config.ports.dns
-    return [listen.udp(host, port, "-dns-port") for host in hosts], [
-        listen.tcp(host, port, "-dns-port") for host in hosts
+    return [listeners.udp(host, port, "-dns-port") for host in hosts], [
+        listeners.tcp(host, port, "-dns-port") for host in hosts
     ]

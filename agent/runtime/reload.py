@@ -16,10 +16,10 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError
 from pyconsul.agent.httpapi.core.lifecycle import ReloadError
 from pyconsul.agent.logs import agent_log
-from pyconsul.agent.sync import load as definitions
-from pyconsul.agent.sync.agent import LocalAgent
-from pyconsul.agent.sync.node_registration import member
-from pyconsul.agent.sync.tokens import AgentTokens
+from pyconsul.agent.sync import definition_loader as definitions
+from pyconsul.agent.sync.agent_tokens import AgentTokens
+from pyconsul.agent.sync.local_agent import LocalAgent
+from pyconsul.agent.sync.node_registration import node_registration
 
 log = logging.getLogger("agent")
 
@@ -84,7 +84,7 @@ class AgentControl:
         agent_log.set_level(config.log_level)
         self._tokens.reload(config.acl.tokens)
         self._agent.discard_output = config.discard_check_output
-        self._agent.syncer.me = member(config)
+        self._agent.syncer.me = node_registration(config)
         await definitions.reload(self._agent, defined)
         await self._agent.syncer.compare()
         for follow in self.followers:

@@ -9,11 +9,11 @@ from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.nodes import ensure_node
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.state.services import delete_service, ensure_service
-from pyconsul.agent.sync.local import Pending
-from pyconsul.agent.sync.node_registration import Member
+from pyconsul.agent.sync.local_state import Pending
+from pyconsul.agent.sync.node_registration import NodeRegistration
 
 
-def apply(draft: Draft, me: Member, pending: Pending) -> None:
+def apply(draft: Draft, me: NodeRegistration, pending: Pending) -> None:
     """Bring the catalog in line.  The node is written when it is told to, or when it is not there.
 
     Raises Refused when the node's name belongs to another one.
@@ -31,7 +31,7 @@ def apply(draft: Draft, me: Member, pending: Pending) -> None:
         _register_check(draft, name, check.check, owner.service if owner else None)
 
 
-def _register_member(draft: Draft, me: Member) -> None:
+def _register_member(draft: Draft, me: NodeRegistration) -> None:
     ensure_node(draft, me.node)
     if me.service is not None:
         ensure_service(draft, me.node.node, me.service)

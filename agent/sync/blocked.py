@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from pyconsul.agent.sync.local import Pending
-from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
+from pyconsul.agent.sync.local_state import Pending
 
 #: Whether a row may be written with a token ("service" or "node", and which): None, or who is refused (an accessor ID).
 Permits: TypeAlias = Callable[[str, str, str], "str | None"]

@@ -16,8 +16,8 @@ from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
-from pyconsul.agent.sync.local import LocalState
-from pyconsul.agent.sync.node_registration import Member
+from pyconsul.agent.sync.local_state import LocalState
+from pyconsul.agent.sync.node_registration import NodeRegistration
 
 CALM_CLUSTER = 128  # nodes; from here on the time between two comparisons grows
 
@@ -34,7 +34,7 @@ class Difference:
     tags: dict[str, list[str]] = field(default_factory=dict)
 
 
-def diff(local: LocalState, me: Member, catalog: View) -> Difference:
+def diff(local: LocalState, me: NodeRegistration, catalog: View) -> Difference:
     """What is to be done so that the catalog shows what the agent holds."""
     found = Difference(node=_member_differs(me, catalog))
     name = me.node.node.lower()
@@ -97,7 +97,7 @@ def _undated_check(check: HealthCheck, without_output: bool = False) -> HealthCh
     return replace(check, node="", output=output, service_name="", service_tags=None, create_index=0, modify_index=0)
 
 
-def _member_differs(me: Member, catalog: View) -> bool:
+def _member_differs(me: NodeRegistration, catalog: View) -> bool:
     name = me.node.node.lower()
     node = catalog[NODES].get(name)
     if node is None or replace(node, create_index=0, modify_index=0) != me.node:

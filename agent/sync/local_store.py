@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.table import Schema
-from pyconsul.agent.sync.rows import REPORTS, TTLReport
+from pyconsul.agent.sync.local_rows import REPORTS, TTLReport
 
 Change: TypeAlias = tuple[Schema[Any], str, Any]  # table, key, and the row or None when it is removed
 Commit: TypeAlias = Callable[[Callable[[Draft], None]], Awaitable[None]]
@@ -19,7 +19,7 @@ REPORT_DELAY = 1.0  # seconds within which reports on TTL checks are written tog
 log = logging.getLogger("agent.sync")
 
 
-class Keeper:
+class LocalStore:
     """Writes rows with `commit`; without one nothing is kept (`-dev`)."""
 
     def __init__(self, commit: Commit | None) -> None:

@@ -17,7 +17,7 @@ SEGMENT_KEY, VERSION_KEY = "consul-network-segment", "consul-version"  # metadat
 SERF_CHECK = "serfHealth"
 
 
-class Member(msgspec.Struct, frozen=True):
+class NodeRegistration(msgspec.Struct, frozen=True):
     """The rows of one living agent."""
 
     node: Node
@@ -25,7 +25,7 @@ class Member(msgspec.Struct, frozen=True):
     check: HealthCheck
 
 
-def member(config: Config) -> Member:
+def node_registration(config: Config) -> NodeRegistration:
     """The rows of the agent with these settings."""
     node = Node(
         id=config.node_id,
@@ -37,7 +37,7 @@ def member(config: Config) -> Member:
         create_index=0,
         modify_index=0,
     )
-    return Member(node, _server(config) if config.server else None, _alive(config.node_name))
+    return NodeRegistration(node, _server(config) if config.server else None, _alive(config.node_name))
 
 
 def node_meta(config: Config) -> dict[str, str]:

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 
 from pyconsul.agent.common.go_durations import SECOND_NS
-from pyconsul.agent.sync.agent import LocalAgent
-from pyconsul.agent.sync.local import LocalState
+from pyconsul.agent.sync.local_agent import LocalAgent
+from pyconsul.agent.sync.local_state import LocalState
 
 EVERY = 30.0  # seconds between two looks
 LEAST = 60.0  # seconds; nothing is deregistered sooner, whatever its check says

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent.acl.access import WRITE, parse_permission
+from pyconsul.agent.acl.rules import WRITE, parse_permission
 from pyconsul.agent.httpapi.core.router import Route
 from pyconsul.agent.httpapi.routes import ROUTES
 from tests.support.agent_process import AgentProcess, running_agent

@@ -12,13 +12,13 @@ from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.sync.agent import AliasView, LocalAgent, Notify
 from pyconsul.agent.sync.definition import node_service
-from pyconsul.agent.sync.local import LocalState
-from pyconsul.agent.sync.local_store import Keeper
-from pyconsul.agent.sync.loop import Syncer
-from pyconsul.agent.sync.node_registration import CONSUL, Member
-from pyconsul.agent.sync.rows import ALL
+from pyconsul.agent.sync.local_agent import AliasView, LocalAgent, Notify
+from pyconsul.agent.sync.local_rows import ALL
+from pyconsul.agent.sync.local_state import LocalState
+from pyconsul.agent.sync.local_store import LocalStore
+from pyconsul.agent.sync.node_registration import CONSUL, NodeRegistration
+from pyconsul.agent.sync.syncer import Syncer
 
 NODE = "n1"
 
@@ -31,10 +31,10 @@ def service_row(service_id: str, name: str = "", **fields: Any) -> NodeService:
     return node_service(name or service_id, id=service_id, **fields)
 
 
-def me(**fields: Any) -> Member:
+def me(**fields: Any) -> NodeRegistration:
     node = {"id": "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01", "address": "10.0.0.1", "meta": {}, **fields}
     row = Node(node=NODE, datacenter="dc1", tagged_addresses=None, create_index=0, modify_index=0, **node)
-    return Member(row, service_row(CONSUL), check_row("serfHealth", status="passing"))
+    return NodeRegistration(row, service_row(CONSUL), check_row("serfHealth", status="passing"))
 
 
 class Catalog:
@@ -89,13 +89,13 @@ class World:
         self.catalog, self.disk = Catalog(), Catalog(ALL)
         self.local = LocalState(self.catalog.store.watches)
         self.syncer = Syncer(self.local, me(), self.catalog.store, self.catalog.commit, Random(1))
-        self.keeper = Keeper(self.disk.commit if durable else None)
+        self.store = LocalStore(self.disk.commit if durable else None)
         self.scheduler: Remembered
         self.agent = LocalAgent(
             NODE,
             self.local,
             self.syncer,
-            self.keeper,
+            self.store,
             self.catalog.store,
             self._made,
             lambda: self.now,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyconsul.agent.config.deprecated import RENAMED
-from pyconsul.agent.config.lacking import LACKING, QUIET, REFUSED
+from pyconsul.agent.config.compat import LACKING, QUIET, REFUSED, RENAMED
 from pyconsul.agent.config.table import ROOT, Kind, Section, Setting
 from pyconsul.tools.docs import roff
 from pyconsul.tools.docs.roff import Entry, Page

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pyconsul.agent.config.problems import ConfigError, Problems
-from pyconsul.agent.config.readers.hclsyntax import HCLError, mistake
+from pyconsul.agent.config.readers.hclfile import HCLError, mistake
 from pyconsul.agent.config.readers.jsonfile import JSONError, parse_json
 from pyconsul.agent.model.utf8 import replace_surrogates
 

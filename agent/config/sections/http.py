@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from pyconsul.agent.config import checks
+from pyconsul.agent.config import validators
 from pyconsul.agent.config.setting import Duration, setting
 
 
@@ -13,24 +13,25 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     block_endpoints: Annotated[tuple[str, ...], setting("Paths that are refused with 403.")] = ()
     allow_write_http_from: Annotated[
-        tuple[str, ...], setting("Networks that may write; empty: all.", "allow-write-http-from", check=checks.network)
+        tuple[str, ...],
+        setting("Networks that may write; empty: all.", "allow-write-http-from", check=validators.network),
     ] = ()
     allowed_hosts: Annotated[
         tuple[str, ...],
         setting(
             "Host names, beside the agent's own, that browsers may use; .example.com: a domain and all below, *: any.",
-            check=checks.host_names,
+            check=validators.host_names,
             reloadable=True,
         ),
     ] = ()
     response_headers: Annotated[
-        dict[str, str], setting("Headers added to every response.", check=checks.response_headers, reloadable=True)
+        dict[str, str], setting("Headers added to every response.", check=validators.response_headers, reloadable=True)
     ] = {}
     use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.", unsupported="the agent's cache")] = (
         True
     )
     max_header_bytes: Annotated[
-        int, setting("Size of a request's headers; 0 and more than 262144: 262144.", check=checks.not_negative)
+        int, setting("Size of a request's headers; 0 and more than 262144: 262144.", check=validators.not_negative)
     ] = 0
 
 
@@ -41,7 +42,8 @@ class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
         False
     )
     content_path: Annotated[
-        str, setting("Path it is served at.", "ui-content-path", check=checks.ui_path, unsupported="the web interface")
+        str,
+        setting("Path it is served at.", "ui-content-path", check=validators.ui_path, unsupported="the web interface"),
     ] = "/ui/"
     dir: Annotated[str, setting("Folder with another web interface.", "ui-dir", unsupported="the web interface")] = ""
     dashboard_url_templates: Annotated[
@@ -56,7 +58,7 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
         str,
         setting(
             "disabled, permissive or enforcing.",
-            check=checks.one_of("disabled", "permissive", "enforcing"),
+            check=validators.one_of("disabled", "permissive", "enforcing"),
             reloadable=True,
         ),
     ] = "disabled"
@@ -68,10 +70,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much may be asked; sizes in bytes, durations in seconds."""
 
     http_max_conns_per_client: Annotated[
-        int, setting("Connections from one address, at most; 0: any.", check=checks.not_negative, reloadable=True)
+        int, setting("Connections from one address, at most; 0: any.", check=validators.not_negative, reloadable=True)
     ] = 200
     https_handshake_timeout: Annotated[
-        Duration, setting("Time for a TLS handshake.", check=checks.not_negative, unsupported="HTTPS")
+        Duration, setting("Time for a TLS handshake.", check=validators.not_negative, unsupported="HTTPS")
     ] = 5.0
     request_limits: Annotated[RequestLimits, setting("Limits on all requests together.")] = RequestLimits()
     rpc_handshake_timeout: Annotated[
@@ -89,7 +91,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     rpc_max_burst: Annotated[
         int, setting("Requests to servers at once.", reloadable=True, unsupported="clustering")
     ] = 1000
-    kv_max_value_size: Annotated[int, setting("Size of a value in the KV store.", check=checks.not_negative)] = (
+    kv_max_value_size: Annotated[int, setting("Size of a value in the KV store.", check=validators.not_negative)] = (
         512 * 1024
     )
-    txn_max_req_len: Annotated[int, setting("Size of a transaction's request.", check=checks.not_negative)] = 512 * 1024
+    txn_max_req_len: Annotated[int, setting("Size of a transaction's request.", check=validators.not_negative)] = (
+        512 * 1024
+    )

@@ -4,36 +4,40 @@ from typing import Annotated
 
 import msgspec
 
-from pyconsul.agent.config import checks
+from pyconsul.agent.config import validators
 from pyconsul.agent.config.setting import setting
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """Ports by protocol; -1 is off."""
 
-    dns: Annotated[int, setting("Port of the DNS server, UDP and TCP.", "dns-port", check=checks.port)] = 8600
-    http: Annotated[int, setting("Port of the HTTP API.", "http-port", check=checks.port)] = 8500
-    https: Annotated[int, setting("Port of the HTTP API over TLS.", "https-port", check=checks.port)] = -1
+    dns: Annotated[int, setting("Port of the DNS server, UDP and TCP.", "dns-port", check=validators.port)] = 8600
+    http: Annotated[int, setting("Port of the HTTP API.", "http-port", check=validators.port)] = 8500
+    https: Annotated[int, setting("Port of the HTTP API over TLS.", "https-port", check=validators.port)] = -1
     grpc: Annotated[
-        int, setting("Port of the gRPC API; pyconsul has none.", "grpc-port", check=checks.port, unsupported="gRPC")
+        int, setting("Port of the gRPC API; pyconsul has none.", "grpc-port", check=validators.port, unsupported="gRPC")
     ] = -1
     grpc_tls: Annotated[
-        int, setting("Port of the gRPC API over TLS.", "grpc-tls-port", check=checks.port, unsupported="gRPC")
+        int, setting("Port of the gRPC API over TLS.", "grpc-tls-port", check=validators.port, unsupported="gRPC")
     ] = -1
-    serf_lan: Annotated[int, setting("Port of the LAN gossip.", "serf-lan-port", check=checks.port)] = 8301
-    serf_wan: Annotated[int, setting("Port of the WAN gossip.", "serf-wan-port", check=checks.port)] = 8302
-    server: Annotated[int, setting("Port that servers use among themselves.", "server-port", check=checks.port)] = 8300
+    serf_lan: Annotated[int, setting("Port of the LAN gossip.", "serf-lan-port", check=validators.port)] = 8301
+    serf_wan: Annotated[int, setting("Port of the WAN gossip.", "serf-wan-port", check=validators.port)] = 8302
+    server: Annotated[int, setting("Port that servers use among themselves.", "server-port", check=validators.port)] = (
+        8300
+    )
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses by protocol, where they differ from `client_addr`; empty: they do not."""
 
-    dns: Annotated[str, setting("Addresses of the DNS server.", check=checks.listen_addresses)] = ""
-    http: Annotated[str, setting("Addresses of the HTTP API, or unix:///path.", check=checks.listen_addresses)] = ""
-    https: Annotated[str, setting("Addresses of the HTTP API over TLS.", check=checks.listen_addresses)] = ""
-    grpc: Annotated[str, setting("Addresses of the gRPC API.", check=checks.listen_addresses, unsupported="gRPC")] = ""
+    dns: Annotated[str, setting("Addresses of the DNS server.", check=validators.listen_addresses)] = ""
+    http: Annotated[str, setting("Addresses of the HTTP API, or unix:///path.", check=validators.listen_addresses)] = ""
+    https: Annotated[str, setting("Addresses of the HTTP API over TLS.", check=validators.listen_addresses)] = ""
+    grpc: Annotated[
+        str, setting("Addresses of the gRPC API.", check=validators.listen_addresses, unsupported="gRPC")
+    ] = ""
     grpc_tls: Annotated[
-        str, setting("Addresses of the gRPC API over TLS.", check=checks.listen_addresses, unsupported="gRPC")
+        str, setting("Addresses of the gRPC API over TLS.", check=validators.listen_addresses, unsupported="gRPC")
     ] = ""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from pyconsul.agent.config import checks
+from pyconsul.agent.config import validators
 from pyconsul.agent.config.setting import Duration, setting
 
 
@@ -19,7 +19,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
         setting(
             "Scales the servers' time-outs; no effect here.",
             dev=1,
-            check=checks.not_negative,
+            check=validators.not_negative,
             unsupported="tuning of Raft",
         ),
     ] = 5
@@ -33,7 +33,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
 
     metrics_prefix: Annotated[str, setting("What the names of metrics start with.")] = "consul"
     prometheus_retention_time: Annotated[
-        Duration, setting("How long metrics are kept for Prometheus; 0: not served.", check=checks.not_negative)
+        Duration, setting("How long metrics are kept for Prometheus; 0: not served.", check=validators.not_negative)
     ] = 0.0
     disable_hostname: Annotated[
         bool, setting("Leave the host's name out of metrics' names.", unsupported="host names in metrics")

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import msgspec
 
-from pyconsul.agent.config import checks
+from pyconsul.agent.config import validators
 from pyconsul.agent.config.setting import setting
 
 _NO_TLS = (
     "this version has no TLS, so nothing would be verified; remove the setting, let a proxy serve HTTPS, and protect the "
     "API by ACLs"
 )
-_VERSION = checks.one_of("", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
+_VERSION = validators.one_of("", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
 
 
 class TLSProtocol(msgspec.Struct, frozen=True, kw_only=True):

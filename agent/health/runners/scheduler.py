@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from pyconsul.agent.common.go_durations import SECOND_NS
-from pyconsul.agent.health.alias import alias_result
+from pyconsul.agent.health.alias import AliasIndex, alias_result
 from pyconsul.agent.health.definition import (
     DEFAULT_OUTPUT_SIZE,
     CheckDefinition,
@@ -20,7 +20,6 @@ from pyconsul.agent.health.definition import (
     output_limit,
     seconds_between,
 )
-from pyconsul.agent.health.followers import Followers
 from pyconsul.agent.health.runners.report import log_status, raise_without_descriptors
 from pyconsul.agent.health.runners.result import LocalFault, Result
 from pyconsul.agent.health.runners.run import Runners
@@ -86,7 +85,7 @@ class CheckScheduler:
         self._waiting: dict[bool, deque[str]] = {False: deque(), True: deque()}
         self._running = {False: 0, True: 0}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._followers = Followers()
+        self._aliases = AliasIndex()
         self._fault_logged = float("-inf")
 
     def __contains__(self, key: str) -> bool:
@@ -108,7 +107,7 @@ class CheckScheduler:
         if entry.ttl is not None:
             self._timetable.put(key, entry.ttl.deadline)
         elif kind == "alias":
-            self._followers.add(key, definition)
+            self._aliases.add(key, definition)
             self._timetable.put(key, now)
         elif kind:
             self._timetable.put(key, now + self._rng.random() * seconds_between(definition))
@@ -120,7 +119,7 @@ class CheckScheduler:
         self._timetable.remove(key)
         if entry is None:
             return
-        self._followers.remove(key, entry.definition)
+        self._aliases.remove(key, entry.definition)
         if entry.run is not None:
             entry.run.cancel()
         self.refresh_aliases("", entry.definition.service_id)
@@ -147,7 +146,7 @@ class CheckScheduler:
 
     def refresh_aliases(self, node: str, service_id: str = "") -> None:
         """Something about the checks of a node (empty: this one) changed: look again at the aliases that follow it."""
-        keys = self._followers.of(node, service_id)
+        keys = self._aliases.of(node, service_id)
         for key in keys:
             self._timetable.put(key, self._now())
         self._set_timer()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pyconsul.agent.config.definitions import services
 from pyconsul.agent.config.problems import Problems
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.gojson import JSONError, parse
 from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, service_from_config

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.acl.authorizer import Forbidden, Rights
+from pyconsul.agent.acl.authorizer import CompiledPolicies, Forbidden
 from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
@@ -58,7 +58,7 @@ class App:
         self.context = context
         self.cache = cache
         self._router = Router(routes)
-        self._reading: dict[PolicyKey, asyncio.Future[Rights]] = {}
+        self._reading: dict[PolicyKey, asyncio.Future[CompiledPolicies]] = {}
         self._blocking = BlockingQueries(context.watches, context.rng, sized)
         if context.acl is not None:
             self._follow_rights()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from pyconsul.agent.acl.access import LEVELS, READ
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.acl.resolver import Resolver
+from pyconsul.agent.acl.rules import LEVELS, READ
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.request import Request

@@ -13,7 +13,7 @@ from pyconsul.agent.acl.login_limit import LoginLimit
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history.contract import Kept
-from pyconsul.agent.events import Events
+from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.lifecycle import Control
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer
@@ -21,8 +21,8 @@ from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.state.draft import Draft, View
 from pyconsul.agent.state.paced import Steps
 from pyconsul.agent.state.watch import Watches
-from pyconsul.agent.sync.agent import LocalAgent
-from pyconsul.agent.sync.tokens import AgentTokens
+from pyconsul.agent.sync.agent_tokens import AgentTokens
+from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Context:
     agent: LocalAgent
     tokens: AgentTokens
     control: Control
-    events: Events
+    events: EventLog
     rng: random.Random = field(default_factory=random.Random)
     acl: Resolver | None = None  # None: nobody asks for tokens
     kv_history: KVHistory | None = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyconsul.agent.acl.access import NAMED, SINGLE, parse_permission
+from pyconsul.agent.acl.rules import NAMED, SINGLE, parse_permission
 
 WORDS = ("open", "self")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.access import READ
+from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.authorization import authorizer, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request

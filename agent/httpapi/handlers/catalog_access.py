@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyconsul.agent.acl.access import WRITE
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
+from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.core.errors import server_error
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from pyconsul.agent.acl.access import READ, WRITE
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorizer, require, visible
 from pyconsul.agent.httpapi.core.context import Context

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pyconsul.agent import events
-from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import PermissionDenied
+from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.events import event_log, user_event
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request, server_error
@@ -30,18 +30,18 @@ def fire(context: Context, request: Request) -> Answer:
         node_filter=params.get("node", ""),
         service_filter=params.get("service", ""),
         tag_filter=params.get("tag", ""),
-        version=events.VERSION,
+        version=user_event.VERSION,
         ltime=0,
     )
     refuse_control_characters(context, replace(event, payload=None), "event")
     try:
-        events.check(event)
-    except events.EventError as error:
+        user_event.check(event)
+    except user_event.EventError as error:
         raise server_error(str(error)) from None
     if not authorizer(context, request).allows("event", WRITE, event.name):
         raise PermissionDenied("Permission denied")  # Consul says no more here
     services = [row.service for row in context.agent.local.services.values()]
-    if events.concerns(event, context.config.node_name, services):
+    if user_event.concerns(event, context.config.node_name, services):
         context.events.add(event)
     return json_answer(event)
 
@@ -51,11 +51,11 @@ async def list_events(context: Context, request: Request) -> Answer:
     name = request.params.get("name", "")
     known, _ = wait_options(request)
     found = context.events.recent(name)
-    if known and known == events.index_of(found):
+    if known and known == user_event.index_of(found):
         until = deadline(context, request)
-        while known == events.index_of(found) and await changed(context.watches, events.TOPIC, until):
+        while known == user_event.index_of(found) and await changed(context.watches, event_log.TOPIC, until):
             found = context.events.recent(name)
     caller = authorizer(context, request)
     rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)
     headers = (*JSON, *FILTERED) if filtered else JSON
-    return Answer(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % events.index_of(found))))
+    return Answer(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % user_event.index_of(found))))

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import READ
 from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.authorization import authorizer, sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request, not_found, server_error

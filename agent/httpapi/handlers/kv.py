@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
-from pyconsul.agent.acl.access import LIST, READ, WRITE
+from pyconsul.agent.acl.rules import LIST, READ, WRITE
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, server_error

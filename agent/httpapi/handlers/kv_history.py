@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pyconsul.agent.acl.access import LIST, READ
+from pyconsul.agent.acl.rules import LIST, READ
 from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.engine.history.contract import Kept, OutOfReach, Version, at, versions
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible

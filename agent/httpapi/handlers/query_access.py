@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.state.draft import View
 from pyconsul.agent.state.schemas import SESSIONS

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.core.authorization import sees_check, sees_instance
 from pyconsul.agent.httpapi.handlers.catalog_access import refuse_agents_check, require_node, require_old_check
 from pyconsul.agent.model.node import Node

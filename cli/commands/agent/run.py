@@ -69,8 +69,8 @@ def _config(argv: Sequence[str]) -> Config:
     """Raises ConfigError."""
     from msgspec.structs import replace
 
+    from pyconsul.agent.config.host import with_node_id
     from pyconsul.agent.config.load import ConfigError, load
-    from pyconsul.agent.config.nodeid import with_node_id
     from pyconsul.agent.config.validate import at_start
 
     config = load(argv)

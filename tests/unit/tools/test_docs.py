@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.config.deprecated import RENAMED
-from pyconsul.agent.config.lacking import LACKING
+from pyconsul.agent.config.compat import LACKING, RENAMED
 from pyconsul.agent.config.table import SETTINGS
 from pyconsul.cli.completion.shells import fixed_script
 from pyconsul.cli.help.registry import COMMANDS, load

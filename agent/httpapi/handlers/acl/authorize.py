@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
-from pyconsul.agent.acl.access import LEVELS, NAMED, SINGLE
 from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.acl.rules import LEVELS, NAMED, SINGLE
 from pyconsul.agent.httpapi.codec.decoding import decode_list
 from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context

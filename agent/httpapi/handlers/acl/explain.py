@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.agent.acl.access import NAMES, SINGLE, parse_permission
 from pyconsul.agent.acl.authorizer import Authorizer, UnknownToken
 from pyconsul.agent.acl.explain import Decision, explain
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.rules import NAMES, SINGLE, Rule, parse_permission
 from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request

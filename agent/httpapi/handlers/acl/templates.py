@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.synthetic import synthetic_policy
+from pyconsul.agent.acl.synthetic_policies import synthetic_policy
 from pyconsul.agent.acl.templates import TEMPLATES, name_error
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled, require

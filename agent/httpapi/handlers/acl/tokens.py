@@ -6,9 +6,9 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-from pyconsul.agent.acl.access import WRITE
 from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver
+from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context

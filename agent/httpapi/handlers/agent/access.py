@@ -5,8 +5,8 @@ What stands under an ID is looked up in the agent's own state, and in the catalo
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.access import WRITE
 from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.handlers.catalog_access import require_old_check, require_service
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE, service_checks

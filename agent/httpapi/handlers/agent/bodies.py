@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from pyconsul.agent.health.decode import decode_service_check
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import MAX_OBJECTS
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind
 from pyconsul.agent.httpapi.handlers.registration import AddressInput, WeightsInput, mesh_refusal

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.access import READ
 from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.health.decode import decode_check
-from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.health.validate import validate
 from pyconsul.agent.httpapi.codec.decoding import PREFIX, decode, decode_any, refusal
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind

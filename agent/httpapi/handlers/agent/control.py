@@ -13,7 +13,7 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer
 from pyconsul.agent.httpapi.handlers.agent.bodies import TokenBody
 from pyconsul.agent.logs import agent_log
-from pyconsul.agent.sync.tokens import NAMES
+from pyconsul.agent.sync.agent_tokens import NAMES
 
 JOIN_TIMEOUT = 10.0  # seconds
 

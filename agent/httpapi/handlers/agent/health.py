@@ -19,7 +19,7 @@ from pyconsul.agent.httpapi.handlers.agent.services import AgentService, agent_s
 from pyconsul.agent.model.check import CRITICAL, MAINTENANCE, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
-from pyconsul.agent.sync.rows import ServiceRow
+from pyconsul.agent.sync.local_rows import ServiceRow
 
 STATUSES = {PASSING: 200, WARNING: 429, CRITICAL: 503, MAINTENANCE: 503}
 # Consul shows the checks here as its client library has them, with every field of a definition.

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from pyconsul.agent.acl.access import READ
 from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request

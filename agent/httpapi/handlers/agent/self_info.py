@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.acl.access import READ
+from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.config.changes import secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
@@ -19,8 +19,8 @@ from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.sync.loop import MAX_DELAY_S
 from pyconsul.agent.sync.node_registration import CONSUL_VERSION, node_meta
+from pyconsul.agent.sync.syncer import MAX_DELAY_S
 
 ALIVE = 1  # a member's status
 HIDDEN = "hidden"

@@ -7,8 +7,8 @@ import logging
 
 import msgspec
 
-from pyconsul.agent.acl.access import READ, WRITE
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, refusal
 from pyconsul.agent.httpapi.codec.file_form import from_file_form
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
@@ -25,7 +25,7 @@ from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_de
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
-from pyconsul.agent.sync.local import of_service
+from pyconsul.agent.sync.local_state import of_service
 
 log = logging.getLogger("agent.http")
 

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.access import CASELESS, DENY, LIST, NAMED, READ, SINGLE, WRITE, parse_permission
-from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, Memory, PermissionDenied, Rights
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, CompiledPolicies, DecisionBudget, PermissionDenied
 from pyconsul.agent.acl.explain import explain
 from pyconsul.agent.acl.parse import parse_rules
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.rules import CASELESS, DENY, LIST, NAMED, READ, SINGLE, WRITE, Rule, parse_permission
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
 NAME = st.text(st.sampled_from("aAb/"), max_size=5)
@@ -23,7 +22,7 @@ RANK = {DENY: 4, WRITE: 3, LIST: 2, READ: 1}
 
 
 def authorizer(*rules: Rule, default_allow: bool = False, accessor: str = "a") -> Authorizer:
-    return Authorizer(accessor, Rights(rules), default_allow)
+    return Authorizer(accessor, CompiledPolicies(rules), default_allow)
 
 
 def from_text(text: str, default_allow: bool = False) -> Authorizer:
@@ -175,8 +174,8 @@ def test_a_permission_that_is_none(text: str, part: str) -> None:
 
 
 def test_names_are_remembered_but_not_for_ever() -> None:
-    memory = Memory(10 * 120)
-    rights = Rights(parse_rules('key_prefix "1" { policy = "read" }'), memory)
+    memory = DecisionBudget(10 * 120)
+    rights = CompiledPolicies(parse_rules('key_prefix "1" { policy = "read" }'), memory)
     made = Authorizer("a", rights, False)
     for number in range(100):
         assert made.allows("key", READ, str(number)) == str(number).startswith("1")
@@ -184,7 +183,7 @@ def test_names_are_remembered_but_not_for_ever() -> None:
 
 
 def test_long_names_are_not_remembered() -> None:
-    rights = Rights(parse_rules('key_prefix "1" { policy = "read" }'))
+    rights = CompiledPolicies(parse_rules('key_prefix "1" { policy = "read" }'))
     made = Authorizer("a", rights, False)
     assert made.allows("key", READ, "1" * 5000)
     assert not rights.levels["key"]

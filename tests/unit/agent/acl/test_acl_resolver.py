@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pyconsul.agent.acl import builtin
-from pyconsul.agent.acl.access import READ, WRITE
 from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver, Settings
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.acl.templates import TEMPLATES
 from pyconsul.agent.model.acl import Grants, NodeIdentity, Policy, Role, ServiceIdentity, TemplatedPolicy, Token
 from pyconsul.agent.state.acl import policies as acl_policies

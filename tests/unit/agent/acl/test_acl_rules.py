@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.acl import parse
-from pyconsul.agent.acl.access import DENY, LIST, NAMED, READ, SINGLE, WRITE
 from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
-from pyconsul.agent.acl.plain import read_plain
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.parse_simple import read_plain
+from pyconsul.agent.acl.rules import DENY, LIST, NAMED, READ, SINGLE, WRITE, Rule
 
 
 def bare(text: str) -> list[tuple[str, str, bool, int]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pyconsul.agent.config import sockaddr
+from pyconsul.agent.config import host
 from pyconsul.agent.config.changes import changed, secrets
+from pyconsul.agent.config.host import with_node_id
 from pyconsul.agent.config.load import load
-from pyconsul.agent.config.nodeid import with_node_id
 from pyconsul.agent.config.problems import ConfigError
 
 ID = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
@@ -56,7 +56,7 @@ def test_a_spoilt_id_file_is_told(tmp_path: Path) -> None:
 
 
 def test_an_interface_gives_its_address() -> None:
-    assert sockaddr.fill('{{ GetInterfaceIP "lo" }} ::1') == "127.0.0.1 ::1"
+    assert host.fill_address_template('{{ GetInterfaceIP "lo" }} ::1') == "127.0.0.1 ::1"
     assert load(["-dev", '-client={{ GetInterfaceIP "lo" }}']).client_addr == "127.0.0.1"
 
 
@@ -65,4 +65,4 @@ def test_an_interface_gives_its_address() -> None:
 )
 def test_other_templates_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"template|interface"):
-        sockaddr.fill(text)
+        host.fill_address_template(text)

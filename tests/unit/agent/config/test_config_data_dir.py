@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.nodeid import fault, with_node_id
+from pyconsul.agent.config.host import data_folder_fault, with_node_id
 from pyconsul.agent.config.problems import ConfigError
 
 
@@ -23,12 +23,12 @@ def test_a_file_is_no_folder(below: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
-    text = fault(tmp_path / "node-id", PermissionError(13, "Permission denied"))
+    text = data_folder_fault(tmp_path / "node-id", PermissionError(13, "Permission denied"))
     assert text.startswith(f"{tmp_path} is not writable by UID {os.geteuid()}, which the agent runs as; ")
 
 
 def test_other_faults_name_the_file(tmp_path: Path) -> None:
-    assert fault(tmp_path / "node-id", OSError(28, "No space left on device")) == (
+    assert data_folder_fault(tmp_path / "node-id", OSError(28, "No space left on device")) == (
         f"cannot write {tmp_path}/node-id: No space left on device"
     )
     (tmp_path / "node-id").write_bytes(b"\xff")

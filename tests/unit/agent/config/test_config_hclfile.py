@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyconsul.agent.config.readers.hclfile import parse_hcl
-from pyconsul.agent.config.readers.hclsyntax import HCLError
+from pyconsul.agent.config.readers.hclfile import HCLError, parse_hcl
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ import re
 import msgspec
 import pytest
 
+from pyconsul.agent.config.compat import LACKING, LACKING_FLAGS, QUIET, RENAMED
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.deprecated import RENAMED
 from pyconsul.agent.config.flags import options
-from pyconsul.agent.config.lacking import LACKING, LACKING_FLAGS, QUIET
 from pyconsul.agent.config.table import BY_FLAG, BY_KEY, ROOT, SETTINGS, Kind, Setting
 
 # https://developer.hashicorp.com/consul/docs/agent/config/cli-flags, without those of Consul Enterprise.

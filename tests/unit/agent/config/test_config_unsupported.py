@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from pyconsul.agent.config.compat import is_off
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.lacking import is_off
 from pyconsul.agent.config.load import load
 from pyconsul.agent.config.table import BY_KEY, SETTINGS, Kind, Section, Setting
 from pyconsul.agent.config.table import ROOT as ROOT_SECTION
@@ -20,11 +20,16 @@ from pyconsul.agent.config.validate import at_start
 
 ROOT = Path(__file__).resolve().parents[4]
 #: These print settings; that is no effect.
-DISPLAYS = {"agent/httpapi/handlers/agent/self_info.py", "agent/config/summary.py", "agent/config/table.py"}
+DISPLAYS = {"agent/httpapi/handlers/agent/self_info.py", "agent/runtime/summary.py", "agent/config/table.py"}
 #: Names that hold a whole configuration.
 CONFIGS = {"config", "fresh"}
 #: Modules of agent/config whose decisions change what the agent does, beside checking what is written.
-DECIDING = {"agent/config/nodeid.py", "agent/config/config.py", "agent/config/resolve.py", "agent/config/validate.py"}
+DECIDING = {
+    "agent/config/host_identity.py",
+    "agent/config/config.py",
+    "agent/config/resolve.py",
+    "agent/config/validate.py",
+}
 
 
 def sections(section: Section) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from support.dns_catalog import Catalog
 from pyconsul.agent.dnsd import stream
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.runtime import listen
+from pyconsul.agent.runtime import listeners
 
 PATIENCE = 15.0
 QUERY = dns.message.make_query("web.service.consul", "A")
@@ -25,9 +25,9 @@ QUERY = dns.message.make_query("web.service.consul", "A")
 @asynccontextmanager
 async def serving(catalog: Catalog, host: str = "127.0.0.1", settings: Settings | None = None) -> AsyncIterator[int]:
     """The port of a server for both protocols."""
-    tcp = listen.tcp(host, 0, "-dns-port")
+    tcp = listeners.tcp(host, 0, "-dns-port")
     port = tcp.getsockname()[1]
-    server = DNSServer(catalog.responder(settings), [listen.udp(host, port, "-dns-port")], [tcp])
+    server = DNSServer(catalog.responder(settings), [listeners.udp(host, port, "-dns-port")], [tcp])
     await server.start()
     try:
         yield port

@@ -23,7 +23,7 @@ from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.schemas import ALL, KV
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.sync.rows import ALL as LOCAL
+from pyconsul.agent.sync.local_rows import ALL as LOCAL
 
 FORMAT_1 = Path(__file__).parent / "format1"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.agent.health.alias import alias_result
+from pyconsul.agent.health.alias import AliasIndex, alias_result
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.followers import Followers
 from pyconsul.agent.model.check import HealthCheck
 
 
@@ -44,16 +43,16 @@ def test_only_checks_of_the_node_count() -> None:
     assert alias_result([BAD, far], "far", "db", True) == ("warning", 'Aliased check "far" failing: out')
 
 
-def test_followers() -> None:
-    followers = Followers()
+def test_alias_index() -> None:
+    aliases = AliasIndex()
     local, remote = CheckDefinition(alias_service="db"), CheckDefinition(alias_node="far", alias_service="db")
-    followers.add("a", local)
-    followers.add("b", remote)
-    assert followers.of("", "db") == {"a"}
-    assert followers.of("far", "anything") == {"b"}
-    assert followers.of("", "") == set()
-    followers.remove("a", local)
-    followers.remove("b", remote)
-    followers.remove("never there", local)
-    assert not followers.of("", "db")
-    assert not followers.of("far", "")
+    aliases.add("a", local)
+    aliases.add("b", remote)
+    assert aliases.of("", "db") == {"a"}
+    assert aliases.of("far", "anything") == {"b"}
+    assert aliases.of("", "") == set()
+    aliases.remove("a", local)
+    aliases.remove("b", remote)
+    aliases.remove("never there", local)
+    assert not aliases.of("", "db")
+    assert not aliases.of("far", "")

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.decode import decode_check, decode_config_check, decode_service_check
-from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckDefinition, CheckError
 
 
 def test_all_fields() -> None:

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyconsul.agent.health.decode import decode_check, decode_service_check
-from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, decode_any, decode_list
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
 from pyconsul.agent.httpapi.core.errors import HTTPError

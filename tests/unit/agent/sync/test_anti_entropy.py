@@ -12,7 +12,7 @@ from support.local_agent import NODE, World, check_row, me, service_row
 from pyconsul.agent.state import checks, nodes, services
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.sync.diff import adopt, diff, same_check, same_service, scale
-from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 
 IDS = st.sampled_from(["a", "b", "c"])
 CHECK_IDS = st.sampled_from(["x", "y", "z"])

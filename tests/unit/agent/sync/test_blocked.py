@@ -8,7 +8,7 @@ import pytest
 from support.local_agent import NODE, World, check_row, service_row
 
 from pyconsul.agent.state.schemas import CHECKS, SERVICES
-from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 
 
 @pytest.fixture

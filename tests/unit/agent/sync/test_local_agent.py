@@ -8,13 +8,13 @@ from support.local_agent import NODE, World, service_row
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.state.schemas import CHECKS, SERVICES
-from pyconsul.agent.sync import load
+from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from pyconsul.agent.sync.definition import ServiceDefinition
+from pyconsul.agent.sync.local_rows import CHECKS as KEPT_CHECKS
+from pyconsul.agent.sync.local_rows import SERVICES as KEPT_SERVICES
+from pyconsul.agent.sync.local_rows import CheckRow
 from pyconsul.agent.sync.reap import overdue
-from pyconsul.agent.sync.rows import CHECKS as KEPT_CHECKS
-from pyconsul.agent.sync.rows import SERVICES as KEPT_SERVICES
-from pyconsul.agent.sync.rows import CheckRow
 
 TTL = CheckDefinition(ttl=10 * SECOND_NS)
 
@@ -127,15 +127,21 @@ async def test_outputs_can_be_discarded() -> None:
     assert world.local.checks["c"].check.output == ""
 
 
-async def started_again(world: World, defined: load.Definitions | None = None, remote_scripts: bool = False) -> World:
+async def started_again(
+    world: World, defined: definition_loader.Definitions | None = None, remote_scripts: bool = False
+) -> World:
     """The same disk, a new process."""
-    await world.keeper.stop()
+    await world.store.stop()
     fresh = World()
     fresh.disk = world.disk
-    fresh.keeper._commit = world.disk.commit
+    fresh.store._commit = world.disk.commit
     fresh.now = world.now
-    await load.load(
-        fresh.agent, defined or load.Definitions([], []), world.kept(), fresh.now, remote_scripts=remote_scripts
+    await definition_loader.load(
+        fresh.agent,
+        defined or definition_loader.Definitions([], []),
+        world.kept(),
+        fresh.now,
+        remote_scripts=remote_scripts,
     )
     return fresh
 
@@ -187,7 +193,7 @@ async def test_a_report_that_has_expired_does_not_count() -> None:
 async def test_files_win_over_what_was_kept() -> None:
     world = World()
     await world.agent.register_service(web(TTL))
-    defined = load.Definitions([ServiceDefinition(service_row("web-1", "web", port=81))], [])
+    defined = definition_loader.Definitions([ServiceDefinition(service_row("web-1", "web", port=81))], [])
     fresh = await started_again(world, defined)
     assert fresh.local.services["web-1"].service.port == 81
     assert fresh.local.services["web-1"].from_file
@@ -200,18 +206,22 @@ async def test_a_reload_drops_what_files_no_longer_define(durable: bool, left: s
     await world.agent.register_service(ServiceDefinition(service_row("file-1"), [TTL]), from_file=True)
     await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND_NS), from_file=True)
     await world.agent.register_service(web(TTL))
-    await load.reload(world.agent, load.Definitions([ServiceDefinition(service_row("file-2"))], []))
+    await definition_loader.reload(
+        world.agent, definition_loader.Definitions([ServiceDefinition(service_row("file-2"))], [])
+    )
     assert set(world.local.services) == left
     assert set(world.local.checks) == ({"service:web-1"} if durable else set())
 
 
 async def test_a_reload_keeps_states_and_what_the_api_added() -> None:
     world = World()
-    defined = load.Definitions([ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND_NS)])], [])
-    await load.define(world.agent, defined)
+    defined = definition_loader.Definitions(
+        [ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND_NS)])], []
+    )
+    await definition_loader.define(world.agent, defined)
     await world.agent.report("c", "passing", "fine")
     await world.agent.begin_maintenance("f", "moving")
-    await load.reload(world.agent, defined)
+    await definition_loader.reload(world.agent, defined)
     assert world.local.checks["c"].check.status == "passing"
     assert SERVICE_MAINTENANCE + "f" in world.local.checks
 

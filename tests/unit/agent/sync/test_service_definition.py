@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from pyconsul.agent.common.go_durations import SECOND_NS
-from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.definition import Definition
-from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.config.config import Config, Definition
+from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.model.service import ServiceAddress, Weights
 from pyconsul.agent.sync.definition import (
     DefinitionError,
@@ -19,7 +17,7 @@ from pyconsul.agent.sync.definition import (
     service_from_config,
     validate,
 )
-from pyconsul.agent.sync.load import FileDefinitionError, definitions
+from pyconsul.agent.sync.definition_loader import FileDefinitionError, definitions
 
 
 def test_defaults() -> None:

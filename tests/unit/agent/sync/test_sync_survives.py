@@ -16,10 +16,10 @@ from pyconsul.agent.state.draft import Changeset, Draft
 from pyconsul.agent.state.errors import Refused
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.sync import loop as sync_loop
-from pyconsul.agent.sync.local import LocalState
-from pyconsul.agent.sync.loop import Syncer
-from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+from pyconsul.agent.sync import syncer as sync_loop
+from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
+from pyconsul.agent.sync.local_state import LocalState
+from pyconsul.agent.sync.syncer import Syncer
 
 Operation = Callable[[Draft], Any]
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.sections.network import Addresses, Ports
-from pyconsul.agent.config.summary import summary
+from pyconsul.agent.runtime.summary import summary
 
 
 @pytest.mark.parametrize(

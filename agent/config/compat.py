@@ -1,9 +1,15 @@
-"""Keys and flags of Consul that pyconsul accepts without effect, so that existing files keep working.
+"""Compatibility with Consul's settings: old names of keys, unsupported keys and flags that existing files may contain.
 
-A key stands for all keys below it.  Its value is not looked at; a warning names it, unless it turns something off.
+An unsupported key stands for all keys below it.  Its value is not decoded; a warning names it unless it turns something off.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.setting import CLUSTERING
+from pyconsul.agent.config.table import SETTINGS, Setting, Values
 
 #: Key -> what it is about, for the warning.
 LACKING: dict[str, str] = {
@@ -142,3 +148,89 @@ def is_off(value: object) -> bool:
     if isinstance(value, list | tuple):  # an HCL block is a list of maps
         return all(is_off(item) for item in value)
     return value in (False, -1, None, "")
+
+
+RENAMED: dict[str, str] = {
+    "acl.tokens.agent_master": "acl.tokens.agent_recovery",
+    "acl.tokens.master": "acl.tokens.initial_management",
+    "acl_agent_master_token": "acl.tokens.agent_recovery",
+    "acl_agent_token": "acl.tokens.agent",
+    "acl_datacenter": "primary_datacenter",
+    "acl_default_policy": "acl.default_policy",
+    "acl_down_policy": "acl.down_policy",
+    "acl_enable_key_list_policy": "acl.enable_key_list_policy",
+    "acl_master_token": "acl.tokens.initial_management",
+    "acl_replication_token": "acl.tokens.replication",
+    "acl_token": "acl.tokens.default",
+    "acl_ttl": "acl.token_ttl",
+    "allow_write_http_from": "http_config.allow_write_http_from",
+    "ca_file": "tls.defaults.ca_file",
+    "ca_path": "tls.defaults.ca_path",
+    "cert_file": "tls.defaults.cert_file",
+    "enable_acl_replication": "acl.enable_token_replication",
+    "enable_ui": "ui_config.enabled",
+    "key_file": "tls.defaults.key_file",
+    "non_voting_server": "read_replica",
+    "serf_lan_bind": "serf_lan",
+    "serf_wan_bind": "serf_wan",
+    "server_name": "tls.defaults.server_name",
+    "start_join": "retry_join",
+    "start_join_wan": "retry_join_wan",
+    "tls_cipher_suites": "tls.defaults.tls_cipher_suites",
+    "tls_min_version": "tls.defaults.tls_min_version",
+    "ui": "ui_config.enabled",
+    "ui_content_path": "ui_config.content_path",
+    "ui_dir": "ui_config.dir",
+    "verify_incoming": "tls.defaults.verify_incoming",
+    "verify_incoming_https": "tls.https.verify_incoming",
+    "verify_incoming_rpc": "tls.internal_rpc.verify_incoming",
+    "verify_outgoing": "tls.defaults.verify_outgoing",
+    "verify_server_hostname": "tls.internal_rpc.verify_server_hostname",
+}
+
+
+def note_unsupported(given: Values, problems: Problems) -> None:
+    """Look at the settings that files and flags give, not at those of -dev.
+
+    A value that equals the default, or turns off what is off anyway, is without a warning.
+    """
+    if given.get("server") is False and not given.get("dev_mode"):
+        problems.alone.append("server = false")
+    for row in SETTINGS:
+        value = _value(given, row.key)
+        if not _matters(row, value):
+            continue
+        if row.note.refused:
+            problems.refusals.append(f"{row.key}: {row.note.refused}")
+        elif row.note.unsupported == CLUSTERING:
+            problems.alone.append(f"bootstrap_expect = {value}" if row.key == "bootstrap_expect" else row.key)
+        elif row.note.unsupported:
+            problems.lacking[row.key] = row.note.unsupported
+    _note_https(given, problems)
+
+
+def _value(values: Values, key: str) -> Any:
+    """The value of a whole key; None when it is not given."""
+    found: Any = values
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _matters(row: Setting, value: Any) -> bool:
+    if value is None or value == row.default or (row.key == "bootstrap_expect" and value == 1):
+        return False
+    return not (is_off(value) and is_off(row.default))
+
+
+def _note_https(given: Values, problems: Problems) -> None:
+    """HTTPS without a certificate cannot be used in Consul either; with one, somebody relies on it."""
+    if (_value(given, "ports.https") or -1) <= 0:
+        return
+    if _value(given, "tls.https.cert_file") or _value(given, "tls.defaults.cert_file"):
+        problems.refusals.append(
+            "ports.https: this version does not serve HTTPS; remove the port, and let a proxy with TLS serve the HTTP API "
+            "of this agent (addresses.http can be a unix socket)"
+        )
+    else:
+        problems.lacking["ports.https"] = "HTTPS"

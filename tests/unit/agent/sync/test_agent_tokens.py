@@ -9,7 +9,7 @@ import pytest
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.sections.acl import ACL, ACLTokens
-from pyconsul.agent.sync.token_store import FILE, agent_tokens
+from pyconsul.agent.sync.agent_tokens import FILE, agent_tokens
 
 
 def config(folder: Path, **tokens: str) -> Config:

@@ -10,11 +10,9 @@ from typing import Any
 import msgspec
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.health.error import CheckError
+from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.health.validate import validate as validate_check
 from pyconsul.agent.model.check import CRITICAL
-from pyconsul.agent.sync.agent import LocalAgent
 from pyconsul.agent.sync.definition import (
     DefinitionError,
     ServiceDefinition,
@@ -22,8 +20,9 @@ from pyconsul.agent.sync.definition import (
     service_from_config,
     validate,
 )
+from pyconsul.agent.sync.local_agent import LocalAgent
+from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 from pyconsul.agent.sync.local_store import Change
-from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 
 log = logging.getLogger("agent.sync")
 
@@ -83,7 +82,7 @@ async def load(
     obsolete += _hold_reports(agent, rows[REPORTS.name], now)
     agent.resuming = False
     try:
-        await agent.keeper.write(obsolete)
+        await agent.store.write(obsolete)
     except Exception as error:  # a full disk; they are found again at the next start
         log.warning("cannot remove what was kept and is obsolete: %s", error)
 
@@ -107,10 +106,10 @@ async def reload(agent: LocalAgent, defined: Definitions) -> None:
     services = {one.service.id for one in defined.services}
     checks = {one.id or one.name for one in defined.checks}
     for service_id, service in list(agent.local.services.items()):
-        if service_id not in services and (service.from_file or not agent.keeper.durable):
+        if service_id not in services and (service.from_file or not agent.store.durable):
             await agent.deregister_service(service_id)
     for check_id, check in list(agent.local.checks.items()):
-        leaves = check.from_file or not agent.keeper.durable
+        leaves = check.from_file or not agent.store.durable
         if leaves and check.check.service_id not in services and check_id not in checks:
             await agent.deregister_check(check_id)
     await define(agent, defined)

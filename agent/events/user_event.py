@@ -1,8 +1,7 @@
-"""User events: fired, and remembered by the agents that they concern (https://developer.hashicorp.com/consul/api-docs/event)."""
+"""Rules of user events: size limits, filters and the index of a list (https://developer.hashicorp.com/consul/api-docs/event)."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -10,11 +9,8 @@ import msgspec
 from pyconsul.agent.filter.regexp import RegexpError, compile_regexp
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.watch import Watches
 
-REMEMBERED = 256  # events
-LARGEST = 512  # bytes of an event as agents hand it on to each other
-TOPIC = "events"
+MAX_EVENT_BYTES = 512  # of an event as gossip carries it
 VERSION = 1  # of an event's encoding
 PREFIX = "consul:event:"  # of its name among agents
 
@@ -35,10 +31,10 @@ def check(event: UserEvent) -> None:
         except RegexpError as error:
             raise EventError(f"Invalid {what} filter: {error}") from None
     name, payload = PREFIX + event.name, _packed(event)
-    if len(name.encode()) + len(payload) > LARGEST:
-        raise EventError(f"user event exceeds configured limit of {LARGEST} bytes before encoding")
-    if 1 + len(_encode({"LTime": event.ltime, "Name": name, "Payload": payload, "CC": False})) > LARGEST:
-        raise EventError(f"user event exceeds configured limit of {LARGEST} bytes after encoding")
+    if len(name.encode()) + len(payload) > MAX_EVENT_BYTES:
+        raise EventError(f"user event exceeds configured limit of {MAX_EVENT_BYTES} bytes before encoding")
+    if 1 + len(_encode({"LTime": event.ltime, "Name": name, "Payload": payload, "CC": False})) > MAX_EVENT_BYTES:
+        raise EventError(f"user event exceeds configured limit of {MAX_EVENT_BYTES} bytes after encoding")
 
 
 def _packed(event: UserEvent) -> bytes:
@@ -67,22 +63,3 @@ def index_of(events: list[UserEvent]) -> int:
         return 1
     digits = events[-1].id.replace("-", "")
     return int(digits[:16], 16) ^ int(digits[16:], 16)
-
-
-class Events:
-    """The last events that concern an agent, oldest first.  Readers wait on `watches` for TOPIC."""
-
-    def __init__(self, watches: Watches) -> None:
-        self._watches = watches
-        self._recent: deque[UserEvent] = deque(maxlen=REMEMBERED)
-        self._clock = 1  # Lamport time: every event counts one up
-
-    def add(self, event: UserEvent) -> None:
-        """Remember an event."""
-        self._clock += 1
-        self._recent.append(msgspec.structs.replace(event, ltime=self._clock))
-        self._watches.fire((TOPIC,))
-
-    def recent(self, name: str = "") -> list[UserEvent]:
-        """The remembered events, of one name if it is given."""
-        return [event for event in self._recent if not name or event.name == name]

@@ -21,10 +21,10 @@ from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
 from pyconsul.agent.sync.blocked import Permits
 from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
-from pyconsul.agent.sync.local import LocalState
-from pyconsul.agent.sync.local_store import Change, Keeper
-from pyconsul.agent.sync.loop import Syncer
-from pyconsul.agent.sync.rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
+from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
+from pyconsul.agent.sync.local_state import LocalState
+from pyconsul.agent.sync.local_store import Change, LocalStore
+from pyconsul.agent.sync.syncer import Syncer
 
 Notify: TypeAlias = Callable[[str, str, str], None]
 AliasView: TypeAlias = Callable[[str, str, str], tuple[Iterable[HealthCheck], bool]]
@@ -58,7 +58,7 @@ class LocalAgent:
         node: str,
         local: LocalState,
         syncer: Syncer,
-        keeper: Keeper,
+        store: LocalStore,
         catalog: View,
         scheduler: Callable[[Notify, AliasView], Scheduler],
         clock: Callable[[], float],
@@ -67,7 +67,7 @@ class LocalAgent:
         discard_output: bool = False,
         reads: Permits | None = None,
     ) -> None:
-        self.node, self.local, self.syncer, self.keeper = node, local, syncer, keeper
+        self.node, self.local, self.syncer, self.store = node, local, syncer, store
         self.patience, self.discard_output = patience, discard_output
         self.resuming = False  # the agent has started and takes up what it held
         self._catalog, self._clock, self._reads = catalog, clock, reads
@@ -86,9 +86,9 @@ class LocalAgent:
         made = service_checks(self.node, definition.service, definition.checks)
         rows = [CheckRow(check, how, how.token or definition.token, from_file) for check, how in made]
         names = {one.check.check_id for one in rows}
-        spared = names | (self._from_api(definition.service.id) if from_file and self.keeper.durable else set())
+        spared = names | (self._from_api(definition.service.id) if from_file and self.store.durable else set())
         dropped = self._checks_but(definition.service.id, spared) if replace_checks else []
-        await self.keeper.write(
+        await self.store.write(
             [
                 (SERVICES, row.service.id, None if from_file else row),
                 *((CHECKS, one.check.check_id, None if from_file else one) for one in rows),
@@ -105,7 +105,7 @@ class LocalAgent:
     async def deregister_service(self, service_id: str) -> None:
         """Remove a service that is there, and its checks."""
         log.debug("deregistering service", extra={"fields": {"id": service_id}})
-        await self.keeper.write([(SERVICES, service_id, None), *_removals(self._checks_but(service_id, ()))])
+        await self.store.write([(SERVICES, service_id, None), *_removals(self._checks_but(service_id, ()))])
         if service_id in self.local.services:
             for check_id in self.local.remove_service(service_id):
                 self._stop_check(check_id)
@@ -122,7 +122,7 @@ class LocalAgent:
     async def deregister_check(self, check_id: str) -> None:
         """Remove a check, if it is there."""
         log.debug("deregistering check", extra={"fields": {"check": check_id}})
-        await self.keeper.write(_removals([check_id]))
+        await self.store.write(_removals([check_id]))
         if check_id in self.local.checks:
             self._drop_check(check_id)
         await self.syncer.flush()
@@ -142,9 +142,9 @@ class LocalAgent:
         """Somebody reports on a TTL check that is there."""
         kept = self._scheduler.ttl_update(check_id, status, output)
         definition = self.local.checks[check_id].definition
-        if definition is not None and self.keeper.durable:
+        if definition is not None and self.store.durable:
             expires = self._clock() + definition.ttl / SECOND_NS
-            self.keeper.report(TTLReport(check_id, status, kept, expires))
+            self.store.report(TTLReport(check_id, status, kept, expires))
         await self.syncer.flush()
 
     def notify(self, check_id: str, status: str, output: str) -> None:
@@ -205,7 +205,7 @@ class LocalAgent:
         return self._catalog[CATALOG_CHECKS].get((self.node.lower(), row.check.check_id))
 
     async def _add_check(self, row: CheckRow) -> None:
-        await self.keeper.write([(CHECKS, row.check.check_id, None if row.from_file else row)])
+        await self.store.write([(CHECKS, row.check.check_id, None if row.from_file else row)])
         self.hold_check(row)
         await self.syncer.flush()
 
@@ -222,7 +222,7 @@ class LocalAgent:
 
     def _stop_check(self, check_id: str) -> None:
         self._scheduler.remove(check_id)
-        self.keeper.forget(check_id)
+        self.store.forget(check_id)
 
 
 def _resource(check: HealthCheck) -> tuple[str, str]:

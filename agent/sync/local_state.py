@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL, HealthCheck
 from pyconsul.agent.state.watch import Watches
-from pyconsul.agent.sync.rows import CheckRow, ServiceRow
+from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 
 
 class Update(Enum):

@@ -14,8 +14,8 @@ from pyconsul.agent.state.schemas import NODES
 from pyconsul.agent.sync.apply import apply
 from pyconsul.agent.sync.blocked import Blocked, Permits
 from pyconsul.agent.sync.diff import adopt, diff, scale
-from pyconsul.agent.sync.local import LocalState, Pending, Update
-from pyconsul.agent.sync.node_registration import Member
+from pyconsul.agent.sync.local_state import LocalState, Pending, Update
+from pyconsul.agent.sync.node_registration import NodeRegistration
 
 INTERVAL = 60.0  # seconds between two comparisons, in a small cluster
 FIRST_RETRY, LAST_RETRY = 0.5, 15.0  # seconds; each wait is twice the one before
@@ -53,7 +53,7 @@ class Syncer:
     def __init__(
         self,
         local: LocalState,
-        me: Member,
+        me: NodeRegistration,
         catalog: View,
         commit: Callable[[Callable[[Draft], None]], Awaitable[None]],
         rng: Random,

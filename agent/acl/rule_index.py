@@ -9,11 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from pyconsul.agent.acl.access import WRITE, precedence
-from pyconsul.agent.acl.rule import Rule
+from pyconsul.agent.acl.rules import WRITE, Rule, precedence
 
 
-class Lookup:
+class RuleIndex:
     """The rules of one resource.  Of rules for the very same thing the one that takes precedence is kept."""
 
     __slots__ = ("_exact", "_not_write", "_parents", "_prefixes", "_rules")

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.local_agent import service_row
 
-from pyconsul.agent.events import REMEMBERED, TOPIC, EventError, Events, check, concerns, index_of
+from pyconsul.agent.events.event_log import MAX_EVENTS, TOPIC, EventLog
+from pyconsul.agent.events.user_event import EventError, check, concerns, index_of
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.state.watch import Watches
 
@@ -54,10 +55,10 @@ def test_what_cannot_be_fired(fields: dict[str, Any], text: str) -> None:
 
 
 def test_the_last_ones_are_remembered() -> None:
-    events = Events(Watches())
-    for number in range(REMEMBERED + 10):
+    events = EventLog(Watches())
+    for number in range(MAX_EVENTS + 10):
         events.add(event(str(number)))
-    assert [one.name for one in events.recent()] == [str(number) for number in range(10, REMEMBERED + 10)]
+    assert [one.name for one in events.recent()] == [str(number) for number in range(10, MAX_EVENTS + 10)]
     assert [one.name for one in events.recent("20")] == ["20"]
     times = [one.ltime for one in events.recent()]
     assert times == sorted(set(times))
@@ -66,7 +67,7 @@ def test_the_last_ones_are_remembered() -> None:
 def test_readers_wake() -> None:
     watches, woken = Watches(), []
     watches.add(lambda: woken.append(True), (TOPIC,))
-    Events(watches).add(event())
+    EventLog(watches).add(event())
     assert woken == [True]
 
 

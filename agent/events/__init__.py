@@ -1,0 +1,1 @@
+"""User events: their rules, and the log of those that concern this agent."""

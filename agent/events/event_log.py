@@ -1,0 +1,32 @@
+"""The log of user events that concern this agent."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from pyconsul.agent.model.event import UserEvent
+from pyconsul.agent.state.watch import Watches
+
+MAX_EVENTS = 256  # older ones are dropped
+TOPIC = "events"
+
+
+class EventLog:
+    """The last events that concern an agent, oldest first.  Readers wait on `watches` for TOPIC."""
+
+    def __init__(self, watches: Watches) -> None:
+        self._watches = watches
+        self._recent: deque[UserEvent] = deque(maxlen=MAX_EVENTS)
+        self._clock = 1  # Lamport time: every event counts one up
+
+    def add(self, event: UserEvent) -> None:
+        """Remember an event."""
+        self._clock += 1
+        self._recent.append(msgspec.structs.replace(event, ltime=self._clock))
+        self._watches.fire((TOPIC,))
+
+    def recent(self, name: str = "") -> list[UserEvent]:
+        """The remembered events, of one name if it is given."""
+        return [event for event in self._recent if not name or event.name == name]
