@@ -6,7 +6,7 @@ from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Grants, Policy
 from pyconsul.agent.state.acl import policies as acl_policies
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.tables import POLICIES, TOKENS
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.write_txn import WriteTxn
 
 _RULES = """
 acl = "{0}"
@@ -47,36 +47,36 @@ MANAGEMENT = _policy(MANAGEMENT_ID, "global-management", "write", "read and writ
 READ_ONLY = _policy(READ_ONLY_ID, "builtin/global-read-only", "read", "read-only")
 
 
-def ensure(draft: Draft) -> None:
+def ensure(txn: WriteTxn) -> None:
     """Make what is not there yet, and renew the rules of built-in policies."""
     for policy in (MANAGEMENT, READ_ONLY):
-        old = draft[POLICIES].get(policy.id)
+        old = txn[POLICIES].get(policy.id)
         if old is None or old.rules != policy.rules:
-            acl_policies.put(draft, policy)
-    acl_tokens.ensure_anonymous(draft)
+            acl_policies.put(txn, policy)
+    acl_tokens.ensure_anonymous(txn)
 
 
-def prepare(draft: Draft, accessor: str, secret: str) -> None:
+def prepare(txn: WriteTxn, accessor: str, secret: str) -> None:
     """Make what every state must have: built-in policies, the anonymous token and, with a secret, the management token."""
-    ensure(draft)
+    ensure(txn)
     if secret:
-        ensure_management_token(draft, accessor, secret)
+        ensure_management_token(txn, accessor, secret)
 
 
-def ensure_management_token(draft: Draft, accessor: str, secret: str) -> None:
+def ensure_management_token(txn: WriteTxn, accessor: str, secret: str) -> None:
     """Make a token that may do everything, with a given secret, unless it is there; then nobody needs to bootstrap."""
-    if not draft[TOKENS].by("secret", secret):
-        put_management_token(draft, accessor, secret, "Initial Management Token")
+    if not txn[TOKENS].by("secret", secret):
+        put_management_token(txn, accessor, secret, "Initial Management Token")
 
 
-def put_management_token(draft: Draft, accessor: str, secret: str, description: str) -> Token:
+def put_management_token(txn: WriteTxn, accessor: str, secret: str, description: str) -> Token:
     """Write a token that may do everything, and remember that there was one."""
     token = Token(
         accessor_id=accessor,
         secret_id=secret,
         description=description,
         grants=Grants(policies=(MANAGEMENT_ID,)),
-        created=draft.now,
+        created=txn.now,
     )
-    acl_tokens.mark_bootstrapped(draft)
-    return acl_tokens.put(draft, token)
+    acl_tokens.mark_bootstrapped(txn)
+    return acl_tokens.put(txn, token)

@@ -22,8 +22,8 @@ from pyconsul.agent.acl.synthetic_policies import of_grants
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, Grants, Policy, Token
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES, TOKENS, TOPIC
 from pyconsul.agent.state.acl.tokens import bootstrapped_at, lives
-from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.contract import View
+from pyconsul.agent.state.watches import Watches
 
 MAX_AUTHORIZERS = 10_000  # authorizers that are kept; they are small
 MAX_COMPILED = 1_000  # sets of policies that are kept

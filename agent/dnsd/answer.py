@@ -46,7 +46,7 @@ from pyconsul.agent.dnsd.wire.question import Question
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.state import topics
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES
 
 SERVERS = "consul"  # the service of the servers, which are the zone's name servers

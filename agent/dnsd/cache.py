@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Generic, TypeVar
 
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

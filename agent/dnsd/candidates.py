@@ -15,8 +15,8 @@ from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state import services
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.catalog import services
+from pyconsul.agent.state.contract import View
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Match(Enum):
 def mix_case(question: bytes, bits: Callable[[int], int]) -> bytes:
     """Return a question section whose letters are capitals or not by chance (`bits(n)` gives n random bits).
 
-    A forged answer has to repeat them (draft-vixie-dnsext-dns0x20). The type and class stay as they are.
+    A forged answer has to repeat them (txn-vixie-dnsext-dns0x20). The type and class stay as they are.
     """
     mask = bits(len(question))
     name = bytes(byte ^ 0x20 if byte in _LETTERS and mask >> at & 1 else byte for at, byte in enumerate(question[:-4]))

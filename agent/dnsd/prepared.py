@@ -8,9 +8,9 @@ from pyconsul.agent.common.go_durations import SECOND_NS, parse_go_duration_ns
 from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
-from pyconsul.agent.state import coordinates, queries, topics
-from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state import queries, topics
+from pyconsul.agent.state.catalog import coordinates
+from pyconsul.agent.state.contract import Refused, View
 
 
 def query_executor(view: View, node: str, datacenter: str, rng: random.Random) -> ExecuteQuery:

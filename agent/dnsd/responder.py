@@ -23,8 +23,8 @@ from pyconsul.agent.dnsd.wire.layout import Record
 from pyconsul.agent.dnsd.wire.packed import Turn
 from pyconsul.agent.dnsd.wire.question import Malformed, Question, log_question, parse
 from pyconsul.agent.state import topics
-from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.contract import View
+from pyconsul.agent.state.watches import Watches
 
 MAX_CACHE_BYTES = {True: 16 << 20, False: 8 << 20}  # of the cached answers, with their keys, over UDP and TCP
 OVERHEAD = 2000  # bytes that a cached answer takes beside its key and its orderings

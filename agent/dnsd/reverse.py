@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.dnsd import addresses, candidates
 from pyconsul.agent.dnsd.candidates import Sight
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES, SERVICES
 
 

@@ -8,7 +8,7 @@ from pyconsul.agent.dnsd import candidates
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire.packed import Prepared, Turn, prepare
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 
 
 class Service:

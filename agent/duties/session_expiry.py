@@ -14,7 +14,7 @@ from typing import Any
 
 from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.state import sessions
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 
 PATIENCE = 2  # times the TTL
 RETRY = 5.0  # seconds until a session that could not be ended is tried again

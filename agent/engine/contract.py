@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pyconsul.agent.engine.history.contract import Kept
-from pyconsul.agent.state.draft import Changeset
-from pyconsul.agent.state.errors import Unavailable
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Unavailable
 
 
 class EngineError(Unavailable):

@@ -8,7 +8,7 @@ from typing import Any
 from pyconsul.agent.engine.contract import Loaded
 from pyconsul.agent.engine.history.contract import NOTHING, Kept, Retention
 from pyconsul.agent.engine.history.memory import HistoryInMemory
-from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 
 

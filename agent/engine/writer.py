@@ -17,16 +17,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
 from pyconsul.agent.state import codec
-from pyconsul.agent.state.draft import Changeset, Draft
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import Steps
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.row_rules import check_index
 from pyconsul.agent.state.store import InstallError, Store, Tables
+from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
-Operation: TypeAlias = Callable[[Draft], T]
+Operation: TypeAlias = Callable[[WriteTxn], T]
 TURN_S = 0.005  # seconds of a long operation after which others have their turn
 LARGE = 1000  # rows of a changeset that is installed step by step
 BATCH = 256  # operations in one commit, so that none waits long for the others
@@ -47,7 +48,7 @@ class Replacement:
 class LongOperation:
     """An operation that takes long enough to be interrupted: others are served between its steps."""
 
-    steps: Callable[[Draft], Steps[Any]]
+    steps: Callable[[WriteTxn], Steps[Any]]
 
 
 _ALONE = (Replacement, LongOperation)  # these share no commit
@@ -94,7 +95,7 @@ class Writer:
         """
         return self._enqueue(Replacement(rows, index))
 
-    def commit_steps(self, operation: Callable[[Draft], Steps[T]]) -> asyncio.Future[T]:
+    def commit_steps(self, operation: Callable[[WriteTxn], Steps[T]]) -> asyncio.Future[T]:
         """As `commit`, for a long operation: reads go on between its steps, and see nothing of it before it is durable."""
         return self._enqueue(LongOperation(operation))
 
@@ -151,11 +152,11 @@ class Writer:
             done.set_result(index)
 
     async def _write_steps(self, work: LongOperation, done: Done) -> None:
-        draft = Draft(self._store, undo=False)
-        draft.begin(self._store.index + 1, self._clock())
+        txn = WriteTxn(self._store, undo=False)
+        txn.begin(self._store.index + 1, self._clock())
         try:
-            value = await _paced(work.steps(draft))
-            changeset = draft.finish()
+            value = await _paced(work.steps(txn))
+            changeset = txn.finish()
             await _paced(codec.encode_steps(changeset))
         except Exception as error:
             _fail((done,), error)
@@ -165,24 +166,24 @@ class Writer:
         if len(changeset.writes) < LARGE:
             self._finish((done, value, changeset or None))
             return
-        await _paced(self._store.install_large(changeset, draft.overlays))
+        await _paced(self._store.install_large(changeset, txn.overlays))
         if not done.done():
             done.set_result(value)
 
     async def _write_batch(self, batch: Sequence[Waiting]) -> None:
-        draft = Draft(self._store)
+        txn = WriteTxn(self._store)
         index, now = self._store.index, self._clock()
         changesets: list[Changeset] = []
         results: list[Result] = []
         for operation, done, _ in batch:
-            draft.begin(index + 1, now)
+            txn.begin(index + 1, now)
             try:
-                value = operation(draft)  # type: ignore[operator]  # the others are batches by themselves
-                changeset = draft.finish() or None
+                value = operation(txn)  # type: ignore[operator]  # the others are batches by themselves
+                changeset = txn.finish() or None
                 if changeset is not None:
                     codec.encode(changeset)
             except BaseException as error:
-                draft.roll_back()
+                txn.roll_back()
                 _fail((done,), error)
                 continue
             if changeset is not None:

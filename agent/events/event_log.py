@@ -7,7 +7,7 @@ from collections import deque
 import msgspec
 
 from pyconsul.agent.model.event import UserEvent
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 MAX_EVENTS = 256  # older ones are dropped
 TOPIC = "events"

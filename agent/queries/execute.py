@@ -9,8 +9,9 @@ from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import CRITICAL, PASSING, HealthCheck
 from pyconsul.agent.model.query import PreparedQuery, ServiceQuery
 from pyconsul.agent.queries.template import render
-from pyconsul.agent.state import coordinates, queries, services
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state import queries
+from pyconsul.agent.state.catalog import coordinates, services
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES
 
 AGENT = "_agent"  # as `near`: this agent's node

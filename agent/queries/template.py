@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pyconsul.agent.filter.regexp import Groups, RegexpError, compile_groups
 from pyconsul.agent.model.query import NAME_PREFIX_MATCH, PreparedQuery, ServiceQuery
 from pyconsul.agent.queries.interpolation import Fault, fill, parse
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
 
 MAX_SHOWN = 1000  # characters of a text that an error shows
 MAX_RENDERED = (

@@ -22,13 +22,14 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.model.acl import MANAGEMENT_ID, Token
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.tables import POLICIES, TOKENS, TOPIC
-from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.blocked import Permits
 
-Commit = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
+Commit = Callable[[Callable[[WriteTxn], Any]], Awaitable[Any]]
 MAX_SLEEP_S = 1.0  # the wall clock may be set, so the next end is compared with it again and again
 SETTLE = 0.2  # seconds until changed rights show in the catalog; many changes at once make one comparison
 RETRY = 5.0  # seconds until tokens that could not be deleted are tried again

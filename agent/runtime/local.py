@@ -14,8 +14,8 @@ from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import EVERYTHING
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
-from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync import definition_loader as loading
 from pyconsul.agent.sync.blocked import Permits
 from pyconsul.agent.sync.local_agent import AliasView, LocalAgent, Notify
@@ -86,7 +86,7 @@ def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str,
     writer = Writer(Store(rows, loaded.index, ALL, named=loaded.named, floor=loaded.floor), engine)
     stack.push_async_callback(writer.drain)
 
-    async def commit(operation: Callable[[Draft], None]) -> None:
+    async def commit(operation: Callable[[WriteTxn], None]) -> None:
         await writer.commit(operation)
 
     return rows, LocalStore(commit)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from pyconsul.agent.snapshot.errors import SnapshotError
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema
 
 FORMAT = 1
 LARGEST_FRAME = 64 << 20  # bytes

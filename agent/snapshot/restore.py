@@ -17,8 +17,8 @@ from pyconsul.agent.snapshot.legacy import LegacyReader
 from pyconsul.agent.snapshot.records import Record, RecordReader, name_of
 from pyconsul.agent.snapshot.validate import validate
 from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
+from pyconsul.agent.state.contract import Key, Schema
 from pyconsul.agent.state.schemas import ALL, AUTOPILOT, KV, QUERIES, SESSIONS, TOMBSTONES
-from pyconsul.agent.state.table import Key, Schema
 
 ROW_COST = 600  # bytes of memory that a row takes beside its content, with its places in indexes
 CONTENT_COST = 3  # bytes of memory for one of a record

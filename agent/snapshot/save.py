@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeVar
 from pyconsul.agent.snapshot import acl_records, catalog_records, records, store_records
 from pyconsul.agent.snapshot.records import RecordWriter
 from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, BOOTSTRAPPED, POLICIES, ROLES, TOKENS
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import Schema, View
 from pyconsul.agent.state.schemas import (
     ALL,
     AUTOPILOT,
@@ -23,7 +23,6 @@ from pyconsul.agent.state.schemas import (
     SESSIONS,
     TOMBSTONES,
 )
-from pyconsul.agent.state.table import Schema
 from pyconsul.agent.state.topics import EXTINCTION, of_service
 
 T = TypeVar("T")

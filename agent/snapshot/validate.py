@@ -30,10 +30,9 @@ from pyconsul.agent.queries.template import check_template
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.fields import INT64, MAX_INDEX
 from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, POLICIES, ROLES, TOKENS
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Key, Refused
 from pyconsul.agent.state.schemas import CHECKS, COORDINATES, KV, NODES, QUERIES, SERVICES, SESSIONS, TOMBSTONES
 from pyconsul.agent.state.sessions import DELETE, RELEASE
-from pyconsul.agent.state.table import Key
 
 Tables = Mapping[str, Mapping[Key, Any]]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pyconsul.agent.model.autopilot import AutopilotSettings
-from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import AUTOPILOT
+from pyconsul.agent.state.write_txn import WriteTxn
 
 ONLY = "settings"  # the key of the one row
 TOPIC = "autopilot-config"
@@ -17,11 +18,11 @@ def current(view: View, default: AutopilotSettings) -> AutopilotSettings:
     return view[AUTOPILOT].get(ONLY) or replace(default, create_index=1, modify_index=1)
 
 
-def change(draft: Draft, settings: AutopilotSettings, default: AutopilotSettings, cas: int | None = None) -> bool:
+def change(txn: WriteTxn, settings: AutopilotSettings, default: AutopilotSettings, cas: int | None = None) -> bool:
     """Set all settings; with `cas` only when their ModifyIndex is that one."""
-    old = current(draft, default)
+    old = current(txn, default)
     if cas is not None and cas != old.modify_index:
         return False
-    draft.put(AUTOPILOT, replace(settings, create_index=old.create_index, modify_index=draft.index))
-    draft.touch(TOPIC)
+    txn.put(AUTOPILOT, replace(settings, create_index=old.create_index, modify_index=txn.index))
+    txn.touch(TOPIC)
     return True

@@ -11,11 +11,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from pyconsul.agent.state.draft import Changeset
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import Steps
+from pyconsul.agent.common.steps import Steps
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Key, Refused, Schema
 from pyconsul.agent.state.row_rules import check_row
-from pyconsul.agent.state.table import Key, Schema
 
 _encode = msgspec.msgpack.Encoder().encode
 _SEPARATOR = "\0"  # between the parts of a key

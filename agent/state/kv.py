@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import attrgetter
 
+from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.model.kv import KVEntry, Tombstone
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import Steps
+from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS, TOMBSTONES
+from pyconsul.agent.state.write_txn import WriteTxn
 
 TOMBSTONE_TTL = 15 * 60.0  # seconds, Consul's
 
@@ -51,69 +51,69 @@ def keys(entries: Iterable[KVEntry], prefix: str, separator: str) -> list[str]:
     return list(found)
 
 
-def put(draft: Draft, key: str, value: bytes | None, flags: int, cas: int | None = None) -> bool:
+def put(txn: WriteTxn, key: str, value: bytes | None, flags: int, cas: int | None = None) -> bool:
     """Write a key.  With `cas`, only when its ModifyIndex is that one (0: only when it is not there)."""
-    old = draft[KV].get(key)
+    old = txn[KV].get(key)
     if cas is not None and cas != (old.modify_index if old else 0):
         return False
-    _write(draft, old, KVEntry(0, key, flags, value or None, draft.index, draft.index, old.session if old else ""))
+    _write(txn, old, KVEntry(0, key, flags, value or None, txn.index, txn.index, old.session if old else ""))
     return True
 
 
-def acquire(draft: Draft, key: str, value: bytes | None, flags: int, session: str) -> bool:
+def acquire(txn: WriteTxn, key: str, value: bytes | None, flags: int, session: str) -> bool:
     """Lock a key with a session and write it; False when another session holds it, or held it until a moment ago.
 
     Raises Refused when the session does not exist.
     """
     if not session:
         raise Refused("missing session")
-    delay = draft[LOCK_DELAYS].get(key)
+    delay = txn[LOCK_DELAYS].get(key)
     if delay is not None:
-        if delay.until > draft.now:
+        if delay.until > txn.now:
             return False
-        draft.delete(LOCK_DELAYS, key)
-    if draft[SESSIONS].get(session) is None:
+        txn.delete(LOCK_DELAYS, key)
+    if txn[SESSIONS].get(session) is None:
         raise Refused(f'invalid session "{session}"')
-    old = draft[KV].get(key)
+    old = txn[KV].get(key)
     if old is not None and old.session not in ("", session):
         return False
     locks = 1 if old is None else old.lock_index + (old.session != session)
-    _write(draft, old, KVEntry(locks, key, flags, value or None, draft.index, draft.index, session))
+    _write(txn, old, KVEntry(locks, key, flags, value or None, txn.index, txn.index, session))
     return True
 
 
-def release(draft: Draft, key: str, value: bytes | None, flags: int, session: str) -> bool:
+def release(txn: WriteTxn, key: str, value: bytes | None, flags: int, session: str) -> bool:
     """Write a key and give up its lock; False when the session does not hold it.  Raises Refused without a session."""
     if not session:
         raise Refused("missing session")
-    old = draft[KV].get(key)
+    old = txn[KV].get(key)
     if old is None or old.session != session:
         return False
-    _write(draft, old, KVEntry(old.lock_index, key, flags, value or None, draft.index, draft.index))
+    _write(txn, old, KVEntry(old.lock_index, key, flags, value or None, txn.index, txn.index))
     return True
 
 
-def delete(draft: Draft, key: str, cas: int | None = None, *, purge: bool = False) -> bool:
+def delete(txn: WriteTxn, key: str, cas: int | None = None, *, purge: bool = False) -> bool:
     """Delete a key.  With `cas`, only when its ModifyIndex is that one; a key that is not there is deleted already.
 
     With `purge` its history is deleted as well, even when the key itself does not exist any more.
     """
-    old = draft[KV].get(key)
+    old = txn[KV].get(key)
     if old is not None and cas is not None and cas != old.modify_index:
         return False
     if old is not None:
-        _remove(draft, old)
+        _remove(txn, old)
     if purge:
-        draft.purge(key)
+        txn.purge(key)
     return True
 
 
-def delete_tree(draft: Draft, prefix: str, *, purge: bool = False) -> Steps[None]:
+def delete_tree(txn: WriteTxn, prefix: str, *, purge: bool = False) -> Steps[None]:
     """Delete every key below a prefix, one in each step; with `purge` the history of all that begin with it, too."""
     if purge:
-        draft.purge(prefix, tree=True)
-    for entry in draft[KV].prefix(prefix):
-        _remove(draft, entry)
+        txn.purge(prefix, tree=True)
+    for entry in txn[KV].prefix(prefix):
+        _remove(txn, entry)
         yield
 
 
@@ -122,29 +122,29 @@ def has_old_tombstones(view: View, now: float) -> bool:
     return any(stone.time < now - TOMBSTONE_TTL for stone in view[TOMBSTONES])
 
 
-def forget_tombstones(draft: Draft) -> Steps[None]:
+def forget_tombstones(txn: WriteTxn) -> Steps[None]:
     """Drop the tombstones older than 15 minutes; the index of their prefixes may fall, as Consul's does."""
-    for stone in draft[TOMBSTONES]:  # deletions are laid over the table, which stays as it is
-        if stone.time < draft.now - TOMBSTONE_TTL:
-            draft.delete(TOMBSTONES, stone.key)
+    for stone in txn[TOMBSTONES]:  # deletions are laid over the table, which stays as it is
+        if stone.time < txn.now - TOMBSTONE_TTL:
+            txn.delete(TOMBSTONES, stone.key)
         yield
 
 
-def _write(draft: Draft, old: KVEntry | None, new: KVEntry) -> None:
+def _write(txn: WriteTxn, old: KVEntry | None, new: KVEntry) -> None:
     if old is not None:
         same = old.value == new.value and old.flags == new.flags
         if same and old.session == new.session and old.lock_index == new.lock_index:
             return  # an identical write keeps the index and wakes nobody
         new = KVEntry(new.lock_index, new.key, new.flags, new.value, old.create_index, new.modify_index, new.session)
-    elif draft[TOMBSTONES].get(new.key) is not None:
-        draft.delete(TOMBSTONES, new.key)
-    draft.put(KV, new)
-    draft.touch("kvs")
-    draft.wake(topic(new.key))
+    elif txn[TOMBSTONES].get(new.key) is not None:
+        txn.delete(TOMBSTONES, new.key)
+    txn.put(KV, new)
+    txn.touch("kvs")
+    txn.wake(topic(new.key))
 
 
-def _remove(draft: Draft, entry: KVEntry) -> None:
-    draft.delete(KV, entry.key)
-    draft.put(TOMBSTONES, Tombstone(entry.key, draft.index, draft.now))
-    draft.touch("kvs")
-    draft.wake(topic(entry.key))
+def _remove(txn: WriteTxn, entry: KVEntry) -> None:
+    txn.delete(KV, entry.key)
+    txn.put(TOMBSTONES, Tombstone(entry.key, txn.index, txn.now))
+    txn.touch("kvs")
+    txn.wake(topic(entry.key))

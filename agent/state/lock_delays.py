@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import LOCK_DELAYS
+from pyconsul.agent.state.write_txn import WriteTxn
 
 
 def resumed(rows: Iterable[tuple[str, Any]], now: float) -> Iterator[tuple[str, Any]]:
@@ -28,7 +29,7 @@ def has_ended(view: View, now: float) -> bool:
     return any(row.until <= now for row in view[LOCK_DELAYS])
 
 
-def drop_ended(draft: Draft) -> None:
+def drop_ended(txn: WriteTxn) -> None:
     """Drop the lock delays that have ended."""
-    for row in [row for row in draft[LOCK_DELAYS] if row.until <= draft.now]:
-        draft.delete(LOCK_DELAYS, row.key)
+    for row in [row for row in txn[LOCK_DELAYS] if row.until <= txn.now]:
+        txn.delete(LOCK_DELAYS, row.key)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from pyconsul.agent.model.query import PreparedQuery
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import QUERIES, SESSIONS
+from pyconsul.agent.state.write_txn import WriteTxn
 
 TOPIC = "prepared-queries"  # the index, and what watchers of queries wait for
 
@@ -59,24 +59,24 @@ def _named(view: View, name: str) -> PreparedQuery | None:
     return None
 
 
-def set_query(draft: Draft, query: PreparedQuery, check_template: Callable[[PreparedQuery], None]) -> None:
+def set_query(txn: WriteTxn, query: PreparedQuery, check_template: Callable[[PreparedQuery], None]) -> None:
     """Add or replace a query by its ID; a template is given to `check_template`, which raises Refused for a bad one.
 
     Raises Refused when its name is another's, or its session is not there.
     """
-    old = draft[QUERIES].get(query.id)
-    _refuse_taken(draft, query)
-    if query.session and draft[SESSIONS].get(query.session) is None:
+    old = txn[QUERIES].get(query.id)
+    _refuse_taken(txn, query)
+    if query.session and txn[SESSIONS].get(query.session) is None:
         raise Refused(f'invalid session "{query.session}"')
     if query.template.type:
         check_template(query)
-    created = old.create_index if old else draft.index
-    draft.put(QUERIES, replace(query, create_index=created, modify_index=draft.index))
-    draft.touch(TOPIC)
+    created = old.create_index if old else txn.index
+    txn.put(QUERIES, replace(query, create_index=created, modify_index=txn.index))
+    txn.touch(TOPIC)
 
 
-def _refuse_taken(draft: Draft, query: PreparedQuery) -> None:
-    rows = draft[QUERIES]
+def _refuse_taken(txn: WriteTxn, query: PreparedQuery) -> None:
+    rows = txn[QUERIES]
     if query.name:
         if any(other.id != query.id for other in rows.by("name", query.name.lower())):
             raise Refused(f"name '{query.name}' aliases an existing query name")
@@ -86,8 +86,8 @@ def _refuse_taken(draft: Draft, query: PreparedQuery) -> None:
         raise Refused(f"name '{query.name}' aliases an existing query ID")
 
 
-def delete_query(draft: Draft, query_id: str) -> None:
+def delete_query(txn: WriteTxn, query_id: str) -> None:
     """Remove a query; nothing happens when it is not there."""
-    if draft[QUERIES].get(query_id) is not None:
-        draft.delete(QUERIES, query_id)
-        draft.touch(TOPIC)
+    if txn[QUERIES].get(query_id) is not None:
+        txn.delete(QUERIES, query_id)
+        txn.touch(TOPIC)

@@ -13,7 +13,7 @@ from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.model.session import Session
 from pyconsul.agent.state.acl.tables import ACL_TABLES
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema
 
 KV = Schema(
     "kvs", KVEntry, lambda row: row.key, {"session": lambda row: (row.session,) if row.session else ()}, ordered=True

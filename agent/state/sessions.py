@@ -11,9 +11,9 @@ from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.kv import LockDelay
 from pyconsul.agent.model.session import Session
 from pyconsul.agent.state import kv, queries
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, QUERIES, SESSIONS
+from pyconsul.agent.state.write_txn import WriteTxn
 
 RELEASE = "release"
 DELETE = "delete"
@@ -39,53 +39,53 @@ def topic_of_node(node: str) -> str:
     return "sessions/" + node.lower()
 
 
-def _touch(draft: Draft, session: Session) -> None:
-    draft.touch("sessions")
-    draft.wake(topic(session.id))
-    draft.wake(topic_of_node(session.node))
+def _touch(txn: WriteTxn, session: Session) -> None:
+    txn.touch("sessions")
+    txn.wake(topic(session.id))
+    txn.wake(topic_of_node(session.node))
 
 
-def create(draft: Draft, session: Session) -> None:
+def create(txn: WriteTxn, session: Session) -> None:
     """Add a session.  Raises Refused when its node or one of its checks is not there, or the check is critical."""
-    node = draft[NODES].get(session.node.lower())
+    node = txn[NODES].get(session.node.lower())
     if node is None:
         raise Refused("Missing node registration")
     for check_id in [*(session.node_checks or ()), *(check.id for check in session.service_checks or ())]:
-        check = draft[CHECKS].get((node.node.lower(), check_id))
+        check = txn[CHECKS].get((node.node.lower(), check_id))
         if check is None:
             raise Refused(f"Missing check '{check_id}' registration")
         if check.status == CRITICAL:
             raise Refused(f"Check '{check_id}' is in critical state")
-    draft.put(SESSIONS, replace(session, node=node.node, create_index=draft.index, modify_index=draft.index))
-    _touch(draft, session)
+    txn.put(SESSIONS, replace(session, node=node.node, create_index=txn.index, modify_index=txn.index))
+    _touch(txn, session)
 
 
-def destroy(draft: Draft, session_id: str) -> None:
+def destroy(txn: WriteTxn, session_id: str) -> None:
     """End a session: what it holds is released, or deleted, and cannot be locked again for its lock-delay."""
-    session = draft[SESSIONS].get(session_id)
+    session = txn[SESSIONS].get(session_id)
     if session is None:
         return
-    draft.delete(SESSIONS, session_id)
-    _touch(draft, session)
-    for entry in draft[KV].by("session", session_id):
+    txn.delete(SESSIONS, session_id)
+    _touch(txn, session)
+    for entry in txn[KV].by("session", session_id):
         if session.behavior == DELETE:
-            kv.delete(draft, entry.key)
+            kv.delete(txn, entry.key)
         else:
-            kv.release(draft, entry.key, entry.value, entry.flags, session_id)
+            kv.release(txn, entry.key, entry.value, entry.flags, session_id)
         if session.lock_delay > 0:
             delay = min(session.lock_delay / 1e9, MAX_LOCK_DELAY)
-            draft.put(LOCK_DELAYS, LockDelay(entry.key, draft.now + delay, delay))
-    for query in draft[QUERIES].by("session", session_id):
-        queries.delete_query(draft, query.id)
+            txn.put(LOCK_DELAYS, LockDelay(entry.key, txn.now + delay, delay))
+    for query in txn[QUERIES].by("session", session_id):
+        queries.delete_query(txn, query.id)
 
 
-def invalidate_check(draft: Draft, node: str, check_id: str) -> None:
+def invalidate_check(txn: WriteTxn, node: str, check_id: str) -> None:
     """End the sessions that depend on a check."""
-    for session in draft[SESSIONS].by("check", (node.lower(), check_id)):
-        destroy(draft, session.id)
+    for session in txn[SESSIONS].by("check", (node.lower(), check_id)):
+        destroy(txn, session.id)
 
 
-def invalidate_node(draft: Draft, node: str) -> None:
+def invalidate_node(txn: WriteTxn, node: str) -> None:
     """End the sessions of a node."""
-    for session in draft[SESSIONS].by("node", node.lower()):
-        destroy(draft, session.id)
+    for session in txn[SESSIONS].by("node", node.lower()):
+        destroy(txn, session.id)

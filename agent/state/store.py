@@ -1,6 +1,6 @@
 """The store: the installed tables, their indexes, and the watches on them.
 
-Reads go straight to the tables.  A write is worked out in a `Draft`, made durable by an
+Reads go straight to the tables.  A write is worked out in a `WriteTxn`, made durable by an
 engine, and only then installed here; installing wakes whoever watches what changed.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from pyconsul.agent.state.draft import Changeset
-from pyconsul.agent.state.paced import Steps, empty, sort
+from pyconsul.agent.common.steps import Steps, empty, sort
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Key, Rows, Schema
 from pyconsul.agent.state.schemas import ALL
-from pyconsul.agent.state.table import Key, Overlay, Rows, Schema, Table
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.table import Overlay, Table
+from pyconsul.agent.state.watches import Watches
 
 R = TypeVar("R")
 Tables: TypeAlias = dict[str, Table[Any]]

@@ -7,60 +7,17 @@ write can be worked out without touching what readers see.  Both read alike (`Ro
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Hashable, Iterable, Iterator, MutableMapping
 from heapq import merge
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 from sortedcontainers import SortedDict
 
-from pyconsul.agent.state.paced import Steps, empty
+from pyconsul.agent.common.steps import Steps, empty
+from pyconsul.agent.state.contract import Key, Rows, Schema
 
-Key: TypeAlias = str | tuple[str, ...]
 _LAST = chr(sys.maxunicode)
 R = TypeVar("R")
-
-
-class Schema(Generic[R]):
-    """What a table is made of: its name, row type, primary key, and secondary indexes.
-
-    An index maps a row to the values it is found by; `ordered` tables can be read by prefix of a text key;
-    the rows of a table that is not `in_snapshots` stay behind when a snapshot is taken.
-    """
-
-    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type")
-
-    def __init__(
-        self,
-        name: str,
-        row_type: type[R],
-        key: Callable[[R], Key],
-        indexes: Mapping[str, Callable[[R], Iterable[Hashable]]] | None = None,
-        ordered: bool = False,
-        in_snapshots: bool = True,
-    ) -> None:
-        self.name, self.row_type, self.key, self.ordered = name, row_type, key, ordered
-        self.in_snapshots = in_snapshots
-        self.indexes = dict(indexes or {})
-
-
-class Rows(Protocol[R]):
-    """What can be read of a table, whether or not pending rows lie over it."""
-
-    def get(self, key: Key) -> R | None:
-        """The row of a primary key."""
-
-    def by(self, index: str, value: Hashable) -> list[R]:
-        """The rows that an index finds by a value, in no particular order."""
-
-    def values_of(self, index: str) -> Iterable[Hashable]:
-        """The values by which an index finds at least one row."""
-
-    def prefix(self, prefix: str) -> Iterator[R]:
-        """The rows whose text key begins with a prefix, in order of their keys; ordered tables only."""
-
-    def __iter__(self) -> Iterator[R]: ...
-
-    def __len__(self) -> int: ...
 
 
 class Table(Generic[R]):

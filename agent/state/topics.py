@@ -6,8 +6,8 @@ node, its node's checks.
 
 from __future__ import annotations
 
-from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.schemas import SERVICES
+from pyconsul.agent.state.write_txn import WriteTxn
 
 EXTINCTION = "service_last_extinction"  # when the last instance of some service went away
 
@@ -27,6 +27,6 @@ def watching(name: str, exists: bool) -> tuple[str, ...]:
     return (of_service(name),) if exists else (of_service(name), EXTINCTION)
 
 
-def touch_services_on(draft: Draft, node: str) -> None:
+def touch_services_on(txn: WriteTxn, node: str) -> None:
     """Move the index of every service that has an instance on a node."""
-    draft.touch(*{of_service(row.service.service) for row in draft[SERVICES].by("node", node.lower())})
+    txn.touch(*{of_service(row.service.service) for row in txn[SERVICES].by("node", node.lower())})

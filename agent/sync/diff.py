@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.node_registration import NodeRegistration

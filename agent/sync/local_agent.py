@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import PASSING, HealthCheck
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS as CATALOG_CHECKS
 from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
 from pyconsul.agent.sync.blocked import Permits

@@ -9,7 +9,7 @@ import msgspec
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema
 
 
 class ServiceRow(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from enum import Enum
 from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL, HealthCheck
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 
 

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.local_rows import REPORTS, TTLReport
 
 Change: TypeAlias = tuple[Schema[Any], str, Any]  # table, key, and the row or None when it is removed
-Commit: TypeAlias = Callable[[Callable[[Draft], None]], Awaitable[None]]
+Commit: TypeAlias = Callable[[Callable[[WriteTxn], None]], Awaitable[None]]
 
 REPORT_DELAY = 1.0  # seconds within which reports on TTL checks are written together
 
@@ -39,7 +39,7 @@ class LocalStore:
             return
         rows = list(changes)
         if rows:
-            await self._commit(lambda draft: _write(draft, rows))
+            await self._commit(lambda txn: _write(txn, rows))
 
     def report(self, report: TTLReport) -> None:
         """Keep the last report on a TTL check, a moment later and together with others."""
@@ -73,11 +73,11 @@ class LocalStore:
             log.warning("the reports on TTL checks are not kept over a restart: %s", error)
 
 
-def _write(draft: Draft, rows: Iterable[Change]) -> None:
+def _write(txn: WriteTxn, rows: Iterable[Change]) -> None:
     for schema, key, row in rows:
-        if draft[schema].get(key) == row:
+        if txn[schema].get(key) == row:
             continue
         if row is not None:
-            draft.put(schema, row)
+            txn.put(schema, row)
         else:
-            draft.delete(schema, key)
+            txn.delete(schema, key)

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Unavailable
+from pyconsul.agent.state.contract import Unavailable, View
 from pyconsul.agent.state.schemas import NODES
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.apply import apply
 from pyconsul.agent.sync.blocked import Blocked, Permits
 from pyconsul.agent.sync.diff import adopt, diff, scale
@@ -55,7 +55,7 @@ class Syncer:
         local: LocalState,
         me: NodeRegistration,
         catalog: View,
-        commit: Callable[[Callable[[Draft], None]], Awaitable[None]],
+        commit: Callable[[Callable[[WriteTxn], None]], Awaitable[None]],
         rng: Random,
         *,
         commit_limit_s: float = COMMIT_LIMIT_S,
@@ -126,7 +126,7 @@ class Syncer:
 
     async def _write(self, pending: Pending) -> None:
         """Raises what the commit raises, TimeoutError."""
-        await asyncio.wait_for(self._commit(lambda draft: apply(draft, self.me, pending)), self._commit_limit_s)
+        await asyncio.wait_for(self._commit(lambda txn: apply(txn, self.me, pending)), self._commit_limit_s)
 
     def _give_up(self, left: Sequence[Pending], error: Exception) -> None:
         for part in left:

@@ -15,8 +15,8 @@ import pytest
 from support.agent_process import AgentProcess
 from support.rows import SAMPLES
 
+from pyconsul.agent.engine.embedded.checksums import row_sum
 from pyconsul.agent.engine.embedded.datafile import PUT_ROW
-from pyconsul.agent.engine.embedded.sums import row_sum
 
 
 @pytest.fixture

@@ -37,5 +37,5 @@ async def fill(path: Path) -> None:
     loaded = engine.load()
     writer = Writer(Store(loaded.rows, loaded.index), engine)
     for number in range(COUNT):
-        await writer.commit(lambda draft, number=number: kv.put(draft, f"k{number}", b"value %d" % number, 0))  # type: ignore[misc]
+        await writer.commit(lambda txn, number=number: kv.put(txn, f"k{number}", b"value %d" % number, 0))  # type: ignore[misc]
     await engine.close()

@@ -14,9 +14,9 @@ from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
-from pyconsul.agent.state import checks, nodes, services
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.catalog import checks, nodes, services
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 NOW = 1_700_000_000.0
 
@@ -27,17 +27,17 @@ class Catalog:
     def __init__(self) -> None:
         self.store = Store()
 
-    def _do(self, operation: Callable[[Draft], None]) -> None:
-        draft = Draft(self.store)
-        draft.begin(self.store.index + 1, NOW)
-        operation(draft)
-        self.store.install(draft.finish())
+    def _do(self, operation: Callable[[WriteTxn], None]) -> None:
+        txn = WriteTxn(self.store)
+        txn.begin(self.store.index + 1, NOW)
+        operation(txn)
+        self.store.install(txn.finish())
 
     def node(
         self, name: str, address: str, meta: Mapping[str, str] | None = None, tagged: Mapping[str, str] | None = None
     ) -> None:
         row = Node("", name, address, "dc1", dict(tagged) if tagged else None, dict(meta) if meta else None, 0, 0)
-        self._do(lambda draft: nodes.ensure_node(draft, row))
+        self._do(lambda txn: nodes.ensure_node(txn, row))
 
     def service(
         self,
@@ -64,17 +64,17 @@ class Catalog:
             tagged_addresses=dict(tagged) if tagged else None,
             port=port,
         )
-        self._do(lambda draft: services.ensure_service(draft, node, row))
+        self._do(lambda txn: services.ensure_service(txn, node, row))
 
     def check(self, node: str, status: str, service: str = "", id: str = "c") -> None:
         row = HealthCheck(node, id, id, status, "", "", service, "", None, "", "", "", {}, 0, 0)
-        self._do(lambda draft: checks.ensure_check(draft, row))
+        self._do(lambda txn: checks.ensure_check(txn, row))
 
     def remove_node(self, name: str) -> None:
-        self._do(lambda draft: nodes.delete_node(draft, name))
+        self._do(lambda txn: nodes.delete_node(txn, name))
 
     def remove_service(self, node: str, id: str) -> None:
-        self._do(lambda draft: services.delete_service(draft, node, id))
+        self._do(lambda txn: services.delete_service(txn, node, id))
 
     def many(self, count: int, name: str = "web", *, tags: tuple[str, ...] = ()) -> None:
         """A service on so many nodes."""

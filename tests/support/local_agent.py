@@ -10,8 +10,8 @@ from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.definition import node_service
 from pyconsul.agent.sync.local_agent import AliasView, LocalAgent, Notify
 from pyconsul.agent.sync.local_rows import ALL
@@ -45,15 +45,15 @@ class Catalog:
         self.broken = False
         self.commits = 0
 
-    def write(self, operation: Callable[[Draft], Any]) -> None:
-        draft = Draft(self.store)
-        draft.begin(self.store.index + 1, 0.0)
-        operation(draft)
-        changeset = draft.finish()
+    def write(self, operation: Callable[[WriteTxn], Any]) -> None:
+        txn = WriteTxn(self.store)
+        txn.begin(self.store.index + 1, 0.0)
+        operation(txn)
+        changeset = txn.finish()
         if changeset:
             self.store.install(changeset)
 
-    async def commit(self, operation: Callable[[Draft], Any]) -> None:
+    async def commit(self, operation: Callable[[WriteTxn], Any]) -> None:
         self.commits += 1
         if self.broken:
             raise OSError("the disk is full")

@@ -10,7 +10,7 @@ from pyconsul.agent.acl.templates import IDENTITY_NAME, TEMPLATES, name_error
 from pyconsul.agent.model.acl import BindingRule, Grants, NodeIdentity, ServiceIdentity, TemplatedPolicy
 from pyconsul.agent.state.acl import policies as acl_policies
 from pyconsul.agent.state.acl import roles as acl_roles
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 
 BIND_TYPES = ("service", "node", "role", "policy", "templated-policy")
 _VARIABLE = re.compile(r"\$\{\s*([^}]*?)\s*\}")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyconsul.agent.engine.embedded.sums import number_sum, stored_row_sum
+from pyconsul.agent.engine.embedded.checksums import number_sum, stored_row_sum
 from pyconsul.agent.state.codec import decoder
+from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.row_rules import check_row
-from pyconsul.agent.state.table import Schema
 
 FORMAT = 2
 NAMED = "index/"  # before a named index in `meta`

@@ -17,6 +17,7 @@ from typing import Any
 
 from pyconsul.agent.engine.contract import EngineError, Loaded
 from pyconsul.agent.engine.embedded import datafile
+from pyconsul.agent.engine.embedded.checksums import next_chain, row_sum
 from pyconsul.agent.engine.embedded.datafile import DELETE_META, DELETE_ROW, NAMED, PUT_ROW, Damaged
 from pyconsul.agent.engine.embedded.opening import (
     NOTHING,
@@ -27,15 +28,14 @@ from pyconsul.agent.engine.embedded.opening import (
     open_file,
     read_without_room,
 )
-from pyconsul.agent.engine.embedded.sums import next_chain, row_sum
 from pyconsul.agent.engine.history.contract import NOTHING as NO_HISTORY
 from pyconsul.agent.engine.history.contract import Kept, Retention
 from pyconsul.agent.engine.history.sqlite_log import HistoryLog, Write
 from pyconsul.agent.engine.history.sqlite_read import read
 from pyconsul.agent.state import codec
-from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.schemas import KV
-from pyconsul.agent.state.table import Schema
 
 log = logging.getLogger("agent.engine")
 

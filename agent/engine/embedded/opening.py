@@ -25,7 +25,7 @@ from pyconsul.agent.engine.embedded.datafile import NAMED, BadRow, Contents, Dam
 from pyconsul.agent.engine.embedded.mark import Mark, Point, Unreadable
 from pyconsul.agent.engine.embedded.upgrade import upgrade
 from pyconsul.agent.model.service import ServiceInstance
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema
 
 ACCEPT = "accept-damage"  # a file in the data folder; see `damage_advice`
 ROOM = 256 << 10  # free bytes; with fewer, a failure is reported as a full disk

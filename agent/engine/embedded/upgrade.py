@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.engine.embedded.checksums import change_sum, row_sum
 from pyconsul.agent.engine.embedded.datafile import FORMAT, PUT_ROW, TABLES, put_meta
-from pyconsul.agent.engine.embedded.sums import change_sum, row_sum
 from pyconsul.agent.engine.history.sqlite_log import TABLE as HISTORY
 from pyconsul.agent.state.codec import decoder, stored_key
+from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.schemas import KV
-from pyconsul.agent.state.table import Schema
 
 FORMAT_1_META = "SELECT name, value FROM meta"
 

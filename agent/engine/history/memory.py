@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.engine.history.contract import OVERHEAD, Change, Kept, Past, Retention
 from pyconsul.agent.model.kv import KVEntry
-from pyconsul.agent.state.draft import Changeset, Purged
+from pyconsul.agent.state.changeset import Changeset, Purged
 from pyconsul.agent.state.schemas import KV
 
 

@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyconsul.agent.engine.embedded.checksums import change_sum
 from pyconsul.agent.engine.embedded.datafile import DELETE_META, put_meta, transaction
-from pyconsul.agent.engine.embedded.sums import change_sum
 from pyconsul.agent.engine.history.contract import OVERHEAD, Retention
-from pyconsul.agent.engine.history.sqlite_compaction import Surplus, Sweeper
-from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.engine.history.sqlite_prune import Surplus, Sweeper
+from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 
 DROPPED = 512  # changes that one commit drops, at least, when it drops any

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from pyconsul.agent.engine.embedded.checksums import change_sum, row_sum
 from pyconsul.agent.engine.embedded.datafile import Damaged, read_meta
-from pyconsul.agent.engine.embedded.sums import change_sum, row_sum
 from pyconsul.agent.engine.history.contract import Change, Kept, Past, Retention
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.schemas import KV

@@ -32,7 +32,7 @@ from pyconsul.agent.httpapi.core.router import Handled, Route, Router
 from pyconsul.agent.httpapi.handlers.streams import Streams, unfit
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
 from pyconsul.agent.state.acl.tables import TOPIC
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
 
 UNKNOWN_LEADER: Headers = (
     (b"X-Consul-Index", b"1"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Seen
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 JITTER = 16  # a wait is prolonged by up to a sixteenth, so that sleepers do not all come back at once
 SLICE = 100  # clients that are answered before others have their turn

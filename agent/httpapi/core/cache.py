@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from pyconsul.agent.httpapi.core.response import Seen
 from pyconsul.agent.httpapi.server.contract import Wire
 from pyconsul.agent.httpapi.server.wire import wire
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 LIMIT = 24 << 20  # bytes of answers with all that is kept for them
 MAX_KEY = 2048  # bytes of a target; what is asked with a longer one is not kept

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pyconsul.agent.acl.login_limit import LoginLimit
 from pyconsul.agent.acl.resolver import Resolver
+from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history.contract import Kept
 from pyconsul.agent.events.event_log import EventLog
@@ -18,9 +19,9 @@ from pyconsul.agent.httpapi.core.lifecycle import Control
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.paced import Steps
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.contract import View
+from pyconsul.agent.state.watches import Watches
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.telemetry.loop_lag import LoopLag
@@ -31,13 +32,13 @@ T = TypeVar("T")
 class Commit(Protocol):
     """Makes an operation durable; see `engine.writer`."""
 
-    def __call__(self, operation: Callable[[Draft], T], /) -> asyncio.Future[T]: ...
+    def __call__(self, operation: Callable[[WriteTxn], T], /) -> asyncio.Future[T]: ...
 
 
 class CommitSteps(Protocol):
     """Makes a long operation durable, and lets others have their turn between its steps; see `engine.writer`."""
 
-    def __call__(self, operation: Callable[[Draft], Steps[T]], /) -> Awaitable[T]: ...
+    def __call__(self, operation: Callable[[WriteTxn], Steps[T]], /) -> Awaitable[T]: ...
 
 
 class Replace(Protocol):

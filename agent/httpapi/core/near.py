@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.state import coordinates
+from pyconsul.agent.state.catalog import coordinates
 
 T = TypeVar("T")
 

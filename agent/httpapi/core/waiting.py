@@ -6,7 +6,7 @@ import asyncio
 
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request, seconds_to_wait, wait_options
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 JITTER = 16  # see `blocking`
 

@@ -69,7 +69,7 @@ async def change(context: Context, request: Request) -> Answer:
     refuse_control_characters(context, given)
     cas = _cas(request.params.get("cas", ""))
     settings = AutopilotSettings(**msgspec.structs.asdict(given))
-    done = await context.commit(lambda draft: autopilot.change(draft, settings, DEFAULT, cas))
+    done = await context.commit(lambda txn: autopilot.change(txn, settings, DEFAULT, cas))
     return TRUE if done else FALSE
 
 

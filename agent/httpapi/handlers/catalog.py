@@ -13,7 +13,8 @@ from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_ans
 from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance
-from pyconsul.agent.state import nodes, services, topics
+from pyconsul.agent.state import topics
+from pyconsul.agent.state.catalog import nodes, services
 from pyconsul.agent.state.schemas import NODES, SERVICES
 
 

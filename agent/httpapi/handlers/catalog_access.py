@@ -15,8 +15,8 @@ from pyconsul.agent.httpapi.core.errors import server_error
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.nodes import SERF_CHECK
+from pyconsul.agent.state.catalog.nodes import SERF_CHECK
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 
 

@@ -17,7 +17,7 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.state import coordinates
+from pyconsul.agent.state.catalog import coordinates
 
 
 class CoordinateInput(msgspec.Struct, kw_only=True, rename=camel):
@@ -91,5 +91,5 @@ async def update(context: Context, request: Request) -> Answer:
         raise server_error("incompatible coordinate")
     authorizer(context, request).require("node", WRITE, given.node)
     row = NodeCoordinate(given.node, given.segment, coordinate)
-    await context.commit(lambda draft: coordinates.set_coordinate(draft, row))
+    await context.commit(lambda txn: coordinates.set_coordinate(txn, row))
     return EMPTY

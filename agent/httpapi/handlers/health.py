@@ -13,7 +13,8 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, Query, Result
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import PASSING, STATES, HealthCheck
-from pyconsul.agent.state import checks, nodes, services, topics
+from pyconsul.agent.state import topics
+from pyconsul.agent.state.catalog import checks, nodes, services
 from pyconsul.agent.state.schemas import NODES
 
 #: Says, as Consul does, that the response comes from a blocking query and not from its streaming cache.

@@ -18,8 +18,8 @@ from pyconsul.agent.httpapi.core.response import Answer, Query, Result
 from pyconsul.agent.model.catalog import CatalogService, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import ServiceInstance
-from pyconsul.agent.state import nodes, overview, services
-from pyconsul.agent.state.overview import NodeInfo
+from pyconsul.agent.state.catalog import nodes, services, summaries
+from pyconsul.agent.state.catalog.summaries import NodeInfo
 from pyconsul.agent.state.schemas import NODES, SERVICES
 
 DEPENDS = ("nodes", "services", "checks")
@@ -63,7 +63,7 @@ def show_node(context: Context, request: Request) -> Query:
 
 def _info(context: Context, caller: Authorizer, node: Node) -> tuple[NodeInfo, bool]:
     """A node with those of its instances and checks that the caller may see, and whether the caller is told of more."""
-    info = overview.node_info(context.view, node)
+    info = summaries.node_info(context.view, node)
     kept, fewer_services = visible(caller, info.services, lambda row: caller.level("service", row.service) >= READ)
     checks, fewer_checks = visible(caller, info.checks, lambda row: sees_check(caller, row.node, row.service_name))
     return replace(info, services=kept, checks=checks), fewer_services or fewer_checks
@@ -96,7 +96,7 @@ def list_services(context: Context, request: Request) -> Query:
         for row in found:
             by_name.setdefault(row.service.service, []).append(row)
         datacenter = context.config.datacenter
-        rows = [overview.service_summary(view, name, datacenter, by_name[name]) for name in sorted(by_name)]
+        rows = [summaries.service_summary(view, name, datacenter, by_name[name]) for name in sorted(by_name)]
         return Result(rows, view.index_of(*DEPENDS), DEPENDS, filtered=filtered)
 
     return Query(read)
@@ -117,4 +117,4 @@ def metrics_proxy(context: Context, request: Request) -> Answer:
 def show_overview(context: Context, request: Request) -> Query:
     """How much of everything is in which state."""
     view = context.view
-    return Query(lambda: Result(overview.overview(view), view.index_of(*DEPENDS), DEPENDS))
+    return Query(lambda: Result(summaries.overview(view), view.index_of(*DEPENDS), DEPENDS))

@@ -15,9 +15,9 @@ from pyconsul.agent.httpapi.core.response import FALSE, JSON, TRUE, Answer, Quer
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.write_txn import WriteTxn
 
 RAW = (
     (b"Content-Type", b"text/plain"),
@@ -138,13 +138,13 @@ def _put_options(request: Request) -> tuple[int, int | None]:
     return request.unsigned("flags") or 0, request.unsigned("cas")
 
 
-def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None) -> Callable[[Draft], bool]:
+def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None) -> Callable[[WriteTxn], bool]:
     params = request.params
     if "acquire" in params:
-        return lambda draft: kv.acquire(draft, key, value, flags, params["acquire"])
+        return lambda txn: kv.acquire(txn, key, value, flags, params["acquire"])
     if "release" in params:
-        return lambda draft: kv.release(draft, key, value, flags, params["release"])
-    return lambda draft: kv.put(draft, key, value, flags, cas)
+        return lambda txn: kv.release(txn, key, value, flags, params["release"])
+    return lambda txn: kv.put(txn, key, value, flags, cas)
 
 
 def body_rule(context: Context, request: Request) -> BodyRule:
@@ -164,13 +164,13 @@ async def delete(context: Context, request: Request) -> Answer:
     _refuse_together(request, "recurse", "cas")
     if "recurse" in request:
         authorizer(context, request).require_tree(key)
-        await context.commit_steps(lambda draft: kv.delete_tree(draft, key, purge=purge))
+        await context.commit_steps(lambda txn: kv.delete_tree(txn, key, purge=purge))
         return done
     if not key:
         raise bad_request("Missing key name")
     cas = request.unsigned("cas")
     authorizer(context, request).require("key", WRITE, key)
-    return done if await context.commit(lambda draft: kv.delete(draft, key, cas, purge=purge)) else FALSE
+    return done if await context.commit(lambda txn: kv.delete(txn, key, cas, purge=purge)) else FALSE
 
 
 def _refuse_together(request: Request, *names: str) -> None:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyconsul.agent.acl.rules import LIST, READ
+from pyconsul.agent.common.steps import empty
 from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.engine.history.contract import Kept, OutOfReach, Version, at, versions
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
@@ -27,7 +28,6 @@ from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.core.query_meta import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, encode
-from pyconsul.agent.state.paced import empty
 
 GONE = 410
 MANY = 1000  # keys whose answer is made in a thread, so that others are served meanwhile

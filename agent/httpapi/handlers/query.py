@@ -24,8 +24,8 @@ from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries.template import check_template
 from pyconsul.agent.state import queries
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
+from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
 MAX_META = 64  # meta data that a query may ask for
@@ -108,9 +108,9 @@ async def create(context: Context, request: Request) -> Answer:
     query_access.require_write(caller, context.view, query)
     _check(query)
 
-    def write(draft: Draft) -> None:
-        query_access.require_write(caller, draft, query)
-        queries.set_query(draft, query, check_template)
+    def write(txn: WriteTxn) -> None:
+        query_access.require_write(caller, txn, query)
+        queries.set_query(txn, query, check_template)
 
     await _apply(context, write)
     return json_answer({"ID": query.id})
@@ -123,12 +123,12 @@ async def update(context: Context, request: Request) -> Answer:
 
     caller = authorizer(context, request)
 
-    def change(draft: Draft) -> None:
-        query_access.require_write(caller, draft, query)
-        old = _existing(draft, request.tail)
-        query_access.require_write(caller, draft, old)
+    def change(txn: WriteTxn) -> None:
+        query_access.require_write(caller, txn, query)
+        old = _existing(txn, request.tail)
+        query_access.require_write(caller, txn, old)
         _check(query)
-        queries.set_query(draft, replace(query, id=old.id), check_template)
+        queries.set_query(txn, replace(query, id=old.id), check_template)
 
     await _apply(context, change)
     return EMPTY
@@ -138,18 +138,18 @@ async def delete(context: Context, request: Request) -> Answer:
     """Remove a query."""
     caller = authorizer(context, request)
 
-    def change(draft: Draft) -> None:
-        old = _existing(draft, request.tail)
-        query_access.require_write(caller, draft, old)
-        queries.delete_query(draft, old.id)
+    def change(txn: WriteTxn) -> None:
+        old = _existing(txn, request.tail)
+        query_access.require_write(caller, txn, old)
+        queries.delete_query(txn, old.id)
 
     await _apply(context, change)
     return EMPTY
 
 
-def _existing(draft: Draft, query_id: str) -> PreparedQuery:
+def _existing(txn: WriteTxn, query_id: str) -> PreparedQuery:
     try:
-        query = queries.get(draft, query_id)
+        query = queries.get(txn, query_id)
     except Refused as error:
         raise server_error(f"Prepared Query lookup failed: {error}") from None
     if query is None:
@@ -157,7 +157,7 @@ def _existing(draft: Draft, query_id: str) -> PreparedQuery:
     return query
 
 
-async def _apply(context: Context, change: Callable[[Draft], T]) -> T:
+async def _apply(context: Context, change: Callable[[WriteTxn], T]) -> T:
     try:
         return await context.commit(change)
     except Refused as error:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.model.query import PreparedQuery
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import SESSIONS
 
 REDACTED = "<hidden>"  # what is shown instead of a query's token

@@ -19,7 +19,7 @@ from pyconsul.agent.httpapi.handlers.query_access import may_see
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
 
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 FALSE = ("0", "f", "F", "FALSE", "false", "False")

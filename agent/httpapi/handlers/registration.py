@@ -29,9 +29,9 @@ from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.state import checks, nodes, services
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.catalog import checks, nodes, services
 from pyconsul.agent.state.schemas import NODES
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.definition import weights_fault
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -148,9 +148,9 @@ async def register(context: Context, request: Request) -> Answer:
     for check in rows:
         refuse_agents_check(context.config.node_name, body.node, check.check_id)
 
-    def write(draft: Draft) -> None:
-        require_registration(caller, draft, node, body.skip_node_update, service, rows)
-        _register(draft, node, body.skip_node_update, service, rows)
+    def write(txn: WriteTxn) -> None:
+        require_registration(caller, txn, node, body.skip_node_update, service, rows)
+        _register(txn, node, body.skip_node_update, service, rows)
 
     await context.commit(write)
     return TRUE
@@ -241,15 +241,15 @@ def health_check(given: CheckInput, node: str) -> HealthCheck:
     )
 
 
-def _register(draft: Draft, node: Node, keep_node: bool, service: NodeService | None, rows: list[HealthCheck]) -> None:
-    if not keep_node or draft[NODES].get(node.node.lower()) is None:
-        nodes.ensure_node(draft, node)
+def _register(txn: WriteTxn, node: Node, keep_node: bool, service: NodeService | None, rows: list[HealthCheck]) -> None:
+    if not keep_node or txn[NODES].get(node.node.lower()) is None:
+        nodes.ensure_node(txn, node)
     if service is not None:
-        services.ensure_service(draft, node.node, service)
+        services.ensure_service(txn, node.node, service)
     for check in rows:
         if check.node.lower() != node.node.lower():
             raise server_error(f'check node "{check.node}" does not match node "{node.node}"')
-        checks.ensure_check(draft, check)
+        checks.ensure_check(txn, check)
 
 
 async def deregister(context: Context, request: Request) -> Answer:
@@ -262,18 +262,18 @@ async def deregister(context: Context, request: Request) -> Answer:
     if not body.service_id:
         refuse_agents_check(context.config.node_name, body.node, body.check_id)
 
-    def write(draft: Draft) -> None:
-        require_deregistration(caller, draft, body.node, body.service_id, body.check_id)
-        _deregister(draft, body)
+    def write(txn: WriteTxn) -> None:
+        require_deregistration(caller, txn, body.node, body.service_id, body.check_id)
+        _deregister(txn, body)
 
     await context.commit(write)
     return TRUE
 
 
-def _deregister(draft: Draft, body: Deregistration) -> None:
+def _deregister(txn: WriteTxn, body: Deregistration) -> None:
     if body.service_id:
-        services.delete_service(draft, body.node, body.service_id)
+        services.delete_service(txn, body.node, body.service_id)
     elif body.check_id:
-        checks.delete_check(draft, body.node, body.check_id)
+        checks.delete_check(txn, body.node, body.check_id)
     else:
-        nodes.delete_node(draft, body.node)
+        nodes.delete_node(txn, body.node)

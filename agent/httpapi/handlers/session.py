@@ -21,10 +21,10 @@ from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, js
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import sessions
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.nodes import SERF_CHECK
+from pyconsul.agent.state.catalog.nodes import SERF_CHECK
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import SESSIONS
+from pyconsul.agent.state.write_txn import WriteTxn
 
 SECOND = 1_000_000_000
 LOCK_DELAY = 15 * SECOND
@@ -88,7 +88,7 @@ async def create(context: Context, request: Request) -> Answer:
     )
     authorizer(context, request).require("session", WRITE, session.node)
     try:
-        await context.commit(lambda draft: sessions.create(draft, session))
+        await context.commit(lambda txn: sessions.create(txn, session))
     except Refused as error:
         raise server_error(f"apply failed: {error}") from None
     context.session_clock.renew(session.id, ttl / SECOND)
@@ -115,11 +115,11 @@ async def destroy(context: Context, request: Request) -> Answer:
     session_id = _session_id(request)
     caller = authorizer(context, request)
 
-    def end(draft: Draft) -> None:
-        session = draft[SESSIONS].get(session_id)
+    def end(txn: WriteTxn) -> None:
+        session = txn[SESSIONS].get(session_id)
         if session is not None:
             caller.require("session", WRITE, session.node)
-            sessions.destroy(draft, session_id)
+            sessions.destroy(txn, session_id)
 
     await context.commit(end)
     return TRUE

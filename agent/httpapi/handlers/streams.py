@@ -30,7 +30,7 @@ from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import FILTERED, JSON, TEXT, Answer, Seen, encode
 from pyconsul.agent.state.acl.tables import TOPIC
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 MOST = 10_000  # queries of one stream
 MOST_TOGETHER = 100_000  # of all streams

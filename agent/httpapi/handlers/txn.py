@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.common.steps import Steps, finish
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode_list
 from pyconsul.agent.httpapi.core.authorization import authorizer
 from pyconsul.agent.httpapi.core.context import Context
@@ -27,10 +28,8 @@ from pyconsul.agent.httpapi.handlers.registration import (
 from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.state import transaction
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.paced import Steps, finish
-from pyconsul.agent.state.transaction import (
+from pyconsul.agent.state import txn_operations
+from pyconsul.agent.state.txn_operations import (
     CheckOperation,
     Failed,
     KVOperation,
@@ -38,6 +37,7 @@ from pyconsul.agent.state.transaction import (
     Operation,
     ServiceOperation,
 )
+from pyconsul.agent.state.write_txn import WriteTxn
 
 PREFIX = "Failed to parse body: "
 MAX_OPERATIONS = 128
@@ -128,27 +128,27 @@ async def endpoint(context: Context, request: Request) -> Answer:
     operations = _operations(context, request.body)
     if len(operations) > MAX_OPERATIONS:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
-    if unknown := transaction.unknown_verbs(operations):
+    if unknown := txn_operations.unknown_verbs(operations):
         return _answer(None, unknown, 0, False)
     caller, agent = authorizer(context, request), context.config.node_name
-    reads_only = transaction.reads_only(operations)
+    reads_only = txn_operations.reads_only(operations)
     if malformed := _malformed(operations):
         return _answer(None, malformed, 0, False) if reads_only else _answer(None, malformed)
     if reads_only:
         return _read(context, operations, caller)
 
-    def write(draft: Draft) -> Steps[transaction.Rows]:
-        if refused := txn_access.denials(caller, draft, operations, agent):
+    def write(txn: WriteTxn) -> Steps[txn_operations.Rows]:
+        if refused := txn_access.denials(caller, txn, operations, agent):
             raise Failed(refused)
-        return transaction.apply_steps(
-            draft, operations, lambda now, one: txn_access.refusal(caller, now, one, agent, again=True)
+        return txn_operations.apply_steps(
+            txn, operations, lambda now, one: txn_access.refusal(caller, now, one, agent, again=True)
         )
 
     try:
-        if transaction.is_long(operations):
+        if txn_operations.is_long(operations):
             rows = await context.commit_steps(write)
         else:
-            rows = await context.commit(lambda draft: finish(write(draft)))
+            rows = await context.commit(lambda txn: finish(write(txn)))
         return _answer(txn_access.shown(caller, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)
@@ -156,12 +156,12 @@ async def endpoint(context: Context, request: Request) -> Answer:
 
 def _read(context: Context, operations: Sequence[Operation], caller: Authorizer) -> Answer:
     """Run a transaction that writes nothing; it needs no commit."""
-    draft = Draft(context.view)
+    txn = WriteTxn(context.view)
     index = context.view.index_of("kvs", "nodes", "services", "checks")
     if refused := txn_access.denials(caller, context.view, operations, context.config.node_name):
         return _answer(None, refused, 0, known_leader=False)
     try:
-        rows, filtered = txn_access.shown(caller, transaction.apply(draft, operations))
+        rows, filtered = txn_access.shown(caller, txn_operations.apply(txn, operations))
         return _answer(rows, None, index, filtered=filtered and not caller.anonymous)
     except Failed as error:
         return _answer(None, error.errors, index)
@@ -182,7 +182,7 @@ def _nameless(operation: ServiceOperation) -> bool:
 
 
 def _answer(
-    results: transaction.Rows | None,
+    results: txn_operations.Rows | None,
     errors: Sequence[tuple[int, str]] | None,
     read_index: int | None = None,
     known_leader: bool = True,

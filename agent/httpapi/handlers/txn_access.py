@@ -12,9 +12,9 @@ from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.core.authorization import sees_check, sees_instance
 from pyconsul.agent.httpapi.handlers.catalog_access import refuse_agents_check, require_node, require_old_check
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES, SERVICES
-from pyconsul.agent.state.transaction import (
+from pyconsul.agent.state.txn_operations import (
     CheckOperation,
     KVOperation,
     NodeOperation,

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, TOKENS, TOPIC
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused, View
+from pyconsul.agent.state.write_txn import WriteTxn
 
 METHODS_INDEX = "acl-auth-methods"
 RULES_INDEX = "acl-binding-rules"
@@ -32,39 +32,39 @@ def all_rules(view: View, method: str = "") -> list[BindingRule]:
     return sorted(rows, key=BINDING_RULES.key)
 
 
-def put_method(draft: Draft, method: AuthMethod) -> AuthMethod:
+def put_method(txn: WriteTxn, method: AuthMethod) -> AuthMethod:
     """Write a method.  Raises Refused when its name cannot be, or its type was another one."""
     if not method.name:
         raise Refused("Invalid Auth Method: no Name is set")
     if not _NAME.fullmatch(method.name):
         raise Refused("Invalid Auth Method: invalid Name. Only alphanumeric characters, '-' and '_' are allowed")
-    old = method_named(draft, method.name)
+    old = method_named(txn, method.name)
     if old is not None and method.type and method.type != old.type:
         raise Refused("Changing an auth method's type is not permitted")
-    created = old.create_index if old else draft.index
-    row = replace(method, create_index=created, modify_index=draft.index)
-    draft.put(AUTH_METHODS, row)
-    _touch(draft, METHODS_INDEX)
+    created = old.create_index if old else txn.index
+    row = replace(method, create_index=created, modify_index=txn.index)
+    txn.put(AUTH_METHODS, row)
+    _touch(txn, METHODS_INDEX)
     return row
 
 
-def delete_method(draft: Draft, name: str) -> bool:
+def delete_method(txn: WriteTxn, name: str) -> bool:
     """Delete a method, its binding rules, and the tokens that were made by it; False when there is none."""
-    method = method_named(draft, name)
+    method = method_named(txn, name)
     if method is None:
         return False
-    for rule in all_rules(draft, name):
-        delete_rule(draft, rule.id)
-    for token in draft[TOKENS].by("method", method.name):
-        acl_tokens.delete(draft, token.accessor_id)
-    draft.delete(AUTH_METHODS, AUTH_METHODS.key(method))
-    _touch(draft, METHODS_INDEX)
+    for rule in all_rules(txn, name):
+        delete_rule(txn, rule.id)
+    for token in txn[TOKENS].by("method", method.name):
+        acl_tokens.delete(txn, token.accessor_id)
+    txn.delete(AUTH_METHODS, AUTH_METHODS.key(method))
+    _touch(txn, METHODS_INDEX)
     return True
 
 
-def put_rule(draft: Draft, rule: BindingRule, new: bool) -> BindingRule:
+def put_rule(txn: WriteTxn, rule: BindingRule, new: bool) -> BindingRule:
     """Write a binding rule.  Raises Refused when its method is not there, or another than it was."""
-    old = draft[BINDING_RULES].get(rule.id)
+    old = txn[BINDING_RULES].get(rule.id)
     if not new:
         if old is None:
             raise Refused(f"cannot find binding rule {rule.id}")
@@ -73,24 +73,24 @@ def put_rule(draft: Draft, rule: BindingRule, new: bool) -> BindingRule:
         rule = replace(rule, auth_method=old.auth_method)
     if not rule.auth_method:
         raise Refused("Invalid Binding Rule: no AuthMethod is set")
-    if method_named(draft, rule.auth_method) is None:
+    if method_named(txn, rule.auth_method) is None:
         raise Refused(f'cannot find auth method with name "{rule.auth_method}"')
-    created = old.create_index if old else draft.index
-    row = replace(rule, create_index=created, modify_index=draft.index)
-    draft.put(BINDING_RULES, row)
-    _touch(draft, RULES_INDEX)
+    created = old.create_index if old else txn.index
+    row = replace(rule, create_index=created, modify_index=txn.index)
+    txn.put(BINDING_RULES, row)
+    _touch(txn, RULES_INDEX)
     return row
 
 
-def delete_rule(draft: Draft, rule_id: str) -> bool:
+def delete_rule(txn: WriteTxn, rule_id: str) -> bool:
     """Delete a binding rule; False when there is none."""
-    if draft[BINDING_RULES].get(rule_id) is None:
+    if txn[BINDING_RULES].get(rule_id) is None:
         return False
-    draft.delete(BINDING_RULES, rule_id)
-    _touch(draft, RULES_INDEX)
+    txn.delete(BINDING_RULES, rule_id)
+    _touch(txn, RULES_INDEX)
     return True
 
 
-def _touch(draft: Draft, index: str) -> None:
-    draft.touch(index)
-    draft.wake(TOPIC)
+def _touch(txn: WriteTxn, index: str) -> None:
+    txn.touch(index)
+    txn.wake(TOPIC)

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Policy
 from pyconsul.agent.state.acl.hash import policy_hash
 from pyconsul.agent.state.acl.tables import POLICIES, TOPIC
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused, View
+from pyconsul.agent.state.write_txn import WriteTxn
 
 INDEX = "acl-policies"
 BUILTIN = {MANAGEMENT_ID: "global-management", READ_ONLY_ID: "builtin/global-read-only"}
@@ -53,27 +53,27 @@ def check(view: View, policy: Policy, new: bool) -> None:
             raise Refused(f"Changing the Rules for the builtin {builtin} policy is not permitted")
 
 
-def put(draft: Draft, policy: Policy) -> Policy:
+def put(txn: WriteTxn, policy: Policy) -> Policy:
     """Write a policy that was checked."""
-    old = draft[POLICIES].get(policy.id)
-    created = old.create_index if old else draft.index
-    row = policy_hash(replace(policy, create_index=created, modify_index=draft.index))
-    draft.put(POLICIES, row)
-    _touch(draft)
+    old = txn[POLICIES].get(policy.id)
+    created = old.create_index if old else txn.index
+    row = policy_hash(replace(policy, create_index=created, modify_index=txn.index))
+    txn.put(POLICIES, row)
+    _touch(txn)
     return row
 
 
-def delete(draft: Draft, policy_id: str) -> bool:
+def delete(txn: WriteTxn, policy_id: str) -> bool:
     """Delete a policy; links to it vanish with it.  False when there is none.  Raises Refused for a built-in one."""
     if policy_id in BUILTIN:
         raise Refused(f"Delete operation not permitted on the builtin {BUILTIN[policy_id]} policy")
-    if draft[POLICIES].get(policy_id) is None:
+    if txn[POLICIES].get(policy_id) is None:
         return False
-    draft.delete(POLICIES, policy_id)
-    _touch(draft)
+    txn.delete(POLICIES, policy_id)
+    _touch(txn)
     return True
 
 
-def _touch(draft: Draft) -> None:
-    draft.touch(INDEX)
-    draft.wake(TOPIC)
+def _touch(txn: WriteTxn) -> None:
+    txn.touch(INDEX)
+    txn.wake(TOPIC)

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from pyconsul.agent.model.acl import Role
 from pyconsul.agent.state.acl.hash import role_hash
 from pyconsul.agent.state.acl.tables import ROLES, TOPIC
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused, View
+from pyconsul.agent.state.write_txn import WriteTxn
 
 INDEX = "acl-roles"
 _NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
@@ -43,25 +43,25 @@ def check(view: View, role: Role, new: bool) -> None:
         raise Refused(f'Invalid Role: A role with name "{role.name}" already exists')
 
 
-def put(draft: Draft, role: Role) -> Role:
+def put(txn: WriteTxn, role: Role) -> Role:
     """Write a role that was checked."""
-    old = draft[ROLES].get(role.id)
-    created = old.create_index if old else draft.index
-    row = role_hash(replace(role, create_index=created, modify_index=draft.index))
-    draft.put(ROLES, row)
-    _touch(draft)
+    old = txn[ROLES].get(role.id)
+    created = old.create_index if old else txn.index
+    row = role_hash(replace(role, create_index=created, modify_index=txn.index))
+    txn.put(ROLES, row)
+    _touch(txn)
     return row
 
 
-def delete(draft: Draft, role_id: str) -> bool:
+def delete(txn: WriteTxn, role_id: str) -> bool:
     """Delete a role; links to it vanish with it.  False when there is none."""
-    if draft[ROLES].get(role_id) is None:
+    if txn[ROLES].get(role_id) is None:
         return False
-    draft.delete(ROLES, role_id)
-    _touch(draft)
+    txn.delete(ROLES, role_id)
+    _touch(txn)
     return True
 
 
-def _touch(draft: Draft) -> None:
-    draft.touch(INDEX)
-    draft.wake(TOPIC)
+def _touch(txn: WriteTxn) -> None:
+    txn.touch(INDEX)
+    txn.wake(TOPIC)

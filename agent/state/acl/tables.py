@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.model.acl import AuthMethod, BindingRule, Bootstrapped, Policy, Role, Token
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema
 
 TOKENS = Schema(
     "acl_tokens",

@@ -13,8 +13,8 @@ from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
 from pyconsul.agent.state.acl.hash import token_hash
 from pyconsul.agent.state.acl.tables import BOOTSTRAPPED, TOKENS, TOPIC
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused, View
+from pyconsul.agent.state.write_txn import WriteTxn
 
 INDEX = "acl-tokens"
 SHORTEST = 60.0  # seconds that a token lives at least
@@ -68,37 +68,37 @@ def lifetime(created: float, ttl: float, expires: float | None) -> float | None:
     return expires
 
 
-def put(draft: Draft, token: Token) -> Token:
+def put(txn: WriteTxn, token: Token) -> Token:
     """Write a token that was checked."""
-    old = draft[TOKENS].get(token.accessor_id)
-    created = old.create_index if old else draft.index
-    row = token_hash(replace(token, create_index=created, modify_index=draft.index))
-    draft.put(TOKENS, row)
-    touch(draft)
+    old = txn[TOKENS].get(token.accessor_id)
+    created = old.create_index if old else txn.index
+    row = token_hash(replace(token, create_index=created, modify_index=txn.index))
+    txn.put(TOKENS, row)
+    touch(txn)
     return row
 
 
-def delete(draft: Draft, accessor: str) -> bool:
+def delete(txn: WriteTxn, accessor: str) -> bool:
     """Delete a token; False when there is none.  Raises Refused for the anonymous one."""
     if accessor == ANONYMOUS_ID:
         raise Refused("Delete operation not permitted on the anonymous token")
-    if draft[TOKENS].get(accessor) is None:
+    if txn[TOKENS].get(accessor) is None:
         return False
-    draft.delete(TOKENS, accessor)
-    touch(draft)
+    txn.delete(TOKENS, accessor)
+    touch(txn)
     return True
 
 
-def ensure_anonymous(draft: Draft) -> None:
+def ensure_anonymous(txn: WriteTxn) -> None:
     """Make the anonymous token, unless it is there."""
-    if draft[TOKENS].get(ANONYMOUS_ID) is None:
+    if txn[TOKENS].get(ANONYMOUS_ID) is None:
         put(
-            draft,
+            txn,
             Token(
                 accessor_id=ANONYMOUS_ID,
                 secret_id=ANONYMOUS_SECRET,
                 description="Anonymous Token",
-                created=draft.now,
+                created=txn.now,
             ),
         )
 
@@ -109,11 +109,11 @@ def bootstrapped_at(view: View) -> int:
     return row.index if row else 0
 
 
-def mark_bootstrapped(draft: Draft) -> None:
+def mark_bootstrapped(txn: WriteTxn) -> None:
     """Remember that there was a first token."""
-    draft.put(BOOTSTRAPPED, Bootstrapped("bootstrap", draft.index))
+    txn.put(BOOTSTRAPPED, Bootstrapped("bootstrap", txn.index))
 
 
-def touch(draft: Draft) -> None:
-    draft.touch(INDEX)
-    draft.wake(TOPIC)
+def touch(txn: WriteTxn) -> None:
+    txn.touch(INDEX)
+    txn.wake(TOPIC)

@@ -23,8 +23,8 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import AuthMethodBody, BindingRu
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
 from pyconsul.agent.state.acl import auth as acl_auth
 from pyconsul.agent.state.acl.tables import BINDING_RULES, TOPIC
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
+from pyconsul.agent.state.write_txn import WriteTxn
 
 TYPES = ("aws-iam", "jwt", "kubernetes")  # Consul's
 
@@ -52,7 +52,7 @@ async def method_endpoint(context: Context, request: Request) -> Answer | Query:
     if request.method == "PUT":
         return await _write_method(context, request, name)
     require(context, request, "acl:write")
-    if not await context.commit(lambda draft: acl_auth.delete_method(draft, name)):
+    if not await context.commit(lambda txn: acl_auth.delete_method(txn, name)):
         raise not_found("Cannot find auth method to delete")
     return TRUE
 
@@ -91,9 +91,9 @@ async def _write_method(context: Context, request: Request, name: str) -> Answer
         config=body.config,
     )
 
-    def write(draft: Draft) -> AuthMethod:
+    def write(txn: WriteTxn) -> AuthMethod:
         _check_method(method)
-        return acl_auth.put_method(draft, method)
+        return acl_auth.put_method(txn, method)
 
     return json_answer(show.auth_method(await context.commit(write)))
 
@@ -140,7 +140,7 @@ async def rule_endpoint(context: Context, request: Request) -> Answer | Query:
     if request.method == "PUT":
         return await _write_rule(context, request, rule_id, new=False)
     require(context, request, "acl:write")
-    if not await context.commit(lambda draft: acl_auth.delete_rule(draft, rule_id)):
+    if not await context.commit(lambda txn: acl_auth.delete_rule(txn, rule_id)):
         raise not_found("Cannot find binding rule to delete")
     return TRUE
 
@@ -180,8 +180,8 @@ async def _write_rule(context: Context, request: Request, rule_id: str, *, new: 
         bind_vars={"Name": body.bind_vars.name} if body.bind_vars else None,
     )
 
-    def write(draft: Draft) -> BindingRule:
-        row = acl_auth.put_rule(draft, rule, new)
+    def write(txn: WriteTxn) -> BindingRule:
+        row = acl_auth.put_rule(txn, rule, new)
         _check_rule(row)
         return row
 

@@ -18,9 +18,7 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import (
 )
 from pyconsul.agent.model.acl import Grants, NodeIdentity, ServiceIdentity, TemplatedPolicy
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES
-from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Refused, Schema, View
 
 ALLOWED = "Only lowercase alphanumeric characters, '-' and '_' are allowed"
 LONGEST_NAME = 256

@@ -25,7 +25,7 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import LoginBody
 from pyconsul.agent.model.acl import AuthMethod, Grants, Token
 from pyconsul.agent.state.acl import auth as acl_auth
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.write_txn import WriteTxn
 
 DENIED = "Permission denied"
 NANO = 1_000_000_000
@@ -49,9 +49,9 @@ async def login(context: Context, request: Request) -> Answer:
     meta = f": {json.dumps(body.meta, sort_keys=True, separators=(',', ':'))}" if body.meta else ""
     accessor, secret = new_id(), new_id()
 
-    def write(draft: Draft) -> Token:
+    def write(txn: WriteTxn) -> Token:
         return acl_tokens.put(
-            draft,
+            txn,
             Token(
                 accessor_id=accessor,
                 secret_id=secret,
@@ -59,8 +59,8 @@ async def login(context: Context, request: Request) -> Answer:
                 grants=grants,
                 local=method.token_locality != "global",
                 auth_method=method.name,
-                created=draft.now,
-                expires=draft.now + method.max_token_ttl / NANO if method.max_token_ttl else None,
+                created=txn.now,
+                expires=txn.now + method.max_token_ttl / NANO if method.max_token_ttl else None,
             ),
         )
 
@@ -108,5 +108,5 @@ async def logout(context: Context, request: Request) -> Answer:
         raise UnknownToken
     if not token.auth_method:
         raise Forbidden("Permission denied: token wasn't created via login")
-    await context.commit(lambda draft: acl_tokens.delete(draft, token.accessor_id))
+    await context.commit(lambda txn: acl_tokens.delete(txn, token.accessor_id))
     return TRUE

@@ -23,8 +23,8 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import PolicyBody
 from pyconsul.agent.model.acl import Policy
 from pyconsul.agent.state.acl import policies as acl_policies
 from pyconsul.agent.state.acl.tables import POLICIES, TOPIC
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
+from pyconsul.agent.state.write_txn import WriteTxn
 
 log = logging.getLogger("agent.acl")
 PREFIX = "Policy decoding failed: "
@@ -77,7 +77,7 @@ async def endpoint(context: Context, request: Request) -> Answer | Query:
     if request.method == "PUT":
         return await _update(context, request, policy_id)
     require(context, request, "acl:write")
-    if not await context.commit(lambda draft: acl_policies.delete(draft, policy_id)):
+    if not await context.commit(lambda txn: acl_policies.delete(txn, policy_id)):
         raise not_found("Cannot find policy to delete")
     return TRUE
 
@@ -115,13 +115,13 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
         with suppress(RuleError):
             await asyncio.to_thread(parse_rules, policy.rules)  # what is read there is known below
 
-    def write(draft: Draft) -> Policy:
-        acl_policies.check(draft, policy, new)
+    def write(txn: WriteTxn) -> Policy:
+        acl_policies.check(txn, policy, new)
         try:
             parse_rules(policy.rules)
         except RuleError as error:
             raise Refused(str(error)) from None
-        return acl_policies.put(draft, policy)
+        return acl_policies.put(txn, policy)
 
     written = await context.commit(write)
     for hint in await asyncio.to_thread(unknown_rules, written.rules) if long else unknown_rules(written.rules):

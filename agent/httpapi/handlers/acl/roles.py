@@ -22,7 +22,7 @@ from pyconsul.agent.model.acl import Role
 from pyconsul.agent.state.acl import policies as acl_policies
 from pyconsul.agent.state.acl import roles as acl_roles
 from pyconsul.agent.state.acl.tables import ROLES, TOPIC
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.write_txn import WriteTxn
 
 PREFIX = "Role decoding failed: "
 MISSING = "Requested role does not exist: ACL not found"
@@ -77,7 +77,7 @@ async def endpoint(context: Context, request: Request) -> Answer | Query:
     if request.method == "PUT":
         return await _update(context, request, role_id)
     require(context, request, "acl:write")
-    if not await context.commit(lambda draft: acl_roles.delete(draft, role_id)):
+    if not await context.commit(lambda txn: acl_roles.delete(txn, role_id)):
         raise not_found("Cannot find role to delete")
     return TRUE
 
@@ -104,8 +104,8 @@ async def _write(context: Context, request: Request, body: RoleBody, role_id: st
     require(context, request, "acl:write")
     role = Role(id=role_id, name=body.name, description=body.description)
 
-    def write(draft: Draft) -> Role:
-        acl_roles.check(draft, role, new)
-        return acl_roles.put(draft, replace(role, grants=grants(draft, body, "role")))
+    def write(txn: WriteTxn) -> Role:
+        acl_roles.check(txn, role, new)
+        return acl_roles.put(txn, replace(role, grants=grants(txn, body, "role")))
 
     return json_answer(show.role(context.view, await context.commit(write)))

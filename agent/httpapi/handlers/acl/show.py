@@ -14,8 +14,7 @@ from pyconsul.agent.acl.templates import Template
 from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.model.acl import AuthMethod, BindingRule, Grants, Policy, Role, TemplatedPolicy, Token
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES
-from pyconsul.agent.state.draft import View
-from pyconsul.agent.state.table import Schema
+from pyconsul.agent.state.contract import Schema, View
 
 HIDDEN = "<hidden>"  # instead of a secret, for those who may only read
 

@@ -17,7 +17,7 @@ from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import BootstrapBody
 from pyconsul.agent.model.acl import Token
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.write_txn import WriteTxn
 
 RESET_FILE = "acl-bootstrap-reset"
 MAX_DIGITS = 20  # of an index
@@ -31,8 +31,8 @@ async def bootstrap(context: Context, request: Request) -> Answer:
     accessor, secret = new_id(), body.bootstrap_secret or new_id()
     reset = await asyncio.to_thread(_reset_index, context)
 
-    def make(draft: Draft) -> Token:
-        index = acl_tokens.bootstrapped_at(draft)
+    def make(txn: WriteTxn) -> Token:
+        index = acl_tokens.bootstrapped_at(txn)
         if index and reset != index:
             if reset is not None:
                 why = f"Invalid bootstrap reset index (specified {reset}, reset index: {index})"
@@ -42,8 +42,8 @@ async def bootstrap(context: Context, request: Request) -> Answer:
         if body.bootstrap_secret:
             if not acl_tokens.is_uuid(secret):
                 raise bad_request("Invalid bootstrap token: SecretID - not a valid UUID")
-            acl_tokens.check_new_id(draft, "SecretID", secret)
-        return builtin.put_management_token(draft, accessor, secret, "Bootstrap Token (Global Management)")
+            acl_tokens.check_new_id(txn, "SecretID", secret)
+        return builtin.put_management_token(txn, accessor, secret, "Bootstrap Token (Global Management)")
 
     token = await context.commit(make)
     if reset is not None:

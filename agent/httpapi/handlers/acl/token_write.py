@@ -11,38 +11,38 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.httpapi.handlers.acl.grants import grants
 from pyconsul.agent.model.acl import Token
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
+from pyconsul.agent.state.write_txn import WriteTxn
 
 NANO = 1_000_000_000
 
 
-def create(draft: Draft, body: TokenBody, accessor: str, secret: str) -> Token:
+def create(txn: WriteTxn, body: TokenBody, accessor: str, secret: str) -> Token:
     """A new token; `accessor` and `secret` are used where the body chooses none.  Raises Refused."""
     if body.accessor_id:
-        acl_tokens.check_new_id(draft, "AccessorID", body.accessor_id)
+        acl_tokens.check_new_id(txn, "AccessorID", body.accessor_id)
     if body.secret_id:
-        acl_tokens.check_new_id(draft, "SecretID", body.secret_id)
+        acl_tokens.check_new_id(txn, "SecretID", body.secret_id)
     if body.auth_method:
         raise Refused("AuthMethod field is disallowed outside of login")
-    expires = acl_tokens.lifetime(draft.now, body.expiration_ttl / NANO, body.expiration_time)
+    expires = acl_tokens.lifetime(txn.now, body.expiration_ttl / NANO, body.expiration_time)
     token = Token(
         accessor_id=body.accessor_id or accessor,
         secret_id=body.secret_id or secret,
         description=body.description,
-        grants=grants(draft, body, "token", body.local),
+        grants=grants(txn, body, "token", body.local),
         local=body.local,
-        created=draft.now,
+        created=txn.now,
         expires=expires,
     )
-    return acl_tokens.put(draft, token)
+    return acl_tokens.put(txn, token)
 
 
-def update(draft: Draft, accessor: str, body: TokenBody) -> Token:
+def update(txn: WriteTxn, accessor: str, body: TokenBody) -> Token:
     """A token as the body has it; what cannot change is kept where the body leaves it out.  Raises Refused."""
     if not acl_tokens.is_uuid(accessor):
         raise Refused("AccessorID is not a valid UUID")
-    old = acl_tokens.by_accessor(draft, accessor, draft.now)
+    old = acl_tokens.by_accessor(txn, accessor, txn.now)
     if old is None:
         raise Refused(f'Cannot find token "{accessor}"')
     if body.auth_method not in ("", old.auth_method):
@@ -56,11 +56,11 @@ def update(draft: Draft, accessor: str, body: TokenBody) -> Token:
     )
     if body.expiration_ttl or moved:
         raise Refused(f"Cannot change expiration time of {accessor}")
-    token = replace(old, description=body.description, grants=grants(draft, body, "token", body.local))
-    return acl_tokens.put(draft, token)
+    token = replace(old, description=body.description, grants=grants(txn, body, "token", body.local))
+    return acl_tokens.put(txn, token)
 
 
-def clone(draft: Draft, old: Token, description: str, accessor: str, secret: str) -> Token:
+def clone(txn: WriteTxn, old: Token, description: str, accessor: str, secret: str) -> Token:
     """A copy under other IDs; without a description it keeps the old one.  Raises Refused."""
     if old.auth_method:
         raise Refused("Cannot clone a token created from an auth method")
@@ -69,8 +69,8 @@ def clone(draft: Draft, old: Token, description: str, accessor: str, secret: str
         accessor_id=accessor,
         secret_id=secret,
         description=description or old.description,
-        created=draft.now,
+        created=txn.now,
         created_ns=0,
         create_index=0,
     )
-    return acl_tokens.put(draft, copy)
+    return acl_tokens.put(txn, copy)

@@ -23,7 +23,7 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.model.acl import Token
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.tables import ROLES, TOPIC
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state.write_txn import WriteTxn
 
 PREFIX = "Token decoding failed: "
 MISSING = "token does not exist: ACL not found"
@@ -129,7 +129,7 @@ async def create(context: Context, request: Request) -> Answer:
     refuse_control_characters(context, body)
     require(context, request, "acl:write")
     accessor, secret = new_id(), new_id()
-    return await _written(context, lambda draft: token_write.create(draft, body, accessor, secret))
+    return await _written(context, lambda txn: token_write.create(txn, body, accessor, secret))
 
 
 async def _update(context: Context, request: Request, accessor: str) -> Answer:
@@ -138,7 +138,7 @@ async def _update(context: Context, request: Request, accessor: str) -> Answer:
     if body.accessor_id not in ("", accessor):
         raise bad_request("Token Accessor ID in URL and payload do not match")
     require(context, request, "acl:write")
-    return await _written(context, lambda draft: token_write.update(draft, accessor, body))
+    return await _written(context, lambda txn: token_write.update(txn, accessor, body))
 
 
 async def _clone(context: Context, request: Request, accessor: str) -> Answer:
@@ -148,16 +148,16 @@ async def _clone(context: Context, request: Request, accessor: str) -> Answer:
     require(context, request, "acl:write")
     new_accessor, secret = new_id(), new_id()
 
-    def copy(draft: Draft) -> Token:
-        old = acl_tokens.by_accessor(draft, accessor, acl.clock())
+    def copy(txn: WriteTxn) -> Token:
+        old = acl_tokens.by_accessor(txn, accessor, acl.clock())
         if old is None:
             raise UnknownToken(MISSING)
-        return token_write.clone(draft, old, body.description, new_accessor, secret)
+        return token_write.clone(txn, old, body.description, new_accessor, secret)
 
     return await _written(context, copy)
 
 
-async def _written(context: Context, operation: Callable[[Draft], Token]) -> Answer:
+async def _written(context: Context, operation: Callable[[WriteTxn], Token]) -> Answer:
     return json_answer(show.token(context.view, await context.commit(operation)))
 
 
@@ -168,6 +168,6 @@ async def _delete(context: Context, request: Request, accessor: str) -> Answer:
     mine = enabled(context).token(request.token)
     if mine is not None and hmac.compare_digest(mine.accessor_id, accessor):
         raise server_error("Deletion of the request's authorization token is not permitted")
-    if not await context.commit(lambda draft: acl_tokens.delete(draft, accessor)):
+    if not await context.commit(lambda txn: acl_tokens.delete(txn, accessor)):
         raise not_found("Cannot find token to delete")
     return TRUE

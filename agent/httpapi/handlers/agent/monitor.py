@@ -14,7 +14,7 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Answer
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.state.acl.tables import TOPIC as RIGHTS
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
 END = ""  # no line of a log

@@ -17,14 +17,14 @@ from pyconsul.agent.runtime import access_control as acl_control
 from pyconsul.agent.runtime.access_control import TokenClock
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.tables import TOKENS, TOPIC
-from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 PATIENCE = 20.0  # seconds until something that must happen counts as not happening
 
 
-def put(name: str, expires: float | None) -> Callable[[Draft], Token]:
-    return lambda draft: acl_tokens.put(draft, Token(accessor_id=name, secret_id=name, expires=expires))
+def put(name: str, expires: float | None) -> Callable[[WriteTxn], Token]:
+    return lambda txn: acl_tokens.put(txn, Token(accessor_id=name, secret_id=name, expires=expires))
 
 
 async def until_rights_change(store: Store) -> None:

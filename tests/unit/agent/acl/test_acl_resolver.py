@@ -16,8 +16,8 @@ from pyconsul.agent.model.acl import Grants, NodeIdentity, Policy, Role, Service
 from pyconsul.agent.state.acl import policies as acl_policies
 from pyconsul.agent.state.acl import roles as acl_roles
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 SECRET = "11111111-1111-1111-1111-111111111111"
 
@@ -34,19 +34,19 @@ class World:
         )
         self.write(builtin.ensure)
 
-    def write(self, operation: Callable[[Draft], Any]) -> None:
-        draft = Draft(self.store)
-        draft.begin(self.store.index + 1, self.now)
-        operation(draft)
-        self.store.install(draft.finish())
+    def write(self, operation: Callable[[WriteTxn], Any]) -> None:
+        txn = WriteTxn(self.store)
+        txn.begin(self.store.index + 1, self.now)
+        operation(txn)
+        self.store.install(txn.finish())
 
     def token(self, secret: str = SECRET, expires: float | None = None, **grants: Any) -> None:
         token = Token(accessor_id="id-" + secret, secret_id=secret, grants=Grants(**grants), expires=expires)
-        self.write(lambda draft: acl_tokens.put(draft, token))
+        self.write(lambda txn: acl_tokens.put(txn, token))
 
     def policy(self, name: str, rules: str, *datacenters: str) -> None:
         policy = Policy(id=name, name=name, rules=rules, datacenters=datacenters)
-        self.write(lambda draft: acl_policies.put(draft, policy))
+        self.write(lambda txn: acl_policies.put(txn, policy))
 
     def level(self, kind: str, name: str = "", secret: str = SECRET) -> int:
         return self.acl.of(secret).level(kind, name)
@@ -60,7 +60,7 @@ def world() -> World:
 def test_policies_of_the_token_and_of_its_roles(world: World) -> None:
     world.policy("p", 'key_prefix "p/" { policy = "write" }')
     world.policy("q", 'key_prefix "q/" { policy = "read" }')
-    world.write(lambda draft: acl_roles.put(draft, Role(id="r", name="r", grants=Grants(policies=("q",)))))
+    world.write(lambda txn: acl_roles.put(txn, Role(id="r", name="r", grants=Grants(policies=("q",)))))
     world.token(policies=("p",), roles=("r", "gone"))
     assert (world.level("key", "p/x"), world.level("key", "q/x"), world.level("key", "z")) == (WRITE, READ, 0)
 
@@ -71,9 +71,9 @@ def test_a_change_holds_at_once(world: World) -> None:
     assert world.level("key", "a") == READ
     world.policy("p", 'key "a" { policy = "write" }')
     assert world.level("key", "a") == WRITE
-    world.write(lambda draft: acl_policies.delete(draft, "p"))
+    world.write(lambda txn: acl_policies.delete(txn, "p"))
     assert world.level("key", "a") == 0
-    world.write(lambda draft: acl_tokens.delete(draft, "id-" + SECRET))
+    world.write(lambda txn: acl_tokens.delete(txn, "id-" + SECRET))
     with pytest.raises(UnknownToken, match=r"ACL system must be bootstrapped .*: ACL not found"):
         world.acl.of(SECRET)
     world.write(acl_tokens.mark_bootstrapped)
@@ -145,7 +145,7 @@ def test_tokens_with_the_same_policies_share_rights(world: World) -> None:
 
 
 def test_the_management_policy_gives_everything(world: World) -> None:
-    world.write(lambda draft: builtin.put_management_token(draft, "m", SECRET, "first"))
+    world.write(lambda txn: builtin.put_management_token(txn, "m", SECRET, "first"))
     for kind in ("acl", "operator", "keyring", "mesh", "peering"):
         assert world.level(kind) == WRITE
     for kind in ("agent", "event", "key", "node", "query", "service", "session"):

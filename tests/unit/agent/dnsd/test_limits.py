@@ -19,7 +19,7 @@ from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import encode, trim
 from pyconsul.agent.dnsd.wire.packed import Turn
 from pyconsul.agent.dnsd.wire.question import parse
-from pyconsul.agent.state import services
+from pyconsul.agent.state.catalog import services
 
 TRUNCATE = Settings(enable_truncate=True)
 

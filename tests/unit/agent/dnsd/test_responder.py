@@ -14,8 +14,8 @@ from pyconsul.agent.dnsd.answer import QueryResult
 from pyconsul.agent.dnsd.cache import ORDERINGS, ROUNDS, Kept, Orderings
 from pyconsul.agent.dnsd.responder import Later
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.state import services
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.catalog import services
+from pyconsul.agent.state.watches import Watches
 
 
 def packet(name: str, kind: str = "A") -> bytes:

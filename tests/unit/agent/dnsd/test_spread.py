@@ -16,7 +16,7 @@ from pyconsul.agent.dnsd.cache import WINDOW_ROUNDS, Windows
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire.packed import Turn
-from pyconsul.agent.state import services
+from pyconsul.agent.state.catalog import services
 
 MANY, QUESTIONS = 60, 300
 

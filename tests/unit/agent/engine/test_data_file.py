@@ -15,14 +15,14 @@ from support.rows import SAMPLES
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.embedded import datafile
+from pyconsul.agent.engine.embedded.checksums import row_sum
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import EVERYTHING
-from pyconsul.agent.engine.embedded.sums import row_sum
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Draft
 from pyconsul.agent.state.schemas import ALL, KV
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 
 async def test_named_indexes_are_kept(tmp_path: Path) -> None:
@@ -31,11 +31,11 @@ async def test_named_indexes_are_kept(tmp_path: Path) -> None:
     store = Store(engine.load().rows)
     writer = Writer(store, engine)
 
-    def operation(*touched: str, forgotten: str = "") -> Callable[[Draft], None]:
-        def run(draft: Draft) -> None:
-            draft.touch(*touched)
+    def operation(*touched: str, forgotten: str = "") -> Callable[[WriteTxn], None]:
+        def run(txn: WriteTxn) -> None:
+            txn.touch(*touched)
             if forgotten:
-                draft.forget(forgotten)
+                txn.forget(forgotten)
 
         return run
 
@@ -113,7 +113,7 @@ async def test_a_log_that_lost_acknowledged_commits_is_refused(tmp_path: Path) -
     engine = opened(path)
     loaded = engine.load()
     writer = Writer(Store(loaded.rows, loaded.index), engine)
-    await writer.commit(lambda draft: kv.put(draft, "last", b"1", 0))
+    await writer.commit(lambda txn: kv.put(txn, "last", b"1", 0))
     await engine.close()
     shutil.copy(older, path)
     with pytest.raises(
@@ -176,7 +176,7 @@ async def test_a_flipped_bit_is_refused_or_harmless(tmp_path: Path, name: str, f
     loaded = engine.load()
     writer = Writer(Store(loaded.rows, loaded.index), engine)
     for number in range(COUNT, 2 * COUNT):
-        await writer.commit(lambda draft, number=number: kv.put(draft, f"k{number}", b"value %d" % number, 0))  # type: ignore[misc]
+        await writer.commit(lambda txn, number=number: kv.put(txn, f"k{number}", b"value %d" % number, 0))  # type: ignore[misc]
     if name == "state.db-wal":
         shutil.copytree(folder, intact)  # as after kill -9
     await engine.close()

@@ -129,9 +129,9 @@ async def test_a_full_disk_allows_reading_until_there_is_room(
         assert (loaded.index, row and row.value, store.index_of("kvs")) == (16, b"three", 16)
         writer = Writer(store, engine)
         with pytest.raises(EngineError, match="the disk is full"):
-            await writer.commit(lambda draft: kv.put(draft, "refused", b"1", 0))
+            await writer.commit(lambda txn: kv.put(txn, "refused", b"1", 0))
         assert path.read_bytes() == before
-    assert await writer.commit(lambda draft: kv.put(draft, "taken", b"1", 0))
+    assert await writer.commit(lambda txn: kv.put(txn, "taken", b"1", 0))
     await engine.close()
     rows, loaded = await load(path)
     assert loaded.index == 17

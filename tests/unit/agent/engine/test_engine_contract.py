@@ -12,9 +12,9 @@ from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.model.service import NodeService, ServiceInstance, Weights
-from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.schemas import ALL, KV, SERVICES
-from pyconsul.agent.state.table import Schema
 
 Open = Callable[[], Engine]
 

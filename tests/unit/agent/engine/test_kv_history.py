@@ -16,10 +16,10 @@ from pyconsul.agent.engine.contract import Engine
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.history import sqlite_log
 from pyconsul.agent.engine.history.contract import OutOfReach, Retention, at, versions
-from pyconsul.agent.engine.history.sqlite_compaction import Sweeper
+from pyconsul.agent.engine.history.sqlite_prune import Sweeper
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.model.kv import KVEntry
-from pyconsul.agent.state.draft import Changeset
+from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import ALL, KV
 
 PLENTY = Retention(20, 1e9, 1 << 20)

@@ -31,13 +31,13 @@ class Keys:
         self.writer = Writer(self.store, engine, lambda: 1.0)
 
     async def put(self, key: str, value: bytes) -> None:
-        await self.writer.commit(lambda draft: kv.put(draft, key, value, 0))
+        await self.writer.commit(lambda txn: kv.put(txn, key, value, 0))
 
     async def delete(self, key: str, *, purge: bool = False) -> None:
-        await self.writer.commit(lambda draft: kv.delete(draft, key, purge=purge))
+        await self.writer.commit(lambda txn: kv.delete(txn, key, purge=purge))
 
     async def purge_tree(self, prefix: str) -> None:
-        await self.writer.commit_steps(lambda draft: kv.delete_tree(draft, prefix, purge=True))
+        await self.writer.commit_steps(lambda txn: kv.delete_tree(txn, prefix, purge=True))
 
     async def values(self, key: str) -> list[bytes | None]:
         """The versions of a key, the newest first; None is a deletion."""
@@ -105,7 +105,7 @@ async def test_a_refused_condition_purges_nothing(kind: str, tmp_path: Path) -> 
     keys = make(kind, tmp_path)
     await keys.put("a", b"1")
     await keys.put("a", b"2")
-    assert not await keys.writer.commit(lambda draft: kv.delete(draft, "a", 1, purge=True))
+    assert not await keys.writer.commit(lambda txn: kv.delete(txn, "a", 1, purge=True))
     assert await keys.values("a") == [b"2", b"1"]
     await keys.engine.close()
 

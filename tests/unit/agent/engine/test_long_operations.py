@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
+from pyconsul.agent.common.steps import Steps, finish, sort
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import LARGE, Writer
 from pyconsul.agent.model.kv import KVEntry
-from pyconsul.agent.state import kv, transaction
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import Steps, finish, sort
+from pyconsul.agent.state import kv, txn_operations
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import KV, TOMBSTONES
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.state.transaction import KVOperation
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.txn_operations import KVOperation
+from pyconsul.agent.state.watches import Watches
+from pyconsul.agent.state.write_txn import WriteTxn
 
 COUNT = 3 * LARGE
 
@@ -25,10 +25,10 @@ async def filled() -> tuple[Store, Writer]:
     store = Store(index=10)
     writer = Writer(store, MemoryEngine())
 
-    def put(draft: Draft) -> None:
+    def put(txn: WriteTxn) -> None:
         for number in range(COUNT):
-            kv.put(draft, f"bulk/{number:05}", b"v", 0)
-        kv.put(draft, "other", b"v", 0)
+            kv.put(txn, f"bulk/{number:05}", b"v", 0)
+        kv.put(txn, "other", b"v", 0)
 
     await writer.commit(put)
     return store, writer
@@ -48,7 +48,7 @@ async def observe(store: Store, done: asyncio.Future[object]) -> set[tuple[int, 
 async def test_readers_see_all_of_a_large_delete_or_nothing() -> None:
     store, writer = await filled()
     index = store.index
-    deleting = asyncio.ensure_future(writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/")))
+    deleting = asyncio.ensure_future(writer.commit_steps(lambda txn: kv.delete_tree(txn, "bulk/")))
     assert await observe(store, deleting) <= {(COUNT, COUNT, COUNT + 1, True), (0, 0, 1, True)}
     assert [entry.key for entry in store[KV]] == ["other"]
     assert store.index == index + 1
@@ -61,15 +61,15 @@ async def test_watchers_are_woken_once_when_all_of_it_is_there() -> None:
     store.watches.add(lambda: found.append(store[KV].get("bulk/00007")), (kv.topic("bulk/00007"),))
     store.watches.add(lambda: found.append(len(list(store[KV].prefix("bulk/")))), (), (kv.topic("bulk/0"),))
     store.watches.add(lambda: found.append("wrong"), (kv.topic("other"),), (kv.topic("bulks"), kv.topic("bulk/00007/")))
-    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/"))
+    await writer.commit_steps(lambda txn: kv.delete_tree(txn, "bulk/"))
     assert found == [None, 0]
 
 
 async def test_writes_that_came_meanwhile_follow() -> None:
     store, writer = await filled()
-    deleting = asyncio.ensure_future(writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/")))
+    deleting = asyncio.ensure_future(writer.commit_steps(lambda txn: kv.delete_tree(txn, "bulk/")))
     await asyncio.sleep(0)
-    await writer.commit(lambda draft: kv.put(draft, "bulk/00001", b"new", 0))
+    await writer.commit(lambda txn: kv.put(txn, "bulk/00001", b"new", 0))
     assert deleting.done()
     entry = store[KV].get("bulk/00001")
     assert entry is not None
@@ -80,23 +80,23 @@ async def test_one_that_fails_changes_nothing() -> None:
     store, writer = await filled()
     index = store.index
 
-    def fail(draft: Draft) -> Steps[None]:
-        yield from kv.delete_tree(draft, "bulk/")
+    def fail(txn: WriteTxn) -> Steps[None]:
+        yield from kv.delete_tree(txn, "bulk/")
         raise Refused("no")
 
     with pytest.raises(Refused):
         await writer.commit_steps(fail)
     assert (len(store[KV]), store.index) == (COUNT + 1, index)
-    await writer.commit(lambda draft: kv.put(draft, "after", b"", 0))
+    await writer.commit(lambda txn: kv.put(txn, "after", b"", 0))
     assert len(store[KV]) == COUNT + 2
 
 
 async def test_a_small_one_and_one_without_effect() -> None:
     store, writer = await filled()
     index = store.index
-    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "none/"))
+    await writer.commit_steps(lambda txn: kv.delete_tree(txn, "none/"))
     assert store.index == index
-    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "other"))
+    await writer.commit_steps(lambda txn: kv.delete_tree(txn, "other"))
     assert store[KV].get("other") is None
 
 
@@ -108,26 +108,26 @@ async def test_a_transaction_deletes_a_tree_in_one_step_for_readers() -> None:
         KVOperation("check-not-exists", "bulk/00001"),
         KVOperation("set", "after", b"1"),
     ]
-    assert transaction.is_long(operations)
-    done = asyncio.ensure_future(writer.commit_steps(lambda draft: transaction.apply_steps(draft, operations)))
+    assert txn_operations.is_long(operations)
+    done = asyncio.ensure_future(writer.commit_steps(lambda txn: txn_operations.apply_steps(txn, operations)))
     assert await observe(store, done) <= {(COUNT, COUNT, COUNT + 1, True), (0, 0, 2, True)}
     assert [entry.key for entry in store[KV]] == ["after", "other"]
     failing = [KVOperation("delete-tree", ""), KVOperation("cas", "other", b"", index=1)]
-    with pytest.raises(transaction.Failed):
-        await writer.commit_steps(lambda draft: transaction.apply_steps(draft, failing))
+    with pytest.raises(txn_operations.Failed):
+        await writer.commit_steps(lambda txn: txn_operations.apply_steps(txn, failing))
     assert len(store[KV]) == 2
 
 
 async def test_tombstones_are_forgotten_one_in_each_step() -> None:
     store, writer = await filled()
-    await writer.commit_steps(lambda draft: kv.delete_tree(draft, "bulk/"))
+    await writer.commit_steps(lambda txn: kv.delete_tree(txn, "bulk/"))
 
     steps = 0
 
-    def later(draft: Draft) -> Steps[None]:
+    def later(txn: WriteTxn) -> Steps[None]:
         nonlocal steps
-        draft.begin(draft.index, draft.now + kv.TOMBSTONE_TTL + 1)
-        for _ in kv.forget_tombstones(draft):
+        txn.begin(txn.index, txn.now + kv.TOMBSTONE_TTL + 1)
+        for _ in kv.forget_tombstones(txn):
             steps += 1
             yield
 

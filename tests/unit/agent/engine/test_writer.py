@@ -12,9 +12,10 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Changeset, Draft
+from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 
 class GatedEngine(MemoryEngine):
@@ -36,9 +37,9 @@ class GatedEngine(MemoryEngine):
         return changesets[-1].index
 
 
-def put(draft: Draft, key: str) -> int:
-    kv.put(draft, key, b"v", 0)
-    return draft.index
+def put(txn: WriteTxn, key: str) -> int:
+    kv.put(txn, key, b"v", 0)
+    return txn.index
 
 
 async def test_writes_that_wait_share_one_commit_and_each_has_its_index() -> None:
@@ -60,8 +61,8 @@ async def test_one_that_is_refused_takes_nothing_with_it() -> None:
     store = Store()
     writer = Writer(store, MemoryEngine())
 
-    def refuse(draft: Draft) -> None:
-        kv.put(draft, "half", b"v", 0)
+    def refuse(txn: WriteTxn) -> None:
+        kv.put(txn, "half", b"v", 0)
         raise LookupError("no")
 
     answers = await asyncio.gather(
@@ -78,7 +79,7 @@ async def test_one_that_is_refused_takes_nothing_with_it() -> None:
 async def test_what_changes_nothing_is_not_committed() -> None:
     store, engine = Store(), GatedEngine()
     writer = Writer(store, engine)
-    assert await writer.commit(lambda draft: kv.delete(draft, "none"))
+    assert await writer.commit(lambda txn: kv.delete(txn, "none"))
     assert engine.commits == []
 
 

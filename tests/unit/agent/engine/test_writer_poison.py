@@ -19,26 +19,27 @@ from pyconsul.agent.engine.history.contract import Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Changeset, Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import ALL, KV, SESSIONS
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 HISTORY = Retention(20, 1e9, 1 << 20)
 SCHEMAS = {schema.name: schema for schema in ALL}
 Poison = tuple[str, Any]
 
 
-def innocent(key: str) -> Callable[[Draft], bool]:
-    return lambda draft: kv.put(draft, key, b"v", 0)
+def innocent(key: str) -> Callable[[WriteTxn], bool]:
+    return lambda txn: kv.put(txn, key, b"v", 0)
 
 
-def writing(poison: Poison) -> Callable[[Draft], None]:
+def writing(poison: Poison) -> Callable[[WriteTxn], None]:
     table, row = poison
 
-    def write(draft: Draft) -> None:
-        draft.put(SCHEMAS[table], row)
-        draft.touch(table)
+    def write(txn: WriteTxn) -> None:
+        txn.put(SCHEMAS[table], row)
+        txn.touch(table)
 
     return write
 
@@ -105,7 +106,7 @@ def test_nothing_that_cannot_be_stored_is_in_memory_either(batch: list[Poison]) 
 async def test_whatever_an_operation_raises_only_its_caller_hears_of_it(error: BaseException) -> None:
     writer = Writer(Store(), MemoryEngine())
 
-    def fail(draft: Draft) -> None:
+    def fail(txn: WriteTxn) -> None:
         raise error
 
     results = await asyncio.gather(

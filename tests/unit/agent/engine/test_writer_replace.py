@@ -14,9 +14,10 @@ from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Changeset, Draft
+from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 NEW = [("kvs", KVEntry(0, "new", 0, b"v", 40, 40))]
 
@@ -41,9 +42,9 @@ class SlowEngine(MemoryEngine):
         self.done.append(f"replace {index}")
 
 
-def put(draft: Draft, key: str) -> int:
-    kv.put(draft, key, b"v", 0)
-    return draft.index
+def put(txn: WriteTxn, key: str) -> int:
+    kv.put(txn, key, b"v", 0)
+    return txn.index
 
 
 def keys(store: Store) -> list[str]:

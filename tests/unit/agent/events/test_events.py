@@ -13,7 +13,7 @@ from support.local_agent import service_row
 from pyconsul.agent.events.event_log import MAX_EVENTS, TOPIC, EventLog
 from pyconsul.agent.events.user_event import EventError, check, concerns, index_of
 from pyconsul.agent.model.event import UserEvent
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 
 def event(name: str = "deploy", **fields: Any) -> UserEvent:

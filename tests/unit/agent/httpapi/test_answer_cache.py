@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.cache import MAX_KEY, AnswerCache
 from pyconsul.agent.httpapi.core.response import Answer, Seen
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 SEEN = Seen(Answer(200, b"x"), 5, ("topic",), shared=True)
 

@@ -10,7 +10,7 @@ import pytest
 from pyconsul.agent.httpapi.core.blocking import SLICE, BlockingQueries
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Seen
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 HOUR = 3600.0  # seconds: a test that waits for it hangs
 REQUEST = Request("GET", b"/thing", {})

@@ -16,7 +16,7 @@ from pyconsul.agent.httpapi.handlers import streams
 from pyconsul.agent.httpapi.handlers.streams import ALIVE, Streams
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.state.acl.tables import TOPIC
-from pyconsul.agent.state.watch import Watches
+from pyconsul.agent.state.watches import Watches
 
 
 class Source:

@@ -13,38 +13,39 @@ from pyconsul.agent.model.query import NAME_PREFIX_MATCH, PreparedQuery, Service
 from pyconsul.agent.model.service import NodeService, Weights
 from pyconsul.agent.queries.execute import Asker, execute, resolve
 from pyconsul.agent.queries.template import check_template, render
-from pyconsul.agent.state import checks, coordinates, nodes, queries, services
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state import queries
+from pyconsul.agent.state.catalog import checks, coordinates, nodes, services
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 ME = Asker("a")
 
 
-def instance(draft: Draft, node: str, address: str, tags: list[str], status: str, env: str) -> None:
-    nodes.ensure_node(draft, Node("", node, address, "dc1", None, {"env": env}, 0, 0))
+def instance(txn: WriteTxn, node: str, address: str, tags: list[str], status: str, env: str) -> None:
+    nodes.ensure_node(txn, Node("", node, address, "dc1", None, {"env": env}, 0, 0))
     service = NodeService(
         id="web", service="web", tags=tags, address="", meta={"v": tags[0]}, weights=Weights(), enable_tag_override=False,
         create_index=0, modify_index=0,
     )  # fmt: skip
-    services.ensure_service(draft, node, service)
+    services.ensure_service(txn, node, service)
     check = HealthCheck(node, "web", "w", status, "", "", "web", "", None, "", "", "", {}, 0, 0)
-    checks.ensure_check(draft, check)
+    checks.ensure_check(txn, check)
 
 
 @pytest.fixture
-def catalog() -> Draft:
-    draft = Draft(Store())
-    draft.begin(1, 0.0)
-    instance(draft, "a", "10.0.0.1", ["v1", "Blue"], "passing", "prod")
-    instance(draft, "b", "10.0.0.2", ["v1", "old"], "warning", "test")
-    instance(draft, "c", "10.0.0.3", ["v2"], "critical", "prod")
-    return draft
+def catalog() -> WriteTxn:
+    txn = WriteTxn(Store())
+    txn.begin(1, 0.0)
+    instance(txn, "a", "10.0.0.1", ["v1", "Blue"], "passing", "prod")
+    instance(txn, "b", "10.0.0.2", ["v1", "old"], "warning", "test")
+    instance(txn, "c", "10.0.0.3", ["v2"], "critical", "prod")
+    return txn
 
 
-def found(draft: Draft, service: ServiceQuery, asker: Asker = ME) -> list[str]:
+def found(txn: WriteTxn, service: ServiceQuery, asker: Asker = ME) -> list[str]:
     query = PreparedQuery(id="q", name="q", service=service)
-    return [one.node.node for one in execute(draft, query, asker, random.Random(1).random)]
+    return [one.node.node for one in execute(txn, query, asker, random.Random(1).random)]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +64,11 @@ def found(draft: Draft, service: ServiceQuery, asker: Asker = ME) -> list[str]:
         (ServiceQuery("web", connect=True), ""),
     ],
 )
-def test_what_a_query_allows(catalog: Draft, service: ServiceQuery, names: str) -> None:
+def test_what_a_query_allows(catalog: WriteTxn, service: ServiceQuery, names: str) -> None:
     assert sorted(found(catalog, service)) == list(names)
 
 
-def test_the_node_itself_comes_first_even_without_coordinates(catalog: Draft) -> None:
+def test_the_node_itself_comes_first_even_without_coordinates(catalog: WriteTxn) -> None:
     everything = ServiceQuery("web", ignore_check_ids=["web"])
     for near in "abc":
         assert found(catalog, everything, Asker("a", near=near))[0] == near
@@ -75,7 +76,7 @@ def test_the_node_itself_comes_first_even_without_coordinates(catalog: Draft) ->
     assert found(catalog, ServiceQuery("web", near="_ip"), Asker("a", address="10.0.0.2"))[0] == "b"
 
 
-def test_by_distance(catalog: Draft) -> None:
+def test_by_distance(catalog: WriteTxn) -> None:
     for node, place in (("a", 0.0), ("b", 0.5), ("c", 0.1)):
         coordinate = Coordinate([place] + [0.0] * 7, 1.5, 0.0, ORIGIN.height)
         coordinates.set_coordinate(catalog, NodeCoordinate(node, "", coordinate))
@@ -98,7 +99,7 @@ def test_a_template_fills_every_text_of_the_service() -> None:
     assert made.service == ServiceQuery("web", tags=["blue"], node_meta={"dc": "web-blue"}, near="geo-")
 
 
-def test_the_longest_template_answers_and_ids_do_not(catalog: Draft) -> None:
+def test_the_longest_template_answers_and_ids_do_not(catalog: WriteTxn) -> None:
     ids = {name: f"{number}" * 8 + "-1111-1111-1111-111111111111" for number, name in enumerate(["", "geo", "geo-db"])}
     for name, query_id in ids.items():
         made = PreparedQuery(

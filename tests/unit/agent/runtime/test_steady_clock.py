@@ -12,10 +12,10 @@ from pyconsul.agent.model.session import Session
 from pyconsul.agent.runtime.steady_clock import SteadyClock
 from pyconsul.agent.state import kv, lock_delays, sessions
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.nodes import ensure_node
+from pyconsul.agent.state.catalog.nodes import ensure_node
 from pyconsul.agent.state.schemas import LOCK_DELAYS
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 DELAY_S = 15
 STEPS = [3600.0, -3600.0, 86400.0 * 400, -86400.0 * 400, 0.0]
@@ -33,11 +33,11 @@ class Machine:
         self.elapsed += seconds
 
 
-def hold(draft: Draft) -> None:
-    ensure_node(draft, SAMPLES["nodes"])
+def hold(txn: WriteTxn) -> None:
+    ensure_node(txn, SAMPLES["nodes"])
     for name in ("one", "two"):
-        sessions.create(draft, Session(name, "", "n", DELAY_S * 10**9, "release", "", [], [], 0, 0))
-    assert kv.acquire(draft, "lock", b"", 0, "one")
+        sessions.create(txn, Session(name, "", "n", DELAY_S * 10**9, "release", "", [], [], 0, 0))
+    assert kv.acquire(txn, "lock", b"", 0, "one")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -45,10 +45,10 @@ async def test_a_lock_delay_is_as_long_as_it_is(step: float) -> None:
     machine = Machine()
     writer = Writer(Store(), MemoryEngine(), machine.clock)
     await writer.commit(hold)
-    await writer.commit(lambda draft: sessions.destroy(draft, "one"))
+    await writer.commit(lambda txn: sessions.destroy(txn, "one"))
 
     async def locks() -> bool:
-        return await writer.commit(lambda draft: kv.acquire(draft, "lock", b"", 0, "two"))
+        return await writer.commit(lambda txn: kv.acquire(txn, "lock", b"", 0, "two"))
 
     machine.wall += step
     assert not await locks()

@@ -29,9 +29,9 @@ from pyconsul.agent.state.acl import roles as acl_roles
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.hash import token_hash
 from pyconsul.agent.state.acl.tables import ACL_TABLES, AUTH_METHODS, BINDING_RULES, POLICIES, TOKENS, TOPIC
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
 ID = "aaaaaaaa-1111-4222-8333-444444444444"
@@ -46,17 +46,17 @@ def store() -> Store:
     return made
 
 
-def write(store: Store, operation: Callable[[Draft], T]) -> T:
-    draft = Draft(store)
-    draft.begin(store.index + 1, NOW)
-    answer = operation(draft)
-    store.install(draft.finish())
+def write(store: Store, operation: Callable[[WriteTxn], T]) -> T:
+    txn = WriteTxn(store)
+    txn.begin(store.index + 1, NOW)
+    answer = operation(txn)
+    store.install(txn.finish())
     return answer
 
 
 def put_token(store: Store, **more: object) -> Token:
     token = msgspec.structs.replace(Token(accessor_id=ID, secret_id=SECRET), **more)
-    return write(store, lambda draft: acl_tokens.put(draft, token))
+    return write(store, lambda txn: acl_tokens.put(txn, token))
 
 
 def test_the_start(store: Store) -> None:
@@ -128,19 +128,19 @@ def test_expired_tokens_are_not_shown(store: Store) -> None:
 
 def test_builtin_things_stay(store: Store) -> None:
     with pytest.raises(Refused, match="not permitted on the anonymous token"):
-        write(store, lambda draft: acl_tokens.delete(draft, ANONYMOUS_ID))
+        write(store, lambda txn: acl_tokens.delete(txn, ANONYMOUS_ID))
     with pytest.raises(Refused, match="builtin global-management policy"):
-        write(store, lambda draft: acl_policies.delete(draft, MANAGEMENT_ID))
+        write(store, lambda txn: acl_policies.delete(txn, MANAGEMENT_ID))
     with pytest.raises(Refused, match="Changing the Rules"):
         acl_policies.check(store, Policy(id=MANAGEMENT_ID, name="global-management", rules=""), False)
 
 
 def test_names_are_unique_without_case(store: Store) -> None:
-    write(store, lambda draft: acl_policies.put(draft, Policy(id="1", name="Reader")))
+    write(store, lambda txn: acl_policies.put(txn, Policy(id="1", name="Reader")))
     with pytest.raises(Refused, match='A Policy with Name "reader" already exists'):
         acl_policies.check(store, Policy(id="2", name="reader"), True)
     acl_policies.check(store, Policy(id="1", name="READER"), False)
-    write(store, lambda draft: acl_roles.put(draft, Role(id="1", name="Ops")))
+    write(store, lambda txn: acl_roles.put(txn, Role(id="1", name="Ops")))
     with pytest.raises(Refused, match='A Role with Name "ops" already exists'):
         acl_roles.check(store, Role(id="2", name="ops"), True)
 
@@ -152,16 +152,16 @@ def test_names_that_cannot_be(store: Store, name: str) -> None:
 
 
 def test_a_method_takes_its_rules_and_tokens_along(store: Store) -> None:
-    write(store, lambda draft: acl_auth.put_method(draft, AuthMethod(name="People", type="jwt")))
+    write(store, lambda txn: acl_auth.put_method(txn, AuthMethod(name="People", type="jwt")))
     rule = BindingRule(id="1", auth_method="people", bind_type="role", bind_name="x")
-    write(store, lambda draft: acl_auth.put_rule(draft, rule, True))
+    write(store, lambda txn: acl_auth.put_rule(txn, rule, True))
     put_token(store, auth_method="People")
     with pytest.raises(Refused, match="type is not permitted"):
-        write(store, lambda draft: acl_auth.put_method(draft, AuthMethod(name="people", type="kubernetes")))
-    assert write(store, lambda draft: acl_auth.delete_method(draft, "people"))
+        write(store, lambda txn: acl_auth.put_method(txn, AuthMethod(name="people", type="kubernetes")))
+    assert write(store, lambda txn: acl_auth.delete_method(txn, "people"))
     assert (len(store[AUTH_METHODS]), len(store[BINDING_RULES]), store[TOKENS].get(ID)) == (0, 0, None)
     with pytest.raises(Refused, match='cannot find auth method with name "people"'):
-        write(store, lambda draft: acl_auth.put_rule(draft, rule, True))
+        write(store, lambda txn: acl_auth.put_rule(txn, rule, True))
 
 
 def test_rows_survive_the_disk(store: Store) -> None:
@@ -174,8 +174,8 @@ def test_rows_survive_the_disk(store: Store) -> None:
         templated_policies=(TemplatedPolicy("i", "builtin/service", "db"),),
     )
     put_token(store, grants=grants, expires=NOW + 99.5)
-    write(store, lambda draft: acl_roles.put(draft, Role(id="1", name="ops", grants=grants)))
-    write(store, lambda draft: acl_auth.put_method(draft, AuthMethod(name="m", type="jwt", config={"a": ["b"]})))
+    write(store, lambda txn: acl_roles.put(txn, Role(id="1", name="ops", grants=grants)))
+    write(store, lambda txn: acl_auth.put_method(txn, AuthMethod(name="m", type="jwt", config={"a": ["b"]})))
     for schema in ACL_TABLES:
         for row in store[schema]:
             packed = msgspec.msgpack.encode(row)

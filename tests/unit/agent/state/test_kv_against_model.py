@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyconsul.agent.common.steps import finish
 from pyconsul.agent.model.session import Session
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import finish
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.schemas import SESSIONS as SESSION_ROWS
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 KEYS = st.sampled_from(["a", "a/b", "a/b/c", "ab", "b", "b/", "ü"])
 SESSIONS = st.sampled_from(["s1", "s2", "none"])
@@ -76,34 +76,34 @@ class Model:
         return "refused" if kind == "fail" else False
 
 
-def run(draft: Draft, operation: tuple[object, ...]) -> object:
+def run(txn: WriteTxn, operation: tuple[object, ...]) -> object:
     kind, key, rest = operation[0], str(operation[1]), operation[2:]
     if kind == "put":
-        return kv.put(draft, key, rest[0], 0)  # type: ignore[arg-type]
+        return kv.put(txn, key, rest[0], 0)  # type: ignore[arg-type]
     if kind == "cas":
-        return kv.put(draft, key, rest[0], 0, rest[1])  # type: ignore[arg-type]
+        return kv.put(txn, key, rest[0], 0, rest[1])  # type: ignore[arg-type]
     if kind == "acquire":
-        return kv.acquire(draft, key, rest[0], 0, rest[1])  # type: ignore[arg-type]
+        return kv.acquire(txn, key, rest[0], 0, rest[1])  # type: ignore[arg-type]
     if kind == "release":
-        return kv.release(draft, key, rest[0], 0, rest[1])  # type: ignore[arg-type]
+        return kv.release(txn, key, rest[0], 0, rest[1])  # type: ignore[arg-type]
     if kind == "delete":
-        return kv.delete(draft, key)
+        return kv.delete(txn, key)
     if kind == "delete-cas":
-        return kv.delete(draft, key, rest[0])  # type: ignore[arg-type]
+        return kv.delete(txn, key, rest[0])  # type: ignore[arg-type]
     if kind == "tree":
-        return finish(kv.delete_tree(draft, key))
-    kv.put(draft, key, b"never", 0)
-    finish(kv.delete_tree(draft, ""))
+        return finish(kv.delete_tree(txn, key))
+    kv.put(txn, key, b"never", 0)
+    finish(kv.delete_tree(txn, ""))
     raise Refused("after it wrote")
 
 
 def store_with_sessions() -> Store:
     store = Store()
-    draft = Draft(store)
-    draft.begin(1, 0.0)
+    txn = WriteTxn(store)
+    txn.begin(1, 0.0)
     for name in ("s1", "s2"):
-        draft.put(SESSION_ROWS, Session(name, "", "n", 0, "release", "", None, None, 0, 0))
-    store.install(draft.finish())
+        txn.put(SESSION_ROWS, Session(name, "", "n", 0, "release", "", None, None, 0, 0))
+    store.install(txn.finish())
     return store
 
 
@@ -119,25 +119,25 @@ def test_batches_do_what_one_by_one_would(batches: list[list[tuple[object, ...]]
     store, model = store_with_sessions(), Model()
     index = store.index
     for batch in batches:
-        draft = Draft(store)
+        txn = WriteTxn(store)
         before = contents(store)
         changesets = []
         for operation in batch:
-            draft.begin(index + 1, 0.0)
+            txn.begin(index + 1, 0.0)
             try:
-                answer = run(draft, operation)
+                answer = run(txn, operation)
             except Refused:
-                draft.roll_back()
+                txn.roll_back()
                 answer = "refused"
             assert answer == model.apply(operation, index + 1)
-            changeset = draft.finish()
+            changeset = txn.finish()
             if changeset:
                 changesets.append(changeset)
                 index += 1
             else:
                 # what did not change anything did not use its index up
                 assert all(index + 1 != row[4] for row in model.rows.values())
-        assert contents(store) == before, "a draft shows before it is installed"
+        assert contents(store) == before, "a txn shows before it is installed"
         for changeset in changesets:
             last = store.index
             store.install(changeset)
@@ -165,13 +165,13 @@ def test_watches_wake_exactly_when_their_answer_changes(
         before = contents(store)
         below = list(store[KV].prefix(prefix))
         index_before = kv.index_of_prefix(store, prefix, below)
-        draft = Draft(store)
-        draft.begin(store.index + 1, 0.0)
+        txn = WriteTxn(store)
+        txn.begin(store.index + 1, 0.0)
         try:
-            run(draft, operation)
+            run(txn, operation)
         except Refused:
-            draft.roll_back()
-        if changeset := draft.finish():
+            txn.roll_back()
+        if changeset := txn.finish():
             store.install(changeset)
         after = contents(store)
         assert ("key" in woken) == (before.get(key) != after.get(key))

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.query import NAME_PREFIX_MATCH, PreparedQuery, ServiceQuery, Template
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state import nodes, queries, sessions
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state import queries, sessions
+from pyconsul.agent.state.catalog import nodes
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import QUERIES
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 IDS = [f"{n}" * 8 + "-0000-0000-0000-000000000000" for n in range(4)]
 NAMES = ["", "a", "A", "ab", "abc", "b", IDS[0]]
@@ -54,17 +55,17 @@ def expected(rows: dict[str, PreparedQuery], asked: str) -> PreparedQuery | str 
 @given(st.lists(CHANGES, max_size=25))
 def test_queries_against_a_dictionary(changes: list[tuple[object, ...]]) -> None:
     store = Store()
-    draft = Draft(store)
-    draft.begin(1, 0.0)
-    nodes.ensure_node(draft, Node("", "n", "10.0.0.1", "dc1", None, None, 0, 0))
+    txn = WriteTxn(store)
+    txn.begin(1, 0.0)
+    nodes.ensure_node(txn, Node("", "n", "10.0.0.1", "dc1", None, None, 0, 0))
     for session in SESSIONS:
-        sessions.create(draft, Session(session, "", "n", 0, "release", "", [], None, 0, 0))
-    store.install(draft.finish())
+        sessions.create(txn, Session(session, "", "n", 0, "release", "", [], None, 0, 0))
+    store.install(txn.finish())
     rows: dict[str, PreparedQuery] = {}
     living = set(SESSIONS)
     for number, (kind, *rest) in enumerate(changes, 2):
-        draft = Draft(store)
-        draft.begin(number, 0.0)
+        txn = WriteTxn(store)
+        txn.begin(number, 0.0)
         if kind == "set":
             query_id, name, is_template, session = (str(rest[0]), str(rest[1]), bool(rest[2]), str(rest[3]))
             template = Template(NAME_PREFIX_MATCH) if is_template else Template()
@@ -73,22 +74,22 @@ def test_queries_against_a_dictionary(changes: list[tuple[object, ...]]) -> None
             )
             wrong = refused(rows, query, living)
             try:
-                queries.set_query(draft, query, lambda query: None)
+                queries.set_query(txn, query, lambda query: None)
                 assert not wrong
                 rows[query_id] = query
             except Refused:
                 assert wrong
-                draft.roll_back()
+                txn.roll_back()
         elif kind == "delete":
-            queries.delete_query(draft, str(rest[0]))
+            queries.delete_query(txn, str(rest[0]))
             rows.pop(str(rest[0]), None)
         else:
-            sessions.destroy(draft, str(rest[0]))
+            sessions.destroy(txn, str(rest[0]))
             living.discard(str(rest[0]))
             rows = {key: row for key, row in rows.items() if row.session != rest[0]}
-        changed = QUERIES.name in {schema.name for schema, _, _ in draft.finish().writes}
-        assert changed == (queries.TOPIC in draft.finish().touched)
-        store.install(draft.finish())
+        changed = QUERIES.name in {schema.name for schema, _, _ in txn.finish().writes}
+        assert changed == (queries.TOPIC in txn.finish().touched)
+        store.install(txn.finish())
         assert {row.id: row.name for row in queries.all_queries(store)} == {row.id: row.name for row in rows.values()}
         for asked in ASKED:
             wanted = expected(rows, asked)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.state.table import Schema, Table
+from pyconsul.agent.state.contract import Schema
+from pyconsul.agent.state.table import Table
 
 ROWS = st.lists(st.tuples(st.text("abc", max_size=3), st.sampled_from(["x", "y", ""])), max_size=20)
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from pyconsul.agent.common.steps import finish
 from pyconsul.agent.state import kv
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.paced import finish
 from pyconsul.agent.state.schemas import KV, TOMBSTONES
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 
 def store_with_a_deleted_key() -> Store:
     store = Store()
     for now, operation in ((100.0, lambda d: kv.put(d, "a/x", b"1", 0)), (100.0, lambda d: kv.delete(d, "a/x"))):
-        draft = Draft(store)
-        draft.begin(store.index + 1, now)
-        operation(draft)
-        store.install(draft.finish())
+        txn = WriteTxn(store)
+        txn.begin(store.index + 1, now)
+        operation(txn)
+        store.install(txn.finish())
     return store
 
 
 def forget(store: Store, now: float) -> None:
-    draft = Draft(store)
-    draft.begin(store.index + 1, now)
-    finish(kv.forget_tombstones(draft))
-    if changes := draft.finish():
+    txn = WriteTxn(store)
+    txn.begin(store.index + 1, now)
+    finish(kv.forget_tombstones(txn))
+    if changes := txn.finish():
         store.install(changes)
 
 

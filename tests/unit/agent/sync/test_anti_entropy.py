@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.local_agent import NODE, World, check_row, me, service_row
 
-from pyconsul.agent.state import checks, nodes, services
+from pyconsul.agent.state.catalog import checks, nodes, services
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.sync.diff import adopt, diff, same_check, same_service, scale
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
@@ -50,21 +50,21 @@ async def take_step(world: World, kind: str, arguments: list[Any]) -> None:
     elif kind == "flush":
         await world.syncer.flush()
     elif kind.startswith(("stray", "remove")):
-        catalog.write(lambda draft: scribble(draft, kind, arguments))
+        catalog.write(lambda txn: scribble(txn, kind, arguments))
 
 
-def scribble(draft: Any, kind: str, arguments: list[Any]) -> None:
+def scribble(txn: Any, kind: str, arguments: list[Any]) -> None:
     """What others do to this node's rows."""
-    if draft[NODES].get(NODE) is None:
+    if txn[NODES].get(NODE) is None:
         return
     if kind == "stray service":
-        services.ensure_service(draft, NODE, service_row(arguments[0], arguments[1], port=9))
-    elif kind == "stray check" and (not arguments[1] or draft[SERVICES].get((NODE, arguments[1]))):
-        checks.ensure_check(draft, check_row(arguments[0], arguments[1], "passing", "stray"))
+        services.ensure_service(txn, NODE, service_row(arguments[0], arguments[1], port=9))
+    elif kind == "stray check" and (not arguments[1] or txn[SERVICES].get((NODE, arguments[1]))):
+        checks.ensure_check(txn, check_row(arguments[0], arguments[1], "passing", "stray"))
     elif kind == "remove service":
-        services.delete_service(draft, NODE, arguments[0])
+        services.delete_service(txn, NODE, arguments[0])
     elif kind == "remove node":
-        nodes.delete_node(draft, NODE)
+        nodes.delete_node(txn, NODE)
 
 
 def assert_in_line(world: World) -> None:
@@ -117,7 +117,7 @@ def test_changes_alone_reach_the_catalog_without_a_comparison(steps: list[tuple[
 async def test_a_change_of_another_kind_leaves_strangers_alone() -> None:
     world = World()
     await world.syncer.compare()
-    world.catalog.write(lambda draft: services.ensure_service(draft, NODE, service_row("stray")))
+    world.catalog.write(lambda txn: services.ensure_service(txn, NODE, service_row("stray")))
     await take_step(world, "hold service", ["a", "web", 1])
     await world.syncer.flush()
     assert world.catalog.store[SERVICES].get((NODE, "stray")) is not None
@@ -132,7 +132,7 @@ async def test_others_may_change_tags_where_that_is_allowed() -> None:
     await world.syncer.compare()
     for service_id, override in (("a", True), ("b", False)):
         theirs = service_row(service_id, tags=["theirs"], enable_tag_override=override)
-        world.catalog.write(lambda draft, row=theirs: services.ensure_service(draft, NODE, row))
+        world.catalog.write(lambda txn, row=theirs: services.ensure_service(txn, NODE, row))
     await world.syncer.compare()
     assert {one: world.local.services[one].service.tags for one in "ab"} == {"a": ["theirs"], "b": ["mine"]}
     shown = {row.service.id: row.service.tags for row in world.catalog.store[SERVICES].by("node", NODE)}
@@ -143,7 +143,7 @@ async def test_the_node_is_put_right_by_a_comparison_only() -> None:
     world = World()
     await world.syncer.compare()
     theirs = me(address="10.9.9.9").node
-    world.catalog.write(lambda draft: nodes.ensure_node(draft, theirs))
+    world.catalog.write(lambda txn: nodes.ensure_node(txn, theirs))
     await take_step(world, "hold service", ["a", "web", 1])
     await world.syncer.flush()
     node = world.catalog.store[NODES].get(NODE)

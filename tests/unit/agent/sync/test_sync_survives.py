@@ -12,16 +12,17 @@ from support.local_agent import NODE, World, check_row, me, service_row
 
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
-from pyconsul.agent.state.draft import Changeset, Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync import syncer as sync_loop
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.syncer import Syncer
 
-Operation = Callable[[Draft], Any]
+Operation = Callable[[WriteTxn], Any]
 
 
 class DiskThatHangs(MemoryEngine):
@@ -97,8 +98,8 @@ async def test_poison_of_others_in_the_same_batch_does_not_matter() -> None:
     agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
     await agent.syncer.flush()
 
-    def bad(draft: Draft) -> None:
-        draft.put(NODES, me().node.__class__(*[1 << 70] * 8))
+    def bad(txn: WriteTxn) -> None:
+        txn.put(NODES, me().node.__class__(*[1 << 70] * 8))
 
     for turn in ["critical", "passing"] * 20:
         poisons = [asyncio.ensure_future(agent.writer.commit(bad)) for _ in range(3)]

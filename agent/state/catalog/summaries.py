@@ -10,8 +10,8 @@ from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.state import checks, nodes, services
-from pyconsul.agent.state.draft import View
+from pyconsul.agent.state.catalog import checks, nodes, services
+from pyconsul.agent.state.contract import View
 
 SOURCE = "external-source"  # meta data: who registered a service, such as `nomad`
 

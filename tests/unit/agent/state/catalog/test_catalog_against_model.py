@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, Weights
-from pyconsul.agent.state import checks, nodes, services, topics
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state import topics
+from pyconsul.agent.state.catalog import checks, nodes, services
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 
 NAMES = ["n1", "N2", "n3"]
 SERVICE_NAMES = ["web", "Db"]
@@ -55,21 +56,21 @@ def check(node: str, check_id: str, service_id: str, status: str) -> HealthCheck
     return HealthCheck(node, check_id, check_id, status, "", "", service_id, "", [], "", "", "", {}, 0, 0)
 
 
-def run(draft: Draft, operation: tuple[object, ...]) -> None:
+def run(txn: WriteTxn, operation: tuple[object, ...]) -> None:
     kind, node, *rest = operation
     name = str(node)
     if kind == "node":
-        nodes.ensure_node(draft, Node(str(rest[0]), name, str(rest[1]), "dc1", None, None, 0, 0))
+        nodes.ensure_node(txn, Node(str(rest[0]), name, str(rest[1]), "dc1", None, None, 0, 0))
     elif kind == "service":
-        services.ensure_service(draft, name, service(*rest))  # type: ignore[arg-type]
+        services.ensure_service(txn, name, service(*rest))  # type: ignore[arg-type]
     elif kind == "check":
-        checks.ensure_check(draft, check(name, *rest))  # type: ignore[arg-type]
+        checks.ensure_check(txn, check(name, *rest))  # type: ignore[arg-type]
     elif kind == "no service":
-        services.delete_service(draft, name, str(rest[0]))
+        services.delete_service(txn, name, str(rest[0]))
     elif kind == "no check":
-        checks.delete_check(draft, name, str(rest[0]))
+        checks.delete_check(txn, name, str(rest[0]))
     else:
-        nodes.delete_node(draft, name)
+        nodes.delete_node(txn, name)
 
 
 def shown(store: Store, name: str) -> object:
@@ -89,14 +90,14 @@ def test_every_change_of_an_answer_moves_its_index_and_wakes(operations: list[tu
         listeners = {name: (lambda name=name: woken.add(name)) for name in SERVICE_NAMES}
         for name, listener in listeners.items():
             store.watches.add(listener, (topics.of_service(name),))
-        draft = Draft(store)
-        draft.begin(store.index + 1, 0.0)
+        txn = WriteTxn(store)
+        txn.begin(store.index + 1, 0.0)
         try:
-            run(draft, operation)
+            run(txn, operation)
         except Refused:
-            draft.roll_back()
-            assert not draft.finish()
-        if changeset := draft.finish():
+            txn.roll_back()
+            assert not txn.finish()
+        if changeset := txn.finish():
             store.install(changeset)
         for name, listener in listeners.items():
             answer, index = before[name]

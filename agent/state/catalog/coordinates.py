@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate, distance
-from pyconsul.agent.state.draft import Draft, View
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import COORDINATES, NODES
+from pyconsul.agent.state.write_txn import WriteTxn
 
 TOPIC = "coordinates"
 T = TypeVar("T")
@@ -23,22 +24,22 @@ def of_node(view: View, node: str) -> list[NodeCoordinate]:
     return sorted(view[COORDINATES].by("node", node.lower()), key=COORDINATES.key)
 
 
-def set_coordinate(draft: Draft, given: NodeCoordinate) -> None:
+def set_coordinate(txn: WriteTxn, given: NodeCoordinate) -> None:
     """Keep where a node stands; nothing happens when the node is not registered."""
-    node = draft[NODES].get(given.node.lower())
+    node = txn[NODES].get(given.node.lower())
     if node is None:
         return
     row = NodeCoordinate(node.node, given.segment, given.coord)
-    if draft[COORDINATES].get(COORDINATES.key(row)) != row:
-        draft.put(COORDINATES, row)
-        draft.touch(TOPIC)
+    if txn[COORDINATES].get(COORDINATES.key(row)) != row:
+        txn.put(COORDINATES, row)
+        txn.touch(TOPIC)
 
 
-def delete_node(draft: Draft, node: str) -> None:
+def delete_node(txn: WriteTxn, node: str) -> None:
     """Forget where a node stood."""
-    for row in draft[COORDINATES].by("node", node.lower()):
-        draft.delete(COORDINATES, COORDINATES.key(row))
-        draft.touch(TOPIC)
+    for row in txn[COORDINATES].by("node", node.lower()):
+        txn.delete(COORDINATES, COORDINATES.key(row))
+        txn.touch(TOPIC)
 
 
 def by_distance(view: View, near: str, rows: Sequence[T], node_of: Callable[[T], str]) -> list[T]:

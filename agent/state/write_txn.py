@@ -1,82 +1,25 @@
-"""A draft: the pending writes of one batch, worked out over the tables without touching them.
+"""A write transaction: the pending writes of one batch, computed over the tables without changing them.
 
-The writer opens a draft, runs waiting operations in it one after the other, and takes
-the changeset of each.  An operation that fails is taken back, alone.
+The writer begins a transaction, runs waiting operations in it one after the other, and takes the changeset of each.
+An operation that fails is rolled back alone.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.table import Key, Overlay, Rows, Schema
+from pyconsul.agent.state.changeset import Changeset, Purged
+from pyconsul.agent.state.contract import Key, Refused, Rows, Schema, View
+from pyconsul.agent.state.table import Overlay
 
 R = TypeVar("R")
 
 
-class View(Protocol):
-    """The state as a reader sees it: tables by schema, and the index at which something last changed."""
-
-    @property
-    def index(self) -> int:
-        """The index of the last change of all."""
-
-    @property
-    def restored(self) -> int:
-        """The index at which another state last took the place of this one; 0 for never."""
-
-    def __getitem__(self, schema: Schema[R]) -> Rows[R]:
-        """A table."""
-
-    def index_of(self, *names: str) -> int:
-        """The highest index at which one of the named things changed; at least 1."""
-
-    def last_index(self, name: str) -> int | None:
-        """The index at which a named thing last changed, or None when it is not known."""
-
-
-class Purged(NamedTuple):
-    """A key, or every key that begins with `key`, whose earlier values must not be kept anywhere."""
-
-    key: str
-    tree: bool
-
-    def covers(self, key: str) -> bool:
-        """Whether a key is meant."""
-        return key.startswith(self.key) if self.tree else key == self.key
-
-
-class Changeset:
-    """What one operation writes, and what it wakes.
-
-    writes: (table, key, the row or None when it is deleted), in order.
-    touched: named indexes ("nodes", "service.web", …) that move to `index`; their watchers wake.
-    topics: further watch topics to wake ("kv/<key>", …).
-    forgotten: named indexes that cease to exist.
-    purged: keys whose history up to this changeset is deleted, with it.
-    stored: the rows of `writes` in their stored form, set by `codec.encode`.
-    """
-
-    __slots__ = ("forgotten", "index", "now", "purged", "stored", "topics", "touched", "writes")
-
-    def __init__(self, index: int, now: float) -> None:
-        self.index, self.now = index, now
-        self.writes: list[tuple[Schema[Any], Key, Any]] = []
-        self.touched: set[str] = set()
-        self.topics: dict[str, None] = {}  # in order: those of a tree are sorted already
-        self.forgotten: set[str] = set()
-        self.purged: list[Purged] = []
-        self.stored: list[Any] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.writes or self.touched or self.topics or self.forgotten or self.purged)
-
-
-class Draft:
+class WriteTxn:
     """Pending changes over a view.  `index` is what the running operation's rows will carry, `now` its time (Unix seconds)."""
 
     def __init__(self, view: View, *, undo: bool = True) -> None:
-        """`undo`: operations can be taken back one by one; without it all that can be done is to drop the draft."""
+        """`undo`: operations can be rolled back one by one; without it the transaction can only be dropped as a whole."""
         self._view, self._keeps_undo = view, undo
         self._overlays: dict[str, Overlay[Any]] = {}
         self._undo: list[tuple[Overlay[Any], Key, Any, bool]] = []

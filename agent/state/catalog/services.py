@@ -10,10 +10,10 @@ from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.state import topics
-from pyconsul.agent.state.checks import delete_check
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state.catalog.checks import delete_check
+from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
+from pyconsul.agent.state.write_txn import WriteTxn
 
 
 def index_of_service(view: View, name: str, exists: bool) -> int:
@@ -68,40 +68,40 @@ def of_node(view: View, node: str) -> list[NodeService]:
     return [row.service for row in sorted(view[SERVICES].by("node", node.lower()), key=SERVICES.key)]
 
 
-def ensure_service(draft: Draft, node: str, service: NodeService) -> None:
+def ensure_service(txn: WriteTxn, node: str, service: NodeService) -> None:
     """Add or update an instance; an identical one is left alone.  Raises Refused when its node is not registered."""
-    owner = draft[NODES].get(node.lower())
+    owner = txn[NODES].get(node.lower())
     if owner is None:
         raise Refused("Missing node registration")
-    old = draft[SERVICES].get((node.lower(), service.id))
-    created = old.service.create_index if old else draft.index
+    old = txn[SERVICES].get((node.lower(), service.id))
+    created = old.service.create_index if old else txn.index
     if old is not None:
         same = replace(service, create_index=created, modify_index=old.service.modify_index)
         if same == old.service:
             return
-    draft.put(SERVICES, ServiceInstance(owner.node, replace(service, create_index=created, modify_index=draft.index)))
-    draft.touch("services", topics.of_service(service.service))
+    txn.put(SERVICES, ServiceInstance(owner.node, replace(service, create_index=created, modify_index=txn.index)))
+    txn.touch("services", topics.of_service(service.service))
     if old is not None and old.service.service.lower() != service.service.lower():
-        _leave(draft, old.service.service)
+        _leave(txn, old.service.service)
 
 
-def delete_service(draft: Draft, node: str, service_id: str) -> None:
+def delete_service(txn: WriteTxn, node: str, service_id: str) -> None:
     """Remove an instance and its checks; nothing happens when it is not there."""
     key = (node.lower(), service_id)
-    old = draft[SERVICES].get(key)
+    old = txn[SERVICES].get(key)
     if old is None:
         return
-    for check in draft[CHECKS].by("instance", key):
-        delete_check(draft, node, check.check_id)
-    draft.delete(SERVICES, key)
-    draft.touch("services")
-    _leave(draft, old.service.service)
+    for check in txn[CHECKS].by("instance", key):
+        delete_check(txn, node, check.check_id)
+    txn.delete(SERVICES, key)
+    txn.touch("services")
+    _leave(txn, old.service.service)
 
 
-def _leave(draft: Draft, name: str) -> None:
+def _leave(txn: WriteTxn, name: str) -> None:
     """An instance of a service is gone: its index moves, or ends with the last one."""
-    if draft[SERVICES].by("name", name.lower()):
-        draft.touch(topics.of_service(name))
+    if txn[SERVICES].by("name", name.lower()):
+        txn.touch(topics.of_service(name))
     else:
-        draft.forget(topics.of_service(name))
-        draft.touch(topics.EXTINCTION)
+        txn.forget(topics.of_service(name))
+        txn.touch(topics.EXTINCTION)

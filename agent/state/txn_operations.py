@@ -12,15 +12,16 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from pyconsul.agent.common.steps import Steps, finish
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance
-from pyconsul.agent.state import checks, kv, nodes, services
-from pyconsul.agent.state.draft import Draft
-from pyconsul.agent.state.errors import Refused
-from pyconsul.agent.state.paced import Steps, finish
+from pyconsul.agent.state import kv
+from pyconsul.agent.state.catalog import checks, nodes, services
+from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, SERVICES
+from pyconsul.agent.state.write_txn import WriteTxn
 
 Rows: TypeAlias = list[dict[str, Any]]  # results: {"KV": KVEntry}, {"Node": Node}, {"Service": ServiceInstance}, …
 
@@ -64,7 +65,7 @@ class CheckOperation(msgspec.Struct, frozen=True):
 
 
 Operation: TypeAlias = KVOperation | NodeOperation | ServiceOperation | CheckOperation
-Refusal: TypeAlias = Callable[[Draft, Operation], str | None]  # why an operation may not run
+Refusal: TypeAlias = Callable[[WriteTxn, Operation], str | None]  # why an operation may not run
 
 
 class Failed(Exception):
@@ -94,26 +95,26 @@ def is_long(operations: Sequence[Operation]) -> bool:
     return any(operation.verb == DELETE_TREE for operation in operations)
 
 
-def apply(draft: Draft, operations: Sequence[Operation], refusal: Refusal | None = None) -> Rows:
+def apply(txn: WriteTxn, operations: Sequence[Operation], refusal: Refusal | None = None) -> Rows:
     """Run the operations; return what they found and wrote, in order.  Raises Failed with every failure.
 
     `refusal` says, right before an operation runs, why it may not: those before it may have changed whose row it changes.
     """
-    return finish(apply_steps(draft, operations, refusal))
+    return finish(apply_steps(txn, operations, refusal))
 
 
-def apply_steps(draft: Draft, operations: Sequence[Operation], refusal: Refusal | None = None) -> Steps[Rows]:
+def apply_steps(txn: WriteTxn, operations: Sequence[Operation], refusal: Refusal | None = None) -> Steps[Rows]:
     """As `apply`, interrupted after each operation and each key of a tree that is deleted."""
     found: Rows = []
     errors: list[tuple[int, str]] = []
     for position, operation in enumerate(operations):
         try:
-            if refusal is not None and (text := refusal(draft, operation)) is not None:
+            if refusal is not None and (text := refusal(txn, operation)) is not None:
                 raise Refused(text)
             if isinstance(operation, KVOperation) and operation.verb == DELETE_TREE:
-                yield from kv.delete_tree(draft, operation.key)
+                yield from kv.delete_tree(txn, operation.key)
             else:
-                found.extend(_run(draft, operation))
+                found.extend(_run(txn, operation))
         except Refused as error:
             errors.append((position, str(error)))
         yield
@@ -122,101 +123,101 @@ def apply_steps(draft: Draft, operations: Sequence[Operation], refusal: Refusal 
     return found
 
 
-def _run(draft: Draft, operation: Operation) -> Rows:
+def _run(txn: WriteTxn, operation: Operation) -> Rows:
     if isinstance(operation, KVOperation):
-        return [{"KV": entry} for entry in KV_VERBS[operation.verb](draft, operation)]
+        return [{"KV": entry} for entry in KV_VERBS[operation.verb](txn, operation)]
     if isinstance(operation, NodeOperation):
-        return [{"Node": row} for row in _run_node(draft, operation)]
+        return [{"Node": row} for row in _run_node(txn, operation)]
     if isinstance(operation, ServiceOperation):
-        return [{"Service": row} for row in _run_service(draft, operation)]
-    return [{"Check": row} for row in _run_check(draft, operation)]
+        return [{"Service": row} for row in _run_service(txn, operation)]
+    return [{"Check": row} for row in _run_check(txn, operation)]
 
 
 # Keys
 
 
-def _entry(draft: Draft, key: str, doing: str = "") -> KVEntry:
-    entry = draft[KV].get(key)
+def _entry(txn: WriteTxn, key: str, doing: str = "") -> KVEntry:
+    entry = txn[KV].get(key)
     if entry is None:
         raise Refused(f'{doing}key "{key}" doesn\'t exist')
     return entry
 
 
-def _bare(draft: Draft, key: str) -> list[KVEntry]:
+def _bare(txn: WriteTxn, key: str) -> list[KVEntry]:
     """A key's entry without its value: what writes and comparisons answer."""
-    return [replace(_entry(draft, key), value=None)]
+    return [replace(_entry(txn, key), value=None)]
 
 
-def _set(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    kv.put(draft, op.key, op.value, op.flags)
-    return _bare(draft, op.key)
+def _set(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    kv.put(txn, op.key, op.value, op.flags)
+    return _bare(txn, op.key)
 
 
-def _cas(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    if not kv.put(draft, op.key, op.value, op.flags, op.index):
+def _cas(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    if not kv.put(txn, op.key, op.value, op.flags, op.index):
         raise Refused(f'failed to set key "{op.key}", {STALE}')
-    return _bare(draft, op.key)
+    return _bare(txn, op.key)
 
 
-def _lock(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    delay = draft[LOCK_DELAYS].get(op.key)
-    if delay is not None and delay.until > draft.now:
+def _lock(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    delay = txn[LOCK_DELAYS].get(op.key)
+    if delay is not None and delay.until > txn.now:
         raise Refused(f'failed to lock key "{op.key}" due to lock delay')
-    if not kv.acquire(draft, op.key, op.value, op.flags, op.session):
+    if not kv.acquire(txn, op.key, op.value, op.flags, op.session):
         raise Refused(f'failed to lock key "{op.key}", lock is already held')
-    return _bare(draft, op.key)
+    return _bare(txn, op.key)
 
 
-def _unlock(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    if not kv.release(draft, op.key, op.value, op.flags, op.session):
+def _unlock(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    if not kv.release(txn, op.key, op.value, op.flags, op.session):
         raise Refused(f'failed to unlock key "{op.key}", lock isn\'t held, or is held by another session')
-    return _bare(draft, op.key)
+    return _bare(txn, op.key)
 
 
-def _get(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    return [_entry(draft, op.key)]
+def _get(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    return [_entry(txn, op.key)]
 
 
-def _get_or_empty(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    return [draft[KV].get(op.key) or KVEntry(0, op.key, 0, None, 0, 0)]
+def _get_or_empty(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    return [txn[KV].get(op.key) or KVEntry(0, op.key, 0, None, 0, 0)]
 
 
-def _get_tree(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    return list(draft[KV].prefix(op.key))
+def _get_tree(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    return list(txn[KV].prefix(op.key))
 
 
-def _check_index(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    entry = _entry(draft, op.key, "failed to check index, ")
+def _check_index(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    entry = _entry(txn, op.key, "failed to check index, ")
     if entry.modify_index != op.index:
         raise Refused(f'failed index check for key "{op.key}", current modify index {entry.modify_index} != {op.index}')
-    return _bare(draft, op.key)
+    return _bare(txn, op.key)
 
 
-def _check_session(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    entry = _entry(draft, op.key, "failed to check session, ")
+def _check_session(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    entry = _entry(txn, op.key, "failed to check session, ")
     if entry.session != op.session:
         raise Refused(f'failed session check for key "{op.key}", current session "{entry.session}" != "{op.session}"')
-    return _bare(draft, op.key)
+    return _bare(txn, op.key)
 
 
-def _check_not_exists(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    if draft[KV].get(op.key) is not None:
+def _check_not_exists(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    if txn[KV].get(op.key) is not None:
         raise Refused(f'key "{op.key}" exists')
     return []
 
 
-def _delete(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    kv.delete(draft, op.key)
+def _delete(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    kv.delete(txn, op.key)
     return []
 
 
-def _delete_cas(draft: Draft, op: KVOperation) -> list[KVEntry]:
-    if not kv.delete(draft, op.key, op.index):
+def _delete_cas(txn: WriteTxn, op: KVOperation) -> list[KVEntry]:
+    if not kv.delete(txn, op.key, op.index):
         raise Refused(f'failed to delete key "{op.key}", {STALE}')
     return []
 
 
-KV_VERBS: dict[str, Callable[[Draft, KVOperation], list[KVEntry]]] = {
+KV_VERBS: dict[str, Callable[[WriteTxn, KVOperation], list[KVEntry]]] = {
     "set": _set, "cas": _cas, "lock": _lock, "unlock": _unlock, "get": _get, "get-or-empty": _get_or_empty,
     "get-tree": _get_tree, "check-index": _check_index, "check-session": _check_session,
     "check-not-exists": _check_not_exists, "delete": _delete, "delete-cas": _delete_cas,
@@ -226,16 +227,16 @@ KV_VERBS: dict[str, Callable[[Draft, KVOperation], list[KVEntry]]] = {
 # Nodes, services, checks
 
 
-def _run_node(draft: Draft, op: NodeOperation) -> list[Node]:
+def _run_node(txn: WriteTxn, op: NodeOperation) -> list[Node]:
     name = op.node.node
-    same_id = draft[NODES].by("id", op.node.id.lower()) if op.node.id else []
-    old = draft[NODES].get(name.lower()) if name else next(iter(same_id), None)
+    same_id = txn[NODES].by("id", op.node.id.lower()) if op.node.id else []
+    old = txn[NODES].get(name.lower()) if name else next(iter(same_id), None)
     _refuse_stale(op.verb, f'node "{name}"', op.node.modify_index, old.modify_index if old else 0)
     if op.verb in ("set", "cas"):
-        nodes.ensure_node(draft, op.node)
-        old = draft[NODES].get(name.lower())
+        nodes.ensure_node(txn, op.node)
+        old = txn[NODES].get(name.lower())
     elif op.verb in ("delete", "delete-cas"):
-        nodes.delete_node(draft, name)
+        nodes.delete_node(txn, name)
         return []
     elif op.verb != "get":
         raise Refused(f"unknown node operation: {op.verb}")
@@ -244,15 +245,15 @@ def _run_node(draft: Draft, op: NodeOperation) -> list[Node]:
     return [old]
 
 
-def _run_service(draft: Draft, op: ServiceOperation) -> list[ServiceInstance]:
+def _run_service(txn: WriteTxn, op: ServiceOperation) -> list[ServiceInstance]:
     key, what = (op.node.lower(), op.service.id), f'service "{op.service.id}" on node "{op.node}"'
-    old = draft[SERVICES].get(key)
+    old = txn[SERVICES].get(key)
     _refuse_stale(op.verb, what, op.service.modify_index, old.service.modify_index if old else 0)
     if op.verb in ("set", "cas"):
-        services.ensure_service(draft, op.node, op.service)
-        old = draft[SERVICES].get(key)
+        services.ensure_service(txn, op.node, op.service)
+        old = txn[SERVICES].get(key)
     elif op.verb in ("delete", "delete-cas"):
-        services.delete_service(draft, op.node, op.service.id)
+        services.delete_service(txn, op.node, op.service.id)
         return []
     elif op.verb != "get":
         raise Refused(f"unknown service operation: {op.verb}")
@@ -261,16 +262,16 @@ def _run_service(draft: Draft, op: ServiceOperation) -> list[ServiceInstance]:
     return [old]
 
 
-def _run_check(draft: Draft, op: CheckOperation) -> list[HealthCheck]:
+def _run_check(txn: WriteTxn, op: CheckOperation) -> list[HealthCheck]:
     key = (op.check.node.lower(), op.check.check_id)
     what = f'check "{op.check.check_id}" on node "{op.check.node}"'
-    old = draft[CHECKS].get(key)
+    old = txn[CHECKS].get(key)
     _refuse_stale(op.verb, what, op.check.modify_index, old.modify_index if old else 0)
     if op.verb in ("set", "cas"):
-        checks.ensure_check(draft, op.check)
-        old = draft[CHECKS].get(key)
+        checks.ensure_check(txn, op.check)
+        old = txn[CHECKS].get(key)
     elif op.verb in ("delete", "delete-cas"):
-        checks.delete_check(draft, op.check.node, op.check.check_id)
+        checks.delete_check(txn, op.check.node, op.check.check_id)
         return []
     elif op.verb != "get":
         raise Refused(f"unknown check operation: {op.verb}")

@@ -15,11 +15,11 @@ from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, Weights
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state import kv, nodes, sessions, transaction
-from pyconsul.agent.state.draft import Draft
+from pyconsul.agent.state import kv, sessions, txn_operations
+from pyconsul.agent.state.catalog import nodes
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
-from pyconsul.agent.state.transaction import (
+from pyconsul.agent.state.txn_operations import (
     CheckOperation,
     Failed,
     KVOperation,
@@ -27,6 +27,7 @@ from pyconsul.agent.state.transaction import (
     Operation,
     ServiceOperation,
 )
+from pyconsul.agent.state.write_txn import WriteTxn
 
 NOW = 1000.0
 KEYS = ["a", "a/b", "a/b/c", "ab", "ü"]
@@ -52,7 +53,7 @@ def check(of_node: str, check_id: str, service_id: str, status: str, index: int)
 
 KEY_OPERATIONS = st.builds(
     KVOperation,
-    st.sampled_from(sorted(transaction.KV_VERBS)),
+    st.sampled_from(sorted(txn_operations.KV_VERBS)),
     st.sampled_from(KEYS),
     st.sampled_from([None, b"", b"1", b"2"]),
     st.integers(0, 1),
@@ -84,23 +85,23 @@ OPERATIONS = st.one_of(
 TRANSACTIONS = st.lists(st.lists(OPERATIONS, min_size=1, max_size=5), max_size=12)
 
 
-def prepare(draft: Draft) -> None:
+def prepare(txn: WriteTxn) -> None:
     """What a transaction may meet: two nodes, two sessions, one of them holding a key."""
     for name in NODES[:2]:
-        nodes.ensure_node(draft, node("", name, "1.1.1.1", 0))
+        nodes.ensure_node(txn, node("", name, "1.1.1.1", 0))
     for session_id, of_node in (("s1", "n1"), ("s2", "N2")):
-        sessions.create(draft, Session(session_id, "", of_node, 10**9, "release", "", [], [], 0, 0))
-    kv.put(draft, "a", b"1", 0)
-    kv.acquire(draft, "a/b", b"1", 0, "s1")
+        sessions.create(txn, Session(session_id, "", of_node, 10**9, "release", "", [], [], 0, 0))
+    kv.put(txn, "a", b"1", 0)
+    kv.acquire(txn, "a/b", b"1", 0, "s1")
 
 
 def written() -> Store:
     """A store in which all that was done."""
     store = Store()
-    draft = Draft(store)
-    draft.begin(1, NOW)
-    prepare(draft)
-    store.install(draft.finish())
+    txn = WriteTxn(store)
+    txn.begin(1, NOW)
+    prepare(txn)
+    store.install(txn.finish())
     return store
 
 
@@ -132,18 +133,20 @@ def copy(store: Store) -> Store:
     return Store([(schema.name, row) for schema in ALL for row in store[schema]], store.index)
 
 
-def one_by_one(store: Store, operations: Sequence[Operation]) -> tuple[transaction.Rows, tuple[int, str] | None, bool]:
+def one_by_one(
+    store: Store, operations: Sequence[Operation]
+) -> tuple[txn_operations.Rows, tuple[int, str] | None, bool]:
     """Install each operation alone, all at the next index, up to one that fails: what they find, the failure, any change?"""
     index, changed = store.index + 1, False
-    rows: transaction.Rows = []
+    rows: txn_operations.Rows = []
     for position, operation in enumerate(operations):
-        draft = Draft(store)
-        draft.begin(index, NOW)
+        txn = WriteTxn(store)
+        txn.begin(index, NOW)
         try:
-            rows += transaction.apply(draft, [operation])
+            rows += txn_operations.apply(txn, [operation])
         except Failed as error:
             return rows, (position, error.errors[0][1]), changed
-        if changeset := draft.finish():
+        if changeset := txn.finish():
             store.install(changeset)
             changed = True
     return rows, None, changed
@@ -155,10 +158,10 @@ def test_all_or_nothing(transactions: list[list[Operation]]) -> None:
     asyncio.run(hold(transactions))
 
 
-async def committed(writer: Writer, operations: list[Operation]) -> transaction.Rows | Failed:
+async def committed(writer: Writer, operations: list[Operation]) -> txn_operations.Rows | Failed:
     """What a transaction finds, or how it fails."""
     try:
-        return await writer.commit(lambda draft: transaction.apply(draft, operations))
+        return await writer.commit(lambda txn: txn_operations.apply(txn, operations))
     except Failed as error:
         return error
 
@@ -183,7 +186,7 @@ async def hold(transactions: list[list[Operation]]) -> None:
         assert outcome == rows
         assert state(store) == state(model)
         assert wakes.taken() == changed
-        if transaction.reads_only(operations):
+        if txn_operations.reads_only(operations):
             assert state(store) == before
 
 

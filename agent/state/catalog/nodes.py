@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.state import coordinates, sessions, topics
-from pyconsul.agent.state.checks import delete_check
-from pyconsul.agent.state.draft import Draft, View
-from pyconsul.agent.state.errors import Refused
+from pyconsul.agent.state import sessions, topics
+from pyconsul.agent.state.catalog import coordinates
+from pyconsul.agent.state.catalog.checks import delete_check
+from pyconsul.agent.state.catalog.services import delete_service
+from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
-from pyconsul.agent.state.services import delete_service
+from pyconsul.agent.state.write_txn import WriteTxn
 
 SERF_CHECK = "serfHealth"  # the check by which a node is known to be alive
 
@@ -29,31 +30,31 @@ def has_meta(meta: Mapping[str, str] | None, wanted: Mapping[str, str]) -> bool:
     return meta is not None and all(meta.get(key) == value for key, value in wanted.items())
 
 
-def ensure_node(draft: Draft, node: Node) -> None:
+def ensure_node(txn: WriteTxn, node: Node) -> None:
     """Add or update a node; one that comes back with its ID under another name is renamed.
 
     Raises Refused when the name belongs to a living node with another ID.
     """
-    old = draft[NODES].get(node.node.lower())
+    old = txn[NODES].get(node.node.lower())
     if node.id:
-        same_id = draft[NODES].by("id", node.id.lower())
+        same_id = txn[NODES].by("id", node.id.lower())
         if same_id and same_id[0].node.lower() != node.node.lower():
             _refuse_taken_name(old, node, f'Error while renaming Node ID: "{node.id}" ({node.address})', steal=False)
-            delete_node(draft, same_id[0].node)
-            _write(draft, replace(node, create_index=same_id[0].create_index, modify_index=draft.index))
+            delete_node(txn, same_id[0].node)
+            _write(txn, replace(node, create_index=same_id[0].create_index, modify_index=txn.index))
             return
-        if not same_id and not _is_dead(draft, old):
+        if not same_id and not _is_dead(txn, old):
             _refuse_taken_name(old, node, f'Error while renaming Node ID: "{node.id}"', steal=True)
     if old is None:
-        _write(draft, replace(node, create_index=draft.index, modify_index=draft.index))
+        _write(txn, replace(node, create_index=txn.index, modify_index=txn.index))
         return
     node = replace(node, create_index=old.create_index, modify_index=old.modify_index)
     if node != old:
-        _write(draft, replace(node, modify_index=draft.index))
+        _write(txn, replace(node, modify_index=txn.index))
 
 
-def _is_dead(draft: Draft, node: Node | None) -> bool:
-    check = draft[CHECKS].get((node.node.lower(), SERF_CHECK)) if node else None
+def _is_dead(txn: WriteTxn, node: Node | None) -> bool:
+    check = txn[CHECKS].get((node.node.lower(), SERF_CHECK)) if node else None
     return check is not None and check.status == CRITICAL
 
 
@@ -64,22 +65,22 @@ def _refuse_taken_name(old: Node | None, node: Node, doing: str, steal: bool) ->
     raise Refused(f"{doing}: Node name {node.node} is reserved by node {old.id} with name {old.node} ({old.address})")
 
 
-def _write(draft: Draft, node: Node) -> None:
-    draft.put(NODES, node)
-    draft.touch("nodes")
-    topics.touch_services_on(draft, node.node)
+def _write(txn: WriteTxn, node: Node) -> None:
+    txn.put(NODES, node)
+    txn.touch("nodes")
+    topics.touch_services_on(txn, node.node)
 
 
-def delete_node(draft: Draft, name: str) -> None:
+def delete_node(txn: WriteTxn, name: str) -> None:
     """Remove a node with its services, checks and sessions; nothing happens when it is not there."""
     key = name.lower()
-    if draft[NODES].get(key) is None:
+    if txn[NODES].get(key) is None:
         return
-    for row in draft[SERVICES].by("node", key):
-        delete_service(draft, name, row.service.id)
-    for check in draft[CHECKS].by("node", key):
-        delete_check(draft, name, check.check_id)
-    sessions.invalidate_node(draft, name)
-    coordinates.delete_node(draft, name)
-    draft.delete(NODES, key)
-    draft.touch("nodes")
+    for row in txn[SERVICES].by("node", key):
+        delete_service(txn, name, row.service.id)
+    for check in txn[CHECKS].by("node", key):
+        delete_check(txn, name, check.check_id)
+    sessions.invalidate_node(txn, name)
+    coordinates.delete_node(txn, name)
+    txn.delete(NODES, key)
+    txn.touch("nodes")

@@ -1,0 +1,1 @@
+"""The catalog: nodes, service instances, checks and coordinates."""

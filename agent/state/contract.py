@@ -1,0 +1,81 @@
+"""What the users of the state rely on: how tables are read, and why a write is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+R = TypeVar("R")
+Key: TypeAlias = str | tuple[str, ...]
+
+
+class Refused(Exception):
+    """A write that is rejected; the text is the one that Consul sends to its clients."""
+
+
+class Unavailable(Exception):
+    """No write can be made at the moment, whatever it says; the text says why, for an operator."""
+
+
+class Schema(Generic[R]):
+    """What a table is made of: its name, row type, primary key, and secondary indexes.
+
+    An index maps a row to the values it is found by; `ordered` tables can be read by prefix of a text key;
+    the rows of a table that is not `in_snapshots` stay behind when a snapshot is taken.
+    """
+
+    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type")
+
+    def __init__(
+        self,
+        name: str,
+        row_type: type[R],
+        key: Callable[[R], Key],
+        indexes: Mapping[str, Callable[[R], Iterable[Hashable]]] | None = None,
+        ordered: bool = False,
+        in_snapshots: bool = True,
+    ) -> None:
+        self.name, self.row_type, self.key, self.ordered = name, row_type, key, ordered
+        self.in_snapshots = in_snapshots
+        self.indexes = dict(indexes or {})
+
+
+class Rows(Protocol[R]):
+    """A table as a reader sees it, with or without pending rows over it."""
+
+    def get(self, key: Key) -> R | None:
+        """Return the row of a primary key."""
+
+    def by(self, index: str, value: Hashable) -> list[R]:
+        """Return the rows that a secondary index finds by a value, in no particular order."""
+
+    def values_of(self, index: str) -> Iterable[Hashable]:
+        """Return the values by which a secondary index finds at least one row."""
+
+    def prefix(self, prefix: str) -> Iterator[R]:
+        """Return the rows whose text key begins with a prefix, in order of their keys; ordered tables only."""
+
+    def __iter__(self) -> Iterator[R]: ...
+
+    def __len__(self) -> int: ...
+
+
+class View(Protocol):
+    """The state as a reader sees it: tables by schema, and the index at which something last changed."""
+
+    @property
+    def index(self) -> int:
+        """The index of the last change of all."""
+
+    @property
+    def restored(self) -> int:
+        """The index at which another state last took the place of this one; 0 for never."""
+
+    def __getitem__(self, schema: Schema[R]) -> Rows[R]:
+        """Return a table."""
+
+    def index_of(self, *names: str) -> int:
+        """Return the highest of some named indexes; at least 1."""
+
+    def last_index(self, name: str) -> int | None:
+        """Return a named index, or None when it is not known."""
