@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support.agent_process import STOPPED, AgentProcess, running_agent
 from support.ports import free_ports
+from support.raw_http import Raw
 
 PROGRAM = [
     sys.executable,
@@ -108,3 +110,19 @@ def test_limits_of_requests_hold_for_cached_responses_too_and_follow_a_reload() 
         agent.config_file.write_text(json.dumps(settings))
         assert agent.request("PUT", "/v1/agent/reload")[0] == 200
         assert {agent.request("GET", "/v1/catalog/nodes")[0] for _ in range(40)} == {200}
+
+
+def test_the_limit_of_connections_per_client_follows_a_reload() -> None:
+    with running_agent(limits={"http_max_conns_per_client": 3}) as agent, ExitStack() as stack:
+        kept = [stack.enter_context(Raw(agent.http_port)) for _ in range(3)]
+        assert [raw.ask("GET /v1/status/leader").status for raw in kept] == [200] * 3
+        with Raw(agent.http_port) as fourth:
+            assert fourth.ask("GET /v1/status/leader").status == 429
+        settings = json.loads(agent.config_file.read_text())
+        settings["limits"]["http_max_conns_per_client"] = 4
+        agent.config_file.write_text(json.dumps(settings))
+        assert kept[0].ask("PUT /v1/agent/reload", "Content-Length: 0").status == 200
+        fourth = stack.enter_context(Raw(agent.http_port))
+        assert fourth.ask("GET /v1/status/leader").status == 200
+        with Raw(agent.http_port) as fifth:
+            assert fifth.ask("GET /v1/status/leader").status == 429
