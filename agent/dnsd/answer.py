@@ -16,7 +16,6 @@ import msgspec
 
 from pyconsul.agent.dnsd import addresses, candidates, names, reverse, selection
 from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.selection import Asked
 from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings, Zone
@@ -43,6 +42,7 @@ from pyconsul.agent.dnsd.wire.layout import (
 )
 from pyconsul.agent.dnsd.wire.packed import Room, Turn, pack, packs
 from pyconsul.agent.dnsd.wire.question import Question
+from pyconsul.agent.dnsd.wire.reply import Reply
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.state import topics

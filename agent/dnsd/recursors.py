@@ -8,10 +8,10 @@ import random
 import secrets
 from collections.abc import Sequence
 
-from pyconsul.agent.dnsd import foreign
-from pyconsul.agent.dnsd.foreign import Match
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire import upstream
 from pyconsul.agent.dnsd.wire.layout import HEADER, IN, NOERROR, NXDOMAIN, RD, A, Record
+from pyconsul.agent.dnsd.wire.upstream import Match
 
 MOST = 1024  # questions that may wait for recursors at a time; more are failures at once
 MAX_WRONG = 100  # datagrams that answer something else, before a recursor counts as failed
@@ -60,7 +60,7 @@ class Recursors:
         if found is None:
             return ()
         try:
-            return foreign.addresses(b"\0\0" + found, host)
+            return upstream.addresses(b"\0\0" + found, host)
         except ValueError as error:
             log.error("a recursor's answer cannot be read: error=%s", error)
             return ()
@@ -77,7 +77,7 @@ class Recursors:
         The question goes out under an id, from a port and in capitals of its own; an answer has to repeat them. A server
         that changes capitals is asked over TCP, where nobody else can answer.
         """
-        mixed = foreign.mix_case(question, secrets.randbits)
+        mixed = upstream.mix_case(question, secrets.randbits)
         behind = HEADER.size + len(question)
         sent = secrets.token_bytes(2) + packet[2 : HEADER.size] + mixed + packet[behind:]
         try:
@@ -107,7 +107,7 @@ class _Asking(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         if self.answer.done():
             return
-        match foreign.match(data, self._sent, self._question):
+        match upstream.match(data, self._sent, self._question):
             case Match.EXACT:
                 self.answer.set_result(data)
             case Match.CASE_CHANGED:
@@ -140,6 +140,6 @@ async def _ask_tcp(sent: bytes, question: bytes, where: tuple[str, int]) -> byte
         found = await reader.readexactly(length)
     finally:
         writer.close()
-    if foreign.match(found, sent, question) is Match.OTHER:
+    if upstream.match(found, sent, question) is Match.OTHER:
         raise ValueError("the answer is to another question")
     return found

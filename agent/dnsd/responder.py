@@ -15,13 +15,13 @@ from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
 from pyconsul.agent.dnsd.cache import MAX_WINDOWS, ORDERINGS, Kept, Orderings, Windows
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.recursors import Recursors
-from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import encode, trim
 from pyconsul.agent.dnsd.wire.layout import Record
 from pyconsul.agent.dnsd.wire.packed import Turn
 from pyconsul.agent.dnsd.wire.question import Malformed, Question, log_question, parse
+from pyconsul.agent.dnsd.wire.reply import Reply
 from pyconsul.agent.state import topics
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.watches import Watches

@@ -8,7 +8,6 @@ from typing import TypeAlias
 import msgspec
 
 from pyconsul.agent.dnsd.candidates import Candidate, Endpoint
-from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.wire.layout import (
     AAAA,
     ANY,
@@ -26,6 +25,7 @@ from pyconsul.agent.dnsd.wire.layout import (
     with_ttl,
 )
 from pyconsul.agent.dnsd.wire.packed import Room
+from pyconsul.agent.dnsd.wire.reply import Reply
 
 MAX_RESOLVED = 5  # records that a host name adds to an answer, when the client has no EDNS
 

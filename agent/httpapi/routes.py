@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.router import Route
-from pyconsul.agent.httpapi.handlers import catalog, health, kv, kv_history, registration, session, status, streams, txn
+from pyconsul.agent.httpapi.handlers import health, session, status, streams
 from pyconsul.agent.httpapi.handlers.acl.routes import ACL_ROUTES
 from pyconsul.agent.httpapi.handlers.agent.routes import AGENT_ROUTES
+from pyconsul.agent.httpapi.handlers.catalog import listings, registration
+from pyconsul.agent.httpapi.handlers.kv import entries, history
 from pyconsul.agent.httpapi.handlers.server_routes import SERVER_ROUTES
+from pyconsul.agent.httpapi.handlers.txn import operations
 
 ROUTES = (
     *ACL_ROUTES,
@@ -15,23 +18,30 @@ ROUTES = (
     Route(
         "GET,PUT,DELETE",
         "/v1/kv/",
-        kv.endpoint,
+        entries.endpoint,
         strict=True,
         watched=True,
-        body_rule=kv.body_rule,
+        body_rule=entries.body_rule,
         permission="handler key:read, handler key:write, handler key:write",
     ),
-    Route("GET", "/v1/pyconsul/kv-history/", kv_history.endpoint, permission="handler key:read"),
-    Route("PUT", "/v1/txn", txn.endpoint, strict=True, body_rule=txn.body_rule, permission="handler key:write"),
+    Route("GET", "/v1/pyconsul/kv-history/", history.endpoint, permission="handler key:read"),
+    Route(
+        "PUT",
+        "/v1/txn",
+        operations.endpoint,
+        strict=True,
+        body_rule=operations.body_rule,
+        permission="handler key:write",
+    ),
     Route("GET", "/v1/status/leader", status.leader, permission="open"),
     Route("GET", "/v1/status/peers", status.peers, permission="open"),
     Route("PUT", "/v1/catalog/register", registration.register, permission="handler node:write"),
     Route("PUT", "/v1/catalog/deregister", registration.deregister, permission="handler node:write"),
-    Route("GET", "/v1/catalog/datacenters", catalog.list_datacenters, anywhere=True, permission="open"),
+    Route("GET", "/v1/catalog/datacenters", listings.list_datacenters, anywhere=True, permission="open"),
     Route(
         "GET",
         "/v1/catalog/nodes",
-        catalog.list_nodes,
+        listings.list_nodes,
         consistency=True,
         meta_on_error=True,
         watched=True,
@@ -40,7 +50,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/catalog/services",
-        catalog.list_services,
+        listings.list_services,
         consistency=True,
         meta_on_error=True,
         cached=True,
@@ -50,7 +60,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/catalog/service/",
-        catalog.list_instances,
+        listings.list_instances,
         consistency=True,
         meta_on_error=True,
         cached=True,
@@ -60,7 +70,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/catalog/node/",
-        catalog.show_node,
+        listings.show_node,
         consistency=True,
         meta_on_error=True,
         watched=True,
@@ -69,7 +79,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/catalog/node-services/",
-        catalog.list_node_services,
+        listings.list_node_services,
         consistency=True,
         meta_on_error=True,
         cached=True,

@@ -12,10 +12,12 @@ import pytest
 from support.acl_agent import Manager, acl_agent
 
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.httpapi.handlers import autopilot, coordinate, registration, session, txn
+from pyconsul.agent.httpapi.handlers import autopilot, coordinate, session
 from pyconsul.agent.httpapi.handlers.acl import bodies as acl_bodies
 from pyconsul.agent.httpapi.handlers.agent import bodies as agent_bodies
-from pyconsul.agent.httpapi.handlers.mesh import MESH_ROUTES
+from pyconsul.agent.httpapi.handlers.catalog import registration
+from pyconsul.agent.httpapi.handlers.mesh.refusals import MESH_ROUTES
+from pyconsul.agent.httpapi.handlers.txn import operations
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.model.control_characters import FREE_TEXT
 from pyconsul.agent.model.query import PreparedQuery
@@ -136,7 +138,7 @@ def test_every_name_of_every_body(
 @pytest.mark.parametrize("verb", ["set", "cas"])
 @pytest.mark.parametrize(("kind", "good"), [("Node", NODE), ("Service", {}), ("Check", {})])
 def test_every_name_of_transactions(root: Manager, verb: str, kind: str, good: dict[str, Any]) -> None:
-    types_of = {"Node": txn.NodeTxn, "Service": txn.ServiceTxn, "Check": txn.CheckTxn}
+    types_of = {"Node": operations.NodeTxn, "Service": operations.ServiceTxn, "Check": operations.CheckTxn}
     found = [body for body in bodies(types_of[kind]) if "Verb" not in body]
     assert found
     for body in found:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from struct import Struct
 
-from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import trim
 from pyconsul.agent.dnsd.wire.layout import AA, HEADER, NOERROR, OPT, QR, RA, REFUSED, SERVFAIL, TC, join
 from pyconsul.agent.dnsd.wire.question import Question
+from pyconsul.agent.dnsd.wire.reply import Reply
 
 _OPT = Struct(">BHHIH")  # root, type, size, flags, length
 _OPTION = Struct(">HH")  # code, length

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pyconsul.agent.dnsd.reply import Reply
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire.layout import AAAA, CNAME, HEADER, SRV, A, Record, kind_of
 from pyconsul.agent.dnsd.wire.packed import Room
 from pyconsul.agent.dnsd.wire.question import Question
+from pyconsul.agent.dnsd.wire.reply import Reply
 
 PLAIN_SIZE = 512  # bytes of an answer over UDP without EDNS (RFC 1035, section 4.2.1)
 UDP_SIZE = 65535 - 68  # bytes that a datagram can have at most

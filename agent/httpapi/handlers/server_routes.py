@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.router import Route
-from pyconsul.agent.httpapi.handlers import autopilot, coordinate, internal_ui, operator, query, snapshot
-from pyconsul.agent.httpapi.handlers.mesh import MESH_ROUTES
+from pyconsul.agent.httpapi.handlers import autopilot, coordinate, internal_ui, operator, snapshot
+from pyconsul.agent.httpapi.handlers.mesh.refusals import MESH_ROUTES
+from pyconsul.agent.httpapi.handlers.query import definitions
 
 SERVER_ROUTES = (
     *MESH_ROUTES,
     Route(
         "GET,POST",
         "/v1/query",
-        query.collection,
+        definitions.collection,
         consistency=True,
         meta_on_error=True,
-        body_rule=query.body_rule,
+        body_rule=definitions.body_rule,
         permission="filter query, handler query:write",
     ),
     Route(
         "",
         "/v1/query/",
-        query.member,
+        definitions.member,
         consistency=True,
         meta_on_error=True,
-        body_rule=query.body_rule,
+        body_rule=definitions.body_rule,
         permission="handler query:read",
     ),
     Route("GET", "/v1/coordinate/datacenters", coordinate.list_datacenters, reads=False, permission="open"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.handlers.catalog_access import require_old_check, require_service
+from pyconsul.agent.httpapi.handlers.catalog.access import require_old_check, require_service
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition
 

@@ -10,7 +10,7 @@ from pyconsul.agent.health.decode import decode_service_check
 from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import MAX_OBJECTS
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind
-from pyconsul.agent.httpapi.handlers.registration import AddressInput, WeightsInput, mesh_refusal
+from pyconsul.agent.httpapi.handlers.catalog.registration import AddressInput, WeightsInput, mesh_refusal
 from pyconsul.agent.model.service import Locality, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.definition import ServiceDefinition, node_service

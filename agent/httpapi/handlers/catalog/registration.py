@@ -20,7 +20,7 @@ from pyconsul.agent.httpapi.core.errors import bad_request, server_error
 from pyconsul.agent.httpapi.core.names import refuse_control_characters
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer
-from pyconsul.agent.httpapi.handlers.catalog_access import (
+from pyconsul.agent.httpapi.handlers.catalog.access import (
     refuse_agents_check,
     require_deregistration,
     require_registration,

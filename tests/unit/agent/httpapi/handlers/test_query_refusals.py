@@ -6,7 +6,7 @@ import pytest
 
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.errors import HTTPError
-from pyconsul.agent.httpapi.handlers.query import _problem
+from pyconsul.agent.httpapi.handlers.query.definitions import _problem
 from pyconsul.agent.model.query import PreparedQuery
 
 

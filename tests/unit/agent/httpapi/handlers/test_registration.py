@@ -9,7 +9,7 @@ import pytest
 
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.errors import HTTPError
-from pyconsul.agent.httpapi.handlers.registration import (
+from pyconsul.agent.httpapi.handlers.catalog.registration import (
     CheckInput,
     Registration,
     ServiceInput,

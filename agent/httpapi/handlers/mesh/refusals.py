@@ -7,7 +7,7 @@ from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.core.router import Handler, Route
-from pyconsul.agent.httpapi.handlers import connect_ca
+from pyconsul.agent.httpapi.handlers.mesh import authorities
 
 KINDS = frozenset(
     (
@@ -42,7 +42,7 @@ def unkept(what: str) -> Handler:
 
 def disabled(context: Context, request: Request) -> Answer:
     """Everything about certificates."""
-    raise server_error(connect_ca.DISABLED)
+    raise server_error(authorities.DISABLED)
 
 
 def config(context: Context, request: Request) -> Answer | Query:
@@ -191,9 +191,9 @@ MESH_ROUTES = (
     Route("GET,POST", "/v1/discovery-chain/", discovery_chain, consistency=True, permission="open"),
     Route("GET", "/v1/exported-services", empty_list(topic="config-entries"), permission="open"),
     Route("GET", "/v1/imported-services", empty_list(topic="config-entries"), permission="open"),
-    Route("GET", "/v1/connect/ca/roots", connect_ca.roots, permission="open"),
+    Route("GET", "/v1/connect/ca/roots", authorities.roots, permission="open"),
     Route("GET,PUT", "/v1/connect/ca/configuration", disabled, permission="open"),
-    Route("GET", "/v1/agent/connect/ca/roots", connect_ca.roots, permission="open"),
+    Route("GET", "/v1/agent/connect/ca/roots", authorities.roots, permission="open"),
     Route("GET", "/v1/agent/connect/ca/leaf/", disabled, permission="open"),
     Route("POST", "/v1/agent/connect/authorize", disabled, permission="open"),
     Route("GET,POST", "/v1/connect/intentions", intentions, permission="open"),

@@ -16,8 +16,7 @@ from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
 from pyconsul.agent.httpapi.core.names import refuse_control_characters
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, Answer, encode
-from pyconsul.agent.httpapi.handlers import txn_access
-from pyconsul.agent.httpapi.handlers.registration import (
+from pyconsul.agent.httpapi.handlers.catalog.registration import (
     CheckInput,
     Index,
     ServiceInput,
@@ -25,6 +24,7 @@ from pyconsul.agent.httpapi.handlers.registration import (
     mesh_refusal,
     node_service,
 )
+from pyconsul.agent.httpapi.handlers.txn import access
 from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.wire import camel
@@ -138,10 +138,10 @@ async def endpoint(context: Context, request: Request) -> Answer:
         return _read(context, operations, caller)
 
     def write(txn: WriteTxn) -> Steps[txn_operations.Rows]:
-        if refused := txn_access.denials(caller, txn, operations, agent):
+        if refused := access.denials(caller, txn, operations, agent):
             raise Failed(refused)
         return txn_operations.apply_steps(
-            txn, operations, lambda now, one: txn_access.refusal(caller, now, one, agent, again=True)
+            txn, operations, lambda now, one: access.refusal(caller, now, one, agent, again=True)
         )
 
     try:
@@ -149,7 +149,7 @@ async def endpoint(context: Context, request: Request) -> Answer:
             rows = await context.commit_steps(write)
         else:
             rows = await context.commit(lambda txn: finish(write(txn)))
-        return _answer(txn_access.shown(caller, rows)[0], None)
+        return _answer(access.shown(caller, rows)[0], None)
     except Failed as error:
         return _answer(None, error.errors)
 
@@ -158,10 +158,10 @@ def _read(context: Context, operations: Sequence[Operation], caller: Authorizer)
     """Run a transaction that writes nothing; it needs no commit."""
     txn = WriteTxn(context.view)
     index = context.view.index_of("kvs", "nodes", "services", "checks")
-    if refused := txn_access.denials(caller, context.view, operations, context.config.node_name):
+    if refused := access.denials(caller, context.view, operations, context.config.node_name):
         return _answer(None, refused, 0, known_leader=False)
     try:
-        rows, filtered = txn_access.shown(caller, txn_operations.apply(txn, operations))
+        rows, filtered = access.shown(caller, txn_operations.apply(txn, operations))
         return _answer(rows, None, index, filtered=filtered and not caller.anonymous)
     except Failed as error:
         return _answer(None, error.errors, index)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.dnsd import foreign
-from pyconsul.agent.dnsd.foreign import Match
+from pyconsul.agent.dnsd.wire import upstream
 from pyconsul.agent.dnsd.wire.layout import CNAME, Record, encode_name, kind_of
+from pyconsul.agent.dnsd.wire.upstream import Match
 
 pytestmark = pytest.mark.usefixtures("no_collections")
 
@@ -60,19 +60,19 @@ def shown(records: list[Record]) -> list[str]:
     ],
 )
 def test_an_answer_repeats_what_was_asked(change, expected: Match) -> None:  # type: ignore[no-untyped-def]
-    assert foreign.match(change(answer()), SENT, QUESTION) is expected
+    assert upstream.match(change(answer()), SENT, QUESTION) is expected
 
 
 @given(st.integers(0, 2**30))
 def test_capitals_are_drawn_and_nothing_else_changes(bits: int) -> None:
-    mixed = foreign.mix_case(QUESTION, lambda count: bits & ((1 << count) - 1))
+    mixed = upstream.mix_case(QUESTION, lambda count: bits & ((1 << count) - 1))
     assert mixed.lower() == QUESTION.lower()
     assert mixed[len(HOST) :] == QUESTION[len(HOST) :]
-    assert foreign.mix_case(mixed, lambda count: bits & ((1 << count) - 1)) == QUESTION
+    assert upstream.mix_case(mixed, lambda count: bits & ((1 << count) - 1)) == QUESTION
 
 
 def test_most_letters_of_a_name_are_drawn_independently() -> None:
-    assert len({foreign.mix_case(QUESTION, lambda count, bits=number: bits) for number in range(0, 4096, 7)}) > 100
+    assert len({upstream.mix_case(QUESTION, lambda count, bits=number: bits) for number in range(0, 4096, 7)}) > 100
 
 
 def test_records_of_others_are_left_out() -> None:
@@ -84,7 +84,7 @@ def test_records_of_others_are_left_out() -> None:
         "b.example.net. 3 AAAA 2001:db8::2",
         "www.example.com. 9 TXT text",
     )
-    assert shown(foreign.addresses(packet, HOST)) == [
+    assert shown(upstream.addresses(packet, HOST)) == [
         "www.example.com. 9 a.example.net.",
         "b.example.net. 3 0a000002",
         "a.example.net. 8 b.example.net.",
@@ -94,7 +94,7 @@ def test_records_of_others_are_left_out() -> None:
 
 def test_aliases_in_a_circle_end() -> None:
     packet = answer("www.example.com. 9 CNAME a.example.net.", "a.example.net. 9 CNAME www.example.com.")
-    assert len(foreign.addresses(packet, HOST)) == 2
+    assert len(upstream.addresses(packet, HOST)) == 2
 
 
 @given(st.lists(st.tuples(NAMES, NAMES), max_size=8), st.lists(st.tuples(NAMES, st.ip_addresses(v=4)), max_size=8))
@@ -107,14 +107,14 @@ def test_what_a_library_writes_is_read(aliases: list[tuple[str, str]], found: li
         *chain, *(f"{name}. 2 A {address}" for _, address in found), *(f"x{n}. 2 A 6.6.6.6" for n, _ in found)
     )
     count = len(chain) + len({str(address) for _, address in found})
-    assert len(foreign.addresses(packet, HOST)) == count
+    assert len(upstream.addresses(packet, HOST)) == count
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_refused_or_harmless(data: bytes) -> None:
     for packet in (data, SENT + data, answer("www.example.com. 9 A 1.2.3.4")[:-4] + data):
         with contextlib.suppress(ValueError):
-            assert all(owner.lower() for owner, _, _ in foreign.addresses(packet.ljust(12, b"\0"), HOST))
+            assert all(owner.lower() for owner, _, _ in upstream.addresses(packet.ljust(12, b"\0"), HOST))
 
 
 def test_loops_of_compression_are_cut() -> None:
@@ -139,5 +139,5 @@ def test_loops_of_compression_are_cut() -> None:
     began = time.process_time()
     for bomb in bombs:
         with contextlib.suppress(ValueError):
-            assert len(foreign.addresses(bomb, HOST)) <= foreign.MAX_KEPT
+            assert len(upstream.addresses(bomb, HOST)) <= upstream.MAX_KEPT
     assert time.process_time() - began < 20 * reference_s

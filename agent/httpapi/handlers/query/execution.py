@@ -15,7 +15,7 @@ from pyconsul.agent.httpapi.core.near import near_node
 from pyconsul.agent.httpapi.core.query_meta import missing, query_meta, read_answer
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer
-from pyconsul.agent.httpapi.handlers.query_access import may_see
+from pyconsul.agent.httpapi.handlers.query.access import may_see
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running

@@ -17,12 +17,14 @@ from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, decode_any, decode_list
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
 from pyconsul.agent.httpapi.core.errors import HTTPError
-from pyconsul.agent.httpapi.handlers import autopilot, coordinate, operator, registration, session, txn  # fmt: skip
+from pyconsul.agent.httpapi.handlers import autopilot, coordinate, operator, session
 from pyconsul.agent.httpapi.handlers.acl import bodies as acl_bodies
 from pyconsul.agent.httpapi.handlers.agent import bodies as agent_bodies
+from pyconsul.agent.httpapi.handlers.catalog import registration
+from pyconsul.agent.httpapi.handlers.txn import operations  # fmt: skip
 from pyconsul.agent.model.query import PreparedQuery
 
-MODULES = (acl_bodies, agent_bodies, autopilot, coordinate, operator, registration, session, txn)
+MODULES = (acl_bodies, agent_bodies, autopilot, coordinate, operator, registration, session, operations)
 BODIES: list[type[msgspec.Struct]] = sorted(
     {
         kind
@@ -117,9 +119,9 @@ def test_a_body_is_read_or_refused(case: tuple[type[msgspec.Struct], str]) -> No
     assert_read_or_refused(lambda: decode(body.encode(), kind))
 
 
-@given(lists(documents(txn.TxnInput)))
+@given(lists(documents(operations.TxnInput)))
 def test_a_transaction_is_read_or_refused(body: str) -> None:
-    assert_read_or_refused(lambda: decode_list(body.encode(), txn.TxnInput, "api.TxnOps"))
+    assert_read_or_refused(lambda: decode_list(body.encode(), operations.TxnInput, "api.TxnOps"))
 
 
 @given(documents(CheckDefinition, extra=CHECK_KEYS))

@@ -18,8 +18,8 @@ from pyconsul.agent.httpapi.core.query_meta import missing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, JSON, Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.core.router import Handled
-from pyconsul.agent.httpapi.handlers import query_access
-from pyconsul.agent.httpapi.handlers.query_execute import execute, explain
+from pyconsul.agent.httpapi.handlers.query import access
+from pyconsul.agent.httpapi.handlers.query.execution import execute, explain
 from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries.template import check_template
@@ -75,7 +75,7 @@ def list_queries(context: Context, request: Request) -> Query:
     def read() -> Result:
         caller = authorizer(context, request)
         rows = queries.all_queries(view)
-        seen, filtered = query_access.listed(caller, rows)
+        seen, filtered = access.listed(caller, rows)
         return Result(seen, view.index_of(queries.TOPIC), (queries.TOPIC,), filtered=filtered)
 
     return Query(read)
@@ -91,7 +91,7 @@ def show(context: Context, request: Request) -> Query:
             raise server_error(str(error)) from None
         if query is None:
             raise missing("Query not found")
-        query = query_access.may_see(authorizer(context, request), query)
+        query = access.may_see(authorizer(context, request), query)
         return Result([query], context.view.index_of(queries.TOPIC), (queries.TOPIC,))
 
     return Query(read)
@@ -105,11 +105,11 @@ async def create(context: Context, request: Request) -> Answer:
         raise server_error("ID must be empty when creating a new prepared query")
     query = replace(query, id=new_id())
     caller = authorizer(context, request)
-    query_access.require_write(caller, context.view, query)
+    access.require_write(caller, context.view, query)
     _check(query)
 
     def write(txn: WriteTxn) -> None:
-        query_access.require_write(caller, txn, query)
+        access.require_write(caller, txn, query)
         queries.set_query(txn, query, check_template)
 
     await _apply(context, write)
@@ -124,9 +124,9 @@ async def update(context: Context, request: Request) -> Answer:
     caller = authorizer(context, request)
 
     def change(txn: WriteTxn) -> None:
-        query_access.require_write(caller, txn, query)
+        access.require_write(caller, txn, query)
         old = _existing(txn, request.tail)
-        query_access.require_write(caller, txn, old)
+        access.require_write(caller, txn, old)
         _check(query)
         queries.set_query(txn, replace(query, id=old.id), check_template)
 
@@ -140,7 +140,7 @@ async def delete(context: Context, request: Request) -> Answer:
 
     def change(txn: WriteTxn) -> None:
         old = _existing(txn, request.tail)
-        query_access.require_write(caller, txn, old)
+        access.require_write(caller, txn, old)
         queries.delete_query(txn, old.id)
 
     await _apply(context, change)
@@ -173,10 +173,8 @@ def _check(query: PreparedQuery) -> None:
 def _problem(query: PreparedQuery) -> str | None:
     if not (query.name or query.template.type or query.session):
         return "Must be bound to a session"
-    if query.token == query_access.REDACTED:
-        return (
-            f"Bad Token '{query_access.REDACTED}', it looks like a query definition with a redacted token was submitted"
-        )
+    if query.token == access.REDACTED:
+        return f"Bad Token '{access.REDACTED}', it looks like a query definition with a redacted token was submitted"
     service = query.service
     if not service.service:
         return "Must provide a Service name to query"

@@ -1,0 +1,1 @@
+"""The catalog: nodes, services and their registration."""

@@ -1,0 +1,1 @@
+"""Endpoints of the service mesh, which pyconsul does not have."""

@@ -1,0 +1,1 @@
+"""Transactions over keys, nodes, services and checks."""
