@@ -1,0 +1,1 @@
+"""The Unix tools around Consul: pyconsul-template, pyenvconsul, and what they share."""

@@ -25,8 +25,8 @@ from pyconsul.tools.envconsul import runner as runner_module
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.envconsul.sources import sources_of
-from pyconsul.tools.restartlimit import Place
-from pyconsul.tools.settings import load_settings, parse_flags
+from pyconsul.tools.options.settings import load_settings, parse_flags
+from pyconsul.tools.process.restart_limit import Place
 
 BIN = Path(sys.executable).parent
 

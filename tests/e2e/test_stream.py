@@ -18,10 +18,10 @@ from pytest_httpserver import HTTPServer
 from support.agent_process import STOPPED, AgentProcess, running_agent
 from werkzeug.wrappers import Request, Response
 
-from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
-from pyconsul.tools.template import lookups
-from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.watcher import Watcher
+from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
+from pyconsul.tools.template.feed import lookups
+from pyconsul.tools.template.feed.answers import Answers
+from pyconsul.tools.template.feed.watcher import Watcher
 
 ROOT = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 PATIENCE = 30.0

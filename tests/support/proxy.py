@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
+from pyconsul.tools.template.report.counters import Event, Tally
 from pyconsul.tools.template.spec import Spec
-from pyconsul.tools.template.tally import Event, Tally
 from support.patience import PATIENCE
 from support.ports import free_port
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
-from pyconsul.tools.structs import replace
+from pyconsul.agent.common.structs import replace
+from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

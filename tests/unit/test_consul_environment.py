@@ -13,12 +13,12 @@ from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.flags.flag import Args, parse
 from pyconsul.cli.flags.http_flags import HTTP_FLAGS
 from pyconsul.cli.http.client import access_of, token_of
-from pyconsul.tools.connection import ConsulError
+from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS as ENVCONSUL_OPTIONS
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.options import connection_of
-from pyconsul.tools.settings import Option, load_settings, parse_flags
-from pyconsul.tools.template.options import OPTIONS as TEMPLATE_OPTIONS
+from pyconsul.tools.options.common import connection_of
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Option, load_settings, parse_flags
+from pyconsul.tools.template.options.table import OPTIONS as TEMPLATE_OPTIONS
 
 
 @dataclass(frozen=True)

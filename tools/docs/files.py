@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pyconsul.cli.completion.shells import fixed_script, script
-from pyconsul.tools.completion import flags_of
 from pyconsul.tools.docs.pages import PROGRAM, TOOLS, pages
 from pyconsul.tools.docs.roff import page_text
+from pyconsul.tools.options.completion import flags_of
 
 #: Shell: how its files are named, so that it finds them by the program's name.
 _NAMES = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}

@@ -14,8 +14,8 @@ from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, load
 from pyconsul.tools.docs import agentconfig, templatefunctions
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
-from pyconsul.tools.settings import BOOL, Option
-from pyconsul.tools.template.options import DOCUMENTED as TEMPLATE
+from pyconsul.tools.options.settings import BOOL, Option
+from pyconsul.tools.template.options.table import DOCUMENTED as TEMPLATE
 
 PROGRAM = "pyconsul"
 _SHARED = frozenset(flag.name for flag in HTTP_FLAGS)

@@ -11,14 +11,14 @@ from pyconsul.tools.docs.gofunctions import DESCRIPTIONS
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.docs.templateexamples import FIXTURE
 from pyconsul.tools.docs.templateexamples import sections as examples
-from pyconsul.tools.template.fieldsafety.quoting import QUOTING
-from pyconsul.tools.template.filters import FILTERS
-from pyconsul.tools.template.functions import Functions
-from pyconsul.tools.template.go.functions.helpers import Helpers
-from pyconsul.tools.template.go.functions.outside import real_surroundings
-from pyconsul.tools.template.go.signature import Function
-from pyconsul.tools.template.goapi import GoApi
-from pyconsul.tools.template.records import Record, snake_case
+from pyconsul.tools.gotemplate.functions.helpers import Helpers
+from pyconsul.tools.gotemplate.functions.real_surroundings import real_surroundings
+from pyconsul.tools.gotemplate.runtime.signature import Function
+from pyconsul.tools.template.evaluate.field_safety.quoting import QUOTING
+from pyconsul.tools.template.evaluate.functions import Functions
+from pyconsul.tools.template.evaluate.go_lookups import GoApi
+from pyconsul.tools.template.evaluate.jinja_filters import FILTERS
+from pyconsul.tools.template.feed.records import Record, snake_case
 
 _EXAMPLE = """{% for s in service("web") %}
 server {{ s.id }} {{ s.address }}:{{ s.port }}

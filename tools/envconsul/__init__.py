@@ -1,0 +1,1 @@
+"""The program pyenvconsul: run a program with environment variables out of Consul."""

@@ -13,11 +13,11 @@ from pyconsul.agent.common.program import run_program
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, make_plan
 from pyconsul.tools.envconsul.sources import QueryError
-from pyconsul.tools.exits import Exit
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.pidfile import pid_file
-from pyconsul.tools.process import SpawnError
-from pyconsul.tools.settings import Call, UsageError, parse_flags, render_help
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Call, UsageError, parse_flags, render_help
+from pyconsul.tools.process.child_process import SpawnError
+from pyconsul.tools.process.exit_codes import Exit
+from pyconsul.tools.process.pid_file import pid_file
 
 _USAGE = """Usage: pyenvconsul [options] program [argument …]
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: Sequence[str]) -> int:
     if "_PYENVCONSUL_COMPLETE" in os.environ:
-        from pyconsul.tools.completion import print_script
+        from pyconsul.tools.options.completion import print_script
 
         return print_script("pyenvconsul", "_PYENVCONSUL_COMPLETE", DOCUMENTED)
     try:
@@ -59,8 +59,8 @@ def _main(words: Sequence[str]) -> int:
 
 
 def _run(call: Call, plan: Plan) -> int:
-    from pyconsul.tools.connection import ConsulError
-    from pyconsul.tools.envconsul.output import Unprintable
+    from pyconsul.tools.consul.connection import ConsulError
+    from pyconsul.tools.envconsul.print_output import Unprintable
 
     try:
         with pid_file(plan.settings["pid_file"]):
@@ -74,7 +74,7 @@ def _run(call: Call, plan: Plan) -> int:
 
 
 def _run_plan(call: Call, plan: Plan) -> int:
-    from pyconsul.tools.envconsul.oneshot import is_one_shot, run_once, show
+    from pyconsul.tools.envconsul.one_shot_run import is_one_shot, run_once, show
 
     if plan.settings["print"]:
         return show(plan)
@@ -90,7 +90,7 @@ def _watch(call: Call, plan: Plan) -> int:
     import asyncio
     import random
 
-    from pyconsul.tools.envconsul.attend import attend
+    from pyconsul.tools.envconsul.lifecycle import attend
 
     return asyncio.run(attend(call, plan, random.Random()))
 

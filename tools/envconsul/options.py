@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.tools.logfile import LOG_FILE_OPTIONS
-from pyconsul.tools.options import CONNECTION, EXEC, PROCESS
-from pyconsul.tools.restartoptions import RESTART_LIMIT_OPTIONS
-from pyconsul.tools.settings import BOOL, STRINGS, TEXT, Option, Tree
-from pyconsul.tools.structs import replace
-from pyconsul.tools.unsupported import UNSUPPORTED
+from pyconsul.agent.common.structs import replace
+from pyconsul.tools.options.common import CONNECTION, EXEC, PROCESS
+from pyconsul.tools.options.log_file import LOG_FILE_OPTIONS
+from pyconsul.tools.options.restart_limit import RESTART_LIMIT_OPTIONS
+from pyconsul.tools.options.settings import BOOL, STRINGS, TEXT, Option, Tree
+from pyconsul.tools.options.unsupported import UNSUPPORTED
 
 #: What a service instance gives a variable for.
 SERVICE_FIELDS = ("id", "name", "address", "tag", "port")

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Any
 
-from pyconsul.tools.connection import ConsulError
-from pyconsul.tools.envconsul.names import Naming, Variable, environment
+from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS
-from pyconsul.tools.envconsul.output import FORMATS
+from pyconsul.tools.envconsul.print_output import FORMATS
 from pyconsul.tools.envconsul.sources import Source, sources_of
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.logfile import log_target_of
-from pyconsul.tools.logs import setup_logging
-from pyconsul.tools.options import child_environment, consul_access_of
-from pyconsul.tools.process import argv_of
-from pyconsul.tools.settings import Call, Settings, UsageError, load_settings
-from pyconsul.tools.unsupported import warn_of_unsupported
+from pyconsul.tools.envconsul.variables import Naming, Variable, environment
+from pyconsul.tools.options.common import child_environment, consul_access_of
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.log_file import log_target_of
+from pyconsul.tools.options.settings import Call, Settings, UsageError, load_settings
+from pyconsul.tools.options.unsupported import warn_of_unsupported
+from pyconsul.tools.process.child_process import argv_of
+from pyconsul.tools.process.logs import setup_logging
 
 log = logging.getLogger("envconsul")
 

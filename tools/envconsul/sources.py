@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pyconsul.tools.envconsul.formats import render, replace_key
-from pyconsul.tools.envconsul.names import Variable, sanitize
+from pyconsul.tools.envconsul.name_formats import render, replace_key
 from pyconsul.tools.envconsul.options import SERVICE_FIELDS
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.settings import Settings
+from pyconsul.tools.envconsul.variables import Variable, sanitize
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Settings
 
 _PREFIX = re.compile(r"/*([^@]*?)(/*)(?:@([\w.-]+))?")
 _SERVICE = re.compile(r"(?:([\w:.-]+)\.)?([\w:-]+)(?:@([\w.-]+))?(?:~([\w.-]+))?")

@@ -1,0 +1,1 @@
+"""The program pyconsul-template: render files out of Consul's data."""

@@ -11,36 +11,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
 
-from pyconsul.tools.consul import Connection, ConsulClient, RetryPolicy
-from pyconsul.tools.options import connection_of, retry_of
-from pyconsul.tools.process import argv_of
-from pyconsul.tools.restartlimit import Turn, restart_limit_of
-from pyconsul.tools.settings import Settings
-from pyconsul.tools.structs import replace
-from pyconsul.tools.supervise import Child
-from pyconsul.tools.template.answers import Answers
-from pyconsul.tools.template.answersource import AnswerSource
-from pyconsul.tools.template.commands import Commands, environment_of
-from pyconsul.tools.template.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.agent.common.structs import replace
+from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
+from pyconsul.tools.options.common import connection_of, retry_of
+from pyconsul.tools.options.settings import Settings
+from pyconsul.tools.process.child_process import argv_of
+from pyconsul.tools.process.restart_limit import Turn, restart_limit_of
+from pyconsul.tools.process.supervised_child import Child
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL
-from pyconsul.tools.template.dedup.source import Dedup
-from pyconsul.tools.template.deploy import Deployer
-from pyconsul.tools.template.disclosure import Disclosure
-from pyconsul.tools.template.fixture.recorder import Recorder
-from pyconsul.tools.template.fixture.watcher import FixtureWatcher
-from pyconsul.tools.template.handover import Handover
+from pyconsul.tools.template.dedup.shared_source import Dedup
+from pyconsul.tools.template.deploy.commands import Commands, environment_of
+from pyconsul.tools.template.deploy.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.tools.template.deploy.deployer import Deployer
+from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.file_writer import RenderError
+from pyconsul.tools.template.deploy.runner import Runner
+from pyconsul.tools.template.deploy.stall_reporter import Waiting
+from pyconsul.tools.template.feed.answer_source import AnswerSource
+from pyconsul.tools.template.feed.answers import Answers
+from pyconsul.tools.template.feed.handover import Handover
+from pyconsul.tools.template.feed.watcher import Watcher
+from pyconsul.tools.template.fixture.fixture_source import FixtureWatcher
+from pyconsul.tools.template.fixture.record_option import Recorder
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
-from pyconsul.tools.template.haproxy.statefolder import base_folder
-from pyconsul.tools.template.options import HAPROXY
+from pyconsul.tools.template.haproxy.state_folder import base_folder
+from pyconsul.tools.template.options.table import HAPROXY
 from pyconsul.tools.template.plan import Plan
-from pyconsul.tools.template.render import RenderError
-from pyconsul.tools.template.runner import Runner
+from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.spec import Command, Environment
-from pyconsul.tools.template.tally import Tally
-from pyconsul.tools.template.trouble import Troubles
-from pyconsul.tools.template.waiting import Waiting
-from pyconsul.tools.template.watcher import Watcher
 
 log = logging.getLogger("template")
 

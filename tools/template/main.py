@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.program import run_program
-from pyconsul.tools.exits import Exit
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.pidfile import pid_file
-from pyconsul.tools.settings import Call, Settings, UsageError, parse_flags, render_help
-from pyconsul.tools.template.options import DOCUMENTED, OPTIONS
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Call, Settings, UsageError, parse_flags, render_help
+from pyconsul.tools.process.exit_codes import Exit
+from pyconsul.tools.process.pid_file import pid_file
+from pyconsul.tools.template.options.table import DOCUMENTED, OPTIONS
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.handover import Handover
+    from pyconsul.tools.template.feed.handover import Handover
     from pyconsul.tools.template.plan import Plan
 
 _USAGE = """Usage: pyconsul-template [options]
@@ -48,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: Sequence[str]) -> int:
     if "_PYCONSUL_TEMPLATE_COMPLETE" in os.environ:
-        from pyconsul.tools.completion import print_script
+        from pyconsul.tools.options.completion import print_script
 
         return print_script("pyconsul-template", "_PYCONSUL_TEMPLATE_COMPLETE", DOCUMENTED)
     if words[:1] == ["test"]:
-        from pyconsul.tools.template.fixture.testing import main as test
+        from pyconsul.tools.template.fixture.case_command import main as test
 
         return test(words[1:])
     try:
@@ -71,11 +71,11 @@ def _main(words: Sequence[str]) -> int:
 
 
 def _start(call: Call) -> int:
-    from pyconsul.tools.connection import ConsulError
-    from pyconsul.tools.process import SpawnError, argv_of
-    from pyconsul.tools.template.errors import CommandError, LoadError, Refused, TemplateError
+    from pyconsul.tools.consul.connection import ConsulError
+    from pyconsul.tools.process.child_process import SpawnError, argv_of
+    from pyconsul.tools.template.deploy.file_writer import RenderError
+    from pyconsul.tools.template.evaluate.errors import CommandError, LoadError, Refused, TemplateError
     from pyconsul.tools.template.plan import load
-    from pyconsul.tools.template.render import RenderError
     from pyconsul.tools.template.spec import SpecError
 
     try:
@@ -103,7 +103,7 @@ def _run(call: Call, settings: Settings) -> int:
         return Exit.OK
     handover = None
     if settings["once"]:
-        from pyconsul.tools.template.oneshot import is_one_shot, run_once
+        from pyconsul.tools.template.one_shot_run import is_one_shot, run_once
 
         if is_one_shot(plan):
             _collect_garbage()
@@ -117,7 +117,7 @@ def _run(call: Call, settings: Settings) -> int:
 def _watch(call: Call, plan: Plan, handover: Handover | None) -> int:
     import asyncio
 
-    from pyconsul.tools.template.attend import attend
+    from pyconsul.tools.template.lifecycle import attend
 
     _collect_garbage()
     _allow_files()

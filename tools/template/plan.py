@@ -9,26 +9,26 @@ from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING
 
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.logfile import log_target_of
-from pyconsul.tools.logs import setup_logging
-from pyconsul.tools.options import connection_of, consul_access_of, retry_of
-from pyconsul.tools.settings import Call, Settings, Tree, load_settings
-from pyconsul.tools.structs import replace, struct
-from pyconsul.tools.template.errors import BrokenTemplate, TemplateError
-from pyconsul.tools.template.evaluate import Evaluator
-from pyconsul.tools.template.guardoptions import is_guarded
-from pyconsul.tools.template.notedenviron import NotedEnviron
-from pyconsul.tools.template.options import HAPROXY, OPTIONS
-from pyconsul.tools.template.rendering import Rendering
+from pyconsul.agent.common.structs import replace, struct
+from pyconsul.tools.options.common import connection_of, consul_access_of, retry_of
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.log_file import log_target_of
+from pyconsul.tools.options.settings import Call, Settings, Tree, load_settings
+from pyconsul.tools.options.unsupported import warn_of_unsupported
+from pyconsul.tools.process.logs import setup_logging
+from pyconsul.tools.template.deploy.rendering import Rendering
+from pyconsul.tools.template.deploy.unit import Unit
+from pyconsul.tools.template.evaluate.errors import BrokenTemplate, TemplateError
+from pyconsul.tools.template.evaluate.evaluator import Evaluator
+from pyconsul.tools.template.evaluate.noted_environment import NotedEnviron
+from pyconsul.tools.template.options.guard import is_guarded
+from pyconsul.tools.template.options.table import HAPROXY, OPTIONS
 from pyconsul.tools.template.spec import Group, Spec, SpecError, configuration_files, groups_of, specs_of
-from pyconsul.tools.template.unit import Unit
-from pyconsul.tools.unsupported import warn_of_unsupported
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.fanout import Fanout
+    from pyconsul.tools.template.deploy.fanout import Fanout
+    from pyconsul.tools.template.evaluate.guard import Guard
     from pyconsul.tools.template.fixture.fixture import Fixture
-    from pyconsul.tools.template.guard import Guard
 
 log = logging.getLogger("template")
 
@@ -139,7 +139,7 @@ def _with_formats(specs: Sequence[Spec], *, feeds_haproxy: bool) -> list[Spec]:
 
 
 def _sharing(specs: Sequence[Spec]) -> list[Spec]:
-    from pyconsul.tools.template.dedup.identity import sharing
+    from pyconsul.tools.template.dedup.share_identity import sharing
 
     return [sharing(spec) for spec in specs]
 
@@ -148,7 +148,7 @@ def _fixture(path: str) -> Fixture | None:
     if not path:
         return None
     from pyconsul.tools.template.fixture.fixture import load as load_fixture
-    from pyconsul.tools.template.fixture.yamlsource import FixtureError
+    from pyconsul.tools.template.fixture.yaml_source import FixtureError
 
     try:
         return load_fixture(Path(path))
@@ -167,8 +167,8 @@ def _evaluator(spec: Spec, environ: Mapping[str, str], guard: Guard | None, *, p
 def _guard(settings: Settings, block: Tree) -> Guard | None:
     if not is_guarded(settings, block):
         return None
-    from pyconsul.tools.template.guard import Guard
-    from pyconsul.tools.template.guardrules import guard_rules
+    from pyconsul.tools.template.evaluate.guard import Guard
+    from pyconsul.tools.template.evaluate.guard_rules import guard_rules
 
     rules = guard_rules(settings, block)
     return Guard(rules.limits) if rules is not None else None
@@ -190,6 +190,6 @@ def _sources(
 
 
 def _fanout(spec: Spec, evaluator: Evaluator, *, wait: bool) -> Fanout:
-    from pyconsul.tools.template.fanout import Fanout
+    from pyconsul.tools.template.deploy.fanout import Fanout
 
     return Fanout(spec, evaluator, wait=wait)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyconsul.tools.settings import Settings, Tree, lookup
-from pyconsul.tools.structs import struct
+from pyconsul.agent.common.structs import struct
+from pyconsul.tools.options.settings import Settings, Tree, lookup
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.shareid import ShareId
+    from pyconsul.tools.template.feed.share_id import ShareId
 
 #: The source that is stdin, and the destination that is stdout.
 STREAM = "-"
@@ -79,7 +79,7 @@ class Spec:
     circumstances. `render_group`: the `Group` that it belongs to, "" for none. `haproxy`: whether it configures HAProxy; None:
     that is told by its name. `for_each`: an expression that gives a list; each item has a file of its own, and the
     destination is a template, too. `prune`: whether files of former items are removed. `absent`: the destination is one.
-    `format`: see `fieldsafety.formats`, "" for text. `share`: under which its answers are shared with other machines,
+    `format`: see `field_safety.formats`, "" for text. `share`: under which its answers are shared with other machines,
     None for not at all.
     """
 

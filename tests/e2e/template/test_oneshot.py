@@ -17,7 +17,7 @@ import pytest
 from support.patience import PATIENCE, eventually
 
 FAST = "from pyconsul.tools.template import main; raise SystemExit(main.main())"
-WATCHING = f"from pyconsul.tools.template import oneshot; oneshot.is_one_shot = lambda plan: False; {FAST}"
+WATCHING = f"from pyconsul.tools.template import one_shot_run; one_shot_run.is_one_shot = lambda plan: False; {FAST}"
 FILES = {
     "a.ctmpl": '{{ key "o/a" }} {{ range service "web|any" }}{{ .Name }}:{{ .Port }}{{ end }} '
     '{{ keyOrDefault (key "o/b") "none" }}\n',

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.patience import PATIENCE, eventually
 
-from pyconsul.tools.semaphore import TTL
+from pyconsul.tools.consul.semaphore import TTL
 
 LOAD = """
 echo "$1 begins $(cat $1.out)" >> log

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.tools.template.encode import body_of
-from pyconsul.tools.template.lookups import Lookup, is_kind
+from pyconsul.tools.template.feed.encode import body_of
+from pyconsul.tools.template.feed.lookups import Lookup, is_kind
 
 _VERSION = 1
 #: Bytes of an unpacked document that are read at most.

@@ -11,8 +11,8 @@ import contextlib
 import logging
 import random
 
-from pyconsul.tools.consul import ConsulClient, ConsulError, RetryPolicy
-from pyconsul.tools.session import LiveSession
+from pyconsul.tools.consul.client import ConsulClient, ConsulError, RetryPolicy
+from pyconsul.tools.consul.session import LiveSession
 
 log = logging.getLogger("template")
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from pyconsul.tools.consul import ConsulError
+from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import Heartbeat, encode_heartbeat, heartbeat_key
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Set
 from http import HTTPStatus
 
 from pyconsul.agent.common.go_durations import format_go_duration_ns
-from pyconsul.tools.consul import ConsulError
+from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL, decode_heartbeat, heartbeat_key
 from pyconsul.tools.template.dedup.silence import LeaderSilence
-from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.records import KeyPair
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.feed.records import KeyPair
 
 log = logging.getLogger("template")
 

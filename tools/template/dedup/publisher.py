@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pyconsul.tools.consul import ConsulError, RetryPolicy
+from pyconsul.tools.consul.client import ConsulError, RetryPolicy
 from pyconsul.tools.template.dedup.document import Bodies, Document, pack
 from pyconsul.tools.template.dedup.election import Election
-from pyconsul.tools.template.lookups import Lookup
+from pyconsul.tools.template.feed.lookups import Lookup
 
 log = logging.getLogger("template")
 

@@ -17,21 +17,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
-from pyconsul.tools.consul import RetryPolicy
-from pyconsul.tools.process import SpawnError
-from pyconsul.tools.supervise import Child
-from pyconsul.tools.template.errors import LoadError
-from pyconsul.tools.template.haproxy.adopted import Adopted
-from pyconsul.tools.template.haproxy.check import PROGRAM, objection
-from pyconsul.tools.template.haproxy.force import Files, InForce
+from pyconsul.tools.consul.client import RetryPolicy
+from pyconsul.tools.process.child_process import SpawnError
+from pyconsul.tools.process.supervised_child import Child
+from pyconsul.tools.template.deploy.file_writer import Draft
+from pyconsul.tools.template.evaluate.errors import LoadError
+from pyconsul.tools.template.haproxy.adopted_process import Adopted
+from pyconsul.tools.template.haproxy.config_check import PROGRAM, objection
+from pyconsul.tools.template.haproxy.loaded_config import Files, InForce
 from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT, LOOK, Master
-from pyconsul.tools.template.haproxy.runtime import Runtime, RuntimeRefused
+from pyconsul.tools.template.haproxy.runtime_api import Runtime, RuntimeRefused
 from pyconsul.tools.template.haproxy.servers import NeedsReload
-from pyconsul.tools.template.haproxy.statefolder import StateFolder
-from pyconsul.tools.template.haproxy.words import Words
-from pyconsul.tools.template.render import Draft
+from pyconsul.tools.template.haproxy.state_folder import StateFolder
+from pyconsul.tools.template.haproxy.stderr_tail import Words
+from pyconsul.tools.template.report.counters import Event, Tally
 from pyconsul.tools.template.spec import Spec, configuration_files
-from pyconsul.tools.template.tally import Event, Tally
 
 log = logging.getLogger("template")
 

@@ -13,11 +13,11 @@ import os
 import signal
 from signal import Signals
 
-from pyconsul.tools.template.errors import LoadError
-from pyconsul.tools.template.haproxy.adopted import Process
-from pyconsul.tools.template.haproxy.force import InForce
-from pyconsul.tools.template.haproxy.runtime import Runtime
-from pyconsul.tools.template.haproxy.words import Words
+from pyconsul.tools.template.evaluate.errors import LoadError
+from pyconsul.tools.template.haproxy.adopted_process import Process
+from pyconsul.tools.template.haproxy.loaded_config import InForce
+from pyconsul.tools.template.haproxy.runtime_api import Runtime
+from pyconsul.tools.template.haproxy.stderr_tail import Words
 
 #: Seconds: for a start or a reload; between two looks at it.
 LOAD_TIMEOUT, LOOK = 30.0, 0.05

@@ -1,0 +1,1 @@
+"""Reports about a run: status pages, metrics, systemd's status line."""

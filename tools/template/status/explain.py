@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from pyconsul.tools.template.report import RunReport, Sharing, TemplateReport
-from pyconsul.tools.template.status.line import duration, status_line
+from pyconsul.tools.template.report.run_report import RunReport, Sharing, TemplateReport
+from pyconsul.tools.template.status.summary_line import duration, status_line
 
 _USER = re.compile(r"//[^/@\s]*@")
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from pyconsul.tools.template.report import RunReport, State, TemplateReport
+from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 from pyconsul.tools.template.status.explain import consul_of, explain, explain_text
-from pyconsul.tools.template.status.line import silent_leaders, status_line
-from pyconsul.tools.template.tally import Tally
+from pyconsul.tools.template.status.summary_line import silent_leaders, status_line
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"

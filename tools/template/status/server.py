@@ -15,11 +15,11 @@ from pyconsul.agent.httpapi.server.contract import BodyRule, Headers, HTTPReques
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer
 from pyconsul.agent.httpapi.server.wire import text_response
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.template.report import RunReport
-from pyconsul.tools.template.status.options import Address, parse_address
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.template.options.status import Address, parse_address
+from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.pages import Call, Page, Pages, Release, query_of
-from pyconsul.tools.template.tally import Tally
 
 log = logging.getLogger("template")
 

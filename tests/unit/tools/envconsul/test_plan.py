@@ -7,8 +7,8 @@ import pytest
 from pyconsul.tools.envconsul.main import main
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.plan import make_plan
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.settings import parse_flags
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import parse_flags
 
 
 def program(*argv: str) -> list[str]:

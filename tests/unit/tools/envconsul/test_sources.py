@@ -6,8 +6,8 @@ import pytest
 
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.sources import Source, sources_of
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.settings import Settings, load_settings, merge, parse_flags
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Settings, load_settings, merge, parse_flags
 
 
 def sources(*argv: str, blocks: dict[str, object] | None = None, **environ: str) -> list[Source]:

@@ -7,9 +7,9 @@ from signal import Signals
 
 import pytest
 
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.settings import Settings, UsageError, load_settings, parse_flags
-from pyconsul.tools.template.options import OPTIONS
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Settings, UsageError, load_settings, parse_flags
+from pyconsul.tools.template.options.table import OPTIONS
 from pyconsul.tools.template.spec import Spec, SpecError, specs_of
 
 

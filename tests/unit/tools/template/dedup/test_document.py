@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.tools.template import lookups
 from pyconsul.tools.template.dedup.document import Bodies, Document, DocumentError, is_shareable, pack, unpack
-from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.records import KeyPair
+from pyconsul.tools.template.feed import lookups
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.feed.records import KeyPair
 
 NAMES = st.text()
 LOOKUPS = st.builds(

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from pyconsul.tools.consul import ConsulError
-from pyconsul.tools.template import lookups
+from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import Heartbeat, encode_heartbeat
 from pyconsul.tools.template.dedup.leaders import Leaders
-from pyconsul.tools.template.lookups import Lookup
-from pyconsul.tools.template.records import KeyPair
+from pyconsul.tools.template.feed import lookups
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.feed.records import KeyPair
 
 SESSION = "their-session"
 KEY = f"fleet/leaders/{SESSION}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.tools.template.haproxy.runtime import has_worked
+from pyconsul.tools.template.haproxy.runtime_api import has_worked
 
 
 @pytest.mark.parametrize(

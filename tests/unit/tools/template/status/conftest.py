@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.tools.structs import replace
-from pyconsul.tools.template.report import RunReport, State, TemplateReport
+from pyconsul.agent.common.structs import replace
+from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 
 WELL = TemplateReport(
     "web.j2", "/etc/web.conf", "", State.CURRENT, rendered=1_700_000_000.5, changes=("service web: -10.0.0.3:8080",)

@@ -9,11 +9,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from pyconsul.tools.structs import replace
-from pyconsul.tools.template.report import RunReport, Sharing
-from pyconsul.tools.template.status.options import STATUS_OPTIONS, Address, parse_address
+from pyconsul.agent.common.structs import replace
+from pyconsul.tools.template.options.status import STATUS_OPTIONS, Address, parse_address
+from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.run_report import RunReport, Sharing
 from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of
-from pyconsul.tools.template.tally import Event, Tally
 
 
 class Site:

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pyconsul.tools.hclfile import ConfigError
-from pyconsul.tools.template.report import RunReport
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.server import StatusServer
-from pyconsul.tools.template.tally import Tally
 
 
 @asynccontextmanager

@@ -1,0 +1,190 @@
+"""The table of options: flags, files, defaults, and the errors of each."""
+
+from contextlib import suppress
+from pathlib import Path
+from signal import Signals
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import (
+    BOOL,
+    COMMAND,
+    DURATION,
+    INT,
+    SIGNAL,
+    STRINGS,
+    TEXT,
+    WAIT,
+    Option,
+    UsageError,
+    load_settings,
+    merge,
+    normalize,
+    parse_flags,
+    render_help,
+)
+
+OPTIONS = (
+    Option("config", STRINGS, "Files", flags=("config",), cli_only=True),
+    Option("once", BOOL, "Once", False, flags=("once",)),
+    Option("consul.address", TEXT, "Address", "127.0.0.1:8500", flags=("consul-addr", "addr"), environ=("ADDR",)),
+    Option("consul.retry.attempts", INT, "Attempts", 12, flags=("attempts",)),
+    Option("exec.command", COMMAND, "Command"),
+    Option("grace", DURATION, "Grace", 30.0, flags=("grace",)),
+    Option("kill", SIGNAL, "Signal", Signals.SIGINT, flags=("kill",)),
+    Option("wait", WAIT, "Wait", (0.0, 0.0), flags=("wait",)),
+    Option("allow", STRINGS, "Allowed", (), flags=("allow",)),
+    Option(
+        "prefix", TEXT, "Prefix", flags=("prefix",), apply=lambda t, v: t.setdefault("prefix", []).append({"path": v})
+    ),
+    Option("prefix[].path", TEXT, "Path"),
+)
+TABLE = tuple(option for option in OPTIONS if option.key != "prefix")
+
+
+def test_flags_in_all_their_forms() -> None:
+    call = parse_flags(OPTIONS, ["-once", "--addr", "a:1", "-attempts=3", "-allow", "x", "-allow=y", "cmd", "-once"])
+    assert call.tree == {
+        "once": True,
+        "consul": {"address": "a:1", "retry": {"attempts": 3}},
+        "allow": ["x", "y"],
+    }
+    assert call.arguments == ["cmd", "-once"]
+
+
+def test_a_double_dash_ends_the_flags() -> None:
+    assert parse_flags(OPTIONS, ["-once=false", "--", "-once"]).arguments == ["-once"]
+
+
+def test_a_single_dash_is_an_argument() -> None:
+    assert parse_flags(OPTIONS, ["-", "x"]).arguments == ["-", "x"]
+
+
+def test_values_may_start_with_a_dash_and_hold_equals_signs() -> None:
+    assert parse_flags(OPTIONS, ["-addr", "-x", "-allow", "A=b=c"]).tree == {
+        "consul": {"address": "-x"},
+        "allow": ["A=b=c"],
+    }
+
+
+def test_flags_that_build_blocks() -> None:
+    call = parse_flags(OPTIONS, ["-prefix", "a", "-prefix=b"])
+    assert call.tree == {"prefix": [{"path": "a"}, {"path": "b"}]}
+
+
+def test_help() -> None:
+    assert parse_flags(OPTIONS, ["-h"]).help
+    text = render_help("Usage: x", OPTIONS)
+    assert "-consul-addr=<string>" in text
+    assert "(default: 30s)" in text
+    assert "(default: SIGINT)" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        (["-onse"], "did you mean -once"),
+        (["-nonsense"], "unknown flag -nonsense"),
+        (["-addr"], "needs a value"),
+        (["-once=perhaps"], "invalid boolean"),
+        (["-attempts=1.5"], "whole number"),
+        (["-grace=soon"], "invalid duration"),
+        (["-kill=SIGNOPE"], "unknown signal"),
+        (["-wait=9s:1s"], "invalid wait"),
+    ],
+)
+def test_bad_flags(argv: list[str], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        parse_flags(OPTIONS, argv)
+
+
+def test_a_document_becomes_a_tree() -> None:
+    document = {
+        "consul": [{"address": "a"}, {"retry": [{"attempts": "4"}]}],
+        "prefix": [{"path": "x"}, {"path": "y"}],
+        "exec": {"command": ["a", "b"]},
+        "wait": [{"min": "1s", "max": "2s"}],
+        "grace": "1m",
+        "kill": "sigterm",
+    }
+    assert normalize(TABLE, document, "c") == {
+        "consul": {"address": "a", "retry": {"attempts": 4}},
+        "prefix": [{"path": "x"}, {"path": "y"}],
+        "exec": {"command": ("a", "b")},
+        "wait": (1.0, 2.0),
+        "grace": 60.0,
+        "kill": Signals.SIGTERM,
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "word"),
+    [
+        ({"onse": True}, "'onse'; did you mean once"),
+        ({"consul": [{"retry": [{"attempt": 1}]}]}, r"consul\.retry\.attempt"),
+        ({"consul": "127.0.0.1"}, "must be a block"),
+        ({"prefix": ["a"]}, "prefix must be a block"),
+        ({"grace": "often"}, "grace: invalid duration"),
+        ({"once": "maybe"}, "once: invalid boolean"),
+        ({"wait": {"middle": "1s"}}, "allowed: enabled, min, max"),
+        ({"config": ["x"]}, "unknown key 'config'"),
+        ({"consul": [{"address": ["x"]}]}, "must be a string"),
+    ],
+)
+def test_bad_documents_say_where(document: dict[str, object], word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        normalize(TABLE, document, "c.hcl")
+
+
+def test_files_environment_and_flags(tmp_path: Path) -> None:
+    (tmp_path / "a.hcl").write_text('grace = "1s"\nallow = ["a"]\nprefix { path = "p" }\n')
+    (tmp_path / "b.json").write_text('{"grace": "2s", "once": true}')
+    argv = ["-config", str(tmp_path / "a.hcl"), "-config", str(tmp_path / "b.json"), "-once=false", "-allow=b"]
+    call = parse_flags(OPTIONS, [*argv, "-prefix", "q"])
+    settings = load_settings(TABLE, call, {"ADDR": "e:1"})
+    assert settings["grace"] == 2.0
+    assert settings["once"] is False
+    assert settings["allow"] == ["a", "b"]
+    assert settings["consul.address"] == "e:1"
+    assert settings["consul.retry.attempts"] == 12
+    assert settings.blocks("prefix") == [{"path": "p"}, {"path": "q"}]
+    assert settings.given("grace")
+    assert not settings.given("consul.address")
+
+
+def test_merge_leaves_its_inputs_alone() -> None:
+    under, over = {"a": {"b": 1}, "l": [1]}, {"a": {"c": 2}, "l": [2]}
+    assert merge(under, over) == {"a": {"b": 1, "c": 2}, "l": [1, 2]}
+    assert under == {"a": {"b": 1}, "l": [1]}
+
+
+WORDS = st.sampled_from(
+    ["-once", "--addr", "-attempts=3", "-grace", "1s", "-wait=1s", "-", "--", "-=", "--once=x", "-kill"]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+KEYS = st.sampled_from(
+    ["once", "consul", "retry", "attempts", "exec", "command", "grace", "kill", "wait", "prefix", "path"]
+)
+DOCUMENTS = st.dictionaries(
+    KEYS,
+    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)),
+    max_size=3,
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=8)))
+def test_any_command_line_is_understood_or_told_to_be_wrong(argv: list[str]) -> None:
+    try:
+        call = parse_flags(OPTIONS, argv)
+    except UsageError:
+        return
+    assert len(call.arguments) <= len(argv)
+
+
+@given(DOCUMENTS)
+def test_any_document_is_understood_or_told_to_be_wrong(document: dict[str, object]) -> None:
+    with suppress(ConfigError):
+        assert set(normalize(TABLE, document, "c")) <= set(document)

@@ -1,0 +1,1 @@
+"""Consul's HTTP API as the tools use it: connections, blocking queries, one-shot requests, sessions, semaphores."""

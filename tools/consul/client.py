@@ -1,0 +1,166 @@
+"""The tools' long-running connection to Consul's HTTP API: blocking queries that ride out an outage.
+
+    client = ConsulClient(Connection("127.0.0.1:8500"), rng=random.Random())
+    data, index = await client.blocking("/v1/kv/app", {"recurse": ""}, 0)         # at once
+    data, index = await client.blocking("/v1/kv/app", {"recurse": ""}, index)     # when it may have changed
+    async for data in client.watch("/v1/kv/app", {"recurse": ""}): ...            # at once, then at each change
+    await client.close()
+
+Blocking queries: https://developer.hashicorp.com/consul/api-docs/features/blocking
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pyconsul.tools.consul.connection import Connection, ConsulError, Tls
+from pyconsul.tools.consul.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.http_transport import Transport
+
+__all__ = ["Connection", "ConsulClient", "ConsulError", "RetryPolicy", "Tls"]
+
+log = logging.getLogger("consul")
+
+#: How long, in seconds, one blocking query asks Consul to wait.
+WAIT = 60.0
+#: Seconds that an answer may take beyond what Consul was asked to wait.
+PATIENCE = 10.0
+#: Seconds between two answers of one watch at least: a value that changes all the time must not keep us busy.
+PACE = 0.1
+
+
+class ConsulClient:
+    """Asks Consul's HTTP API; may be used by any number of tasks of one event loop.
+
+    `retry` is for all queries. `max_stale`: any server may answer as long as it had contact with the leader within so
+    many seconds; 0 asks the leader. `rng` draws the jitter. Raises ConsulError for a connection that makes no sense.
+    """
+
+    def __init__(
+        self, connection: Connection, *, rng: random.Random, retry: RetryPolicy | None = None, max_stale: float = 0.0
+    ) -> None:
+        self.connection = connection
+        self.retry = retry or RetryPolicy()
+        self.max_stale = max_stale
+        self._rng = rng
+        self._tls = connection.tls_context()
+        self._transport: Transport | None = None
+
+    async def close(self) -> None:
+        """Close all connections; a later question opens new ones."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+
+    def _open(self) -> Transport:
+        if self._transport is None:
+            # httpx takes longer to load than all the rest: what asks nothing (-h, fixtures) does without.
+            from pyconsul.tools.consul.http_transport import Transport
+
+            self._transport = Transport(self.connection, self._tls)
+        return self._transport
+
+    async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, Mapping[str, str]]:
+        """One GET, without retry: the decoded JSON and the headers (names in lower case). 404 gives None.
+
+        `path` starts with /v1/ and is not yet escaped; `wait`: seconds that Consul may take in addition.
+        Raises ConsulError.
+        """
+        # Consul adds up to a sixteenth of the wait as jitter.
+        return await self._exchange("GET", path, params, b"", wait * 17 / 16)
+
+    async def send(self, method: str, path: str, params: Mapping[str, str], body: bytes = b"") -> Any:
+        """One PUT or DELETE, without retry: the decoded JSON. 404 gives None. Raises ConsulError."""
+        return (await self._exchange(method, path, params, body, 0.0))[0]
+
+    async def _exchange(
+        self, method: str, path: str, params: Mapping[str, str], body: bytes, wait: float
+    ) -> tuple[Any, Mapping[str, str]]:
+        data, headers = await self._open().ask(method, path, params, body, wait + PATIENCE)
+        if data is None:
+            return None, headers
+        try:
+            return msgspec.json.decode(data), headers
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", 200) from error
+
+    def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
+        """The lines of the answer to one POST as they come.
+
+        Raises ConsulError, also at the end of the answer, and when nothing comes for `patience` seconds.
+        """
+        return self._open().lines(path, body, patience)
+
+    async def blocking(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        index: int,
+        wait: float = WAIT,
+        on_filtered: Callable[[], None] | None = None,
+    ) -> tuple[Any, int]:
+        """The data at `path` and its index, once it is (or may be) another than `index`; 0 answers at once.
+
+        Errors are retried as `retry` says, then raised as ConsulError. A missing resource (404) is None.
+        `on_filtered` is called when the token hides a part of the data. The new index is at least 1; it may be lower than
+        `index`, when Consul's state is another one (a restored or a new server).
+        """
+        failures = 0
+        while True:
+            try:
+                # After an outage Consul may have begun anew, where `index` lies far ahead: ask without waiting for it.
+                data, headers = await self._query(path, params, 0 if failures else index, wait)
+            except ConsulError as error:
+                failures += 1
+                delay = self.retry.delay(failures, self._rng, answered=index > 0)
+                if delay is None:
+                    raise
+                log.warning("%s (try %d, again in %.3gs)", error, failures, delay)
+                await asyncio.sleep(delay)
+                continue
+            if on_filtered is not None and headers.get("x-consul-results-filtered-by-acls") == "true":
+                on_filtered()
+            new = max(_number(headers.get("x-consul-index")), 1)
+            if failures == 0 or new != index:
+                return data, new
+            failures = 0
+
+    async def _query(
+        self, path: str, params: Mapping[str, str], index: int, wait: float
+    ) -> tuple[Any, Mapping[str, str]]:
+        asked = dict(params)
+        if index:
+            asked |= {"index": str(index), "wait": f"{wait * 1000:.0f}ms"}
+        if self.max_stale <= 0:
+            return await self.request(path, asked, wait)
+        data, headers = await self.request(path, asked | {"stale": ""}, wait)
+        # X-Consul-LastContact: milliseconds since the answering server heard from the leader.
+        if _number(headers.get("x-consul-lastcontact")) > self.max_stale * 1000:
+            return await self.request(path, dict(params))
+        return data, headers
+
+    async def watch(
+        self, path: str, params: Mapping[str, str], index: int = 0, wait: float = WAIT
+    ) -> AsyncIterator[Any]:
+        """The data at `path` whenever its index has moved; first at once, unless `index` is what the caller has.
+
+        Raises ConsulError as `blocking` does.
+        """
+        while True:
+            data, new = await self.blocking(path, params, index, wait)
+            if new != index:
+                yield data
+                await asyncio.sleep(PACE)
+            index = new
+
+
+def _number(header: str | None) -> int:
+    return int(header) if header and header.isdecimal() and len(header) <= 20 else 0

@@ -1,0 +1,116 @@
+"""Signals during a run of pyenvconsul: end in order, read the configuration again, or pass them on to the child."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import sys
+from contextlib import suppress
+from signal import Signals
+from typing import Any
+
+from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
+from pyconsul.tools.envconsul.runner import Runner
+from pyconsul.tools.options.settings import Call, Settings
+from pyconsul.tools.process.child_process import KILLED_STATUS
+from pyconsul.tools.process.exit_codes import Exit
+from pyconsul.tools.process.reaper import reaping
+
+log = logging.getLogger("envconsul")
+
+
+async def attend(call: Call, plan: Plan, rng: random.Random) -> int:
+    """Run until the child ends or a signal ends us; returns the exit status. Raises ConsulError and SpawnError."""
+    signals = _catch(plan.settings)
+    async with reaping():
+        while True:
+            end = await _one_run(call, plan, signals, rng)
+            if not isinstance(end, Plan):
+                return end
+            plan = end
+
+
+async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng: random.Random) -> int | Plan:
+    """Returns the exit status, or what to do instead after the configuration has been read again."""
+    runner = Runner(plan.settings, plan.sources, os.environ, rng)
+    running = asyncio.ensure_future(runner.run(plan.program))
+    try:
+        while True:
+            end = await _until_end(runner, running, signals, plan.settings)
+            if not isinstance(end, Signals):
+                return _told(end, runner)
+            if end != plan.settings["reload_signal"]:
+                await _cancel(running)
+                return await _stop(runner, end, signals, plan.settings)
+            if (changed := reload_plan(call)) is not None:
+                return changed
+    finally:
+        await _cancel(running)
+        await runner.stop()
+
+
+def _catch(settings: Settings) -> asyncio.Queue[Signals]:
+    signals: asyncio.Queue[Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for sig in caught_signals(settings):
+        try:
+            loop.add_signal_handler(sig, signals.put_nowait, sig)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise uncatchable(sig) from error
+    return signals
+
+
+async def _until_end(
+    runner: Runner, running: asyncio.Future[int], signals: asyncio.Queue[Signals], settings: Settings
+) -> int | Signals:
+    """The child's exit status, or the signal that ends this run; others are passed on."""
+    while True:
+        got = asyncio.ensure_future(signals.get())
+        try:
+            waited: list[asyncio.Future[Any]] = [running, got]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if not got.done():
+                return running.result()
+            sig = got.result()
+        finally:
+            got.cancel()
+        if sig in (settings["kill_signal"], settings["reload_signal"], Signals.SIGTERM):
+            return sig
+        runner.signal(sig)
+
+
+def _told(status: int, runner: Runner) -> int:
+    if status:
+        log.error("%s", runner.ending)
+    return status
+
+
+async def _cancel(running: asyncio.Future[int]) -> None:
+    running.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await running
+
+
+async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], settings: Settings) -> int:
+    """End the child in order; a second signal to end cuts the grace period short.
+
+    The kill signal gives the child its own kill signal, SIGTERM is passed on as it is.
+    """
+    by_kill_signal = sig == settings["kill_signal"]
+    if by_kill_signal:
+        print("Cleaning up...", file=sys.stderr)
+    stopping = asyncio.ensure_future(runner.stop(None if by_kill_signal else sig))
+    while not stopping.done():
+        again = asyncio.ensure_future(signals.get())
+        waited: list[asyncio.Future[Any]] = [stopping, again]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if again.done() and again.result() in (sig, Signals.SIGTERM, Signals.SIGINT):
+            runner.signal(Signals.SIGKILL)
+        again.cancel()
+    status = stopping.result()
+    if by_kill_signal:
+        return Exit.INTERRUPT
+    # A program that SIGTERM ended did what it was asked to do.
+    return Exit.OK if status in (None, KILLED_STATUS) else _told(status, runner)

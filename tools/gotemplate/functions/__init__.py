@@ -1,0 +1,1 @@
+"""Template functions that look nothing up, by family."""

@@ -1,0 +1,1 @@
+"""Template functions of the Sprig library: https://masterminds.github.io/sprig/"""

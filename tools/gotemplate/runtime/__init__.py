@@ -1,0 +1,1 @@
+"""Compiled Go templates: Go's values, functions and control flow."""

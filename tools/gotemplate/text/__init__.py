@@ -1,0 +1,1 @@
+"""Text formats as Go's standard library reads and writes them."""

@@ -1,0 +1,1 @@
+"""Declarations of options, and how flags and configuration files are read by them."""

@@ -1,0 +1,75 @@
+"""The options of log files: `-log-file` and `-log-rotate-…`. `process.log_rotation` writes the files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pyconsul.agent.common.structs import struct
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import DURATION, INT, TEXT, Option, Settings
+
+DAY_S = 86400.0
+
+LOG_FILE_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "log_file.path",
+        TEXT,
+        "Log to files, too, named path-<time>.log; a path that ends in / is the folder they are in",
+        "",
+        flags=("log-file",),
+    ),
+    Option(
+        "log_file.log_rotate_bytes",
+        INT,
+        "Begin another log file after so many bytes; 0: at any size",
+        0,
+        flags=("log-rotate-bytes",),
+    ),
+    Option(
+        "log_file.log_rotate_duration",
+        DURATION,
+        "Begin another log file after this time",
+        DAY_S,
+        flags=("log-rotate-duration",),
+    ),
+    Option(
+        "log_file.log_rotate_max_files",
+        INT,
+        "How many old log files are kept; 0: all, -1: none",
+        0,
+        flags=("log-rotate-max-files",),
+    ),
+)
+
+
+@struct(frozen=True)
+class LogTarget:
+    """`max_bytes`: 0 for any size. `max_age`: seconds; 0 for a day. `keep`: old files: 0 for all, -1 for none.
+
+    `name`: of files in a folder.
+    """
+
+    path: str
+    max_bytes: int = 0
+    max_age: float = DAY_S
+    keep: int = 0
+    name: str = "consul-template"
+
+    @property
+    def parts(self) -> tuple[Path, str, str]:
+        """The folder, the beginning of the name and the extension of the files."""
+        folder, name = os.path.split(self.path)
+        stem, extension = os.path.splitext(name or self.name)
+        return Path(folder), stem, extension or ".log"
+
+
+def log_target_of(settings: Settings, name: str) -> LogTarget | None:
+    """Where the settings want log files; None for nowhere. Raises ConfigError."""
+    path = settings["log_file.path"]
+    if not path:
+        return None
+    numbers = {word: settings[f"log_file.log_rotate_{word}"] for word in ("bytes", "duration", "max_files")}
+    if numbers["bytes"] < 0:
+        raise ConfigError("invalid log_rotate_bytes: it must not be negative")
+    return LogTarget(path, numbers["bytes"], numbers["duration"] or DAY_S, numbers["max_files"], name)

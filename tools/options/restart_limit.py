@@ -1,0 +1,37 @@
+"""The options of `-restart-limit`, for both tools. `process.restart_limit` carries them out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.tools.options.settings import DURATION, Kind, Option
+
+
+def _limit(value: Any) -> tuple[str, int]:
+    """`key:N` as the key, without slashes at its ends, and N."""
+    key, colon, number = str(value).rpartition(":")
+    key = key.strip("/")
+    if not colon or not key or not (number.isascii() and number.isdecimal()) or int(number) < 1:
+        raise ValueError(f"invalid limit {value!r}: use key:N, such as service/web/restarts:1, with N of at least 1")
+    return key, int(number)
+
+
+RESTART_LIMIT = Kind("key:N", _limit)
+
+#: For both tools.
+RESTART_LIMIT_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "restart_limit",
+        RESTART_LIMIT,
+        "At most N machines restart or reload at the same time: those that give the same key and the same N. The first "
+        "start does not wait. The key is a semaphore's prefix, as that of consul lock -n",
+        flags=("restart-limit",),
+    ),
+    Option(
+        "restart_hold",
+        DURATION,
+        "How long a machine keeps its place after a restart, before the next one may restart",
+        0.0,
+        flags=("restart-hold",),
+    ),
+)

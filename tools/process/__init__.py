@@ -1,0 +1,1 @@
+"""The process side of a tool: child processes, PID files, logs, exit codes."""

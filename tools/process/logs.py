@@ -1,0 +1,116 @@
+"""Log output of the tools: lines on stderr, as text or JSON, and to files and syslog if that is wished.
+
+Levels are Consul's words. Nothing here or in the tools logs a token or a value out of the KV store.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyconsul.agent.common.log_stream import LogStream
+from pyconsul.tools.options.hcl_file import ConfigError
+
+if TYPE_CHECKING:
+    from pyconsul.tools.options.log_file import LogTarget
+
+TRACE = 5
+_LEVELS = {
+    "TRACE": TRACE,
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARN": logging.WARNING,
+    "WARNING": logging.WARNING,
+    "ERR": logging.ERROR,
+    "ERROR": logging.ERROR,
+}
+_NAMES = {TRACE: "TRACE", 10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERR", 50: "ERR"}
+
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_stamp(self, record)} [{_NAMES.get(record.levelno, 'INFO')}] {record.name}: {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        import json
+
+        entry = {
+            "@level": _NAMES.get(record.levelno, "INFO").lower(),
+            "@message": record.getMessage(),
+            "@module": record.name,
+            "@timestamp": _stamp(self, record),
+        }
+        if record.exc_info:
+            entry["stacktrace"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def _stamp(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """Local time with milliseconds and the offset from UTC."""
+    seconds, offset = (formatter.formatTime(record, form) for form in ("%Y-%m-%dT%H:%M:%S", "%z"))
+    return f"{seconds}.{int(record.msecs):03}{offset}"
+
+
+def setup_logging(
+    level: str,
+    form: str = "text",
+    syslog_facility: str = "",
+    syslog_name: str = "",
+    file: LogTarget | None = None,
+) -> None:
+    """Log what is at least of `level` (trace, debug, info, warn, err) to stderr; to syslog with a facility; to files.
+
+    It may be called again; a log file that is wished again goes on. Raises ConfigError for words that are not allowed,
+    and for a log file that cannot be made.
+    """
+    if level.upper() not in _LEVELS:
+        raise ConfigError(f"invalid log level {level!r}: use trace, debug, info, warn or err")
+    if form not in ("text", "json", "standard"):
+        raise ConfigError(f"invalid log format {form!r}: use text or json")
+    root = logging.getLogger()
+    handlers: list[logging.Handler] = [LogStream(sys.stderr)]
+    if file is not None:
+        handlers.append(_file(root, file))
+    for handler in handlers:
+        handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    if syslog_facility:
+        handlers.append(_syslog(syslog_facility, syslog_name))
+    earlier, root.handlers[:] = list(root.handlers), handlers
+    if earlier:
+        _close_unused(earlier, handlers)
+    root.setLevel(_LEVELS[level.upper()])
+    for chatty in ("httpx", "httpcore", "asyncio"):  # They log each request and each header.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _close_unused(earlier: list[logging.Handler], handlers: list[logging.Handler]) -> None:
+    from logging.handlers import SysLogHandler
+
+    for handler in earlier:
+        if isinstance(handler, logging.FileHandler | SysLogHandler) and handler not in handlers:
+            handler.close()
+
+
+def _file(root: logging.Logger, target: LogTarget) -> logging.Handler:
+    from pyconsul.tools.process.log_rotation import LogFile
+
+    known = (handler for handler in root.handlers if isinstance(handler, LogFile) and handler.target == target)
+    return next(known, None) or LogFile(target)
+
+
+def _syslog(facility: str, name: str) -> logging.Handler:
+    from logging.handlers import SysLogHandler
+
+    codes = SysLogHandler.facility_names
+    if facility.lower() not in codes:
+        raise ConfigError(f"invalid syslog facility {facility!r}: use one of {', '.join(sorted(codes))}")
+    address: str | tuple[str, int] = "/dev/log" if Path("/dev/log").exists() else ("127.0.0.1", 514)
+    handler = SysLogHandler(address, facility=codes[facility.lower()])
+    handler.ident = f"{name}: "
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler

@@ -1,0 +1,241 @@
+"""Child processes of the tools: started in a process group of their own, signalled, stopped and restarted as a whole.
+
+A `Child` is what `pyenvconsul` runs and what `pyconsul-template` runs with `-exec` and after rendering:
+
+    child = Child(argv_of("sleep 20"), env, rng=random.Random(), kill_signal=signal.SIGINT, kill_timeout=30.0)
+    await child.start()                 # SpawnError: there is no such program
+    child.signal(signal.SIGUSR1)        # to the program; to its whole group when it is a shell line
+    await child.restart(env=new_env)    # splay, stop, start; a running `wait` goes on with the new process
+    status = await child.wait()         # 0-255; a process killed by a signal counts as 255
+    await child.stop()                  # kill signal, grace period, SIGKILL
+
+Nothing of a child outlives the tool, unless it is meant to (`outlive`): should the tool itself be killed by SIGKILL, the
+kernel signals the child (PR_SET_PDEATHSIG, Linux) and a small guardian process ends the rest of its group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from signal import Signals
+from typing import Any
+
+from pyconsul.agent.common.reasons import reason
+from pyconsul.tools.process.child_process import (
+    ShellLine,
+    SpawnError,
+    describe_end,
+    dismiss_guardian,
+    exit_status,
+    find_program,
+    give_terminal,
+    group_alive,
+    guardian_argv,
+    preparation,
+)
+
+#: Seconds between two looks at whether a group has ended; the leader itself is waited for without polling.
+_GROUP_POLL = 0.02
+#: Seconds that the others of a group may take to end after SIGKILL.
+_KILL_PATIENCE = 2.0
+
+
+class Child:
+    """One supervised process and its group.
+
+    `argv`: program and arguments (see `argv_of`); the program is looked up on the tool's own PATH, not the child's.
+    `env`: the whole environment of the child; None inherits the tool's.
+    `kill_signal`, `kill_timeout`: how `stop` ends it; seconds between that signal and SIGKILL.
+    `reload_signal`: what `reload` sends; None means that it restarts the child.
+    `splay`: upper bound, in seconds, of a random wait (drawn from `rng`) before a reload or a restart.
+    `foreground`: hand the terminal to the child while it runs, when stdin is one (for shells and editors).
+    `guard`: start the guardian process; a command that is over in a moment may do without.
+    `outlive`: let it go on when the tool dies.
+    `stdin`, `stdout`, `stderr`: as for `asyncio.create_subprocess_exec`; None inherits the tool's.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        rng: random.Random,
+        kill_signal: Signals = signal.SIGINT,
+        kill_timeout: float = 30.0,
+        reload_signal: Signals | None = None,
+        splay: float = 0.0,
+        foreground: bool = False,
+        guard: bool = True,
+        outlive: bool = False,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> None:
+        if not argv:
+            raise ValueError("a child needs a program to run")
+        self.argv = list(argv)
+        self._is_shell_line = isinstance(argv, ShellLine)
+        self.env = None if env is None else dict(env)
+        self.kill_signal = kill_signal
+        self.kill_timeout = kill_timeout
+        self.reload_signal = reload_signal
+        self.splay = splay
+        self.foreground = foreground
+        self._rng = rng
+        self._streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        self._process: asyncio.subprocess.Process | None = None
+        self._leash: int | None = None  # the pipe's end whose closing, by our death, sets off the guardian
+        self._outlive = outlive
+        self._guardian = guardian_argv(kill_signal, kill_timeout) if guard and not outlive else []
+        self._replaced = asyncio.Event()  # set while no restart is under way
+        self._replaced.set()
+        self._lock = asyncio.Lock()  # one start, stop or restart at a time
+
+    @property
+    def pid(self) -> int | None:
+        """The process (and group) id of the latest start; None before it."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the started program itself (not only others of its group) is still there."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        """Start the program; nothing happens if it runs already. Raises SpawnError."""
+        async with self._lock:
+            await self._start()
+
+    async def _start(self) -> None:
+        if self.running:
+            return
+        program = find_program(self.argv[0])
+        reading, self._leash = os.pipe() if self._guardian else (None, None)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.argv,
+                executable=program,
+                env=self.env,
+                process_group=0,
+                preexec_fn=preparation(
+                    self._guardian, None if self._outlive else self.kill_signal, reading, self.foreground
+                ),
+                **self._streams,
+            )
+        except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a NUL byte or a bad name
+            self._dismiss_guardian()
+            raise SpawnError(f"cannot run {self.argv[0]!r}: {reason(error)}") from error
+        finally:
+            if reading is not None:
+                os.close(reading)
+
+    def _after_end(self) -> None:
+        if self.foreground:
+            give_terminal(os.getpgrp())
+        self._dismiss_guardian()
+
+    def _dismiss_guardian(self) -> None:
+        leash, self._leash = self._leash, None
+        if leash is not None:
+            dismiss_guardian(leash)
+
+    @property
+    def ending(self) -> str:
+        """How the latest start has ended, for messages; "" while it runs."""
+        returncode = None if self._process is None else self._process.returncode
+        return "" if returncode is None else describe_end(returncode)
+
+    def signal(self, sig: Signals) -> None:
+        """Send a signal to the program; SIGKILL, and all signals for a shell line, to every process of its group.
+
+        Nothing happens when it has ended.
+        """
+        if sig is signal.SIGKILL or self._is_shell_line:
+            self._signal_group(sig)
+        elif self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._process.pid, sig)
+
+    def _signal_group(self, sig: Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, sig)
+
+    async def wait(self) -> int:
+        """Wait until the child has ended, by itself or by `stop`, and return its exit status (see `exit_status`).
+
+        A restart meanwhile is no end: the wait goes on with the new process.
+        """
+        while True:
+            process = self._process
+            if process is None:
+                raise RuntimeError("the child has not been started")
+            returncode = await process.wait()
+            await self._replaced.wait()
+            if process is self._process:
+                self._after_end()
+                return exit_status(returncode)
+
+    async def stop(self, kill_signal: Signals | None = None, grace: float | None = None) -> int | None:
+        """End the program, then what is left of its group: signal, wait up to `grace` seconds, then SIGKILL; returns the
+        exit status.
+
+        Without arguments the child's own kill signal and timeout are taken. None when it was never started.
+        """
+        async with self._lock:
+            return await self._stop(kill_signal or self.kill_signal, self.kill_timeout if grace is None else grace)
+
+    async def _stop(self, kill_signal: Signals, grace: float) -> int | None:
+        process = self._process
+        if process is None:
+            return None
+        self.signal(kill_signal)
+        try:
+            await asyncio.wait_for(self._group_ended(process, kill_signal), grace)
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            # It ends them soon, not at once; one that hangs in the kernel is not waited for.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._group_ended(process, signal.SIGKILL), _KILL_PATIENCE)
+        returncode = await process.wait()
+        self._after_end()
+        return exit_status(returncode)
+
+    async def _group_ended(self, process: asyncio.subprocess.Process, sig: Signals) -> None:
+        """The end of the program; the others of its group get the signal then."""
+        await process.wait()
+        if not self._is_shell_line:
+            self._signal_group(sig)
+        while group_alive(process.pid):  # noqa: ASYNC110 - the kernel tells nobody that a group has ended
+            await asyncio.sleep(_GROUP_POLL)
+
+    async def restart(self, env: Mapping[str, str] | None = None) -> None:
+        """Splay, stop, and start anew, with another environment if one is given. Raises SpawnError."""
+        await self._splay()
+        async with self._lock:
+            self._replaced.clear()
+            try:
+                await self._stop(self.kill_signal, self.kill_timeout)
+                if env is not None:
+                    self.env = dict(env)
+                await self._start()
+            finally:
+                self._replaced.set()
+
+    async def reload(self, sig: Signals | None = None) -> None:
+        """Tell the child that its files have changed: splay, then `sig` or its reload signal, else a restart."""
+        chosen = sig or self.reload_signal
+        if chosen is None:
+            await self.restart()
+            return
+        await self._splay()
+        self.signal(chosen)
+
+    async def _splay(self) -> None:
+        if self.splay > 0:
+            await asyncio.sleep(self._rng.uniform(0, self.splay))

@@ -1,0 +1,1 @@
+"""From rendered texts to files in use: drafts, checks, promotion, commands, roll back."""

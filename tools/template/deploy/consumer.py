@@ -1,0 +1,158 @@
+"""Whoever uses the rendered files: nobody, a child process, or a command that loads them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from signal import Signals
+from typing import Protocol
+
+from pyconsul.tools.process.supervised_child import Child
+from pyconsul.tools.template.deploy.commands import Commands
+from pyconsul.tools.template.deploy.file_writer import Draft
+from pyconsul.tools.template.evaluate.errors import CommandError, LoadError
+from pyconsul.tools.template.spec import Command
+
+log = logging.getLogger("template")
+
+
+class Consumer(Protocol):
+    """Told about the files by a runner; works in `run`, beside it."""
+
+    #: Whether an error in a template must not take it down.
+    precious: bool
+
+    def claim(self) -> None:
+        """Before anything is written: be the only one who uses the files. Raises SpawnError."""
+        ...
+
+    async def check(self, drafts: Sequence[Draft]) -> str:
+        """Why these files must not be put in place; "" when they may."""
+        ...
+
+    def files_ready(self) -> None:
+        """All files are there."""
+        ...
+
+    async def load(self) -> None:
+        """Put the files that are in place into force; nothing to do before the start. Raises LoadError."""
+        ...
+
+    async def run(self) -> int:
+        """Use the files; the exit status when there is nothing more to do."""
+        ...
+
+    async def stop(self, *, handover: bool = False) -> None:
+        """End in order what was started; with `handover` leave to the next run what that can take over."""
+        ...
+
+    def signal(self, sig: Signals) -> None:
+        """Pass a signal on."""
+        ...
+
+
+class ChildConsumer:
+    """The child process of `-exec`: started when all files are there, told when they change, by a signal, a restart,
+    or a command. Its end is the end of it all."""
+
+    precious = False
+
+    def __init__(self, child: Child, commands: Commands, reload: Command | None, *, limited: bool) -> None:
+        """`limited`: whether `load` has to last as long as the restart does, since others wait for its end."""
+        self._limited = limited
+        self._child = child
+        self._commands = commands
+        self._reload = reload
+        self._ready = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    def claim(self) -> None:
+        """Nobody else is in the way."""
+
+    async def check(self, drafts: Sequence[Draft]) -> str:
+        return ""
+
+    def files_ready(self) -> None:
+        self._ready.set()
+
+    async def load(self) -> None:
+        if self._child.pid is None:
+            return
+        if self._reload is None and self._limited:
+            await self._child.reload()
+        elif self._reload is None:
+            self._changed.set()  # A splay may take long, and nobody can tell whether a signal did any good.
+        else:
+            await run_reload(self._commands, self._reload)
+
+    async def run(self) -> int:
+        await self._ready.wait()
+        await self._child.start()
+        telling = asyncio.create_task(self._tell())
+        waiting = asyncio.create_task(self._child.wait())
+        try:
+            await asyncio.wait((waiting, telling), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done() and waiting.result():
+                log.error("%s %s", self._child.argv[0], self._child.ending)
+            return waiting.result() if waiting.done() else telling.result()
+        finally:
+            telling.cancel()
+            waiting.cancel()
+            await asyncio.gather(telling, waiting, return_exceptions=True)
+
+    async def _tell(self) -> int:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._child.reload()
+
+    async def stop(self, *, handover: bool = False) -> None:
+        await self._child.stop()
+
+    def signal(self, sig: Signals) -> None:
+        self._child.signal(sig)
+
+
+class CommandConsumer:
+    """The command of `-exec-reload`, run after each change; `once`: it ends with the runner's last file."""
+
+    precious = True
+
+    def __init__(self, commands: Commands, reload: Command, *, once: bool) -> None:
+        self._commands = commands
+        self._reload = reload
+        self._once = once
+        self._ready = asyncio.Event()
+
+    def claim(self) -> None:
+        """Nobody else is in the way."""
+
+    async def check(self, drafts: Sequence[Draft]) -> str:
+        return ""
+
+    def files_ready(self) -> None:
+        self._ready.set()
+
+    async def load(self) -> None:
+        await run_reload(self._commands, self._reload)
+
+    async def run(self) -> int:
+        await self._ready.wait()
+        if not self._once:
+            await asyncio.Event().wait()
+        return 0
+
+    async def stop(self, *, handover: bool = False) -> None:
+        """A command ends by itself, or with the task that waits for it."""
+
+    def signal(self, sig: Signals) -> None:
+        """There is nobody to pass it on to."""
+
+
+async def run_reload(commands: Commands, command: Command) -> None:
+    """Run a command that loads files. Raises LoadError."""
+    try:
+        await commands.run(command)
+    except CommandError as error:
+        raise LoadError(str(error)) from error

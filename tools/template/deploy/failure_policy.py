@@ -1,0 +1,76 @@
+"""What goes wrong with one template: whether it ends the program, or is reported once while the old file stays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from pyconsul.tools.template.deploy.file_writer import RenderError
+from pyconsul.tools.template.deploy.rendering import Rendering
+from pyconsul.tools.template.evaluate.errors import Refused, TemplateError, UnsafeField
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.disclosure import Disclosure
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.evaluate.guard import GuardEvent
+
+log = logging.getLogger("template")
+
+
+class Troubles:
+    """`precious`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
+    before anybody sees it."""
+
+    def __init__(self, tally: Tally, disclosure: Disclosure, *, once: bool, precious: bool) -> None:
+        self.precious = precious
+        self._tally = tally
+        self._disclosure = disclosure
+        self._latest: WeakKeyDictionary[Rendering, str] = WeakKeyDictionary()  # as it was before concealing
+        self._once = once
+
+    def report(self, rendering: Rendering, error: TemplateError | RenderError | Refused) -> None:
+        """Raise the error if it ends the program; or log it, once, and let the old file stay."""
+        event = Event.REFUSED if isinstance(error, Refused) else Event.TEMPLATE_ERROR
+        if rendering.trouble and self._latest.get(rendering) == str(error) and not self._is_fatal(rendering, error):
+            self._tally.count(event, rendering.spec.destination)
+            log.debug("%s; %s stays as it is", rendering.trouble, rendering.spec.destination or "its file")
+            return
+        self._latest[rendering] = str(error)
+        text = self._disclosure.conceal(str(error), rendering)
+        if self._is_fatal(rendering, error):
+            raise type(error)(text)
+        rendering.trouble = text
+        self._tally.count(event, rendering.spec.destination)
+        log.error("%s; %s stays as it is", text, rendering.spec.destination or "its file")
+
+    def report_absent(self, rendering: Rendering, absent: set[Lookup]) -> None:
+        """What it cannot do without does not exist."""
+        text = ", ".join(sorted(map(str, absent)))
+        if text and text != rendering.trouble:
+            log.warning("%s: waits for what does not exist: %s", rendering.spec.name, text)
+        if text:
+            rendering.trouble = text
+
+    def report_guard(self, rendering: Rendering, events: Iterable[GuardEvent]) -> None:
+        """What its guard has begun to hold, or holds no longer."""
+        for event in events:
+            if event.began:
+                self._tally.count(Event.HELD, event.hold.service)
+            level = logging.INFO if event.quiet else logging.ERROR if event.began else logging.WARNING
+            log.log(level, "%s: %s", rendering.spec.name, event)
+
+    def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
+        # Whoever may register a service must not be able to end this program.
+        if isinstance(error, Refused | UnsafeField):
+            return self._once
+        if rendering.spec.error_fatal is not None:
+            return rendering.spec.error_fatal
+        # Go templates end the program, as they always did, unless that took down what serves.
+        return self._once or not rendering.done or not self.survives(rendering)
+
+    def survives(self, rendering: Rendering) -> bool:
+        """Whether a failure leads back to the last good file, rather than to the end of the program."""
+        return rendering.spec.survives_errors(precious=self.precious)

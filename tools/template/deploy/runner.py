@@ -1,0 +1,251 @@
+"""Composes a run: lookups are watched, templates evaluated when their data has changed, files deployed.
+
+run:  _pass ─▶ evaluate ─▶ watch what is missing ─▶ deploy what is complete
+        ▲                                                   │
+        └── news: an answer, a deadline, the consumer's end ◀┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from signal import Signals
+
+from pyconsul.tools.process.restart_limit import Turn
+from pyconsul.tools.template.deploy.consumer import Consumer
+from pyconsul.tools.template.deploy.deployer import Deployer
+from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.fanout import Fanout
+from pyconsul.tools.template.deploy.job import job_of
+from pyconsul.tools.template.deploy.rendering import Rendering
+from pyconsul.tools.template.deploy.stall_reporter import Waiting
+from pyconsul.tools.template.deploy.unit import Unit
+from pyconsul.tools.template.evaluate.evaluator import Evaluation
+from pyconsul.tools.template.feed.answer_source import AnswerSource
+from pyconsul.tools.template.feed.answers import Answers
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.feed.share_id import ShareId
+from pyconsul.tools.template.interruptible import Interrupted, interruptible
+from pyconsul.tools.template.report.run_report import RunReport
+from pyconsul.tools.template.status.overview import template_reports
+
+log = logging.getLogger("template")
+
+
+class Runner:
+    """`consumer`: None when nobody but the commands uses the files. `news`: as the watcher's. `ends`: the signals that end
+    the program: an evaluation, however long it takes, gives way to them."""
+
+    def __init__(
+        self,
+        sources: Sequence[Unit | Fanout],
+        watcher: AnswerSource,
+        answers: Answers,
+        news: asyncio.Event,
+        deployer: Deployer,
+        consumer: Consumer | None,
+        troubles: Troubles,
+        waiting: Waiting,
+        turn: Turn,
+        *,
+        once: bool,
+        ends: Collection[Signals] = (),
+    ) -> None:
+        self._sources = list(sources)
+        self.consumer = consumer
+        self._watcher = watcher
+        self._answers = answers
+        self._news = news
+        self._deployer = deployer
+        self._troubles = troubles
+        self._waiting = waiting
+        self._turn = turn
+        self._once = once
+        self._ends = ends
+        self._started = self._now()
+        #: Called after each pass.
+        self.observers: list[Callable[[], None]] = []
+
+    async def run(self) -> int:
+        """The exit status; without -once only a child's end ends it.
+
+        Raises TemplateError, RenderError, CommandError, LoadError, ConsulError, SpawnError and Refused for what ends
+        it badly.
+        """
+        if self.consumer:
+            self.consumer.claim()
+        consuming = asyncio.create_task(self.consumer.run()) if self.consumer else None
+        if consuming:
+            consuming.add_done_callback(lambda _: self._news.set())
+        for rendering in self.renderings:  # which a one-shot run may have evaluated
+            self._watcher.watch(rendering.used, rendering.spec.share)
+        try:
+            while True:
+                await self._pass()
+                if self._once and self._done:
+                    await self._watcher.close()
+                    return await consuming if consuming else 0
+                await self._until_news()
+                if consuming and consuming.done():
+                    return consuming.result()
+                if self._watcher.failure is not None:
+                    raise self._watcher.failure
+        finally:
+            if consuming:
+                consuming.cancel()
+                await asyncio.gather(consuming, return_exceptions=True)
+            await self._turn.close()
+            await self._watcher.close()
+
+    @property
+    def units(self) -> list[Unit]:
+        """What is promoted together, in order."""
+        return [unit for source in self._sources for unit in source.units]
+
+    @property
+    def _fanouts(self) -> list[Fanout]:
+        return [source for source in self._sources if isinstance(source, Fanout)]
+
+    @property
+    def renderings(self) -> list[Rendering]:
+        """All templates, unit by unit, and the lists of those with `for_each`."""
+        lists = [fanout.rendering for fanout in self._fanouts]
+        return lists + [rendering for unit in self.units for rendering in unit.renderings]
+
+    @property
+    def used(self) -> set[Lookup]:
+        """All lookups whose answers matter to any template."""
+        return {lookup for lookups in self._used_by_share.values() for lookup in lookups}
+
+    @property
+    def _used_by_share(self) -> dict[ShareId | None, set[Lookup]]:
+        used: dict[ShareId | None, set[Lookup]] = {}
+        for rendering in self.renderings:
+            used.setdefault(rendering.spec.share, set()).update(rendering.used)
+        return used
+
+    @property
+    def _done(self) -> bool:
+        return all(source.done for source in self._sources) and all(unit.done for unit in self.units)
+
+    def report(self) -> RunReport:
+        """How it is doing."""
+        now = self._now()
+        return RunReport(
+            templates=tuple(template_reports(self._sources, now, self._watcher.sharing)),
+            ready=self._done,
+            consul=self._watcher.address,
+            reachable=self._watcher.reachable,
+            data_age=self._watcher.data_age(now),
+            lookups=len(self.used),
+            uptime=now - self._started,
+        )
+
+    async def stop(self, *, handover: bool = False) -> None:
+        """End what was started, in order; with `handover` leave to the next run what that can take over."""
+        if self.consumer:
+            await self.consumer.stop(handover=handover)
+
+    def release(self, service: str, destination: str = "") -> int:
+        """Accept what Consul has now of a service (or a pattern of services) that guards hold, in one template or in
+        all; how many holds that ended."""
+        ended = 0
+        for rendering in self.renderings:
+            guard = rendering.evaluator.guard
+            if guard is not None and destination in ("", rendering.spec.destination):
+                released = guard.release(service)
+                if released:
+                    rendering.expire()
+                ended += released
+        if ended:
+            self._news.set()
+        return ended
+
+    def signal(self, sig: Signals) -> None:
+        """Pass a signal on to the child, if there is one."""
+        if self.consumer:
+            self.consumer.signal(sig)
+
+    def adopt(self, sources: Sequence[Unit | Fanout]) -> None:
+        """Go on with these templates; the answers, the watches and the child stay."""
+        done = {old.spec.destination: old for old in self.renderings if old.done}
+        self._sources = list(sources)
+        for rendering in self.renderings:
+            if (old := done.get(rendering.spec.destination)) is not None:
+                rendering.adopt(old)
+        for fanout in self._fanouts:
+            fanout.adopt(done)
+        self._news.set()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _until_news(self) -> None:
+        deadlines = [*(unit.deadline for unit in self.units), self._waiting.deadline]
+        # Until it is our turn, what is due already waits for that.
+        past = self._now() if self._turn.asked else float("-inf")
+        soonest = min((deadline for deadline in deadlines if deadline is not None and deadline > past), default=None)
+        timer = asyncio.get_running_loop().call_at(soonest, self._news.set) if soonest is not None else None
+        await self._news.wait()
+        self._news.clear()
+        if timer:
+            timer.cancel()
+
+    async def _pass(self) -> None:
+        try:
+            with interruptible(self._ends):
+                self._evaluate(self._now())
+        except Interrupted:
+            await asyncio.Event().wait()  # The signal itself ends this run.
+        now = self._now()
+        self._waiting.look(self.renderings, now)
+        due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
+        if self._turn.limited:  # Files that stay as they are need no turn.
+            due = [unit for unit in due if job_of(unit) is not None]
+        # The first start never waits for a turn.
+        if not due or not self._done or self._turn.ask(", ".join(unit.name for unit in due)):
+            await self._deploy(due)
+        for observe in self.observers:
+            observe()
+
+    async def _deploy(self, due: Sequence[Unit]) -> None:
+        self._deployer.restarted = False
+        if due:
+            await self._deployer.deploy(due)
+            for fanout in self._fanouts:
+                fanout.settle()
+        if self._done:
+            if self.consumer:
+                self.consumer.files_ready()
+            await self._deployer.load()
+        self._turn.done(restarted=self._deployer.restarted)
+
+    def _evaluate(self, now: float) -> None:
+        if changed := self._watcher.take():
+            for fanout in self._fanouts:
+                fanout.notice(changed)
+            for unit in self.units:
+                unit.notice(changed, now)
+        # What is evaluated may ask for what is known already, so one evaluation may make another possible.
+        evaluated = False
+        for fanout in self._fanouts:
+            if (result := fanout.evaluate(self._answers, now)) is not None:
+                self._judge(fanout.rendering, result)
+                evaluated = True
+        for unit in self.units:
+            for rendering, result in unit.evaluate(self._answers, now):
+                self._judge(rendering, result)
+                evaluated = True
+        if evaluated:
+            self._watcher.retain(self._used_by_share)
+
+    def _judge(self, rendering: Rendering, result: Evaluation) -> None:
+        if result.error is not None:
+            self._troubles.report(rendering, result.error)
+        self._watcher.watch(result.missing, rendering.spec.share)
+        self._troubles.report_guard(rendering, result.guarded)
+        guard = rendering.evaluator.guard
+        held = {hold.lookup for hold in guard.held} if guard is not None else set()
+        self._troubles.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})

@@ -1,0 +1,117 @@
+"""What is promoted together: one template, or all of a group. When it may be written, and what became of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
+
+from pyconsul.tools.consul.retry import RetryPolicy
+from pyconsul.tools.template.deploy.quiescence import Quiescence
+from pyconsul.tools.template.deploy.rendering import Rendering
+from pyconsul.tools.template.evaluate.evaluator import Evaluation
+from pyconsul.tools.template.feed.answers import Answers
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.report.run_report import State
+from pyconsul.tools.template.spec import Command, Group
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.retry import Jitter
+
+#: When what was refused, or could not be loaded, is tried again: for ever.
+_AGAIN = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
+
+
+class Unit:
+    """`group`: None for a template that stands alone. `wait`: whether quiescence counts; with -once it does not.
+
+    `now`: seconds of any clock.
+    """
+
+    def __init__(self, renderings: Sequence[Rendering], group: Group | None, *, wait: bool) -> None:
+        self.renderings = list(renderings)
+        self.group = group
+        times = group.wait if group is not None and group.wait is not None else self.renderings[0].spec.wait
+        self._quiescence = Quiescence(*(times if wait else (0.0, 0.0)))
+        self._failures = 0
+        #: When what has failed is tried again; None: nothing has.
+        self.retry_at: float | None = None
+        #: What was promoted, but could not be loaded, and has no earlier file to return to.
+        self.owed: set[Rendering] = set()
+
+    @property
+    def units(self) -> list[Unit]:
+        """Itself, as a `Fanout` has several."""
+        return [self]
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"group {self.group.name}" if self.group else self.renderings[0].spec.name
+
+    @property
+    def done(self) -> bool:
+        """Whether all files have been written at least once."""
+        return all(rendering.done for rendering in self.renderings)
+
+    @property
+    def commands(self) -> list[Command]:
+        """What runs after any of its files has changed, besides the changed templates' own."""
+        return [self.group.command] if self.group and self.group.command else []
+
+    def notice(self, changed: Set[Lookup], now: float) -> None:
+        """These answers have changed."""
+        for rendering in self.renderings:
+            if rendering.notice(changed) and rendering.due:
+                self._quiescence.tick(now)
+
+    def evaluate(self, answers: Answers, now: float) -> list[tuple[Rendering, Evaluation]]:
+        """Evaluate what has to be; the results."""
+        results = [(rendering, rendering.evaluate(answers, now)) for rendering in self.renderings]
+        fresh = [(rendering, result) for rendering, result in results if result is not None]
+        for _, result in fresh:
+            if result.complete:
+                self._quiescence.tick(now)
+                self.retry_at = None
+            else:
+                self._quiescence.reset()
+        return fresh
+
+    @property
+    def deadline(self) -> float | None:
+        """When it may be written; None when it must not be."""
+        if not all(rendering.complete for rendering in self.renderings):
+            return None
+        if self.retry_at is not None:
+            return self.retry_at
+        due = any(rendering.due for rendering in self.renderings)
+        return self._quiescence.deadline if due else None
+
+    def succeed(self) -> None:
+        """All files are in place and loaded."""
+        self._quiescence.reset()
+        self._failures = 0
+        self.retry_at = None
+        self.owed.clear()
+
+    def postpone(self, now: float, rng: Jitter) -> float:
+        """Its files were refused or could not be loaded: try again later, or at the next change. Returns the delay."""
+        self._failures += 1
+        delay = _AGAIN.delay(self._failures, rng) or 0.0
+        self._quiescence.reset()
+        self.retry_at = now + delay
+        return delay
+
+    @property
+    def pending(self) -> bool:
+        """Whether the new text was refused or could not be loaded."""
+        return self._failures > 0
+
+    def state(self, rendering: Rendering) -> State:
+        """Of one of its templates."""
+        if rendering.error is not None:
+            return State.FAILED
+        if rendering.missing:
+            return State.WAITING
+        if self.pending:
+            return State.PENDING
+        return State.SETTLING if rendering.due or not rendering.complete else State.CURRENT

@@ -1,0 +1,1 @@
+"""Lookups and their answers: the data that templates are rendered from."""

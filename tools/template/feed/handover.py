@@ -1,0 +1,28 @@
+"""Where a one-shot run leaves off, so that a watching run goes on without doing anything twice. Pure."""
+
+from __future__ import annotations
+
+import logging
+from signal import Signals
+
+from pyconsul.tools.template.feed.answers import Answers
+from pyconsul.tools.template.feed.lookups import Lookup
+
+log = logging.getLogger("template")
+
+
+class Handover:
+    """`answers`: what is known already. `filtered`: lookups whose answers ACLs have cut, which the log has said.
+    `signals`: those that nobody has acted on."""
+
+    def __init__(self) -> None:
+        self.answers = Answers()
+        self.filtered: set[Lookup] = set()
+        self.signals: list[Signals] = []
+
+
+def warn_of_filtered(lookup: Lookup, warned: set[Lookup]) -> None:
+    """Log, once, that the token hides a part of a lookup's answer."""
+    if lookup not in warned:
+        warned.add(lookup)
+        log.warning("%s: Consul has left out what the token may not read; it lacks %s", lookup, lookup.permission)

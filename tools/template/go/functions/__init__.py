@@ -1,1 +1,0 @@
-"""The functions of consul-template that need no Consul, by family."""

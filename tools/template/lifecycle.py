@@ -1,0 +1,146 @@
+"""Signals during a run of pyconsul-template: end in order, read the configuration again, or pass them on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import sys
+from contextlib import suppress
+from signal import Signals
+from typing import Any
+
+from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.tools.consul.client import ConsulClient
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.settings import Call, Settings
+from pyconsul.tools.process.exit_codes import Exit
+from pyconsul.tools.process.reaper import reaping
+from pyconsul.tools.template.assembly import make_client, make_runner
+from pyconsul.tools.template.deploy.runner import Runner
+from pyconsul.tools.template.evaluate.errors import BrokenTemplate, TemplateError
+from pyconsul.tools.template.feed.handover import Handover
+from pyconsul.tools.template.plan import Plan, caught_signals, load, make_plan, uncatchable
+from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.spec import SpecError
+from pyconsul.tools.template.status.serve_status import shown
+
+log = logging.getLogger("template")
+
+
+async def attend(call: Call, plan: Plan, handover: Handover | None = None) -> int:
+    """Run until all is done, the child ends, or a signal ends us; returns the exit status. `handover`: from a one-shot run.
+
+    Raises what `Runner.run` raises.
+    """
+    notifier = Notifier.take(os.environ)
+    signals = _catch(plan.settings)
+    for sig in handover.signals if handover is not None else ():
+        signals.put_nowait(sig)
+    alive = asyncio.create_task(notifier.heartbeat())
+    try:
+        async with reaping():
+            while True:
+                end = await _one_run(call, plan, signals, notifier, handover)
+                handover = None
+                if not isinstance(end, Plan):
+                    notifier.stopping()
+                    return end
+                plan = end
+    finally:
+        alive.cancel()
+
+
+def _catch(settings: Settings) -> asyncio.Queue[Signals]:
+    signals: asyncio.Queue[Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for sig in caught_signals(settings):
+        try:
+            loop.add_signal_handler(sig, signals.put_nowait, sig)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise uncatchable(sig) from error
+    return signals
+
+
+async def _one_run(
+    call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier, handover: Handover | None
+) -> int | Plan:
+    """The exit status; or another plan, which cannot be adopted by the run that goes on."""
+    rng, tally = random.Random(), Tally()
+    client = make_client(plan.settings, rng)
+    runner = make_runner(plan, client, rng, tally, handover)
+    async with shown(plan.settings["status.address"], notifier, runner.report, tally, runner.release):
+        return await _until_end(call, plan, runner, client, signals, notifier)
+
+
+async def _until_end(
+    call: Call,
+    plan: Plan,
+    runner: Runner,
+    client: ConsulClient,
+    signals: asyncio.Queue[Signals],
+    notifier: Notifier,
+) -> int | Plan:
+    running = asyncio.ensure_future(runner.run())
+    handover = False
+    try:
+        while True:
+            sig = await _until_signal(running, signals)
+            if sig is None:
+                return running.result()
+            if sig in (plan.settings["kill_signal"], Signals.SIGTERM):
+                print("Cleaning up...", file=sys.stderr)
+                return Exit.INTERRUPT
+            if sig != plan.settings["reload_signal"]:
+                runner.signal(sig)
+                continue
+            notifier.reloading()
+            if (changed := _reload(call)) is not None:
+                if changed.base != plan.base:
+                    handover = changed.feeds == plan.feeds
+                    return changed
+                plan = changed
+                runner.adopt(plan.sources)
+            notifier.ready()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await running
+        await _stop(runner, signals, handover=handover)
+        await client.close()
+
+
+async def _until_signal(running: asyncio.Future[Any], signals: asyncio.Queue[Signals]) -> Signals | None:
+    """The next signal, or None when the run has ended."""
+    got = asyncio.ensure_future(signals.get())
+    try:
+        waited: list[asyncio.Future[Any]] = [running, got]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        return got.result() if got.done() else None
+    finally:
+        got.cancel()
+
+
+async def _stop(runner: Runner, signals: asyncio.Queue[Signals], *, handover: bool) -> None:
+    """End what was started, in order; a second signal to end cuts the grace period short."""
+    stopping = asyncio.ensure_future(runner.stop(handover=handover))
+    while (sig := await _until_signal(stopping, signals)) is not None:
+        if sig in (Signals.SIGTERM, Signals.SIGINT):
+            runner.signal(Signals.SIGKILL)
+    stopping.result()
+
+
+def _reload(call: Call) -> Plan | None:
+    """Read configuration and templates again; bad ones are reported, and the old ones stay (None).
+
+    Raises BrokenTemplate for a template whose errors end the program.
+    """
+    print("Reloading configuration...", file=sys.stderr)
+    try:
+        return make_plan(load(call))
+    except BrokenTemplate:
+        raise
+    except (ConfigError, SpecError, TemplateError) as error:
+        log.error("reload failed, configuration and templates unchanged: %s", error)
+        return None

@@ -1,0 +1,1 @@
+"""Declarations of the options of pyconsul-template."""

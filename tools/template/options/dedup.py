@@ -1,0 +1,47 @@
+"""The options of de-duplication."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconsul.tools.options.settings import BOOL, DURATION, Kind, Option
+
+
+def _prefix(value: Any) -> str:
+    """With a slash at its end, and none at its beginning."""
+    folder = str(value).strip("/")
+    if not folder or not isinstance(value, str):
+        raise ValueError(f"invalid prefix {value!r}: use a folder of keys, such as consul-template/dedup/")
+    return folder + "/"
+
+
+def _ttl(value: Any) -> float:
+    seconds: float = DURATION.convert(value)
+    if not 10 <= seconds <= 86400:
+        raise ValueError(f"invalid time to live {value!r}: Consul allows 10s to 24h")
+    return seconds
+
+
+PREFIX = Kind("string", _prefix)
+TTL = Kind("duration", _ttl)
+
+DEDUP_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "deduplicate.enabled",
+        BOOL,
+        "One instance of those with the same template queries Consul and shares the results through a KV key, readable "
+        "by whoever may read that key. Not with -once",
+        False,
+        flags=("dedup",),
+    ),
+    Option("deduplicate.prefix", PREFIX, "Folder of these keys", "consul-template/dedup/"),
+    Option(
+        "deduplicate.ttl",
+        TTL,
+        "Time without a sign of life after which another instance takes over from the leader, which writes a heartbeat "
+        "three times in that time",
+        15.0,
+    ),
+    Option("deduplicate.max_stale", DURATION, "Accepted; see max_stale"),
+    Option("deduplicate.block_query_wait", DURATION, "Accepted; see block_query_wait"),
+)

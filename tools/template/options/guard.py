@@ -1,0 +1,61 @@
+"""The options of guards. Declarations only: every start loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyconsul.tools.options.settings import DURATION, TEXT, Kind, Option, Settings
+
+
+def _count(value: Any) -> int:
+    try:
+        if isinstance(value, bool) or int(value) != float(value) or int(value) < 0:
+            raise ValueError
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"invalid number of instances {value!r}: use a whole number from 0") from None
+
+
+def _share(value: Any) -> float:
+    """`50%`, `"50%"` or `0.5` as 0.5."""
+    text = str(value).strip()
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    if isinstance(value, bool) or not 0 <= share <= 1:
+        raise ValueError(f"invalid share {value!r}: use a percentage, such as 50%, or a number from 0 to 1")
+    return share
+
+
+COUNT = Kind("int", _count)
+SHARE = Kind("share", _share)
+
+_MIN = (
+    "Fewest instances that a service may have; with fewer the last ones stay in force, and the service in services(), "
+    "or the first are waited for"
+)
+_DROP = (
+    "Share of a service's instances that may go away within the drop window, such as 50%; if more go, the last ones "
+    "stay in force, and the service in services()"
+)
+
+GUARD_OPTIONS: tuple[Option, ...] = (
+    Option("template[].min_instances", COUNT, "As min_instances, for this template alone"),
+    Option("template[].max_drop", SHARE, "As max_drop, for this template alone"),
+    Option("template[].drop_window", DURATION, "As drop_window, for this template alone"),
+    Option("min_instances", COUNT, _MIN, flags=("min-instances",)),
+    Option("max_drop", SHARE, _DROP, flags=("max-drop",)),
+    Option("drop_window", DURATION, "How far back a drop is measured", 300.0, flags=("drop-window",)),
+    Option("guard[].service", TEXT, "Service that the block is about, or a pattern such as web-*; wins over templates"),
+    Option("guard[].min_instances", COUNT, "As min_instances, for these services"),
+    Option("guard[].max_drop", SHARE, "As max_drop, for these services"),
+    Option("guard[].drop_window", DURATION, "As drop_window, for these services"),
+)
+
+
+def is_guarded(settings: Settings, template: Mapping[str, Any]) -> bool:
+    """Whether limits or `guard` blocks are given for one template's block."""
+    given = (settings[key] if template.get(key) is None else template[key] for key in ("min_instances", "max_drop"))
+    return any(limit is not None for limit in given) or bool(settings.blocks("guard"))

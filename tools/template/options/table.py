@@ -1,0 +1,287 @@
+"""The one table of pyconsul-template's options: flags, configuration keys, types, defaults and documentation."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pyconsul.tools.options.common import CONNECTION, EXEC, PROCESS
+from pyconsul.tools.options.log_file import LOG_FILE_OPTIONS
+from pyconsul.tools.options.restart_limit import RESTART_LIMIT_OPTIONS
+from pyconsul.tools.options.settings import (
+    BOOL,
+    COMMAND,
+    DURATION,
+    INT,
+    SIGNAL,
+    STRINGS,
+    TEXT,
+    WAIT,
+    Kind,
+    Option,
+    Tree,
+)
+from pyconsul.tools.options.unsupported import UNSUPPORTED
+from pyconsul.tools.template.evaluate.field_safety.formats import FORMAT_NAMES
+from pyconsul.tools.template.options.dedup import DEDUP_OPTIONS
+from pyconsul.tools.template.options.fixture import FIXTURE_OPTIONS
+from pyconsul.tools.template.options.guard import GUARD_OPTIONS
+from pyconsul.tools.template.options.haproxy import HAPROXY_OPTIONS
+from pyconsul.tools.template.options.status import STATUS_OPTIONS
+
+#: What `-exec-reload` means without a value.
+HAPROXY = "haproxy"
+
+
+#: A destination that begins with a drive letter, and the command after it.
+_DRIVE = re.compile(r"([A-Za-z]:[^:]+)(?::(.*))?", re.DOTALL)
+
+
+def _template(value: Any) -> dict[str, Any]:
+    """`in:out[:command]`; the command may hold colons."""
+    source, destination, command = _parts(str(value))
+    if not source.strip():
+        raise ValueError(f"invalid template {value!r}: use source:destination[:command]")
+    return {"source": source, "destination": destination} | ({"command": (command,)} if command else {})
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Source, destination and command. Before the command, one letter and a colon are a drive, as in the original."""
+    source, _, rest = text.partition(":")
+    if (drive := _DRIVE.match(rest)) is not None:
+        destination, command = drive.groups()
+        return source, destination, command or ""
+    destination, _, command = rest.partition(":")
+    return source, destination, command
+
+
+def _perms(value: Any) -> int:
+    """Permission bits, written in octal; a number that is none in octal was written in decimal."""
+    text = str(value)
+    try:
+        bits = int(text, 8) if set(text) <= set("01234567") else int(text)
+    except ValueError:
+        bits = -1
+    if isinstance(value, bool) or not 0 <= bits <= 0o7777:
+        raise ValueError(f'invalid permissions {value!r}: use octal digits, such as "0644"')
+    return bits
+
+
+def _syntax(value: Any) -> str:
+    word = str(value).lower()
+    if word not in ("go", "jinja2", "jinja"):
+        raise ValueError(f"invalid syntax {value!r}: use go or jinja2")
+    return "go" if word == "go" else "jinja2"
+
+
+TEMPLATE = Kind("source:destination[:command]", _template)
+PERMS = Kind("permissions", _perms)
+SYNTAX = Kind("syntax", _syntax)
+RELOAD = Kind("command", str, bare=HAPROXY)
+
+
+def _format(value: Any) -> str:
+    word = str(value).lower()
+    if word not in FORMAT_NAMES:
+        raise ValueError(f"invalid format {value!r}: use {', '.join(FORMAT_NAMES)}")
+    return word
+
+
+FORMAT = Kind("format", _format)
+
+
+def _template_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("template", []).append(value)
+
+
+def _retry_flag(tree: Tree, value: Any) -> None:
+    tree.setdefault("consul", {}).setdefault("retry", {}).update(backoff=value, max_backoff=value)
+
+
+_TEMPLATES: tuple[Option, ...] = (
+    Option(
+        "template",
+        TEMPLATE,
+        "Template to render, as source:destination[:command]; may be repeated. A source named .ctmpl is a Go "
+        "template, any other Jinja2; - stands for stdin and stdout",
+        flags=("template",),
+        cli_only=True,
+        apply=_template_flag,
+    ),
+    Option("template[].source", TEXT, "File that holds the template", ""),
+    Option("template[].contents", TEXT, "The template itself, in place of a source; Go syntax unless syntax is given"),
+    Option("template[].syntax", SYNTAX, "go or jinja2"),
+    Option("template[].destination", TEXT, "File to write", ""),
+    Option("template[].create_dest_dirs", BOOL, "Make the folders of the destination", True),
+    Option("template[].command", COMMAND, "Command to run after the file has changed", ()),
+    Option("template[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
+    Option("template[].perms", PERMS, "Permissions of the file, in octal; unset: as they are, 0644 for a new file"),
+    Option("template[].user", TEXT, "Owner of the file, by name or number"),
+    Option("template[].uid", INT, "Owner of the file, by number"),
+    Option("template[].group", TEXT, "Group of the file, by name or number"),
+    Option("template[].gid", INT, "Group of the file, by number"),
+    Option("template[].backup", BOOL, "Keep the file's earlier text beside it, named .bak", False),
+    Option("template[].left_delimiter", TEXT, "What opens an expression", ""),
+    Option("template[].right_delimiter", TEXT, "What closes an expression", ""),
+    Option("template[].error_on_missing_key", BOOL, "A missing key of a map is an error (Go syntax)", False),
+    Option("template[].error_fatal", BOOL, "An error in the template ends this program"),
+    Option("template[].function_denylist", STRINGS, "Functions, or patterns of them, that it must not call", ()),
+    Option("template[].function_blacklist", STRINGS, "The older name of function_denylist", ()),
+    Option("template[].sandbox_path", TEXT, "Folder that file() must not leave", ""),
+    Option("template[].wait", WAIT, "As wait, for this template alone"),
+    Option(
+        "template[].check",
+        COMMAND,
+        "Command that judges the new file before it takes the old one's place; {{ path }} stands for it",
+        (),
+    ),
+    Option("template[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
+    Option("template[].rollback", BOOL, "As rollback, for this template alone"),
+    Option("template[].in_place", BOOL, "Write into the old file itself, as bind-mounted files need it", False),
+    Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do"),
+    Option(
+        "template[].format",
+        FORMAT,
+        "Format of the file: text, haproxy, nginx, shell, json or yaml. A rendering in which a field of the catalog would "
+        "break a line, or become another word of that format, is refused; default: text, or haproxy for HAProxy's "
+        "configuration",
+        "",
+    ),
+    Option(
+        "template[].for_each",
+        TEXT,
+        "Expression of Jinja2 that gives a list, such as services() or ls('app/sites'): one file is rendered for each "
+        "item, which the template and the destination know as item",
+        "",
+    ),
+    Option("template[].prune", BOOL, "With for_each: remove the files of items that are gone", False),
+    Option("template[].render_group", TEXT, "Group of templates that are rendered and promoted together", ""),
+    Option("template[].exec.command", COMMAND, "As command", ()),
+    Option("template[].exec.enabled", BOOL, "Run the command at all", True),
+    Option("template[].exec.timeout", DURATION, "As command_timeout"),
+    Option("template[].exec.splay", DURATION, "Upper bound of a random wait before the command", 0.0),
+    Option("template[].exec.kill_signal", SIGNAL, "Signal that ends a command that takes too long"),
+    Option("template[].exec.kill_timeout", DURATION, "Grace period between that signal and SIGKILL"),
+    Option("template[].exec.reload_signal", SIGNAL, "Accepted; a command is over when it is done"),
+    Option("template[].exec.env.pristine", BOOL, "Give the command only its custom variables", False),
+    Option("template[].exec.env.custom", STRINGS, "Variables NAME=value for the command", ()),
+    Option("template[].exec.env.allowlist", STRINGS, "Patterns of variables that the command gets", ()),
+    Option("template[].exec.env.denylist", STRINGS, "Patterns of variables that it does not get", ()),
+)
+
+_GROUPS: tuple[Option, ...] = (
+    Option("render_group[].name", TEXT, "What templates call the group", ""),
+    Option("render_group[].command", COMMAND, "Command to run once after any of its files has changed", ()),
+    Option("render_group[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
+    Option(
+        "render_group[].check",
+        COMMAND,
+        "Command that judges the new files together; {{ paths }} stands for all of them, in the templates' order",
+        (),
+    ),
+    Option("render_group[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
+    Option("render_group[].wait", WAIT, "As wait, for the whole group"),
+)
+
+_RUN: tuple[Option, ...] = (
+    Option(
+        "diff",
+        BOOL,
+        "Show what changes in a file, as a unified diff without the values of keys: on stderr before it is written; "
+        "with -dry on stdout, in place of the file",
+        False,
+        flags=("diff",),
+    ),
+    Option(
+        "rollback",
+        BOOL,
+        "After a command or a reload has failed, put the last good file back and try again later. Unset: yes; but the "
+        "command of a Go template ends this program",
+        flags=("rollback",),
+    ),
+    Option(
+        "missing_after",
+        DURATION,
+        "When a template still waits for answers after so long, the log names them; 0: never",
+        10.0,
+        flags=("missing-after",),
+    ),
+    Option(
+        "default_syntax",
+        SYNTAX,
+        "go or jinja2, for templates that are not named .ctmpl and have no syntax of their own",
+        flags=("syntax",),
+    ),
+    Option("once", BOOL, "Render each template once, then end", False, flags=("once",)),
+    Option("dry", BOOL, "Write to stdout instead of files; run no commands", False, flags=("dry",), cli_only=True),
+    Option("parse_only", BOOL, "Only parse the templates", False, flags=("parse-only",)),
+    Option(
+        "exec.reload",
+        RELOAD,
+        "How changed files are loaded. Without a value: they configure HAProxy, which is started and supervised; a "
+        "file is checked before it takes the old one's place. With a value: the command that reloads. Together with "
+        "-exec, without a value: the child gets the reload signal, SIGHUP unless set",
+        flags=("exec-reload",),
+    ),
+    Option(
+        "default_delimiters.left",
+        TEXT,
+        "What opens an expression, unless a template says otherwise",
+        "",
+        flags=("default-left-delimiter",),
+    ),
+    Option(
+        "default_delimiters.right",
+        TEXT,
+        "What closes an expression, unless a template says otherwise",
+        "",
+        flags=("default-right-delimiter",),
+    ),
+    Option(
+        "template_error_fatal",
+        BOOL,
+        "An error in a template ends this program. Unset: yes; but a Jinja2 template that has been rendered before "
+        "keeps its file, and so does everything that feeds HAProxy",
+        flags=("template-error-fatal",),
+    ),
+    Option(
+        "err_on_failed_lookup",
+        BOOL,
+        "Accepted; a failed lookup is always an error",
+        flags=("err-on-failed-lookup",),
+    ),
+    Option(
+        "block_query_wait",
+        DURATION,
+        "How long one query asks Consul to wait for a change; unset: longer with more lookups",
+        flags=("block-query-wait",),
+    ),
+    Option(
+        "retry",
+        DURATION,
+        "Wait before each try after a failed query: -consul-retry-backoff and -consul-retry-max-backoff in one",
+        flags=("retry",),
+        cli_only=True,
+        apply=_retry_flag,
+    ),
+    Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
+)
+
+#: What help and documentation show.
+DOCUMENTED: tuple[Option, ...] = (
+    *_TEMPLATES,
+    *_GROUPS,
+    *GUARD_OPTIONS,
+    *_RUN,
+    *DEDUP_OPTIONS,
+    *RESTART_LIMIT_OPTIONS,
+    *FIXTURE_OPTIONS,
+    *STATUS_OPTIONS,
+    *HAPROXY_OPTIONS,
+    *LOG_FILE_OPTIONS,
+    *EXEC,
+    *PROCESS,
+    *CONNECTION,
+)
+#: What is understood.
+OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *UNSUPPORTED)

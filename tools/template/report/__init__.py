@@ -1,0 +1,1 @@
+"""Plain values about a run: counters, changes, masked texts."""

@@ -1,0 +1,58 @@
+"""Keeps secrets out of the texts of errors, before they reach the log, the status pages or a terminal.
+
+    disclosure = Disclosure(answers, environ)
+    disclosure.conceal(text, rendering)      # "…: strconv.ParseInt: parsing "****": invalid syntax"
+
+Secret is what a template has from the KV store and from files, and what variables with telling names hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pyconsul.tools.template.deploy.rendering import Rendering
+from pyconsul.tools.template.feed.answers import Answers
+from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.report.masking import MASK, Mask, secrets_of
+
+#: Functions that read numbers, times and the like quote what they were given; it may be derived from a secret.
+_QUOTED = re.compile(r'\b(parsing|parsing time) "(?:[^"\\]|\\.)*"')
+_TELLING = re.compile(r"pass|pwd|secret|token|key|cred|auth|private", re.IGNORECASE)
+
+
+class Disclosure:
+    """`read`: the variables that templates have read, None for those that are not set."""
+
+    def __init__(self, answers: Answers, read: Mapping[str, str | None]) -> None:
+        self._answers = answers
+        self._read = read
+
+    def mask(self, rendering: Rendering) -> Mask:
+        """Takes out of a text what the template knows from the KV store, now or when its file was written."""
+        known = (rendering.shown, self._known(rendering.used))
+        return Mask(secret for part in known for pair in part.items() for secret in secrets_of(*pair))
+
+    def conceal(self, text: str, rendering: Rendering) -> str:
+        """The text of an error that this template caused."""
+        return self._concealed(text, {**rendering.shown, **self._known(rendering.used)}, rendering.shown)
+
+    def conceal_all(self, text: str) -> str:
+        """A text that may hold anything that any template knows."""
+        return self._concealed(text, dict(self._answers.items()))
+
+    def _concealed(self, text: str, *known: Mapping[Lookup, Any]) -> str:
+        secrets = [secret for part in known for pair in part.items() for secret in _secrets(*pair)]
+        text = Mask([*secrets, *self._variables()])(text)
+        return _QUOTED.sub(rf'\1 "{MASK}"', text)
+
+    def _known(self, lookups: Iterable[Lookup]) -> dict[Lookup, Any]:
+        return {lookup: self._answers.latest(lookup) for lookup in lookups if self._answers.known(lookup)}
+
+    def _variables(self) -> Iterator[str]:
+        return (value for name, value in self._read.items() if value and _TELLING.search(name))
+
+
+def _secrets(lookup: Lookup, answer: Any) -> list[str]:
+    return [answer] if lookup.kind == "file" and answer else secrets_of(lookup, answer)
