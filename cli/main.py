@@ -72,13 +72,13 @@ def _no_command(name: str, rest: list[str]) -> int:
 
 
 def _unknown(prefix: str, rest: list[str]) -> str:
-    from pyconsul.cli.flags.suggest import nearest
+    from pyconsul.agent.common.suggest import did_you_mean
     from pyconsul.cli.help.unsupported import explanation
 
     if known := explanation(prefix + " ".join(rest)):
         return known
     names = [path[len(prefix) :] for path in ("agent", "help", *COMMANDS, *GROUPS) if path.startswith(prefix)]
-    suggestion = nearest(rest[0], names, prefix).lstrip(". ")
+    suggestion = did_you_mean(rest[0], names, prefix, lead="Did you mean ")
     return f"unknown command: {prefix}{rest[0]}. `pyconsul {prefix}-h` lists the commands.\n{suggestion}".rstrip()
 
 

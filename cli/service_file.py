@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.common.hcl import HclSyntaxError, read_hcl
 from pyconsul.agent.common.reasons import reason
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.cli.errors import CliError
-from pyconsul.cli.flags.suggest import nearest
 
 _SERVICE = {
     "id": "ID", "name": "Name", "tags": "Tags", "address": "Address", "port": "Port", "meta": "Meta", "kind": "Kind",
@@ -49,29 +50,17 @@ def read_document(path: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise CliError(f"Error: cannot read {path}: {reason(error)}") from None
     if path.endswith(".hcl"):
-        return _read_hcl(source, path)
+        try:
+            return read_hcl(source)
+        except HclSyntaxError as error:
+            where = f"line {error.line}" if error.line else "its end"
+            raise CliError(f"Error: {path} is not HCL, at {where}") from None
     try:
         document = json.loads(source)
     except ValueError as error:
         raise CliError(f"Error: {path} is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise CliError(f"Error: {path} must hold an object")
-    return document
-
-
-def _read_hcl(source: str, path: str) -> dict[str, Any]:
-    import hcl2
-    from lark.exceptions import LarkError
-
-    options = hcl2.SerializationOptions(
-        with_comments=False, explicit_blocks=False, strip_string_quotes=True, preserve_heredocs=False
-    )
-    try:
-        # The grammar wants a line break at the end.
-        document: dict[str, Any] = hcl2.loads(source + "\n", serialization_options=options)
-    except LarkError as error:
-        line = getattr(error, "line", 0) or 0
-        raise CliError(f"Error: {path} is not HCL, at {f'line {line}' if line > 0 else 'its end'}") from None
     return document
 
 
@@ -112,7 +101,7 @@ def _renamed(body: Any, names: dict[str, str], where: str) -> dict[str, Any]:
     spelled = {**{api.lower(): api for api in names.values()}, **names}
     for name in body:
         if name.lower() not in spelled:
-            raise CliError(f"Error: {where}: invalid key {name!r}{nearest(name, names)}")
+            raise CliError(f"Error: {where}: invalid key {name!r}{did_you_mean(name, names, lead='. Did you mean ')}")
     return {spelled[name.lower()]: value for name, value in body.items()}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pyconsul.agent.acl import parse_errors
 from pyconsul.agent.acl.parse_simple import Plain, read_plain
 from pyconsul.agent.acl.rules import LEVELS, NAMED, SINGLE, Rule
-from pyconsul.agent.config.problems import nearest
+from pyconsul.agent.common.suggest import did_you_mean
 
 MAX_HCL = 64 << 10  # characters of what `read_plain` does not read: the grammar of HCL takes 10 µs for each
 FAILED = "Failed to parse ACL rules: "
@@ -76,7 +76,7 @@ def unknown_rules(text: str) -> list[str]:
         found = [(one.keyword, one.line) for one in plain]
     known = (*SINGLE, *NAMED, *(f"{kind}_prefix" for kind in NAMED))
     return [
-        f"line {line}: rule {_quote(keyword)} is not known and gives nothing{nearest(keyword, known)}"
+        f"line {line}: rule {_quote(keyword)} is not known and gives nothing{did_you_mean(keyword.lower(), known)}"
         for keyword, line in found
         if _kind(keyword) is None
     ]

@@ -66,7 +66,7 @@ class Answer:
             raise AnswerError(f"the server does not speak HTTP ({type(error).__name__})") from None
         self._overhead = 0 if self._body_bytes > before else self._overhead + len(data)
         if not self.complete and self._overhead > MAX_OVERHEAD_BYTES:
-            raise AnswerError(f"its headers are longer than {MAX_OVERHEAD_BYTES >> 10} KB")
+            raise AnswerError(f"its headers are longer than {_size(MAX_OVERHEAD_BYTES)}")
         if self._max_bytes is not None and self._body_bytes > self._max_bytes:
             raise AnswerError(f"its body is longer than {_size(self._max_bytes)}")
 
@@ -92,7 +92,9 @@ class Answer:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes >> 20} MB" if size_bytes >= 1 << 20 else f"{size_bytes} bytes"
+    from pyconsul.agent.common.byte_sizes import format_byte_size  # for errors only
+
+    return format_byte_size(size_bytes, gap=" ")
 
 
 def open_socket(host: str, port: int, unix: str, timeout: float) -> socket.socket:

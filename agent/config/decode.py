@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce, definitions
 from pyconsul.agent.config.compat import LACKING, QUIET, REFUSED, RENAMED, is_off
 from pyconsul.agent.config.definitions import maps_of, watches
-from pyconsul.agent.config.problems import Problems, nearest
+from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.config.table import ROOT, Section, Setting, Values, put
 
 _DEFINITIONS = {
@@ -86,4 +87,4 @@ def _hint(section: Section, name: str) -> str:
     prefix = f"{section.key}." if section.key else ""
     other = [key.removeprefix(prefix) for key in (*LACKING, *RENAMED) if key.startswith(prefix)]
     extra = [] if section.key else [*_DEFINITIONS, "watches"]
-    return nearest(name, [*own, *extra, *(key for key in other if "." not in key)])
+    return did_you_mean(name.lower(), [*own, *extra, *(key for key in other if "." not in key)])

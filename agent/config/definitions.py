@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce
 from pyconsul.agent.config.config import Definition
-from pyconsul.agent.config.problems import Problems, nearest
+from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.config.table import Kind
 
 Read = Callable[[Any], Any]
@@ -170,7 +171,7 @@ def _fields(
     for key, value in data.items():
         name = _name(key, known)
         if name is None:
-            hint = nearest(key, [*known, *also]) or _label_hint(key, value)
+            hint = did_you_mean(key.lower(), [*known, *also]) or _label_hint(key, value)
             problems.errors.append(f"{source}: {where}.{key}: unknown key{hint}")
         elif value is not None:
             try:

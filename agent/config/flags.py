@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import click
 
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce
 from pyconsul.agent.config.compat import LACKING_FLAGS
-from pyconsul.agent.config.problems import ConfigError, Problems, nearest
+from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.files import FORMATS
 from pyconsul.agent.config.table import BY_FLAG, BY_KEY, Kind, Setting, Values, put
 
@@ -87,7 +88,7 @@ def _given(argv: Sequence[str]) -> dict[str, list[str]]:
         context = command.make_context("agent", _arguments(argv))
     except click.NoSuchOption as error:
         flag = error.option_name.lstrip("-")
-        hint = nearest(flag, _KNOWN).replace("did you mean ", "did you mean -")
+        hint = did_you_mean(flag.lower(), _KNOWN, "-")
         raise ConfigError([f"unknown flag -{flag}{hint}"]) from None
     except click.BadOptionUsage as error:
         flag = (error.option_name or "").lstrip("-")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pyconsul.agent.common.suggest import nearest_name
-
 _ALONE = (
     "this version of pyconsul has no clustering. It joins no other agent, is a server of its own, and has a catalog of "
     "its own; so has every other machine with these settings"
@@ -62,9 +60,3 @@ def _by_feature(lacking: dict[str, str]) -> str:
     for key, about in lacking.items():
         keys.setdefault(about, []).append(key)
     return "; ".join(f"{', '.join(names)} ({about})" for about, names in keys.items())
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for the known name that is most like this one, or an empty text."""
-    close = nearest_name(name.lower(), known)
-    return f"; did you mean {close}?" if close else ""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.common.log_file import DAY_S, LogFile
 from pyconsul.agent.common.log_stream import LogStream
 
 TRACE = 5
@@ -174,3 +177,13 @@ def _time(record: logging.LogRecord, precision: str = "milliseconds") -> str:
     moment = datetime.fromtimestamp(record.created).astimezone()
     text = moment.replace(tzinfo=None).isoformat(timespec=precision)
     return text + ("Z" if not moment.utcoffset() else moment.strftime("%z"))
+
+
+def log_file(path: str, max_bytes: int = 0, max_age_s: float = DAY_S, keep: int = 0) -> LogFile:
+    """Open the file of `-log-file`: `consul.log` in a folder; a name without an extension gets `.log`. Raises OSError."""
+    place = Path(path)
+    if path.endswith(os.sep) or place.is_dir():
+        place = place / "consul"
+    return LogFile(
+        place.parent, place.stem, place.suffix or ".log", max_bytes=max_bytes, max_age_s=max_age_s, keep=keep
+    )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from pyconsul.agent.common.atomic_file import write_file
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.sections.acl import ACLTokens
 
@@ -43,12 +43,7 @@ def _read(path: Path) -> dict[str, str]:
 
 def _write(path: Path, tokens: Mapping[str, str]) -> None:
     """Raises OSError."""
-    temporary = path.with_suffix(".new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(dict(tokens), file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_file(path, json.dumps(dict(tokens)).encode())
 
 
 # What the API calls them, old names too (https://developer.hashicorp.com/consul/api-docs/agent#update-acl-tokens).

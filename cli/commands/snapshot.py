@@ -6,9 +6,12 @@ The API: https://developer.hashicorp.com/consul/api-docs/snapshot
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
+from pyconsul.agent.common.atomic_file import DraftFile
+from pyconsul.agent.common.byte_sizes import format_byte_size
 from pyconsul.agent.common.reasons import file_error
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.inspect import Inspection, decode, inspect
@@ -26,16 +29,17 @@ _PIECE = 65536
 def save(context: Context) -> None:
     """Fetch a snapshot, check it, and only then give it its name."""
     path = _file(context)
-    temporary = f"{path}.{os.getpid()}.unverified"
+    draft: DraftFile | None = None
     try:
         response, pieces = context.client.stream("GET", "/v1/snapshot")
         if response.status != 200:
             raise ApiError(response.status, b"".join(pieces).decode("utf-8", "replace"))
         size = response.headers.get("content-length", "")
         with Progress(context, "Saving", int(size) if size.isdecimal() else 0) as progress:
-            _write(temporary, progress.counted(pieces))
-        inspect(temporary)
-        os.replace(temporary, path)
+            draft = DraftFile(Path(path).parent, Path(path).name)
+            draft.fill(progress.counted(pieces))
+        inspect(str(draft.path))
+        draft.replace(Path(path))
     except SnapshotError as error:
         raise CliError(f"Error verifying snapshot file: {error}") from None
     except CliError as error:
@@ -43,19 +47,10 @@ def save(context: Context) -> None:
     except OSError as error:
         raise CliError(f"Error creating snapshot file: {file_error(error, path)}") from None
     finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        if draft is not None:
+            draft.discard()
     saved = {"File": path, "Index": response.index, "Size": os.path.getsize(path)}
     confirm(context, f"Saved and verified snapshot to index {response.index}", saved)
-
-
-def _write(path: str, pieces: Iterable[bytes]) -> None:
-    # A snapshot holds every secret of the cluster.
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        for piece in pieces:
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def restore(context: Context) -> None:
@@ -128,19 +123,9 @@ def _as_document(found: Inspection, meta: dict[str, Any]) -> dict[str, Any]:
 
 def _table(title: str, entries: list[tuple[str, int, int]]) -> list[str]:
     rule = [" ----", "----", "----"]
-    rows = [[f" {name}", str(count), byte_size(size)] for name, count, size in entries]
-    total = byte_size(sum(size for _, _, size in entries))
+    rows = [[f" {name}", str(count), format_byte_size(size)] for name, count, size in entries]
+    total = format_byte_size(sum(size for _, _, size in entries))
     return columns([[f" {title}", "Count", "Size"], rule, *rows, rule, [" Total", "", total]], gap=6)
-
-
-def byte_size(size: int) -> str:
-    """A number of bytes for people, in powers of 1024: 1536 is `1.5KB`."""
-    value, unit = float(size), "B"
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if value < 1024 or unit == "TB":
-            break
-        value /= 1024
-    return f"{value:.1f}".removesuffix(".0") + unit if size else "0"
 
 
 def show_contents(context: Context) -> None:

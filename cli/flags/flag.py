@@ -191,6 +191,8 @@ def _unknown(name: str, word: str, known: dict[str, Flag]) -> Exception:
         return HelpRequested()
     if not name:
         return UsageError(f"bad flag syntax: {word}")
-    from pyconsul.cli.flags.suggest import nearest
+    from pyconsul.agent.common.suggest import did_you_mean
 
-    return UsageError(f"flag provided but not defined: -{name}" + nearest(name, known, "-"))
+    return UsageError(
+        f"flag provided but not defined: -{name}" + did_you_mean(name, known, "-", lead=". Did you mean ")
+    )

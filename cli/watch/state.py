@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from pyconsul.agent.common.watch_plan import Plan
@@ -52,13 +51,9 @@ class StateFile:
         stored = {"Watch": self._plan.name, "Index": index, "Digest": self._plan.digest}
         if self._keep_answer:
             stored["Answer"] = data
-        temporary = f"{self._path}.{os.getpid()}.tmp"
+        from pyconsul.agent.common.atomic_file import write_file
+
         try:
-            # A KV watch's answer holds values, which may be secrets.
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump(stored, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
+            write_file(self._path, json.dumps(stored).encode())
         except OSError as error:
             raise CliError(f"Error writing the state file {self._path}: {error.strerror}") from None

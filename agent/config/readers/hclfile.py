@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pyconsul.agent.common.hcl import HIDE, HclSyntaxError, parse_hcl_source, text_of_source
 from pyconsul.agent.config.readers.jsonfile import parse_json
 
 _TOKEN = re.compile(
@@ -23,11 +24,7 @@ _TOKEN = re.compile(
       |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_HEREDOC = re.compile(r'"<<(-?)[\w.-]+\r?\n(.*?)([ \t]*)[\w.-]+"', re.DOTALL)
 _KEY = "pyconsul_key_"
-# Stand-ins from Unicode's private use area, which hide HCL 2's interpolation from the parser.
-_HIDE = str.maketrans({"$": "\ue000", "%": "\ue001"})
-_SHOW = str.maketrans({"\ue000": "$", "\ue001": "%"})
 
 
 def parse_hcl(text: str) -> dict[str, Any]:
@@ -41,16 +38,11 @@ def parse_hcl(text: str) -> dict[str, Any]:
     ]
     if found := mistakes(text, tokens):
         raise HCLError(found)
-    import hcl2
-    from lark.exceptions import LarkError
-
     source = _Source()
-    rewritten = source.rewrite(tokens)
-    options = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False)
     try:
-        document = hcl2.loads(rewritten + "\n", serialization_options=options)
-    except LarkError as error:
-        raise HCLError([_unforeseen(error, text)]) from None
+        document = parse_hcl_source(source.rewrite(tokens))
+    except HclSyntaxError as error:
+        raise HCLError([_unforeseen(error.line, text)]) from None
     result = _plain(document, source)
     assert isinstance(result, dict)
     return result
@@ -95,7 +87,7 @@ class _Source:
             if following == "=" or (following == "{" and starts):
                 return self._stand_in(token)
         if kind in ("string", "heredoc"):
-            return token.translate(_HIDE)
+            return token.translate(HIDE)
         if kind == "name" and "." in token and following in ("=", "{"):
             return self._stand_in(token)
         return self._punctuation(token, following)
@@ -146,30 +138,15 @@ def _key(key: str, keys: list[str]) -> str:
 
 def text_of(source: str) -> str:
     """What a quoted text or heredoc says; raises ValueError for anything else."""
-    from hcl2.utils import process_escape_sequences
-
-    if heredoc := _HEREDOC.fullmatch(source):
-        indented, text, indentation = heredoc.groups()
-        text = _unindent(text, indentation) if indented else text
-    elif source.startswith('"') and source.endswith('"') and len(source) > 1:
-        text = str(process_escape_sequences(source[1:-1]))
-    else:
+    text = text_of_source(source)
+    if text is None:
         raise ValueError("a value without quotes; allowed: texts in quotes, numbers, true, false, lists and maps")
-    return text.translate(_SHOW)
-
-
-def _unindent(text: str, indentation: str) -> str:
-    """HCL's `<<-`: what stands before the end mark is taken from each line, if all of them have it."""
-    lines = text.splitlines(keepends=True)
-    if all(line.startswith(indentation) for line in lines):
-        return "".join(line[len(indentation) :] for line in lines)
     return text
 
 
-def _unforeseen(error: Exception, text: str) -> Mistake:
+def _unforeseen(line: int, text: str) -> Mistake:
     """A mistake that only the parser notices; it knows the line, the column is the line's beginning."""
     lines = text.split("\n")
-    line = getattr(error, "line", 0) or 0
     line = line if 0 < line <= len(lines) else len(lines)
     begin = sum(len(one) + 1 for one in lines[: line - 1])
     return mistake(text, begin + len(lines[line - 1]) - len(lines[line - 1].lstrip()), "this cannot be read as HCL")

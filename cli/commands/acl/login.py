@@ -48,13 +48,11 @@ def _bearer_token(path: str) -> str:
 
 
 def _keep(path: str, secret: str) -> None:
-    """Written beside the file and renamed: a reader sees the old token or the new one."""
-    temporary = f"{path}.{os.getpid()}.tmp"
+    from pyconsul.agent.common.atomic_file import write_file
+
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(secret)
-        os.replace(temporary, path)
+        write_file(path, secret.encode())
     except OSError as error:
         raise CliError(f"Error writing token to file sink: {file_error(error, path)}") from None
 

@@ -81,25 +81,24 @@ def _config(argv: Sequence[str]) -> Config:
 
 
 def _run(config: Config) -> int:
+    import contextlib
     import logging
     import os
 
+    from pyconsul.agent.common.pid_file import pid_file
     from pyconsul.agent.runtime import main
-    from pyconsul.agent.runtime.pidfile import remove_pid, write_pid
 
     os.umask(os.umask(0o077) | 0o022)  # logs, the PID file and sockets are never writable by others
-    try:
-        _start_logs(config)
-        write_pid(config.pid_file)
-    except OSError as error:
-        sys.stderr.write(f"==> cannot write {error.filename}: {error.strerror}\n")
-        return 1
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            _start_logs(config)
+            stack.enter_context(pid_file(config.pid_file))
+        except OSError as error:
+            sys.stderr.write(f"==> cannot write {error.filename}: {error.strerror}\n")
+            return 1
         for warning in config.warnings:
             logging.getLogger("agent").warning("%s", warning)
         return main.run(config)
-    finally:
-        remove_pid(config.pid_file)
 
 
 def _start_logs(config: Config) -> None:
@@ -108,11 +107,10 @@ def _start_logs(config: Config) -> None:
 
     from pyconsul.agent.config.changes import secrets
     from pyconsul.agent.logs import agent_log
-    from pyconsul.agent.logs.logfile import LogFile
 
     agent_log.redactor.hide(secrets(config))
     rotation = (config.log_rotate_bytes, config.log_rotate_duration, config.log_rotate_max_files)
-    others: list[logging.Handler] = [LogFile(config.log_file, *rotation)] if config.log_file else []
+    others: list[logging.Handler] = [agent_log.log_file(config.log_file, *rotation)] if config.log_file else []
     if config.enable_syslog:
         from pyconsul.agent.logs.syslog import SyslogHandler
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from pyconsul.agent.logs import agent_log
-from pyconsul.agent.logs.logfile import LogFile, file_path
 
 SECRET = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 log = logging.getLogger("agent.http")
@@ -130,15 +129,16 @@ def test_an_unknown_level_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("/x/", "/x/consul.log"), ("/x/a", "/x/a.log"), ("/x/a.txt", "/x/a.txt"), ("a.log", "a.log")],
+    [("x/", "x/consul.log"), ("x/a", "x/a.log"), ("x/a.txt", "x/a.txt"), ("a.log", "a.log"), ("", "consul.log")],
 )
-def test_the_files_name(given: str, expected: str) -> None:
-    assert file_path(given) == Path(expected)
+def test_the_name_of_the_log_file(tmp_path: Path, given: str, expected: str) -> None:
+    agent_log.log_file(f"{tmp_path}/{given}").close()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / expected]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(0, 3), (2, 2), (-1, 0)])
 def test_large_files_are_put_aside(tmp_path: Path, keep: int, left: int) -> None:
-    file = LogFile(str(tmp_path / "sub") + "/", max_bytes=1, keep=keep)
+    file = agent_log.log_file(str(tmp_path / "sub") + "/", max_bytes=1, keep=keep)
     agent_log.setup("info", False, file)
     for number in range(4):
         log.info("line %d", number)
@@ -149,7 +149,7 @@ def test_large_files_are_put_aside(tmp_path: Path, keep: int, left: int) -> None
 
 
 def test_old_files_are_put_aside(tmp_path: Path) -> None:
-    file = LogFile(str(tmp_path / "a.log"), max_age=sys.float_info.min)
+    file = agent_log.log_file(str(tmp_path / "a.log"), max_age_s=sys.float_info.min)
     record = logging.LogRecord("x", logging.INFO, "", 0, "text", None, None)
     assert file.shouldRollover(record)
     file.close()

@@ -6,7 +6,6 @@ https://developer.hashicorp.com/consul/api-docs/connect/ca#list-ca-root-certific
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.common.atomic_file import write_file
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.errors import server_error
 from pyconsul.agent.httpapi.core.request import Request
@@ -46,9 +46,7 @@ def _cached(folder: str, datacenter: str) -> dict[str, Any]:
     pem = path.read_bytes() if folder and path.exists() else _new_certificate(datacenter)
     shown = _shown(pem)
     if folder and not path.exists():
-        draft = path.with_suffix(".new")
-        draft.write_bytes(pem)
-        os.replace(draft, path)
+        write_file(path, pem)
     return shown
 
 
