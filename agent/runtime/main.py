@@ -34,8 +34,7 @@ from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import AnswerCache
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.lifecycle import ReloadError
+from pyconsul.agent.httpapi.core.context import Context, ReloadError
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener

@@ -14,7 +14,7 @@ from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError
-from pyconsul.agent.httpapi.core.lifecycle import ReloadError
+from pyconsul.agent.httpapi.core.context import ReloadError
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync import definition_loader as definitions
 from pyconsul.agent.sync.agent_tokens import AgentTokens

@@ -54,7 +54,7 @@ from pyconsul.agent.httpapi.codec.go_values import (
     unknown_field,
 )
 from pyconsul.agent.httpapi.codec.gojson import JSONError, parse
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.core.response import HTTPError, bad_request
 
 S = TypeVar("S", bound=msgspec.Struct)
 PREFIX = "Request decode failed: "

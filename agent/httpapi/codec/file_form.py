@@ -9,7 +9,7 @@ from pyconsul.agent.config.definitions import services
 from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.gojson import JSONError, parse
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
+from pyconsul.agent.httpapi.core.response import HTTPError, bad_request
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, service_from_config
 
 SOURCE = "the request"

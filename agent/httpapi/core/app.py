@@ -16,17 +16,15 @@ from pyconsul.agent.acl.authorizer import CompiledPolicies, Forbidden
 from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
-from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission
+from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission, request_rates
 from pyconsul.agent.httpapi.core.blocking import BlockingQueries
 from pyconsul.agent.httpapi.core.cache import AnswerCache, Entry
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.no_path import elsewhere, refuse
 from pyconsul.agent.httpapi.core.rendering import encoded, hit, redirect, sized, unknown_path
 from pyconsul.agent.httpapi.core.request import Request, method_not_allowed, seconds_to_wait, wait_options
-from pyconsul.agent.httpapi.core.request_limits import request_rates
 from pyconsul.agent.httpapi.core.request_log import logged
-from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, Headers, Query, Seen
+from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, Headers, HTTPError, Query, Seen
 from pyconsul.agent.httpapi.core.router import Handled, Route, Router
 from pyconsul.agent.httpapi.core.validation import check_read, refuse_enterprise, takes_kept
 from pyconsul.agent.httpapi.handlers.streams import Streams, unfit

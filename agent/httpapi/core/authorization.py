@@ -9,8 +9,8 @@ from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import LEVELS, READ
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import HTTPError
 
 T = TypeVar("T")
 

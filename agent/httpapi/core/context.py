@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -15,7 +16,6 @@ from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history.contract import Kept
 from pyconsul.agent.events.event_log import EventLog
-from pyconsul.agent.httpapi.core.lifecycle import Control
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
@@ -25,6 +25,26 @@ from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.telemetry.loop_lag import LoopLag
+
+
+class ReloadError(Exception):
+    """The settings cannot be read anew; everything stays as it was.  The text is for an operator."""
+
+
+class Control(Protocol):
+    """The agent as a whole."""
+
+    def reload(self) -> Awaitable[None]:
+        """Read the settings anew.  Raises ReloadError."""
+
+    def leave(self) -> None:
+        """End, once what is being asked has been answered."""
+
+
+def new_id() -> str:
+    """A random UUID, from the system's own randomness: it may be a secret."""
+    return str(uuid.uuid4())
+
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import server_error
+from pyconsul.agent.httpapi.core.response import server_error
 from pyconsul.agent.httpapi.core.router import Handled
 
 TEXT = "No path to datacenter"

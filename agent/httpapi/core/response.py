@@ -1,4 +1,4 @@
-"""What handlers give back: a finished `Answer`, or a `Query` whose `Result` may be waited for."""
+"""Return values of handlers: a finished response, or a `Query` whose `Result` a client may wait for; and the errors they raise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ import msgspec
 
 from pyconsul.agent.httpapi.server.contract import Headers as Headers
 from pyconsul.agent.httpapi.server.contract import Response
+
+
+class HTTPError(Exception):
+    """Ends a request with a plain-text answer."""
+
+    def __init__(self, status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(text)
+        self.status, self.text, self.headers = status, text, headers
+
+
+def bad_request(text: str) -> HTTPError:
+    return HTTPError(400, text)
+
+
+def not_found(text: str) -> HTTPError:
+    return HTTPError(404, text)
+
+
+def server_error(text: str) -> HTTPError:
+    """Consul answers some bad input with 500 and a text that its clients know."""
+    return HTTPError(500, text)
+
 
 Answer: TypeAlias = Response
 

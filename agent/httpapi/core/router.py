@@ -1,17 +1,63 @@
-"""Finds the route of a path, as Go's request multiplexer does it for Consul: whole paths, or prefixes that end in a slash."""
+"""Finds the route of a path, as Go's request multiplexer does it for Consul: whole paths, or prefixes that end in a slash.
+
+Each route states what its callers need, for each method or once for all of them, separated by commas:
+
+    operator:read           checked before the handler runs; `agent:…` is about this agent's node name
+    handler key:write       checked by the handler, since only the handler knows the name
+    filter node             the response shows only what the caller may read; nothing is refused
+    self                    about the caller's own token, or needs any token
+    open                    for everybody
+
+A test walks all routes and fails for a route that states nothing or does something else.
+"""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from pyconsul.agent.acl.rules import NAMED, SINGLE, parse_permission
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.permissions import gate, split
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Query
 from pyconsul.agent.httpapi.server.contract import BodyRule, PendingResponse
+
+WORDS = ("open", "self")
+
+
+class Gate(NamedTuple):
+    """What is asked for before the handler runs."""
+
+    kind: str
+    level: int
+
+
+def split(permission: str, methods: tuple[str, ...]) -> dict[str, str]:
+    """What each method needs.  Raises ValueError for words that mean nothing."""
+    parts = [part.strip() for part in permission.split(",")] if permission else []
+    if len(parts) not in (0, 1, len(methods)):
+        raise ValueError(f"{len(parts)} permissions for {len(methods)} methods")
+    for part in parts:
+        _check(part)
+    if len(parts) == 1:
+        return dict.fromkeys(methods or ("*",), parts[0])
+    return dict(zip(methods, parts, strict=False))
+
+
+def _check(part: str) -> None:
+    word, _, rest = part.partition(" ")
+    if word == "filter" and rest in NAMED + SINGLE:
+        return
+    if part not in WORDS:
+        parse_permission(rest if word == "handler" else part)
+
+
+def gate(part: str) -> Gate | None:
+    """What is asked for before the handler runs, if that is what the words say."""
+    return Gate(*parse_permission(part)) if ":" in part and " " not in part else None
+
 
 Handled: TypeAlias = Answer | Query
 Handler: TypeAlias = Callable[[Context, Request], Handled | PendingResponse | Awaitable[Handled]]

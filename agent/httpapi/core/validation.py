@@ -1,10 +1,12 @@
-"""Query parameters and headers that every read knows, checked before its handler runs and in Consul's order."""
+"""Checks that many endpoints share: common query parameters and headers, in Consul's order, and control characters in bodies."""
 
 from __future__ import annotations
 
 from pyconsul.agent.common.go_durations import parse_go_duration_s
-from pyconsul.agent.httpapi.core.errors import bad_request
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request, wait_options
+from pyconsul.agent.httpapi.core.response import bad_request
+from pyconsul.agent.model.control_characters import fault_of_fields
 
 #: Query parameter, header, and what they are for.
 ENTERPRISE = (
@@ -60,3 +62,9 @@ def _check_cache_control(text: str) -> None:
         digits = number[1:] if number[:1] in ("-", "+") else number
         if name + equals in SECONDS and not (digits.isascii() and digits.isdigit()):
             raise bad_request("Invalid Cache-Control header.")
+
+
+def refuse_control_characters(context: Context, body: object, path: str = "") -> None:
+    """Raises HTTPError 400, which names the field, unless the settings allow control characters."""
+    if not context.config.allow_control_characters and (fault := fault_of_fields(body, path)):
+        raise bad_request(fault)

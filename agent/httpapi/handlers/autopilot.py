@@ -11,12 +11,11 @@ from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
-from pyconsul.agent.httpapi.core.query_meta import plain_answer
+from pyconsul.agent.httpapi.core.rendering import plain_answer
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Answer
+from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Answer, bad_request
 from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.operator import server_address
 from pyconsul.agent.model.autopilot import AutopilotSettings
 from pyconsul.agent.model.wire import camel

@@ -11,10 +11,9 @@ from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorizer, require, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import server_error
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer, server_error
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.catalog import coordinates

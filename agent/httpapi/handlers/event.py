@@ -8,13 +8,11 @@ from pyconsul.agent.acl.authorizer import PermissionDenied
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.events import event_log, user_event
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request, server_error
-from pyconsul.agent.httpapi.core.ids import new_id
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.blocking import changed, deadline
+from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request, wait_options
-from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, encode, json_answer
-from pyconsul.agent.httpapi.core.waiting import changed, deadline
+from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, bad_request, encode, json_answer, server_error
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.event import UserEvent
 
 

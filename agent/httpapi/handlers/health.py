@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 from pyconsul.agent.httpapi.core.authorization import authorizer, sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
-from pyconsul.agent.httpapi.core.near import Order
-from pyconsul.agent.httpapi.core.read_options import filtering, node_meta
+from pyconsul.agent.httpapi.core.read_options import Order, filtering, node_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, Query, Result
+from pyconsul.agent.httpapi.core.response import JSON, Query, Result, bad_request
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import PASSING, STATES, HealthCheck
 from pyconsul.agent.state import topics

@@ -11,10 +11,9 @@ from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.authorization import authorizer, sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request, not_found, server_error
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result
+from pyconsul.agent.httpapi.core.response import Answer, Query, Result, bad_request, not_found, server_error
 from pyconsul.agent.model.catalog import CatalogService, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import ServiceInstance

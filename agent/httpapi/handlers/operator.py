@@ -11,10 +11,9 @@ import msgspec
 
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, server_error
-from pyconsul.agent.httpapi.core.query_meta import plain_answer, query_meta
+from pyconsul.agent.httpapi.core.rendering import plain_answer, query_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result
+from pyconsul.agent.httpapi.core.response import Answer, HTTPError, Query, Result, bad_request, server_error
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.sync.node_registration import CONSUL

@@ -12,12 +12,19 @@ from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_d
 from pyconsul.agent.httpapi.codec.decoding import Convert, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request, not_found, server_error
-from pyconsul.agent.httpapi.core.ids import new_id
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import (
+    TRUE,
+    Answer,
+    Query,
+    Result,
+    bad_request,
+    json_answer,
+    not_found,
+    server_error,
+)
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import sessions

@@ -22,12 +22,10 @@ from msgspec.structs import replace
 
 from pyconsul.agent.acl import builtin
 from pyconsul.agent.common.go_durations import parse_go_duration_s
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import server_error
-from pyconsul.agent.httpapi.core.ids import new_id
-from pyconsul.agent.httpapi.core.query_meta import meta_headers
+from pyconsul.agent.httpapi.core.context import Context, new_id
+from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, server_error
 from pyconsul.agent.httpapi.server.body_stream import spooled
 from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule
 from pyconsul.agent.snapshot import archive, save

@@ -26,9 +26,18 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FILTERED, JSON, TEXT, Answer, Seen, encode
+from pyconsul.agent.httpapi.core.response import (
+    FILTERED,
+    JSON,
+    TEXT,
+    Answer,
+    HTTPError,
+    Seen,
+    bad_request,
+    encode,
+    not_found,
+)
 from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.watches import Watches
 

@@ -11,9 +11,8 @@ from pyconsul.agent.acl.rules import LEVELS, NAMED, SINGLE
 from pyconsul.agent.httpapi.codec.decoding import decode_list
 from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
 from pyconsul.agent.model.wire import camel
 
 MOST = 64  # questions of one request

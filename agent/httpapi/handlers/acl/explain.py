@@ -14,9 +14,8 @@ from pyconsul.agent.acl.explain import Decision, explain
 from pyconsul.agent.acl.rules import NAMES, SINGLE, Rule, parse_permission
 from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
 from pyconsul.agent.state.acl import tokens as acl_tokens
 
 

@@ -15,11 +15,9 @@ from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError
-from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, json_answer
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, HTTPError, json_answer
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import LoginBody
 from pyconsul.agent.model.acl import AuthMethod, Grants, Token

@@ -8,13 +8,11 @@ from msgspec.structs import replace
 
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled, require
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request, not_found
-from pyconsul.agent.httpapi.core.ids import new_id
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import RoleBody
 from pyconsul.agent.httpapi.handlers.acl.grants import grants

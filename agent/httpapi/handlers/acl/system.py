@@ -8,11 +8,9 @@ from pathlib import Path
 from pyconsul.agent.acl import builtin
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
-from pyconsul.agent.httpapi.core.ids import new_id
+from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, HTTPError, bad_request, json_answer
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import BootstrapBody
 from pyconsul.agent.model.acl import Token

@@ -7,9 +7,8 @@ from pyconsul.agent.acl.templates import TEMPLATES, name_error
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import TemplateVariables
 

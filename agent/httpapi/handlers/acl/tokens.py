@@ -11,13 +11,21 @@ from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled, require
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found, server_error
-from pyconsul.agent.httpapi.core.ids import new_id
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
+from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import (
+    TRUE,
+    Answer,
+    HTTPError,
+    Query,
+    Result,
+    bad_request,
+    json_answer,
+    not_found,
+    server_error,
+)
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show, token_write
 from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.model.acl import Token

@@ -11,10 +11,17 @@ from pyconsul.agent.httpapi.codec.decoding import PREFIX, decode, decode_any, re
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found, server_error
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, json_answer
+from pyconsul.agent.httpapi.core.response import (
+    EMPTY,
+    Answer,
+    HTTPError,
+    bad_request,
+    json_answer,
+    not_found,
+    server_error,
+)
 from pyconsul.agent.httpapi.handlers.agent.access import require_check, require_check_id
 from pyconsul.agent.httpapi.handlers.agent.bodies import CheckUpdate
 from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck

@@ -6,11 +6,9 @@ import asyncio
 import errno
 
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found, server_error
-from pyconsul.agent.httpapi.core.lifecycle import ReloadError
+from pyconsul.agent.httpapi.core.context import Context, ReloadError
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, HTTPError, bad_request, not_found, server_error
 from pyconsul.agent.httpapi.handlers.agent.bodies import TokenBody
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync.agent_tokens import NAMES

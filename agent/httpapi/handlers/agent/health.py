@@ -12,9 +12,8 @@ import msgspec
 
 from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import server_error
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, json_answer, server_error
 from pyconsul.agent.httpapi.handlers.agent.services import AgentService, agent_service
 from pyconsul.agent.model.check import CRITICAL, MAINTENANCE, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.wire import camel

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, bad_request
 from pyconsul.agent.httpapi.handlers.agent.services import require_service
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 

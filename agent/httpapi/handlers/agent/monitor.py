@@ -9,9 +9,8 @@ from contextlib import suppress
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TEXT, Answer
+from pyconsul.agent.httpapi.core.response import TEXT, Answer, bad_request
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.state.acl.tables import TOPIC as RIGHTS
 from pyconsul.agent.state.watches import Watches

@@ -13,13 +13,21 @@ from pyconsul.agent.httpapi.codec.decoding import decode, refusal
 from pyconsul.agent.httpapi.codec.file_form import from_file_form
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, JSON, Answer, encode, json_answer
-from pyconsul.agent.httpapi.core.waiting import changed, deadline
+from pyconsul.agent.httpapi.core.response import (
+    EMPTY,
+    JSON,
+    Answer,
+    HTTPError,
+    bad_request,
+    encode,
+    json_answer,
+    not_found,
+)
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.agent.access import require_service_registration
 from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_definition
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.acl.rules import WRITE
-from pyconsul.agent.httpapi.core.errors import server_error
+from pyconsul.agent.httpapi.core.response import server_error
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.authorization import authorizer, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request
-from pyconsul.agent.httpapi.core.near import Order
-from pyconsul.agent.httpapi.core.read_options import filtering, node_meta
+from pyconsul.agent.httpapi.core.read_options import Order, filtering, node_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, Query, Result, bad_request, json_answer
 from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance

@@ -16,10 +16,9 @@ from pyconsul.agent.httpapi.codec.check_definition import DefinitionBody, defini
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode
 from pyconsul.agent.httpapi.core.authorization import authorizer
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import bad_request, server_error
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer
+from pyconsul.agent.httpapi.core.response import TRUE, Answer, bad_request, server_error
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.catalog.access import (
     refuse_agents_check,
     require_deregistration,

@@ -9,9 +9,18 @@ from functools import lru_cache
 from pyconsul.agent.acl.rules import LIST, READ, WRITE
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FALSE, JSON, TRUE, Answer, Query, Result
+from pyconsul.agent.httpapi.core.response import (
+    FALSE,
+    JSON,
+    TRUE,
+    Answer,
+    HTTPError,
+    Query,
+    Result,
+    bad_request,
+    server_error,
+)
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv

@@ -24,10 +24,9 @@ from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.engine.history.contract import Kept, OutOfReach, Version, at, versions
 from pyconsul.agent.httpapi.core.authorization import authorizer, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found
-from pyconsul.agent.httpapi.core.query_meta import meta_headers
+from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, encode
+from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, HTTPError, bad_request, encode, not_found
 
 GONE = 410
 MANY = 1000  # keys whose answer is made in a thread, so that others are served meanwhile

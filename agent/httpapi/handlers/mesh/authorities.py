@@ -15,9 +15,8 @@ from typing import Any
 
 from pyconsul.agent.common.atomic_file import write_file
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import server_error
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Query, Result
+from pyconsul.agent.httpapi.core.response import Query, Result, server_error
 
 DISABLED = "Connect must be enabled in order to use this endpoint"
 FILE = "connect-root.pem"  # in the data folder

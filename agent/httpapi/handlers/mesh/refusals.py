@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request, not_found, server_error
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import (
+    Answer,
+    HTTPError,
+    Query,
+    Result,
+    bad_request,
+    json_answer,
+    not_found,
+    server_error,
+)
 from pyconsul.agent.httpapi.core.router import Handler, Route
 from pyconsul.agent.httpapi.handlers.mesh import authorities
 

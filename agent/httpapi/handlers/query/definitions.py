@@ -10,14 +10,21 @@ from msgspec.structs import replace
 from pyconsul.agent.common.go_durations import parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorizer
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, server_error
-from pyconsul.agent.httpapi.core.ids import new_id
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
-from pyconsul.agent.httpapi.core.query_meta import missing
+from pyconsul.agent.httpapi.core.context import Context, new_id
+from pyconsul.agent.httpapi.core.rendering import missing
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, JSON, Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import (
+    EMPTY,
+    JSON,
+    Answer,
+    HTTPError,
+    Query,
+    Result,
+    json_answer,
+    server_error,
+)
 from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.query import access
 from pyconsul.agent.httpapi.handlers.query.execution import execute, explain
 from pyconsul.agent.httpapi.server.contract import BodyRule

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.httpapi.core.authorization import authorizer, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import server_error
-from pyconsul.agent.httpapi.core.near import near_node
-from pyconsul.agent.httpapi.core.query_meta import missing, query_meta, read_answer
+from pyconsul.agent.httpapi.core.read_options import near_node
+from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_answer
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer
+from pyconsul.agent.httpapi.core.response import Answer, server_error
 from pyconsul.agent.httpapi.handlers.query.access import may_see
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery

@@ -12,10 +12,9 @@ from pyconsul.agent.common.steps import Steps, finish
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode_list
 from pyconsul.agent.httpapi.core.authorization import authorizer
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.errors import HTTPError, bad_request
-from pyconsul.agent.httpapi.core.names import refuse_control_characters
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, Answer, encode
+from pyconsul.agent.httpapi.core.response import JSON, Answer, HTTPError, bad_request, encode
+from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.catalog.registration import (
     CheckInput,
     Index,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
-from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.model.wire import camel
 
 

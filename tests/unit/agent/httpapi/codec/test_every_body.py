@@ -16,7 +16,7 @@ from pyconsul.agent.health.decode import decode_check, decode_service_check
 from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, decode_any, decode_list
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
-from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.httpapi.handlers import autopilot, coordinate, operator, session
 from pyconsul.agent.httpapi.handlers.acl import bodies as acl_bodies
 from pyconsul.agent.httpapi.handlers.agent import bodies as agent_bodies

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.sections.http import HTTPConfig
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission, host_of
-from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.httpapi.server import reader
 
 OWN = "127.0.0.1:8500"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pyconsul.agent.httpapi.core import read_options
-from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import HTTPError
 
 
 def test_a_filter_of_many_conditions_is_refused_where_there_are_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyconsul.agent.config.sections.http import RequestLimits
-from pyconsul.agent.httpapi.core.request_limits import RequestRates, request_rates
+from pyconsul.agent.httpapi.core.admission import RequestRates, request_rates
 
 
 class Clock:

@@ -10,7 +10,7 @@ import pytest
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
-from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_definition
 from pyconsul.agent.model.service import ServiceAddress, Weights
 from pyconsul.agent.sync.definition import ServiceDefinition

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.httpapi.handlers.query.definitions import _problem
 from pyconsul.agent.model.query import PreparedQuery
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.errors import HTTPError
+from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.httpapi.handlers.catalog.registration import (
     CheckInput,
     Registration,

@@ -9,9 +9,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from pyconsul.agent.httpapi.core.errors import HTTPError
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, Query, Seen
+from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, HTTPError, Query, Seen
 from pyconsul.agent.httpapi.handlers import streams
 from pyconsul.agent.httpapi.handlers.streams import ALIVE, Streams
 from pyconsul.agent.httpapi.routes import ROUTES
