@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "state": {"model"},
     "filter": {"model"},
     "acl": {"model", "state", "config"},  # rules are HCL, as files are
+    "gossip": {"model", "filter"},  # tag filters of queries are regular expressions
     "health": {"model", "filter"},
     "sync": {"model", "state", "health", "config"},
     "dnsd": {"model", "state", "config", "acl", "queries"},
@@ -35,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "logs": set(),
 }
 # Cores that are given time, randomness and answers, and do no IO.
-NO_IO = ("state", "filter", "acl", "model", "queries")
+NO_IO = ("state", "filter", "acl", "model", "queries", "gossip/serf")
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The commands that run or check an agent are the only ones that may know it; another one reads snapshot files as the agent does.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent/run.py", "cli/commands/agent/validate.py"}

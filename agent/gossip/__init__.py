@@ -1,0 +1,1 @@
+"""Gossip between agents: the protocol of Serf and memberlist."""
