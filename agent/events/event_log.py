@@ -17,7 +17,7 @@ class EventLog:
     """The last events that concern an agent, oldest first.  Readers wait on `watches` for TOPIC."""
 
     def __init__(self, watches: Watches) -> None:
-        self._watches = watches
+        self.watches = watches
         self._recent: deque[UserEvent] = deque(maxlen=MAX_EVENTS)
         self._clock = 1  # Lamport time: every event counts one up
 
@@ -25,7 +25,7 @@ class EventLog:
         """Remember an event."""
         self._clock += 1
         self._recent.append(msgspec.structs.replace(event, ltime=self._clock))
-        self._watches.fire((TOPIC,))
+        self.watches.fire((TOPIC,))
 
     def recent(self, name: str = "") -> list[UserEvent]:
         """The remembered events, of one name if it is given."""

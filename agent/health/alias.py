@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 
 
-def alias_result(checks: Iterable[HealthCheck], node: str, service_id: str, service_exists: bool) -> tuple[str, str]:
-    """The status and output of a check that follows `service_id` on `node` (empty: this node).
+class AliasView(NamedTuple):
+    """The checks of a node as an alias check may see them, and whether the node has the service that it follows."""
 
-    The node's own checks count too.  The first critical check decides; else the last warning one.
+    checks: Iterable[HealthCheck]
+    has_service: bool
+
+
+class AliasViews(Protocol):
+    """Finds the checks that alias checks follow; `key` is the alias check's own."""
+
+    def local(self, service_id: str, key: str, /) -> AliasView:
+        """Return the checks of this node."""
+
+    async def remote(self, node: str, service_id: str, key: str, /) -> AliasView:
+        """Return the checks of another node; raises when the catalog cannot be read."""
+
+
+def alias_result(view: AliasView, node: str, service_id: str) -> tuple[str, str]:
+    """Return status and output of a check that follows `service_id` on `node` (empty: this node).
+
+    The node's own checks count too.  The first critical check decides, else the last warning one.
     """
     status, output, found = PASSING, "No checks found.", False
-    for check in checks:
+    for check in view.checks:
         if node and check.node != node:
             continue
         if check.service_id and check.service_id != service_id:
@@ -26,23 +44,23 @@ def alias_result(checks: Iterable[HealthCheck], node: str, service_id: str, serv
                 break
         elif status == PASSING:
             output = "All checks passing."
-    if not found and not service_exists:
+    if not found and not view.has_service:
         return CRITICAL, f"Service {service_id} could not be found on node {node}"
     return status, output
 
 
 class AliasIndex:
-    """Keys of alias checks by what they follow: an instance of this agent, or another node as a whole."""
+    """Keys of alias checks by the instance of this agent, or the other node, that they follow."""
 
     def __init__(self) -> None:
         self._keys: dict[tuple[str, str], set[str]] = {}
 
     def add(self, key: str, definition: CheckDefinition) -> None:
-        """Note what an alias check follows."""
+        """Add an alias check."""
         self._keys.setdefault(self._followed(definition.alias_node, definition.alias_service), set()).add(key)
 
     def remove(self, key: str, definition: CheckDefinition) -> None:
-        """Forget an alias check."""
+        """Remove an alias check."""
         followed = self._followed(definition.alias_node, definition.alias_service)
         keys = self._keys.get(followed, set())
         keys.discard(key)
@@ -50,7 +68,7 @@ class AliasIndex:
             self._keys.pop(followed, None)
 
     def of(self, node: str, service_id: str) -> frozenset[str]:
-        """The alias checks that follow the service, or anything on the node when one is named."""
+        """Return the alias checks that follow the service or, when a node is named, anything on it."""
         return frozenset(self._keys.get(self._followed(node, service_id), ()))
 
     @staticmethod

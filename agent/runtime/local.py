@@ -1,4 +1,4 @@
-"""Builds and starts the agent's own part: the services and checks it holds, what runs them, and what tells the catalog."""
+"""Starts the local half of the agent: service and check registry, check scheduler, anti-entropy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from pyconsul.agent.engine.embedded.opening import EVERYTHING
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync import definition_loader as loading
+from pyconsul.agent.sync import definition_loader
+from pyconsul.agent.sync.alias_views import AliasViews
 from pyconsul.agent.sync.blocked import Permits
-from pyconsul.agent.sync.local_agent import AliasView, LocalAgent, Notify
+from pyconsul.agent.sync.check_results import CheckResults
+from pyconsul.agent.sync.contract import Catalog
+from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.sync.local_rows import ALL
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import LocalStore
@@ -29,47 +33,46 @@ from pyconsul.agent.sync.syncer import Syncer
 
 async def start(
     config: Config,
-    catalog: Store,
-    writer: Writer,
+    catalog: Catalog,
+    watches: Watches,
     stack: AsyncExitStack,
     permits: Permits | None = None,
     reads: Permits | None = None,
 ) -> LocalAgent:
-    """The running local part; the catalog shows it when this returns, as far as tokens permit.  The stack stops it.
+    """Start the local half; on return the catalog shows it, as far as tokens permit.  The stack stops it.
 
-    permits: authorization to write.   reads: to read.
+    watches: notifies readers of the local state.   permits, reads: authorize tokens to write and to read.
 
     Raises FileDefinitionError, EngineError.
     """
-    defined = loading.definitions(config)
+    defined = definition_loader.definitions(config)
     rng = random.Random()
-    kept, local_store = _local_store(config, stack)
+    stored, local_store = _local_store(config, stack)
     stack.push_async_callback(local_store.stop)
-    local = LocalState(catalog.watches)
-    syncer = Syncer(local, node_registration(config), catalog, writer.commit, rng)
-    syncer.permits = permits
+    local, registration = LocalState(watches), node_registration(config)
+    syncer = Syncer(local, registration, catalog, rng, permits=permits)
     stack.push_async_callback(syncer.stop)
-
-    def scheduler(notify: Notify, view: AliasView) -> CheckScheduler:
-        made = CheckScheduler(notify, rng, alias_view=view, output_max_size=config.check_output_max_size)
-        stack.push_async_callback(made.stop)
-        return made
-
-    agent = LocalAgent(
-        config.node_name,
+    results = CheckResults(
         local,
         syncer,
-        local_store,
-        catalog,
-        scheduler,
         time.time,
-        patience=config.check_update_interval,
+        output_delay_s=config.check_update_interval,
         discard_output=config.discard_check_output,
-        reads=reads,
     )
+    scheduler = CheckScheduler(
+        results.notify,
+        rng,
+        alias_views=AliasViews(local, catalog, reads),
+        output_max_size=config.check_output_max_size,
+    )
+    stack.push_async_callback(scheduler.stop)
+    agent = LocalAgent(config.node_name, local, syncer, local_store, scheduler, results, time.time)
     await syncer.flush()
-    await loading.load(agent, defined, kept, time.time(), remote_scripts=config.enable_script_checks)
-    await syncer.compare()
+    shown = await catalog.node_rows(config.node_name)
+    await definition_loader.load(
+        agent, defined, stored, time.time(), remote_scripts=config.enable_script_checks, last_seen=shown.checks
+    )
+    await syncer.full_sync()
     syncer.start()
     _run(reap(agent, time.time), stack)
     return agent

@@ -47,8 +47,10 @@ from pyconsul.agent.runtime.summary import summary
 from pyconsul.agent.state import lock_delays
 from pyconsul.agent.state.schemas import ALL
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.watches import Watches, on_replaced
 from pyconsul.agent.sync.agent_tokens import agent_tokens
 from pyconsul.agent.sync.definition_loader import FileDefinitionError
+from pyconsul.agent.sync.local_catalog import LocalCatalog
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.watches.definition import WatchError
 from pyconsul.agent.watches.watcher import Watcher
@@ -149,7 +151,10 @@ async def start(
     tokens = agent_tokens(config)
     acl = await acl_control.start(config, store, tokens, writer.commit, clock, stack) if config.acl.enabled else None
     permits, reads = (acl_control.permits(acl, level) if acl else None for level in (WRITE, READ))
-    agent = await local.start(config, store, writer, stack, permits, reads)
+    catalog = LocalCatalog(store, writer.commit)
+    local_watches = Watches()
+    agent = await local.start(config, catalog, local_watches, stack, permits, reads)
+    on_replaced(store.watches, agent.syncer.schedule_full_sync)
     control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
     lag = LoopLag(time.monotonic)
     lag.start()
@@ -165,16 +170,17 @@ async def start(
         agent,
         tokens,
         control,
-        EventLog(store.watches),
+        EventLog(local_watches),
         acl=acl,
         kv_history=engine.kv_history,
         loop_lag=lag,
     )
     control.followers.append(lambda fresh: setattr(context, "config", fresh))
     app = await _start_http(context, control, http_sockets, stack)
+    stack.callback(local_watches.close)  # before the HTTP server stops: it waits for blocking queries
     responder = await _start_dns(context, control, dns_sockets, stack)
     if acl is not None:
-        acl_control.follow(store, store.watches, writer.commit, responder.forget, agent.syncer.compare)
+        acl_control.follow(store, store.watches, writer.commit, responder.forget, agent.syncer.full_sync)
     watcher = Watcher(asker(app))
     watcher.use(watches)
     stack.push_async_callback(watcher.stop)

@@ -83,10 +83,9 @@ class AgentControl:
         self.config = config
         agent_log.set_level(config.log_level)
         self._tokens.reload(config.acl.tokens)
-        self._agent.discard_output = config.discard_check_output
-        self._agent.syncer.me = node_registration(config)
+        self._agent.reconfigure(node_registration(config), config.discard_check_output)
         await definitions.reload(self._agent, defined)
-        await self._agent.syncer.compare()
+        await self._agent.syncer.full_sync()
         for follow in self.followers:
             follow(config)
         log.info("configuration reloaded")

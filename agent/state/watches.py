@@ -118,3 +118,19 @@ def _has(topics: Sequence[str], text: str, is_prefix: bool = False) -> bool:
     """Whether a text, or one that begins with it, is among sorted ones."""
     at = bisect_left(topics, text)
     return at < len(topics) and (topics[at].startswith(text) if is_prefix else topics[at] == text)
+
+
+#: Sentinel topic: its listeners run on `Watches.fire_all` only (a restore, the end of the agent).
+REPLACED = "state/replaced"
+
+
+def on_replaced(watches: Watches, listener: Listener) -> Callable[[], None]:
+    """Call a listener whenever a restore has replaced the state; the returned function ends that."""
+
+    def notify() -> None:
+        if not watches.closed:
+            watches.add(notify, (REPLACED,))
+            listener()
+
+    watches.add(notify, (REPLACED,))
+    return lambda: watches.remove(notify, (REPLACED,))

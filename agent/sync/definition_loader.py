@@ -20,7 +20,7 @@ from pyconsul.agent.sync.definition import (
     service_from_config,
     validate,
 )
-from pyconsul.agent.sync.local_agent import LocalAgent
+from pyconsul.agent.sync.local_agent import NOTHING_SEEN, LastSeen, LocalAgent
 from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 from pyconsul.agent.sync.local_store import Change
 
@@ -66,36 +66,41 @@ def definitions(config: Config) -> Definitions:
 
 
 async def load(
-    agent: LocalAgent, defined: Definitions, kept: Iterable[tuple[str, Any]], now: float, *, remote_scripts: bool
+    agent: LocalAgent,
+    defined: Definitions,
+    kept: Iterable[tuple[str, Any]],
+    now: float,
+    *,
+    remote_scripts: bool,
+    last_seen: LastSeen = NOTHING_SEEN,
 ) -> None:
-    """Fill an empty local state: files first, then what was kept and no file defines; then the last reports.
+    """Fill an empty local state: definitions of files, then stored rows that no file defines, then stored reports.
 
-    Kept checks came over the API, so they are validated as such: without `remote_scripts` none of them runs a program.
+    Stored checks came over the API, so they are validated as such: without `remote_scripts` none of them runs a program.
+    last_seen: the checks that the catalog shows of this node.
     """
     rows: dict[str, list[Any]] = {schema.name: [] for schema in (SERVICES, CHECKS, REPORTS)}
     for table, row in kept:
         rows[table].append(row)
-    agent.resuming = True
-    await define(agent, defined)
+    await define(agent, defined, last_seen)
     _hold_services(agent, rows[SERVICES.name])
-    obsolete = _hold_checks(agent, rows[CHECKS.name], remote_scripts)
+    obsolete = _hold_checks(agent, rows[CHECKS.name], remote_scripts, last_seen)
     obsolete += _hold_reports(agent, rows[REPORTS.name], now)
-    agent.resuming = False
     try:
         await agent.store.write(obsolete)
     except Exception as error:  # a full disk; they are found again at the next start
         log.warning("cannot remove what was kept and is obsolete: %s", error)
 
 
-async def define(agent: LocalAgent, defined: Definitions) -> None:
-    """Hold what files define; what was held under the same IDs gives way."""
+async def define(agent: LocalAgent, defined: Definitions, last_seen: LastSeen = NOTHING_SEEN) -> None:
+    """Register the definitions of files; they replace rows with the same IDs."""
     for service in defined.services:
-        await agent.register_service(service, replace_checks=True, from_file=True)
+        await agent.register_service(service, replace_checks=True, from_file=True, last_seen=last_seen)
     for check in defined.checks:
         if check.service_id and check.service_id not in agent.local.services:
             log.error("check %r of a file belongs to service %r, which is not there", check.name, check.service_id)
             continue
-        await agent.register_check(check, from_file=True)
+        await agent.register_check(check, from_file=True, last_seen=last_seen)
 
 
 async def reload(agent: LocalAgent, defined: Definitions) -> None:
@@ -121,8 +126,10 @@ def _hold_services(agent: LocalAgent, rows: Iterable[ServiceRow]) -> None:
             _try(partial(agent.hold_service, row), f"service {row.service.id}")
 
 
-def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow], remote_scripts: bool) -> list[Change]:
-    """A check that was kept begins as the catalog last saw it, or critical: see `LocalAgent.hold_check`."""
+def _hold_checks(
+    agent: LocalAgent, rows: Iterable[CheckRow], remote_scripts: bool, last_seen: LastSeen
+) -> list[Change]:
+    """Add stored checks; they start with the status that the catalog shows, else critical.  Returns obsolete rows."""
     obsolete: list[Change] = []
     for row in rows:
         check = row.check
@@ -133,7 +140,7 @@ def _hold_checks(agent: LocalAgent, rows: Iterable[CheckRow], remote_scripts: bo
             obsolete.append((CHECKS, check.check_id, None))
         elif check.check_id not in agent.local.checks:
             begun = msgspec.structs.replace(row, check=msgspec.structs.replace(check, status=CRITICAL, output=""))
-            _try(partial(agent.hold_check, begun), f"check {check.check_id}")
+            _try(partial(agent.hold_check, begun, last_seen), f"check {check.check_id}")
     return obsolete
 
 
@@ -159,7 +166,7 @@ def _hold_reports(agent: LocalAgent, rows: Iterable[TTLReport], now: float) -> l
     obsolete: list[Change] = []
     for report in rows:
         if report.expires > now and report.check_id in agent.local.checks and agent.is_ttl(report.check_id):
-            _try(partial(agent.notify, report.check_id, report.status, report.output), f"report on {report.check_id}")
+            _try(partial(agent.restore_report, report), f"report on {report.check_id}")
         else:
             obsolete.append((REPORTS, report.check_id, None))
     return obsolete

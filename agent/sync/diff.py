@@ -1,7 +1,7 @@
-"""Anti-entropy: how the catalog's rows of this node differ from what the agent holds.  Pure.
+"""Anti-entropy: the difference between the catalog's rows of this node and the agent's own services and checks.  Pure.
 
-The agent is right about its own node: what others wrote there is put right, but for the tags of a
-service that says `EnableTagOverride`.
+The agent is authoritative for its node: rows that others wrote there are overwritten, except for the tags of a service with
+`EnableTagOverride`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.contract import View
-from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
+from pyconsul.agent.sync.contract import NodeRows
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.node_registration import NodeRegistration
 
-CALM_CLUSTER = 128  # nodes; from here on the time between two comparisons grows
+SMALL_CLUSTER = 128  # nodes; in a larger one the interval between two full syncs grows
 
 
 @dataclass(slots=True)
 class Difference:
-    """What to write (IDs), what to remove, and the tags to take over from the catalog."""
+    """IDs of rows to write and to remove, and tags by service ID to take over from the catalog."""
 
     node: bool = False
     services: list[str] = field(default_factory=list)
@@ -34,33 +33,29 @@ class Difference:
     tags: dict[str, list[str]] = field(default_factory=dict)
 
 
-def diff(local: LocalState, me: NodeRegistration, catalog: View) -> Difference:
-    """What is to be done so that the catalog shows what the agent holds."""
-    found = Difference(node=_member_differs(me, catalog))
-    name = me.node.node.lower()
-    services = {row.service.id: row.service for row in catalog[SERVICES].by("node", name)}
-    checks = {check.check_id: check for check in catalog[CHECKS].by("node", name)}
+def diff(local: LocalState, registration: NodeRegistration, shown: NodeRows) -> Difference:
+    """Return the changes that make the catalog, whose rows of this node are `shown`, agree with the local state."""
+    found = Difference(node=_node_differs(registration, shown))
     for service_id, held in local.services.items():
-        _compare_service(held.service, services.get(service_id), found)
+        _compare_service(held.service, shown.services.get(service_id), found)
     for check_id, row in local.checks.items():
-        there = checks.get(check_id)
-        if there is None or not same_check(row.check, there, check_id in local.late):
+        check = shown.checks.get(check_id)
+        if check is None or not same_check(row.check, check, check_id in local.late):
             found.checks.append(check_id)
-    own_service = {me.service.id} if me.service else set()
-    found.gone_services = _strangers(services, local.services.keys() | own_service)
+    own_service = {registration.service.id} if registration.service else set()
+    found.gone_services = _unknown(shown.services, local.services.keys() | own_service)
     found.gone_checks = [
         check_id
-        for check_id in _strangers(checks, local.checks.keys() | {me.check.check_id})
-        if checks[check_id].service_id not in found.gone_services
+        for check_id in _unknown(shown.checks, local.checks.keys() | {registration.check.check_id})
+        if shown.checks[check_id].service_id not in found.gone_services
     ]
     return found
 
 
-def adopt(local: LocalState, found: Difference) -> None:
-    """Note a difference in the local state, so that it is written next."""
+def mark(local: LocalState, found: Difference) -> None:
+    """Mark a difference in the local state as pending."""
     for service_id, tags in found.tags.items():
-        row = local.services[service_id]
-        local.services[service_id] = replace(row, service=replace(row.service, tags=tags))
+        local.take_over_tags(service_id, tags)
     if found.node:
         local.mark_node()
     for service_id in found.services:
@@ -79,12 +74,12 @@ def _compare_service(held: NodeService, there: NodeService | None, found: Differ
 
 
 def same_service(one: NodeService, other: NodeService) -> bool:
-    """Whether two rows say the same, whenever they were written."""
+    """Compare two rows without their indexes."""
     return _undated_service(one) == _undated_service(other)
 
 
 def same_check(one: HealthCheck, other: HealthCheck, ignore_output: bool = False) -> bool:
-    """Whether two rows say the same; the catalog itself keeps the service's name and tags."""
+    """Compare two rows without their indexes and without name and tags of the service, which the catalog fills in."""
     return _undated_check(one, ignore_output) == _undated_check(other, ignore_output)
 
 
@@ -97,24 +92,23 @@ def _undated_check(check: HealthCheck, without_output: bool = False) -> HealthCh
     return replace(check, node="", output=output, service_name="", service_tags=None, create_index=0, modify_index=0)
 
 
-def _member_differs(me: NodeRegistration, catalog: View) -> bool:
-    name = me.node.node.lower()
-    node = catalog[NODES].get(name)
-    if node is None or replace(node, create_index=0, modify_index=0) != me.node:
+def _node_differs(registration: NodeRegistration, shown: NodeRows) -> bool:
+    node = shown.node
+    if node is None or replace(node, create_index=0, modify_index=0) != registration.node:
         return True
-    check = catalog[CHECKS].get((name, me.check.check_id))
-    if check is None or not same_check(me.check, check):
+    check = shown.checks.get(registration.check.check_id)
+    if check is None or not same_check(registration.check, check):
         return True
-    if me.service is None:
+    if registration.service is None:
         return False
-    row = catalog[SERVICES].get((name, me.service.id))
-    return row is None or not same_service(me.service, row.service)
+    service = shown.services.get(registration.service.id)
+    return service is None or not same_service(registration.service, service)
 
 
-def _strangers(there: Collection[str], known: Collection[str]) -> list[str]:
-    return [one for one in there if one not in known]
+def _unknown(shown: Collection[str], known: Collection[str]) -> list[str]:
+    return [one for one in shown if one not in known]
 
 
-def scale(nodes: int) -> int:
-    """By how much the time between two comparisons is longer in a cluster of so many nodes."""
-    return 1 if nodes <= CALM_CLUSTER else ceil(log2(nodes) - log2(CALM_CLUSTER)) + 1
+def interval_factor(nodes: int) -> int:
+    """Return the factor by which the interval between full syncs grows in a cluster of so many nodes."""
+    return 1 if nodes <= SMALL_CLUSTER else ceil(log2(nodes) - log2(SMALL_CLUSTER)) + 1

@@ -1,40 +1,38 @@
-"""The agent's own services and checks: what the API, files and results of checks do to them.
+"""The agent's own services and checks: registration, maintenance, and reports on TTL checks.
 
-Every change goes the same way: kept on disk if it is to survive, then into the local state and
-to the check scheduler, then into the catalog.  Arguments have been validated.
+Every change takes the same way: durable storage if it must survive a restart, then the local state and the check scheduler,
+then the catalog.  Arguments have been validated.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
-from pyconsul.agent.model.check import PASSING, HealthCheck
-from pyconsul.agent.state.contract import View
-from pyconsul.agent.state.schemas import CHECKS as CATALOG_CHECKS
-from pyconsul.agent.state.schemas import SERVICES as CATALOG_SERVICES
-from pyconsul.agent.sync.blocked import Permits
+from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.sync.check_results import CheckResults
 from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
 from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import Change, LocalStore
+from pyconsul.agent.sync.node_registration import NodeRegistration
 from pyconsul.agent.sync.syncer import Syncer
 
-Notify: TypeAlias = Callable[[str, str, str], None]
-AliasView: TypeAlias = Callable[[str, str, str], tuple[Iterable[HealthCheck], bool]]
+#: The catalog's checks of this node by ID, while the agent restarts; empty otherwise.
+LastSeen = Mapping[str, HealthCheck]
+NOTHING_SEEN: LastSeen = {}
 
-CONCEALED = "hidden by ACLs"  # instead of the name of a check
 log = logging.getLogger("agent.sync")
 
 
 class Scheduler(Protocol):
-    """What runs the checks; see `health.runners.scheduler`."""
+    """Runs the checks; implemented by `health.runners.scheduler`."""
 
     def add(self, key: str, definition: CheckDefinition, status: str = "") -> None: ...
 
@@ -46,12 +44,7 @@ class Scheduler(Protocol):
 
 
 class LocalAgent:
-    """The services and checks of this agent.
-
-    `scheduler` is made from what is to be called with results, and from a view for alias checks.
-    `reads` says whether a token may read a service or node; None: nobody asks for tokens.
-    `patience`: seconds that a change of an output alone may wait (`check_update_interval`).
-    """
+    """The services and checks of this agent."""
 
     def __init__(
         self,
@@ -59,26 +52,29 @@ class LocalAgent:
         local: LocalState,
         syncer: Syncer,
         store: LocalStore,
-        catalog: View,
-        scheduler: Callable[[Notify, AliasView], Scheduler],
+        scheduler: Scheduler,
+        results: CheckResults,
         clock: Callable[[], float],
-        *,
-        patience: float = 300.0,
-        discard_output: bool = False,
-        reads: Permits | None = None,
     ) -> None:
         self.node, self.local, self.syncer, self.store = node, local, syncer, store
-        self.patience, self.discard_output = patience, discard_output
-        self.resuming = False  # the agent has started and takes up what it held
-        self._catalog, self._clock, self._reads = catalog, clock, reads
-        self._scheduler = scheduler(self.notify, self.alias_view)
+        self._scheduler, self._results, self._clock = scheduler, results, clock
+
+    def reconfigure(self, registration: NodeRegistration, discard_output: bool) -> None:
+        """Apply reloaded settings; the catalog shows the registration after the next full sync."""
+        self.syncer.reconfigure(registration)
+        self._results.reconfigure(discard_output)
 
     async def register_service(
-        self, definition: ServiceDefinition, *, replace_checks: bool = False, from_file: bool = False
+        self,
+        definition: ServiceDefinition,
+        *,
+        replace_checks: bool = False,
+        from_file: bool = False,
+        last_seen: LastSeen = NOTHING_SEEN,
     ) -> None:
-        """Add or replace a service and its checks; checks it had stay unless `replace_checks`.
+        """Add or replace a service and its checks; its other checks stay unless `replace_checks`.
 
-        What a file defines replaces only what a file defined, if the rest is kept.
+        A definition from a file replaces only checks from files, if checks of the API are durable.
         """
         name = definition.service.service
         log.debug("registering service", extra={"fields": {"service": name, "id": definition.service.id}})
@@ -97,13 +93,13 @@ class LocalAgent:
         )
         self.hold_service(row)
         for one in rows:
-            self.hold_check(one)
+            self.hold_check(one, last_seen)
         for check_id in dropped:
             self._drop_check(check_id)
         await self.syncer.flush()
 
     async def deregister_service(self, service_id: str) -> None:
-        """Remove a service that is there, and its checks."""
+        """Remove a registered service and its checks."""
         log.debug("deregistering service", extra={"fields": {"id": service_id}})
         await self.store.write([(SERVICES, service_id, None), *_removals(self._checks_but(service_id, ()))])
         if service_id in self.local.services:
@@ -111,16 +107,23 @@ class LocalAgent:
                 self._stop_check(check_id)
         await self.syncer.flush()
 
-    async def register_check(self, definition: CheckDefinition, token: str = "", *, from_file: bool = False) -> None:
-        """Add or replace a check, of the node or of a service that is there; `token` is used when it names none."""
+    async def register_check(
+        self,
+        definition: CheckDefinition,
+        token: str = "",
+        *,
+        from_file: bool = False,
+        last_seen: LastSeen = NOTHING_SEEN,
+    ) -> None:
+        """Add or replace a check of the node or of a registered service; `token`: for a definition without one."""
         owner = self.local.services.get(definition.service_id)
         check = own_check(self.node, definition, owner.service if owner else None, typed=not from_file)
         token = definition.token or token or (owner.token if owner else "")
         log.debug("registering check", extra={"fields": {"check": check.check_id, "service": definition.service_id}})
-        await self._add_check(CheckRow(check, definition, token, from_file))
+        await self._add_check(CheckRow(check, definition, token, from_file), last_seen)
 
     async def deregister_check(self, check_id: str) -> None:
-        """Remove a check, if it is there."""
+        """Remove a check, if it exists."""
         log.debug("deregistering check", extra={"fields": {"check": check_id}})
         await self.store.write(_removals([check_id]))
         if check_id in self.local.checks:
@@ -128,18 +131,18 @@ class LocalAgent:
         await self.syncer.flush()
 
     async def begin_maintenance(self, service_id: str, reason: str, token: str = "") -> None:
-        """Take a service that is there (empty: the node) out of use; what is out of use already keeps its reason."""
+        """Put a registered service (empty: the node) into maintenance mode; an earlier reason stays."""
         owner = self.local.services.get(service_id)
         check = maintenance_check(self.node, owner.service if owner else None, reason)
         if check.check_id not in self.local.checks:
             await self._add_check(CheckRow(check, None, token))
 
     def is_ttl(self, check_id: str) -> bool:
-        """Whether results of a check are reported by others."""
+        """Whether the check is a TTL check."""
         return self._scheduler.is_ttl(check_id)
 
     async def report(self, check_id: str, status: str, output: str) -> None:
-        """Somebody reports on a TTL check that is there."""
+        """Store a report on an existing TTL check."""
         kept = self._scheduler.ttl_update(check_id, status, output)
         definition = self.local.checks[check_id].definition
         if definition is not None and self.store.durable:
@@ -147,66 +150,37 @@ class LocalAgent:
             self.store.report(TTLReport(check_id, status, kept, expires))
         await self.syncer.flush()
 
-    def notify(self, check_id: str, status: str, output: str) -> None:
-        """A check has a result."""
-        text = "" if self.discard_output else output
-        update = self.local.update_check(check_id, status, text, self._clock(), self.patience > 0)
-        self.syncer.note(check_id, update, self.patience)
-
-    def alias_view(self, node: str, service_id: str, check_id: str = "") -> tuple[Iterable[HealthCheck], bool]:
-        """The checks of a node (empty: this one), as an alias check may see them, and whether it has the service."""
-        if not node:
-            held = [row.check for row in self.local.checks.values()]
-            return self._seen_by(check_id, held), service_id in self.local.services
-        name = node.lower()
-        exists = self._catalog[CATALOG_SERVICES].get((name, service_id)) is not None
-        rows = sorted(self._catalog[CATALOG_CHECKS].by("node", name), key=CATALOG_CHECKS.key)
-        return self._seen_by(check_id, rows), exists
-
-    def _seen_by(self, check_id: str, checks: list[HealthCheck]) -> list[HealthCheck]:
-        """Checks without the name and output of those that an alias check's token may not read; their status counts."""
-        if self._reads is None:
-            return checks
-        row = self.local.checks.get(check_id)
-        token = row.token if row is not None else ""
-        return [
-            check
-            if check.status == PASSING or self._reads(token, *_resource(check)) is None
-            else replace(check, name=CONCEALED, output="")
-            for check in checks
-        ]
+    def restore_report(self, report: TTLReport) -> None:
+        """Apply a report from before a restart."""
+        self._results.notify(report.check_id, report.status, report.output)
 
     def hold_service(self, row: ServiceRow) -> None:
-        """Hold a service that is kept already, or need not be."""
+        """Add a service to the local state; it is stored durably already, or need not be."""
         old = self.local.services.get(row.service.id)
         if old is None or old.service != row.service:
             for warning in dns_warnings(row.service):
                 log.warning("%s", warning)
         self.local.put_service(row)
 
-    def hold_check(self, row: CheckRow) -> None:
-        """Hold a check in the same way, and run it; one that was there keeps its status and output."""
+    def hold_check(self, row: CheckRow, last_seen: LastSeen = NOTHING_SEEN) -> None:
+        """Add a check likewise, and run it; a check that replaces another keeps its status and output.
+
+        At a restart a polled check starts with the status that the catalog last showed, so that healthy services stay in use;
+        a TTL check does not, since its stored report may have expired.
+        """
         check_id = row.check.check_id
         held = self.local.checks.get(check_id)
-        old = held.check if held is not None else self._last_seen(row)
+        polled = row.definition is not None and not row.definition.ttl
+        old = held.check if held is not None else last_seen.get(check_id) if polled else None
         if old is not None:
             row = replace(row, check=replace(row.check, status=old.status, output=old.output))
         self.local.put_check(row, self._clock())
         if row.definition is not None:
             self._scheduler.add(check_id, row.definition, row.check.status)
 
-    def _last_seen(self, row: CheckRow) -> HealthCheck | None:
-        """What the catalog last said of a polled check, while the agent comes back.
-
-        A restart must not take healthy services out of use; a TTL check has its reports, which expire.
-        """
-        if not self.resuming or row.definition is None or row.definition.ttl:
-            return None
-        return self._catalog[CATALOG_CHECKS].get((self.node.lower(), row.check.check_id))
-
-    async def _add_check(self, row: CheckRow) -> None:
+    async def _add_check(self, row: CheckRow, last_seen: LastSeen = NOTHING_SEEN) -> None:
         await self.store.write([(CHECKS, row.check.check_id, None if row.from_file else row)])
-        self.hold_check(row)
+        self.hold_check(row, last_seen)
         await self.syncer.flush()
 
     def _checks_but(self, service_id: str, kept: Iterable[str]) -> list[str]:
@@ -223,11 +197,6 @@ class LocalAgent:
     def _stop_check(self, check_id: str) -> None:
         self._scheduler.remove(check_id)
         self.store.forget(check_id)
-
-
-def _resource(check: HealthCheck) -> tuple[str, str]:
-    """The resource that a check belongs to, and its name."""
-    return ("service", check.service_name) if check.service_id else ("node", check.node)
 
 
 def _removals(check_ids: Iterable[str]) -> list[Change]:

@@ -1,7 +1,7 @@
-"""What this agent holds, and what of it the catalog does not show yet.  Pure: times are passed in.
+"""The agent's own services and checks, and which of them the catalog does not show yet.  Pure: times are passed in.
 
-A change marks what it touched; `take` hands the marks over to be written, `give_back` takes
-them back when that failed.  Readers wait on `watches` for a topic made by `of_service`.
+Every change marks its rows as pending.  `take` returns the pending rows and clears the marks; `give_back` restores them when
+writing failed.  Readers wait on `watches` for the topic of a service (`of_service`).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 
 
 class Update(Enum):
-    """What a check's result changed."""
+    """When the catalog must show a check's result."""
 
-    NOTHING = 0
-    NOW = 1  # the catalog must show it at once
-    LATER = 2  # an output alone: the catalog may show it later
+    NOTHING = 0  # it shows it already
+    NOW = 1
+    LATER = 2  # only the output changed
 
 
 @dataclass(slots=True)
 class Pending:
-    """What the catalog is to be brought in line with.  A check comes with the service it belongs to."""
+    """Rows to write into the catalog, and IDs to remove.  A check comes with the service it belongs to."""
 
     node: bool = False
     services: list[ServiceRow] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Pending:
         return bool(self.node or self.services or self.checks or self.gone_services or self.gone_checks)
 
     def parts(self) -> list[Pending]:
-        """The same in parts that can be written by themselves, one after the other."""
+        """Split into single changes, in an order in which they can be written one by one."""
         return [
             *([Pending(node=True)] if self.node else []),
             *(Pending(gone_checks=[one]) for one in self.gone_checks),
@@ -49,7 +49,7 @@ class Pending:
         ]
 
     def __str__(self) -> str:
-        """What it is about, by ID."""
+        """The IDs, for a log line."""
         services = [f"service {row.service.id}" for row in self.services] + [
             f"service {one}" for one in self.gone_services
         ]
@@ -60,7 +60,7 @@ class Pending:
 
 
 def of_service(service_id: str) -> str:
-    """The watch topic of one service."""
+    """Return the watch topic of a service."""
     return "local/" + service_id
 
 
@@ -70,18 +70,19 @@ class LocalState:
     def __init__(self, watches: Watches) -> None:
         self.services: dict[str, ServiceRow] = {}
         self.checks: dict[str, CheckRow] = {}
-        self.critical_since: dict[str, float] = {}  # check ID -> when it turned critical
-        self.late: set[str] = set()  # checks whose output the catalog will be told later
+        self.critical_since: dict[str, float] = {}  # check ID -> time at which it turned critical
+        self.late: set[str] = set()  # checks whose output is to be written later
         self.watches = watches
         self.node_differs = True
         self._by_service: dict[str, dict[str, None]] = {}
-        self._services: dict[str, None] = {}  # out of line with the catalog, oldest first; so are the next three
+        # IDs of pending rows, oldest first.
+        self._services: dict[str, None] = {}
         self._checks: dict[str, None] = {}
         self._gone_services: dict[str, None] = {}
         self._gone_checks: dict[str, None] = {}
 
     def checks_of(self, service_id: str) -> list[CheckRow]:
-        """The checks of a service; of the node itself when it is empty."""
+        """Return the checks of a service; of the node itself for an empty ID."""
         return [self.checks[check_id] for check_id in self._by_service.get(service_id, ())]
 
     def put_service(self, row: ServiceRow) -> None:
@@ -93,8 +94,13 @@ class LocalState:
             self.mark_service(service_id)
         self.watches.fire((of_service(service_id),))
 
+    def take_over_tags(self, service_id: str, tags: list[str]) -> None:
+        """Replace a service's tags by those of the catalog (`EnableTagOverride`)."""
+        row = self.services[service_id]
+        self.services[service_id] = replace(row, service=replace(row.service, tags=tags))
+
     def remove_service(self, service_id: str) -> list[str]:
-        """Remove a service and its checks, and say which checks those were."""
+        """Remove a service and its checks; return the IDs of the checks."""
         del self.services[service_id]
         removed = list(self._by_service.get(service_id, ()))
         for check_id in removed:
@@ -125,8 +131,8 @@ class LocalState:
         self._checks.pop(check_id, None)
         self._gone_checks[check_id] = None
 
-    def update_check(self, check_id: str, status: str, output: str, now: float, patient: bool) -> Update:
-        """A result came in.  `patient`: a change of the output alone may wait; it is noted in `late`."""
+    def update_check(self, check_id: str, status: str, output: str, now: float, delay_output: bool) -> Update:
+        """Store a check's result.  With `delay_output` a change of the output alone is only noted in `late`."""
         row = self.checks.get(check_id)
         if row is None or (row.check.status == status and row.check.output == output):
             return Update.NOTHING
@@ -134,14 +140,14 @@ class LocalState:
         check = replace(row.check, status=status, output=output)
         self.checks[check_id] = replace(row, check=check)
         self._note_critical(check, now)
-        if only_output and patient and check_id not in self._checks:
+        if only_output and delay_output and check_id not in self._checks:
             self.late.add(check_id)
             return Update.LATER
         self.mark_check(check_id)
         return Update.NOW
 
     def mark_node(self) -> None:
-        """The catalog must be told of the node anew; the same for what follows."""
+        """Mark the node as pending; likewise the two methods below for a service and a check."""
         self.node_differs = True
 
     def mark_service(self, service_id: str) -> None:
@@ -154,16 +160,16 @@ class LocalState:
         self._checks[check_id] = None
 
     def mark_gone(self, services: Iterable[str], checks: Iterable[str]) -> None:
-        """The catalog has rows that this agent does not hold."""
+        """Mark rows of the catalog that are not held here for removal."""
         self._gone_services.update(dict.fromkeys(one for one in services if one not in self.services))
         self._gone_checks.update(dict.fromkeys(one for one in checks if one not in self.checks))
 
     def __bool__(self) -> bool:
-        """Whether there is anything to tell the catalog."""
+        """Whether anything is pending."""
         return bool(self.node_differs or self._services or self._checks or self._gone_services or self._gone_checks)
 
     def take(self) -> Pending:
-        """Everything to tell the catalog; from now on it counts as told."""
+        """Return everything that is pending, and clear the marks."""
         pending = Pending(
             self.node_differs,
             [self.services[service_id] for service_id in self._services if service_id in self.services],
@@ -177,7 +183,7 @@ class LocalState:
         return pending
 
     def give_back(self, pending: Pending) -> None:
-        """What was taken could not be told: mark it again, as far as it still holds."""
+        """Mark changes that could not be written as pending again, as far as they still apply."""
         self.node_differs = self.node_differs or pending.node
         services = [row.service.id for row in pending.services]
         checks = [row.check.check_id for row, _ in pending.checks]

@@ -1,40 +1,37 @@
-"""Brings the catalog in line with what the agent holds: at once after a change, and by comparing everything now and then."""
+"""Anti-entropy: writes pending changes into the catalog at once, and compares everything with it periodically (full sync)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pyconsul.agent.state.contract import Unavailable, View
-from pyconsul.agent.state.schemas import NODES
-from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync.apply import apply
+from pyconsul.agent.state.contract import Unavailable
 from pyconsul.agent.sync.blocked import Blocked, Permits
-from pyconsul.agent.sync.diff import adopt, diff, scale
+from pyconsul.agent.sync.contract import Catalog, NodeRows
+from pyconsul.agent.sync.diff import diff, interval_factor, mark
 from pyconsul.agent.sync.local_state import LocalState, Pending, Update
 from pyconsul.agent.sync.node_registration import NodeRegistration
 
-INTERVAL = 60.0  # seconds between two comparisons, in a small cluster
-FIRST_RETRY, LAST_RETRY = 0.5, 15.0  # seconds; each wait is twice the one before
-COMMIT_LIMIT_S = 15.0  # for one commit; the writer gives up on a disk sooner
-WATCH_S = 5.0  # between two looks of the watchdog
-STUCK_S = 60.0  # a run of the task that tells the catalog takes longer only when it is stuck
-SHOWN = 3  # parts that a message names
-MAX_DELAY_S = 10.0  # the agent reports that the catalog is behind when changes wait longer
-# Nothing fires this by itself: its listeners are called when everything may have changed, and at the agent's end.
-RESTORED = "agent/restored"
+INTERVAL_S = 60.0  # between two full syncs in a small cluster
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 15.0  # before a retry; doubled after each failure
+CATALOG_TIMEOUT_S = 15.0  # of one read or write; the writer gives up on a disk sooner
+WATCHDOG_PERIOD_S = 5.0
+STUCK_S = 60.0  # age from which a running worker counts as stuck
+MAX_LOGGED_PARTS = 3
+MAX_DELAY_S = 10.0  # age of pending changes from which the agent reports that the catalog is behind
 
 log = logging.getLogger("agent.sync")
 
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """How far the catalog is behind what the agent holds: `behind_s` is 0 when it shows everything that may be written.
+    """State of the synchronization.
 
-    error: of the last commit, empty when it succeeded.  failures, restarts (of stuck or dead tasks): since the start.
+    behind_s: age of the oldest pending change, 0 when nothing is pending.  error: of the last write, empty after a success.
+    failures, restarts (of stuck or dead tasks): counted since the start.
     """
 
     behind_s: float
@@ -44,48 +41,49 @@ class SyncStatus:
 
 
 class Syncer:
-    """Brings changes into the catalog.  `commit` runs an operation on the catalog and makes it last.
+    """Writes the pending changes of `local` into `catalog`.
 
-    A row that `permits`, if it is set, refuses is left out, and tried again by the next comparison.  Whatever fails is given
-    back to `local` and tried again; a row that cannot be written holds up no other.
+    Rows that `permits` refuses are skipped until the next full sync; without `permits` every row is written.  Changes whose
+    write fails are given back to `local` and retried; one row that cannot be written does not delay the others.
     """
 
     def __init__(
         self,
         local: LocalState,
-        me: NodeRegistration,
-        catalog: View,
-        commit: Callable[[Callable[[WriteTxn], None]], Awaitable[None]],
+        registration: NodeRegistration,
+        catalog: Catalog,
         rng: Random,
         *,
-        commit_limit_s: float = COMMIT_LIMIT_S,
+        permits: Permits | None = None,
+        catalog_timeout_s: float = CATALOG_TIMEOUT_S,
     ) -> None:
-        self.me = me
-        self._local, self._catalog, self._commit, self._rng = local, catalog, commit, rng
-        self._commit_limit_s = commit_limit_s
-        self.permits: Permits | None = None
+        self.registration = registration
+        self._local, self._catalog, self._rng, self._permits = local, catalog, rng, permits
+        self._catalog_timeout_s = catalog_timeout_s
         self._blocked = Blocked()
-        self._watches = local.watches
-        self._told: asyncio.Task[None] | None = None
-        self._told_since = 0.0  # the loop's time
-        self._passes: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._worker_since = 0.0  # the loop's time
+        self._full_sync_due = False
+        self._cluster_nodes = 0
+        self._periodic: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
-        self._wait = FIRST_RETRY
+        self._backoff_s = MIN_BACKOFF_S
         self._late: dict[str, asyncio.TimerHandle] = {}
         self._behind_since: float | None = None  # the loop's time
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
+        self._stopped = False
 
     async def flush(self) -> bool:
-        """Bring the catalog up to date.  False when that failed: it is tried again later."""
+        """Write everything that is pending; False when that failed and is retried later."""
         if not self._local:
             return True
         self._note_behind()
         pending = self._local.take()
         try:
-            if self.permits is not None:
-                pending = self._blocked.permitted(pending, self.permits, self.me.node.node)
+            if self._permits is not None:
+                pending = self._blocked.permitted(pending, self._permits, self.registration.node.node)
         except Exception as error:
             self._give_up([pending], error)
             return False
@@ -101,7 +99,7 @@ class Syncer:
         return True
 
     async def _write_all(self, pending: Pending) -> tuple[list[Pending], Exception | None]:
-        """Write what is pending at once, or else part by part; what could not be written, and why."""
+        """Write everything at once or, when that fails, part by part; the parts that are left, and the error."""
         try:
             await self._write(pending)
         except (TimeoutError, Unavailable) as error:
@@ -125,104 +123,119 @@ class Syncer:
         return left, failure
 
     async def _write(self, pending: Pending) -> None:
-        """Raises what the commit raises, TimeoutError."""
-        await asyncio.wait_for(self._commit(lambda txn: apply(txn, self.me, pending)), self._commit_limit_s)
+        """Raises what the catalog raises, TimeoutError."""
+        async with asyncio.timeout(self._catalog_timeout_s):
+            await self._catalog.apply(self.registration, pending)
 
     def _give_up(self, left: Sequence[Pending], error: Exception) -> None:
         for part in left:
             self._local.give_back(part)
-        self._try_later(error, left)
+        self._retry_later(error, left)
 
-    async def compare(self) -> bool:
-        """Compare everything with the catalog, and put right what differs."""
+    async def full_sync(self) -> bool:
+        """Compare everything with the catalog and write the differences; False when that failed and is retried later."""
+        self._full_sync_due = False
         try:
-            adopt(self._local, diff(self._local, self.me, self._catalog))
-        except Exception as error:
-            self._try_later(error, [])
-            log.exception("the comparison with the catalog failed")
+            shown = await self._read()
+            mark(self._local, diff(self._local, self.registration, shown))
+        except BaseException as error:
+            self._full_sync_due = True
+            if not isinstance(error, Exception):
+                raise
+            self._retry_later(error, [])
+            log.exception("comparing with the catalog failed")
             return False
         return await self.flush()
 
-    def poke(self) -> None:
-        """Something changed: bring it into the catalog soon."""
+    async def _read(self) -> NodeRows:
+        async with asyncio.timeout(self._catalog_timeout_s):
+            rows = await self._catalog.node_rows(self.registration.node.node)
+        self._cluster_nodes = rows.cluster_nodes
+        return rows
+
+    def schedule(self) -> None:
+        """Write pending changes soon, in the background."""
+        if self._stopped:
+            return
         self._note_behind()
-        if self._told is None or self._told.done():
+        if self._worker is None or self._worker.done():
             loop = asyncio.get_running_loop()
-            self._told_since = loop.time()
-            self._told = loop.create_task(self._tell())
+            self._worker_since = loop.time()
+            self._worker = loop.create_task(self._work())
+
+    def schedule_full_sync(self) -> None:
+        """Compare everything soon, in the background: a restore may have replaced the catalog."""
+        self._full_sync_due = True
+        self.schedule()
+
+    def reconfigure(self, registration: NodeRegistration) -> None:
+        """Use another registration of the node from the next full sync on."""
+        self.registration = registration
 
     def status(self) -> SyncStatus:
-        """How it stands."""
+        """Return the state of the synchronization."""
         behind = 0.0
         if self._behind_since is not None:
             behind = asyncio.get_running_loop().time() - self._behind_since
         return SyncStatus(behind, self._error, self._failures, self._restarts)
 
-    def look(self) -> None:
-        """The catalog may have become another one (a snapshot was restored): compare, and tell it soon what differs."""
-        if self._watches.closed:
-            return
-        self._watches.add(self.look, (RESTORED,))
-        adopt(self._local, diff(self._local, self.me, self._catalog))
-        self.poke()
-
-    def note(self, check_id: str, update: Update, patience: float) -> None:
-        """A check's result changed something; an output alone waits about `patience` seconds."""
+    def on_check(self, check_id: str, update: Update, output_delay_s: float) -> None:
+        """Schedule the write of a check's result; a change of the output alone is delayed by about `output_delay_s`."""
         if update is Update.NOW:
-            self._forget(check_id)
-            self.poke()
+            self._cancel_late(check_id)
+            self.schedule()
         elif update is Update.LATER and check_id not in self._late:
-            delay = patience * (0.5 + self._rng.random())
+            delay = output_delay_s * (0.5 + self._rng.random())
             self._late[check_id] = asyncio.get_running_loop().call_later(delay, self._late_output, check_id)
 
     def start(self) -> None:
-        """Compare again and again from now on, and when the catalog was replaced."""
-        self._watches.add(self.look, (RESTORED,))
+        """Start periodic full syncs."""
         loop = asyncio.get_running_loop()
-        self._passes = loop.create_task(self._run())
+        self._periodic = loop.create_task(self._sync_periodically())
         self._watchdog = loop.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Stop; what has not been told is told at the next start."""
-        self._watches.remove(self.look, (RESTORED,))
+        """Cancel all tasks; pending changes are found by the full sync of the next start."""
+        self._stopped = True
         for timer in (*self._late.values(), *((self._retry,) if self._retry else ())):
             timer.cancel()
         self._late.clear()
-        tasks = [task for task in (self._watchdog, self._told, self._passes) if task is not None]
+        tasks = [task for task in (self._watchdog, self._worker, self._periodic) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _sync_periodically(self) -> None:
         while True:
-            interval = INTERVAL * scale(len(self._catalog[NODES]))
-            await asyncio.sleep(interval + self._rng.random() * interval / 4)
-            await self.compare()
+            interval_s = INTERVAL_S * interval_factor(self._cluster_nodes)
+            await asyncio.sleep(interval_s + self._rng.random() * interval_s / 4)
+            await self.full_sync()
 
-    async def _tell(self) -> None:
-        while self._local and await self.flush():
-            pass
+    async def _work(self) -> None:
+        done = True
+        while done and (self._full_sync_due or self._local):
+            done = await (self.full_sync() if self._full_sync_due else self.flush())
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(WATCHDOG_PERIOD_S)
             try:
                 self.check_tasks()
             except Exception:
-                log.exception("the watchdog of the catalog's synchronization failed")
+                log.exception("the watchdog of anti-entropy failed")
 
     def check_tasks(self) -> None:
-        """Restart what is stuck or dead, and report when the catalog is behind (the watchdog's work)."""
+        """Restart stuck or dead tasks, and report when the catalog is behind (called by the watchdog)."""
         loop = asyncio.get_running_loop()
-        running = self._told is not None and not self._told.done()
-        if running and loop.time() - self._told_since > STUCK_S:
-            self._restart("stuck")
-        elif self._local and not running and self._retry is None:
-            self._restart("idle")
-        if self._passes is None or self._passes.done():
+        running = self._worker is not None and not self._worker.done()
+        if running and loop.time() - self._worker_since > STUCK_S:
+            self._restart_worker("stuck")
+        elif (self._full_sync_due or self._local) and not running and self._retry is None:
+            self._restart_worker("idle")
+        if self._periodic is None or self._periodic.done():
             self._restarts += 1
-            log.error("the periodic comparison with the catalog ended, starting it again")
-            self._passes = loop.create_task(self._run())
+            log.error("periodic anti-entropy ended, restarting it")
+            self._periodic = loop.create_task(self._sync_periodically())
         status = self.status()
         if status.behind_s > MAX_DELAY_S and not self._reported:
             self._reported = True
@@ -232,47 +245,47 @@ class Syncer:
                 status.error or "no commit yet",
             )
 
-    def _restart(self, state: str) -> None:
+    def _restart_worker(self, state: str) -> None:
         self._restarts += 1
-        log.error("the task that brings changes into the catalog is %s, starting it again", state)
-        if self._told is not None:
-            self._told.cancel()  # it gives back what it took
-            self._told = None
-        self.poke()
+        log.error("the anti-entropy worker is %s, restarting it", state)
+        if self._worker is not None:
+            self._worker.cancel()  # it gives back the changes that it took
+            self._worker = None
+        self.schedule()
 
     def _note_behind(self) -> None:
         if self._behind_since is None and self._local:
             self._behind_since = asyncio.get_running_loop().time()
 
     def _note_done(self) -> None:
-        """A commit succeeded, and nothing of it is left."""
-        self._wait, self._error, self._behind_since = FIRST_RETRY, "", None
-        self._note_behind()  # of what changed meanwhile
+        """Reset the failure state after everything that was taken has been written."""
+        self._backoff_s, self._error, self._behind_since = MIN_BACKOFF_S, "", None
+        self._note_behind()  # of changes made meanwhile
         if self._reported:
             self._reported = False
-            log.info("the catalog shows again what this agent holds")
+            log.info("the catalog is up to date with this agent again")
 
-    def _try_later(self, error: Exception, left: Sequence[Pending]) -> None:
+    def _retry_later(self, error: Exception, left: Sequence[Pending]) -> None:
         self._failures += 1
         self._error = str(error) or type(error).__name__
-        what = "; ".join(map(str, left[:SHOWN])) or "everything"
-        log.warning("the catalog does not show %s, retrying in %gs: %s", what, self._wait, self._error)
+        what = "; ".join(map(str, left[:MAX_LOGGED_PARTS])) or "everything"
+        log.warning("anti-entropy sync failed, retrying in %gs: %s: %s", self._backoff_s, what, self._error)
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = asyncio.get_running_loop().call_later(self._wait, self._retry_now)
-        self._wait = min(2 * self._wait, LAST_RETRY)
+        self._retry = asyncio.get_running_loop().call_later(self._backoff_s, self._retry_now)
+        self._backoff_s = min(2 * self._backoff_s, MAX_BACKOFF_S)
 
     def _retry_now(self) -> None:
         self._retry = None
-        self.poke()
+        self.schedule()
 
     def _late_output(self, check_id: str) -> None:
         self._late.pop(check_id, None)
         if check_id in self._local.late:
             self._local.mark_check(check_id)
-            self.poke()
+            self.schedule()
 
-    def _forget(self, check_id: str) -> None:
+    def _cancel_late(self, check_id: str) -> None:
         timer = self._late.pop(check_id, None)
         if timer is not None:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""An agent's own part without processes or disks: a catalog in memory, a scheduler that only remembers, a clock that stands."""
+"""The local half of an agent without processes or disks: a catalog in memory, a scheduler that runs nothing, a fixed clock."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
+from pyconsul.agent.sync.blocked import Permits
+from pyconsul.agent.sync.check_results import CheckResults
 from pyconsul.agent.sync.definition import node_service
-from pyconsul.agent.sync.local_agent import AliasView, LocalAgent, Notify
+from pyconsul.agent.sync.local_agent import LocalAgent
+from pyconsul.agent.sync.local_catalog import LocalCatalog
 from pyconsul.agent.sync.local_rows import ALL
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import LocalStore
@@ -37,7 +41,7 @@ def me(**fields: Any) -> NodeRegistration:
     return NodeRegistration(row, service_row(CONSUL), check_row("serfHealth", status="passing"))
 
 
-class Catalog:
+class Disk:
     """A store whose writes are made at once; with `broken` they fail."""
 
     def __init__(self, schemas: Iterable[Any] | None = None) -> None:
@@ -61,10 +65,10 @@ class Catalog:
 
 
 class Remembered:
-    """Takes the place of the scheduler."""
+    """A scheduler that runs nothing."""
 
-    def __init__(self, notify: Notify, view: AliasView) -> None:
-        self.notify, self.view = notify, view
+    def __init__(self, notify: Callable[[str, str, str], None]) -> None:
+        self.notify = notify
         self.checks: dict[str, CheckDefinition] = {}
 
     def add(self, key: str, definition: CheckDefinition, status: str = "") -> None:
@@ -82,29 +86,20 @@ class Remembered:
 
 
 class World:
-    """An agent, its catalog, what it keeps, and the time."""
+    """The local half of an agent, its catalog, its disk and the time."""
 
-    def __init__(self, durable: bool = True, patience: float = 0.0) -> None:
+    def __init__(self, durable: bool = True, output_delay_s: float = 0.0, permits: Permits | None = None) -> None:
         self.now = 1000.0
-        self.catalog, self.disk = Catalog(), Catalog(ALL)
-        self.local = LocalState(self.catalog.store.watches)
-        self.syncer = Syncer(self.local, me(), self.catalog.store, self.catalog.commit, Random(1))
+        self.catalog, self.disk = Disk(), Disk(ALL)
+        self.shown = LocalCatalog(self.catalog.store, self.catalog.commit)
+        self.local = LocalState(Watches())
+        self.syncer = Syncer(self.local, me(), self.shown, Random(1), permits=permits)
         self.store = LocalStore(self.disk.commit if durable else None)
-        self.scheduler: Remembered
+        self.results = CheckResults(self.local, self.syncer, lambda: self.now, output_delay_s=output_delay_s)
+        self.scheduler = Remembered(self.results.notify)
         self.agent = LocalAgent(
-            NODE,
-            self.local,
-            self.syncer,
-            self.store,
-            self.catalog.store,
-            self._made,
-            lambda: self.now,
-            patience=patience,
+            NODE, self.local, self.syncer, self.store, self.scheduler, self.results, lambda: self.now
         )
-
-    def _made(self, notify: Notify, view: AliasView) -> Remembered:
-        self.scheduler = Remembered(notify, view)
-        return self.scheduler
 
     def kept(self) -> list[tuple[str, Any]]:
         """The rows a new start would find."""

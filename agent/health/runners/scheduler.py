@@ -1,6 +1,6 @@
 """Runs all checks of one agent: one timer for the earliest deadline, one task for each run, never two runs of the same check.
 
-A check that hangs holds only its own place: runs are bounded in number by kind, far above what a healthy machine needs.
+A check that hangs occupies only its own slot; the number of slots for each kind is far above what a healthy machine needs.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import Random
 
 from pyconsul.agent.common.go_durations import SECOND_NS
-from pyconsul.agent.health.alias import AliasIndex, alias_result
+from pyconsul.agent.health.alias import AliasIndex, AliasView, AliasViews, alias_result
 from pyconsul.agent.health.definition import (
     DEFAULT_OUTPUT_SIZE,
     CheckDefinition,
@@ -27,15 +27,14 @@ from pyconsul.agent.health.runners.tls import ContextMaker, check_context
 from pyconsul.agent.health.thresholds import Thresholds, thresholds_of
 from pyconsul.agent.health.timetable import Timetable
 from pyconsul.agent.health.ttl import TTLState, limit_report
-from pyconsul.agent.model.check import CRITICAL, PASSING, HealthCheck
+from pyconsul.agent.model.check import CRITICAL, PASSING
 
 log = logging.getLogger("agent.checks")
 
 Notify = Callable[[str, str, str], None]
-AliasView = Callable[[str, str, str], tuple[Iterable[HealthCheck], bool]]
 
-LOCAL_ALIAS_SECONDS = 60.0  # how often an alias of this node is looked at when nothing was said of it
-REMOTE_ALIAS_SECONDS = 1.0
+LOCAL_ALIAS_INTERVAL_S = 60.0  # changes of this node's checks are followed at once
+REMOTE_ALIAS_INTERVAL_S = 1.0
 MAX_RUNS = 512
 LOCAL_FAULT_LOG_S = 60.0
 PROCESS_KINDS = frozenset({"script", "docker", "os_service"})
@@ -50,32 +49,28 @@ class _Entry:
         self.definition = definition
         self.kind = kind
         self.status = status
-        self.failing = False  # the last result was not passing
+        self.failing = False  # whether the last result was not passing
         self.thresholds: Thresholds = thresholds_of(definition)
         self.ttl = TTLState(definition.ttl / SECOND_NS, now) if kind == "ttl" else None
         self.run: asyncio.Task[None] | None = None
-        self.result: tuple[str, str] | None = None  # an alias's last one
+        self.result: tuple[str, str] | None = None  # of an alias check: its last one
 
 
 class CheckScheduler:
-    """The agent's checks by key.  `notify(key, status, output)` is called on the loop for every result that counts.
-
-    `alias_view(node, service_id, key)` gives the checks of a node (empty: this one), as the alias check with this key may
-    see them, and whether it has the service.
-    """
+    """The agent's checks by key.  `notify(key, status, output)` is called on the loop for every result that counts."""
 
     def __init__(
         self,
         notify: Notify,
         rng: Random,
         *,
-        alias_view: AliasView | None = None,
+        alias_views: AliasViews | None = None,
         output_max_size: int = DEFAULT_OUTPUT_SIZE,
         tls_context: ContextMaker = check_context,
     ) -> None:
         self._notify = notify
         self._rng = rng
-        self._alias_view = alias_view
+        self._alias_views = alias_views
         self._output_max_size = output_max_size
         self._runners = Runners(tls_context, output_max_size)
         self._entries: dict[str, _Entry] = {}
@@ -92,9 +87,9 @@ class CheckScheduler:
         return key in self._entries
 
     def add(self, key: str, definition: CheckDefinition, status: str = "") -> None:
-        """Run a check from now on, instead of what had this key; an unchanged check goes on as it was.
+        """Run a check from now on, in place of the one with the same key; an unchanged check keeps its schedule.
 
-        The first run comes at a random moment within the interval.  `status` is the one the check has now: changes are logged.
+        The first run starts at a random moment within the interval.  status: the present one; changes of it are logged.
         Must be called on the loop.
         """
         now = self._now()
@@ -114,7 +109,7 @@ class CheckScheduler:
         self.refresh_aliases("", definition.service_id)
 
     def remove(self, key: str) -> None:
-        """Stop running a check; a run under way is abandoned and its result is not told."""
+        """Stop running a check; a run under way is canceled and its result discarded."""
         entry = self._entries.pop(key, None)
         self._timetable.remove(key)
         if entry is None:
@@ -125,14 +120,14 @@ class CheckScheduler:
         self.refresh_aliases("", entry.definition.service_id)
 
     def is_ttl(self, key: str) -> bool:
-        """Is there a TTL check of this key?"""
+        """Whether this is the key of a TTL check."""
         entry = self._entries.get(key)
         return entry is not None and entry.ttl is not None
 
     def ttl_update(self, key: str, status: str, output: str) -> str:
-        """Somebody reported on a TTL check: tell the status and start its time again.  Gives the output as kept, maybe cut.
+        """Publish a report on a TTL check and restart its TTL.  Returns the output as stored, possibly truncated.
 
-        Raises KeyError when the check is not one with a TTL.
+        Raises KeyError when it is not a TTL check.
         """
         entry = self._entries[key]
         if entry.ttl is None:
@@ -141,18 +136,18 @@ class CheckScheduler:
         entry.ttl.report(kept, self._now())
         self._timetable.put(key, entry.ttl.deadline)
         self._set_timer()
-        self._tell(key, entry, status, kept)
+        self._publish(key, entry, status, kept)
         return kept
 
     def refresh_aliases(self, node: str, service_id: str = "") -> None:
-        """Something about the checks of a node (empty: this one) changed: look again at the aliases that follow it."""
+        """Re-evaluate the alias checks that follow a node (empty: this one) whose checks changed."""
         keys = self._aliases.of(node, service_id)
         for key in keys:
             self._timetable.put(key, self._now())
         self._set_timer()
 
     async def stop(self) -> None:
-        """End all checks, and wait until their runs have ended."""
+        """Stop all checks, and wait for runs under way to end."""
         for key in list(self._entries):
             self.remove(key)
         if self._timer is not None:
@@ -179,14 +174,14 @@ class CheckScheduler:
         for key in self._timetable.pop_due(self._now()):
             entry = self._entries[key]
             if entry.ttl is not None:
-                self._tell(key, entry, CRITICAL, entry.ttl.expired_output())
+                self._publish(key, entry, CRITICAL, entry.ttl.expired_output())
             elif entry.kind == "alias":
-                self._look_at_alias(key, entry)
+                self._follow(key, entry)
             else:
                 self._begin(key, entry)
         self._set_timer()
 
-    def _tell(self, key: str, entry: _Entry, status: str, output: str) -> None:
+    def _publish(self, key: str, entry: _Entry, status: str, output: str) -> None:
         began_failing = status != PASSING and not entry.failing
         entry.failing = status != PASSING
         if status != entry.status or began_failing:
@@ -195,20 +190,42 @@ class CheckScheduler:
         try:
             self._notify(key, status, output)
         except Exception:
-            log.exception("the result of a check could not be taken", extra={"fields": {"check": key}})
+            log.exception("taking the result of a check failed", extra={"fields": {"check": key}})
         if entry.kind != "alias":
             self.refresh_aliases("", entry.definition.service_id)
 
-    def _look_at_alias(self, key: str, entry: _Entry) -> None:
+    def _follow(self, key: str, entry: _Entry) -> None:
+        """Evaluate an alias check."""
         node, service_id = entry.definition.alias_node, entry.definition.alias_service
-        self._timetable.put(key, self._now() + (REMOTE_ALIAS_SECONDS if node else LOCAL_ALIAS_SECONDS))
-        if self._alias_view is None:
+        self._timetable.put(key, self._now() + (REMOTE_ALIAS_INTERVAL_S if node else LOCAL_ALIAS_INTERVAL_S))
+        views = self._alias_views
+        if views is None:
             return
-        checks, exists = self._alias_view(node, service_id, key)
-        result = alias_result(checks, node, service_id, exists)
+        if not node:
+            self._take_alias(key, entry, views.local(service_id, key))
+        elif entry.run is None:
+            task = entry.run = asyncio.get_running_loop().create_task(self._follow_remote(key, entry, views))
+            self._tasks.add(task)
+            task.add_done_callback(lambda _: self._end_remote(entry, task))
+
+    async def _follow_remote(self, key: str, entry: _Entry, views: AliasViews) -> None:
+        try:
+            view = await views.remote(entry.definition.alias_node, entry.definition.alias_service, key)
+        except Exception as error:  # the catalog cannot be read at present
+            self._log_local_fault(error)
+            return
+        if self._entries.get(key) is entry:
+            self._take_alias(key, entry, view)
+
+    def _end_remote(self, entry: _Entry, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        entry.run = None
+
+    def _take_alias(self, key: str, entry: _Entry, view: AliasView) -> None:
+        result = alias_result(view, entry.definition.alias_node, entry.definition.alias_service)
         if result != entry.result:
             entry.result = result
-            self._tell(key, entry, *result)
+            self._publish(key, entry, *result)
 
     def _begin(self, key: str, entry: _Entry) -> None:
         heavy = entry.kind in PROCESS_KINDS
@@ -233,7 +250,7 @@ class CheckScheduler:
             self._take(key, entry, result)
 
     async def _result(self, key: str, entry: _Entry) -> Result | None:
-        """Run a check once; None when this machine could not."""
+        """Run a check once; None when this machine lacks the resources."""
         try:
             try:
                 result = await self._runners.run(entry.kind, entry.definition)
@@ -255,17 +272,18 @@ class CheckScheduler:
             log.debug("check ran: status=%s", result.status, extra={"fields": {"check": key}})
         status = entry.thresholds.status_after(result.status)
         if status is not None:
-            self._tell(key, entry, status, result.output)
+            self._publish(key, entry, status, result.output)
         elif result.status != PASSING and not entry.failing:
             entry.failing = True
             log_status(key, result.status, result.output, kept=entry.status)
 
-    def _log_local_fault(self, fault: LocalFault) -> None:
-        """Say that checks cannot be run, once a minute at most."""
+    def _log_local_fault(self, fault: Exception) -> None:
+        """Log that checks cannot run, at most once a minute."""
         now = self._now()
         if now >= self._fault_logged + LOCAL_FAULT_LOG_S:
             self._fault_logged = now
-            log.error("checks cannot be run and keep their last status: error=%s (raise the limit, LimitNOFILE)", fault)
+            hint = " (raise the limit, LimitNOFILE)" if isinstance(fault, LocalFault) else ""
+            log.error("checks cannot be run and keep their last status: error=%s%s", fault, hint)
 
     def _end(self, entry: _Entry, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -51,7 +51,7 @@ async def list_events(context: Context, request: Request) -> Answer:
     found = context.events.recent(name)
     if known and known == user_event.index_of(found):
         until = deadline(context, request)
-        while known == user_event.index_of(found) and await changed(context.watches, event_log.TOPIC, until):
+        while known == user_event.index_of(found) and await changed(context.events.watches, event_log.TOPIC, until):
             found = context.events.recent(name)
     caller = authorizer(context, request)
     rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)

@@ -145,7 +145,7 @@ async def _put_in_place(context: Context, found: Restored, rows: list[tuple[str,
     for session in sessions.all_sessions(context.view):
         if session.ttl:
             context.session_clock.renew(session.id, parse_go_duration_s(session.ttl))
-    await context.agent.syncer.compare()  # this agent's own node may not be in it
+    await context.agent.syncer.full_sync()  # this agent's own node may not be in it
 
 
 @contextmanager

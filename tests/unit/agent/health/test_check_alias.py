@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.agent.health.alias import AliasIndex, alias_result
+from pyconsul.agent.health.alias import AliasIndex, AliasView, alias_result
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import HealthCheck
 
@@ -29,18 +29,21 @@ OK, BAD, SLOW = check("ok", "passing", "db"), check("bad", "critical", "db"), ch
     ],
 )
 def test_statuses(checks: list[HealthCheck], expected: tuple[str, str]) -> None:
-    assert alias_result(checks, "", "db", True) == expected
+    assert alias_result(AliasView(checks, True), "", "db") == expected
 
 
 def test_an_unknown_service() -> None:
-    assert alias_result([], "", "nosuch", False) == ("critical", "Service nosuch could not be found on node ")
-    assert alias_result([], "far", "", False) == ("critical", "Service  could not be found on node far")
-    assert alias_result([OK], "", "db", False) == ("passing", "All checks passing.")
+    assert alias_result(AliasView([], False), "", "nosuch") == (
+        "critical",
+        "Service nosuch could not be found on node ",
+    )
+    assert alias_result(AliasView([], False), "far", "") == ("critical", "Service  could not be found on node far")
+    assert alias_result(AliasView([OK], False), "", "db") == ("passing", "All checks passing.")
 
 
 def test_only_checks_of_the_node_count() -> None:
     far = check("far", "warning", "db", "far")
-    assert alias_result([BAD, far], "far", "db", True) == ("warning", 'Aliased check "far" failing: out')
+    assert alias_result(AliasView([BAD, far], True), "far", "db") == ("warning", 'Aliased check "far" failing: out')
 
 
 def test_alias_index() -> None:

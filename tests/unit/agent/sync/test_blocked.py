@@ -11,9 +11,24 @@ from pyconsul.agent.state.schemas import CHECKS, SERVICES
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 
 
+class Acl:
+    """Refuses every row until `allows` is set."""
+
+    def __init__(self) -> None:
+        self.allows = False
+
+    def __call__(self, token: str, kind: str, name: str) -> str | None:
+        return None if self.allows else "an-accessor"
+
+
 @pytest.fixture
-def world() -> World:
-    made = World()
+def acl() -> Acl:
+    return Acl()
+
+
+@pytest.fixture
+def world(acl: Acl) -> World:
+    made = World(permits=acl)
     made.local.put_service(ServiceRow(service_row("web-1", "web"), token="secret"))
     made.local.put_check(CheckRow(check_row("disk"), token="secret"), 0.0)
     return made
@@ -23,10 +38,11 @@ def words(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-async def test_each_refusal_is_logged_once_and_counted(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.syncer.permits = lambda token, kind, name: "an-accessor"
+async def test_each_refusal_is_logged_once_and_counted(
+    world: World, acl: Acl, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "agent.sync"):
-        await world.syncer.compare()
+        await world.syncer.full_sync()
         assert words(caplog) == [
             "Service registration blocked by ACLs: service=web-1 accessorID=an-accessor attempts=1 "
             'missing=service "web" { policy = "write" } (set the token of the registration, or acl.tokens.default)',
@@ -35,15 +51,15 @@ async def test_each_refusal_is_logged_once_and_counted(world: World, caplog: pyt
         ]
         caplog.clear()
         for _ in range(8):
-            await world.syncer.compare()
+            await world.syncer.full_sync()
         assert words(caplog) == []
-        await world.syncer.compare()
+        await world.syncer.full_sync()
         assert [" attempts=10 " in line for line in words(caplog)] == [True, True]
         assert not any("secret" in line for line in words(caplog))
         assert world.catalog.store[SERVICES].get((NODE, "web-1")) is None
         caplog.clear()
-        world.syncer.permits = lambda token, kind, name: None
-        await world.syncer.compare()
+        acl.allows = True
+        await world.syncer.full_sync()
         assert words(caplog) == [
             "Service registration no longer blocked by ACLs: service=web-1 attempts=10",
             "Check registration no longer blocked by ACLs: check=disk attempts=10",
@@ -53,8 +69,7 @@ async def test_each_refusal_is_logged_once_and_counted(world: World, caplog: pyt
 
 
 async def test_rows_that_go_are_forgotten(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.syncer.permits = lambda token, kind, name: "an-accessor"
-    await world.syncer.compare()
+    await world.syncer.full_sync()
     world.local.remove_service("web-1")
     world.local.remove_check("disk")
     await world.syncer.flush()

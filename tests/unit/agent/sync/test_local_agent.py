@@ -9,6 +9,7 @@ from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.state.schemas import CHECKS, SERVICES
 from pyconsul.agent.sync import definition_loader
+from pyconsul.agent.sync.alias_views import AliasViews
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from pyconsul.agent.sync.definition import ServiceDefinition
 from pyconsul.agent.sync.local_rows import CHECKS as KEPT_CHECKS
@@ -100,7 +101,7 @@ async def test_maintenance_keeps_the_first_reason() -> None:
 
 
 async def test_an_output_alone_waits_and_a_status_does_not() -> None:
-    world = World(patience=3600.0)
+    world = World(output_delay_s=3600.0)
     await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND_NS))
     await world.agent.report("c", "passing", "one")
     await world.agent.report("c", "passing", "two")
@@ -108,7 +109,7 @@ async def test_an_output_alone_waits_and_a_status_does_not() -> None:
     assert shown is not None
     assert (shown.status, shown.output) == ("passing", "one")
     assert world.local.checks["c"].check.output == "two"
-    assert await world.syncer.compare(), "a comparison leaves a late output alone"
+    assert await world.syncer.full_sync(), "a comparison leaves a late output alone"
     shown = world.catalog.store[CHECKS].get((NODE, "c"))
     assert shown is not None
     assert shown.output == "one"
@@ -121,7 +122,7 @@ async def test_an_output_alone_waits_and_a_status_does_not() -> None:
 
 async def test_outputs_can_be_discarded() -> None:
     world = World()
-    world.agent.discard_output = True
+    world.results.reconfigure(discard_output=True)
     await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND_NS))
     await world.agent.report("c", "passing", "secret")
     assert world.local.checks["c"].check.output == ""
@@ -244,20 +245,21 @@ async def test_services_that_are_critical_for_too_long_are_overdue() -> None:
 async def test_alias_view_of_this_node_and_of_others() -> None:
     world = World()
     await world.agent.register_service(web(TTL))
-    checks, exists = world.agent.alias_view("", "web-1")
+    views = AliasViews(world.local, world.shown)
+    checks, exists = views.local("web-1", "")
     assert ([check.check_id for check in checks], exists) == (["service:web-1"], True)
-    checks, exists = world.agent.alias_view("N1", "nosuch")
+    checks, exists = await views.remote("N1", "nosuch", "")
     assert ({check.check_id for check in checks}, exists) == ({"serfHealth", "service:web-1"}, False)
 
 
 async def test_a_failed_write_is_tried_again_by_itself() -> None:
     world = World()
-    await world.syncer.compare()
+    await world.syncer.full_sync()
     world.catalog.broken = True
     await world.agent.register_service(web())
     world.catalog.broken = False
-    world.syncer.poke()
-    assert world.syncer._told is not None
-    await world.syncer._told
+    world.syncer.schedule()
+    assert world.syncer._worker is not None
+    await world.syncer._worker
     assert world.catalog.store[SERVICES].get((NODE, "web-1")) is not None
     await world.syncer.stop()

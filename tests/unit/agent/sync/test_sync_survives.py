@@ -17,7 +17,9 @@ from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync import syncer as sync_loop
+from pyconsul.agent.sync import syncer as syncer_module
+from pyconsul.agent.sync.blocked import Permits
+from pyconsul.agent.sync.local_catalog import LocalCatalog
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.syncer import Syncer
@@ -41,12 +43,22 @@ class DiskThatHangs(MemoryEngine):
 class Agent:
     """A real store and writer, and what keeps the catalog up to date."""
 
-    def __init__(self, commit: Callable[[Operation], Awaitable[Any]] | None = None, limit_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Operation], Awaitable[Any]] | None = None,
+        limit_s: float = 5.0,
+        permits: Permits | None = None,
+    ) -> None:
         self.store, self.disk = Store(), DiskThatHangs()
         self.writer = Writer(self.store, self.disk)
         self.local = LocalState(self.store.watches)
         self.syncer = Syncer(
-            self.local, me(), self.store, commit or self.writer.commit, Random(1), commit_limit_s=limit_s
+            self.local,
+            me(),
+            LocalCatalog(self.store, commit or self.writer.commit),
+            Random(1),
+            permits=permits,
+            catalog_timeout_s=limit_s,
         )
 
     def status_of(self, check_id: str) -> str:
@@ -55,12 +67,12 @@ class Agent:
 
     def result(self, check_id: str, status: str) -> None:
         """A check has a result."""
-        self.syncer.note(check_id, self.local.update_check(check_id, status, "", 0.0, False), 0.0)
+        self.syncer.on_check(check_id, self.local.update_check(check_id, status, "", 0.0, False), 0.0)
 
     async def told(self) -> None:
         """Wait for the task that brings changes into the catalog."""
-        while self.syncer._told is not None and not self.syncer._told.done():
-            await asyncio.wait([self.syncer._told])
+        while self.syncer._worker is not None and not self.syncer._worker.done():
+            await asyncio.wait([self.syncer._worker])
 
 
 def poison(service_id: str) -> ServiceRow:
@@ -114,8 +126,8 @@ async def test_poison_of_others_in_the_same_batch_does_not_matter() -> None:
 async def test_a_disk_that_hangs_is_reported_and_the_catalog_follows_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sync_loop, "FIRST_RETRY", 0.0)
-    monkeypatch.setattr(sync_loop, "MAX_DELAY_S", -1.0)
+    monkeypatch.setattr(syncer_module, "MIN_BACKOFF_S", 0.0)
+    monkeypatch.setattr(syncer_module, "MAX_DELAY_S", -1.0)
     agent = Agent(limit_s=0.0)
     agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
     agent.disk.gate.clear()
@@ -125,9 +137,9 @@ async def test_a_disk_that_hangs_is_reported_and_the_catalog_follows_when_it_is_
     assert agent.syncer.status().error == "TimeoutError"
     agent.result("c", "critical")
     await agent.told()
-    agent.syncer._commit_limit_s = 5.0
+    agent.syncer._catalog_timeout_s = 5.0
     agent.disk.gate.set()
-    agent.syncer.poke()
+    agent.syncer.schedule()
     await agent.told()
     assert agent.status_of("c") == "critical"
     assert (agent.syncer.status().behind_s, agent.syncer.status().error) == (0.0, "")
@@ -144,21 +156,21 @@ async def test_a_task_that_is_stuck_is_started_again(caplog: pytest.LogCaptureFi
 
     agent = Agent(commit, limit_s=1e6)
     agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
-    agent.syncer.poke()
+    agent.syncer.schedule()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     agent.result("c", "critical")
     hanging = False
     agent.syncer.check_tasks()
     assert agent.syncer.status().restarts == 1, "it is too early; only the dead comparison was started"
-    agent.syncer._told_since -= 2 * sync_loop.STUCK_S
+    agent.syncer._worker_since -= 2 * syncer_module.STUCK_S
     agent.syncer.check_tasks()
     await agent.told()
     await asyncio.sleep(0)
     agent.syncer.check_tasks()
     await agent.told()
     assert agent.status_of("c") == "critical"
-    assert "is stuck, starting it again" in caplog.text
+    assert "is stuck, restarting it" in caplog.text
     await agent.syncer.stop()
 
 
@@ -169,26 +181,27 @@ async def test_a_change_that_nobody_looks_after_is_found(caplog: pytest.LogCaptu
     agent.syncer.check_tasks()
     await agent.told()
     assert agent.status_of("c") == "passing"
-    assert agent.syncer._passes is not None
-    agent.syncer._passes.cancel()
-    await asyncio.wait([agent.syncer._passes])
+    assert agent.syncer._periodic is not None
+    agent.syncer._periodic.cancel()
+    await asyncio.wait([agent.syncer._periodic])
     agent.syncer.check_tasks()
-    assert not agent.syncer._passes.done()
+    assert not agent.syncer._periodic.done()
     assert agent.syncer.status().restarts == 2
     await agent.syncer.stop()
 
 
 async def test_rights_that_cannot_be_found_out_write_nothing_and_lose_nothing() -> None:
-    agent = Agent()
+    failing = True
 
     def permits(*_: Any) -> Any:
-        raise RecursionError
+        if failing:
+            raise RecursionError
 
-    agent.syncer.permits = permits
+    agent = Agent(permits=permits)
     agent.local.put_service(ServiceRow(service_row("a"), "token"))
     assert await agent.syncer.flush() is False
     assert len(agent.store[SERVICES]) == 0
-    agent.syncer.permits = None
+    failing = False
     assert await agent.syncer.flush() is True
     assert agent.store[SERVICES].get((NODE, "a")) is not None
     await agent.syncer.stop()
@@ -196,15 +209,15 @@ async def test_rights_that_cannot_be_found_out_write_nothing_and_lose_nothing() 
 
 async def test_a_comparison_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Agent()
-    await agent.syncer.compare()
+    await agent.syncer.full_sync()
 
     def fail(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sync_loop, "diff", fail)
-    assert await agent.syncer.compare() is False
+    monkeypatch.setattr(syncer_module, "diff", fail)
+    assert await agent.syncer.full_sync() is False
     monkeypatch.undo()
-    assert await agent.syncer.compare() is True
+    assert await agent.syncer.full_sync() is True
     await agent.syncer.stop()
 
 
@@ -218,13 +231,13 @@ async def test_whatever_the_commit_raises_nothing_is_lost(error: Exception) -> N
             raise error
         world.catalog.write(operation)
 
-    world.syncer._commit = commit
+    syncer = Syncer(world.local, me(), LocalCatalog(world.catalog.store, commit), Random(1))
     world.local.put_service(ServiceRow(service_row("a")))
     world.local.put_service(ServiceRow(service_row("b")))
-    assert await world.syncer.flush() is False
+    assert await syncer.flush() is False
     failing = False
-    world.syncer.poke()
-    assert world.syncer._told is not None
-    await world.syncer._told
+    syncer.schedule()
+    assert syncer._worker is not None
+    await syncer._worker
     assert len(world.catalog.store[SERVICES]) == 3
-    await world.syncer.stop()
+    await syncer.stop()

@@ -11,7 +11,9 @@ from random import Random
 import pytest
 
 from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.health.alias import AliasView
 from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.runners import scheduler as scheduler_module
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.model.check import HealthCheck
 
@@ -152,6 +154,19 @@ async def test_what_the_listener_raises_stops_nothing(told: Ledger) -> None:
     await scheduler.stop()
 
 
+class Views:
+    """The same view for every alias check."""
+
+    def __init__(self, view: Callable[[], AliasView]) -> None:
+        self._view = view
+
+    def local(self, service_id: str, key: str) -> AliasView:
+        return self._view()
+
+    async def remote(self, node: str, service_id: str, key: str) -> AliasView:
+        return self._view()
+
+
 def row(status: str, output: str) -> HealthCheck:
     return HealthCheck("n1", "db-ttl", "db ttl", status, "", output, "db", "db", None, "ttl", "", "", {}, 1, 1)
 
@@ -164,7 +179,8 @@ async def test_an_alias_follows_a_check_of_this_agent(told: Ledger) -> None:
             rows[key] = row(status, output)
         told(key, status, output)
 
-    scheduler = CheckScheduler(notify, AtOnce(), alias_view=lambda node, service_id, key: (rows.values(), True))
+    views = Views(lambda: AliasView(rows.values(), True))
+    scheduler = CheckScheduler(notify, AtOnce(), alias_views=views)
     scheduler.add("alias", CheckDefinition(alias_service="db", service_id="web"))
     await told.until(lambda all_: len(all_) == 1)
     scheduler.add("db-ttl", CheckDefinition(ttl=60 * SECOND_NS, service_id="db"))
@@ -180,9 +196,29 @@ async def test_an_alias_follows_a_check_of_this_agent(told: Ledger) -> None:
     ]
 
 
+async def test_an_alias_keeps_its_status_while_the_catalog_cannot_be_read(
+    told: Ledger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "REMOTE_ALIAS_INTERVAL_S", 0.0)
+    found: list[AliasView | OSError] = [AliasView((), True), OSError("no server"), OSError("no server")]
+
+    def view() -> AliasView:
+        first = found.pop(0) if found else AliasView((), False)
+        if isinstance(first, OSError):
+            raise first
+        return first
+
+    scheduler = CheckScheduler(told, AtOnce(), alias_views=Views(view))
+    scheduler.add("alias", CheckDefinition(alias_node="far", alias_service="db"))
+    await told.until(lambda all_: len(all_) == 2)
+    await scheduler.stop()
+    assert [status for status, _ in told.of("alias")] == ["passing", "critical"]
+    assert caplog.text.count("error=no server") == 1
+
+
 async def test_an_alias_of_another_node_is_looked_at_when_told(told: Ledger) -> None:
     exists = [False]
-    scheduler = CheckScheduler(told, AtOnce(), alias_view=lambda node, service_id, key: ((), exists[0]))
+    scheduler = CheckScheduler(told, AtOnce(), alias_views=Views(lambda: AliasView((), exists[0])))
     scheduler.add("alias", CheckDefinition(alias_node="far", alias_service="db"))
     await told.until(lambda all_: len(all_) == 1)
     exists[0] = True

@@ -1,0 +1,37 @@
+"""The way of a check's result from the scheduler into the local state and the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyconsul.agent.sync.local_state import LocalState
+from pyconsul.agent.sync.syncer import Syncer
+
+
+class CheckResults:
+    """Receives the results of all checks.
+
+    output_delay_s: delay of a change of the output alone (`check_update_interval`).  discard_output: store no output.
+    """
+
+    def __init__(
+        self,
+        local: LocalState,
+        syncer: Syncer,
+        clock: Callable[[], float],
+        *,
+        output_delay_s: float = 300.0,
+        discard_output: bool = False,
+    ) -> None:
+        self._local, self._syncer, self._clock = local, syncer, clock
+        self._output_delay_s, self._discard_output = output_delay_s, discard_output
+
+    def notify(self, check_id: str, status: str, output: str) -> None:
+        """Store a result, and schedule its write into the catalog."""
+        text = "" if self._discard_output else output
+        update = self._local.update_check(check_id, status, text, self._clock(), self._output_delay_s > 0)
+        self._syncer.on_check(check_id, update, self._output_delay_s)
+
+    def reconfigure(self, discard_output: bool) -> None:
+        """Apply a reloaded setting to the results that follow."""
+        self._discard_output = discard_output
