@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.common.hcl import HclSyntaxError, read_hcl
+from pyconsul.agent.common.files.hcl import HclSyntaxError, read_hcl
 from pyconsul.agent.common.reasons import reason
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.cli.errors import CliError

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyconsul.agent.common.go_quote import go_quote
 
 SECOND_NS = 1_000_000_000
+DAY_S = 86400.0
 #: The longest duration that Go can hold (a signed 64-bit number of nanoseconds), about 292 years.
 LONGEST_NS = (1 << 63) - 1
 ALLOWED = 'a number with a unit, such as "500ms", "10s" or "1h30m" (units: ns, us, ms, s, m, h)'

@@ -15,7 +15,11 @@ def nearest_name(word: str, known: Iterable[str]) -> str:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=_MIN_RATIO)), "")
 
 
-def did_you_mean(word: str, known: Iterable[str], prefix: str = "", lead: str = "; did you mean ") -> str:
+def did_you_mean(
+    word: str, known: Iterable[str], prefix: str = "", lead: str = "; did you mean ", *, quoted: bool = False
+) -> str:
     """Return `; did you mean NAME?` for the nearest name, with `prefix` before it; empty when none is like it."""
     close = nearest_name(word, known)
-    return f"{lead}{prefix}{close}?" if close else ""
+    if not close:
+        return ""
+    return f"{lead}{close!r}?" if quoted else f"{lead}{prefix}{close}?"

@@ -15,8 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.common.log_file import DAY_S, LogFile
-from pyconsul.agent.common.log_stream import LogStream
+from pyconsul.agent.common.files.log_file import LogFile
+from pyconsul.agent.common.files.log_stream import LogStream
+from pyconsul.agent.common.go_durations import DAY_S
 
 TRACE = 5
 #: Consul's names of levels.

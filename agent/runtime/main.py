@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from pyconsul.agent.acl.rules import READ, WRITE
-from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.prepared import query_executor

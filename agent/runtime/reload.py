@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config

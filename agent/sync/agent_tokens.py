@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from pyconsul.agent.common.atomic_file import write_file
+from pyconsul.agent.common.files.atomic_file import write_file
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.sections.acl import ACLTokens
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pyconsul.agent.common.atomic_file import DraftFile
 from pyconsul.agent.common.byte_sizes import format_byte_size
+from pyconsul.agent.common.files.atomic_file import DraftFile
 from pyconsul.agent.common.reasons import file_error
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.inspect import Inspection, decode, inspect

@@ -51,7 +51,7 @@ class StateFile:
         stored = {"Watch": self._plan.name, "Index": index, "Digest": self._plan.digest}
         if self._keep_answer:
             stored["Answer"] = data
-        from pyconsul.agent.common.atomic_file import write_file
+        from pyconsul.agent.common.files.atomic_file import write_file
 
         try:
             write_file(self._path, json.dumps(stored).encode())

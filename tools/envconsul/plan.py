@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Any
 
+from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.print_output import FORMATS
@@ -19,7 +20,6 @@ from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import log_target_of
 from pyconsul.tools.options.settings import Call, Settings, UsageError, load_settings
 from pyconsul.tools.options.unsupported import warn_of_unsupported
-from pyconsul.tools.process.child_process import argv_of
 from pyconsul.tools.process.logs import setup_logging
 
 log = logging.getLogger("envconsul")

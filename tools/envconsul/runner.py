@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from signal import Signals
 from typing import Any
 
+from pyconsul.agent.common.process.child_process import has_terminal
+from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.consul.client import ConsulClient
 from pyconsul.tools.envconsul.plan import OverdueError, variables_of
 from pyconsul.tools.envconsul.sources import Source
 from pyconsul.tools.options.common import connection_of, retry_of
 from pyconsul.tools.options.settings import Settings
-from pyconsul.tools.process.child_process import has_terminal
 from pyconsul.tools.process.restart_limit import Limit, Unlimited, restart_limit_of
-from pyconsul.tools.process.supervised_child import Child
 
 log = logging.getLogger("envconsul")
 

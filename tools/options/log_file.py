@@ -1,15 +1,14 @@
-"""The options of log files: `-log-file` and `-log-rotate-…`. `process.log_rotation` writes the files."""
+"""The options of log files: `-log-file` and `-log-rotate-…`. `process.logs` opens the files."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from pyconsul.agent.common.go_durations import DAY_S
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import DURATION, INT, TEXT, Option, Settings
-
-DAY_S = 86400.0
 
 LOG_FILE_OPTIONS: tuple[Option, ...] = (
     Option(

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.process.child_process import parse_signal
 from pyconsul.agent.common.structs import field, struct
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.tools.options.duration import parse_config_duration_s, parse_wait_s
 from pyconsul.tools.options.hcl_file import ConfigError, config_files, read_config
-from pyconsul.tools.process.child_process import parse_signal
 
 Tree = dict[str, Any]
 
@@ -161,7 +162,7 @@ def parse_flags(options: Iterable[Option], argv: Sequence[str]) -> Call:
             continue
         option = by_flag.get(name)
         if option is None:
-            raise UsageError(f"unknown flag -{name}{_suggest(name, by_flag, '-')}")
+            raise UsageError(f"unknown flag -{name}{did_you_mean(name, by_flag, '-')}")
         if not equals and option.kind is BOOL:
             value = "true"
         elif not equals and option.kind.bare is not None and (not rest or rest[0].startswith("-")):
@@ -186,13 +187,6 @@ def _apply_flag(tree: Tree, option: Option, name: str, text: str) -> None:
     if option.kind.repeat:
         value = [*(lookup(tree, option.key) or []), *value]
     assign(tree, option.key, value)
-
-
-def _suggest(word: str, known: Iterable[str], mark: str = "") -> str:
-    from pyconsul.agent.common.suggest import nearest_name  # for errors only
-
-    close = nearest_name(word, known)
-    return f"; did you mean {mark}{close}?" if close else ""
 
 
 def lookup(tree: Mapping[str, Any], key: str) -> Any:
@@ -269,7 +263,7 @@ def _normalize(schema: Tree, document: Mapping[str, Any], where: str, path: str)
 def _hint(key: str, place: str, path: str, schema: Tree) -> str:
     """The nearest key: of this block, or where the flag of that name has its setting; else the few keys of a small block."""
     flag = key.replace("_", "-")
-    if close := _suggest(key, schema):
+    if close := did_you_mean(key, schema):
         return close
     for option in () if path else _leaves(schema):
         if flag in option.flags:

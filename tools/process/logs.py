@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.log_stream import LogStream
+from pyconsul.agent.common.files.log_stream import LogStream
+from pyconsul.agent.common.go_durations import DAY_S
 from pyconsul.tools.options.hcl_file import ConfigError
 
 if TYPE_CHECKING:
@@ -97,10 +98,28 @@ def _close_unused(earlier: list[logging.Handler], handlers: list[logging.Handler
 
 
 def _file(root: logging.Logger, target: LogTarget) -> logging.Handler:
-    from pyconsul.tools.process.log_rotation import LogFile
+    """The handler that writes to these files already, or a new one. Raises ConfigError."""
+    known = (handler for handler in root.handlers if handler.name == str(target))
+    return next(known, None) or open_log_file(target)
 
-    known = (handler for handler in root.handlers if isinstance(handler, LogFile) and handler.target == target)
-    return next(known, None) or LogFile(target)
+
+def open_log_file(target: LogTarget) -> logging.Handler:
+    """Begin a log file, named as consul-template names it: `<name>-<nanoseconds since 1970>.log`. Raises ConfigError."""
+    from pyconsul.agent.common.files.log_file import LogFile
+
+    try:
+        handler = LogFile(
+            *target.parts,
+            timestamped=True,
+            max_bytes=target.max_bytes,
+            max_age_s=target.max_age or DAY_S,
+            keep=target.keep,
+            mode=0o640,
+        )
+    except OSError as error:
+        raise ConfigError(f"cannot log to {target.path}: {error.strerror}") from error
+    handler.name = str(target)
+    return handler
 
 
 def _syslog(facility: str, name: str) -> logging.Handler:

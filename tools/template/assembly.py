@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
 
+from pyconsul.agent.common.process.child_process import argv_of
+from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
 from pyconsul.tools.options.common import connection_of, retry_of
 from pyconsul.tools.options.settings import Settings
-from pyconsul.tools.process.child_process import argv_of
 from pyconsul.tools.process.restart_limit import Turn, restart_limit_of
-from pyconsul.tools.process.supervised_child import Child
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL
 from pyconsul.tools.template.dedup.shared_source import Dedup

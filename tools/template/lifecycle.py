@@ -11,12 +11,12 @@ from contextlib import suppress
 from signal import Signals
 from typing import Any
 
-from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.agent.common.process.reaper import reaping
+from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.tools.consul.client import ConsulClient
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Call, Settings
 from pyconsul.tools.process.exit_codes import Exit
-from pyconsul.tools.process.reaper import reaping
 from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.deploy.runner import Runner
 from pyconsul.tools.template.evaluate.errors import BrokenTemplate, TemplateError

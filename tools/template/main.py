@@ -71,8 +71,8 @@ def _main(words: Sequence[str]) -> int:
 
 
 def _start(call: Call) -> int:
+    from pyconsul.agent.common.process.child_process import SpawnError, argv_of
     from pyconsul.tools.consul.connection import ConsulError
-    from pyconsul.tools.process.child_process import SpawnError, argv_of
     from pyconsul.tools.template.deploy.file_writer import RenderError
     from pyconsul.tools.template.evaluate.errors import CommandError, LoadError, Refused, TemplateError
     from pyconsul.tools.template.plan import load

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pyconsul.agent.common.hcl import HIDE, HclSyntaxError, parse_hcl_source, text_of_source
+from pyconsul.agent.common.files.hcl import HIDE, HclSyntaxError, parse_hcl_source, text_of_source
 from pyconsul.agent.config.readers.jsonfile import parse_json
 
 _TOKEN = re.compile(

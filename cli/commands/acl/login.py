@@ -48,7 +48,7 @@ def _bearer_token(path: str) -> str:
 
 
 def _keep(path: str, secret: str) -> None:
-    from pyconsul.agent.common.atomic_file import write_file
+    from pyconsul.agent.common.files.atomic_file import write_file
 
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)

@@ -85,7 +85,7 @@ def _run(config: Config) -> int:
     import logging
     import os
 
-    from pyconsul.agent.common.pid_file import pid_file
+    from pyconsul.agent.common.process.pid_file import pid_file
     from pyconsul.agent.runtime import main
 
     os.umask(os.umask(0o077) | 0o022)  # logs, the PID file and sockets are never writable by others

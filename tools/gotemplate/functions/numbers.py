@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyconsul.agent.common.go_numbers import parse_go_bool
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.runtime.signature import ANY, Function, function
 from pyconsul.tools.gotemplate.runtime.values import Int64, Uint8, Uint64, int64, type_name, uint64
@@ -18,8 +19,6 @@ from pyconsul.tools.gotemplate.syntax.literals import MAX_INT, MAX_UINT
 from pyconsul.tools.gotemplate.syntax.quote import quote
 from pyconsul.tools.gotemplate.text.fmt import go_printf
 
-_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORDS = re.compile(r"([+-]?)(inf|infinity|nan)", re.IGNORECASE)
@@ -27,11 +26,10 @@ _WORDS = re.compile(r"([+-]?)(inf|infinity|nan)", re.IGNORECASE)
 
 def parse_bool(text: str) -> bool:
     """1, t, true and 0, f, false in some cases; nothing is false."""
-    if text in _TRUE:
-        return True
-    if text in _FALSE or not text:
-        return False
-    raise GoError(f"parseBool: strconv.ParseBool: parsing {quote(text)}: invalid syntax")
+    try:
+        return bool(text) and parse_go_bool(text)
+    except ValueError:
+        raise GoError(f"parseBool: strconv.ParseBool: parsing {quote(text)}: invalid syntax") from None
 
 
 def parse_int(text: str) -> Int64:

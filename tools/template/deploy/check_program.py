@@ -10,7 +10,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyconsul.tools.process.child_process import SpawnError, argv_of
+from pyconsul.agent.common.process.child_process import SpawnError, argv_of
 
 #: What stands for the new files in a `check` command: one file's path, or all of a group's.
 _FORM = re.compile(r"\{\{ *(paths?) *\}\}")

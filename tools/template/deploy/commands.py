@@ -7,9 +7,9 @@ import random
 import signal
 from collections.abc import Mapping
 
+from pyconsul.agent.common.process.child_process import SpawnError, argv_of
+from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.options.common import select_environment
-from pyconsul.tools.process.child_process import SpawnError, argv_of
-from pyconsul.tools.process.supervised_child import Child
 from pyconsul.tools.template.evaluate.errors import CommandError
 from pyconsul.tools.template.spec import Command, Environment
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from signal import Signals
 from typing import Protocol
 
-from pyconsul.tools.process.supervised_child import Child
+from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.template.deploy.commands import Commands
 from pyconsul.tools.template.deploy.file_writer import Draft
 from pyconsul.tools.template.evaluate.errors import CommandError, LoadError

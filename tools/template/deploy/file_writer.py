@@ -13,9 +13,9 @@ import stat
 import sys
 from pathlib import Path
 
+from pyconsul.agent.common.files.atomic_file import DraftFile, sync_folder
 from pyconsul.agent.common.reasons import reason
 from pyconsul.agent.common.structs import struct
-from pyconsul.tools.template.deploy.draft_file import HiddenFile
 from pyconsul.tools.template.spec import Spec
 
 #: Permissions of a new file.
@@ -31,7 +31,7 @@ class Draft:
     """A new text on disk, beside the destination whose place it is to take."""
 
     spec: Spec
-    file: HiddenFile
+    file: DraftFile
 
     @property
     def path(self) -> Path:
@@ -61,13 +61,11 @@ class Draft:
 
     def _replace(self) -> None:
         try:
-            os.replace(self.path, self.target)
+            self.file.replace(self.target)
         except OSError as error:
             if error.errno not in (errno.EBUSY, errno.EXDEV):
                 raise
             self._overwrite()  # The destination is a mount point of its own: it cannot be replaced.
-        else:
-            _sync_folder(self.target.parent)
 
     def _overwrite(self) -> None:
         """Write into the old file itself, so that whoever has it mounted or open sees the new text."""
@@ -136,7 +134,7 @@ def remove(spec: Spec) -> None:
     """Remove the destination. Raises RenderError."""
     try:
         os.unlink(spec.destination)
-        _sync_folder(Path(spec.destination).parent)
+        sync_folder(Path(spec.destination).parent)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -156,23 +154,23 @@ def draft(spec: Spec, data: bytes) -> Draft:
     except OSError as error:
         raise RenderError(f"cannot write {spec.destination}: {reason(error)}") from error
     try:
-        file.fill(data, lambda handle: _dress(handle, spec, target))
+        file.fill([data], lambda handle: _dress(handle, spec, target))
     except (OSError, LookupError) as error:
         file.discard()
         raise RenderError(f"cannot write {spec.destination}: {reason(error)}") from error
     return Draft(spec, file)
 
 
-def _make_beside(target: Path, *, anywhere: bool) -> HiddenFile:
+def _make_beside(target: Path, *, anywhere: bool) -> DraftFile:
     """A new file in the target's folder; `anywhere`: or, if that cannot be written to, in the one for such files."""
     try:
-        return HiddenFile(target.parent, target.name)
+        return DraftFile(target.parent, target.name)
     except OSError:
         if not anywhere or not target.is_file():
             raise
         import tempfile
 
-        return HiddenFile(Path(tempfile.gettempdir()), target.name)
+        return DraftFile(Path(tempfile.gettempdir()), target.name)
 
 
 def _dress(handle: int, spec: Spec, target: Path) -> None:
@@ -208,11 +206,3 @@ def _group_id(name: str | None) -> int:
     import grp
 
     return grp.getgrnam(name).gr_gid
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

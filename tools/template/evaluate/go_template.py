@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from pyconsul.agent.common.suggest import nearest_name
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.tools.gotemplate import errors
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.functions.helpers import Helpers
@@ -77,8 +77,7 @@ class GoTemplate:
 def _nearest(pattern: re.Pattern[str], error: str, *known: Iterable[str]) -> str:
     """The nearest known word to the one that the error names."""
     found = pattern.search(error)
-    close = nearest_name(found[1], sorted({*chain(*known)})) if found is not None else ""
-    return f"; did you mean {close}?" if close else ""
+    return did_you_mean(found[1], sorted({*chain(*known)})) if found is not None else ""
 
 
 def _why_not(error: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from jinja2.utils import missing
 
-from pyconsul.agent.common.suggest import nearest_name
+from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.tools.template.feed.records import Record, snake_case
 
 #: How messages call the records.
@@ -38,12 +38,6 @@ _MISSING = re.compile(r"Functions\.(\w+)\(\) missing \d+ required positional arg
 _NO_FILTER = re.compile(r"No (filter|test) named '(\w+)'\.?")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as the end of a message, "" when none is near."""
-    close = nearest_name(word, sorted(known))
-    return f"; did you mean {close!r}?" if close else ""
-
-
 def undefined_type(functions: Iterable[str]) -> type[jinja2.StrictUndefined]:
     """The type of what is not defined in a template that has these functions."""
     names = frozenset(functions)
@@ -55,7 +49,7 @@ def undefined_type(functions: Iterable[str]) -> type[jinja2.StrictUndefined]:
             if self._undefined_hint:
                 return self._undefined_hint
             if owner is missing:
-                return f"{name!r} is undefined{did_you_mean(str(name), names)}"
+                return f"{name!r} is undefined{did_you_mean(str(name), names, quoted=True)}"
             return _no_field(owner, str(name))
 
     return Missing
@@ -64,11 +58,11 @@ def undefined_type(functions: Iterable[str]) -> type[jinja2.StrictUndefined]:
 def _no_field(owner: Any, name: str) -> str:
     if isinstance(owner, Record):
         noun = _NOUNS.get(type(owner).__name__, "this")
-        return f"{noun} has no field {name!r}{did_you_mean(name, [snake_case(field) for field in owner.go_fields])}"
+        return f"{noun} has no field {name!r}{did_you_mean(name, [snake_case(field) for field in owner.go_fields], quoted=True)}"
     if name.lstrip("-").isdigit() and isinstance(owner, list | tuple | str):
         return f"there is no element {name}: it has {len(owner)}"
     if isinstance(owner, Mapping):
-        return f"there is no entry {name!r}{did_you_mean(name, map(str, owner))}"
+        return f"there is no entry {name!r}{did_you_mean(name, map(str, owner), quoted=True)}"
     if owner is None:
         return f"none has no field {name!r}"
     kind = {list: "a list", tuple: "a list", str: "a text", int: "a number", float: "a number", bool: "a boolean"}
@@ -83,7 +77,7 @@ def syntax_text(error: jinja2.TemplateSyntaxError, environment: jinja2.Environme
         return text
     kind, name = found.groups()
     known = environment.filters if kind == "filter" else environment.tests
-    return f"there is no {kind} {name!r}{did_you_mean(name, known)}"
+    return f"there is no {kind} {name!r}{did_you_mean(name, known, quoted=True)}"
 
 
 def error_text(error: Exception) -> str:

@@ -10,7 +10,7 @@ import signal
 from signal import Signals
 from typing import Protocol
 
-from pyconsul.tools.process.child_process import group_alive
+from pyconsul.agent.common.process.child_process import group_alive
 
 _GROUP_POLL = 0.02  # seconds between two looks at whether the group has ended
 

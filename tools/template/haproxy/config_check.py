@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pyconsul.tools.process.child_process import SpawnError
+from pyconsul.agent.common.process.child_process import SpawnError
 from pyconsul.tools.template.deploy.check_program import examine
 
 PROGRAM = "haproxy"

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
+from pyconsul.agent.common.process.child_process import SpawnError
+from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.consul.client import RetryPolicy
-from pyconsul.tools.process.child_process import SpawnError
-from pyconsul.tools.process.supervised_child import Child
 from pyconsul.tools.template.deploy.file_writer import Draft
 from pyconsul.tools.template.evaluate.errors import LoadError
 from pyconsul.tools.template.haproxy.adopted_process import Adopted

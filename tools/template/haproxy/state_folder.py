@@ -19,7 +19,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyconsul.tools.process.child_process import SpawnError
+from pyconsul.agent.common.process.child_process import SpawnError
 
 _NAME = "pyconsul-template"
 #: Characters; HAProxy takes socket paths of 97, and adds a suffix while it binds.

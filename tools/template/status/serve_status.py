@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.pages import Release

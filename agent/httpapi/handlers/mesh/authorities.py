@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.common.atomic_file import write_file
+from pyconsul.agent.common.files.atomic_file import write_file
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Query, Result, server_error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.common.atomic_file import DraftFile, write_file
+from pyconsul.agent.common.files.atomic_file import DraftFile, write_file
 
 
 def test_a_file_is_replaced_and_private(tmp_path: Path) -> None:

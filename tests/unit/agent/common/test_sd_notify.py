@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.agent.common.process.sd_notify import Notifier
 
 
 class Systemd:
@@ -116,7 +116,7 @@ def test_a_deaf_systemd_ends_nothing(address: str, caplog: pytest.LogCaptureFixt
 
 
 def test_a_systemd_that_hangs_does_not_stop_us(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyconsul.agent.common.sd_notify._SEND_TIMEOUT_S", 0.001)
+    monkeypatch.setattr("pyconsul.agent.common.process.sd_notify._SEND_TIMEOUT_S", 0.001)
     notifier = Notifier(systemd.address)
     for _ in range(2000):  # more than a socket holds
         notifier.ready()

@@ -17,8 +17,7 @@ from pyconsul.tools.consul.client import Connection, ConsulError
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import LOG_FILE_OPTIONS, LogTarget, log_target_of
 from pyconsul.tools.options.settings import Call, load_settings, parse_flags
-from pyconsul.tools.process.log_rotation import LogFile
-from pyconsul.tools.process.logs import setup_logging
+from pyconsul.tools.process.logs import open_log_file, setup_logging
 
 DAY = 86400.0
 
@@ -105,7 +104,7 @@ def test_a_file_besides_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(("path", "name"), [("", "consul-template"), ("x", "x"), (".d/x.y", "x")])
 def test_names(tmp_path: Path, path: str, name: str) -> None:
-    LogFile(LogTarget(f"{tmp_path}/{path}")).close()
+    open_log_file(LogTarget(f"{tmp_path}/{path}")).close()
     (made,) = (found for found in tmp_path.rglob("*") if found.is_file())
     assert re.fullmatch(name + r"-\d{19}\.(log|y)", made.name)
 
@@ -131,7 +130,7 @@ def test_a_file_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_followed_by_another(tmp_path: Path) -> None:
-    handler = LogFile(LogTarget(f"{tmp_path}/", max_bytes=10))
+    handler = open_log_file(LogTarget(f"{tmp_path}/", max_bytes=10))
     for text in ("12345", "6789", "next", "still next"):
         handler.emit(record(text))
     handler.close()
@@ -139,7 +138,7 @@ def test_a_large_file_is_followed_by_another(tmp_path: Path) -> None:
 
 
 def test_an_old_file_is_followed_by_another(tmp_path: Path) -> None:
-    handler = LogFile(LogTarget(f"{tmp_path}/", max_age=3600))
+    handler = open_log_file(LogTarget(f"{tmp_path}/", max_age=3600))
     handler.emit(record("first"))
     handler.emit(record("second", later=3000))
     handler.emit(record("third", later=3700))
@@ -151,7 +150,7 @@ def test_an_old_file_is_followed_by_another(tmp_path: Path) -> None:
 def test_old_files_are_removed(tmp_path: Path, keep: int, left: str) -> None:
     stranger = tmp_path / "consul-template-notes.log"
     stranger.write_text("mine")
-    handler = LogFile(LogTarget(f"{tmp_path}/", max_bytes=1, keep=keep))
+    handler = open_log_file(LogTarget(f"{tmp_path}/", max_bytes=1, keep=keep))
     for letter in "abcde":
         handler.emit(record(letter))
     handler.close()
@@ -161,14 +160,14 @@ def test_old_files_are_removed(tmp_path: Path, keep: int, left: str) -> None:
 
 def test_files_of_earlier_runs_count(tmp_path: Path) -> None:
     for text in ("old", "older", "new"):
-        handler = LogFile(LogTarget(f"{tmp_path}/", keep=1))
+        handler = open_log_file(LogTarget(f"{tmp_path}/", keep=1))
         handler.emit(record(text))
         handler.close()
     assert texts(tmp_path) == ["older\n", "new\n"]
 
 
 def test_without_a_new_file_the_old_one_goes_on(tmp_path: Path) -> None:
-    handler = LogFile(LogTarget(f"{tmp_path}/logs/", max_bytes=1))
+    handler = open_log_file(LogTarget(f"{tmp_path}/logs/", max_bytes=1))
     handler.emit(record("first"))
     opened = (tmp_path / "logs").rename(tmp_path / "moved")
     handler.emit(record("still first"))

@@ -9,8 +9,8 @@ from signal import Signals
 
 import pytest
 
-from pyconsul.tools.process.child_process import SpawnError, argv_of, exit_status, group_alive, parse_signal
-from pyconsul.tools.process.supervised_child import Child
+from pyconsul.agent.common.process.child_process import SpawnError, argv_of, exit_status, group_alive, parse_signal
+from pyconsul.agent.common.process.supervised_child import Child
 
 
 def child(command: str, **options: object) -> tuple[Child, int]:
@@ -206,7 +206,7 @@ async def test_reload_without_a_signal_restarts() -> None:
 
 _TOOL = """
 import asyncio, random, sys
-from pyconsul.tools.process.supervised_child import Child
+from pyconsul.agent.common.process.supervised_child import Child
 async def main():
     child = Child(["sh", "-c", sys.argv[1]], rng=random.Random(), kill_timeout=0.2)
     await child.start()

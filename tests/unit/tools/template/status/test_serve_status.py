@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.common.sd_notify import Notifier
+from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.template.report.counters import Tally

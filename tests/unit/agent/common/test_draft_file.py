@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pyconsul.tools.template.deploy import draft_file
-from pyconsul.tools.template.deploy.draft_file import HiddenFile
+from pyconsul.agent.common.files import atomic_file
+from pyconsul.agent.common.files.atomic_file import DraftFile
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +21,13 @@ def _another_run() -> None:
 
 def another_run() -> None:
     """What a run does only once is done again."""
-    draft_file._remove_leftovers.cache_clear()
+    atomic_file._remove_stale_drafts.cache_clear()
 
 
 def leave(folder: Path, name: str = "out") -> Path:
     """A file whose maker is killed: the locks of a process end with it."""
-    file = HiddenFile(folder, name)
-    file.fill(b"half")
+    file = DraftFile(folder, name)
+    file.fill([b"half"])
     file._lock.close()
     return file.path
 
@@ -37,8 +37,8 @@ def names(folder: Path) -> list[str]:
 
 
 def test_its_name_says_whose_it_is(tmp_path: Path) -> None:
-    file = HiddenFile(tmp_path, "haproxy.cfg")
-    file.fill(b"text", lambda handle: os.fchmod(handle, 0o640))
+    file = DraftFile(tmp_path, "haproxy.cfg")
+    file.fill([b"text"], lambda handle: os.fchmod(handle, 0o640))
     (name,) = names(tmp_path)
     assert name.startswith(".haproxy.cfg.")
     assert name.endswith(".pyconsul-draft")
@@ -53,18 +53,18 @@ def test_what_killed_runs_have_left_is_removed_whatever_it_was_for(tmp_path: Pat
     left = [leave(tmp_path), leave(tmp_path), leave(tmp_path, "gone.conf")]
     assert all(path.exists() for path in left)
     another_run()
-    HiddenFile(tmp_path, "out").discard()
+    DraftFile(tmp_path, "out").discard()
     assert names(tmp_path) == []
 
 
 def test_what_somebody_works_on_stays(tmp_path: Path) -> None:
-    theirs = HiddenFile(tmp_path, "out")
+    theirs = DraftFile(tmp_path, "out")
     another_run()
-    ours = HiddenFile(tmp_path, "out")
-    theirs.fill(b"theirs")
+    ours = DraftFile(tmp_path, "out")
+    theirs.fill([b"theirs"])
     another_run()
     assert len(names(tmp_path)) == 2
-    HiddenFile(tmp_path, "out").discard()
+    DraftFile(tmp_path, "out").discard()
     assert theirs.path.read_bytes() == b"theirs"
     os.replace(theirs.path, tmp_path / "out")
     theirs.discard()
@@ -81,19 +81,19 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     (tmp_path / link).symlink_to(others[0])
     os.mkfifo(tmp_path / ".pipe.abcd1234.pyconsul-draft")
     before = names(tmp_path)
-    HiddenFile(tmp_path, "out").discard()
+    DraftFile(tmp_path, "out").discard()
     assert names(tmp_path) == before
 
 
 def test_a_folder_is_looked_at_once(tmp_path: Path) -> None:
-    HiddenFile(tmp_path, "out").discard()
+    DraftFile(tmp_path, "out").discard()
     left = leave(tmp_path)
-    HiddenFile(tmp_path, "out").discard()
+    DraftFile(tmp_path, "out").discard()
     assert left.exists()
 
 
 def test_one_that_another_program_removes_before_it_is_locked_is_made_again(tmp_path: Path, monkeypatch: Any) -> None:
-    lock, refused = draft_file._locked, []
+    lock, refused = atomic_file._locked, []
 
     def late(path: Path) -> Any:
         with open(path, "rb") as other:
@@ -106,11 +106,11 @@ def test_one_that_another_program_removes_before_it_is_locked_is_made_again(tmp_
             refused.append(path)
         return result
 
-    monkeypatch.setattr(draft_file, "_locked", late)
-    file = HiddenFile(tmp_path, "out")
+    monkeypatch.setattr(atomic_file, "_locked", late)
+    file = DraftFile(tmp_path, "out")
     assert len(refused) == 2
     assert file.path not in refused
-    file.fill(b"x")
+    file.fill([b"x"])
     assert file.path.read_bytes() == b"x"
     file.discard()
 
@@ -119,7 +119,7 @@ def test_one_that_is_removed_just_when_it_is_locked_is_not_taken(tmp_path: Path,
     path = tmp_path / "file"
     path.touch()
     monkeypatch.setattr(fcntl, "flock", lambda *_: path.unlink())
-    assert draft_file._locked(path) is None
+    assert atomic_file._locked(path) is None
 
 
 def test_without_locks_nothing_is_taken_for_a_leftover(tmp_path: Path, monkeypatch: Any) -> None:
@@ -130,13 +130,13 @@ def test_without_locks_nothing_is_taken_for_a_leftover(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     another_run()
-    file = HiddenFile(tmp_path, "out")
-    file.fill(b"x")
+    file = DraftFile(tmp_path, "out")
+    file.fill([b"x"])
     file.discard()
     assert names(tmp_path) == [left.name]
 
 
 def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        HiddenFile(tmp_path / "none", "out")
+        DraftFile(tmp_path / "none", "out")
     assert names(tmp_path) == []

@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from signal import Signals
 
-from pyconsul.agent.common.reasons import reason
-from pyconsul.tools.process.child_process import (
+from pyconsul.agent.common.process.child_process import (
     ShellLine,
     SpawnError,
     describe_end,
@@ -26,6 +25,7 @@ from pyconsul.tools.process.child_process import (
     guardian_argv,
     preparation,
 )
+from pyconsul.agent.common.reasons import reason
 
 #: Seconds between two looks at whether a group has ended.
 _GROUP_POLL_S = 0.02

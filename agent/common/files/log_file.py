@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from logging.handlers import BaseRotatingHandler
 from pathlib import Path
 
-DAY_S = 86400.0
+from pyconsul.agent.common.go_durations import DAY_S
 
 
 class LogFile(BaseRotatingHandler):

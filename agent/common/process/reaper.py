@@ -13,7 +13,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pyconsul.tools.process.child_process import gets_orphans
+from pyconsul.agent.common.process.child_process import gets_orphans
 
 #: Seconds that our own children, for which others wait, may be zombies.
 _DELAY_S = 1.0

@@ -25,8 +25,7 @@ from collections.abc import Mapping, Sequence
 from signal import Signals
 from typing import Any
 
-from pyconsul.agent.common.reasons import reason
-from pyconsul.tools.process.child_process import (
+from pyconsul.agent.common.process.child_process import (
     ShellLine,
     SpawnError,
     describe_end,
@@ -38,6 +37,7 @@ from pyconsul.tools.process.child_process import (
     guardian_argv,
     preparation,
 )
+from pyconsul.agent.common.reasons import reason
 
 #: Seconds between two looks at whether a group has ended; the leader itself is waited for without polling.
 _GROUP_POLL = 0.02

@@ -1,0 +1,1 @@
+"""Files that all programs read and write: HCL, atomic replacement, logs."""
