@@ -158,6 +158,16 @@ def test_every_route_does_what_it_declares(route: Route, method: str, callers: d
         assert callers["manager"].may(method, path, body), "the manager may not"
 
 
+@pytest.mark.parametrize(("route", "method"), cases(), ids=lambda value: getattr(value, "pattern", value))
+def test_naming_another_datacenter_grants_nothing(route: Route, method: str, callers: dict[str, Caller]) -> None:
+    declared = route.permission.get(method) or route.permission["*"]
+    if ":" not in declared:
+        return
+    path = route.pattern + ("x" if route.pattern.endswith("/") else "") + "?dc=elsewhere"
+    status, _, text = callers["nobody"].ask(method, path, {} if method in ("PUT", "POST") else None)
+    assert status >= 400, f"{status} {text}"
+
+
 def _check_filtered(callers: dict[str, Caller], method: str, path: str) -> None:
     everything = callers["manager"].ask(method, path, None)
     seen = callers["elsewhere"].ask(method, path, None)

@@ -216,7 +216,7 @@ class App:
         if request.method == "OPTIONS" and route.methods:
             return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
         self._check(route, request)
-        if route.reads and request.query and self._is_elsewhere(request):
+        if self._is_elsewhere(route, request):
             handled = route.handler(self._elsewhere, request)
             return handled if route.anywhere or isinstance(handled, Query) else refuse(handled)
         return route.handler(self.context, request)
@@ -230,11 +230,13 @@ class App:
         if route.reads and (request.method == "GET" or route.strict):
             check_read(request)
         refuse_enterprise(request)
-        if route.gates and self.context.acl is not None and not (request.query and self._is_elsewhere(request)):
+        if route.gates and self.context.acl is not None and not self._is_elsewhere(route, request):
             self._pass(route, request)
 
-    def _is_elsewhere(self, request: Request) -> bool:
-        """Whether a request is for another datacenter."""
+    def _is_elsewhere(self, route: Route, request: Request) -> bool:
+        """Return whether a request is for another datacenter; a route that ignores `?dc` is always served here."""
+        if not route.reads or not request.query:
+            return False
         here = self.context.config.datacenter
         return request.params.get("dc", here) not in (here, "")
 
