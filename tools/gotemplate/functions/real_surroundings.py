@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pyconsul.tools.gotemplate.errors import GoError
-from pyconsul.tools.gotemplate.functions.sockaddr import IP, Interface
+from pyconsul.tools.gotemplate.functions.sockaddr import IP, Interface, sockaddr
 from pyconsul.tools.gotemplate.functions.surroundings import FileWrite, Surroundings
 from pyconsul.tools.gotemplate.runtime.values import to_text
 from pyconsul.tools.gotemplate.syntax.quote import quote
@@ -27,7 +27,9 @@ _FLAGS = {0x1: "up", 0x2: "broadcast", 0x8: "loopback", 0x10: "pointtopoint", 0x
 
 def real_surroundings() -> Surroundings:
     """Everything a template may reach on this machine."""
-    return Surroundings(lambda: datetime.now(UTC), write_file, run_plugin, interfaces)
+    return Surroundings(
+        lambda: datetime.now(UTC), write_file, run_plugin, lambda pipeline: sockaddr(pipeline, interfaces)
+    )
 
 
 def write_file(job: FileWrite) -> None:

@@ -18,6 +18,7 @@ from pyconsul.tools.gotemplate.errors import GoError, TemplateError
 from pyconsul.tools.gotemplate.runtime.signature import Function, function
 from pyconsul.tools.gotemplate.runtime.values import Slice
 from pyconsul.tools.gotemplate.syntax.quote import quote
+from pyconsul.tools.gotemplate.template import parse
 from pyconsul.tools.gotemplate.text.regex import compile_regex
 
 IP = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -201,8 +202,6 @@ def _functions(every: Interfaces) -> dict[str, Function]:
 
 def sockaddr(pipeline: str, interfaces: Callable[[], Sequence[Interface]]) -> str:
     """What a pipeline over the interfaces gives. Raises GoError."""
-    from pyconsul.tools.gotemplate.template import parse  # it knows nothing of this module
-
     functions = _functions(list(interfaces()))
     try:
         return parse("sockaddr.Parse", f"{{{{ {pipeline} }}}}", functions=functions).execute(None, functions)

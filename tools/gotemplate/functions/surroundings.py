@@ -1,6 +1,6 @@
 """consul-template's functions that reach outside: environment, clock, files, programs, network interfaces.
 
-What they reach is handed in (Surroundings); outside.py has the real things.
+What they reach is passed in (`Surroundings`); `real_surroundings.py` has the real implementations.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.gotemplate.errors import GoError
-from pyconsul.tools.gotemplate.functions.sockaddr import Interface, sockaddr
 from pyconsul.tools.gotemplate.functions.texts import SPACES
 from pyconsul.tools.gotemplate.runtime.signature import Function, function
 from pyconsul.tools.gotemplate.runtime.values import to_bytes
@@ -40,19 +39,19 @@ class Surroundings:
     """What templates may reach.
 
     `now` gives the time with its zone (UTC). `write_file` and `run_plugin` raise GoError or OSError;
-    `run_plugin(program, arguments)` gives what the program printed.
+    `run_plugin(program, arguments)` returns the output of the program, `sockaddr(pipeline)` addresses of this machine.
     """
 
     now: Callable[[], datetime] = _not_here
     write_file: Callable[[FileWrite], None] = _not_here
     run_plugin: Callable[[str, Sequence[str]], str] = _not_here
-    interfaces: Callable[[], Sequence[Interface]] = _not_here
+    sockaddr: Callable[[str], str] = _not_here
 
     def functions(self) -> dict[str, Function]:
         """The functions by name; those that read variables are in `environment`."""
         return {
             "plugin": function(self.plugin, "string", "...string"),
-            "sockaddr": function(lambda *words: sockaddr(" ".join(words), self.interfaces), "...string"),
+            "sockaddr": function(lambda *words: self.sockaddr(" ".join(words)), "...string"),
             "timestamp": function(self.timestamp, "...string"),
             "writeToFile": function(self.write_to_file, "string", "string", "string", "string", "...string"),
         }

@@ -1,13 +1,14 @@
-"""A place in a template where a function or method is called, bound to the function when it runs."""
+"""A location in a template where a function or method is called, bound to the function when it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyconsul.tools.gotemplate.errors import GoError, Place
+from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.runtime.frames import ABSENT, Expression, Frame
 from pyconsul.tools.gotemplate.runtime.signature import Function, fit
+from pyconsul.tools.gotemplate.syntax.source_location import SourceLocation
 
 Parameterized = Callable[[str], Expression]  # an argument's code, given the type of its parameter
 
@@ -16,7 +17,7 @@ class CallSite:
     """A call with the code of its arguments. Which function is called is only known when the template runs.
 
     `given`: whether there are arguments, counting the value that comes through the pipe (`has_final`).
-    Errors of the arguments' number are placed at `head`, those of the call itself at `whole`, those of the value
+    Errors of the arguments' number name `head`, those of the call itself at `whole`, those of the value
     from the pipe at `last`.
     """
 
@@ -27,9 +28,9 @@ class CallSite:
         name: str,
         arguments: Sequence[Parameterized],
         has_final: bool,
-        head: Place,
-        whole: Place,
-        last: Place | None = None,
+        head: SourceLocation,
+        whole: SourceLocation,
+        last: SourceLocation | None = None,
     ) -> None:
         self.name = name
         self.arguments = arguments

@@ -1,6 +1,6 @@
 """The compiler of pipelines, commands and operands: nodes become closures that give values.
 
-Values come from data of any shape, hence Any; errors carry the place that Go would name.
+Values come from data of any shape, hence Any; errors carry the location that Go would name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyconsul.agent.common.structs import field, struct
-from pyconsul.tools.gotemplate.errors import GoError, Place, Positioned, Source
+from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.runtime.calls import CallSite, Parameterized
 from pyconsul.tools.gotemplate.runtime.fields import (
     KeyIsMissing,
@@ -25,6 +25,7 @@ from pyconsul.tools.gotemplate.runtime.frames import ABSENT, Expression, Frame, 
 from pyconsul.tools.gotemplate.runtime.signature import ANY, fit, fit_literal, fit_number
 from pyconsul.tools.gotemplate.runtime.values import truth
 from pyconsul.tools.gotemplate.syntax import nodes
+from pyconsul.tools.gotemplate.syntax.source_location import Positioned, SourceLocation, SourceText
 
 _Literal = nodes.Bool | nodes.Numeral | nodes.String | nodes.Nil
 
@@ -37,16 +38,16 @@ class Expressions:
     the innermost last.
     """
 
-    source: Source
+    source: SourceText
     template: str
     missing: MissingKey
     short_circuit: frozenset[str]
     scope: list[tuple[str, int]] = field(default_factory=lambda: [("$", 0)])
     size: int = 1
 
-    def place(self, node: Positioned) -> Place:
-        """The node's place, for errors."""
-        return Place(self.source, self.template, node)
+    def location(self, node: Positioned) -> SourceLocation:
+        """The node's location, for errors."""
+        return SourceLocation(self.source, self.template, node)
 
     # Variables
 
@@ -81,7 +82,7 @@ class Expressions:
         slots = self.targets(pipe)
         if len(slots) < len(pipe.variables):
             unknown = next(v.name for v in pipe.variables if self.find(v.name) is None)
-            rest.append(self.failure(self.place(last_visited(pipe)), f"undefined variable: {unknown}"))
+            rest.append(self.failure(self.location(last_visited(pipe)), f"undefined variable: {unknown}"))
         if not rest and not slots:
             return first, slots
 
@@ -95,11 +96,11 @@ class Expressions:
 
         return run, slots
 
-    def failure(self, place: Place, problem: str) -> Stage:
+    def failure(self, location: SourceLocation, problem: str) -> Stage:
         """Code that fails whenever it runs."""
 
         def fail(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
-            raise place.error(problem)
+            raise location.error(problem)
 
         return fail
 
@@ -116,9 +117,9 @@ class Expressions:
             return self.chain(self.variable(head), head.fields, arguments, has_final, head)
         if arguments or has_final:
             where = head if not isinstance(head, nodes.Pipe) else last_visited(before) if before else pipe
-            return self.failure(self.place(where), f"can't give argument to non-function {head}")
+            return self.failure(self.location(where), f"can't give argument to non-function {head}")
         if isinstance(head, nodes.Nil):
-            return self.failure(self.place(head), "nil is not a command")
+            return self.failure(self.location(head), "nil is not a command")
         return self.operand(head)
 
     # Operands
@@ -142,13 +143,13 @@ class Expressions:
 
     def literal(self, node: _Literal) -> Parameterized:
         """A literal as an argument: what it is depends on the parameter's type."""
-        place = self.place(node)
+        location = self.location(node)
 
         def fitted(parameter: str) -> Expression:
             try:
                 value = _literal_value(node, parameter)
             except GoError as error:
-                return self.failure(place, str(error))
+                return self.failure(location, str(error))
             return lambda frame, dot: value
 
         return fitted
@@ -157,10 +158,10 @@ class Expressions:
         """An operand as an argument of a function."""
         if isinstance(node, _Literal):
             return self.literal(node)
-        evaluate, place = self.operand(node), self.place(last_visited(node))
+        evaluate, location = self.operand(node), self.location(last_visited(node))
 
         def fitted(parameter: str) -> Expression:
-            return evaluate if parameter == ANY else _checked(evaluate, parameter, place)
+            return evaluate if parameter == ANY else _checked(evaluate, parameter, location)
 
         return fitted
 
@@ -168,7 +169,7 @@ class Expressions:
         """A variable without its fields."""
         slot = self.find(node.name)
         if slot is None:
-            return self.failure(self.place(node), f"undefined variable: {node.name}")
+            return self.failure(self.location(node), f"undefined variable: {node.name}")
 
         def get(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
             return frame.variables[slot]
@@ -185,7 +186,7 @@ class Expressions:
         if name in self.short_circuit:
             return self.and_or(head, arguments, has_final)
         last = last_visited(arguments[-1]) if arguments else head
-        places = self.place(head), self.place(whole), self.place(last)
+        places = self.location(head), self.location(whole), self.location(last)
         site = CallSite(name, [*map(self.argument, arguments)], has_final, *places)
 
         def run(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
@@ -199,7 +200,7 @@ class Expressions:
     def and_or(self, head: nodes.Identifier, arguments: Sequence[nodes.Operand], has_final: bool) -> Stage:
         """`and`, `or`: the first operand that decides; the others are not evaluated."""
         if not arguments and not has_final:
-            return self.failure(self.place(head), f"wrong number of args for {head.name}: want at least 1 got 0")
+            return self.failure(self.location(head), f"wrong number of args for {head.name}: want at least 1 got 0")
         operands = [self.argument(node)(ANY) for node in arguments]
         deciding = head.name == "or"
 
@@ -216,18 +217,18 @@ class Expressions:
     def base(self, chain: nodes.Chain) -> Expression:
         """The term before a chain's fields."""
         if isinstance(chain.base, nodes.Nil):
-            return self.failure(self.place(chain), f"indirection through explicit nil in {chain}")
+            return self.failure(self.location(chain), f"indirection through explicit nil in {chain}")
         evaluate = self.operand(chain.base)
         return evaluate if isinstance(chain.base, nodes.Pipe) else self.some(evaluate, chain)
 
     def some(self, evaluate: Expression, chain: nodes.Chain) -> Expression:
         """A function's result, which must not be nil: only a pipeline in parentheses forgives that."""
-        place = self.place(last_visited(chain.base))
+        location = self.location(last_visited(chain.base))
 
         def run(frame: Frame, dot: Any) -> Any:
             value = evaluate(frame, dot)
             if value is None:
-                raise place.error(nil_receiver(chain.fields[0]))
+                raise location.error(nil_receiver(chain.fields[0]))
             return value
 
         return run
@@ -241,25 +242,28 @@ class Expressions:
         node: Positioned,
     ) -> Stage:
         """Fields one after the other; the last may be a method with arguments."""
-        place, whole = self.place(last_visited(node.base) if isinstance(node, nodes.Chain) else node), self.place(node)
-        sites = [CallSite(name, [], False, place, whole) for name in names[:-1]]
-        last = self.place(last_visited(arguments[-1])) if arguments else place
-        sites.append(CallSite(names[-1], [*map(self.argument, arguments)], has_final, place, whole, last))
+        location, whole = (
+            self.location(last_visited(node.base) if isinstance(node, nodes.Chain) else node),
+            self.location(node),
+        )
+        sites = [CallSite(name, [], False, location, whole) for name in names[:-1]]
+        last = self.location(last_visited(arguments[-1])) if arguments else location
+        sites.append(CallSite(names[-1], [*map(self.argument, arguments)], has_final, location, whole, last))
         missing = self.missing
         if len(names) == 1:
-            return _single(base, sites[0], missing, place)
+            return _single(base, sites[0], missing, location)
 
         def run(frame: Frame, dot: Any, final: Any = ABSENT) -> Any:
             value = base(frame, dot)
             if value is None:
-                return _field(value, sites[0], frame, dot, ABSENT, missing, place)
+                return _field(value, sites[0], frame, dot, ABSENT, missing, location)
             before = None
             try:
                 for site in sites:
                     if value is None:
-                        raise place.error(nil_receiver(site.name))
+                        raise location.error(nil_receiver(site.name))
                     given = final if site is sites[-1] else ABSENT
-                    before, value = value, _field(value, site, frame, dot, given, missing, place, before)
+                    before, value = value, _field(value, site, frame, dot, given, missing, location, before)
             except KeyIsMissing:
                 return None
             return value
@@ -267,7 +271,7 @@ class Expressions:
         return run
 
 
-def _single(base: Expression, site: CallSite, missing: MissingKey, place: Place) -> Stage:
+def _single(base: Expression, site: CallSite, missing: MissingKey, location: SourceLocation) -> Stage:
     name = site.name
     if base is _dot:
 
@@ -275,7 +279,7 @@ def _single(base: Expression, site: CallSite, missing: MissingKey, place: Place)
             if name in plain_fields(type(dot)) and not site.given:
                 return getattr(dot, name)
             try:
-                return _field(dot, site, frame, dot, final, missing, place)
+                return _field(dot, site, frame, dot, final, missing, location)
             except KeyIsMissing:
                 return None
 
@@ -286,7 +290,7 @@ def _single(base: Expression, site: CallSite, missing: MissingKey, place: Place)
         if name in plain_fields(type(value)) and not site.given:
             return getattr(value, name)
         try:
-            return _field(value, site, frame, dot, final, missing, place)
+            return _field(value, site, frame, dot, final, missing, location)
         except KeyIsMissing:
             return None
 
@@ -300,7 +304,7 @@ def _field(
     dot: Any,
     final: Any,
     missing: MissingKey,
-    place: Place,
+    location: SourceLocation,
     container: Any = None,
 ) -> Any:
     """A field of a value, or the result of its method. `container`: whose field the value itself is."""
@@ -313,14 +317,14 @@ def _field(
             return require_value(name, missing)
         result = read(value, name, missing, container) if not (site.given and isinstance(value, dict)) else None
     except GoError as error:
-        raise place.error(error) from None
+        raise location.error(error) from None
     if site.given:
         what = (
             "is not a method but has arguments"
             if isinstance(value, dict)
             else ("has arguments but cannot be invoked as function")
         )
-        raise place.error(f"{name} {what}")
+        raise location.error(f"{name} {what}")
     return result
 
 
@@ -350,7 +354,7 @@ def _literal_value(node: _Literal, parameter: str) -> Any:
         raise GoError(f"cannot assign nil to {parameter}") from None
 
 
-def _checked(evaluate: Expression, parameter: str, place: Place) -> Expression:
+def _checked(evaluate: Expression, parameter: str, location: SourceLocation) -> Expression:
     def run(frame: Frame, dot: Any) -> Any:
         value = evaluate(frame, dot)
         if type(value) is str and parameter == "string":
@@ -358,6 +362,6 @@ def _checked(evaluate: Expression, parameter: str, place: Place) -> Expression:
         try:
             return fit(value, parameter)
         except GoError as error:
-            raise place.error(error) from None
+            raise location.error(error) from None
 
     return run

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pyconsul.tools.gotemplate.errors import Place
 from pyconsul.tools.gotemplate.runtime.expressions import Expressions, last_visited
 from pyconsul.tools.gotemplate.runtime.fields import MissingKey
 from pyconsul.tools.gotemplate.runtime.frames import Compiled, Expression, Frame, Step
@@ -13,6 +12,7 @@ from pyconsul.tools.gotemplate.runtime.signature import is_printable
 from pyconsul.tools.gotemplate.runtime.values import Channel, sorted_keys, truth, type_name
 from pyconsul.tools.gotemplate.syntax import nodes
 from pyconsul.tools.gotemplate.syntax.quote import quote
+from pyconsul.tools.gotemplate.syntax.source_location import SourceLocation
 from pyconsul.tools.gotemplate.text.verbs import display_pointed
 
 MAX_DEPTH = 1000  # of templates that call templates
@@ -80,27 +80,27 @@ def _action(action: nodes.Action, expressions: Expressions) -> Step:
     evaluate = expressions.pipeline(action.pipe)
     if action.pipe.variables:
         return evaluate
-    place = expressions.place(action)
+    location = expressions.location(action)
 
     def show(frame: Frame, dot: Any) -> None:
         value = evaluate(frame, dot)
-        text = value if type(value) is str else shown(value, place)
+        text = value if type(value) is str else shown(value, location)
         try:
             frame.write(text)
         except ValueError as error:
-            raise place.error(error) from error
+            raise location.error(error) from error
 
     return show
 
 
-def shown(value: Any, place: Place) -> str:
+def shown(value: Any, location: SourceLocation) -> str:
     """A value as an action prints it."""
     if type(value) is int:
         return str(value)
     if value is None:
         return "<no value>"
     if not is_printable(value):
-        raise place.error(f"can't print {place.node} of type {type_name(value)}")
+        raise location.error(f"can't print {location.node} of type {type_name(value)}")
     return display_pointed(value)
 
 
@@ -127,14 +127,14 @@ def _if_or_with(branch: nodes.Branch, expressions: Expressions) -> Step:
 
 def _template(call: nodes.Call, expressions: Expressions) -> Step:
     evaluate: Expression = expressions.pipeline(call.pipe) if call.pipe else lambda frame, dot: None
-    name, place = call.name, expressions.place(call)
+    name, location = call.name, expressions.location(call)
 
     def run(frame: Frame, dot: Any) -> None:
         called = frame.templates.get(name)
         if called is None:
-            raise place.error(f"template {quote(name)} not defined")
+            raise location.error(f"template {quote(name)} not defined")
         if frame.depth >= MAX_DEPTH:
-            raise place.error(f"exceeded maximum template depth ({MAX_DEPTH})")
+            raise location.error(f"exceeded maximum template depth ({MAX_DEPTH})")
         called.run(frame, evaluate(frame, dot))
 
     return run
@@ -145,12 +145,12 @@ def _range(branch: nodes.Branch, expressions: Expressions) -> Step:
     body = _scoped_body(branch.body, expressions)
     otherwise = _scoped_body(branch.otherwise or (), expressions)
     iterate = _loop(body, slots)
-    place = expressions.place(last_visited(branch.pipe))
+    location = expressions.location(last_visited(branch.pipe))
     pairs = len(slots) > 1
 
     def run(frame: Frame, dot: Any) -> None:
         value = evaluate(frame, dot)
-        if not iterate(frame, _items(value, pairs, place)):
+        if not iterate(frame, _items(value, pairs, location)):
             otherwise(frame, dot)
 
     return run
@@ -180,7 +180,7 @@ def _loop(body: Step, slots: Sequence[int]) -> Callable[[Frame, Iterable[tuple[A
     return iterate
 
 
-def _items(value: Any, pairs: bool, place: Place) -> Iterable[tuple[Any, Any]]:
+def _items(value: Any, pairs: bool, location: SourceLocation) -> Iterable[tuple[Any, Any]]:
     """Keys and elements of what `range` was given."""
     if isinstance(value, list):
         return enumerate(value)
@@ -188,11 +188,11 @@ def _items(value: Any, pairs: bool, place: Place) -> Iterable[tuple[Any, Any]]:
         return [(key, value[key]) for key in sorted_keys(value)]
     if isinstance(value, int) and not isinstance(value, bool):
         if pairs:
-            raise place.error(f"can't use {value} to iterate over more than one variable")
+            raise location.error(f"can't use {value} to iterate over more than one variable")
         kind = type(value)
         return ((None, kind(i)) for i in range(value))
     if isinstance(value, Channel):
         return enumerate(value.values)
     if value is None:
         return ()
-    raise place.error(f"range can't iterate over {display_pointed(value)}")
+    raise location.error(f"range can't iterate over {display_pointed(value)}")

@@ -10,6 +10,7 @@ import re
 from enum import Enum, auto
 
 from pyconsul.agent.common.structs import struct
+from pyconsul.tools.gotemplate.syntax.quote import quote
 
 
 class Kind(Enum):
@@ -80,8 +81,6 @@ class Token:
             return f"<{self.value}>"
         if self.kind is Kind.DOT:
             return "<.>"
-        from pyconsul.tools.gotemplate.syntax.quote import quote
-
         if len(self.value.encode("utf-8", "surrogateescape")) > 10:
             return quote(self.value[:10]) + "..."
         return quote(self.value)
@@ -263,8 +262,6 @@ class _Lexer:
             raise LexError(f"bad number syntax: {self.excerpt()}")
 
     def excerpt(self) -> str:
-        from pyconsul.tools.gotemplate.syntax.quote import quote
-
         return quote(self.text[self.start : self.position])
 
     def word(self, first: str) -> None:

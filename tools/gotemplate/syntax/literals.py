@@ -6,7 +6,6 @@ import re
 
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.gotemplate.errors import GoError
-from pyconsul.tools.gotemplate.syntax.lexer import Kind
 from pyconsul.tools.gotemplate.syntax.quote import quote, unquote_character
 
 MAX_INT, MAX_UINT = 2**63 - 1, 2**64 - 1
@@ -38,12 +37,12 @@ class Number:
         return self.integer if self.integer is not None and 0 <= self.integer <= MAX_UINT else None
 
 
-def parse_number(kind: Kind, text: str) -> Number:
-    """Read a CHAR_CONSTANT, COMPLEX or NUMBER token; GoError when it is no number or too large."""
-    if kind is Kind.CHAR_CONSTANT:
+def parse_number(text: str) -> Number:
+    """Read a character constant, a number or a complex number; GoError for other texts and for numbers out of range."""
+    if text.startswith("'"):
         code = unquote_character(text)
         return Number(code, float(code), code)
-    if kind is Kind.COMPLEX or text.endswith("i"):
+    if text.endswith("i"):
         return _complex(text)
     integer = parse_integer(text)
     if integer is not None and -MAX_INT - 1 <= integer <= MAX_UINT:

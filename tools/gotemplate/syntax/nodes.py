@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyconsul.agent.common.structs import struct
-from pyconsul.tools.gotemplate.errors import Source
 from pyconsul.tools.gotemplate.syntax.literals import Number
+from pyconsul.tools.gotemplate.syntax.quote import quote
+from pyconsul.tools.gotemplate.syntax.source_location import SourceText
 
 
 @struct(frozen=True)
@@ -197,8 +198,6 @@ class Call:
     pipe: Pipe | None
 
     def __str__(self) -> str:
-        from pyconsul.tools.gotemplate.syntax.quote import quote
-
         return f"{{{{template {quote(self.name)}{f' {self.pipe}' if self.pipe else ''}}}}}"
 
 
@@ -211,7 +210,7 @@ class Tree:
     """One template: the file's own or a defined one."""
 
     name: str
-    source: Source
+    source: SourceText
     body: tuple[Statement, ...] = ()
 
     @property

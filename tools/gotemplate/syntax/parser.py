@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pyconsul.tools.gotemplate.errors import Source
 from pyconsul.tools.gotemplate.syntax import nodes
 from pyconsul.tools.gotemplate.syntax.lexer import Kind, Token, tokens
 from pyconsul.tools.gotemplate.syntax.pipeline_parser import Pipelines
 from pyconsul.tools.gotemplate.syntax.quote import quote
+from pyconsul.tools.gotemplate.syntax.source_location import SourceText
 from pyconsul.tools.gotemplate.syntax.token_stream import Stream
 
 Body = tuple[nodes.Statement, ...]
@@ -31,7 +31,7 @@ def parse(name: str, text: str, left: str, right: str, functions: Collection[str
 
 class _Parser:
     def __init__(self, name: str, text: str, left: str, right: str, functions: Collection[str]) -> None:
-        self.source = Source(name, text)
+        self.source = SourceText(name, text)
         plain = frozenset(word for word in ("break", "continue") if word in functions)
         self.stream = Stream(self.source, tokens(text, left, right, plain))
         self.pipelines = Pipelines(self.stream, functions)

@@ -150,7 +150,7 @@ class Pipelines:
             return nodes.String(token.position, token.value, self.stream.text_of(token))
         if token.kind in (Kind.NUMBER, Kind.CHAR_CONSTANT, Kind.COMPLEX):
             try:
-                return nodes.Numeral(token.position, token.value, parse_number(token.kind, token.value))
+                return nodes.Numeral(token.position, token.value, parse_number(token.value))
             except GoError as error:
                 self.stream.fail(str(error))
         return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from pyconsul.tools.gotemplate.errors import GoError, Source, TemplateError
+from pyconsul.tools.gotemplate.errors import GoError, TemplateError
 from pyconsul.tools.gotemplate.syntax.lexer import Kind, Token
 from pyconsul.tools.gotemplate.syntax.quote import unquote
+from pyconsul.tools.gotemplate.syntax.source_location import SourceText
 
 MAX_DEPTH = 1000  # of nested parentheses and of nested blocks; Go's own limit for parentheses is 10,000
 
@@ -14,7 +15,7 @@ MAX_DEPTH = 1000  # of nested parentheses and of nested blocks; Go's own limit f
 class Stream:
     """Tokens, one after the other. `at` may be set back; past the end the last token comes again."""
 
-    def __init__(self, source: Source, tokens: list[Token]) -> None:
+    def __init__(self, source: SourceText, tokens: list[Token]) -> None:
         self.source = source
         self.tokens = tokens
         self.at = 0
@@ -47,9 +48,9 @@ class Stream:
         return self.peek()
 
     def fail(self, message: str) -> NoReturn:
-        """Raise TemplateError with the place of the token taken last."""
+        """Raise TemplateError with the location of the token taken last."""
         token = self.tokens[min(max(self.at - 1, 0), len(self.tokens) - 1)]
-        raise TemplateError(f"template: {self.source.place(token.position)}: {message}")
+        raise TemplateError(f"template: {self.source.location(token.position)}: {message}")
 
     def unexpected(self, token: Token, context: str) -> NoReturn:
         """Complain about a token that cannot stand there."""
