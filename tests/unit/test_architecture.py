@@ -35,6 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "duties": {"engine", "model", "state"},
     "logs": set(),
 }
+# The gossip cores, and which of the others each may import.
+GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}}
 # Cores that are given time, randomness and answers, and do no IO.
 NO_IO = ("state", "filter", "acl", "model", "queries", "gossip/serf")
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
@@ -90,6 +92,16 @@ def test_pure_rooms_do_no_io(folder: str) -> None:
     for path in sources(f"agent/{folder}"):
         found = {name.split(".")[0] for name in imports(path)} & IO_MODULES
         assert not found, f"{path.relative_to(ROOT)} imports {', '.join(sorted(found))}"
+
+
+@pytest.mark.parametrize("core", sorted(GOSSIP_CORES))
+def test_gossip_cores_are_pure_and_point_one_way(core: str) -> None:
+    for path in sources(f"agent/gossip/{core}"):
+        names = set(imports(path))
+        assert not {name.split(".")[0] for name in names} & IO_MODULES, f"{path.relative_to(ROOT)} does IO"
+        prefix = "pyconsul.agent.gossip."
+        others = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)} - {core}
+        assert others <= GOSSIP_CORES[core], f"{path.relative_to(ROOT)} imports {', '.join(sorted(others))}"
 
 
 @pytest.mark.parametrize("path", list(sources("cli")), ids=lambda path: str(path.relative_to(ROOT)))
