@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+from pyconsul.agent.common.go_base64 import decode_go_base64
 from pyconsul.agent.common.go_durations import parse_go_duration_ns
 
 Reader: TypeAlias = Callable[[Any, "Path"], Any]
@@ -124,18 +123,9 @@ def _read_bytes(value: Any, path: Path) -> Any:
     if not isinstance(value, str):
         raise mismatch(value, path, "[]uint8")
     try:
-        return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
-        raise DecodeError(f"illegal base64 data at input byte {_bad_base64(value)}") from None
-
-
-def _bad_base64(text: str) -> int:
-    """Where base64 goes wrong, counted as Go counts it."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    for position, character in enumerate(text):
-        if character not in alphabet and not (character == "=" and position % 4 >= 2):
-            return position
-    return max(0, len(text) - len(text) % 4)
+        return decode_go_base64(value)
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
 
 
 INTEGERS = {
