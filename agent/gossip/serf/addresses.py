@@ -1,0 +1,26 @@
+"""IP addresses between the bytes of the protocol and text."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pyconsul.agent.model.member import Member
+
+
+def ip_text(ip: bytes) -> str:
+    """Return the text of an address of 4 or 16 bytes; an IPv4 address within IPv6 as IPv4. Raises ValueError."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(address)
+
+
+def ip_bytes(address: str) -> bytes:
+    """Return the 4 or 16 bytes of an address. Raises ValueError."""
+    return ipaddress.ip_address(address).packed
+
+
+def host_port(member: Member) -> str:
+    """Return "ADDRESS:PORT", an IPv6 address in brackets."""
+    address = f"[{member.address}]" if ":" in member.address else member.address
+    return f"{address}:{member.port}"
