@@ -9,7 +9,7 @@ from pyconsul.agent.common.reasons import file_error
 from pyconsul.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from pyconsul.cli.flags.flag import Args
+    from pyconsul.agent.common.options import Args
     from pyconsul.cli.http.client import Client
 
 

@@ -41,10 +41,6 @@ class ApiError(CliError):
         self.text = text.strip()
 
 
-class HelpRequested(Exception):
-    """`-h` was among the flags."""
-
-
 def during(doing: str, error: CliError) -> CliError:
     """The same error, with what was being done in front: `Error retrieving members: Unexpected response code …`.
 

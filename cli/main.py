@@ -11,13 +11,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from pyconsul.agent.common.options import HelpRequested, OptionError, parse
 from pyconsul.agent.common.program import run_program
-from pyconsul.cli.errors import CliError, HelpRequested, UsageError
+from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status, exit_code
-from pyconsul.cli.flags.flag import parse
 from pyconsul.cli.help.registry import COMMANDS, GROUPS, find, load
 
 if TYPE_CHECKING:
+    from pyconsul.agent.common.options import Args
     from pyconsul.cli.help.command import Command
 
 _HELP = ("-h", "-help", "--help")
@@ -91,12 +92,13 @@ def group_help(name: str) -> str:
 
 def _run(name: str, command: Command, rest: list[str]) -> int:
     from pyconsul.cli.context import Context
+    from pyconsul.cli.help.command import DETAILED_EXITCODE
 
     detailed = os.environ.get("PYCONSUL_DETAILED_EXITCODE", "") not in ("", "0", "false")
     context: Context | None = None
     try:
-        args = parse(command.flags, rest)
-        detailed = args.switch("detailed-exitcode") or detailed
+        args = _parse(command, rest)
+        detailed = args[DETAILED_EXITCODE] or detailed
         if args.rest and not command.usage and not command.lenient:
             raise UsageError(f"Too many arguments (expected 0, got {len(args.rest)})")
         context = Context(args, os.environ, sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
@@ -118,6 +120,14 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
         _error(str(unexpected))
         return exit_code(unexpected.status, detailed=detailed)
     return exit_code(status or Status.OK, detailed=detailed)
+
+
+def _parse(command: Command, words: list[str]) -> Args:
+    """The flags and arguments. Raises UsageError and HelpRequested."""
+    try:
+        return parse(command.flags, words)
+    except OptionError as error:
+        raise UsageError(str(error)) from None
 
 
 def _order_hint(command: Command, words: list[str]) -> str:

@@ -5,29 +5,64 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import Option, text, texts
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import Flag, text, texts
 from pyconsul.cli.http.client import Client
 
 Object = dict[str, Any]
 _UUID_LENGTH = 36
 _NAMED = {"policy": "policies", "role": "roles", "token": "tokens", "binding-rule": "binding-rules"}
 
-GRANT_FLAGS: tuple[Flag, ...] = (
-    texts("policy-id", "ID of a policy, or the unique beginning of one; may be given several times."),
-    texts("policy-name", "Name of a policy; may be given several times."),
-    texts("service-identity", "SERVICE or SERVICE:DATACENTER,…; may be given several times."),
-    texts("node-identity", "NODE:DATACENTER; may be given several times."),
-    text("templated-policy", "Name of a policy template; its variables come with -var.", metavar="name"),
-    text("templated-policy-file", "File (HCL or JSON) with TemplatedPolicies.", metavar="path"),
-    texts("var", "A template's variable, as name:value; may be given several times."),
+POLICY_ID = texts("policy-id", "ID of a policy, or the unique beginning of one; may be given several times.")
+POLICY_NAME = texts("policy-name", "Name of a policy; may be given several times.")
+SERVICE_IDENTITY = texts("service-identity", "SERVICE or SERVICE:DATACENTER,…; may be given several times.")
+NODE_IDENTITY = texts("node-identity", "NODE:DATACENTER; may be given several times.")
+TEMPLATED_POLICY = text("templated-policy", "Name of a policy template; its variables come with -var.", metavar="name")
+TEMPLATED_POLICY_FILE = text("templated-policy-file", "File (HCL or JSON) with TemplatedPolicies.", metavar="path")
+VAR = texts("var", "A template's variable, as name:value; may be given several times.")
+_ID = text("id", "ID of the object.")
+_NAME = text("name", "Name of the object.")
+GRANT_FLAGS: tuple[Option[Any], ...] = (
+    POLICY_ID,
+    POLICY_NAME,
+    SERVICE_IDENTITY,
+    NODE_IDENTITY,
+    TEMPLATED_POLICY,
+    TEMPLATED_POLICY_FILE,
+    VAR,
 )
-ROLE_FLAGS: tuple[Flag, ...] = (
-    texts("role-id", "ID of a role, or the unique beginning of one; may be given several times."),
-    texts("role-name", "Name of a role; may be given several times."),
+ROLE_ID = texts("role-id", "ID of a role, or the unique beginning of one; may be given several times.")
+ROLE_NAME = texts("role-name", "Name of a role; may be given several times.")
+ROLE_FLAGS: tuple[Option[Any], ...] = (
+    ROLE_ID,
+    ROLE_NAME,
 )
+
+
+def _append(option: Option[list[str]]) -> Option[list[str]]:
+    return texts(f"append-{option.name}", f"The same, added to what the token has: {option.help}")
+
+
+APPEND_POLICY_ID, APPEND_POLICY_NAME = _append(POLICY_ID), _append(POLICY_NAME)
+APPEND_SERVICE_IDENTITY, APPEND_NODE_IDENTITY = _append(SERVICE_IDENTITY), _append(NODE_IDENTITY)
+APPEND_ROLE_ID, APPEND_ROLE_NAME = _append(ROLE_ID), _append(ROLE_NAME)
+APPEND_FLAGS: tuple[Option[list[str]], ...] = (
+    APPEND_POLICY_ID,
+    APPEND_POLICY_NAME,
+    APPEND_SERVICE_IDENTITY,
+    APPEND_NODE_IDENTITY,
+    APPEND_ROLE_ID,
+    APPEND_ROLE_NAME,
+)
+#: The flags of links by name and by ID.
+LINK_FLAGS = {
+    "policy": (POLICY_NAME, POLICY_ID),
+    "role": (ROLE_NAME, ROLE_ID),
+    "append-policy": (APPEND_POLICY_NAME, APPEND_POLICY_ID),
+    "append-role": (APPEND_ROLE_NAME, APPEND_ROLE_ID),
+}
 
 
 def full_id(client: Client, kind: str, partial: str) -> str:
@@ -54,7 +89,7 @@ def named(client: Client, kind: str, name: str) -> Object:
 
 def id_or_name(context: Context, kind: str) -> str:
     """The ID of the object that -id or -name means. Raises UsageError without either."""
-    identity, name = context.args.text("id"), context.args.text("name")
+    identity, name = context.args[_ID], context.args[_NAME]
     if not identity and not name:
         raise UsageError("Must specify either the -id or -name parameters")
     return full_id(context.client, kind, identity) if identity else str(named(context.client, kind, name)["ID"])
@@ -62,8 +97,9 @@ def id_or_name(context: Context, kind: str) -> str:
 
 def links(context: Context, kind: str, prefix: str = "") -> list[Object]:
     """The links that -policy-name and -policy-id (or those of roles) ask for; the agent finds the names itself."""
-    names = [{"Name": name} for name in context.args.texts(f"{prefix}{kind}-name")]
-    identities = context.args.texts(f"{prefix}{kind}-id")
+    by_name, by_id = LINK_FLAGS[f"{prefix}{kind}"]
+    names = [{"Name": name} for name in context.args[by_name]]
+    identities = context.args[by_id]
     return names + [{"ID": full_id(context.client, kind, identity)} for identity in identities]
 
 
@@ -134,11 +170,9 @@ def granted(context: Context) -> Object:
     args = context.args
     fields = {
         "Policies": links(context, "policy"),
-        "ServiceIdentities": service_identities(args.texts("service-identity")),
-        "NodeIdentities": node_identities(args.texts("node-identity")),
-        "TemplatedPolicies": templated_policies(
-            args.text("templated-policy"), args.text("templated-policy-file"), args.texts("var")
-        ),
+        "ServiceIdentities": service_identities(args[SERVICE_IDENTITY]),
+        "NodeIdentities": node_identities(args[NODE_IDENTITY]),
+        "TemplatedPolicies": templated_policies(args[TEMPLATED_POLICY], args[TEMPLATED_POLICY_FILE], args[VAR]),
     }
     return {name: value for name, value in fields.items() if value}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import time
 
+from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.terminal import console, on_terminal
 
@@ -25,7 +25,7 @@ def demo(context: Context) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too, leaves nothing behind
         signal.signal(number, signal.default_int_handler)
     with World() as world:
-        if on_terminal(context) and not context.args.switch("once"):
+        if on_terminal(context) and not context.args[_ONCE]:
             _live(context, world)
             context.out(f"{world.traffic.total} requests answered, {len(world.traffic.failures)} failed")
             return int(Status.OK)
@@ -43,7 +43,7 @@ def _lines(context: Context, world: object) -> int:
         context.stdout.flush()
     for failure in world.traffic.failures[:5]:
         context.note(f"failed: {failure}")
-    if context.args.switch("once"):
+    if context.args[_ONCE]:
         return int(Status.FAILURE if world.traffic.failures else Status.OK)
     context.out("it goes on until Ctrl-C; try:\n  " + "\n  ".join(commands(world)))
     context.stdout.flush()
@@ -81,8 +81,5 @@ def _live(context: Context, world: object) -> None:
             pass
 
 
-COMMANDS = {
-    "demo": Command(
-        demo, switch("once", "Run the scripted tour and exit: 0 when no request failed."), about=ABOUT, http=False
-    )
-}
+_ONCE = switch("once", "Run the scripted tour and exit: 0 when no request failed.")
+COMMANDS = {"demo": Command(demo, _ONCE, about=ABOUT, http=False)}

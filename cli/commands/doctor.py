@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
 from pyconsul.cli.doctor import diagnosis, hardening
 from pyconsul.cli.doctor.diagnosis import FAILURE, OK, WARNING, Finding
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import access_of
+from pyconsul.cli.http.flags import TOKEN, TOKEN_FILE
 from pyconsul.cli.output.render import colors, columns, document, format_flag
 
 #: Seconds to wait for each answer of the agent.
@@ -90,7 +91,7 @@ def _cluster(context: Context) -> Iterator[Finding]:
     status = client.request("GET", "/v1/status/leader", timeout=PATIENCE)
     yield diagnosis.leader(status.json() if status.status == 200 else "")
     own = client.request("GET", "/v1/acl/token/self", timeout=PATIENCE)
-    given = any((context.args.text("token"), context.args.text("token-file"))) or any(
+    given = any((context.args[TOKEN], context.args[TOKEN_FILE])) or any(
         context.environ.get(name) for name in ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_TOKEN_FILE")
     )
     yield diagnosis.token(own.status, own.json() if own.status == 200 else None, given=given)
@@ -143,11 +144,11 @@ def _is_local(context: Context) -> bool:
 
 
 def _dns(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
-    host, colon, port = context.args.text("dns-addr").rpartition(":")
+    host, colon, port = context.args[_DNS_ADDR].rpartition(":")
     if not colon:
-        host, port = context.args.text("dns-addr"), ""
+        host, port = context.args[_DNS_ADDR], ""
     if port and not port.isdecimal():
-        raise UsageError(f"invalid -dns-addr {context.args.text('dns-addr')!r}: use host:port")
+        raise UsageError(f"invalid -dns-addr {context.args[_DNS_ADDR]!r}: use host:port")
     settings = about.get("DebugConfig") or {}
     stated = settings.get("DNSPort") or (settings.get("Ports") or {}).get("DNS")  # as Consul has it, and as pyconsul
     number = int(port) if port else stated or _DNS_PORT
@@ -170,14 +171,15 @@ def _disk(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
         yield diagnosis.data_folder(folder)
 
 
+_DNS_ADDR = text(
+    "dns-addr",
+    "Where the agent answers over DNS; by default where the agent says.",
+    metavar="address",
+)
 COMMANDS = {
     "doctor": Command(
         doctor,
-        text(
-            "dns-addr",
-            "Where the agent answers over DNS; by default where the agent says.",
-            metavar="address",
-        ),
+        _DNS_ADDR,
         format_flag(),
         about="Checks the agent, its leader, the clocks, the token, failing checks, DNS over UDP and TCP, the ten hardening "
         "lines of the README, and, for an agent on this machine, its disk and ports. Changes nothing. Exits with 1 when "

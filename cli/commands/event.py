@@ -6,9 +6,9 @@ The API: https://developer.hashicorp.com/consul/api-docs/event#fire-event
 from __future__ import annotations
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -16,9 +16,9 @@ from pyconsul.cli.output.render import confirm, format_flag
 def event(context: Context) -> None:
     """Fire the event and print its ID."""
     args = context.args
-    if not args.text("name"):
+    if not args[_NAME]:
         raise UsageError("Event name must be specified (-name)")
-    filters = {name: args.text(name) for name in ("node", "service", "tag") if args.text(name)}
+    filters = {option.name: args[option] for option in (_NODE, _SERVICE, _TAG) if args[option]}
     for name, pattern in filters.items():
         _check_pattern(name, pattern)
     if "tag" in filters and "service" not in filters:
@@ -26,7 +26,7 @@ def event(context: Context) -> None:
     if len(args.rest) > 1:
         raise UsageError("Too many command line arguments: expected one payload")
     payload = args.rest[0].encode("utf-8", "surrogateescape") if args.rest else b""
-    path = "/v1/event/fire/" + quote(args.text("name"), slash=False)
+    path = "/v1/event/fire/" + quote(args[_NAME], slash=False)
     try:
         fired = context.client.request("PUT", path, filters, payload).checked().json()
     except CliError as error:
@@ -43,13 +43,17 @@ def _check_pattern(name: str, pattern: str) -> None:
         raise UsageError(f"Failed to compile {name} filter regexp: {error}") from None
 
 
+_NAME = text("name", "Name of the event.", metavar="name")
+_NODE = text("node", "Regular expression for the names of the nodes it is for.", metavar="regexp")
+_SERVICE = text("service", "Regular expression for a service its nodes must have.", metavar="regexp")
+_TAG = text("tag", "Regular expression for a tag that service must have; needs -service.", metavar="regexp")
 COMMANDS = {
     "event": Command(
         event,
-        text("name", "Name of the event.", metavar="name"),
-        text("node", "Regular expression for the names of the nodes it is for.", metavar="regexp"),
-        text("service", "Regular expression for a service its nodes must have.", metavar="regexp"),
-        text("tag", "Regular expression for a tag that service must have; needs -service.", metavar="regexp"),
+        _NAME,
+        _NODE,
+        _SERVICE,
+        _TAG,
         format_flag(),
         usage="[PAYLOAD]",
     ),

@@ -9,12 +9,12 @@ import threading
 from contextlib import suppress
 from typing import NoReturn
 
+from pyconsul.agent.common.options import Args, number, seconds, switch, text
 from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.child_process import child_words, exit_text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import Args, number, seconds, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.lock.protocol import Deadline, Holdable, Lock, Semaphore
 from pyconsul.cli.lock.session import Session
@@ -38,7 +38,7 @@ def lock(context: Context) -> int | None:
         raise during("Error querying Consul agent", error) from None
     words = context.args.rest
     prefix = words[0].removeprefix("/").rstrip("/")
-    name = context.args.text("name") or f"Consul lock for '{' '.join(words[1:])}' at '{prefix}'"
+    name = context.args[_NAME] or f"Consul lock for '{' '.join(words[1:])}' at '{prefix}'"
     try:
         with Session(context.client, name) as session:
             return _hold(context, _holdable(context, prefix, session.id))
@@ -47,18 +47,18 @@ def lock(context: Context) -> int | None:
 
 
 def _check(args: Args) -> None:
-    if args.number("n") <= 0:
+    if args[_N] <= 0:
         raise UsageError("Lock holder limit (-n) must be positive")
     if len(args.rest) < 2:
         raise UsageError("Key prefix and child command must be specified")
     if _timeout(args) < 0:
         raise UsageError("Timeout must be positive")
-    if args.number("monitor-retry") < 0:
+    if args[_MONITOR_RETRY] < 0:
         raise UsageError("Number for 'monitor-retry' must be >= 0")
 
 
 def _timeout(args: Args) -> float:
-    return args.seconds("timeout") if args.given("timeout") else args.seconds("try")
+    return args[_TIMEOUT] if args.given(_TIMEOUT) else args[_TRY]
 
 
 def _shut_down(number_: int, frame: object) -> NoReturn:
@@ -66,7 +66,7 @@ def _shut_down(number_: int, frame: object) -> NoReturn:
 
 
 def _holdable(context: Context, prefix: str, session: str) -> Holdable:
-    limit = context.args.number("n")
+    limit = context.args[_N]
     if limit > 1:
         return Semaphore(context.client, prefix, session, limit)
     return Lock(context.client, f"{prefix}/.lock", session)
@@ -86,7 +86,7 @@ def _hold(context: Context, held: Holdable) -> int | None:
         _tell(context, "Cleanup succeeded" if held.clean() else "Cleanup aborted, lock in use")
     except CliError as error:
         raise during("Lock release failed", error) from None
-    return Status.NO_MATCH if failed and context.args.switch("child-exit-code") else None
+    return Status.NO_MATCH if failed and context.args[_CHILD_EXIT_CODE] else None
 
 
 def _acquire(context: Context, held: Holdable) -> None:
@@ -111,9 +111,9 @@ class Child:
     def run(self) -> bool:
         """Run it to its end; whether it failed."""
         context = self._context
-        words = child_words(context.args.rest[1:], context.environ, shell=context.args.switch("shell"))
+        words = child_words(context.args.rest[1:], context.environ, shell=context.args[_SHELL])
         environment = {**context.environ, "CONSUL_LOCK_HELD": "true"}
-        stdin = None if context.args.switch("pass-stdin") else subprocess.DEVNULL
+        stdin = None if context.args[_PASS_STDIN] else subprocess.DEVNULL
         sys.stdout.flush()
         for number_ in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number_, self._on_signal)
@@ -131,7 +131,7 @@ class Child:
         return code != 0
 
     def _monitor(self) -> None:
-        self._held.wait_until_lost(self._monitor_client, self._context.args.number("monitor-retry"))
+        self._held.wait_until_lost(self._monitor_client, self._context.args[_MONITOR_RETRY])
         if self._process is not None and self._process.returncode is None:
             self._context.note("Lock lost, killing child")
             self._end()
@@ -152,27 +152,38 @@ class Child:
 
 
 def _tell(context: Context, line: str) -> None:
-    if context.args.switch("verbose"):
+    if context.args[_VERBOSE]:
         context.out(line)
         context.stdout.flush()
 
 
+_CHILD_EXIT_CODE = switch(
+    "child-exit-code", "Exit with 2 when the child fails; otherwise its exit code does not matter."
+)
+_N = number("n", "How many may hold it at a time; with more than one it is a semaphore.", 1)
+_MONITOR_RETRY = number(
+    "monitor-retry",
+    "Number of consecutive agent errors, 1 s apart, that are tolerated before the lock is released.",
+    3,
+)
+_NAME = text("name", "Name of the lock's session.", metavar="name")
+_PASS_STDIN = switch("pass-stdin", "Give our standard input to the child.")
+_SHELL = switch("shell", "Run the child through the shell that SHELL names, or /bin/sh.", True)
+_TIMEOUT = seconds("timeout", "Give up when the lock is not acquired after this time, such as 10s.")
+_TRY = seconds("try", "The old name of -timeout.")
+_VERBOSE = switch("verbose", "Tell what happens.")
 COMMANDS = {
     "lock": Command(
         lock,
-        switch("child-exit-code", "Exit with 2 when the child fails; otherwise its exit code does not matter."),
-        number("n", "How many may hold it at a time; with more than one it is a semaphore.", 1),
-        number(
-            "monitor-retry",
-            "Number of consecutive agent errors, 1 s apart, that are tolerated before the lock is released.",
-            3,
-        ),
-        text("name", "Name of the lock's session.", metavar="name"),
-        switch("pass-stdin", "Give our standard input to the child."),
-        switch("shell", "Run the child through the shell that SHELL names, or /bin/sh.", True),
-        seconds("timeout", "Give up when the lock is not acquired after this time, such as 10s."),
-        seconds("try", "The old name of -timeout."),
-        switch("verbose", "Tell what happens."),
+        _CHILD_EXIT_CODE,
+        _N,
+        _MONITOR_RETRY,
+        _NAME,
+        _PASS_STDIN,
+        _SHELL,
+        _TIMEOUT,
+        _TRY,
+        _VERBOSE,
         usage="PREFIX CHILD...",
         about="The child finds CONSUL_LOCK_HELD=true in its environment. When the lock is lost the child gets "
         "SIGTERM, and SIGKILL 5 seconds later.",

@@ -9,10 +9,10 @@ from typing import Any
 
 from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import seconds, switch, text, texts
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import seconds, switch, text, texts
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import Report, confirm, document, format_flag, table
 
@@ -24,17 +24,17 @@ def create(context: Context) -> None:
     _no_arguments(context)
     args = context.args
     body: dict[str, Any] = {
-        "Name": args.text("name"),
-        "Node": args.text("node"),
-        "Behavior": args.text("behavior"),
-        "TTL": _duration(args.seconds("ttl")),
-        "NodeChecks": args.texts("node-check"),
-        "ServiceChecks": [{"ID": identity} for identity in args.texts("service-check")],
+        "Name": args[_NAME],
+        "Node": args[_NODE],
+        "Behavior": args[_BEHAVIOR],
+        "TTL": _duration(args[_TTL]),
+        "NodeChecks": args[_NODE_CHECK],
+        "ServiceChecks": [{"ID": identity} for identity in args[_SERVICE_CHECK]],
     }
     given = {name: value for name, value in body.items() if value}
-    if args.given("lock-delay"):
-        given["LockDelay"] = _duration(args.seconds("lock-delay")) or "0s"
-    if args.switch("no-checks"):
+    if args.given(_LOCK_DELAY):
+        given["LockDelay"] = _duration(args[_LOCK_DELAY]) or "0s"
+    if args[_NO_CHECKS]:
         given["NodeChecks"] = []
     try:
         created = context.client.put("/v1/session/create", body=given)
@@ -50,7 +50,7 @@ def _duration(value: float) -> str:
 def list_(context: Context) -> None:
     """Print a table of sessions."""
     _no_arguments(context)
-    node = context.args.text("node")
+    node = context.args[_NODE]
     path = f"/v1/session/node/{quote(node, slash=False)}" if node else "/v1/session/list"
     try:
         found = context.client.get(path)
@@ -99,24 +99,31 @@ def _no_arguments(context: Context) -> None:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
 
 
+_NAME = text("name", "A name for people.", metavar="name")
+_NODE = text("node", "Node the session belongs to; by default the agent's.", metavar="name")
+_TTL = seconds("ttl", "End the session when it is not renewed within this time, 10s to 24h; by default it has no end.")
+_LOCK_DELAY = seconds("lock-delay", "Time for which nobody gets a lock that the session lost; default 15s.")
+_BEHAVIOR = text("behavior", "What happens to its keys when it ends.", "release", choices=("release", "delete"))
+_NODE_CHECK = texts(
+    "node-check", "Check of the node whose failure ends it, instead of serfHealth; may be given several times."
+)
+_SERVICE_CHECK = texts("service-check", "Check of a service whose failure ends it; may be given several times.")
+_NO_CHECKS = switch("no-checks", "No check of the node ends it, not even serfHealth.")
+_ONLY_NODE = text("node", "Only the sessions of this node.", metavar="name")
 COMMANDS = {
     "session create": Command(
         create,
-        text("name", "A name for people.", metavar="name"),
-        text("node", "Node the session belongs to; by default the agent's.", metavar="name"),
-        seconds(
-            "ttl", "End the session when it is not renewed within this time, 10s to 24h; by default it has no end."
-        ),
-        seconds("lock-delay", "Time for which nobody gets a lock that the session lost; default 15s."),
-        text("behavior", "What happens to its keys when it ends.", "release", choices=("release", "delete")),
-        texts(
-            "node-check", "Check of the node whose failure ends it, instead of serfHealth; may be given several times."
-        ),
-        texts("service-check", "Check of a service whose failure ends it; may be given several times."),
-        switch("no-checks", "No check of the node ends it, not even serfHealth."),
+        _NAME,
+        _NODE,
+        _TTL,
+        _LOCK_DELAY,
+        _BEHAVIOR,
+        _NODE_CHECK,
+        _SERVICE_CHECK,
+        _NO_CHECKS,
         format_flag(),
         about="Prints the ID of the session, for kv put -acquire -session.",
     ),
-    "session list": Command(list_, text("node", "Only the sessions of this node.", metavar="name"), format_flag()),
+    "session list": Command(list_, _ONLY_NODE, format_flag()),
     "session destroy": Command(destroy, format_flag(), usage="ID..."),
 }

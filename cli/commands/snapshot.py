@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 
 from pyconsul.agent.common.byte_sizes import format_byte_size
 from pyconsul.agent.common.files.atomic_file import DraftFile
+from pyconsul.agent.common.options import number, switch, text
 from pyconsul.agent.common.reasons import file_error
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.inspect import Inspection, decode, inspect
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError, UsageError, during
-from pyconsul.cli.flags.flag import number, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import Upload
 from pyconsul.cli.output.progress import Progress
@@ -81,10 +81,10 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 def show(context: Context) -> None:
     """Print the metadata of a snapshot file, and the number and size of its records."""
-    details = context.args.switch("kvdetails")
-    depth = context.args.number("kvdepth") if details else None
+    details = context.args[_KVDETAILS]
+    depth = context.args[_KVDEPTH] if details else None
     try:
-        found = inspect(_file(context), depth, context.args.text("kvfilter"))
+        found = inspect(_file(context), depth, context.args[_KVFILTER])
     except (SnapshotError, OSError) as error:
         raise _unreadable(context, error) from None
     kinds, prefixes = _ordered(found.kinds), _ordered(found.prefixes)
@@ -143,14 +143,17 @@ def _file(context: Context) -> str:
     return context.args.rest[0]
 
 
+_KVDETAILS = switch("kvdetails", "Also print the number and size of keys by prefix.")
+_KVDEPTH = number("kvdepth", "With -kvdetails: number of `/`-separated parts of a prefix.", 2)
+_KVFILTER = text("kvfilter", "With -kvdetails: count only keys that begin with this.")
 COMMANDS = {
     "snapshot save": Command(save, format_flag(), usage="FILE"),
     "snapshot restore": Command(restore, format_flag(), usage="FILE"),
     "snapshot inspect": Command(
         show,
-        switch("kvdetails", "Also print the number and size of keys by prefix."),
-        number("kvdepth", "With -kvdetails: number of `/`-separated parts of a prefix.", 2),
-        text("kvfilter", "With -kvdetails: count only keys that begin with this."),
+        _KVDETAILS,
+        _KVDEPTH,
+        _KVFILTER,
         format_flag("pretty"),
         usage="FILE",
         http=False,

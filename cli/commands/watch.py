@@ -8,17 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.watch.handler import Handler
 from pyconsul.cli.watch.loop import Follower, Hangup
-from pyconsul.cli.watch.plan import TYPES, plan
+from pyconsul.cli.watch.plan import WATCH_FLAGS, plan
 from pyconsul.cli.watch.state import StateFile
 from pyconsul.cli.watch.text import difference, print_difference, shown
 
@@ -28,18 +27,18 @@ def watch(context: Context) -> int | None:
     handler fails (1)."""
     args = context.args
     wanted = plan(args)
-    state = StateFile(args.text("state-file"), wanted, keep_answer=args.switch("diff"))
+    state = StateFile(args[_STATE_FILE], wanted, keep_answer=args[_DIFF])
     known = state.load()
     try:
         context.client.get("/v1/agent/self")
     except CliError as error:
         raise during("Error querying Consul agent", error) from None
-    handler = Handler(context) if args.rest else None
+    handler = Handler(context, shell=args[_SHELL]) if args.rest else None
     _end_on_signals(handler)
     follower = Follower(context, wanted, Hangup())
-    if args.switch("no-initial") and not known:
+    if args[_NO_INITIAL] and not known:
         state.save(*follower.next())
-    last = args.switch("once") or not (args.rest or args.switch("diff"))
+    last = args[_ONCE] or not (args[_DIFF] or args.rest)
     while True:
         index, data = follower.next()
         if not _deliver(context, handler, state, index, data):
@@ -51,7 +50,7 @@ def watch(context: Context) -> int | None:
 
 def _deliver(context: Context, handler: Handler | None, state: StateFile, index: int, data: Any) -> bool:
     """Run the handler, or print; whether it succeeded."""
-    if not context.args.switch("diff"):
+    if not context.args[_DIFF]:
         if handler is not None:
             return handler.run(index, data)
         shown(context, data)
@@ -74,34 +73,29 @@ def _end_on_signals(handler: Handler | None) -> None:
         signal.signal(number, stop)
 
 
-_ONLY: Sequence[tuple[str, str]] = (
-    ("key", "The key; for -type=key."),
-    ("prefix", "The prefix; for -type=keyprefix."),
-    ("service", "The service; for -type=service and checks."),
-    ("tag", "Only instances with this tag; for -type=service."),
-    ("passingonly", "true: only instances that pass all checks; for -type=service."),
-    ("state", "Only checks in this state; for -type=checks."),
-    ("name", "Only events of this name; for -type=event."),
-    ("filter", "A filter expression; for services, nodes, service and checks."),
+_SHELL = switch("shell", "Run the handler through the shell that SHELL names, or /bin/sh.", True)
+_ONCE = switch("once", "End after the first answer, or with -no-initial after the first change.")
+_NO_INITIAL = switch("no-initial", "Do not take what is there at the start for a change.")
+_DIFF = switch(
+    "diff",
+    "Show each change as diff -u does, and go on. A handler finds it in the file that CONSUL_DIFF_FILE names.",
 )
+_STATE_FILE = text(
+    "state-file",
+    "Keep in this file how far the watch got; one that is started again goes on from there.",
+    metavar="path",
+)
+_FORMAT = text("format", "How to print.", "json", metavar="format", choices=("json", "yaml", "table"))
 COMMANDS = {
     "watch": Command(
         watch,
-        text("type", f"What to watch: {', '.join(TYPES)}.", metavar="type"),
-        *(text(name, help_text) for name, help_text in _ONLY),
-        switch("shell", "Run the handler through the shell that SHELL names, or /bin/sh.", True),
-        switch("once", "End after the first answer, or with -no-initial after the first change."),
-        switch("no-initial", "Do not take what is there at the start for a change."),
-        switch(
-            "diff",
-            "Show each change as diff -u does, and go on. A handler finds it in the file that CONSUL_DIFF_FILE names.",
-        ),
-        text(
-            "state-file",
-            "Keep in this file how far the watch got; one that is started again goes on from there.",
-            metavar="path",
-        ),
-        text("format", "How to print.", "json", metavar="format", choices=("json", "yaml", "table")),
+        *WATCH_FLAGS,
+        _SHELL,
+        _ONCE,
+        _NO_INITIAL,
+        _DIFF,
+        _STATE_FILE,
+        _FORMAT,
         usage="[HANDLER...]",
         about="The handler gets the data as JSON on its standard input and the index as CONSUL_INDEX. "
         "Without a handler the data is printed once.\n\n"

@@ -82,16 +82,16 @@ def _patience() -> float:
 
 def _client(words: Sequence[str]) -> Client:
     """The agent that the environment, and the flags among the words, name."""
-    from pyconsul.cli.flags.flag import parse
-    from pyconsul.cli.flags.http_flags import HTTP_FLAGS
+    from pyconsul.agent.common.options import parse
     from pyconsul.cli.http.client import Client
+    from pyconsul.cli.http.flags import HTTP_FLAGS
 
     known = {flag.name: flag for flag in HTTP_FLAGS}
     given = []
     for word, after in zip(words, (*words[1:], ""), strict=False):
         name, equals, _ = word.lstrip("-").partition("=")
         if word[:1] == "-" and name in known:
-            given.append(word if equals or known[name].kind == "switch" else f"{word}={after}")
+            given.append(word if equals or known[name].kind.is_switch else f"{word}={after}")
     return Client.from_environ(parse(HTTP_FLAGS, given), os.environ)
 
 

@@ -7,8 +7,9 @@ Used by the scripts of `completions/`, through `cli/completion/answer.py`. Nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from pyconsul.cli.flags.flag import Flag
+from pyconsul.agent.common.options import Option, switch, text
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, find, load
 
 #: A whole word that may stand there, and what it is for.
@@ -84,23 +85,25 @@ def _last(name: str) -> str:
     return name.rpartition(" ")[2]
 
 
-def agent_flags() -> list[Flag]:
+def agent_flags() -> list[Option[Any]]:
     """The flags of `pyconsul agent`, in the form of the other commands'."""
     import click
 
     from pyconsul.cli.commands.agent.run import command
 
-    made = []
+    made: list[Option[Any]] = []
     for option in command().params:
         if not isinstance(option, click.Option):
             continue
-        kind = "switch" if str(option.metavar).startswith("[") else "text"
         hidden = (option.help or "").startswith("Accepted without effect")
-        made += [Flag(kind, name.lstrip("-"), option.help or "", hidden=hidden) for name in option.opts]
+        for opt in option.opts:
+            name, about = opt.lstrip("-"), option.help or ""
+            is_switch = str(option.metavar).startswith("[")
+            made.append(switch(name, about, hidden=hidden) if is_switch else text(name, about, hidden=hidden))
     return made
 
 
-def _command(name: str, flags: Sequence[Flag], words: Sequence[str], current: str, live: Live) -> Answer:
+def _command(name: str, flags: Sequence[Option[Any]], words: Sequence[str], current: str, live: Live) -> Answer:
     by_name = {flag.name: flag for flag in flags}
     position, waiting, over = _walk(by_name, words)
     if waiting is not None:
@@ -115,7 +118,7 @@ def _command(name: str, flags: Sequence[Flag], words: Sequence[str], current: st
     return _named(kinds[min(position, len(kinds) - 1)], "", current, live, words)
 
 
-def _walk(by_name: dict[str, Flag], words: Sequence[str]) -> tuple[int, Flag | None, bool]:
+def _walk(by_name: dict[str, Option[Any]], words: Sequence[str]) -> tuple[int, Option[Any] | None, bool]:
     """How many arguments there are already, the flag that waits for its value, and whether flags are over."""
     position = 0
     while position < len(words) and len(words[position]) > 1 and words[position][0] == "-":
@@ -125,23 +128,25 @@ def _walk(by_name: dict[str, Flag], words: Sequence[str]) -> tuple[int, Flag | N
             return len(words) - position, None, True
         name, equals, _ = word.lstrip("-").partition("=")
         flag = by_name.get(name)
-        if flag is not None and not equals and flag.kind != "switch":
+        if flag is not None and not equals and not flag.kind.is_switch:
             if position == len(words):
                 return 0, flag, False
             position += 1
     return len(words) - position, None, position < len(words)
 
 
-def _flag_names(flags: Sequence[Flag], beginning: str) -> list[Item]:
+def _flag_names(flags: Sequence[Option[Any]], beginning: str) -> list[Item]:
     shown = (flag for flag in flags if not flag.hidden and flag.name.startswith(beginning))
     return [
-        (f"-{flag.name}" if flag.kind == "switch" else f"-{flag.name}=", flag.help)
+        (f"-{flag.name}" if flag.kind.is_switch else f"-{flag.name}=", flag.help)
         for flag in sorted(shown, key=lambda flag: flag.name)
     ]
 
 
-def _flag_value(command: str, flag: Flag, before: str, beginning: str, live: Live, words: Sequence[str]) -> Answer:
-    choices = ("true", "false") if flag.kind == "switch" else flag.choices
+def _flag_value(
+    command: str, flag: Option[Any], before: str, beginning: str, live: Live, words: Sequence[str]
+) -> Answer:
+    choices = ("true", "false") if flag.kind.is_switch else flag.choices
     if (command, flag.name) == ("watch", "type"):
         choices = WATCH_TYPES
     if choices:

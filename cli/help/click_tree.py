@@ -5,12 +5,14 @@ Everything is made from the declarations in `registry` and in each `Command`; no
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from pyconsul.cli.flags.flag import Flag
-from pyconsul.cli.flags.http_flags import HTTP_FLAGS
+from pyconsul.agent.common.options import Option
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, load
+from pyconsul.cli.http.flags import HTTP_FLAGS
 
 _PROGRAM = "pyconsul"
 _SHARED = frozenset(flag.name for flag in HTTP_FLAGS)
@@ -20,12 +22,12 @@ _ABOUT = "A drop-in Consul: `pyconsul agent -dev` runs an agent, the other comma
 class FlagOption(click.Option):
     """A flag, shown as Consul writes it: `-name=<value>`."""
 
-    def __init__(self, flag: Flag) -> None:
+    def __init__(self, flag: Option[Any]) -> None:
         super().__init__(
             [f"-{flag.name}", flag.name.replace("-", "_")],
             type=click.Choice(flag.choices) if flag.choices else click.STRING,
-            is_flag=flag.kind == "switch",
-            multiple=flag.kind in ("texts", "pairs"),
+            is_flag=flag.kind.is_switch,
+            multiple=flag.kind.join is not None,
             help=flag.help,
             hidden=flag.hidden,
         )
@@ -37,13 +39,13 @@ class FlagOption(click.Option):
         if self.hidden:
             return None
         metavar = "|".join(self.flag.choices) or f"<{self.flag.metavar}>"
-        name = f"-{self.flag.name}" if self.flag.kind == "switch" else f"-{self.flag.name}={metavar}"
+        name = f"-{self.flag.name}" if self.flag.kind.is_switch else f"-{self.flag.name}={metavar}"
         return name, self.flag.help + default_note(self.flag)
 
 
-def default_note(flag: Flag) -> str:
+def default_note(flag: Option[Any]) -> str:
     """` The default is …`, unless there is none to speak of."""
-    if flag.default in (None, "", False, 0) or "default" in flag.help:
+    if flag.default in (None, "", False, 0, [], {}) or "default" in flag.help:
         return ""
     shown = "true" if flag.default is True else flag.default
     return f" The default is {shown}."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from pyconsul.agent.common.options import Option, switch
 from pyconsul.cli.context import Context
-from pyconsul.cli.flags.flag import Flag, switch
-from pyconsul.cli.flags.http_flags import HTTP_FLAGS
+from pyconsul.cli.http.flags import HTTP_FLAGS
 
 DETAILED_EXITCODE = switch(
     "detailed-exitcode",
@@ -24,7 +25,7 @@ class Command:
     def __init__(
         self,
         run: Callable[[Context], int | None],
-        *flags: Flag,
+        *flags: Option[Any],
         usage: str = "",
         about: str = "",
         http: bool = True,
@@ -35,10 +36,10 @@ class Command:
         self.about = about
         self.http = http
         self.lenient = lenient
-        self.own_flags: Sequence[Flag] = flags
+        self.own_flags: Sequence[Option[Any]] = flags
         shared = HTTP_FLAGS if http else ()
         taken = {flag.name for flag in flags}
-        self.flags: Sequence[Flag] = (
+        self.flags: Sequence[Option[Any]] = (
             *flags,
             DETAILED_EXITCODE,
             *(flag for flag in shared if flag.name not in taken),

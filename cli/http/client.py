@@ -25,26 +25,41 @@ from pyconsul.agent.common.consul_environment import (
 from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, quote
 from pyconsul.cli.errors import ApiError, CliError, UsageError
 from pyconsul.cli.http.connection import Connection, Dropped
+from pyconsul.cli.http.flags import (
+    CA_FILE,
+    CA_PATH,
+    CLIENT_CERT,
+    CLIENT_KEY,
+    DATACENTER,
+    HTTP_ADDR,
+    NAMESPACE,
+    NS,
+    PARTITION,
+    STALE,
+    TLS_SERVER_NAME,
+    TOKEN,
+    TOKEN_FILE,
+)
 
 if TYPE_CHECKING:
-    from pyconsul.cli.flags.flag import Args
+    from pyconsul.agent.common.options import Args
 
 Query = Mapping[str, str | list[str]]
 _REDIRECTS = (301, 302, 307, 308)
 #: The flags of the settings that `resolve_access` knows.
 _FLAGS = {
-    "address": "http-addr",
-    "token": "token",
-    "token_file": "token-file",
-    "ca_file": "ca-file",
-    "ca_path": "ca-path",
-    "cert": "client-cert",
-    "key": "client-key",
-    "server_name": "tls-server-name",
-    "namespace": "namespace",
-    "partition": "partition",
+    "address": HTTP_ADDR,
+    "token": TOKEN,
+    "token_file": TOKEN_FILE,
+    "ca_file": CA_FILE,
+    "ca_path": CA_PATH,
+    "cert": CLIENT_CERT,
+    "key": CLIENT_KEY,
+    "server_name": TLS_SERVER_NAME,
+    "namespace": NAMESPACE,
+    "partition": PARTITION,
 }
-_FLAG_NAMES = {key: "-" + flag for key, flag in _FLAGS.items()}
+_FLAG_NAMES = {key: "-" + flag.name for key, flag in _FLAGS.items()}
 
 
 class Response:
@@ -131,9 +146,9 @@ class Client:
 
             headers["Authorization"] = "Basic " + b64encode(access.auth.encode("utf-8", "surrogateescape")).decode()
         query = {}
-        if args.text("datacenter"):
-            query["dc"] = args.text("datacenter")
-        if args.switch("stale"):
+        if args[DATACENTER]:
+            query["dc"] = args[DATACENTER]
+        if args[STALE]:
             query["stale"] = ""
         return cls(access.address, access.tls, headers, query)
 
@@ -241,8 +256,8 @@ class Client:
 def access_of(args: Args, environ: Mapping[str, str]) -> ConsulAccess:
     """The settings that flags and environment variables make. Raises UsageError."""
     try:
-        check_scope(args.text("ns"), "-ns", "namespace")
-        return resolve_access(environ, {key: args.text(flag) for key, flag in _FLAGS.items()}, _FLAG_NAMES)
+        check_scope(args[NS], "-ns", "namespace")
+        return resolve_access(environ, {key: args[flag] for key, flag in _FLAGS.items()}, _FLAG_NAMES)
     except InvalidSetting as error:
         raise UsageError(str(error)) from None
 

@@ -11,9 +11,8 @@ from pyconsul.cli.kv.plan import BATCH, Change
 MAX_PRUNE = 10
 
 
-def guard_deletions(context: Context, deletions: int) -> None:
+def guard_deletions(limit: int, deletions: int) -> None:
     """Refuse to delete more keys than `-max-prune` allows. Raises CliError."""
-    limit = context.args.number("max-prune")
     if deletions > limit:
         raise CliError(
             f"Error! {deletions} keys would be deleted, at most {limit} are allowed; nothing was written. "

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.options import Option, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import UsageError
-from pyconsul.cli.flags.flag import Flag, text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 _FORMATS = ("table", "json", "yaml")
 
 
-def format_flag(*more: str) -> Flag:
+def format_flag(*more: str) -> Option[str]:
     """`-format`; `more` are words that mean the table as well, as Consul's `pretty` does."""
     return text("format", "How to print.", (more or _FORMATS)[0], metavar="format", choices=(*more, *_FORMATS))
 
 
+#: For reading it; commands that allow more words declare their own.
+FORMAT = format_flag()
+
+
 def check_format(context: Context) -> str:
     """The wanted format. Raises UsageError for an unknown one."""
-    wanted = context.args.text("format") or "table"
+    wanted = context.args[FORMAT] or "table"
     return wanted if wanted in ("json", "yaml") else "table"
 
 

@@ -17,9 +17,9 @@ from pyconsul.cli.context import Context
 class Handler:
     """Runs the command that the arguments name."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, shell: bool) -> None:
         self._context = context
-        self._words = child_words(context.args.rest, context.environ, shell=context.args.switch("shell"))
+        self._words = child_words(context.args.rest, context.environ, shell=shell)
         self._child: subprocess.Popen[bytes] | None = None
         self._file = ""
 

@@ -5,52 +5,65 @@ The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-co
 
 from __future__ import annotations
 
+from pyconsul.agent.common.go_numbers import parse_go_bool
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import Args, InvalidValue, Option, text
 from pyconsul.agent.common.watch_plan import Plan
 from pyconsul.cli.errors import UsageError
-from pyconsul.cli.flags.flag import Args, parse, switch
 
-#: type: the flags it needs and those it may have
-_FLAGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "key": (("key",), ()),
-    "keyprefix": (("prefix",), ()),
-    "services": ((), ("filter",)),
-    "nodes": ((), ("filter",)),
-    "service": (("service",), ("tag", "passingonly", "filter")),
-    "checks": ((), ("service", "state", "filter")),
-    "event": ((), ("name",)),
+KEY = text("key", "The key; for -type=key.")
+PREFIX = text("prefix", "The prefix; for -type=keyprefix.")
+SERVICE = text("service", "The service; for -type=service and checks.")
+TAG = text("tag", "Only instances with this tag; for -type=service.")
+PASSING_ONLY = text("passingonly", "true: only instances that pass all checks; for -type=service.")
+STATE = text("state", "Only checks in this state; for -type=checks.")
+NAME = text("name", "Only events of this name; for -type=event.")
+FILTER = text("filter", "A filter expression; for services, nodes, service and checks.")
+_PARAMETERS = (KEY, PREFIX, SERVICE, TAG, PASSING_ONLY, STATE, NAME, FILTER)
+
+_Flags = tuple[Option[str], ...]
+#: For each type, the flags it needs and those it may have.
+_FLAGS: dict[str, tuple[_Flags, _Flags]] = {
+    "key": ((KEY,), ()),
+    "keyprefix": ((PREFIX,), ()),
+    "services": ((), (FILTER,)),
+    "nodes": ((), (FILTER,)),
+    "service": ((SERVICE,), (TAG, PASSING_ONLY, FILTER)),
+    "checks": ((), (SERVICE, STATE, FILTER)),
+    "event": ((), (NAME,)),
 }
 TYPES = tuple(_FLAGS)
-_OPTIONS = ("key", "prefix", "service", "tag", "passingonly", "state", "name", "filter")
+TYPE = text("type", f"What to watch: {', '.join(TYPES)}.", metavar="type")
+WATCH_FLAGS = (TYPE, *_PARAMETERS)
 
 
 def plan(args: Args) -> Plan:
     """The watch that the flags describe. Raises UsageError, saying which flag is missing or too many."""
-    kind = args.text("type")
+    kind = args[TYPE]
     if not kind:
         raise UsageError(f"Watch type must be specified: -type is one of {', '.join(TYPES)}")
     if kind not in _FLAGS:
         raise UsageError(f"Unsupported watch type: {kind}; use one of {', '.join(TYPES)}")
     needed, possible = _FLAGS[kind]
-    for name in needed:
-        if not args.text(name):
-            raise UsageError(f"A watch of type {kind} needs -{name}")
-    extra = [f"-{name}" for name in _OPTIONS if args.text(name) and name not in (*needed, *possible)]
+    for option in needed:
+        if not args[option]:
+            raise UsageError(f"A watch of type {kind} needs -{option.name}")
+    extra = [f"-{option.name}" for option in _PARAMETERS if args[option] and option not in (*needed, *possible)]
     if extra:
         raise UsageError(f"Invalid parameters for a watch of type {kind}: {', '.join(extra)}")
-    query = {"filter": args.text("filter")} if args.text("filter") else {}
+    query = {"filter": args[FILTER]} if args[FILTER] else {}
     return Plan(kind, _path(kind, args), {**query, **_query(kind, args)})
 
 
 def _path(kind: str, args: Args) -> str:
-    service = quote(args.text("service"), slash=False)
+    service = quote(args[SERVICE], slash=False)
     if kind == "checks":
-        if service and args.text("state"):
+        if service and args[STATE]:
             raise UsageError("Cannot specify service and state")
-        return f"/v1/health/checks/{service}" if service else f"/v1/health/state/{quote(args.text('state') or 'any')}"
+        return f"/v1/health/checks/{service}" if service else f"/v1/health/state/{quote(args[STATE] or 'any')}"
     return {
-        "key": "/v1/kv/" + quote(args.text("key").removeprefix("/")),
-        "keyprefix": "/v1/kv/" + quote(args.text("prefix").removeprefix("/")),
+        "key": "/v1/kv/" + quote(args[KEY].removeprefix("/")),
+        "keyprefix": "/v1/kv/" + quote(args[PREFIX].removeprefix("/")),
         "services": "/v1/catalog/services",
         "nodes": "/v1/catalog/nodes",
         "service": f"/v1/health/service/{service}",
@@ -62,15 +75,17 @@ def _query(kind: str, args: Args) -> dict[str, str]:
     query: dict[str, str] = {}
     if kind == "keyprefix":
         query["recurse"] = ""
-    if kind == "event" and args.text("name"):
-        query["name"] = args.text("name")
-    if args.text("tag"):
-        query["tag"] = args.text("tag")
-    if args.text("passingonly") and parse((_PASSING,), [f"-passingonly={args.text('passingonly')}"]).switch(
-        _PASSING.name
-    ):
+    if kind == "event" and args[NAME]:
+        query["name"] = args[NAME]
+    if args[TAG]:
+        query["tag"] = args[TAG]
+    if args[PASSING_ONLY] and _is_true(args[PASSING_ONLY]):
         query["passing"] = "1"
     return query
 
 
-_PASSING = switch("passingonly", "")
+def _is_true(written: str) -> bool:
+    try:
+        return parse_go_bool(written)
+    except ValueError as error:
+        raise UsageError(str(InvalidValue(PASSING_ONLY.name, written, str(error)))) from None

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from pyconsul.agent.common.options import parse
 from pyconsul.cli.errors import ApiError, CliError, Unreachable
-from pyconsul.cli.flags.flag import parse
-from pyconsul.cli.flags.http_flags import HTTP_FLAGS
 from pyconsul.cli.http.client import Client
+from pyconsul.cli.http.flags import HTTP_FLAGS
 
 Serve = Callable[..., tuple[str, list[bytes]]]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, Tls, parse_address
+from pyconsul.agent.common.options import Args, parse
 from pyconsul.cli.errors import CliError, UsageError
-from pyconsul.cli.flags.flag import Args, parse
-from pyconsul.cli.flags.http_flags import HTTP_FLAGS
 from pyconsul.cli.http.client import access_of, token_of
+from pyconsul.cli.http.flags import HTTP_FLAGS
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS as ENVCONSUL_OPTIONS
 from pyconsul.tools.options.common import connection_of

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+from pyconsul.agent.common.options import Option as Flag
 from pyconsul.cli import exit_status
 from pyconsul.cli.commands.agent import run
 from pyconsul.cli.completion.candidates import agent_flags
-from pyconsul.cli.flags.flag import Flag
-from pyconsul.cli.flags.http_flags import HTTP_FLAGS
 from pyconsul.cli.help.click_tree import default_note
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, load
+from pyconsul.cli.http.flags import HTTP_FLAGS
 from pyconsul.tools.docs import agentconfig, templatefunctions
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
@@ -130,8 +131,8 @@ def _neighbours(name: str) -> list[str]:
     return sorted(page_name(other) for other in found) if group in GROUPS else []
 
 
-def _flag_entry(flag: Flag) -> Entry:
-    value = "" if flag.kind == "switch" else f"={'|'.join(flag.choices) or flag.metavar}"
+def _flag_entry(flag: Flag[Any]) -> Entry:
+    value = "" if flag.kind.is_switch else f"={'|'.join(flag.choices) or flag.metavar}"
     return f"-{flag.name}{value}", flag.help + default_note(flag)
 
 

@@ -8,36 +8,31 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import seconds, switch, text
 from pyconsul.cli.acl.text import method_lines
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import Flag, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
 Method = dict[str, Any]
-_KUBERNETES = {
-    "Host": "kubernetes-host",
-    "CACert": "kubernetes-ca-cert",
-    "ServiceAccountJWT": "kubernetes-service-account-jwt",
-}
 
 
 def show(context: Context, method: Method) -> None:
     """Print an auth method as `-format` and `-meta` want it."""
     if not document(context, method):
-        context.out("\n".join(method_lines(method, meta=context.args.switch("meta"))))
+        context.out("\n".join(method_lines(method, meta=context.args[_META])))
 
 
 def create(context: Context) -> None:
     """Create an auth method and print it."""
     args = context.args
-    for name in ("type", "name"):
-        if not args.text(name):
-            raise UsageError(f"Missing required '-{name}' flag")
-    method = {"Name": args.text("name"), "Type": args.text("type"), **_given(context)}
-    if args.text("token-locality"):
-        method["TokenLocality"] = args.text("token-locality")
+    for option in (_TYPE, _NAME):
+        if not args[option]:
+            raise UsageError(f"Missing required '-{option.name}' flag")
+    method = {"Name": args[_NAME], "Type": args[_TYPE], **_given(context)}
+    if args[_TOKEN_LOCALITY]:
+        method["TokenLocality"] = args[_TOKEN_LOCALITY]
     try:
         created = context.client.put("/v1/acl/auth-method", body=method)
     except CliError as error:
@@ -48,17 +43,17 @@ def create(context: Context) -> None:
 def _given(context: Context) -> Method:
     """The fields that the flags give."""
     args = context.args
-    fields: Method = {"Description": args.text("description"), "DisplayName": args.text("display-name")}
+    fields: Method = {"Description": args[_DESCRIPTION], "DisplayName": args[_DISPLAY_NAME]}
     fields = {name: value for name, value in fields.items() if value}
-    if args.given("max-token-ttl"):
+    if args.given(_MAX_TOKEN_TTL):
         from pyconsul.agent.common.go_durations import format_go_duration_ns
 
-        fields["MaxTokenTTL"] = format_go_duration_ns(round(args.seconds("max-token-ttl") * 1e9))
-    config = {name: context.read_text_source(args.text(flag)) for name, flag in _KUBERNETES.items() if args.text(flag)}
-    if args.text("config"):
+        fields["MaxTokenTTL"] = format_go_duration_ns(round(args[_MAX_TOKEN_TTL] * 1e9))
+    config = {name: context.read_text_source(args[option]) for name, option in _KUBERNETES.items() if args[option]}
+    if args[_CONFIG]:
         if config:
             raise UsageError("Cannot use command line arguments with '-config' flag")
-        config = _config(context.read_text_source(args.text("config")))
+        config = _config(context.read_text_source(args[_CONFIG]))
     return {**fields, "Config": config} if config else fields
 
 
@@ -80,11 +75,11 @@ def update(context: Context) -> None:
     try:
         method = context.client.get(path)
         given = _given(context)
-        if context.args.switch("no-merge"):
+        if context.args[_NO_MERGE]:
             body = {"Name": method["Name"], "Type": method["Type"], **given}
         else:
             config = {**(method.get("Config") or {}), **given.get("Config", {})}
-            body = {**method, **given, "Config": given["Config"] if context.args.text("config") else config}
+            body = {**method, **given, "Config": given["Config"] if context.args[_CONFIG] else config}
         updated = context.client.put(path, body=body)
     except CliError as error:
         raise _failed("updating", error) from None
@@ -109,7 +104,7 @@ def list_(context: Context) -> None:
     if document(context, methods):
         return
     for method in methods:
-        context.out("\n".join(method_lines(method, meta=context.args.switch("meta"), listed=True)))
+        context.out("\n".join(method_lines(method, meta=context.args[_META], listed=True)))
 
 
 def delete(context: Context) -> None:
@@ -118,14 +113,14 @@ def delete(context: Context) -> None:
         context.client.delete(_path(context))
     except CliError as error:
         raise _failed("deleting", error) from None
-    name = context.args.text("name")
+    name = context.args[_NAME]
     confirm(context, f'Auth-method "{name}" deleted successfully', {"Name": name, "Deleted": True})
 
 
 def _path(context: Context) -> str:
-    if not context.args.text("name"):
+    if not context.args[_NAME]:
         raise UsageError("Must specify the -name parameter")
-    return "/v1/acl/auth-method/" + quote(context.args.text("name"), slash=False)
+    return "/v1/acl/auth-method/" + quote(context.args[_NAME], slash=False)
 
 
 def _failed(doing: str, error: CliError) -> CliError:
@@ -135,29 +130,44 @@ def _failed(doing: str, error: CliError) -> CliError:
 _NAME = text("name", "Name of the auth method.", metavar="name")
 _META = switch("meta", "Print the indexes, too.")
 _FORMAT = format_flag("pretty")
-_FIELDS = (
-    text("description", "What the auth method is for.", metavar="text"),
-    text("display-name", "A name for people.", metavar="name"),
-    Flag("seconds", "max-token-ttl", "How long its tokens are valid.", metavar="duration"),
-    text("config", "The configuration in JSON, @path for a file, or - for standard input.", metavar="json"),
-    text("kubernetes-host", "Address of the Kubernetes API.", metavar="url"),
-    text("kubernetes-ca-cert", "CA certificate of the Kubernetes API, or @path.", metavar="pem"),
-    text("kubernetes-service-account-jwt", "Token for Kubernetes' TokenReview API.", metavar="jwt"),
+_DESCRIPTION = text("description", "What the auth method is for.", metavar="text")
+_DISPLAY_NAME = text("display-name", "A name for people.", metavar="name")
+_MAX_TOKEN_TTL = seconds("max-token-ttl", "How long its tokens are valid.")
+_CONFIG = text("config", "The configuration in JSON, @path for a file, or - for standard input.", metavar="json")
+_KUBERNETES_HOST = text("kubernetes-host", "Address of the Kubernetes API.", metavar="url")
+_KUBERNETES_CA_CERT = text("kubernetes-ca-cert", "CA certificate of the Kubernetes API, or @path.", metavar="pem")
+_KUBERNETES_SERVICE_ACCOUNT_JWT = text(
+    "kubernetes-service-account-jwt", "Token for Kubernetes' TokenReview API.", metavar="jwt"
 )
+_KUBERNETES = {
+    "Host": _KUBERNETES_HOST,
+    "CACert": _KUBERNETES_CA_CERT,
+    "ServiceAccountJWT": _KUBERNETES_SERVICE_ACCOUNT_JWT,
+}
+_FIELDS = (
+    _DESCRIPTION,
+    _DISPLAY_NAME,
+    _MAX_TOKEN_TTL,
+    _CONFIG,
+    _KUBERNETES_HOST,
+    _KUBERNETES_CA_CERT,
+    _KUBERNETES_SERVICE_ACCOUNT_JWT,
+)
+_TYPE = text("type", "Type of the auth method, as jwt or kubernetes.", metavar="type")
+_TOKEN_LOCALITY = text("token-locality", "local or global.", metavar="where")
+_NO_MERGE = switch("no-merge", "Replace everything, instead of adding to it.")
 COMMANDS = {
     "acl auth-method create": Command(
         create,
-        text("type", "Type of the auth method, as jwt or kubernetes.", metavar="type"),
+        _TYPE,
         _NAME,
         *_FIELDS,
-        text("token-locality", "local or global.", metavar="where"),
+        _TOKEN_LOCALITY,
         _META,
         _FORMAT,
     ),
     "acl auth-method read": Command(read, _NAME, _META, _FORMAT),
-    "acl auth-method update": Command(
-        update, _NAME, *_FIELDS, switch("no-merge", "Replace everything, instead of adding to it."), _META, _FORMAT
-    ),
+    "acl auth-method update": Command(update, _NAME, *_FIELDS, _NO_MERGE, _META, _FORMAT),
     "acl auth-method list": Command(list_, _META, _FORMAT),
     "acl auth-method delete": Command(delete, _NAME, format_flag()),
 }

@@ -7,31 +7,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import pairs, switch, text
 from pyconsul.cli.acl.objects import full_id
 from pyconsul.cli.acl.text import rule_lines
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import pairs, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
 Rule = dict[str, Any]
-_GIVEN = {"Description": "description", "BindType": "bind-type", "BindName": "bind-name", "Selector": "selector"}
 
 
 def show(context: Context, rule: Rule) -> None:
     """Print a binding rule as `-format` and `-meta` want it."""
     if not document(context, rule):
-        context.out("\n".join(rule_lines(rule, meta=context.args.switch("meta"))) + "\n")
+        context.out("\n".join(rule_lines(rule, meta=context.args[_META])) + "\n")
 
 
 def create(context: Context) -> None:
     """Create a binding rule and print it."""
     args = context.args
-    for name in ("method", "bind-type", "bind-name"):
-        if not args.text(name):
-            raise UsageError(f"Missing required '-{name}' flag")
-    rule = {"AuthMethod": args.text("method"), **{field: args.text(flag) for field, flag in _GIVEN.items()}}
+    for option in (_METHOD, _BIND_TYPE, _BIND_NAME):
+        if not args[option]:
+            raise UsageError(f"Missing required '-{option.name}' flag")
+    rule = {"AuthMethod": args[_METHOD], **{field: args[option] for field, option in _GIVEN.items()}}
     try:
         created = context.client.put("/v1/acl/binding-rule", body={**rule, **_variables(context)})
     except CliError as error:
@@ -40,7 +39,7 @@ def create(context: Context) -> None:
 
 
 def _variables(context: Context) -> Rule:
-    given = context.args.pairs("bind-vars")
+    given = context.args[_BIND_VARS]
     if not given:
         return {}
     if set(given) != {"name"}:
@@ -51,16 +50,16 @@ def _variables(context: Context) -> Rule:
 def update(context: Context) -> None:
     """Change what was given; with -no-merge replace everything but the auth method."""
     args = context.args
-    if args.switch("no-merge") and not args.text("bind-name"):
+    if args[_NO_MERGE] and not args[_BIND_NAME]:
         raise UsageError("Missing required '-bind-name' flag")
     identity = _identity(context)
     try:
         rule = context.client.get(f"/v1/acl/binding-rule/{identity}")
-        if args.switch("no-merge"):
+        if args[_NO_MERGE]:
             body = {"ID": identity, "AuthMethod": rule["AuthMethod"]}
-            body |= {field: args.text(flag) for field, flag in _GIVEN.items()}
+            body |= {field: args[option] for field, option in _GIVEN.items()}
         else:
-            body = {**rule, **{field: args.text(flag) for field, flag in _GIVEN.items() if args.given(flag)}}
+            body = {**rule, **{field: args[option] for field, option in _GIVEN.items() if args.given(option)}}
         updated = context.client.put(f"/v1/acl/binding-rule/{identity}", body={**body, **_variables(context)})
     except CliError as error:
         raise during("Error updating binding rule", error) from None
@@ -79,7 +78,7 @@ def read(context: Context) -> None:
 
 def list_(context: Context) -> None:
     """Print every binding rule, or those of one auth method."""
-    query = {"authmethod": context.args.text("method")} if context.args.text("method") else {}
+    query = {"authmethod": context.args[_METHOD]} if context.args[_METHOD] else {}
     try:
         rules = context.client.get("/v1/acl/binding-rules", query)
     except CliError as error:
@@ -87,7 +86,7 @@ def list_(context: Context) -> None:
     if document(context, rules):
         return
     for rule in rules:
-        context.out("\n".join(rule_lines(rule, meta=context.args.switch("meta"), listed=True)))
+        context.out("\n".join(rule_lines(rule, meta=context.args[_META], listed=True)))
 
 
 def delete(context: Context) -> None:
@@ -101,22 +100,31 @@ def delete(context: Context) -> None:
 
 
 def _identity(context: Context) -> str:
-    if not context.args.text("id"):
+    if not context.args[_ID]:
         raise UsageError("Must specify the -id parameter")
-    return full_id(context.client, "binding-rule", context.args.text("id"))
+    return full_id(context.client, "binding-rule", context.args[_ID])
 
 
 _ID = text("id", "ID of the binding rule, or the unique beginning of one.", metavar="id")
 _METHOD = text("method", "Name of the auth method.", metavar="name")
 _META = switch("meta", "Print the indexes, too.")
 _FORMAT = format_flag("pretty")
-_FIELDS = (
-    text("description", "What the rule is for.", metavar="text"),
-    text("selector", "Expression that an identity must fulfil.", metavar="expression"),
-    text("bind-type", "What is bound: service, node, role, policy or templated-policy.", "service", metavar="type"),
-    text("bind-name", "Name of what is bound; may hold ${…} of the identity.", metavar="name"),
-    pairs("bind-vars", "Variable of a templated policy, as name=${…}."),
+_DESCRIPTION = text("description", "What the rule is for.", metavar="text")
+_SELECTOR = text("selector", "Expression that an identity must fulfil.", metavar="expression")
+_BIND_TYPE = text(
+    "bind-type", "What is bound: service, node, role, policy or templated-policy.", "service", metavar="type"
 )
+_BIND_NAME = text("bind-name", "Name of what is bound; may hold ${…} of the identity.", metavar="name")
+_BIND_VARS = pairs("bind-vars", "Variable of a templated policy, as name=${…}.")
+_GIVEN = {"Description": _DESCRIPTION, "BindType": _BIND_TYPE, "BindName": _BIND_NAME, "Selector": _SELECTOR}
+_FIELDS = (
+    _DESCRIPTION,
+    _SELECTOR,
+    _BIND_TYPE,
+    _BIND_NAME,
+    _BIND_VARS,
+)
+_NO_MERGE = switch("no-merge", "Replace everything, instead of changing what is given.")
 COMMANDS = {
     "acl binding-rule create": Command(create, _METHOD, *_FIELDS, _META, _FORMAT),
     "acl binding-rule read": Command(read, _ID, _META, _FORMAT),
@@ -124,7 +132,7 @@ COMMANDS = {
         update,
         _ID,
         *_FIELDS,
-        switch("no-merge", "Replace everything, instead of changing what is given."),
+        _NO_MERGE,
         _META,
         _FORMAT,
     ),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import document, format_flag
 
@@ -23,7 +23,7 @@ def explain(context: Context) -> int:
     params: dict[str, str | list[str]] = {"permission": words[0]}
     if len(words) > 1:
         params["resource"] = words[1]
-    if accessor := context.args.text("accessor-id"):
+    if accessor := context.args[_ACCESSOR_ID]:
         params["accessor"] = accessor
     try:
         found = context.client.get("/v1/acl/explain", params)
@@ -55,10 +55,13 @@ def _place(rule: dict[str, Any]) -> str:
     return f"{rule['Rule']} (policy {rule['Policy']}{line})"
 
 
+_ACCESSOR_ID = text(
+    "accessor-id", "Explain the rights of this token instead of one's own; needs acl:read.", metavar="id"
+)
 COMMANDS = {
     "acl explain": Command(
         explain,
-        text("accessor-id", "Explain the rights of this token instead of one's own; needs acl:read.", metavar="id"),
+        _ACCESSOR_ID,
         format_flag("pretty"),
         usage="PERMISSION [RESOURCE]",
         about="PERMISSION is a resource and an access, as key:write; RESOURCE is the name it is for, as app/x. "

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 
+from pyconsul.agent.common.options import pairs, text
 from pyconsul.agent.common.reasons import file_error
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import pairs, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import to_json
+from pyconsul.cli.http.flags import DATACENTER
 
 
 def login(context: Context) -> None:
@@ -20,20 +21,20 @@ def login(context: Context) -> None:
     args = context.args
     if args.rest:
         raise UsageError("Should have no non-flag arguments.")
-    for name in ("method", "token-sink-file", "bearer-token-file"):
-        if not args.text(name):
-            raise UsageError(f"Missing required '-{name}' flag")
-    request = {"AuthMethod": args.text("method"), "BearerToken": _bearer_token(args.text("bearer-token-file"))}
-    if args.pairs("meta"):
-        request = {**request, "Meta": args.pairs("meta")}  # type: ignore[dict-item]
-    query = {"dc": args.text("datacenter")} if args.text("datacenter") else {}
+    for option in (_METHOD, _TOKEN_SINK_FILE, _BEARER_TOKEN_FILE):
+        if not args[option]:
+            raise UsageError(f"Missing required '-{option.name}' flag")
+    request = {"AuthMethod": args[_METHOD], "BearerToken": _bearer_token(args[_BEARER_TOKEN_FILE])}
+    if args[_META]:
+        request = {**request, "Meta": args[_META]}  # type: ignore[dict-item]
+    query = {"dc": args[DATACENTER]} if args[DATACENTER] else {}
     # A login is done without a token: one from the environment must not take part in it.
     client = context.anonymous_client(query)
     try:
         token = client.request("POST", "/v1/acl/login", body=to_json(request)).checked().json()
     except CliError as error:
         raise during("Error logging in", error) from None
-    _keep(args.text("token-sink-file"), token["SecretID"])
+    _keep(args[_TOKEN_SINK_FILE], token["SecretID"])
 
 
 def _bearer_token(path: str) -> str:
@@ -67,14 +68,19 @@ def logout(context: Context) -> None:
         raise during("Error destroying token", error) from None
 
 
+_METHOD = text("method", "Name of the auth method.", metavar="name")
+_TYPE = text("type", "Type of the auth method; not needed.")
+_BEARER_TOKEN_FILE = text("bearer-token-file", "File that holds the secret to trade.", metavar="path")
+_TOKEN_SINK_FILE = text("token-sink-file", "File that the token is kept in.", metavar="path")
+_META = pairs("meta", "Metadata of the token; may be given several times.")
 COMMANDS = {
     "login": Command(
         login,
-        text("method", "Name of the auth method.", metavar="name"),
-        text("type", "Type of the auth method; not needed."),
-        text("bearer-token-file", "File that holds the secret to trade.", metavar="path"),
-        text("token-sink-file", "File that the token is kept in.", metavar="path"),
-        pairs("meta", "Metadata of the token; may be given several times."),
+        _METHOD,
+        _TYPE,
+        _BEARER_TOKEN_FILE,
+        _TOKEN_SINK_FILE,
+        _META,
     ),
     "logout": Command(logout),
 }

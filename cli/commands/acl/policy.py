@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import switch, text, texts
 from pyconsul.cli.acl.objects import id_or_name
 from pyconsul.cli.acl.text import policy_lines
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import switch, text, texts
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
@@ -21,7 +21,7 @@ Policy = dict[str, Any]
 def show(context: Context, policy: Policy) -> None:
     """Print a policy as `-format` and `-meta` want it."""
     if not document(context, _complete(policy)):
-        context.out("\n".join(policy_lines(policy, meta=context.args.switch("meta"))) + "\n")
+        context.out("\n".join(policy_lines(policy, meta=context.args[_META])) + "\n")
 
 
 def _complete(policy: Policy) -> Policy:
@@ -32,13 +32,13 @@ def _complete(policy: Policy) -> Policy:
 def create(context: Context) -> None:
     """Create a policy and print it."""
     args = context.args
-    if not args.text("name"):
+    if not args[_NAME]:
         raise UsageError("Missing required '-name' flag")
     policy: Policy = {
-        "Name": args.text("name"),
-        "Description": args.text("description"),
-        "Rules": context.read_text_source(args.text("rules")),
-        "Datacenters": args.texts("valid-datacenter") or None,
+        "Name": args[_NAME],
+        "Description": args[_DESCRIPTION],
+        "Rules": context.read_text_source(args[_RULES]),
+        "Datacenters": args[_VALID_DATACENTER] or None,
     }
     try:
         created = context.client.put("/v1/acl/policy", body=policy)
@@ -61,15 +61,15 @@ def update(context: Context) -> None:
     args = context.args
     try:
         identity = id_or_name(context, "policy")
-        policy = {} if args.switch("no-merge") else context.client.get(f"/v1/acl/policy/{identity}")
+        policy = {} if args[_NO_MERGE] else context.client.get(f"/v1/acl/policy/{identity}")
         body = {"ID": identity, **{name: policy.get(name) for name in ("Name", "Description", "Rules", "Datacenters")}}
-        for field, flag in (("Name", "name"), ("Description", "description")):
-            if args.given(flag) or args.switch("no-merge"):
-                body[field] = args.text(flag)
-        if args.given("rules") or args.switch("no-merge"):
-            body["Rules"] = context.read_text_source(args.text("rules"))
-        if args.given("valid-datacenter"):
-            body["Datacenters"] = args.texts("valid-datacenter")
+        for field, option in (("Name", _NEW_NAME), ("Description", _DESCRIPTION)):
+            if args.given(option) or args[_NO_MERGE]:
+                body[field] = args[option]
+        if args.given(_RULES) or args[_NO_MERGE]:
+            body["Rules"] = context.read_text_source(args[_RULES])
+        if args.given(_VALID_DATACENTER):
+            body["Datacenters"] = args[_VALID_DATACENTER]
         updated = context.client.put(f"/v1/acl/policy/{identity}", body=body)
     except CliError as error:
         raise _failed(context, "updating", error) from None
@@ -85,7 +85,7 @@ def list_(context: Context) -> None:
     if document(context, [_complete(policy) for policy in policies]):
         return
     for policy in policies:
-        context.out("\n".join(policy_lines(policy, meta=context.args.switch("meta"), listed=True)))
+        context.out("\n".join(policy_lines(policy, meta=context.args[_META], listed=True)))
 
 
 def delete(context: Context) -> None:
@@ -99,7 +99,7 @@ def delete(context: Context) -> None:
 
 
 def _failed(context: Context, doing: str, error: CliError) -> CliError:
-    which = context.args.text("id") or context.args.text("name")
+    which = context.args[_ID] or context.args[_NAME]
     return during(f'Error {doing} policy "{which}"', error)
 
 
@@ -107,20 +107,25 @@ _ID = text("id", "ID of the policy, or the unique beginning of one.", metavar="i
 _NAME = text("name", "Name of the policy.", metavar="name")
 _META = switch("meta", "Print the content hash and the indexes, too.")
 _FORMAT = format_flag("pretty")
+_DESCRIPTION = text("description", "What the policy is for.", metavar="text")
+_VALID_DATACENTER = texts("valid-datacenter", "A datacenter it is for, instead of all; may be given several times.")
+_RULES = text("rules", "The rules, @path for a file, or - for standard input.", metavar="rules")
 _FIELDS = (
-    text("description", "What the policy is for.", metavar="text"),
-    texts("valid-datacenter", "A datacenter it is for, instead of all; may be given several times."),
-    text("rules", "The rules, @path for a file, or - for standard input.", metavar="rules"),
+    _DESCRIPTION,
+    _VALID_DATACENTER,
+    _RULES,
 )
+_NEW_NAME = text("name", "Name of the policy; with -id its new name.", metavar="name")
+_NO_MERGE = switch("no-merge", "Empty the fields that are not given.")
 COMMANDS = {
     "acl policy create": Command(create, _NAME, *_FIELDS, _META, _FORMAT),
     "acl policy read": Command(read, _ID, _NAME, _META, _FORMAT),
     "acl policy update": Command(
         update,
         _ID,
-        text("name", "Name of the policy; with -id its new name.", metavar="name"),
+        _NEW_NAME,
         *_FIELDS,
-        switch("no-merge", "Empty the fields that are not given."),
+        _NO_MERGE,
         _META,
         _FORMAT,
     ),

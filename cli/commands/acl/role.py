@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.acl.objects import GRANT_FLAGS, full_id, granted, id_or_name, merged
 from pyconsul.cli.acl.text import role_lines
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
@@ -22,13 +22,13 @@ _KEYS = {"Policies": ("ID", "Name"), "ServiceIdentities": ("ServiceName",), "Tem
 def show(context: Context, role: Role) -> None:
     """Print a role as `-format` and `-meta` want it."""
     if not document(context, role):
-        context.out("\n".join(role_lines(role, meta=context.args.switch("meta"))) + "\n")
+        context.out("\n".join(role_lines(role, meta=context.args[_META])) + "\n")
 
 
 def create(context: Context) -> None:
     """Create a role and print it."""
     args = context.args
-    if not args.text("name"):
+    if not args[_NAME]:
         raise UsageError("Missing require '-name' flag")
     given = granted(context)
     if not given:
@@ -38,7 +38,7 @@ def create(context: Context) -> None:
         )
     try:
         created = context.client.put(
-            "/v1/acl/role", body={"Name": args.text("name"), "Description": args.text("description"), **given}
+            "/v1/acl/role", body={"Name": args[_NAME], "Description": args[_DESCRIPTION], **given}
         )
     except CliError as error:
         raise during("Failed to create new role", error) from None
@@ -57,18 +57,18 @@ def read(context: Context) -> None:
 def update(context: Context) -> None:
     """Change what was given, and add to what the role grants; with -no-merge replace everything."""
     args = context.args
-    if not args.text("id"):
+    if not args[_ID]:
         raise UsageError("Cannot update a role without specifying the -id parameter")
     try:
-        identity = full_id(context.client, "role", args.text("id"))
+        identity = full_id(context.client, "role", args[_ID])
         role = context.client.get(f"/v1/acl/role/{identity}")
         given = granted(context)
-        if args.switch("no-merge"):
-            body = {"ID": identity, "Name": args.text("name"), "Description": args.text("description"), **given}
+        if args[_NO_MERGE]:
+            body = {"ID": identity, "Name": args[_NAME], "Description": args[_DESCRIPTION], **given}
         else:
             body = _merged(role, given)
-            body["Name"] = args.text("name") or role["Name"]
-            body["Description"] = args.text("description") or role["Description"]
+            body["Name"] = args[_NAME] or role["Name"]
+            body["Description"] = args[_DESCRIPTION] or role["Description"]
         updated = context.client.put(f"/v1/acl/role/{identity}", body=body)
     except CliError as error:
         raise _failed(context, "updating", error) from None
@@ -94,7 +94,7 @@ def list_(context: Context) -> None:
     if document(context, roles):
         return
     for role in roles:
-        context.out("\n".join(role_lines(role, meta=context.args.switch("meta"), listed=True)))
+        context.out("\n".join(role_lines(role, meta=context.args[_META], listed=True)))
 
 
 def delete(context: Context) -> None:
@@ -108,7 +108,7 @@ def delete(context: Context) -> None:
 
 
 def _failed(context: Context, doing: str, error: CliError) -> CliError:
-    which = context.args.text("id") or context.args.text("name")
+    which = context.args[_ID] or context.args[_NAME]
     return during(f'Error {doing} role "{which}"', error)
 
 
@@ -117,16 +117,18 @@ _NAME = text("name", "Name of the role.", metavar="name")
 _DESCRIPTION = text("description", "What the role is for.", metavar="text")
 _META = switch("meta", "Print the content hash and the indexes, too.")
 _FORMAT = format_flag("pretty")
+_NEW_NAME = text("name", "The role's new name.", metavar="name")
+_NO_MERGE = switch("no-merge", "Replace everything, instead of adding to it.")
 COMMANDS = {
     "acl role create": Command(create, _NAME, _DESCRIPTION, *GRANT_FLAGS, _META, _FORMAT),
     "acl role read": Command(read, _ID, _NAME, _META, _FORMAT),
     "acl role update": Command(
         update,
         _ID,
-        text("name", "The role's new name.", metavar="name"),
+        _NEW_NAME,
         _DESCRIPTION,
         *GRANT_FLAGS,
-        switch("no-merge", "Replace everything, instead of adding to it."),
+        _NO_MERGE,
         _META,
         _FORMAT,
     ),

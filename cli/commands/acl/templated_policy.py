@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch, text, texts
 from pyconsul.cli.acl.objects import templated_policies
 from pyconsul.cli.commands.acl.policy import show as show_policy
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import switch, text, texts
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import to_json
 from pyconsul.cli.output.render import document, format_flag
@@ -43,7 +43,7 @@ def list_(context: Context) -> None:
 
 def read(context: Context) -> None:
     """Print a template: what it needs and how it is used; with -meta its source."""
-    name = context.args.text("name")
+    name = context.args[_NAME]
     if not name:
         raise UsageError("Must specify the -name parameter")
     try:
@@ -63,7 +63,7 @@ def _print(context: Context, template: dict[str, Any]) -> None:
         context.out(f"\tName: String - Required - {variable}")
     context.out("Example usage:")
     context.out(f"\tpyconsul acl token create -templated-policy {name} {example}".rstrip())
-    if context.args.switch("meta"):
+    if context.args[_META]:
         if template.get("Schema"):
             context.out(f"Schema:\n{template['Schema']}\n")
         context.out(f"Raw Template:\n{template.get('Template', '')}")
@@ -72,9 +72,9 @@ def _print(context: Context, template: dict[str, Any]) -> None:
 def preview(context: Context) -> None:
     """Print the policy that a template makes of its variables."""
     args = context.args
-    if not args.text("name") and not args.text("file"):
+    if not args[_NAME] and not args[_FILE]:
         raise UsageError("Cannot preview a templated policy without specifying -name or -file")
-    found = templated_policies(args.text("name"), args.text("file"), args.texts("var"))
+    found = templated_policies(args[_NAME], args[_FILE], args[_VAR])
     if len(found) != 1:
         raise UsageError("Can only preview a single templated policy at a time.")
     path = "/v1/acl/templated-policy/preview/" + quote(found[0]["TemplateName"])
@@ -88,14 +88,17 @@ def preview(context: Context) -> None:
 
 _NAME = text("name", "Name of the template.", metavar="name")
 _FORMAT = format_flag("pretty")
+_META = switch("meta", "Print the template itself, too.")
+_FILE = text("file", "File (HCL or JSON) with TemplatedPolicies.", metavar="path")
+_VAR = texts("var", "A variable, as name:value; may be given several times.")
 COMMANDS = {
     "acl templated-policy list": Command(list_, _FORMAT),
-    "acl templated-policy read": Command(read, _NAME, switch("meta", "Print the template itself, too."), _FORMAT),
+    "acl templated-policy read": Command(read, _NAME, _META, _FORMAT),
     "acl templated-policy preview": Command(
         preview,
         _NAME,
-        text("file", "File (HCL or JSON) with TemplatedPolicies.", metavar="path"),
-        texts("var", "A variable, as name:value; may be given several times."),
+        _FILE,
+        _VAR,
         _FORMAT,
     ),
 }

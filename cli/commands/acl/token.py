@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import seconds, switch, text
 from pyconsul.cli.acl.objects import GRANT_FLAGS, ROLE_FLAGS, full_id, granted, links
 from pyconsul.cli.acl.text import policy_lines, role_lines, token_lines
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import Flag, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
@@ -21,12 +21,12 @@ Token = dict[str, Any]
 def show(context: Context, token: Token) -> None:
     """Print a token as `-format` and `-meta` want it."""
     if not document(context, token):
-        context.out("\n".join(token_lines(token, meta=context.args.switch("meta"))) + "\n")
+        context.out("\n".join(token_lines(token, meta=context.args[META])) + "\n")
 
 
 def accessor(context: Context) -> str:
     """The AccessorID that the flags mean. Raises UsageError without one."""
-    given = context.args.text("accessor-id") or context.args.text("id")
+    given = context.args[_ACCESSOR_ID] or context.args[_OLD_ID]
     if not given:
         raise UsageError("Must specify the token with -accessor-id")
     return full_id(context.client, "token", given)
@@ -35,7 +35,7 @@ def accessor(context: Context) -> str:
 def create(context: Context) -> None:
     """Create a token and print it."""
     args = context.args
-    token: Token = {"Description": args.text("description"), "Local": args.switch("local"), **granted(context)}
+    token: Token = {"Description": args[_DESCRIPTION], "Local": args[_LOCAL], **granted(context)}
     if roles := links(context, "role"):
         token["Roles"] = roles
     if len(token) == 2:
@@ -43,13 +43,13 @@ def create(context: Context) -> None:
             "Cannot create a token without specifying -policy-name, -policy-id, -role-name, -role-id, "
             "-service-identity, -node-identity, or -templated-policy at least once"
         )
-    for field, flag in (("AccessorID", "accessor"), ("SecretID", "secret")):
-        if args.text(flag):
-            token[field] = args.text(flag)
-    if args.given("expires-ttl"):
+    for field, option in (("AccessorID", _ACCESSOR), ("SecretID", _SECRET)):
+        if args[option]:
+            token[field] = args[option]
+    if args.given(_EXPIRES_TTL):
         from pyconsul.agent.common.go_durations import format_go_duration_ns
 
-        token["ExpirationTTL"] = format_go_duration_ns(round(args.seconds("expires-ttl") * 1e9))
+        token["ExpirationTTL"] = format_go_duration_ns(round(args[_EXPIRES_TTL] * 1e9))
     try:
         created = context.client.put("/v1/acl/token", body=token)
     except CliError as error:
@@ -59,7 +59,7 @@ def create(context: Context) -> None:
 
 def clone(context: Context) -> None:
     """Create a token with the rights of another."""
-    body = {"Description": context.args.text("description")} if context.args.given("description") else {}
+    body = {"Description": context.args[_DESCRIPTION]} if context.args.given(_DESCRIPTION) else {}
     try:
         cloned = context.client.put(f"/v1/acl/token/{accessor(context)}/clone", body=body)
     except CliError as error:
@@ -70,18 +70,18 @@ def clone(context: Context) -> None:
 def read(context: Context) -> None:
     """Print a token, or the one that is used for this call."""
     args = context.args
-    if args.switch("self"):
-        if args.switch("expanded"):
+    if args[_SELF]:
+        if args[_EXPANDED]:
             raise UsageError("Cannot use both -expanded and -self")
         path = "/v1/acl/token/self"
     else:
         path = f"/v1/acl/token/{accessor(context)}"
     try:
-        token = context.client.get(path, {"expanded": "true"} if args.switch("expanded") else {})
+        token = context.client.get(path, {"expanded": "true"} if args[_EXPANDED] else {})
     except CliError as error:
         raise during("Error reading token", error) from None
     show(context, token)
-    if args.switch("expanded") and args.text("format") in ("pretty", "table"):
+    if args[_EXPANDED] and args[FORMAT] in ("pretty", "table"):
         _show_expanded(context, token)
 
 
@@ -103,7 +103,7 @@ def list_(context: Context) -> None:
     if document(context, tokens):
         return
     for token in tokens:
-        context.out("\n".join(token_lines(token, meta=context.args.switch("meta"))) + "\n")
+        context.out("\n".join(token_lines(token, meta=context.args[META])) + "\n")
 
 
 def delete(context: Context) -> None:
@@ -116,33 +116,38 @@ def delete(context: Context) -> None:
     confirm(context, f'Token "{identity}" deleted successfully', {"AccessorID": identity, "Deleted": True})
 
 
-ACCESSOR: tuple[Flag, ...] = (
-    text("accessor-id", "AccessorID of the token, or the unique beginning of one.", metavar="id"),
-    Flag("text", "id", "The old name of -accessor-id.", "", hidden=True),
-)
+_ACCESSOR_ID = text("accessor-id", "AccessorID of the token, or the unique beginning of one.", metavar="id")
+_OLD_ID = text("id", "The old name of -accessor-id.", hidden=True)
+ACCESSOR = (_ACCESSOR_ID, _OLD_ID)
 META = switch("meta", "Print the content hash and the indexes, too.")
 FORMAT = format_flag("pretty")
+_DESCRIPTION = text("description", "What the token is for.", metavar="text")
+_ACCESSOR = text("accessor", "The AccessorID to give it, a UUID.", metavar="uuid")
+_SECRET = text("secret", "The SecretID to give it, a UUID.", metavar="uuid")
+_LOCAL = switch("local", "Only for this datacenter.")
+_CLONE_DESCRIPTION = text("description", "What the new token is for.", metavar="text")
+_EXPIRES_TTL = seconds("expires-ttl", "How long the token is valid, from 1m to 24h.")
+_SELF = switch("self", "Read the token that is used for this call.")
+_EXPANDED = switch("expanded", "Print the roles and policies that apply, too.")
 COMMANDS = {
     "acl token create": Command(
         create,
-        text("description", "What the token is for.", metavar="text"),
-        text("accessor", "The AccessorID to give it, a UUID.", metavar="uuid"),
-        text("secret", "The SecretID to give it, a UUID.", metavar="uuid"),
-        switch("local", "Only for this datacenter."),
-        Flag("seconds", "expires-ttl", "How long the token is valid, from 1m to 24h.", metavar="duration"),
+        _DESCRIPTION,
+        _ACCESSOR,
+        _SECRET,
+        _LOCAL,
+        _EXPIRES_TTL,
         *GRANT_FLAGS,
         *ROLE_FLAGS,
         META,
         FORMAT,
     ),
-    "acl token clone": Command(
-        clone, *ACCESSOR, text("description", "What the new token is for.", metavar="text"), META, FORMAT
-    ),
+    "acl token clone": Command(clone, *ACCESSOR, _CLONE_DESCRIPTION, META, FORMAT),
     "acl token read": Command(
         read,
         *ACCESSOR,
-        switch("self", "Read the token that is used for this call."),
-        switch("expanded", "Print the roles and policies that apply, too."),
+        _SELF,
+        _EXPANDED,
         META,
         FORMAT,
     ),

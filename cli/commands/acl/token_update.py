@@ -8,9 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import Args, Option, switch, text
 from pyconsul.cli.acl.objects import (
+    APPEND_FLAGS,
+    APPEND_NODE_IDENTITY,
+    APPEND_POLICY_ID,
+    APPEND_POLICY_NAME,
+    APPEND_ROLE_ID,
+    APPEND_ROLE_NAME,
+    APPEND_SERVICE_IDENTITY,
     GRANT_FLAGS,
+    NODE_IDENTITY,
+    POLICY_ID,
+    POLICY_NAME,
     ROLE_FLAGS,
+    ROLE_ID,
+    ROLE_NAME,
+    SERVICE_IDENTITY,
+    TEMPLATED_POLICY,
+    TEMPLATED_POLICY_FILE,
+    VAR,
     links,
     merged,
     node_identities,
@@ -20,7 +37,6 @@ from pyconsul.cli.acl.objects import (
 from pyconsul.cli.commands.acl.token import ACCESSOR, FORMAT, META, accessor, show
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import Args, Flag, text, texts
 from pyconsul.cli.help.command import Command
 
 Token = dict[str, Any]
@@ -34,10 +50,10 @@ def update(context: Context) -> None:
         token = context.client.get(f"/v1/acl/token/{identity}")
     except CliError as error:
         raise during("Error when retrieving current token", error) from None
-    if context.args.text("description"):
-        token["Description"] = context.args.text("description")
-    _set_links(context, token, "Policies", "policy", merge=context.args.switch("merge-policies"))
-    _set_links(context, token, "Roles", "role", merge=context.args.switch("merge-roles"))
+    if context.args[_DESCRIPTION]:
+        token["Description"] = context.args[_DESCRIPTION]
+    _set_links(context, token, "Policies", "policy", merge=context.args[_MERGE_POLICIES])
+    _set_links(context, token, "Roles", "role", merge=context.args[_MERGE_ROLES])
     _set_identities(context.args, token)
     _set_templates(context.args, token)
     try:
@@ -48,9 +64,9 @@ def update(context: Context) -> None:
 
 
 def _refuse_mixtures(args: Args) -> None:
-    for names in (("policy-id", "policy-name"), ("role-id", "role-name"), ("service-identity",), ("node-identity",)):
-        replacing = [name for name in names if args.given(name)]
-        appending = [f"append-{name}" for name in names if args.given(f"append-{name}")]
+    for replace, append in _ALTERNATIVES:
+        replacing = [option.name for option in replace if args.given(option)]
+        appending = [option.name for option in append if args.given(option)]
         if replacing and appending:
             raise UsageError(f"Cannot combine -{replacing[0]}, which replaces, with -{appending[0]}, which adds")
 
@@ -64,56 +80,66 @@ def _set_links(context: Context, token: Token, field: str, kind: str, *, merge: 
 
 
 def _set_identities(args: Args, token: Token) -> None:
-    services = service_identities(args.texts("service-identity"))
-    more_services = service_identities(args.texts("append-service-identity"))
-    if more_services or args.switch("merge-service-identities"):
+    services = service_identities(args[SERVICE_IDENTITY])
+    more_services = service_identities(args[APPEND_SERVICE_IDENTITY])
+    if args[_MERGE_SERVICE_IDENTITIES] or more_services:
         token["ServiceIdentities"] = merged(token.get("ServiceIdentities"), services + more_services, "ServiceName")
     else:
         token["ServiceIdentities"] = services
-    nodes = node_identities(args.texts("node-identity"))
-    more_nodes = node_identities(args.texts("append-node-identity"))
+    nodes = node_identities(args[NODE_IDENTITY])
+    more_nodes = node_identities(args[APPEND_NODE_IDENTITY])
     kept: list[Token] = []
-    if more_nodes or args.switch("merge-node-identities"):
+    if args[_MERGE_NODE_IDENTITIES] or more_nodes:
         kept = token.get("NodeIdentities") or []
     token["NodeIdentities"] = kept + [one for one in nodes + more_nodes if one not in kept]
 
 
 def _set_templates(args: Args, token: Token) -> None:
-    variables = args.texts("var")
+    variables = args[VAR]
     given = templated_policies(
-        args.text("templated-policy"),
-        args.text("templated-policy-file"),
-        variables if args.text("templated-policy") else [],
+        args[TEMPLATED_POLICY],
+        args[TEMPLATED_POLICY_FILE],
+        variables if args[TEMPLATED_POLICY] else [],
     )
     if given:
         token["TemplatedPolicies"] = given
         return
-    appended = templated_policies(
-        args.text("append-templated-policy"), args.text("append-templated-policy-file"), variables
-    )
+    appended = templated_policies(args[_APPEND_TEMPLATED_POLICY], args[_APPEND_TEMPLATED_POLICY_FILE], variables)
     if appended:
         token["TemplatedPolicies"] = [*(token.get("TemplatedPolicies") or ()), *appended]
 
 
-_APPEND = tuple(
-    texts(f"append-{flag.name}", f"The same, added to what the token has: {flag.help}")
-    for flag in (*GRANT_FLAGS, *ROLE_FLAGS)
-    if flag.kind == "texts" and flag.name != "var"
+#: Flags that replace what the token has, and those that add to it.
+_ALTERNATIVES = (
+    ((POLICY_ID, POLICY_NAME), (APPEND_POLICY_ID, APPEND_POLICY_NAME)),
+    ((ROLE_ID, ROLE_NAME), (APPEND_ROLE_ID, APPEND_ROLE_NAME)),
+    ((SERVICE_IDENTITY,), (APPEND_SERVICE_IDENTITY,)),
+    ((NODE_IDENTITY,), (APPEND_NODE_IDENTITY,)),
 )
-_OLD = tuple(
-    Flag("switch", name, "Old: use the flags that begin with -append.", False, hidden=True)
-    for name in ("merge-policies", "merge-roles", "merge-service-identities", "merge-node-identities")
+
+
+def _old(name: str) -> Option[bool]:
+    return switch(name, "Old: use the flags that begin with -append.", hidden=True)
+
+
+_MERGE_POLICIES, _MERGE_ROLES = _old("merge-policies"), _old("merge-roles")
+_MERGE_SERVICE_IDENTITIES, _MERGE_NODE_IDENTITIES = _old("merge-service-identities"), _old("merge-node-identities")
+_OLD = (_MERGE_POLICIES, _MERGE_ROLES, _MERGE_SERVICE_IDENTITIES, _MERGE_NODE_IDENTITIES)
+_DESCRIPTION = text("description", "What the token is for.", metavar="text")
+_APPEND_TEMPLATED_POLICY = text("append-templated-policy", "Name of a policy template to add.", metavar="name")
+_APPEND_TEMPLATED_POLICY_FILE = text(
+    "append-templated-policy-file", "File with TemplatedPolicies to add.", metavar="path"
 )
 COMMANDS = {
     "acl token update": Command(
         update,
         *ACCESSOR,
-        text("description", "What the token is for.", metavar="text"),
+        _DESCRIPTION,
         *GRANT_FLAGS,
         *ROLE_FLAGS,
-        *_APPEND,
-        text("append-templated-policy", "Name of a policy template to add.", metavar="name"),
-        text("append-templated-policy-file", "File with TemplatedPolicies to add.", metavar="path"),
+        *APPEND_FLAGS,
+        _APPEND_TEMPLATED_POLICY,
+        _APPEND_TEMPLATED_POLICY_FILE,
         *_OLD,
         META,
         FORMAT,

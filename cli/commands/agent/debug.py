@@ -12,10 +12,10 @@ import threading
 import time
 from contextlib import suppress
 
+from pyconsul.agent.common.options import seconds, switch, text, texts
 from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import seconds, switch, text, texts
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import Client
 from pyconsul.cli.output.render import confirm, format_flag
@@ -35,10 +35,10 @@ def debug(context: Context) -> None:
     args = context.args
     if args.rest:
         raise UsageError("Too many arguments, expected 0")
-    wanted = args.texts("capture") or list(_TARGETS)
+    wanted = args[_CAPTURE] or list(_TARGETS)
     if unknown := [name for name in wanted if name not in _TARGETS]:
         raise UsageError(f"cannot capture {', '.join(unknown)}: use {', '.join(_TARGETS)}")
-    duration, interval = args.seconds("duration"), args.seconds("interval")
+    duration, interval = args[_DURATION], args[_INTERVAL]
     if duration < interval or interval <= 0:
         raise UsageError("-duration must be at least -interval, and both more than nothing")
     try:
@@ -46,7 +46,7 @@ def debug(context: Context) -> None:
     except CliError as error:
         raise during("Error querying target agent", error) from None
     stamp = int(time.time())
-    output = args.text("output") or f"consul-debug-{stamp}"
+    output = args[_OUTPUT] or f"consul-debug-{stamp}"
     context.note(f"Capturing {', '.join(wanted)} for {duration:g}s, every {interval:g}s")
     files = _capture(context, wanted, duration, interval)
     path = f"{output}.tar.gz"
@@ -104,14 +104,19 @@ def _archive(path: str, folder: str, files: dict[str, bytes], stamp: int) -> Non
             archive.addfile(member, io.BytesIO(data))
 
 
+_DURATION = seconds("duration", "How long to record. The default is 5m.", 300.0)
+_INTERVAL = seconds("interval", "How often metrics are taken. The default is 30s.", 30.0)
+_OUTPUT = text("output", "Path of the archive, without .tar.gz.", metavar="path")
+_CAPTURE = texts("capture", f"What to record: {', '.join(_TARGETS)}; all by default; may be given several times.")
+_ARCHIVE = switch("archive", "Accepted for Consul's sake: the record is always an archive.", True)
 COMMANDS = {
     "debug": Command(
         debug,
-        seconds("duration", "How long to record. The default is 5m.", 300.0),
-        seconds("interval", "How often metrics are taken. The default is 30s.", 30.0),
-        text("output", "Path of the archive, without .tar.gz.", metavar="path"),
-        texts("capture", f"What to record: {', '.join(_TARGETS)}; all by default; may be given several times."),
-        switch("archive", "Accepted for Consul's sake: the record is always an archive.", True),
+        _DURATION,
+        _INTERVAL,
+        _OUTPUT,
+        _CAPTURE,
+        _ARCHIVE,
         format_flag(),
     ),
 }

@@ -6,9 +6,9 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError, during
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
 
 
@@ -18,13 +18,13 @@ class Stopped(Exception):
 
 def monitor(context: Context) -> None:
     """Print the log's lines as they come; with -services show the health of all services instead."""
-    if context.args.switch("services"):
+    if context.args[_SERVICES]:
         from pyconsul.cli.monitor.services import monitor_services
 
         monitor_services(context)
         return
-    query = {"loglevel": context.args.text("log-level").lower()}
-    if context.args.switch("log-json"):
+    query = {"loglevel": context.args[_LOG_LEVEL].lower()}
+    if context.args[_LOG_JSON]:
         query["logjson"] = "true"
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
@@ -46,14 +46,17 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
+_LOG_LEVEL = text("log-level", "The least level of lines: trace, debug, info, warn or error.", "info", metavar="level")
+_LOG_JSON = switch("log-json", "Lines as JSON.")
+_SERVICES = switch(
+    "services",
+    "Show all services and the health of their instances, failing ones first, live; in a pipe a line for each change.",
+)
 COMMANDS = {
     "monitor": Command(
         monitor,
-        text("log-level", "The least level of lines: trace, debug, info, warn or error.", "info", metavar="level"),
-        switch("log-json", "Lines as JSON."),
-        switch(
-            "services",
-            "Show all services and the health of their instances, failing ones first, live; in a pipe a line for each change.",
-        ),
+        _LOG_LEVEL,
+        _LOG_JSON,
+        _SERVICES,
     ),
 }

@@ -5,9 +5,9 @@ Besides `pyconsul agent` this is the only command that looks into the agent's ow
 
 from __future__ import annotations
 
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -19,7 +19,7 @@ def validate(context: Context) -> None:
     from pyconsul.agent.config.load import ConfigError, load_files
 
     try:
-        config = load_files(context.args.rest, context.args.text("config-format"))
+        config = load_files(context.args.rest, context.args[_CONFIG_FORMAT])
     except ConfigError as error:
         lines = [f"Config validation failed: {error}", *error.details]
         if any(line.startswith("data_dir cannot be empty") for line in error.errors):
@@ -27,7 +27,7 @@ def validate(context: Context) -> None:
                 "Hint: files of services alone are checked together with the agent's own: name them all, or their folder."
             )
         raise CliError("\n".join(lines)) from None
-    if not context.args.switch("quiet"):
+    if not context.args[_QUIET]:
         refusals = [f"an agent does not start with this: {error}" for error in config.refusals]
         warnings = [*map(str, config.warnings), *refusals]
         for warning in warnings:
@@ -35,11 +35,13 @@ def validate(context: Context) -> None:
         confirm(context, "Configuration is valid!", {"Valid": True, "Warnings": warnings})
 
 
+_CONFIG_FORMAT = text("config-format", "hcl or json; by default the files' names tell.", metavar="format")
+_QUIET = switch("quiet", "Print only mistakes.")
 COMMANDS = {
     "validate": Command(
         validate,
-        text("config-format", "hcl or json; by default the files' names tell.", metavar="format"),
-        switch("quiet", "Print only mistakes."),
+        _CONFIG_FORMAT,
+        _QUIET,
         format_flag(),
         usage="FILE_OR_FOLDER...",
         http=False,

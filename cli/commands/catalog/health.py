@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.monitor.health_table import HEADERS, STATES, Check, rows, screen, summary
 from pyconsul.cli.output.render import document, format_flag, table
@@ -27,7 +27,7 @@ def health(context: Context) -> int | None:
     """Print the checks; the exit code is 2 when a service is named that has none."""
     if len(context.args.rest) > 1:
         raise UsageError(f"Too many arguments (expected 1, got {len(context.args.rest)})")
-    if context.args.switch("watch"):
+    if context.args[_WATCH]:
         _watch(context)
         return None
     try:
@@ -43,9 +43,9 @@ def _ask(context: Context, index: int) -> tuple[list[Check], int]:
     """The checks and their index; with an index it waits until there are others. Raises CliError."""
     args = context.args
     service = args.rest[0] if args.rest else ""
-    state = args.text("state")
+    state = args[_STATE]
     path = f"/v1/health/checks/{quote(service, slash=False)}" if service else f"/v1/health/state/{state or 'any'}"
-    query = {"filter": args.text("filter")} if args.text("filter") else {}
+    query = {"filter": args[_FILTER]} if args[_FILTER] else {}
     response = context.client.request("GET", path, {**query, **({"index": str(index)} if index else {})}).checked()
     found: list[dict[str, Any]] = response.json()
     if service and state not in ("", "any"):
@@ -102,12 +102,15 @@ def _changes(context: Context) -> Iterator[tuple[list[Check], str]]:
             yield found, ""
 
 
+_STATE = text("state", "Only checks in this state.", metavar="state", choices=("any", *STATES))
+_FILTER = text("filter", "Only checks for which this filter holds.", metavar="expression")
+_WATCH = switch("watch", "Go on, and show every change, until Ctrl-C.")
 COMMANDS = {
     "health": Command(
         health,
-        text("state", "Only checks in this state.", metavar="state", choices=("any", *STATES)),
-        text("filter", "Only checks for which this filter holds.", metavar="expression"),
-        switch("watch", "Go on, and show every change, until Ctrl-C."),
+        _STATE,
+        _FILTER,
+        _WATCH,
         format_flag(),
         usage="[SERVICE]",
         about="Exits with 2 when a service is named that has no checks.",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import pairs, switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import pairs, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import columns, document, format_flag, table
 
@@ -28,8 +28,8 @@ def nodes(context: Context) -> None:
     """Print a table of nodes, or of the nodes that have a service."""
     _no_arguments(context)
     args = context.args
-    query = {"near": args.text("near"), "filter": args.text("filter"), "node-meta": _meta(context)}
-    service = args.text("service")
+    query = {"near": args[_NEAR], "filter": args[_FILTER], "node-meta": _meta(context)}
+    service = args[_SERVICE]
     path = f"/v1/catalog/service/{quote(service, slash=False)}" if service else "/v1/catalog/nodes"
     found = _get(context, path, {name: value for name, value in query.items() if value}, "listing nodes")
     if document(context, found):
@@ -38,7 +38,7 @@ def nodes(context: Context) -> None:
         context.note("No nodes match the given query - try expanding your search.")
         return
     headers = ["Node", "ID", "Address", "DC"]
-    detailed = args.switch("detailed")
+    detailed = args[_DETAILED]
     rows = [_node_row(node, "NodeMeta" if service else "Meta", detailed=detailed) for node in found]
     table(context, headers + (["TaggedAddresses", "Meta"] if detailed else []), rows)
 
@@ -58,8 +58,8 @@ def services(context: Context) -> None:
     _no_arguments(context)
     args = context.args
     found: dict[str, set[str]] = {}
-    if args.text("node"):
-        path = f"/v1/catalog/node/{quote(args.text('node'), slash=False)}"
+    if args[_NODE]:
+        path = f"/v1/catalog/node/{quote(args[_NODE], slash=False)}"
         answer = _get(context, path, {"node-meta": _meta(context)}, "listing services")
         for service in ((answer or {}).get("Services") or {}).values():
             found.setdefault(service["Service"], set()).update(service.get("Tags") or ())
@@ -74,7 +74,7 @@ def services(context: Context) -> None:
     elif context.tty:
         table(context, ["Service", "Tags"], [[name, ",".join(tags)] for name, tags in listed.items()])
     else:
-        tags = args.switch("tags")
+        tags = args[_TAGS]
         rows = [[name, ",".join(listed[name])] if tags else [name] for name in listed]
         for line in columns(rows, gap=6):
             context.out(line)
@@ -91,7 +91,7 @@ def _get(context: Context, path: str, query: dict[str, Any], doing: str) -> Any:
 
 
 def _meta(context: Context) -> list[str]:
-    return [f"{key}:{value}" for key, value in context.args.pairs("node-meta").items()]
+    return [f"{key}:{value}" for key, value in context.args[_NODE_META].items()]
 
 
 def _no_arguments(context: Context) -> None:
@@ -100,22 +100,28 @@ def _no_arguments(context: Context) -> None:
 
 
 _NODE_META = pairs("node-meta", "Only nodes with this metadata; may be given several times.")
+_DETAILED = switch("detailed", "Print whole IDs, tagged addresses and metadata.")
+_NEAR = text("near", "Sort by the round trip time to this node; _agent is the agent asked.", metavar="node")
+_SERVICE = text("service", "Only nodes that have this service.", metavar="name")
+_FILTER = text("filter", "Only nodes for which this filter holds.", metavar="expression")
+_NODE = text("node", "Only the services of this node.", metavar="name")
+_TAGS = switch("tags", "Print the services' tags, too.")
 COMMANDS = {
     "catalog datacenters": Command(datacenters, format_flag()),
     "catalog nodes": Command(
         nodes,
-        switch("detailed", "Print whole IDs, tagged addresses and metadata."),
-        text("near", "Sort by the round trip time to this node; _agent is the agent asked.", metavar="node"),
+        _DETAILED,
+        _NEAR,
         _NODE_META,
-        text("service", "Only nodes that have this service.", metavar="name"),
-        text("filter", "Only nodes for which this filter holds.", metavar="expression"),
+        _SERVICE,
+        _FILTER,
         format_flag(),
     ),
     "catalog services": Command(
         services,
-        text("node", "Only the services of this node.", metavar="name"),
+        _NODE,
         _NODE_META,
-        switch("tags", "Print the services' tags, too."),
+        _TAGS,
         format_flag(),
     ),
 }

@@ -6,9 +6,9 @@ The API: https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenanc
 from __future__ import annotations
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
@@ -18,27 +18,27 @@ _NODE_CHECK, _SERVICE_CHECK = "_node_maintenance", "_service_maintenance:"
 def maint(context: Context) -> None:
     """Switch maintenance mode, or list what is in it."""
     args = context.args
-    enable, disable = args.switch("enable"), args.switch("disable")
+    enable, disable = args[_ENABLE], args[_DISABLE]
     if enable and disable:
         raise UsageError("Only one of -enable or -disable may be provided")
-    if args.text("reason") and not enable:
+    if args[_REASON] and not enable:
         raise UsageError("Reason may only be provided with -enable")
-    if args.text("service") and not (enable or disable):
+    if args[_SERVICE] and not (enable or disable):
         raise UsageError("Service requires either -enable or -disable")
     if not enable and not disable:
         _list(context)
         return
-    service = args.text("service")
+    service = args[_SERVICE]
     path = f"/v1/agent/service/maintenance/{quote(service, slash=False)}" if service else "/v1/agent/maintenance"
     query = {"enable": "true" if enable else "false"}
-    if args.text("reason"):
-        query["reason"] = args.text("reason")
+    if args[_REASON]:
+        query["reason"] = args[_REASON]
     try:
         context.client.put(path, query)
     except CliError as error:
         raise during(f"Error {'en' if enable else 'dis'}abling maintenance", error) from None
     what = f'Service maintenance is now {{}} for "{service}"' if service else "Node maintenance is now {}"
-    data = {"Service": service or None, "Enabled": enable, "Reason": args.text("reason")}
+    data = {"Service": service or None, "Enabled": enable, "Reason": args[_REASON]}
     confirm(context, what.format("enabled" if enable else "disabled"), data)
 
 
@@ -62,13 +62,17 @@ def _list(context: Context) -> None:
             context.out(line)
 
 
+_ENABLE = switch("enable", "Switch maintenance mode on.")
+_DISABLE = switch("disable", "Switch maintenance mode off.")
+_REASON = text("reason", "Why; shown to whoever asks.", metavar="text")
+_SERVICE = text("service", "ID of the service; without it the whole node is meant.", metavar="id")
 COMMANDS = {
     "maint": Command(
         maint,
-        switch("enable", "Switch maintenance mode on."),
-        switch("disable", "Switch maintenance mode off."),
-        text("reason", "Why; shown to whoever asks.", metavar="text"),
-        text("service", "ID of the service; without it the whole node is meant.", metavar="id"),
+        _ENABLE,
+        _DISABLE,
+        _REASON,
+        _SERVICE,
         format_flag(),
         about="Without -enable and -disable it lists what is in maintenance mode.",
         lenient=True,

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import Args, number, pairs, text, texts
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import Args, number, pairs, text, texts
 from pyconsul.cli.help.command import Command
-from pyconsul.cli.output.render import Report, document, format_flag, table
+from pyconsul.cli.output.render import FORMAT, Report, document, format_flag, table
 from pyconsul.cli.service_file import services_in
 
 _FILES = "FILES are Consul's configuration files, in HCL or JSON, with `service` or `services` in them."
@@ -22,9 +22,9 @@ _FILES = "FILES are Consul's configuration files, in HCL or JSON, with `service`
 def register(context: Context) -> None:
     """Register one service from flags, or all that the files define."""
     args = context.args
-    if not args.rest and not args.text("name"):
+    if not args.rest and not args[_NAME]:
         raise UsageError("Service registration requires at least one argument or flags.")
-    if args.rest and args.text("name"):
+    if args[_NAME] and args.rest:
         raise UsageError("Service registration requires arguments or -name, not both.")
     given = _from_flags(args)
     files = [_combined(service, given) for path in args.rest for service in services_in(path)]
@@ -42,15 +42,15 @@ def register(context: Context) -> None:
 
 def _from_flags(args: Args) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "ID": args.text("id"),
-        "Name": args.text("name"),
-        "Kind": args.text("kind"),
-        "Address": args.text("address"),
-        "Port": args.number("port"),
-        "SocketPath": args.text("socket"),
-        "Tags": args.texts("tag"),
-        "Meta": args.pairs("meta"),
-        "TaggedAddresses": {name: _address(value) for name, value in args.pairs("tagged-address").items()},
+        "ID": args[_ID],
+        "Name": args[_NAME],
+        "Kind": args[_KIND],
+        "Address": args[_ADDRESS],
+        "Port": args[_PORT],
+        "SocketPath": args[_SOCKET],
+        "Tags": args[_TAG],
+        "Meta": args[_META],
+        "TaggedAddresses": {name: _address(value) for name, value in args[_TAGGED_ADDRESS].items()},
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -76,13 +76,13 @@ def _combined(service: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
 def deregister(context: Context) -> None:
     """Deregister a service by ID, or all that the files define."""
     args = context.args
-    if not args.rest and not args.text("id"):
+    if not args.rest and not args[_ID]:
         raise UsageError("Service deregistration requires at least one argument or -id.")
-    if args.rest and args.text("id"):
+    if args[_ID] and args.rest:
         raise UsageError("Service deregistration requires arguments or -id, not both.")
     found = [service.get("ID") or service.get("Name", "") for path in args.rest for service in services_in(path)]
     with Report(context) as report:
-        for identity in found if args.rest else [args.text("id")]:
+        for identity in found if args.rest else [args[_ID]]:
             try:
                 context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False))
             except CliError as error:
@@ -94,10 +94,10 @@ def list_(context: Context) -> None:
     """Print a table of the services that are registered at this agent."""
     if context.args.rest:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
-    query = {"filter": context.args.text("filter")} if context.args.text("filter") else {}
+    query = {"filter": context.args[_FILTER]} if context.args[_FILTER] else {}
     try:
         found = context.client.get("/v1/agent/services", query)
-        checks = {} if context.args.text("format") in ("json", "yaml") else context.client.get("/v1/agent/checks")
+        checks = {} if context.args[FORMAT] in ("json", "yaml") else context.client.get("/v1/agent/checks")
     except CliError as error:
         raise during("Error listing services", error) from None
     if document(context, found):
@@ -122,29 +122,38 @@ def _where(service: dict[str, Any]) -> str:
     return f"[{host}]:{service['Port']}" if ":" in host else f"{host}:{service['Port']}"
 
 
+_FILTER = text("filter", "Only services for which this filter holds.", metavar="expression")
+_ID = text("id", "ID of the service; by default its name.")
+_NAME = text("name", "Name of the service.", metavar="name")
+_ADDRESS = text("address", "Its address; by default the node's.")
+_PORT = number("port", "Its port.")
+_SOCKET = text("socket", "Path of its unix socket, instead of an address and a port.", metavar="path")
+_TAG = texts("tag", "A tag; may be given several times.")
+_META = pairs("meta", "Metadata; may be given several times.")
+_TAGGED_ADDRESS = pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be given several times.")
+_KIND = text("kind", "Kind of the service.")
+_SERVICE_ID = text("id", "ID of the service.")
 COMMANDS = {
     "services list": Command(
         list_,
-        text("filter", "Only services for which this filter holds.", metavar="expression"),
+        _FILTER,
         format_flag(),
         about="The catalog's services, of all nodes, are listed by pyconsul catalog services.",
     ),
     "services register": Command(
         register,
-        text("id", "ID of the service; by default its name."),
-        text("name", "Name of the service.", metavar="name"),
-        text("address", "Its address; by default the node's."),
-        number("port", "Its port."),
-        text("socket", "Path of its unix socket, instead of an address and a port.", metavar="path"),
-        texts("tag", "A tag; may be given several times."),
-        pairs("meta", "Metadata; may be given several times."),
-        pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be given several times."),
-        text("kind", "Kind of the service."),
+        _ID,
+        _NAME,
+        _ADDRESS,
+        _PORT,
+        _SOCKET,
+        _TAG,
+        _META,
+        _TAGGED_ADDRESS,
+        _KIND,
         format_flag(),
         usage="[FILES...]",
         about=_FILES,
     ),
-    "services deregister": Command(
-        deregister, text("id", "ID of the service."), format_flag(), usage="[FILES...]", about=_FILES
-    ),
+    "services deregister": Command(deregister, _SERVICE_ID, format_flag(), usage="[FILES...]", about=_FILES),
 }

@@ -6,10 +6,10 @@ The API: https://developer.hashicorp.com/consul/api-docs/agent#join-agent
 from __future__ import annotations
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -22,7 +22,7 @@ def join(context: Context) -> None:
     joined, last = 0, Status.FAILURE
     for address in addresses:
         try:
-            query = {"wan": "1"} if context.args.switch("wan") else {}
+            query = {"wan": "1"} if context.args[_WAN] else {}
             context.client.put("/v1/agent/join/" + quote(address, slash=False), query)
             joined += 1
         except CliError as error:
@@ -48,20 +48,23 @@ def force_leave(context: Context) -> None:
     """Mark a failed member as left."""
     if len(context.args.rest) != 1:
         raise UsageError("A single node name must be specified to force leave.")
-    query = {name: "1" for name in ("prune", "wan") if context.args.switch(name)}
+    query = {option.name: "1" for option in (_PRUNE, _WAN) if context.args[option]}
     try:
         context.client.put("/v1/agent/force-leave/" + quote(context.args.rest[0], slash=False), query)
     except CliError as error:
         raise during("Error force leaving", error) from None
 
 
+_WAN = switch("wan", "Join another datacenter's servers.")
+_PRUNE = switch("prune", "Remove the member from the list altogether.")
+_WAN_MEMBER = switch("wan", "The member of another datacenter.")
 COMMANDS = {
-    "join": Command(join, switch("wan", "Join another datacenter's servers."), format_flag(), usage="ADDRESS ..."),
+    "join": Command(join, _WAN, format_flag(), usage="ADDRESS ..."),
     "leave": Command(leave, format_flag()),
     "force-leave": Command(
         force_leave,
-        switch("prune", "Remove the member from the list altogether."),
-        switch("wan", "The member of another datacenter."),
+        _PRUNE,
+        _WAN_MEMBER,
         usage="NAME",
     ),
 }

@@ -5,44 +5,38 @@ The API: https://developer.hashicorp.com/consul/api-docs/operator/keyring
 
 from __future__ import annotations
 
+from pyconsul.agent.common.options import number, switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import number, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import to_json
 from pyconsul.cli.output.render import check_format, document, format_flag
-
-_ACTIONS = {
-    "install": ("POST", "Installing new gossip encryption key..."),
-    "use": ("PUT", "Changing primary gossip encryption key..."),
-    "remove": ("DELETE", "Removing gossip encryption key..."),
-}
 
 
 def keyring(context: Context) -> None:
     """Do the one action that is asked for. Raises CliError; an agent without gossip encryption says so."""
     args = context.args
-    listed = [name for name in ("list", "list-primary") if args.switch(name)]
-    wanted = listed + [name for name in _ACTIONS if args.text(name)]
-    if len(wanted) > 1:
+    listed = [option for option in (_LIST, _LIST_PRIMARY) if args[option]]
+    changed = [option for option in _ACTIONS if args[option]]
+    if len(listed) + len(changed) > 1:
         raise UsageError("Only a single action is allowed")
-    if not wanted:
+    if not listed and not changed:
         raise UsageError("An action must be specified: -install, -list, -list-primary, -remove or -use")
-    if not 0 <= args.number("relay-factor") <= 5:
+    if not 0 <= args[_RELAY_FACTOR] <= 5:
         raise UsageError("Error parsing relay factor: use a number from 0 to 5")
-    query = {"relay-factor": str(args.number("relay-factor"))} if args.number("relay-factor") else {}
-    if args.switch("local-only"):
+    query = {"relay-factor": str(args[_RELAY_FACTOR])} if args[_RELAY_FACTOR] else {}
+    if args[_LOCAL_ONLY]:
         query["local-only"] = "true"
     try:
         if listed:
-            _list(context, query, primary=listed == ["list-primary"])
+            _list(context, query, primary=listed == [_LIST_PRIMARY])
         else:
-            method, line = _ACTIONS[wanted[0]]
+            method, line = _ACTIONS[changed[0]]
             if check_format(context) == "table":
                 context.out(f"==> {line}")
-            body = to_json({"Key": args.text(wanted[0])})
+            body = to_json({"Key": args[changed[0]]})
             context.client.request(method, "/v1/operator/keyring", query, body).checked()
-            document(context, {"Action": wanted[0], "Done": True})
+            document(context, {"Action": changed[0].name, "Done": True})
     except CliError as error:
         raise during("error", error) from None
 
@@ -61,16 +55,28 @@ def _list(context: Context, query: dict[str, str], *, primary: bool) -> None:
             context.out(f"  {key} [{count}/{pool['NumNodes']}]")
 
 
+_INSTALL = text("install", "Install a new key on every member.", metavar="key")
+_LIST = switch("list", "List the keys in use.")
+_LIST_PRIMARY = switch("list-primary", "List the primary keys in use.")
+_REMOVE = text("remove", "Remove a key that is not the primary one.", metavar="key")
+_USE = text("use", "Make an installed key the primary one.", metavar="key")
+_ACTIONS = {
+    _INSTALL: ("POST", "Installing new gossip encryption key..."),
+    _USE: ("PUT", "Changing primary gossip encryption key..."),
+    _REMOVE: ("DELETE", "Removing gossip encryption key..."),
+}
+_RELAY_FACTOR = number("relay-factor", "Through how many other nodes answers are relayed, up to 5.")
+_LOCAL_ONLY = switch("local-only", "With -list: ask only this agent.")
 COMMANDS = {
     "keyring": Command(
         keyring,
-        text("install", "Install a new key on every member.", metavar="key"),
-        switch("list", "List the keys in use."),
-        switch("list-primary", "List the primary keys in use."),
-        text("remove", "Remove a key that is not the primary one.", metavar="key"),
-        text("use", "Make an installed key the primary one.", metavar="key"),
-        number("relay-factor", "Through how many other nodes answers are relayed, up to 5."),
-        switch("local-only", "With -list: ask only this agent."),
+        _INSTALL,
+        _LIST,
+        _LIST_PRIMARY,
+        _REMOVE,
+        _USE,
+        _RELAY_FACTOR,
+        _LOCAL_ONLY,
         format_flag(),
     ),
 }

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import Flag, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import document, format_flag, table
 
@@ -21,9 +21,9 @@ _ROLES = {"consul": "server", "node": "client"}
 
 def members(context: Context) -> int | None:
     """Print a table; the exit code is 2 when no member matches."""
-    pattern = _pattern(context.args.text("status"))
-    query = {"filter": context.args.text("filter")} if context.args.text("filter") else {}
-    if context.args.switch("wan"):
+    pattern = _pattern(context.args[_STATUS])
+    query = {"filter": context.args[_FILTER]} if context.args[_FILTER] else {}
+    if context.args[_WAN]:
         query["wan"] = "1"
     try:
         everyone = context.client.get("/v1/agent/members", query)
@@ -34,7 +34,7 @@ def members(context: Context) -> int | None:
         return Status.NO_MATCH
     if document(context, found):
         return None
-    if context.args.switch("detailed"):
+    if context.args[_DETAILED]:
         table(context, ["Node", "Address", "Status", "Tags"], [_detailed_row(member) for member in found])
     else:
         headers = ["Node", "Address", "Status", "Type", "Build", "Protocol", "DC", "Partition", "Segment"]
@@ -85,14 +85,19 @@ def _address(member: dict[str, Any]) -> str:
     return f"[{host}]:{member['Port']}" if ":" in host else f"{host}:{member['Port']}"
 
 
+_DETAILED = switch("detailed", "Print every tag of the members.")
+_WAN = switch("wan", "The servers of all datacenters, instead of the members of this one.")
+_STATUS = text("status", "Only members whose status matches this regular expression.", ".*", metavar="regexp")
+_FILTER = text("filter", "Only members for which this filter holds.", metavar="expression")
+_SEGMENT = text("segment", "Accepted for Consul Enterprise's sake.", hidden=True)
 COMMANDS = {
     "members": Command(
         members,
-        switch("detailed", "Print every tag of the members."),
-        switch("wan", "The servers of all datacenters, instead of the members of this one."),
-        text("status", "Only members whose status matches this regular expression.", ".*", metavar="regexp"),
-        text("filter", "Only members for which this filter holds.", metavar="expression"),
-        Flag("text", "segment", "Accepted for Consul Enterprise's sake.", "", hidden=True),
+        _DETAILED,
+        _WAN,
+        _STATUS,
+        _FILTER,
+        _SEGMENT,
         format_flag(),
         about="Exits with 2 when no member matches.",
     ),

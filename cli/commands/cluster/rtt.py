@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -22,7 +22,7 @@ def rtt(context: Context) -> None:
     nodes = list(context.args.rest)
     if len(nodes) not in (1, 2):
         raise UsageError("One or two node names must be specified")
-    wan = context.args.switch("wan")
+    wan = context.args[_WAN]
     try:
         if len(nodes) == 1:
             config = context.client.get("/v1/agent/self")["Config"]
@@ -75,8 +75,7 @@ def distance(first: Coordinate, second: Coordinate) -> float:
     return adjusted if adjusted > 0 else plain
 
 
+_WAN = switch("wan", "Use the coordinates between datacenters.")
 COMMANDS = {
-    "rtt": Command(
-        rtt, switch("wan", "Use the coordinates between datacenters."), format_flag(), usage="NODE1 [NODE2]"
-    ),
+    "rtt": Command(rtt, _WAN, format_flag(), usage="NODE1 [NODE2]"),
 }

@@ -8,12 +8,12 @@ import subprocess
 import tempfile
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import text
 from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.commands.kv.get import key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -23,7 +23,7 @@ def edit(context: Context) -> None:
     key = key_argument(context.args.rest)
     if not key:
         raise UsageError("Error! Missing KEY argument")
-    named = context.args.text("editor") or context.environ.get("VISUAL") or context.environ.get("EDITOR")
+    named = context.args[_EDITOR] or context.environ.get("VISUAL") or context.environ.get("EDITOR")
     if not named and not (context.tty and context.stdin.isatty()):
         raise CliError(
             "Error! The editor vi needs a terminal. Set EDITOR or use -editor, or write with pyconsul kv put."
@@ -62,7 +62,7 @@ def _read(context: Context, key: str) -> tuple[bytes, int, int]:
 
 def _run_editor(context: Context, path: str) -> None:
     environ = context.environ
-    editor = context.args.text("editor") or environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+    editor = context.args[_EDITOR] or environ.get("VISUAL") or environ.get("EDITOR") or "vi"
     try:
         ended = subprocess.run([*shlex.split(editor), path], check=False)
     except (OSError, ValueError) as error:
@@ -92,10 +92,11 @@ def _write(context: Context, key: str, value: bytes, query: dict[str, str], path
         )
 
 
+_EDITOR = text("editor", "Editor, with its options; by default that of VISUAL or EDITOR, or vi.", metavar="command")
 COMMANDS = {
     "kv edit": Command(
         edit,
-        text("editor", "Editor, with its options; by default that of VISUAL or EDITOR, or vi.", metavar="command"),
+        _EDITOR,
         format_flag(),
         usage="KEY",
         about="A key that does not exist is created. If somebody else changes the key meanwhile, nothing is written "

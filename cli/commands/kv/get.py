@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch, text
 from pyconsul.cli.help.command import Command
-from pyconsul.cli.output.render import columns, document, format_flag
+from pyconsul.cli.output.render import FORMAT, columns, document, format_flag
 
 
 def key_argument(words: Sequence[str]) -> str:
@@ -42,13 +42,13 @@ def get(context: Context) -> None:
     """Print what was asked for. Raises CliError when the one key does not exist."""
     args = context.args
     key = key_argument(args.rest)
-    if args.switch("keys"):
+    if args[_KEYS]:
         _keys(context, key)
-    elif args.switch("recurse"):
+    elif args[_RECURSE]:
         _tree(context, key)
     elif not key:
         raise UsageError("Error! Missing KEY argument")
-    elif args.switch("detailed") or args.text("format") != "table":
+    elif args[_DETAILED] or args[FORMAT] != "table":
         _detailed(context, key)
     else:
         _value(context, key)
@@ -72,7 +72,7 @@ def _detailed(context: Context, key: str) -> None:
 
 
 def _keys(context: Context, prefix: str) -> None:
-    query = {"keys": "", "separator": "" if context.args.switch("recurse") else context.args.text("separator")}
+    query = {"keys": "", "separator": "" if context.args[_RECURSE] else context.args[_SEPARATOR]}
     response = context.client.request("GET", "/v1/kv/" + quote(prefix), query)
     keys: list[str] = [] if response.status == 404 else response.checked().rows()
     if not document(context, keys):
@@ -85,7 +85,7 @@ def _tree(context: Context, prefix: str) -> None:
     if document(context, entries):
         return
     for position, entry in enumerate(entries):
-        if not context.args.switch("detailed"):
+        if not context.args[_DETAILED]:
             context.out(entry["Key"].encode("utf-8", "surrogateescape") + b":" + _shown(context, value_of(entry)))
             continue
         if position:
@@ -103,7 +103,7 @@ def _print_details(context: Context, entry: dict[str, Any]) -> None:
 
 
 def _shown(context: Context, value: bytes) -> bytes:
-    if not context.args.switch("base64"):
+    if not context.args[_BASE64]:
         return value
     from binascii import b2a_base64
 
@@ -114,14 +114,19 @@ def _missing(key: str) -> CliError:
     return CliError(f"Error! No key exists at: {key}", Status.NOT_FOUND)
 
 
+_BASE64 = switch("base64", "Print values in base64.")
+_DETAILED = switch("detailed", "Print the key's indexes, flags and session as well.")
+_KEYS = switch("keys", "List the keys below the prefix, without their values; all of them with -recurse.")
+_RECURSE = switch("recurse", "Read every key below the prefix.")
+_SEPARATOR = text("separator", "With -keys: list a key only up to the first separator after the prefix.", "/")
 COMMANDS = {
     "kv get": Command(
         get,
-        switch("base64", "Print values in base64."),
-        switch("detailed", "Print the key's indexes, flags and session as well."),
-        switch("keys", "List the keys below the prefix, without their values; all of them with -recurse."),
-        switch("recurse", "Read every key below the prefix."),
-        text("separator", "With -keys: list a key only up to the first separator after the prefix.", "/"),
+        _BASE64,
+        _DETAILED,
+        _KEYS,
+        _RECURSE,
+        _SEPARATOR,
         format_flag(),
         usage="[KEY_OR_PREFIX]",
         about="A single value is printed as it is, with a line break after it.",

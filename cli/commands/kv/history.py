@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import number, switch
 from pyconsul.cli.commands.kv.get import entries_below, key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import number, switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import Query
 from pyconsul.cli.kv.apply import MAX_PRUNE, apply_changes, counts, guard_deletions
@@ -30,9 +30,9 @@ def history(context: Context) -> None:
     key = key_argument(args.rest)
     if not args.rest or args.rest == [""]:
         raise UsageError("Error! Missing KEY or PREFIX/ argument; / shows the history of all keys")
-    tree, limit = key == "" or key.endswith("/"), args.number("limit")
+    tree, limit = key == "" or key.endswith("/"), args[_LIMIT]
     query = {"recurse": ""} if tree else {}
-    if limit and not (tree and args.switch("diff")):
+    if limit and not (tree and args[_DIFF]):
         query["limit"] = str(limit + 1)  # the oldest that is shown differs from the one before it
     found = _read(context, key, query)
     versions = found[:limit] if limit else found
@@ -41,7 +41,7 @@ def history(context: Context) -> None:
     if not found:
         what = f"No key exists below: {key}" if tree else f"No key exists at: {key}"
         raise CliError(f"Error! {what}, and none did as far as the history goes", Status.NOT_FOUND)
-    if args.switch("diff"):
+    if args[_DIFF]:
         _print_steps(context, versions, found)
     elif tree:
         table(
@@ -115,16 +115,16 @@ def rollback(context: Context) -> None:
     todo = changes(wanted, stored)
     people = check_format(context) == "table"
     for change in todo if people else ():
-        for line in colored(context, shown(change, diff=args.switch("diff"))):
+        for line in colored(context, shown(change, diff=args[_DIFF])):
             context.out(line)
-    guard_deletions(context, sum(change.kind == "-" for change in todo))
-    if args.switch("apply"):
+    guard_deletions(context.args[_MAX_PRUNE], sum(change.kind == "-" for change in todo))
+    if args[_APPLY]:
         apply_changes(context, todo)
-    if document(context, {"Applied": args.switch("apply"), "Changes": [change.document() for change in todo]}):
+    if document(context, {"Applied": args[_APPLY], "Changes": [change.document() for change in todo]}):
         return
     if not todo:
         context.out(f"Nothing to do: all is as it was at index {index}.")
-    elif args.switch("apply"):
+    elif args[_APPLY]:
         context.out(f"Done: {counts(todo)}.")
     else:
         context.out(f"Nothing was written. With -apply: {counts(todo)}.")
@@ -142,11 +142,16 @@ def _place(words: list[str]) -> tuple[str, int]:
     return key.removeprefix("/"), int(index)  # as other commands, `/` is all keys
 
 
+_LIMIT = number("limit", "Show the newest N versions only; 0 shows all.", 0)
+_DIFF = switch("diff", "Show what each version changed, as diff -u does.")
+_APPLY = switch("apply", "Do it. Without this flag it is only shown what would be done.")
+_SHOW_DIFF = switch("diff", "Show the values that differ, as diff -u does.")
+_MAX_PRUNE = number("max-prune", "Refuse to do anything when more keys than this would be deleted.", MAX_PRUNE)
 COMMANDS = {
     "kv history": Command(
         history,
-        number("limit", "Show the newest N versions only; 0 shows all.", 0),
-        switch("diff", "Show what each version changed, as diff -u does."),
+        _LIMIT,
+        _DIFF,
         format_flag(),
         usage="KEY | PREFIX/",
         about="Shows the versions of a key that the agent has kept, the newest first, with the index at which each was "
@@ -156,9 +161,9 @@ COMMANDS = {
     ),
     "kv rollback": Command(
         rollback,
-        switch("apply", "Do it. Without this flag it is only shown what would be done."),
-        switch("diff", "Show the values that differ, as diff -u does."),
-        number("max-prune", "Refuse to do anything when more keys than this would be deleted.", MAX_PRUNE),
+        _APPLY,
+        _SHOW_DIFF,
+        _MAX_PRUNE,
         format_flag(),
         usage="KEY@INDEX | PREFIX/@INDEX",
         about="Makes a key, or all keys below a prefix, what they were once the index was written: values and flags "

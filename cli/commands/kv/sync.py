@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
+from pyconsul.agent.common.options import number, switch, text
 from pyconsul.cli.commands.kv.get import entries_below
 from pyconsul.cli.commands.kv.transfer import read_export
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import number, switch, text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.kv.apply import MAX_PRUNE, apply_changes, counts, guard_deletions
 from pyconsul.cli.kv.plan import Change, Wanted, changes, common_folder, folder_entries, shown
@@ -21,7 +21,7 @@ def diff(context: Context) -> int | None:
     found = _changes(context)
     if document(context, [change.document() for change in found]):
         return Status.FAILURE if found else None
-    names = context.args.switch("names")
+    names = context.args[_NAMES]
     for change in found:
         for line in colored(context, shown(change, diff=not names)):
             context.out(line)
@@ -32,16 +32,16 @@ def sync(context: Context) -> None:
     """Show what would be done; with -apply do it. Raises CliError before anything is written, or on a conflict."""
     args = context.args
     found = _changes(context)
-    kept = [change for change in found if change.kind == "-" and not args.switch("prune")]
+    kept = [change for change in found if change.kind == "-" and not args[_PRUNE]]
     todo = [change for change in found if change not in kept]
     people = check_format(context) == "table"
     for change in todo if people else ():
-        for line in colored(context, shown(change, diff=args.switch("diff"))):
+        for line in colored(context, shown(change, diff=args[_DIFF])):
             context.out(line)
     if kept:
         context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
-    guard_deletions(context, sum(change.kind == "-" for change in todo))
-    apply = args.switch("apply")
+    guard_deletions(context.args[_MAX_PRUNE], sum(change.kind == "-" for change in todo))
+    apply = args[_APPLY]
     if apply:
         apply_changes(context, todo)
     if document(context, {"Applied": apply, "Changes": [change.document() for change in todo]}):
@@ -55,7 +55,7 @@ def sync(context: Context) -> None:
 
 
 def _changes(context: Context) -> list[Change]:
-    words, prefix = context.args.rest, context.args.text("prefix")
+    words, prefix = context.args.rest, context.args[_PREFIX]
     if len(words) != 1:
         raise UsageError(f"Error! Expected one folder or file, got {len(words)}")
     if prefix.startswith("/"):
@@ -69,10 +69,10 @@ def _changes(context: Context) -> list[Change]:
 
 def _scope(context: Context, path: str, prefix: str, wanted: Wanted) -> str:
     """The prefix of the keys that are looked at: what the source says nothing about is not touched."""
-    if context.args.given("prefix") and (not prefix or os.path.isdir(path)):
+    if context.args.given(_PREFIX) and (not prefix or os.path.isdir(path)):
         return prefix
     scope = common_folder(wanted)
-    if not scope and context.args.switch("prune"):
+    if not scope and context.args[_PRUNE]:
         raise CliError(
             f"Error! The keys of {path} share no folder, so -prune could delete any key; nothing was written. "
             "If that is meant, say -prefix= (the whole store)."
@@ -82,14 +82,16 @@ def _scope(context: Context, path: str, prefix: str, wanted: Wanted) -> str:
 
 def _wanted(context: Context, path: str, prefix: str) -> Wanted:
     if os.path.isdir(path):
-        return folder_entries(path, prefix, chomp=context.args.switch("chomp"))
+        return folder_entries(path, prefix, chomp=context.args[_CHOMP])
     data = context.read_source(path if path == "-" else f"@{path}")
     return {prefix + key: (value, flags) for key, flags, value in read_export(data)}
 
 
+_PREFIX = text("prefix", "Put this in front of every key.", metavar="prefix")
+_CHOMP = switch("chomp", "One line break at the end of a file is no part of the value.")
 _SOURCE = (
-    text("prefix", "Put this in front of every key.", metavar="prefix"),
-    switch("chomp", "One line break at the end of a file is no part of the value."),
+    _PREFIX,
+    _CHOMP,
 )
 _ABOUT = (
     "The files of a folder are keys, named by their path in it; what begins with a dot is passed over. "
@@ -97,11 +99,16 @@ _ABOUT = (
     "Only keys in the folder that all given keys share are looked at, or deleted: with the export of cfg/ those below "
     "cfg/, with -prefix=web/ and a folder those below web/. -prefix= looks at the whole store."
 )
+_NAMES = switch("names", "Print only the keys: + to be created, ~ to be changed, - only in the store.")
+_APPLY = switch("apply", "Do it. Without this flag it is only shown what would be done.")
+_DIFF = switch("diff", "Show the values that differ, as diff -u does.")
+_PRUNE = switch("prune", "Delete the keys that are only in the store, in the folder that all given keys share.")
+_MAX_PRUNE = number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE)
 COMMANDS = {
     "kv diff": Command(
         diff,
         *_SOURCE,
-        switch("names", "Print only the keys: + to be created, ~ to be changed, - only in the store."),
+        _NAMES,
         format_flag(),
         usage="FOLDER_OR_FILE",
         about=f"{_ABOUT}\n\nExits with 1 when there is a difference.",
@@ -109,10 +116,10 @@ COMMANDS = {
     "kv sync": Command(
         sync,
         *_SOURCE,
-        switch("apply", "Do it. Without this flag it is only shown what would be done."),
-        switch("diff", "Show the values that differ, as diff -u does."),
-        switch("prune", "Delete the keys that are only in the store, in the folder that all given keys share."),
-        number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE),
+        _APPLY,
+        _DIFF,
+        _PRUNE,
+        _MAX_PRUNE,
         format_flag(),
         usage="FOLDER_OR_FILE",
         about=f"{_ABOUT}\n\nKeys that somebody else changes meanwhile are left alone, and said to be so.",

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import text
 from pyconsul.cli.commands.kv.get import key_argument
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError, UsageError
-from pyconsul.cli.flags.flag import text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.kv.batch import Row, Writer
 from pyconsul.cli.kv.json_stream import Malformed, items
@@ -95,7 +95,7 @@ def _check(context: Context, source: Source) -> None:
 
 
 def _write(context: Context, source: Source) -> None:
-    wanted, prefix = context.args.text("format"), context.args.text("prefix")
+    wanted, prefix = context.args[_FORMAT], context.args[_PREFIX]
     with Progress(context, "Importing", source.size) as progress:
 
         def done(rows: list[Row]) -> None:
@@ -154,19 +154,22 @@ def _entry(row: Any, number: int) -> Row:
         raise CliError(f"Error base 64 decoding value for key {key} (entry {number}): {error}") from None
 
 
+_FORMAT = text("format", "How to print.", "json", metavar="format", choices=("json", "yaml", "table"))
+_PREFIX = text("prefix", "Put this in front of every key.")
+_LINE_FORMAT = text(
+    "format", "How to print, a line for each key.", "table", metavar="format", choices=("table", "json", "yaml")
+)
 COMMANDS = {
     "kv export": Command(
         export,
-        text("format", "How to print.", "json", metavar="format", choices=("json", "yaml", "table")),
+        _FORMAT,
         usage="[KEY_OR_PREFIX]",
         about="However many keys there are, they are printed as they come: only a table is held in memory.",
     ),
     "kv import": Command(
         import_,
-        text("prefix", "Put this in front of every key."),
-        text(
-            "format", "How to print, a line for each key.", "table", metavar="format", choices=("table", "json", "yaml")
-        ),
+        _PREFIX,
+        _LINE_FORMAT,
         usage="DATA",
         about="DATA is JSON, @path for a file, or - for standard input. All of it is checked before anything is "
         "written; the keys are written in their order, in transactions.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pyconsul.agent.common.options import switch
 from pyconsul.cli.commands.kv.get import entries_below, key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import document, draws_utf8, format_flag
 
@@ -37,7 +37,7 @@ def tree(context: Context) -> None:
     entries = entries_below(context, prefix)
     if not entries:
         raise CliError(f"Error! No key exists below: {prefix}", Status.NOT_FOUND)
-    values = context.args.switch("values")
+    values = context.args[_VALUES]
     if document(context, entries if values else [entry["Key"] for entry in entries]):
         return
     root: Branch = {}
@@ -76,8 +76,5 @@ def _shown(entry: dict[str, Any]) -> str:
     return first if len(first) <= _SHOWN and first == text.rstrip("\n") else f"{first[:_SHOWN]}…"
 
 
-COMMANDS = {
-    "kv tree": Command(
-        tree, switch("values", "Show the beginning of each value as well."), format_flag(), usage="[PREFIX]"
-    )
-}
+_VALUES = switch("values", "Show the beginning of each value as well.")
+COMMANDS = {"kv tree": Command(tree, _VALUES, format_flag(), usage="[PREFIX]")}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch
 from pyconsul.agent.common.watch_plan import Plan
 from pyconsul.cli.commands.kv.get import key_argument, value_of
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import UsageError
-from pyconsul.cli.flags.flag import switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import check_format, format_flag, streamed
 from pyconsul.cli.watch.loop import Follower
@@ -20,7 +20,7 @@ Entries = dict[str, dict[str, Any]]
 def watch(context: Context) -> None:
     """Print what is there, then each change, until interrupted."""
     key = key_argument(context.args.rest)
-    recurse = context.args.switch("recurse") or key.endswith("/") or context.args.rest == ["/"]
+    recurse = context.args[_RECURSE] or key.endswith("/") or context.args.rest == ["/"]
     if not key and not recurse:
         raise UsageError("Error! Missing KEY argument")
     plan = Plan("keyprefix" if recurse else "key", "/v1/kv/" + quote(key), {"recurse": ""} if recurse else {})
@@ -32,12 +32,12 @@ def watch(context: Context) -> None:
         found: list[dict[str, Any]] = [] if data is None else data if isinstance(data, list) else [data]
         now = {entry["Key"]: entry for entry in found}
         if recurse:
-            _print_changes(context, seen, now, quiet=first and context.args.switch("new"))
-        elif not (first and context.args.switch("new")):
+            _print_changes(context, seen, now, quiet=first and context.args[_NEW])
+        elif not (first and context.args[_NEW]):
             _print_value(context, key, now)
         context.stdout.flush()
         seen, first = now, False
-        if context.args.switch("once"):
+        if context.args[_ONCE]:
             return
 
 
@@ -62,14 +62,17 @@ def _print_changes(context: Context, seen: Entries, now: Entries, *, quiet: bool
             streamed(context, b"~ " + name + b":" + value_of(after), {"Change": "written", "Entry": after})
 
 
+_RECURSE = switch(
+    "recurse", "Follow every key below the prefix: + created, ~ written, - deleted; implied by a / at its end."
+)
+_NEW = switch("new", "Do not print what is there at the start.")
+_ONCE = switch("once", "End after the first answer.")
 COMMANDS = {
     "kv watch": Command(
         watch,
-        switch(
-            "recurse", "Follow every key below the prefix: + created, ~ written, - deleted; implied by a / at its end."
-        ),
-        switch("new", "Do not print what is there at the start."),
-        switch("once", "End after the first answer."),
+        _RECURSE,
+        _NEW,
+        _ONCE,
         format_flag(),
         usage="KEY_OR_PREFIX",
         about="To run a program at each change, use pyconsul watch -type=key or -type=keyprefix.",

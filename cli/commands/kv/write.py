@@ -6,11 +6,11 @@ The API: https://developer.hashicorp.com/consul/api-docs/kv#create-update-key
 from __future__ import annotations
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.options import switch, text, unsigned
 from pyconsul.cli.commands.kv.get import key_argument
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import switch, text, unsigned
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -26,19 +26,19 @@ def put(context: Context) -> None:
     if key.startswith("/"):
         raise UsageError(f"Error! Invalid key. Key must not begin with a '/': {key}")
     value = _value(context)
-    if (args.switch("acquire") or args.switch("release")) and not args.text("session"):
+    if (args[_ACQUIRE] or args[_RELEASE]) and not args[_SESSION]:
         raise UsageError("Error! Missing -session (required with -acquire and -release)")
-    if args.switch("cas"):
+    if args[_CAS]:
         condition, done, refused = "cas", "Data written to", f"Did not write to {key}: CAS failed"
-    elif args.switch("acquire"):
+    elif args[_ACQUIRE]:
         condition, done, refused = "acquire", "Lock acquired on", "Did not acquire lock"
-    elif args.switch("release"):
+    elif args[_RELEASE]:
         condition, done, refused = "release", "Lock released on", "Did not release lock"
     else:
         condition, done, refused = "", "Data written to", f"Did not write to {key}"
-    query = {"flags": str(args.number("flags"))} if args.number("flags") else {}
+    query = {"flags": str(args[_FLAGS])} if args[_FLAGS] else {}
     if condition:
-        query[condition] = str(args.number("modify-index")) if condition == "cas" else args.text("session")
+        query[condition] = str(args[_MODIFY_INDEX]) if condition == "cas" else args[_SESSION]
     try:
         written = context.client.request("PUT", "/v1/kv/" + quote(key), query, value).checked()
     except CliError as error:
@@ -50,7 +50,7 @@ def put(context: Context) -> None:
 
 def _value(context: Context) -> bytes:
     data = context.read_source(context.args.rest[1]) if len(context.args.rest) == 2 else b""
-    if not context.args.switch("base64"):
+    if not context.args[_BASE64]:
         return data
     from binascii import Error, a2b_base64
 
@@ -65,17 +65,17 @@ def delete(context: Context) -> None:
     """Delete one key, or all below a prefix. Raises CliError when nothing was deleted."""
     args = context.args
     key = key_argument(args.rest)
-    index = args.number("modify-index")
-    if not key and not args.switch("recurse"):
+    index = args[_MODIFY_INDEX]
+    if not key and not args[_RECURSE]:
         raise UsageError("Error! Missing KEY argument")
-    if args.switch("cas") and args.switch("recurse"):
+    if args[_CAS] and args[_RECURSE]:
         raise UsageError("Cannot specify both -cas and -recurse!")
-    if args.switch("cas") and not index:
+    if args[_CAS] and not index:
         raise UsageError("Cannot delete a key that does not exist. Provide a -modify-index greater than 0.")
-    if index and not args.switch("cas"):
+    if index and not args[_CAS]:
         raise UsageError("Cannot specify -modify-index without -cas!")
-    query = {"recurse": ""} if args.switch("recurse") else {"cas": str(index)} if index else {}
-    if args.switch("purge"):
+    query = {"recurse": ""} if args[_RECURSE] else {"cas": str(index)} if index else {}
+    if args[_PURGE]:
         query["purge"] = ""
     try:
         deleted = context.client.request("DELETE", "/v1/kv/" + quote(key), query).checked()
@@ -83,24 +83,33 @@ def delete(context: Context) -> None:
         raise during(f"Error! Did not delete {key}", error) from None
     if deleted.body.strip() == b"false":
         raise CliError(f"Error! Did not delete key {key}: CAS failed", Status.CONFLICT)
-    if args.switch("purge") and "x-pyconsul-purged" not in deleted.headers:
+    if args[_PURGE] and "x-pyconsul-purged" not in deleted.headers:
         context.note("This agent is not pyconsul: earlier values may remain in its Raft log and snapshots.")
-    done = "Purged" if args.switch("purge") else "Deleted"
-    what = f"{done} keys with prefix" if args.switch("recurse") else f"{done} key"
+    done = "Purged" if args[_PURGE] else "Deleted"
+    what = f"{done} keys with prefix" if args[_RECURSE] else f"{done} key"
     confirm(context, f"Success! {what}: {key}".rstrip(), {"Key": key, "Deleted": True})
 
 
 _MODIFY_INDEX = unsigned("modify-index", "The ModifyIndex the key must still have; for -cas.")
+_CAS = switch("cas", "Write only if the key has the ModifyIndex of -modify-index; 0 means that it must not exist.")
+_FLAGS = unsigned("flags", "A number to keep with the key; Consul does not read it.")
+_BASE64 = switch("base64", "The data is in base64.")
+_SESSION = text("session", "The session for -acquire and -release.", metavar="id")
+_ACQUIRE = switch("acquire", "Take the lock on the key; it is created if need be.")
+_RELEASE = switch("release", "Give the lock on the key back.")
+_DELETE_CAS = switch("cas", "Delete only if the key has the ModifyIndex of -modify-index.")
+_RECURSE = switch("recurse", "Delete every key that begins with the prefix.")
+_PURGE = switch("purge", "Also delete the history, of keys that were deleted before, too; nothing can be rolled back.")
 COMMANDS = {
     "kv put": Command(
         put,
-        switch("cas", "Write only if the key has the ModifyIndex of -modify-index; 0 means that it must not exist."),
-        unsigned("flags", "A number to keep with the key; Consul does not read it."),
-        switch("base64", "The data is in base64."),
+        _CAS,
+        _FLAGS,
+        _BASE64,
         _MODIFY_INDEX,
-        text("session", "The session for -acquire and -release.", metavar="id"),
-        switch("acquire", "Take the lock on the key; it is created if need be."),
-        switch("release", "Give the lock on the key back."),
+        _SESSION,
+        _ACQUIRE,
+        _RELEASE,
         format_flag(),
         usage="KEY [DATA]",
         about="DATA is taken as it is, from a file with @path, or from standard input with -; "
@@ -108,10 +117,10 @@ COMMANDS = {
     ),
     "kv delete": Command(
         delete,
-        switch("cas", "Delete only if the key has the ModifyIndex of -modify-index."),
+        _DELETE_CAS,
         _MODIFY_INDEX,
-        switch("recurse", "Delete every key that begins with the prefix."),
-        switch("purge", "Also delete the history, of keys that were deleted before, too; nothing can be rolled back."),
+        _RECURSE,
+        _PURGE,
         format_flag(),
         usage="KEY_OR_PREFIX",
     ),

@@ -7,34 +7,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import SECONDS, Option, seconds, switch, text, unsigned
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.flags.flag import Flag, switch, text, unsigned
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
 _PATH = "/v1/operator/autopilot/configuration"
+_CLEANUP_DEAD_SERVERS = switch("cleanup-dead-servers", "Remove a dead server when a new one comes.")
+_MAX_TRAILING_LOGS = unsigned("max-trailing-logs", "How many entries a healthy server may be behind.")
+_MIN_QUORUM = unsigned("min-quorum", "Servers that are never removed automatically.")
+_REDUNDANCY_ZONE_TAG = text("redundancy-zone-tag", "Node metadata that names a server's zone.")
+_DISABLE_UPGRADE_MIGRATION = switch("disable-upgrade-migration", "Do not migrate to servers of a new version.")
+_UPGRADE_VERSION_TAG = text("upgrade-version-tag", "Node metadata that holds a server's version.")
 #: The settings in the order they are printed, and what each of them is.
-_SETTINGS: tuple[tuple[str, Flag], ...] = (
-    ("CleanupDeadServers", switch("cleanup-dead-servers", "Remove a dead server when a new one comes.")),
-    (
-        "LastContactThreshold",
-        Flag(
-            "seconds", "last-contact-threshold", "How long a healthy server may be without contact.", metavar="duration"
-        ),
-    ),
-    ("MaxTrailingLogs", unsigned("max-trailing-logs", "How many entries a healthy server may be behind.")),
-    ("MinQuorum", unsigned("min-quorum", "Servers that are never removed automatically.")),
-    (
-        "ServerStabilizationTime",
-        Flag(
-            "seconds", "server-stabilization-time", "How long a new server must be healthy to vote.", metavar="duration"
-        ),
-    ),
-    ("RedundancyZoneTag", text("redundancy-zone-tag", "Node metadata that names a server's zone.")),
-    ("DisableUpgradeMigration", switch("disable-upgrade-migration", "Do not migrate to servers of a new version.")),
-    ("UpgradeVersionTag", text("upgrade-version-tag", "Node metadata that holds a server's version.")),
+_SETTINGS: tuple[tuple[str, Option[Any]], ...] = (
+    ("CleanupDeadServers", _CLEANUP_DEAD_SERVERS),
+    ("LastContactThreshold", seconds("last-contact-threshold", "How long a healthy server may be without contact.")),
+    ("MaxTrailingLogs", _MAX_TRAILING_LOGS),
+    ("MinQuorum", _MIN_QUORUM),
+    ("ServerStabilizationTime", seconds("server-stabilization-time", "How long a new server must be healthy to vote.")),
+    ("RedundancyZoneTag", _REDUNDANCY_ZONE_TAG),
+    ("DisableUpgradeMigration", _DISABLE_UPGRADE_MIGRATION),
+    ("UpgradeVersionTag", _UPGRADE_VERSION_TAG),
 )
 
 
@@ -60,9 +56,9 @@ def set_config(context: Context) -> None:
     if context.args.rest:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
     config = _read(context)
-    for name, flag in _SETTINGS:
-        if context.args.given(flag.name):
-            config[name] = _wire(context, flag)
+    for name, option in _SETTINGS:
+        if context.args.given(option):
+            config[name] = _wire(context, option)
     query = {"cas": str(config.get("ModifyIndex", 0))}
     try:
         changed = context.client.put(_PATH, query, config)
@@ -73,16 +69,12 @@ def set_config(context: Context) -> None:
     confirm(context, "Configuration updated!", config)
 
 
-def _wire(context: Context, flag: Flag) -> Any:
+def _wire(context: Context, option: Option[Any]) -> Any:
     """A flag's value as the API takes it."""
-    from pyconsul.agent.common.go_durations import format_go_duration_ns
+    from pyconsul.agent.common.go_durations import format_go_duration_s
 
-    args = context.args
-    if flag.kind == "switch":
-        return args.switch(flag.name)
-    if flag.kind == "seconds":
-        return format_go_duration_ns(round(args.seconds(flag.name) * 1e9))
-    return args.number(flag.name) if flag.kind == "unsigned" else args.text(flag.name)
+    value = context.args[option]
+    return format_go_duration_s(value) if option.kind is SECONDS else value
 
 
 def _read(context: Context) -> dict[str, Any]:

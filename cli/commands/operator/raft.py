@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import text
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag, table
 
@@ -45,7 +45,7 @@ def _row(server: dict[str, Any], index: int | None, last: int) -> list[str]:
 
 def remove_peer(context: Context) -> None:
     """Remove a server that is gone."""
-    address, identity = context.args.text("address"), context.args.text("id")
+    address, identity = context.args[_ADDRESS], context.args[_ID]
     if bool(address) == bool(identity):
         raise UsageError("Either an address (-address) or an ID (-id) is required for the peer to remove")
     query = {"address": address} if address else {"id": identity}
@@ -59,7 +59,7 @@ def remove_peer(context: Context) -> None:
 
 def transfer_leader(context: Context) -> None:
     """Give the leadership to another server."""
-    query = {"id": context.args.text("id")} if context.args.text("id") else {}
+    query = {"id": context.args[_ID]} if context.args[_ID] else {}
     try:
         answer = context.client.request("POST", "/v1/operator/raft/transfer-leader", query).checked().json()
     except CliError as error:
@@ -69,15 +69,16 @@ def transfer_leader(context: Context) -> None:
     confirm(context, "Success", answer)
 
 
+_ADDRESS = text("address", "Its address, host:port.", metavar="address")
+_ID = text("id", "Its node ID.", metavar="id")
+_LEADER_ID = text("id", "Node ID of the new leader; by default any server.", metavar="id")
 COMMANDS = {
     "operator raft list-peers": Command(list_peers, format_flag()),
     "operator raft remove-peer": Command(
         remove_peer,
-        text("address", "Its address, host:port.", metavar="address"),
-        text("id", "Its node ID.", metavar="id"),
+        _ADDRESS,
+        _ID,
         format_flag(),
     ),
-    "operator raft transfer-leader": Command(
-        transfer_leader, text("id", "Node ID of the new leader; by default any server.", metavar="id"), format_flag()
-    ),
+    "operator raft transfer-leader": Command(transfer_leader, _LEADER_ID, format_flag()),
 }

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
-from pyconsul.cli.flags.flag import switch
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import columns, document, format_flag
 
@@ -19,20 +19,18 @@ def instances(context: Context) -> None:
     args = context.args
     if args.rest:
         raise UsageError(f"Too many arguments (expected 0, got {len(args.rest)})")
-    if args.switch("billable") and args.switch("connect"):
+    if args[_BILLABLE] and args[_CONNECT]:
         raise UsageError("Cannot specify both -billable and -connect flags")
     try:
-        usage = context.client.get("/v1/operator/usage", {"global": ""} if args.switch("all-datacenters") else {})[
-            "Usage"
-        ]
+        usage = context.client.get("/v1/operator/usage", {"global": ""} if args[_ALL_DATACENTERS] else {})["Usage"]
     except CliError as error:
         raise during("Error fetching usage information", error) from None
     if document(context, usage):
         return
-    if not args.switch("connect"):
+    if not args[_CONNECT]:
         _billable(context, usage)
     _nodes(context, usage)
-    if not args.switch("billable"):
+    if not args[_BILLABLE]:
         _connect(context, usage)
 
 
@@ -70,18 +68,21 @@ def _connect(context: Context, usage: dict[str, Any]) -> None:
 
 
 def _table(context: Context, headers: list[str], rows: list[list[str]], total: list[str]) -> None:
-    everywhere = context.args.switch("all-datacenters")
+    everywhere = context.args[_ALL_DATACENTERS]
     shown = [headers, *rows, *([["", "", ""], total] if everywhere else [])]
     for line in columns(shown if everywhere else [row[1:] for row in shown], gap=6):
         context.out(line)
 
 
+_BILLABLE = switch("billable", "Only billable services.")
+_CONNECT = switch("connect", "Only services of the mesh.")
+_ALL_DATACENTERS = switch("all-datacenters", "The counts of every datacenter.")
 COMMANDS = {
     "operator usage instances": Command(
         instances,
-        switch("billable", "Only billable services."),
-        switch("connect", "Only services of the mesh."),
-        switch("all-datacenters", "The counts of every datacenter."),
+        _BILLABLE,
+        _CONNECT,
+        _ALL_DATACENTERS,
         format_flag(),
     ),
 }

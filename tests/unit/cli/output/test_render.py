@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.panel import Panel
 
+from pyconsul.agent.common.options import parse
 from pyconsul.cli.context import Context
-from pyconsul.cli.flags.flag import parse
 from pyconsul.cli.monitor import health_table
 from pyconsul.cli.monitor.service_top import Board, Health
 from pyconsul.cli.output.render import cell_width, colored, columns, document, draws_utf8, format_flag, table

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from pyconsul.agent.common.options import parse
 from pyconsul.agent.common.watch_plan import Plan, event_index
 from pyconsul.cli.commands.watch import COMMANDS
 from pyconsul.cli.errors import UsageError
-from pyconsul.cli.flags.flag import parse
 from pyconsul.cli.watch.plan import plan
 
 ENTRY = {"LockIndex": 0, "Key": "a", "Flags": 0, "Value": "MQ==", "CreateIndex": 5, "ModifyIndex": 5}
