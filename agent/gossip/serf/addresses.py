@@ -8,7 +8,9 @@ from pyconsul.agent.model.member import Member
 
 
 def ip_text(ip: bytes) -> str:
-    """Return the text of an address of 4 or 16 bytes; an IPv4 address within IPv6 as IPv4. Raises ValueError."""
+    """Return the text of an address, an IPv4 address within IPv6 as IPv4; "?" and hex, as Go does, if it is invalid."""
+    if len(ip) not in (4, 16):
+        return "?" + ip.hex()
     address = ipaddress.ip_address(ip)
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
@@ -16,8 +18,8 @@ def ip_text(ip: bytes) -> str:
 
 
 def ip_bytes(address: str) -> bytes:
-    """Return the 4 or 16 bytes of an address. Raises ValueError."""
-    return ipaddress.ip_address(address).packed
+    """Return the bytes of an address from `ip_text`."""
+    return bytes.fromhex(address[1:]) if address.startswith("?") else ipaddress.ip_address(address).packed
 
 
 def host_port(member: Member) -> str:

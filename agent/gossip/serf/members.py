@@ -36,7 +36,9 @@ import msgspec
 
 from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.gossip.serf.addresses import ip_text
+from pyconsul.agent.gossip.serf.effects import Effects, LogLine, MemberChanged
 from pyconsul.agent.gossip.serf.settings import SerfSettings
+from pyconsul.agent.gossip.wire.errors import DecodeError
 from pyconsul.agent.gossip.wire.serf_payloads import decode_tags
 from pyconsul.agent.model.member import Member, MemberEvent, MemberStatus
 
@@ -87,19 +89,12 @@ class Node(Protocol):
     def versions(self) -> bytes: ...
 
 
-class Change(msgspec.Struct, frozen=True):
-    """An event and the member's new, or last, state."""
-
-    event: MemberEvent
-    member: Member
-
-
 class IntentOutcome(msgspec.Struct, frozen=True):
     """The result of an intent: rebroadcast it or not, refute it or not, and the events that it caused."""
 
     rebroadcast: bool = False
     refute: bool = False
-    changes: tuple[Change, ...] = ()
+    changes: tuple[MemberChanged, ...] = ()
 
 
 IGNORED = IntentOutcome()
@@ -156,31 +151,31 @@ class MemberTable:
         """Return the Lamport time of each member's status."""
         return {name: record.status_time for name, record in self._records.items()}
 
-    def node_up(self, member: Member, now: float) -> Change:
+    def node_up(self, member: Member, now: float) -> MemberChanged:
         """The membership protocol found a node alive that was unknown or gone."""
         name = member.name
         record = self._records.get(name)
         if record is not None:
             record.member, record.gone_at = msgspec.structs.replace(member, status=ALIVE), None
             self._prunes.pop(name, None)
-            return Change(MemberEvent.JOIN, record.member)
+            return MemberChanged(MemberEvent.JOIN, record.member)
         record = self._records[name] = _Record(msgspec.structs.replace(member, status=ALIVE), 0)
         intent = self._intents.pop(name, None)
         if intent is not None and now - intent.at <= self._settings.recent_intent_timeout_s:
             record.status_time = intent.time
             if intent.is_leave:
                 record.member = msgspec.structs.replace(member, status=LEAVING)
-        return Change(MemberEvent.JOIN, record.member)
+        return MemberChanged(MemberEvent.JOIN, record.member)
 
-    def node_updated(self, member: Member) -> Change | None:
+    def node_updated(self, member: Member) -> MemberChanged | None:
         """The address, tags or versions of a node changed."""
         record = self._records.get(member.name)
         if record is None:
             return None
         record.member = msgspec.structs.replace(member, status=record.member.status)
-        return Change(MemberEvent.UPDATE, record.member)
+        return MemberChanged(MemberEvent.UPDATE, record.member)
 
-    def node_down(self, name: str, now: float) -> Change | None:
+    def node_down(self, name: str, now: float) -> MemberChanged | None:
         """The membership protocol declared a node dead, whether it failed or left."""
         record = self._records.get(name)
         return self._apply(record, Input.DOWN, now) if record else None
@@ -214,14 +209,14 @@ class MemberTable:
             changes = (*changes, self._erase(name))
         return IntentOutcome(rebroadcast=True, changes=changes)
 
-    def reap(self, now: float) -> list[Change]:
+    def reap(self, now: float) -> list[MemberChanged]:
         """Erase the members that are gone for too long, and forget old intents."""
         settings = self._settings
         for name in [name for name, it in self._intents.items() if now - it.at > settings.recent_intent_timeout_s]:
             del self._intents[name]
         return [self._erase(name) for name, record in list(self._records.items()) if self._is_due(record, now)]
 
-    def prune(self, now: float) -> list[Change]:
+    def prune(self, now: float) -> list[MemberChanged]:
         """Erase the members whose pruning is due."""
         return [self._erase(name) for name in [name for name, at in self._prunes.items() if at <= now]]
 
@@ -236,7 +231,7 @@ class MemberTable:
         timeout_s = self._settings.reconnect_timeout_s if failed else self._settings.tombstone_timeout_s
         return now - record.gone_at > _own_timeout_s(record.member, self._settings.reconnect_timeout_tag, timeout_s)
 
-    def _apply(self, record: _Record, given: Input, now: float) -> Change | None:
+    def _apply(self, record: _Record, given: Input, now: float) -> MemberChanged | None:
         status, event = _TRANSITIONS.get((record.member.status, given), (record.member.status, None))
         if status is not record.member.status:
             record.member = msgspec.structs.replace(record.member, status=status)
@@ -244,11 +239,11 @@ class MemberTable:
                 record.gone_at = now
             elif status is ALIVE:
                 self._prunes.pop(record.member.name, None)
-        return Change(event, record.member) if event else None
+        return MemberChanged(event, record.member) if event else None
 
-    def _erase(self, name: str) -> Change:
+    def _erase(self, name: str) -> MemberChanged:
         self._prunes.pop(name, None)
-        return Change(MemberEvent.REAP, self._records.pop(name).member)
+        return MemberChanged(MemberEvent.REAP, self._records.pop(name).member)
 
     def _remember(self, name: str, time: int, *, is_leave: bool, now: float) -> bool:
         """Keep the newest intent about an unknown member; True if this is one."""
@@ -262,10 +257,18 @@ class MemberTable:
         return True
 
 
-def member_of(node: Node) -> Member:
-    """Return a node as a member. Raises ValueError for an address or tags that cannot be read."""
+def member_of(node: Node) -> tuple[Member, Effects]:
+    """Return a node as a member, and warnings about what cannot be read of it."""
+    warnings: list[LogLine] = []
+    try:
+        tags = decode_tags(node.meta)
+    except DecodeError as error:
+        tags = {}
+        warnings.append(LogLine("member-tags", f"cannot read the tags of {node.name!r}: {error}"))
+    if len(node.ip) not in (4, 16):
+        warnings.append(LogLine("member-address", f"invalid address of {node.name!r}: {len(node.ip)} bytes"))
     versions = node.versions if len(node.versions) == 6 else bytes(6)
-    return Member(node.name, ip_text(node.ip), node.port, decode_tags(node.meta), ALIVE, *versions)
+    return Member(node.name, ip_text(node.ip), node.port, tags, ALIVE, *versions), warnings
 
 
 def _own_timeout_s(member: Member, tag: str, default_s: float) -> float:

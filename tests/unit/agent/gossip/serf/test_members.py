@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.gossip import member
 
-from pyconsul.agent.gossip.serf.members import MAX_RECENT_INTENTS, Change, MemberTable, member_of
+from pyconsul.agent.gossip.serf.effects import LogLine, MemberChanged
+from pyconsul.agent.gossip.serf.members import MAX_RECENT_INTENTS, MemberTable, member_of
 from pyconsul.agent.gossip.serf.settings import HOUR_S, SerfSettings
 from pyconsul.agent.gossip.wire.messages import PushPullNode
 from pyconsul.agent.gossip.wire.serf_payloads import encode_tags
@@ -33,7 +34,7 @@ def status(members: MemberTable, name: str = "b") -> MemberStatus | None:
     return found.status if found else None
 
 
-def events(changes: list[Change]) -> list[tuple[MemberEvent, str]]:
+def events(changes: list[MemberChanged]) -> list[tuple[MemberEvent, str]]:
     return [(change.event, change.member.name) for change in changes]
 
 
@@ -207,18 +208,24 @@ def test_a_member_that_returns_is_not_reaped_by_its_old_absence() -> None:
 def test_an_update_replaces_address_and_tags_but_not_the_status() -> None:
     members = in_status(LEAVING)
     change = members.node_updated(member("b", address="::1", tags={"role": "web"}))
-    assert change == Change(MemberEvent.UPDATE, member("b", address="::1", tags={"role": "web"}, status=LEAVING))
+    assert change == MemberChanged(MemberEvent.UPDATE, member("b", address="::1", tags={"role": "web"}, status=LEAVING))
     assert members.node_updated(member("unknown")) is None
 
 
 def test_a_node_is_read_as_a_member() -> None:
     node = PushPullNode("b", bytes([10, 0, 0, 7]), 8301, encode_tags({"dc": "x"}), 1, 0, bytes([1, 5, 2, 2, 5, 4]))
-    assert member_of(node) == Member("b", "10.0.0.7", 8301, {"dc": "x"}, ALIVE, 1, 5, 2, 2, 5, 4)
+    assert member_of(node) == (Member("b", "10.0.0.7", 8301, {"dc": "x"}, ALIVE, 1, 5, 2, 2, 5, 4), [])
     mapped = PushPullNode("b", b"\0" * 10 + b"\xff\xff\x0a\0\0\x07", 1, b"web", 1, 0, b"")
-    assert member_of(mapped) == Member("b", "10.0.0.7", 1, {"role": "web"}, ALIVE, 0, 0, 0, 0, 0, 0)
-    for ip, meta in ((b"\x0a", b""), (bytes(4), b"\xff\xc1")):
-        with pytest.raises(ValueError, match=r"."):
-            member_of(PushPullNode("b", ip, 1, meta, 1, 0, bytes(6)))
+    assert member_of(mapped) == (Member("b", "10.0.0.7", 1, {"role": "web"}, ALIVE, 0, 0, 0, 0, 0, 0), [])
+
+
+def test_what_cannot_be_read_of_a_node_is_left_out_with_a_warning() -> None:
+    found, warnings = member_of(PushPullNode("b", b"\x0a", 1, b"\xff\xc1", 1, 0, bytes(6)))
+    assert (found.address, found.tags) == ("?0a", {})
+    assert [warning.category for warning in warnings if isinstance(warning, LogLine)] == [
+        "member-tags",
+        "member-address",
+    ]
 
 
 INPUTS = st.lists(
