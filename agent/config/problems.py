@@ -23,6 +23,10 @@ class ConfigError(Exception):
         super().__init__("\n".join(self.errors))
 
 
+class ReloadError(Exception):
+    """The settings cannot be reloaded; those in use stay.  The text is for an operator."""
+
+
 @dataclass(slots=True)
 class Problems:
     """Gathers while a configuration is read.

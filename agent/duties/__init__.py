@@ -1,1 +1,1 @@
-"""Background jobs of the leader: session TTLs and tombstones."""
+"""Background jobs of the leader, and the contract that starts and stops them."""

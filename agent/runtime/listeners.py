@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from pyconsul.agent.config.config import Config
+
 BACKLOG = 2048
 
 
@@ -56,6 +58,28 @@ def unix(path: str, owner: Owner = NO_OWNER) -> socket.socket:
         raise ListenError(f"cannot listen on unix://{path}: {reason}") from error
     sock.setblocking(False)
     return sock
+
+
+def http_sockets(config: Config) -> list[socket.socket]:
+    """Open the sockets of the HTTP API.  Raises ListenError."""
+    sockets = []
+    owner = Owner(config.unix_sockets.user, config.unix_sockets.group, config.unix_sockets.mode)
+    if config.ports.http > 0:
+        for address in (config.addresses.http or config.client_addr).split():
+            if address.startswith("unix://"):
+                sockets.append(unix(address.removeprefix("unix://"), owner))
+            else:
+                sockets.append(tcp(address, config.ports.http, "-http-port"))
+    return sockets
+
+
+def dns_sockets(config: Config) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Open the sockets of the DNS server, UDP and TCP.  Raises ListenError."""
+    if config.ports.dns <= 0:
+        return [], []
+    hosts = (config.addresses.dns or config.client_addr).split()
+    port = config.ports.dns
+    return [udp(host, port, "-dns-port") for host in hosts], [tcp(host, port, "-dns-port") for host in hosts]
 
 
 def _bind_unix(sock: socket.socket, path: str, owner: Owner) -> None:

@@ -1,4 +1,4 @@
-"""The agent as a whole: it ends when it is told to, and reads its settings anew."""
+"""Control of the running agent: reload of the settings, and shutdown."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.problems import ConfigError
-from pyconsul.agent.httpapi.core.context import ReloadError
+from pyconsul.agent.config.problems import ConfigError, ReloadError
 from pyconsul.agent.logs import agent_log
-from pyconsul.agent.sync import definition_loader as definitions
+from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.sync.node_registration import node_registration
@@ -25,7 +24,7 @@ log = logging.getLogger("agent")
 
 
 class AgentControl:
-    """Ends the agent by calling `stop`.  What is in `followers` is called with the settings that hold after a reload."""
+    """Reloads and stops the agent.  `config`: the effective settings."""
 
     def __init__(
         self,
@@ -36,13 +35,17 @@ class AgentControl:
         notifier: Notifier | None = None,
         check: Callable[[Config], None] = lambda config: None,
     ) -> None:
-        """`check` looks at settings before a reload takes them, and raises ReloadError."""
+        """stop: ends the agent.   check: validates settings before a reload applies them; raises ReloadError."""
         self.config = config
-        self.followers: list[Callable[[Config], None]] = []
+        self._listeners: list[Callable[[Config], None]] = []
         self._agent, self._tokens, self._stop = agent, tokens, stop
         self._notifier = notifier or Notifier()
         self._check = check
         self._reloading = asyncio.Lock()
+
+    def on_reload(self, listener: Callable[[Config], None]) -> None:
+        """Call a listener with the effective settings after each reload."""
+        self._listeners.append(listener)
 
     def leave(self) -> None:
         """End the agent."""
@@ -50,7 +53,7 @@ class AgentControl:
         self._stop()
 
     async def reload(self) -> None:
-        """Read the settings anew; those that need a restart stay as they are.  Raises ReloadError, and nothing changes."""
+        """Read the settings again and apply those that need no restart.  Raises ReloadError; then nothing has changed."""
         async with self._reloading:
             self._notifier.reloading()
             try:
@@ -61,8 +64,8 @@ class AgentControl:
     async def _reload(self) -> None:
         try:
             fresh = load.reload(self.config)
-            defined = definitions.definitions(fresh)
-        except (ConfigError, definitions.FileDefinitionError) as error:
+            defined = definition_loader.definitions(fresh)
+        except (ConfigError, definition_loader.FileDefinitionError) as error:
             raise ReloadError(str(error)) from None
         self._check(fresh)
         if fresh.refusals:
@@ -79,15 +82,15 @@ class AgentControl:
             config = _with(config, fresh, key.split("."))
         await self._use(replace(config, origin=fresh.origin, warnings=fresh.warnings), defined)
 
-    async def _use(self, config: Config, defined: definitions.Definitions) -> None:
+    async def _use(self, config: Config, defined: definition_loader.Definitions) -> None:
         self.config = config
         agent_log.set_level(config.log_level)
         self._tokens.reload(config.acl.tokens)
         self._agent.reconfigure(node_registration(config), config.discard_check_output)
-        await definitions.reload(self._agent, defined)
+        await definition_loader.reload(self._agent, defined)
         await self._agent.syncer.full_sync()
-        for follow in self.followers:
-            follow(config)
+        for listener in self._listeners:
+            listener(config)
         log.info("configuration reloaded")
 
 

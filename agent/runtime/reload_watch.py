@@ -10,8 +10,7 @@ from contextlib import AsyncExitStack
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.flags import parse_flags
-from pyconsul.agent.config.problems import Problems
-from pyconsul.agent.httpapi.core.context import ReloadError
+from pyconsul.agent.config.problems import Problems, ReloadError
 from pyconsul.agent.runtime.reload import AgentControl
 
 EVERY = 1.0  # seconds between two looks

@@ -21,12 +21,12 @@ FILE = "acl-tokens.json"
 log = logging.getLogger("agent")
 
 
-def agent_tokens(config: Config) -> AgentTokens:
-    """The tokens to start with; those of the file win over the settings, as Consul has it."""
+def agent_tokens(config: Config, on_change: Callable[[], None]) -> AgentTokens:
+    """Return the tokens to start with; those of the file take precedence over the settings, as in Consul."""
     if config.dev_mode or not config.data_dir or not config.acl.enable_token_persistence:
-        return AgentTokens(config.acl.tokens)
+        return AgentTokens(config.acl.tokens, on_change)
     path = Path(config.data_dir, FILE)
-    return AgentTokens(config.acl.tokens, _read(path), lambda tokens: _write(path, tokens))
+    return AgentTokens(config.acl.tokens, on_change, _read(path), lambda tokens: _write(path, tokens))
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -58,39 +58,40 @@ NAMES = {
 
 
 class AgentTokens:
-    """The tokens in use; what was set over the API holds until the settings change it.
+    """The tokens in use; a token set over the API is used until the settings change it.
 
-    `kept` was set before the last restart; `keep` is given everything that is set, whenever that changes.  `changed`, which
-    others may set, is called when other tokens are in use.
+    on_change: called when other tokens are in use.   stored: tokens set before the last restart.
+    store: called with all tokens that are set whenever one is; raises OSError.
     """
 
     def __init__(
         self,
         settings: ACLTokens,
-        kept: Mapping[str, str] | None = None,
-        keep: Callable[[Mapping[str, str]], None] | None = None,
+        on_change: Callable[[], None],
+        stored: Mapping[str, str] | None = None,
+        store: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._set = dict(kept or {})
-        self._keep = keep
-        self.changed: Callable[[], None] = lambda: None
+        self._on_change = on_change
+        self._set = dict(stored or {})
+        self._store = store
 
     def get(self, name: str) -> str:
-        """A token by its name in the settings; empty when there is none."""
+        """Return a token by its name in the settings; empty when it is not set."""
         return str(self._set.get(name, getattr(self._settings, name)))
 
     def set(self, name: str, token: str) -> None:
-        """Use another token from now on.  Raises OSError when it cannot be kept, and is not used."""
-        if self._keep is not None:
-            self._keep({**self._set, name: token})
+        """Use another token from now on.  Raises OSError when it cannot be stored; then it is not used."""
+        if self._store is not None:
+            self._store({**self._set, name: token})
         self._set[name] = token
-        self.changed()
+        self._on_change()
 
     def reload(self, settings: ACLTokens) -> None:
-        """The settings were read anew: those that changed hold."""
+        """Apply reloaded settings: tokens that changed there replace those set over the API."""
         old = msgspec.structs.asdict(self._settings)
         for name, token in msgspec.structs.asdict(settings).items():
             if token != old[name]:
                 self._set.pop(name, None)
         self._settings = settings
-        self.changed()
+        self._on_change()

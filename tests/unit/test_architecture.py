@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "events": {"model", "state", "filter"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
-    "duties": {"engine", "model", "state"},
+    "duties": {"engine", "model", "state", "acl"},
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.

@@ -27,18 +27,18 @@ from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 
 
-class ReloadError(Exception):
-    """The settings cannot be read anew; everything stays as it was.  The text is for an operator."""
-
-
 class Control(Protocol):
-    """The agent as a whole."""
+    """Control of the running agent."""
+
+    @property
+    def config(self) -> Config:
+        """The effective settings."""
 
     def reload(self) -> Awaitable[None]:
-        """Read the settings anew.  Raises ReloadError."""
+        """Read the settings again.  Raises ReloadError."""
 
     def leave(self) -> None:
-        """End, once what is being asked has been answered."""
+        """Stop the agent after the current requests."""
 
 
 def new_id() -> str:
@@ -74,7 +74,7 @@ class KVHistory(Protocol):
 
 
 class SessionClock(Protocol):
-    """Ends sessions that are not renewed; see `agent.session_clock`."""
+    """Ends sessions that are not renewed; see `duties.session_expiry`."""
 
     def renew(self, session_id: str, ttl: float, /) -> None:
         """Let a session live for its TTL (seconds) from now on."""
@@ -90,7 +90,6 @@ class OpenStream(Protocol):
 class Context:
     """One agent, as its HTTP API sees it."""
 
-    config: Config
     view: View
     watches: Watches
     commit: Commit
@@ -109,3 +108,8 @@ class Context:
     login_keys: LoginKeys = field(default_factory=LoginKeys)
     login_limit: LoginLimit = field(default_factory=LoginLimit)
     started: float = field(default_factory=time.time)  # Unix seconds
+
+    @property
+    def config(self) -> Config:
+        """The effective settings; a reload replaces them."""
+        return self.control.config

@@ -21,7 +21,6 @@ from typing import Any, BinaryIO, cast
 from msgspec.structs import replace
 
 from pyconsul.agent.acl import builtin
-from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
@@ -32,7 +31,6 @@ from pyconsul.agent.snapshot import archive, save
 from pyconsul.agent.snapshot import restore as restoring
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.restore import Restored
-from pyconsul.agent.state import sessions
 from pyconsul.agent.state.schemas import NODES
 
 LEFT_OUT = b"X-Pyconsul-Snapshot-Left-Out"  # header of a restore: the records that pyconsul has no use for
@@ -142,9 +140,6 @@ async def _put_in_place(context: Context, found: Restored, rows: list[tuple[str,
     log.info("restored a snapshot: rows=%d its index=%d index now=%d", len(rows), found.index, new_index)
     if found.left_out:
         log.warning("left out of the restored snapshot, since pyconsul has no use for it: %s", told(found.left_out))
-    for session in sessions.all_sessions(context.view):
-        if session.ttl:
-            context.session_clock.renew(session.id, parse_go_duration_s(session.ttl))
     await context.agent.syncer.full_sync()  # this agent's own node may not be in it
 
 

@@ -86,7 +86,7 @@ def _run(config: Config) -> int:
     import os
 
     from pyconsul.agent.common.process.pid_file import pid_file
-    from pyconsul.agent.runtime import main
+    from pyconsul.agent.runtime import process
 
     os.umask(os.umask(0o077) | 0o022)  # logs, the PID file and sockets are never writable by others
     with contextlib.ExitStack() as stack:
@@ -98,7 +98,7 @@ def _run(config: Config) -> int:
             return 1
         for warning in config.warnings:
             logging.getLogger("agent").warning("%s", warning)
-        return main.run(config)
+        return process.run(config)
 
 
 def _start_logs(config: Config) -> None:

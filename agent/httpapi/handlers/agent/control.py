@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from pyconsul.agent.config.problems import ReloadError
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.context import Context, ReloadError
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, HTTPError, bad_request, not_found, server_error
 from pyconsul.agent.httpapi.handlers.agent.bodies import TokenBody

@@ -1,4 +1,4 @@
-"""Tokens that end: each is deleted at its time, and what was cached for it goes with it."""
+"""Expired tokens are deleted, and responses cached for them dropped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from pyconsul.agent.duties import token_expiry
+from pyconsul.agent.duties.token_expiry import TokenExpiry
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.acl import Token
-from pyconsul.agent.runtime import access_control as acl_control
-from pyconsul.agent.runtime.access_control import TokenClock
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.acl.tables import TOKENS, TOPIC
 from pyconsul.agent.state.store import Store
@@ -37,15 +37,15 @@ async def test_tokens_end_at_their_time() -> None:
     store = Store()
     writer = Writer(store, MemoryEngine(), lambda: now)
     now = 100.0
-    clock = TokenClock(store, store.watches, writer.commit, lambda: now)
-    clock.start()
+    expiry = TokenExpiry(store, writer.commit, lambda: now)
+    await expiry.start()
     await writer.commit(put("stays", None))
     await writer.commit(put("later", 10_000.0))
     await writer.commit(put("soon", 100.0))
     while store[TOKENS].get("soon") is not None:
         await until_rights_change(store)
     assert {token.accessor_id for token in store[TOKENS]} == {"stays", "later"}
-    clock.stop()
+    await expiry.stop()
     assert len(store.watches) == 0
 
 
@@ -57,22 +57,22 @@ async def test_cached_answers_go_even_when_the_disk_fails() -> None:
 
     writer = Writer(store, MemoryEngine())
     await writer.commit(put("soon", 1.0))
-    clock = TokenClock(store, store.watches, fail, time.time)
+    expiry = TokenExpiry(store, fail, time.time)
     told = asyncio.create_task(until_rights_change(store))
     await asyncio.sleep(0)
-    clock.start()
+    await expiry.start()
     await told
-    clock.stop()
+    await expiry.stop()
 
 
 async def test_a_step_of_the_clock_ends_tokens_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acl_control, "MAX_SLEEP_S", 0.01)
+    monkeypatch.setattr(token_expiry, "MAX_SLEEP_S", 0.01)
     store = Store()
     now = 100.0
     writer = Writer(store, MemoryEngine(), lambda: now)
     await writer.commit(put("later", 10_000.0))
-    clock = TokenClock(store, store.watches, writer.commit, lambda: now)
-    clock.start()
+    expiry = TokenExpiry(store, writer.commit, lambda: now)
+    await expiry.start()
     await asyncio.sleep(0)
     gone = asyncio.create_task(until_rights_change(store))
     await asyncio.sleep(0)
@@ -80,4 +80,4 @@ async def test_a_step_of_the_clock_ends_tokens_soon(monkeypatch: pytest.MonkeyPa
     await gone
     while store[TOKENS].get("later") is not None:
         await until_rights_change(store)
-    clock.stop()
+    await expiry.stop()

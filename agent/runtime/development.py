@@ -1,0 +1,25 @@
+"""Mode `-dev`: a server that keeps everything in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from pyconsul.agent.common.process.sd_notify import Notifier
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.duties.leader_duties import AlwaysLeader
+from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.runtime import server, storage
+from pyconsul.agent.runtime.reload import AgentControl
+from pyconsul.agent.runtime.storage import Storage
+
+
+async def start(
+    config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
+) -> AgentControl:
+    """Start a development agent; see `server.start`."""
+
+    def open_storage(clock: Callable[[], float]) -> Storage:
+        return storage.load(MemoryEngine(storage.history_retention(config)), clock, stack)
+
+    return await server.start(config, open_storage, AlwaysLeader(), stack, stop, notifier)

@@ -1,0 +1,113 @@
+"""The agent's process: starts the mode that the settings ask for, follows signals, and returns the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from pyconsul.agent.common.process.sd_notify import Notifier
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.problems import ReloadError
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.runtime import development, reload_watch, single_server
+from pyconsul.agent.runtime.data_folder import DataFolderError
+from pyconsul.agent.runtime.listeners import ListenError
+from pyconsul.agent.runtime.reload import AgentControl
+from pyconsul.agent.runtime.summary import summary
+from pyconsul.agent.sync.definition_loader import FileDefinitionError
+from pyconsul.agent.watches.definition import WatchError
+
+Start = Callable[[Config, AsyncExitStack, Callable[[], None], Notifier], Awaitable[AgentControl]]
+
+log = logging.getLogger("agent")
+
+
+class StartError(Exception):
+    """The agent cannot start; the text says why and what to change."""
+
+
+def run(config: Config) -> int:
+    """Run an agent until it is told to stop; return the exit status of the program."""
+    try:
+        return uvloop.run(_serve(config))
+    except FileDefinitionError as error:
+        log.error("Error starting agent", extra={"fields": {"error": error.reason}})
+        log.error("the definition is in %s", error.source)
+        return 1
+    except WatchError as error:
+        log.error("Error starting agent", extra={"fields": {"error": str(error)}})
+        return 1
+    except (StartError, EngineError, ListenError, DataFolderError) as error:
+        log.error("%s", error)
+        return 1
+
+
+async def _serve(config: Config) -> int:
+    """Serve until a signal or a request ends the agent; return the exit status, which for signals is Consul's."""
+    stop, status = asyncio.Event(), 0
+
+    def stop_by_signal(leaves: bool) -> None:
+        nonlocal status
+        status = 0 if leaves else 1
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    notifier = Notifier.take(os.environ)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started with & by a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop.add_signal_handler(signal.SIGTERM, stop_by_signal, config.leave_on_terminate)
+    loop.add_signal_handler(signal.SIGINT, stop_by_signal, not config.skip_leave_on_interrupt)
+    files = reload_watch.stamps(reload_watch.watched(config))
+    start = _starter(config)
+    async with AsyncExitStack() as stack:
+        control = await start(config, stack, stop.set, notifier)
+        if config.auto_reload_config:
+            reload_watch.start(control, files, stack)
+        loop.add_signal_handler(signal.SIGHUP, _reload_soon, control)
+        fields = summary(config)
+        log.info("Agent started", extra={"fields": fields})
+        notifier.status(" ".join(f"{name}={text}" for name, text in fields.items()))
+        notifier.ready()
+        gc.collect()
+        gc.freeze()  # modules and loaded rows live as long as the agent: no collection looks at them again
+        gc.set_threshold(10_000, 20, 20)
+        heartbeat = loop.create_task(notifier.heartbeat())
+        stack.callback(heartbeat.cancel)
+        await stop.wait()
+        notifier.stopping()
+        log.info("stopping")
+    return status
+
+
+def _starter(config: Config) -> Start:
+    """Return what starts the mode that the settings ask for.  Raises StartError."""
+    if config.dev_mode:
+        return development.start
+    if not config.data_dir:
+        raise StartError(
+            "nothing says where to keep the data: give -data-dir FOLDER, or -dev to keep it in memory only"
+        )
+    return single_server.start
+
+
+def _reload_soon(control: AgentControl) -> None:
+    task = asyncio.get_running_loop().create_task(control.reload())
+    task.add_done_callback(_report_reload)
+
+
+def _report_reload(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("reload failed, configuration unchanged: %s", error, exc_info=_unexpected(error))
+
+
+def _unexpected(error: BaseException) -> BaseException | None:
+    """Return an error whose traceback is worth logging."""
+    return None if isinstance(error, ReloadError | EngineError) else error

@@ -1,0 +1,176 @@
+"""The parts of a server: builds them, starts them in order, and stops them in reverse."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.common.process.sd_notify import Notifier
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.problems import ReloadError
+from pyconsul.agent.dnsd.candidates import Sight
+from pyconsul.agent.dnsd.prepared import query_executor
+from pyconsul.agent.dnsd.responder import Responder
+from pyconsul.agent.dnsd.server import DNSServer
+from pyconsul.agent.dnsd.settings import settings_of
+from pyconsul.agent.duties.acl_bootstrap import ACLBootstrap
+from pyconsul.agent.duties.contract import Duty, Leadership
+from pyconsul.agent.duties.leader_duties import LeaderDuties
+from pyconsul.agent.duties.session_expiry import SessionExpiry
+from pyconsul.agent.duties.state_upkeep import StateUpkeep
+from pyconsul.agent.duties.token_expiry import TokenExpiry
+from pyconsul.agent.events.event_log import EventLog
+from pyconsul.agent.httpapi.core.app import App
+from pyconsul.agent.httpapi.core.cache import AnswerCache
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.routes import ROUTES
+from pyconsul.agent.httpapi.server.limits import Limits
+from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
+from pyconsul.agent.runtime import access_control, listeners, local
+from pyconsul.agent.runtime.local_request import asker
+from pyconsul.agent.runtime.reload import AgentControl
+from pyconsul.agent.runtime.steady_clock import SteadyClock
+from pyconsul.agent.runtime.storage import Storage
+from pyconsul.agent.state.acl.tables import TOPIC as ACL_TOPIC
+from pyconsul.agent.state.watches import Watches, on_replaced
+from pyconsul.agent.sync.agent_tokens import agent_tokens
+from pyconsul.agent.sync.local_catalog import LocalCatalog
+from pyconsul.agent.telemetry.loop_lag import LoopLag
+from pyconsul.agent.watches.definition import WatchError
+from pyconsul.agent.watches.watcher import Watcher
+
+
+async def start(
+    config: Config,
+    open_storage: Callable[[Callable[[], float]], Storage],
+    leadership: Leadership,
+    stack: AsyncExitStack,
+    stop: Callable[[], None],
+    notifier: Notifier | None = None,
+) -> AgentControl:
+    """Start every part; the stack stops them in reverse.
+
+    open_storage: loads the state, given a clock.   stop: ends the agent.   notifier: is told of reloads.
+
+    Raises WatchError, ListenError, EngineError, FileDefinitionError.
+    """
+    watches = Watcher.check(config.watches)
+    http_sockets, dns_sockets = listeners.http_sockets(config), listeners.dns_sockets(config)
+    clock = SteadyClock()
+    clock.start(stack)
+    storage = open_storage(clock)
+    store, writer = storage.store, storage.writer
+    tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
+    sessions = await _start_duties(config, storage, clock, leadership, stack)
+    acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
+    local_watches = Watches()
+    agent = await local.start(
+        config,
+        LocalCatalog(store, writer.commit),
+        local_watches,
+        stack,
+        access_control.permits(acl) if acl else None,
+        access_control.permits(acl, READ) if acl else None,
+    )
+    on_replaced(store.watches, agent.syncer.schedule_full_sync)
+    control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
+    lag = LoopLag(time.monotonic)
+    lag.start()
+    stack.callback(lag.stop)
+    context = Context(
+        store,
+        store.watches,
+        writer.commit,
+        writer.commit_steps,
+        writer.replace,
+        sessions,
+        agent,
+        tokens,
+        control,
+        EventLog(local_watches),
+        acl=acl,
+        kv_history=storage.engine.kv_history,
+        loop_lag=lag,
+    )
+    app = await _start_http(context, control, http_sockets, stack)
+    stack.callback(local_watches.close)  # before the HTTP server stops: it waits for blocking queries
+    responder = await _start_dns(context, control, dns_sockets, stack)
+    if acl is not None:
+        access_control.follow_changes(store.watches, responder.forget, agent.syncer.full_sync)
+    watcher = Watcher(asker(app))
+    watcher.use(watches)
+    stack.push_async_callback(watcher.stop)
+    control.on_reload(lambda fresh: watcher.use(Watcher.check(fresh.watches)))
+    return control
+
+
+async def _start_duties(
+    config: Config,
+    storage: Storage,
+    clock: Callable[[], float],
+    leadership: Leadership,
+    stack: AsyncExitStack,
+) -> SessionExpiry:
+    """Start what only the leader does; returns the duty that requests renew sessions with."""
+    store, commit = storage.store, storage.writer.commit
+    sessions = SessionExpiry(store, commit)
+    duties: list[Duty] = [sessions, StateUpkeep(store, storage.writer, clock)]
+    if config.acl.enabled:
+        duties.append(ACLBootstrap(store, commit, config.acl.tokens.initial_management))
+        duties.append(TokenExpiry(store, commit, clock))
+    running = LeaderDuties(leadership, duties)
+    stack.push_async_callback(running.stop)
+    await running.start()
+    return sessions
+
+
+async def _start_http(
+    context: Context, control: AgentControl, sockets: list[socket.socket], stack: AsyncExitStack
+) -> App:
+    app = App(context, ROUTES, AnswerCache(context.watches))
+    control.on_reload(app.configure)
+    limits = _http_limits(context.config, lambda: context.config.limits.http_max_conns_per_client)
+    server = HTTPServer(app, [Listener(sock) for sock in sockets], limits)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return app
+
+
+async def _start_dns(
+    context: Context,
+    control: AgentControl,
+    sockets: tuple[list[socket.socket], list[socket.socket]],
+    stack: AsyncExitStack,
+) -> Responder:
+    config, view = context.config, context.view
+    ask = query_executor(view, config.node_name, config.datacenter, context.rng)
+    sight = access_control.sight(context.acl) if context.acl else Sight()
+    responder = Responder(
+        view, context.watches, settings_of(config), execute_query=access_control.seen(ask, sight), sight=sight
+    )
+    control.on_reload(lambda fresh: responder.reconfigure(settings_of(fresh)))
+    server = DNSServer(responder, *sockets)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return responder
+
+
+def _check_watches(config: Config) -> None:
+    """Raises ReloadError."""
+    try:
+        Watcher.check(config.watches)
+    except WatchError as error:
+        raise ReloadError(f"Failed reloading watches: {error}") from None
+
+
+def _http_limits(config: Config, connections_per_client: Callable[[], int]) -> Limits:
+    limits = Limits(connections_per_client=connections_per_client)
+    if not config.http_config.max_header_bytes:
+        return limits
+    # Go's server adds 4096 bytes, too; more than the default would break the promise of 256 KB a connection.
+    return replace(limits, head=min(config.http_config.max_header_bytes + 4096, limits.head))

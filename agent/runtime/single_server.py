@@ -1,0 +1,35 @@
+"""Mode single server: the state is in `state.db` (SQLite) in the data folder, which one agent uses at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from pyconsul.agent.common.process.sd_notify import Notifier
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.duties.leader_duties import AlwaysLeader
+from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
+from pyconsul.agent.engine.embedded.opening import ACCEPT, EVERYTHING, NOTHING
+from pyconsul.agent.runtime import data_folder, server, storage
+from pyconsul.agent.runtime.reload import AgentControl
+from pyconsul.agent.runtime.storage import Storage
+from pyconsul.agent.state.schemas import ALL
+
+
+async def start(
+    config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
+) -> AgentControl:
+    """Lock the data folder and start a server; see `server.start`.  Raises DataFolderError, too."""
+    folder = Path(config.data_dir)
+    stack.callback(data_folder.Lock(folder).release)
+
+    def open_storage(clock: Callable[[], float]) -> Storage:
+        accept = folder / ACCEPT  # by this file an operator accepts a damaged `state.db`, once
+        spare = EVERYTHING if accept.exists() else NOTHING
+        engine = EmbeddedEngine(folder / "state.db", ALL, storage.history_retention(config), spare=spare)
+        opened = storage.load(engine, clock, stack)
+        accept.unlink(missing_ok=True)
+        return opened
+
+    return await server.start(config, open_storage, AlwaysLeader(), stack, stop, notifier)
