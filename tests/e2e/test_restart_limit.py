@@ -26,7 +26,7 @@ from pyconsul.tools.envconsul.options import OPTIONS
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.envconsul.sources import sources_of
 from pyconsul.tools.options.settings import load_settings, parse_flags
-from pyconsul.tools.process.restart_limit import Place
+from pyconsul.tools.restart_limit import Place
 
 BIN = Path(sys.executable).parent
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pyconsul.tools.docs.roff import Section
+from pyconsul.tools.template.fixture.case_verdict import render
 from pyconsul.tools.template.fixture.fixture import Fixture, read
-from pyconsul.tools.template.fixture.offline import render
 from pyconsul.tools.template.fixture.yaml_source import parse
 from pyconsul.tools.template.spec import Spec
 

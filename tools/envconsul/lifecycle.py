@@ -15,8 +15,8 @@ from pyconsul.agent.common.process.child_process import KILLED_STATUS
 from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
 from pyconsul.tools.envconsul.runner import Runner
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.settings import Call, Settings
-from pyconsul.tools.process.exit_codes import Exit
 
 log = logging.getLogger("envconsul")
 

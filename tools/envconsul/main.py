@@ -14,9 +14,9 @@ from pyconsul.agent.common.program import run_program
 from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, make_plan
 from pyconsul.tools.envconsul.sources import QueryError
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Call, UsageError, parse_flags, render_help
-from pyconsul.tools.process.exit_codes import Exit
 from pyconsul.tools.process.pid_file import pid_file
 
 _USAGE = """Usage: pyenvconsul [options] program [argument …]

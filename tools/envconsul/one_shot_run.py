@@ -19,9 +19,9 @@ from pyconsul.agent.common.process.waited_child import WaitedChild
 from pyconsul.tools.consul.one_shot_client import OneShotClient
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, caught_signals, reload_plan, uncatchable, variables_of
 from pyconsul.tools.envconsul.print_output import render_variables
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.common import connection_of, retry_of
 from pyconsul.tools.options.settings import Call, Settings
-from pyconsul.tools.process.exit_codes import Exit
 
 log = logging.getLogger("envconsul")
 

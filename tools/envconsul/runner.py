@@ -17,7 +17,7 @@ from pyconsul.tools.envconsul.plan import OverdueError, variables_of
 from pyconsul.tools.envconsul.sources import Source
 from pyconsul.tools.options.common import connection_of, retry_of
 from pyconsul.tools.options.settings import Settings
-from pyconsul.tools.process.restart_limit import Limit, Unlimited, restart_limit_of
+from pyconsul.tools.restart_limit import Limit, Unlimited, restart_limit_of
 
 log = logging.getLogger("envconsul")
 

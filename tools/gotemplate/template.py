@@ -3,7 +3,7 @@
     template = parse("web.ctmpl", text, functions=names)
     text = template.execute(None, functions)          # functions: by name, Function or plain callable
 
-Everything here is pure: what a template can reach is what its functions reach.
+A template reaches only what its functions reach. Rendering raises the recursion limit of the process meanwhile.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from pyconsul.cli.completion.shells import FixedFlag, fixed_script
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.settings import BOOL, Option
-from pyconsul.tools.process.exit_codes import Exit
 
 _SHELLS = ("bash", "zsh", "fish")
 

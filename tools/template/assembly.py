@@ -10,25 +10,24 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
 from pyconsul.tools.options.common import connection_of, retry_of
-from pyconsul.tools.options.settings import Settings
-from pyconsul.tools.process.restart_limit import Turn, restart_limit_of
+from pyconsul.tools.restart_limit import Turn, restart_limit_of
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL
 from pyconsul.tools.template.dedup.shared_source import Dedup
 from pyconsul.tools.template.deploy.commands import Commands, environment_of
-from pyconsul.tools.template.deploy.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.tools.template.deploy.consumer import ChildConsumer, CommandConsumer
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import Troubles
 from pyconsul.tools.template.deploy.file_writer import RenderError
 from pyconsul.tools.template.deploy.runner import Runner
 from pyconsul.tools.template.deploy.stall_reporter import Waiting
-from pyconsul.tools.template.feed.answer_source import AnswerSource
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.handover import Handover
 from pyconsul.tools.template.feed.watcher import Watcher
@@ -37,10 +36,16 @@ from pyconsul.tools.template.fixture.record_option import Recorder
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.haproxy.state_folder import base_folder
 from pyconsul.tools.template.options.table import HAPROXY
-from pyconsul.tools.template.plan import Plan
-from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.spec import Command, Environment
+
+if TYPE_CHECKING:
+    from pyconsul.tools.options.settings import Settings
+    from pyconsul.tools.template.deploy.contract import Consumer
+    from pyconsul.tools.template.feed.answer_source import AnswerSource
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.plan import Plan
+    from pyconsul.tools.template.report.counters import Tally
 
 log = logging.getLogger("template")
 
@@ -57,7 +62,7 @@ def make_runner(
     commands = Commands(os.environ, consul, rng)
     disclosure = Disclosure(answers, plan.environ.read)
     consumer = None if settings["dry"] else _consumer(plan, commands, consul, rng, tally, disclosure)
-    troubles = Troubles(tally, disclosure, once=plan.once, precious=consumer is not None and consumer.precious)
+    troubles = Troubles(tally, disclosure, once=plan.once, must_survive=consumer is not None and consumer.must_survive)
     deployer = Deployer(
         answers,
         commands,
@@ -76,13 +81,21 @@ def make_runner(
     waiting = Waiting(settings["missing_after"])
     turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
     ends = {Signals.SIGTERM, settings["kill_signal"]} - {None}
-    runner = Runner(
-        plan.sources, watcher, answers, news, deployer, consumer, troubles, waiting, turn, once=plan.once, ends=ends
+    recorder = Recorder(Path(settings["record"]), plan.environ) if settings["record"] else None
+    return Runner(
+        plan.deployables,
+        watcher,
+        answers,
+        news,
+        deployer,
+        consumer,
+        troubles,
+        waiting,
+        turn,
+        once=plan.once,
+        ends=ends,
+        after_pass=None if recorder is None else lambda used: _record(recorder, answers, used),
     )
-    if settings["record"]:
-        recorder = Recorder(Path(settings["record"]), plan.environ)
-        runner.observers.append(lambda: _record(recorder, answers, runner))
-    return runner
 
 
 def _source(
@@ -104,9 +117,9 @@ def _source(
     return Dedup(watcher, told, answers, news, election, prefix=prefix, host=host, heartbeat_s=heartbeat, rng=rng)
 
 
-def _record(recorder: Recorder, answers: Answers, runner: Runner) -> None:
+def _record(recorder: Recorder, answers: Answers, used: set[Lookup]) -> None:
     try:
-        recorder.save(answers, runner.used)
+        recorder.save(answers, used)
     except RenderError as error:
         log.error("%s", error)
 

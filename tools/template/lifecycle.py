@@ -8,23 +8,27 @@ import os
 import random
 import sys
 from contextlib import suppress
+from functools import partial
 from signal import Signals
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.agent.common.process.sd_notify import Notifier
-from pyconsul.tools.consul.client import ConsulClient
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import Call, Settings
-from pyconsul.tools.process.exit_codes import Exit
 from pyconsul.tools.template.assembly import make_client, make_runner
-from pyconsul.tools.template.deploy.runner import Runner
-from pyconsul.tools.template.evaluate.errors import BrokenTemplate, TemplateError
-from pyconsul.tools.template.feed.handover import Handover
+from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
 from pyconsul.tools.template.plan import Plan, caught_signals, load, make_plan, uncatchable
 from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.spec import SpecError
+from pyconsul.tools.template.status.overview import run_report
 from pyconsul.tools.template.status.serve_status import shown
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.client import ConsulClient
+    from pyconsul.tools.options.settings import Call, Settings
+    from pyconsul.tools.template.deploy.runner import Runner
+    from pyconsul.tools.template.feed.handover import Handover
 
 log = logging.getLogger("template")
 
@@ -70,7 +74,7 @@ async def _one_run(
     rng, tally = random.Random(), Tally()
     client = make_client(plan.settings, rng)
     runner = make_runner(plan, client, rng, tally, handover)
-    async with shown(plan.settings["status.address"], notifier, runner.report, tally, runner.release):
+    async with shown(plan.settings["status.address"], notifier, partial(run_report, runner), tally, runner.release):
         return await _until_end(call, plan, runner, client, signals, notifier)
 
 
@@ -101,7 +105,7 @@ async def _until_end(
                     handover = changed.feeds == plan.feeds
                     return changed
                 plan = changed
-                runner.adopt(plan.sources)
+                runner.adopt(plan.deployables)
             notifier.ready()
     finally:
         running.cancel()

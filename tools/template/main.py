@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.program import run_program
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Call, Settings, UsageError, parse_flags, render_help
-from pyconsul.tools.process.exit_codes import Exit
 from pyconsul.tools.process.pid_file import pid_file
 from pyconsul.tools.template.options.table import DOCUMENTED, OPTIONS
 
@@ -73,8 +73,9 @@ def _main(words: Sequence[str]) -> int:
 def _start(call: Call) -> int:
     from pyconsul.agent.common.process.child_process import SpawnError, argv_of
     from pyconsul.tools.consul.connection import ConsulError
+    from pyconsul.tools.template.deploy.contract import CommandError, LoadError, Refused
     from pyconsul.tools.template.deploy.file_writer import RenderError
-    from pyconsul.tools.template.evaluate.errors import CommandError, LoadError, Refused, TemplateError
+    from pyconsul.tools.template.evaluate.contract import TemplateError
     from pyconsul.tools.template.plan import load
     from pyconsul.tools.template.spec import SpecError
 

@@ -17,26 +17,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.consul.one_shot_client import OneShotClient
 from pyconsul.tools.consul.retry import LazyRandom, RetryPolicy
+from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.common import connection_of
-from pyconsul.tools.process.exit_codes import Exit
+from pyconsul.tools.template.deploy.contract import CommandError
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import Troubles
 from pyconsul.tools.template.deploy.job import job_of
-from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.evaluate.errors import CommandError
 from pyconsul.tools.template.feed.handover import Handover, warn_of_filtered
-from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.interruptible import Interrupted
 from pyconsul.tools.template.plan import Plan, caught_signals, uncatchable
 from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.report.disclosure import Disclosure
-from pyconsul.tools.template.spec import Command
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.deploy.rendering import Rendering
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.spec import Command
 
 log = logging.getLogger("template")
 
@@ -55,7 +57,7 @@ def is_one_shot(plan: Plan) -> bool:
         return False
     return all(
         isinstance(source, Unit) and all(rendering.evaluator.guard is None for rendering in source.renderings)
-        for source in plan.sources
+        for source in plan.deployables
     )
 
 
@@ -135,13 +137,13 @@ class _OneShotRun:
 
     def __init__(self, plan: Plan, client: OneShotClient, handover: Handover, interrupts: _Interrupts) -> None:
         settings, answers, tally = plan.settings, handover.answers, Tally()
-        self._units = [source for source in plan.sources if isinstance(source, Unit)]
+        self._units = [source for source in plan.deployables if isinstance(source, Unit)]
         self._client = client
         self._handover = handover
         self._answers = answers
         self._interrupts = interrupts
         disclosure = Disclosure(answers, plan.environ.read)
-        self._troubles = Troubles(tally, disclosure, once=True, precious=False)
+        self._troubles = Troubles(tally, disclosure, once=True, must_survive=False)
         self._deployer = Deployer(
             answers,
             _NoCommands(),

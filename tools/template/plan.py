@@ -18,7 +18,7 @@ from pyconsul.tools.options.unsupported import warn_of_unsupported
 from pyconsul.tools.process.logs import setup_logging
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.evaluate.errors import BrokenTemplate, TemplateError
+from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
 from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.evaluate.noted_environment import NotedEnviron
 from pyconsul.tools.template.options.guard import is_guarded
@@ -53,12 +53,12 @@ _CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGA
 
 @struct(frozen=True)
 class Plan:
-    """`sources`: what is promoted together, parsed and ready to be evaluated for the first time. `environ`: the
+    """`deployables`: units and fan-outs in order, parsed and ready for their first evaluation. `environ`: the
     variables that templates see. `fixture`: what takes Consul's place."""
 
     settings: Settings
     specs: list[Spec]
-    sources: list[Unit | Fanout]
+    deployables: list[Unit | Fanout]
     environ: NotedEnviron
     fixture: Fixture | None
 
@@ -120,12 +120,12 @@ def make_plan(settings: Settings) -> Plan:
     fixture = _fixture(settings["data"])
     environ = NotedEnviron(os.environ if fixture is None else fixture.environ(os.environ))
     guards = [_guard(settings, block) for block in settings.blocks("template")]
-    precious = bool(settings["exec.reload"])
+    must_survive = bool(settings["exec.reload"])
     evaluators = [
-        _evaluator(spec, environ, guard, precious=precious) for spec, guard in zip(specs, guards, strict=True)
+        _evaluator(spec, environ, guard, must_survive=must_survive) for spec, guard in zip(specs, guards, strict=True)
     ]
-    sources = _sources(specs, evaluators, groups_of(settings, specs), wait=not _once(settings))
-    return Plan(settings, specs, sources, environ, fixture)
+    deployables = _deployables(specs, evaluators, groups_of(settings, specs), wait=not _once(settings))
+    return Plan(settings, specs, deployables, environ, fixture)
 
 
 def _with_formats(specs: Sequence[Spec], *, feeds_haproxy: bool) -> list[Spec]:
@@ -156,11 +156,11 @@ def _fixture(path: str) -> Fixture | None:
         raise SpecError(str(error)) from error
 
 
-def _evaluator(spec: Spec, environ: Mapping[str, str], guard: Guard | None, *, precious: bool) -> Evaluator:
+def _evaluator(spec: Spec, environ: Mapping[str, str], guard: Guard | None, *, must_survive: bool) -> Evaluator:
     try:
         return Evaluator(spec, environ, guard)
     except TemplateError as error:
-        fatal = not spec.survives_errors(precious=precious) if spec.error_fatal is None else spec.error_fatal
+        fatal = not spec.survives_errors(must_survive=must_survive) if spec.error_fatal is None else spec.error_fatal
         raise (BrokenTemplate if fatal else type(error))(str(error)) from error
 
 
@@ -168,13 +168,13 @@ def _guard(settings: Settings, block: Tree) -> Guard | None:
     if not is_guarded(settings, block):
         return None
     from pyconsul.tools.template.evaluate.guard import Guard
-    from pyconsul.tools.template.evaluate.guard_rules import guard_rules
+    from pyconsul.tools.template.options.guard_rules import guard_rules
 
     rules = guard_rules(settings, block)
     return Guard(rules.limits) if rules is not None else None
 
 
-def _sources(
+def _deployables(
     specs: Sequence[Spec], evaluators: Sequence[Evaluator], groups: Mapping[str, Group], *, wait: bool
 ) -> list[Unit | Fanout]:
     """In the order of the templates; a group stands where its first is."""
@@ -191,5 +191,6 @@ def _sources(
 
 def _fanout(spec: Spec, evaluator: Evaluator, *, wait: bool) -> Fanout:
     from pyconsul.tools.template.deploy.fanout import Fanout
+    from pyconsul.tools.template.evaluate.item_evaluators import ItemsEvaluator
 
-    return Fanout(spec, evaluator, wait=wait)
+    return Fanout(spec, ItemsEvaluator(spec, evaluator), wait=wait)

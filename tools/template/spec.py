@@ -123,10 +123,15 @@ class Spec:
         """Whether the text goes to stdout."""
         return self.destination == STREAM
 
-    def survives_errors(self, *, precious: bool) -> bool:
-        """Whether a failure leaves the last good file in use rather than ending the program. `precious`: what uses the
+    def survives_errors(self, *, must_survive: bool) -> bool:
+        """Whether a failure leaves the last good file in use rather than ending the program. `must_survive`: what uses the
         files must not go down. Go templates end the program, as they always did."""
-        return self.rollback if self.rollback is not None else precious or self.syntax != "go"
+        return self.rollback if self.rollback is not None else must_survive or self.syntax != "go"
+
+    @property
+    def fixed_folder(self) -> Path:
+        """The folder below which all files of a destination with expressions are."""
+        return Path(os.path.normpath(os.path.dirname(self.destination.partition("{{")[0])))
 
     @property
     def folder(self) -> Path:

@@ -17,7 +17,7 @@ import pytest
 from support.ports import free_port
 from support.proxy import HEAD, Proxy, eventually
 
-from pyconsul.tools.template.evaluate.errors import LoadError
+from pyconsul.tools.template.deploy.contract import LoadError
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.patience import PATIENCE, eventually
 from support.ports import free_port
 
-from pyconsul.tools.process.exit_codes import Exit
+from pyconsul.tools.exit_codes import Exit
 
 BIN = Path(sys.executable).parent
 

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pyconsul.tools.consul.client import ConsulError
-from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import Heartbeat, encode_heartbeat, heartbeat_key
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.dedup.election import Election
 
 log = logging.getLogger("template")
 

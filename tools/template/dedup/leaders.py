@@ -12,14 +12,17 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Set
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.tools.consul.client import ConsulError
-from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL, decode_heartbeat, heartbeat_key
 from pyconsul.tools.template.dedup.silence import LeaderSilence
 from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.feed.records import KeyPair
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.dedup.election import Election
+    from pyconsul.tools.template.feed.records import KeyPair
 
 log = logging.getLogger("template")
 

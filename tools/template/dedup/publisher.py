@@ -7,12 +7,14 @@ import logging
 import random
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.consul.client import ConsulError, RetryPolicy
 from pyconsul.tools.template.dedup.document import Bodies, Document, pack
-from pyconsul.tools.template.dedup.election import Election
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.dedup.election import Election
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 log = logging.getLogger("template")
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.template.evaluate.template_text import read_source
 from pyconsul.tools.template.feed.share_id import ShareId
-from pyconsul.tools.template.spec import Spec
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.spec import Spec
 
 
 def sharing(spec: Spec) -> Spec:

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Set
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pyconsul.tools.template.dedup.document import DocumentError, is_shareable, unpack
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.feed.records import KeyPair
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.feed.records import KeyPair
 
 #: Seconds that others may take to become the leader and to tell the first answers, before an instance asks itself.
 GRACE = 5.0

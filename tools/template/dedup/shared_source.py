@@ -15,21 +15,24 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.structs import replace
-from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.dedup.document import is_shareable
-from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import Heartbeat
 from pyconsul.tools.template.dedup.heartbeat_writer import HeartbeatWriter
 from pyconsul.tools.template.dedup.leaders import Leaders
 from pyconsul.tools.template.dedup.publisher import Publisher
 from pyconsul.tools.template.dedup.shared_answers import GRACE, Role, Share
-from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.feed.share_id import ShareId
-from pyconsul.tools.template.feed.watcher import Watcher
-from pyconsul.tools.template.report.run_report import Sharing
+from pyconsul.tools.template.feed.share_id import Sharing
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.client import ConsulError
+    from pyconsul.tools.template.dedup.election import Election
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.share_id import ShareId
+    from pyconsul.tools.template.feed.watcher import Watcher
 
 log = logging.getLogger("template")
 

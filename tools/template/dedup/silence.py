@@ -6,7 +6,10 @@ itself, start the count again.
 
 from __future__ import annotations
 
-from pyconsul.tools.template.dedup.heartbeat import Heartbeat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.dedup.heartbeat import Heartbeat
 
 
 class LeaderSilence:

@@ -6,12 +6,15 @@ import asyncio
 import random
 import signal
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.process.child_process import SpawnError, argv_of
 from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.options.common import select_environment
-from pyconsul.tools.template.evaluate.errors import CommandError
-from pyconsul.tools.template.spec import Command, Environment
+from pyconsul.tools.template.deploy.contract import CommandError
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.spec import Command, Environment
 
 #: Seconds between the signal that ends a command that takes too long, and SIGKILL.
 _GRACE = 2.0

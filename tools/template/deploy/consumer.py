@@ -6,57 +6,24 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from signal import Signals
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.process.supervised_child import Child
-from pyconsul.tools.template.deploy.commands import Commands
-from pyconsul.tools.template.deploy.file_writer import Draft
-from pyconsul.tools.template.evaluate.errors import CommandError, LoadError
-from pyconsul.tools.template.spec import Command
+from pyconsul.tools.template.deploy.contract import CommandError, LoadError
+
+if TYPE_CHECKING:
+    from pyconsul.agent.common.process.supervised_child import Child
+    from pyconsul.tools.template.deploy.commands import Commands
+    from pyconsul.tools.template.deploy.file_writer import Draft
+    from pyconsul.tools.template.spec import Command
 
 log = logging.getLogger("template")
-
-
-class Consumer(Protocol):
-    """Told about the files by a runner; works in `run`, beside it."""
-
-    #: Whether an error in a template must not take it down.
-    precious: bool
-
-    def claim(self) -> None:
-        """Before anything is written: be the only one who uses the files. Raises SpawnError."""
-        ...
-
-    async def check(self, drafts: Sequence[Draft]) -> str:
-        """Why these files must not be put in place; "" when they may."""
-        ...
-
-    def files_ready(self) -> None:
-        """All files are there."""
-        ...
-
-    async def load(self) -> None:
-        """Put the files that are in place into force; nothing to do before the start. Raises LoadError."""
-        ...
-
-    async def run(self) -> int:
-        """Use the files; the exit status when there is nothing more to do."""
-        ...
-
-    async def stop(self, *, handover: bool = False) -> None:
-        """End in order what was started; with `handover` leave to the next run what that can take over."""
-        ...
-
-    def signal(self, sig: Signals) -> None:
-        """Pass a signal on."""
-        ...
 
 
 class ChildConsumer:
     """The child process of `-exec`: started when all files are there, told when they change, by a signal, a restart,
     or a command. Its end is the end of it all."""
 
-    precious = False
+    must_survive = False
 
     def __init__(self, child: Child, commands: Commands, reload: Command | None, *, limited: bool) -> None:
         """`limited`: whether `load` has to last as long as the restart does, since others wait for its end."""
@@ -117,7 +84,7 @@ class ChildConsumer:
 class CommandConsumer:
     """The command of `-exec-reload`, run after each change; `once`: it ends with the runner's last file."""
 
-    precious = True
+    must_survive = True
 
     def __init__(self, commands: Commands, reload: Command, *, once: bool) -> None:
         self._commands = commands

@@ -10,38 +10,30 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.deploy.check_program import examine, with_paths
-from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.contract import CommandError, Commands, LoadError, Refused
 from pyconsul.tools.template.deploy.file_writer import RenderError, draft, read_bytes
 from pyconsul.tools.template.deploy.job import Job, job_of
 from pyconsul.tools.template.deploy.rejected_files import RejectedFiles
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.evaluate.errors import CommandError, LoadError, Refused
-from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.report.counters import Event, Tally
 from pyconsul.tools.template.report.data_changes import all_changes
-from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.report.masking import secrets_of, unified_diff
-from pyconsul.tools.template.spec import Check, Command
 
 if TYPE_CHECKING:
     from pyconsul.tools.consul.retry import Jitter
-    from pyconsul.tools.template.deploy.consumer import Consumer
+    from pyconsul.tools.template.deploy.contract import Consumer
+    from pyconsul.tools.template.deploy.failure_policy import Troubles
+    from pyconsul.tools.template.deploy.rendering import Rendering
+    from pyconsul.tools.template.deploy.unit import Unit
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.report.disclosure import Disclosure
+    from pyconsul.tools.template.spec import Check, Command
 
 log = logging.getLogger("template")
-
-
-class Commands(Protocol):
-    """Runs what follows a change."""
-
-    async def run(self, command: Command) -> None:
-        """Run it to its end. Raises CommandError."""
-        ...
 
 
 class Deployer:

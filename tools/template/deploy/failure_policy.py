@@ -7,25 +7,26 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from pyconsul.tools.template.deploy.file_writer import RenderError
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.evaluate.errors import Refused, TemplateError, UnsafeField
-from pyconsul.tools.template.feed.lookups import Lookup
+from pyconsul.tools.template.deploy.contract import Refused
+from pyconsul.tools.template.evaluate.contract import TemplateError, UnsafeField
 from pyconsul.tools.template.report.counters import Event, Tally
-from pyconsul.tools.template.report.disclosure import Disclosure
 
 if TYPE_CHECKING:
+    from pyconsul.tools.template.deploy.file_writer import RenderError
+    from pyconsul.tools.template.deploy.rendering import Rendering
     from pyconsul.tools.template.evaluate.guard import GuardEvent
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.report.disclosure import Disclosure
 
 log = logging.getLogger("template")
 
 
 class Troubles:
-    """`precious`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
+    """`must_survive`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
     before anybody sees it."""
 
-    def __init__(self, tally: Tally, disclosure: Disclosure, *, once: bool, precious: bool) -> None:
-        self.precious = precious
+    def __init__(self, tally: Tally, disclosure: Disclosure, *, once: bool, must_survive: bool) -> None:
+        self.must_survive = must_survive
         self._tally = tally
         self._disclosure = disclosure
         self._latest: WeakKeyDictionary[Rendering, str] = WeakKeyDictionary()  # as it was before concealing
@@ -73,4 +74,4 @@ class Troubles:
 
     def survives(self, rendering: Rendering) -> bool:
         """Whether a failure leads back to the last good file, rather than to the end of the program."""
-        return rendering.spec.survives_errors(precious=self.precious)
+        return rendering.spec.survives_errors(must_survive=self.must_survive)

@@ -6,42 +6,28 @@ An empty list removes nothing: it is far more often an accident than a wish.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping, Set
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Set
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.template.deploy.file_writer import RenderError
-from pyconsul.tools.template.deploy.manifest import Manifest, fixed_folder
+from pyconsul.tools.template.deploy.manifest import Manifest
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.evaluate.errors import TemplateError
-from pyconsul.tools.template.evaluate.evaluator import Evaluation, Evaluator
-from pyconsul.tools.template.evaluate.guard import Guard
-from pyconsul.tools.template.feed.answers import Answers, View
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.spec import Spec
+from pyconsul.tools.template.evaluate.contract import Evaluation
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.evaluate.guard import Guard
+    from pyconsul.tools.template.evaluate.item_evaluators import ItemEvaluator, ItemsEvaluator
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.spec import Spec
 
 log = logging.getLogger("template")
 
 
-class ItemEvaluator:
-    """The template, for one item."""
-
-    def __init__(self, shared: Evaluator, item: Any) -> None:
-        self._shared = shared
-        self.item = item
-        self.guard = shared.guard.fresh() if shared.guard is not None else None
-
-    def evaluate(self, answers: Answers, now: float) -> Evaluation:
-        """As `Evaluator.evaluate`."""
-        self._shared.functions.variables["item"] = self.item
-        return self._shared.evaluate(answers, now, self.guard)
-
-
-class Nothing:
-    """What a file is made of that is to be removed."""
+class RemovedFile:
+    """The evaluation of a file that is to be removed."""
 
     guard: Guard | None = None
 
@@ -50,103 +36,15 @@ class Nothing:
         return Evaluation("", frozenset(), frozenset())
 
 
-class ItemsEvaluator:
-    """The list itself. `items`: those of the latest complete evaluation, by destination. `empty`: whether there are none
-    but for what guards hold. `skipped`: why items have no file, a line each; `uncertain`: whether one of them may have
-    had one."""
-
-    def __init__(self, spec: Spec, shared: Evaluator) -> None:
-        """Raises TemplateError."""
-        from pyconsul.tools.template.evaluate.jinja_template import Expression, text_template
-
-        self.items: dict[str, Any] = {}
-        self.skipped: list[str] = []
-        self.uncertain = False
-        self.empty = False
-        self._shared = shared
-        self._functions = shared.functions
-        self.guard = shared.guard.fresh() if shared.guard is not None else None
-        self._expression = Expression(spec, shared.functions, spec.for_each, "for_each")
-        self._destination: Callable[[], str] = text_template(spec, shared.functions, spec.destination, "destination")
-        self._name = spec.name
-        # Whoever may name a service or a key must not choose any file of this machine.
-        self._folder = fixed_folder(spec.destination)
-
-    def evaluate(self, answers: Answers, now: float) -> Evaluation:
-        """The list and the destinations. An error counts only when nothing is missing."""
-        return self._shared.guarded(self.guard, now, lambda: self._evaluate(answers))
-
-    def _evaluate(self, answers: Answers) -> Evaluation:
-        view = self._functions.view = View(answers)
-        items: dict[str, Any] = {}
-        error = None
-        try:
-            items = self._items()
-        except TemplateError as caught:
-            error = None if view.missing else caught
-        if not view.missing and error is None:
-            self.items = items
-            self.empty = not items or (self.guard is not None and bool(self.guard.held) and not self._has_free())
-        return Evaluation("", frozenset(view.used), frozenset(view.missing), error)
-
-    def _has_free(self) -> bool:
-        """Whether the list has anything without its guard."""
-        guard, self._functions.guard = self._functions.guard, None
-        try:
-            return bool(list(self._expression.value()))
-        except TemplateError:
-            return False
-        finally:
-            self._functions.guard = guard
-
-    def _items(self) -> dict[str, Any]:
-        listed = self._expression.value()
-        if isinstance(listed, str | Mapping) or not hasattr(listed, "__iter__"):
-            raise TemplateError(f"{self._name}: for_each gives no list but {type(listed).__name__}")
-        items: dict[str, Any] = {}
-        self.skipped, self.uncertain = [], False
-        for item in listed:
-            self._functions.variables["item"] = item
-            try:
-                destination = os.path.normpath(self._destination())
-            except TemplateError as error:
-                # During the start, what the destination asks for may be missing still.
-                self.uncertain = True
-                self.skipped.append(f"skipped {_shown(item)}: {error}")
-                continue
-            if objection := self._objection(destination, items):
-                self.skipped.append(f"skipped {_shown(item)}: {objection}")
-            else:
-                items[destination] = item
-        return items
-
-    def _objection(self, destination: str, items: Mapping[str, Any]) -> str:
-        """Why an item must not have this file; "" when it may."""
-        if not destination.isprintable():
-            return f"the destination {destination!r} has control characters"
-        if not Path(destination).is_relative_to(self._folder):
-            return f"the destination {destination} is outside of {self._folder}"
-        if destination in items:
-            return f"an item before it has the destination {destination}, too"
-        return ""
-
-
-def _shown(item: Any) -> str:
-    """How messages call an item."""
-    name = next((getattr(item, field) for field in ("Name", "Node", "Key") if hasattr(item, field)), item)
-    return f"item {str(name)[:80]!r}"
-
-
 class Fanout:
-    """`wait`: as for `Unit`."""
+    """`items`: the list. `wait`: as for `Unit`."""
 
-    def __init__(self, spec: Spec, evaluator: Evaluator, *, wait: bool) -> None:
-        """Raises TemplateError."""
+    def __init__(self, spec: Spec, items: ItemsEvaluator, *, wait: bool) -> None:
         fatal = False if wait and spec.error_fatal is None else spec.error_fatal
         self._spec = replace(spec, error_fatal=fatal)
         self._wait = wait
-        self._shared = evaluator
-        self._list = ItemsEvaluator(spec, evaluator)
+        self._list = items
+        self._evaluators: dict[str, ItemEvaluator] = {}
         self._manifest = Manifest(spec)
         self._units: dict[str, Unit] = {}
         self._expanded = False
@@ -208,23 +106,23 @@ class Fanout:
         self._remember()
 
     def _keep(self, destination: str, item: Any) -> None:
-        unit = self._units.get(destination)
-        rendering = unit.renderings[0] if unit is not None else None
-        if rendering is None or not isinstance(rendering.evaluator, ItemEvaluator):
-            made = Rendering(replace(self._spec, destination=destination), ItemEvaluator(self._shared, item))
+        evaluator = self._evaluators.get(destination)
+        if evaluator is None:
+            evaluator = self._evaluators[destination] = self._list.for_item(item)
+            made = Rendering(replace(self._spec, destination=destination), evaluator)
             if (old := self._earlier.get(destination)) is not None and not old.spec.absent:
                 made.adopt(old)
             self._units[destination] = self._unit(made)
-        elif rendering.evaluator.item != item:
-            rendering.evaluator.item = item
-            rendering.expire()
+        elif evaluator.change(item):
+            self._units[destination].renderings[0].expire()
 
     def _drop(self, destination: str) -> None:
+        self._evaluators.pop(destination, None)
         if not self._spec.prune:
             del self._units[destination]
         elif destination not in self._units or not self._units[destination].renderings[0].spec.absent:
             self._units[destination] = self._unit(
-                Rendering(replace(self._spec, destination=destination, absent=True, check=None), Nothing())
+                Rendering(replace(self._spec, destination=destination, absent=True, check=None), RemovedFile())
             )
 
     def settle(self) -> None:

@@ -12,11 +12,14 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.files.atomic_file import DraftFile, sync_folder
 from pyconsul.agent.common.reasons import reason
 from pyconsul.agent.common.structs import struct
-from pyconsul.tools.template.spec import Spec
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.spec import Spec
 
 #: Permissions of a new file.
 _MODE = 0o644

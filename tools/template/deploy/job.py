@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.template.deploy.file_writer import (
@@ -17,9 +18,11 @@ from pyconsul.tools.template.deploy.file_writer import (
     remove,
     write_special,
 )
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.spec import Command
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.deploy.rendering import Rendering
+    from pyconsul.tools.template.deploy.unit import Unit
+    from pyconsul.tools.template.spec import Command
 
 log = logging.getLogger("template")
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from pathlib import Path
 
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.template.deploy.file_writer import draft
@@ -21,17 +19,12 @@ log = logging.getLogger("template")
 _NAME = ".pyconsul-template.json"
 
 
-def fixed_folder(destination: str) -> Path:
-    """The folder below which all files of a destination with expressions are."""
-    return Path(os.path.normpath(os.path.dirname(destination.partition("{{")[0])))
-
-
 class Manifest:
     """Of one template. A manifest that cannot be read counts as empty: then nothing is removed."""
 
     def __init__(self, spec: Spec) -> None:
         self._pattern = spec.destination
-        self.path = fixed_folder(spec.destination) / _NAME
+        self.path = spec.fixed_folder / _NAME
         self._known: frozenset[str] | None = None
 
     def read(self) -> frozenset[str]:

@@ -6,9 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pyconsul.tools.template.deploy.file_writer import Draft
-from pyconsul.tools.template.deploy.rendering import Rendering
+if TYPE_CHECKING:
+    from pyconsul.tools.template.deploy.file_writer import Draft
+    from pyconsul.tools.template.deploy.rendering import Rendering
 
 SUFFIX = ".rejected"
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.template.deploy.file_writer import to_bytes
-from pyconsul.tools.template.evaluate.errors import TemplateError
-from pyconsul.tools.template.evaluate.evaluator import Evaluation
-from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.spec import Spec
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.evaluate.guard import Guard
-
-
-class Evaluable(Protocol):
-    """What gives a text: a template, or one for an item. `guard`: of what it asks for."""
-
-    guard: Guard | None
-
-    def evaluate(self, answers: Answers, now: float) -> Evaluation:
-        """The text from these answers. `now`: seconds of any clock."""
-        ...
+    from pyconsul.tools.template.evaluate.contract import Evaluable, Evaluation, TemplateError
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.spec import Spec
 
 
 class Rendering:

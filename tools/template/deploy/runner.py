@@ -11,36 +11,37 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from signal import Signals
+from typing import TYPE_CHECKING
 
-from pyconsul.tools.process.restart_limit import Turn
-from pyconsul.tools.template.deploy.consumer import Consumer
-from pyconsul.tools.template.deploy.deployer import Deployer
-from pyconsul.tools.template.deploy.failure_policy import Troubles
 from pyconsul.tools.template.deploy.fanout import Fanout
 from pyconsul.tools.template.deploy.job import job_of
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.deploy.stall_reporter import Waiting
-from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.evaluate.evaluator import Evaluation
-from pyconsul.tools.template.feed.answer_source import AnswerSource
-from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.feed.share_id import ShareId
 from pyconsul.tools.template.interruptible import Interrupted, interruptible
-from pyconsul.tools.template.report.run_report import RunReport
-from pyconsul.tools.template.status.overview import template_reports
+
+if TYPE_CHECKING:
+    from pyconsul.tools.restart_limit import Turn
+    from pyconsul.tools.template.deploy.contract import Consumer
+    from pyconsul.tools.template.deploy.deployer import Deployer
+    from pyconsul.tools.template.deploy.failure_policy import Troubles
+    from pyconsul.tools.template.deploy.rendering import Rendering
+    from pyconsul.tools.template.deploy.stall_reporter import Waiting
+    from pyconsul.tools.template.deploy.unit import Unit
+    from pyconsul.tools.template.evaluate.contract import Evaluation
+    from pyconsul.tools.template.feed.answer_source import AnswerSource
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.feed.share_id import ShareId
 
 log = logging.getLogger("template")
 
 
 class Runner:
-    """`consumer`: None when nobody but the commands uses the files. `news`: as the watcher's. `ends`: the signals that end
-    the program: an evaluation, however long it takes, gives way to them."""
+    """`consumer`: None when only commands use the files. `news`: set by the source on each new answer. `ends`: the signals that
+    end the program; they interrupt an evaluation. `after_pass`: called with the lookups in use after each pass."""
 
     def __init__(
         self,
-        sources: Sequence[Unit | Fanout],
-        watcher: AnswerSource,
+        deployables: Sequence[Unit | Fanout],
+        source: AnswerSource,
         answers: Answers,
         news: asyncio.Event,
         deployer: Deployer,
@@ -51,10 +52,11 @@ class Runner:
         *,
         once: bool,
         ends: Collection[Signals] = (),
+        after_pass: Callable[[set[Lookup]], None] | None = None,
     ) -> None:
-        self._sources = list(sources)
+        self.deployables = list(deployables)
         self.consumer = consumer
-        self._watcher = watcher
+        self.source = source
         self._answers = answers
         self._news = news
         self._deployer = deployer
@@ -63,9 +65,8 @@ class Runner:
         self._turn = turn
         self._once = once
         self._ends = ends
-        self._started = self._now()
-        #: Called after each pass.
-        self.observers: list[Callable[[], None]] = []
+        self._after_pass = after_pass
+        self.started = self.now()
 
     async def run(self) -> int:
         """The exit status; without -once only a child's end ends it.
@@ -79,33 +80,33 @@ class Runner:
         if consuming:
             consuming.add_done_callback(lambda _: self._news.set())
         for rendering in self.renderings:  # which a one-shot run may have evaluated
-            self._watcher.watch(rendering.used, rendering.spec.share)
+            self.source.watch(rendering.used, rendering.spec.share)
         try:
             while True:
                 await self._pass()
-                if self._once and self._done:
-                    await self._watcher.close()
+                if self._once and self.ready:
+                    await self.source.close()
                     return await consuming if consuming else 0
                 await self._until_news()
                 if consuming and consuming.done():
                     return consuming.result()
-                if self._watcher.failure is not None:
-                    raise self._watcher.failure
+                if self.source.failure is not None:
+                    raise self.source.failure
         finally:
             if consuming:
                 consuming.cancel()
                 await asyncio.gather(consuming, return_exceptions=True)
             await self._turn.close()
-            await self._watcher.close()
+            await self.source.close()
 
     @property
     def units(self) -> list[Unit]:
         """What is promoted together, in order."""
-        return [unit for source in self._sources for unit in source.units]
+        return [unit for one in self.deployables for unit in one.units]
 
     @property
     def _fanouts(self) -> list[Fanout]:
-        return [source for source in self._sources if isinstance(source, Fanout)]
+        return [one for one in self.deployables if isinstance(one, Fanout)]
 
     @property
     def renderings(self) -> list[Rendering]:
@@ -126,21 +127,9 @@ class Runner:
         return used
 
     @property
-    def _done(self) -> bool:
-        return all(source.done for source in self._sources) and all(unit.done for unit in self.units)
-
-    def report(self) -> RunReport:
-        """How it is doing."""
-        now = self._now()
-        return RunReport(
-            templates=tuple(template_reports(self._sources, now, self._watcher.sharing)),
-            ready=self._done,
-            consul=self._watcher.address,
-            reachable=self._watcher.reachable,
-            data_age=self._watcher.data_age(now),
-            lookups=len(self.used),
-            uptime=now - self._started,
-        )
+    def ready(self) -> bool:
+        """Whether each file has been written at least once."""
+        return all(one.done for one in self.deployables) and all(unit.done for unit in self.units)
 
     async def stop(self, *, handover: bool = False) -> None:
         """End what was started, in order; with `handover` leave to the next run what that can take over."""
@@ -167,10 +156,10 @@ class Runner:
         if self.consumer:
             self.consumer.signal(sig)
 
-    def adopt(self, sources: Sequence[Unit | Fanout]) -> None:
+    def adopt(self, deployables: Sequence[Unit | Fanout]) -> None:
         """Go on with these templates; the answers, the watches and the child stay."""
         done = {old.spec.destination: old for old in self.renderings if old.done}
-        self._sources = list(sources)
+        self.deployables = list(deployables)
         for rendering in self.renderings:
             if (old := done.get(rendering.spec.destination)) is not None:
                 rendering.adopt(old)
@@ -179,13 +168,13 @@ class Runner:
         self._news.set()
 
     @staticmethod
-    def _now() -> float:
+    def now() -> float:
         return asyncio.get_running_loop().time()
 
     async def _until_news(self) -> None:
         deadlines = [*(unit.deadline for unit in self.units), self._waiting.deadline]
         # Until it is our turn, what is due already waits for that.
-        past = self._now() if self._turn.asked else float("-inf")
+        past = self.now() if self._turn.asked else float("-inf")
         soonest = min((deadline for deadline in deadlines if deadline is not None and deadline > past), default=None)
         timer = asyncio.get_running_loop().call_at(soonest, self._news.set) if soonest is not None else None
         await self._news.wait()
@@ -196,19 +185,19 @@ class Runner:
     async def _pass(self) -> None:
         try:
             with interruptible(self._ends):
-                self._evaluate(self._now())
+                self._evaluate(self.now())
         except Interrupted:
             await asyncio.Event().wait()  # The signal itself ends this run.
-        now = self._now()
+        now = self.now()
         self._waiting.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
         if self._turn.limited:  # Files that stay as they are need no turn.
             due = [unit for unit in due if job_of(unit) is not None]
         # The first start never waits for a turn.
-        if not due or not self._done or self._turn.ask(", ".join(unit.name for unit in due)):
+        if not due or not self.ready or self._turn.ask(", ".join(unit.name for unit in due)):
             await self._deploy(due)
-        for observe in self.observers:
-            observe()
+        if self._after_pass is not None:
+            self._after_pass(self.used)
 
     async def _deploy(self, due: Sequence[Unit]) -> None:
         self._deployer.restarted = False
@@ -216,14 +205,14 @@ class Runner:
             await self._deployer.deploy(due)
             for fanout in self._fanouts:
                 fanout.settle()
-        if self._done:
+        if self.ready:
             if self.consumer:
                 self.consumer.files_ready()
             await self._deployer.load()
         self._turn.done(restarted=self._deployer.restarted)
 
     def _evaluate(self, now: float) -> None:
-        if changed := self._watcher.take():
+        if changed := self.source.take():
             for fanout in self._fanouts:
                 fanout.notice(changed)
             for unit in self.units:
@@ -239,12 +228,12 @@ class Runner:
                 self._judge(rendering, result)
                 evaluated = True
         if evaluated:
-            self._watcher.retain(self._used_by_share)
+            self.source.retain(self._used_by_share)
 
     def _judge(self, rendering: Rendering, result: Evaluation) -> None:
         if result.error is not None:
             self._troubles.report(rendering, result.error)
-        self._watcher.watch(result.missing, rendering.spec.share)
+        self.source.watch(result.missing, rendering.spec.share)
         self._troubles.report_guard(rendering, result.guarded)
         guard = rendering.evaluator.guard
         held = {hold.lookup for hold in guard.held} if guard is not None else set()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from pyconsul.tools.template.deploy.rendering import Rendering
+if TYPE_CHECKING:
+    from pyconsul.tools.template.deploy.rendering import Rendering
 
 log = logging.getLogger("template")
 

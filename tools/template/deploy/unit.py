@@ -6,19 +6,48 @@ from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from pyconsul.tools.consul.retry import RetryPolicy
-from pyconsul.tools.template.deploy.quiescence import Quiescence
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.evaluate.evaluator import Evaluation
-from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.report.run_report import State
-from pyconsul.tools.template.spec import Command, Group
 
 if TYPE_CHECKING:
     from pyconsul.tools.consul.retry import Jitter
+    from pyconsul.tools.template.deploy.rendering import Rendering
+    from pyconsul.tools.template.evaluate.contract import Evaluation
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.spec import Command, Group
 
 #: When what was refused, or could not be loaded, is tried again: for ever.
 _AGAIN = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
+
+
+class Quiescence:
+    """`minimum`, `maximum`: seconds without a change, and seconds since the first one; (0, 0) does not wait at all.
+
+    `now` is any clock that only goes forward.
+    """
+
+    def __init__(self, minimum: float, maximum: float) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        self._first: float | None = None
+        self._last = 0.0
+
+    def tick(self, now: float) -> None:
+        """Something has changed."""
+        if self._first is None:
+            self._first = now
+        self._last = now
+
+    @property
+    def deadline(self) -> float | None:
+        """When it will be quiet enough; None when nothing has changed."""
+        if self._first is None:
+            return None
+        return min(self._last + self.minimum, self._first + self.maximum)
+
+    def reset(self) -> None:
+        """What has changed has been rendered."""
+        self._first = None
 
 
 class Unit:

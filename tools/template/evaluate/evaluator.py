@@ -7,48 +7,17 @@ A `Template` of either syntax is parsed once and evaluated whenever its data has
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.structs import replace, struct
-from pyconsul.tools.template.evaluate.errors import TemplateError
-from pyconsul.tools.template.evaluate.field_safety.inspector import Inspect, Inspector
+from pyconsul.agent.common.structs import replace
+from pyconsul.tools.template.evaluate.contract import Evaluation, Template, TemplateError
+from pyconsul.tools.template.evaluate.field_safety.inspector import Inspector
 from pyconsul.tools.template.evaluate.functions import Functions
 from pyconsul.tools.template.feed.answers import Answers, View
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.spec import Spec
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.evaluate.guard import Guard, GuardEvent
-
-
-class Template(Protocol):
-    """A parsed template."""
-
-    #: Whether an error counts though lookups are still missing, as in Go's: what comes later is not waited for.
-    hasty: bool
-    #: Its source.
-    text: str
-
-    def render(self, inspect: Inspect | None = None) -> str:
-        """The text, out of the view that its functions have. Raises TemplateError, also for a ValueError of `inspect`,
-        which is shown each printed value."""
-        ...
-
-
-@struct(frozen=True)
-class Evaluation:
-    """`text` is whole only when nothing is `missing` and there is no `error`. `guarded`: what its guard has done."""
-
-    text: str
-    used: frozenset[Lookup]
-    missing: frozenset[Lookup]
-    error: TemplateError | None = None
-    guarded: tuple[GuardEvent, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the text may be written."""
-        return not self.missing and self.error is None
+    from pyconsul.tools.template.evaluate.guard import Guard
+    from pyconsul.tools.template.spec import Spec
 
 
 class Evaluator:
@@ -88,7 +57,7 @@ class Evaluator:
             if not view.missing:
                 self._inspector.inspect(text, answers)
         except TemplateError as caught:
-            error = caught if self.template.hasty or not view.missing else None
+            error = caught if self.template.fails_while_missing or not view.missing else None
         return Evaluation(text, frozenset(view.used), frozenset(view.missing), error)
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.gotemplate.runtime.values import Slice
 from pyconsul.tools.template.feed import lookups
-from pyconsul.tools.template.feed.answers import View
-from pyconsul.tools.template.feed.decode import below
+from pyconsul.tools.template.feed.decode import below, directly_in
 from pyconsul.tools.template.feed.lookups import BadLookup, Lookup
-from pyconsul.tools.template.feed.records import CatalogNode, HealthService, KeyPair
 
 if TYPE_CHECKING:
     from pyconsul.tools.template.evaluate.guard import Guard, Watched
+    from pyconsul.tools.template.feed.answers import View
+    from pyconsul.tools.template.feed.records import CatalogNode, HealthService, KeyPair
 
 
 class Functions:
@@ -132,7 +132,7 @@ class Functions:
 
     def ls(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
         """The pairs in a folder itself, by path."""
-        return direct(self.tree(prefix, dc))
+        return directly_in(self.tree(prefix, dc))
 
     def safe_tree(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
         """As `tree`, but without any pair nothing is written: the last ones stay in force."""
@@ -140,7 +140,7 @@ class Functions:
 
     def safe_ls(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
         """As `ls`, but without any pair nothing is written: the last ones stay in force."""
-        return direct(self.safe_tree(prefix, dc))
+        return directly_in(self.safe_tree(prefix, dc))
 
     def _safe(self, lookup: Lookup) -> list[KeyPair]:
         assert self.view is not None
@@ -168,8 +168,3 @@ class Functions:
             "env file"
         )
         return {name: getattr(self, name) for name in names.split()}
-
-
-def direct(found: list[KeyPair]) -> Slice:
-    """Those of the pairs that are in no folder below."""
-    return Slice("[]*dependency.KeyPair", (entry for entry in found if "/" not in entry.Key))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.runtime.signature import Function, function
 from pyconsul.tools.gotemplate.runtime.values import NilPointer, Slice
-from pyconsul.tools.template.evaluate.functions import Functions, direct
 from pyconsul.tools.template.feed import lookups
-from pyconsul.tools.template.feed.decode import below
+from pyconsul.tools.template.feed.decode import below, directly_in
 from pyconsul.tools.template.feed.lookups import BadLookup, Lookup
 from pyconsul.tools.template.feed.records import CatalogNode, KeyPair
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.evaluate.functions import Functions
 
 _PAIRS = "[]*dependency.KeyPair"
 
@@ -75,7 +77,7 @@ class GoApi:
 
     def ls(self, prefix: str) -> Any:
         """`ls "prefix@dc"`."""
-        return direct(self.tree(prefix))
+        return directly_in(self.tree(prefix))
 
     def safe_tree(self, prefix: str) -> Any:
         """`safeTree "prefix@dc"`: waits until there is something."""
@@ -83,7 +85,7 @@ class GoApi:
 
     def safe_ls(self, prefix: str) -> Any:
         """`safeLs "prefix@dc"`: waits until there is something."""
-        return direct(self.safe_tree(prefix))
+        return directly_in(self.safe_tree(prefix))
 
     def _below(self, prefix: str, ask: Callable[[Lookup], Any]) -> Slice:
         if not prefix:

@@ -14,17 +14,16 @@ from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.functions.helpers import Helpers
 from pyconsul.tools.gotemplate.runtime.signature import ANY, Function, function
 from pyconsul.tools.gotemplate.template import parse
-from pyconsul.tools.template.evaluate.errors import TemplateError
-from pyconsul.tools.template.evaluate.field_safety.inspector import Inspect
+from pyconsul.tools.template.evaluate.contract import Inspect, TemplateError
 from pyconsul.tools.template.evaluate.field_safety.quoting import QUOTING, json_text
-from pyconsul.tools.template.evaluate.functions import Functions
 from pyconsul.tools.template.evaluate.go_lookups import GoApi
 from pyconsul.tools.template.evaluate.template_text import read_source
 from pyconsul.tools.template.feed.records import Record
-from pyconsul.tools.template.spec import Spec
 
 if TYPE_CHECKING:
     from pyconsul.tools.gotemplate.functions.surroundings import Surroundings
+    from pyconsul.tools.template.evaluate.functions import Functions
+    from pyconsul.tools.template.spec import Spec
 
 #: The functions of consul-template's that do not exist here, and why.
 _NOT_HERE = {
@@ -39,7 +38,7 @@ _FIELD = re.compile(r"can't evaluate field (\w+) in type \*dependency\.")
 class GoTemplate:
     """A parsed Go template."""
 
-    hasty = True
+    fails_while_missing = True
 
     def __init__(self, spec: Spec, functions: Functions, environ: Mapping[str, str]) -> None:
         self._spec = spec

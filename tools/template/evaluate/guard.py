@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.template.evaluate.guarded_list import ListHold, Listing
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 #: Shares are compared with this tolerance, so that 0.3 of 10 is 3.
 _TOLERANCE = 1e-9

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.gotemplate.runtime.values import Slice
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2.defaults import DEFAULT_NAMESPACE
 
 from pyconsul.agent.common.structs import replace
-from pyconsul.tools.template.evaluate.errors import TemplateError
-from pyconsul.tools.template.evaluate.field_safety.inspector import Inspect
-from pyconsul.tools.template.evaluate.functions import Functions
+from pyconsul.tools.template.evaluate.contract import Inspect, TemplateError
 from pyconsul.tools.template.evaluate.jinja_filters import FILTERS
 from pyconsul.tools.template.evaluate.jinja_suggestions import error_text, syntax_text, undefined_type
 from pyconsul.tools.template.evaluate.template_text import read_source
-from pyconsul.tools.template.spec import Spec
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.evaluate.functions import Functions
+    from pyconsul.tools.template.spec import Spec
 
 _EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
 
@@ -28,7 +29,7 @@ _EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
 class JinjaTemplate:
     """A parsed Jinja2 template."""
 
-    hasty = False
+    fails_while_missing = False
 
     def __init__(self, spec: Spec, functions: Functions) -> None:
         self._spec = spec

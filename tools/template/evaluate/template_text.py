@@ -6,7 +6,7 @@ import functools
 import sys
 
 from pyconsul.agent.common.reasons import reason
-from pyconsul.tools.template.evaluate.errors import TemplateError
+from pyconsul.tools.template.evaluate.contract import TemplateError
 from pyconsul.tools.template.spec import STREAM, Spec
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pyconsul.tools.consul.client import ConsulError
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.feed.share_id import ShareId
-from pyconsul.tools.template.report.run_report import Sharing
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.client import ConsulError
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.feed.share_id import ShareId, Sharing
 
 
 class AnswerSource(Protocol):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyconsul.tools.template.feed.lookups import Lookup
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 
 class Answers:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import TYPE_CHECKING
 
 from pyconsul.tools.consul.client import ConsulClient, ConsulError, RetryPolicy
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 #: Connections of an agent that does not tell how many it allows.
 _USUAL_LIMIT = 200

@@ -212,3 +212,8 @@ def below(found: list[KeyPair], prefix: str) -> Slice:
                 )
             )
     return Slice("[]*dependency.KeyPair", kept)
+
+
+def directly_in(found: list[KeyPair]) -> Slice:
+    """Return the pairs that are in no folder below."""
+    return Slice("[]*dependency.KeyPair", (entry for entry in found if "/" not in entry.Key))

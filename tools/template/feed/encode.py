@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.gotemplate.runtime.values import Map
-from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.feed.records import (
     CatalogNode,
     CatalogNodeService,
@@ -17,6 +16,9 @@ from pyconsul.tools.template.feed.records import (
     NilMap,
     Record,
 )
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 Json = Any
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from signal import Signals
+from typing import TYPE_CHECKING
 
 from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 log = logging.getLogger("template")
 

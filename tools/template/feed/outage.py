@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.go_durations import format_go_duration_ns
-from pyconsul.tools.consul.client import ConsulError
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.client import ConsulError
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 log = logging.getLogger("template")
 

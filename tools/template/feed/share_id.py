@@ -1,4 +1,4 @@
-"""The name under which a template's answers are shared between instances."""
+"""Sharing of answers between instances: the name of a shared template, and the state of the sharing."""
 
 from __future__ import annotations
 
@@ -11,3 +11,19 @@ class ShareId:
 
     id: str
     template: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What this instance is among those that share a template's answers, for programs and for people.
+
+    `leader`: the host it follows; "" for none. `silence`: seconds since that leader's last sign of life; `data_age`: since
+    the shared data were last known to be right; both None when unknown. `silent`: whether the silence is too long.
+    """
+
+    role: str
+    text: str
+    leader: str = ""
+    silence: float | None = None
+    data_age: float | None = None
+    silent: bool = False

@@ -19,19 +19,19 @@ import functools
 import logging
 import random
 from collections.abc import Coroutine, Iterable, Mapping, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.consul.client import ConsulClient, ConsulError, RetryPolicy
-from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.connection_budget import Crowd
 from pyconsul.tools.template.feed.file_watch import follow_file
 from pyconsul.tools.template.feed.handover import warn_of_filtered
-from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.feed.outage import HOLD, Outage
-from pyconsul.tools.template.feed.outage_reminder import Reminder
-from pyconsul.tools.template.feed.share_id import ShareId
 from pyconsul.tools.template.feed.streams import Streams
-from pyconsul.tools.template.report.run_report import Sharing
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.feed.share_id import ShareId, Sharing
 
 log = logging.getLogger("template")
 
@@ -84,7 +84,7 @@ class Watcher:
         self._resting: set[Lookup] = set()  # until the crowd's pulse
         self._back = asyncio.Event()  # Consul answers again
         self._hurried = 0.0
-        self._reminder = Reminder(self._outage)
+        self._reminder = _Reminder(self._outage)
         self._releaser: asyncio.TimerHandle | None = None
         #: What ended a lookup for good.
         self.failure: ConsulError | None = None
@@ -341,3 +341,26 @@ async def _patiently(event: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+class _Reminder:
+    """Logs the length of an outage again and again, at growing intervals."""
+
+    def __init__(self, outage: Outage) -> None:
+        self._outage = outage
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start with an outage."""
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_at(self._outage.tell_at, self._remind)
+
+    def stop(self) -> None:
+        """Stop the reminders."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _remind(self) -> None:
+        if self._outage.unreachable:
+            self._outage.tell(asyncio.get_running_loop().time())
+            self.start()

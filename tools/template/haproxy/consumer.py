@@ -20,8 +20,8 @@ from signal import Signals
 from pyconsul.agent.common.process.child_process import SpawnError
 from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.consul.client import RetryPolicy
+from pyconsul.tools.template.deploy.contract import LoadError
 from pyconsul.tools.template.deploy.file_writer import Draft
-from pyconsul.tools.template.evaluate.errors import LoadError
 from pyconsul.tools.template.haproxy.adopted_process import Adopted
 from pyconsul.tools.template.haproxy.config_check import PROGRAM, objection
 from pyconsul.tools.template.haproxy.loaded_config import Files, InForce
@@ -48,7 +48,7 @@ class HaproxyConsumer:
     check the files, start nothing. `runtime`: use the runtime API. `conceal`: takes secrets out of what HAProxy says.
     """
 
-    precious = True
+    must_survive = True
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import os
 import signal
 from signal import Signals
 
-from pyconsul.tools.template.evaluate.errors import LoadError
+from pyconsul.tools.template.deploy.contract import LoadError
 from pyconsul.tools.template.haproxy.adopted_process import Process
 from pyconsul.tools.template.haproxy.loaded_config import InForce
 from pyconsul.tools.template.haproxy.runtime_api import Runtime

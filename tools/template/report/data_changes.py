@@ -10,10 +10,11 @@ metadata, and texts of files, are never shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pyconsul.tools.template.feed.lookups import Lookup
-from pyconsul.tools.template.feed.records import CatalogNode, CatalogNodeService, HealthService, KeyPair, Node
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
+    from pyconsul.tools.template.feed.records import CatalogNode, CatalogNodeService, HealthService, KeyPair, Node
 
 #: There was no answer before.
 UNKNOWN: Final = object()

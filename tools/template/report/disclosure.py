@@ -10,16 +10,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.report.masking import MASK, Mask, secrets_of
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.answers import Answers
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 #: Functions that read numbers, times and the like quote what they were given; it may be derived from a secret.
 _QUOTED = re.compile(r'\b(parsing|parsing time) "(?:[^"\\]|\\.)*"')
 _TELLING = re.compile(r"pass|pwd|secret|token|key|cred|auth|private", re.IGNORECASE)
+
+
+class Informed(Protocol):
+    """A template by its data. `used`: the lookups whose answers matter to it; `shown`: the answers in its file."""
+
+    @property
+    def used(self) -> frozenset[Lookup]: ...
+
+    @property
+    def shown(self) -> Mapping[Lookup, Any]: ...
 
 
 class Disclosure:
@@ -29,12 +40,12 @@ class Disclosure:
         self._answers = answers
         self._read = read
 
-    def mask(self, rendering: Rendering) -> Mask:
+    def mask(self, rendering: Informed) -> Mask:
         """Takes out of a text what the template knows from the KV store, now or when its file was written."""
         known = (rendering.shown, self._known(rendering.used))
         return Mask(secret for part in known for pair in part.items() for secret in secrets_of(*pair))
 
-    def conceal(self, text: str, rendering: Rendering) -> str:
+    def conceal(self, text: str, rendering: Informed) -> str:
         """The text of an error that this template caused."""
         return self._concealed(text, {**rendering.shown, **self._known(rendering.used)}, rendering.shown)
 

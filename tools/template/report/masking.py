@@ -16,10 +16,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from pyconsul.tools.template.feed.lookups import Lookup
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 MASK = "****"
 #: Texts shorter than this are masked only where they stand alone: a `1` is everywhere.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.structs import struct
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.share_id import Sharing
 
 
 class State(StrEnum):
@@ -15,22 +19,6 @@ class State(StrEnum):
     CURRENT = "current"  # its file is as it should be, and loaded
     PENDING = "pending"  # its new text was refused, or could not be loaded: the last good file is in place
     FAILED = "failed"  # it cannot be evaluated: its file stays as it is
-
-
-@struct(frozen=True)
-class Sharing:
-    """What this instance is among those that share a template's answers, for programs and for people.
-
-    `leader`: the host it follows; "" for none. `silence`: seconds since that leader's last sign of life; `data_age`: since
-    the shared data were last known to be right; both None when unknown. `silent`: whether the silence is too long.
-    """
-
-    role: str
-    text: str
-    leader: str = ""
-    silence: float | None = None
-    data_age: float | None = None
-    silent: bool = False
 
 
 @struct(frozen=True)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyconsul.tools.template.report.run_report import RunReport, Sharing, TemplateReport
 from pyconsul.tools.template.status.summary_line import duration, status_line
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.feed.share_id import Sharing
+    from pyconsul.tools.template.report.run_report import RunReport, TemplateReport
 
 _USER = re.compile(r"//[^/@\s]*@")
 

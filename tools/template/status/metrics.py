@@ -16,8 +16,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from pyconsul.tools.template.feed.share_id import Sharing
 from pyconsul.tools.template.report.counters import Event, Tally
-from pyconsul.tools.template.report.run_report import RunReport, Sharing, State, TemplateReport
+from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 
 _PREFIX = "pyconsul_template_"
 #: What an event's label is called, and what the event is. Files that count nothing yet have a count of 0.

@@ -1,17 +1,35 @@
-"""Makes the report of a run: what each template is doing, and how fresh its data is. Pure."""
+"""Reports about a run: the state of each template, and how fresh its data is. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from pyconsul.tools.template.deploy.fanout import Fanout
-from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.deploy.unit import Unit
-from pyconsul.tools.template.feed.share_id import ShareId
-from pyconsul.tools.template.report.run_report import Sharing, State, TemplateReport
+from pyconsul.tools.template.feed.share_id import ShareId, Sharing
+from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.deploy.rendering import Rendering
+    from pyconsul.tools.template.deploy.runner import Runner
+    from pyconsul.tools.template.deploy.unit import Unit
 
 #: Who answers a template that shares its answers.
 SharingOf = Callable[[ShareId | None], Sharing | None]
+
+
+def run_report(runner: Runner) -> RunReport:
+    """Return the state of a run at this moment."""
+    now = runner.now()
+    return RunReport(
+        templates=tuple(template_reports(runner.deployables, now, runner.source.sharing)),
+        ready=runner.ready,
+        consul=runner.source.address,
+        reachable=runner.source.reachable,
+        data_age=runner.source.data_age(now),
+        lookups=len(runner.used),
+        uptime=now - runner.started,
+    )
 
 
 def template_reports(sources: Iterable[Unit | Fanout], now: float, sharing: SharingOf) -> Iterator[TemplateReport]:

@@ -13,13 +13,15 @@ import html
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 from pyconsul.tools.template.status.explain import consul_of, explain, explain_text
 from pyconsul.tools.template.status.summary_line import silent_leaders, status_line
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.report.counters import Tally
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.process.sd_notify import Notifier
-from pyconsul.tools.template.report.counters import Tally
-from pyconsul.tools.template.report.run_report import RunReport
-from pyconsul.tools.template.status.pages import Release
 from pyconsul.tools.template.status.server import StatusServer
 from pyconsul.tools.template.status.summary_line import status_line
+
+if TYPE_CHECKING:
+    from pyconsul.agent.common.process.sd_notify import Notifier
+    from pyconsul.tools.template.report.counters import Tally
+    from pyconsul.tools.template.report.run_report import RunReport
+    from pyconsul.tools.template.status.pages import Release
 
 #: Seconds between two looks at the report for systemd: while it waits for the start, and later.
 _SOON, _LATER = 0.2, 5.0

@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pyconsul.agent.httpapi.server.contract import BodyRule, Headers, HTTPRequest, Response, Wire
@@ -17,9 +18,11 @@ from pyconsul.agent.httpapi.server.server import HTTPServer
 from pyconsul.agent.httpapi.server.wire import text_response
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.template.options.status import Address, parse_address
-from pyconsul.tools.template.report.counters import Tally
-from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.pages import Call, Page, Pages, Release, query_of
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.report.counters import Tally
+    from pyconsul.tools.template.report.run_report import RunReport
 
 log = logging.getLogger("template")
 

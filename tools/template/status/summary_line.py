@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyconsul.tools.template.report.run_report import RunReport, Sharing, State, TemplateReport
+from pyconsul.tools.template.feed.share_id import Sharing
+from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 
 #: Names that are listed; the rest is counted.
 _LISTED = 3

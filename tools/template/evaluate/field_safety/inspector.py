@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.structs import replace
-from pyconsul.tools.template.evaluate.errors import TemplateError, UnsafeField
+from pyconsul.tools.template.evaluate.contract import Inspect, TemplateError, UnsafeField
 from pyconsul.tools.template.evaluate.field_safety.fields import Field, dangerous_fields, rewrite, union
 from pyconsul.tools.template.evaluate.field_safety.formats import format_named
 from pyconsul.tools.template.evaluate.field_safety.placeholders import has_hidden, hide, unhide
-from pyconsul.tools.template.evaluate.functions import Functions
 from pyconsul.tools.template.feed.answers import Answers, View
-from pyconsul.tools.template.feed.lookups import Lookup
+
+if TYPE_CHECKING:
+    from pyconsul.tools.template.evaluate.functions import Functions
+    from pyconsul.tools.template.feed.lookups import Lookup
 
 #: A template that has one of these words may print what is in health checks.
 _CHECKS = re.compile(r"hecks|\binclude\b|\bimport\b|\bextends\b|\battr\b|getattr|utput|otes")
-#: What is printed, seen as it is printed; raises ValueError to stop there, so that the error gets a place.
-Inspect = Callable[[str], None]
 Render = Callable[[Inspect | None], str]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pyconsul.tools.template.deploy.fanout import Fanout
 from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.evaluate.guard import Guard, GuardLimits
+from pyconsul.tools.template.evaluate.item_evaluators import ItemsEvaluator
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.spec import Spec
@@ -21,7 +22,10 @@ class Files:
         destination = f"{folder}/{{{{ {item} }}}}.conf"
         spec = Spec(destination, contents="x", for_each=for_each, prune=True)
         guard = Guard(lambda name: GuardLimits(1) if name.startswith("db-") else None)
-        self.fanout, self.answers = Fanout(spec, Evaluator(spec, {}, guard), wait=False), Answers()
+        self.fanout, self.answers = (
+            Fanout(spec, ItemsEvaluator(spec, Evaluator(spec, {}, guard)), wait=False),
+            Answers(),
+        )
         self.sees("db-1", "db-2", "web")
 
     def sees(self, *names: str) -> None:

@@ -7,9 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.tools.template.deploy.quiescence import Quiescence
 from pyconsul.tools.template.deploy.rendering import Rendering
-from pyconsul.tools.template.deploy.unit import Unit
+from pyconsul.tools.template.deploy.unit import Quiescence, Unit
 from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.answers import Answers

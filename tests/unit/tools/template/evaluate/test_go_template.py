@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.tools.template.evaluate.errors import TemplateError
+from pyconsul.tools.template.evaluate.contract import TemplateError
 from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.spec import Spec
 

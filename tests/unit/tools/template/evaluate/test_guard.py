@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Call, Settings, load_settings, normalize, parse_flags
-from pyconsul.tools.template.evaluate.evaluator import Evaluation, Evaluator
+from pyconsul.tools.template.evaluate.contract import Evaluation
+from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.evaluate.guard import Guard, GuardLimits, Stage, Watched
-from pyconsul.tools.template.evaluate.guard_rules import guard_rules
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.options.guard import GUARD_OPTIONS, SHARE
+from pyconsul.tools.template.options.guard_rules import guard_rules
 from pyconsul.tools.template.spec import Spec
 
 WEB = Watched(Lookup("service", "web", (("passing", "1"),)))

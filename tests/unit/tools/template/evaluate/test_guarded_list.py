@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pyconsul.tools.template.evaluate.evaluator import Evaluation, Evaluator
+from pyconsul.tools.template.evaluate.contract import Evaluation
+from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.evaluate.guard import Guard, GuardEvent, GuardLimits, Watched
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.answers import Answers

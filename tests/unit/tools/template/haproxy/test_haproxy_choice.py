@@ -9,7 +9,8 @@ import pytest
 
 from pyconsul.tools.options.settings import parse_flags
 from pyconsul.tools.template.assembly import make_client, make_runner
-from pyconsul.tools.template.deploy.consumer import ChildConsumer, CommandConsumer, Consumer
+from pyconsul.tools.template.deploy.consumer import ChildConsumer, CommandConsumer
+from pyconsul.tools.template.deploy.contract import Consumer
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.options.table import OPTIONS
 from pyconsul.tools.template.plan import load, make_plan

@@ -10,9 +10,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from pyconsul.agent.common.structs import replace
+from pyconsul.tools.template.feed.share_id import Sharing
 from pyconsul.tools.template.options.status import STATUS_OPTIONS, Address, parse_address
 from pyconsul.tools.template.report.counters import Event, Tally
-from pyconsul.tools.template.report.run_report import RunReport, Sharing
+from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of
 
 

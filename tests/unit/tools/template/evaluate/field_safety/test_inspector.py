@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pyconsul.tools.template.evaluate.errors import UnsafeField
-from pyconsul.tools.template.evaluate.evaluator import Evaluation, Evaluator
+from pyconsul.tools.template.evaluate.contract import Evaluation, UnsafeField
+from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.spec import Spec

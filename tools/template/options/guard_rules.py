@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import Settings
 from pyconsul.tools.template.evaluate.guard import GuardLimits
 from pyconsul.tools.template.options.guard import is_guarded
+
+if TYPE_CHECKING:
+    from pyconsul.tools.options.settings import Settings
 
 
 @dataclass(frozen=True)
