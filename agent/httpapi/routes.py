@@ -1,134 +1,82 @@
-"""Every endpoint of the HTTP API."""
+"""Every route of the HTTP API: the tables of all handler modules."""
 
 from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.router import Route
-from pyconsul.agent.httpapi.handlers import health, session, status, streams
-from pyconsul.agent.httpapi.handlers.acl.routes import ACL_ROUTES
-from pyconsul.agent.httpapi.handlers.agent.routes import AGENT_ROUTES
-from pyconsul.agent.httpapi.handlers.catalog import listings, registration
-from pyconsul.agent.httpapi.handlers.kv import entries, history
-from pyconsul.agent.httpapi.handlers.server_routes import SERVER_ROUTES
-from pyconsul.agent.httpapi.handlers.txn import operations
+from pyconsul.agent.httpapi.handlers import (
+    autopilot,
+    coordinate,
+    event,
+    health,
+    internal_ui,
+    operator,
+    session,
+    snapshot,
+    status,
+    streams,
+)
+from pyconsul.agent.httpapi.handlers.acl import auth_methods as acl_auth_methods
+from pyconsul.agent.httpapi.handlers.acl import authorize as acl_authorize
+from pyconsul.agent.httpapi.handlers.acl import explain as acl_explain
+from pyconsul.agent.httpapi.handlers.acl import login as acl_login
+from pyconsul.agent.httpapi.handlers.acl import policies as acl_policies
+from pyconsul.agent.httpapi.handlers.acl import roles as acl_roles
+from pyconsul.agent.httpapi.handlers.acl import system as acl_system
+from pyconsul.agent.httpapi.handlers.acl import templates as acl_templates
+from pyconsul.agent.httpapi.handlers.acl import tokens as acl_tokens
+from pyconsul.agent.httpapi.handlers.agent import checks as agent_checks
+from pyconsul.agent.httpapi.handlers.agent import control as agent_control
+from pyconsul.agent.httpapi.handlers.agent import health as agent_health
+from pyconsul.agent.httpapi.handlers.agent import host as agent_host
+from pyconsul.agent.httpapi.handlers.agent import maintenance as agent_maintenance
+from pyconsul.agent.httpapi.handlers.agent import metrics as agent_metrics
+from pyconsul.agent.httpapi.handlers.agent import monitor as agent_monitor
+from pyconsul.agent.httpapi.handlers.agent import self_info as agent_self_info
+from pyconsul.agent.httpapi.handlers.agent import services as agent_services
+from pyconsul.agent.httpapi.handlers.catalog import listings as catalog_listings
+from pyconsul.agent.httpapi.handlers.catalog import registration as catalog_registration
+from pyconsul.agent.httpapi.handlers.kv import entries as kv_entries
+from pyconsul.agent.httpapi.handlers.kv import history as kv_history
+from pyconsul.agent.httpapi.handlers.mesh import refusals as mesh_refusals
+from pyconsul.agent.httpapi.handlers.query import definitions as query_definitions
+from pyconsul.agent.httpapi.handlers.query import execution as query_execution
+from pyconsul.agent.httpapi.handlers.txn import operations as txn_operations
 
-ROUTES = (
-    *ACL_ROUTES,
-    *AGENT_ROUTES,
-    *SERVER_ROUTES,
-    Route(
-        "GET,PUT,DELETE",
-        "/v1/kv/",
-        entries.endpoint,
-        strict=True,
-        watched=True,
-        body_rule=entries.body_rule,
-        permission="handler key:read, handler key:write, handler key:write",
-    ),
-    Route("GET", "/v1/pyconsul/kv-history/", history.endpoint, permission="handler key:read"),
-    Route(
-        "PUT",
-        "/v1/txn",
-        operations.endpoint,
-        strict=True,
-        body_rule=operations.body_rule,
-        permission="handler key:write",
-    ),
-    Route("GET", "/v1/status/leader", status.leader, permission="open"),
-    Route("GET", "/v1/status/peers", status.peers, permission="open"),
-    Route("PUT", "/v1/catalog/register", registration.register, permission="handler node:write"),
-    Route("PUT", "/v1/catalog/deregister", registration.deregister, permission="handler node:write"),
-    Route("GET", "/v1/catalog/datacenters", listings.list_datacenters, anywhere=True, permission="open"),
-    Route(
-        "GET",
-        "/v1/catalog/nodes",
-        listings.list_nodes,
-        consistency=True,
-        meta_on_error=True,
-        watched=True,
-        permission="filter node",
-    ),
-    Route(
-        "GET",
-        "/v1/catalog/services",
-        listings.list_services,
-        consistency=True,
-        meta_on_error=True,
-        cached=True,
-        watched=True,
-        permission="filter service",
-    ),
-    Route(
-        "GET",
-        "/v1/catalog/service/",
-        listings.list_instances,
-        consistency=True,
-        meta_on_error=True,
-        cached=True,
-        watched=True,
-        permission="filter service",
-    ),
-    Route(
-        "GET",
-        "/v1/catalog/node/",
-        listings.show_node,
-        consistency=True,
-        meta_on_error=True,
-        watched=True,
-        permission="filter node",
-    ),
-    Route(
-        "GET",
-        "/v1/catalog/node-services/",
-        listings.list_node_services,
-        consistency=True,
-        meta_on_error=True,
-        cached=True,
-        watched=True,
-        permission="filter node",
-    ),
-    Route("PUT", "/v1/session/create", session.create, permission="handler session:write"),
-    Route("PUT", "/v1/session/destroy/", session.destroy, permission="handler session:write"),
-    Route("PUT", "/v1/session/renew/", session.renew, permission="handler session:write"),
-    Route("GET", "/v1/session/info/", session.info, meta_on_error=True, watched=True, permission="filter session"),
-    Route(
-        "GET", "/v1/session/node/", session.list_of_node, meta_on_error=True, watched=True, permission="filter session"
-    ),
-    Route("GET", "/v1/session/list", session.list_all, meta_on_error=True, watched=True, permission="filter session"),
-    Route(
-        "GET",
-        "/v1/health/service/",
-        health.list_instances,
-        consistency=True,
-        cached=True,
-        watched=True,
-        permission="filter service",
-    ),
-    Route(
-        "GET",
-        "/v1/health/node/",
-        health.list_node_checks,
-        consistency=True,
-        meta_on_error=True,
-        watched=True,
-        permission="filter node",
-    ),
-    Route(
-        "GET",
-        "/v1/health/checks/",
-        health.list_service_checks,
-        consistency=True,
-        meta_on_error=True,
-        watched=True,
-        permission="filter service",
-    ),
-    Route(
-        "GET",
-        "/v1/health/state/",
-        health.list_state,
-        consistency=True,
-        meta_on_error=True,
-        watched=True,
-        permission="filter node",
-    ),
-    Route("POST", "/v1/pyconsul/watch", streams.endpoint, reads=False, writes=False, permission="open"),
+ROUTES: tuple[Route, ...] = (
+    *acl_auth_methods.ROUTES,
+    *acl_authorize.ROUTES,
+    *acl_explain.ROUTES,
+    *acl_login.ROUTES,
+    *acl_policies.ROUTES,
+    *acl_roles.ROUTES,
+    *acl_system.ROUTES,
+    *acl_templates.ROUTES,
+    *acl_tokens.ROUTES,
+    *agent_checks.ROUTES,
+    *agent_control.ROUTES,
+    *agent_health.ROUTES,
+    *agent_host.ROUTES,
+    *agent_maintenance.ROUTES,
+    *agent_metrics.ROUTES,
+    *agent_monitor.ROUTES,
+    *agent_self_info.ROUTES,
+    *agent_services.ROUTES,
+    *autopilot.ROUTES,
+    *catalog_listings.ROUTES,
+    *catalog_registration.ROUTES,
+    *coordinate.ROUTES,
+    *event.ROUTES,
+    *health.ROUTES,
+    *internal_ui.ROUTES,
+    *kv_entries.ROUTES,
+    *kv_history.ROUTES,
+    *mesh_refusals.ROUTES,
+    *operator.ROUTES,
+    *query_definitions.ROUTES,
+    *query_execution.ROUTES,
+    *session.ROUTES,
+    *snapshot.ROUTES,
+    *status.ROUTES,
+    *streams.ROUTES,
+    *txn_operations.ROUTES,
 )

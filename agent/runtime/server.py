@@ -28,6 +28,8 @@ from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import AnswerCache
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.no_path import NoPath
+from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
@@ -93,6 +95,7 @@ async def start(
         tokens,
         control,
         EventLog(local_watches),
+        LoginKeys(),
         acl=acl,
         kv_history=storage.engine.kv_history,
         loop_lag=lag,
@@ -132,7 +135,7 @@ async def _start_duties(
 async def _start_http(
     context: Context, control: AgentControl, sockets: list[socket.socket], stack: AsyncExitStack
 ) -> App:
-    app = App(context, ROUTES, AnswerCache(context.watches))
+    app = App(context, ROUTES, AnswerCache(context.watches), NoPath(context))
     control.on_reload(app.configure)
     limits = _http_limits(context.config, lambda: context.config.limits.http_max_conns_per_client)
     server = HTTPServer(app, [Listener(sock) for sock in sockets], limits)

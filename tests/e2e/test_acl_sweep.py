@@ -26,7 +26,7 @@ DATA = ("SECRET-VALUE", base64.b64encode(b"SECRET-VALUE").decode(), "SECRET-OUTP
         "SECRET-TAG", "SECRET-META", "10.66.66.",
         "SECRET-PAYLOAD", base64.b64encode(b"SECRET-PAYLOAD").decode(), "SECRET-NOTE")  # fmt: skip
 #: As in Consul, who knows the ID of a query can execute it, and the response names its service.
-SHOWN = {"/v1/query/": " hidden-svc"}
+SHOWN = {"/v1/query/": " hidden-svc", "/v1/query/*/execute": " hidden-svc", "/v1/query/*/explain": " hidden-svc"}
 #: As in Consul, a refusal names what a right is missing on: a request that gave an ID learns the name.
 REFUSAL = re.compile(r"lacks permission '\w+:\w+' on \\?\"[^\"\\]*\\?\"")
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH")
@@ -50,12 +50,15 @@ TAILS = {
     "/v1/event/fire/": "hidden-event",
     "/v1/coordinate/node/": "hidden-node",
     "/v1/query/": "{query}",
+    "/v1/query/*/execute": "{query}",
+    "/v1/query/*/explain": "{query}",
     "/v1/health/state/": "any",
     "/v1/health/node/": "hidden-node",
     "/v1/catalog/node/": "hidden-node",
     "/v1/catalog/node-services/": "hidden-node",
     "/v1/internal/ui/node/": "hidden-node",
     "/v1/acl/token/": "{accessor}",
+    "/v1/acl/token/*/clone": "{accessor}",
     "/v1/acl/policy/": "{policy}",
     "/v1/acl/policy/name/": "hidden-policy",
     "/v1/acl/role/": "{role}",
@@ -224,17 +227,21 @@ class Case(NamedTuple):
     asked: Asked
 
 
+def _path(pattern: str, tail: str) -> str:
+    return pattern.replace("*", tail) if "*" in pattern else pattern + tail
+
+
 def cases(ids: dict[str, str], bearers: Sequence[Bearer]) -> Iterator[Case]:
     """All requests of the sweep."""
     for route in ROUTES:
         if route.pattern in ENDLESS:
             continue
         tail = ""
-        if route.pattern.endswith("/"):
+        if route.pattern.endswith("/") or "*" in route.pattern:
             default = "hidden-local" if route.pattern.startswith(LOCAL) else "hidden-svc"
             tail = TAILS.get(route.pattern, default).format(**ids)
         for method in METHODS:
-            handled = not route.methods or method in route.methods
+            handled = method in route.methods
             bodies = BODIES.get(route.pattern, [{}]) if method in ("PUT", "POST") else [None]
             for form in FORMS if handled else (*PLAIN, *FORMS[-2:]):
                 for body in bodies if form is FORMS[0] else bodies[:1]:
@@ -242,7 +249,7 @@ def cases(ids: dict[str, str], bearers: Sequence[Bearer]) -> Iterator[Case]:
                     for bearer in bearers:
                         extra = (QUERIES.get(route.pattern, ""), form.query, bearer.query)
                         query = "&".join(one for one in extra if one)
-                        target = route.pattern + form.tail.format(tail) + (f"?{query}" if query else "")
+                        target = _path(route.pattern, form.tail.format(tail)) + (f"?{query}" if query else "")
                         said = f"{target} {data.decode()}".lower() + SHOWN.get(route.pattern, "")
                         words = f"{method} {target} {data.decode()} {form.headers} as {bearer.name}"
                         yield Case(words, said, request(method, target, (*form.headers, *bearer.headers), data))

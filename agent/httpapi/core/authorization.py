@@ -1,47 +1,60 @@
-"""What handlers ask about a request's token: who it is, what it may do, and what of an answer it may see."""
+"""Authorization: resolves the caller of a request, checks permissions, and filters rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, UnknownToken
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import LEVELS, READ
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import HTTPError
+from pyconsul.agent.httpapi.core.router import Gate
 
 T = TypeVar("T")
 
 
-def authorizer(context: Context, request: Request) -> Authorizer:
-    """What the caller may do.  Raises UnknownToken."""
-    return EVERYTHING if context.acl is None else context.acl.of(request.token)
-
-
-def require(context: Context, request: Request, permission: str, name: str = "") -> Authorizer:
-    """The caller's rights, if they hold a permission such as `operator:read`.  Raises Forbidden."""
+def resolve(context: Context, request: Request) -> None:
+    """Resolve the caller of a request; handlers find the permissions, or the refusal, in `request.caller`."""
     if context.acl is None:
-        return EVERYTHING
-    found = context.acl.of(request.token)
+        request.authenticate(EVERYTHING)
+        return
+    try:
+        request.authenticate(context.acl.of(request.token))
+    except UnknownToken as error:
+        request.authenticate(error)
+
+
+def resolved_again(context: Context, request: Request) -> Authorizer:
+    """Return the permissions that the caller has now: a handler that waited uses them for its response.  Raises UnknownToken."""
+    resolve(context, request)
+    return request.caller
+
+
+def require_gate(context: Context, gate: Gate | None, request: Request) -> None:
+    """Raises Forbidden unless the caller holds the permission that an endpoint asks for before its handler runs."""
+    if gate is not None and context.acl is not None:
+        request.caller.require(gate.kind, gate.level, context.config.node_name if gate.kind == "agent" else "")
+
+
+def require(request: Request, permission: str, name: str = "") -> Authorizer:
+    """Return the caller, who holds a permission such as `operator:read`.  Raises Forbidden."""
     kind, _, level = permission.partition(":")
-    found.require(kind, LEVELS[level], name)
-    return found
+    request.caller.require(kind, LEVELS[level], name)
+    return request.caller
 
 
 def enabled(context: Context) -> Resolver:
-    """Access control.  Raises HTTPError 401 where nobody asks for tokens."""
+    """Return the resolver of tokens.  Raises HTTPError 401 when access control is disabled."""
     if context.acl is None:
         raise HTTPError(401, "ACL support disabled")
     return context.acl
 
 
 def visible(caller: Authorizer, rows: list[T], test: Callable[[T], bool]) -> tuple[list[T], bool]:
-    """The rows that the caller may see, and whether the answer must say that there are more.
-
-    Those without a token are not told.
-    """
+    """Return the rows that the caller may see, and whether the response states that some are hidden (not to anonymous callers)."""
     if caller.everything:
         return rows, False
     kept = [row for row in rows if test(row)]

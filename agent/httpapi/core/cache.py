@@ -20,6 +20,14 @@ MAX_KEY = 2048  # bytes of a target; what is asked with a longer one is not kept
 OVERHEAD = 1500  # bytes that an entry and its listeners take besides body and key
 
 
+def cache_key(target: bytes, secret: bytes) -> Hashable:
+    """Return the key of a response: target and caller's token; without one (or without access control) the target alone.
+
+    A token in the target itself takes precedence over one in a header; then the key is one that no other request has.
+    """
+    return (target, secret) if secret else target
+
+
 class Entry:
     """One cached answer.
 

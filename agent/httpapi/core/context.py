@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from pyconsul.agent.acl.login_limit import LoginLimit
+from pyconsul.agent.acl.methods.jwtkeys import VerifyingKey
+from pyconsul.agent.acl.methods.methodconfig import JWTConfig
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history.contract import Kept
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer
-from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
+from pyconsul.agent.httpapi.core.response import Answer, Seen
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -80,10 +81,48 @@ class SessionClock(Protocol):
         """Let a session live for its TTL (seconds) from now on."""
 
 
-class OpenStream(Protocol):
-    """Answers with a stream of other answers; see `streams`."""
+class LoginKeys(Protocol):
+    """The keys that verify logins; see `handlers.acl.login_keys`."""
 
-    def __call__(self, request: Request, /) -> Answer: ...
+    def get(self, config: JWTConfig, /) -> Awaitable[list[VerifyingKey]]:
+        """Return the keys of an auth method, kept or fetched.  Raises KeySetError."""
+
+    def refreshed(self, config: JWTConfig, known: list[VerifyingKey], /) -> Awaitable[list[VerifyingKey]]:
+        """Return newer keys than the known ones, if they may be fetched.  Raises KeySetError."""
+
+
+class Reads(Protocol):
+    """The reads of the API, as a stream of their responses uses them."""
+
+    def look(self, request: Request, /) -> Seen:
+        """Return the current response to a GET; never raises."""
+
+    def rights(self, request: Request, /) -> object:
+        """Return the permissions of a request's caller: the same object until they change; None for an unknown token."""
+
+
+class OpenStream:
+    """The return value of a handler whose response is made of other reads: the application passes them to `open`."""
+
+    __slots__ = ("open",)
+
+    def __init__(self, open: Callable[[Reads], Answer]) -> None:
+        self.open = open
+
+
+class StreamBudget:
+    """Counts the queries that are watched in all streams of an agent."""
+
+    def __init__(self, limit: int = 100_000) -> None:
+        self.limit, self.used = limit, 0
+
+
+class ForeignDatacenter(Exception):
+    """Raised by a handler whose request body names another datacenter; the application forwards the request."""
+
+    def __init__(self, datacenter: str) -> None:
+        super().__init__(datacenter)
+        self.datacenter = datacenter
 
 
 @dataclass(slots=True)
@@ -100,16 +139,21 @@ class Context:
     tokens: AgentTokens
     control: Control
     events: EventLog
+    login_keys: LoginKeys
     rng: random.Random = field(default_factory=random.Random)
     acl: Resolver | None = None  # None: nobody asks for tokens
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None
-    open_stream: OpenStream | None = None  # given by the application
-    login_keys: LoginKeys = field(default_factory=LoginKeys)
     login_limit: LoginLimit = field(default_factory=LoginLimit)
+    stream_budget: StreamBudget = field(default_factory=StreamBudget)
     started: float = field(default_factory=time.time)  # Unix seconds
 
     @property
     def config(self) -> Config:
         """The effective settings; a reload replaces them."""
         return self.control.config
+
+    def require_here(self, datacenter: str) -> None:
+        """Raises ForeignDatacenter unless a datacenter that a request body names is this one, or none."""
+        if datacenter not in ("", self.config.datacenter):
+            raise ForeignDatacenter(datacenter)

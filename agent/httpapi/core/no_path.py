@@ -1,37 +1,56 @@
-"""Requests for a datacenter that this agent has no path to.
+"""A forwarder without a path to any other datacenter.
 
-Their handlers run as for any other, so that a mistake in the request is told of first; whatever touches the state refuses.
+The handler runs as for any other request, so that a mistake in the request is reported first; whatever touches the state
+raises "No path to datacenter".
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.response import server_error
-from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.acl.authorizer import EVERYTHING
+from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import HTTPError, Query, server_error
+from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route
 
-TEXT = "No path to datacenter"
+
+class NoPath:
+    """Refuses every request for another datacenter, after its handler has checked it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def forward(
+        self, datacenter: str, route: Route, endpoint: Endpoint, request: Request
+    ) -> Handled | Awaitable[Handled]:
+        """Raises HTTPError, at once or when awaited."""
+        request.authenticate(EVERYTHING)
+        try:
+            handled: Any = endpoint.handler(_unreachable(self._context), request)
+        except ForeignDatacenter:
+            raise _no_path() from None
+        return handled if route.anywhere or isinstance(handled, Query) else _refuse(handled)
 
 
-class Unreachable:
-    """A state, and every way to change it, that is not within reach."""
+class _Unreachable:
+    """The state of another datacenter, and every way to change it."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise server_error(TEXT)
+        raise _no_path()
 
     def __getitem__(self, schema: object) -> NoReturn:
-        raise server_error(TEXT)
+        raise _no_path()
 
     def __call__(self, *_: object, **__: object) -> NoReturn:
-        raise server_error(TEXT)
+        raise _no_path()
 
 
-def elsewhere(context: Context) -> Context:
-    """What handlers work with for such a request."""
-    nothing: Any = Unreachable()
+def _unreachable(context: Context) -> Context:
+    nothing: Any = _Unreachable()
     return replace(
         context,
         view=nothing,
@@ -45,8 +64,13 @@ def elsewhere(context: Context) -> Context:
     )
 
 
-async def refuse(handled: Handled | Awaitable[Handled]) -> Handled:
-    """Refuse what a handler answered without the state: it knows this datacenter only.  Raises HTTPError."""
+async def _refuse(handled: Handled | Awaitable[Handled]) -> NoReturn:
+    """Refuse a response that was made without the state: it is about this datacenter.  Raises HTTPError."""
     if isinstance(handled, Awaitable):
-        await handled
-    raise server_error(TEXT)
+        with suppress(ForeignDatacenter):
+            await handled
+    raise _no_path()
+
+
+def _no_path() -> HTTPError:
+    return server_error("No path to datacenter")

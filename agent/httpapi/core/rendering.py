@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import re
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     FILTERED,
@@ -24,10 +28,17 @@ from pyconsul.agent.httpapi.core.response import (
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Route
+from pyconsul.agent.state.contract import Refused
 
 GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
 MISS, HIT = (b"X-Cache", b"MISS"), (b"X-Cache", b"HIT")  # of a `?cached` read
+#: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
+FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
+INTERNAL_ERROR = b"internal error; the agent's log says more"
 NO_WEIGHT = re.compile(rb"q=0(?:\.0*)?")
+
+
+log = logging.getLogger("agent.http")
 
 
 def sized(answer: Answer, request: Request) -> Answer:
@@ -74,17 +85,11 @@ def encoded(result: Result, route: Route, request: Request) -> Answer:
     body: Any = result.value
     if not isinstance(body, bytes):
         body = encode(body)
-    headers = [
-        *result.headers,
-        (b"X-Consul-Index", b"%d" % max(1, result.index)),
-        (b"X-Consul-KnownLeader", b"true"),
-        (b"X-Consul-LastContact", b"0"),
-    ]
+    headers = [*result.headers, *meta_headers(result.index)]
     if result.filtered:
         headers.extend(FILTERED)
     if route.consistency:
-        level = b"stale" if "stale" in request else b"consistent" if "consistent" in request else b"leader"
-        headers.append((b"X-Consul-Effective-Consistency", level))
+        headers.append((b"X-Consul-Effective-Consistency", level_of(request).encode()))
     if route.cached and "cached" in request:
         headers.append(MISS)
     return Answer(result.status, body, tuple(headers))
@@ -127,7 +132,7 @@ def read_answer(request: Request, value: Any, *, cached: bool = False, filtered:
     if filtered:
         headers = (*headers, *FILTERED)
     if cached and "cached" in request:
-        headers = (*headers, (b"X-Cache", b"MISS"))
+        headers = (*headers, MISS)
     return Answer(200, shown(request, value), headers)
 
 
@@ -152,3 +157,56 @@ def missing(text: str) -> HTTPError:
     """A read of what the servers do not have."""
     error = not_found(text)
     return HTTPError(error.status, error.text, NOBODY)
+
+
+class Renderer:
+    """Completes responses by the settings in force: `http_config.response_headers`, the default ACL policy, `?pretty`."""
+
+    extra_headers: Headers  # on every response, the connection's own included
+
+    def __init__(self, config: Config) -> None:
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Use other settings from now on."""
+        policy = config.acl.default_policy.encode() if config.acl.enabled else b"allow"
+        self.extra_headers = tuple(
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in config.http_config.response_headers.items()
+            if name.lower() not in FRAMING
+        )
+        self._common: Headers = (
+            (b"Vary", b"Accept-Encoding"),
+            (b"X-Consul-Default-Acl-Policy", policy),
+            *self.extra_headers,
+        )
+
+    def outside(self, answer: Answer, request: Request) -> Answer:
+        """Complete a response that belongs to no route: it has none of the API's own headers."""
+        return sized(Answer(answer.status, answer.body, (*answer.headers, *self.extra_headers)), request)
+
+    def complete(self, answer: Answer, request: Request) -> Answer:
+        """Complete a response."""
+        return sized(self.unsized(answer, request), request)
+
+    def unsized(self, answer: Answer, request: Request) -> Answer:
+        """Complete a response but for its length and compression."""
+        body = answer.body
+        if request.query and body and answer.headers[:1] == JSON and "pretty" in request:
+            body = msgspec.json.format(body, indent=4) + b"\n"
+        return Answer(answer.status, body, (*answer.headers, *self._common), answer.stream)
+
+
+def failure(error: Exception, route: Route, request: Request) -> Answer:
+    """Return the response to a request that failed; an unexpected exception is logged."""
+    if isinstance(error, Forbidden):
+        error = HTTPError(403, str(error))
+    if isinstance(error, HTTPError):
+        headers = (*TEXT, *error.headers)
+        if route.meta_on_error and request.method == "GET" and error.status in (403, 500):
+            headers = (*headers, *NOBODY)
+        return Answer(error.status, error.text.encode(), headers)
+    if isinstance(error, Refused | EngineError):
+        return Answer(500, str(error).encode(), TEXT)
+    log.error("%s %s failed", request.method, route.pattern, exc_info=error)
+    return Answer(500, INTERNAL_ERROR, TEXT)

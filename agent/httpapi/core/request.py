@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from pyconsul.agent.acl.authorizer import Authorizer, Forbidden, UnknownToken
 from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.httpapi.core.response import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
@@ -16,7 +17,7 @@ DIGITS = 20  # of the largest number of 64 bits
 class Request(HTTPRequest):
     """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded."""
 
-    __slots__ = ("_params", "_token", "path", "query", "route", "tail")
+    __slots__ = ("_caller", "_params", "_token", "path", "query", "route", "tail")
 
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
@@ -30,6 +31,18 @@ class Request(HTTPRequest):
         self.route: Any = None  # what the application found for the path
         self._params: dict[str, str] | None = None
         self._token: str | None = None
+        self._caller: Authorizer | Forbidden | None = None
+
+    @property
+    def caller(self) -> Authorizer:
+        """The permissions of the caller, which the application resolved before the handler ran.  Raises UnknownToken."""
+        if isinstance(self._caller, Authorizer):
+            return self._caller
+        raise self._caller or UnknownToken()
+
+    def authenticate(self, caller: Authorizer | Forbidden) -> None:
+        """Set the permissions of the caller, or the refusal of an unknown token."""
+        self._caller = caller
 
     @property
     def params(self) -> dict[str, str]:
@@ -111,4 +124,4 @@ def seconds_to_wait(wait: float, default: float, longest: float) -> float:
 
 
 def method_not_allowed(method: str, allowed: tuple[str, ...]) -> HTTPError:
-    return HTTPError(405, f"method {method} not allowed", ((b"Allow", ",".join(("OPTIONS", *allowed)).encode()),))
+    return HTTPError(405, f"method {method} not allowed", ((b"Allow", ",".join(allowed).encode()),))

@@ -1,6 +1,6 @@
 """Finds the route of a path, as Go's request multiplexer does it for Consul: whole paths, or prefixes that end in a slash.
 
-Each route states what its callers need, for each method or once for all of them, separated by commas:
+Each route states what its callers need, method by method:
 
     operator:read           checked before the handler runs; `agent:…` is about this agent's node name
     handler key:write       checked by the handler, since only the handler knows the name
@@ -14,12 +14,12 @@ A test walks all routes and fails for a route that states nothing or does someth
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from pyconsul.agent.acl.rules import NAMED, SINGLE, parse_permission
-from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.context import Context, OpenStream
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Query
 from pyconsul.agent.httpapi.server.contract import BodyRule, PendingResponse
@@ -28,25 +28,14 @@ WORDS = ("open", "self")
 
 
 class Gate(NamedTuple):
-    """What is asked for before the handler runs."""
+    """A permission that is checked before the handler runs."""
 
     kind: str
     level: int
 
 
-def split(permission: str, methods: tuple[str, ...]) -> dict[str, str]:
-    """What each method needs.  Raises ValueError for words that mean nothing."""
-    parts = [part.strip() for part in permission.split(",")] if permission else []
-    if len(parts) not in (0, 1, len(methods)):
-        raise ValueError(f"{len(parts)} permissions for {len(methods)} methods")
-    for part in parts:
-        _check(part)
-    if len(parts) == 1:
-        return dict.fromkeys(methods or ("*",), parts[0])
-    return dict(zip(methods, parts, strict=False))
-
-
 def _check(part: str) -> None:
+    """Raises ValueError for a declaration that means nothing."""
     word, _, rest = part.partition(" ")
     if word == "filter" and rest in NAMED + SINGLE:
         return
@@ -55,29 +44,66 @@ def _check(part: str) -> None:
 
 
 def gate(part: str) -> Gate | None:
-    """What is asked for before the handler runs, if that is what the words say."""
+    """Return the permission that a declaration asks for before the handler runs; None if it does not."""
     return Gate(*parse_permission(part)) if ":" in part and " " not in part else None
 
 
-Handled: TypeAlias = Answer | Query
+Handled: TypeAlias = Answer | Query | OpenStream
 Handler: TypeAlias = Callable[[Context, Request], Handled | PendingResponse | Awaitable[Handled]]
+Scope: TypeAlias = Literal["local", "read", "write"]
+
+
+class Endpoint:
+    """One method of a route: its handler, what its callers need, and its scope.
+
+    scope: `local` is served by the agent that receives it; `read` by any server; `write` by the leader.
+    gate: the permission that is checked before the handler runs, if the declaration asks for that.
+    """
+
+    __slots__ = ("gate", "handler", "permission")
+
+    scope: ClassVar[Scope]
+
+    def __init__(self, handler: Handler, permission: str) -> None:
+        _check(permission)
+        self.handler, self.permission, self.gate = handler, permission, gate(permission)
+
+
+class Local(Endpoint):
+    """Served by the agent itself, whatever `?dc` says."""
+
+    __slots__ = ()
+    scope = "local"
+
+
+class Read(Endpoint):
+    """Served by any server of the datacenter that `?dc` names."""
+
+    __slots__ = ()
+    scope = "read"
+
+
+class Write(Endpoint):
+    """Served by the leader of the datacenter that `?dc` names."""
+
+    __slots__ = ()
+    scope = "write"
 
 
 class Route:
-    """One endpoint.
+    """A path and the endpoints of its methods, in the order of the `Allow` header.
 
-    methods: what is served, in the order of the `Allow` header; with none the handler decides.
-    pattern: a whole path, or a prefix ending in "/" whose rest the handler finds in `request.tail`.
-    reads: it takes `?stale`, `?consistent` and `?dc`, and refuses what contradicts itself.
-    strict: its writes do so, too; others look only at `?dc`.
-    consistency: its answers say how consistent they are (X-Consul-Effective-Consistency).
-    meta_on_error: even its refusals carry an index, as Consul's do where the servers refuse.
-    cached: it takes `?cached`, and says whether its answer came from a cache.
-    anywhere: it answers the same whatever `?dc` says.
-    writes: its methods other than GET write, and are subject to `allow_write_http_from`.
-    watched: its reads may be asked for in a stream (see `streams`); all of them give a `Query`.
-    body_rule: how much is taken of a request's body, and how; None: as `DEFAULT_BODY`.
-    permission: what the caller needs, for each method in their order or one for all (see `permissions`).
+    pattern: a whole path; or a prefix ending in "/", whose rest is `request.tail`; or `prefix/*/suffix`, where the part
+        between prefix and suffix is `request.tail`.
+    strict: writes check `?stale`, `?consistent` and `?cached` as reads do.
+    consistency: responses name their consistency (X-Consul-Effective-Consistency).
+    meta_on_error: error responses of GET carry an index, as Consul's do for errors of its servers.
+    cached: accepts `?cached` and states whether the response came from a cache.
+    anywhere: responds the same for every datacenter.  ignores_dc: takes neither `?dc` nor a consistency mode.
+    writes: methods other than GET are subject to `allow_write_http_from`.
+    watched: GET returns a `Query` and may be part of a stream (see `handlers.streams`).
+    lists_options: the `Allow` header of a 405 response names OPTIONS.
+    body_rule: limits and way of receiving a request's body; None: `DEFAULT_BODY`.
     """
 
     __slots__ = (
@@ -85,25 +111,23 @@ class Route:
         "body_rule",
         "cached",
         "consistency",
-        "gates",
-        "handler",
+        "endpoints",
+        "ignores_dc",
+        "lists_options",
         "meta_on_error",
         "methods",
         "pattern",
-        "permission",
-        "reads",
         "strict",
+        "subroutes",
         "watched",
         "writes",
     )
 
     def __init__(
         self,
-        methods: str,
         pattern: str,
-        handler: Handler,
+        endpoints: Mapping[str, Endpoint],
         *,
-        reads: bool = True,
         consistency: bool = False,
         meta_on_error: bool = False,
         cached: bool = False,
@@ -112,31 +136,38 @@ class Route:
         writes: bool = True,
         body_rule: Callable[[Context, Request], BodyRule] | None = None,
         anywhere: bool = False,
-        permission: str = "",
+        ignores_dc: bool = False,
+        lists_options: bool = True,
     ) -> None:
-        self.methods = tuple(methods.split(",")) if methods else ()
-        self.pattern, self.handler, self.reads = pattern, handler, reads
+        self.pattern, self.endpoints, self.methods = pattern, endpoints, tuple(endpoints)
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
-        self.watched, self.writes, self.anywhere, self.body_rule = watched, writes, anywhere, body_rule
-        self.permission = split(permission, self.methods)
-        self.gates = {method: found for method, part in self.permission.items() if (found := gate(part))}
+        self.watched, self.writes, self.body_rule = watched, writes, body_rule
+        self.anywhere, self.ignores_dc, self.lists_options = anywhere, ignores_dc, lists_options
+        self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix with routes of their own
 
 
 class Router:
-    """The routes by path."""
+    """Routes by path."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Route] = {}
         self._prefixes: dict[str, Route] = {}
+        suffixed: list[Route] = []
         for route in routes:
+            if "*" in route.pattern:
+                suffixed.append(route)
+                continue
             table = self._prefixes if route.pattern.endswith("/") else self._exact
             if route.pattern in table:
                 raise ValueError(f"two routes for {route.pattern}")
             table[route.pattern] = route
+        for route in suffixed:
+            prefix, _, suffix = route.pattern.partition("*")
+            self._prefixes[prefix].subroutes.append((suffix, route))
         self._longest = max(map(len, self._prefixes), default=0)
 
     def find(self, path: str) -> tuple[Route, str] | None:
-        """The route of a path as sent, and what follows its pattern, decoded; the longest prefix wins."""
+        """Return the route of a path as sent, and the decoded rest of the path; the longest prefix wins."""
         route = self._exact.get(path)
         if route is not None:
             return route, ""
@@ -144,12 +175,16 @@ class Router:
         while end:
             if (route := self._prefixes.get(path[:end])) is not None:
                 rest = path[end:]
-                return route, unquote_to_bytes(rest).decode("utf-8", "replace") if "%" in rest else rest
+                tail = unquote_to_bytes(rest).decode("utf-8", "replace") if "%" in rest else rest
+                for suffix, subroute in route.subroutes:
+                    if tail.endswith(suffix):
+                        return subroute, tail.removesuffix(suffix)
+                return route, tail
             end = path.rfind("/", 0, end - 1) + 1
         return None
 
     def redirect(self, path: str) -> str | None:
-        """Where a path with `//`, `.` or `..`, or without the slash of its pattern, is found instead."""
+        """Return the path to redirect to, for a path with `//`, `.`, `..` or without the final slash of its pattern."""
         clean = posixpath.normpath("/" + path.lstrip("/"))
         if path.endswith("/") and clean != "/":
             clean += "/"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyconsul.agent.common.go_durations import parse_go_duration_s
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request, wait_options
@@ -13,6 +15,8 @@ ENTERPRISE = (
     ("ns", b"x-consul-namespace", "X-Consul-Namespace", "Namespaces"),
     ("partition", b"x-consul-partition", "X-Consul-Partition", "Partitions"),
 )
+#: Parameters whose response is no line of JSON, or which the stream sets for all of its queries.
+UNSUPPORTED_IN_STREAM = ("index", "wait", "pretty", "raw")
 SECONDS = ("max-age=", "stale-if-error=")  # directives of Cache-Control with a number
 
 
@@ -68,3 +72,9 @@ def refuse_control_characters(context: Context, body: object, path: str = "") ->
     """Raises HTTPError 400, which names the field, unless the settings allow control characters."""
     if not context.config.allow_control_characters and (fault := fault_of_fields(body, path)):
         raise bad_request(fault)
+
+
+def unsupported_in_stream(params: Mapping[str, str]) -> str:
+    """Return why a GET with these parameters cannot be part of a stream, or ""."""
+    found = [name for name in UNSUPPORTED_IN_STREAM if name in params]
+    return f"?{found[0]} cannot be used in a stream" if found else ""

@@ -14,7 +14,7 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import plain_answer
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Answer, bad_request
-from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.operator import server_address
 from pyconsul.agent.model.autopilot import AutopilotSettings
@@ -52,10 +52,8 @@ class SettingsInput(msgspec.Struct, kw_only=True, rename=camel):
     modify_index: Annotated[int, GoType("uint64")] = 0
 
 
-async def configuration(context: Context, request: Request) -> Handled:
-    """The settings, and their change as a whole."""
-    if request.method == "PUT":
-        return await change(context, request)
+def show_configuration(context: Context, request: Request) -> Answer:
+    """Return the settings."""
     settings = msgspec.to_builtins(autopilot.current(context.view, DEFAULT))
     for name in ("LastContactThreshold", "ServerStabilizationTime"):
         settings[name] = format_go_duration_ns(settings[name])
@@ -114,3 +112,13 @@ def _server(context: Context) -> dict[str, Any]:
         "Healthy": True,
         "StableSince": datetime.fromtimestamp(int(context.started), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+ROUTES = (
+    Route(
+        "/v1/operator/autopilot/configuration",
+        {"GET": Read(show_configuration, "operator:read"), "PUT": Write(change, "operator:write")},
+    ),
+    Route("/v1/operator/autopilot/health", {"GET": Read(health, "operator:read")}),
+    Route("/v1/operator/autopilot/state", {"GET": Read(state, "operator:read")}),
+)

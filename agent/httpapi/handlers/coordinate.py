@@ -9,10 +9,11 @@ import msgspec
 
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorizer, require, visible
+from pyconsul.agent.httpapi.core.authorization import require, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer, server_error
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.wire import camel
@@ -54,7 +55,7 @@ def list_nodes(context: Context, request: Request) -> Query:
 
 def list_node(context: Context, request: Request) -> Query:
     """Where one node stands, in each segment."""
-    require(context, request, "node:read", request.tail)
+    require(request, "node:read", request.tail)
     return _list(context, request, lambda: coordinates.of_node(context.view, request.tail), missing=404)
 
 
@@ -63,7 +64,7 @@ def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordi
     topics = (coordinates.TOPIC,)
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         rows = [row for row in find() if segment is None or row.segment == segment]
         rows, filtered = visible(caller, rows, lambda row: caller.level("node", row.node) >= READ)
         index = context.view.index_of(coordinates.TOPIC)
@@ -78,8 +79,7 @@ async def update(context: Context, request: Request) -> Answer:
     """Say where a node stands; of a node that is not registered nothing is kept."""
     given = decode(request.body, UpdateInput)
     refuse_control_characters(context, given)
-    if given.datacenter not in ("", context.config.datacenter):
-        raise server_error("No path to datacenter")
+    context.require_here(given.datacenter)
     point = given.coord
     if point is None:
         raise server_error("invalid coordinate")
@@ -88,7 +88,15 @@ async def update(context: Context, request: Request) -> Answer:
         raise server_error("invalid coordinate")
     if len(coordinate.vec) != DIMENSIONS:
         raise server_error("incompatible coordinate")
-    authorizer(context, request).require("node", WRITE, given.node)
+    request.caller.require("node", WRITE, given.node)
     row = NodeCoordinate(given.node, given.segment, coordinate)
     await context.commit(lambda txn: coordinates.set_coordinate(txn, row))
     return EMPTY
+
+
+ROUTES = (
+    Route("/v1/coordinate/datacenters", {"GET": Read(list_datacenters, "open")}, ignores_dc=True),
+    Route("/v1/coordinate/nodes", {"GET": Read(list_nodes, "filter node")}, meta_on_error=True),
+    Route("/v1/coordinate/node/", {"GET": Read(list_node, "handler node:read")}, meta_on_error=True),
+    Route("/v1/coordinate/update", {"PUT": Write(update, "handler node:write")}),
+)

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import PermissionDenied
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.events import event_log, user_event
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import resolved_again, visible
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request, wait_options
 from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, bad_request, encode, json_answer, server_error
+from pyconsul.agent.httpapi.core.router import Local, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.event import UserEvent
 
@@ -36,7 +37,7 @@ def fire(context: Context, request: Request) -> Answer:
         user_event.check(event)
     except user_event.EventError as error:
         raise server_error(str(error)) from None
-    if not authorizer(context, request).allows("event", WRITE, event.name):
+    if not request.caller.allows("event", WRITE, event.name):
         raise PermissionDenied("Permission denied")  # Consul says no more here
     services = [row.service for row in context.agent.local.services.values()]
     if user_event.concerns(event, context.config.node_name, services):
@@ -53,7 +54,13 @@ async def list_events(context: Context, request: Request) -> Answer:
         until = deadline(context, request)
         while known == user_event.index_of(found) and await changed(context.events.watches, event_log.TOPIC, until):
             found = context.events.recent(name)
-    caller = authorizer(context, request)
+    caller = resolved_again(context, request)
     rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)
     headers = (*JSON, *FILTERED) if filtered else JSON
     return Answer(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % user_event.index_of(found))))
+
+
+ROUTES = (
+    Route("/v1/event/fire/", {"PUT": Write(fire, "handler event:write")}),
+    Route("/v1/event/list", {"GET": Local(list_events, "filter event")}),
+)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyconsul.agent.httpapi.core.authorization import authorizer, sees_check, sees_instance, visible
+from pyconsul.agent.httpapi.core.authorization import sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import Order, filtering, node_meta
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, Query, Result, bad_request
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import PASSING, STATES, HealthCheck
 from pyconsul.agent.state import topics
@@ -32,7 +33,7 @@ def list_instances(context: Context, request: Request) -> Query:
     def read() -> Result:
         rows = services.instances(view, name, tags)
         exists = bool(rows) if not tags else bool(services.instances(view, name))
-        caller = authorizer(context, request)
+        caller = request.caller
         rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
         found = services.with_checks(view, rows)
         if meta:
@@ -95,7 +96,7 @@ def _checks(context: Context, request: Request, find: Callable[[], list[HealthCh
     wakes = (topic, "nodes") if meta else (topic,)
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         rows, filtered = visible(caller, find(), lambda row: sees_check(caller, row.node, row.service_name))
         if meta:
             rows = [
@@ -105,3 +106,35 @@ def _checks(context: Context, request: Request, find: Callable[[], list[HealthCh
         return Result(rows, index, wakes, cacheable=order.keeps and topic == "checks", filtered=filtered)
 
     return Query(read)
+
+
+ROUTES = (
+    Route(
+        "/v1/health/service/",
+        {"GET": Read(list_instances, "filter service")},
+        consistency=True,
+        cached=True,
+        watched=True,
+    ),
+    Route(
+        "/v1/health/node/",
+        {"GET": Read(list_node_checks, "filter node")},
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+    ),
+    Route(
+        "/v1/health/checks/",
+        {"GET": Read(list_service_checks, "filter service")},
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+    ),
+    Route(
+        "/v1/health/state/",
+        {"GET": Read(list_state, "filter node")},
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+    ),
+)

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
-from pyconsul.agent.httpapi.core.authorization import authorizer, sees_check, sees_instance, visible
+from pyconsul.agent.httpapi.core.authorization import sees_check, sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Query, Result, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CatalogService, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import ServiceInstance
@@ -30,7 +31,7 @@ def list_nodes(context: Context, request: Request) -> Query:
     view = context.view
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         kept, filtered = visible(caller, nodes.all_nodes(view), lambda node: caller.level("node", node.node) >= READ)
         found = [_info(context, caller, node) for node in kept]
         filtered = filtered or any(hidden for _, hidden in found)
@@ -48,7 +49,7 @@ def show_node(context: Context, request: Request) -> Query:
     view = context.view
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         node, index = view[NODES].get(name.lower()), view.index_of(*DEPENDS)
         hidden = node is not None and caller.level("node", node.node) < READ
         if node is None or hidden:
@@ -84,7 +85,7 @@ def list_services(context: Context, request: Request) -> Query:
     view = context.view
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         found = sorted(view[SERVICES], key=SERVICES.key)
         found, filtered = visible(caller, found, lambda row: sees_instance(caller, row.node, row.service.service))
         if "filter" in request:
@@ -117,3 +118,13 @@ def show_overview(context: Context, request: Request) -> Query:
     """How much of everything is in which state."""
     view = context.view
     return Query(lambda: Result(summaries.overview(view), view.index_of(*DEPENDS), DEPENDS))
+
+
+ROUTES = (
+    Route("/v1/internal/ui/nodes", {"GET": Read(list_nodes, "filter node")}, meta_on_error=True),
+    Route("/v1/internal/ui/exported-services", {"GET": Read(exported_services, "open")}, meta_on_error=True),
+    Route("/v1/internal/ui/metrics-proxy/", {"GET": Read(metrics_proxy, "open")}),
+    Route("/v1/internal/ui/node/", {"GET": Read(show_node, "filter node")}, meta_on_error=True),
+    Route("/v1/internal/ui/services", {"GET": Read(list_services, "filter service")}, meta_on_error=True),
+    Route("/v1/internal/ui/catalog-overview", {"GET": Read(show_overview, "operator:read")}, meta_on_error=True),
+)

@@ -14,6 +14,7 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import plain_answer, query_meta
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, HTTPError, Query, Result, bad_request, server_error
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.sync.node_registration import CONSUL
@@ -96,14 +97,17 @@ class KeyInput(msgspec.Struct, kw_only=True, rename=camel):
     key: str = ""
 
 
-def keyring(context: Context, request: Request) -> Answer:
-    """The keys of the gossip: it is not encrypted, so there are none."""
+def list_keys(context: Context, request: Request) -> Answer:
+    """Refuse to list gossip keys: gossip is not encrypted."""
     _check_relays(request.params.get("relay-factor", ""))
-    if request.method != "GET":
-        decode(request.body, KeyInput)
-    modify = request.method in ("POST", "PUT", "DELETE")
-    what = "No keyring to modify" if modify else "Keyring is empty"
-    raise server_error(_keyring_errors(context, f"{what} (encryption not enabled)"))
+    raise server_error(_keyring_errors(context, "Keyring is empty (encryption not enabled)"))
+
+
+def change_keys(context: Context, request: Request) -> Answer:
+    """Refuse to install, use or remove a gossip key: gossip is not encrypted."""
+    _check_relays(request.params.get("relay-factor", ""))
+    decode(request.body, KeyInput)
+    raise server_error(_keyring_errors(context, "No keyring to modify (encryption not enabled)"))
 
 
 def _check_relays(text: str) -> None:
@@ -125,3 +129,20 @@ def _keyring_errors(context: Context, problem: str) -> str:
         f"{node}: {problem}",
     ]
     return f"{len(errors)} errors occurred:\n" + "".join(f"\t* {error}\n" for error in errors) + "\n"
+
+
+ROUTES = (
+    Route("/v1/operator/raft/configuration", {"GET": Read(raft_configuration, "operator:read")}),
+    Route("/v1/operator/raft/peer", {"DELETE": Write(remove_peer, "operator:write")}),
+    Route("/v1/operator/raft/transfer-leader", {"POST": Write(transfer_leader, "operator:write")}),
+    Route(
+        "/v1/operator/keyring",
+        {
+            "GET": Read(list_keys, "keyring:read"),
+            "POST": Write(change_keys, "keyring:write"),
+            "PUT": Write(change_keys, "keyring:write"),
+            "DELETE": Write(change_keys, "keyring:write"),
+        },
+    ),
+    Route("/v1/operator/usage", {"GET": Read(usage, "operator:read")}, consistency=True, ignores_dc=True),
+)

@@ -11,7 +11,7 @@ from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
@@ -24,6 +24,7 @@ from pyconsul.agent.httpapi.core.response import (
     not_found,
     server_error,
 )
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
@@ -93,7 +94,7 @@ async def create(context: Context, request: Request) -> Answer:
         create_index=0,
         modify_index=0,
     )
-    authorizer(context, request).require("session", WRITE, session.node)
+    request.caller.require("session", WRITE, session.node)
     try:
         await context.commit(lambda txn: sessions.create(txn, session))
     except Refused as error:
@@ -120,7 +121,7 @@ def _ttl(context: Context, text: str) -> int:
 async def destroy(context: Context, request: Request) -> Answer:
     """End a session; one that is not there has ended already."""
     session_id = _session_id(request)
-    caller = authorizer(context, request)
+    caller = request.caller
 
     def end(txn: WriteTxn) -> None:
         session = txn[SESSIONS].get(session_id)
@@ -135,7 +136,7 @@ async def destroy(context: Context, request: Request) -> Answer:
 def renew(context: Context, request: Request) -> Answer:
     """Let a session live for another TTL."""
     session = context.view[SESSIONS].get(_session_id(request))
-    caller = authorizer(context, request)
+    caller = request.caller
     if session is None:
         raise not_found(f"Session id '{request.tail}' not found")
     caller.require("session", WRITE, session.node)
@@ -173,7 +174,7 @@ def _list(context: Context, request: Request, find: Callable[[], list[Session]],
     cacheable = topic == "sessions"
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         rows, filtered = visible(caller, find(), lambda row: caller.level("session", row.node) >= READ)
         return Result(rows, context.view.index_of("sessions"), (topic,), cacheable=cacheable, filtered=filtered)
 
@@ -184,3 +185,13 @@ def _session_id(request: Request) -> str:
     if not request.tail:
         raise bad_request("Missing session")
     return request.tail
+
+
+ROUTES = (
+    Route("/v1/session/create", {"PUT": Write(create, "handler session:write")}),
+    Route("/v1/session/destroy/", {"PUT": Write(destroy, "handler session:write")}),
+    Route("/v1/session/renew/", {"PUT": Write(renew, "handler session:write")}),
+    Route("/v1/session/info/", {"GET": Read(info, "filter session")}, meta_on_error=True, watched=True),
+    Route("/v1/session/node/", {"GET": Read(list_of_node, "filter session")}, meta_on_error=True, watched=True),
+    Route("/v1/session/list", {"GET": Read(list_all, "filter session")}, meta_on_error=True, watched=True),
+)

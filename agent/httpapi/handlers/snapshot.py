@@ -25,6 +25,7 @@ from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, server_error
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.server.body_stream import spooled
 from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule
 from pyconsul.agent.snapshot import archive, save
@@ -44,11 +45,6 @@ _restoring: set[asyncio.Task[None]] = set()  # a task that nobody holds may be l
 def body_rule(context: Context, request: Request) -> BodyRule:
     """An archive comes as a stream: its size is limited by memory only."""
     return BodyRule(0, stream=request.method == "PUT")
-
-
-async def endpoint(context: Context, request: Request) -> Answer:
-    """Save, or restore."""
-    return await restore(context, request) if request.method == "PUT" else await save_state(context, request)
 
 
 def _folder(context: Context) -> str | None:
@@ -180,3 +176,10 @@ def _free_memory() -> int:
     except (OSError, ValueError, StopIteration):
         return FALLBACK_MEMORY if "free" not in locals() else free
     return free
+
+
+ROUTES = (
+    Route(
+        "/v1/snapshot", {"GET": Read(save_state, "acl:write"), "PUT": Write(restore, "acl:write")}, body_rule=body_rule
+    ),
+)

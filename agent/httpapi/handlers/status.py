@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.router import Read, Route
 
 
 def leader(context: Context, request: Request) -> Answer:
@@ -19,3 +20,9 @@ def peers(context: Context, request: Request) -> Answer:
 
 def _server(context: Context) -> str:
     return f"{context.config.advertise_addr}:{context.config.ports.server}"
+
+
+ROUTES = (
+    Route("/v1/status/leader", {"GET": Read(leader, "open")}),
+    Route("/v1/status/peers", {"GET": Read(peers, "open")}),
+)

@@ -18,14 +18,14 @@ answers, always the latest: what has changed is only noted, and looked at when t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from time import monotonic
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.context import Context, OpenStream, Reads, StreamBudget
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     FILTERED,
@@ -33,24 +33,20 @@ from pyconsul.agent.httpapi.core.response import (
     TEXT,
     Answer,
     HTTPError,
-    Seen,
     bad_request,
     encode,
-    not_found,
 )
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.watches import Watches
 
-MOST = 10_000  # queries of one stream
-MOST_TOGETHER = 100_000  # of all streams
-QUIET = 15.0  # seconds without news before a line says that all is well
-PACE = 0.02  # seconds between two looks at least: what changes all the time is not sent each time
-PART = 64 << 10  # bytes that are sent together, at least if there are as many
-TURN = 64  # queries that are looked at before others have their turn
-TURN_S = 0.005  # seconds after which they have it in any case
+MAX_STREAM_QUERIES = 10_000
+KEEPALIVE_S = 15.0  # without news, before an empty object is sent
+MIN_INTERVAL_S = 0.02  # between two rounds: a value that changes all the time is not sent each time
+PART_BYTES = 64 << 10  # that are sent together, if there are as many
+SLICE = 64  # queries that are read before other tasks run
+SLICE_S = 0.005  # after which other tasks run in any case
 ALIVE = b"{}\n"
-#: Parameters that make no line of JSON, or say what the stream says for all.
-UNFIT = ("index", "wait", "pretty", "raw")
 LINES = ((b"Content-Type", b"application/x-ndjson"),)
 
 
@@ -69,46 +65,35 @@ class Questions(msgspec.Struct, forbid_unknown_fields=True):
     queries: list[Question] = msgspec.field(name="Queries")
 
 
-def endpoint(context: Context, request: Request) -> Answer:
-    """Open a stream."""
-    if context.open_stream is None:
-        raise not_found("this agent has no streams")
-    return context.open_stream(request)
+def open_stream(context: Context, request: Request) -> OpenStream:
+    """Open a stream.  Raises HTTPError for queries that are malformed or too many."""
+    try:
+        questions = msgspec.json.decode(request.body, type=Questions).queries
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"Request decode failed: {error}") from None
+    if not 0 < len(questions) <= MAX_STREAM_QUERIES:
+        raise bad_request(f"{len(questions)} queries in a stream: from 1 to {MAX_STREAM_QUERIES:,} are allowed")
+    if len({question.id for question in questions}) < len(questions):
+        raise bad_request("two queries have the same ID")
+    budget = context.stream_budget
+    if budget.used + len(questions) > budget.limit:
+        raise HTTPError(429, f"more than {budget.limit:,} queries are watched in streams")
+
+    def opened(reads: Reads) -> Answer:
+        stream = Stream(reads, context.watches, request, questions)
+        return Answer(200, headers=LINES, stream=_counted(stream, len(questions), budget))
+
+    return OpenStream(opened)
 
 
-class Streams:
-    """All streams of an agent. `look` answers a GET, and `rights` says what a request's caller may do: another value
-    whenever that has changed."""
-
-    def __init__(
-        self, look: Callable[[Request], Seen], watches: Watches, rights: Callable[[Request], object] | None
-    ) -> None:
-        self._look, self._watches, self._rights = look, watches, rights
-        self.queries = 0  # that are watched now
-
-    def open(self, request: Request) -> Answer:
-        """Raises HTTPError for what cannot be asked, or is too much."""
-        try:
-            questions = msgspec.json.decode(request.body, type=Questions).queries
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise bad_request(f"Request decode failed: {error}") from None
-        if not 0 < len(questions) <= MOST:
-            raise bad_request(f"{len(questions)} queries in a stream: from 1 to {MOST:,} are allowed")
-        if len({question.id for question in questions}) < len(questions):
-            raise bad_request("two queries have the same ID")
-        if self.queries + len(questions) > MOST_TOGETHER:
-            raise HTTPError(429, f"more than {MOST_TOGETHER:,} queries are watched in streams")
-        stream = Stream(self._look, self._watches, self._rights, request, questions)
-        return Answer(200, headers=LINES, stream=self._counted(stream, len(questions)))
-
-    async def _counted(self, stream: Stream, count: int) -> AsyncIterator[bytes]:
-        self.queries += count
-        try:
-            async for part in stream.parts():
-                yield part
-        finally:
-            stream.close()
-            self.queries -= count
+async def _counted(stream: Stream, count: int, budget: StreamBudget) -> AsyncIterator[bytes]:
+    budget.used += count
+    try:
+        async for part in stream.parts():
+            yield part
+    finally:
+        stream.close()
+        budget.used -= count
 
 
 class _Watched:
@@ -130,16 +115,8 @@ class _Watched:
 class Stream:
     """The lines of one caller."""
 
-    def __init__(
-        self,
-        look: Callable[[Request], Seen],
-        watches: Watches,
-        rights: Callable[[Request], object] | None,
-        request: Request,
-        questions: list[Question],
-    ) -> None:
-        self._look, self._watches, self._caller = look, watches, request
-        self._rights = rights
+    def __init__(self, reads: Reads, watches: Watches, request: Request, questions: list[Question]) -> None:
+        self._reads, self._watches, self._caller = reads, watches, request
         self._seen_rights: object = None
         self._event = asyncio.Event()
         self._watched = dict.fromkeys(_Watched(self, question, _get(request, question)) for question in questions)
@@ -152,9 +129,8 @@ class Stream:
 
     async def parts(self) -> AsyncIterator[bytes]:
         """What is sent, until the agent ends or every query has been refused."""
-        if self._rights is not None:
-            self._seen_rights = self._rights(self._caller)
-            self._watches.add(self._rights_changed, (TOPIC,))
+        self._seen_rights = self._reads.rights(self._caller)
+        self._watches.add(self._rights_changed, (TOPIC,))
         first = True
         while self._watched and not self._watches.closed:
             self._event.clear()
@@ -166,13 +142,13 @@ class Stream:
                 yield ALIVE
                 first = False
             else:
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(MIN_INTERVAL_S)
             while self._watched and not await self._is_news():
                 yield ALIVE
 
     async def _is_news(self) -> bool:
         with suppress(TimeoutError):
-            async with asyncio.timeout(QUIET):
+            async with asyncio.timeout(KEEPALIVE_S):
                 await self._event.wait()
             return True
         return False
@@ -182,22 +158,22 @@ class Stream:
         lines: list[bytes] = []
         size = 0
         todo, self._dirty = self._dirty, {}
-        until = monotonic() + TURN_S
+        until = monotonic() + SLICE_S
         for looked, watched in enumerate(todo, 1):
             # Refused meanwhile: noted before that.
             if watched in self._watched and (line := self._line(watched)):
                 lines.append(line)
                 size += len(line)
-            if size >= PART or looked % TURN == 0 or monotonic() >= until:
+            if size >= PART_BYTES or looked % SLICE == 0 or monotonic() >= until:
                 yield b"".join(lines)
                 lines, size = [], 0
-                until = monotonic() + TURN_S
+                until = monotonic() + SLICE_S
         if lines:
             yield b"".join(lines)
 
     def _line(self, watched: _Watched) -> bytes:
         self._watches.remove(watched.wake, watched.topics, watched.prefixes)
-        seen = self._look(watched.request)
+        seen = self._reads.look(watched.request)
         answer, watched.topics, watched.prefixes = seen.answer, seen.topics, seen.prefixes
         final = not (watched.topics or watched.prefixes)
         if not final and answer.status == 200 and answer.headers[:1] != JSON:
@@ -227,7 +203,7 @@ class Stream:
         asyncio.get_running_loop().call_soon(self._compare_rights)
 
     def _compare_rights(self) -> None:
-        rights = self._rights(self._caller) if self._rights is not None else None
+        rights = self._reads.rights(self._caller)
         if rights is not self._seen_rights:
             self._seen_rights = rights
             for watched in self._watched:
@@ -250,7 +226,4 @@ def _get(caller: Request, question: Question) -> Request:
     return Request("GET", (quote(question.path) + query).encode(), headers, b"", caller.remote)
 
 
-def unfit(params: Mapping[str, str]) -> str:
-    """Why a GET with these parameters cannot be part of a stream; ""."""
-    found = [name for name in UNFIT if name in params]
-    return f"?{found[0]} cannot be used in a stream" if found else ""
+ROUTES = (Route("/v1/pyconsul/watch", {"POST": Local(open_stream, "open")}, writes=False),)

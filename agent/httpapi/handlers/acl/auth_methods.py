@@ -15,6 +15,7 @@ from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import AuthMethodBody, BindingRuleBody
@@ -32,33 +33,42 @@ def list_methods(context: Context, request: Request) -> Query:
     enabled(context)
 
     def read() -> Result:
-        require(context, request, "acl:read")
+        require(request, "acl:read")
         shown = [show.auth_method(row, stub=True) for row in acl_auth.all_methods(context.view)]
         return Result(shown, context.view.index_of(acl_auth.METHODS_INDEX), (TOPIC,), cacheable=False)
 
     return Query(read)
 
 
-async def method_endpoint(context: Context, request: Request) -> Answer | Query:
-    """One auth method: read, change, or delete."""
+def _method_name(context: Context, request: Request) -> str:
+    """Return the name in the path.  Raises HTTPError."""
     enabled(context)
-    name = request.tail
-    if not name:
+    if not request.tail:
         raise bad_request("Missing auth method name")
-    if request.method == "GET":
-        return _read_method(context, request)
-    if request.method == "PUT":
-        return await _write_method(context, request, name)
-    require(context, request, "acl:write")
+    return request.tail
+
+
+async def update_method(context: Context, request: Request) -> Answer:
+    """Create or change an auth method."""
+    return await _write_method(context, request, _method_name(context, request))
+
+
+async def delete_method(context: Context, request: Request) -> Answer:
+    """Delete an auth method, its binding rules and its tokens."""
+    name = _method_name(context, request)
+    require(request, "acl:write")
     if not await context.commit(lambda txn: acl_auth.delete_method(txn, name)):
         raise not_found("Cannot find auth method to delete")
     return TRUE
 
 
-def _read_method(context: Context, request: Request) -> Query:
+def show_method(context: Context, request: Request) -> Query:
+    """Return one auth method."""
+    name = _method_name(context, request)
+
     def read() -> Result:
-        require(context, request, "acl:read")
-        row = acl_auth.method_named(context.view, request.tail)
+        require(request, "acl:read")
+        row = acl_auth.method_named(context.view, name)
         if row is None:
             raise not_found("Requested auth method does not exist: ACL not found")
         return Result(show.auth_method(row), context.view.index_of(acl_auth.METHODS_INDEX), (TOPIC,), cacheable=False)
@@ -77,7 +87,7 @@ async def _write_method(context: Context, request: Request, name: str) -> Answer
     refuse_control_characters(context, body)
     if name and body.name not in ("", name):
         raise bad_request("AuthMethod name in URL and payload do not match")
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     method = AuthMethod(
         name=body.name or name,
         type=body.type,
@@ -120,33 +130,42 @@ def list_rules(context: Context, request: Request) -> Query:
     method = request.params.get("authmethod", "")
 
     def read() -> Result:
-        require(context, request, "acl:read")
+        require(request, "acl:read")
         shown = [show.binding_rule(row) for row in acl_auth.all_rules(context.view, method)]
         return Result(shown, context.view.index_of(acl_auth.RULES_INDEX), (TOPIC,), cacheable=False)
 
     return Query(read)
 
 
-async def rule_endpoint(context: Context, request: Request) -> Answer | Query:
-    """One binding rule: read, change, or delete."""
+def _rule_id(context: Context, request: Request) -> str:
+    """Return the ID in the path.  Raises HTTPError."""
     enabled(context)
-    rule_id = request.tail
-    if not rule_id:
+    if not request.tail:
         raise bad_request("Missing binding rule ID")
-    if request.method == "GET":
-        return _read_rule(context, request)
-    if request.method == "PUT":
-        return await _write_rule(context, request, rule_id, new=False)
-    require(context, request, "acl:write")
+    return request.tail
+
+
+async def update_rule(context: Context, request: Request) -> Answer:
+    """Change a binding rule."""
+    return await _write_rule(context, request, _rule_id(context, request), new=False)
+
+
+async def delete_rule(context: Context, request: Request) -> Answer:
+    """Delete a binding rule."""
+    rule_id = _rule_id(context, request)
+    require(request, "acl:write")
     if not await context.commit(lambda txn: acl_auth.delete_rule(txn, rule_id)):
         raise not_found("Cannot find binding rule to delete")
     return TRUE
 
 
-def _read_rule(context: Context, request: Request) -> Query:
+def show_rule(context: Context, request: Request) -> Query:
+    """Return one binding rule."""
+    rule_id = _rule_id(context, request)
+
     def read() -> Result:
-        require(context, request, "acl:read")
-        row = context.view[BINDING_RULES].get(request.tail)
+        require(request, "acl:read")
+        row = context.view[BINDING_RULES].get(rule_id)
         if row is None:
             raise not_found("Requested binding rule does not exist: ACL not found")
         return Result(show.binding_rule(row), context.view.index_of(acl_auth.RULES_INDEX), (TOPIC,), cacheable=False)
@@ -167,7 +186,7 @@ async def _write_rule(context: Context, request: Request, rule_id: str, *, new: 
         raise bad_request("Cannot specify the ID when creating a new binding rule")
     if body.id not in ("", rule_id):
         raise bad_request("BindingRule ID in URL and payload do not match")
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     rule = BindingRule(
         id=rule_id,
         auth_method=body.auth_method,
@@ -198,3 +217,29 @@ def _check_rule(rule: BindingRule) -> None:
         raise Refused(f'Invalid Binding Rule: unknown BindType "{rule.bind_type}"')
     if not rule.bind_name:
         raise Refused("Invalid Binding Rule: no BindName is set")
+
+
+ROUTES = (
+    Route("/v1/acl/auth-methods", {"GET": Read(list_methods, "handler acl:read")}, meta_on_error=True),
+    Route("/v1/acl/auth-method", {"PUT": Write(create_method, "handler acl:write")}),
+    Route(
+        "/v1/acl/auth-method/",
+        {
+            "GET": Read(show_method, "handler acl:read"),
+            "PUT": Write(update_method, "handler acl:write"),
+            "DELETE": Write(delete_method, "handler acl:write"),
+        },
+        meta_on_error=True,
+    ),
+    Route("/v1/acl/binding-rules", {"GET": Read(list_rules, "handler acl:read")}, meta_on_error=True),
+    Route("/v1/acl/binding-rule", {"PUT": Write(create_rule, "handler acl:write")}),
+    Route(
+        "/v1/acl/binding-rule/",
+        {
+            "GET": Read(show_rule, "handler acl:read"),
+            "PUT": Write(update_rule, "handler acl:write"),
+            "DELETE": Write(delete_rule, "handler acl:write"),
+        },
+        meta_on_error=True,
+    ),
+)

@@ -13,6 +13,7 @@ from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.wire import camel
 
 MOST = 64  # questions of one request
@@ -31,9 +32,9 @@ class Question(msgspec.Struct, rename=camel):
 
 def authorize(context: Context, request: Request) -> Answer:
     """The questions with `Allow`."""
-    acl = enabled(context)
+    enabled(context)
     questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX, (MOST, TOO_MANY))
-    caller = acl.of(request.token)
+    caller = request.caller
     return json_answer([_answered(caller, one) for one in questions])
 
 
@@ -46,3 +47,6 @@ def _answered(caller: Authorizer, one: Question) -> dict[str, object]:
         raise bad_request(f"Invalid access level for {one.resource} resource: {one.access}")
     allow = caller.allows(kind, LEVELS[one.access], "" if kind in SINGLE else one.segment)
     return {"Resource": one.resource, "Access": one.access, "Segment": one.segment, "Allow": allow}
+
+
+ROUTES = (Route("/v1/internal/acl/authorize", {"POST": Read(authorize, "self")}),)

@@ -16,10 +16,11 @@ from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.state.acl import tokens as acl_tokens
 
 
-def endpoint(context: Context, request: Request) -> Answer:
+def explain_decision(context: Context, request: Request) -> Answer:
     """Explain one decision."""
     enabled(context)
     caller = _whose(context, request)
@@ -40,8 +41,8 @@ def _whose(context: Context, request: Request) -> Authorizer:
     acl = enabled(context)
     accessor = request.params.get("accessor", "")
     if not accessor:
-        return acl.of(request.token)
-    require(context, request, "acl:read")
+        return request.caller
+    require(request, "acl:read")
     token = acl_tokens.by_accessor(context.view, accessor, acl.clock())
     if token is None:
         raise UnknownToken("token does not exist: ACL not found")
@@ -67,3 +68,6 @@ def _rule(rule: Rule | None) -> dict[str, Any] | None:
     if rule is None:
         return None
     return {"Policy": rule.policy, "Line": rule.line, "Rule": str(rule)}
+
+
+ROUTES = (Route("/v1/acl/explain", {"GET": Read(explain_decision, "self")}),)

@@ -18,6 +18,7 @@ from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer, HTTPError, json_answer
+from pyconsul.agent.httpapi.core.router import Route, Write
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import LoginBody
 from pyconsul.agent.model.acl import AuthMethod, Grants, Token
@@ -108,3 +109,9 @@ async def logout(context: Context, request: Request) -> Answer:
         raise Forbidden("Permission denied: token wasn't created via login")
     await context.commit(lambda txn: acl_tokens.delete(txn, token.accessor_id))
     return TRUE
+
+
+ROUTES = (
+    Route("/v1/acl/login", {"POST": Write(login, "open")}),
+    Route("/v1/acl/logout", {"POST": Write(logout, "self")}),
+)

@@ -15,6 +15,7 @@ from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import PolicyBody
@@ -34,7 +35,7 @@ def list_policies(context: Context, request: Request) -> Query:
     enabled(context)
 
     def read() -> Result:
-        require(context, request, "acl:read")
+        require(request, "acl:read")
         shown = [show.policy_stub(row) for row in acl_policies.all_policies(context.view)]
         return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
 
@@ -55,7 +56,7 @@ def read_named(context: Context, request: Request) -> Query:
 
 def _read(context: Context, request: Request, find: Callable[[], Policy | None]) -> Query:
     def read() -> Result:
-        require(context, request, "acl:read")
+        require(request, "acl:read")
         row = find()
         if row is None:
             raise not_found(MISSING)
@@ -64,17 +65,24 @@ def _read(context: Context, request: Request, find: Callable[[], Policy | None])
     return Query(read)
 
 
-async def endpoint(context: Context, request: Request) -> Answer | Query:
-    """One policy: read, change, or delete."""
+def _id(context: Context, request: Request) -> str:
+    """Return the ID in the path.  Raises HTTPError."""
     enabled(context)
-    policy_id = request.tail
-    if not policy_id:
+    if not request.tail:
         raise bad_request("Missing policy ID")
-    if request.method == "GET":
-        return _read(context, request, lambda: context.view[POLICIES].get(policy_id))
-    if request.method == "PUT":
-        return await _update(context, request, policy_id)
-    require(context, request, "acl:write")
+    return request.tail
+
+
+def show_policy(context: Context, request: Request) -> Query:
+    """Return one policy."""
+    policy_id = _id(context, request)
+    return _read(context, request, lambda: context.view[POLICIES].get(policy_id))
+
+
+async def delete(context: Context, request: Request) -> Answer:
+    """Delete a policy."""
+    policy_id = _id(context, request)
+    require(request, "acl:write")
     if not await context.commit(lambda txn: acl_policies.delete(txn, policy_id)):
         raise not_found("Cannot find policy to delete")
     return TRUE
@@ -90,7 +98,9 @@ async def create(context: Context, request: Request) -> Answer:
     return await _write(context, request, body, new_id(), True)
 
 
-async def _update(context: Context, request: Request, policy_id: str) -> Answer:
+async def update(context: Context, request: Request) -> Answer:
+    """Change a policy."""
+    policy_id = _id(context, request)
     body = decode(request.body, PolicyBody, PREFIX)
     refuse_control_characters(context, body)
     if body.id not in ("", policy_id):
@@ -99,7 +109,7 @@ async def _update(context: Context, request: Request, policy_id: str) -> Answer:
 
 
 async def _write(context: Context, request: Request, body: PolicyBody, policy_id: str, new: bool) -> Answer:
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     policy = Policy(
         id=policy_id,
         name=body.name,
@@ -125,3 +135,19 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
     for hint in await asyncio.to_thread(unknown_rules, written.rules) if long else unknown_rules(written.rules):
         log.warning('policy "%s", %s', written.name, hint)
     return json_answer(show.policy(written))
+
+
+ROUTES = (
+    Route("/v1/acl/policies", {"GET": Read(list_policies, "handler acl:read")}, meta_on_error=True),
+    Route("/v1/acl/policy", {"PUT": Write(create, "handler acl:write")}),
+    Route("/v1/acl/policy/name/", {"GET": Read(read_named, "handler acl:read")}, meta_on_error=True),
+    Route(
+        "/v1/acl/policy/",
+        {
+            "GET": Read(show_policy, "handler acl:read"),
+            "PUT": Write(update, "handler acl:write"),
+            "DELETE": Write(delete, "handler acl:write"),
+        },
+        meta_on_error=True,
+    ),
+)

@@ -12,6 +12,7 @@ from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import RoleBody
@@ -32,7 +33,7 @@ def list_roles(context: Context, request: Request) -> Query:
     policy = request.params.get("policy", "")
 
     def read() -> Result:
-        require(context, request, "acl:read")
+        require(request, "acl:read")
         rows = [row for row in acl_roles.all_roles(context.view) if not policy or policy in row.grants.policies]
         shown = [show.role(context.view, row) for row in rows]
         return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
@@ -55,7 +56,7 @@ def read_named(context: Context, request: Request) -> Query:
 
 def _read(context: Context, request: Request, find: Callable[[], Role | None]) -> Query:
     def read() -> Result:
-        require(context, request, "acl:read")
+        require(request, "acl:read")
         row = find()
         if row is None:
             raise not_found(MISSING)
@@ -64,17 +65,24 @@ def _read(context: Context, request: Request, find: Callable[[], Role | None]) -
     return Query(read)
 
 
-async def endpoint(context: Context, request: Request) -> Answer | Query:
-    """One role: read, change, or delete."""
+def _id(context: Context, request: Request) -> str:
+    """Return the ID in the path.  Raises HTTPError."""
     enabled(context)
-    role_id = request.tail
-    if not role_id:
+    if not request.tail:
         raise bad_request("Missing role ID")
-    if request.method == "GET":
-        return _read(context, request, lambda: context.view[ROLES].get(role_id))
-    if request.method == "PUT":
-        return await _update(context, request, role_id)
-    require(context, request, "acl:write")
+    return request.tail
+
+
+def show_role(context: Context, request: Request) -> Query:
+    """Return one role."""
+    role_id = _id(context, request)
+    return _read(context, request, lambda: context.view[ROLES].get(role_id))
+
+
+async def delete(context: Context, request: Request) -> Answer:
+    """Delete a role."""
+    role_id = _id(context, request)
+    require(request, "acl:write")
     if not await context.commit(lambda txn: acl_roles.delete(txn, role_id)):
         raise not_found("Cannot find role to delete")
     return TRUE
@@ -90,7 +98,9 @@ async def create(context: Context, request: Request) -> Answer:
     return await _write(context, request, body, new_id(), True)
 
 
-async def _update(context: Context, request: Request, role_id: str) -> Answer:
+async def update(context: Context, request: Request) -> Answer:
+    """Change a role."""
+    role_id = _id(context, request)
     body = decode(request.body, RoleBody, PREFIX)
     refuse_control_characters(context, body)
     if body.id not in ("", role_id):
@@ -99,7 +109,7 @@ async def _update(context: Context, request: Request, role_id: str) -> Answer:
 
 
 async def _write(context: Context, request: Request, body: RoleBody, role_id: str, new: bool) -> Answer:
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     role = Role(id=role_id, name=body.name, description=body.description)
 
     def write(txn: WriteTxn) -> Role:
@@ -107,3 +117,19 @@ async def _write(context: Context, request: Request, body: RoleBody, role_id: st
         return acl_roles.put(txn, replace(role, grants=grants(txn, body, "role")))
 
     return json_answer(show.role(context.view, await context.commit(write)))
+
+
+ROUTES = (
+    Route("/v1/acl/roles", {"GET": Read(list_roles, "handler acl:read")}, meta_on_error=True),
+    Route("/v1/acl/role", {"PUT": Write(create, "handler acl:write")}),
+    Route("/v1/acl/role/name/", {"GET": Read(read_named, "handler acl:read")}, meta_on_error=True),
+    Route(
+        "/v1/acl/role/",
+        {
+            "GET": Read(show_role, "handler acl:read"),
+            "PUT": Write(update, "handler acl:write"),
+            "DELETE": Write(delete, "handler acl:write"),
+        },
+        meta_on_error=True,
+    ),
+)

@@ -11,6 +11,7 @@ from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, HTTPError, bad_request, json_answer
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import BootstrapBody
 from pyconsul.agent.model.acl import Token
@@ -81,3 +82,9 @@ def replication(context: Context, request: Request) -> Answer:
             "LastErrorMessage": "",
         }
     )
+
+
+ROUTES = (
+    Route("/v1/acl/bootstrap", {"PUT": Write(bootstrap, "open")}),
+    Route("/v1/acl/replication", {"GET": Read(replication, "open")}),
+)

@@ -9,6 +9,7 @@ from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import TemplateVariables
 
@@ -16,14 +17,14 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import TemplateVariables
 def list_templates(context: Context, request: Request) -> Answer:
     """The templates by name."""
     enabled(context)
-    require(context, request, "acl:read")
+    require(request, "acl:read")
     return json_answer({name: show.template(template) for name, template in TEMPLATES.items()})
 
 
 def read_named(context: Context, request: Request) -> Answer:
     """One template."""
     enabled(context)
-    require(context, request, "acl:read")
+    require(request, "acl:read")
     if not request.tail:
         raise bad_request("Missing templated policy Name")
     template = TEMPLATES.get(request.tail)
@@ -35,7 +36,7 @@ def read_named(context: Context, request: Request) -> Answer:
 def preview(context: Context, request: Request) -> Answer:
     """The policy that a template makes of variables."""
     enabled(context)
-    require(context, request, "acl:read")
+    require(request, "acl:read")
     if not request.tail:
         raise bad_request("Missing templated policy Name")
     template = TEMPLATES.get(request.tail)
@@ -45,3 +46,10 @@ def preview(context: Context, request: Request) -> Answer:
     if (error := name_error(template, variables.name)) is not None:
         raise bad_request(f'validation error for templated policy: "{template.name}": {error}')
     return json_answer(show.policy(synthetic_policy(template, variables.name)))
+
+
+ROUTES = (
+    Route("/v1/acl/templated-policies", {"GET": Read(list_templates, "handler acl:read")}),
+    Route("/v1/acl/templated-policy/name/", {"GET": Read(read_named, "handler acl:read")}),
+    Route("/v1/acl/templated-policy/preview/", {"POST": Read(preview, "handler acl:read")}),
+)

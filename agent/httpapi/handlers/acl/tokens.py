@@ -17,7 +17,6 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     TRUE,
     Answer,
-    HTTPError,
     Query,
     Result,
     bad_request,
@@ -25,6 +24,7 @@ from pyconsul.agent.httpapi.core.response import (
     not_found,
     server_error,
 )
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show, token_write
 from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
@@ -55,7 +55,7 @@ def list_tokens(context: Context, request: Request) -> Query:
         )
 
     def read() -> Result:
-        caller = require(context, request, "acl:read")
+        caller = require(request, "acl:read")
         hide = not caller.allows("acl", WRITE)
         rows = filter(wanted, acl_tokens.all_tokens(context.view, acl.clock()))
         shown = [show.token(context.view, row, hide) for row in rows]
@@ -81,28 +81,20 @@ def read_self(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-async def endpoint(context: Context, request: Request) -> Answer | Query:
-    """One token: read, change, delete, or clone."""
+def _accessor(context: Context, request: Request) -> str:
+    """Return the AccessorID in the path.  Raises HTTPError."""
     enabled(context)
-    accessor, _, action = request.tail.partition("/")
-    if action == "clone":
-        if request.method != "PUT":
-            raise HTTPError(405, f"method {request.method} not allowed", ((b"Allow", b"OPTIONS,PUT"),))
-        return await _clone(context, request, accessor)
-    if not accessor:
+    if not request.tail:
         raise bad_request("Missing token AccessorID")
-    if request.method == "GET":
-        return _read(context, request, request.tail)
-    if request.method == "PUT":
-        return await _update(context, request, request.tail)
-    return await _delete(context, request, request.tail)
+    return request.tail
 
 
-def _read(context: Context, request: Request, accessor: str) -> Query:
-    acl = enabled(context)
+def show_token(context: Context, request: Request) -> Query:
+    """Return one token."""
+    acl, accessor = enabled(context), _accessor(context, request)
 
     def read() -> Result:
-        caller = require(context, request, "acl:read")
+        caller = require(request, "acl:read")
         if not acl_tokens.is_uuid(accessor):
             raise server_error("failed acl token lookup: index error: UUID must be 36 characters")
         token = acl_tokens.by_accessor(context.view, accessor, acl.clock())
@@ -135,25 +127,28 @@ async def create(context: Context, request: Request) -> Answer:
     enabled(context)
     body = decode(request.body, TokenBody, PREFIX)
     refuse_control_characters(context, body)
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     accessor, secret = new_id(), new_id()
     return await _written(context, lambda txn: token_write.create(txn, body, accessor, secret))
 
 
-async def _update(context: Context, request: Request, accessor: str) -> Answer:
+async def update(context: Context, request: Request) -> Answer:
+    """Change a token."""
+    accessor = _accessor(context, request)
     body = decode(request.body, TokenBody, PREFIX)
     refuse_control_characters(context, body)
     if body.accessor_id not in ("", accessor):
         raise bad_request("Token Accessor ID in URL and payload do not match")
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     return await _written(context, lambda txn: token_write.update(txn, accessor, body))
 
 
-async def _clone(context: Context, request: Request, accessor: str) -> Answer:
-    acl = enabled(context)
+async def clone(context: Context, request: Request) -> Answer:
+    """Copy a token under new IDs."""
+    acl, accessor = enabled(context), request.tail
     body = decode(request.body, TokenBody, PREFIX)
     refuse_control_characters(context, body)
-    require(context, request, "acl:write")
+    require(request, "acl:write")
     new_accessor, secret = new_id(), new_id()
 
     def copy(txn: WriteTxn) -> Token:
@@ -169,8 +164,10 @@ async def _written(context: Context, operation: Callable[[WriteTxn], Token]) -> 
     return json_answer(show.token(context.view, await context.commit(operation)))
 
 
-async def _delete(context: Context, request: Request, accessor: str) -> Answer:
-    require(context, request, "acl:write")
+async def delete(context: Context, request: Request) -> Answer:
+    """Delete a token."""
+    accessor = _accessor(context, request)
+    require(request, "acl:write")
     if not acl_tokens.is_uuid(accessor):
         raise server_error("Accessor ID is missing or an invalid UUID")
     mine = enabled(context).token(request.token)
@@ -179,3 +176,20 @@ async def _delete(context: Context, request: Request, accessor: str) -> Answer:
     if not await context.commit(lambda txn: acl_tokens.delete(txn, accessor)):
         raise not_found("Cannot find token to delete")
     return TRUE
+
+
+ROUTES = (
+    Route("/v1/acl/tokens", {"GET": Read(list_tokens, "handler acl:read")}, meta_on_error=True),
+    Route("/v1/acl/token", {"PUT": Write(create, "handler acl:write")}),
+    Route("/v1/acl/token/self", {"GET": Read(read_self, "self")}, meta_on_error=True),
+    Route(
+        "/v1/acl/token/",
+        {
+            "GET": Read(show_token, "handler acl:read"),
+            "PUT": Write(update, "handler acl:write"),
+            "DELETE": Write(delete, "handler acl:write"),
+        },
+        meta_on_error=True,
+    ),
+    Route("/v1/acl/token/*/clone", {"PUT": Write(clone, "handler acl:write")}, meta_on_error=True),
+)

@@ -9,7 +9,7 @@ from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.health.validate import validate
 from pyconsul.agent.httpapi.codec.decoding import PREFIX, decode, decode_any, refusal
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -22,6 +22,7 @@ from pyconsul.agent.httpapi.core.response import (
     not_found,
     server_error,
 )
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.access import require_check, require_check_id
 from pyconsul.agent.httpapi.handlers.agent.bodies import CheckUpdate
 from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck
@@ -30,7 +31,7 @@ from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, Healt
 def list_checks(context: Context, request: Request) -> Answer:
     """The agent's checks by ID."""
     select = filtering(request, HealthCheck)
-    caller = authorizer(context, request)
+    caller = request.caller
     held = [row.check for _, row in sorted(context.agent.local.checks.items())]
     rows, filtered = visible(caller, held, lambda check: _level(context, caller, check) >= READ)
     return json_answer({check.check_id: check for check in select(rows)}, filtered=filtered)
@@ -45,7 +46,7 @@ def _level(context: Context, caller: Authorizer, check: HealthCheck) -> int:
 
 def _require_held(context: Context, request: Request, check_id: str) -> None:
     """Raises HTTPError 404 unless the agent holds the check, and Forbidden unless the caller may write it."""
-    caller = authorizer(context, request)
+    caller = request.caller
     row = context.agent.local.checks.get(check_id)
     if row is None:
         raise unknown_check(check_id)
@@ -62,7 +63,7 @@ async def register(context: Context, request: Request) -> Answer:
         raise HTTPError(error.status, error.text) from None
     if definition.service_id and definition.service_id not in context.agent.local.services:
         raise not_found(f'ServiceID "{definition.service_id}" does not exist')
-    owner, caller = context.agent.local.services.get(definition.service_id), authorizer(context, request)
+    owner, caller = context.agent.local.services.get(definition.service_id), request.caller
     require_check(context, caller, owner.service.service if owner else None)
     require_check_id(context, caller, definition.id or definition.name)
     await context.agent.register_check(definition, request.token)
@@ -122,3 +123,14 @@ async def _report(context: Context, request: Request, status: str, output: str) 
 def unknown_check(check_id: str) -> HTTPError:
     """The refusal of an ID that no check has."""
     return not_found(f'Unknown check ID "{check_id}". Ensure that the check ID is passed, not the check name.')
+
+
+ROUTES = (
+    Route("/v1/agent/checks", {"GET": Local(list_checks, "filter node")}),
+    Route("/v1/agent/check/register", {"PUT": Local(register, "handler node:write")}),
+    Route("/v1/agent/check/deregister/", {"PUT": Local(deregister, "handler node:write")}),
+    Route("/v1/agent/check/pass/", {"PUT": Local(report_passing, "handler node:write")}),
+    Route("/v1/agent/check/warn/", {"PUT": Local(report_warning, "handler node:write")}),
+    Route("/v1/agent/check/fail/", {"PUT": Local(report_critical, "handler node:write")}),
+    Route("/v1/agent/check/update/", {"PUT": Local(update, "handler node:write")}),
+)

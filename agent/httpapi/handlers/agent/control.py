@@ -10,6 +10,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, HTTPError, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.bodies import TokenBody
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync.agent_tokens import NAMES
@@ -69,6 +70,8 @@ async def _unreachable(host: str, port: int) -> str:
     except OSError as error:
         words = {errno.ECONNREFUSED: "connection refused", errno.EHOSTUNREACH: "no route to host"}
         return f"dial tcp {where}: connect: {words.get(error.errno or 0, str(error))}"
+    except UnicodeError as error:  # a label of more than 63 characters
+        return f"dial tcp: lookup {host}: {error}"
     writer.close()
     return f"{where} answers, but this agent takes part in no gossip"
 
@@ -95,3 +98,12 @@ def set_token(context: Context, request: Request) -> Answer:
     except OSError as error:
         raise server_error(f"the token cannot be kept: {error.strerror}") from None
     return EMPTY
+
+
+ROUTES = (
+    Route("/v1/agent/reload", {"PUT": Local(reload, "agent:write")}),
+    Route("/v1/agent/leave", {"PUT": Local(leave, "agent:write")}),
+    Route("/v1/agent/join/", {"PUT": Local(join, "agent:write")}),
+    Route("/v1/agent/force-leave/", {"PUT": Local(force_leave, "operator:write")}),
+    Route("/v1/agent/token/", {"PUT": Local(set_token, "agent:write")}),
+)

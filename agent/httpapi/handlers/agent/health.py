@@ -14,6 +14,7 @@ from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer, server_error
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.services import AgentService, agent_service
 from pyconsul.agent.model.check import CRITICAL, MAINTENANCE, PASSING, WARNING, HealthCheck
 from pyconsul.agent.model.wire import camel
@@ -66,7 +67,7 @@ def by_id(context: Context, request: Request) -> Answer:
         if _wants_text(request):
             return Answer(404, f"ServiceId {service_id} not found".encode(), PLAIN)
         return json_answer(ServiceHealth(CRITICAL, None, None), 404)
-    require(context, request, "service:read", row.service.service)
+    require(request, "service:read", row.service.service)
     found = _health(context, row)
     status = found.aggregated_status
     return _text(status) if _wants_text(request) else json_answer(found, STATUSES[status])
@@ -77,7 +78,7 @@ def by_name(context: Context, request: Request) -> Answer:
     name = request.tail
     if not name:
         raise server_error("Missing service Name")
-    require(context, request, "service:read", name)
+    require(request, "service:read", name)
     rows = [row for _, row in sorted(context.agent.local.services.items()) if row.service.service == name]
     if not rows:
         if _wants_text(request):
@@ -131,3 +132,9 @@ def _status(check: HealthCheck) -> str:
 def _worst(statuses: Iterable[str]) -> str:
     found = set(statuses)
     return next((status for status in (MAINTENANCE, CRITICAL, WARNING) if status in found), PASSING)
+
+
+ROUTES = (
+    Route("/v1/agent/health/service/id/", {"GET": Local(by_id, "handler service:read")}),
+    Route("/v1/agent/health/service/name/", {"GET": Local(by_name, "handler service:read")}),
+)

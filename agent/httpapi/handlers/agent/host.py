@@ -14,6 +14,7 @@ from typing import Any
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.router import Local, Route
 
 
 def show_host(context: Context, request: Request) -> Answer:
@@ -75,3 +76,6 @@ def _disk(path: str) -> dict[str, Any]:
         return {"path": path, "total": 0, "free": 0, "used": 0, "usedPercent": 0.0}
     percent = 100 * usage.used / usage.total if usage.total else 0.0
     return {"path": path, "total": usage.total, "free": usage.free, "used": usage.used, "usedPercent": percent}
+
+
+ROUTES = (Route("/v1/agent/host", {"GET": Local(show_host, "operator:read")}),)

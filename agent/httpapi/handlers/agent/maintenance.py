@@ -9,6 +9,7 @@ from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, bad_request
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.services import require_service
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 
@@ -19,7 +20,7 @@ FALSE = ("0", "f", "F", "false", "FALSE", "False")
 async def of_node(context: Context, request: Request) -> Answer:
     """The whole node."""
     enable = _enable(request)
-    require(context, request, "node:write", context.config.node_name)
+    require(request, "node:write", context.config.node_name)
     if enable:
         await context.agent.begin_maintenance("", request.params.get("reason", ""), request.token)
     else:
@@ -50,3 +51,9 @@ def _enable(request: Request) -> bool:
     if text in FALSE:
         return False
     raise bad_request(f'Invalid value for enable: "{text}"')
+
+
+ROUTES = (
+    Route("/v1/agent/maintenance", {"PUT": Local(of_node, "handler node:write")}),
+    Route("/v1/agent/service/maintenance/", {"PUT": Local(of_service, "handler service:write")}),
+)

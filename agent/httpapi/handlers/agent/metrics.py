@@ -13,6 +13,7 @@ from typing import Any
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, Answer, json_answer
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.check import STATES
 from pyconsul.agent.state.schemas import CHECKS, KV, NODES, SERVICES, SESSIONS
 
@@ -86,3 +87,6 @@ def _prometheus(gauges: dict[str, float]) -> Answer:
         made: Any = Gauge(name.replace(".", "_").replace("-", "_"), name, registry=registry)
         made.set(value)
     return Answer(200, generate_latest(registry), ((b"Content-Type", TEXT_FORMAT),))
+
+
+ROUTES = (Route("/v1/agent/metrics", {"GET": Local(show_metrics, "agent:read")}),)

@@ -8,9 +8,11 @@ from contextlib import suppress
 
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.httpapi.core.authorization import resolved_again
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Answer, bad_request
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.state.acl.tables import TOPIC as RIGHTS
 from pyconsul.agent.state.watches import Watches
@@ -29,11 +31,10 @@ def monitor(context: Context, request: Request) -> Answer:
     except ValueError:
         raise bad_request(f"Unknown log level: {level}") from None
     as_json = "logjson" in request and request.params["logjson"] not in ("false", "0")
-    acl = context.acl
 
     def allowed() -> bool:
         try:
-            return acl is None or acl.of(request.token).allows("agent", READ, context.config.node_name)
+            return resolved_again(context, request).allows("agent", READ, context.config.node_name)
         except Forbidden:
             return False
 
@@ -79,3 +80,6 @@ async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_j
 def _in_loop(loop: asyncio.AbstractEventLoop, put: Callable[[str], None], line: str) -> None:
     with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(put, line)
+
+
+ROUTES = (Route("/v1/agent/monitor", {"GET": Local(monitor, "agent:read")}),)

@@ -13,11 +13,12 @@ import msgspec
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.config.changes import secrets
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.node_registration import CONSUL_VERSION, node_meta
 from pyconsul.agent.sync.syncer import MAX_DELAY_S
@@ -74,7 +75,7 @@ def _tags(config: Config) -> dict[str, str]:
 def members(context: Context, request: Request) -> Answer:
     """The agents that are known; `?wan` asks for the servers of all datacenters."""
     select = filtering(request, SerfMember)
-    caller = authorizer(context, request)
+    caller = request.caller
     known = [own_member(context.config, bool(request.params.get("wan")))]
     rows, filtered = visible(caller, known, lambda _: caller.level("node", context.config.node_name) >= READ)
     return json_answer(select(rows), filtered=filtered)
@@ -196,3 +197,10 @@ def version(context: Context, request: Request) -> Answer:
     return json_answer(
         {"SHA": "pyconsul", "BuildDate": "2025-01-01T00:00:00Z", "HumanVersion": CONSUL_VERSION, "FIPS": ""}
     )
+
+
+ROUTES = (
+    Route("/v1/agent/self", {"GET": Local(show_self, "agent:read")}),
+    Route("/v1/agent/members", {"GET": Local(members, "filter node")}),
+    Route("/v1/agent/version", {"GET": Local(version, "open")}),
+)

@@ -12,7 +12,7 @@ from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, refusal
 from pyconsul.agent.httpapi.codec.file_form import from_file_form
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import resolved_again, visible
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
@@ -27,6 +27,7 @@ from pyconsul.agent.httpapi.core.response import (
     json_answer,
     not_found,
 )
+from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.agent.access import require_service_registration
 from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_definition
@@ -78,7 +79,7 @@ def agent_service(service: NodeService, datacenter: str) -> AgentService:
 def list_services(context: Context, request: Request) -> Answer:
     """The agent's services by ID."""
     select = filtering(request, AgentService)
-    caller = authorizer(context, request)
+    caller = request.caller
     held = [row.service for _, row in sorted(context.agent.local.services.items())]
     rows, filtered = visible(caller, held, lambda row: caller.level("service", row.service) >= READ)
     shown = select([agent_service(row, context.config.datacenter) for row in rows])
@@ -101,7 +102,7 @@ async def show_service(context: Context, request: Request) -> Answer:
 
 def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
     """A service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
-    caller = authorizer(context, request)
+    caller = resolved_again(context, request)
     row = context.agent.local.services.get(request.tail)
     if row is None:
         raise not_found(f"unknown service ID: {request.tail}")
@@ -121,7 +122,7 @@ async def register(context: Context, request: Request) -> Answer:
         raise bad_request(str(error)) from None
     except CheckError as error:
         raise HTTPError(error.status, error.text) from None
-    require_service_registration(context, authorizer(context, request), definition)
+    require_service_registration(context, request.caller, definition)
     replace_checks = request.params.get("replace-existing-checks") in ("", "true")
     await context.agent.register_service(definition, replace_checks=replace_checks)
     log.debug("registered service: id=%r name=%r", definition.service.id, definition.service.service)
@@ -148,7 +149,7 @@ async def deregister(context: Context, request: Request) -> Answer:
 
 def require_service(context: Context, request: Request, service_id: str) -> None:
     """Raises HTTPError 404 unless the agent holds the service, and Forbidden unless the caller may write it."""
-    caller = authorizer(context, request)
+    caller = request.caller
     row = context.agent.local.services.get(service_id)
     if row is None:
         raise unknown_service(service_id)
@@ -158,3 +159,11 @@ def require_service(context: Context, request: Request, service_id: str) -> None
 def unknown_service(service_id: str) -> HTTPError:
     """The refusal of an ID that no service has."""
     return not_found(f'Unknown service ID "{service_id}". Ensure that the service ID is passed, not the service name.')
+
+
+ROUTES = (
+    Route("/v1/agent/services", {"GET": Local(list_services, "filter service")}),
+    Route("/v1/agent/service/", {"GET": Local(show_service, "handler service:read")}),
+    Route("/v1/agent/service/register", {"PUT": Local(register, "handler service:write")}),
+    Route("/v1/agent/service/deregister/", {"PUT": Local(deregister, "handler service:write")}),
+)

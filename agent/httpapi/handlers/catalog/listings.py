@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pyconsul.agent.acl.rules import READ
-from pyconsul.agent.httpapi.core.authorization import authorizer, sees_instance, visible
+from pyconsul.agent.httpapi.core.authorization import sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import Order, filtering, node_meta
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Query, Result, bad_request, json_answer
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance
@@ -32,7 +33,7 @@ def list_nodes(context: Context, request: Request) -> Query:
     view = context.view
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         rows, filtered = visible(
             caller, nodes.all_nodes(view, meta), lambda row: caller.level("node", row.node) >= READ
         )
@@ -50,7 +51,7 @@ def list_services(context: Context, request: Request) -> Query:
 
     def read() -> Result:
         rows: list[ServiceInstance] | None = None
-        caller, filtered = authorizer(context, request), False
+        caller, filtered = request.caller, False
         if meta or "filter" in request or not caller.everything:
             rows = list(view[SERVICES])
             rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
@@ -88,7 +89,7 @@ def list_instances(context: Context, request: Request) -> Query:
         exists = bool(rows)
         if tags or meta:
             rows = [row for row in services.instances(view, name, tags) if not meta or _node_has(context, row, meta)]
-        caller = authorizer(context, request)
+        caller = request.caller
         rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
         found = order(select([flatten(*pair) for pair in services.with_nodes(view, rows)]))
         cacheable = exists and order.keeps
@@ -130,7 +131,7 @@ def list_node_services(context: Context, request: Request) -> Query:
 def _node_with_services(context: Context, request: Request) -> tuple[Node | None, list[NodeService], bool]:
     """A node with those of its instances that the caller may see, and whether there is more."""
     node = context.view[NODES].get(request.tail.lower())
-    caller = authorizer(context, request)
+    caller = request.caller
     if node is None:
         return None, [], False
     if caller.level("node", node.node) < READ:
@@ -143,3 +144,42 @@ def _node_name(request: Request) -> str:
     if not request.tail:
         raise bad_request("Missing node name")
     return request.tail
+
+
+ROUTES = (
+    Route("/v1/catalog/datacenters", {"GET": Read(list_datacenters, "open")}, anywhere=True),
+    Route(
+        "/v1/catalog/nodes",
+        {"GET": Read(list_nodes, "filter node")},
+        consistency=True,
+        meta_on_error=True,
+        watched=True,
+    ),
+    Route(
+        "/v1/catalog/services",
+        {"GET": Read(list_services, "filter service")},
+        consistency=True,
+        meta_on_error=True,
+        cached=True,
+        watched=True,
+    ),
+    Route(
+        "/v1/catalog/service/",
+        {"GET": Read(list_instances, "filter service")},
+        consistency=True,
+        meta_on_error=True,
+        cached=True,
+        watched=True,
+    ),
+    Route(
+        "/v1/catalog/node/", {"GET": Read(show_node, "filter node")}, consistency=True, meta_on_error=True, watched=True
+    ),
+    Route(
+        "/v1/catalog/node-services/",
+        {"GET": Read(list_node_services, "filter node")},
+        consistency=True,
+        meta_on_error=True,
+        cached=True,
+        watched=True,
+    ),
+)

@@ -14,10 +14,10 @@ import msgspec
 from pyconsul.agent.common.go_quote import go_quote
 from pyconsul.agent.httpapi.codec.check_definition import DefinitionBody, definition_row, type_of
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode
-from pyconsul.agent.httpapi.core.authorization import authorizer
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer, bad_request, server_error
+from pyconsul.agent.httpapi.core.router import Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.catalog.access import (
     refuse_agents_check,
@@ -135,7 +135,7 @@ async def register(context: Context, request: Request) -> Answer:
     """Add or update a node, and with it an instance and checks, all or nothing."""
     body = decode(request.body, Registration)
     refuse_control_characters(context, body)
-    _refuse_elsewhere(context, body.datacenter)
+    context.require_here(body.datacenter)
     _refuse_malformed(body)
     node = Node(
         body.id, body.node, body.address, context.config.datacenter, body.tagged_addresses, body.node_meta, 0, 0
@@ -143,7 +143,7 @@ async def register(context: Context, request: Request) -> Answer:
     service = node_service(body.service) if body.service else None
     found = [*(body.checks or ()), *((body.check,) if body.check else ())]
     rows = [health_check(check, body.node) for check in found]
-    caller = authorizer(context, request)
+    caller = request.caller
     for check in rows:
         refuse_agents_check(context.config.node_name, body.node, check.check_id)
 
@@ -176,11 +176,6 @@ def _refuse_bad_uuid(text: str) -> None:
         raise server_error("Bad node ID: uuid string is wrong length")
     if not UUID.fullmatch(text):
         raise server_error("Bad node ID: uuid is improperly formatted")
-
-
-def _refuse_elsewhere(context: Context, datacenter: str) -> None:
-    if datacenter not in ("", context.config.datacenter):
-        raise server_error("No path to datacenter")
 
 
 def mesh_refusal(kind: str, connect: Mapping[str, Any] | None) -> str:
@@ -254,10 +249,10 @@ def _register(txn: WriteTxn, node: Node, keep_node: bool, service: NodeService |
 async def deregister(context: Context, request: Request) -> Answer:
     """Remove an instance, a check, or a node; what is not there is removed already."""
     body = decode(request.body, Deregistration)
-    _refuse_elsewhere(context, body.datacenter)
+    context.require_here(body.datacenter)
     if not body.node:
         raise server_error("Must provide node")
-    caller = authorizer(context, request)
+    caller = request.caller
     if not body.service_id:
         refuse_agents_check(context.config.node_name, body.node, body.check_id)
 
@@ -276,3 +271,9 @@ def _deregister(txn: WriteTxn, body: Deregistration) -> None:
         checks.delete_check(txn, body.node, body.check_id)
     else:
         nodes.delete_node(txn, body.node)
+
+
+ROUTES = (
+    Route("/v1/catalog/register", {"PUT": Write(register, "handler node:write")}),
+    Route("/v1/catalog/deregister", {"PUT": Write(deregister, "handler node:write")}),
+)

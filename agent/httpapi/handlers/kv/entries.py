@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 
 from pyconsul.agent.acl.rules import LIST, READ, WRITE
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
@@ -21,6 +21,7 @@ from pyconsul.agent.httpapi.core.response import (
     bad_request,
     server_error,
 )
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
@@ -42,13 +43,6 @@ TOO_LARGE = (
 )
 
 
-def endpoint(context: Context, request: Request) -> Query | PendingResponse | Awaitable[Answer]:
-    """Any method on a key or a prefix; a read is answered without a task."""
-    if request.method == "GET":
-        return get(context, request)
-    return put(context, request) if request.method == "PUT" else delete(context, request)
-
-
 def get(context: Context, request: Request) -> Query:
     """A key, or with `?recurse` or `?keys` everything below a prefix."""
     key = request.tail
@@ -66,8 +60,7 @@ def _one(context: Context, request: Request, raw: bool) -> Query:
     topics = (kv.topic(key),)
 
     def read() -> Result:
-        if context.acl is not None:
-            context.acl.of(request.token).require("key", READ, key)
+        request.caller.require("key", READ, key)
         entry = context.view[KV].get(key)
         index = kv.index_of_key(context.view, entry)
         if entry is None:
@@ -84,7 +77,7 @@ def _below(context: Context, request: Request) -> tuple[list[KVEntry], int, bool
     prefix = request.tail
     entries = list(context.view[KV].prefix(prefix))
     index = kv.index_of_prefix(context.view, prefix, entries)
-    caller = authorizer(context, request)
+    caller = request.caller
     if context.acl is not None and context.acl.settings.key_list_policy:
         caller.require("key", LIST, prefix)
     kept, filtered = visible(caller, entries, lambda entry: caller.level("key", entry.key) >= READ)
@@ -128,7 +121,7 @@ def put(context: Context, request: Request) -> PendingResponse:
     limit = context.config.limits.kv_max_value_size
     if len(value) > limit:
         raise HTTPError(413, TOO_LARGE.format(size=len(value), limit=limit))
-    authorizer(context, request).require("key", WRITE, key)
+    request.caller.require("key", WRITE, key)
     return PendingResponse(context.commit(_write(request, key, value, flags, cas)), _written)
 
 
@@ -172,13 +165,13 @@ async def delete(context: Context, request: Request) -> Answer:
     done = PURGED if purge else TRUE
     _refuse_together(request, "recurse", "cas")
     if "recurse" in request:
-        authorizer(context, request).require_tree(key)
+        request.caller.require_tree(key)
         await context.commit_steps(lambda txn: kv.delete_tree(txn, key, purge=purge))
         return done
     if not key:
         raise bad_request("Missing key name")
     cas = request.unsigned("cas")
-    authorizer(context, request).require("key", WRITE, key)
+    request.caller.require("key", WRITE, key)
     return done if await context.commit(lambda txn: kv.delete(txn, key, cas, purge=purge)) else FALSE
 
 
@@ -186,3 +179,18 @@ def _refuse_together(request: Request, *names: str) -> None:
     if request.query and sum(name in request for name in names) > 1:
         given = "&".join(f"{name}={value}" for name, value in sorted(request.params.items()))
         raise bad_request(f"Conflicting flags: {given}\n")
+
+
+ROUTES = (
+    Route(
+        "/v1/kv/",
+        {
+            "GET": Read(get, "handler key:read"),
+            "PUT": Write(put, "handler key:write"),
+            "DELETE": Write(delete, "handler key:write"),
+        },
+        strict=True,
+        watched=True,
+        body_rule=body_rule,
+    ),
+)

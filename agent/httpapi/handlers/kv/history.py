@@ -22,22 +22,23 @@ from pyconsul.agent.acl.rules import LIST, READ
 from pyconsul.agent.common.steps import empty
 from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.engine.history.contract import Kept, OutOfReach, Version, at, versions
-from pyconsul.agent.httpapi.core.authorization import authorizer, visible
+from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, HTTPError, bad_request, encode, not_found
+from pyconsul.agent.httpapi.core.router import Read, Route
 
 GONE = 410
 MANY = 1000  # keys whose answer is made in a thread, so that others are served meanwhile
 
 
-async def endpoint(context: Context, request: Request) -> Answer:
+async def list_versions(context: Context, request: Request) -> Answer:
     """Versions, or the entries of one index."""
     tree, index, limit = "recurse" in request, _number(request, "at"), _number(request, "limit")
     if not request.tail and not tree:
         raise bad_request("Missing key name")
-    caller = authorizer(context, request)
+    caller = request.caller
     if not tree:
         caller.require("key", READ, request.tail)
     elif context.acl is not None and context.acl.settings.key_list_policy:
@@ -101,3 +102,6 @@ def _shown(version: Version) -> dict[str, Any]:
 
 def _rfc3339(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+ROUTES = (Route("/v1/pyconsul/kv-history/", {"GET": Read(list_versions, "handler key:read")}),)

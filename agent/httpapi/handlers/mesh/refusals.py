@@ -14,7 +14,7 @@ from pyconsul.agent.httpapi.core.response import (
     not_found,
     server_error,
 )
-from pyconsul.agent.httpapi.core.router import Handler, Route
+from pyconsul.agent.httpapi.core.router import Handler, Read, Route, Write
 from pyconsul.agent.httpapi.handlers.mesh import authorities
 
 KINDS = frozenset(
@@ -53,13 +53,17 @@ def disabled(context: Context, request: Request) -> Answer:
     raise server_error(authorities.DISABLED)
 
 
-def config(context: Context, request: Request) -> Answer | Query:
-    """Config entries of a kind, or one of them: there are none."""
+def delete_config_entry(context: Context, request: Request) -> Answer:
+    """Delete a config entry: none exist, so there is nothing to do."""
     kind, _, name = request.tail.partition("/")
-    if request.method == "DELETE":
-        if not kind or not name:
-            raise bad_request("Must provide both a kind and name to delete")
-        return json_answer({})
+    if not kind or not name:
+        raise bad_request("Must provide both a kind and name to delete")
+    return json_answer({})
+
+
+def list_config_entries(context: Context, request: Request) -> Query:
+    """Return the config entries of a kind, or one of them: none exist."""
+    kind, _, name = request.tail.partition("/")
     if not kind:
         raise bad_request("Must provide either a kind or both kind and name")
     if kind not in KINDS:
@@ -117,19 +121,18 @@ def intention_check(context: Context, request: Request) -> Answer:
     return json_answer({"Allowed": not acl.enabled or acl.default_policy == "allow"})
 
 
-def intention(context: Context, request: Request) -> Answer:
-    """One intention: there is none, and none can be made."""
-    if request.method == "PUT":
-        raise bad_request(REFUSAL.format("intentions"))
-    if request.method == "DELETE":
-        return json_answer(True)
+def show_intention(context: Context, request: Request) -> Answer:
+    """Return one intention: none exist."""
     raise HTTPError(404, "Intention not found")
 
 
-def intentions(context: Context, request: Request) -> Answer | Query:
-    """All intentions."""
-    if request.method == "POST":
-        raise bad_request(REFUSAL.format("intentions"))
+def delete_intention(context: Context, request: Request) -> Answer:
+    """Delete an intention: none exist, so there is nothing to do."""
+    return json_answer(True)
+
+
+def list_intentions(context: Context, request: Request) -> Query:
+    """Return the intentions: none exist."""
     return Query(lambda: Result([], context.view.index_of("intentions"), ("intentions",)))
 
 
@@ -155,69 +158,82 @@ def topology(context: Context, request: Request) -> Query:
     return Query(lambda: Result(value, context.view.index_of("services"), ("services",)))
 
 
-def peering(context: Context, request: Request) -> Answer:
-    """One peer cluster: there is none."""
+def show_peering(context: Context, request: Request) -> Answer:
+    """Return one peer cluster: none exist."""
     if not request.tail:
-        raise bad_request(
-            "Must specify a name to fetch." if request.method == "GET" else "Must specify a name to delete."
-        )
-    if request.method == "DELETE":
-        return json_answer({})
+        raise bad_request("Must specify a name to fetch.")
     raise not_found(f'Peering not found for "{request.tail}"')
 
 
-MESH_ROUTES = (
+def delete_peering(context: Context, request: Request) -> Answer:
+    """Delete a peering: none exist, so there is nothing to do."""
+    if not request.tail:
+        raise bad_request("Must specify a name to delete.")
+    return json_answer({})
+
+
+ROUTES = (
     Route(
-        "GET",
         "/v1/catalog/connect/",
-        empty_list("Missing service name"),
+        {"GET": Read(empty_list("Missing service name"), "open")},
         consistency=True,
         meta_on_error=True,
-        permission="open",
+    ),
+    Route("/v1/catalog/gateway-services/", {"GET": Read(empty_list("Missing gateway name"), "open")}, consistency=True),
+    Route(
+        "/v1/health/connect/", {"GET": Read(empty_list("Missing service name"), "open")}, consistency=True, cached=True
     ),
     Route(
-        "GET", "/v1/catalog/gateway-services/", empty_list("Missing gateway name"), consistency=True, permission="open"
+        "/v1/health/ingress/", {"GET": Read(empty_list("Missing service name"), "open")}, consistency=True, cached=True
     ),
     Route(
-        "GET",
-        "/v1/health/connect/",
-        empty_list("Missing service name"),
+        "/v1/config/",
+        {"GET": Read(list_config_entries, "open"), "DELETE": Write(delete_config_entry, "open")},
+        meta_on_error=True,
+    ),
+    Route("/v1/config", {"PUT": Write(unkept("config entries"), "open")}),
+    Route(
+        "/v1/discovery-chain/",
+        {"GET": Read(discovery_chain, "open"), "POST": Read(discovery_chain, "open")},
         consistency=True,
-        cached=True,
-        permission="open",
+    ),
+    Route("/v1/exported-services", {"GET": Read(empty_list(topic="config-entries"), "open")}),
+    Route("/v1/imported-services", {"GET": Read(empty_list(topic="config-entries"), "open")}),
+    Route("/v1/connect/ca/roots", {"GET": Read(authorities.roots, "open")}),
+    Route("/v1/connect/ca/configuration", {"GET": Read(disabled, "open"), "PUT": Write(disabled, "open")}),
+    Route("/v1/agent/connect/ca/roots", {"GET": Read(authorities.roots, "open")}),
+    Route("/v1/agent/connect/ca/leaf/", {"GET": Read(disabled, "open")}),
+    Route("/v1/agent/connect/authorize", {"POST": Read(disabled, "open")}),
+    Route(
+        "/v1/connect/intentions", {"GET": Read(list_intentions, "open"), "POST": Write(unkept("intentions"), "open")}
+    ),
+    Route("/v1/connect/intentions/match", {"GET": Read(intention_match, "open")}),
+    Route("/v1/connect/intentions/check", {"GET": Read(intention_check, "open")}),
+    Route(
+        "/v1/connect/intentions/exact",
+        {
+            "GET": Read(show_intention, "open"),
+            "PUT": Write(unkept("intentions"), "open"),
+            "DELETE": Write(delete_intention, "open"),
+        },
     ),
     Route(
-        "GET",
-        "/v1/health/ingress/",
-        empty_list("Missing service name"),
-        consistency=True,
-        cached=True,
-        permission="open",
+        "/v1/connect/intentions/",
+        {
+            "GET": Read(show_intention, "open"),
+            "PUT": Write(unkept("intentions"), "open"),
+            "DELETE": Write(delete_intention, "open"),
+        },
     ),
-    Route("GET,DELETE", "/v1/config/", config, meta_on_error=True, permission="open"),
-    Route("PUT", "/v1/config", unkept("config entries"), permission="open"),
-    Route("GET,POST", "/v1/discovery-chain/", discovery_chain, consistency=True, permission="open"),
-    Route("GET", "/v1/exported-services", empty_list(topic="config-entries"), permission="open"),
-    Route("GET", "/v1/imported-services", empty_list(topic="config-entries"), permission="open"),
-    Route("GET", "/v1/connect/ca/roots", authorities.roots, permission="open"),
-    Route("GET,PUT", "/v1/connect/ca/configuration", disabled, permission="open"),
-    Route("GET", "/v1/agent/connect/ca/roots", authorities.roots, permission="open"),
-    Route("GET", "/v1/agent/connect/ca/leaf/", disabled, permission="open"),
-    Route("POST", "/v1/agent/connect/authorize", disabled, permission="open"),
-    Route("GET,POST", "/v1/connect/intentions", intentions, permission="open"),
-    Route("GET", "/v1/connect/intentions/match", intention_match, permission="open"),
-    Route("GET", "/v1/connect/intentions/check", intention_check, permission="open"),
-    Route("GET,PUT,DELETE", "/v1/connect/intentions/exact", intention, permission="open"),
-    Route("GET,PUT,DELETE", "/v1/connect/intentions/", intention, permission="open"),
-    Route("GET", "/v1/internal/federation-states", empty_list(topic="federation-states"), permission="open"),
-    Route("GET", "/v1/internal/federation-states/mesh-gateways", federation_gateways, permission="open"),
-    Route("GET", "/v1/internal/federation-state/", federation_state, permission="open"),
-    Route("PUT", "/v1/internal/service-virtual-ip", unkept("virtual addresses"), permission="open"),
-    Route("GET", "/v1/internal/ui/gateway-services-nodes/", empty_list("Missing gateway name"), permission="open"),
-    Route("GET", "/v1/internal/ui/gateway-intentions/", empty_list("Missing gateway name"), permission="open"),
-    Route("GET", "/v1/internal/ui/service-topology/", topology, permission="open"),
-    Route("GET", "/v1/peerings", empty_list(topic="peerings"), permission="open"),
-    Route("POST", "/v1/peering/token", unkept("peerings"), permission="open"),
-    Route("POST", "/v1/peering/establish", unkept("peerings"), permission="open"),
-    Route("GET,DELETE", "/v1/peering/", peering, permission="open"),
+    Route("/v1/internal/federation-states", {"GET": Read(empty_list(topic="federation-states"), "open")}),
+    Route("/v1/internal/federation-states/mesh-gateways", {"GET": Read(federation_gateways, "open")}),
+    Route("/v1/internal/federation-state/", {"GET": Read(federation_state, "open")}),
+    Route("/v1/internal/service-virtual-ip", {"PUT": Write(unkept("virtual addresses"), "open")}),
+    Route("/v1/internal/ui/gateway-services-nodes/", {"GET": Read(empty_list("Missing gateway name"), "open")}),
+    Route("/v1/internal/ui/gateway-intentions/", {"GET": Read(empty_list("Missing gateway name"), "open")}),
+    Route("/v1/internal/ui/service-topology/", {"GET": Read(topology, "open")}),
+    Route("/v1/peerings", {"GET": Read(empty_list(topic="peerings"), "open")}),
+    Route("/v1/peering/token", {"POST": Write(unkept("peerings"), "open")}),
+    Route("/v1/peering/establish", {"POST": Write(unkept("peerings"), "open")}),
+    Route("/v1/peering/", {"GET": Read(show_peering, "open"), "DELETE": Write(delete_peering, "open")}),
 )

@@ -9,24 +9,20 @@ from msgspec.structs import replace
 
 from pyconsul.agent.common.go_durations import parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorizer
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.rendering import missing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     EMPTY,
-    JSON,
     Answer,
-    HTTPError,
     Query,
     Result,
     json_answer,
     server_error,
 )
-from pyconsul.agent.httpapi.core.router import Handled
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.query import access
-from pyconsul.agent.httpapi.handlers.query.execution import execute, explain
 from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries.template import check_template
@@ -44,43 +40,12 @@ def body_rule(context: Context, request: Request) -> BodyRule:
     return BodyRule(MAX_DEFINITION)
 
 
-async def collection(context: Context, request: Request) -> Handled:
-    """The list of queries, and new ones."""
-    return await create(context, request) if request.method == "POST" else list_queries(context, request)
-
-
-async def member(context: Context, request: Request) -> Handled:
-    """One query: what it is, what it finds, and its changes."""
-    for action, handler in (("/execute", execute), ("/explain", explain)):
-        if request.tail.endswith(action):
-            if request.method == "OPTIONS":
-                return _options("GET")
-            _refuse_other_methods(request, "GET")
-            request.tail = request.tail.removesuffix(action)
-            return handler(context, request)
-    if request.method == "OPTIONS":
-        return _options("GET,PUT,DELETE")
-    _refuse_other_methods(request, "GET", "PUT", "DELETE")
-    if request.method == "PUT":
-        return await update(context, request)
-    return await delete(context, request) if request.method == "DELETE" else show(context, request)
-
-
-def _options(methods: str) -> Answer:
-    return Answer(200, b"", (*JSON, (b"Allow", f"OPTIONS,{methods}".encode())))
-
-
-def _refuse_other_methods(request: Request, *allowed: str) -> None:
-    if request.method not in allowed:
-        raise HTTPError(405, f"method {request.method} not allowed", ((b"Allow", ",".join(allowed).encode()),))
-
-
 def list_queries(context: Context, request: Request) -> Query:
     """Every query, by ID."""
     view = context.view
 
     def read() -> Result:
-        caller = authorizer(context, request)
+        caller = request.caller
         rows = queries.all_queries(view)
         seen, filtered = access.listed(caller, rows)
         return Result(seen, view.index_of(queries.TOPIC), (queries.TOPIC,), filtered=filtered)
@@ -98,7 +63,7 @@ def show(context: Context, request: Request) -> Query:
             raise server_error(str(error)) from None
         if query is None:
             raise missing("Query not found")
-        query = access.may_see(authorizer(context, request), query)
+        query = access.may_see(request.caller, query)
         return Result([query], context.view.index_of(queries.TOPIC), (queries.TOPIC,))
 
     return Query(read)
@@ -111,7 +76,7 @@ async def create(context: Context, request: Request) -> Answer:
     if query.id:
         raise server_error("ID must be empty when creating a new prepared query")
     query = replace(query, id=new_id())
-    caller = authorizer(context, request)
+    caller = request.caller
     access.require_write(caller, context.view, query)
     _check(query)
 
@@ -128,7 +93,7 @@ async def update(context: Context, request: Request) -> Answer:
     query = decode(request.body, PreparedQuery)
     refuse_control_characters(context, query)
 
-    caller = authorizer(context, request)
+    caller = request.caller
 
     def change(txn: WriteTxn) -> None:
         access.require_write(caller, txn, query)
@@ -143,7 +108,7 @@ async def update(context: Context, request: Request) -> Answer:
 
 async def delete(context: Context, request: Request) -> Answer:
     """Remove a query."""
-    caller = authorizer(context, request)
+    caller = request.caller
 
     def change(txn: WriteTxn) -> None:
         old = _existing(txn, request.tail)
@@ -214,3 +179,26 @@ def _ttl_problem(text: str) -> str | None:
     except ValueError as error:
         return f"Bad DNS TTL '{text}': {error}"
     return f"DNS TTL '{ttl}', must be >=0" if ttl < 0 else None
+
+
+ROUTES = (
+    Route(
+        "/v1/query",
+        {"GET": Read(list_queries, "filter query"), "POST": Write(create, "handler query:write")},
+        consistency=True,
+        meta_on_error=True,
+        body_rule=body_rule,
+    ),
+    Route(
+        "/v1/query/",
+        {
+            "GET": Read(show, "handler query:read"),
+            "PUT": Write(update, "handler query:write"),
+            "DELETE": Write(delete, "handler query:write"),
+        },
+        consistency=True,
+        meta_on_error=True,
+        body_rule=body_rule,
+        lists_options=False,
+    ),
+)

@@ -8,12 +8,13 @@ import msgspec
 from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
-from pyconsul.agent.httpapi.core.authorization import authorizer, sees_instance, visible
+from pyconsul.agent.httpapi.core.authorization import sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import near_node
 from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_answer
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, server_error
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.httpapi.handlers.query.access import may_see
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
@@ -51,13 +52,13 @@ def _executor(context: Context, request: Request, query: PreparedQuery) -> Autho
     """By whose rights a query finds: those of its own token, if it has one."""
     if context.acl is None:
         return EVERYTHING
-    return context.acl.of(query.token or request.token)
+    return context.acl.of(query.token) if query.token else request.caller
 
 
 def explain(context: Context, request: Request) -> Answer:
     """A query as it is executed under a name."""
     _limit(request)
-    query = may_see(authorizer(context, request), _resolved(context, request))
+    query = may_see(request.caller, _resolved(context, request))
     return read_answer(request, {"Query": query, **query_meta(request)})
 
 
@@ -103,3 +104,21 @@ def _shown(one: CheckServiceNode) -> dict[str, Any]:
         service = {**msgspec.to_builtins(service), "Tags": None}
     checks = [check if check.service_tags else replace(check, service_tags=None) for check in one.checks]
     return {"Node": one.node, "Service": service, "Checks": checks or None}
+
+
+ROUTES = (
+    Route(
+        "/v1/query/*/execute",
+        {"GET": Read(execute, "filter service")},
+        consistency=True,
+        meta_on_error=True,
+        lists_options=False,
+    ),
+    Route(
+        "/v1/query/*/explain",
+        {"GET": Read(explain, "handler query:read")},
+        consistency=True,
+        meta_on_error=True,
+        lists_options=False,
+    ),
+)

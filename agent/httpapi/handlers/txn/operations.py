@@ -10,10 +10,10 @@ import msgspec
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.common.steps import Steps, finish
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode_list
-from pyconsul.agent.httpapi.core.authorization import authorizer
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, Answer, HTTPError, bad_request, encode
+from pyconsul.agent.httpapi.core.router import Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.catalog.registration import (
     CheckInput,
@@ -119,7 +119,7 @@ def body_rule(context: Context, request: Request) -> BodyRule:
     return BodyRule(context.config.limits.txn_max_req_len, too_large=TOO_LARGE)
 
 
-async def endpoint(context: Context, request: Request) -> Answer:
+async def apply(context: Context, request: Request) -> Answer:
     """Run a transaction: 200 with its results, or 409 with every failure."""
     limit = context.config.limits.txn_max_req_len
     if len(request.body) > limit:
@@ -129,7 +129,7 @@ async def endpoint(context: Context, request: Request) -> Answer:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
     if unknown := txn_operations.unknown_verbs(operations):
         return _answer(None, unknown, 0, False)
-    caller, agent = authorizer(context, request), context.config.node_name
+    caller, agent = request.caller, context.config.node_name
     reads_only = txn_operations.reads_only(operations)
     if malformed := _malformed(operations):
         return _answer(None, malformed, 0, False) if reads_only else _answer(None, malformed)
@@ -248,3 +248,6 @@ def _operation(context: Context, given: TxnInput) -> Operation | None:
         )
         return CheckOperation(given.check.verb, check)
     return None
+
+
+ROUTES = (Route("/v1/txn", {"PUT": Write(apply, "handler key:write")}, strict=True, body_rule=body_rule),)

@@ -9,10 +9,11 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from pyconsul.agent.httpapi.core.context import StreamBudget
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, HTTPError, Query, Seen
 from pyconsul.agent.httpapi.handlers import streams
-from pyconsul.agent.httpapi.handlers.streams import ALIVE, Streams
+from pyconsul.agent.httpapi.handlers.streams import ALIVE, open_stream
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.watches import Watches
@@ -25,12 +26,15 @@ class Source:
         self.watches = Watches()
         self.values: dict[str, tuple[int, Any]] = {"/a": (3, 1), "/b": (3, 1)}
         self.looks = 0
-        self.rights: object = "all"
-        self.streams = Streams(self.look, self.watches, lambda request: self.rights)
+        self.permissions: object = "all"
+        self.stream_budget = StreamBudget()
+
+    def rights(self, request: Request) -> object:
+        return self.permissions
 
     def look(self, request: Request) -> Seen:
         self.looks += 1
-        if request.path not in self.values or self.rights is None:
+        if request.path not in self.values or self.permissions is None:
             return Seen(Answer(403, b"Permission denied", TEXT))
         index, value = self.values[request.path]
         return Seen(Answer(200, json.dumps(value).encode(), JSON), index, (request.path,))
@@ -41,9 +45,13 @@ class Source:
 
     def open(self, *queries: dict[str, Any]) -> AsyncIterator[bytes]:
         body = json.dumps({"Queries": list(queries)}).encode()
-        stream = self.streams.open(Request("POST", b"/v1/pyconsul/watch", {}, body)).stream
+        stream = self.post(body).stream
         assert stream is not None
         return stream
+
+    def post(self, body: bytes) -> Answer:
+        context: Any = self
+        return open_stream(context, Request("POST", b"/v1/pyconsul/watch", {}, body)).open(self)
 
 
 def ask(path: str, index: int = 0) -> dict[str, Any]:
@@ -103,7 +111,7 @@ async def test_idle_queries_are_not_looked_at() -> None:
 
 
 async def test_silence_is_broken_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "QUIET", 0.0)
+    monkeypatch.setattr(streams, "KEEPALIVE_S", 0.0)
     stream = Source().open(ask("/a"))
     await anext(stream)
     assert [await anext(stream) for _ in range(3)] == [ALIVE] * 3
@@ -123,7 +131,7 @@ async def test_a_stream_of_refusals_ends() -> None:
     source = Source()
     parts = [part async for part in source.open(ask("/nothing"))]
     assert [json.loads(part).get("Status") for part in parts][:1] == [403]
-    assert (source.streams.queries, len(source.watches)) == (0, 0)
+    assert (source.stream_budget.used, len(source.watches)) == (0, 0)
 
 
 async def test_lost_rights_end_access_at_once() -> None:
@@ -134,7 +142,7 @@ async def test_lost_rights_end_access_at_once() -> None:
     source.watches.fire((TOPIC,))  # somebody else's rights: nothing to look at
     await asyncio.sleep(0)
     assert source.looks == 1
-    source.rights = None
+    source.permissions = None
     source.watches.fire((TOPIC,))
     assert (await take(stream))[0]["Status"] == 403
 
@@ -144,7 +152,7 @@ async def test_what_was_refused_is_not_refused_again() -> None:
     stream = source.open(ask("/a"), ask("/nothing"))
     assert [answer["ID"] for answer in await take(stream)] == [1, 2]
     await anext(stream)
-    source.rights = None
+    source.permissions = None
     source.watches.fire((TOPIC,))
     assert [answer["ID"] for answer in await take(stream)] == [1]
     assert [part async for part in stream] == []
@@ -152,10 +160,10 @@ async def test_what_was_refused_is_not_refused_again() -> None:
 
 async def test_a_change_and_a_refusal_in_one_round() -> None:
     source = Source()
-    source.values |= {f"/{number}": (1, "x" * streams.PART) for number in range(3)}
+    source.values |= {f"/{number}": (1, "x" * streams.PART_BYTES) for number in range(3)}
     stream = source.open(*({"ID": number + 1, "Path": f"/{number}"} for number in range(3)))
     assert [answer["ID"] for answer in await take(stream)] == [1]
-    source.rights = None
+    source.permissions = None
     source.watches.fire(("/0", TOPIC))
     found = [json.loads(line) async for part in stream for line in part.splitlines()]
     assert [answer["ID"] for answer in found if answer] == [2, 3, 1]
@@ -165,9 +173,9 @@ async def test_nothing_stays_behind() -> None:
     source = Source()
     stream = source.open(ask("/a"), ask("/b"))
     await anext(stream)
-    assert (source.streams.queries, len(source.watches)) == (2, 3)
+    assert (source.stream_budget.used, len(source.watches)) == (2, 3)
     await stream.aclose()  # type: ignore[attr-defined]
-    assert (source.streams.queries, len(source.watches)) == (0, 0)
+    assert (source.stream_budget.used, len(source.watches)) == (0, 0)
 
 
 async def test_the_agents_end_is_the_streams() -> None:
@@ -195,22 +203,23 @@ async def test_the_agents_end_is_the_streams() -> None:
 )
 def test_what_cannot_be_asked(body: bytes, status: int, words: str) -> None:
     with pytest.raises(HTTPError) as caught:
-        Source().streams.open(Request("POST", b"/", {}, body))
+        Source().post(body)
     assert caught.value.status == status
     assert words in caught.value.text
 
 
-def test_all_streams_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MOST_TOGETHER", 1)
+def test_all_streams_together_are_bounded() -> None:
+    source = Source()
+    source.stream_budget = StreamBudget(1)
     with pytest.raises(HTTPError) as caught:
-        Source().open(ask("/a"), ask("/b"))
+        source.open(ask("/a"), ask("/b"))
     assert caught.value.status == 429
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.watched], ids=lambda route: route.pattern)
 def test_watched_routes_are_reads_that_can_be_waited_for(route: Any) -> None:
     assert "GET" in route.methods
-    assert Query in _parts(get_type_hints(route.handler)["return"])
+    assert Query in _parts(get_type_hints(route.endpoints["GET"].handler)["return"])
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
@@ -222,7 +231,7 @@ async def test_queries_that_take_long_give_way_after_each(monkeypatch: pytest.Mo
 
     def clock() -> float:
         nonlocal now
-        now += streams.TURN_S
+        now += streams.SLICE_S
         return now
 
     monkeypatch.setattr(streams, "monotonic", clock)
