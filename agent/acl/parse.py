@@ -112,8 +112,6 @@ def _hcl(text: str) -> dict[str, Any]:
         raise RuleError(
             f"{FAILED}{len(text)} characters are too many; more than {MAX_HCL} are read of {known} and of JSON"
         )
-    from pyconsul.agent.config.readers.hclfile import parse_hcl
-
     words = parse_errors.repeated(text)
     if words is None:
         try:

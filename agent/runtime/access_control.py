@@ -16,7 +16,7 @@ from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.sync.agent_tokens import AgentTokens
-from pyconsul.agent.sync.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.blocked import Permits
 
 SYNC_DELAY_S = 0.2  # from a change of ACLs to the full sync; changes within it lead to one full sync
 

@@ -19,16 +19,16 @@ from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.alias_views import AliasViews
-from pyconsul.agent.sync.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.contract import Catalog
+from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.check_results import CheckResults
-from pyconsul.agent.sync.contract import Catalog
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.sync.local_rows import ALL
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import LocalStore
 from pyconsul.agent.sync.node_registration import node_registration
 from pyconsul.agent.sync.reap import reap
-from pyconsul.agent.sync.syncer import Syncer
 
 
 async def start(

@@ -41,7 +41,7 @@ from pyconsul.agent.runtime.storage import Storage
 from pyconsul.agent.state.acl.tables import TOPIC as ACL_TOPIC
 from pyconsul.agent.state.watches import Watches, on_replaced
 from pyconsul.agent.sync.agent_tokens import agent_tokens
-from pyconsul.agent.sync.local_catalog import LocalCatalog
+from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.watches.definition import WatchError
 from pyconsul.agent.watches.watcher import Watcher

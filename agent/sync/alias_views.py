@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from pyconsul.agent.health.alias import AliasView
 from pyconsul.agent.model.check import PASSING, HealthCheck
-from pyconsul.agent.sync.blocked import Permits
-from pyconsul.agent.sync.contract import Catalog
+from pyconsul.agent.sync.anti_entropy.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.contract import Catalog
 from pyconsul.agent.sync.local_state import LocalState
 
 CONCEALED = "hidden by ACLs"  # instead of the name of a check

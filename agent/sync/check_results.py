@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.local_state import LocalState
-from pyconsul.agent.sync.syncer import Syncer
 
 
 class CheckResults:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.check_results import CheckResults
 from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
@@ -22,7 +23,6 @@ from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, 
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import Change, LocalStore
 from pyconsul.agent.sync.node_registration import NodeRegistration
-from pyconsul.agent.sync.syncer import Syncer
 
 #: The catalog's checks of this node by ID, while the agent restarts; empty otherwise.
 LastSeen = Mapping[str, HealthCheck]

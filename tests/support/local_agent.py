@@ -13,16 +13,16 @@ from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
+from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.check_results import CheckResults
 from pyconsul.agent.sync.definition import node_service
 from pyconsul.agent.sync.local_agent import LocalAgent
-from pyconsul.agent.sync.local_catalog import LocalCatalog
 from pyconsul.agent.sync.local_rows import ALL
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import LocalStore
 from pyconsul.agent.sync.node_registration import CONSUL, NodeRegistration
-from pyconsul.agent.sync.syncer import Syncer
 
 NODE = "n1"
 

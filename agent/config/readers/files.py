@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pyconsul.agent.config.problems import ConfigError, Problems
-from pyconsul.agent.config.readers.hclfile import HCLError, mistake
+from pyconsul.agent.config.readers.hclfile import HCLError, mistake, parse_hcl
 from pyconsul.agent.config.readers.jsonfile import JSONError, parse_json
 from pyconsul.agent.model.utf8 import replace_surrogates
 
@@ -43,9 +43,6 @@ def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
     try:
         if config_format == "json":
             return replace_surrogates(parse_json(text))
-        # Slow to import (a grammar is compiled): only for those who use it.
-        from pyconsul.agent.config.readers.hclfile import parse_hcl
-
         return replace_surrogates(parse_hcl(text))
     except ValueError as error:
         raise _syntax_error(error, text, source) from None

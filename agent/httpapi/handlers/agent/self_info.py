@@ -20,8 +20,8 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.sync.anti_entropy.syncer import MAX_DELAY_S
 from pyconsul.agent.sync.node_registration import CONSUL_VERSION, node_meta
-from pyconsul.agent.sync.syncer import MAX_DELAY_S
 
 ALIVE = 1  # a member's status
 HIDDEN = "hidden"

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.sync.contract import NodeRows
+from pyconsul.agent.sync.anti_entropy.contract import NodeRows
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.node_registration import NodeRegistration
 

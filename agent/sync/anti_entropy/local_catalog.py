@@ -13,7 +13,7 @@ from pyconsul.agent.state.catalog.services import delete_service, ensure_service
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync.contract import NodeRows
+from pyconsul.agent.sync.anti_entropy.contract import NodeRows
 from pyconsul.agent.sync.local_state import Pending
 from pyconsul.agent.sync.node_registration import NodeRegistration
 

@@ -13,12 +13,12 @@ from support.local_agent import NODE, World, check_row, me, service_row
 from pyconsul.agent.state.catalog import checks, nodes, services
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.watches import Watches, on_replaced
-from pyconsul.agent.sync.contract import Catalog, NodeRows
-from pyconsul.agent.sync.diff import diff, interval_factor, mark, same_check, same_service
+from pyconsul.agent.sync.anti_entropy.contract import Catalog, NodeRows
+from pyconsul.agent.sync.anti_entropy.diff import diff, interval_factor, mark, same_check, same_service
+from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import LocalState, Pending
 from pyconsul.agent.sync.node_registration import NodeRegistration
-from pyconsul.agent.sync.syncer import Syncer
 
 IDS = st.sampled_from(["a", "b", "c"])
 CHECK_IDS = st.sampled_from(["x", "y", "z"])

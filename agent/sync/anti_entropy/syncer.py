@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from random import Random
 
 from pyconsul.agent.state.contract import Unavailable
-from pyconsul.agent.sync.blocked import Blocked, Permits
-from pyconsul.agent.sync.contract import Catalog, NodeRows
-from pyconsul.agent.sync.diff import diff, interval_factor, mark
+from pyconsul.agent.sync.anti_entropy.blocked import Blocked, Permits
+from pyconsul.agent.sync.anti_entropy.contract import Catalog, NodeRows
+from pyconsul.agent.sync.anti_entropy.diff import diff, interval_factor, mark
 from pyconsul.agent.sync.local_state import LocalState, Pending, Update
 from pyconsul.agent.sync.node_registration import NodeRegistration
 

@@ -17,12 +17,12 @@ from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync import syncer as syncer_module
-from pyconsul.agent.sync.blocked import Permits
-from pyconsul.agent.sync.local_catalog import LocalCatalog
+from pyconsul.agent.sync.anti_entropy import syncer as syncer_module
+from pyconsul.agent.sync.anti_entropy.blocked import Permits
+from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
+from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import LocalState
-from pyconsul.agent.sync.syncer import Syncer
 
 Operation = Callable[[WriteTxn], Any]
 
