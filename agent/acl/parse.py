@@ -15,6 +15,7 @@ from pyconsul.agent.acl import parse_errors
 from pyconsul.agent.acl.parse_simple import Plain, read_plain
 from pyconsul.agent.acl.rules import LEVELS, NAMED, SINGLE, Rule
 from pyconsul.agent.common.suggest import did_you_mean
+from pyconsul.agent.config.readers.hclfile import parse_hcl
 
 MAX_HCL = 64 << 10  # characters of what `read_plain` does not read: the grammar of HCL takes 10 µs for each
 FAILED = "Failed to parse ACL rules: "
