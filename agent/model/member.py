@@ -55,3 +55,7 @@ class Member(msgspec.Struct, frozen=True, rename=_JSON_NAMES):
     delegate_min: int = 2
     delegate_max: int = 5
     delegate_current: int = 4
+
+
+class UnknownMember(LookupError):
+    """No member has this name."""

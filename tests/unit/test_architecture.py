@@ -104,6 +104,15 @@ def test_gossip_cores_are_pure_and_point_one_way(core: str) -> None:
         assert others <= GOSSIP_CORES[core], f"{path.relative_to(ROOT)} imports {', '.join(sorted(others))}"
 
 
+@pytest.mark.parametrize("path", list(sources("agent/gossip/serf")), ids=lambda path: path.name)
+def test_serf_knows_codecs_and_nouns_only(path: Path) -> None:
+    """The driver brings Serf and SWIM together; of the rest, Serf uses the regular expressions of tag filters."""
+    allowed = ("common", "model", "filter.regexp", "gossip.wire", "gossip.serf")
+    for name in imports(path):
+        if name.startswith("pyconsul."):
+            assert name.removeprefix("pyconsul.agent.").startswith(allowed), f"{path.name} imports {name}"
+
+
 @pytest.mark.parametrize("path", list(sources("cli")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_command_line_knows_neither_agent_nor_tools(path: Path) -> None:
     for name in imports(path):

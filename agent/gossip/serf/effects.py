@@ -12,11 +12,11 @@ from pyconsul.agent.model.member import Member, MemberEvent
 
 
 class Queue(IntEnum):
-    """The broadcast queues in the order in which packets are filled from them; membership broadcasts go before all."""
+    """The broadcast queues in the order in which packets are filled from them; queue 0 holds membership broadcasts."""
 
-    INTENTS = 0
-    QUERIES = 1
-    EVENTS = 2
+    INTENTS = 1
+    QUERIES = 2
+    EVENTS = 3
 
 
 class Broadcast(msgspec.Struct, frozen=True):

@@ -19,14 +19,10 @@ from pyconsul.agent.gossip.serf.leaving import Leaving
 from pyconsul.agent.gossip.serf.members import IntentOutcome, MemberTable
 from pyconsul.agent.gossip.serf.settings import SerfSettings
 from pyconsul.agent.gossip.wire.serf_messages import Join, Leave, State, encode_serf_message
-from pyconsul.agent.model.member import MemberStatus
+from pyconsul.agent.model.member import MemberStatus, UnknownMember
 
 #: Token of the broadcast of this agent's own leave intent.
 LEAVE_TOKEN = "leave"
-
-
-class UnknownMember(LookupError):
-    """No member has this name."""
 
 
 class Intents:

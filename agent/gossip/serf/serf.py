@@ -116,7 +116,10 @@ class Serf:
         return encode_serf_message(state)
 
     def merge_state(self, data: bytes, now: float, *, join: bool) -> Effects:
-        """Take in a peer's part of a push/pull; `join`: this agent joins by it."""
+        """Take in a peer's part of a push/pull.
+
+        `join`: this agent called the peer to join its pool (not: it answers a joining peer, or tries a failed member again).
+        """
         try:
             state = decode_serf_message(data)
         except DecodeError as error:

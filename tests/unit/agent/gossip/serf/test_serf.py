@@ -15,10 +15,10 @@ from pyconsul.agent.gossip.serf.effects import (
     LeftPool,
     LogLine,
     MemberChanged,
+    Queue,
     Reconnect,
     UserEventReceived,
 )
-from pyconsul.agent.gossip.serf.intents import UnknownMember
 from pyconsul.agent.gossip.serf.serf import Serf
 from pyconsul.agent.gossip.serf.settings import HOUR_S, SerfSettings
 from pyconsul.agent.gossip.serf.snapshot import Contents
@@ -31,7 +31,7 @@ from pyconsul.agent.gossip.wire.serf_messages import (
     encode_serf_message,
 )
 from pyconsul.agent.gossip.wire.serf_payloads import CoordinatePayload, decode_coordinate, encode_coordinate
-from pyconsul.agent.model.member import MemberEvent, MemberStatus
+from pyconsul.agent.model.member import MemberEvent, MemberStatus, UnknownMember
 
 ALIVE, LEAVING, LEFT, FAILED = MemberStatus.ALIVE, MemberStatus.LEAVING, MemberStatus.LEFT, MemberStatus.FAILED
 
@@ -240,7 +240,7 @@ def test_coordinates_ride_on_acks() -> None:
 def test_an_intent_is_rebroadcast_byte_for_byte_in_place_of_an_older_one() -> None:
     serf = VirtualPool("a", "b")["a"].serf
     data = encode_serf_message(Leave(5, "b", False)) + b"more"
-    assert serf.receive(data, 0.0) == [Broadcast(queue=0, message=data, replaces="b")]  # type: ignore[arg-type]
+    assert serf.receive(data, 0.0) == [Broadcast(Queue.INTENTS, data, replaces="b")]
     assert serf.receive(data, 0.0) == []
 
 
