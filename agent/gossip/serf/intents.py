@@ -103,10 +103,9 @@ class Intents:
         """Go on with a leave and with pruning."""
         return [*self.leaving.tick(now), *self._members.prune(now)]
 
-    def deadline(self) -> float | None:
-        """Return when `tick` is due."""
-        times = (self.leaving.deadline, self._members.next_prune())
-        return min((time for time in times if time is not None), default=None)
+    def deadline(self) -> float:
+        """Return when `tick` is due; infinite: never."""
+        return min(self.leaving.deadline, self._members.next_prune())
 
     def _draw_leave(self, name: str, *, prune: bool) -> Leave:
         message = Leave(self.clock.time, name, prune)

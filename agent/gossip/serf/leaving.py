@@ -13,6 +13,7 @@ Source: Serf's behavior (PROTOCOL, section 8.8).
 
 from __future__ import annotations
 
+import math
 from enum import Enum, auto
 
 from pyconsul.agent.gossip.serf.effects import NOTHING, Effects, LeaveMembership, LeftPool
@@ -36,8 +37,8 @@ class Leaving:
         self._settings = settings
         self._has_peers = False
         self.state = LeaveState.MEMBER
-        #: When the present state ends at the latest, in seconds; None: never.
-        self.deadline: float | None = None
+        #: When the present state ends at the latest, in seconds; infinite: never.
+        self.deadline = math.inf
 
     @property
     def is_leaving(self) -> bool:
@@ -64,13 +65,13 @@ class Leaving:
 
     def tick(self, now: float) -> Effects:
         """Go on if the present state has lasted its longest time."""
-        if self.deadline is None or now < self.deadline:
+        if now < self.deadline:
             return NOTHING
         if self.state is LeaveState.ANNOUNCING:
             return self._depart(now)
         if self.state is LeaveState.DEPARTING:
             return self._propagate(now)
-        self.state, self.deadline = LeaveState.LEFT, None
+        self.state, self.deadline = LeaveState.LEFT, math.inf
         return (LeftPool(),)
 
     def _depart(self, now: float) -> Effects:

@@ -28,6 +28,8 @@ Source: Serf's behavior (PROTOCOL, sections 8.2, 8.7, 8.9).
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator
 from enum import Enum
 from typing import Protocol
@@ -220,9 +222,9 @@ class MemberTable:
         """Erase the members whose pruning is due."""
         return [self._erase(name) for name in [name for name, at in self._prunes.items() if at <= now]]
 
-    def next_prune(self) -> float | None:
-        """Return when the next pruning is due."""
-        return min(self._prunes.values(), default=None)
+    def next_prune(self) -> float:
+        """Return when the next pruning is due; infinite: never."""
+        return min(self._prunes.values()) if self._prunes else math.inf
 
     def _is_due(self, record: _Record, now: float) -> bool:
         if record.gone_at is None:
@@ -261,7 +263,8 @@ def member_of(node: Node) -> tuple[Member, Effects]:
     """Return a node as a member, and warnings about what cannot be read of it."""
     warnings: list[LogLine] = []
     try:
-        tags = decode_tags(node.meta)
+        # Most tags are the same for all members, so that sharing their texts halves the memory of a member.
+        tags = {sys.intern(name): sys.intern(value) for name, value in decode_tags(node.meta).items()}
     except DecodeError as error:
         tags = {}
         warnings.append(LogLine("member-tags", f"cannot read the tags of {node.name!r}: {error}"))

@@ -178,8 +178,8 @@ class PoolQueries:
             effects += self._finish(closed.handle) if is_internal else (QueryClosed(closed.handle),)
         return effects
 
-    def deadline(self) -> float | None:
-        """Return when `tick` is due."""
+    def deadline(self) -> float:
+        """Return when `tick` is due; infinite: never."""
         return self._open.next_deadline()
 
     def _finish(self, handle: QueryHandle) -> Effects:

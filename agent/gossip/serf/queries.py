@@ -16,6 +16,7 @@ from a name that is not a member. Source: Serf's behavior (PROTOCOL, section 8.5
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -264,6 +265,6 @@ class OpenQueries:
             del self._open[query.handle.time]
         return closed
 
-    def next_deadline(self) -> float | None:
-        """Return when the next query ends."""
-        return min((query.deadline for query in self._open.values()), default=None)
+    def next_deadline(self) -> float:
+        """Return when the next query ends; infinite: never."""
+        return min(query.deadline for query in self._open.values()) if self._open else math.inf

@@ -26,6 +26,8 @@ from pyconsul.agent.gossip.serf.lamport import LamportClock
 from pyconsul.agent.gossip.serf.settings import BUFFER_SLOTS
 
 MAX_BUFFERED = 8192
+MAX_REMEMBERED = 4096  # encoded messages
+MAX_REMEMBERED_BYTES = 1024  # of one of them
 
 K = TypeVar("K")
 
@@ -106,6 +108,27 @@ class RecentBuffer(Generic[K]):
         self._slots[oldest.time % BUFFER_SLOTS] = None
         self.ignore_before(oldest.time + 1)
         return True
+
+
+class RecentMessages:
+    """The encoded messages that were handled last, so that their copies, most of what arrives in a flood, need no decoding."""
+
+    __slots__ = ("_newer", "_older")
+
+    def __init__(self) -> None:
+        self._newer: set[bytes] = set()
+        self._older: set[bytes] = set()
+
+    def __contains__(self, message: bytes) -> bool:
+        return message in self._newer or message in self._older
+
+    def add(self, message: bytes) -> None:
+        """Remember a message; the oldest of more than 4,096 are forgotten. Large ones are not remembered."""
+        if len(message) > MAX_REMEMBERED_BYTES:
+            return
+        if len(self._newer) >= MAX_REMEMBERED // 2:
+            self._older, self._newer = self._newer, set()
+        self._newer.add(message)
 
 
 def _time(slot: _Slot[K]) -> int:

@@ -27,6 +27,7 @@ from pyconsul.agent.gossip.serf.intents import Intents
 from pyconsul.agent.gossip.serf.keys import Keys
 from pyconsul.agent.gossip.serf.members import MemberTable, Node, member_of
 from pyconsul.agent.gossip.serf.pool_queries import PoolQueries
+from pyconsul.agent.gossip.serf.recent import RecentMessages
 from pyconsul.agent.gossip.serf.rng import Rng
 from pyconsul.agent.gossip.serf.settings import SerfSettings
 from pyconsul.agent.gossip.serf.snapshot import Contents
@@ -64,14 +65,18 @@ class Serf:
         self.events = UserEvents(size_limit=settings.user_event_size_limit, seen_time=seen.event_clock)
         self.queries = PoolQueries(settings, self.members, rng, keyring=keyring, seen_time=seen.query_clock)
         self.coordinates = CoordinateClient(rng)
+        self._handled = RecentMessages()
 
     def receive(self, data: bytes, now: float) -> Effects:
         """Take in a user message of the membership protocol."""
+        if data in self._handled:
+            return NOTHING
         try:
             message = decode_serf_message(data)
         except DecodeError as error:
             return (LogLine("serf-message", f"ignored serf message: {error}"),)
         if isinstance(message, UserEvent):
+            self._handled.add(data)
             return self.events.receive(message, data)
         if isinstance(message, Join | Leave):
             return self.intents.receive(message, data, now)
@@ -154,8 +159,7 @@ class Serf:
     @property
     def deadline(self) -> float:
         """The time at which `tick` is due."""
-        times = (self._reap_at, self._reconnect_at, self.intents.deadline(), self.queries.deadline())
-        return min(time for time in times if time is not None)
+        return min(self._reap_at, self._reconnect_at, self.intents.deadline(), self.queries.deadline())
 
     def tick(self, now: float) -> Effects:
         """Do all that is due."""

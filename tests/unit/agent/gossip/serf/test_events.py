@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyconsul.agent.gossip.serf.effects import Broadcast, Effects, LogLine, Queue, UserEventReceived
 from pyconsul.agent.gossip.serf.events import EventTooLarge, UserEvents
 from pyconsul.agent.gossip.serf.lamport import MAX_LTIME
-from pyconsul.agent.gossip.serf.recent import MAX_BUFFERED
+from pyconsul.agent.gossip.serf.recent import MAX_BUFFERED, MAX_REMEMBERED, RecentMessages
 from pyconsul.agent.gossip.serf.settings import BUFFER_SLOTS
 from pyconsul.agent.gossip.wire.serf_messages import (
     Event,
@@ -167,3 +167,15 @@ def test_a_flood_of_times_keeps_the_buffer_small() -> None:
     for time in range(1, 20_000):
         assert delivered(receive(machine, time))
     assert sum(slot is not None for slot in machine.buffer()) == BUFFER_SLOTS
+
+
+def test_copies_of_recent_messages_are_recognized_without_decoding() -> None:
+    recent = RecentMessages()
+    for number in range(3 * MAX_REMEMBERED):
+        recent.add(b"%d" % number)
+        assert b"%d" % number in recent
+        assert b"%d" % max(0, number - MAX_REMEMBERED // 2 + 1) in recent
+    assert b"0" not in recent
+    assert b"%d" % (2 * MAX_REMEMBERED - 1) not in recent
+    recent.add(bytes(2000))
+    assert bytes(2000) not in recent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pyconsul.agent.gossip.serf.effects import LeaveMembership, LeftPool
 from pyconsul.agent.gossip.serf.leaving import LeaveState, Leaving
 from pyconsul.agent.gossip.serf.settings import SerfSettings
@@ -22,7 +24,7 @@ def test_a_leave_by_its_events() -> None:
     assert leave.deadline == 15.0  # LeavePropagateDelay of Consul
     assert leave.tick(14.9) == ()
     assert leave.tick(15.0) == (LeftPool(),)
-    assert leave.deadline is None
+    assert leave.deadline == math.inf
     assert leave.tick(99.0) == ()
     assert leave.state is LeaveState.LEFT
 

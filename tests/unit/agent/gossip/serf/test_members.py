@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,12 +166,12 @@ def test_pruning_a_member_that_seems_alive_waits_for_its_refutation() -> None:
     assert members.next_prune() == 18.0  # 5 s broadcast timeout, 3 s propagation
     assert members.prune(17.9) == []
     assert events(members.prune(18.0)) == [(REAP, "b")]
-    assert members.next_prune() is None
+    assert members.next_prune() == math.inf
 
     members = in_status(ALIVE)
     leave(members, "b", 6, 10.0, prune=True)
     assert members.join_intent("b", 7, 11.0).rebroadcast
-    assert members.next_prune() is None
+    assert members.next_prune() == math.inf
     assert status(members) is ALIVE
 
 
