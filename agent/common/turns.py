@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
 from typing import TypeVar
+
+from pyconsul.agent.common.steps import Steps
 
 T = TypeVar("T")
 TURN_S = 0.005  # seconds of work after which others have their turn
 
 
-async def in_turns(steps: Generator[None, None, T]) -> T:
+async def in_turns(steps: Steps[T]) -> T:
     """Run all steps, and return the generator's value."""
     until = time.perf_counter() + TURN_S
     while True:

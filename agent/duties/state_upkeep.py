@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.writer import Writer
-from pyconsul.agent.state import kv, lock_delays
+from pyconsul.agent.state import kv, sessions
 from pyconsul.agent.state.store import Store
 
 PERIOD_S = 60.0
@@ -43,8 +43,8 @@ class StateUpkeep:
         try:
             if kv.has_old_tombstones(self._store, self._clock()):
                 await self._writer.commit_steps(kv.forget_tombstones)
-            if lock_delays.has_ended(self._store, self._clock()):
-                await self._writer.commit(lock_delays.drop_ended)
+            if sessions.has_expired_lock_delays(self._store, self._clock()):
+                await self._writer.commit(sessions.drop_expired_lock_delays)
         except EngineError as error:
             log.debug("dropping old tombstones failed, retrying in %gs: %s", PERIOD_S, error)
         except Exception:

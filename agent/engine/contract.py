@@ -1,61 +1,112 @@
-"""What an engine is: it makes changesets durable, in order.
+"""The contract of an engine: it makes changesets durable, in order.
 
-Nothing above may know which engine is there.  One test suite runs against all of them.
+Nothing above an engine knows which one it is.  One test suite runs against all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pyconsul.agent.engine.history.contract import Kept
+from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.contract import Unavailable
 
 
 class EngineError(Unavailable):
-    """The engine could not make a changeset durable; nothing of it was kept.  The text says why, for an operator."""
+    """The engine could not do it; nothing of the commit was kept.  The text says why, for an operator."""
 
 
 class OutcomeUnknown(EngineError):
-    """The engine does not answer: the changeset may be kept or not, and may still take effect."""
+    """The engine does not answer: the commit may be kept or not, and may still take effect.
+
+    commit_id: what `Engine.took_effect` finds out about it; 0 when there is nothing to ask for.
+    """
+
+    def __init__(self, reason: str, commit_id: int = 0) -> None:
+        super().__init__(reason)
+        self.commit_id = commit_id
+
+
+class Conflict(EngineError):
+    """Another server has committed since, up to `index`: install its changes, then run the operations again."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"another server has written up to index {index}")
+        self.index = index
+
+
+class Compacted(EngineError):
+    """The changesets after an index are not kept any more, or another state was put in place: load again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest commit: stored rows and named indexes together, and bytes of their keys and rows."""
+
+    rows: int = sys.maxsize
+    size_bytes: int = sys.maxsize
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What an engine held when it was opened.
+    """The state that an engine holds.
 
-    rows: (table name, row) of each row.  index: that of the last commit.  named: the named indexes that were kept;
-    floor: where all others stand.
+    rows: (table name, row) of each row, those of `schemas.INDEXES` included.  index: that of the last commit, 0 for none.
     """
 
     rows: Iterable[tuple[str, Any]]
     index: int
-    named: Mapping[str, int] = field(default_factory=dict)
-    floor: int = 0
 
 
 class Engine(Protocol):
     """A place where changesets last."""
 
-    def load(self) -> Loaded:
-        """Open, and read everything.  Raises EngineError with instructions when that is not safe."""
+    limits: Limits
 
-    async def commit(self, changesets: Sequence[Changeset]) -> int:
+    async def load(self) -> Loaded:
+        """Open the place, or read it again, and return everything.
+
+        Raises EngineError with instructions when that is not safe.
+        """
+
+    async def commit(self, batch: Sequence[Changeset]) -> int:
         """Make changesets durable, all or none, and return the index of the last.
 
-        Each carries the index it proposes; they follow the last commit without a gap.
-        Raises EngineError when they could not be kept; the engine can be used again.
+        Each carries the index it proposes; they follow the last commit without a gap.  Raises Conflict when another server
+        has committed meanwhile, OutcomeUnknown, or EngineError when nothing was kept; the engine can be used again.
+        """
+
+    async def took_effect(self, commit_id: int) -> bool:
+        """Return whether a commit with an unknown outcome took effect; after False it never will.
+
+        Raises EngineError while that cannot be found out.
+        """
+
+    async def barrier(self) -> int:
+        """Return an index that every write acknowledged before this call has reached.  Raises EngineError."""
+
+    def watch(self, after: int) -> AsyncIterator[Changeset]:
+        """Return the changesets after an index, at least those of other servers, in order and without a gap; never ends.
+
+        Raises Compacted, or EngineError when the engine cannot be reached.
         """
 
     async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
-        """Put other rows in place of everything, all or nothing (a snapshot is restored)."""
+        """Put other rows, named indexes included, in place of everything, all or nothing (a snapshot is restored).
 
-    async def kv_history(self, key: str, *, tree: bool = False, after: int | None = None) -> Kept | None:
-        """What was kept of a key's changes or, for a tree, of those of every key that begins with `key`.
+        `index` is higher than that of the last commit.  Raises as `commit` does.
+        """
 
-        With `after` of each key only the first change behind that index.  It is at least as new as the last commit that
+    async def history(self, key: str, *, tree: bool = False, after: int | None = None) -> HistorySlice | None:
+        """Return what is kept of a key's changes or, for a tree, of those of every key that begins with `key`.
+
+        With `after`, of each key only the first change behind that index.  It is at least as new as the last commit that
         was acknowledged, survives what the rows survive, and begins anew when they are replaced.  None: nothing is kept.
         """
 

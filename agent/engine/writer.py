@@ -1,8 +1,9 @@
-"""The one write path: operations become changesets, the engine keeps them, then they are installed.
+"""The one write path: operations become changesets, the engine makes them durable, then they are installed.
 
 Operations that arrive while the engine is busy wait and share the next commit (group commit): each sees what those before it in
-the batch do, and each has its own index.  An operation that fails, or whose rows cannot be stored, is rolled back alone.  Whatever
-is raised on the way, every caller gets a response and the writer goes on.
+the batch do, and each has its own index.  An operation that fails, or whose rows cannot be stored, is rolled back alone.  When
+another server has written meanwhile, its changes are installed and the operations run again.  Whatever is raised on the way, every
+caller gets a response and the writer goes on.
 """
 
 from __future__ import annotations
@@ -12,55 +13,29 @@ import gc
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from pyconsul.agent.common.steps import Steps
-from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
+from pyconsul.agent.common.turns import in_turns
+from pyconsul.agent.engine.batch import Batch, check_size
+from pyconsul.agent.engine.contract import Conflict, Engine, EngineError, OutcomeUnknown
+from pyconsul.agent.engine.follower import LARGE_ROWS, Follower
+from pyconsul.agent.engine.work import ALONE, Done, LongOperation, Operation, Replacement, Result, Waiting, Work, fail
 from pyconsul.agent.state import codec
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.row_rules import check_index
-from pyconsul.agent.state.store import InstallError, Store, Tables
+from pyconsul.agent.state.schemas import INDEXES
+from pyconsul.agent.state.store import InstallError, Store, Tables, floor_row
 from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
-Operation: TypeAlias = Callable[[WriteTxn], T]
-TURN_S = 0.005  # seconds of a long operation after which others have their turn
-LARGE = 1000  # rows of a changeset that is installed step by step
-BATCH = 256  # operations in one commit, so that none waits long for the others
 STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
 RECHECK_S = 1.0  # while a commit is stalled
+RETRY_S = 0.05  # after a conflict or an unknown outcome that brought nothing new
 MAX_ROWS = 10_000_000  # of a state that takes the place of another
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """Another state, (table name, row) each, and the index it was written up to."""
-
-    rows: Sequence[tuple[str, Any]]
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class LongOperation:
-    """An operation that takes long enough to be interrupted: others are served between its steps."""
-
-    steps: Callable[[WriteTxn], Steps[Any]]
-
-
-_ALONE = (Replacement, LongOperation)  # these share no commit
-Work: TypeAlias = Operation[Any] | Replacement | LongOperation
-Done: TypeAlias = asyncio.Future[Any]
-
-
-#: Work that waits, and since when (the loop's time).
-Waiting: TypeAlias = tuple[Work, Done, float]
-#: What an operation answers once its changeset, if it has one, is durable.
-Result: TypeAlias = tuple[Done, Any, Changeset | None]
-
 
 log = logging.getLogger("agent.writer")
 
@@ -69,18 +44,25 @@ class Writer:
     """Commits operations one batch at a time."""
 
     def __init__(
-        self, store: Store, engine: Engine, clock: Callable[[], float] = time.time, stall_s: float = STALL_S
+        self,
+        store: Store,
+        engine: Engine,
+        clock: Callable[[], float] = time.time,
+        stall_s: float = STALL_S,
+        follower: Follower | None = None,
     ) -> None:
+        """follower: the one of the same store and engine; by default one that starts at the first conflict."""
         self._store, self._engine, self._clock, self._stall_s = store, engine, clock, stall_s
+        self._follower = follower or Follower(store, engine)
         self._waiting: deque[Waiting] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that the first operation comes from
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._committing: tuple[float, Sequence[Result]] | None = None  # since when (the loop's time), and for whom
-        self._failing = False
+        self._failing = self._draining = False
 
     def commit(self, operation: Operation[T]) -> asyncio.Future[T]:
-        """Run an operation and make what it wrote durable; the future has its answer.
+        """Run an operation and make what it wrote durable; the future has its result.
 
         The future fails with what the operation raised, with Refused for a row that cannot be stored (then nothing of it
         was written), EngineError, or OutcomeUnknown when the disk does not answer in time.
@@ -88,7 +70,7 @@ class Writer:
         return self._enqueue(operation)
 
     def replace(self, rows: Sequence[tuple[str, Any]], index: int) -> asyncio.Future[int]:
-        """Put another state in place of all there is, once what waits is written; the future has the index that it stands at.
+        """Put another state in place of the current one, once what waits is written; the future has the state's new index.
 
         Nothing changes when it fails: with Refused for rows that break a rule, or EngineError.  A caller that goes away
         does not stop it.
@@ -96,7 +78,7 @@ class Writer:
         return self._enqueue(Replacement(rows, index))
 
     def commit_steps(self, operation: Callable[[WriteTxn], Steps[T]]) -> asyncio.Future[T]:
-        """As `commit`, for a long operation: reads go on between its steps, and see nothing of it before it is durable."""
+        """Run a long operation as `commit` does: reads go on between its steps, and see nothing of it before it is durable."""
         return self._enqueue(LongOperation(operation))
 
     def _enqueue(self, work: Work) -> Done:
@@ -111,123 +93,180 @@ class Writer:
 
     async def drain(self) -> None:
         """Wait until nothing is waiting to be written."""
+        self._draining = True
         while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
+        self._draining = False
 
     async def _write(self) -> None:
         while self._waiting:
-            batch = self._next_batch()
+            batch: list[Waiting] = []
             try:
-                work, done, _ = batch[0]
-                if isinstance(work, Replacement):
-                    await self._replace(work, done)
-                elif isinstance(work, LongOperation):
-                    with _uncollected():
-                        await self._write_steps(work, done)
-                else:
-                    await self._write_batch(batch)
+                async with self._follower.lock:
+                    await self._write_next(batch)
+            except Conflict as conflict:
+                await self._try_again(batch, conflict)
             except BaseException as error:
-                _fail((done for _, done, _ in batch), error)
+                fail((done for _, done, _ in batch), error)
                 if not isinstance(error, Exception):  # the agent ends
-                    _fail((done for _, done, _ in self._waiting), error)
+                    fail((done for _, done, _ in self._waiting), error)
                     self._waiting.clear()
                     raise
                 log.error("a batch of %d writes failed", len(batch), exc_info=error)
 
-    def _next_batch(self) -> list[Waiting]:
-        """Operations that share one commit; a replacement and a long operation come alone."""
-        waiting = self._waiting
-        batch = [waiting.popleft()]
-        if not isinstance(batch[0][0], _ALONE):
-            while waiting and len(batch) < BATCH and not isinstance(waiting[0][0], _ALONE):
-                batch.append(waiting.popleft())
-        return batch
+    async def _write_next(self, batch: list[Waiting]) -> None:
+        """Write what waits first, in one commit; `batch` gets what was taken from the queue.  Raises Conflict."""
+        if not self._waiting:
+            return
+        work, done, _ = first = self._waiting.popleft()
+        batch.append(first)
+        if isinstance(work, Replacement):
+            await self._replace(work, done)
+        elif isinstance(work, LongOperation):
+            with _gc_paused():
+                await self._write_steps(work, done)
+        else:
+            await self._write_batch(batch)
+
+    async def _try_again(self, batch: Sequence[Waiting], conflict: Conflict) -> None:
+        """Put work back into the queue, once the changes of the other server are installed."""
+        loop = asyncio.get_running_loop()
+        unanswered = [waiting for waiting in batch if not waiting[1].done()]
+        try:
+            if conflict.index > self._store.index:
+                await self._follower.reach(conflict.index, self._stall_s)
+            else:
+                await asyncio.sleep(RETRY_S)
+        except EngineError as error:
+            fail((done for _, done, _ in unanswered), error)
+            return
+        latest = loop.time() - self._stall_s
+        for waiting in reversed(unanswered):
+            if waiting[2] < latest:
+                fail((waiting[1],), EngineError(f"not written within {self._stall_s:g} s: {conflict}"))
+            else:
+                self._waiting.appendleft(waiting)
 
     async def _replace(self, new: Replacement, done: Done) -> None:
         tables = await asyncio.to_thread(_prepared, self._store, new)
         index = max(self._store.index, new.index) + 1  # indexes never fall, so that blocking queries see the change
-        await self._engine.replace(new.rows, index)
+        floor = floor_row(index)
+        tables[INDEXES.name].put(floor[1])
+        try:
+            await self._engine.replace([*new.rows, floor], index)
+        except OutcomeUnknown as error:
+            if not await self._settled(error, ((done, None, None, None),)):
+                return
         self._store.replace_tables(tables, index)
+        self._follower.notify()
         if not done.done():
             done.set_result(index)
 
     async def _write_steps(self, work: LongOperation, done: Done) -> None:
         txn = WriteTxn(self._store, undo=False)
         txn.begin(self._store.index + 1, self._clock())
+        changeset, value, failure = None, None, None
         try:
-            value = await _paced(work.steps(txn))
-            changeset = txn.finish()
-            await _paced(codec.encode_steps(changeset))
+            value = await in_turns(work.steps(txn))
+            changeset = txn.finish() or None
+            if changeset is not None:
+                await in_turns(codec.store_rows_in_steps(changeset))
+                check_size(changeset, self._engine.limits)
         except Exception as error:
-            _fail((done,), error)
+            changeset, failure = None, error
+        results = [(done, value, failure, changeset)]
+        if not await self._make_durable([changeset] if changeset is not None else [], results):
             return
-        if changeset and not await self._keep([changeset], [(done, value, changeset)]):
+        if changeset is None or len(changeset.writes) < LARGE_ROWS:
+            self._finish(results)
             return
-        if len(changeset.writes) < LARGE:
-            self._finish((done, value, changeset or None))
-            return
-        await _paced(self._store.install_large(changeset, txn.overlays))
+        await in_turns(self._store.install_large(changeset, txn.overlays))
+        self._follower.notify()
         if not done.done():
             done.set_result(value)
 
-    async def _write_batch(self, batch: Sequence[Waiting]) -> None:
-        txn = WriteTxn(self._store)
-        index, now = self._store.index, self._clock()
-        changesets: list[Changeset] = []
-        results: list[Result] = []
-        for operation, done, _ in batch:
-            txn.begin(index + 1, now)
-            try:
-                value = operation(txn)  # type: ignore[operator]  # the others are batches by themselves
-                changeset = txn.finish() or None
-                if changeset is not None:
-                    codec.encode(changeset)
-            except BaseException as error:
-                txn.roll_back()
-                _fail((done,), error)
-                continue
-            if changeset is not None:
-                changesets.append(changeset)
-                index += 1
-            results.append((done, value, changeset))
-        if changesets and not await self._keep(changesets, results):
-            return
-        for result in results:
-            self._finish(result)
+    async def _write_batch(self, taken: list[Waiting]) -> None:
+        """Write operations together, as many as wait and as one commit has room for; the first is in `taken`."""
+        batch, waiting = Batch(self._store, self._engine.limits, self._clock()), self._waiting
+        while batch.add(*taken[-1][:2]):  # type: ignore[arg-type]  # the others are written alone
+            if batch.is_full or not waiting or isinstance(waiting[0][0], ALONE):
+                break
+            taken.append(waiting.popleft())
+        else:
+            waiting.appendleft(taken.pop())
+        if await self._make_durable(batch.changesets, batch.results):
+            self._finish(batch.results)
 
-    async def _keep(self, changesets: Sequence[Changeset], results: Sequence[Result]) -> bool:
-        """Make changesets durable; on failure answer everybody and return False."""
+    async def _make_durable(self, changesets: Sequence[Changeset], results: Sequence[Result]) -> bool:
+        """Commit changesets; on failure answer everybody and return False.  Raises Conflict.
+
+        Without changesets, make sure that the state from which the results come is not an old one.
+        """
         loop = self._loop
         assert loop is not None
         self._committing = (loop.time(), results)
         if self._watchdog is None:  # it stays over many commits: a timer for each would cost more than it brings
             self._watchdog = loop.call_later(self._stall_s, self._watch)
         try:
-            await self._engine.commit(changesets)
+            if changesets:
+                await self._engine.commit(changesets)
+            elif (index := await self._engine.barrier()) > self._store.index:
+                raise Conflict(index)
+        except Conflict:
+            raise
+        except OutcomeUnknown as error:
+            return await self._settled(error, results)
         except Exception as error:
             known = error if isinstance(error, EngineError) else EngineError(f"cannot write: {error}")
-            self._report(known, None if known is error else error)
-            _fail((done for done, _, _ in results), known)
+            self._fail(known, results, None if known is error else error)
             return False
         finally:
             self._committing = None
-        self._report(None)
+        if changesets:
+            self._report(None)
         return True
 
-    def _finish(self, result: Result) -> None:
+    def _fail(self, error: EngineError, results: Sequence[Result], cause: BaseException | None = None) -> None:
+        """Answer with an error; who asked for something that is wrong in itself hears of that."""
+        self._report(error, cause)
+        for done, _, failure, _ in results:
+            fail((done,), failure or error)
+
+    async def _settled(self, error: OutcomeUnknown, results: Sequence[Result]) -> bool:
+        """Find out whether a commit took effect; when it did not, raise Conflict, so that it is made again."""
+        self._report(error)
+        while error.commit_id and not self._draining:
+            try:
+                took_effect = await self._engine.took_effect(error.commit_id)
+            except EngineError as again:
+                log.debug("cannot find out about a commit, retrying in %gs: %s", RETRY_S, again)
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._report(None)
+            if not took_effect:
+                raise Conflict(self._store.index)
+            return True
+        self._fail(error, results)
+        return False
+
+    def _finish(self, results: Sequence[Result]) -> None:
         """Install what is durable, and answer."""
-        done, value, changeset = result
-        try:
-            if changeset is not None:
-                self._store.install(changeset)
-        except InstallError as error:
-            log.critical("%s", error, exc_info=error)
-            _fail((done,), EngineError(str(error)))
-        if not done.done():
-            done.set_result(value)
+        for done, value, failure, changeset in results:
+            if failure is not None:
+                fail((done,), failure)
+                continue
+            try:
+                if changeset is not None:
+                    self._store.install(changeset)
+            except InstallError as error:
+                log.critical("%s", error, exc_info=error)
+                fail((done,), EngineError(str(error)))
+            if not done.done():
+                done.set_result(value)
+        self._follower.notify()
 
     def _watch(self) -> None:
-        """When the engine does not come back, answer whoever waits for the commit, and those who wait behind it too long."""
+        """When the engine does not answer, answer the callers of the commit, and those who have waited too long behind it."""
         self._watchdog = None
         if self._committing is None:
             return
@@ -238,11 +277,10 @@ class Writer:
         if left > 0:
             return
         waited = f"the disk has not confirmed a write for {self._stall_s:g} s"
-        self._report(EngineError(waited))
-        _fail((done for done, _, _ in results), OutcomeUnknown(f"{waited}; this one may still take effect"))
+        self._fail(OutcomeUnknown(f"{waited}; this one may still take effect"), results)
         latest = loop.time() - self._stall_s
         while self._waiting and self._waiting[0][2] <= latest:
-            _fail((self._waiting.popleft()[1],), EngineError(f"{waited}; this one was not begun"))
+            fail((self._waiting.popleft()[1],), EngineError(f"{waited}; this one was not begun"))
 
     def _report(self, error: EngineError | None, cause: BaseException | None = None) -> None:
         """Log once that writing fails, and once that it works again."""
@@ -264,43 +302,18 @@ def _prepared(store: Store, new: Replacement) -> Tables:
     try:
         tables = store.tables_of(new.rows)
         for table in tables.values():
-            for _ in codec.encode_rows((table.schema, row) for row in table):
+            for _ in codec.stored_rows((table.schema, row) for row in table):
                 pass
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise Refused(f"the new state holds a row of an unknown table or of the wrong type: {error}") from error
     return tables
 
 
-def _fail(futures: Iterable[Done], error: BaseException) -> None:
-    """Answer with an error; a future takes neither StopIteration nor what is meant for the program as a whole."""
-    if isinstance(error, StopIteration) or not isinstance(error, Exception):
-        wrapped = EngineError(f"the write was not made: {type(error).__name__}")
-        wrapped.__cause__ = error
-        error = wrapped
-    for done in futures:
-        if not done.done():
-            done.set_exception(error)
-
-
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """No garbage collection: a full one over the rows of a long operation would stop everybody for longer than any step."""
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-
-
-async def _paced(steps: Steps[T]) -> T:
-    """Run steps, and give others their turn every few milliseconds."""
-    until = time.perf_counter() + TURN_S
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
-        if time.perf_counter() >= until:
-            await asyncio.sleep(0)
-            until = time.perf_counter() + TURN_S

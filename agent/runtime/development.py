@@ -19,7 +19,7 @@ async def start(
 ) -> AgentControl:
     """Start a development agent; see `server.start`."""
 
-    def open_storage(clock: Callable[[], float]) -> Storage:
-        return storage.load(MemoryEngine(storage.history_retention(config)), clock, stack)
+    async def open_storage(clock: Callable[[], float]) -> Storage:
+        return await storage.load(MemoryEngine(storage.history_retention(config)), clock, stack)
 
     return await server.start(config, open_storage, AlwaysLeader(), stack, stop, notifier)

@@ -14,6 +14,7 @@ from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import EVERYTHING
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
+from pyconsul.agent.state.schemas import INDEXES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -47,7 +48,7 @@ async def start(
     """
     defined = definition_loader.definitions(config)
     rng = random.Random()
-    stored, local_store = _local_store(config, stack)
+    stored, local_store = await _local_store(config, stack)
     stack.push_async_callback(local_store.stop)
     local, registration = LocalState(watches), node_registration(config)
     syncer = Syncer(local, registration, catalog, rng, permits=permits)
@@ -78,21 +79,21 @@ async def start(
     return agent
 
 
-def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], LocalStore]:
+async def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], LocalStore]:
     """What was kept from the last run, and what keeps from now on."""
     if config.dev_mode or not config.data_dir:
         return [], LocalStore(None)
     engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, spare=EVERYTHING)  # it is registered again
-    loaded = engine.load()
+    loaded = await engine.load()
     stack.push_async_callback(engine.close)
     rows = list(loaded.rows)
-    writer = Writer(Store(rows, loaded.index, ALL, named=loaded.named, floor=loaded.floor), engine)
+    writer = Writer(Store(rows, loaded.index, ALL), engine)
     stack.push_async_callback(writer.drain)
 
     async def commit(operation: Callable[[WriteTxn], None]) -> None:
         await writer.commit(operation)
 
-    return rows, LocalStore(commit)
+    return [(table, row) for table, row in rows if table != INDEXES.name], LocalStore(commit)
 
 
 def _run(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -49,7 +49,7 @@ from pyconsul.agent.watches.watcher import Watcher
 
 async def start(
     config: Config,
-    open_storage: Callable[[Callable[[], float]], Storage],
+    open_storage: Callable[[Callable[[], float]], Awaitable[Storage]],
     leadership: Leadership,
     stack: AsyncExitStack,
     stop: Callable[[], None],
@@ -65,7 +65,7 @@ async def start(
     http_sockets, dns_sockets = listeners.http_sockets(config), listeners.dns_sockets(config)
     clock = SteadyClock()
     clock.start(stack)
-    storage = open_storage(clock)
+    storage = await open_storage(clock)
     store, writer = storage.store, storage.writer
     tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
     sessions = await _start_duties(config, storage, clock, leadership, stack)
@@ -97,7 +97,7 @@ async def start(
         EventLog(local_watches),
         LoginKeys(),
         acl=acl,
-        kv_history=storage.engine.kv_history,
+        kv_history=storage.engine.history,
         loop_lag=lag,
     )
     app = await _start_http(context, control, http_sockets, stack)

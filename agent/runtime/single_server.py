@@ -24,11 +24,11 @@ async def start(
     folder = Path(config.data_dir)
     stack.callback(data_folder.Lock(folder).release)
 
-    def open_storage(clock: Callable[[], float]) -> Storage:
+    async def open_storage(clock: Callable[[], float]) -> Storage:
         accept = folder / ACCEPT  # by this file an operator accepts a damaged `state.db`, once
         spare = EVERYTHING if accept.exists() else NOTHING
         engine = EmbeddedEngine(folder / "state.db", ALL, storage.history_retention(config), spare=spare)
-        opened = storage.load(engine, clock, stack)
+        opened = await storage.load(engine, clock, stack)
         accept.unlink(missing_ok=True)
         return opened
 

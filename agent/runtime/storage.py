@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import Engine
+from pyconsul.agent.engine.follower import Follower
 from pyconsul.agent.engine.history.contract import Retention
 from pyconsul.agent.engine.writer import Writer
-from pyconsul.agent.state import lock_delays
+from pyconsul.agent.state.sessions import cap_lock_delays
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import on_replaced
 
@@ -29,16 +30,19 @@ class Storage:
     writer: Writer
 
 
-def load(engine: Engine, clock: Callable[[], float], stack: AsyncExitStack) -> Storage:
+async def load(engine: Engine, clock: Callable[[], float], stack: AsyncExitStack) -> Storage:
     """Read an engine's rows and accept writes from now on; the stack finishes writes and closes the engine.
 
     Raises EngineError.
     """
-    loaded = engine.load()
+    loaded = await engine.load()
     stack.push_async_callback(engine.close)
-    rows = lock_delays.resumed(loaded.rows, clock())
-    store = Store(rows, loaded.index or FIRST_INDEX, named=loaded.named, floor=max(loaded.floor, FIRST_INDEX))
-    writer = Writer(store, engine, clock)
+    rows = cap_lock_delays(loaded.rows, clock())
+    store = Store(rows, loaded.index or FIRST_INDEX, min_floor=FIRST_INDEX)
+    follower = Follower(store, engine)
+    follower.start()
+    stack.callback(follower.stop)
+    writer = Writer(store, engine, clock, follower=follower)
     stack.push_async_callback(writer.drain)
     stack.callback(asyncio.get_running_loop().create_task(_free_replaced(store)).cancel)
     return Storage(store, engine, writer)

@@ -24,5 +24,5 @@ def change(txn: WriteTxn, settings: AutopilotSettings, default: AutopilotSetting
     if cas is not None and cas != old.modify_index:
         return False
     txn.put(AUTOPILOT, replace(settings, create_index=old.create_index, modify_index=txn.index))
-    txn.touch(TOPIC)
+    txn.raise_index(TOPIC)
     return True

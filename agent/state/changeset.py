@@ -1,10 +1,17 @@
-"""A changeset: what one operation writes, as data."""
+"""A changeset: what one operation writes, as data.
+
+It holds all that another server needs to reach the same state: rows, named indexes, and history rows.  The watch topics that it
+concerns follow from its rows and indexes (see `contract.Schema.topics`).
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.contract import Key, Schema
+
+StoredRow: TypeAlias = tuple[str, str, bytes | None]  # table, key, and the encoded row; None when it is deleted
 
 
 class Purged(NamedTuple):
@@ -19,26 +26,24 @@ class Purged(NamedTuple):
 
 
 class Changeset:
-    """What one operation writes, and what it wakes.
+    """The changes of one operation, made at an index and a time (Unix seconds).
 
-    writes: (table, key, the row or None when it is deleted), in order.
-    touched: named indexes ("nodes", "service.web", …) that move to `index`; their watchers wake.
-    topics: further watch topics to wake ("kv/<key>", …).
-    forgotten: named indexes that cease to exist.
-    purged: keys whose history up to this changeset is deleted, with it.
-    stored: the rows of `writes` in their stored form, set by `codec.encode`.
+    writes: (table, primary key, the row or None when it is deleted), in order.
+    indexes: named indexes by their new value, None for one that is dropped: rows of the table `schemas.INDEXES`.
+    history: the row that each written KV key had before; None when it did not exist.
+    purged: keys whose history up to this changeset is deleted, after `history` is added.
+    stored: the rows of `writes` in their stored form, set by `codec.store_rows`.
     """
 
-    __slots__ = ("forgotten", "index", "now", "purged", "stored", "topics", "touched", "writes")
+    __slots__ = ("history", "index", "indexes", "now", "purged", "stored", "writes")
 
     def __init__(self, index: int, now: float) -> None:
         self.index, self.now = index, now
         self.writes: list[tuple[Schema[Any], Key, Any]] = []
-        self.touched: set[str] = set()
-        self.topics: dict[str, None] = {}  # in order: those of a tree are sorted already
-        self.forgotten: set[str] = set()
+        self.indexes: dict[str, int | None] = {}
+        self.history: dict[str, KVEntry | None] = {}
         self.purged: list[Purged] = []
-        self.stored: list[Any] | None = None
+        self.stored: list[StoredRow] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.writes or self.touched or self.topics or self.forgotten or self.purged)
+        return bool(self.writes or self.indexes or self.purged)

@@ -1,18 +1,21 @@
-"""The stored form of rows: a text key and MessagePack bytes for each.
+"""The stored form of rows, and the encoded form of changesets.
 
-Whatever an engine is to keep passes through here first, inside the attempt of the operation that wrote it: a row that could not
-be stored, or not be read at the next start, fails alone.
+A row is stored as a text key and MessagePack bytes.  Every row is encoded, decoded and checked inside the attempt of the operation
+that wrote it, so that one that could not be stored, or not be read at the next start, fails alone.
+
+An encoded changeset is a MessagePack array: version, index, time, writes, indexes, history, purged (see `changeset.Changeset`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
 from pyconsul.agent.common.steps import Steps
-from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.state.changeset import Changeset, Purged, StoredRow
 from pyconsul.agent.state.contract import Key, Refused, Schema
 from pyconsul.agent.state.row_rules import check_row
 
@@ -21,7 +24,6 @@ _SEPARATOR = "\0"  # between the parts of a key
 _ESCAPED = {0: "\x01\x02", 1: "\x01\x01"}  # NUL and \x01 inside a part
 
 
-StoredRow: TypeAlias = tuple[str, str, bytes | None]  # table, key, and the row; None when it is deleted
 Write: TypeAlias = tuple[Schema[Any], Key, Any]
 
 
@@ -29,7 +31,7 @@ _decoders: dict[type, Callable[[bytes], Any]] = {}
 
 
 def decoder(row_type: type) -> Callable[[bytes], Any]:
-    """Decodes rows of a type; raises msgspec.MsgspecError."""
+    """Return the decoder of a row type; it raises msgspec.MsgspecError."""
     found = _decoders.get(row_type)
     if found is None:
         found = _decoders[row_type] = msgspec.msgpack.Decoder(row_type).decode
@@ -37,14 +39,17 @@ def decoder(row_type: type) -> Callable[[bytes], Any]:
 
 
 def stored_key(key: Key) -> str:
-    """The text under which a key is stored; different keys have different texts."""
+    """Return the text under which a key is stored; different keys have different texts."""
     if isinstance(key, str):
         return key
     return _SEPARATOR.join(part.translate(_ESCAPED) if "\0" in part or "\x01" in part else part for part in key)
 
 
-def encode(changeset: Changeset) -> list[StoredRow]:
-    """The rows of a changeset in their stored form, kept in it.  Raises Refused for a row that cannot be stored."""
+def store_rows(changeset: Changeset) -> list[StoredRow]:
+    """Return the rows of a changeset in their stored form, and keep them in it.
+
+    Raises Refused for a row that cannot be stored.
+    """
     stored = changeset.stored
     if stored is None:
         stored = changeset.stored = [_stored(*write) for write in changeset.writes]
@@ -52,8 +57,8 @@ def encode(changeset: Changeset) -> list[StoredRow]:
     return stored
 
 
-def encode_steps(changeset: Changeset) -> Steps[list[StoredRow]]:
-    """As `encode`, one row in each step."""
+def store_rows_in_steps(changeset: Changeset) -> Steps[list[StoredRow]]:
+    """Store the rows of a changeset as `store_rows` does, one row in each step."""
     stored = []
     for write in changeset.writes:
         stored.append(_stored(*write))
@@ -78,7 +83,7 @@ def _stored(schema: Schema[Any], key: Key, row: Any) -> StoredRow:
 
 
 def _check_names(changeset: Changeset) -> None:
-    for name in (*changeset.touched, *changeset.forgotten):
+    for name in changeset.indexes:
         _check_text(name)
 
 
@@ -87,7 +92,65 @@ def _check_text(text: str) -> None:
         text.encode()
 
 
-def encode_rows(rows: Iterable[tuple[Schema[Any], Any]]) -> Iterable[StoredRow]:
-    """The rows of a whole state in their stored form.  Raises Refused for the first that breaks a rule."""
+def stored_rows(rows: Iterable[tuple[Schema[Any], Any]]) -> Iterable[StoredRow]:
+    """Return the rows of a whole state in their stored form.  Raises Refused for the first that breaks a rule."""
     for schema, row in rows:
         yield _stored(schema, schema.key(row), row)
+
+
+VERSION = 1  # of encoded changesets
+
+
+class _Encoded(msgspec.Struct, array_like=True, frozen=True):
+    """The encoded form of a changeset; rows are MessagePack inside MessagePack."""
+
+    version: int
+    index: int
+    now: float
+    writes: list[tuple[str, str | tuple[str, ...], bytes | None]]
+    indexes: dict[str, int | None]
+    history: dict[str, KVEntry | None]
+    purged: list[Purged]
+
+
+class DecodeError(Exception):
+    """Bytes that are no changeset of this version, or one with a row that breaks a rule."""
+
+
+_decode_changeset = msgspec.msgpack.Decoder(_Encoded).decode
+
+
+def encode(changeset: Changeset) -> bytes:
+    """Return a changeset as bytes.  Raises Refused for a row that cannot be stored."""
+    stored = store_rows(changeset)
+    writes = [(schema.name, key, data) for (schema, key, _), (_, _, data) in zip(changeset.writes, stored, strict=True)]
+    return _encode(
+        _Encoded(
+            VERSION, changeset.index, changeset.now, writes, changeset.indexes, changeset.history, changeset.purged
+        )
+    )
+
+
+def decode(data: bytes, schemas: Mapping[str, Schema[Any]]) -> Changeset:
+    """Return the changeset of encoded bytes; `schemas`: the tables by name.  Raises DecodeError."""
+    try:
+        found = _decode_changeset(data)
+        if found.version != VERSION:
+            raise DecodeError(f"version {found.version} of a changeset; this agent reads version {VERSION}")
+        changeset = Changeset(found.index, found.now)
+        for name, key, row in found.writes:
+            schema = schemas[name]
+            changeset.writes.append((schema, key, None if row is None else _decoded_row(schema, key, row)))
+    except (msgspec.MsgspecError, ValueError, KeyError) as error:
+        raise DecodeError(f"cannot decode a changeset: {error}") from error
+    changeset.indexes, changeset.history, changeset.purged = found.indexes, found.history, found.purged
+    return changeset
+
+
+def _decoded_row(schema: Schema[Any], key: Key, data: bytes) -> Any:
+    """Raises ValueError (msgspec.MsgspecError among them)."""
+    row = decoder(schema.row_type)(data)
+    check_row(schema.row_type, row)
+    if schema.key(row) != key:
+        raise ValueError(f"a row of {schema.name} is not the one of its key {key!r:.100}")
+    return row

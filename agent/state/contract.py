@@ -18,13 +18,15 @@ class Unavailable(Exception):
 
 
 class Schema(Generic[R]):
-    """What a table is made of: its name, row type, primary key, and secondary indexes.
+    """The definition of a table.
 
-    An index maps a row to the values it is found by; `ordered` tables can be read by prefix of a text key;
-    the rows of a table that is not `in_snapshots` stay behind when a snapshot is taken.
+    key: returns a row's primary key.  indexes: secondary indexes; each maps a row to the values that it is found by.
+    topics: maps a row to the watch topics that are published when it is put, replaced or deleted; a replacement
+    publishes those of the old row and of the new one.
+    ordered: the table can be read by prefix of its text keys.  in_snapshots: its rows are part of a snapshot.
     """
 
-    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type")
+    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type", "topics")
 
     def __init__(
         self,
@@ -34,9 +36,10 @@ class Schema(Generic[R]):
         indexes: Mapping[str, Callable[[R], Iterable[Hashable]]] | None = None,
         ordered: bool = False,
         in_snapshots: bool = True,
+        topics: Callable[[R], Iterable[str]] | None = None,
     ) -> None:
         self.name, self.row_type, self.key, self.ordered = name, row_type, key, ordered
-        self.in_snapshots = in_snapshots
+        self.in_snapshots, self.topics = in_snapshots, topics
         self.indexes = dict(indexes or {})
 
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.model.kv import KVEntry, Tombstone
+from pyconsul.agent.state import topics
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import KV, LOCK_DELAYS, SESSIONS, TOMBSTONES
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -17,12 +18,8 @@ from pyconsul.agent.state.write_txn import WriteTxn
 TOMBSTONE_TTL = 15 * 60.0  # seconds, Consul's
 
 
+topic = topics.of_key
 _modify_index = attrgetter("modify_index")
-
-
-def topic(key: str) -> str:
-    """The watch topic of a key; of a prefix, when watched as one."""
-    return "kv/" + key
 
 
 def index_of_key(view: View, entry: KVEntry | None) -> int:
@@ -139,12 +136,12 @@ def _write(txn: WriteTxn, old: KVEntry | None, new: KVEntry) -> None:
     elif txn[TOMBSTONES].get(new.key) is not None:
         txn.delete(TOMBSTONES, new.key)
     txn.put(KV, new)
-    txn.touch("kvs")
-    txn.wake(topic(new.key))
+    txn.keep_version(new.key, old)
+    txn.raise_index("kvs")
 
 
 def _remove(txn: WriteTxn, entry: KVEntry) -> None:
     txn.delete(KV, entry.key)
+    txn.keep_version(entry.key, entry)
     txn.put(TOMBSTONES, Tombstone(entry.key, txn.index, txn.now))
-    txn.touch("kvs")
-    txn.wake(topic(entry.key))
+    txn.raise_index("kvs")

@@ -72,7 +72,7 @@ def set_query(txn: WriteTxn, query: PreparedQuery, check_template: Callable[[Pre
         check_template(query)
     created = old.create_index if old else txn.index
     txn.put(QUERIES, replace(query, create_index=created, modify_index=txn.index))
-    txn.touch(TOPIC)
+    txn.raise_index(TOPIC)
 
 
 def _refuse_taken(txn: WriteTxn, query: PreparedQuery) -> None:
@@ -90,4 +90,4 @@ def delete_query(txn: WriteTxn, query_id: str) -> None:
     """Remove a query; nothing happens when it is not there."""
     if txn[QUERIES].get(query_id) is not None:
         txn.delete(QUERIES, query_id)
-        txn.touch(TOPIC)
+        txn.raise_index(TOPIC)

@@ -1,4 +1,7 @@
-"""Every table of the state: what its rows are, and what they are found by.  Node and service names compare without case."""
+"""Every table of the state: its rows, what they are found by, and whom a change of them wakes.
+
+Node and service names compare without case.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,25 @@ from pyconsul.agent.model.autopilot import AutopilotSettings
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.coordinate import NodeCoordinate
 from pyconsul.agent.model.kv import KVEntry, LockDelay, Tombstone
+from pyconsul.agent.model.named_index import NamedIndex
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.model.session import Session
+from pyconsul.agent.state import topics
 from pyconsul.agent.state.acl.tables import ACL_TABLES
 from pyconsul.agent.state.contract import Schema
 
+# Written with every changeset, beside the rows (see `changeset.Changeset.indexes`); not among `ALL`.
+INDEXES = Schema("indexes", NamedIndex, lambda row: row.name, in_snapshots=False)
+
 KV = Schema(
-    "kvs", KVEntry, lambda row: row.key, {"session": lambda row: (row.session,) if row.session else ()}, ordered=True
+    "kvs",
+    KVEntry,
+    lambda row: row.key,
+    {"session": lambda row: (row.session,) if row.session else ()},
+    ordered=True,
+    topics=lambda row: (topics.of_key(row.key),),
 )
 TOMBSTONES = Schema("tombstones", Tombstone, lambda row: row.key, ordered=True)
 
@@ -29,6 +42,15 @@ SERVICES = Schema(
     lambda row: (row.node.lower(), row.service.id),
     {"name": lambda row: (row.service.service.lower(),), "node": lambda row: (row.node.lower(),)},
 )
+
+
+def _check_topics(row: HealthCheck) -> list[str]:
+    found = [topics.checks_of("node", row.node), topics.checks_of("state", row.status)]
+    if row.service_name:
+        found.append(topics.checks_of("service", row.service_name))
+    return found
+
+
 CHECKS = Schema(
     "checks",
     HealthCheck,
@@ -39,6 +61,7 @@ CHECKS = Schema(
         "instance": lambda row: ((row.node.lower(), row.service_id),),
         "status": lambda row: (row.status,),
     },
+    topics=_check_topics,
 )
 SESSIONS = Schema(
     "sessions",
@@ -50,6 +73,7 @@ SESSIONS = Schema(
             (row.node.lower(), check) for check in [*(row.node_checks or ()), *(c.id for c in row.service_checks or ())]
         ],
     },
+    topics=lambda row: (topics.of_session(row.id), topics.of_node_sessions(row.node)),
 )
 
 QUERIES = Schema(

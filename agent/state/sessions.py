@@ -5,18 +5,22 @@ https://developer.hashicorp.com/consul/docs/dynamic-app-config/sessions
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.kv import LockDelay
 from pyconsul.agent.model.session import Session
-from pyconsul.agent.state import kv, queries
+from pyconsul.agent.state import kv, queries, topics
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import CHECKS, KV, LOCK_DELAYS, NODES, QUERIES, SESSIONS
 from pyconsul.agent.state.write_txn import WriteTxn
 
 RELEASE = "release"
 DELETE = "delete"
+topic, topic_of_node = topics.of_session, topics.of_node_sessions
 MAX_LOCK_DELAY = 60.0  # seconds
 
 
@@ -27,22 +31,6 @@ def all_sessions(view: View) -> list[Session]:
 
 def of_node(view: View, node: str) -> list[Session]:
     return sorted(view[SESSIONS].by("node", node.lower()), key=SESSIONS.key)
-
-
-def topic(session_id: str) -> str:
-    """The watch topic of one session."""
-    return "session/" + session_id
-
-
-def topic_of_node(node: str) -> str:
-    """The watch topic of a node's sessions."""
-    return "sessions/" + node.lower()
-
-
-def _touch(txn: WriteTxn, session: Session) -> None:
-    txn.touch("sessions")
-    txn.wake(topic(session.id))
-    txn.wake(topic_of_node(session.node))
 
 
 def create(txn: WriteTxn, session: Session) -> None:
@@ -57,7 +45,7 @@ def create(txn: WriteTxn, session: Session) -> None:
         if check.status == CRITICAL:
             raise Refused(f"Check '{check_id}' is in critical state")
     txn.put(SESSIONS, replace(session, node=node.node, create_index=txn.index, modify_index=txn.index))
-    _touch(txn, session)
+    txn.raise_index("sessions")
 
 
 def destroy(txn: WriteTxn, session_id: str) -> None:
@@ -66,7 +54,7 @@ def destroy(txn: WriteTxn, session_id: str) -> None:
     if session is None:
         return
     txn.delete(SESSIONS, session_id)
-    _touch(txn, session)
+    txn.raise_index("sessions")
     for entry in txn[KV].by("session", session_id):
         if session.behavior == DELETE:
             kv.delete(txn, entry.key)
@@ -89,3 +77,26 @@ def invalidate_node(txn: WriteTxn, node: str) -> None:
     """End the sessions of a node."""
     for session in txn[SESSIONS].by("node", node.lower()):
         destroy(txn, session.id)
+
+
+def cap_lock_delays(rows: Iterable[tuple[str, Any]], now: float) -> Iterator[tuple[str, Any]]:
+    """Return stored rows, (table name, row) each, with no lock delay longer than it was to last in all.
+
+    `now` is the time of the start; it may be earlier than the rows were written, when the clock was set back meanwhile.
+    """
+    for table, row in rows:
+        if table == LOCK_DELAYS.name:
+            yield table, replace(row, until=min(row.until, now + row.delay))
+        else:
+            yield table, row
+
+
+def has_expired_lock_delays(view: View, now: float) -> bool:
+    """Return whether there are lock delays to drop."""
+    return any(row.until <= now for row in view[LOCK_DELAYS])
+
+
+def drop_expired_lock_delays(txn: WriteTxn) -> None:
+    """Drop the lock delays that have ended."""
+    for row in [row for row in txn[LOCK_DELAYS] if row.until <= txn.now]:
+        txn.delete(LOCK_DELAYS, row.key)

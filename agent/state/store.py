@@ -1,7 +1,7 @@
 """The store: the installed tables, their indexes, and the watches on them.
 
-Reads go straight to the tables.  A write is worked out in a `WriteTxn`, made durable by an
-engine, and only then installed here; installing wakes whoever watches what changed.
+Reads go straight to the tables.  A write is computed in a `WriteTxn`, made durable by an engine, and only then installed here;
+installing publishes the topics that the changeset concerns.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.common.steps import Steps, empty, sort
+from pyconsul.agent.model.named_index import NamedIndex
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.contract import Key, Rows, Schema
-from pyconsul.agent.state.schemas import ALL
+from pyconsul.agent.state.schemas import ALL, INDEXES
 from pyconsul.agent.state.table import Overlay, Table
 from pyconsul.agent.state.watches import Watches
 
 R = TypeVar("R")
 Tables: TypeAlias = dict[str, Table[Any]]
+FLOOR = "floor"  # the row of `INDEXES` with the value of all names that have no row: a state was put in place there
 
 
 class InstallError(Exception):
@@ -36,101 +38,140 @@ class Store:
         index: int = 0,
         schemas: Iterable[Schema[Any]] = ALL,
         *,
-        named: Mapping[str, int] | None = None,
-        floor: int | None = None,
+        min_floor: int = 0,
     ) -> None:
-        """Start from durable rows, (table name, row) each, and the index they were written up to.
+        """Start from durable rows, (table name, row) each, with the named indexes, and the index they were written up to.
 
-        named: the named indexes, as far as they were kept; floor: where all others stand, by default at `index`.
+        min_floor: lowest value of named indexes without a row, which otherwise have that of the row FLOOR, or `index`.
         """
-        self.index = index
-        self.restored = floor or 0  # the floor has stood there since
+        self.index = self.restored = self._floor = 0
         self.watches = Watches()
-        self._floor = index if floor is None else floor
-        self._named = dict(named or {})
-        self._tables = _tables(schemas, rows)
+        self._schemas = (INDEXES, *schemas)
         self._retired: list[Table[Any]] = []
-        self._visible: Mapping[str, Rows[Any]] = self._tables  # what readers see; see `install_large`
+        self._put_in_place(self.tables_of(rows), index, min_floor)
+
+    def _put_in_place(self, tables: Tables, index: int, min_floor: int) -> None:
+        self._tables: Tables = tables
+        self._visible: Mapping[str, Rows[Any]] = tables  # what readers see; see `install_large`
+        self._indexes: Table[NamedIndex] = tables[INDEXES.name]
+        self.index = index
+        row = self._indexes.get(FLOOR)
+        self._floor = max(index if row is None else row.index, min_floor)
+        self.restored = 0 if row is None and not min_floor else self._floor  # the floor has stood there since
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         return self._visible[schema.name]
 
     def index_of(self, *names: str) -> int:
-        named, floor = self._named, self._floor
-        return max(1, *[named.get(name, floor) for name in names])
+        get, floor = self._indexes.get, self._floor
+        return max(1, *[floor if (row := get(name)) is None else row.index for name in names])
 
     def last_index(self, name: str) -> int | None:
-        return self._named.get(name, self._floor or None)
+        row = self._indexes.get(name)
+        return (self._floor or None) if row is None else row.index
 
     def install(self, changeset: Changeset) -> None:
-        """Make a durable changeset visible, and wake its watchers.
+        """Make a durable changeset visible, and publish its topics.
 
         Raises InstallError when a row could not be shown; everything else of the changeset is in place then.
         """
+        topics: dict[str, None] = {}
         failure = None
-        for write in changeset.writes:
-            failure = self._fold(*write) or failure
-        self._raise_indexes(changeset)
-        self.watches.fire((*changeset.topics, *changeset.touched, *changeset.forgotten))
+        for schema, key, row in changeset.writes:
+            try:
+                old = self._fold(schema, key, row)
+                if schema.topics is not None:
+                    topics.update(dict.fromkeys(_topics_of(schema, old, row)))
+            except Exception as error:
+                failure = error
+        self._set_indexes(changeset)
+        topics.update(dict.fromkeys(changeset.indexes))
+        self.watches.fire(topics)
         _report(failure)
 
+    def install_in_steps(self, changeset: Changeset) -> Steps[None]:
+        """Install a large changeset as `install_large` does, without the overlays of a transaction."""
+        overlays: dict[str, Overlay[Any]] = {}
+        for schema, key, row in changeset.writes:
+            if schema.name not in overlays:
+                overlays[schema.name] = Overlay(self._tables[schema.name], schema)
+            if row is None:
+                overlays[schema.name].remove(key)
+            else:
+                overlays[schema.name].put_at(key, row)
+            yield
+        yield from self.install_large(changeset, overlays)
+
     def install_large(self, changeset: Changeset, overlays: Mapping[str, Overlay[Any]]) -> Steps[None]:
-        """Make a large durable changeset visible, all of it in one step, and wake its watchers.
+        """Make a large durable changeset visible, all of it in one step, and publish its topics.
 
         overlays: the tables that it changes, as they look afterwards.  Readers see them until, step by step, the tables
-        themselves have its rows; an overlay hides each row that it changes, so they never see a part.  Nothing else may
+        themselves have its rows; an overlay hides each row that it changes, so readers never see a part.  Nothing else may
         be installed before the last step, after which changeset and overlays are empty.  Raises InstallError as `install` does.
         """
-        topics = yield from sort((*changeset.topics, *changeset.touched, *changeset.forgotten))
+        found = yield from self._topics_in_steps(changeset)
+        topics = yield from sort(found)
         self._visible = {**self._tables, **overlays}
-        self._raise_indexes(changeset)
+        self._set_indexes(changeset)
         self.watches.fire_sorted(topics)
         failure = None
         for write in changeset.writes:
             yield
-            failure = self._fold(*write) or failure
+            try:
+                self._fold(*write)
+            except Exception as error:
+                failure = error
         self._visible = self._tables
-        for part in (topics, changeset.topics, changeset.writes, changeset.stored or []):
+        for part in (topics, found, changeset.history, changeset.writes, changeset.stored or []):
             yield from empty(part)
         for overlay in overlays.values():
             yield from overlay.release()
         _report(failure)
 
-    def _fold(self, schema: Schema[Any], key: Key, row: Any) -> Exception | None:
-        """Put a row into its table, or remove it; the error that prevented it."""
-        try:
-            if row is None:
-                self._tables[schema.name].remove(key)
-            else:
-                self._tables[schema.name].put_at(key, row)
-        except Exception as error:
-            return error
-        return None
+    def _topics_in_steps(self, changeset: Changeset) -> Steps[dict[str, None]]:
+        """Return the topics that a changeset concerns, before it is installed."""
+        found: dict[str, None] = {}
+        for schema, key, row in changeset.writes:
+            if schema.topics is not None:
+                found.update(dict.fromkeys(_topics_of(schema, self._tables[schema.name].get(key), row)))
+            yield
+        found.update(dict.fromkeys(changeset.indexes))
+        return found
 
-    def _raise_indexes(self, changeset: Changeset) -> None:
+    def _fold(self, schema: Schema[Any], key: Key, row: Any) -> Any:
+        """Put a row into its table, or remove it; return the one that was there."""
+        table = self._tables[schema.name]
+        return table.remove(key) if row is None else table.put_at(key, row)
+
+    def _set_indexes(self, changeset: Changeset) -> None:
         self.index = changeset.index
-        for name in changeset.forgotten:
-            self._named.pop(name, None)
-        for name in changeset.touched:
-            self._named[name] = changeset.index
-
-    def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
-        """Take another state's rows in place of all there are (a snapshot's), and wake everybody."""
-        self.replace_tables(self.tables_of(rows), index)
+        for name, index in changeset.indexes.items():
+            if index is None:
+                self._indexes.remove(name)
+            else:
+                self._indexes.put_at(name, NamedIndex(name, index))
 
     def tables_of(self, rows: Iterable[tuple[str, Any]]) -> Tables:
-        """Tables with other rows, for `replace_tables`; slow with many of them, and may run in another thread.
+        """Return tables with other rows, for `replace_tables`; slow with many of them, and may run in another thread.
 
         Nothing changes yet; raises what a bad row raises.
         """
-        return _tables([table.schema for table in self._tables.values()], rows)
+        tables: Tables = {schema.name: Table(schema) for schema in self._schemas}
+        by_table: dict[str, list[Any]] = {name: [] for name in tables}
+        for name, row in rows:
+            by_table[name].append(row)
+        for name, found in by_table.items():
+            tables[name].fill(found)
+        return tables
+
+    def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        """Take another state's rows (a snapshot's) in place of all there are, and wake every watcher."""
+        self.replace_tables(self.tables_of([*rows, floor_row(index)]), index)
 
     def replace_tables(self, tables: Tables, index: int) -> None:
-        """Take other tables in place of those there are, and wake everybody."""
+        """Take other tables in place of those there are, named indexes included, and wake every watcher."""
         self._retired += self._tables.values()
-        self._tables = self._visible = tables
-        self.index = self._floor = self.restored = index
-        self._named.clear()
+        self._put_in_place(tables, index, 0)
         self.watches.fire_all()
 
     def release_retired(self) -> Steps[None]:
@@ -139,17 +180,21 @@ class Store:
             yield from self._retired.pop().release()
 
 
+def floor_row(index: int) -> tuple[str, NamedIndex]:
+    """Return the row that raises all named indexes without a row of their own, as (table name, row)."""
+    return INDEXES.name, NamedIndex(FLOOR, index)
+
+
+def _topics_of(schema: Schema[Any], old: Any, new: Any) -> Iterable[str]:
+    """Return the topics that a change of a row concerns."""
+    topics = schema.topics
+    assert topics is not None
+    if new is None:
+        return () if old is None else topics(old)
+    found = topics(new)
+    return found if old is None or (before := topics(old)) == found else (*before, *found)
+
+
 def _report(failure: Exception | None) -> None:
     if failure is not None:
         raise InstallError(f"the write is durable, but shows only after a restart: {failure}") from failure
-
-
-def _tables(schemas: Iterable[Schema[Any]], rows: Iterable[tuple[str, Any]]) -> Tables:
-    """Tables with their rows."""
-    tables: dict[str, Table[Any]] = {schema.name: Table(schema) for schema in schemas}
-    by_table: dict[str, list[Any]] = {name: [] for name in tables}
-    for name, row in rows:
-        by_table[name].append(row)
-    for name, found in by_table.items():
-        tables[name].fill(found)
-    return tables

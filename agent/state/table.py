@@ -1,7 +1,7 @@
-"""A table in memory: rows by primary key, and secondary indexes kept with them.
+"""A table in memory: rows by primary key, with secondary indexes.
 
-`Table` holds rows; `Overlay` shows a table with pending rows laid over it, so that a
-write can be worked out without touching what readers see.  Both read alike (`Rows`).
+`Table` holds rows.  `Overlay` shows a table with pending rows over it, so that a write is computed without changing what readers
+see.  Both are read in the same way (`Rows`).
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ class Table(Generic[R]):
         """Add a row, or replace the one with the same primary key.  When it raises, nothing has changed."""
         self.put_at(self.schema.key(row), row)
 
-    def put_at(self, key: Key, row: R) -> None:
-        """As `put`, of a row whose primary key is known."""
+    def put_at(self, key: Key, row: R) -> R | None:
+        """As `put`, of a row whose primary key is known; return the row that it replaces."""
         if not self._indexes:
+            old = self._rows.get(key)
             self._rows[key] = row
-            return
+            return old
         entries = []
         for name, values in self.schema.indexes.items():
             found = values(row)
@@ -76,6 +77,7 @@ class Table(Generic[R]):
         for index, each in entries:
             for value in each:
                 index.setdefault(value, {})[key] = row
+        return old
 
     def fill(self, rows: Iterable[R]) -> None:
         """Add all rows of an empty table at once, much faster than one by one."""
@@ -87,11 +89,12 @@ class Table(Generic[R]):
                 for value in values(row):
                     index.setdefault(value, {})[primary] = row
 
-    def remove(self, key: Key) -> None:
-        """Remove the row of a primary key, if there is one."""
+    def remove(self, key: Key) -> R | None:
+        """Remove the row of a primary key, if there is one, and return it."""
         old = self._rows.pop(key, None)
         if old is not None and self._indexes:
             self._unindex(key, old)
+        return old
 
     def release(self) -> Steps[None]:
         """Empty a table that nobody reads any more, row by row."""

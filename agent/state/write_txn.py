@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.changeset import Changeset, Purged
 from pyconsul.agent.state.contract import Key, Refused, Rows, Schema, View
 from pyconsul.agent.state.table import Overlay
@@ -16,31 +17,33 @@ R = TypeVar("R")
 
 
 class WriteTxn:
-    """Pending changes over a view.  `index` is what the running operation's rows will carry, `now` its time (Unix seconds)."""
+    """Pending changes over a view.  `index` is the one of the running operation's rows, `now` its time (Unix seconds)."""
 
     def __init__(self, view: View, *, undo: bool = True) -> None:
         """`undo`: operations can be rolled back one by one; without it the transaction can only be dropped as a whole."""
         self._view, self._keeps_undo = view, undo
         self._overlays: dict[str, Overlay[Any]] = {}
         self._undo: list[tuple[Overlay[Any], Key, Any, bool]] = []
+        self._earlier: dict[str, int | None] = {}  # named indexes that earlier operations of the batch changed
         self._current = Changeset(0, 0.0)
 
     @property
     def overlays(self) -> dict[str, Overlay[Any]]:
-        """The tables with pending changes, as they will look like."""
+        """The changed tables, with their pending rows."""
         return self._overlays
 
     def begin(self, index: int, now: float) -> None:
-        """Start the next operation."""
+        """Start the next operation; it sees what those before it wrote, unless they were rolled back."""
+        self._earlier.update(self._current.indexes)
         self._current = Changeset(index, now)
         self._undo.clear()
 
     def finish(self) -> Changeset:
-        """End the operation and take what it changed."""
+        """End the operation and return what it changed."""
         return self._current
 
     def roll_back(self) -> None:
-        """Take back everything since `begin`."""
+        """Undo everything since `begin`."""
         for overlay, key, row, was_pending in reversed(self._undo):
             overlay.restore(key, row, was_pending)
         self._undo.clear()
@@ -63,12 +66,19 @@ class WriteTxn:
         return overlay if overlay is not None else self._view[schema]
 
     def index_of(self, *names: str) -> int:
-        if not self._current.touched.isdisjoint(names):
-            return self._current.index
-        return self._view.index_of(*names)
+        return max(self._index_of(name) for name in names) if names else 1
+
+    def _index_of(self, name: str) -> int:
+        for changed in (self._current.indexes, self._earlier):
+            if name in changed:
+                return changed[name] or self._view.index_of("")
+        return self._view.index_of(name)
 
     def last_index(self, name: str) -> int | None:
-        return self._current.index if name in self._current.touched else self._view.last_index(name)
+        for changed in (self._current.indexes, self._earlier):
+            if name in changed:
+                return changed[name] or self._view.last_index("")
+        return self._view.last_index(name)
 
     def put(self, schema: Schema[R], row: R) -> None:
         """Write a row; it is visible to what the batch does next."""
@@ -83,18 +93,18 @@ class WriteTxn:
         self._remember(schema, key).remove(key)
         self._current.writes.append((schema, key, None))
 
-    def touch(self, *names: str) -> None:
-        """Move named indexes to this operation's index, and wake their watchers."""
-        self._current.touched.update(names)
+    def raise_index(self, *names: str) -> None:
+        """Raise named indexes to this operation's index; their watchers wake."""
+        for name in names:
+            self._current.indexes[name] = self._current.index
 
-    def wake(self, topic: str) -> None:
-        """Wake the watchers of a topic that has no index of its own."""
-        self._current.topics[topic] = None
+    def drop_index(self, name: str) -> None:
+        """Drop a named index; its watchers wake."""
+        self._current.indexes[name] = None
 
-    def forget(self, name: str) -> None:
-        """Drop a named index; whoever watches it wakes."""
-        self._current.touched.discard(name)
-        self._current.forgotten.add(name)
+    def keep_version(self, key: str, before: KVEntry | None) -> None:
+        """Add to the history of a KV key what it was before this operation."""
+        self._current.history.setdefault(key, before)
 
     def purge(self, key: str, *, tree: bool = False) -> None:
         """Delete the history of a key, or of every key that begins with `key`."""

@@ -1,11 +1,12 @@
 """The data file: an SQLite database of format 2, opened, brought up to date, and read with every checksum compared.
 
     rows    (tbl, key, row, sum)           every durable row in its stored form (see `state.codec`)
-    meta    (name, value, sum, chain)      format, id, index (with the chain), floor, history_…, and named indexes as `index/NAME`
+    meta    (name, value, sum, chain)      numbers: format, id, index (with the chain), floor, history_…,
+                                           and the rows of `schemas.INDEXES` as `index/NAME`
     aside   (tbl, key, row, reason)        rows that could not be used; kept for whoever repairs them
-    kv_history                             see `engine.history_log`
+    kv_history                             see `engine.history.sqlite_log`
 
-Named indexes are in the table of the index: with each commit its page is written anyway.
+Named indexes are stored beside the index of the last commit, whose page every commit writes anyway.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyconsul.agent.engine.embedded.checksums import number_sum, stored_row_sum
+from pyconsul.agent.state import store
 from pyconsul.agent.state.codec import decoder
 from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.row_rules import check_row
 
 FORMAT = 2
 NAMED = "index/"  # before a named index in `meta`
-NUMBERS = ("id", "index", "floor")  # that `meta` always has
+FLOOR = "floor"  # the row `store.FLOOR` of the named indexes; it has no prefix
+NUMBERS = ("id", "index", FLOOR)  # that `meta` always has
 TABLES = (
     "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY (tbl, key)) WITHOUT ROWID",
@@ -143,6 +146,11 @@ def create(database: sqlite3.Connection) -> None:
     for statement in TABLES:
         database.execute(statement)
     put_meta(database, {"format": FORMAT, "id": secrets.randbits(63), "index": 0, "floor": 0})
+
+
+def name_of(index_name: str) -> str:
+    """Return the name in `meta` of a named index."""
+    return FLOOR if index_name == store.FLOOR else NAMED + index_name
 
 
 def put_meta(database: sqlite3.Connection, values: Mapping[str, int]) -> None:

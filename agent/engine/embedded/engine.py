@@ -1,7 +1,7 @@
-"""The embedded engine: every commit is on disk before it is acknowledged.
+"""The embedded engine, for a single server: every commit is on disk before it is acknowledged.
 
-WAL with synchronous=FULL: a commit is one fsync, however many changesets it holds.  A thread of its own does the writing, so that
-a slow disk never stops the event loop.
+WAL with synchronous=FULL: a commit is one fsync, however many changesets it holds.  A separate thread writes, so that a slow disk
+never stops the event loop.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.engine.contract import EngineError, Loaded
+from pyconsul.agent.engine.contract import NO_LIMITS, Conflict, EngineError, Loaded
 from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.embedded.checksums import next_chain, row_sum
 from pyconsul.agent.engine.embedded.datafile import DELETE_META, DELETE_ROW, NAMED, PUT_ROW, Damaged
@@ -29,22 +29,24 @@ from pyconsul.agent.engine.embedded.opening import (
     read_without_room,
 )
 from pyconsul.agent.engine.history.contract import NOTHING as NO_HISTORY
-from pyconsul.agent.engine.history.contract import Kept, Retention
+from pyconsul.agent.engine.history.contract import HistorySlice, Retention
 from pyconsul.agent.engine.history.sqlite_log import HistoryLog, Write
-from pyconsul.agent.engine.history.sqlite_read import read
+from pyconsul.agent.engine.history.sqlite_read import Reader
 from pyconsul.agent.state import codec
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.contract import Schema
-from pyconsul.agent.state.schemas import KV
+from pyconsul.agent.state.schemas import INDEXES, KV
 
 log = logging.getLogger("agent.engine")
 
 
 class EmbeddedEngine:
-    """Keeps the rows of the given tables in the SQLite file at `path`, and of keys their history.
+    """Keeps the rows of the given tables, named indexes, and the history of KV keys in the SQLite file at `path`.
 
-    `load` refuses a damaged file, but for what is spared.
+    `load` refuses a damaged file, except for damage that is accepted.
     """
+
+    limits = NO_LIMITS
 
     def __init__(
         self, path: Path, schemas: Iterable[Schema[Any]], retention: Retention = NO_HISTORY, *, spare: Spare = NOTHING
@@ -59,7 +61,8 @@ class EmbeddedEngine:
         self._mark_fails = False
         self._log_to_empty = False  # of values that were purged
 
-    def load(self) -> Loaded:
+    async def load(self) -> Loaded:
+        """Read the file; blocks the event loop: nothing else runs at the start of an agent."""
         try:
             contents = self._open()
         except (sqlite3.Error, OSError) as error:
@@ -69,7 +72,7 @@ class EmbeddedEngine:
             contents = self._load_without_room(full)
         except Damaged as error:
             raise EngineError(damage_advice(self.path, error)) from error
-        self._thread = threading.Thread(target=self._write_jobs, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run_jobs, name="engine", daemon=True)
         self._thread.start()
         return contents
 
@@ -84,7 +87,7 @@ class EmbeddedEngine:
             opened.close()
             raise
         self._opened, self._log, self._index = opened, history, opened.index
-        return Loaded(rows, opened.index, opened.named, opened.floor)
+        return Loaded([*rows, *opened.index_rows()], opened.index)
 
     def _load_without_room(self, reason: str) -> Loaded:
         """Read the file without writing; commits fail until it can be opened."""
@@ -96,27 +99,37 @@ class EmbeddedEngine:
         self._index = loaded.index
         return loaded
 
-    async def commit(self, changesets: Sequence[Changeset]) -> int:
-        await self._in_thread(lambda: self._commit(changesets))
-        return changesets[-1].index
+    async def commit(self, batch: Sequence[Changeset]) -> int:
+        if self._index and batch[0].index != self._index + 1:
+            raise Conflict(self._index)
+        await self._in_thread(lambda: self._commit(batch))
+        return batch[-1].index
+
+    async def took_effect(self, commit_id: int) -> bool:
+        raise EngineError(f"no commit to {self.path} has an unknown outcome")
+
+    async def barrier(self) -> int:
+        return self._index
+
+    async def watch(self, after: int) -> AsyncIterator[Changeset]:
+        while True:
+            await asyncio.get_running_loop().create_future()  # nobody else writes
+            yield Changeset(after, 0.0)
 
     def _commit(self, changesets: Sequence[Changeset]) -> None:
-        """Within one commit only the last state of a row and of a named index matters."""
+        """Write changesets; only the last state of a row and of a named index is stored."""
         last: dict[tuple[str, str], tuple[bytes | None, int]] = {}
-        named: dict[str, int | None] = {}
+        indexes: dict[str, int | None] = {}
         keys: list[list[Write]] = []
         for changeset in changesets:
             written: list[Write] = []
-            for table, key, data in codec.encode(changeset):
+            for table, key, data in codec.store_rows(changeset):
                 checksum = 0 if data is None else row_sum(table, key, data)
                 last[table, key] = data, checksum
                 if table == KV.name:
                     written.append((key, data, checksum))
             keys.append(written)
-            for name in changeset.forgotten:
-                named[name] = None
-            for name in changeset.touched:
-                named[name] = changeset.index
+            indexes.update(changeset.indexes)
             if changeset.purged:
                 self._log_to_empty = True
         index = changesets[-1].index
@@ -131,9 +144,9 @@ class EmbeddedEngine:
             run(PUT_ROW, [(*name, data, checksum) for name, (data, checksum) in last.items() if data is not None])
             if gone := [name for name, (data, _) in last.items() if data is None]:
                 run(DELETE_ROW, gone)
-            moved = {NAMED + name: value for name, value in named.items() if value is not None}
-            datafile.set_index(opened.database, index, chain, moved)
-            if dropped := [(NAMED + name,) for name, value in named.items() if value is None]:
+            raised = {NAMED + name: value for name, value in indexes.items() if value is not None}
+            datafile.set_index(opened.database, index, chain, raised)
+            if dropped := [(NAMED + name,) for name, value in indexes.items() if value is None]:
                 run(DELETE_META, dropped)
 
         self._transact(opened, history, write, index, chain)
@@ -147,23 +160,27 @@ class EmbeddedEngine:
             log.warning("purged values stay in the log of %s until it can be emptied: it is in use", self.path)
 
     async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
-        await self._in_thread(lambda: self._replace(rows, index))
+        if index <= self._index:
+            raise Conflict(self._index)
+        await self._in_thread(lambda: self._replace(list(rows), index))
 
-    def _replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+    def _replace(self, rows: Sequence[tuple[str, Any]], index: int) -> None:
         opened, history = self._writable()
         sums: list[int] = []
+        indexes = {datafile.name_of(row.name): row.index for table, row in rows if table == INDEXES.name}
 
         def write() -> None:
             run = opened.database.execute
             run("DELETE FROM rows")
-            for table, key, data in codec.encode_rows((self._schemas[name], row) for name, row in rows):
+            others = ((self._schemas[name], row) for name, row in rows if name != INDEXES.name)
+            for table, key, data in codec.stored_rows(others):
                 assert data is not None
                 sums.append(row_sum(table, key, data))
                 run(PUT_ROW, (table, key, data, sums[-1]))
             run("DELETE FROM meta WHERE name GLOB ?", (NAMED + "*",))
             history.replace(index)
             chain = next_chain(opened.chain, index, sums)
-            datafile.set_index(opened.database, index, chain, {"floor": index})
+            datafile.set_index(opened.database, index, chain, indexes)
             opened.next_chain = chain
 
         self._transact(opened, history, write, index, None)
@@ -207,13 +224,17 @@ class EmbeddedEngine:
         assert self._log is not None
         return self._opened, self._log
 
-    async def kv_history(self, key: str, *, tree: bool = False, after: int | None = None) -> Kept | None:
+    async def history(self, key: str, *, tree: bool = False, after: int | None = None) -> HistorySlice | None:
         if not self._retention.on:
             return None
         try:
-            return await asyncio.to_thread(read, self.path, key, self._retention, tree=tree, after=after)
+            reader = await asyncio.to_thread(Reader, self.path, key, self._retention, tree=tree, after=after)
         except (sqlite3.Error, Damaged) as error:
-            raise EngineError(disk_is_full(self.path) or f"cannot read {self.path}: {error}") from error
+            raise self._read_error(error) from error
+        return reader.slice(self._read_error)
+
+    def _read_error(self, error: Exception) -> EngineError:
+        return EngineError(disk_is_full(self.path) or f"cannot read {self.path}: {error}")
 
     async def close(self) -> None:
         thread = self._thread
@@ -232,7 +253,7 @@ class EmbeddedEngine:
         self._jobs.put((work, done))
         await done
 
-    def _write_jobs(self) -> None:
+    def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
             work, done = job
             failure: Exception | None = None
@@ -240,7 +261,7 @@ class EmbeddedEngine:
                 work()
             except (sqlite3.Error, OSError) as error:
                 failure = EngineError(disk_is_full(self.path) or f"cannot write to {self.path}: {error}")
-            except Exception as error:  # the caller's to know: this thread goes on
+            except Exception as error:  # for the caller; this thread goes on
                 failure = error
             done.get_loop().call_soon_threadsafe(_settle, done, failure)
 

@@ -24,8 +24,11 @@ from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.embedded.datafile import NAMED, BadRow, Contents, Damaged
 from pyconsul.agent.engine.embedded.mark import Mark, Point, Unreadable
 from pyconsul.agent.engine.embedded.upgrade import upgrade
+from pyconsul.agent.model.named_index import NamedIndex
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.state.contract import Schema
+from pyconsul.agent.state.schemas import INDEXES
+from pyconsul.agent.state.store import floor_row
 
 ACCEPT = "accept-damage"  # a file in the data folder; see `damage_advice`
 ROOM = 256 << 10  # free bytes; with fewer, a failure is reported as a full disk
@@ -51,7 +54,12 @@ class Opened:
         self.path, self.database, self.mark = path, database, Mark(mark_path(path))
         self.id, self.index, self.floor = meta["id"], meta["index"], meta["floor"]
         self.chain = self.next_chain = datafile.chain_of(database)
-        self.named = _named(meta)
+        self._meta = meta
+
+    def index_rows(self) -> list[tuple[str, NamedIndex]]:
+        """Return the named indexes of the time when the file was opened, as rows."""
+        named = {name.removeprefix(NAMED): value for name, value in self._meta.items() if name.startswith(NAMED)}
+        return [floor_row(self.floor), *((INDEXES.name, NamedIndex(name, value)) for name, value in named.items())]
 
     def write_mark(self) -> None:
         """Raises OSError."""
@@ -215,19 +223,15 @@ def read_without_room(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spa
         datafile.check_structure(database)
         version = datafile.format_of(database)
         if version == 0:
-            return Loaded((), 0)
+            return Loaded((floor_row(0),), 0)
         contents = _intact(datafile.read_rows(database, schemas, sums=version > 1), spare)
         if contents.unusable:
             log.error("%d rows cannot be used: %s", len(contents.unusable), _list(contents.unusable))
         if version == 1:
             index = database.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()[0]
-            return Loaded(contents.rows, index, floor=index)
+            return Loaded([*contents.rows, floor_row(index)], index)
         opened = Opened(path, database, datafile.read_meta(database))
-        return Loaded(contents.rows, _compare_mark(opened, spare), opened.named, opened.floor)
-
-
-def _named(meta: Mapping[str, int]) -> dict[str, int]:
-    return {name.removeprefix(NAMED): value for name, value in meta.items() if name.startswith(NAMED)}
+        return Loaded([*contents.rows, *opened.index_rows()], _compare_mark(opened, spare))
 
 
 def _list(rows: Sequence[BadRow]) -> str:

@@ -1,19 +1,19 @@
-"""The history of keys: what a key was before each of its changes, and what can be told from that.
+"""The history of KV keys: what a key was before each of its changes, and which versions follow from that.
 
-An engine keeps a `Change` for each commit that writes or deletes a key: when, and the row that was there before.  What was
-there after it is the next change's `before`, or the row of today.  So only what would be lost is kept, and dropping the
-oldest changes never makes a later answer wrong.
+An engine keeps a `Change` for each commit that writes or deletes a key: when, and the row before it.  The row after it is the
+`before` of the next change, or the current row.  So only what would be lost is kept, and pruning the oldest changes never makes
+a later answer wrong.
 
 Bounds, so that no answer is a guess:
 
-    floor   the changes of all keys are kept from behind this index on (but for those a key has too many of)
-    since   of a key's oldest change: its `before` is what there was from this index on; earlier changes were dropped
-    epoch   the index at which another state was put in place (a snapshot): what was before is no past of today's rows
+    floor   changes after this index are kept, of all keys (except those beyond the number of versions of one key)
+    since   of a key's oldest change: its `before` is valid from this index on; earlier changes were pruned
+    epoch   the index at which another state was put in place (a snapshot); earlier rows are no past of the current ones
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,11 +21,12 @@ import msgspec
 
 from pyconsul.agent.model.kv import KVEntry
 
-OVERHEAD = 64  # bytes that a change is counted as, beside its key and the row before it
+OVERHEAD_BYTES = 64  # of a change, beside its key and the row before it
+PAGE_KEYS = 1000  # keys that are read at once
 
 
 class Retention(NamedTuple):
-    """Limits of the history: changes of one key, seconds since a change, bytes of all changes together.  Any 0: no history.
+    """Limits of the history: changes of one key, age of a change in seconds, bytes of all changes together.  Any 0: no history.
 
     Keys that begin with one of the prefixes of `exclude` have no history.
     """
@@ -37,7 +38,7 @@ class Retention(NamedTuple):
 
     @property
     def on(self) -> bool:
-        """Whether a history is kept at all."""
+        """Return whether a history is kept at all."""
         return bool(self.versions and self.age and self.size)
 
 
@@ -45,7 +46,7 @@ NOTHING = Retention(0, 0.0, 0)
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """A key was written or deleted at an index and a time (Unix seconds); `before` was there until then, None: nothing."""
+    """A key was written or deleted at an index and a time (Unix seconds); `before`: its row until then, None for no row."""
 
     index: int
     time: float
@@ -54,22 +55,29 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     since_time: float | None = None
 
 
-class Past(NamedTuple):
-    """What is known of one key: its row of today, and its changes, the oldest first."""
+class KeyHistory(NamedTuple):
+    """What is known of one key: its current row, and its changes, the oldest first."""
 
+    key: str
     current: KVEntry | None
     changes: Sequence[Change]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What an engine kept of some keys, at `index`."""
+class HistorySlice:
+    """What an engine keeps of some keys, at `index`.
+
+    pages: the keys in order, up to PAGE_KEYS at once, so that nobody holds up the event loop; raises EngineError.
+    close: frees what the pages are read from; call it in any case.
+    exclude: prefixes of keys without a history.
+    """
 
     index: int
     floor: int
     epoch: int
-    keys: MutableMapping[str, Past]
-    exclude: tuple[str, ...] = ()  # prefixes of keys without a history
+    pages: AsyncIterator[list[KeyHistory]]
+    close: Callable[[], None]
+    exclude: tuple[str, ...] = ()
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -81,49 +89,52 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     entry: KVEntry | None
 
 
-class OutOfReach(Exception):
-    """What was at an index is not kept any more, or never was; the text says from where on it is."""
+class Pruned(Exception):
+    """The rows of an index are not kept any more, or never were; the text says from which index on they are."""
 
 
-def versions(kept: Kept) -> list[Version]:
-    """Every version that is kept, the newest first."""
-    found = [version for key, past in kept.keys.items() for version in _versions(key, past)]
-    found.sort(key=lambda version: version.key)
-    found.sort(key=lambda version: version.index, reverse=True)
-    return found
+def newest_first(version: Version) -> tuple[int, str]:
+    """Return the sort key of versions: the newest first, those of one index by key."""
+    return -version.index, version.key
 
 
-def _versions(key: str, past: Past) -> Iterator[Version]:
-    after, time = past.current, None
-    for change in reversed(past.changes):
+def versions_of(history: KeyHistory) -> Iterator[Version]:
+    """Return every version of a key that is kept, the newest first."""
+    after, time = history.current, None
+    for change in reversed(history.changes):
         if after is not None or change.before is not None:
-            yield Version(key, change.index, change.time, after)
+            yield Version(history.key, change.index, change.time, after)
         after, time = change.before, change.since_time
     if after is not None:
-        yield Version(key, after.modify_index, time, after)
+        yield Version(history.key, after.modify_index, time, after)
 
 
-def at(kept: Kept, index: int, *, tree: bool) -> list[KVEntry]:
-    """The rows as they were once `index` was written, sorted by key; `tree`: the keys are all of a prefix.
+def check_kept(slice_: HistorySlice, index: int) -> None:
+    """Raises Pruned when a tree can not be read as it was once `index` was written."""
+    if index < slice_.floor:
+        raise Pruned(f"index {index} is older than what is kept: the history begins at index {slice_.floor}")
 
-    Keys without a history are as they are now.  Raises OutOfReach, for a single key without a history, too.
+
+def rows_at(slice_: HistorySlice, page: Sequence[KeyHistory], index: int, *, tree: bool) -> list[KVEntry]:
+    """Return the rows of a page as they were once `index` was written; `tree`: the slice has all keys of a prefix.
+
+    Keys without a history are as they are now.  Raises Pruned, for a single key without a history, too.
     """
-    if tree and index < kept.floor:
-        raise OutOfReach(f"index {index} is older than what is kept: the history begins at index {kept.floor}")
-    found = (_row_at(kept, key, past, index, tree=tree) for key, past in sorted(kept.keys.items()))
+    found = (_row_at(slice_, history, index, tree=tree) for history in page)
     return [row for row in found if row is not None]
 
 
-def _row_at(kept: Kept, key: str, past: Past, index: int, *, tree: bool) -> KVEntry | None:
-    if key.startswith(kept.exclude):
-        if not tree and (past.current is None or past.current.modify_index > index):
-            raise OutOfReach(f'no history is kept of key "{key}": it begins with a prefix of kv_history_exclude')
-        return past.current
-    later = next((change for change in past.changes if change.index > index), None)
-    row = past.current if later is None else later.before
-    known_from = kept.floor if later is None or later.since is None else later.since
-    if row is not None and (index >= kept.epoch or index == row.modify_index):
-        known_from = min(known_from, row.modify_index)  # a row says itself since when it is what it is
+def _row_at(slice_: HistorySlice, history: KeyHistory, index: int, *, tree: bool) -> KVEntry | None:
+    key, current = history.key, history.current
+    if key.startswith(slice_.exclude):
+        if not tree and (current is None or current.modify_index > index):
+            raise Pruned(f'no history is kept of key "{key}": it begins with a prefix of kv_history_exclude')
+        return current
+    later = next((change for change in history.changes if change.index > index), None)
+    row = current if later is None else later.before
+    known_from = slice_.floor if later is None or later.since is None else later.since
+    if row is not None and (index >= slice_.epoch or index == row.modify_index):
+        known_from = min(known_from, row.modify_index)  # a row has been the same since its own index
     if index < known_from:
-        raise OutOfReach(f'index {index} is older than what is kept of key "{key}": that begins at index {known_from}')
+        raise Pruned(f'index {index} is older than what is kept of key "{key}": that begins at index {known_from}')
     return row

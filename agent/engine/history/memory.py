@@ -1,19 +1,26 @@
-"""The history of keys in memory, for an engine that keeps nothing on disk."""
+"""The history of KV keys in memory."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from pyconsul.agent.engine.history.contract import OVERHEAD, Change, Kept, Past, Retention
+from pyconsul.agent.engine.history.contract import (
+    OVERHEAD_BYTES,
+    PAGE_KEYS,
+    Change,
+    HistorySlice,
+    KeyHistory,
+    Retention,
+)
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.changeset import Changeset, Purged
 from pyconsul.agent.state.schemas import KV
 
 
-class HistoryInMemory:
+class MemoryHistory:
     """The rows of the keys as they are, and their changes."""
 
     def __init__(self, retention: Retention) -> None:
@@ -21,31 +28,29 @@ class HistoryInMemory:
         self._rows: dict[str, KVEntry] = {}
         self._changes: OrderedDict[tuple[str, int], Change] = OrderedDict()  # by key and index, the oldest first
         self._of_key: dict[str, deque[int]] = {}  # the indexes of a key's changes
-        self._index = self._floor = self._epoch = self._size = 0
+        self._index = self._floor = self._epoch = self._size_bytes = 0
 
-    def record(self, changesets: Sequence[Changeset]) -> None:
-        """Keep what keys were, and take their new rows."""
-        for changeset in changesets:
-            for schema, key, row in changeset.writes:
-                if schema is KV:
-                    assert isinstance(key, str)
-                    before = self._rows.pop(key, None)
-                    if not key.startswith(self._retention.exclude):
-                        self._add(key, Change(changeset.index, changeset.now, before))
+    def record(self, batch: Sequence[Changeset]) -> None:
+        """Add the history rows of changesets, and take the new rows of keys."""
+        for changeset in batch:
+            for key, before in changeset.history.items():
+                if not key.startswith(self._retention.exclude):
+                    self._add(key, Change(changeset.index, changeset.now, before))
+            for schema, written, row in changeset.writes:
+                if schema is KV and isinstance(written, str):
+                    self._rows.pop(written, None)
                     if row is not None:
-                        self._rows[key] = row
+                        self._rows[written] = row
             for purged in changeset.purged:
                 self._purge(purged)
             self._index = changeset.index
-        self._drop_old(changesets[-1].now)
+        self._drop_old(batch[-1].now)
 
     def _add(self, key: str, change: Change) -> None:
         indexes = self._of_key.setdefault(key, deque())
-        if indexes and indexes[-1] == change.index:
-            return  # the second write of one transaction
         indexes.append(change.index)
         self._changes[key, change.index] = change
-        self._size += _size(key, change)
+        self._size_bytes += _size_bytes(key, change)
         if len(indexes) > self._retention.versions:
             dropped = self._drop(key)
             oldest = self._changes[key, indexes[0]]
@@ -62,38 +67,49 @@ class HistoryInMemory:
         change = self._changes.pop((key, indexes.popleft()))
         if not indexes:
             del self._of_key[key]
-        self._size -= _size(key, change)
+        self._size_bytes -= _size_bytes(key, change)
         return change
 
     def _drop_old(self, now: float) -> None:
         cutoff = now - self._retention.age
         while self._changes:
             (key, index), change = next(iter(self._changes.items()))
-            if self._size <= self._retention.size and change.time >= cutoff:
+            if self._size_bytes <= self._retention.size and change.time >= cutoff:
                 break
             self._drop(key)
             self._floor = index
 
     def replace(self, rows: Iterable[KVEntry], index: int) -> None:
-        """Forget everything: these rows take the place of those there were."""
+        """Forget everything; these rows take the place of the current ones."""
         self._rows = {row.key: row for row in rows}
         self._changes.clear()
         self._of_key.clear()
         self._index = self._floor = self._epoch = index
-        self._size = 0
+        self._size_bytes = 0
 
-    def read(self, key: str, tree: bool, after: int | None) -> Kept:
-        """What is kept of a key, or of all that begin with it."""
-        names = {name for name in self._rows.keys() | self._of_key.keys() if name.startswith(key)} if tree else {key}
-        keys = {name: self._past(name, after) for name in names}
-        return Kept(self._index, self._floor, self._epoch, keys, self._retention.exclude)
+    def read(self, key: str, tree: bool, after: int | None) -> HistorySlice:
+        """Return what is kept of a key, or of all that begin with it."""
+        names = {name for name in (*self._rows, *self._of_key) if name.startswith(key)} if tree else {key}
+        found = {name: indexes.copy() for name in names if (indexes := self._of_key.get(name))}
+        slice_ = self._pages(sorted(names), found, self._index, after)
+        return HistorySlice(self._index, self._floor, self._epoch, slice_, lambda: None, self._retention.exclude)
 
-    def _past(self, key: str, after: int | None) -> Past:
-        indexes = [index for index in self._of_key.get(key, ()) if after is None or index > after]
-        kept = indexes if after is None else indexes[:1]
-        return Past(self._rows.get(key), [self._changes[key, index] for index in kept])
+    async def _pages(
+        self, names: Sequence[str], indexes: Mapping[str, Sequence[int]], index: int, after: int | None
+    ) -> AsyncIterator[list[KeyHistory]]:
+        for start in range(0, len(names), PAGE_KEYS):
+            page = names[start : start + PAGE_KEYS]
+            yield [self._key_history(name, indexes.get(name, ()), index, after) for name in page]
+
+    def _key_history(self, key: str, indexes: Sequence[int], index: int, after: int | None) -> KeyHistory:
+        """Return a key as it is or, when it was written since the slice was taken at `index`, as it was then."""
+        newer = next((number for number in self._of_key.get(key, ()) if number > index), None)
+        current = self._rows.get(key) if newer is None else self._changes[key, newer].before
+        wanted = [number for number in indexes if after is None or number > after]
+        found = [self._changes.get((key, number)) for number in (wanted if after is None else wanted[:1])]
+        return KeyHistory(key, current, [change for change in found if change is not None])
 
 
-def _size(key: str, change: Change) -> int:
+def _size_bytes(key: str, change: Change) -> int:
     value = change.before.value if change.before is not None else None
-    return OVERHEAD + len(key) + len(value or b"")
+    return OVERHEAD_BYTES + len(key) + len(value or b"")

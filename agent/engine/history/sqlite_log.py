@@ -1,8 +1,8 @@
 """The history of keys in the embedded engine's file: a table that is written in the same transaction as the rows.
 
-A commit only appends to it, a page or two: an index by key would cost a page for each key.  So whoever asks for a key has
-the whole table searched, on a connection of his own.  What is too much is dropped later and a little at a time: the oldest
-changes when the bytes are too many or the time is over, and what single keys have too many of when a sweep has found it.
+A commit only appends to it, a page or two: an index by key would cost a page for each key.  So reading a key scans the whole
+table, on a connection of its own.  Pruning follows later, a little with each commit: the oldest changes when there are too many
+bytes or they are too old, and the changes beyond the number of versions of a key when a scan has found them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pathlib import Path
 
 from pyconsul.agent.engine.embedded.checksums import change_sum
 from pyconsul.agent.engine.embedded.datafile import DELETE_META, put_meta, transaction
-from pyconsul.agent.engine.history.contract import OVERHEAD, Retention
-from pyconsul.agent.engine.history.sqlite_prune import Surplus, Sweeper
+from pyconsul.agent.engine.history.contract import OVERHEAD_BYTES, Retention
+from pyconsul.agent.engine.history.sqlite_prune import Prunable, PruneScanner
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 
-DROPPED = 512  # changes that one commit drops, at least, when it drops any
-MEASURED = 256  # changes that are measured at once
-LOOKS = 60.0  # seconds between two looks at the age of the oldest change, at most
+MIN_DROPPED = 512  # changes that one commit may drop
+MEASURED_TOGETHER = 256  # changes
+MAX_AGE_CHECK_INTERVAL_S = 60.0
 TABLE = """
 CREATE TABLE IF NOT EXISTS kv_history (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, idx INTEGER NOT NULL, time REAL NOT NULL,
     since INTEGER, since_time REAL, row BLOB, row_sum INTEGER, sum INTEGER NOT NULL
 )
 """
-SIZE = f"coalesce(length(row), 0) + length(key) + {OVERHEAD}"
+SIZE = f"coalesce(length(row), 0) + length(key) + {OVERHEAD_BYTES}"
 _EXCLUDED = "history_exclude/"  # before a prefix in `meta`: its keys have no history
 _BELOW = "instr(key, ?1) = 1"
 _AMONG = "id IN (SELECT value FROM json_each(?))"
@@ -44,24 +44,24 @@ Write = tuple[str, bytes | None, int]  # a key, its row in the stored form, and 
 
 
 class HistoryLog:
-    """The table of one open file; its methods run in the engine's thread, inside a transaction."""
+    """The history table of one open file; its methods run in the engine's thread, inside a transaction."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, retention: Retention) -> None:
         self._database, self._retention = database, retention
-        self._sweeper = Sweeper(path, retention.versions)
+        self._scanner = PruneScanner(path, retention.versions)
         self._size = 0  # bytes of the changes whose IDs are at most `_measured`
         self._measured = self._last = 0  # IDs
         self._saved = (0, 0, 0)  # these three, as they were after the last commit that is kept
-        self._next_look = 0.0  # Unix seconds
+        self._next_age_check = 0.0  # Unix seconds
         self.on = retention.on
 
     def open(self, index: int) -> None:
-        """Go on where the last commit ended; a history that was off until now begins at `index`."""
+        """Resume after the last commit; a history that was off until now begins at `index`."""
         run = self._database.execute
         if not self.on:
             if run("SELECT 1 FROM sqlite_master WHERE name = 'kv_history'").fetchone():
                 run("DELETE FROM meta WHERE name LIKE 'history%'")
-                run("DROP TABLE kv_history")  # what nobody wants to keep may be secrets
+                run("DROP TABLE kv_history")  # it may hold secrets
             return
         run(TABLE)
         if run("SELECT 1 FROM meta WHERE name = 'history_floor'").fetchone() is None:
@@ -74,7 +74,7 @@ class HistoryLog:
         self.done(kept=True)
 
     def _exclude(self, index: int) -> None:
-        """Forget keys that are excluded from now on; the history begins anew when keys are not excluded any more."""
+        """Drop the changes of newly excluded keys; the history begins again at `index` when a prefix is not excluded any more."""
         run = self._database.execute
         names = run("SELECT name FROM meta WHERE name GLOB ?", (f"{_EXCLUDED}*",)).fetchall()
         before = {name.removeprefix(_EXCLUDED) for (name,) in names}
@@ -88,7 +88,7 @@ class HistoryLog:
             self._set(_EXCLUDED + prefix, 1)
 
     def close(self) -> None:
-        self._sweeper.close()
+        self._scanner.close()
 
     def _begin(self, index: int) -> None:
         self._database.execute("DELETE FROM kv_history")
@@ -105,13 +105,16 @@ class HistoryLog:
         self._measured = self._last
 
     def replace(self, index: int) -> None:
-        """Forget everything: another state takes the place of the rows."""
+        """Drop everything: another state takes the place of the rows."""
         if self.on:
             self._begin(index)
             self._set("history_epoch", index)
 
     def record(self, changesets: Sequence[Changeset], written: Sequence[Sequence[Write]]) -> None:
-        """Append the previous row of each key; `written`: each changeset's keys with their new rows, not stored yet."""
+        """Append the previous row of each key, taken from the file.
+
+        written: the keys of each changeset with their new rows, not stored yet.
+        """
         excluded = self._retention.exclude
         now: dict[str, tuple[bytes | None, int]] = {}  # written by this commit already
         stored, known = [], []
@@ -135,10 +138,10 @@ class HistoryLog:
             self._database.executemany(_ADD_STORED, stored)
             if known:
                 self._database.executemany(_ADD_KNOWN, known)
-            if self._last - self._measured >= MEASURED:
+            if self._last - self._measured >= MEASURED_TOGETHER:
                 self._measure()
-            self._drop_surplus(added)
-        self._drop_old(changesets[-1].now, max(DROPPED, 2 * added))
+            self._prune_versions(added)
+        self._drop_old(changesets[-1].now, max(MIN_DROPPED, 2 * added))
 
     def purge(self, changesets: Sequence[Changeset]) -> None:
         """Delete the changes of keys that were purged, up to the purge; `changesets` are recorded already."""
@@ -151,40 +154,40 @@ class HistoryLog:
                 run(f"DELETE FROM kv_history WHERE {where}", (key, changeset.index))
                 self._size -= int(size[0])
 
-    def _drop_surplus(self, added: int) -> None:
-        """Drop what the last sweep found: what one key has too much in one go, so that it never has a gap."""
+    def _prune_versions(self, added: int) -> None:
+        """Drop what the last scan found, of each key all in one commit, so that it never has a gap."""
         run = self._database.execute
-        for surplus in self._sweeper.take(added, max(DROPPED, 2 * added)):
+        for found in self._scanner.take(added, max(MIN_DROPPED, 2 * added)):
             self._measure()
-            self._bound(surplus)
-            ids = json.dumps(surplus.ids)
+            self._bound(found)
+            ids = json.dumps(found.ids)
             self._size -= int(run(f"SELECT total({SIZE}) FROM kv_history WHERE {_AMONG}", (ids,)).fetchone()[0])
             run(f"DELETE FROM kv_history WHERE {_AMONG}", (ids,))  # some may have become too old meanwhile
 
-    def _bound(self, surplus: Surplus) -> None:
-        """Note in the oldest change that stays from where on its row is known."""
+    def _bound(self, pruned: Prunable) -> None:
+        """Set in the oldest change that stays from which index on its row is known."""
         run = self._database.execute
-        found = run("SELECT key, idx, time FROM kv_history WHERE id = ?", (surplus.mark,)).fetchone()
+        found = run("SELECT key, idx, time FROM kv_history WHERE id = ?", (pruned.mark,)).fetchone()
         if found is not None:
             key, index, time = found
-            checked = change_sum(key, index, time, surplus.since, surplus.since_time)
+            checked = change_sum(key, index, time, pruned.since, pruned.since_time)
             run(
                 "UPDATE kv_history SET since = ?, since_time = ?, sum = ? WHERE id = ?",
-                (surplus.since, surplus.since_time, checked, surplus.mark),
+                (pruned.since, pruned.since_time, checked, pruned.mark),
             )
 
-    def _drop_old(self, now: float, most: int) -> None:
-        """Drop the oldest changes, `most` at most, while they are too old or all together too large."""
+    def _drop_old(self, now: float, max_changes: int) -> None:
+        """Drop the oldest changes, up to `max_changes`, while they are too old or all together too large."""
         limit = self._retention.size
-        if self._size <= limit and now < self._next_look:
+        if self._size <= limit and now < self._next_age_check:
             return
-        self._next_look = now + min(LOOKS, self._retention.age / 8)
+        self._next_age_check = now + min(MAX_AGE_CHECK_INTERVAL_S, self._retention.age / 8)
         self._measure()
         enough, cutoff = limit - limit // 16 if self._size > limit else limit, now - self._retention.age
         run = self._database.execute
         floor = last = 0
         for number, index, time, size in run(
-            f"SELECT id, idx, time, {SIZE} FROM kv_history ORDER BY id LIMIT ?", (most,)
+            f"SELECT id, idx, time, {SIZE} FROM kv_history ORDER BY id LIMIT ?", (max_changes,)
         ):
             if self._size <= enough and time >= cutoff:
                 break
@@ -195,8 +198,8 @@ class HistoryLog:
             self._set("history_floor", floor)
 
     def done(self, kept: bool) -> None:
-        """The transaction ended, and what it wrote is kept or not."""
+        """The transaction ended; `kept`: it was committed."""
         if kept:
             self._saved = self._size, self._measured, self._last
         else:
-            (self._size, self._measured, self._last), self._next_look = self._saved, 0.0
+            (self._size, self._measured, self._last), self._next_age_check = self._saved, 0.0

@@ -1,11 +1,12 @@
-"""What the embedded engine's file tells of the history of keys, read beside the writing."""
+"""Reads the history of KV keys from the embedded engine's file, on a connection of its own, a page at a time."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
-from itertools import takewhile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from heapq import merge
+from itertools import groupby, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +15,84 @@ from msgspec.structs import replace
 
 from pyconsul.agent.engine.embedded.checksums import change_sum, row_sum
 from pyconsul.agent.engine.embedded.datafile import Damaged, read_meta
-from pyconsul.agent.engine.history.contract import Change, Kept, Past, Retention
+from pyconsul.agent.engine.history.contract import PAGE_KEYS, Change, HistorySlice, KeyHistory, Retention
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.schemas import KV
 
-_CHANGES = "SELECT key, idx, time, row, since, since_time, row_sum, sum FROM kv_history"
+_ROWS = f"SELECT key, row, sum FROM rows WHERE tbl = '{KV.name}' AND key {{}} ? ORDER BY key"
+_CHANGES = (
+    "SELECT key, idx, time, row, since, since_time, row_sum, sum FROM kv_history WHERE {} ORDER BY key, id"  # unindexed
+)
 
-Row = tuple[Any, ...]  # of _CHANGES
+Row = tuple[Any, ...]  # of _ROWS or _CHANGES
 _decode = msgspec.msgpack.Decoder(KVEntry).decode
 
 
-def read(path: Path, key: str, retention: Retention, *, tree: bool, after: int | None) -> Kept:
-    """What is kept of a key, or of all keys that begin with it: at most `retention.versions` changes of each.
+class Reader:
+    """Reads one state of the file, whatever is written meanwhile.
 
-    With `after` only the first of each behind that index.  On a connection of its own.  Blocks: run it in a thread.
-    Raises Damaged, sqlite3.Error.
+    Methods block: run them in a thread.  They raise Damaged and sqlite3.Error.
     """
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        run = database.execute
-        run("PRAGMA query_only = ON")
-        run("BEGIN")  # one state of the file for all that follows
-        meta = read_meta(database, named=False)
-        rows = run(
-            f"SELECT key, row, sum FROM rows WHERE tbl = '{KV.name}' AND key {'>=' if tree else '='} ? ORDER BY key",
-            (key,),
-        )
-        current = {row[0]: _entry(*row) for row in takewhile(lambda row: row[0].startswith(key), rows)}
-        changes: dict[str, list[Row]] = {}
-        for change in run(f"{_CHANGES} WHERE {'instr(key, ?) = 1' if tree else 'key = ?'} ORDER BY id", (key,)):
-            changes.setdefault(change[0], []).append(change)
-    keys = {
-        name: Past(current.get(name), _kept(changes.get(name, ()), retention.versions, after))
-        for name in current.keys() | changes.keys()
-    }
-    return Kept(meta["index"], meta["history_floor"], meta.get("history_epoch", 0), keys, retention.exclude)
+
+    def __init__(self, path: Path, key: str, retention: Retention, *, tree: bool, after: int | None) -> None:
+        self._versions, self._after, self._exclude = retention.versions, after, retention.exclude
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            run = self._database.execute
+            run("PRAGMA query_only = ON")
+            run("PRAGMA temp_store = MEMORY")  # sorting the changes of a tree works on a full disk
+            run("BEGIN")
+            self._meta = read_meta(self._database, named=False)
+            rows = run(_ROWS.format(">=" if tree else "="), (key,))
+            changes = run(_CHANGES.format("instr(key, ?) = 1" if tree else "key = ?"), (key,))
+            rows_below = takewhile(lambda row: row[0].startswith(key), rows)
+            self._keys = groupby(merge(rows_below, changes, key=_key_of), key=_key_of)
+        except BaseException:
+            self.close()
+            raise
+
+    def page(self) -> list[KeyHistory]:
+        """Return the next keys, none after the last."""
+        return [self._history(key, rows) for key, rows in islice(self._keys, PAGE_KEYS)]
+
+    def _history(self, key: str, rows: Iterator[Row]) -> KeyHistory:
+        current: KVEntry | None = None
+        changes: list[Row] = []
+        for row in rows:
+            if len(row) == 3:
+                current = _entry(*row)
+            else:
+                changes.append(row)
+        return KeyHistory(key, current, self._kept(changes))
+
+    def _kept(self, rows: Sequence[Row]) -> list[Change]:
+        """Return the changes within the number of versions; the others are not pruned yet."""
+        versions, after = self._versions, self._after
+        beyond, kept = rows[:-versions], [_change(row) for row in rows[-versions:] if after is None or row[1] > after]
+        if beyond and len(kept) == versions:
+            kept[0] = replace(kept[0], since=beyond[-1][1], since_time=beyond[-1][2])
+        return kept if after is None else kept[:1]
+
+    def slice(self, failed: Callable[[Exception], Exception]) -> HistorySlice:
+        """Return the keys; `failed` turns an error of reading them into the engine's."""
+        meta = self._meta
+        bounds = meta["index"], meta["history_floor"], meta.get("history_epoch", 0)
+        return HistorySlice(*bounds, self._pages(failed), self.close, self._exclude)
+
+    async def _pages(self, failed: Callable[[Exception], Exception]) -> AsyncIterator[list[KeyHistory]]:
+        try:
+            while page := await asyncio.to_thread(self.page):
+                yield page
+        except (sqlite3.Error, Damaged) as error:
+            raise failed(error) from error
+
+    def close(self) -> None:
+        self._database.close()
 
 
-def _kept(rows: Sequence[Row], versions: int, after: int | None) -> list[Change]:
-    surplus, kept = rows[:-versions], [_change(row) for row in rows[-versions:] if after is None or row[1] > after]
-    if surplus and len(kept) == versions:  # not swept away yet
-        kept[0] = replace(kept[0], since=surplus[-1][1], since_time=surplus[-1][2])
-    return kept if after is None else kept[:1]
+def _key_of(row: Row) -> str:
+    key: str = row[0]
+    return key
 
 
 def _change(row: Row) -> Change:

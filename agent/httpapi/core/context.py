@@ -16,7 +16,7 @@ from pyconsul.agent.acl.methods.methodconfig import JWTConfig
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.engine.history.contract import Kept
+from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Seen
@@ -71,7 +71,7 @@ class Replace(Protocol):
 class KVHistory(Protocol):
     """Tells what was kept of the changes of a key, or of a tree; see `engine.contract`."""
 
-    def __call__(self, key: str, *, tree: bool = False, after: int | None = None) -> Awaitable[Kept | None]: ...
+    def __call__(self, key: str, *, tree: bool = False, after: int | None = None) -> Awaitable[HistorySlice | None]: ...
 
 
 class SessionClock(Protocol):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, TOKENS, TOPIC
+from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, TOKENS
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.write_txn import WriteTxn
 
@@ -44,7 +44,7 @@ def put_method(txn: WriteTxn, method: AuthMethod) -> AuthMethod:
     created = old.create_index if old else txn.index
     row = replace(method, create_index=created, modify_index=txn.index)
     txn.put(AUTH_METHODS, row)
-    _touch(txn, METHODS_INDEX)
+    txn.raise_index(METHODS_INDEX)
     return row
 
 
@@ -58,7 +58,7 @@ def delete_method(txn: WriteTxn, name: str) -> bool:
     for token in txn[TOKENS].by("method", method.name):
         acl_tokens.delete(txn, token.accessor_id)
     txn.delete(AUTH_METHODS, AUTH_METHODS.key(method))
-    _touch(txn, METHODS_INDEX)
+    txn.raise_index(METHODS_INDEX)
     return True
 
 
@@ -78,7 +78,7 @@ def put_rule(txn: WriteTxn, rule: BindingRule, new: bool) -> BindingRule:
     created = old.create_index if old else txn.index
     row = replace(rule, create_index=created, modify_index=txn.index)
     txn.put(BINDING_RULES, row)
-    _touch(txn, RULES_INDEX)
+    txn.raise_index(RULES_INDEX)
     return row
 
 
@@ -87,10 +87,5 @@ def delete_rule(txn: WriteTxn, rule_id: str) -> bool:
     if txn[BINDING_RULES].get(rule_id) is None:
         return False
     txn.delete(BINDING_RULES, rule_id)
-    _touch(txn, RULES_INDEX)
+    txn.raise_index(RULES_INDEX)
     return True
-
-
-def _touch(txn: WriteTxn, index: str) -> None:
-    txn.touch(index)
-    txn.wake(TOPIC)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.acl import MANAGEMENT_ID, READ_ONLY_ID, Policy
 from pyconsul.agent.state.acl.hash import policy_hash
-from pyconsul.agent.state.acl.tables import POLICIES, TOPIC
+from pyconsul.agent.state.acl.tables import POLICIES
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.write_txn import WriteTxn
 
@@ -59,7 +59,7 @@ def put(txn: WriteTxn, policy: Policy) -> Policy:
     created = old.create_index if old else txn.index
     row = policy_hash(replace(policy, create_index=created, modify_index=txn.index))
     txn.put(POLICIES, row)
-    _touch(txn)
+    txn.raise_index(INDEX)
     return row
 
 
@@ -70,10 +70,5 @@ def delete(txn: WriteTxn, policy_id: str) -> bool:
     if txn[POLICIES].get(policy_id) is None:
         return False
     txn.delete(POLICIES, policy_id)
-    _touch(txn)
+    txn.raise_index(INDEX)
     return True
-
-
-def _touch(txn: WriteTxn) -> None:
-    txn.touch(INDEX)
-    txn.wake(TOPIC)

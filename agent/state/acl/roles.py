@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.acl import Role
 from pyconsul.agent.state.acl.hash import role_hash
-from pyconsul.agent.state.acl.tables import ROLES, TOPIC
+from pyconsul.agent.state.acl.tables import ROLES
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.write_txn import WriteTxn
 
@@ -49,7 +49,7 @@ def put(txn: WriteTxn, role: Role) -> Role:
     created = old.create_index if old else txn.index
     row = role_hash(replace(role, create_index=created, modify_index=txn.index))
     txn.put(ROLES, row)
-    _touch(txn)
+    txn.raise_index(INDEX)
     return row
 
 
@@ -58,10 +58,5 @@ def delete(txn: WriteTxn, role_id: str) -> bool:
     if txn[ROLES].get(role_id) is None:
         return False
     txn.delete(ROLES, role_id)
-    _touch(txn)
+    txn.raise_index(INDEX)
     return True
-
-
-def _touch(txn: WriteTxn) -> None:
-    txn.touch(INDEX)
-    txn.wake(TOPIC)

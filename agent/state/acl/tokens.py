@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
 from pyconsul.agent.state.acl.hash import token_hash
-from pyconsul.agent.state.acl.tables import BOOTSTRAPPED, TOKENS, TOPIC
+from pyconsul.agent.state.acl.tables import BOOTSTRAPPED, TOKENS
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.write_txn import WriteTxn
 
@@ -74,7 +74,7 @@ def put(txn: WriteTxn, token: Token) -> Token:
     created = old.create_index if old else txn.index
     row = token_hash(replace(token, create_index=created, modify_index=txn.index))
     txn.put(TOKENS, row)
-    touch(txn)
+    txn.raise_index(INDEX)
     return row
 
 
@@ -85,7 +85,7 @@ def delete(txn: WriteTxn, accessor: str) -> bool:
     if txn[TOKENS].get(accessor) is None:
         return False
     txn.delete(TOKENS, accessor)
-    touch(txn)
+    txn.raise_index(INDEX)
     return True
 
 
@@ -112,8 +112,3 @@ def bootstrapped_at(view: View) -> int:
 def mark_bootstrapped(txn: WriteTxn) -> None:
     """Remember that there was a first token."""
     txn.put(BOOTSTRAPPED, Bootstrapped("bootstrap", txn.index))
-
-
-def touch(txn: WriteTxn) -> None:
-    txn.touch(INDEX)
-    txn.wake(TOPIC)

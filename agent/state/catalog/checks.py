@@ -58,11 +58,9 @@ def ensure_check(txn: WriteTxn, check: HealthCheck) -> None:
     )
     if check != old:
         txn.put(CHECKS, replace(check, modify_index=txn.index))
-        _touch(txn, check)
-        if old is not None:
-            _wake(txn, old)
-            if old.service_id != check.service_id:
-                _touch(txn, old)
+        _raise_indexes(txn, check)
+        if old is not None and old.service_id != check.service_id:
+            _raise_indexes(txn, old)
     if check.status == CRITICAL:
         sessions.invalidate_check(txn, node.node, check.check_id)
 
@@ -73,22 +71,18 @@ def delete_check(txn: WriteTxn, node: str, check_id: str) -> None:
     if old is None:
         return
     txn.delete(CHECKS, (node.lower(), check_id))
-    _touch(txn, old)
+    _raise_indexes(txn, old)
     sessions.invalidate_check(txn, node, check_id)
 
 
-def _touch(txn: WriteTxn, check: HealthCheck) -> None:
-    txn.touch("checks")
-    _wake(txn, check)
+def _raise_indexes(txn: WriteTxn, check: HealthCheck) -> None:
+    txn.raise_index("checks")
     if check.service_id:
-        txn.touch(topics.of_service(check.service_name))
+        txn.raise_index(topics.of_service(check.service_name))
     else:
-        topics.touch_services_on(txn, check.node)
+        raise_services_on(txn, check.node)
 
 
-def _wake(txn: WriteTxn, check: HealthCheck) -> None:
-    """Wake the readers of a check's node, service and state."""
-    txn.wake(topics.checks_of("node", check.node))
-    txn.wake(topics.checks_of("state", check.status))
-    if check.service_name:
-        txn.wake(topics.checks_of("service", check.service_name))
+def raise_services_on(txn: WriteTxn, node: str) -> None:
+    """Raise the index of every service that has an instance on a node."""
+    txn.raise_index(*{topics.of_service(row.service.service) for row in txn[SERVICES].by("node", node.lower())})

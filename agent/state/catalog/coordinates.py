@@ -32,14 +32,14 @@ def set_coordinate(txn: WriteTxn, given: NodeCoordinate) -> None:
     row = NodeCoordinate(node.node, given.segment, given.coord)
     if txn[COORDINATES].get(COORDINATES.key(row)) != row:
         txn.put(COORDINATES, row)
-        txn.touch(TOPIC)
+        txn.raise_index(TOPIC)
 
 
 def delete_node(txn: WriteTxn, node: str) -> None:
     """Forget where a node stood."""
     for row in txn[COORDINATES].by("node", node.lower()):
         txn.delete(COORDINATES, COORDINATES.key(row))
-        txn.touch(TOPIC)
+        txn.raise_index(TOPIC)
 
 
 def by_distance(view: View, near: str, rows: Sequence[T], node_of: Callable[[T], str]) -> list[T]:

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from pyconsul.agent.model.check import CRITICAL
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.state import sessions, topics
+from pyconsul.agent.state import sessions
 from pyconsul.agent.state.catalog import coordinates
-from pyconsul.agent.state.catalog.checks import delete_check
+from pyconsul.agent.state.catalog.checks import delete_check, raise_services_on
 from pyconsul.agent.state.catalog.services import delete_service
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
@@ -67,8 +67,8 @@ def _refuse_taken_name(old: Node | None, node: Node, doing: str, steal: bool) ->
 
 def _write(txn: WriteTxn, node: Node) -> None:
     txn.put(NODES, node)
-    txn.touch("nodes")
-    topics.touch_services_on(txn, node.node)
+    txn.raise_index("nodes")
+    raise_services_on(txn, node.node)
 
 
 def delete_node(txn: WriteTxn, name: str) -> None:
@@ -83,4 +83,4 @@ def delete_node(txn: WriteTxn, name: str) -> None:
     sessions.invalidate_node(txn, name)
     coordinates.delete_node(txn, name)
     txn.delete(NODES, key)
-    txn.touch("nodes")
+    txn.raise_index("nodes")

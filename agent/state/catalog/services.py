@@ -80,7 +80,7 @@ def ensure_service(txn: WriteTxn, node: str, service: NodeService) -> None:
         if same == old.service:
             return
     txn.put(SERVICES, ServiceInstance(owner.node, replace(service, create_index=created, modify_index=txn.index)))
-    txn.touch("services", topics.of_service(service.service))
+    txn.raise_index("services", topics.of_service(service.service))
     if old is not None and old.service.service.lower() != service.service.lower():
         _leave(txn, old.service.service)
 
@@ -94,14 +94,14 @@ def delete_service(txn: WriteTxn, node: str, service_id: str) -> None:
     for check in txn[CHECKS].by("instance", key):
         delete_check(txn, node, check.check_id)
     txn.delete(SERVICES, key)
-    txn.touch("services")
+    txn.raise_index("services")
     _leave(txn, old.service.service)
 
 
 def _leave(txn: WriteTxn, name: str) -> None:
     """An instance of a service is gone: its index moves, or ends with the last one."""
     if txn[SERVICES].by("name", name.lower()):
-        txn.touch(topics.of_service(name))
+        txn.raise_index(topics.of_service(name))
     else:
-        txn.forget(topics.of_service(name))
-        txn.touch(topics.EXTINCTION)
+        txn.drop_index(topics.of_service(name))
+        txn.raise_index(topics.EXTINCTION)

@@ -13,15 +13,16 @@ history of all keys begins at.  404: no history is kept; 410: not that far back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import LIST, READ
-from pyconsul.agent.common.steps import empty
+from pyconsul.agent.common.steps import Steps, empty
 from pyconsul.agent.common.turns import in_turns
-from pyconsul.agent.engine.history.contract import Kept, OutOfReach, Version, at, versions
+from pyconsul.agent.engine.history.contract import HistorySlice, Pruned, Version, check_kept, rows_at, versions_of
 from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import meta_headers
@@ -30,7 +31,15 @@ from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, HTTPErr
 from pyconsul.agent.httpapi.core.router import Read, Route
 
 GONE = 410
-MANY = 1000  # keys whose answer is made in a thread, so that others are served meanwhile
+PAGE_VERSIONS = 500  # that are encoded at once
+
+
+class _Wanted(NamedTuple):
+    """What is asked for: the keys of a prefix or one key, the entries of one index, the newest versions up to a limit."""
+
+    tree: bool
+    at: int | None
+    limit: int | None
 
 
 async def list_versions(context: Context, request: Request) -> Answer:
@@ -48,13 +57,8 @@ async def list_versions(context: Context, request: Request) -> Answer:
     kept = await context.kv_history(request.tail, tree=tree, after=index) if context.kv_history is not None else None
     if kept is None:
         raise not_found("this agent keeps no history of keys: one of the settings kv_history_* is 0")
-    keys, filtered = visible(caller, list(kept.keys), lambda key: caller.level("key", key) >= READ)
-    if len(keys) < MANY:
-        return _answer(kept, keys, index, limit, filtered=filtered, tree=tree)
-    try:
-        return await asyncio.to_thread(_answer, kept, keys, index, limit, filtered=filtered, tree=tree)
-    finally:
-        await in_turns(empty(kept.keys))
+    with closing(kept):
+        return await _answer(kept, caller, _Wanted(tree, index, limit))
 
 
 def _number(request: Request, name: str) -> int | None:
@@ -66,23 +70,37 @@ def _number(request: Request, name: str) -> int | None:
     return int(text)
 
 
-def _answer(kept: Kept, keys: list[str], index: int | None, limit: int | None, *, filtered: bool, tree: bool) -> Answer:
-    seen = replace(kept, keys={key: kept.keys[key] for key in keys})
-    headers = (*JSON, *meta_headers(kept.index), (b"X-Pyconsul-History-From", b"%d" % kept.floor))
-    if filtered:
-        headers = (*headers, *FILTERED)
-    if index is None:
-        return Answer(200, _encoded(versions(seen)[: limit or None], _shown), headers)
+async def _answer(kept: HistorySlice, caller: Authorizer, wanted: _Wanted) -> Answer:
+    """Read and encode page by page, so that others are served meanwhile."""
+    parts: list[bytes] = []
+    found: list[Version] = []
+    any_filtered = False
     try:
-        return Answer(200, _encoded(at(seen, index, tree=tree)), headers)
-    except OutOfReach as error:
+        if wanted.tree and wanted.at is not None:
+            check_kept(kept, wanted.at)
+        async for page in kept.pages:
+            histories, filtered = visible(caller, page, lambda history: caller.level("key", history.key) >= READ)
+            any_filtered |= filtered
+            if wanted.at is None:
+                for history in histories:
+                    found += versions_of(history)
+            elif entries := rows_at(kept, histories, wanted.at, tree=wanted.tree):
+                parts.append(encode(entries)[1:-1])
+            await asyncio.sleep(0)
+    except Pruned as error:
         raise HTTPError(GONE, str(error)) from None
+    found.sort(key=attrgetter("index"), reverse=True)  # stable: versions of one index stay in order of their keys
+    del found[wanted.limit or len(found) :]
+    await in_turns(_encode_versions(found, parts))
+    headers = (*JSON, *meta_headers(kept.index), (b"X-Pyconsul-History-From", b"%d" % kept.floor))
+    return Answer(200, b"[" + b",".join(parts) + b"]", (*headers, *FILTERED) if any_filtered else headers)
 
 
-def _encoded(rows: list[Any], shown: Callable[[Any], Any] = lambda row: row) -> bytes:
-    """A list as JSON, encoded a part at a time: all of it at once would keep other threads waiting."""
-    parts = [encode(list(map(shown, rows[start : start + MANY])))[1:-1] for start in range(0, len(rows), MANY)]
-    return b"[" + b",".join(parts) + b"]"
+def _encode_versions(found: list[Version], parts: list[bytes]) -> Steps[None]:
+    for start in range(0, len(found), PAGE_VERSIONS):
+        parts.append(encode(list(map(_shown, found[start : start + PAGE_VERSIONS])))[1:-1])
+        yield
+    yield from empty(found)
 
 
 def _shown(version: Version) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.data_file import COUNT, fill, load, opened
+from support.data_file import COUNT, fill, indexes_of, load, opened
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.embedded.opening import EVERYTHING, NOTHING
@@ -23,10 +23,12 @@ async def test_damaged_numbers_are_made_again_when_the_damage_is_accepted(
     with closing(sqlite3.connect(path)) as database, database:
         assert database.execute(f"UPDATE meta SET {change} WHERE name = ?", (name,)).rowcount == 1
     with pytest.raises(EngineError, match=r"the number .* does not match its checksum.*accept-damage to start once"):
-        opened(path).load()
+        await opened(path).load()
     rows, loaded = await load(path, EVERYTHING)
     assert (len(rows), loaded.index) == (COUNT, COUNT)
-    assert all(loaded.named.get(one, loaded.floor) >= COUNT for one in ("kvs", "nodes")), "no index falls"
+    assert all(indexes_of(loaded).get(one, indexes_of(loaded)["floor"]) >= COUNT for one in ("kvs", "nodes")), (
+        "no index falls"
+    )
     assert (await load(path))[1].index == COUNT, "it is whole again"
 
 
@@ -37,7 +39,7 @@ async def test_without_a_mark_the_index_comes_from_the_rows(tmp_path: Path) -> N
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM meta WHERE name = 'index'")
     with pytest.raises(EngineError, match="the number 'index' is missing"):
-        opened(path).load()
+        await opened(path).load()
     assert (await load(path, EVERYTHING))[1].index == COUNT
 
 
@@ -48,11 +50,11 @@ async def test_what_cannot_be_accepted_is_not_offered(tmp_path: Path) -> None:
         database.execute("UPDATE meta SET value = 99 WHERE name = 'format'")
     for spare in (NOTHING, EVERYTHING):
         with pytest.raises(EngineError, match="written by a newer pyconsul") as caught:
-            opened(path, spare).load()
+            await opened(path, spare).load()
         assert "accept-damage" not in str(caught.value)
     path.write_bytes(b"no database at all" * 1000)
     with pytest.raises(EngineError) as caught:
-        opened(path).load()
+        await opened(path).load()
     assert "accept-damage" not in str(caught.value)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.data_file import COUNT, fill, load, opened
+from support.data_file import COUNT, fill, indexes_of, load, opened, read_history
 from support.rows import SAMPLES
 
 from pyconsul.agent.engine.contract import EngineError
@@ -28,24 +28,24 @@ from pyconsul.agent.state.write_txn import WriteTxn
 async def test_named_indexes_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     engine = opened(path)
-    store = Store(engine.load().rows)
+    store = Store((await engine.load()).rows)
     writer = Writer(store, engine)
 
-    def operation(*touched: str, forgotten: str = "") -> Callable[[WriteTxn], None]:
+    def operation(*raised: str, dropped: str = "") -> Callable[[WriteTxn], None]:
         def run(txn: WriteTxn) -> None:
-            txn.touch(*touched)
-            if forgotten:
-                txn.forget(forgotten)
+            txn.raise_index(*raised)
+            if dropped:
+                txn.drop_index(dropped)
 
         return run
 
     await writer.commit(operation("nodes", "service.web"))
     await writer.commit(operation("nodes"))
-    await writer.commit(operation("services", forgotten="service.web"))
+    await writer.commit(operation("services", dropped="service.web"))
     await engine.close()
     _, loaded = await load(path)
-    assert (loaded.index, loaded.floor, loaded.named) == (3, 0, {"nodes": 2, "services": 3})
-    again = Store(loaded.rows, loaded.index, named=loaded.named, floor=loaded.floor)
+    assert (loaded.index, indexes_of(loaded)) == (3, {"floor": 0, "nodes": 2, "services": 3})
+    again = Store(loaded.rows, loaded.index)
     for name in ("nodes", "services", "service.web", "kvs"):
         assert again.last_index(name) == store.last_index(name)
         assert again.index_of(name) == store.index_of(name)
@@ -66,14 +66,14 @@ async def test_what_does_not_match_its_checksum_is_refused(tmp_path: Path, targe
     before = path.read_bytes()
     engine = opened(path)
     if target == "history":
-        engine.load()
+        await engine.load()
         with pytest.raises(EngineError, match="'k7' in the history does not match its checksum"):
-            await engine.kv_history("k7")
-        assert await engine.kv_history("k8") is not None
+            await read_history(engine, "k7")
+        assert await read_history(engine, "k8") is not None
         await engine.close()
         return
     with pytest.raises(EngineError, match=r"cannot be used: .*checksum.*Nothing was changed.*accept-damage"):
-        engine.load()
+        await engine.load()
     assert path.read_bytes() == before
 
 
@@ -111,7 +111,7 @@ async def test_a_log_that_lost_acknowledged_commits_is_refused(tmp_path: Path) -
     older = tmp_path / "older"
     shutil.copy(path, older)
     engine = opened(path)
-    loaded = engine.load()
+    loaded = await engine.load()
     writer = Writer(Store(loaded.rows, loaded.index), engine)
     await writer.commit(lambda txn: kv.put(txn, "last", b"1", 0))
     await engine.close()
@@ -119,7 +119,7 @@ async def test_a_log_that_lost_acknowledged_commits_is_refused(tmp_path: Path) -
     with pytest.raises(
         EngineError, match=f"ends at index {COUNT}, but writes up to index {COUNT + 1} were acknowledged"
     ):
-        opened(path).load()
+        await opened(path).load()
     _, loaded = await load(path, EVERYTHING)
     assert loaded.index == COUNT + 1, "an index would be given out twice"
     _, loaded = await load(path)
@@ -133,14 +133,14 @@ async def test_other_contents_at_the_same_index_are_refused(tmp_path: Path) -> N
     (tmp_path / "state.mark").write_bytes(mark[:24] + bytes(8) + mark[32:])
     await load(path)  # its own checksum is wrong: a damaged mark says nothing
     engine = opened(path)
-    engine.load()
+    await engine.load()
     assert engine._opened is not None
     engine._opened.chain += 1
     engine._opened.write_mark()
     engine._opened.chain -= 1
     await engine.close()
     with pytest.raises(EngineError, match="is not what was acknowledged"):
-        opened(path).load()
+        await opened(path).load()
 
 
 async def test_a_mark_that_is_missing_or_another_file_s_does_not_stop_the_start(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ async def test_a_mark_that_is_missing_or_another_file_s_does_not_stop_the_start(
 async def test_a_mark_behind_the_file_is_what_a_power_cut_leaves(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     engine = opened(path)
-    engine.load()
+    await engine.load()
     await engine.close()
     mark = (tmp_path / "state.mark").read_bytes()
     await fill(path)
@@ -173,7 +173,7 @@ async def test_a_flipped_bit_is_refused_or_harmless(tmp_path: Path, name: str, f
     path = folder / "state.db"
     await fill(path)  # closing it wrote everything into state.db
     engine = opened(path)
-    loaded = engine.load()
+    loaded = await engine.load()
     writer = Writer(Store(loaded.rows, loaded.index), engine)
     for number in range(COUNT, 2 * COUNT):
         await writer.commit(lambda txn, number=number: kv.put(txn, f"k{number}", b"value %d" % number, 0))  # type: ignore[misc]
@@ -213,7 +213,7 @@ async def test_a_history_that_is_switched_off_leaves_nothing(tmp_path: Path) -> 
     path = tmp_path / "state.db"
     await fill(path)
     engine = EmbeddedEngine(path, ALL)
-    engine.load()
+    await engine.load()
     await engine.close()
     with closing(sqlite3.connect(path)) as database:
         assert not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'kv_history'").fetchone()

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.data_file import load, opened
+from support.data_file import indexes_of, load, opened, read_history
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.embedded import datafile, opening
@@ -46,16 +46,16 @@ def rows_of_format_1(path: Path) -> dict[tuple[str, Any], Any]:
 
 async def check_upgraded(path: Path, before: dict[tuple[str, Any], Any]) -> None:
     rows, loaded = await load(path)
-    assert (loaded.index, loaded.floor, loaded.named) == (16, 16, {})
+    assert (loaded.index, indexes_of(loaded)) == (16, {"floor": 16})
     assert rows == before
     assert rows["kvs", "app/port"] == KVEntry(0, "app/port", 42, b"three", 3, 5)
     assert rows["services", ("x", "web")].service.port == 80
     engine = opened(path)
-    engine.load()
-    kept = await engine.kv_history("app/port")
+    await engine.load()
+    kept = await read_history(engine, "app/port")
     assert kept is not None
     assert [change.before and change.before.value for change in kept.keys["app/port"].changes] == [None, b"one", b"two"]
-    gone = await engine.kv_history("gone")
+    gone = await read_history(engine, "gone")
     assert gone is not None
     assert gone.keys["gone"].current is None
     await engine.close()
@@ -102,7 +102,7 @@ async def test_an_upgrade_that_fails_leaves_the_old_file(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(opening, "upgrade", fail)
     with pytest.raises(EngineError, match="disk I/O error"):
-        opened(path).load()
+        await opened(path).load()
     monkeypatch.undo()
     await check_upgraded(path, before)
 
@@ -123,8 +123,8 @@ async def test_a_full_disk_allows_reading_until_there_is_room(
         full.setattr(datafile, "connect_to_read", fail)
         full.setattr(embedded, "disk_is_full", lambda path: "the disk is full")
         engine = opened(path)
-        loaded = engine.load()
-        store = Store(loaded.rows, loaded.index, named=loaded.named, floor=loaded.floor)
+        loaded = await engine.load()
+        store = Store(loaded.rows, loaded.index)
         row = store[KV].get("app/port")
         assert (loaded.index, row and row.value, store.index_of("kvs")) == (16, b"three", 16)
         writer = Writer(store, engine)
@@ -141,5 +141,5 @@ async def test_a_full_disk_allows_reading_until_there_is_room(
 
 async def test_the_agent_s_own_services_are_upgraded(tmp_path: Path) -> None:
     engine = EmbeddedEngine(old_file(tmp_path, "local.db"), LOCAL, spare=EVERYTHING)
-    assert sorted(name for name, _ in engine.load().rows) == ["local_checks", "local_services"]
+    assert sorted(name for name, _ in (await engine.load()).rows) == ["indexes", "local_checks", "local_services"]
     await engine.close()

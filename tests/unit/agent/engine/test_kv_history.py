@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.data_file import read_history
 
 from pyconsul.agent.engine.contract import Engine
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.history import sqlite_log
-from pyconsul.agent.engine.history.contract import OutOfReach, Retention, at, versions
-from pyconsul.agent.engine.history.sqlite_prune import Sweeper
+from pyconsul.agent.engine.history.contract import Pruned, Retention
+from pyconsul.agent.engine.history.sqlite_prune import PruneScanner
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.changeset import Changeset
@@ -37,7 +38,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture(autouse=True)
 def _swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_log, "Sweeper", functools.partial(Sweeper, every=2))
+    monkeypatch.setattr(sqlite_log, "PruneScanner", functools.partial(PruneScanner, every=2))
 
 
 class World:
@@ -61,6 +62,7 @@ class World:
         self.past.append(dict(self.now))
         changeset = Changeset(self.index, float(self.index))
         changeset.writes = [(KV, key, row)] if row is not None or old is not None else []
+        changeset.history = {key: old} if changeset.writes else {}
         return changeset
 
 
@@ -68,11 +70,11 @@ async def told(engine: Engine, world: World) -> list[dict[str, KVEntry] | None]:
     """What the engine says of each index; None where it does not know. Everything it says must be true."""
     answers: list[dict[str, KVEntry] | None] = []
     for index, truth in enumerate(world.past):
-        kept = await engine.kv_history("", tree=True, after=index)
+        kept = await read_history(engine, "", tree=True, after=index)
         assert kept is not None
         try:
-            rows = {row.key: row for row in at(kept, index, tree=True)}
-        except OutOfReach:
+            rows = {row.key: row for row in kept.at(index, tree=True)}
+        except Pruned:
             answers.append(None)
         else:
             assert rows == truth, index
@@ -83,13 +85,13 @@ async def told(engine: Engine, world: World) -> list[dict[str, KVEntry] | None]:
 
 async def test_all_that_is_within_bounds_is_known(make: Make, tmp_path: Path) -> None:
     engine, world = make(tmp_path, PLENTY), World()
-    engine.load()
+    await engine.load()
     for key, value in (("a", b"1"), ("b", b"1"), ("a", b"2"), ("b", None), ("b", b"3")):
         await engine.commit([world.write(key, value)])
     assert None not in await told(engine, world)
-    kept = await engine.kv_history("b", tree=False, after=None)
+    kept = await read_history(engine, "b", tree=False, after=None)
     assert kept is not None
-    assert [(one.index, one.time, one.entry and one.entry.value) for one in versions(kept)] == [
+    assert [(one.index, one.time, one.entry and one.entry.value) for one in kept.versions()] == [
         (5, 5.0, b"3"),
         (4, 4.0, None),
         (2, 2.0, b"1"),
@@ -99,25 +101,25 @@ async def test_all_that_is_within_bounds_is_known(make: Make, tmp_path: Path) ->
 
 async def test_it_can_be_turned_off(make: Make, tmp_path: Path) -> None:
     engine = make(tmp_path, Retention(0, 1.0, 1))
-    engine.load()
+    await engine.load()
     await engine.commit([World().write("a", b"1")])
-    assert await engine.kv_history("a", tree=False, after=None) is None
+    assert await read_history(engine, "a", tree=False, after=None) is None
     await engine.close()
 
 
 async def test_another_state_has_no_past(make: Make, tmp_path: Path) -> None:
     engine, world = make(tmp_path, PLENTY), World()
-    engine.load()
+    await engine.load()
     await engine.commit([world.write("a", b"old")])
     await engine.commit([world.write("a", b"older")])
     await engine.replace([("kvs", KVEntry(0, "a", 0, b"other", 1, 1))], 7)
-    kept = await engine.kv_history("a", tree=False, after=None)
+    kept = await read_history(engine, "a", tree=False, after=None)
     assert kept is not None
-    assert [one.entry.value for one in versions(kept) if one.entry] == [b"other"]
-    kept = await engine.kv_history("", tree=True, after=2)
+    assert [one.entry.value for one in kept.versions() if one.entry] == [b"other"]
+    kept = await read_history(engine, "", tree=True, after=2)
     assert kept is not None
-    with pytest.raises(OutOfReach):
-        at(kept, 2, tree=True)
+    with pytest.raises(Pruned):
+        kept.at(2, tree=True)
     await engine.close()
 
 
@@ -125,7 +127,7 @@ async def test_it_lasts_over_a_restart_and_begins_anew_when_it_was_off(tmp_path:
     world = World()
     for kept, reach in ((PLENTY, 0), (PLENTY, 0), (Retention(0, 0, 0), None), (PLENTY, 6)):
         engine = MAKERS["embedded"](tmp_path, kept)
-        engine.load()
+        await engine.load()
         for value in (b"1", b"2"):
             await engine.commit([world.write("a", value)])
         if reach is not None:
@@ -150,7 +152,7 @@ def batches(writes: list[Any], size: int) -> Iterator[list[Any]]:
 async def test_nothing_that_is_told_is_wrong(writes: list[Any], bounds: Retention, size: int, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine, world = MAKERS[name](Path(folder), bounds), World()
-        engine.load()
+        await engine.load()
         for batch in batches(writes, size):
             await engine.commit([world.write(key, value) for key, value in batch])
             await told(engine, world)

@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.data_file import read_history
 
-from pyconsul.agent.engine.contract import Engine
+from pyconsul.agent.engine.contract import Engine, Loaded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.history.contract import NOTHING, OutOfReach, Retention, at, versions
+from pyconsul.agent.engine.history.contract import NOTHING, Pruned, Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
@@ -24,9 +25,8 @@ SECRET = b"hunter2-" * 2000  # more than one page
 class Keys:
     """A store over an engine, written as the API writes it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, loaded: Loaded) -> None:
         self.engine = engine
-        loaded = engine.load()
         self.store = Store(loaded.rows, loaded.index)
         self.writer = Writer(self.store, engine, lambda: 1.0)
 
@@ -41,18 +41,21 @@ class Keys:
 
     async def values(self, key: str) -> list[bytes | None]:
         """The versions of a key, the newest first; None is a deletion."""
-        kept = await self.engine.kv_history(key)
+        kept = await read_history(self.engine, key)
         assert kept is not None
-        return [version.entry.value if version.entry else None for version in versions(kept)]
+        return [version.entry.value if version.entry else None for version in kept.versions()]
 
     async def at(self, key: str, index: int, *, tree: bool = False) -> dict[str, bytes | None]:
-        kept = await self.engine.kv_history(key, tree=tree, after=index)
+        kept = await read_history(self.engine, key, tree=tree, after=index)
         assert kept is not None
-        return {entry.key: entry.value for entry in at(kept, index, tree=tree)}
+        return {entry.key: entry.value for entry in kept.at(index, tree=tree)}
 
 
-def make(kind: str, folder: Path, retention: Retention = KEEP) -> Keys:
-    return Keys(MemoryEngine(retention) if kind == "memory" else EmbeddedEngine(folder / "state.db", ALL, retention))
+async def make(kind: str, folder: Path, retention: Retention = KEEP) -> Keys:
+    engine: Engine = MemoryEngine(retention)
+    if kind == "embedded":
+        engine = EmbeddedEngine(folder / "state.db", ALL, retention)
+    return Keys(engine, await engine.load())
 
 
 @pytest.fixture(params=["embedded", "memory"])
@@ -66,7 +69,7 @@ def holds(folder: Path, secret: bytes) -> list[str]:
 
 
 async def test_a_purged_key_has_no_past(kind: str, tmp_path: Path) -> None:
-    keys = make(kind, tmp_path)
+    keys = await make(kind, tmp_path)
     await keys.put("a", b"1")
     await keys.put("ab", b"other")
     await keys.put("a", b"2")
@@ -80,7 +83,7 @@ async def test_a_purged_key_has_no_past(kind: str, tmp_path: Path) -> None:
 
 
 async def test_the_past_of_a_deleted_key_can_be_purged(kind: str, tmp_path: Path) -> None:
-    keys = make(kind, tmp_path)
+    keys = await make(kind, tmp_path)
     await keys.put("a", b"1")
     await keys.delete("a")
     assert await keys.values("a") == [None, b"1"]
@@ -90,19 +93,19 @@ async def test_the_past_of_a_deleted_key_can_be_purged(kind: str, tmp_path: Path
 
 
 async def test_a_tree_is_purged_with_what_was_deleted_before(kind: str, tmp_path: Path) -> None:
-    keys = make(kind, tmp_path)
+    keys = await make(kind, tmp_path)
     for key in ("s/a", "s/b", "t"):
         await keys.put(key, b"1")
     await keys.delete("s/a")
     await keys.purge_tree("s/")
-    kept = await keys.engine.kv_history("", tree=True)
+    kept = await read_history(keys.engine, "", tree=True)
     assert kept is not None
-    assert {version.key for version in versions(kept)} == {"t"}
+    assert {version.key for version in kept.versions()} == {"t"}
     await keys.engine.close()
 
 
 async def test_a_refused_condition_purges_nothing(kind: str, tmp_path: Path) -> None:
-    keys = make(kind, tmp_path)
+    keys = await make(kind, tmp_path)
     await keys.put("a", b"1")
     await keys.put("a", b"2")
     assert not await keys.writer.commit(lambda txn: kv.delete(txn, "a", 1, purge=True))
@@ -112,7 +115,7 @@ async def test_a_refused_condition_purges_nothing(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("retention", [KEEP, NOTHING])
 async def test_purged_values_are_in_no_file(tmp_path: Path, retention: Retention) -> None:
-    keys = make("embedded", tmp_path, retention)
+    keys = await make("embedded", tmp_path, retention)
     await keys.put("secret", b"before " + SECRET)
     await keys.put("secret", SECRET)
     for number in range(50):
@@ -125,7 +128,7 @@ async def test_purged_values_are_in_no_file(tmp_path: Path, retention: Retention
 
 
 async def test_a_reader_delays_the_end_of_the_log_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = make("embedded", tmp_path)
+    keys = await make("embedded", tmp_path)
     await keys.put("secret", SECRET)
     opened = keys.engine._opened  # type: ignore[attr-defined]
     opened.database.execute("PRAGMA busy_timeout = 1")
@@ -140,13 +143,13 @@ async def test_a_reader_delays_the_end_of_the_log_only(tmp_path: Path, monkeypat
 
 
 async def test_excluded_keys_have_no_history(kind: str, tmp_path: Path) -> None:
-    keys = make(kind, tmp_path, KEEP._replace(exclude=("secrets/", "tmp")))
+    keys = await make(kind, tmp_path, KEEP._replace(exclude=("secrets/", "tmp")))
     for value in (b"1", b"2"):
         for key in ("secrets/a", "tmp1", "kept"):
             await keys.put(key, value)
     assert await keys.values("secrets/a") == [b"2"]
     assert await keys.values("kept") == [b"2", b"1"]
-    with pytest.raises(OutOfReach, match="kv_history_exclude"):
+    with pytest.raises(Pruned, match="kv_history_exclude"):
         await keys.at("secrets/a", 1)
     # A rollback of everything leaves them as they are.
     assert await keys.at("", 3, tree=True) == {"secrets/a": b"2", "tmp1": b"2", "kept": b"1"}
@@ -155,14 +158,14 @@ async def test_excluded_keys_have_no_history(kind: str, tmp_path: Path) -> None:
 
 async def test_newly_excluded_keys_lose_their_history_and_get_none_back(tmp_path: Path) -> None:
     for exclude, told in (((), [b"2", b"1", SECRET]), (("s/",), [b"2"]), ((), [b"2"])):
-        keys = make("embedded", tmp_path, KEEP._replace(exclude=exclude))
+        keys = await make("embedded", tmp_path, KEEP._replace(exclude=exclude))
         if SECRET in told:
             for value in (SECRET, b"1", b"2"):
                 await keys.put("s/a", value)
         assert await keys.values("s/a") == told
         await keys.engine.close()
         assert bool(holds(tmp_path, SECRET)) is (SECRET in told)
-    keys = make("embedded", tmp_path)
-    with pytest.raises(OutOfReach):
+    keys = await make("embedded", tmp_path)
+    with pytest.raises(Pruned):
         await keys.at("", 1, tree=True)
     await keys.engine.close()

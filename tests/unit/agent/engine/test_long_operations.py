@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from pyconsul.agent.common.steps import Steps, finish, sort
+from pyconsul.agent.engine.follower import LARGE_ROWS
 from pyconsul.agent.engine.memory import MemoryEngine
-from pyconsul.agent.engine.writer import LARGE, Writer
+from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv, txn_operations
 from pyconsul.agent.state.contract import Refused
@@ -18,7 +19,7 @@ from pyconsul.agent.state.txn_operations import KVOperation
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
 
-COUNT = 3 * LARGE
+COUNT = 3 * LARGE_ROWS
 
 
 async def filled() -> tuple[Store, Writer]:

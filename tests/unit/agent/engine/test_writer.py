@@ -22,6 +22,7 @@ class GatedEngine(MemoryEngine):
     """Commits when the test says so, or fails when it says that."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.gate = asyncio.Event()
         self.gate.set()
         self.broken = False

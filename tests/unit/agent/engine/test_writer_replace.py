@@ -26,6 +26,7 @@ class SlowEngine(MemoryEngine):
     """Does nothing until the test lets it, and says what it did."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.gate = asyncio.Event()
         self.done: list[str] = []
         self.broken = False

@@ -10,7 +10,7 @@ from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.kv import LockDelay
 from pyconsul.agent.model.session import Session
 from pyconsul.agent.runtime.steady_clock import SteadyClock
-from pyconsul.agent.state import kv, lock_delays, sessions
+from pyconsul.agent.state import kv, sessions
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.catalog.nodes import ensure_node
 from pyconsul.agent.state.schemas import LOCK_DELAYS
@@ -65,7 +65,7 @@ def test_a_lock_delay_never_grows_over_a_restart(step: float) -> None:
     machine.sleep(5)
     machine.wall += step
     restarted = SteadyClock(lambda: machine.wall, lambda: machine.elapsed)
-    (_, found), other = lock_delays.resumed([(LOCK_DELAYS.name, row), ("kvs", SAMPLES["kvs"])], restarted())
+    (_, found), other = sessions.cap_lock_delays([(LOCK_DELAYS.name, row), ("kvs", SAMPLES["kvs"])], restarted())
     assert found.until - restarted() <= DELAY_S
     assert step != 0.0 or found.until - restarted() == pytest.approx(DELAY_S - 5)
     assert other == ("kvs", SAMPLES["kvs"])
@@ -100,7 +100,7 @@ def test_a_step_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
 async def test_lock_delays_that_have_ended_are_dropped() -> None:
     store = Store([(LOCK_DELAYS.name, LockDelay("old", 5.0, 1.0)), (LOCK_DELAYS.name, LockDelay("new", 50.0, 45.0))])
     writer = Writer(store, MemoryEngine(), lambda: 10.0)
-    assert lock_delays.has_ended(store, 10.0)
-    await writer.commit(lock_delays.drop_ended)
+    assert sessions.has_expired_lock_delays(store, 10.0)
+    await writer.commit(sessions.drop_expired_lock_delays)
     assert [row.key for row in store[LOCK_DELAYS]] == ["new"]
-    assert not lock_delays.has_ended(store, 10.0)
+    assert not sessions.has_expired_lock_delays(store, 10.0)

@@ -88,7 +88,7 @@ def test_queries_against_a_dictionary(changes: list[tuple[object, ...]]) -> None
             living.discard(str(rest[0]))
             rows = {key: row for key, row in rows.items() if row.session != rest[0]}
         changed = QUERIES.name in {schema.name for schema, _, _ in txn.finish().writes}
-        assert changed == (queries.TOPIC in txn.finish().touched)
+        assert changed == (queries.TOPIC in txn.finish().indexes)
         store.install(txn.finish())
         assert {row.id: row.name for row in queries.all_queries(store)} == {row.id: row.name for row in rows.values()}
         for asked in ASKED:

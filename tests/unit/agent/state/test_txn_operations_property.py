@@ -18,6 +18,7 @@ from pyconsul.agent.model.session import Session
 from pyconsul.agent.state import kv, sessions, txn_operations
 from pyconsul.agent.state.catalog import nodes
 from pyconsul.agent.state.schemas import ALL
+from pyconsul.agent.state.schemas import INDEXES as NAMED
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.txn_operations import (
     CheckOperation,
@@ -108,7 +109,7 @@ def written() -> Store:
 def state(store: Store) -> dict[str, Any]:
     """Every row of every table, and every index."""
     tables = {schema.name: {schema.key(row): row for row in store[schema]} for schema in ALL}
-    return {**tables, "index": store.index, "named": dict(store._named)}
+    return {**tables, "index": store.index, "named": {row.name: row.index for row in store[NAMED]}}
 
 
 class Wakes:
