@@ -14,6 +14,8 @@ effects. Nothing here reads a clock, opens a socket or a file. The driver calls,
 | a user event | `events.fire` |
 | a query, an answer, a key operation, a name conflict; a keyring file was written | `queries` |
 
+The driver reports this agent itself like any other node: up at the start, updated with its tags, down when it leaves.
+
 Timers: members that are gone for too long are erased every 15 s; every 30 s, with the probability failed / alive, a random failed
 member is tried again. Source: Serf's behavior (PROTOCOL, section 8.7).
 """

@@ -17,7 +17,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pyconsul.agent.gossip.serf.addresses import host_port
+from pyconsul.agent.gossip.serf.effects import Effects, MemberChanged, QueryReceived, UserEventReceived
 from pyconsul.agent.gossip.serf.lamport import MAX_LTIME
+from pyconsul.agent.gossip.serf.rng import Rng
+from pyconsul.agent.model.member import MemberEvent
 
 MIN_COMPACT_BYTES = 128 * 1024
 COMPACT_BYTES_PER_MEMBER = 256
@@ -72,13 +76,23 @@ def render(contents: Contents) -> list[str]:
     return lines
 
 
+def rejoin_addresses(contents: Contents, own_name: str, rng: Rng) -> list[str]:
+    """Return the addresses to try one after the other, in random order, until one can be joined."""
+    addresses = [address for name, address in contents.alive.items() if name != own_name]
+    return sorted(addresses, key=lambda _: rng.random())
+
+
 def compact_at_bytes(alive: int) -> int:
     """Return the file size in bytes above which the file is rewritten."""
     return max(MIN_COMPACT_BYTES, COMPACT_BYTES_PER_MEMBER * alive)
 
 
 class Recorder:
-    """Turns what happens in the pool into lines to append. The caller writes `take()` and, when `must_compact`, `compact()`."""
+    """Turns what happens in the pool into lines to append.
+
+    The caller gives it all effects, and every `FLUSH_INTERVAL_S` the highest witnessed member time (`clocks(clock=time - 1)`); then
+    it writes `take()` or, when `must_compact`, `compact()`.
+    """
 
     def __init__(self, contents: Contents, *, size_bytes: int, rejoin_after_leave: bool) -> None:
         self._contents = contents
@@ -91,6 +105,19 @@ class Recorder:
     def contents(self) -> Contents:
         """The state after all lines, written or not."""
         return self._contents
+
+    def record(self, effects: Effects) -> None:
+        """Record what Serf has decided: members that come and go, and the times of delivered events and queries."""
+        for effect in effects:
+            if isinstance(effect, UserEventReceived):
+                self.clocks(event_clock=effect.time)
+            elif isinstance(effect, QueryReceived):
+                self.clocks(query_clock=effect.query.time)
+            elif isinstance(effect, MemberChanged):
+                if effect.event in (MemberEvent.JOIN, MemberEvent.UPDATE):
+                    self.alive(effect.member.name, host_port(effect.member))
+                else:
+                    self.not_alive(effect.member.name)
 
     def alive(self, name: str, address: str) -> None:
         """Record that a member is alive at "ADDRESS:PORT"."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
+from support.gossip import VirtualPool, member, node
 
 from pyconsul.agent.gossip.serf.lamport import MAX_LTIME
 from pyconsul.agent.gossip.serf.snapshot import (
@@ -11,6 +14,7 @@ from pyconsul.agent.gossip.serf.snapshot import (
     Contents,
     Recorder,
     compact_at_bytes,
+    rejoin_addresses,
     render,
     replay,
 )
@@ -147,3 +151,23 @@ def test_only_rising_clocks_and_new_addresses_make_lines() -> None:
     assert record.take() == ""
     record.alive("a", "10.0.0.2:8301")
     assert record.take() == "alive: a 10.0.0.2:8301\n"
+
+
+def test_what_serf_decides_is_recorded() -> None:
+    pool = VirtualPool("me", "b", "c")
+    record = recorder()
+    record.record(pool["me"].delivered)
+    assert record.take() == "alive: me 10.0.0.1:8301\nalive: b 10.0.0.2:8301\nalive: c 10.0.0.3:8301\n"
+    serf = pool["me"].serf
+    record.record(serf.node_updated(node(member("b", address="fe80::1", port=7946))))
+    record.record(serf.node_down("c", 1.0))
+    record.record(serf.events.fire("deploy", b"", coalesce=False)[1])
+    record.record(serf.queries.ask("uptime", b"", 1.0)[1])
+    assert record.take() == "alive: b [fe80::1]:7946\nnot-alive: c\nevent-clock: 1\nquery-clock: 1\n"
+
+
+def test_an_agent_rejoins_by_the_others_in_random_order() -> None:
+    alive = {name: f"10.0.0.{number}:8301" for number, name in enumerate(["me", "b", "c", "d"])}
+    orders = {tuple(rejoin_addresses(Contents(alive), "me", random.Random(seed))) for seed in range(50)}
+    assert len(orders) == 6
+    assert {frozenset(order) for order in orders} == {frozenset(["10.0.0.1:8301", "10.0.0.2:8301", "10.0.0.3:8301"])}
