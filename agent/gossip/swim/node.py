@@ -1,0 +1,284 @@
+"""One node of the membership protocol: messages and the time come in, effects go out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from pyconsul.agent.gossip.swim.contacts import Contact, Contacts
+from pyconsul.agent.gossip.swim.effects import (
+    Effect,
+    ExchangeState,
+    LogLine,
+    MemberJoined,
+    Outbox,
+    UserMessageReceived,
+    UserStateReceived,
+)
+from pyconsul.agent.gossip.swim.member import Member, MemberState, normal_ip
+from pyconsul.agent.gossip.swim.member_table import MemberTable, Rng
+from pyconsul.agent.gossip.swim.membership import Admission, AdmitAll, Membership
+from pyconsul.agent.gossip.swim.packets import PacketSender, Queue
+from pyconsul.agent.gossip.swim.prober import Prober
+from pyconsul.agent.gossip.swim.push_pull import MergeRefused, PushPullSchedule, check_protocols
+from pyconsul.agent.gossip.swim.relays import Relays
+from pyconsul.agent.gossip.swim.relays import Sequence as SequenceNumbers
+from pyconsul.agent.gossip.swim.settings import SwimSettings
+from pyconsul.agent.gossip.wire.messages import (
+    Ack,
+    Address,
+    Alive,
+    Dead,
+    IndirectPing,
+    Nack,
+    PacketMessage,
+    Ping,
+    PushPull,
+    Suspect,
+    UserMessage,
+)
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a member has its state, as far as this node knows; times in seconds of the caller's clock."""
+
+    member: Member
+    contact: Contact
+    accusers: tuple[str, ...]  # members that suspect it
+    suspicion_ends_at: float | None
+
+
+class Swim:
+    """The state machine. Every method that takes `now` (seconds, of a clock that never jumps) returns effects.
+
+    Call `tick` at `deadline()`, again after every other call, since it may have changed.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_contacts",
+        "_gossip_at",
+        "_membership",
+        "_outbox",
+        "_prober",
+        "_push_pull",
+        "_relays",
+        "_sender",
+        "_settings",
+        "_table",
+        "ack_payload",
+    )
+
+    def __init__(
+        self,
+        settings: SwimSettings,
+        local: Member,
+        rng: Rng,
+        now: float,
+        *,
+        admission: Admission | None = None,
+        packet_overhead: int = 0,
+        known: tuple[Mapping[str, Member], Sequence[str]] | None = None,
+    ) -> None:
+        """`packet_overhead`: bytes that label and encryption add; `known`: members to start with, shared and never changed."""
+        self._settings = settings
+        self._admission = admission or AdmitAll()
+        self._outbox = Outbox()
+        self._table = MemberTable(rng, *known) if known else MemberTable(rng)
+        if self._table.get(local.name) is None:
+            self._table.put(local)
+        self._sender = PacketSender(settings, self._table, self._outbox, packet_overhead)
+        self._membership = Membership(settings, local, self._table, self._sender, self._outbox, self._admission)
+        self._contacts = Contacts()
+        sequence = SequenceNumbers()
+        first_probe_at = now + rng.random() * settings.probe_interval_s
+        self._prober = Prober(
+            settings, self._membership, self._sender, self._outbox, sequence, self._contacts, first_probe_at
+        )
+        self._relays = Relays(self._sender, sequence, settings.probe_timeout_s)
+        self._push_pull = PushPullSchedule(settings, rng, now)
+        self._gossip_at = now + rng.random() * settings.gossip_interval_s
+        #: The delegate's payload of acks.
+        self.ack_payload: bytes | None = None
+
+    # --- what is known
+
+    @property
+    def local(self) -> Member:
+        return self._membership.local
+
+    @property
+    def health_score(self) -> int:
+        """0 is healthy; higher scores make this node wait longer before it accuses others."""
+        return self._membership.awareness.score
+
+    @property
+    def members(self) -> MemberTable:
+        """All members that are not forgotten, this node included; to be read only."""
+        return self._table
+
+    def queue_length(self, queue: Queue) -> int:
+        return self._sender.length(queue)
+
+    def explain(self, name: str) -> Explanation | None:
+        """Return why a member has its state; None if it is unknown."""
+        member = self._table.get(name)
+        if member is None:
+            return None
+        suspicion = self._membership.suspicions.get(name)
+        accusers = tuple(suspicion.accusers) if suspicion else ()
+        return Explanation(member, self._contacts.get(name), accusers, suspicion.deadline if suspicion else None)
+
+    # --- time
+
+    def deadline(self) -> float:
+        """Return when `tick` is due, in seconds."""
+        due = min(self._prober.deadline, self._push_pull.deadline, self._membership.deadline(), self._relays.deadline())
+        return min(due, self._gossip_at) if self._sender.has_broadcasts() else due
+
+    def tick(self, now: float) -> list[Effect]:
+        """Do what is due. Take the packets that have arrived first: they may refute what is about to be declared."""
+        if self._gossip_at <= now and self._sender.has_broadcasts():
+            self._gossip(now)
+        if self._prober.deadline <= now:
+            self._prober.advance(now)
+        if self._relays.deadline() <= now:
+            self._relays.expire(now)
+        if self._membership.deadline() <= now:
+            self._membership.expire(now)
+        if self._push_pull.deadline <= now:
+            self._start_push_pull(now)
+        return self._changes(now)
+
+    # --- packets
+
+    def receive(self, messages: Iterable[PacketMessage], source: Address, now: float) -> list[Effect]:
+        """Take the messages of a packet; news that a member is alive come before other news, as in memberlist."""
+        later: list[PacketMessage] = []
+        for message in messages:
+            kind = type(message)
+            if kind is Ack:
+                if not self._prober.ack(message, now):  # type: ignore[arg-type]
+                    self._relays.ack(message)  # type: ignore[arg-type]
+            elif kind is Ping:
+                self._answer_ping(message, source)  # type: ignore[arg-type]
+            elif kind is Alive:
+                self._membership.alive(message, now)  # type: ignore[arg-type]
+            elif kind is IndirectPing:
+                self._relay(message, source, now)  # type: ignore[arg-type]
+            elif kind is Nack:
+                self._prober.nack(message)  # type: ignore[arg-type]
+            else:
+                later.append(message)
+        for message in later:
+            if isinstance(message, Suspect):
+                self._membership.suspect(message, now)
+            elif isinstance(message, Dead):
+                self._membership.dead(message, now)
+            elif isinstance(message, UserMessage):
+                self._outbox.effects.append(UserMessageReceived(message.payload, source))
+        return self._changes(now)
+
+    # --- streams
+
+    def answer_stream_ping(self, ping: Ping) -> Ack | None:
+        """Return the ack of a ping by a stream; None: close the stream."""
+        return Ack(ping.seq_no) if ping.node in ("", self.local.name) else None
+
+    def stream_ack(self, seq_no: int) -> None:
+        """Take the ack of a ping that `SendStreamPing` asked for."""
+        self._prober.stream_ack(seq_no)
+
+    def push_pull(self, *, join: bool, user_state: bytes = b"") -> PushPull:
+        """Return this node's half of a push/pull; `join` is true for a join, and as the request has it for an answer."""
+        return PushPull(join, tuple([member.as_push_pull() for member in self._table]), user_state)
+
+    def merge(self, message: PushPull, now: float) -> list[Effect]:
+        """Merge a peer's half of a push/pull. Raises MergeRefused; then nothing was merged."""
+        check_protocols(self._table, message.nodes)
+        if message.join:
+            reason = self._admission.refuse_merge(message.nodes)
+            if reason:
+                raise MergeRefused(reason)
+        self._membership.merge(message.nodes, now)
+        if message.user_state:
+            self._outbox.effects.append(UserStateReceived(message.user_state, message.join))
+        return self._changes(now)
+
+    # --- the delegate's wishes
+
+    def broadcast(self, queue: Queue, payload: bytes, now: float, *, key: str = "", token: str = "") -> list[Effect]:
+        """Gossip a message of the delegate; with a key it replaces the waiting one of that key."""
+        self._sender.broadcast(queue, UserMessage(payload), key, token)
+        return self._changes(now)
+
+    def prune(self, queue: Queue, max_length: int) -> list[Effect]:
+        """Cut a queue to a length, dropping what was sent most often."""
+        self._sender.prune(queue, max_length)
+        return self._outbox.take()
+
+    def send_user_message(self, address: Address, payload: bytes) -> list[Effect]:
+        """Send a message of the delegate to one member, best effort."""
+        self._sender.send_user_message(address, payload)
+        return self._outbox.take()
+
+    def set_meta(self, meta: bytes, now: float) -> list[Effect]:
+        """Change the local node's meta data. Raises ValueError if it is too long."""
+        self._membership.set_meta(meta)
+        return self._changes(now)
+
+    def leave(self, now: float) -> list[Effect]:
+        """Leave the pool; `LeaveFinished` tells when all was sent. The node goes on answering."""
+        self._membership.leave(now)
+        return self._changes(now)
+
+    # --- parts
+
+    def _changes(self, now: float) -> list[Effect]:
+        """Return the effects. Rounds of gossip keep their rhythm, also over times in which there was nothing to send."""
+        if self._gossip_at < now and self._sender.has_broadcasts():
+            interval = self._settings.gossip_interval_s
+            self._gossip_at += interval * math.ceil((now - self._gossip_at) / interval)
+        effects = self._outbox.take()
+        for effect in effects:
+            if type(effect) is MemberJoined:
+                self._push_pull.member_joined(len(self._table), now)
+        return effects
+
+    def _gossip(self, now: float) -> None:
+        """Source: SWIM paper, section 4.1, as a round of its own like memberlist's (PROTOCOL, section 7.4)."""
+        interval = self._settings.gossip_interval_s
+        self._gossip_at += interval * (math.floor((now - self._gossip_at) / interval) + 1)
+        local_name, since = self.local.name, now - self._settings.gossip_to_the_dead_s
+        for member in self._table.random_members(
+            self._settings.gossip_nodes,
+            lambda member: (
+                member.name != local_name
+                and (not member.is_gone or (member.state is MemberState.DEAD and member.changed_at >= since))
+            ),
+        ):
+            self._sender.gossip(member)
+
+    def _start_push_pull(self, now: float) -> None:
+        self._push_pull.start(len(self._table), now)
+        local_name = self.local.name
+        for member in self._table.random_members(
+            1, lambda member: member.state is MemberState.ALIVE and member.name != local_name
+        ):
+            self._outbox.effects.append(ExchangeState(member, join=False))
+
+    def _answer_ping(self, ping: Ping, source: Address) -> None:
+        if ping.node and ping.node != self.local.name:
+            text = f"ignored a ping for another node: node={ping.node!r} source={ping.source_node!r}"
+            self._outbox.effects.append(LogLine("ping for another node", text))
+            return
+        address = Address(normal_ip(ping.source_ip), ping.source_port) if ping.source_ip else source
+        self._sender.send(address, Ack(ping.seq_no, self.ack_payload))
+
+    def _relay(self, message: IndirectPing, source: Address, now: float) -> None:
+        local = self.local
+        own = Ping(0, message.node, local.address.ip, local.address.port, local.name)
+        if not self._relays.start(message, source, own, now):
+            self._outbox.effects.append(LogLine("too many relays", "dropped an indirect ping: too many are pending"))

@@ -1,0 +1,99 @@
+"""Outgoing packets: every one carries as many waiting broadcasts as fit."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pyconsul.agent.gossip.swim.broadcast_queue import Broadcast, BroadcastQueue
+from pyconsul.agent.gossip.swim.effects import BroadcastFinished, LeaveFinished, Outbox, SendPacket
+from pyconsul.agent.gossip.swim.formulas import retransmit_limit
+from pyconsul.agent.gossip.swim.member import PMAX_CRC, Member
+from pyconsul.agent.gossip.swim.member_table import MemberTable
+from pyconsul.agent.gossip.swim.settings import SwimSettings
+from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, UserMessage, encode_message
+from pyconsul.agent.gossip.wire.packet import MAX_PARTS
+
+COMPOUND_HEAD = 2  # bytes of the head of a compound message
+LEAVE_TOKEN = "leave"  # of the broadcast with which this node leaves
+
+
+class Queue(IntEnum):
+    """The broadcast queues, in the order in which packets are filled from them."""
+
+    MEMBERSHIP = 0
+    INTENTS = 1
+    QUERIES = 2
+    EVENTS = 3
+
+
+class PacketSender:
+    """Owns the broadcast queues and puts packets into the outbox."""
+
+    __slots__ = ("_budget", "_limit", "_limit_members", "_mult", "_outbox", "_queues", "_table")
+
+    def __init__(self, settings: SwimSettings, table: MemberTable, outbox: Outbox, overhead: int) -> None:
+        """`overhead`: bytes that label and encryption add to a packet."""
+        self._budget = settings.packet_budget - overhead - COMPOUND_HEAD
+        self._mult = settings.retransmit_mult
+        self._table = table
+        self._outbox = outbox
+        self._queues = tuple(BroadcastQueue() for _ in Queue)
+        self._limit = self._limit_members = 0
+
+    def has_broadcasts(self) -> bool:
+        first, second, third, fourth = self._queues
+        return bool(first or second or third or fourth)
+
+    def length(self, queue: Queue) -> int:
+        """Return the number of broadcasts that wait in a queue."""
+        return len(self._queues[queue])
+
+    def broadcast(self, queue: Queue, message: PacketMessage, key: str = "", token: str = "") -> None:
+        """Queue a broadcast, in place of the waiting one of the same key."""
+        replaced = self._queues[queue].add(message, encode_message(message), key, token)
+        if replaced:
+            self._finished(replaced)
+
+    def prune(self, queue: Queue, max_length: int) -> None:
+        """Drop broadcasts of a queue, those sent most often first."""
+        for token in self._queues[queue].prune(max_length):
+            self._finished(token)
+
+    def send(self, address: Address, message: PacketMessage) -> None:
+        """Send one message, with broadcasts beside it."""
+        if not self.has_broadcasts():
+            self._outbox.effects.append(SendPacket(address, (message,)))
+            return
+        taken = self._fill(self._budget - len(encode_message(message)), MAX_PARTS - 1)
+        self._outbox.effects.append(SendPacket(address, (message,), taken))
+
+    def send_alone(self, member: Member, *messages: PacketMessage) -> None:
+        """Send messages to a member without broadcasts."""
+        self._outbox.effects.append(SendPacket(member.address, messages, (), member.understands(PMAX_CRC)))
+
+    def send_user_message(self, address: Address, payload: bytes) -> None:
+        """Send one message of the delegate, best effort."""
+        self._outbox.effects.append(SendPacket(address, (UserMessage(payload),)))
+
+    def gossip(self, member: Member) -> None:
+        """Send broadcasts, if there are any."""
+        taken = self._fill(self._budget, MAX_PARTS)
+        if taken:
+            self._outbox.effects.append(SendPacket(member.address, (), taken, member.understands(PMAX_CRC)))
+
+    def _fill(self, free: int, max_parts: int) -> list[Broadcast]:
+        members = len(self._table)
+        if members != self._limit_members:
+            self._limit_members, self._limit = members, retransmit_limit(self._mult, members)
+        taken: list[Broadcast] = []
+        for queue in self._queues:
+            if queue:
+                more, free = queue.fill(free, self._limit, max_parts - len(taken))
+                taken += more
+        for broadcast in taken:
+            if broadcast.token and broadcast.transmissions >= self._limit:
+                self._finished(broadcast.token)
+        return taken
+
+    def _finished(self, token: str) -> None:
+        self._outbox.effects.append(LeaveFinished() if token == LEAVE_TOKEN else BroadcastFinished(token))

@@ -1,0 +1,368 @@
+"""Probes, relays, gossip and push/pulls of one node (PROTOCOL, sections 4, 6.6 and 7)."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from support.swim_node import SOURCE, VERSIONS, Harness, address_of, alive, with_settings
+
+from pyconsul.agent.gossip.swim.effects import (
+    BroadcastFinished,
+    ExchangeState,
+    LogLine,
+    ProbeAnswered,
+    SendPacket,
+    SendStreamPing,
+    UserMessageReceived,
+    UserStateReceived,
+)
+from pyconsul.agent.gossip.swim.member import MemberState
+from pyconsul.agent.gossip.swim.packets import Queue
+from pyconsul.agent.gossip.swim.push_pull import MergeRefused
+from pyconsul.agent.gossip.wire.messages import (
+    Ack,
+    Address,
+    Dead,
+    IndirectPing,
+    Nack,
+    Ping,
+    PushPull,
+    PushPullNode,
+    Suspect,
+    UserMessage,
+)
+
+SELF = address_of("self")
+
+
+def probe(node: Harness) -> Ping:
+    """Run until the next probe begins and return its ping."""
+    for _ in range(3000):
+        node.run_for(0.001)
+        pings = [message for _, message in node.sent() if isinstance(message, Ping)]
+        if pings:
+            return pings[0]
+    raise AssertionError("no probe")
+
+
+def test_a_probe_asks_a_member_and_tells_where_to_answer() -> None:
+    ping = probe(Harness("a"))
+    assert (ping.node, ping.source_ip, ping.source_port, ping.source_node) == ("a", SELF.ip, SELF.port, "self")
+
+
+def test_an_ack_ends_the_probe_and_gives_the_round_trip_time() -> None:
+    node = Harness("a")
+    ping = probe(node)
+    node.now += 0.02
+    node.hear(Ack(ping.seq_no, b"coordinate"))
+    answers = node.take(ProbeAnswered)
+    assert [(answer.member.name, answer.payload) for answer in answers] == [("a", b"coordinate")]
+    assert answers[0].rtt_s == pytest.approx(0.02, abs=0.002)
+    node.hear(Ack(ping.seq_no))
+    assert node.take(ProbeAnswered) == []
+    node.run_for(0.9)
+    assert node.take(SendStreamPing) == []
+    assert node.state_of("a") is MemberState.ALIVE
+
+
+def test_probes_come_every_interval_and_reach_everybody() -> None:
+    node = Harness("a", "b", "c")
+    names, times = [], []
+    for _ in range(6):
+        ping = probe(node)
+        node.hear(Ack(ping.seq_no))
+        names.append(ping.node)
+        times.append(node.now)
+    assert sorted(names[:3]) == sorted(names[3:]) == ["a", "b", "c"]
+    assert [round(after - before, 2) for before, after in itertools.pairwise(times)] == [1.0] * 5
+
+
+def test_without_an_ack_others_are_asked_and_the_stream_is_tried() -> None:
+    node = Harness("a", "b", "c", "d", "e")
+    ping = probe(node)
+    node.run_for(0.51)
+    stream_pings = [effect for effect in node.effects if isinstance(effect, SendStreamPing)]
+    assert [(effect.ping, effect.address) for effect in stream_pings] == [(ping, address_of(ping.node))]
+    asked = [(address, message) for address, message in node.sent() if isinstance(message, IndirectPing)]
+    assert len({address for address, _ in asked}) == 3
+    for address, message in asked:
+        assert address not in (SELF, address_of(ping.node))
+        assert (message.seq_no, message.node, message.nack) == (ping.seq_no, ping.node, True)
+        assert Address(message.target, message.port) == address_of(ping.node)
+
+
+def test_an_indirect_ack_saves_the_member() -> None:
+    node = Harness("a", "b", "c")
+    ping = probe(node)
+    node.run_for(0.6)
+    node.take(SendPacket)
+    node.hear(Ack(ping.seq_no))
+    assert node.take(ProbeAnswered) == []  # no round trip time is known
+    node.run_for(0.38)
+    assert node.state_of(ping.node) is MemberState.ALIVE
+
+
+def test_a_failed_probe_makes_a_suspect() -> None:
+    node = Harness("a", "b", "c", "d", "e")
+    ping = probe(node)
+    node.run_for(0.6)
+    for _ in range(3):
+        node.hear(Nack(ping.seq_no))
+    node.run_for(0.41)
+    assert node.state_of(ping.node) is MemberState.SUSPECT
+    assert node.swim.health_score == 0  # the helpers work, so the fault is the member's
+    explanation = node.swim.explain(ping.node)
+    assert explanation is not None
+    assert (explanation.accusers, explanation.contact.missed_probes) == (("self",), 1)
+
+
+@pytest.mark.parametrize(("nacks", "score"), [(3, 0), (2, 1), (0, 3)])
+def test_missing_nacks_spoil_the_health_score(nacks: int, score: int) -> None:
+    node = Harness("a", "b", "c", "d", "e", settings=with_settings(probe_interval_s=1.0))
+    ping = probe(node)
+    node.run_for(0.6)
+    for _ in range(nacks):
+        node.hear(Nack(ping.seq_no))
+    node.run_for(0.41)
+    assert node.swim.health_score == score
+
+
+def test_with_nobody_to_ask_the_score_rises_by_one_and_probes_slow_down() -> None:
+    node = Harness("a")
+    probe(node)
+    node.run_for(1.0)
+    assert node.swim.health_score == 1
+    ping = probe(node)
+    node.run_for(1.5)
+    assert node.swim.health_score == 1
+    node.hear(Ack(ping.seq_no))
+    assert node.swim.health_score == 0
+
+
+def test_a_member_that_answers_by_tcp_only_is_not_suspected() -> None:
+    node = Harness("a")
+    ping = probe(node)
+    node.run_for(0.6)
+    node.swim.stream_ack(ping.seq_no)
+    node.run_for(0.41)
+    assert node.state_of("a") is MemberState.ALIVE
+    assert node.take(LogLine)[0].category == "UDP blocked"
+    explanation = node.swim.explain("a")
+    assert explanation is not None
+    assert explanation.contact.last_stream_ack_at == pytest.approx(node.now, abs=0.1)
+
+
+def test_a_suspect_is_told_with_the_probe() -> None:
+    node = Harness("a")
+    node.hear(Suspect(1, "a", "b"))
+    node.drain()
+    for _ in range(1500):
+        node.run_for(0.001)
+        packets = [
+            packet for packet in node.take(SendPacket) if packet.messages and isinstance(packet.messages[0], Ping)
+        ]
+        if packets:
+            break
+    assert packets[0].messages[1] == Suspect(1, "a", "self")
+    assert packets[0].crc
+
+
+def test_a_node_that_wakes_late_still_gives_others_their_time() -> None:
+    node = Harness("a", "b")
+    ping = probe(node)
+    node.now += 60
+    node.effects += node.swim.tick(node.now)
+    assert node.state_of(ping.node) is MemberState.ALIVE
+    assert len(node.take(SendStreamPing)) == 1
+
+
+def test_a_ping_is_answered_to_its_source_fields() -> None:
+    node = Harness("a")
+    node.swim.ack_payload = b"coordinate"
+    node.hear(Ping(9, "self", b"\x0a\0\0\x0b", 77, "a"), Ping(10, ""), Ping(11, "other"))
+    lines = [effect for effect in node.effects if isinstance(effect, LogLine)]
+    assert node.sent() == [(Address(b"\x0a\0\0\x0b", 77), Ack(9, b"coordinate")), (SOURCE, Ack(10, b"coordinate"))]
+    assert [line.category for line in lines] == ["ping for another node"]
+
+
+def relay_request(seq_no: int = 5, *, nack: bool = True) -> IndirectPing:
+    target = address_of("b")
+    return IndirectPing(seq_no, target.ip, target.port, "b", nack, b"\x0a\0\0\x0b", 77, "a")
+
+
+def test_a_relayed_ping_is_acked_without_payload() -> None:
+    node = Harness("a", "b")
+    node.hear(relay_request())
+    [(address, ping)] = node.sent()
+    assert isinstance(ping, Ping)
+    assert (address, ping.node, ping.source_node) == (address_of("b"), "b", "self")
+    node.hear(Ack(ping.seq_no, b"coordinate"))
+    assert node.sent() == [(Address(b"\x0a\0\0\x0b", 77), Ack(5))]
+    node.run_for(0.7)
+    assert not [message for _, message in node.sent() if isinstance(message, Nack)]
+
+
+@pytest.mark.parametrize("wants_nack", [True, False])
+def test_a_relayed_ping_without_an_ack_is_nacked(wants_nack: bool) -> None:
+    node = Harness("a", "b")
+    node.hear(relay_request(nack=wants_nack))
+    node.run_for(0.49)
+    assert not [message for _, message in node.sent() if isinstance(message, Nack)]
+    node.run_for(0.02)
+    nacks = [message for _, message in node.sent() if isinstance(message, Nack)]
+    assert nacks == ([Nack(5)] if wants_nack else [])
+
+
+def test_relays_are_bounded() -> None:
+    node = Harness("a", "b")
+    for seq_no in range(1030):
+        node.hear(relay_request(seq_no))
+    assert len(node.take(LogLine)) == 6
+
+
+def test_broadcasts_go_to_three_members_in_each_interval() -> None:
+    node = Harness(*"abcdef", settings=with_settings(probe_interval_s=1000.0))
+    node.effects += node.swim.broadcast(Queue.EVENTS, b"event", node.now, token="event")
+    node.run_for(0.2)
+    packets = node.take(SendPacket)
+    assert len({packet.address for packet in packets}) == 3
+    for packet in packets:
+        assert packet.crc
+        assert packet.encoded_parts() == [b"\x08event"]
+    node.run_for(0.2)
+    assert node.take(BroadcastFinished) == [BroadcastFinished("event")]  # 4 × ceil(log10 8) = 4 times
+    node.run_for(5)
+    assert node.sent() == []
+
+
+def test_packets_carry_broadcasts_within_the_budget() -> None:
+    node = Harness("a")
+    for index in range(60):
+        node.swim.broadcast(Queue.EVENTS, b"%02d" % index + bytes(90), node.now)
+    node.hear(Ping(1, "self"))
+    [packet] = node.take(SendPacket)
+    parts = packet.encoded_parts()
+    assert sum(map(len, parts)) + 2 * len(packet.broadcasts) + 2 <= 1400
+    assert len(parts) == 15
+
+
+def test_membership_goes_before_the_delegate_s_queues() -> None:
+    node = Harness("a")
+    for queue in (Queue.EVENTS, Queue.QUERIES, Queue.INTENTS):
+        node.swim.broadcast(queue, queue.name.encode() + bytes(100), node.now)
+    node.hear(alive("b"))
+    node.hear(Ping(1, "self"))
+    messages = [message for _, message in node.sent()]
+    kinds = [
+        message.payload.rstrip(b"\0") if isinstance(message, UserMessage) else type(message).__name__
+        for message in messages
+    ]
+    assert kinds == ["Ack", "Alive", b"INTENTS", b"QUERIES", b"EVENTS"]
+
+
+def test_the_dead_receive_gossip_for_a_while_and_leavers_none() -> None:
+    quiet = with_settings(probe_interval_s=1000.0, catch_up=False)
+    node = Harness("dead", "left", settings=quiet)
+    node.hear(Dead(1, "dead", "x"), Dead(1, "left", "left"))
+    node.run_for(1)
+    assert {address for address, _ in node.sent()} == {address_of("dead")}
+    node.drain()
+    node.run_for(28)
+    node.swim.broadcast(Queue.EVENTS, b"event", node.now)
+    node.run_for(0.3)
+    assert node.sent()
+    node.drain()
+    node.run_for(5)
+    node.swim.broadcast(Queue.EVENTS, b"event", node.now)
+    node.run_for(1)
+    assert node.sent() == []
+
+
+def test_dead_members_are_forgotten_after_that_time() -> None:
+    node = Harness("a", "b")
+    node.hear(Dead(1, "b", "a"))
+    for _ in range(45):
+        ping = probe(node)
+        node.hear(Ack(ping.seq_no))
+    assert node.state_of("b") is None
+    assert node.swim.explain("b") is None
+
+
+def test_push_pulls_come_every_interval() -> None:
+    node = Harness("a", settings=with_settings(probe_interval_s=1000.0))
+    node.run_for(59.999)
+    assert len(node.take(ExchangeState)) == 1
+    node.run_for(30)
+    [exchange] = node.take(ExchangeState)
+    assert (exchange.member.name, exchange.join) == ("a", False)
+
+
+def test_many_joins_are_followed_by_a_push_pull() -> None:
+    node = Harness(settings=with_settings(probe_interval_s=1000.0))
+    for index in range(10):
+        node.hear(alive(f"new-{index}"))
+    node.run_for(1)
+    assert len(node.take(ExchangeState)) == 1
+
+
+def remote(name: str, state: int, incarnation: int = 1, versions: bytes = VERSIONS) -> PushPullNode:
+    address = address_of(name)
+    return PushPullNode(name, address.ip, address.port, b"", incarnation, state, versions)
+
+
+def test_a_merge_suspects_the_dead_and_believes_the_left() -> None:
+    node = Harness("dead", "suspect", "left")
+    message = PushPull(True, (remote("new", 0), remote("dead", 2), remote("suspect", 1), remote("left", 3)), b"state")
+    node.effects += node.swim.merge(message, node.now)
+    states = {name: node.state_of(name) for name in ("new", "dead", "suspect", "left")}
+    assert states == {
+        "new": MemberState.ALIVE,
+        "dead": MemberState.SUSPECT,
+        "suspect": MemberState.SUSPECT,
+        "left": MemberState.LEFT,
+    }
+    explanation = node.swim.explain("dead")
+    assert explanation is not None
+    assert explanation.accusers == ("self",)
+    assert node.take(UserStateReceived) == [UserStateReceived(b"state", True)]
+
+
+def test_the_own_half_of_a_push_pull_lists_all() -> None:
+    node = Harness("a", "b")
+    node.hear(Dead(1, "b", "a"))
+    message = node.swim.push_pull(join=True, user_state=b"state")
+    assert [(one.name, one.state) for one in message.nodes] == [("self", 0), ("a", 0), ("b", 2)]
+    assert (message.join, message.user_state) == (True, b"state")
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [bytes((7, 9, 8, 2, 5, 4)), bytes((1, 5, 2, 6, 8, 7)), bytes((1, 2, 3, 2, 5, 4))],
+    ids=["newer", "delegate", "odd"],
+)
+def test_a_pool_with_another_protocol_is_not_merged(versions: bytes) -> None:
+    node = Harness("a")
+    with pytest.raises(MergeRefused, match="version"):
+        node.swim.merge(PushPull(True, (remote("alien", 0, versions=versions), remote("b", 0))), node.now)
+    assert len(node.swim.members) == 2
+
+
+def test_port_zero_is_the_own_port() -> None:
+    node = Harness()
+    node.swim.merge(PushPull(False, (PushPullNode("a", b"\x0a\0\0\1", 0, b"", 1, 0, VERSIONS),)), node.now)
+    member = node.swim.members.get("a")
+    assert member is not None
+    assert member.port == SELF.port
+
+
+def test_user_messages_go_to_the_delegate() -> None:
+    node = Harness("a")
+    node.hear(UserMessage(b"payload"))
+    assert node.take(UserMessageReceived) == [UserMessageReceived(b"payload", SOURCE)]
+
+
+def test_a_ping_by_a_stream() -> None:
+    node = Harness("a")
+    assert node.swim.answer_stream_ping(Ping(3, "self")) == Ack(3)
+    assert node.swim.answer_stream_ping(Ping(3, "other")) is None
