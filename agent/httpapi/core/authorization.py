@@ -12,6 +12,7 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import HTTPError
 from pyconsul.agent.httpapi.core.router import Gate
+from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
 
@@ -44,6 +45,21 @@ def require(request: Request, permission: str, name: str = "") -> Authorizer:
     kind, _, level = permission.partition(":")
     request.caller.require(kind, LEVELS[level], name)
     return request.caller
+
+
+def authorized(
+    request: Request, permission: str, operation: Callable[[WriteTxn], T], name: str = ""
+) -> Callable[[WriteTxn], T]:
+    """Return an operation that requires a permission of the caller before it does anything else."""
+    caller = request.caller
+    kind, _, level = permission.partition(":")
+    wanted = LEVELS[level]
+
+    def run(txn: WriteTxn) -> T:
+        caller.require(kind, wanted, name)
+        return operation(txn)
+
+    return run
 
 
 def enabled(context: Context) -> Resolver:

@@ -10,6 +10,7 @@ import msgspec
 from pyconsul.agent.common.go_durations import format_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
+from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import plain_answer
 from pyconsul.agent.httpapi.core.request import Request
@@ -66,7 +67,8 @@ async def change(context: Context, request: Request) -> Answer:
     refuse_control_characters(context, given)
     cas = _cas(request.params.get("cas", ""))
     settings = AutopilotSettings(**msgspec.structs.asdict(given))
-    done = await context.commit(lambda txn: autopilot.change(txn, settings, DEFAULT, cas))
+    write = authorized(request, "operator:write", lambda txn: autopilot.change(txn, settings, DEFAULT, cas))
+    done = await context.commit(write)
     return TRUE if done else FALSE
 
 

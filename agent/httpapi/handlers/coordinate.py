@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import msgspec
 
-from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import require, visible
+from pyconsul.agent.httpapi.core.authorization import authorized, require, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer, server_error
@@ -88,9 +88,9 @@ async def update(context: Context, request: Request) -> Answer:
         raise server_error("invalid coordinate")
     if len(coordinate.vec) != DIMENSIONS:
         raise server_error("incompatible coordinate")
-    request.caller.require("node", WRITE, given.node)
     row = NodeCoordinate(given.node, given.segment, coordinate)
-    await context.commit(lambda txn: coordinates.set_coordinate(txn, row))
+    write = authorized(request, "node:write", lambda txn: coordinates.set_coordinate(txn, row), given.node)
+    await context.commit(write)
     return EMPTY
 
 

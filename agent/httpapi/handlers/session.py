@@ -11,7 +11,7 @@ from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
-from pyconsul.agent.httpapi.core.authorization import visible
+from pyconsul.agent.httpapi.core.authorization import authorized, visible
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
@@ -94,9 +94,9 @@ async def create(context: Context, request: Request) -> Answer:
         create_index=0,
         modify_index=0,
     )
-    request.caller.require("session", WRITE, session.node)
+    write = authorized(request, "session:write", lambda txn: sessions.create(txn, session), session.node)
     try:
-        await context.commit(lambda txn: sessions.create(txn, session))
+        await context.commit(write)
     except Refused as error:
         raise server_error(f"apply failed: {error}") from None
     context.session_clock.renew(session.id, ttl / SECOND)

@@ -11,7 +11,7 @@ from pyconsul.agent.acl.methods.methodconfig import ConfigError, check_unsupport
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
@@ -56,8 +56,7 @@ async def update_method(context: Context, request: Request) -> Answer:
 async def delete_method(context: Context, request: Request) -> Answer:
     """Delete an auth method, its binding rules and its tokens."""
     name = _method_name(context, request)
-    require(request, "acl:write")
-    if not await context.commit(lambda txn: acl_auth.delete_method(txn, name)):
+    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_auth.delete_method(txn, name))):
         raise not_found("Cannot find auth method to delete")
     return TRUE
 
@@ -87,7 +86,6 @@ async def _write_method(context: Context, request: Request, name: str) -> Answer
     refuse_control_characters(context, body)
     if name and body.name not in ("", name):
         raise bad_request("AuthMethod name in URL and payload do not match")
-    require(request, "acl:write")
     method = AuthMethod(
         name=body.name or name,
         type=body.type,
@@ -103,7 +101,7 @@ async def _write_method(context: Context, request: Request, name: str) -> Answer
         _check_method(method)
         return acl_auth.put_method(txn, method)
 
-    return json_answer(show.auth_method(await context.commit(write)))
+    return json_answer(show.auth_method(await context.commit(authorized(request, "acl:write", write))))
 
 
 def _check_method(method: AuthMethod) -> None:
@@ -153,8 +151,7 @@ async def update_rule(context: Context, request: Request) -> Answer:
 async def delete_rule(context: Context, request: Request) -> Answer:
     """Delete a binding rule."""
     rule_id = _rule_id(context, request)
-    require(request, "acl:write")
-    if not await context.commit(lambda txn: acl_auth.delete_rule(txn, rule_id)):
+    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_auth.delete_rule(txn, rule_id))):
         raise not_found("Cannot find binding rule to delete")
     return TRUE
 
@@ -186,7 +183,6 @@ async def _write_rule(context: Context, request: Request, rule_id: str, *, new: 
         raise bad_request("Cannot specify the ID when creating a new binding rule")
     if body.id not in ("", rule_id):
         raise bad_request("BindingRule ID in URL and payload do not match")
-    require(request, "acl:write")
     rule = BindingRule(
         id=rule_id,
         auth_method=body.auth_method,
@@ -202,7 +198,7 @@ async def _write_rule(context: Context, request: Request, rule_id: str, *, new: 
         _check_rule(row)
         return row
 
-    return json_answer(show.binding_rule(await context.commit(write)))
+    return json_answer(show.binding_rule(await context.commit(authorized(request, "acl:write", write))))
 
 
 def _check_rule(rule: BindingRule) -> None:

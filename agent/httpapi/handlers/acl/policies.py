@@ -10,7 +10,7 @@ from contextlib import suppress
 from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
 from pyconsul.agent.acl.resolver import LONG_RULES
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -82,8 +82,7 @@ def show_policy(context: Context, request: Request) -> Query:
 async def delete(context: Context, request: Request) -> Answer:
     """Delete a policy."""
     policy_id = _id(context, request)
-    require(request, "acl:write")
-    if not await context.commit(lambda txn: acl_policies.delete(txn, policy_id)):
+    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_policies.delete(txn, policy_id))):
         raise not_found("Cannot find policy to delete")
     return TRUE
 
@@ -109,7 +108,7 @@ async def update(context: Context, request: Request) -> Answer:
 
 
 async def _write(context: Context, request: Request, body: PolicyBody, policy_id: str, new: bool) -> Answer:
-    require(request, "acl:write")
+    require(request, "acl:write")  # before rules are parsed, which may take long
     policy = Policy(
         id=policy_id,
         name=body.name,
@@ -131,7 +130,7 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
             raise Refused(str(error)) from None
         return acl_policies.put(txn, policy)
 
-    written = await context.commit(write)
+    written = await context.commit(authorized(request, "acl:write", write))
     for hint in await asyncio.to_thread(unknown_rules, written.rules) if long else unknown_rules(written.rules):
         log.warning('policy "%s", %s', written.name, hint)
     return json_answer(show.policy(written))

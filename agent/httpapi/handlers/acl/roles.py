@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -82,8 +82,7 @@ def show_role(context: Context, request: Request) -> Query:
 async def delete(context: Context, request: Request) -> Answer:
     """Delete a role."""
     role_id = _id(context, request)
-    require(request, "acl:write")
-    if not await context.commit(lambda txn: acl_roles.delete(txn, role_id)):
+    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_roles.delete(txn, role_id))):
         raise not_found("Cannot find role to delete")
     return TRUE
 
@@ -109,14 +108,13 @@ async def update(context: Context, request: Request) -> Answer:
 
 
 async def _write(context: Context, request: Request, body: RoleBody, role_id: str, new: bool) -> Answer:
-    require(request, "acl:write")
     role = Role(id=role_id, name=body.name, description=body.description)
 
     def write(txn: WriteTxn) -> Role:
         acl_roles.check(txn, role, new)
         return acl_roles.put(txn, replace(role, grants=grants(txn, body, "role")))
 
-    return json_answer(show.role(context.view, await context.commit(write)))
+    return json_answer(show.role(context.view, await context.commit(authorized(request, "acl:write", write))))
 
 
 ROUTES = (

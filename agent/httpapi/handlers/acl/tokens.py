@@ -10,7 +10,7 @@ from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import enabled, require
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -127,9 +127,8 @@ async def create(context: Context, request: Request) -> Answer:
     enabled(context)
     body = decode(request.body, TokenBody, PREFIX)
     refuse_control_characters(context, body)
-    require(request, "acl:write")
     accessor, secret = new_id(), new_id()
-    return await _written(context, lambda txn: token_write.create(txn, body, accessor, secret))
+    return await _written(context, request, lambda txn: token_write.create(txn, body, accessor, secret))
 
 
 async def update(context: Context, request: Request) -> Answer:
@@ -139,8 +138,7 @@ async def update(context: Context, request: Request) -> Answer:
     refuse_control_characters(context, body)
     if body.accessor_id not in ("", accessor):
         raise bad_request("Token Accessor ID in URL and payload do not match")
-    require(request, "acl:write")
-    return await _written(context, lambda txn: token_write.update(txn, accessor, body))
+    return await _written(context, request, lambda txn: token_write.update(txn, accessor, body))
 
 
 async def clone(context: Context, request: Request) -> Answer:
@@ -148,7 +146,6 @@ async def clone(context: Context, request: Request) -> Answer:
     acl, accessor = enabled(context), request.tail
     body = decode(request.body, TokenBody, PREFIX)
     refuse_control_characters(context, body)
-    require(request, "acl:write")
     new_accessor, secret = new_id(), new_id()
 
     def copy(txn: WriteTxn) -> Token:
@@ -157,23 +154,27 @@ async def clone(context: Context, request: Request) -> Answer:
             raise UnknownToken(MISSING)
         return token_write.clone(txn, old, body.description, new_accessor, secret)
 
-    return await _written(context, copy)
+    return await _written(context, request, copy)
 
 
-async def _written(context: Context, operation: Callable[[WriteTxn], Token]) -> Answer:
-    return json_answer(show.token(context.view, await context.commit(operation)))
+async def _written(context: Context, request: Request, operation: Callable[[WriteTxn], Token]) -> Answer:
+    token = await context.commit(authorized(request, "acl:write", operation))
+    return json_answer(show.token(context.view, token))
 
 
 async def delete(context: Context, request: Request) -> Answer:
     """Delete a token."""
     accessor = _accessor(context, request)
-    require(request, "acl:write")
-    if not acl_tokens.is_uuid(accessor):
-        raise server_error("Accessor ID is missing or an invalid UUID")
     mine = enabled(context).token(request.token)
-    if mine is not None and hmac.compare_digest(mine.accessor_id, accessor):
-        raise server_error("Deletion of the request's authorization token is not permitted")
-    if not await context.commit(lambda txn: acl_tokens.delete(txn, accessor)):
+
+    def remove(txn: WriteTxn) -> bool:
+        if not acl_tokens.is_uuid(accessor):
+            raise server_error("Accessor ID is missing or an invalid UUID")
+        if mine is not None and hmac.compare_digest(mine.accessor_id, accessor):
+            raise server_error("Deletion of the request's authorization token is not permitted")
+        return acl_tokens.delete(txn, accessor)
+
+    if not await context.commit(authorized(request, "acl:write", remove)):
         raise not_found("Cannot find token to delete")
     return TRUE
 

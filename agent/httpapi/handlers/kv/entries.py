@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 
-from pyconsul.agent.acl.rules import LIST, READ, WRITE
-from pyconsul.agent.httpapi.core.authorization import visible
+from pyconsul.agent.acl.rules import LIST, READ
+from pyconsul.agent.common.steps import Steps
+from pyconsul.agent.httpapi.core.authorization import authorized, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
@@ -121,8 +122,8 @@ def put(context: Context, request: Request) -> PendingResponse:
     limit = context.config.limits.kv_max_value_size
     if len(value) > limit:
         raise HTTPError(413, TOO_LARGE.format(size=len(value), limit=limit))
-    request.caller.require("key", WRITE, key)
-    return PendingResponse(context.commit(_write(request, key, value, flags, cas)), _written)
+    write = authorized(request, "key:write", _write(request, key, value, flags, cas), key)
+    return PendingResponse(context.commit(write), _written)
 
 
 def _written(done: asyncio.Future[bool]) -> Answer:
@@ -165,14 +166,19 @@ async def delete(context: Context, request: Request) -> Answer:
     done = PURGED if purge else TRUE
     _refuse_together(request, "recurse", "cas")
     if "recurse" in request:
-        request.caller.require_tree(key)
-        await context.commit_steps(lambda txn: kv.delete_tree(txn, key, purge=purge))
+        caller = request.caller
+
+        def delete_tree(txn: WriteTxn) -> Steps[None]:
+            caller.require_tree(key)
+            return kv.delete_tree(txn, key, purge=purge)
+
+        await context.commit_steps(delete_tree)
         return done
     if not key:
         raise bad_request("Missing key name")
     cas = request.unsigned("cas")
-    request.caller.require("key", WRITE, key)
-    return done if await context.commit(lambda txn: kv.delete(txn, key, cas, purge=purge)) else FALSE
+    delete_key = authorized(request, "key:write", lambda txn: kv.delete(txn, key, cas, purge=purge), key)
+    return done if await context.commit(delete_key) else FALSE
 
 
 def _refuse_together(request: Request, *names: str) -> None:
