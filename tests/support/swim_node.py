@@ -11,6 +11,7 @@ from pyconsul.agent.gossip.swim.effects import Effect, SendPacket
 from pyconsul.agent.gossip.swim.member import Member, MemberState
 from pyconsul.agent.gossip.swim.membership import Admission
 from pyconsul.agent.gossip.swim.node import Swim
+from pyconsul.agent.gossip.swim.packets import Queue
 from pyconsul.agent.gossip.swim.settings import LAN, SwimSettings
 from pyconsul.agent.gossip.wire.messages import Address, Alive, PacketMessage
 
@@ -65,8 +66,8 @@ class Harness:
 
     def drain(self) -> None:
         """Forget all broadcasts and effects."""
-        for queue in self.swim._sender._queues:
-            queue.prune(0)
+        for queue in Queue:
+            self.swim.prune(queue, 0)
         self.effects.clear()
 
     def take(self, kind: type[T]) -> list[T]:

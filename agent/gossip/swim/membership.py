@@ -71,6 +71,7 @@ class Membership:
         "_settings",
         "_suspicion_ends",
         "awareness",
+        "deadline",
         "is_leaving",
         "local",
         "suspicions",
@@ -93,11 +94,8 @@ class Membership:
         self.is_leaving = False
         self.suspicions: dict[str, Suspicion] = {}
         self._suspicion_ends: list[tuple[float, int, str]] = []  # heap; entries may be outdated
+        self.deadline = float("inf")  # when the next suspicion may end, in seconds
         self._count = 0  # of entries ever pushed, so that names are never compared
-
-    def deadline(self) -> float:
-        """Return when the next suspicion may end, in seconds."""
-        return self._suspicion_ends[0][0] if self._suspicion_ends else float("inf")
 
     def alive(self, message: Alive, now: float) -> None:
         name = message.node
@@ -181,6 +179,7 @@ class Membership:
             accusers = ", ".join(suspicion.accusers)
             self._outbox.effects.append(LogLine("member failed", f"suspicion ended: member={name} accusers={accusers}"))
             self.dead(Dead(known.incarnation, name, self.local.name), now)
+        self.deadline = ends[0][0] if ends else float("inf")
 
     def merge(self, nodes: Iterable[PushPullNode], now: float) -> None:
         """Take over the members that a peer knows. A peer's dead ones are only suspected, so that they can refute.
@@ -256,6 +255,7 @@ class Membership:
     def _watch(self, name: str, suspicion: Suspicion) -> None:
         self._count += 1
         heapq.heappush(self._suspicion_ends, (suspicion.deadline, self._count, name))
+        self.deadline = self._suspicion_ends[0][0]
 
 
 def _invalid(node: Member) -> str:

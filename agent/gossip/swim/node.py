@@ -135,18 +135,18 @@ class Swim:
 
     def deadline(self) -> float:
         """Return when `tick` is due, in seconds."""
-        due = min(self._prober.deadline, self._push_pull.deadline, self._membership.deadline(), self._relays.deadline())
-        return min(due, self._gossip_at) if self._sender.has_broadcasts() else due
+        due = min(self._prober.deadline, self._push_pull.deadline, self._membership.deadline, self._relays.deadline)
+        return self._gossip_at if self._gossip_at < due and self._sender.waiting else due
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due. Take the packets that have arrived first: they may refute what is about to be declared."""
-        if self._gossip_at <= now and self._sender.has_broadcasts():
+        if self._gossip_at <= now and self._sender.waiting:
             self._gossip(now)
         if self._prober.deadline <= now:
             self._prober.advance(now)
-        if self._relays.deadline() <= now:
+        if self._relays.deadline <= now:
             self._relays.expire(now)
-        if self._membership.deadline() <= now:
+        if self._membership.deadline <= now:
             self._membership.expire(now)
         if self._push_pull.deadline <= now:
             self._start_push_pull(now)
@@ -238,7 +238,7 @@ class Swim:
 
     def _changes(self, now: float) -> list[Effect]:
         """Return the effects. Rounds of gossip keep their rhythm, also over times in which there was nothing to send."""
-        if self._gossip_at < now and self._sender.has_broadcasts():
+        if self._gossip_at < now and self._sender.waiting:
             interval = self._settings.gossip_interval_s
             self._gossip_at += interval * math.ceil((now - self._gossip_at) / interval)
         effects = self._outbox.take()

@@ -29,7 +29,7 @@ class Queue(IntEnum):
 class PacketSender:
     """Owns the broadcast queues and puts packets into the outbox."""
 
-    __slots__ = ("_budget", "_limit", "_limit_members", "_mult", "_outbox", "_queues", "_table")
+    __slots__ = ("_budget", "_limit", "_limit_members", "_mult", "_outbox", "_queues", "_table", "waiting")
 
     def __init__(self, settings: SwimSettings, table: MemberTable, outbox: Outbox, overhead: int) -> None:
         """`overhead`: bytes that label and encryption add to a packet."""
@@ -39,10 +39,8 @@ class PacketSender:
         self._outbox = outbox
         self._queues = tuple(BroadcastQueue() for _ in Queue)
         self._limit = self._limit_members = 0
-
-    def has_broadcasts(self) -> bool:
-        first, second, third, fourth = self._queues
-        return bool(first or second or third or fourth)
+        #: The number of broadcasts in all queues.
+        self.waiting = 0
 
     def length(self, queue: Queue) -> int:
         """Return the number of broadcasts that wait in a queue."""
@@ -51,6 +49,7 @@ class PacketSender:
     def broadcast(self, queue: Queue, message: PacketMessage, key: str = "", token: str = "") -> None:
         """Queue a broadcast, in place of the waiting one of the same key."""
         replaced = self._queues[queue].add(message, encode_message(message), key, token)
+        self._count()
         if replaced:
             self._finished(replaced)
 
@@ -58,10 +57,11 @@ class PacketSender:
         """Drop broadcasts of a queue, those sent most often first."""
         for token in self._queues[queue].prune(max_length):
             self._finished(token)
+        self._count()
 
     def send(self, address: Address, message: PacketMessage) -> None:
         """Send one message, with broadcasts beside it."""
-        if not self.has_broadcasts():
+        if not self.waiting:
             self._outbox.effects.append(SendPacket(address, (message,)))
             return
         taken = self._fill(self._budget - len(encode_message(message)), MAX_PARTS - 1)
@@ -90,10 +90,14 @@ class PacketSender:
             if queue:
                 more, free = queue.fill(free, self._limit, max_parts - len(taken))
                 taken += more
+        self._count()
         for broadcast in taken:
             if broadcast.token and broadcast.transmissions >= self._limit:
                 self._finished(broadcast.token)
         return taken
+
+    def _count(self) -> None:
+        self.waiting = sum(map(len, self._queues))
 
     def _finished(self, token: str) -> None:
         self._outbox.effects.append(LeaveFinished() if token == LEAVE_TOKEN else BroadcastFinished(token))

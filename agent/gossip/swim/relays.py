@@ -38,15 +38,13 @@ class Relays:
     Source: memberlist's `handleIndirectPing` (PROTOCOL, section 7.3); nacks are Lifeguard's.
     """
 
-    __slots__ = ("_by_seq_no", "_ends", "_sender", "_sequence", "_timeout_s")
+    __slots__ = ("_by_seq_no", "_ends", "_sender", "_sequence", "_timeout_s", "deadline")
 
     def __init__(self, sender: PacketSender, sequence: Sequence, timeout_s: float) -> None:
         self._sender, self._sequence, self._timeout_s = sender, sequence, timeout_s
         self._by_seq_no: dict[int, _Relay] = {}
         self._ends: deque[tuple[float, int]] = deque()  # in order, since all last equally long
-
-    def deadline(self) -> float:
-        return self._ends[0][0] if self._ends else float("inf")
+        self.deadline = float("inf")  # when `expire` is due, in seconds
 
     def start(self, message: IndirectPing, source: Address, local: Ping, now: float) -> bool:
         """Ping the target; return False if too many are pending. `local` holds this node's source fields."""
@@ -56,6 +54,7 @@ class Relays:
         seq_no = self._sequence.next()
         self._by_seq_no[seq_no] = _Relay(message.seq_no, requester, now + self._timeout_s, wants_nack=message.nack)
         self._ends.append((now + self._timeout_s, seq_no))
+        self.deadline = self._ends[0][0]
         ping = Ping(seq_no, message.node, local.source_ip, local.source_port, local.source_node)
         self._sender.send(Address(normal_ip(message.target), message.port), ping)
         return True
@@ -74,3 +73,4 @@ class Relays:
             relay = self._by_seq_no.pop(self._ends.popleft()[1], None)
             if relay is not None and relay.wants_nack:
                 self._sender.send(relay.requester, Nack(relay.seq_no))
+        self.deadline = self._ends[0][0] if self._ends else float("inf")
