@@ -1,10 +1,14 @@
-"""The rooms of the project and the direction between them: who may import whom, and that every package is shipped."""
+"""The rooms of the project: which imports which, their size, cycles, purity, and that every package is shipped.
+
+The rules are data: tables at the top, each exception with its reason.
+"""
 
 from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOPS = ("agent", "cli", "tools")
 
 PURE = {"model", "state", "acl", "filter", "health", "queries", "sync", "dnsd", "config"}
-# What each room of the agent may import of the others; a room may always import itself.
+# What each room of the agent may import of the others; a room may always import itself.  `runtime` may import all of them.
 ALLOWED: dict[str, set[str]] = {
     "common": set(),
     "model": set(),
@@ -38,7 +42,109 @@ ALLOWED: dict[str, set[str]] = {
 # The gossip cores, and which of the others each may import.
 GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}, "consul": {"wire", "serf"}}
 # Cores that are given time, randomness and answers, and do no IO.
-NO_IO = ("state", "filter", "acl", "model", "queries")
+NO_IO = ("state", "filter", "acl", "model", "queries", "events", "health", "sync", "config")
+# Their parts that do IO: file or folder -> what for.
+DOES_IO = {
+    "health/runners": "run the checks",
+    "sync/anti_entropy/syncer.py": "timers and tasks",
+    "sync/local_store.py": "delays writes of TTL reports",
+    "sync/reap.py": "periodic task",
+    "config/host.py": "name and addresses of the host, node ID",
+    "config/resolve.py": "constants of address families",
+}
+MAX_MODULES = 15
+# Larger folders -> why.
+LARGE_FOLDERS = {
+    "agent/model": "one file for each noun",
+    "agent/common": "small helpers that share nothing",
+    "agent/gossip/serf": "one file for each state machine of Serf",
+}
+# Import cycles that exist, functions' imports included -> why.
+CYCLES = {
+    ("cli.output.render", "cli.output.terminal"): "the terminal renders its own progress",
+}
+# Libraries that functions may import -> why not at the top of the module.
+LAZY_LIBRARIES = {
+    "asyncio": "25 ms; one-shot commands do without",
+    "base64": "start-up of one-shot commands",
+    "binascii": "start-up of one-shot commands",
+    "click": "only for help, completion and man pages",
+    "contextlib": "start-up of one-shot commands",
+    "cryptography": "40 ms; only for JWT methods and the root certificate",
+    "ctypes": "only where a child process is bound to its parent",
+    "difflib": "only for suggestions in errors",
+    "dns": "only for doctor and templates that look up names",
+    "email": "only for dates of responses",
+    "fnmatch": "start-up of one-shot commands",
+    "grp": "only for ownership of files",
+    "hashlib": "start-up of one-shot commands",
+    "hcl2": "compiles a grammar; only for HCL that needs the parser",
+    "importlib": "commands are found by name",
+    "inspect": "only for documentation",
+    "io": "start-up of one-shot commands",
+    "json": "start-up of one-shot commands",
+    "jwt": "imports cryptography",
+    "lark": "imported with hcl2",
+    "logging": "start-up of one-shot commands",
+    "msgspec": "start-up of one-shot commands",
+    "os": "start-up of one-shot commands",
+    "prometheus_client": "30 ms; only for metrics in Prometheus format",
+    "pwd": "only for ownership of files",
+    "random": "start-up of one-shot commands",
+    "re": "start-up of one-shot commands",
+    "re2": "10 ms; only for regular expressions of users",
+    "resource": "only for limits of child processes",
+    "rich": "80 ms; only for output on a terminal",
+    "shutil": "start-up of one-shot commands",
+    "ssl": "20 ms; only for TLS",
+    "tempfile": "start-up of one-shot commands",
+    "termios": "only on a terminal",
+    "textwrap": "start-up of one-shot commands",
+    "threading": "start-up of one-shot commands",
+    "tty": "only on a terminal",
+    "unicodedata": "only for widths of wide characters",
+    "yaml": "20 ms; only for YAML",
+}
+# Modules, or folders, whose functions may import modules of ours -> why.
+LAZY_IMPORTERS = {
+    "agent/common/http_answer.py": "start-up of one-shot commands",
+    "agent/common/options.py": "start-up of one-shot commands",
+    "agent/health/runners/h2": "imports h2 when the first such check runs",
+    "cli": "a one-shot command imports what it runs",
+    "tools": "a program imports what its arguments ask for",
+}
+# Attributes may be assigned on `self` only: objects get their parts when they are made.  Variables that stand for an
+# object under construction, or whose class belongs to the same module, by room -> why.
+ASSIGNABLE = {
+    "common": {"context": "ssl.SSLContext is configured by attributes"},
+    "dnsd": {"reply": "builder", "kept": "own entry", "known": "own entry", "question.edns": "own copy"},
+    "engine": {"opened": "builder", "wrapped": "cause of an exception"},
+    "filter": {"options": "re2.Options are configured by attributes"},
+    "gossip": {
+        "contents": "builder",
+        "query": "own entry",
+        "record": "own entry",
+        "report": "builder",
+        "self._contents": "own part",
+    },
+    "health": {"context": "ssl.SSLContext is configured by attributes", "entry": "own entry"},
+    "httpapi": {
+        "answer": "builder",
+        "bodies": "shared budget",
+        "budget": "shared budget",
+        "question": "own entry",
+        "reader": "own part",
+        "request": "filled in while it is read and routed",
+        "self._bodies": "shared budget",
+        "self._reader": "own part",
+        "source": "own entry",
+        "waiter": "own entry",
+        "watched": "own entry",
+    },
+    "snapshot": {"found": "builder", "member": "tarfile.TarInfo is configured by attributes"},
+    "state": {"changeset": "encoded in place"},
+    "sync": {"found": "builder"},
+}
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The commands that run or check an agent are the only ones that may know it; another one reads snapshot files as the agent does.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent/run.py", "cli/commands/agent/validate.py"}
@@ -55,15 +161,90 @@ def sources(folder: str) -> Iterator[Path]:
     return (path for path in sorted((ROOT / folder).rglob("*.py")))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[str]:
     """The modules a file imports, under their full names."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative imports hide where things are"
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the project by its full name."""
+    return {
+        "pyconsul." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for top in TOPS
+        for path in sources(top)
+    }
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below one, without those that only a type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if not is_for_types(child):
+            yield child
+            yield from run_nodes(child)
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules that one statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        whole = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in modules() else node.module for name in whole]
+    return []
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    """The modules of the project that a module imports, at its top or in functions."""
+    for node in run_nodes(parsed(path)):
+        yield from (name for name in imported(node) if name in modules())
+
+
+def imports_of_functions(path: Path) -> Iterator[str]:
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for inner in run_nodes(node):
+                yield from imported(inner)
+
+
+def cycle(graph: dict[str, set[str]], start: str) -> list[str]:
+    """One cycle that can be reached from a module, of a graph in which every module leads to one."""
+    way = [start]
+    while (following := min(graph[way[-1]] & graph.keys())) not in way:
+        way.append(following)
+    return way[way.index(following) :]
+
+
+def assigned_attributes(path: Path) -> Iterator[ast.Attribute]:
+    for node in ast.walk(parsed(path)):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        for target in targets:
+            parts = target.elts if isinstance(target, ast.Tuple) else [target]
+            yield from (part for part in parts if isinstance(part, ast.Attribute))
+
+
+def lies_in(path: Path, places: Iterable[str]) -> bool:
+    """Whether a file is one of the places, or lies in one."""
+    return any(path.is_relative_to(place) for place in places)
 
 
 def room(parts: list[str]) -> str:
@@ -90,8 +271,60 @@ def test_the_agent_s_arrows(path: Path) -> None:
 @pytest.mark.parametrize("folder", NO_IO)
 def test_pure_rooms_do_no_io(folder: str) -> None:
     for path in sources(f"agent/{folder}"):
-        found = {name.split(".")[0] for name in imports(path)} & IO_MODULES
-        assert not found, f"{path.relative_to(ROOT)} imports {', '.join(sorted(found))}"
+        if not lies_in(path.relative_to(ROOT / "agent"), DOES_IO):
+            found = {name.split(".")[0] for name in imports(path)} & IO_MODULES
+            assert not found, f"{path.relative_to(ROOT)} imports {', '.join(sorted(found))}"
+
+
+def test_every_room_of_the_agent_has_its_arrows() -> None:
+    rooms = {path.parent.name for path in (ROOT / "agent").glob("*/__init__.py")}
+    assert rooms == {*ALLOWED, "runtime"}
+    assert {path.name for path in (ROOT / "agent").glob("*.py")} == {"__init__.py"}, "a loose module"
+
+
+@pytest.mark.parametrize("top", TOPS)
+def test_folders_are_small(top: str) -> None:
+    folders = {path.parent for path in sources(top)}
+    large = {
+        str(folder.relative_to(ROOT))
+        for folder in folders
+        if len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) > MAX_MODULES
+    }
+    assert large <= LARGE_FOLDERS.keys(), "more than 15 modules in a folder"
+
+
+def test_there_is_no_import_cycle() -> None:
+    graph = {name: set(own_imports(path)) - {name} for name, path in modules().items()}
+    left = dict(graph)
+    while leaves := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in leaves:
+            del left[name]
+    # What is left lies on cycles or leads to them.
+    cycles = {frozenset(cycle(left, name)) for name in left}
+    known = {frozenset(f"pyconsul.{name}" for name in names) for names in CYCLES}
+    found = [sorted(names) for names in cycles if names not in known]
+    assert not found, f"import cycles: {found}"
+
+
+@pytest.mark.parametrize("top", TOPS)
+def test_functions_import_only_what_costs_time(top: str) -> None:
+    own = modules()
+    for path in sources(top):
+        for name in imports_of_functions(path):
+            library = name.split(".")[0]
+            place = f"a function of {path.relative_to(ROOT)} imports {name}"
+            if library == "pyconsul":
+                assert lies_in(path.relative_to(ROOT), LAZY_IMPORTERS) or name not in own, place
+            else:
+                assert library in LAZY_LIBRARIES, place
+
+
+@pytest.mark.parametrize("path", list(sources("agent")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_assigned_from_outside(path: Path) -> None:
+    allowed = ASSIGNABLE.get(room(list(path.relative_to(ROOT / "agent").parts)), {})
+    for target in assigned_attributes(path):
+        owner = ast.unparse(target.value)
+        assert owner in ("self", "cls") or owner in allowed, f"{path}:{target.lineno}: {ast.unparse(target)} = …"
 
 
 @pytest.mark.parametrize("core", sorted(GOSSIP_CORES))
