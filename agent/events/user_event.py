@@ -30,18 +30,42 @@ def check(event: UserEvent) -> None:
             compile_regexp(pattern)
         except RegexpError as error:
             raise EventError(f"Invalid {what} filter: {error}") from None
-    name, payload = PREFIX + event.name, _packed(event)
+    name, payload = PREFIX + event.name, packed(event)
     if len(name.encode()) + len(payload) > MAX_EVENT_BYTES:
         raise EventError(f"user event exceeds configured limit of {MAX_EVENT_BYTES} bytes before encoding")
     if 1 + len(_encode({"LTime": event.ltime, "Name": name, "Payload": payload, "CC": False})) > MAX_EVENT_BYTES:
         raise EventError(f"user event exceeds configured limit of {MAX_EVENT_BYTES} bytes after encoding")
 
 
-def _packed(event: UserEvent) -> bytes:
-    """An event as agents encode it for each other."""
-    parts = {"p": event.payload, "nf": event.node_filter, "sf": event.service_filter, "tf": event.tag_filter}
+def packed(event: UserEvent) -> bytes:
+    """Return an event as agents send it to each other, as the payload of a gossip event named PREFIX + its name."""
+    parts = {"nf": event.node_filter, "p": event.payload, "sf": event.service_filter, "tf": event.tag_filter}
     given = {key: value for key, value in parts.items() if value}
     return _encode({"ID": event.id, "n": event.name, **given, "v": event.version})
+
+
+class _Packed(msgspec.Struct):
+    """The fields of a packed event; those that are missing are empty."""
+
+    ID: str = ""
+    n: str = ""
+    nf: str = ""
+    p: bytes | None = None
+    sf: str = ""
+    tf: str = ""
+    v: int = 0
+
+
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+
+
+def unpacked(payload: bytes, ltime: int) -> UserEvent:
+    """Return the event that another agent sent, with its Lamport time. Raises ValueError."""
+    try:
+        event = _decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"invalid user event: {error}") from None
+    return UserEvent(event.ID, event.n, event.p, event.nf, event.sf, event.tf, event.v, ltime)
 
 
 def concerns(event: UserEvent, node: str, services: Iterable[NodeService]) -> bool:
