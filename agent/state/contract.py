@@ -22,11 +22,11 @@ class Schema(Generic[R]):
 
     key: returns a row's primary key.  indexes: secondary indexes; each maps a row to the values that it is found by.
     topics: maps a row to the watch topics that are published when it is put, replaced or deleted; a replacement
-    publishes those of the old row and of the new one.
+    publishes those of the old row and of the new one.  topics_by_key: they depend on the key alone, so they are the same.
     ordered: the table can be read by prefix of its text keys.  in_snapshots: its rows are part of a snapshot.
     """
 
-    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type", "topics")
+    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type", "topics", "topics_by_key")
 
     def __init__(
         self,
@@ -37,9 +37,10 @@ class Schema(Generic[R]):
         ordered: bool = False,
         in_snapshots: bool = True,
         topics: Callable[[R], Iterable[str]] | None = None,
+        topics_by_key: bool = False,
     ) -> None:
         self.name, self.row_type, self.key, self.ordered = name, row_type, key, ordered
-        self.in_snapshots, self.topics = in_snapshots, topics
+        self.in_snapshots, self.topics, self.topics_by_key = in_snapshots, topics, topics_by_key
         self.indexes = dict(indexes or {})
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from pyconsul.agent.common.steps import Steps, empty, sort
 from pyconsul.agent.model.named_index import NamedIndex
 from pyconsul.agent.state.changeset import Changeset
-from pyconsul.agent.state.contract import Key, Rows, Schema
+from pyconsul.agent.state.contract import Rows, Schema
 from pyconsul.agent.state.schemas import ALL, INDEXES
 from pyconsul.agent.state.table import Overlay, Table
 from pyconsul.agent.state.watches import Watches
@@ -48,16 +48,17 @@ class Store:
         self.watches = Watches()
         self._schemas = (INDEXES, *schemas)
         self._retired: list[Table[Any]] = []
-        self._put_in_place(self.tables_of(rows), index, min_floor)
+        self._min_floor = min_floor
+        self._put_in_place(self.tables_of(rows), index)
 
-    def _put_in_place(self, tables: Tables, index: int, min_floor: int) -> None:
+    def _put_in_place(self, tables: Tables, index: int) -> None:
         self._tables: Tables = tables
         self._visible: Mapping[str, Rows[Any]] = tables  # what readers see; see `install_large`
         self._indexes: Table[NamedIndex] = tables[INDEXES.name]
         self.index = index
         row = self._indexes.get(FLOOR)
-        self._floor = max(index if row is None else row.index, min_floor)
-        self.restored = 0 if row is None and not min_floor else self._floor  # the floor has stood there since
+        self._floor = max(index if row is None else row.index, self._min_floor)
+        self.restored = 0 if row is None and not self._min_floor else self._floor  # the floor has stood there since
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         return self._visible[schema.name]
@@ -75,17 +76,18 @@ class Store:
 
         Raises InstallError when a row could not be shown; everything else of the changeset is in place then.
         """
-        topics: dict[str, None] = {}
+        topics: list[str] = []
         failure = None
         for schema, key, row in changeset.writes:
             try:
-                old = self._fold(schema, key, row)
+                table = self._tables[schema.name]
+                old = table.remove(key) if row is None else table.put_at(key, row)
                 if schema.topics is not None:
-                    topics.update(dict.fromkeys(_topics_of(schema, old, row)))
+                    topics += _topics_of(schema, old, row)
             except Exception as error:
                 failure = error
         self._set_indexes(changeset)
-        topics.update(dict.fromkeys(changeset.indexes))
+        topics += changeset.indexes
         self.watches.fire(topics)
         _report(failure)
 
@@ -115,10 +117,11 @@ class Store:
         self._set_indexes(changeset)
         self.watches.fire_sorted(topics)
         failure = None
-        for write in changeset.writes:
+        for schema, key, row in changeset.writes:
             yield
             try:
-                self._fold(*write)
+                table = self._tables[schema.name]
+                table.remove(key) if row is None else table.put_at(key, row)
             except Exception as error:
                 failure = error
         self._visible = self._tables
@@ -137,11 +140,6 @@ class Store:
             yield
         found.update(dict.fromkeys(changeset.indexes))
         return found
-
-    def _fold(self, schema: Schema[Any], key: Key, row: Any) -> Any:
-        """Put a row into its table, or remove it; return the one that was there."""
-        table = self._tables[schema.name]
-        return table.remove(key) if row is None else table.put_at(key, row)
 
     def _set_indexes(self, changeset: Changeset) -> None:
         self.index = changeset.index
@@ -171,7 +169,7 @@ class Store:
     def replace_tables(self, tables: Tables, index: int) -> None:
         """Take other tables in place of those there are, named indexes included, and wake every watcher."""
         self._retired += self._tables.values()
-        self._put_in_place(tables, index, 0)
+        self._put_in_place(tables, index)
         self.watches.fire_all()
 
     def release_retired(self) -> Steps[None]:
@@ -191,8 +189,9 @@ def _topics_of(schema: Schema[Any], old: Any, new: Any) -> Iterable[str]:
     assert topics is not None
     if new is None:
         return () if old is None else topics(old)
-    found = topics(new)
-    return found if old is None or (before := topics(old)) == found else (*before, *found)
+    if old is None or schema.topics_by_key:
+        return topics(new)
+    return (*topics(old), *topics(new))
 
 
 def _report(failure: Exception | None) -> None:

@@ -34,7 +34,8 @@ class WriteTxn:
 
     def begin(self, index: int, now: float) -> None:
         """Start the next operation; it sees what those before it wrote, unless they were rolled back."""
-        self._earlier.update(self._current.indexes)
+        if self._current.indexes:
+            self._earlier.update(self._current.indexes)
         self._current = Changeset(index, now)
         self._undo.clear()
 
@@ -95,8 +96,9 @@ class WriteTxn:
 
     def raise_index(self, *names: str) -> None:
         """Raise named indexes to this operation's index; their watchers wake."""
+        indexes, index = self._current.indexes, self._current.index
         for name in names:
-            self._current.indexes[name] = self._current.index
+            indexes[name] = index
 
     def drop_index(self, name: str) -> None:
         """Drop a named index; its watchers wake."""

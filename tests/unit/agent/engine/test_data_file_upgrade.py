@@ -26,6 +26,7 @@ from pyconsul.agent.state.store import Store
 from pyconsul.agent.sync.local_rows import ALL as LOCAL
 
 FORMAT_1 = Path(__file__).parent / "format1"
+FORMAT_2 = Path(__file__).parent / "format2"
 
 
 def old_file(folder: Path, name: str = "state.db") -> Path:
@@ -142,4 +143,40 @@ async def test_a_full_disk_allows_reading_until_there_is_room(
 async def test_the_agent_s_own_services_are_upgraded(tmp_path: Path) -> None:
     engine = EmbeddedEngine(old_file(tmp_path, "local.db"), LOCAL, spare=EVERYTHING)
     assert sorted(name for name, _ in (await engine.load()).rows) == ["indexes", "local_checks", "local_services"]
+    await engine.close()
+
+
+async def test_a_file_of_format_2_is_read_as_it_is(tmp_path: Path) -> None:
+    """Made by an agent before changesets were data: rows of every table, named indexes in `meta`, a history."""
+    for name in ("state.db", "state.mark"):
+        (tmp_path / name).write_bytes(gzip.decompress((FORMAT_2 / f"{name}.gz").read_bytes()))
+    path = tmp_path / "state.db"
+    for _ in range(2):
+        rows, loaded = await load(path)
+        assert loaded.index == 32
+        assert indexes_of(loaded) == {
+            "floor": 0, "acl-policies": 26, "acl-roles": 28, "acl-tokens": 27, "autopilot-config": 31, "checks": 18,
+            "coordinates": 30, "kvs": 25, "nodes": 18, "prepared-queries": 29, "service.consul": 12, "service.local": 32,
+            "service.web": 18, "service_last_extinction": 20, "services": 32, "sessions": 25,
+        }  # fmt: skip
+        assert len(rows) == 25
+        store = Store(loaded.rows, loaded.index, min_floor=10)
+        assert (store.index_of("nodes"), store.last_index("service.db"), store.restored) == (18, 10, 10)
+        assert rows["kvs", "app/port"].value == b"three"
+    engine = opened(path)
+    await engine.load()
+    history = await read_history(engine, "", tree=True)
+    assert history is not None
+    assert [(one.key, one.index, one.entry and one.entry.value) for one in history.versions() if one.index < 18] == [
+        ("gone", 17, None), ("gone", 16, b"x"), ("app/port", 15, b"three"), ("app/port", 14, b"two"),
+        ("app/port", 13, b"one"),
+    ]  # fmt: skip
+    await engine.close()
+
+
+async def test_the_agent_s_own_services_of_format_2_are_read(tmp_path: Path) -> None:
+    (tmp_path / "local.db").write_bytes(gzip.decompress((FORMAT_2 / "local.db.gz").read_bytes()))
+    engine = EmbeddedEngine(tmp_path / "local.db", LOCAL, spare=EVERYTHING)
+    loaded = await engine.load()
+    assert [row.service.service for table, row in loaded.rows if table == "local_services"] == ["local"]
     await engine.close()
