@@ -149,6 +149,26 @@ ASSIGNABLE = {
     "sync": {"found": "builder"},
 }
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
+# The engines, and the modules outside `engine/` that choose one -> for what.
+ENGINES = ("pyconsul.agent.engine.memory", "pyconsul.agent.engine.embedded")
+CHOOSES_ENGINE = {
+    "agent/runtime/development.py": "state of a development agent",
+    "agent/runtime/single_server.py": "state of a single server",
+    "agent/runtime/local.py": "registrations of this agent",
+}
+# What every table of the state is built on; it knows no table but by its schema.
+STATE_CORE = (
+    "contract",
+    "table",
+    "changeset",
+    "write_txn",
+    "codec",
+    "row_rules",
+    "store",
+    "watches",
+    "topics",
+    "schemas",
+)
 # The commands that run or check an agent are the only ones that may know it; another one reads snapshot files as the agent does.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent/run.py", "cli/commands/agent/validate.py"}
 CLI_MAY_READ_SNAPSHOTS = {"cli/commands/snapshot.py"}
@@ -376,3 +396,21 @@ def test_every_package_is_listed_for_installation() -> None:
     folders = {"pyconsul." + ".".join(path.parent.relative_to(ROOT).parts) for top in TOPS for path in sources(top)}
     assert folders == found, "a folder with modules lacks its __init__.py"
     assert sorted(listed) == sorted(found)
+
+
+def test_only_the_modes_of_the_agent_know_which_engine_there_is() -> None:
+    for path in sources("agent"):
+        name = str(path.relative_to(ROOT))
+        found = [module for module in imports(path) if module.startswith(ENGINES)]
+        if not name.startswith("agent/engine/") and name not in CHOOSES_ENGINE:
+            assert not found, f"{name} imports {found[0]}"
+        if name.startswith("agent/engine/") and name.count("/") == 2 and name != "agent/engine/memory.py":
+            assert not found, f"{name} serves all engines, and imports {found[0]}"
+
+
+def test_the_core_of_the_state_knows_no_nouns() -> None:
+    allowed = {f"pyconsul.agent.state.{name}" for name in STATE_CORE} | {"pyconsul.agent.state.acl.tables"}
+    for core in STATE_CORE:
+        for name in own_imports(ROOT / "agent" / "state" / f"{core}.py"):
+            if name.startswith("pyconsul.agent.state"):
+                assert name in allowed, f"state/{core}.py imports {name}"

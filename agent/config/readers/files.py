@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.hclfile import HCLError, mistake, parse_hcl
 from pyconsul.agent.config.readers.jsonfile import JSONError, parse_json
-from pyconsul.agent.model.utf8 import replace_surrogates
 
 FORMATS = ("hcl", "json")
+T = TypeVar("T")
 
 
 def config_paths(path: str, config_format: str, problems: Problems) -> list[Path]:
@@ -42,8 +42,8 @@ def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
         return {}
     try:
         if config_format == "json":
-            return replace_surrogates(parse_json(text))
-        return replace_surrogates(parse_hcl(text))
+            return _replace_surrogates(parse_json(text))
+        return _replace_surrogates(parse_hcl(text))
     except ValueError as error:
         raise _syntax_error(error, text, source) from None
 
@@ -63,3 +63,15 @@ def _is_read(path: Path, config_format: str, problems: Problems) -> bool:
         return True
     problems.skipped.append(f"skipping file {path}, extension must be .hcl or .json, or config format must be set")
     return False
+
+
+def _replace_surrogates(value: T) -> T:
+    """Return a decoded document with U+FFFD for lone surrogates, which JSON can write as escapes; Go does the same."""
+    made: Any = value
+    if isinstance(value, str):
+        made = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    elif isinstance(value, list):
+        made = [_replace_surrogates(item) for item in value]
+    elif isinstance(value, dict):
+        made = {_replace_surrogates(key): _replace_surrogates(item) for key, item in value.items()}
+    return made  # type: ignore[no-any-return]
