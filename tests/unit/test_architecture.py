@@ -57,7 +57,6 @@ MAX_MODULES = 15
 LARGE_FOLDERS = {
     "agent/model": "one file for each noun",
     "agent/common": "small helpers that share nothing",
-    "agent/gossip/serf": "one file for each state machine of Serf",
 }
 # Import cycles that exist, functions' imports included -> why.
 CYCLES = {

@@ -22,7 +22,7 @@ from pyconsul.agent.gossip.wire.serf_messages import Join, Leave, State, encode_
 from pyconsul.agent.model.member import MemberStatus, UnknownMember
 
 #: Token of the broadcast of this agent's own leave intent.
-LEAVE_TOKEN = "leave"
+LEAVE_TOKEN = "leave intent"
 
 
 class Intents:

@@ -26,9 +26,9 @@ from pyconsul.agent.gossip.serf.coordinates import CoordinateClient, RejectedObs
 from pyconsul.agent.gossip.serf.effects import NOTHING, Effect, Effects, LogLine, MemberChanged, Reconnect
 from pyconsul.agent.gossip.serf.events import UserEvents
 from pyconsul.agent.gossip.serf.intents import Intents
-from pyconsul.agent.gossip.serf.keys import Keys
 from pyconsul.agent.gossip.serf.members import MemberTable, Node, member_of
-from pyconsul.agent.gossip.serf.pool_queries import PoolQueries
+from pyconsul.agent.gossip.serf.queries.keys import Keys
+from pyconsul.agent.gossip.serf.queries.pool_queries import PoolQueries
 from pyconsul.agent.gossip.serf.recent import RecentMessages
 from pyconsul.agent.gossip.serf.rng import Rng
 from pyconsul.agent.gossip.serf.settings import SerfSettings

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyconsul.agent.gossip.serf.effects import KeyReport
-from pyconsul.agent.gossip.serf.keys import (
+from pyconsul.agent.gossip.serf.queries.keys import (
     KeyOperation,
     KeyringError,
     Keys,

@@ -8,8 +8,6 @@ from base64 import b64encode
 import pytest
 from support.gossip import VirtualAgent, VirtualPool, member
 
-from pyconsul.agent.gossip.serf.conflicts import Vote
-from pyconsul.agent.gossip.serf.conflicts import answer as conflict_answer
 from pyconsul.agent.gossip.serf.effects import (
     Broadcast,
     Effects,
@@ -26,9 +24,11 @@ from pyconsul.agent.gossip.serf.effects import (
     ShutDown,
     StoreKeyring,
 )
-from pyconsul.agent.gossip.serf.filters import InvalidFilter
-from pyconsul.agent.gossip.serf.keys import KeyOperation
-from pyconsul.agent.gossip.serf.queries import QueryError
+from pyconsul.agent.gossip.serf.queries.conflicts import Vote
+from pyconsul.agent.gossip.serf.queries.conflicts import answer as conflict_answer
+from pyconsul.agent.gossip.serf.queries.exchange import QueryError
+from pyconsul.agent.gossip.serf.queries.filters import InvalidFilter
+from pyconsul.agent.gossip.serf.queries.keys import KeyOperation
 from pyconsul.agent.gossip.serf.serf import Serf
 from pyconsul.agent.gossip.serf.settings import SerfSettings, query_timeout_s
 from pyconsul.agent.gossip.wire.serf_messages import (

@@ -36,9 +36,9 @@ from pyconsul.agent.gossip.serf.effects import (
     ReceivedQuery,
     SendMessage,
 )
-from pyconsul.agent.gossip.serf.filters import InvalidFilter, passes
 from pyconsul.agent.gossip.serf.lamport import LamportClock
 from pyconsul.agent.gossip.serf.members import MemberTable
+from pyconsul.agent.gossip.serf.queries.filters import InvalidFilter, passes
 from pyconsul.agent.gossip.serf.recent import RecentBuffer, Verdict
 from pyconsul.agent.gossip.serf.rng import Rng
 from pyconsul.agent.gossip.serf.settings import HARD_SIZE_LIMIT, SerfSettings

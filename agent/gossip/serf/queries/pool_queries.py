@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pyconsul.agent.gossip.serf import conflicts, keys
 from pyconsul.agent.gossip.serf.addresses import ip_bytes
 from pyconsul.agent.gossip.serf.effects import (
     NOTHING,
@@ -31,11 +30,12 @@ from pyconsul.agent.gossip.serf.effects import (
     ShutDown,
     StoreKeyring,
 )
-from pyconsul.agent.gossip.serf.filters import encode_filters
-from pyconsul.agent.gossip.serf.keys import KeyOperation, KeyringError, Keys
 from pyconsul.agent.gossip.serf.lamport import LamportClock
 from pyconsul.agent.gossip.serf.members import MemberTable
-from pyconsul.agent.gossip.serf.queries import OpenQueries, QueryError, QueryInbox, QueryParameters
+from pyconsul.agent.gossip.serf.queries import conflicts, keys
+from pyconsul.agent.gossip.serf.queries.exchange import OpenQueries, QueryError, QueryInbox, QueryParameters
+from pyconsul.agent.gossip.serf.queries.filters import encode_filters
+from pyconsul.agent.gossip.serf.queries.keys import KeyOperation, KeyringError, Keys
 from pyconsul.agent.gossip.serf.rng import Rng
 from pyconsul.agent.gossip.serf.settings import INTERNAL_QUERY, SerfSettings, query_timeout_s
 from pyconsul.agent.gossip.wire.errors import DecodeError
