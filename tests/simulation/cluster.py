@@ -1,7 +1,7 @@
 """Many nodes of the membership protocol in one process, in virtual time, from one seed.
 
 Packets are delivered after a delay or lost; streams are not lost, but reach no node that is down, frozen or cut off. Messages are
-passed on as objects, without encoding them.
+passed on as objects, without encoding them, unless a framing is given.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from pyconsul.agent.gossip.swim.effects import (
     MemberUpdated,
     SendPacket,
     SendStreamPing,
+    UdpTested,
 )
 from pyconsul.agent.gossip.swim.member import Member, MemberState
 from pyconsul.agent.gossip.swim.node import Swim
 from pyconsul.agent.gossip.swim.packets import Queue
 from pyconsul.agent.gossip.swim.push_pull import MergeRefused
 from pyconsul.agent.gossip.swim.settings import LAN, SwimSettings
-from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, encode_message
+from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, PushPull
+from pyconsul.agent.gossip.wire.packet import Framing, decode_packet, encode_packet
+from pyconsul.agent.gossip.wire.stream import StreamDecoder, encode_stream
 
 VERSIONS = bytes((1, 5, 2, 2, 5, 4))
 PORT = 8301
@@ -63,11 +66,15 @@ class Cluster:
         delay_s: Callable[[random.Random], float] = lambda rng: 0.0,
         tcp_pings: bool = True,
         settled: bool = True,
+        framing: Framing | None = None,
     ) -> None:
-        """`settled`: all know each other from the start; otherwise every node knows only itself."""
+        """`settled`: all know each other from the start; otherwise every node knows only itself.
+
+        `framing`: encode and decode every packet and stream.
+        """
         self.now = 0.0
         self.rng = random.Random(seed)
-        self.loss, self.delay_s, self.tcp_pings = loss, delay_s, tcp_pings
+        self.loss, self.delay_s, self.tcp_pings, self.framing = loss, delay_s, tcp_pings, framing
         self.counts: Counter[str] = Counter()
         #: Called with (observer, effect) for every change of a member.
         self.on_change: Callable[[Node, Effect], None] | None = None
@@ -79,7 +86,10 @@ class Cluster:
         known = ({one.name: one for one in members}, [one.name for one in members])
         for index, one in enumerate(members):
             rng = random.Random(self.rng.getrandbits(64))
-            node = Node(index, Swim(settings, one, rng, 0.0, known=known if settled else None))
+            overhead = framing.packet_overhead if framing else 0
+            node = Node(
+                index, Swim(settings, one, rng, 0.0, known=known if settled else None, packet_overhead=overhead)
+            )
             self.nodes.append(node)
             self._by_address[one.address] = node
             self._schedule(node)
@@ -195,6 +205,8 @@ class Cluster:
                 peer = self._by_address.get(effect.address)
                 if self.tcp_pings and peer is not None and self._is_reachable(node, peer):
                     node.swim.stream_ack(effect.ping.seq_no)
+            elif isinstance(effect, UdpTested):
+                self.counts["UDP passes" if effect.reaches_peer and effect.reaches_us else "UDP blocked"] += 1
             elif isinstance(effect, MemberJoined | MemberLeft | MemberUpdated | MemberSuspected):
                 self.counts[kind.__name__] += 1
                 if self.on_change is not None:
@@ -213,6 +225,10 @@ class Cluster:
         messages: Sequence[PacketMessage] = packet.messages
         if packet.broadcasts:
             messages = [*messages, *(broadcast.message for broadcast in packet.broadcasts)]
+        if self.framing is not None:
+            data = encode_packet(packet.encoded_parts(), self.framing, crc=packet.crc)
+            self.counts["bytes"] += len(data)
+            messages = decode_packet(data, self.framing).messages
         self._push(self.now + self.delay_s(self.rng), target, messages, node.swim.local.address)
 
     def _is_reachable(self, node: Node, peer: Node) -> bool:
@@ -222,7 +238,8 @@ class Cluster:
         if not self._is_reachable(node, peer):
             return
         self.counts["push/pulls"] += 1
-        request, answer = node.swim.push_pull(join=join), peer.swim.push_pull(join=join)
+        request = self._transfer(node.swim.push_pull(join=join), is_answer=False)
+        answer = self._transfer(peer.swim.push_pull(join=join), is_answer=True)
         try:
             self._carry_out(peer, peer.swim.merge(request, self.now))
             self._carry_out(node, node.swim.merge(answer, self.now))
@@ -231,15 +248,16 @@ class Cluster:
         self._schedule(peer)
         self._schedule(node)
 
+    def _transfer(self, message: PushPull, *, is_answer: bool) -> PushPull:
+        if self.framing is None:
+            return message
+        decoder = StreamDecoder(self.framing, is_answer=is_answer)
+        received = decoder.feed(encode_stream(message, self.framing, is_answer=is_answer))
+        assert isinstance(received, PushPull)
+        return received
+
 
 def member(index: int) -> Member:
     """Return the record of a node at its start."""
     address = Address(bytes((10, index >> 16, index >> 8 & 255, index & 255)), PORT)
     return Member(f"node-{index}", address, b"meta", VERSIONS, 1, MemberState.ALIVE, 0.0)
-
-
-def packet_size(packet: SendPacket) -> int:
-    """Return the bytes of a packet's messages, without frames."""
-    return sum(len(encode_message(message)) for message in packet.messages) + sum(
-        len(broadcast.data) for broadcast in packet.broadcasts
-    )

@@ -7,10 +7,7 @@ import statistics
 
 from simulation.cluster import Cluster, Node
 
-from pyconsul.agent.gossip.swim.effects import Effect, MemberJoined, MemberLeft, MemberUpdated
-from pyconsul.agent.gossip.swim.member import MemberState
-
-DEAD_OR_LEFT = (MemberState.DEAD, MemberState.LEFT)
+from pyconsul.agent.gossip.swim.effects import Effect, MemberLeft, MemberUpdated
 
 
 class Spread:
@@ -39,7 +36,7 @@ def spread_of_update(cluster: Cluster, node: Node, limit_s: float = 60.0) -> Spr
     others = len(cluster.up()) - 1
 
     def note(observer: Node, effect: Effect) -> None:
-        if isinstance(effect, MemberUpdated) and effect.member.name == node.name:
+        if isinstance(effect, MemberUpdated) and effect.member.name == node.name and observer is not node:
             times.append(cluster.now - started_at)
 
     cluster.on_change = note
@@ -83,6 +80,3 @@ class FalseAlarms:
 
 def median(values: list[float]) -> float:
     return statistics.median(values)
-
-
-__all__ = ["FalseAlarms", "MemberJoined", "Spread", "median", "spread_of_crash", "spread_of_update"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 from simulation.cluster import Cluster, Node, member
-from simulation.measures import FalseAlarms
+from simulation.measures import FalseAlarms, spread_of_crash, spread_of_update
 
 from pyconsul.agent.gossip.swim.effects import Effect, MemberLeft
 from pyconsul.agent.gossip.swim.member import MemberState
+from pyconsul.agent.gossip.wire.encryption import Keyring
+from pyconsul.agent.gossip.wire.packet import Framing
 
 SEED = 17
 
@@ -131,3 +134,21 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
     assert run(1) == run(1)
     assert run(1) != run(2)
+
+
+def test_a_cluster_that_encrypts_and_compresses_every_byte() -> None:
+    """Packets and streams go through the codecs: joins, news, and a crash."""
+    nonces = itertools.count()
+    framing = Framing(
+        random_bytes=lambda size: next(nonces).to_bytes(size, "big"), label=b"blue", keyring=Keyring([b"k" * 32])
+    )
+    cluster = Cluster(24, seed=SEED, settled=False, framing=framing)
+    for node in cluster.nodes[1:]:
+        cluster.join(node, cluster.nodes[0])
+    assert converges(cluster, cluster.nodes, 5)
+    assert spread_of_update(cluster, cluster.nodes[2]).last <= 1.0
+    cluster.do(cluster.nodes[3], cluster.nodes[3].swim.test_udp("node-4", cluster.now))
+    crash = spread_of_crash(cluster, cluster.nodes[5])
+    assert crash.missing == 0
+    assert cluster.counts["UDP passes"] == 1
+    assert cluster.counts["bytes"] > 100_000

@@ -1,16 +1,20 @@
-"""What this node has seen of each member itself: the evidence for "why is it suspected or failed?"."""
+"""What this node has seen and heard of each member: the evidence for "why is it suspected or failed?"."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 
 
 class Contact(msgspec.Struct):
-    """The results of this node's own probes of one member; times in seconds."""
+    """The results of this node's own probes of one member, and its end; times in seconds."""
 
     last_ack_at: float | None = None
     last_stream_ack_at: float | None = None  # the last probe that only a stream passed
     missed_probes: int = 0  # since the last ack of any kind
+    declared_dead_by: str = ""
+    accusers: tuple[str, ...] = ()  # at that time
 
 
 class Contacts:
@@ -34,6 +38,15 @@ class Contacts:
 
     def missed(self, name: str) -> None:
         self._entry(name).missed_probes += 1
+
+    def died(self, name: str, source: str, accusers: Iterable[str]) -> None:
+        contact = self._entry(name)
+        contact.declared_dead_by, contact.accusers = source, tuple(accusers)
+
+    def revived(self, name: str) -> None:
+        contact = self._by_name.get(name)
+        if contact is not None:
+            contact.declared_dead_by, contact.accusers, contact.missed_probes = "", (), 0
 
     def forget(self, name: str) -> None:
         self._by_name.pop(name, None)

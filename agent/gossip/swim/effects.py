@@ -81,6 +81,14 @@ class ProbeAnswered(msgspec.Struct, frozen=True):
     payload: bytes | None
 
 
+class UdpTested(msgspec.Struct, frozen=True):
+    """The result of `Swim.test_udp`: whether a ping to the member was acked, and whether the member's own ping got through."""
+
+    member: Member
+    reaches_peer: bool
+    reaches_us: bool
+
+
 class UserMessageReceived(msgspec.Struct, frozen=True):
     """A message for the delegate arrived from this address."""
 
@@ -122,6 +130,7 @@ Effect: TypeAlias = (
     | MemberLeft
     | NameConflict
     | ProbeAnswered
+    | UdpTested
     | UserMessageReceived
     | UserStateReceived
     | BroadcastFinished

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from pyconsul.agent.gossip.swim.contacts import Contacts
 from pyconsul.agent.gossip.swim.effects import (
     LeaveFinished,
     LogLine,
@@ -65,6 +66,7 @@ class Membership:
 
     __slots__ = (
         "_admission",
+        "_contacts",
         "_count",
         "_outbox",
         "_sender",
@@ -86,8 +88,10 @@ class Membership:
         sender: PacketSender,
         outbox: Outbox,
         admission: Admission,
+        contacts: Contacts,
     ) -> None:
         self._settings, self._sender, self._outbox, self._admission = settings, sender, outbox, admission
+        self._contacts = contacts
         self.local = local
         self.table = table
         self.awareness = Awareness(settings.awareness_max)
@@ -159,7 +163,8 @@ class Membership:
                 self._refute(message.incarnation, f"declared dead by {message.source!r}")
                 return
             token = LEAVE_TOKEN
-        self.suspicions.pop(name, None)
+        suspicion = self.suspicions.pop(name, None)
+        self._contacts.died(name, message.source, suspicion.accusers if suspicion else ())
         self._sender.broadcast(Queue.MEMBERSHIP, message, name, token)
         member = msgspec.structs.replace(known, state=state, incarnation=message.incarnation, changed_at=now)
         self.table.put(member)
@@ -199,6 +204,7 @@ class Membership:
         if len(meta) > MAX_META_SIZE:
             raise ValueError(f"the meta data has {len(meta)} bytes, more than {MAX_META_SIZE}")
         self._renew_local(self.local.incarnation + 1, meta)
+        self._outbox.effects.append(MemberUpdated(self.local))
 
     def leave(self, now: float) -> None:
         """Tell all members that the local node leaves; it goes on answering."""
@@ -224,6 +230,7 @@ class Membership:
             node = msgspec.structs.replace(node, changed_at=changed_at)
         self.table.put(node)
         if known is None or known.is_gone:
+            self._contacts.revived(node.name)
             self._outbox.effects.append(MemberJoined(node))
         elif known.meta != node.meta:
             self._outbox.effects.append(MemberUpdated(node))

@@ -21,10 +21,10 @@ from pyconsul.agent.gossip.swim.member import Member, MemberState, normal_ip
 from pyconsul.agent.gossip.swim.member_table import MemberTable, Rng
 from pyconsul.agent.gossip.swim.membership import Admission, AdmitAll, Membership
 from pyconsul.agent.gossip.swim.packets import PacketSender, Queue
+from pyconsul.agent.gossip.swim.pings import Relays, UdpTests
+from pyconsul.agent.gossip.swim.pings import Sequence as SequenceNumbers
 from pyconsul.agent.gossip.swim.prober import Prober
 from pyconsul.agent.gossip.swim.push_pull import MergeRefused, PushPullSchedule, check_protocols
-from pyconsul.agent.gossip.swim.relays import Relays
-from pyconsul.agent.gossip.swim.relays import Sequence as SequenceNumbers
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import (
     Ack,
@@ -46,7 +46,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     member: Member
     contact: Contact
-    accusers: tuple[str, ...]  # members that suspect it
+    accusers: tuple[str, ...]  # members that suspect it, or did so when it was declared dead
     suspicion_ends_at: float | None
 
 
@@ -68,6 +68,7 @@ class Swim:
         "_sender",
         "_settings",
         "_table",
+        "_udp_tests",
         "ack_payload",
     )
 
@@ -90,14 +91,17 @@ class Swim:
         if self._table.get(local.name) is None:
             self._table.put(local)
         self._sender = PacketSender(settings, self._table, self._outbox, packet_overhead)
-        self._membership = Membership(settings, local, self._table, self._sender, self._outbox, self._admission)
         self._contacts = Contacts()
+        self._membership = Membership(
+            settings, local, self._table, self._sender, self._outbox, self._admission, self._contacts
+        )
         sequence = SequenceNumbers()
         first_probe_at = now + rng.random() * settings.probe_interval_s
         self._prober = Prober(
             settings, self._membership, self._sender, self._outbox, sequence, self._contacts, first_probe_at
         )
-        self._relays = Relays(self._sender, sequence, settings.probe_timeout_s)
+        self._relays = Relays(self._sender, self._outbox, sequence, settings.probe_timeout_s)
+        self._udp_tests = UdpTests(self._sender, self._outbox, sequence, settings.probe_timeout_s)
         self._push_pull = PushPullSchedule(settings, rng, now)
         self._gossip_at = now + rng.random() * settings.gossip_interval_s
         #: The delegate's payload of acks.
@@ -128,14 +132,21 @@ class Swim:
         if member is None:
             return None
         suspicion = self._membership.suspicions.get(name)
-        accusers = tuple(suspicion.accusers) if suspicion else ()
-        return Explanation(member, self._contacts.get(name), accusers, suspicion.deadline if suspicion else None)
+        contact = self._contacts.get(name)
+        accusers = tuple(suspicion.accusers) if suspicion else contact.accusers
+        return Explanation(member, contact, accusers, suspicion.deadline if suspicion else None)
 
     # --- time
 
     def deadline(self) -> float:
         """Return when `tick` is due, in seconds."""
-        due = min(self._prober.deadline, self._push_pull.deadline, self._membership.deadline, self._relays.deadline)
+        due = min(
+            self._prober.deadline,
+            self._push_pull.deadline,
+            self._membership.deadline,
+            self._relays.deadline,
+            self._udp_tests.deadline,
+        )
         return self._gossip_at if self._gossip_at < due and self._sender.waiting else due
 
     def tick(self, now: float) -> list[Effect]:
@@ -146,6 +157,8 @@ class Swim:
             self._prober.advance(now)
         if self._relays.deadline <= now:
             self._relays.expire(now)
+        if self._udp_tests.deadline <= now:
+            self._udp_tests.expire(self.local, now)
         if self._membership.deadline <= now:
             self._membership.expire(now)
         if self._push_pull.deadline <= now:
@@ -160,14 +173,13 @@ class Swim:
         for message in messages:
             kind = type(message)
             if kind is Ack:
-                if not self._prober.ack(message, now):  # type: ignore[arg-type]
-                    self._relays.ack(message)  # type: ignore[arg-type]
+                self._ack(message, now)  # type: ignore[arg-type]
             elif kind is Ping:
                 self._answer_ping(message, source)  # type: ignore[arg-type]
             elif kind is Alive:
                 self._membership.alive(message, now)  # type: ignore[arg-type]
             elif kind is IndirectPing:
-                self._relay(message, source, now)  # type: ignore[arg-type]
+                self._relays.start(message, source, self.local, now)  # type: ignore[arg-type]
             elif kind is Nack:
                 self._prober.nack(message)  # type: ignore[arg-type]
             else:
@@ -224,6 +236,13 @@ class Swim:
         self._sender.send_user_message(address, payload)
         return self._outbox.take()
 
+    def test_udp(self, name: str, now: float) -> list[Effect]:
+        """Find out whether UDP passes between this node and a member, both ways; `UdpTested` tells."""
+        member = self._table.get(name)
+        if member is not None and name != self.local.name:
+            self._udp_tests.start(member, self.local, now)
+        return self._changes(now)
+
     def set_meta(self, meta: bytes, now: float) -> list[Effect]:
         """Change the local node's meta data. Raises ValueError if it is too long."""
         self._membership.set_meta(meta)
@@ -269,6 +288,10 @@ class Swim:
         ):
             self._outbox.effects.append(ExchangeState(member, join=False))
 
+    def _ack(self, message: Ack, now: float) -> None:
+        if not self._prober.ack(message, now) and not self._relays.ack(message):
+            self._udp_tests.ack(message)
+
     def _answer_ping(self, ping: Ping, source: Address) -> None:
         if ping.node and ping.node != self.local.name:
             text = f"ignored a ping for another node: node={ping.node!r} source={ping.source_node!r}"
@@ -276,9 +299,3 @@ class Swim:
             return
         address = Address(normal_ip(ping.source_ip), ping.source_port) if ping.source_ip else source
         self._sender.send(address, Ack(ping.seq_no, self.ack_payload))
-
-    def _relay(self, message: IndirectPing, source: Address, now: float) -> None:
-        local = self.local
-        own = Ping(0, message.node, local.address.ip, local.address.port, local.name)
-        if not self._relays.start(message, source, own, now):
-            self._outbox.effects.append(LogLine("too many relays", "dropped an indirect ping: too many are pending"))

@@ -24,7 +24,7 @@ from pyconsul.agent.gossip.swim.formulas import probe_interval_s
 from pyconsul.agent.gossip.swim.member import PMAX_NACK, PMAX_TCP_PING, Member, MemberState
 from pyconsul.agent.gossip.swim.membership import Membership
 from pyconsul.agent.gossip.swim.packets import PacketSender
-from pyconsul.agent.gossip.swim.relays import Sequence
+from pyconsul.agent.gossip.swim.pings import Sequence
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
 

@@ -254,7 +254,8 @@ def test_the_delegate_may_refuse_a_member() -> None:
 
 def test_new_meta_data_gets_a_new_incarnation() -> None:
     node = Harness("a")
-    node.swim.set_meta(b"new", node.now)
+    effects = node.swim.set_meta(b"new", node.now)
+    assert effects == [MemberUpdated(node.swim.local)]
     assert node.broadcasts() == [alive("self", 2, meta=b"new")]
     with pytest.raises(ValueError, match="513 bytes"):
         node.swim.set_meta(bytes(513), node.now)

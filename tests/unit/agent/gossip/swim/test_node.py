@@ -14,6 +14,7 @@ from pyconsul.agent.gossip.swim.effects import (
     ProbeAnswered,
     SendPacket,
     SendStreamPing,
+    UdpTested,
     UserMessageReceived,
     UserStateReceived,
 )
@@ -366,3 +367,43 @@ def test_a_ping_by_a_stream() -> None:
     node = Harness("a")
     assert node.swim.answer_stream_ping(Ping(3, "self")) == Ack(3)
     assert node.swim.answer_stream_ping(Ping(3, "other")) is None
+
+
+def test_udp_is_tested_in_both_directions() -> None:
+    node = Harness("a")
+    node.effects += node.swim.test_udp("a", node.now)
+    [(_, ping), (_, request)] = node.sent()
+    assert isinstance(ping, Ping)
+    assert isinstance(request, IndirectPing)
+    assert (ping.node, request.node) == ("a", "self")
+    assert Address(request.target, request.port) == SELF
+    node.hear(Ack(ping.seq_no))
+    assert node.take(UdpTested) == []
+    node.hear(Ack(request.seq_no))
+    [result] = node.take(UdpTested)
+    assert (result.member.name, result.reaches_peer, result.reaches_us) == ("a", True, True)
+
+
+def test_a_test_of_udp_asks_three_times() -> None:
+    node = Harness("a", settings=with_settings(probe_interval_s=1000.0))
+    node.effects += node.swim.test_udp("a", node.now)
+    [(_, ping), _] = node.sent()
+    assert isinstance(ping, Ping)
+    node.hear(Ack(ping.seq_no))
+    node.run_for(1.49)
+    assert [type(message) for _, message in node.sent()] == [IndirectPing] * 2
+    node.run_for(0.02)
+    [result] = node.take(UdpTested)
+    assert (result.reaches_peer, result.reaches_us) == (True, False)
+
+
+def test_the_end_of_a_member_is_explained_until_it_is_back() -> None:
+    node = Harness("a", "b", "c", "d")
+    node.hear(Suspect(1, "a", "b"), Suspect(1, "a", "c"), Dead(1, "a", "d"))
+    explanation = node.swim.explain("a")
+    assert explanation is not None
+    assert (explanation.contact.declared_dead_by, explanation.accusers) == ("d", ("b", "c"))
+    node.hear(alive("a", 2))
+    explanation = node.swim.explain("a")
+    assert explanation is not None
+    assert (explanation.contact.declared_dead_by, explanation.accusers) == ("", ())
