@@ -38,11 +38,14 @@ class Harness:
         *members: str,
         settings: SwimSettings = LAN,
         admission: Admission | None = None,
+        ack_payload: bytes | None = None,
         seed: int = 1,
     ) -> None:
         local = Member("self", address_of("self"), b"", VERSIONS, 1, MemberState.ALIVE, 0.0)
         self.now = 0.0
-        self.swim = Swim(settings, local, random.Random(seed), 0.0, admission=admission)
+        self.swim = Swim(
+            settings, local, random.Random(seed), 0.0, admission=admission, ack_payload=lambda: ack_payload
+        )
         self.effects: list[Effect] = []
         for name in members:
             self.hear(alive(name))

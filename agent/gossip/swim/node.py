@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -57,6 +57,7 @@ class Swim:
     """
 
     __slots__ = (
+        "_ack_payload",
         "_admission",
         "_contacts",
         "_gossip_at",
@@ -69,7 +70,6 @@ class Swim:
         "_settings",
         "_table",
         "_udp_tests",
-        "ack_payload",
     )
 
     def __init__(
@@ -80,12 +80,16 @@ class Swim:
         now: float,
         *,
         admission: Admission | None = None,
+        ack_payload: Callable[[], bytes | None] = lambda: None,
         packet_overhead: int = 0,
         known: tuple[Mapping[str, Member], Sequence[str]] | None = None,
     ) -> None:
-        """`packet_overhead`: bytes that label and encryption add; `known`: members to start with, shared and never changed."""
+        """`ack_payload` returns the delegate's payload of an ack; `packet_overhead`: bytes that label and encryption add;
+        `known`: members to start with, shared and never changed.
+        """
         self._settings = settings
         self._admission = admission or AdmitAll()
+        self._ack_payload = ack_payload
         self._outbox = Outbox()
         self._table = MemberTable(rng, *known) if known else MemberTable(rng)
         if self._table.get(local.name) is None:
@@ -104,8 +108,6 @@ class Swim:
         self._udp_tests = UdpTests(self._sender, self._outbox, sequence, settings.probe_timeout_s)
         self._push_pull = PushPullSchedule(settings, rng, now)
         self._gossip_at = now + rng.random() * settings.gossip_interval_s
-        #: The delegate's payload of acks.
-        self.ack_payload: bytes | None = None
 
     # --- what is known
 
@@ -298,4 +300,4 @@ class Swim:
             self._outbox.effects.append(LogLine("ping for another node", text))
             return
         address = Address(normal_ip(ping.source_ip), ping.source_port) if ping.source_ip else source
-        self._sender.send(address, Ack(ping.seq_no, self.ack_payload))
+        self._sender.send(address, Ack(ping.seq_no, self._ack_payload()))

@@ -88,6 +88,16 @@ class _UdpTest:
         self.reaches_peer = self.reaches_us = False
         self.attempts = 1
 
+    def ack(self, seq_no: int) -> bool:
+        """Take an ack; return whether it belongs to this test."""
+        self.reaches_peer |= seq_no == self.peer_seq_no
+        self.reaches_us |= seq_no == self.self_seq_no
+        return seq_no in (self.peer_seq_no, self.self_seq_no)
+
+    def try_again(self, ends_at: float) -> None:
+        self.attempts += 1
+        self.ends_at = ends_at
+
 
 class UdpTests:
     """Tests of whether UDP passes between this node and a peer, in both directions (own addition).
@@ -111,15 +121,10 @@ class UdpTests:
 
     def ack(self, message: Ack) -> None:
         for test in self._tests:
-            if message.seq_no == test.peer_seq_no:
-                test.reaches_peer = True
-            elif message.seq_no == test.self_seq_no:
-                test.reaches_us = True
-            else:
-                continue
-            if test.reaches_peer and test.reaches_us:
-                self._finish(test)
-            return
+            if test.ack(message.seq_no):
+                if test.reaches_peer and test.reaches_us:
+                    self._finish(test)
+                return
 
     def expire(self, local: Member, now: float) -> None:
         """Ask again, or end the tests that had all their attempts."""
@@ -127,8 +132,7 @@ class UdpTests:
             if test.attempts == UDP_TEST_ATTEMPTS:
                 self._finish(test)
                 continue
-            test.attempts += 1
-            test.ends_at = now + self._timeout_s
+            test.try_again(now + self._timeout_s)
             self._ask(test, local)
         self._schedule()
 

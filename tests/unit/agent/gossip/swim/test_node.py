@@ -179,8 +179,7 @@ def test_a_node_that_wakes_late_still_gives_others_their_time() -> None:
 
 
 def test_a_ping_is_answered_to_its_source_fields() -> None:
-    node = Harness("a")
-    node.swim.ack_payload = b"coordinate"
+    node = Harness("a", ack_payload=b"coordinate")
     node.hear(Ping(9, "self", b"\x0a\0\0\x0b", 77, "a"), Ping(10, ""), Ping(11, "other"))
     lines = [effect for effect in node.effects if isinstance(effect, LogLine)]
     assert node.sent() == [(Address(b"\x0a\0\0\x0b", 77), Ack(9, b"coordinate")), (SOURCE, Ack(10, b"coordinate"))]
