@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOPS = ("agent", "cli", "tools")
 
-PURE = {"model", "state", "acl", "filter", "health", "queries", "sync", "dnsd", "config"}
+PURE = {"model", "state", "acl", "filter", "health", "queries", "sync", "dnsd", "config", "reads"}
 # What each room of the agent may import of the others; a room may always import itself.  `runtime` may import all of them.
 ALLOWED: dict[str, set[str]] = {
     "common": set(),
@@ -27,7 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "gossip": {"model", "filter"},  # tag filters of queries are regular expressions
     "health": {"model", "filter"},
     "sync": {"model", "state", "health", "config"},
-    "dnsd": {"model", "state", "config", "acl", "queries"},
+    "reads": {"model", "state", "acl", "filter"},
+    "dnsd": {"model", "state", "config", "acl", "queries", "reads"},
     "config": {"model"},
     "engine": {"model", "state"},
     "httpapi": {"model", "engine", "events", "logs", "snapshot", "telemetry", *PURE},
@@ -42,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
 # The gossip cores, and which of the others each may import.
 GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}, "consul": {"wire", "serf"}}
 # Cores that are given time, randomness and answers, and do no IO.
-NO_IO = ("state", "filter", "acl", "model", "queries", "events", "health", "sync", "config")
+NO_IO = ("state", "filter", "acl", "model", "queries", "reads", "events", "health", "sync", "config", "dnsd/wire")
 # Their parts that do IO: file or folder -> what for.
 DOES_IO = {
     "health/runners": "run the checks",

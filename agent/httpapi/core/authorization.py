@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, UnknownToken
 from pyconsul.agent.acl.resolver import Resolver
-from pyconsul.agent.acl.rules import LEVELS, READ
+from pyconsul.agent.acl.rules import LEVELS
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import HTTPError
@@ -67,26 +67,3 @@ def enabled(context: Context) -> Resolver:
     if context.acl is None:
         raise HTTPError(401, "ACL support disabled")
     return context.acl
-
-
-def visible(caller: Authorizer, rows: list[T], test: Callable[[T], bool]) -> tuple[list[T], bool]:
-    """Return the rows that the caller may see, and whether the response states that some are hidden (not to anonymous callers)."""
-    if caller.everything:
-        return rows, False
-    kept = [row for row in rows if test(row)]
-    return kept, len(kept) < len(rows) and not caller.anonymous
-
-
-def sees_check(caller: Authorizer, node: str, service: str) -> bool:
-    """Whether the caller may see a check of the catalog: its node, and its service if it has one."""
-    return caller.level("node", node) >= READ and (not service or caller.level("service", service) >= READ)
-
-
-def sees_instance(caller: Authorizer, node: str, service: str) -> bool:
-    """Whether the caller may see an instance: its service and its node."""
-    return caller.level("service", service) >= READ and caller.level("node", node) >= READ
-
-
-def readable(caller: Authorizer, kind: str, names: Iterable[str]) -> set[str]:
-    """Those of the names that the caller may read."""
-    return {name for name in names if caller.level(kind, name) >= READ}

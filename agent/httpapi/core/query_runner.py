@@ -72,7 +72,7 @@ class QueryRunner:
         """Run a query now, and keep its response for callers with the same question; never raises."""
         try:
             result = query.read()
-            answer = self._renderer.unsized(encoded(result, route, request), request)
+            answer = self._renderer.unsized(encoded(result, query.headers, route, request), request)
         except Exception as error:
             return Seen(self._renderer.unsized(failure(error, route, request), request))
         seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, result.cacheable)

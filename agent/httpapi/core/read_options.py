@@ -5,25 +5,25 @@ Source: https://developer.hashicorp.com/consul/docs/architecture/coordinates
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar, cast
+from collections.abc import Hashable
+from typing import TypeVar, cast
 
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import bad_request, server_error
-from pyconsul.agent.state.catalog import coordinates
+from pyconsul.agent.reads.contract import Select, all_rows
 
 T = TypeVar("T")
 MAX_COMPARISONS = 2_000_000  # conditions times rows of one request: others wait for 0.1 µs each
 
 
-def filtering(request: Request, kind: type[T]) -> Callable[[list[T]], list[T]]:
+def filtering(request: Request, kind: type[T]) -> Select[T]:
     """A function that keeps the rows which `?filter` selects; without one it keeps all."""
     text = request.params.get("filter")
     if not text:
-        return _all
+        return all_rows
     try:
         matches = compile_filter(text, cast(Hashable, kind))
     except FilterError as error:
@@ -41,10 +41,6 @@ def filtering(request: Request, kind: type[T]) -> Callable[[list[T]], list[T]]:
     return select
 
 
-def _all(rows: list[T]) -> list[T]:
-    return rows
-
-
 def node_meta(request: Request) -> dict[str, str]:
     """The meta data that `?node-meta=key:value` asks for."""
     return {key: value for key, _, value in (text.partition(":") for text in request.multi("node-meta"))}
@@ -54,20 +50,3 @@ def near_node(context: Context, request: Request) -> str:
     """The node that `?near` names; `_agent` is this agent's; "" for none."""
     near = request.params.get("near", "") if request.query else ""
     return context.config.node_name if near == "_agent" else near
-
-
-class Order(Generic[T]):
-    """Puts rows in the order of `?near`; without it they stay as they are.
-
-    `keeps`: the answer depends on no coordinates, so that it may be kept until its topics change.
-    """
-
-    __slots__ = ("_near", "_node_of", "_view", "keeps")
-
-    def __init__(self, context: Context, request: Request, node_of: Callable[[T], str]) -> None:
-        self._view, self._node_of = context.view, node_of
-        self._near = near_node(context, request)
-        self.keeps = not self._near
-
-    def __call__(self, rows: list[T]) -> list[T]:
-        return rows if self.keeps else coordinates.by_distance(self._view, self._near, rows, self._node_of)

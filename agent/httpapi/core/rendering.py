@@ -80,19 +80,19 @@ def unknown_path(path: str) -> Answer:
     return Answer(404, text, TEXT)
 
 
-def encoded(result: Result, route: Route, request: Request) -> Answer:
+def encoded(result: Result, found_headers: Headers, route: Route, request: Request) -> Answer:
     """Return the response to a read, with the headers of its route."""
     body: Any = result.value
     if not isinstance(body, bytes):
         body = encode(body)
-    headers = [*result.headers, *meta_headers(result.index)]
+    headers = [*(found_headers if result.found else ()), *meta_headers(result.index)]
     if result.filtered:
         headers.extend(FILTERED)
     if route.consistency:
         headers.append((b"X-Consul-Effective-Consistency", level_of(request).encode()))
     if route.cached and "cached" in request:
         headers.append(MISS)
-    return Answer(result.status, body, tuple(headers))
+    return Answer(200 if result.found else 404, body, tuple(headers))
 
 
 def hit(answer: Answer) -> Answer:

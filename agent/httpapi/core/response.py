@@ -10,6 +10,7 @@ import msgspec
 
 from pyconsul.agent.httpapi.server.contract import Headers as Headers
 from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.reads.contract import Result as Result
 
 
 class HTTPError(Exception):
@@ -54,34 +55,6 @@ FALSE = Answer(200, b"false", JSON)
 EMPTY = Answer(200, b"", JSON)  # what Consul's agent endpoints answer when there is nothing to say
 
 
-class Result:
-    """What a read found.
-
-    value: anything msgspec encodes; bytes are sent as they are.
-    index: the answer's X-Consul-Index; a blocking query returns once it passes the caller's.
-    topics, prefixes: what could change the answer (see `state.watch`): its watchers and its cached bytes live by them.
-    cacheable: False where `index` depends on more than the topics.
-    filtered: the caller's token hides a part, and the caller is told so.
-    """
-
-    __slots__ = ("cacheable", "filtered", "headers", "index", "prefixes", "status", "topics", "value")
-
-    def __init__(
-        self,
-        value: Any,
-        index: int,
-        topics: tuple[str, ...] = (),
-        prefixes: tuple[str, ...] = (),
-        *,
-        status: int = 200,
-        headers: Headers = JSON,
-        cacheable: bool = True,
-        filtered: bool = False,
-    ) -> None:
-        self.value, self.index, self.topics, self.prefixes = value, index, topics, prefixes
-        self.status, self.headers, self.cacheable, self.filtered = status, headers, cacheable, filtered
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An answer, its index, and what could change it; with neither topics nor prefixes nothing does.
@@ -102,9 +75,12 @@ class Seen:
 
 
 class Query:
-    """A read that can be waited for: run once, or again and again until its index passes the caller's."""
+    """A read that can be waited for: run once, or until its index passes the caller's.
 
-    __slots__ = ("read",)
+    headers: of the response to a read that found something.
+    """
 
-    def __init__(self, read: Callable[[], Result]) -> None:
-        self.read = read
+    __slots__ = ("headers", "read")
+
+    def __init__(self, read: Callable[[], Result], headers: Headers = JSON) -> None:
+        self.read, self.headers = read, headers

@@ -9,7 +9,7 @@ import msgspec
 
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorized, require, visible
+from pyconsul.agent.httpapi.core.authorization import authorized, require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer, server_error
@@ -17,6 +17,7 @@ from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.reads.visibility import visible
 from pyconsul.agent.state.catalog import coordinates
 
 
@@ -69,7 +70,7 @@ def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordi
         rows, filtered = visible(caller, rows, lambda row: caller.level("node", row.node) >= READ)
         index = context.view.index_of(coordinates.TOPIC)
         if not rows and missing == 404:
-            return Result(b"", index, topics, status=404, headers=(), filtered=filtered)
+            return Result(b"", index, topics, found=False, filtered=filtered)
         return Result(rows, index, topics, filtered=filtered)
 
     return Query(read)

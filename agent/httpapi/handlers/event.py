@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import PermissionDenied
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.events import event_log, user_event
-from pyconsul.agent.httpapi.core.authorization import resolved_again, visible
+from pyconsul.agent.httpapi.core.authorization import resolved_again
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request, wait_options
@@ -15,6 +15,7 @@ from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, bad_req
 from pyconsul.agent.httpapi.core.router import Local, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.event import UserEvent
+from pyconsul.agent.reads.visibility import visible
 
 
 def fire(context: Context, request: Request) -> Answer:

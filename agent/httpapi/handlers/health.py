@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from pyconsul.agent.httpapi.core.authorization import sees_check, sees_instance, visible
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.read_options import Order, filtering, node_meta
+from pyconsul.agent.httpapi.core.read_options import filtering, near_node, node_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, Query, Result, bad_request
+from pyconsul.agent.httpapi.core.response import JSON, Query, bad_request
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CheckServiceNode
-from pyconsul.agent.model.check import PASSING, STATES, HealthCheck
-from pyconsul.agent.state import topics
-from pyconsul.agent.state.catalog import checks, nodes, services
-from pyconsul.agent.state.schemas import NODES
+from pyconsul.agent.model.check import STATES, HealthCheck
+from pyconsul.agent.reads import health as reads
+from pyconsul.agent.reads.contract import Result
+from pyconsul.agent.state.contract import View
 
 #: Says, as Consul does, that the response comes from a blocking query and not from its streaming cache.
 BACKEND = (*JSON, (b"X-Consul-Query-Backend", b"blocking-query"))
 
 
 def list_instances(context: Context, request: Request) -> Query:
-    """The instances of a service with their nodes and checks; with `?passing` only those that are healthy."""
+    """Return the instances of a service with their nodes and checks; with `?passing` only healthy ones."""
     name = request.tail
     if not name:
         raise bad_request("Missing service name")
     tags, meta, passing = request.multi("tag"), node_meta(request), _passing(request)
-    select = filtering(request, CheckServiceNode)
-    order = Order[CheckServiceNode](context, request, lambda one: one.node.node)
-    view = context.view
-
-    def read() -> Result:
-        rows = services.instances(view, name, tags)
-        exists = bool(rows) if not tags else bool(services.instances(view, name))
-        caller = request.caller
-        rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
-        found = services.with_checks(view, rows)
-        if meta:
-            found = [one for one in found if nodes.has_meta(one.node.meta, meta)]
-        if passing:
-            found = [one for one in found if all(check.status == PASSING for check in one.checks)]
-        index = services.index_of_service(view, name, exists)
-        cacheable, found = exists and order.keeps, order(select(found))
-        watched = topics.watching(name, exists)
-        return Result(found, index, watched, headers=BACKEND, cacheable=cacheable, filtered=filtered)
-
-    return Query(read)
+    select, near, view = filtering(request, CheckServiceNode), near_node(context, request), context.view
+    return Query(
+        lambda: reads.instances(
+            view, request.caller, name, tags=tags, meta=meta, passing=passing, select=select, near=near
+        ),
+        BACKEND,
+    )
 
 
 def _passing(request: Request) -> bool:
@@ -60,52 +48,32 @@ def _passing(request: Request) -> bool:
 
 
 def list_node_checks(context: Context, request: Request) -> Query:
-    """The checks of a node and its services."""
-    if not request.tail:
-        raise bad_request("Missing node name")
-    topic = topics.checks_of("node", request.tail)
-    return _checks(context, request, lambda: checks.of_node(context.view, request.tail), topic)
+    """Return the checks of a node and its services."""
+    return _list_checks(context, request, reads.checks_of_node, "Missing node name")
 
 
 def list_service_checks(context: Context, request: Request) -> Query:
-    """The checks of all instances of a service."""
-    if not request.tail:
-        raise bad_request("Missing service name")
-    topic = topics.checks_of("service", request.tail)
-    return _checks(context, request, lambda: checks.of_service(context.view, request.tail), topic)
+    """Return the checks of all instances of a service."""
+    return _list_checks(context, request, reads.checks_of_service, "Missing service name")
 
 
 def list_state(context: Context, request: Request) -> Query:
-    """The checks in a state, or in any."""
-    state = request.tail
-    if not state:
-        raise bad_request("Missing check state")
-    state = state.lower()
-    if state not in (*STATES, "any"):
-        return _checks(context, request, list, "checks")
-    topic = "checks" if state == "any" else topics.checks_of("state", state)
-    return _checks(context, request, lambda: checks.in_state(context.view, state), topic)
+    """Return the checks in a state, or in any."""
+    return _list_checks(context, request, _checks_in_state, "Missing check state")
 
 
-def _checks(context: Context, request: Request, find: Callable[[], list[HealthCheck]], topic: str) -> Query:
-    """The checks that `find` finds, which change with `topic`; their index is that of all checks, as Consul's is."""
-    meta = node_meta(request)
-    select = filtering(request, HealthCheck)
-    order = Order[HealthCheck](context, request, lambda check: check.node)
-    view = context.view
-    wakes = (topic, "nodes") if meta else (topic,)
+def _checks_in_state(view: View, caller: Authorizer, name: str, **options: Any) -> Result:
+    state = name.lower()
+    return reads.checks_in_state(view, caller, state if state in (*STATES, "any") else "", **options)
 
-    def read() -> Result:
-        caller = request.caller
-        rows, filtered = visible(caller, find(), lambda row: sees_check(caller, row.node, row.service_name))
-        if meta:
-            rows = [
-                row for row in rows if (node := view[NODES].get(row.node.lower())) and nodes.has_meta(node.meta, meta)
-            ]
-        index, rows = view.index_of("checks", *wakes[1:]), order(select(rows))
-        return Result(rows, index, wakes, cacheable=order.keeps and topic == "checks", filtered=filtered)
 
-    return Query(read)
+def _list_checks(context: Context, request: Request, read: Callable[..., Result], missing: str) -> Query:
+    name = request.tail
+    if not name:
+        raise bad_request(missing)
+    view, near = context.view, near_node(context, request)
+    meta, select = node_meta(request), filtering(request, HealthCheck)
+    return Query(lambda: read(view, request.caller, name, meta=meta, select=select, near=near))
 
 
 ROUTES = (

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
-from pyconsul.agent.httpapi.core.authorization import authorized, visible
+from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     TRUE,
     Answer,
     Query,
-    Result,
     bad_request,
     json_answer,
     not_found,
@@ -28,6 +26,7 @@ from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.reads import sessions as reads
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.catalog.nodes import SERF_CHECK
 from pyconsul.agent.state.contract import Refused
@@ -146,39 +145,21 @@ def renew(context: Context, request: Request) -> Answer:
 
 
 def info(context: Context, request: Request) -> Query:
-    """One session, in a list."""
+    """Return one session, in a list."""
     session_id = _session_id(request)
-
-    def find() -> list[Session]:
-        session = context.view[SESSIONS].get(session_id)
-        return [session] if session else []
-
-    return _list(context, request, find, sessions.topic(session_id))
+    return Query(lambda: reads.one(context.view, request.caller, session_id))
 
 
 def list_of_node(context: Context, request: Request) -> Query:
-    """The sessions of a node."""
+    """Return the sessions of a node."""
     if not request.tail:
         raise bad_request("Missing node name")
-    topic = sessions.topic_of_node(request.tail)
-    return _list(context, request, lambda: sessions.of_node(context.view, request.tail), topic)
+    return Query(lambda: reads.of_node(context.view, request.caller, request.tail))
 
 
 def list_all(context: Context, request: Request) -> Query:
-    """Every session."""
-    return _list(context, request, lambda: sessions.all_sessions(context.view), "sessions")
-
-
-def _list(context: Context, request: Request, find: Callable[[], list[Session]], topic: str) -> Query:
-    """An answer's index is that of all sessions, so only a list of all of them can be kept by its topic."""
-    cacheable = topic == "sessions"
-
-    def read() -> Result:
-        caller = request.caller
-        rows, filtered = visible(caller, find(), lambda row: caller.level("session", row.node) >= READ)
-        return Result(rows, context.view.index_of("sessions"), (topic,), cacheable=cacheable, filtered=filtered)
-
-    return Query(read)
+    """Return all sessions."""
+    return Query(lambda: reads.every(context.view, request.caller))
 
 
 def _session_id(request: Request) -> str:

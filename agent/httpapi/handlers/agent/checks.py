@@ -9,7 +9,6 @@ from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.health.validate import validate
 from pyconsul.agent.httpapi.codec.decoding import PREFIX, decode, decode_any, refusal
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind
-from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -26,6 +25,7 @@ from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.access import require_check, require_check_id
 from pyconsul.agent.httpapi.handlers.agent.bodies import CheckUpdate
 from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck
+from pyconsul.agent.reads.visibility import visible
 
 
 def list_checks(context: Context, request: Request) -> Answer:

@@ -13,13 +13,13 @@ import msgspec
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.config.changes import secrets
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, json_answer
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.reads.visibility import visible
 from pyconsul.agent.sync.anti_entropy.syncer import MAX_DELAY_S
 from pyconsul.agent.sync.node_registration import CONSUL_VERSION, node_meta
 

@@ -12,7 +12,7 @@ from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, refusal
 from pyconsul.agent.httpapi.codec.file_form import from_file_form
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
-from pyconsul.agent.httpapi.core.authorization import resolved_again, visible
+from pyconsul.agent.httpapi.core.authorization import resolved_again
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
@@ -33,6 +33,7 @@ from pyconsul.agent.httpapi.handlers.agent.access import require_service_registr
 from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_definition
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.reads.visibility import visible
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
 from pyconsul.agent.sync.local_state import of_service
 

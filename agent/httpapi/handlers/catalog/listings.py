@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.acl.rules import READ
-from pyconsul.agent.httpapi.core.authorization import sees_instance, visible
+from collections.abc import Callable
+from typing import Any
+
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.read_options import Order, filtering, node_meta
+from pyconsul.agent.httpapi.core.read_options import filtering, near_node, node_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, bad_request, json_answer
+from pyconsul.agent.httpapi.core.response import Answer, Query, bad_request, json_answer
 from pyconsul.agent.httpapi.core.router import Read, Route
-from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices, flatten
+from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices
 from pyconsul.agent.model.node import Node
-from pyconsul.agent.model.service import NodeService, ServiceInstance
-from pyconsul.agent.state import topics
-from pyconsul.agent.state.catalog import nodes, services
-from pyconsul.agent.state.schemas import NODES, SERVICES
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.reads import catalog as reads
+from pyconsul.agent.reads.contract import Result
 
 
 def list_datacenters(context: Context, request: Request) -> Answer:
@@ -26,124 +26,51 @@ def list_datacenters(context: Context, request: Request) -> Answer:
 
 
 def list_nodes(context: Context, request: Request) -> Query:
-    """The nodes, by name."""
-    meta = node_meta(request)
-    select = filtering(request, Node)
-    order = Order[Node](context, request, lambda node: node.node)
+    """Return the nodes, by name."""
+    meta, select, near = node_meta(request), filtering(request, Node), near_node(context, request)
     view = context.view
-
-    def read() -> Result:
-        caller = request.caller
-        rows, filtered = visible(
-            caller, nodes.all_nodes(view, meta), lambda row: caller.level("node", row.node) >= READ
-        )
-        rows = order(select(rows))
-        return Result(rows, view.index_of("nodes"), ("nodes",), cacheable=order.keeps, filtered=filtered)
-
-    return Query(read)
+    return Query(lambda: reads.nodes(view, request.caller, meta=meta, select=select, near=near))
 
 
 def list_services(context: Context, request: Request) -> Query:
-    """The services' names, each with its tags."""
-    meta = node_meta(request)
-    select = filtering(request, CatalogService)
-    view = context.view
-
-    def read() -> Result:
-        rows: list[ServiceInstance] | None = None
-        caller, filtered = request.caller, False
-        if meta or "filter" in request or not caller.everything:
-            rows = list(view[SERVICES])
-            rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
-            if meta:
-                rows = [row for row in rows if _node_has(context, row, meta)]
-            if "filter" in request:
-                kept = {
-                    (s.node, s.service_id) for s in select([flatten(*pair) for pair in services.with_nodes(view, rows)])
-                }
-                rows = [row for row in rows if (row.node, row.service.id) in kept]
-        depends = ("services", "nodes") if rows is not None else ("services",)
-        return Result(services.names_and_tags(view, rows), view.index_of(*depends), depends, filtered=filtered)
-
-    return Query(read)
-
-
-def _node_has(context: Context, row: ServiceInstance, meta: dict[str, str]) -> bool:
-    node = context.view[NODES].get(row.node.lower())
-    return node is not None and nodes.has_meta(node.meta, meta)
+    """Return the names of the services, each with its tags."""
+    meta, view = node_meta(request), context.view
+    compiled = filtering(request, CatalogService)
+    select = compiled if "filter" in request else None
+    return Query(lambda: reads.service_names(view, request.caller, meta=meta, select=select))
 
 
 def list_instances(context: Context, request: Request) -> Query:
-    """The instances of a service."""
+    """Return the instances of a service."""
     name = request.tail
     if not name:
         raise bad_request("Missing service name")
     tags, meta = request.multi("tag"), node_meta(request)
-    select = filtering(request, CatalogService)
-    order = Order[CatalogService](context, request, lambda instance: instance.node)
-    view = context.view
-
-    def read() -> Result:
-        rows = services.instances(view, name)
-        index = services.index_of_service(view, name, bool(rows))
-        exists = bool(rows)
-        if tags or meta:
-            rows = [row for row in services.instances(view, name, tags) if not meta or _node_has(context, row, meta)]
-        caller = request.caller
-        rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
-        found = order(select([flatten(*pair) for pair in services.with_nodes(view, rows)]))
-        cacheable = exists and order.keeps
-        return Result(found, index, topics.watching(name, exists), cacheable=cacheable, filtered=filtered)
-
-    return Query(read)
+    select, near, view = filtering(request, CatalogService), near_node(context, request), context.view
+    return Query(lambda: reads.instances(view, request.caller, name, tags=tags, meta=meta, select=select, near=near))
 
 
 def show_node(context: Context, request: Request) -> Query:
-    """A node and its instances, by their IDs; null when it is not there."""
-    _node_name(request)
-    select = filtering(request, NodeService)
-    view = context.view
-
-    def read() -> Result:
-        node, rows, filtered = _node_with_services(context, request)
-        found = None
-        if node is not None:
-            found = NodeServices(node, {service.id: service for service in select(rows)})
-        return Result(found, view.index_of("nodes", "services"), ("nodes", "services"), filtered=filtered)
-
-    return Query(read)
+    """Return a node and its instances, by their IDs; null when it does not exist."""
+    return _node(context, request, lambda node, rows: NodeServices(node, {row.id: row for row in rows}), None)
 
 
 def list_node_services(context: Context, request: Request) -> Query:
-    """A node and its instances, as a list."""
-    _node_name(request)
-    select = filtering(request, NodeService)
-    view = context.view
+    """Return a node and its instances, as a list."""
+    return _node(context, request, NodeServiceList, {"Node": None, "Services": None})
+
+
+def _node(context: Context, request: Request, shown: Callable[[Node, list[NodeService]], Any], missing: Any) -> Query:
+    name = request.tail
+    if not name:
+        raise bad_request("Missing node name")
+    select, view = filtering(request, NodeService), context.view
 
     def read() -> Result:
-        node, rows, filtered = _node_with_services(context, request)
-        found = NodeServiceList(node, select(rows)) if node else {"Node": None, "Services": None}
-        return Result(found, view.index_of("nodes", "services"), ("nodes", "services"), filtered=filtered)
+        result = reads.node_with_services(view, request.caller, name, select)
+        return result.shown_as(shown(*result.value) if result.value is not None else missing)
 
     return Query(read)
-
-
-def _node_with_services(context: Context, request: Request) -> tuple[Node | None, list[NodeService], bool]:
-    """A node with those of its instances that the caller may see, and whether there is more."""
-    node = context.view[NODES].get(request.tail.lower())
-    caller = request.caller
-    if node is None:
-        return None, [], False
-    if caller.level("node", node.node) < READ:
-        return None, [], not caller.anonymous
-    rows = services.of_node(context.view, node.node)
-    return node, *visible(caller, rows, lambda row: caller.level("service", row.service) >= READ)
-
-
-def _node_name(request: Request) -> str:
-    if not request.tail:
-        raise bad_request("Missing node name")
-    return request.tail
 
 
 ROUTES = (

@@ -6,28 +6,24 @@ import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 
-from pyconsul.agent.acl.rules import LIST, READ
 from pyconsul.agent.common.steps import Steps
-from pyconsul.agent.httpapi.core.authorization import authorized, visible
+from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     FALSE,
-    JSON,
     TRUE,
     Answer,
     HTTPError,
     Query,
-    Result,
     bad_request,
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
-from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.reads import kv as reads
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.contract import Refused
-from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.write_txn import WriteTxn
 
 RAW = (
@@ -47,72 +43,22 @@ TOO_LARGE = (
 def get(context: Context, request: Request) -> Query:
     """A key, or with `?recurse` or `?keys` everything below a prefix."""
     key = request.tail
+    view, prefix = context.view, key
     if "keys" in request:
-        return _keys(context, request, request.params.get("separator", ""))
+        separator = request.params.get("separator", "")
+        return Query(lambda: reads.keys_below(view, request.caller, prefix, separator, _needs_list(context)))
     if "recurse" in request:
-        return _list(context, request)
+        return Query(lambda: reads.entries_below(view, request.caller, prefix, _needs_list(context)))
     if not key:
         raise bad_request("Missing key name")
-    return _one(context, request, "raw" in request)
+    if "raw" in request:
+        return Query(lambda: reads.entry(view, request.caller, key, raw=True), RAW)
+    return Query(lambda: reads.entry(view, request.caller, key))
 
 
-def _one(context: Context, request: Request, raw: bool) -> Query:
-    key = request.tail
-    topics = (kv.topic(key),)
-
-    def read() -> Result:
-        request.caller.require("key", READ, key)
-        entry = context.view[KV].get(key)
-        index = kv.index_of_key(context.view, entry)
-        if entry is None:
-            return Result(b"", index, topics, status=404, headers=(), cacheable=False)
-        if raw:
-            return Result(entry.value or b"", index, topics, headers=RAW)
-        return Result((entry,), index, topics)
-
-    return Query(read)
-
-
-def _below(context: Context, request: Request) -> tuple[list[KVEntry], int, bool]:
-    """What of a prefix the caller may see, the index of all of it, and whether there is more."""
-    prefix = request.tail
-    entries = list(context.view[KV].prefix(prefix))
-    index = kv.index_of_prefix(context.view, prefix, entries)
-    caller = request.caller
-    if context.acl is not None and context.acl.settings.key_list_policy:
-        caller.require("key", LIST, prefix)
-    kept, filtered = visible(caller, entries, lambda entry: caller.level("key", entry.key) >= READ)
-    return kept, index, filtered
-
-
-def _list(context: Context, request: Request) -> Query:
-    def read() -> Result:
-        entries, index, filtered = _below(context, request)
-        if not entries:
-            return Result(b"", index, ("kvs",), status=404, headers=(), filtered=filtered)
-        return Result(entries, index, (), (kv.topic(request.tail),), filtered=filtered)
-
-    return Query(read)
-
-
-def _keys(context: Context, request: Request, separator: str) -> Query:
-    prefix = request.tail
-
-    def read() -> Result:
-        entries, index, filtered = _below(context, request)
-        if not entries:
-            # Consul tells an empty prefix from an empty store
-            return Result(
-                [] if not prefix else b"",
-                index,
-                ("kvs",),
-                status=404 if prefix else 200,
-                headers=() if prefix else JSON,
-                filtered=filtered,
-            )
-        return Result(kv.keys(entries, prefix, separator), index, (), (kv.topic(prefix),), filtered=filtered)
-
-    return Query(read)
+def _needs_list(context: Context) -> bool:
+    """Return whether reading a prefix needs `key:list`."""
+    return context.acl is not None and context.acl.settings.key_list_policy
 
 
 def put(context: Context, request: Request) -> PendingResponse:

@@ -23,12 +23,12 @@ from pyconsul.agent.acl.rules import LIST, READ
 from pyconsul.agent.common.steps import Steps, empty
 from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.engine.history.contract import HistorySlice, Pruned, Version, check_kept, rows_at, versions_of
-from pyconsul.agent.httpapi.core.authorization import visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, HTTPError, bad_request, encode, not_found
 from pyconsul.agent.httpapi.core.router import Read, Route
+from pyconsul.agent.reads.visibility import visible
 
 GONE = 410
 PAGE_VERSIONS = 500  # that are encoded at once

@@ -8,7 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
-from pyconsul.agent.httpapi.core.authorization import sees_instance, visible
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import near_node
 from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_answer
@@ -19,6 +18,7 @@ from pyconsul.agent.httpapi.handlers.query.access import may_see
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
+from pyconsul.agent.reads.visibility import sees_instance, visible
 from pyconsul.agent.state.contract import Refused
 
 TRUE = ("1", "t", "T", "TRUE", "true", "True")

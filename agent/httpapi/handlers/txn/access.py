@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.acl.rules import READ, WRITE
-from pyconsul.agent.httpapi.core.authorization import sees_check, sees_instance
 from pyconsul.agent.httpapi.handlers.catalog.access import refuse_agents_check, require_node, require_old_check
 from pyconsul.agent.model.node import Node
+from pyconsul.agent.reads.visibility import sees_check, sees_instance
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.state.txn_operations import (
