@@ -1,7 +1,7 @@
 """The entry point of `pyconsul`: finds the command, reads its flags, runs it, and turns errors into exit codes.
 
-A command's module is imported only when the command is called. click, which draws the help and makes the
-completions, is imported only for these: on the way to a key's value it would cost more than all the rest.
+A command's module is imported only when the command is called, help and completion only for these: everything before
+the request is start-up time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _dispatch(words: list[str]) -> int:
     if name in COMMANDS:
         return _run(name, load(name), rest)
     if rest[:1] and rest[0] in _HELP:
-        _show(sys.stdout, group_help(name))
+        _show(sys.stdout, _help(name))
         return int(Status.OK)
     return _no_command(name, rest)
 
@@ -68,7 +68,7 @@ def _no_command(name: str, rest: list[str]) -> int:
     if rest:
         _error(_unknown(f"{name} " if name else "", rest))
     else:
-        _show(sys.stderr, group_help(name))
+        _show(sys.stderr, _help(name))
     return int(Status.FAILURE if name else Status.UNKNOWN_COMMAND)
 
 
@@ -83,11 +83,10 @@ def _unknown(prefix: str, rest: list[str]) -> str:
     return f"unknown command: {prefix}{rest[0]}. `pyconsul {prefix}-h` lists the commands.\n{suggestion}".rstrip()
 
 
-def group_help(name: str) -> str:
-    """The help of a group, `""` being the whole program."""
-    from pyconsul.cli.help.click_tree import help_text
+def _help(name: str) -> str:
+    from pyconsul.cli.help.help_text import help_text
 
-    return help_text(name)
+    return help_text(name).rstrip()
 
 
 def _run(name: str, command: Command, rest: list[str]) -> int:
@@ -104,7 +103,7 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
         context = Context(args, os.environ, sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
         status = command.run(context)
     except HelpRequested:
-        _show(sys.stdout, group_help(name))
+        _show(sys.stdout, _help(name))
         return int(Status.OK)
     except CliError as error:
         sys.stdout.flush()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pyconsul.tools.options.common import connection_of
+from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
 from pyconsul.tools.options.settings import Settings
 
 # The options are read by every call, -h too; what talks to Consul is loaded when it is needed.
@@ -192,7 +193,8 @@ class Turn:
 
 def restart_limit_of(settings: Settings, rng: random.Random, name: str) -> RestartLimit | None:
     """The limit that the settings ask for; None without one. Raises ConsulError for a bad connection."""
-    if settings["restart_limit"] is None:
+    limit = settings[RESTART_LIMIT]
+    if limit is None:
         return None
-    key, slots = settings["restart_limit"]
-    return RestartLimit(connection_of(settings), key, slots, hold=settings["restart_hold"], rng=rng, name=name)
+    key, slots = limit
+    return RestartLimit(connection_of(settings), key, slots, hold=settings[RESTART_HOLD], rng=rng, name=name)

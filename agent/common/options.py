@@ -90,7 +90,7 @@ class Kind(Generic[T_co]):
         self.bare = bare
 
 
-class Option(Generic[T]):
+class Option(Generic[T_co]):
     """One option. `flags`: its names on the command line without dashes, the documented one first.
 
     `key`: its dotted key in configuration files; `prefix[].path` is a key of the block `prefix`, which may be repeated.
@@ -120,9 +120,9 @@ class Option(Generic[T]):
     def __init__(
         self,
         key: str,
-        kind: Kind[T],
-        help_text: str,
-        default: T,
+        kind: Kind[T_co],
+        help: str,
+        default: T_co,
         *,
         flags: tuple[str, ...] = (),
         metavar: str = "",
@@ -136,7 +136,7 @@ class Option(Generic[T]):
     ) -> None:
         self.key = key
         self.kind = kind
-        self.help = help_text
+        self.help = help
         self.default = default
         self.flags = flags
         self.metavar = metavar or kind.name
@@ -153,7 +153,15 @@ class Option(Generic[T]):
         """The documented flag, or the key of an option without flags."""
         return self.flags[0] if self.flags else self.key
 
-    def read(self, text: str) -> T:
+    def with_environ(self, *names: str) -> Option[T_co]:
+        """Return the same option with other variables for its default."""
+        copy: Option[T_co] = object.__new__(Option)
+        for slot in self.__slots__:
+            setattr(copy, slot, getattr(self, slot))
+        copy.environ = names
+        return copy
+
+    def read(self, text: str) -> T_co:
         """Return the value of one occurrence of the flag. Raises ValueError, saying what is allowed."""
         if self.choices and text not in self.choices:
             raise ValueError(f"use one of {', '.join(self.choices)}")

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import click
-
+from pyconsul.agent.common.options import (
+    SWITCH,
+    TEXT,
+    HelpRequested,
+    MissingValue,
+    Option,
+    OptionError,
+    UnknownFlag,
+    scan,
+)
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce
 from pyconsul.agent.config.compat import LACKING_FLAGS
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.files import FORMATS
-from pyconsul.agent.config.table import BY_FLAG, BY_KEY, Kind, Setting, Values, put
+from pyconsul.agent.config.table import BY_KEY, Kind, Setting, Values, put
 
-_METAVAR = {Kind.INT: "NUMBER", Kind.DURATION: "DURATION", Kind.BOOL: "[=false]", Kind.MAP: "KEY:VALUE"}
+_METAVAR = {Kind.INT: "number", Kind.DURATION: "duration", Kind.MAP: "key:value"}
 #: Flags that say what to read and set no key: parameter -> flags, help.
 _READING = {
     "config_file": (
@@ -24,8 +33,7 @@ _READING = {
     "config_format": (("config-format",), "Read all files as hcl or json, whatever their names."),
     "hcl": (("hcl",), "Settings in HCL; may be given again."),
 }
-_LACKING = "lacking_"
-_KNOWN = (*BY_FLAG, *(flag for flags, _ in _READING.values() for flag in flags), *LACKING_FLAGS)
+_LACKING = "lacking."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +46,14 @@ class Flags:
     fragments: tuple[str, ...] = ()
 
 
-def options() -> list[click.Option]:
-    """All flags, as click's options: for parsing, help, completion and man pages.
-
-    A setting's option is named by its key, with `__` for the dot.
-    """
-    made = [_option(name, flags, doc, "TEXT") for name, (flags, doc) in _READING.items()]
+def options() -> list[Option[Any]]:
+    """All flags, for parsing, help, completion and man pages. A setting's option has its key."""
+    made = [_option(name, flags, doc, "text") for name, (flags, doc) in _READING.items()]
     made += [_setting_option(row) for row in BY_KEY.values() if row.note.flags]
     made += [
-        _option(_parameter(_LACKING + flag), (flag,), "Accepted without effect.", "TEXT") for flag in LACKING_FLAGS
+        _option(_LACKING + flag, (flag,), "Accepted without effect.", "text", hidden=True) for flag in LACKING_FLAGS
     ]
-    return sorted(made, key=lambda option: option.opts[0])
-
-
-def is_switch(flag: str) -> bool:
-    """Whether a flag may stand without a value (and takes one only after `=`)."""
-    return flag in BY_FLAG and BY_FLAG[flag].kind is Kind.BOOL
+    return sorted(made, key=lambda option: option.name)
 
 
 def parse_flags(argv: Sequence[str], problems: Problems) -> Flags:
@@ -61,10 +61,10 @@ def parse_flags(argv: Sequence[str], problems: Problems) -> Flags:
     given = _given(argv)
     values: Values = {}
     for row in BY_KEY.values():
-        if texts := given.get(_parameter(row.key)):
+        if texts := given.get(row.key):
             _put_flag(row, texts, values, problems)
     for flag in LACKING_FLAGS:
-        if _parameter(_LACKING + flag) in given:
+        if _LACKING + flag in given:
             problems.lacking[f"-{flag}"] = "accepted for Consul's sake"
     config_format = given.get("config_format", [""])[-1]
     if config_format not in ("", *FORMATS):
@@ -82,53 +82,33 @@ def _put_flag(row: Setting, texts: list[str], values: Values, problems: Problems
 
 
 def _given(argv: Sequence[str]) -> dict[str, list[str]]:
-    """Parameter -> its texts, in the order given; only those that are."""
-    command = click.Command("agent", params=list[click.Parameter](options()), add_help_option=False)
+    """The texts of each key that is given, in their order. Raises ConfigError."""
     try:
-        context = command.make_context("agent", _arguments(argv))
-    except click.NoSuchOption as error:
-        flag = error.option_name.lstrip("-")
-        hint = did_you_mean(flag.lower(), _KNOWN, "-")
-        raise ConfigError([f"unknown flag -{flag}{hint}"]) from None
-    except click.BadOptionUsage as error:
-        flag = (error.option_name or "").lstrip("-")
-        raise ConfigError([f"flag -{flag} needs a value: -{flag}=VALUE"]) from None
-    except click.UsageError as error:
-        raise ConfigError([f"{error.format_message()} Flags start with a dash, such as -dev."]) from None
-    return {name: list(texts) for name, texts in context.params.items() if texts}
+        found, rest = scan(options(), argv)
+    except UnknownFlag as error:
+        raise ConfigError([f"unknown flag -{error.flag}{did_you_mean(error.flag.lower(), error.known, '-')}"]) from None
+    except MissingValue as error:
+        raise ConfigError([f"flag -{error.flag} needs a value: -{error.flag}=VALUE"]) from None
+    except OptionError as error:
+        raise ConfigError([str(error)]) from None
+    except HelpRequested:
+        raise ConfigError(["-h takes no value"]) from None
+    if rest:
+        raise ConfigError([f"unexpected extra argument ({' '.join(rest)}). Flags start with a dash, such as -dev."])
+    given: dict[str, list[str]] = {}
+    for option, _, written in found:
+        given.setdefault(option.key, []).append(written)
+    return given
 
 
-def _arguments(argv: Sequence[str]) -> list[str]:
-    """The arguments in click's form: two dashes, and the value after `=`, so that `-1` is a value, too."""
-    made, rest = [], list(argv)
-    while rest:
-        argument = rest.pop(0)
-        flag, equals, text = argument.lstrip("-").partition("=")
-        if not argument.startswith("-") or not flag:
-            made.append(argument)
-        elif equals:
-            made.append(f"--{flag}={text}")
-        elif is_switch(flag):
-            made.append(f"--{flag}=true")
-        elif flag in _KNOWN and rest:
-            made.append(f"--{flag}={rest.pop(0)}")
-        else:
-            made.append(f"--{flag}")
-    return made
-
-
-def _setting_option(row: Setting) -> click.Option:
+def _setting_option(row: Setting) -> Option[Any]:
     default = f" Default: {row.default_text.removesuffix('.')}." if row.default_text not in ("", "false") else ""
-    lacking = f" Without effect: no {row.note.unsupported}." if row.note.unsupported else ""
-    return _option(
-        _parameter(row.key), row.note.flags, row.note.doc + default + lacking, _METAVAR.get(row.kind, "TEXT")
-    )
+    unsupported = f" Without effect: no {row.note.unsupported}." if row.note.unsupported else ""
+    about = row.note.doc + default + unsupported
+    if row.kind is Kind.BOOL:
+        return Option(row.key, SWITCH, about, False, flags=row.note.flags)
+    return _option(row.key, row.note.flags, about, _METAVAR.get(row.kind, "text"))
 
 
-def _option(name: str, flags: Sequence[str], doc: str, metavar: str) -> click.Option:
-    return click.Option([name, *(f"--{flag}" for flag in flags)], multiple=True, help=doc, metavar=metavar)
-
-
-def _parameter(key: str) -> str:
-    """Click wants an identifier."""
-    return key.replace(".", "__").replace("-", "_")
+def _option(key: str, flags: tuple[str, ...], doc: str, metavar: str, *, hidden: bool = False) -> Option[Any]:
+    return Option(key, TEXT, doc, "", flags=flags, metavar=metavar, hidden=hidden)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyconsul.agent.common.options import Option, switch, text
+from pyconsul.agent.common.options import Option
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, find, load
 
 #: A whole word that may stand there, and what it is for.
@@ -66,7 +66,9 @@ class Answer:
 def complete(words: Sequence[str], current: str, live: Live) -> Answer:
     """What may take the place of `current`, after `words` (without the program's name)."""
     if words and words[0] == "agent":
-        return _command("agent", agent_flags(), words[1:], current, live)
+        from pyconsul.cli.commands.agent.run import agent_options
+
+        return _command("agent", agent_options(), words[1:], current, live)
     name, rest = find(words)
     if name in COMMANDS:
         return _command(name, load(name).flags, rest, current, live)
@@ -85,26 +87,8 @@ def _last(name: str) -> str:
     return name.rpartition(" ")[2]
 
 
-def agent_flags() -> list[Option[Any]]:
-    """The flags of `pyconsul agent`, in the form of the other commands'."""
-    import click
-
-    from pyconsul.cli.commands.agent.run import command
-
-    made: list[Option[Any]] = []
-    for option in command().params:
-        if not isinstance(option, click.Option):
-            continue
-        hidden = (option.help or "").startswith("Accepted without effect")
-        for opt in option.opts:
-            name, about = opt.lstrip("-"), option.help or ""
-            is_switch = str(option.metavar).startswith("[")
-            made.append(switch(name, about, hidden=hidden) if is_switch else text(name, about, hidden=hidden))
-    return made
-
-
 def _command(name: str, flags: Sequence[Option[Any]], words: Sequence[str], current: str, live: Live) -> Answer:
-    by_name = {flag.name: flag for flag in flags}
+    by_name = {name: flag for flag in flags for name in flag.flags}
     position, waiting, over = _walk(by_name, words)
     if waiting is not None:
         return _flag_value(name, waiting, "", current, live, words)
@@ -136,10 +120,10 @@ def _walk(by_name: dict[str, Option[Any]], words: Sequence[str]) -> tuple[int, O
 
 
 def _flag_names(flags: Sequence[Option[Any]], beginning: str) -> list[Item]:
-    shown = (flag for flag in flags if not flag.hidden and flag.name.startswith(beginning))
+    shown = [(name, flag) for flag in flags if not flag.hidden for name in flag.flags if name.startswith(beginning)]
     return [
-        (f"-{flag.name}" if flag.kind.is_switch else f"-{flag.name}=", flag.help)
-        for flag in sorted(shown, key=lambda flag: flag.name)
+        (f"-{name}" if flag.kind.is_switch else f"-{name}=", flag.help)
+        for name, flag in sorted(shown, key=lambda row: row[0])
     ]
 
 

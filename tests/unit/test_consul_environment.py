@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, Tls, parse_address
-from pyconsul.agent.common.options import Args, parse
+from pyconsul.agent.common.options import Args, Option, parse
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.http.client import access_of, token_of
 from pyconsul.cli.http.flags import HTTP_FLAGS
@@ -17,7 +17,7 @@ from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS as ENVCONSUL_OPTIONS
 from pyconsul.tools.options.common import connection_of
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import Option, load_settings, parse_flags
+from pyconsul.tools.options.settings import load_settings, parse_flags
 from pyconsul.tools.template.options.table import OPTIONS as TEMPLATE_OPTIONS
 
 

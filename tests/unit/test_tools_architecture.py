@@ -90,7 +90,6 @@ LATE: dict[str, str] = {
     "gotemplate.text.regex": _HEAVY,
     "options.common": _START,
     "options.hcl_file": _HEAVY,
-    "options.settings": "only for help and errors",
     "process.logs": _KIND,
     "restart_limit": _KIND,
     "template.deploy.check_program": "a one-shot run without checks needs no event loop",

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pyconsul.agent.common.options import Option as Flag
+from pyconsul.agent.common.option_help import option_text
+from pyconsul.agent.common.options import Option
 from pyconsul.cli import exit_status
 from pyconsul.cli.commands.agent import run
-from pyconsul.cli.completion.candidates import agent_flags
-from pyconsul.cli.help.click_tree import default_note
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, load
 from pyconsul.cli.http.flags import HTTP_FLAGS
 from pyconsul.tools.docs import agentconfig, templatefunctions
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
-from pyconsul.tools.options.settings import BOOL, Option
 from pyconsul.tools.template.options.table import DOCUMENTED as TEMPLATE
 
 PROGRAM = "pyconsul"
 _SHARED = frozenset(flag.name for flag in HTTP_FLAGS)
 
 #: program: (options, one line, the words after its name, what it does)
-TOOLS: dict[str, tuple[Sequence[Option], str, str, str]] = {
+TOOLS: dict[str, tuple[Sequence[Option[Any]], str, str, str]] = {
     "pyconsul-template": (
         TEMPLATE,
         "render templates with what Consul knows, whenever it changes",
@@ -94,7 +92,7 @@ def _sorted() -> list[tuple[str, tuple[str, str]]]:
 
 
 def _agent() -> Page:
-    rows = [_flag_entry(flag) for flag in sorted(agent_flags(), key=lambda flag: flag.name) if not flag.hidden]
+    rows = [_option_entry(option) for option in run.agent_options() if not option.hidden]
     return Page(
         page_name("agent"),
         AGENT[0].lower() + AGENT[1:],
@@ -108,8 +106,8 @@ def _agent() -> Page:
 def _command(name: str) -> Page:
     command, about = load(name), COMMANDS[name][1]
     flags = sorted((flag for flag in command.flags if not flag.hidden), key=lambda flag: flag.name)
-    own = [_flag_entry(flag) for flag in flags if flag.name not in _SHARED]
-    shared = [_flag_entry(flag) for flag in flags if flag.name in _SHARED]
+    own = [_option_entry(flag) for flag in flags if flag.name not in _SHARED]
+    shared = [_option_entry(flag) for flag in flags if flag.name in _SHARED]
     description = [f"{about}.", *command.about.split("\n\n")] if command.about else [f"{about}."]
     sections = [Section("DESCRIPTION", description), Section("OPTIONS", entries=own)]
     if shared:
@@ -131,15 +129,10 @@ def _neighbours(name: str) -> list[str]:
     return sorted(page_name(other) for other in found) if group in GROUPS else []
 
 
-def _flag_entry(flag: Flag[Any]) -> Entry:
-    value = "" if flag.kind.is_switch else f"={'|'.join(flag.choices) or flag.metavar}"
-    return f"-{flag.name}{value}", flag.help + default_note(flag)
-
-
 def _tool(name: str) -> Page:
     options, about, synopsis, description = TOOLS[name]
     flags = [_option_entry(option) for option in options if option.flags]
-    keys = [(option.key, _sentence(option.help)) for option in options if not option.cli_only]
+    keys = [(option.key, _sentence(option.help)) for option in options if not option.flag_only]
     return Page(
         name,
         about,
@@ -155,15 +148,15 @@ def _tool(name: str) -> Page:
     )
 
 
-def _variables(options: Iterable[Option]) -> list[Entry]:
+def _variables(options: Iterable[Option[Any]]) -> list[Entry]:
     return sorted(
         (name, _sentence(option.help)) for option in options for name in (*option.environ, *option.consul_environ)
     )
 
 
-def _option_entry(option: Option) -> Entry:
-    value = "" if option.kind is BOOL else f"={option.kind.name}"
-    return ", ".join(f"-{flag}{value}" for flag in option.flags), _sentence(option.help)
+def _option_entry(option: Option[Any]) -> Entry:
+    value = "" if option.kind.is_switch else f"={'|'.join(option.choices) or option.metavar}"
+    return ", ".join(f"-{flag}{value}" for flag in option.flags), option_text(option)
 
 
 def _sentence(text: str) -> str:

@@ -16,6 +16,7 @@ from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.exit_codes import Exit
+from pyconsul.tools.options.common import KILL_SIGNAL, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
 
 log = logging.getLogger("envconsul")
@@ -41,7 +42,7 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng:
             end = await _until_end(runner, running, signals, plan.settings)
             if not isinstance(end, Signals):
                 return _told(end, runner)
-            if end != plan.settings["reload_signal"]:
+            if end != plan.settings[RELOAD_SIGNAL]:
                 await _cancel(running)
                 return await _stop(runner, end, signals, plan.settings)
             if (changed := reload_plan(call)) is not None:
@@ -76,7 +77,7 @@ async def _until_end(
             sig = got.result()
         finally:
             got.cancel()
-        if sig in (settings["kill_signal"], settings["reload_signal"], Signals.SIGTERM):
+        if sig in (settings[KILL_SIGNAL], settings[RELOAD_SIGNAL], Signals.SIGTERM):
             return sig
         runner.signal(sig)
 
@@ -98,7 +99,7 @@ async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], s
 
     The kill signal gives the child its own kill signal, SIGTERM is passed on as it is.
     """
-    by_kill_signal = sig == settings["kill_signal"]
+    by_kill_signal = sig == settings[KILL_SIGNAL]
     if by_kill_signal:
         print("Cleaning up...", file=sys.stderr)
     stopping = asyncio.ensure_future(runner.stop(None if by_kill_signal else sig))

@@ -9,24 +9,24 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pyconsul.agent.common.option_help import option_rows, render_help
 from pyconsul.agent.common.process.child_process import SpawnError
 from pyconsul.agent.common.program import run_program
-from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS
+from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS, PRINT
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, make_plan
 from pyconsul.tools.envconsul.sources import QueryError
 from pyconsul.tools.exit_codes import Exit
+from pyconsul.tools.options.common import PID_FILE
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import Call, UsageError, parse_flags, render_help
+from pyconsul.tools.options.settings import Call, UsageError, parse_flags
 from pyconsul.tools.process.pid_file import pid_file
 
-_USAGE = """Usage: pyenvconsul [options] program [argument …]
+_USAGE = "pyenvconsul [options] program [argument …]"
+_ABOUT = """Run a program with environment variables from Consul's KV store and catalog, and restart it when they change.
+Several words are a program and its arguments, without a shell; one single word may be a shell line:
 
-  Runs a program with environment variables out of Consul's KV store and
-  catalog, and starts it again when they change. Several words are a program and
-  its arguments, without a shell; one single word may be a shell line:
-
-      pyenvconsul -prefix global/config -upcase app --port 80
-      pyenvconsul -prefix global/config 'echo $name | tr a-z A-Z'"""
+    pyenvconsul -prefix global/config -upcase app --port 80
+    pyenvconsul -prefix global/config 'echo $name | tr a-z A-Z'"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def _main(words: Sequence[str]) -> int:
     try:
         call = parse_flags(OPTIONS, words)
         if call.help:
-            print(render_help(_USAGE, DOCUMENTED), end="")
+            print(render_help(_USAGE, _ABOUT, lists=[("Options", option_rows(DOCUMENTED))]), end="")
             return Exit.OK
         if call.tree.get("version"):
             print(f"pyenvconsul v{_version()}")
@@ -63,7 +63,7 @@ def _run(call: Call, plan: Plan) -> int:
     from pyconsul.tools.envconsul.print_output import Unprintable
 
     try:
-        with pid_file(plan.settings["pid_file"]):
+        with pid_file(plan.settings[PID_FILE]):
             return _run_plan(call, plan)
     except (ConsulError, SpawnError, OverdueError, Unprintable) as error:
         return _fail(str(error), Exit.RUN)
@@ -76,7 +76,7 @@ def _run(call: Call, plan: Plan) -> int:
 def _run_plan(call: Call, plan: Plan) -> int:
     from pyconsul.tools.envconsul.one_shot_run import is_one_shot, run_once, show
 
-    if plan.settings["print"]:
+    if plan.settings[PRINT]:
         return show(plan)
     while is_one_shot(plan):
         end = run_once(call, plan)

@@ -17,10 +17,20 @@ from types import FrameType
 from pyconsul.agent.common.process.child_process import KILLED_STATUS, gets_orphans, has_terminal
 from pyconsul.agent.common.process.waited_child import WaitedChild
 from pyconsul.tools.consul.one_shot_client import OneShotClient
+from pyconsul.tools.envconsul.options import ONCE, PRINT
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, caught_signals, reload_plan, uncatchable, variables_of
 from pyconsul.tools.envconsul.print_output import render_variables
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import connection_of, retry_of
+from pyconsul.tools.options.common import (
+    EXEC_KILL_SIGNAL,
+    EXEC_KILL_TIMEOUT,
+    EXEC_TIMEOUT,
+    KILL_SIGNAL,
+    MAX_STALE,
+    RELOAD_SIGNAL,
+    connection_of,
+    retry_of,
+)
 from pyconsul.tools.options.settings import Call, Settings
 
 log = logging.getLogger("envconsul")
@@ -35,7 +45,7 @@ class _Interrupted(Exception):
 
 def show(plan: Plan) -> int:
     """`-print`: the variables on stdout. Raises ConsulError and Unprintable."""
-    text = render_variables(_read(plan), plan.settings["print"], log.warning)
+    text = render_variables(_read(plan), plan.settings[PRINT], log.warning)
     sys.stdout.buffer.write(os.fsencode(text))
     sys.stdout.buffer.flush()
     return Exit.OK
@@ -44,7 +54,7 @@ def show(plan: Plan) -> int:
 def is_one_shot(plan: Plan) -> bool:
     """Whether `run_once` can carry out the plan: nothing to watch, no orphans to wait for, and a system with sigtimedwait."""
     settings = plan.settings
-    return bool(settings["once"] or not plan.sources) and hasattr(signal, "sigtimedwait") and not gets_orphans()
+    return bool(settings[ONCE] or not plan.sources) and hasattr(signal, "sigtimedwait") and not gets_orphans()
 
 
 def run_once(call: Call, plan: Plan) -> int | Plan:
@@ -67,7 +77,7 @@ def run_once(call: Call, plan: Plan) -> int | Plan:
 
 def _read(plan: Plan) -> dict[str, str]:
     settings = plan.settings
-    client = OneShotClient(connection_of(settings), retry=retry_of(settings), max_stale=settings["max_stale"])
+    client = OneShotClient(connection_of(settings), retry=retry_of(settings), max_stale=settings[MAX_STALE])
     answers = [client.read(source.path, source.params) for source in plan.sources]
     client.close()
     return variables_of(settings, plan.sources, answers, os.environ)
@@ -84,7 +94,7 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def _raising(caught: set[Signals], settings: Settings) -> Iterator[None]:
     """Raise _Interrupted for signals that end the run, once; all others are lost, as there is no program to send them to."""
-    ending = {settings["kill_signal"], settings["reload_signal"], Signals.SIGTERM}
+    ending = {settings[KILL_SIGNAL], settings[RELOAD_SIGNAL], Signals.SIGTERM}
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         for sig in caught:
@@ -105,9 +115,9 @@ def _raising(caught: set[Signals], settings: Settings) -> Iterator[None]:
 
 
 def _unstarted(call: Call, plan: Plan, sig: Signals) -> int | Plan:
-    if sig == plan.settings["reload_signal"]:
+    if sig == plan.settings[RELOAD_SIGNAL]:
         return reload_plan(call) or plan
-    if sig == plan.settings["kill_signal"]:
+    if sig == plan.settings[KILL_SIGNAL]:
         print("Cleaning up...", file=sys.stderr)
         return Exit.INTERRUPT
     return Exit.OK
@@ -118,8 +128,8 @@ def _run(call: Call, plan: Plan, variables: dict[str, str], caught: set[Signals]
     child = WaitedChild(
         plan.program,
         variables,
-        kill_signal=settings["exec.kill_signal"] or Signals.SIGKILL,
-        kill_timeout=settings["exec.kill_timeout"],
+        kill_signal=settings[EXEC_KILL_SIGNAL] or Signals.SIGKILL,
+        kill_timeout=settings[EXEC_KILL_TIMEOUT],
         foreground=has_terminal(),
         blocked={*caught, Signals.SIGCHLD},
     )
@@ -127,23 +137,23 @@ def _run(call: Call, plan: Plan, variables: dict[str, str], caught: set[Signals]
         return _attend(call, child, settings)
     finally:
         if child.running:
-            child.stop(None, lambda sig: _hasten(child, sig, settings["kill_signal"]))
+            child.stop(None, lambda sig: _hasten(child, sig, settings[KILL_SIGNAL]))
 
 
 def _attend(call: Call, child: WaitedChild, settings: Settings) -> int | Plan:
-    timeout = settings["exec.timeout"] or None
+    timeout = settings[EXEC_TIMEOUT] or None
     latest = None if timeout is None else time.monotonic() + timeout
     while True:
         end = child.wait(None if latest is None else max(latest - time.monotonic(), 0.0))
         if end is None:
-            child.stop(None, lambda sig: _hasten(child, sig, settings["kill_signal"]))
+            child.stop(None, lambda sig: _hasten(child, sig, settings[KILL_SIGNAL]))
             raise OverdueError
         if not isinstance(end, Signals):
             return _report(end, child)
-        if end == settings["reload_signal"]:
+        if end == settings[RELOAD_SIGNAL]:
             if (changed := reload_plan(call)) is not None:
                 return changed
-        elif end in (settings["kill_signal"], Signals.SIGTERM):
+        elif end in (settings[KILL_SIGNAL], Signals.SIGTERM):
             return _stop(child, end, settings)
         else:
             child.signal(end)
@@ -157,7 +167,7 @@ def _hasten(child: WaitedChild, sig: Signals, kill_signal: Signals | None) -> No
 
 def _stop(child: WaitedChild, sig: Signals, settings: Settings) -> int:
     """End the program in order. The kill signal gives it its own kill signal, SIGTERM is passed on as it is."""
-    by_kill_signal = sig == settings["kill_signal"]
+    by_kill_signal = sig == settings[KILL_SIGNAL]
     if by_kill_signal:
         print("Cleaning up...", file=sys.stderr)
     status = child.stop(None if by_kill_signal else sig, lambda again: _hasten(child, again, sig))

@@ -11,11 +11,22 @@ from typing import Any
 
 from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.tools.consul.connection import ConsulError
-from pyconsul.tools.envconsul.options import OPTIONS
+from pyconsul.tools.envconsul.options import ALLOW_NAME, OPTIONS, PRINT, PRISTINE, SAFE_NAMES, SANITIZE, UPCASE
 from pyconsul.tools.envconsul.print_output import FORMATS
 from pyconsul.tools.envconsul.sources import Source, sources_of
 from pyconsul.tools.envconsul.variables import Naming, Variable, environment
-from pyconsul.tools.options.common import child_environment, consul_access_of
+from pyconsul.tools.options.common import (
+    EXEC_COMMAND,
+    KILL_SIGNAL,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    RELOAD_SIGNAL,
+    SYSLOG_ENABLED,
+    SYSLOG_FACILITY,
+    SYSLOG_NAME,
+    child_environment,
+    consul_access_of,
+)
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import log_target_of
 from pyconsul.tools.options.settings import Call, Settings, UsageError, load_settings
@@ -45,23 +56,21 @@ def make_plan(call: Call) -> Plan:
     """Read the configuration, set up the log, and check everything. Raises ConfigError and UsageError."""
     settings = load_settings(OPTIONS, call, os.environ)
     consul_access_of(settings)
-    facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
+    facility = settings[SYSLOG_FACILITY] if settings[SYSLOG_ENABLED] else ""
     file = log_target_of(settings, "envconsul")
-    setup_logging(
-        settings["log_level"], settings["log_format"], facility, settings["syslog.name"] or "pyenvconsul", file
-    )
+    setup_logging(settings[LOG_LEVEL], settings[LOG_FORMAT], facility, settings[SYSLOG_NAME] or "pyenvconsul", file)
     warn_of_unsupported(settings, log.warning)
     if settings.blocks("secret"):
         raise ConfigError("secrets of Vault are not supported: keep them in Consul's KV store")
-    if settings["print"] and settings["print"] not in FORMATS:
-        raise ConfigError(f"cannot print as {settings['print']!r}: use {', '.join(FORMATS)}")
-    if settings["print"] and call.arguments:
+    if settings[PRINT] and settings[PRINT] not in FORMATS:
+        raise ConfigError(f"cannot print as {settings[PRINT]!r}: use {', '.join(FORMATS)}")
+    if settings[PRINT] and call.arguments:
         raise UsageError(
             f"-print writes the variables and runs no program: drop {' '.join(call.arguments)!r}, or -print"
         )
     # The command line wins over the configuration.
-    program = argv_of(call.arguments or settings["exec.command"])
-    if not program and not settings["print"]:
+    program = argv_of(call.arguments or settings[EXEC_COMMAND])
+    if not program and not settings[PRINT]:
         raise ConfigError("there is no program to run: name it after the flags, or in exec { command = … }")
     return Plan(settings, sources_of(settings, os.environ), program)
 
@@ -74,9 +83,13 @@ def variables_of(
     Raises ConsulError for an answer that does not have the form of Consul's.
     """
     groups = [_variables(source, answer) for source, answer in zip(sources, answers, strict=True)]
-    variables = environment(groups, Naming.of(settings), log.warning)
-    inherited = {} if settings["pristine"] or settings["print"] else environ
+    variables = environment(groups, _naming_of(settings), log.warning)
+    inherited = {} if settings[PRISTINE] or settings[PRINT] else environ
     return child_environment(settings, {**inherited, **variables})
+
+
+def _naming_of(settings: Settings) -> Naming:
+    return Naming(settings[SANITIZE], settings[UPCASE], tuple(settings[ALLOW_NAME]), settings[SAFE_NAMES])
 
 
 def _variables(source: Source, answer: Any) -> list[Variable]:
@@ -94,7 +107,8 @@ _CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGA
 
 def caught_signals(settings: Settings) -> set[Signals]:
     """All signals that are not left to the system while a program runs."""
-    return {settings["kill_signal"], settings["reload_signal"], *(Signals[name] for name in _CAUGHT)} - {None}
+    own = (settings[KILL_SIGNAL], settings[RELOAD_SIGNAL])
+    return {sig for sig in own if sig is not None} | {Signals[name] for name in _CAUGHT}
 
 
 def uncatchable(sig: Signals) -> ConfigError:

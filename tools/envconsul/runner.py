@@ -13,9 +13,20 @@ from typing import Any
 from pyconsul.agent.common.process.child_process import has_terminal
 from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.tools.consul.client import ConsulClient
+from pyconsul.tools.envconsul.options import ONCE
 from pyconsul.tools.envconsul.plan import OverdueError, variables_of
 from pyconsul.tools.envconsul.sources import Source
-from pyconsul.tools.options.common import connection_of, retry_of
+from pyconsul.tools.options.common import (
+    EXEC_KILL_SIGNAL,
+    EXEC_KILL_TIMEOUT,
+    EXEC_RELOAD_SIGNAL,
+    EXEC_SPLAY,
+    EXEC_TIMEOUT,
+    MAX_STALE,
+    WAIT,
+    connection_of,
+    retry_of,
+)
 from pyconsul.tools.options.settings import Settings
 from pyconsul.tools.restart_limit import Limit, Unlimited, restart_limit_of
 
@@ -46,7 +57,7 @@ class Runner:
             await self._read(client)
             child = self._child = self._new_child(argv)
             await child.start()
-            if self._settings["once"] or not self._sources:
+            if self._settings[ONCE] or not self._sources:
                 return await self._end_of(child)
             followers = [self._follow(client, number) for number in range(len(self._sources))]
             return await _first(self._end_of(child), self._restart_on_change(child, limit), *followers)
@@ -54,7 +65,7 @@ class Runner:
     async def _end_of(self, child: Child) -> int:
         """The child's exit status; one that runs for longer than `exec.timeout` is ended: OverdueError."""
         try:
-            return await asyncio.wait_for(child.wait(), self._settings["exec.timeout"] or None)
+            return await asyncio.wait_for(child.wait(), self._settings[EXEC_TIMEOUT] or None)
         except TimeoutError:
             await child.stop()
             raise OverdueError from None
@@ -79,7 +90,7 @@ class Runner:
     async def _client(self) -> AsyncIterator[ConsulClient]:
         settings = self._settings
         client = ConsulClient(
-            connection_of(settings), rng=self._rng, retry=retry_of(settings), max_stale=settings["max_stale"]
+            connection_of(settings), rng=self._rng, retry=retry_of(settings), max_stale=settings[MAX_STALE]
         )
         try:
             yield client
@@ -114,7 +125,7 @@ class Runner:
 
     async def _settle(self) -> None:
         """Wait until nothing has changed for the minimum of `wait`, at most for its maximum."""
-        minimum, maximum = self._settings["wait"]
+        minimum, maximum = self._settings[WAIT]
         loop = asyncio.get_running_loop()
         latest = loop.time() + maximum
         self._changed.clear()
@@ -134,10 +145,10 @@ class Runner:
             argv,
             self._environment(),
             rng=self._rng,
-            kill_signal=settings["exec.kill_signal"] or Signals.SIGKILL,
-            kill_timeout=settings["exec.kill_timeout"],
-            reload_signal=settings["exec.reload_signal"],
-            splay=settings["exec.splay"],
+            kill_signal=settings[EXEC_KILL_SIGNAL] or Signals.SIGKILL,
+            kill_timeout=settings[EXEC_KILL_TIMEOUT],
+            reload_signal=settings[EXEC_RELOAD_SIGNAL],
+            splay=settings[EXEC_SPLAY],
             foreground=has_terminal(),
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pyconsul.tools.envconsul.name_formats import render, replace_key
-from pyconsul.tools.envconsul.options import SERVICE_FIELDS
+from pyconsul.tools.envconsul.options import NO_PREFIX, SERVICE_FIELDS, SERVICE_FORMATS
 from pyconsul.tools.envconsul.variables import Variable, sanitize
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Settings
@@ -143,7 +143,7 @@ def _prefix(block: Mapping[str, Any], settings: Settings, environ: Mapping[str, 
         written=written.lstrip("/"),
         datacenter=datacenter or "",
         format=block.get("format", ""),
-        no_prefix=settings["no_prefix"] if no_prefix is None else no_prefix,
+        no_prefix=settings[NO_PREFIX] if no_prefix is None else no_prefix,
     )
 
 
@@ -153,5 +153,5 @@ def _service(block: Mapping[str, Any], settings: Settings) -> Service:
     if match is None:
         raise QueryError(f"invalid service query {query!r}: use name, tag.name, name@datacenter or name~node")
     tag, name, datacenter, near = match.groups()
-    formats = {key: block.get("format_" + key) or settings["service_format_" + key] or "" for key in SERVICE_FIELDS}
+    formats = {key: block.get("format_" + key) or settings[option] or "" for key, option in SERVICE_FORMATS.items()}
     return Service(name, tag or "", datacenter or "", near or "", formats)

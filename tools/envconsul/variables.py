@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pyconsul.tools.envconsul.unsafe_names import Verdict, judge
-from pyconsul.tools.options.settings import Settings
 
 _INVALID = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -30,15 +29,6 @@ class Naming:
     upcase: bool = False
     allowed: tuple[str, ...] = ()
     strict: bool = False
-
-    @classmethod
-    def of(cls, settings: Settings) -> Naming:
-        return cls(
-            sanitize=settings["sanitize"],
-            upcase=settings["upcase"],
-            allowed=tuple(settings["allow_name"]),
-            strict=settings["safe_names"],
-        )
 
     def apply(self, name: str) -> str:
         if self.sanitize:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from pyconsul.agent.common.options import Option
 from pyconsul.cli.completion.shells import FixedFlag, fixed_script
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.settings import BOOL, Option
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-def flags_of(options: Sequence[Option]) -> list[FixedFlag]:
+def flags_of(options: Sequence[Option[Any]]) -> list[FixedFlag]:
     """Return the flags of a tool, sorted, with the help of each."""
-    rows = {f"-{flag}" + ("" if one.kind is BOOL else "="): one.help for one in options for flag in one.flags}
+    rows = {f"-{flag}" + ("" if one.kind.is_switch else "="): one.help for one in options for flag in one.flags}
     return sorted(rows.items())
 
 
-def print_script(program: str, variable: str, options: Sequence[Option]) -> int:
+def print_script(program: str, variable: str, options: Sequence[Option[Any]]) -> int:
     """Print the script for the shell that the environment variable names; return the exit status."""
     wanted = os.environ[variable]
     shell, _, instruction = wanted.partition("_")

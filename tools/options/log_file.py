@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from pyconsul.agent.common.go_durations import DAY_S
+from pyconsul.agent.common.options import Option
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import DURATION, INT, TEXT, Option, Settings
+from pyconsul.tools.options.settings import DURATION, INT, TEXT, Settings
 
-LOG_FILE_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "log_file.path",
-        TEXT,
-        "Log to files, too, named path-<time>.log; a path that ends in / is the folder they are in",
-        "",
-        flags=("log-file",),
-    ),
-    Option(
-        "log_file.log_rotate_bytes",
-        INT,
-        "Begin another log file after so many bytes; 0: at any size",
-        0,
-        flags=("log-rotate-bytes",),
-    ),
-    Option(
-        "log_file.log_rotate_duration",
-        DURATION,
-        "Begin another log file after this time",
-        DAY_S,
-        flags=("log-rotate-duration",),
-    ),
-    Option(
-        "log_file.log_rotate_max_files",
-        INT,
-        "How many old log files are kept; 0: all, -1: none",
-        0,
-        flags=("log-rotate-max-files",),
-    ),
+LOG_FILE_PATH = Option(
+    "log_file.path",
+    TEXT,
+    "Log to files, too, named path-<time>.log; a path that ends in / is the folder they are in",
+    "",
+    flags=("log-file",),
+)
+LOG_FILE_LOG_ROTATE_BYTES = Option(
+    "log_file.log_rotate_bytes",
+    INT,
+    "Begin another log file after so many bytes; 0: at any size",
+    0,
+    flags=("log-rotate-bytes",),
+)
+LOG_FILE_LOG_ROTATE_DURATION = Option(
+    "log_file.log_rotate_duration",
+    DURATION,
+    "Begin another log file after this time",
+    DAY_S,
+    flags=("log-rotate-duration",),
+)
+LOG_FILE_LOG_ROTATE_MAX_FILES = Option(
+    "log_file.log_rotate_max_files",
+    INT,
+    "How many old log files are kept; 0: all, -1: none",
+    0,
+    flags=("log-rotate-max-files",),
+)
+LOG_FILE_OPTIONS: tuple[Option[Any], ...] = (
+    LOG_FILE_PATH,
+    LOG_FILE_LOG_ROTATE_BYTES,
+    LOG_FILE_LOG_ROTATE_DURATION,
+    LOG_FILE_LOG_ROTATE_MAX_FILES,
 )
 
 
@@ -65,10 +71,10 @@ class LogTarget:
 
 def log_target_of(settings: Settings, name: str) -> LogTarget | None:
     """Where the settings want log files; None for nowhere. Raises ConfigError."""
-    path = settings["log_file.path"]
+    path = settings[LOG_FILE_PATH]
     if not path:
         return None
-    numbers = {word: settings[f"log_file.log_rotate_{word}"] for word in ("bytes", "duration", "max_files")}
-    if numbers["bytes"] < 0:
+    max_bytes, max_age = settings[LOG_FILE_LOG_ROTATE_BYTES], settings[LOG_FILE_LOG_ROTATE_DURATION]
+    if max_bytes < 0:
         raise ConfigError("invalid log_rotate_bytes: it must not be negative")
-    return LogTarget(path, numbers["bytes"], numbers["duration"] or DAY_S, numbers["max_files"], name)
+    return LogTarget(path, max_bytes, max_age or DAY_S, settings[LOG_FILE_LOG_ROTATE_MAX_FILES], name)

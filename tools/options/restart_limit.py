@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.tools.options.settings import DURATION, Kind, Option
+from pyconsul.agent.common.options import Kind, Option
+from pyconsul.tools.options.settings import DURATION
 
 
 def _limit(value: Any) -> tuple[str, int]:
@@ -16,22 +17,25 @@ def _limit(value: Any) -> tuple[str, int]:
     return key, int(number)
 
 
-RESTART_LIMIT = Kind("key:N", _limit)
+_LIMIT = Kind("key:N", _limit)
 
+RESTART_LIMIT = Option(
+    "restart_limit",
+    _LIMIT,
+    "At most N machines restart or reload at the same time: those that give the same key and the same N. The first "
+    "start does not wait. The key is a semaphore's prefix, as that of consul lock -n",
+    None,
+    flags=("restart-limit",),
+)
+RESTART_HOLD = Option(
+    "restart_hold",
+    DURATION,
+    "How long a machine keeps its place after a restart, before the next one may restart",
+    0.0,
+    flags=("restart-hold",),
+)
 #: For both tools.
-RESTART_LIMIT_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "restart_limit",
-        RESTART_LIMIT,
-        "At most N machines restart or reload at the same time: those that give the same key and the same N. The first "
-        "start does not wait. The key is a semaphore's prefix, as that of consul lock -n",
-        flags=("restart-limit",),
-    ),
-    Option(
-        "restart_hold",
-        DURATION,
-        "How long a machine keeps its place after a restart, before the next one may restart",
-        0.0,
-        flags=("restart-hold",),
-    ),
+RESTART_LIMIT_OPTIONS: tuple[Option[Any], ...] = (
+    RESTART_LIMIT,
+    RESTART_HOLD,
 )

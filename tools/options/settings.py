@@ -1,49 +1,36 @@
 """One table of options for a tool: it gives the flags, the keys of configuration files, the defaults and the help.
 
-    OPTIONS = (Option("consul.address", TEXT, "Address of Consul", flags=("consul-addr", "http-addr")), …)
-    call = parse_flags(OPTIONS, sys.argv[1:])              # Go's flag syntax; UsageError
-    settings = load_settings(OPTIONS, call, environ)       # files of -config, then flags; ConfigError
-    settings["consul.address"], settings.blocks("prefix"), settings.given("wait")
+    ADDRESS = Option("consul.address", TEXT, "Address of Consul", "", flags=("consul-addr", "http-addr"))
+    call = parse_flags((ADDRESS,), sys.argv[1:])              # Go's flag syntax; UsageError
+    settings = load_settings((ADDRESS,), call, environ)       # files of -config, then flags; ConfigError
+    settings[ADDRESS], settings.blocks("prefix"), settings.given(ADDRESS)
 
 A configuration is a tree: nested dicts whose leaves `Kind.convert` has made. Blocks that may be repeated are lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from signal import Signals
+from typing import Any, TypeVar
 
 from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.options import HelpRequested, Kind, MissingValue, Option, OptionError, UnknownFlag, scan
 from pyconsul.agent.common.process.child_process import parse_signal
 from pyconsul.agent.common.structs import field, struct
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.tools.options.duration import parse_config_duration_s, parse_wait_s
 from pyconsul.tools.options.hcl_file import ConfigError, config_files, read_config
 
+T = TypeVar("T")
 Tree = dict[str, Any]
 
 #: Keys of a block that are listed in an error.
 _FEW = 8
-#: Columns of help.
-_WIDTH = 80
 
 
 class UsageError(Exception):
     """The command line cannot be understood; the text says why."""
-
-
-@struct(frozen=True)
-class Kind:
-    """What an option's values are: `name` for documentation, `convert` from a file's or flag's value.
-
-    `convert` raises ValueError, whose text says what is allowed. `repeat`: a flag may be given several times.
-    `bare`: what a flag means that stands last or before another flag; None: it needs a value.
-    """
-
-    name: str
-    convert: Callable[[Any], Any]
-    repeat: bool = False
-    bare: str | None = None
 
 
 def _text(value: Any) -> str:
@@ -90,7 +77,7 @@ def _wait(value: Any) -> tuple[float, float]:
     return parse_wait_s(f"{low}:{value['max']}" if "max" in value else low)
 
 
-def _signal(value: Any) -> Any:
+def parse_signal_text(value: Any) -> Signals | None:
     return parse_signal(_text(value))
 
 
@@ -103,37 +90,18 @@ def _command(value: Any) -> tuple[str, ...]:
     return tuple(_strings(value))
 
 
-TEXT = Kind("string", _text)
-BOOL = Kind("bool", _bool)
-INT = Kind("int", _int)
-DURATION = Kind("duration", _duration)  # seconds
-WAIT = Kind("min[:max]", _wait)  # seconds, seconds; (0, 0): do not wait
-SIGNAL = Kind("signal", _signal)  # signal.Signals, None for none
-STRINGS = Kind("list of strings", _strings, repeat=True)
-COMMAND = Kind("command", _command)  # one word: a shell line
+def _join(before: list[str], more: list[str]) -> list[str]:
+    return before + more
 
 
-@struct(frozen=True)
-class Option:
-    """One setting.
-
-    `key`: its place in configuration files, dotted; `prefix[].path` is a key of the block `prefix`, which may be
-    repeated. `cli_only`: no file may hold it. `flags`: its names on the command line, the documented one first.
-    `apply`: what its flag does to the tree, given the converted value, instead of setting `key`; such a flag may be
-    repeated. `environ`: variables that give the default, the first that is set. `consul_environ`: variables that
-    `agent.common.consul_environment` reads for it; listed here for documentation. `secret`: never shown.
-    """
-
-    key: str
-    kind: Kind
-    help: str
-    default: Any = None
-    flags: tuple[str, ...] = ()
-    environ: tuple[str, ...] = ()
-    consul_environ: tuple[str, ...] = ()
-    cli_only: bool = False
-    secret: bool = False
-    apply: Callable[[Tree, Any], None] | None = None
+TEXT: Kind[str] = Kind("string", _text)
+BOOL: Kind[bool] = Kind("bool", _bool, is_switch=True)
+INT: Kind[int] = Kind("int", _int)
+DURATION: Kind[float] = Kind("duration", _duration)  # seconds
+WAIT_RANGE: Kind[tuple[float, float]] = Kind("min[:max]", _wait)  # seconds, seconds; (0, 0): do not wait
+SIGNAL: Kind[Signals | None] = Kind("signal", parse_signal_text)  # None: no signal
+STRINGS: Kind[Sequence[str]] = Kind("list of strings", _strings, join=_join)
+COMMAND: Kind[tuple[str, ...]] = Kind("command", _command)  # one word: a shell line
 
 
 @struct(frozen=False)
@@ -145,47 +113,34 @@ class Call:
     help: bool = False
 
 
-def parse_flags(options: Iterable[Option], argv: Sequence[str]) -> Call:
-    """Go's flag syntax (https://pkg.go.dev/flag): -name value, --name=value; a bool takes a value only after `=`.
-
-    Flags end at the first word that is none, or after `--`. Raises UsageError.
-    """
-    by_flag = {flag: option for option in options for flag in option.flags}
-    call, rest = Call(), list(argv)
-    while rest and len(rest[0]) > 1 and rest[0].startswith("-"):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
-        if name in ("h", "help") and name not in by_flag:
-            call.help = True
-            continue
-        option = by_flag.get(name)
-        if option is None:
-            raise UsageError(f"unknown flag -{name}{did_you_mean(name, by_flag, '-')}")
-        if not equals and option.kind is BOOL:
-            value = "true"
-        elif not equals and option.kind.bare is not None and (not rest or rest[0].startswith("-")):
-            value = option.kind.bare
-        elif not equals and not rest:
-            raise UsageError(f"flag -{name} needs a value ({option.kind.name})")
-        elif not equals:
-            value = rest.pop(0)
-        _apply_flag(call.tree, option, name, value)
-    call.arguments = rest
+def parse_flags(options: Iterable[Option[Any]], argv: Sequence[str]) -> Call:
+    """Read a command line in Go's grammar. Raises UsageError."""
+    call = Call()
+    try:
+        given, call.arguments = scan(options, argv)
+    except HelpRequested:
+        return Call(help=True)
+    except UnknownFlag as error:
+        raise UsageError(f"unknown flag -{error.flag}{did_you_mean(error.flag, error.known, '-')}") from None
+    except MissingValue as error:
+        raise UsageError(f"flag -{error.flag} needs a value ({error.option.kind.name})") from None
+    except OptionError as error:
+        raise UsageError(str(error)) from None
+    for option, name, text in given:
+        _apply_flag(call.tree, option, name, text)
     return call
 
 
-def _apply_flag(tree: Tree, option: Option, name: str, text: str) -> None:
+def _apply_flag(tree: Tree, option: Option[Any], name: str, text: str) -> None:
     try:
-        value = option.kind.convert(text)
+        value = option.read(text)
         if option.apply is not None:
             option.apply(tree, value)
             return
     except ValueError as error:
         raise UsageError(f"flag -{name}: {error}") from error
-    if option.kind.repeat:
-        value = [*(lookup(tree, option.key) or []), *value]
+    if option.kind.join is not None:
+        value = option.kind.join(lookup(tree, option.key) or [], value)
     assign(tree, option.key, value)
 
 
@@ -219,16 +174,16 @@ def merge(under: Tree, over: Tree) -> Tree:
     return result
 
 
-def normalize(options: Iterable[Option], document: Mapping[str, Any], where: str) -> Tree:
+def normalize(options: Iterable[Option[Any]], document: Mapping[str, Any], where: str) -> Tree:
     """The tree of one file's document. Raises ConfigError for unknown keys and wrong types; `where` names the file."""
     return _normalize(_schema(options), document, where, "")
 
 
-def _schema(options: Iterable[Option]) -> Tree:
+def _schema(options: Iterable[Option[Any]]) -> Tree:
     """Nested dicts with options as leaves; a block that may be repeated is a list of one dict."""
     schema: Tree = {}
     for option in options:
-        if option.cli_only:
+        if option.flag_only:
             continue
         node, (*path, last) = schema, option.key.split(".")
         for part in path:
@@ -272,7 +227,7 @@ def _hint(key: str, place: str, path: str, schema: Tree) -> str:
     return f"; allowed: {', '.join(sorted(schema))}" if len(schema) <= _FEW else "; -h and the man page list all keys"
 
 
-def _leaves(schema: Tree) -> Iterator[Option]:
+def _leaves(schema: Tree) -> Iterator[Option[Any]]:
     for node in schema.values():
         if isinstance(node, Option):
             yield node
@@ -290,26 +245,27 @@ def _blocks(value: Any, where: str, place: str) -> list[Mapping[str, Any]]:
 class Settings:
     """What holds for a run: the tree of files and flags above the environment and the table's defaults."""
 
-    def __init__(self, options: Iterable[Option], tree: Tree, environ: Mapping[str, str]) -> None:
+    def __init__(self, options: Iterable[Option[Any]], tree: Tree, environ: Mapping[str, str]) -> None:
         self.tree = tree
         self.environ = environ
         self._defaults = {option.key: _default(option, environ) for option in options}
 
-    def __getitem__(self, key: str) -> Any:
-        """The value at a dotted key of the table, its default if nobody gave one."""
-        value = lookup(self.tree, key)
-        return self._defaults[key] if value is None else value
+    def __getitem__(self, option: Option[T]) -> T:
+        """The value of an option of the table, its default if nobody gave one."""
+        value: T | None = lookup(self.tree, option.key)
+        default: T = self._defaults[option.key]
+        return default if value is None else value
 
-    def given(self, key: str) -> bool:
-        """Whether a file or a flag gave it."""
-        return lookup(self.tree, key) is not None
+    def given(self, option: Option[Any]) -> bool:
+        """Return whether a file or a flag gave it."""
+        return lookup(self.tree, option.key) is not None
 
     def blocks(self, name: str) -> list[Tree]:
         """The blocks that may be repeated, in order: those of files, then those of flags."""
         return list(lookup(self.tree, name) or [])
 
 
-def _default(option: Option, environ: Mapping[str, str]) -> Any:
+def _default(option: Option[Any], environ: Mapping[str, str]) -> Any:
     for name in option.environ:
         if environ.get(name):
             try:
@@ -320,7 +276,7 @@ def _default(option: Option, environ: Mapping[str, str]) -> Any:
 
 
 def load_settings(
-    options: Sequence[Option], call: Call, environ: Mapping[str, str], config_key: str = "config"
+    options: Sequence[Option[Any]], call: Call, environ: Mapping[str, str], config_key: str = "config"
 ) -> Settings:
     """The files that the flag with `config_key` names, in order, then the flags. Raises ConfigError."""
     tree: Tree = {}
@@ -328,38 +284,3 @@ def load_settings(
         for file in config_files(path):
             tree = merge(tree, normalize(options, read_config(file), str(file)))
     return Settings(options, merge(tree, call.tree), environ)
-
-
-def render_help(usage: str, options: Iterable[Option]) -> str:
-    """The usage line and each flag with its kind, its text and its default, in the table's order."""
-    import textwrap
-
-    lines = [usage, "", "Options:", ""]
-    for option in options:
-        if not option.flags:
-            continue
-        value = "" if option.kind is BOOL else f"=<{option.kind.name}>"
-        default = (
-            "" if option.default in (None, False, "", [], (), (0.0, 0.0)) else f" (default: {_shown(option.default)})"
-        )
-        text = textwrap.wrap(
-            option.help + default,
-            _WIDTH,
-            initial_indent="      ",
-            subsequent_indent="      ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        lines += [f"  -{option.flags[0]}{value}", *text]
-    return "\n".join(lines) + "\n"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        whole = next(
-            (f"{value / size:g}{unit}" for size, unit in ((3600, "h"), (60, "m")) if value and not value % size), ""
-        )
-        return whole or f"{value:g}s"
-    return str(getattr(value, "name", value))

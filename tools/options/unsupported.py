@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyconsul.tools.options.settings import BOOL, Kind, Option, Settings, Tree
+from pyconsul.agent.common.options import Kind, Option
+from pyconsul.tools.options.settings import BOOL, Settings, Tree
 
 _TEXT = "Accepted without effect: secrets of {} are not supported"
 _ANY = Kind("any", lambda value: value)
@@ -33,16 +34,16 @@ def _noted(block: str) -> Callable[[Tree, Any], None]:
     return apply
 
 
-def _flags(block: str, names: tuple[str, ...], kind: Kind) -> tuple[Option, ...]:
+def _flags(block: str, names: tuple[str, ...], kind: Kind[Any]) -> tuple[Option[Any], ...]:
     text = _TEXT.format(block.title())
     return tuple(
-        Option(f"{block}-{name}", kind, text, flags=(f"{block}-{name}",), cli_only=True, apply=_noted(block))
+        Option(f"{block}-{name}", kind, text, None, flags=(f"{block}-{name}",), flag_only=True, apply=_noted(block))
         for name in names
     )
 
 
-UNSUPPORTED: tuple[Option, ...] = (
-    *(Option(block, _ANY, _TEXT.format(block.title())) for block in _BLOCKS),
+UNSUPPORTED: tuple[Option[Any], ...] = (
+    *(Option(block, _ANY, _TEXT.format(block.title()), None) for block in _BLOCKS),
     *_flags("vault", (*_SWITCHES, *_VAULT_SWITCHES), BOOL),
     *_flags("vault", (*_TEXTS, *_VAULT_TEXTS), _ANY),
     *_flags("nomad", _SWITCHES, BOOL),
@@ -53,5 +54,5 @@ UNSUPPORTED: tuple[Option, ...] = (
 def warn_of_unsupported(settings: Settings, warn: Callable[[str], None]) -> None:
     """Tell `warn` about each block that was given, by a file or by a flag."""
     for block in _BLOCKS:
-        if settings.given(block):
+        if block in settings.tree:
             warn(f"the settings of {block} have no effect: keep secrets in Consul's KV store")

@@ -16,7 +16,24 @@ from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
-from pyconsul.tools.options.common import connection_of, retry_of
+from pyconsul.tools.options.common import (
+    EXEC_COMMAND,
+    EXEC_ENABLED,
+    EXEC_ENV_ALLOWLIST,
+    EXEC_ENV_CUSTOM,
+    EXEC_ENV_DENYLIST,
+    EXEC_ENV_PRISTINE,
+    EXEC_KILL_SIGNAL,
+    EXEC_KILL_TIMEOUT,
+    EXEC_RELOAD_SIGNAL,
+    EXEC_SPLAY,
+    EXEC_TIMEOUT,
+    KILL_SIGNAL,
+    MAX_STALE,
+    connection_of,
+    retry_of,
+)
+from pyconsul.tools.options.restart_limit import RESTART_LIMIT
 from pyconsul.tools.restart_limit import Turn, restart_limit_of
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL
@@ -35,7 +52,10 @@ from pyconsul.tools.template.fixture.fixture_source import FixtureWatcher
 from pyconsul.tools.template.fixture.record_option import Recorder
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.haproxy.state_folder import base_folder
-from pyconsul.tools.template.options.table import HAPROXY
+from pyconsul.tools.template.options.dedup import DEDUPLICATE_PREFIX, DEDUPLICATE_TTL
+from pyconsul.tools.template.options.fixture import RECORD
+from pyconsul.tools.template.options.haproxy import EXEC_KEEP, HAPROXY_RUNTIME, HAPROXY_STATE_DIR
+from pyconsul.tools.template.options.table import BLOCK_QUERY_WAIT, DIFF, DRY, EXEC_RELOAD, HAPROXY, MISSING_AFTER
 from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.spec import Command, Environment
 
@@ -61,7 +81,7 @@ def make_runner(
     consul = consul_variables(client.connection)
     commands = Commands(os.environ, consul, rng)
     disclosure = Disclosure(answers, plan.environ.read)
-    consumer = None if settings["dry"] else _consumer(plan, commands, consul, rng, tally, disclosure)
+    consumer = None if settings[DRY] else _consumer(plan, commands, consul, rng, tally, disclosure)
     troubles = Troubles(tally, disclosure, once=plan.once, must_survive=consumer is not None and consumer.must_survive)
     deployer = Deployer(
         answers,
@@ -74,14 +94,14 @@ def make_runner(
         environment=environment_of(Environment(), os.environ, consul),
         now=asyncio.get_running_loop().time,
         once=plan.once,
-        dry=settings["dry"],
-        diff=settings["diff"],
+        dry=settings[DRY],
+        diff=settings[DIFF],
     )
     watcher = _source(plan, client, handover, news, rng)
-    waiting = Waiting(settings["missing_after"])
+    waiting = Waiting(settings[MISSING_AFTER])
     turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
-    ends = {Signals.SIGTERM, settings["kill_signal"]} - {None}
-    recorder = Recorder(Path(settings["record"]), plan.environ) if settings["record"] else None
+    ends = {Signals.SIGTERM, settings[KILL_SIGNAL] or Signals.SIGTERM}
+    recorder = Recorder(Path(settings[RECORD]), plan.environ) if settings[RECORD] else None
     return Runner(
         plan.deployables,
         watcher,
@@ -106,12 +126,12 @@ def _source(
         return FixtureWatcher(plan.fixture, answers, news)
     shares = any(spec.share is not None for spec in plan.specs)
     told = Answers() if shares else answers
-    wait = settings["block_query_wait"]
+    wait = settings[BLOCK_QUERY_WAIT]
     watcher = Watcher(client, _retry(plan), told, news, rng=rng, wait=wait, filtered=handover.filtered)
     if not shares:
         return watcher
     host = socket.gethostname()
-    prefix, ttl = settings["deduplicate.prefix"], settings["deduplicate.ttl"]
+    prefix, ttl = settings[DEDUPLICATE_PREFIX], settings[DEDUPLICATE_TTL]
     election = Election(client, ttl=ttl, name=f"pyconsul-template on {host}", rng=rng)
     heartbeat = ttl / BEATS_PER_TTL
     return Dedup(watcher, told, answers, news, election, prefix=prefix, host=host, heartbeat_s=heartbeat, rng=rng)
@@ -132,7 +152,7 @@ def _retry(plan: Plan) -> RetryPolicy:
 
 def make_client(settings: Settings, rng: random.Random) -> ConsulClient:
     """The connection to Consul. Raises ConsulError for one that makes no sense."""
-    return ConsulClient(connection_of(settings), rng=rng, retry=_NO_RETRY, max_stale=settings["max_stale"])
+    return ConsulClient(connection_of(settings), rng=rng, retry=_NO_RETRY, max_stale=settings[MAX_STALE])
 
 
 def consul_variables(connection: Connection) -> dict[str, str]:
@@ -153,15 +173,19 @@ def _consumer(
     disclosure: Disclosure,
 ) -> Consumer | None:
     settings = plan.settings
-    words, reload = settings["exec.command"], settings["exec.reload"]
-    keys = ("pristine", "custom", "allowlist", "denylist")
-    chosen = Environment(*(settings["exec.env." + key] for key in keys))
+    words, reload = settings[EXEC_COMMAND], settings[EXEC_RELOAD]
+    chosen = Environment(
+        settings[EXEC_ENV_PRISTINE],
+        tuple(settings[EXEC_ENV_CUSTOM]),
+        tuple(settings[EXEC_ENV_ALLOWLIST]),
+        tuple(settings[EXEC_ENV_DENYLIST]),
+    )
     environment = environment_of(chosen, os.environ, consul)
-    timeout = settings["exec.timeout"]
+    timeout = settings[EXEC_TIMEOUT]
     command = Command((reload,), timeout, 0.0, chosen) if reload and reload != HAPROXY else None
-    if argv_of(words) and settings["exec.enabled"]:
+    if settings[EXEC_ENABLED] and argv_of(words):
         return ChildConsumer(
-            _child(settings, environment, rng), commands, command, limited=settings["restart_limit"] is not None
+            _child(settings, environment, rng), commands, command, limited=settings[RESTART_LIMIT] is not None
         )
     if command:
         return CommandConsumer(commands, command, once=plan.once)
@@ -170,13 +194,13 @@ def _consumer(
             plan.specs,
             environment,
             rng,
-            state_dir=base_folder(settings["haproxy.state_dir"], os.environ),
-            keep=settings["exec.keep"],
-            kill_signal=settings["exec.kill_signal"] if settings.given("exec.kill_signal") else Signals.SIGTERM,
-            kill_timeout=settings["exec.kill_timeout"],
-            splay=settings["exec.splay"],
+            state_dir=base_folder(settings[HAPROXY_STATE_DIR], os.environ),
+            keep=settings[EXEC_KEEP],
+            kill_signal=(settings.given(EXEC_KILL_SIGNAL) and settings[EXEC_KILL_SIGNAL]) or Signals.SIGTERM,
+            kill_timeout=settings[EXEC_KILL_TIMEOUT],
+            splay=settings[EXEC_SPLAY],
             once=plan.once,
-            runtime=settings["haproxy.runtime"],
+            runtime=settings[HAPROXY_RUNTIME],
             tally=tally,
             conceal=disclosure.conceal_all,
         )
@@ -184,15 +208,15 @@ def _consumer(
 
 
 def _child(settings: Settings, environment: Mapping[str, str], rng: random.Random) -> Child:
-    reload_signal = settings["exec.reload_signal"]
-    if reload_signal is None and settings["exec.reload"] == HAPROXY:
+    reload_signal = settings[EXEC_RELOAD_SIGNAL]
+    if reload_signal is None and settings[EXEC_RELOAD] == HAPROXY:
         reload_signal = Signals.SIGHUP
     return Child(
-        argv_of(settings["exec.command"]),
+        argv_of(settings[EXEC_COMMAND]),
         environment,
         rng=rng,
-        kill_signal=settings["exec.kill_signal"] or Signals.SIGKILL,
-        kill_timeout=settings["exec.kill_timeout"],
+        kill_signal=settings[EXEC_KILL_SIGNAL] or Signals.SIGKILL,
+        kill_timeout=settings[EXEC_KILL_TIMEOUT],
         reload_signal=reload_signal,
-        splay=settings["exec.splay"],
+        splay=settings[EXEC_SPLAY],
     )

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.tools.exit_codes import Exit
+from pyconsul.tools.options.common import KILL_SIGNAL, RELOAD_SIGNAL
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
+from pyconsul.tools.template.options.status import STATUS_ADDRESS
 from pyconsul.tools.template.plan import Plan, caught_signals, load, make_plan, uncatchable
 from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.spec import SpecError
@@ -74,7 +76,7 @@ async def _one_run(
     rng, tally = random.Random(), Tally()
     client = make_client(plan.settings, rng)
     runner = make_runner(plan, client, rng, tally, handover)
-    async with shown(plan.settings["status.address"], notifier, partial(run_report, runner), tally, runner.release):
+    async with shown(plan.settings[STATUS_ADDRESS], notifier, partial(run_report, runner), tally, runner.release):
         return await _until_end(call, plan, runner, client, signals, notifier)
 
 
@@ -93,10 +95,10 @@ async def _until_end(
             sig = await _until_signal(running, signals)
             if sig is None:
                 return running.result()
-            if sig in (plan.settings["kill_signal"], Signals.SIGTERM):
+            if sig in (plan.settings[KILL_SIGNAL], Signals.SIGTERM):
                 print("Cleaning up...", file=sys.stderr)
                 return Exit.INTERRUPT
-            if sig != plan.settings["reload_signal"]:
+            if sig != plan.settings[RELOAD_SIGNAL]:
                 runner.signal(sig)
                 continue
             notifier.reloading()

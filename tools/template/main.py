@@ -12,27 +12,27 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pyconsul.agent.common.option_help import option_rows, render_help
 from pyconsul.agent.common.program import run_program
 from pyconsul.tools.exit_codes import Exit
+from pyconsul.tools.options.common import EXEC_COMMAND, PID_FILE
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import Call, Settings, UsageError, parse_flags, render_help
+from pyconsul.tools.options.settings import Call, Settings, UsageError, parse_flags
 from pyconsul.tools.process.pid_file import pid_file
-from pyconsul.tools.template.options.table import DOCUMENTED, OPTIONS
+from pyconsul.tools.template.options.table import DOCUMENTED, ONCE, OPTIONS, PARSE_ONLY
 
 if TYPE_CHECKING:
     from pyconsul.tools.template.feed.handover import Handover
     from pyconsul.tools.template.plan import Plan
 
-_USAGE = """Usage: pyconsul-template [options]
+_USAGE = "pyconsul-template [options]"
+_ABOUT = """Render templates with services, nodes and keys from Consul, again whenever these change:
 
-  Renders templates with services, nodes and keys out of Consul, and again
-  whenever these change:
+    pyconsul-template -template haproxy.j2:/etc/haproxy/haproxy.cfg -exec-reload
+    pyconsul-template -template 'n.ctmpl:/etc/nginx.conf:systemctl reload nginx'
+    pyconsul-template -once -dry -template in.j2:out
 
-      pyconsul-template -template haproxy.j2:/etc/haproxy/haproxy.cfg -exec-reload
-      pyconsul-template -template 'n.ctmpl:/etc/nginx.conf:systemctl reload nginx'
-      pyconsul-template -once -dry -template in.j2:out
-
-  Tests of templates, without Consul: pyconsul-template test -h"""
+Tests of templates, without Consul: pyconsul-template test -h"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def _main(words: Sequence[str]) -> int:
     try:
         call = parse_flags(OPTIONS, words)
         if call.help:
-            print(render_help(_USAGE, DOCUMENTED), end="")
+            print(render_help(_USAGE, _ABOUT, lists=[("Options", option_rows(DOCUMENTED))]), end="")
             return Exit.OK
         if call.tree.get("version"):
             print(f"pyconsul-template v{_version()}")
@@ -82,13 +82,13 @@ def _start(call: Call) -> int:
     try:
         settings = load(call)
         if not any(
-            (settings.blocks("template"), argv_of(settings["exec.command"]), settings["once"], settings["parse_only"])
+            (settings.blocks("template"), argv_of(settings[EXEC_COMMAND]), settings[ONCE], settings[PARSE_ONLY])
         ):
             return _fail(
                 "nothing to render: give -template source:destination, or -config with a file (-h shows all flags)",
                 Exit.USAGE,
             )
-        with pid_file(settings["pid_file"]):
+        with pid_file(settings[PID_FILE]):
             return _run(call, settings)
     except ConfigError as error:
         return _fail(str(error), Exit.CONFIG)
@@ -100,10 +100,10 @@ def _run(call: Call, settings: Settings) -> int:
     from pyconsul.tools.template.plan import make_plan
 
     plan = make_plan(settings)
-    if settings["parse_only"]:
+    if settings[PARSE_ONLY]:
         return Exit.OK
     handover = None
-    if settings["once"]:
+    if settings[ONCE]:
         from pyconsul.tools.template.one_shot_run import is_one_shot, run_once
 
         if is_one_shot(plan):

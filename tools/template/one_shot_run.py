@@ -23,7 +23,8 @@ from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.consul.one_shot_client import OneShotClient
 from pyconsul.tools.consul.retry import LazyRandom, RetryPolicy
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import connection_of
+from pyconsul.tools.options.common import EXEC_COMMAND, KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL, connection_of
+from pyconsul.tools.options.restart_limit import RESTART_LIMIT
 from pyconsul.tools.template.deploy.contract import CommandError
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import Troubles
@@ -31,6 +32,9 @@ from pyconsul.tools.template.deploy.job import job_of
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.feed.handover import Handover, warn_of_filtered
 from pyconsul.tools.template.interruptible import Interrupted
+from pyconsul.tools.template.options.fixture import DATA, RECORD
+from pyconsul.tools.template.options.status import STATUS_ADDRESS
+from pyconsul.tools.template.options.table import DIFF, DRY, EXEC_RELOAD, ONCE
 from pyconsul.tools.template.plan import Plan, caught_signals, uncatchable
 from pyconsul.tools.template.report.counters import Tally
 from pyconsul.tools.template.report.disclosure import Disclosure
@@ -45,13 +49,13 @@ log = logging.getLogger("template")
 #: Seconds that an answer may take here; the watching run then asks again, and waits for longer.
 _PATIENCE_S = 5.0
 #: Settings that need the watching run.
-_WATCHING = ("data", "record", "status.address", "exec.command", "exec.reload", "restart_limit")
+_WATCHING = (DATA, RECORD, STATUS_ADDRESS, EXEC_COMMAND, EXEC_RELOAD, RESTART_LIMIT)
 
 
 def is_one_shot(plan: Plan) -> bool:
     """Whether `run_once` can begin to carry out the plan."""
     settings = plan.settings
-    if not settings["once"] or any(settings[key] for key in _WATCHING):
+    if not settings[ONCE] or any(settings[key] for key in _WATCHING):
         return False
     if os.environ.get("NOTIFY_SOCKET"):
         return False
@@ -72,7 +76,7 @@ def run_once(plan: Plan) -> int | Handover:
         client = OneShotClient(
             connection_of(plan.settings),
             retry=RetryPolicy(enabled=False),
-            max_stale=plan.settings["max_stale"],
+            max_stale=plan.settings[MAX_STALE],
             patience_s=_PATIENCE_S,
         )
     except ConsulError:
@@ -95,9 +99,9 @@ class _Interrupts:
         self._signals = signals
         self._stopping: Collection[Signals] = ()
         #: Signals that end the program.
-        self.ending = {plan.settings["kill_signal"], Signals.SIGTERM}
+        self.ending = {plan.settings[KILL_SIGNAL] or Signals.SIGTERM, Signals.SIGTERM}
         #: Those, and the one that reads the configuration again.
-        self.leaving = {*self.ending, plan.settings["reload_signal"]}
+        self.leaving = {*self.ending, plan.settings[RELOAD_SIGNAL] or Signals.SIGTERM}
         for sig in caught_signals(plan.settings):
             try:
                 signal.signal(sig, self._catch)
@@ -155,10 +159,10 @@ class _OneShotRun:
             environment={},
             now=time.monotonic,  # the clock of event loops
             once=True,
-            dry=settings["dry"],
-            diff=settings["diff"],
+            dry=settings[DRY],
+            diff=settings[DIFF],
         )
-        self._shows = bool(settings["dry"])
+        self._shows = bool(settings[DRY])
 
     def run(self) -> bool:
         """Whether all is done; False leaves the rest to the watching run."""

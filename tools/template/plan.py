@@ -10,9 +10,23 @@ from signal import Signals
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.structs import replace, struct
-from pyconsul.tools.options.common import connection_of, consul_access_of, retry_of
+from pyconsul.tools.options.common import (
+    EXEC_COMMAND,
+    KILL_SIGNAL,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    MAX_STALE,
+    RELOAD_SIGNAL,
+    SYSLOG_ENABLED,
+    SYSLOG_FACILITY,
+    SYSLOG_NAME,
+    connection_of,
+    consul_access_of,
+    retry_of,
+)
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import log_target_of
+from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
 from pyconsul.tools.options.settings import Call, Settings, Tree, load_settings
 from pyconsul.tools.options.unsupported import warn_of_unsupported
 from pyconsul.tools.process.logs import setup_logging
@@ -21,9 +35,22 @@ from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
 from pyconsul.tools.template.evaluate.evaluator import Evaluator
 from pyconsul.tools.template.evaluate.noted_environment import NotedEnviron
+from pyconsul.tools.template.options.dedup import DEDUPLICATE_ENABLED, DEDUPLICATE_PREFIX, DEDUPLICATE_TTL
+from pyconsul.tools.template.options.fixture import DATA, RECORD
 from pyconsul.tools.template.options.guard import is_guarded
-from pyconsul.tools.template.options.table import HAPROXY, OPTIONS
-from pyconsul.tools.template.spec import Group, Spec, SpecError, configuration_files, groups_of, specs_of
+from pyconsul.tools.template.options.haproxy import EXEC_KEEP, HAPROXY_STATE_DIR
+from pyconsul.tools.template.options.status import STATUS_ADDRESS
+from pyconsul.tools.template.options.table import (
+    BLOCK_QUERY_WAIT,
+    DIFF,
+    EXEC_RELOAD,
+    HAPROXY,
+    MISSING_AFTER,
+    ONCE,
+    OPTIONS,
+)
+from pyconsul.tools.template.spec import Group, Spec, SpecError, configuration_files
+from pyconsul.tools.template.spec_reader import groups_of, specs_of
 
 if TYPE_CHECKING:
     from pyconsul.tools.template.deploy.fanout import Fanout
@@ -34,19 +61,19 @@ log = logging.getLogger("template")
 
 #: What a run cannot change while it goes on.
 _FIXED = (
-    "block_query_wait",
-    "max_stale",
-    "kill_signal",
-    "reload_signal",
-    "restart_limit",
-    "restart_hold",
-    "missing_after",
-    "diff",
-    "record",
-    "status.address",
-    "deduplicate.enabled",
-    "deduplicate.prefix",
-    "deduplicate.ttl",
+    BLOCK_QUERY_WAIT,
+    MAX_STALE,
+    KILL_SIGNAL,
+    RELOAD_SIGNAL,
+    RESTART_LIMIT,
+    RESTART_HOLD,
+    MISSING_AFTER,
+    DIFF,
+    RECORD,
+    STATUS_ADDRESS,
+    DEDUPLICATE_ENABLED,
+    DEDUPLICATE_PREFIX,
+    DEDUPLICATE_TTL,
 )
 _CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
 
@@ -70,14 +97,14 @@ class Plan:
     @property
     def feeds(self) -> tuple[object, ...]:
         """What is run with the files; the next run can take it over when this has not changed."""
-        files = configuration_files(self.specs) if self.settings["exec.reload"] == HAPROXY else []
-        return files, self.settings.tree.get("exec"), self.settings["haproxy.state_dir"]
+        files = configuration_files(self.specs) if self.settings[EXEC_RELOAD] == HAPROXY else []
+        return files, self.settings.tree.get("exec"), self.settings[HAPROXY_STATE_DIR]
 
     @property
     def base(self) -> tuple[object, ...]:
         """What a run cannot change while it goes on; another one needs another run."""
         given = self.settings.tree.get("exec"), tuple(self.settings[key] for key in _FIXED)
-        files = [spec.destination for spec in self.specs] if self.settings.given("exec.reload") else []
+        files = [spec.destination for spec in self.specs] if self.settings.given(EXEC_RELOAD) else []
         return connection_of(self.settings), retry_of(self.settings), given, files
 
 
@@ -85,21 +112,22 @@ def load(call: Call) -> Settings:
     """Read the configuration and set up the log. Raises ConfigError."""
     settings = load_settings(OPTIONS, call, os.environ)
     consul_access_of(settings)
-    facility = settings["syslog.facility"] if settings["syslog.enabled"] else ""
-    name = settings["syslog.name"] or "pyconsul-template"
+    facility = settings[SYSLOG_FACILITY] if settings[SYSLOG_ENABLED] else ""
+    name = settings[SYSLOG_NAME] or "pyconsul-template"
     file = log_target_of(settings, "consul-template")
-    setup_logging(settings["log_level"], settings["log_format"], facility, name, file)
+    setup_logging(settings[LOG_LEVEL], settings[LOG_FORMAT], facility, name, file)
     warn_of_unsupported(settings, log.warning)
     return settings
 
 
 def _once(settings: Settings) -> bool:
-    return bool(settings["once"] or settings["data"])
+    return bool(settings[ONCE] or settings[DATA])
 
 
 def caught_signals(settings: Settings) -> set[Signals]:
     """What a run catches; all but the kill and the reload signal and SIGTERM goes to the child."""
-    return {*(Signals[name] for name in _CAUGHT), settings["kill_signal"], settings["reload_signal"]} - {None}
+    own = (settings[KILL_SIGNAL], settings[RELOAD_SIGNAL])
+    return {sig for sig in own if sig is not None} | {Signals[name] for name in _CAUGHT}
 
 
 def uncatchable(sig: Signals) -> ConfigError:
@@ -110,17 +138,17 @@ def uncatchable(sig: Signals) -> ConfigError:
 def make_plan(settings: Settings) -> Plan:
     """Read and parse the templates. Raises ConfigError, SpecError and TemplateError."""
     specs = specs_of(settings)
-    if settings["exec.keep"] and settings["exec.reload"] != HAPROXY:
+    if settings[EXEC_KEEP] and settings[EXEC_RELOAD] != HAPROXY:
         raise SpecError("-exec-keep is for HAProxy: it needs -exec-reload without a value")
-    specs = _with_formats(specs, feeds_haproxy=settings["exec.reload"] == HAPROXY and not settings["exec.command"])
-    if settings["deduplicate.enabled"] and _once(settings):
+    specs = _with_formats(specs, feeds_haproxy=settings[EXEC_RELOAD] == HAPROXY and not settings[EXEC_COMMAND])
+    if settings[DEDUPLICATE_ENABLED] and _once(settings):
         log.info("-dedup has no effect here: what is rendered once asks once")
-    elif settings["deduplicate.enabled"]:
+    elif settings[DEDUPLICATE_ENABLED]:
         specs = _sharing(specs)
-    fixture = _fixture(settings["data"])
+    fixture = _fixture(settings[DATA])
     environ = NotedEnviron(os.environ if fixture is None else fixture.environ(os.environ))
     guards = [_guard(settings, block) for block in settings.blocks("template")]
-    must_survive = bool(settings["exec.reload"])
+    must_survive = bool(settings[EXEC_RELOAD])
     evaluators = [
         _evaluator(spec, environ, guard, must_survive=must_survive) for spec, guard in zip(specs, guards, strict=True)
     ]

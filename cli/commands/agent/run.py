@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import click
-
+    from pyconsul.agent.common.options import Option
     from pyconsul.agent.config.config import Config
 
 HELP = """Start an agent: HTTP on port 8500, DNS on port 8600.
@@ -36,33 +35,20 @@ def main(argv: Sequence[str]) -> int:
     return _run(config)
 
 
-def command() -> click.Command:
-    """The command with all its flags, for help, completion and man pages."""
-    import click
-
+def agent_options() -> list[Option[Any]]:
+    """Return the flags, for help, completion and man pages."""
     from pyconsul.agent.config.flags import options
 
-    return click.Command("agent", params=list[click.Parameter](options()), help=HELP, add_help_option=False)
+    return options()
 
 
 def help_text() -> str:
-    """The help, flags with one dash as Consul's documentation writes them."""
-    import click
+    """Return the help with all flags."""
+    from pyconsul.agent.common.option_help import option_rows, render_help
 
-    formatter = click.HelpFormatter(width=80)
-    formatter.write_usage("pyconsul agent", "[-flag=value ...]")
-    formatter.write_paragraph()
-    formatter.write_text(HELP)
-    rows = [(_flags(option), option.help or "") for option in command().params if isinstance(option, click.Option)]
-    with formatter.section("Flags"):
-        formatter.write_dl(rows, col_max=26)
-    return formatter.getvalue()
-
-
-def _flags(option: click.Option) -> str:
-    names = ", ".join(f"-{name.lstrip('-')}" for name in option.opts)
-    metavar = str(option.metavar)
-    return names + (metavar if metavar.startswith("[") else f"={metavar}")
+    return render_help(
+        "pyconsul agent [-flag=value ...]", HELP, [("Flags", option_rows(agent_options(), aliases=True))]
+    )
 
 
 def _config(argv: Sequence[str]) -> Config:

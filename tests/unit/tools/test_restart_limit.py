@@ -21,7 +21,7 @@ from pyconsul.tools.restart_limit import Place, RestartLimit, Turn, Unlimited, r
     [("a:1", ("a", 1)), ("/service/web/restarts/:12", ("service/web/restarts", 12)), ("a:b:2", ("a:b", 2))],
 )
 def test_limits(text: str, limit: tuple[str, int]) -> None:
-    assert RESTART_LIMIT.convert(text) == limit
+    assert RESTART_LIMIT.kind.convert(text) == limit
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_limits(text: str, limit: tuple[str, int]) -> None:
 )
 def test_what_is_no_limit(bad: Any) -> None:
     with pytest.raises(ValueError, match="use key:N"):
-        RESTART_LIMIT.convert(bad)
+        RESTART_LIMIT.kind.convert(bad)
 
 
 def settings_of(*flags: str) -> Settings:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.tools.options.settings import BOOL, DURATION, Kind, Option
+from pyconsul.agent.common.options import Kind, Option
+from pyconsul.tools.options.settings import BOOL, DURATION
 
 
 def _prefix(value: Any) -> str:
@@ -25,23 +26,26 @@ def _ttl(value: Any) -> float:
 PREFIX = Kind("string", _prefix)
 TTL = Kind("duration", _ttl)
 
-DEDUP_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "deduplicate.enabled",
-        BOOL,
-        "One instance of those with the same template queries Consul and shares the results through a KV key, readable "
-        "by whoever may read that key. Not with -once",
-        False,
-        flags=("dedup",),
-    ),
-    Option("deduplicate.prefix", PREFIX, "Folder of these keys", "consul-template/dedup/"),
-    Option(
-        "deduplicate.ttl",
-        TTL,
-        "Time without a sign of life after which another instance takes over from the leader, which writes a heartbeat "
-        "three times in that time",
-        15.0,
-    ),
-    Option("deduplicate.max_stale", DURATION, "Accepted; see max_stale"),
-    Option("deduplicate.block_query_wait", DURATION, "Accepted; see block_query_wait"),
+DEDUPLICATE_ENABLED = Option(
+    "deduplicate.enabled",
+    BOOL,
+    "One instance of those with the same template queries Consul and shares the results through a KV key, readable "
+    "by whoever may read that key. Not with -once",
+    False,
+    flags=("dedup",),
+)
+DEDUPLICATE_PREFIX = Option("deduplicate.prefix", PREFIX, "Folder of these keys", "consul-template/dedup/")
+DEDUPLICATE_TTL = Option(
+    "deduplicate.ttl",
+    TTL,
+    "Time without a sign of life after which another instance takes over from the leader, which writes a heartbeat "
+    "three times in that time",
+    15.0,
+)
+DEDUP_OPTIONS: tuple[Option[Any], ...] = (
+    DEDUPLICATE_ENABLED,
+    DEDUPLICATE_PREFIX,
+    DEDUPLICATE_TTL,
+    Option("deduplicate.max_stale", DURATION, "Accepted; see max_stale", None),
+    Option("deduplicate.block_query_wait", DURATION, "Accepted; see block_query_wait", None),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyconsul.tools.options.settings import DURATION, TEXT, Kind, Option, Settings
+from pyconsul.agent.common.options import Kind, Option
+from pyconsul.tools.options.settings import DURATION, TEXT, Settings
 
 
 def _count(value: Any) -> int:
@@ -41,21 +42,32 @@ _DROP = (
     "stay in force, and the service in services()"
 )
 
-GUARD_OPTIONS: tuple[Option, ...] = (
-    Option("template[].min_instances", COUNT, "As min_instances, for this template alone"),
-    Option("template[].max_drop", SHARE, "As max_drop, for this template alone"),
-    Option("template[].drop_window", DURATION, "As drop_window, for this template alone"),
-    Option("min_instances", COUNT, _MIN, flags=("min-instances",)),
-    Option("max_drop", SHARE, _DROP, flags=("max-drop",)),
-    Option("drop_window", DURATION, "How far back a drop is measured", 300.0, flags=("drop-window",)),
-    Option("guard[].service", TEXT, "Service that the block is about, or a pattern such as web-*; wins over templates"),
-    Option("guard[].min_instances", COUNT, "As min_instances, for these services"),
-    Option("guard[].max_drop", SHARE, "As max_drop, for these services"),
-    Option("guard[].drop_window", DURATION, "As drop_window, for these services"),
+MIN_INSTANCES = Option("min_instances", COUNT, _MIN, None, flags=("min-instances",))
+DROP_WINDOW = Option("drop_window", DURATION, "How far back a drop is measured", 300.0, flags=("drop-window",))
+MAX_DROP = Option("max_drop", SHARE, _DROP, None, flags=("max-drop",))
+GUARD_OPTIONS: tuple[Option[Any], ...] = (
+    Option("template[].min_instances", COUNT, "As min_instances, for this template alone", None),
+    Option("template[].max_drop", SHARE, "As max_drop, for this template alone", None),
+    Option("template[].drop_window", DURATION, "As drop_window, for this template alone", None),
+    MIN_INSTANCES,
+    MAX_DROP,
+    DROP_WINDOW,
+    Option(
+        "guard[].service",
+        TEXT,
+        "Service that the block is about, or a pattern such as web-*; wins over templates",
+        None,
+    ),
+    Option("guard[].min_instances", COUNT, "As min_instances, for these services", None),
+    Option("guard[].max_drop", SHARE, "As max_drop, for these services", None),
+    Option("guard[].drop_window", DURATION, "As drop_window, for these services", None),
 )
 
 
 def is_guarded(settings: Settings, template: Mapping[str, Any]) -> bool:
     """Whether limits or `guard` blocks are given for one template's block."""
-    given = (settings[key] if template.get(key) is None else template[key] for key in ("min_instances", "max_drop"))
+    given = (
+        settings[option] if template.get(option.key) is None else template[option.key]
+        for option in (MIN_INSTANCES, MAX_DROP)
+    )
     return any(limit is not None for limit in given) or bool(settings.blocks("guard"))

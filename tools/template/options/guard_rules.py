@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.options import Option, T
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.template.evaluate.guard import GuardLimits
-from pyconsul.tools.template.options.guard import is_guarded
+from pyconsul.tools.template.options.guard import DROP_WINDOW, MAX_DROP, MIN_INSTANCES, is_guarded
 
 if TYPE_CHECKING:
     from pyconsul.tools.options.settings import Settings
@@ -48,11 +49,12 @@ def guard_rules(settings: Settings, template: Mapping[str, Any]) -> GuardRules |
     if not is_guarded(settings, template):
         return None
     rules = tuple(_rule(block) for block in settings.blocks("guard"))
-    least, drop, window = (
-        settings[key] if template.get(key) is None else template[key]
-        for key in ("min_instances", "max_drop", "drop_window")
-    )
-    return GuardRules(GuardLimits(least, drop, window), rules)
+
+    def value(option: Option[T]) -> T:
+        own: T | None = template.get(option.key)
+        return settings[option] if own is None else own
+
+    return GuardRules(GuardLimits(value(MIN_INSTANCES), value(MAX_DROP), value(DROP_WINDOW)), rules)
 
 
 def _rule(block: Mapping[str, Any]) -> Rule:

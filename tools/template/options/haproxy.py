@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from pyconsul.tools.options.settings import BOOL, TEXT, Option
+from typing import Any
 
-HAPROXY_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "haproxy.runtime",
-        BOOL,
-        "Change a running HAProxy through its runtime API, without a reload, where only servers differ",
-        True,
-        flags=("haproxy-runtime",),
-    ),
-    Option(
-        "haproxy.state_dir",
-        TEXT,
-        "Folder of HAProxy's master socket, by which a later start takes over a running HAProxy; default: "
-        "/run/pyconsul-template, for other users than root a folder of their own",
-        "",
-        flags=("haproxy-state-dir",),
-    ),
-    Option(
-        "exec.keep",
-        BOOL,
-        "Leave HAProxy running when this program is stopped; the next start takes it over",
-        False,
-        flags=("exec-keep",),
-    ),
+from pyconsul.agent.common.options import Option
+from pyconsul.tools.options.settings import BOOL, TEXT
+
+HAPROXY_RUNTIME = Option(
+    "haproxy.runtime",
+    BOOL,
+    "Change a running HAProxy through its runtime API, without a reload, where only servers differ",
+    True,
+    flags=("haproxy-runtime",),
+)
+HAPROXY_STATE_DIR = Option(
+    "haproxy.state_dir",
+    TEXT,
+    "Folder of HAProxy's master socket, by which a later start takes over a running HAProxy; default: "
+    "/run/pyconsul-template, for other users than root a folder of their own",
+    "",
+    flags=("haproxy-state-dir",),
+)
+EXEC_KEEP = Option(
+    "exec.keep",
+    BOOL,
+    "Leave HAProxy running when this program is stopped; the next start takes it over",
+    False,
+    flags=("exec-keep",),
+)
+HAPROXY_OPTIONS: tuple[Option[Any], ...] = (
+    HAPROXY_RUNTIME,
+    HAPROXY_STATE_DIR,
+    EXEC_KEEP,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.options import Kind, Option
 from pyconsul.agent.common.structs import struct
-from pyconsul.tools.options.settings import Kind, Option
 
 _ALLOWED = "use host:port, :port (all addresses) or unix:///path"
 
@@ -44,13 +44,12 @@ def _address(value: Any) -> str:
 
 ADDRESS = Kind("address", _address)
 
-STATUS_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "status.address",
-        ADDRESS,
-        "Show over HTTP how this program is doing, at host:port or unix:///path: /health, /ready, /metrics for "
-        "Prometheus, /explain; `PUT /release?service=…` ends what a guard holds. Unset: nothing is shown",
-        "",
-        flags=("http-addr-status",),
-    ),
+STATUS_ADDRESS = Option(
+    "status.address",
+    ADDRESS,
+    "Show over HTTP how this program is doing, at host:port or unix:///path: /health, /ready, /metrics for "
+    "Prometheus, /explain; `PUT /release?service=…` ends what a guard holds. Unset: nothing is shown",
+    "",
+    flags=("http-addr-status",),
 )
+STATUS_OPTIONS: tuple[Option[Any], ...] = (STATUS_ADDRESS,)

@@ -5,22 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pyconsul.agent.common.options import Kind, Option
 from pyconsul.tools.options.common import CONNECTION, EXEC, PROCESS
 from pyconsul.tools.options.log_file import LOG_FILE_OPTIONS
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT_OPTIONS
-from pyconsul.tools.options.settings import (
-    BOOL,
-    COMMAND,
-    DURATION,
-    INT,
-    SIGNAL,
-    STRINGS,
-    TEXT,
-    WAIT,
-    Kind,
-    Option,
-    Tree,
-)
+from pyconsul.tools.options.settings import BOOL, COMMAND, DURATION, INT, SIGNAL, STRINGS, TEXT, WAIT_RANGE, Tree
 from pyconsul.tools.options.unsupported import UNSUPPORTED
 from pyconsul.tools.template.evaluate.field_safety.formats import FORMAT_NAMES
 from pyconsul.tools.template.options.dedup import DEDUP_OPTIONS
@@ -98,37 +87,42 @@ def _retry_flag(tree: Tree, value: Any) -> None:
     tree.setdefault("consul", {}).setdefault("retry", {}).update(backoff=value, max_backoff=value)
 
 
-_TEMPLATES: tuple[Option, ...] = (
+_TEMPLATES: tuple[Option[Any], ...] = (
     Option(
         "template",
         TEMPLATE,
         "Template to render, as source:destination[:command]; may be repeated. A source named .ctmpl is a Go "
         "template, any other Jinja2; - stands for stdin and stdout",
+        None,
         flags=("template",),
-        cli_only=True,
+        flag_only=True,
         apply=_template_flag,
     ),
     Option("template[].source", TEXT, "File that holds the template", ""),
-    Option("template[].contents", TEXT, "The template itself, in place of a source; Go syntax unless syntax is given"),
-    Option("template[].syntax", SYNTAX, "go or jinja2"),
+    Option(
+        "template[].contents", TEXT, "The template itself, in place of a source; Go syntax unless syntax is given", None
+    ),
+    Option("template[].syntax", SYNTAX, "go or jinja2", None),
     Option("template[].destination", TEXT, "File to write", ""),
     Option("template[].create_dest_dirs", BOOL, "Make the folders of the destination", True),
     Option("template[].command", COMMAND, "Command to run after the file has changed", ()),
     Option("template[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
-    Option("template[].perms", PERMS, "Permissions of the file, in octal; unset: as they are, 0644 for a new file"),
-    Option("template[].user", TEXT, "Owner of the file, by name or number"),
-    Option("template[].uid", INT, "Owner of the file, by number"),
-    Option("template[].group", TEXT, "Group of the file, by name or number"),
-    Option("template[].gid", INT, "Group of the file, by number"),
+    Option(
+        "template[].perms", PERMS, "Permissions of the file, in octal; unset: as they are, 0644 for a new file", None
+    ),
+    Option("template[].user", TEXT, "Owner of the file, by name or number", None),
+    Option("template[].uid", INT, "Owner of the file, by number", None),
+    Option("template[].group", TEXT, "Group of the file, by name or number", None),
+    Option("template[].gid", INT, "Group of the file, by number", None),
     Option("template[].backup", BOOL, "Keep the file's earlier text beside it, named .bak", False),
     Option("template[].left_delimiter", TEXT, "What opens an expression", ""),
     Option("template[].right_delimiter", TEXT, "What closes an expression", ""),
     Option("template[].error_on_missing_key", BOOL, "A missing key of a map is an error (Go syntax)", False),
-    Option("template[].error_fatal", BOOL, "An error in the template ends this program"),
+    Option("template[].error_fatal", BOOL, "An error in the template ends this program", None),
     Option("template[].function_denylist", STRINGS, "Functions, or patterns of them, that it must not call", ()),
     Option("template[].function_blacklist", STRINGS, "The older name of function_denylist", ()),
     Option("template[].sandbox_path", TEXT, "Folder that file() must not leave", ""),
-    Option("template[].wait", WAIT, "As wait, for this template alone"),
+    Option("template[].wait", WAIT_RANGE, "As wait, for this template alone", None),
     Option(
         "template[].check",
         COMMAND,
@@ -136,9 +130,9 @@ _TEMPLATES: tuple[Option, ...] = (
         (),
     ),
     Option("template[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
-    Option("template[].rollback", BOOL, "As rollback, for this template alone"),
+    Option("template[].rollback", BOOL, "As rollback, for this template alone", None),
     Option("template[].in_place", BOOL, "Write into the old file itself, as bind-mounted files need it", False),
-    Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do"),
+    Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do", None),
     Option(
         "template[].format",
         FORMAT,
@@ -158,18 +152,18 @@ _TEMPLATES: tuple[Option, ...] = (
     Option("template[].render_group", TEXT, "Group of templates that are rendered and promoted together", ""),
     Option("template[].exec.command", COMMAND, "As command", ()),
     Option("template[].exec.enabled", BOOL, "Run the command at all", True),
-    Option("template[].exec.timeout", DURATION, "As command_timeout"),
+    Option("template[].exec.timeout", DURATION, "As command_timeout", None),
     Option("template[].exec.splay", DURATION, "Upper bound of a random wait before the command", 0.0),
-    Option("template[].exec.kill_signal", SIGNAL, "Signal that ends a command that takes too long"),
-    Option("template[].exec.kill_timeout", DURATION, "Grace period between that signal and SIGKILL"),
-    Option("template[].exec.reload_signal", SIGNAL, "Accepted; a command is over when it is done"),
+    Option("template[].exec.kill_signal", SIGNAL, "Signal that ends a command that takes too long", None),
+    Option("template[].exec.kill_timeout", DURATION, "Grace period between that signal and SIGKILL", None),
+    Option("template[].exec.reload_signal", SIGNAL, "Accepted; a command is over when it is done", None),
     Option("template[].exec.env.pristine", BOOL, "Give the command only its custom variables", False),
     Option("template[].exec.env.custom", STRINGS, "Variables NAME=value for the command", ()),
     Option("template[].exec.env.allowlist", STRINGS, "Patterns of variables that the command gets", ()),
     Option("template[].exec.env.denylist", STRINGS, "Patterns of variables that it does not get", ()),
 )
 
-_GROUPS: tuple[Option, ...] = (
+_GROUPS: tuple[Option[Any], ...] = (
     Option("render_group[].name", TEXT, "What templates call the group", ""),
     Option("render_group[].command", COMMAND, "Command to run once after any of its files has changed", ()),
     Option("render_group[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
@@ -180,95 +174,114 @@ _GROUPS: tuple[Option, ...] = (
         (),
     ),
     Option("render_group[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
-    Option("render_group[].wait", WAIT, "As wait, for the whole group"),
+    Option("render_group[].wait", WAIT_RANGE, "As wait, for the whole group", None),
 )
 
-_RUN: tuple[Option, ...] = (
-    Option(
-        "diff",
-        BOOL,
-        "Show what changes in a file, as a unified diff without the values of keys: on stderr before it is written; "
-        "with -dry on stdout, in place of the file",
-        False,
-        flags=("diff",),
-    ),
-    Option(
-        "rollback",
-        BOOL,
-        "After a command or a reload has failed, put the last good file back and try again later. Unset: yes; but the "
-        "command of a Go template ends this program",
-        flags=("rollback",),
-    ),
-    Option(
-        "missing_after",
-        DURATION,
-        "When a template still waits for answers after so long, the log names them; 0: never",
-        10.0,
-        flags=("missing-after",),
-    ),
-    Option(
-        "default_syntax",
-        SYNTAX,
-        "go or jinja2, for templates that are not named .ctmpl and have no syntax of their own",
-        flags=("syntax",),
-    ),
-    Option("once", BOOL, "Render each template once, then end", False, flags=("once",)),
-    Option("dry", BOOL, "Write to stdout instead of files; run no commands", False, flags=("dry",), cli_only=True),
-    Option("parse_only", BOOL, "Only parse the templates", False, flags=("parse-only",)),
-    Option(
-        "exec.reload",
-        RELOAD,
-        "How changed files are loaded. Without a value: they configure HAProxy, which is started and supervised; a "
-        "file is checked before it takes the old one's place. With a value: the command that reloads. Together with "
-        "-exec, without a value: the child gets the reload signal, SIGHUP unless set",
-        flags=("exec-reload",),
-    ),
-    Option(
-        "default_delimiters.left",
-        TEXT,
-        "What opens an expression, unless a template says otherwise",
-        "",
-        flags=("default-left-delimiter",),
-    ),
-    Option(
-        "default_delimiters.right",
-        TEXT,
-        "What closes an expression, unless a template says otherwise",
-        "",
-        flags=("default-right-delimiter",),
-    ),
-    Option(
-        "template_error_fatal",
-        BOOL,
-        "An error in a template ends this program. Unset: yes; but a Jinja2 template that has been rendered before "
-        "keeps its file, and so does everything that feeds HAProxy",
-        flags=("template-error-fatal",),
-    ),
+DIFF = Option(
+    "diff",
+    BOOL,
+    "Show what changes in a file, as a unified diff without the values of keys: on stderr before it is written; "
+    "with -dry on stdout, in place of the file",
+    False,
+    flags=("diff",),
+)
+ROLLBACK = Option(
+    "rollback",
+    BOOL,
+    "After a command or a reload has failed, put the last good file back and try again later. Unset: yes; but the "
+    "command of a Go template ends this program",
+    None,
+    flags=("rollback",),
+)
+MISSING_AFTER = Option(
+    "missing_after",
+    DURATION,
+    "When a template still waits for answers after so long, the log names them; 0: never",
+    10.0,
+    flags=("missing-after",),
+)
+DEFAULT_SYNTAX = Option(
+    "default_syntax",
+    SYNTAX,
+    "go or jinja2, for templates that are not named .ctmpl and have no syntax of their own",
+    None,
+    flags=("syntax",),
+)
+ONCE = Option("once", BOOL, "Render each template once, then end", False, flags=("once",))
+DRY = Option("dry", BOOL, "Write to stdout instead of files; run no commands", False, flags=("dry",), flag_only=True)
+PARSE_ONLY = Option("parse_only", BOOL, "Only parse the templates", False, flags=("parse-only",))
+EXEC_RELOAD = Option(
+    "exec.reload",
+    RELOAD,
+    "How changed files are loaded. Without a value: they configure HAProxy, which is started and supervised; a "
+    "file is checked before it takes the old one's place. With a value: the command that reloads. Together with "
+    "-exec, without a value: the child gets the reload signal, SIGHUP unless set",
+    None,
+    flags=("exec-reload",),
+)
+DEFAULT_DELIMITERS_LEFT = Option(
+    "default_delimiters.left",
+    TEXT,
+    "What opens an expression, unless a template says otherwise",
+    "",
+    flags=("default-left-delimiter",),
+)
+DEFAULT_DELIMITERS_RIGHT = Option(
+    "default_delimiters.right",
+    TEXT,
+    "What closes an expression, unless a template says otherwise",
+    "",
+    flags=("default-right-delimiter",),
+)
+TEMPLATE_ERROR_FATAL = Option(
+    "template_error_fatal",
+    BOOL,
+    "An error in a template ends this program. Unset: yes; but a Jinja2 template that has been rendered before "
+    "keeps its file, and so does everything that feeds HAProxy",
+    None,
+    flags=("template-error-fatal",),
+)
+BLOCK_QUERY_WAIT = Option(
+    "block_query_wait",
+    DURATION,
+    "How long one query asks Consul to wait for a change; unset: longer with more lookups",
+    None,
+    flags=("block-query-wait",),
+)
+_RUN: tuple[Option[Any], ...] = (
+    DIFF,
+    ROLLBACK,
+    MISSING_AFTER,
+    DEFAULT_SYNTAX,
+    ONCE,
+    DRY,
+    PARSE_ONLY,
+    EXEC_RELOAD,
+    DEFAULT_DELIMITERS_LEFT,
+    DEFAULT_DELIMITERS_RIGHT,
+    TEMPLATE_ERROR_FATAL,
     Option(
         "err_on_failed_lookup",
         BOOL,
         "Accepted; a failed lookup is always an error",
+        None,
         flags=("err-on-failed-lookup",),
     ),
-    Option(
-        "block_query_wait",
-        DURATION,
-        "How long one query asks Consul to wait for a change; unset: longer with more lookups",
-        flags=("block-query-wait",),
-    ),
+    BLOCK_QUERY_WAIT,
     Option(
         "retry",
         DURATION,
         "Wait before each try after a failed query: -consul-retry-backoff and -consul-retry-max-backoff in one",
+        None,
         flags=("retry",),
-        cli_only=True,
+        flag_only=True,
         apply=_retry_flag,
     ),
-    Option("version", BOOL, "Show the version", False, flags=("version", "v"), cli_only=True),
+    Option("version", BOOL, "Show the version", False, flags=("version", "v"), flag_only=True),
 )
 
 #: What help and documentation show.
-DOCUMENTED: tuple[Option, ...] = (
+DOCUMENTED: tuple[Option[Any], ...] = (
     *_TEMPLATES,
     *_GROUPS,
     *GUARD_OPTIONS,
@@ -284,4 +297,4 @@ DOCUMENTED: tuple[Option, ...] = (
     *CONNECTION,
 )
 #: What is understood.
-OPTIONS: tuple[Option, ...] = (*DOCUMENTED, *UNSUPPORTED)
+OPTIONS: tuple[Option[Any], ...] = (*DOCUMENTED, *UNSUPPORTED)

@@ -45,7 +45,7 @@ def test_every_field_of_the_config_is_in_the_table() -> None:
 
 
 def test_every_flag_of_consul_is_accepted() -> None:
-    accepted = {name.lstrip("-") for option in options() for name in option.opts}
+    accepted = {name for option in options() for name in option.flags}
     assert accepted == set(CONSUL_FLAGS)
 
 

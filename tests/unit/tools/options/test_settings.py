@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyconsul.agent.common.option_help import option_rows, render_help
+from pyconsul.agent.common.options import Option
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import (
     BOOL,
@@ -17,30 +19,40 @@ from pyconsul.tools.options.settings import (
     SIGNAL,
     STRINGS,
     TEXT,
-    WAIT,
-    Option,
+    WAIT_RANGE,
     UsageError,
     load_settings,
     merge,
     normalize,
     parse_flags,
-    render_help,
 )
 
+ONCE = Option("once", BOOL, "Once", False, flags=("once",))
+CONSUL_ADDRESS = Option(
+    "consul.address", TEXT, "Address", "127.0.0.1:8500", flags=("consul-addr", "addr"), environ=("ADDR",)
+)
+CONSUL_RETRY_ATTEMPTS = Option("consul.retry.attempts", INT, "Attempts", 12, flags=("attempts",))
+GRACE = Option("grace", DURATION, "Grace", 30.0, flags=("grace",))
+ALLOW = Option("allow", STRINGS, "Allowed", (), flags=("allow",))
 OPTIONS = (
-    Option("config", STRINGS, "Files", flags=("config",), cli_only=True),
-    Option("once", BOOL, "Once", False, flags=("once",)),
-    Option("consul.address", TEXT, "Address", "127.0.0.1:8500", flags=("consul-addr", "addr"), environ=("ADDR",)),
-    Option("consul.retry.attempts", INT, "Attempts", 12, flags=("attempts",)),
-    Option("exec.command", COMMAND, "Command"),
-    Option("grace", DURATION, "Grace", 30.0, flags=("grace",)),
+    Option("config", STRINGS, "Files", (), flags=("config",), flag_only=True),
+    ONCE,
+    CONSUL_ADDRESS,
+    CONSUL_RETRY_ATTEMPTS,
+    Option("exec.command", COMMAND, "Command", ()),
+    GRACE,
     Option("kill", SIGNAL, "Signal", Signals.SIGINT, flags=("kill",)),
-    Option("wait", WAIT, "Wait", (0.0, 0.0), flags=("wait",)),
-    Option("allow", STRINGS, "Allowed", (), flags=("allow",)),
+    Option("wait", WAIT_RANGE, "Wait", (0.0, 0.0), flags=("wait",)),
+    ALLOW,
     Option(
-        "prefix", TEXT, "Prefix", flags=("prefix",), apply=lambda t, v: t.setdefault("prefix", []).append({"path": v})
+        "prefix",
+        TEXT,
+        "Prefix",
+        "",
+        flags=("prefix",),
+        apply=lambda t, v: t.setdefault("prefix", []).append({"path": v}),
     ),
-    Option("prefix[].path", TEXT, "Path"),
+    Option("prefix[].path", TEXT, "Path", ""),
 )
 TABLE = tuple(option for option in OPTIONS if option.key != "prefix")
 
@@ -77,10 +89,10 @@ def test_flags_that_build_blocks() -> None:
 
 def test_help() -> None:
     assert parse_flags(OPTIONS, ["-h"]).help
-    text = render_help("Usage: x", OPTIONS)
+    text = render_help("x", lists=[("Options", option_rows(OPTIONS))])
     assert "-consul-addr=<string>" in text
-    assert "(default: 30s)" in text
-    assert "(default: SIGINT)" in text
+    assert "The default is 30s." in text
+    assert "The default is SIGINT." in text
 
 
 @pytest.mark.parametrize(
@@ -145,14 +157,14 @@ def test_files_environment_and_flags(tmp_path: Path) -> None:
     argv = ["-config", str(tmp_path / "a.hcl"), "-config", str(tmp_path / "b.json"), "-once=false", "-allow=b"]
     call = parse_flags(OPTIONS, [*argv, "-prefix", "q"])
     settings = load_settings(TABLE, call, {"ADDR": "e:1"})
-    assert settings["grace"] == 2.0
-    assert settings["once"] is False
-    assert settings["allow"] == ["a", "b"]
-    assert settings["consul.address"] == "e:1"
-    assert settings["consul.retry.attempts"] == 12
+    assert settings[GRACE] == 2.0
+    assert settings[ONCE] is False
+    assert settings[ALLOW] == ["a", "b"]
+    assert settings[CONSUL_ADDRESS] == "e:1"
+    assert settings[CONSUL_RETRY_ATTEMPTS] == 12
     assert settings.blocks("prefix") == [{"path": "p"}, {"path": "q"}]
-    assert settings.given("grace")
-    assert not settings.given("consul.address")
+    assert settings.given(GRACE)
+    assert not settings.given(CONSUL_ADDRESS)
 
 
 def test_merge_leaves_its_inputs_alone() -> None:

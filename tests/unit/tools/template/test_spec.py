@@ -7,10 +7,12 @@ from signal import Signals
 
 import pytest
 
+from pyconsul.tools.options.common import KILL_SIGNAL
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Settings, UsageError, load_settings, parse_flags
-from pyconsul.tools.template.options.table import OPTIONS
-from pyconsul.tools.template.spec import Spec, SpecError, specs_of
+from pyconsul.tools.template.options.table import EXEC_RELOAD, ONCE, OPTIONS
+from pyconsul.tools.template.spec import Spec, SpecError
+from pyconsul.tools.template.spec_reader import specs_of
 
 
 def settings(*argv: str) -> Settings:
@@ -85,12 +87,12 @@ def test_errors_of_files_name_the_nearest_key(tmp_path: Path) -> None:
 )
 def test_exec_reload_may_have_a_value(argv: list[str], value: str | None, rest: bool) -> None:
     found = settings(*argv)
-    assert found["exec.reload"] == value
-    assert found["once"] is rest
+    assert found[EXEC_RELOAD] == value
+    assert found[ONCE] is rest
 
 
 def test_signals_and_errors_of_flags() -> None:
-    assert settings("-kill-signal=sigusr1")["kill_signal"] == Signals.SIGUSR1
+    assert settings("-kill-signal=sigusr1")[KILL_SIGNAL] == Signals.SIGUSR1
     for argv in (["-nope"], ["-template"], ["-wait=soon"], ["-kill-signal=SIGNOPE"], ["-template", ":x"]):
         with pytest.raises(UsageError):
             settings(*argv)

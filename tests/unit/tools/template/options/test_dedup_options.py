@@ -9,7 +9,12 @@ import pytest
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Settings, load_settings, parse_flags
 from pyconsul.tools.template.dedup.share_identity import sharing
-from pyconsul.tools.template.options.dedup import DEDUP_OPTIONS
+from pyconsul.tools.template.options.dedup import (
+    DEDUP_OPTIONS,
+    DEDUPLICATE_ENABLED,
+    DEDUPLICATE_PREFIX,
+    DEDUPLICATE_TTL,
+)
 from pyconsul.tools.template.options.table import OPTIONS
 from pyconsul.tools.template.spec import Spec
 
@@ -21,17 +26,17 @@ def settings_of(folder: Path, text: str) -> Settings:
 
 def test_defaults() -> None:
     settings = load_settings(DEDUP_OPTIONS, parse_flags(DEDUP_OPTIONS, []), {})
-    assert settings["deduplicate.enabled"] is False
-    assert settings["deduplicate.prefix"] == "consul-template/dedup/"
-    assert settings["deduplicate.ttl"] == 15.0
+    assert settings[DEDUPLICATE_ENABLED] is False
+    assert settings[DEDUPLICATE_PREFIX] == "consul-template/dedup/"
+    assert settings[DEDUPLICATE_TTL] == 15.0
 
 
 def test_a_block(tmp_path: Path) -> None:
     block = 'deduplicate { enabled = true  prefix = "/fleet/dedup"  ttl = "1m"  max_stale = "2s" }'
     settings = settings_of(tmp_path, block)
-    assert settings["deduplicate.enabled"] is True
-    assert settings["deduplicate.prefix"] == "fleet/dedup/"
-    assert settings["deduplicate.ttl"] == 60.0
+    assert settings[DEDUPLICATE_ENABLED] is True
+    assert settings[DEDUPLICATE_PREFIX] == "fleet/dedup/"
+    assert settings[DEDUPLICATE_TTL] == 60.0
 
 
 @pytest.mark.parametrize(
