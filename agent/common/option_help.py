@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.common.options import Option
 
 #: The widest first column; a longer name has a line to itself.
@@ -48,8 +49,6 @@ def _shown(option: Option[Any]) -> str:
     if value is True:
         return "true"
     if isinstance(value, float):
-        from pyconsul.agent.common.go_durations import format_go_duration_s
-
         text = format_go_duration_s(value)
         text = text.removesuffix("0s") if text.endswith("m0s") else text
         return text.removesuffix("0m") if text.endswith("h0m") else text

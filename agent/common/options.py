@@ -157,8 +157,7 @@ class Option(Generic[T_co]):
         """Return the same option with other variables for its default."""
         copy: Option[T_co] = object.__new__(Option)
         for slot in self.__slots__:
-            setattr(copy, slot, getattr(self, slot))
-        copy.environ = names
+            setattr(copy, slot, names if slot == "environ" else getattr(self, slot))
         return copy
 
     def read(self, text: str) -> T_co:
