@@ -2,74 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.ports import free_port
+from support.agent_process import AgentProcess, StartAgent, running_agent
+from support.eventually import PATIENCE
 
 PYCONSUL = str(Path(sys.executable).parent / "pyconsul")
-PATIENCE = 30.0  # seconds until something that must happen counts as not happening
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        assert process.poll() is None, "the agent has ended"
-        try:
-            with urllib.request.urlopen(f"http://{address}/v1/status/leader", timeout=PATIENCE) as response:
-                if len(response.read()) > 4:
-                    return
-        except OSError:
-            assert time.monotonic() < deadline, "the agent does not answer"
-        time.sleep(0.05)
-
-
-@contextmanager
-def _agent(folder: Path, **settings: object) -> Iterator[str]:
-    port = free_port()
-    ports = {
-        "http": port,
-        "dns": -1,
-        "server": free_port(),
-        "serf_lan": -1,
-        "serf_wan": -1,
-        "grpc": -1,
-        "grpc_tls": -1,
-    }
-    config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports, **settings}
-    (folder / "agent.json").write_text(json.dumps(config))
-    command = [PYCONSUL, "agent", "-dev", "-config-file", str(folder / "agent.json")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        _wait_for(f"127.0.0.1:{port}", process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")
-def cli_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cli_agent() -> Iterator[str]:
     """The address of an agent in -dev mode."""
-    with _agent(tmp_path_factory.mktemp("cli-agent")) as address:
-        yield address
+    with running_agent(log_level="warn") as agent:
+        yield agent.address
 
 
 @pytest.fixture(scope="session")
-def acl_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def acl_agent() -> Iterator[dict[str, str]]:
     """The variables to reach an agent with ACLs, as one who may do everything."""
     secret = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
     acl = {"enabled": True, "default_policy": "deny", "tokens": {"initial_management": secret, "agent": secret}}
-    with _agent(tmp_path_factory.mktemp("acl-agent"), acl=acl) as address:
-        yield {"CONSUL_HTTP_ADDR": address, "CONSUL_HTTP_TOKEN": secret}
+    with running_agent(acl=acl, log_level="warn") as agent:
+        yield {"CONSUL_HTTP_ADDR": agent.address, "CONSUL_HTTP_TOKEN": secret}
+
+
+@pytest.fixture
+def start_agent(tmp_path: Path) -> Iterator[StartAgent]:
+    """Starts agents of the test's own, which are stopped after it: `start_agent(durable=True, log_level="debug")`."""
+    agents: list[AgentProcess] = []
+
+    def start(durable: bool = False, **settings: Any) -> AgentProcess:
+        folder = tmp_path / f"agent{len(agents)}" if agents else tmp_path
+        folder.mkdir(exist_ok=True)
+        agents.append(AgentProcess(folder, folder / "data" if durable else None, **settings))
+        return agents[-1].start()
+
+    yield start
+    for agent in agents:
+        agent.stop()
 
 
 @pytest.fixture

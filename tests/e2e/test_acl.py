@@ -14,12 +14,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from support.eventually import PATIENCE, eventually
 
 from pyconsul.agent.acl.login_limit import BURST
 from tests.support.agent_process import PROGRAM, AgentProcess, running_agent
 
 ROOT = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
-PATIENCE = 20.0  # seconds until something that must happen counts as not happening
 
 
 def acl(**tokens: str) -> dict[str, Any]:
@@ -224,10 +224,7 @@ def test_services_of_files_use_their_token(tmp_path: Path) -> None:
     with running_agent(acl=settings, services=[{"name": "web"}, {"name": "db"}]) as agent:
         assert "web" not in ask(agent, "GET", "/v1/catalog/services")[1]
         token_for(agent, "web", 'service "web" { policy = "write" }', SecretID=secret)
-        deadline = time.monotonic() + PATIENCE
-        while "web" not in ask(agent, "GET", "/v1/catalog/services")[1]:
-            assert time.monotonic() < deadline, "the service is not in the catalog"
-            time.sleep(0.05)
+        eventually(lambda: "web" in ask(agent, "GET", "/v1/catalog/services")[1])
         assert "db" not in ask(agent, "GET", "/v1/catalog/services")[1]
 
 

@@ -7,24 +7,14 @@ import json
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import STOPPED, AgentProcess, running_agent
-
-PATIENCE = 20.0  # seconds until something that must happen counts as not happening
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-    return found
+from support.agent_process import STOPPED, AgentProcess, StartAgent, running_agent
+from support.eventually import PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")
@@ -178,16 +168,13 @@ def test_a_signal_reloads_files(kept: AgentProcess) -> None:
     assert set(kept.get("/v1/agent/services")) == {"by-api"}
 
 
-def test_a_changed_file_is_read_by_itself(tmp_path: Path) -> None:
-    agent = AgentProcess(tmp_path, auto_reload_config=True).start()
-    try:
-        settings = json.loads(agent.config_file.read_text())
-        agent.config_file.write_text("{")
-        eventually(lambda: "configuration unchanged" in agent.log())
-        agent.config_file.write_text(json.dumps({**settings, "services": [{"name": "fresh"}]}))
-        eventually(lambda: set(agent.get("/v1/agent/services")) == {"fresh"})
-    finally:
-        agent.stop()
+def test_a_changed_file_is_read_by_itself(start_agent: StartAgent) -> None:
+    agent = start_agent(auto_reload_config=True)
+    settings = json.loads(agent.config_file.read_text())
+    agent.config_file.write_text("{")
+    eventually(lambda: "configuration unchanged" in agent.log())
+    agent.config_file.write_text(json.dumps({**settings, "services": [{"name": "fresh"}]}))
+    eventually(lambda: set(agent.get("/v1/agent/services")) == {"fresh"})
 
 
 def test_a_definition_that_cannot_be_stops_the_start(tmp_path: Path) -> None:

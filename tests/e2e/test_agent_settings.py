@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support.agent_process import STOPPED, AgentProcess, running_agent
+from support.eventually import eventually
 from support.ports import free_ports
 from support.raw_http import Raw
 
@@ -27,13 +27,9 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, timeout=60, check=False)
 
 
-def until(condition: object, process: subprocess.Popen[bytes]) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert process.poll() is None, "the agent exited"
-        assert time.monotonic() < deadline, "waited for 30 s"
-        time.sleep(0.02)
+def alive(process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the agent exited"
+    return True
 
 
 def test_mistakes_exit_with_1_and_a_line_each() -> None:
@@ -62,8 +58,8 @@ def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> Non
     argv = ["-dev", *ports, f"-pid-file={pid}", f"-log-file={log}", "-segment=x"]
     process = subprocess.Popen([*PROGRAM, *argv], stdout=subprocess.DEVNULL, cwd=tmp_path)
     try:
-        until(lambda: pid.exists() and pid.read_text() == f"{process.pid}\n", process)
-        until(lambda: "Agent started: mode=development" in log.read_text(), process)
+        eventually(lambda: alive(process) and pid.exists() and pid.read_text() == f"{process.pid}\n")
+        eventually(lambda: alive(process) and "Agent started: mode=development" in log.read_text())
         assert "[WARN]  agent: not supported, without effect: -segment (" in log.read_text()
     finally:
         os.kill(process.pid, signal.SIGTERM)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.agent_process import PROGRAM, AgentProcess, running_agent
+from support.agent_process import PROGRAM, AgentProcess, StartAgent, running_agent
 
 
 def run(agent: AgentProcess, *words: str) -> subprocess.CompletedProcess[str]:
@@ -27,26 +27,23 @@ def tree(agent: AgentProcess, prefix: str) -> dict[str, tuple[str, int]]:
     return {entry["Key"]: (entry["Value"], entry["Flags"]) for entry in json.loads(body)} if status == 200 else {}
 
 
-def test_the_versions_of_a_key_last_over_a_kill(tmp_path: Path) -> None:
-    agent = AgentProcess(tmp_path, tmp_path / "data").start()
-    try:
-        for value in (b"one\n", b"two\n"):
-            agent.put("/v1/kv/app/port", value)
-        agent.request("DELETE", "/v1/kv/app/port")
-        agent.put("/v1/kv/app/port", b"three\n")
-        agent.kill()
-        agent.start()
-        found = versions(agent, "app/port")
-        assert [entry["Deleted"] for entry in found] == [False, True, False, False]
-        assert [entry["Index"] for entry in found] == sorted((entry["Index"] for entry in found), reverse=True)
-        shown = run(agent, "history", "app/port").stdout
-        assert "three" in shown
-        assert "(deleted)" in shown
-        assert len(versions(agent, "app/port", "-limit=2")) == 2
-        difference = run(agent, "history", "-diff", "app/port").stdout
-        assert "-one\n+two\n" in difference
-    finally:
-        agent.stop()
+def test_the_versions_of_a_key_last_over_a_kill(start_agent: StartAgent) -> None:
+    agent = start_agent(durable=True)
+    for value in (b"one\n", b"two\n"):
+        agent.put("/v1/kv/app/port", value)
+    agent.request("DELETE", "/v1/kv/app/port")
+    agent.put("/v1/kv/app/port", b"three\n")
+    agent.kill()
+    agent.start()
+    found = versions(agent, "app/port")
+    assert [entry["Deleted"] for entry in found] == [False, True, False, False]
+    assert [entry["Index"] for entry in found] == sorted((entry["Index"] for entry in found), reverse=True)
+    shown = run(agent, "history", "app/port").stdout
+    assert "three" in shown
+    assert "(deleted)" in shown
+    assert len(versions(agent, "app/port", "-limit=2")) == 2
+    difference = run(agent, "history", "-diff", "app/port").stdout
+    assert "-one\n+two\n" in difference
 
 
 def test_a_tree_becomes_what_it_was() -> None:
@@ -150,28 +147,25 @@ def test_the_history_of_a_prefix_shows_deleted_keys(shared: AgentProcess) -> Non
     assert "+ h/a\n" in everything
 
 
-def test_purged_values_are_nowhere_in_the_data_folder(tmp_path: Path) -> None:
+def test_purged_values_are_nowhere_in_the_data_folder(tmp_path: Path, start_agent: StartAgent) -> None:
     folder = tmp_path / "data"
 
     def holds(secret: bytes) -> bool:
         return any(secret in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
-    agent = AgentProcess(tmp_path, folder, kv_history_exclude=["none/"]).start()
-    try:
-        for path in ("s/a", "s/b", "s/gone", "none/a", "t"):
-            agent.put(f"/v1/kv/{path}", b"old-hunter2-" * 20)
-            agent.put(f"/v1/kv/{path}", b"new-hunter2-" * 20)
-        agent.request("DELETE", "/v1/kv/s/gone")
-        assert [entry["Deleted"] for entry in versions(agent, "none/a")] == [False]
-        assert "kv_history_exclude" in run(agent, "rollback", "none/a@5").stderr
-        for words in (("s/a",), ("-recurse", "s/"), ("t",), ("none/a",)):
-            done = run(agent, "delete", "-purge", *words)
-            assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout.startswith("Success! Purged key")
-        assert not holds(b"hunter2")
-        assert versions(agent, "/") == []
-        agent.put("/v1/kv/s/a", b"again")
-        assert len(versions(agent, "s/a")) == 1
-    finally:
-        agent.stop()
+    agent = start_agent(folder, kv_history_exclude=["none/"])
+    for path in ("s/a", "s/b", "s/gone", "none/a", "t"):
+        agent.put(f"/v1/kv/{path}", b"old-hunter2-" * 20)
+        agent.put(f"/v1/kv/{path}", b"new-hunter2-" * 20)
+    agent.request("DELETE", "/v1/kv/s/gone")
+    assert [entry["Deleted"] for entry in versions(agent, "none/a")] == [False]
+    assert "kv_history_exclude" in run(agent, "rollback", "none/a@5").stderr
+    for words in (("s/a",), ("-recurse", "s/"), ("t",), ("none/a",)):
+        done = run(agent, "delete", "-purge", *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Success! Purged key")
+    assert not holds(b"hunter2")
+    assert versions(agent, "/") == []
+    agent.put("/v1/kv/s/a", b"again")
+    assert len(versions(agent, "s/a")) == 1
     assert not holds(b"hunter2")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import AgentProcess
+from support.agent_process import AgentProcess, StartAgent
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 PYCONSUL = str(Path(sys.executable).parent / "pyconsul")
@@ -291,28 +291,25 @@ def test_an_agent_that_is_restarted(agent: AgentProcess, start: Start, tmp_path:
     assert end(process)[:2] == (0, "")
 
 
-def test_events_are_neither_lost_nor_repeated(start: Start, tmp_path: Path) -> None:
-    agent = AgentProcess(tmp_path).start()
-    try:
-        words = ("-type=event", "-name=e", f"-state-file={tmp_path / 'state'}", "cat")
-        fire(agent, "1")
-        process = start(*words, address=agent.address)
-        assert payloads(line(process)) == ["MQ=="]
-        fire(agent, "2")
-        assert payloads(line(process)) == ["Mg=="]
-        while json.loads((tmp_path / "state").read_text()).get("Index") != last_index(agent):
-            assert process.poll() is None
-        end(process)
-        fire(agent, "3")
-        again = start(*words, address=agent.address)
-        assert payloads(line(again)) == ["Mw=="]
-        agent.stop()
-        agent.start()  # it has forgotten all events
-        fire(agent, "4")
-        assert payloads(line(again)) == ["NA=="]
-        end(again)
-    finally:
-        agent.stop()
+def test_events_are_neither_lost_nor_repeated(start: Start, tmp_path: Path, start_agent: StartAgent) -> None:
+    agent = start_agent()
+    words = ("-type=event", "-name=e", f"-state-file={tmp_path / 'state'}", "cat")
+    fire(agent, "1")
+    process = start(*words, address=agent.address)
+    assert payloads(line(process)) == ["MQ=="]
+    fire(agent, "2")
+    assert payloads(line(process)) == ["Mg=="]
+    while json.loads((tmp_path / "state").read_text()).get("Index") != last_index(agent):
+        assert process.poll() is None
+    end(process)
+    fire(agent, "3")
+    again = start(*words, address=agent.address)
+    assert payloads(line(again)) == ["Mw=="]
+    agent.stop()
+    agent.start()  # it has forgotten all events
+    fire(agent, "4")
+    assert payloads(line(again)) == ["NA=="]
+    end(again)
 
 
 def fire(agent: AgentProcess, payload: str) -> None:

@@ -8,16 +8,14 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from support.agent_process import AgentProcess, running_agent
+from support.eventually import PATIENCE, eventually
 from support.ports import free_ports
-
-PATIENCE = 30.0
 
 CONFIG = """
 global
@@ -103,7 +101,7 @@ def front(agent: AgentProcess, tmp_path: Path) -> Iterator[int]:
     with (tmp_path / "haproxy.log").open("wb") as log:
         process = subprocess.Popen([program, "-db", "-f", str(config)], stdout=log, stderr=log)
     try:
-        until(lambda: reachable(port))
+        eventually(lambda: reachable(port))
         yield port
     finally:
         process.terminate()
@@ -114,13 +112,6 @@ def reachable(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.05)
 
 
 def register(agent: AgentProcess, backend: Backend) -> None:
@@ -148,23 +139,23 @@ def test_haproxy_follows_the_catalog(agent: AgentProcess, backends: dict[str, Ba
 
     for name in ("web1", "web2"):
         register(agent, backends[name])
-    until(lambda: served_by(front) == {"web1", "web2"})
+    eventually(lambda: served_by(front) == {"web1", "web2"})
 
     register(agent, backends["web3"])  # joins
-    until(lambda: served_by(front) == {"web1", "web2", "web3"})
+    eventually(lambda: served_by(front) == {"web1", "web2", "web3"})
 
     agent.put("/v1/agent/check/fail/service:web2")  # fails, though it would still answer
-    until(lambda: served_by(front) == {"web1", "web3"})
+    eventually(lambda: served_by(front) == {"web1", "web3"})
 
     agent.put("/v1/agent/check/pass/service:web2")  # returns
-    until(lambda: served_by(front) == {"web1", "web2", "web3"})
+    eventually(lambda: served_by(front) == {"web1", "web2", "web3"})
 
     agent.put("/v1/agent/service/maintenance/web3?enable=true")
-    until(lambda: served_by(front) == {"web1", "web2"})
+    eventually(lambda: served_by(front) == {"web1", "web2"})
 
     agent.put("/v1/agent/service/deregister/web1")  # leaves
-    until(lambda: served_by(front) == {"web2"})
+    eventually(lambda: served_by(front) == {"web2"})
 
     agent.put("/v1/agent/service/maintenance/web3?enable=false")
-    until(lambda: served_by(front) == {"web2", "web3"})
+    eventually(lambda: served_by(front) == {"web2", "web3"})
     assert "Traceback" not in agent.log()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import AgentProcess
+from support.agent_process import AgentProcess, StartAgent
 from support.container_engine import ContainerEngine, NoEngine, running_engine
-
-PATIENCE = 30  # seconds until something that must happen counts as not happening
+from support.eventually import eventually
 
 
 def leftovers(folder: str) -> list[str]:
@@ -82,15 +80,11 @@ def register(agent: AgentProcess, name: str, container: str, script: str, **fiel
 
 def expect(agent: AgentProcess, name: str, status: str, output: str) -> None:
     """Wait until the catalog has a check's status and output."""
-    deadline = time.monotonic() + PATIENCE
-    found: tuple[str, str] | None = None
-    while time.monotonic() < deadline:
-        rows = agent.get(f"/v1/health/checks/{name}")
-        found = (rows[0]["Status"], rows[0]["Output"]) if rows else None
-        if found == (status, output):
-            return
-        time.sleep(0.1)
-    assert found == (status, output), agent.log()[-1500:]
+
+    def found() -> list[tuple[str, str]]:
+        return [(row["Status"], row["Output"]) for row in agent.get(f"/v1/health/checks/{name}")]
+
+    eventually(lambda: found() == [(status, output)], lambda: f"{found()}\n{agent.log()[-1500:]}")
 
 
 def test_the_exit_code_is_the_status_and_what_is_printed_is_the_output(
@@ -142,9 +136,7 @@ def test_a_program_that_does_not_end_is_given_up(
 def test_a_program_that_is_not_there(agent: AgentProcess, container: Callable[..., None]) -> None:
     container("bare", None)
     register(agent, "bare", "bare", "", Args=["/bin/no-such-program"])
-    deadline = time.monotonic() + PATIENCE
-    while not (output := agent.get("/v1/health/checks/bare")[0]["Output"]) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    output: str = eventually(lambda: agent.get("/v1/health/checks/bare")[0]["Output"])
     assert "/bin/no-such-program" in output
     assert agent.get("/v1/health/checks/bare")[0]["Status"] == "critical"
 
@@ -167,13 +159,9 @@ def test_a_container_that_comes_stops_and_goes(
     expect(agent, "moving", "critical", unknown)
 
 
-def test_scripts_in_containers_need_leave_too(engine: ContainerEngine, tmp_path: Path) -> None:
-    process = AgentProcess(tmp_path)
-    try:
-        process.start()
-        check = {"DockerContainerID": "web", "Args": ["true"], "Interval": "1s"}
-        status, _, body = process.request("PUT", "/v1/agent/service/register", {"Name": "web", "Check": check})
-        assert status == 500
-        assert b"Scripts are disabled on this agent" in body
-    finally:
-        process.stop()
+def test_scripts_in_containers_need_leave_too(engine: ContainerEngine, start_agent: StartAgent) -> None:
+    process = start_agent()
+    check = {"DockerContainerID": "web", "Args": ["true"], "Interval": "1s"}
+    status, _, body = process.request("PUT", "/v1/agent/service/register", {"Name": "web", "Check": check})
+    assert status == 500
+    assert b"Scripts are disabled on this agent" in body

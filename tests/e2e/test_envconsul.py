@@ -10,61 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.ports import free_port
+from support.eventually import PATIENCE, eventually
+from support.tool_agent import ToolAgent as Agent
 
 BIN = Path(sys.executable).parent
-PATIENCE = 20.0  # seconds until something that must happen counts as not happening
-
-
-class Agent:
-    """One agent in -dev mode, on a free port; it can be ended and started again on the same one."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        ports = {"http": self.port, "dns": -1, "server": -1, "serf_lan": -1, "serf_wan": -1, "grpc": -1, "grpc_tls": -1}
-        config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports}
-        self.config = folder / "agent.json"
-        self.config.write_text(json.dumps(config))
-        self.start()
-
-    def start(self) -> None:
-        command = [str(BIN / "pyconsul"), "agent", "-dev", "-config-file", str(self.config)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        eventually(self.ready)
-
-    def ready(self) -> bool:
-        assert self.process.poll() is None, "the agent has ended"
-        try:
-            return bool(json.loads(self.request("GET", "/v1/status/leader")))
-        except OSError:
-            return False
-
-    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(f"http://{self.address}{path}", body, method=method)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-            return bytes(response.read())
-
-    def put(self, key: str, value: str) -> None:
-        self.request("PUT", f"/v1/kv/{key}", value.encode())
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(PATIENCE)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    latest = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < latest, "it did not happen"
-        time.sleep(0.02)
 
 
 class Tool:

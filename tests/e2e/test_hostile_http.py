@@ -8,13 +8,13 @@ import os
 import random
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.agent_process import AgentProcess, running_agent
+from support.eventually import eventually
 from support.raw_http import PATIENCE, Raw
 
 VALUE = b"some value"
@@ -33,13 +33,6 @@ def agent() -> Iterator[AgentProcess]:
 def raw(agent: AgentProcess) -> Iterator[Raw]:
     with Raw(agent.http_port) as connection:
         yield connection
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
 
 
 def sockets(agent: AgentProcess) -> int:
@@ -179,7 +172,7 @@ def test_a_client_that_goes_away_is_forgotten(agent: AgentProcess) -> None:
         if number % 2:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
         connection.close()
-    until(lambda: sockets(agent) <= before)
+    eventually(lambda: sockets(agent) <= before)
     agent.put("/v1/kv/k", VALUE)
 
 

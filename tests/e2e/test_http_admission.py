@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.agent_process import AgentProcess, running_agent
+from support.agent_process import AgentProcess, StartAgent, running_agent
 from support.raw_http import Raw
 
 BLOCKED = ["/v1/agent/self", "/v1/catalog/nodes"]
@@ -119,23 +119,19 @@ def test_the_flag_does_the_same(tmp_path: Path) -> None:
         agent.stop()
 
 
-def test_unix_sockets_have_the_mode_and_owner_that_are_set(tmp_path: Path) -> None:
+def test_unix_sockets_have_the_mode_and_owner_that_are_set(tmp_path: Path, start_agent: StartAgent) -> None:
     path = tmp_path / "http.sock"
     sockets = {"mode": "0660", "user": str(os.getuid()), "group": str(os.getgid())}
-    agent = AgentProcess(tmp_path, addresses={"http": f"127.0.0.1 unix://{path}"}, unix_sockets=sockets)
-    try:
-        agent.start()
-        found = path.stat()
-        assert stat.S_IMODE(found.st_mode) == 0o660
-        assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(path))
-        connection.request("GET", "/v1/status/leader", headers={"Host": "foreign", "Accept-Language": "de"})
-        assert connection.getresponse().status == 200
-        connection.close()
-    finally:
-        agent.stop()
+    start_agent(addresses={"http": f"127.0.0.1 unix://{path}"}, unix_sockets=sockets)
+    found = path.stat()
+    assert stat.S_IMODE(found.st_mode) == 0o660
+    assert (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    connection.request("GET", "/v1/status/leader", headers={"Host": "foreign", "Accept-Language": "de"})
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 def refused(agent: AgentProcess) -> str:
@@ -161,12 +157,9 @@ def test_scripts_on_loopback_are_dangerous_and_told_of_once() -> None:
         assert agent.log().count("DANGEROUS") == 1
 
 
-def test_acls_without_tls_beyond_loopback_give_a_warning(tmp_path: Path) -> None:
+def test_acls_without_tls_beyond_loopback_give_a_warning(start_agent: StartAgent) -> None:
     acl = {"enabled": True, "default_policy": "deny"}
-    agent = AgentProcess(tmp_path, acl=acl, enable_script_checks=True, client_addr="0.0.0.0")
-    try:
-        log = agent.start().log()
-    finally:
-        agent.stop()
+    agent = start_agent(acl=acl, enable_script_checks=True, client_addr="0.0.0.0")
+    log = agent.log()
     assert "tokens cross the network in clear text" in log
     assert "DANGEROUS" not in log

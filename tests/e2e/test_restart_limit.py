@@ -11,14 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.agent_process import AgentProcess, running_agent
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually, eventually_async
 
 from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
 from pyconsul.tools.envconsul import runner as runner_module
@@ -333,20 +333,14 @@ async def test_changes_during_the_wait_are_one_restart(
     runner = Runner(settings, sources_of(settings, {}), {"PATH": os.environ["PATH"]}, random.Random(1))
     running = asyncio.ensure_future(runner.run(["sh", "-c", f"echo $v >> {log}; exec sleep 60"]))
     try:
-        await until(lambda: log.exists() and log.read_text() == "1\n")
+        await eventually_async(lambda: log.exists() and log.read_text() == "1\n")
         agent.put(key, b"2")
         await asyncio.wait_for(gate.asked.wait(), PATIENCE)
         agent.put(key, b"3")
-        await until(lambda: runner._environment()["v"] == "3")
+        await eventually_async(lambda: runner._environment()["v"] == "3")
         gate.open.set()
-        await until(lambda: log.read_text() == "1\n3\n")
+        await eventually_async(lambda: log.read_text() == "1\n3\n")
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await runner.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)

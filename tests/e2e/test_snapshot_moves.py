@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import PROGRAM, AgentProcess
+from support.agent_process import PROGRAM, AgentProcess, StartAgent
 from support.snapshot_files import OLD, RECORDED, packed, read, saved, state_of, unpacked
 
 from pyconsul.agent.model.kv import KVEntry
@@ -184,16 +184,13 @@ def test_an_older_snapshot_of_pyconsul_is_restored(new: Administered) -> None:
     assert {token["SecretID"] for token in new.get("/v1/acl/tokens")} >= {"bbbbbbbb-0000-0000-0000-000000000001"}
 
 
-def test_the_agent_takes_over_the_node_of_its_name(new: Administered, tmp_path: Path) -> None:
-    agent = AgentProcess(tmp_path, tmp_path / "data", node_name="other").start()
-    try:
-        status, _, body = agent.request("PUT", "/v1/snapshot", OLD.read_bytes())
-        assert status == 200, body
-        node = next(node for node in agent.get("/v1/catalog/nodes") if node["Node"] == "other")
-        assert node["ID"] == (tmp_path / "data" / "node-id").read_text().strip()
-        assert any(service == "consul" for service in agent.get("/v1/catalog/node/other")["Services"])
-    finally:
-        agent.stop()
+def test_the_agent_takes_over_the_node_of_its_name(new: Administered, tmp_path: Path, start_agent: StartAgent) -> None:
+    agent = start_agent(durable=True, node_name="other")
+    status, _, body = agent.request("PUT", "/v1/snapshot", OLD.read_bytes())
+    assert status == 200, body
+    node = next(node for node in agent.get("/v1/catalog/nodes") if node["Node"] == "other")
+    assert node["ID"] == (tmp_path / "data" / "node-id").read_text().strip()
+    assert any(service == "consul" for service in agent.get("/v1/catalog/node/other")["Services"])
 
 
 def bomb() -> bytes:

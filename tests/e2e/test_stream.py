@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 from support.agent_process import STOPPED, AgentProcess, running_agent
+from support.eventually import PATIENCE, eventually_async
 from werkzeug.wrappers import Request, Response
 
 from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
@@ -24,7 +25,6 @@ from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.watcher import Watcher
 
 ROOT = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
-PATIENCE = 30.0
 AGAIN = RetryPolicy(attempts=0, backoff=0.05, max_backoff=0.2)
 
 
@@ -149,12 +149,6 @@ async def watching(address: str, *keys: str) -> AsyncIterator[tuple[Watcher, Cal
         await client.close()
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - there is nothing to be told by
-            await asyncio.sleep(0.01)
-
-
 async def test_a_restart_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     agent = AgentProcess(tmp_path, tmp_path / "data")
     await asyncio.to_thread(agent.start)
@@ -162,18 +156,18 @@ async def test_a_restart_in_the_middle_loses_nothing(tmp_path: Path) -> None:
         agent.put("/v1/kv/a", b"1")
         agent.put("/v1/kv/b", b"1")
         async with watching(agent.address, "a", "b") as (watcher, value):
-            await eventually(lambda: (value("a"), value("b")) == ("1", "1"))
+            await eventually_async(lambda: (value("a"), value("b")) == ("1", "1"))
             agent.kill()
-            await eventually(lambda: not watcher.reachable)
+            await eventually_async(lambda: not watcher.reachable)
             age = watcher.data_age(asyncio.get_running_loop().time())
             assert age is not None
             assert age >= 0.0
             assert (value("a"), value("b")) == ("1", "1")
             await asyncio.to_thread(agent.start)
             agent.put("/v1/kv/b", b"2")
-            await eventually(lambda: watcher.reachable and value("b") == "2")
+            await eventually_async(lambda: watcher.reachable and value("b") == "2")
             agent.put("/v1/kv/a", b"3")
-            await eventually(lambda: value("a") == "3")
+            await eventually_async(lambda: value("a") == "3")
     finally:
         agent.stop()
 
@@ -187,7 +181,7 @@ async def test_a_consul_without_streams(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/pyconsul/watch").respond_with_data("Invalid URL path", 404)
     httpserver.expect_request("/v1/kv/a", method="GET").respond_with_handler(answer)
     async with watching(f"127.0.0.1:{httpserver.port}", "a") as (_, value):
-        await eventually(lambda: value("a") == "2")
+        await eventually_async(lambda: value("a") == "2")
 
 
 def _megabytes(agent: AgentProcess) -> float:

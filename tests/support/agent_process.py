@@ -12,8 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from support.eventually import eventually
 from support.ports import free_ports
 
 PROGRAM = [sys.executable, "-m", "pyconsul.cli.main"]
@@ -52,7 +53,12 @@ class AgentProcess:
         raise RuntimeError(f"the agent did not start: {self.log()[-2000:]}")
 
     def log(self) -> str:
+        """What it has logged up to now."""
         return self.log_file.read_text(errors="replace")
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until it has logged a text."""
+        eventually(lambda: text in self.log(), self.log)
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, timeout: float = 30
@@ -99,6 +105,12 @@ class AgentProcess:
                 self.kill()
                 raise RuntimeError(f"the agent did not stop: {self.log()[-2000:]}") from None
         return self.process.returncode
+
+
+class StartAgent(Protocol):
+    """Starts an agent; `durable`: with a data folder, instead of in -dev mode."""
+
+    def __call__(self, durable: bool = False, **settings: Any) -> AgentProcess: ...
 
 
 @contextlib.contextmanager

@@ -9,14 +9,11 @@ import random
 import re
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.report.counters import Event, Tally
 from pyconsul.tools.template.spec import Spec
-from support.patience import PATIENCE
 from support.ports import free_port
 
 HEAD = """\
@@ -107,13 +104,3 @@ class Proxy:
             writer.close()
             return line.decode().partition(" ")[0]
         return ""
-
-
-async def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until it holds; it may be a coroutine function."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = condition()
-            if await found if isinstance(found, Awaitable) else found:
-                return
-            await asyncio.sleep(0.02)

@@ -2,69 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
-from support.ports import free_port
+from support.eventually import PATIENCE, eventually
+from support.tool_agent import ToolAgent as Agent
 
 BIN = Path(sys.executable).parent
-
-
-class Agent:
-    """One agent in -dev mode, always on the same port. `token`: for the requests of the test."""
-
-    def __init__(self, folder: Path, token: str = "", **settings: Any) -> None:
-        self._token = token
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self._config = folder / "agent.json"
-        ports = {"http": self.port, "dns": -1, "server": -1, "serf_lan": -1, "serf_wan": -1, "grpc": -1, "grpc_tls": -1}
-        config = {"node_name": "n1", "bind_addr": "127.0.0.1", "log_level": "warn", "ports": ports, **settings}
-        self._config.write_text(json.dumps(config))
-        self.start()
-
-    def start(self) -> None:
-        command = [str(BIN / "pyconsul"), "agent", "-dev", "-config-file", str(self._config)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        eventually(self._is_ready)
-
-    def _is_ready(self) -> bool:
-        assert self._process.poll() is None, "the agent has ended"
-        try:
-            return bool(json.loads(self.request("GET", "/v1/catalog/nodes")))
-        except OSError:
-            return False
-
-    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        headers = {"X-Consul-Token": self._token} if self._token else {}
-        request = urllib.request.Request(f"http://{self.address}{path}", body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-            return bytes(response.read())
-
-    def put(self, key: str, value: str) -> None:
-        self.request("PUT", f"/v1/kv/{key}", value.encode())
-
-    def register(self, **service: Any) -> None:
-        self.request("PUT", "/v1/agent/service/register", json.dumps(service).encode())
-
-    def deregister(self, service: str) -> None:
-        self.request("PUT", f"/v1/agent/service/deregister/{service}", b"")
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(PATIENCE)
 
 
 class Tool:

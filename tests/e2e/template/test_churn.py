@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from support.agent_process import AgentProcess
-from support.patience import eventually
+from support.eventually import eventually
 from support.ports import free_ports
 from support.traffic import Traffic
 

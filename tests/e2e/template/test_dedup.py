@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import eventually
+from support.eventually import eventually
 
 ROOT, READER = "7b2f5e0c-0000-4000-8000-000000000001", "7b2f5e0c-0000-4000-8000-000000000002"
 PREFIX = "consul-template/dedup"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 from support.ports import free_port
 
 ROOT, FOLLOWER = "7b2f5e0c-0000-4000-8000-000000000001", "7b2f5e0c-0000-4000-8000-000000000002"

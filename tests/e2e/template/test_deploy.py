@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 
 BIN = Path(sys.executable).parent
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support.patience import eventually
+from support.eventually import eventually
 
 TOOL = str(Path(sys.executable).parent / "pyconsul-template")
 FIXTURE = """\

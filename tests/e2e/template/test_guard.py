@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 from support.ports import free_ports
 
 PORTS = "{% for s in service(name) %}{{ s.port }} {% endfor %}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import eventually
+from support.eventually import eventually
 from support.ports import free_port
 from support.traffic import Traffic
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 from support.ports import free_port
 from support.traffic import Traffic
 

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.eventually import eventually_async
 from support.ports import free_port
-from support.proxy import HEAD, Proxy, eventually
+from support.proxy import HEAD, Proxy
 
 from pyconsul.tools.template.deploy.contract import LoadError
 
@@ -48,7 +49,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         await proxy.consumer.load()
         proxies.append((proxy, asyncio.create_task(proxy.consumer.run())))
         proxy.consumer.files_ready()
-        await eventually(lambda: proxy.running)
+        await eventually_async(lambda: proxy.running)
         await proxy.consumer.load()
         return proxy
 
@@ -146,7 +147,7 @@ async def test_a_server_that_speaks_tls_is_added_and_checked(start: Start, echo:
     async def checked() -> bool:
         return "L6OK" in await proxy.ask("@1 show stat b 4 -1 typed") and await proxy.answer() == "two"
 
-    await eventually(checked)
+    await eventually_async(checked)
     assert proxy.counts() == (1, 0, 0)
 
 
@@ -173,7 +174,7 @@ async def test_everything_else_is_reloaded(start: Start, echo: Echo) -> None:
     workers = [await proxy.worker()]
     proxy.port = free_port()
     await proxy.change(f"a {server}")
-    await eventually(proxy.answer)
+    await eventually_async(proxy.answer)
     workers.append(await proxy.worker())
     await proxy.change(f"a {server}", "b localhost:80")
     workers.append(await proxy.worker())
@@ -230,7 +231,7 @@ async def test_connections_of_a_removed_server_go_on(start: Start, echo: Echo) -
     async def deleted() -> bool:
         return await proxy.names() == {"b"}
 
-    await eventually(deleted)
+    await eventually_async(deleted)
     assert proxy.counts() == (3, 0, 0)
 
 
@@ -251,7 +252,7 @@ async def test_a_client_that_keeps_its_connection_is_moved_on(start: Start, echo
     async def deleted() -> bool:
         return await proxy.names() == {"b"}
 
-    await eventually(deleted)
+    await eventually_async(deleted)
     assert await talk() == b"two"
     writer.close()
     assert proxy.counts() == (1, 0, 0)
@@ -263,7 +264,7 @@ async def test_a_killed_master_is_started_again_and_goes_on(start: Start, echo: 
     await proxy.change(f"a {one}", f"b {two}")
     proxy.consumer.signal(signal.SIGKILL)
     proxy.write(f"b {two}")
-    await eventually(lambda: not proxy.running)
+    await eventually_async(lambda: not proxy.running)
     await proxy.consumer.load()  # It starts at once, with the new file.
     assert {await proxy.answer() for _ in range(4)} == {"two"}
     assert proxy.counts() == (1, 0, 0)
@@ -284,7 +285,7 @@ async def test_a_refused_reload_tells_why_and_the_old_worker_serves(start: Start
     async def served() -> bool:
         return await proxy.answer() == "one"
 
-    await eventually(served)
+    await eventually_async(served)
     assert await proxy.worker() == worker
     await proxy.change(f"a {one}")
     assert proxy.counts() == (0, 1, 1)
@@ -299,7 +300,7 @@ async def test_files_with_which_haproxy_does_not_start_are_not_loaded(start: Sta
     proxy = await start(f"a {one}")
     port, proxy.port = proxy.port, taken
     proxy.consumer.signal(signal.SIGKILL)
-    await eventually(lambda: not proxy.running)
+    await eventually_async(lambda: not proxy.running)
     with pytest.raises(LoadError, match="Address already in use"):
         await proxy.change(f"a {one}")
     proxy.port = port

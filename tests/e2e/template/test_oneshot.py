@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 
 FAST = "from pyconsul.tools.template import main; raise SystemExit(main.main())"
 WATCHING = f"from pyconsul.tools.template import one_shot_run; one_shot_run.is_one_shot = lambda plan: False; {FAST}"

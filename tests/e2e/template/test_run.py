@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 
 
 def test_an_outage_is_ridden_out(own_agent: Any, template: Any) -> None:

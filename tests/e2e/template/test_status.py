@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 from support.ports import free_port
 
 from pyconsul.tools.exit_codes import Exit

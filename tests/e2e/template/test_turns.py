@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.patience import PATIENCE, eventually
+from support.eventually import PATIENCE, eventually
 
 from pyconsul.tools.consul.semaphore import TTL
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.eventually import eventually_async
 
 from pyconsul.agent.watches import watcher as module
 from pyconsul.agent.watches.definition import definition
@@ -33,12 +34,6 @@ class FakeAgent:
         self.answers.put_nowait(Found(status, index, json.dumps(value).encode()))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 class Runs:
     """A handler that keeps what it reads, one file a run."""
 
@@ -53,7 +48,7 @@ class Runs:
 
     async def wait(self, index: int) -> Any:
         path = self.folder / f"{self.name}.{index}"
-        await until(path.exists)
+        await eventually_async(path.exists)
         return json.loads(path.read_text())
 
 
@@ -115,11 +110,11 @@ async def test_failing_handlers_are_logged_and_the_watch_goes_on(
     )
     agent.put(1, [])
     agent.put(2, ["n1"])
-    await until(marker.exists)
+    await eventually_async(marker.exists)
     assert 'error="exit status 3"' in caplog.text
     watcher.use([definition({"type": "nodes", "args": ["/nowhere"]})])
     agent.put(1, [])
-    await until(lambda: "/nowhere" in caplog.text)
+    await eventually_async(lambda: "/nowhere" in caplog.text)
     assert (
         'Failed to run watch handler: watch_handler=["/nowhere"] error="fork/exec /nowhere: no such file or directory"'
         in caplog.text
@@ -133,7 +128,7 @@ async def test_a_child_that_holds_the_output_open_does_not_stop_the_watch(
     watcher.use([definition({"type": "nodes", "args": ["sh", "-c", f"sleep 60 & touch {tmp_path}/$CONSUL_INDEX"]})])
     agent.put(1, [])
     agent.put(2, ["n1"])
-    await until((tmp_path / "2").exists)
+    await eventually_async((tmp_path / "2").exists)
 
 
 async def test_another_list_of_watches_replaces_the_first(agent: FakeAgent, watcher: Watcher, tmp_path: Path) -> None:
