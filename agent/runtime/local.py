@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.opening import EVERYTHING
+from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.state.schemas import INDEXES
@@ -83,7 +83,7 @@ async def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tupl
     """What was kept from the last run, and what keeps from now on."""
     if config.dev_mode or not config.data_dir:
         return [], LocalStore(None)
-    engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, spare=EVERYTHING)  # it is registered again
+    engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, accepted=ACCEPT_ALL)  # it is registered again
     loaded = await engine.load()
     stack.push_async_callback(engine.close)
     rows = list(loaded.rows)

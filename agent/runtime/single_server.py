@@ -10,7 +10,7 @@ from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.duties.leader_duties import AlwaysLeader
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.opening import ACCEPT, EVERYTHING, NOTHING
+from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL, ACCEPT_FILE, ACCEPT_NONE
 from pyconsul.agent.runtime import data_folder, server, storage
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.storage import Storage
@@ -25,9 +25,9 @@ async def start(
     stack.callback(data_folder.Lock(folder).release)
 
     async def open_storage(clock: Callable[[], float]) -> Storage:
-        accept = folder / ACCEPT  # by this file an operator accepts a damaged `state.db`, once
-        spare = EVERYTHING if accept.exists() else NOTHING
-        engine = EmbeddedEngine(folder / "state.db", ALL, storage.history_retention(config), spare=spare)
+        accept = folder / ACCEPT_FILE  # by this file an operator accepts a damaged `state.db`, once
+        accepted = ACCEPT_ALL if accept.exists() else ACCEPT_NONE
+        engine = EmbeddedEngine(folder / "state.db", ALL, storage.history_retention(config), accepted=accepted)
         opened = await storage.load(engine, clock, stack)
         accept.unlink(missing_ok=True)
         return opened

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyconsul.agent.engine.contract import Engine, Loaded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.opening import NOTHING, Spare
+from pyconsul.agent.engine.embedded.opening import ACCEPT_NONE, AcceptedDamage
 from pyconsul.agent.engine.history.contract import (
     HistorySlice,
     KeyHistory,
@@ -30,14 +30,14 @@ HISTORY = Retention(20, 1e9, 1 << 20)
 COUNT = 30
 
 
-def opened(path: Path, spare: Spare = NOTHING) -> EmbeddedEngine:
-    return EmbeddedEngine(path, ALL, HISTORY, spare=spare)
+def opened(path: Path, accepted: AcceptedDamage = ACCEPT_NONE) -> EmbeddedEngine:
+    return EmbeddedEngine(path, ALL, HISTORY, accepted=accepted)
 
 
-async def load(path: Path, spare: Spare = NOTHING) -> tuple[dict[tuple[str, Any], Any], Loaded]:
+async def load(path: Path, accepted: AcceptedDamage = ACCEPT_NONE) -> tuple[dict[tuple[str, Any], Any], Loaded]:
     """The rows of a file by table and key, as a start finds them."""
     schemas = {schema.name: schema for schema in ALL}
-    engine = opened(path, spare)
+    engine = opened(path, accepted)
     loaded = await engine.load()
     await engine.close()
     return {(name, schemas[name].key(row)): row for name, row in loaded.rows if name != INDEXES.name}, loaded

@@ -1,4 +1,4 @@
-"""Checksums of what the data file holds.  CRC-32 finds every flipped bit and every burst of up to 32 bits; it is no signature."""
+"""Checksums in the data file: CRC-32, which finds every burst of up to 32 changed bits, but protects from no attacker."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def number_sum(name: str, value: int) -> int:
 
 
 def change_sum(key: str, index: int, time: float, since: int | None = None, since_time: float | None = None) -> int:
-    """The checksum of a change in the history, but for its row: that has the one it had in `rows`."""
+    """Return the checksum of a change in the history without its row, which keeps the checksum it had in `rows`."""
     bounds = _CHANGE.pack(index, time, -1 if since is None else since, -1.0 if since_time is None else since_time)
     return crc32(key.encode(), crc32(bounds))
 
 
 def next_chain(chain: int, index: int, sums: Collection[int]) -> int:
-    """The value that stands for every commit up to this one: from the value before, the index, and the rows' checksums."""
+    """Return a value that depends on every commit up to this one: on the value before, the index, and the rows' checksums."""
     return crc32(struct.pack(f"<q{len(sums)}I", index, *sums), chain)

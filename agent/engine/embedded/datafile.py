@@ -1,9 +1,9 @@
-"""The data file: an SQLite database of format 2, opened, brought up to date, and read with every checksum compared.
+"""The data file: an SQLite database of format 2.  Reading it compares every checksum.
 
-    rows    (tbl, key, row, sum)           every durable row in its stored form (see `state.codec`)
+    rows    (tbl, key, row, sum)           rows of all tables in their stored form (see `state.codec`)
     meta    (name, value, sum, chain)      numbers: format, id, index (with the chain), floor, history_…,
                                            and the rows of `schemas.INDEXES` as `index/NAME`
-    aside   (tbl, key, row, reason)        rows that could not be used; kept for whoever repairs them
+    aside   (tbl, key, row, reason)        rows that could not be used, for a repair by hand
     kv_history                             see `engine.history.sqlite_log`
 
 Named indexes are stored beside the index of the last commit, whose page every commit writes anyway.
@@ -28,7 +28,7 @@ from pyconsul.agent.state.row_rules import check_row
 FORMAT = 2
 NAMED = "index/"  # before a named index in `meta`
 FLOOR = "floor"  # the row `store.FLOOR` of the named indexes; it has no prefix
-NUMBERS = ("id", "index", FLOOR)  # that `meta` always has
+NUMBERS = ("id", "index", FLOOR)  # always in `meta`
 TABLES = (
     "CREATE TABLE IF NOT EXISTS rows (tbl TEXT NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL,"
     " PRIMARY KEY (tbl, key)) WITHOUT ROWID",
@@ -50,7 +50,7 @@ NO_NUMBERS: Mapping[str, int] = {}
 
 
 class Damaged(Exception):
-    """The file does not hold what was written; the text says what differs.
+    """The file differs from what was written; the text says how.
 
     acceptable: an operator may accept the damage (see `opening.ACCEPT`), and what is intact is used.
     """
@@ -61,7 +61,7 @@ class Damaged(Exception):
 
 
 class BadRow(NamedTuple):
-    """A stored row that cannot be used: where it is (the raw bytes of its text fields), and why."""
+    """A stored row that cannot be used: its table and key as raw bytes, and the reason."""
 
     table: bytes
     key: bytes
@@ -74,7 +74,7 @@ class BadRow(NamedTuple):
 
 @dataclass(slots=True)
 class Contents:
-    """What a file holds: rows as (table name, row), and those that cannot be used or do not match their checksum."""
+    """The rows of a file as (table name, row), and the rows that cannot be used or do not match their checksum."""
 
     rows: list[tuple[str, Any]] = field(default_factory=list)
     unusable: list[BadRow] = field(default_factory=list)
@@ -94,9 +94,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def empty_log(database: sqlite3.Connection) -> bool:
-    """Move everything from the write-ahead log into the file and cut the log off: it holds earlier states of pages.
+    """Move the write-ahead log into the file and truncate it, since it holds earlier states of pages.
 
-    False when that is not possible now: a reader is busy for long, or the disk is full.
+    Return False when that is not possible now: a reader is busy, or the disk is full.
     """
     try:
         busy: int = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
@@ -106,12 +106,12 @@ def empty_log(database: sqlite3.Connection) -> bool:
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open the file for reading.  Closing this connection changes nothing; a writing one truncates a damaged log."""
+    """Open the file for reading.  Closing a connection that may write would truncate a damaged log."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def connect_without_room(path: Path) -> sqlite3.Connection:
-    """Open the file on a full disk, where no index of its log can be created: that stays in memory."""
+def connect_on_full_disk(path: Path) -> sqlite3.Connection:
+    """Open the file on a full disk, with the index of its write-ahead log in memory."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
     return database
@@ -128,7 +128,7 @@ def check_structure(database: sqlite3.Connection) -> None:
 
 
 def format_of(database: sqlite3.Connection) -> int:
-    """The format of the file; 0 when it is empty.  Raises Damaged for a newer one."""
+    """Return the format of the file, 0 when it is empty.  Raises Damaged for a newer one."""
     tables = {name for (name,) in database.execute("SELECT CAST(name AS BLOB) FROM sqlite_master")}
     if not tables:
         return 0
@@ -167,7 +167,7 @@ def set_index(database: sqlite3.Connection, index: int, chain: int, values: Mapp
 
 
 def chain_of(database: sqlite3.Connection) -> int:
-    """The chain up to the last commit; 0, which is nobody's, where it cannot be read."""
+    """Return the chain up to the last commit, 0 when it cannot be read."""
     found = database.execute("SELECT chain FROM meta WHERE name = 'index'").fetchone()
     return found[0] if found and isinstance(found[0], int) else 0
 
@@ -175,7 +175,7 @@ def chain_of(database: sqlite3.Connection) -> int:
 def read_meta(
     database: sqlite3.Connection, *, named: bool = True, damaged: list[bytes] | None = None
 ) -> dict[str, int]:
-    """All numbers of `meta`, or all but the named indexes.
+    """Return all numbers of `meta`, or all but the named indexes.
 
     Raises Damaged for a number that is damaged or missing; with a list `damaged` their names are appended to that instead.
     """
@@ -203,7 +203,7 @@ def repair_meta(database: sqlite3.Connection, damaged: Iterable[bytes], values: 
 
 
 def read_rows(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]], *, sums: bool = True) -> Contents:
-    """Every row of the file, decoded and looked at; `sums` is False for format 1, which has none."""
+    """Return every row of the file, decoded and checked; `sums` is False for format 1, which has none."""
     contents = Contents()
     known = {name.encode(): (name, schema, decoder(schema.row_type)) for name, schema in schemas.items()}
     columns = "CAST(tbl AS BLOB), CAST(key AS BLOB), CAST(row AS BLOB), " + ("CAST(sum AS INTEGER)" if sums else "0")

@@ -20,13 +20,13 @@ from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.embedded.checksums import next_chain, row_sum
 from pyconsul.agent.engine.embedded.datafile import DELETE_META, DELETE_ROW, NAMED, PUT_ROW, Damaged
 from pyconsul.agent.engine.embedded.opening import (
-    NOTHING,
-    Opened,
-    Spare,
+    ACCEPT_NONE,
+    AcceptedDamage,
+    OpenFile,
     damage_advice,
     disk_is_full,
     open_file,
-    read_without_room,
+    read_on_full_disk,
 )
 from pyconsul.agent.engine.history.contract import NOTHING as NO_HISTORY
 from pyconsul.agent.engine.history.contract import HistorySlice, Retention
@@ -49,17 +49,22 @@ class EmbeddedEngine:
     limits = NO_LIMITS
 
     def __init__(
-        self, path: Path, schemas: Iterable[Schema[Any]], retention: Retention = NO_HISTORY, *, spare: Spare = NOTHING
+        self,
+        path: Path,
+        schemas: Iterable[Schema[Any]],
+        retention: Retention = NO_HISTORY,
+        *,
+        accepted: AcceptedDamage = ACCEPT_NONE,
     ) -> None:
-        self.path, self._retention, self._spare = path, retention, spare
+        self.path, self._retention, self._accepted = path, retention, accepted
         self._schemas = {schema.name: schema for schema in schemas}
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._opened: Opened | None = None  # None while a full disk allows reading only
+        self._opened: OpenFile | None = None  # None while a full disk allows reading only
         self._log: HistoryLog | None = None
         self._index = 0
         self._mark_fails = False
-        self._log_to_empty = False  # of values that were purged
+        self._log_to_empty = False  # the log holds purged values
 
     async def load(self) -> Loaded:
         """Read the file; blocks the event loop: nothing else runs at the start of an agent."""
@@ -69,7 +74,7 @@ class EmbeddedEngine:
             full = disk_is_full(self.path)
             if not full or not self.path.exists():
                 raise EngineError(full or damage_advice(self.path, error)) from error
-            contents = self._load_without_room(full)
+            contents = self._load_on_full_disk(full)
         except Damaged as error:
             raise EngineError(damage_advice(self.path, error)) from error
         self._thread = threading.Thread(target=self._run_jobs, name="engine", daemon=True)
@@ -78,7 +83,7 @@ class EmbeddedEngine:
 
     def _open(self) -> Loaded:
         """Raises Damaged, sqlite3.Error, OSError."""
-        opened, rows = open_file(self.path, self._schemas, self._spare)
+        opened, rows = open_file(self.path, self._schemas, self._accepted)
         try:
             history = HistoryLog(self.path, opened.database, self._retention)
             history.open(opened.index)
@@ -89,10 +94,10 @@ class EmbeddedEngine:
         self._opened, self._log, self._index = opened, history, opened.index
         return Loaded([*rows, *opened.index_rows()], opened.index)
 
-    def _load_without_room(self, reason: str) -> Loaded:
-        """Read the file without writing; commits fail until it can be opened."""
+    def _load_on_full_disk(self, reason: str) -> Loaded:
+        """Read the file without writing; commits fail until there is room."""
         try:
-            loaded = read_without_room(self.path, self._schemas, self._spare)
+            loaded = read_on_full_disk(self.path, self._schemas, self._accepted)
         except (sqlite3.Error, OSError, Damaged) as error:
             raise EngineError(damage_advice(self.path, error)) from error
         log.error("serving reads only, writes fail until there is room: %s", reason)
@@ -153,8 +158,8 @@ class EmbeddedEngine:
         if self._log_to_empty:
             self._empty_log(opened)
 
-    def _empty_log(self, opened: Opened) -> None:
-        """Remove purged values from the write-ahead log, too; tried again after the next commit when it fails."""
+    def _empty_log(self, opened: OpenFile) -> None:
+        """Remove purged values from the write-ahead log too, or try again after the next commit."""
         self._log_to_empty = not datafile.empty_log(opened.database)
         if self._log_to_empty:
             log.warning("purged values stay in the log of %s until it can be emptied: it is in use", self.path)
@@ -186,7 +191,7 @@ class EmbeddedEngine:
         self._transact(opened, history, write, index, None)
 
     def _transact(
-        self, opened: Opened, history: HistoryLog, write: Callable[[], None], index: int, chain: int | None
+        self, opened: OpenFile, history: HistoryLog, write: Callable[[], None], index: int, chain: int | None
     ) -> None:
         """Write in one transaction; a failure rolls it back."""
         kept = False
@@ -199,8 +204,8 @@ class EmbeddedEngine:
         self._index = index
         self._write_mark(opened)
 
-    def _write_mark(self, opened: Opened) -> None:
-        """The commit is on disk; a mark that cannot be written only makes later checks weaker."""
+    def _write_mark(self, opened: OpenFile) -> None:
+        """Write the mark of a commit that is on disk; without it a later check detects less."""
         try:
             opened.write_mark()
             self._mark_fails = False
@@ -209,8 +214,8 @@ class EmbeddedEngine:
                 log.warning("cannot write %s, a loss of commits would not be noticed: %s", opened.mark.path, error)
             self._mark_fails = True
 
-    def _writable(self) -> tuple[Opened, HistoryLog]:
-        """The open file; one that could only be read is opened now.  Raises EngineError, sqlite3.Error, OSError."""
+    def _writable(self) -> tuple[OpenFile, HistoryLog]:
+        """Return the open file, opening one that could only be read.  Raises EngineError, sqlite3.Error, OSError."""
         if self._opened is None or self._log is None:
             before = self._index
             try:

@@ -1,8 +1,8 @@
-"""The high-water mark: a small file beside the data file that says up to which commit writes were acknowledged.
+"""The high-water mark: a small file beside the data file with the index of the last acknowledged commit.
 
-SQLite drops the end of a damaged write-ahead log without a word.  The mark is written after each commit is on disk and before it
-is acknowledged, so a data file that ends below the mark has lost acknowledged commits.  It costs no fsync: after the end of the
-process the system still has it; after a power cut it may be older than the data file, never newer, and then says less.
+SQLite drops the end of a damaged write-ahead log silently.  The mark is written after each commit is on disk and before it is
+acknowledged, so a data file that ends below the mark has lost acknowledged commits.  It costs no fsync: it survives the end of
+the process; after a power cut it may be older than the data file, never newer, and then detects less.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIZE = _LAYOUT.size + _SUM.size
 
 @dataclass(slots=True)
 class Point:
-    """A commit: of which data file, its index, and the chain up to it (see `sums.next_chain`)."""
+    """A commit: the ID of its data file, its index, and the chain up to it (see `checksums.next_chain`)."""
 
     file_id: int
     index: int
@@ -30,7 +30,7 @@ class Point:
 
 
 class Unreadable(Enum):
-    """Why there is no mark to compare with."""
+    """The reason why there is no mark to compare with."""
 
     MISSING = "is missing"
     DAMAGED = "is damaged"
@@ -44,7 +44,7 @@ class Mark:
         self._file: int | None = None
 
     def read(self) -> Point | Unreadable:
-        """The mark of the last run."""
+        """Return the mark of the last run."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -62,7 +62,7 @@ class Mark:
         os.pwrite(self._file, data + _SUM.pack(crc32(data)), 0)
 
     def close(self) -> None:
-        """Bring the mark to disk, and close."""
+        """Sync the mark to disk, and close it."""
         if self._file is not None:
             os.fsync(self._file)
             os.close(self._file)

@@ -1,11 +1,12 @@
-"""Opens a data file for an agent's start: repairs nothing, upgrades an older format, and says what is wrong.
+"""Opens a data file at the start of an agent: upgrades an older format, repairs nothing unasked, and reports what is wrong.
 
-Three kinds of trouble are told apart:
+Three kinds of failure:
 
-- Damage: the file's structure, a checksum, or acknowledged commits that are missing (see `mark`).  Refused with advice, since an
-  agent that serves part of what it acknowledged is worse than one that does not start.  The file `accept-damage` accepts it once.
-- Rows that are intact but cannot be used: set aside with a log message, and kept in the file.
-- No room on the disk: see `read_without_room`.
+- Damage: of the file's structure or a checksum, or missing acknowledged commits (see `mark`).  The file is refused with advice,
+  since an agent that serves part of what it acknowledged is worse than one that does not start.  The file `accept-damage` accepts
+  the damage once.
+- Rows that are intact but cannot be used: moved to the table `aside` of the file, with a log message.
+- A full disk: see `read_on_full_disk`.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.schemas import INDEXES
 from pyconsul.agent.state.store import floor_row
 
-ACCEPT = "accept-damage"  # a file in the data folder; see `damage_advice`
-ROOM = 256 << 10  # free bytes; with fewer, a failure is reported as a full disk
-SHOWN = 5  # bad rows that a message names
+ACCEPT_FILE = "accept-damage"  # a file in the data folder; see `damage_advice`
+MIN_FREE_BYTES = 256 << 10  # free bytes; with fewer, a failure is reported as a full disk
+MAX_SHOWN = 5  # bad rows that a message names
 
 log = logging.getLogger("agent.engine")
 
 
-class Spare(NamedTuple):
-    """Which damage is accepted: rows that do not match their checksum, acknowledged commits that are missing."""
+class AcceptedDamage(NamedTuple):
+    """The damage that an operator accepts: rows that do not match their checksum, missing acknowledged commits."""
 
     rows: bool
     commits: bool
 
 
-NOTHING, EVERYTHING = Spare(False, False), Spare(True, True)
+ACCEPT_NONE, ACCEPT_ALL = AcceptedDamage(False, False), AcceptedDamage(True, True)
 
 
-class Opened:
-    """An open data file: its connection, its mark, and where it stands."""
+class OpenFile:
+    """An open data file: its connection, its mark, and the index and chain of its last commit."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, meta: Mapping[str, int]) -> None:
         self.path, self.database, self.mark = path, database, Mark(mark_path(path))
@@ -72,12 +73,14 @@ class Opened:
 
 
 def mark_path(path: Path) -> Path:
-    """The mark of a data file: `state.mark` beside `state.db`."""
+    """Return the path of a data file's mark: `state.mark` beside `state.db`."""
     return path.with_suffix(".mark")
 
 
-def open_file(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> tuple[Opened, Sequence[tuple[str, Any]]]:
-    """Open or create a data file, and read its rows.  A file that is refused is left as it is.
+def open_file(
+    path: Path, schemas: Mapping[str, Schema[Any]], accepted: AcceptedDamage
+) -> tuple[OpenFile, Sequence[tuple[str, Any]]]:
+    """Open or create a data file, and read its rows.  A refused file is not changed.
 
     Raises Damaged, sqlite3.Error, OSError.
     """
@@ -87,14 +90,14 @@ def open_file(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> t
     if not fresh:
         if _format(path) < datafile.FORMAT:
             _upgrade(path, schemas)
-        found = _examine(path, schemas, spare)
+        found = _examine(path, schemas, accepted)
     database = datafile.connect(path)
     try:
         if fresh:
             datafile.transaction(database, lambda: datafile.create(database))
         if found.damaged or found.repairs:
             datafile.transaction(database, lambda: datafile.repair_meta(database, found.damaged, found.repairs))
-        opened = Opened(path, database, datafile.read_meta(database))
+        opened = OpenFile(path, database, datafile.read_meta(database))
         _settle(opened, found.contents, found.end)
         try:
             opened.write_mark()
@@ -107,7 +110,7 @@ def open_file(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> t
 
 
 def _format(path: Path) -> int:
-    """The format of a file whose structure is sound."""
+    """Return the format of a file, after a check of its structure."""
     with closing(datafile.connect_to_read(path)) as database:
         datafile.check_structure(database)
         return datafile.format_of(database)
@@ -124,7 +127,7 @@ def _upgrade(path: Path, schemas: Mapping[str, Schema[Any]]) -> None:
 
 
 class _Examined(NamedTuple):
-    """What a file holds, the index to go on from, and the numbers of `meta` that are damaged and that take their place."""
+    """The contents of a file, the index to continue from, the damaged numbers of `meta`, and their replacements."""
 
     contents: Contents
     end: int
@@ -132,13 +135,13 @@ class _Examined(NamedTuple):
     repairs: Mapping[str, int] = {}
 
 
-def _examine(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> _Examined:
+def _examine(path: Path, schemas: Mapping[str, Schema[Any]], accepted: AcceptedDamage) -> _Examined:
     """Raises Damaged."""
     with closing(datafile.connect_to_read(path)) as database:
         try:
-            damaged: list[bytes] | None = [] if spare.rows else None
+            damaged: list[bytes] | None = [] if accepted.rows else None
             meta = datafile.read_meta(database, damaged=damaged)
-            contents = _intact(datafile.read_rows(database, schemas), spare)
+            contents = _intact(datafile.read_rows(database, schemas), accepted)
         except UnicodeDecodeError as error:
             raise Damaged(f"a text in it cannot be read: {error.reason}") from None
         repairs: dict[str, int] = {}
@@ -147,12 +150,12 @@ def _examine(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> _E
             log.error(
                 "accepting a damaged data file: numbers that do not match their checksums are made again: %s", repairs
             )
-        index = _compare_mark(Opened(path, database, {**meta, **repairs}), spare)
+        index = _compare_mark(OpenFile(path, database, {**meta, **repairs}), accepted)
         return _Examined(contents, index, damaged or (), repairs)
 
 
 def _repairs(meta: Mapping[str, int], contents: Contents, mark: Point | Unreadable) -> dict[str, int]:
-    """Numbers in place of damaged ones: no index falls, and what was known of single tables and of the history is given up."""
+    """Return replacements of damaged numbers: no index falls; the named indexes and the history start again."""
     index = meta.get("index", 0)
     if "index" not in meta:
         index = max((_index_of(row) for _, row in contents.rows), default=0)
@@ -162,20 +165,20 @@ def _repairs(meta: Mapping[str, int], contents: Contents, mark: Point | Unreadab
 
 
 def _index_of(row: Any) -> int:
-    """The index at which a row was written."""
+    """Return the index at which a row was written."""
     row = row.service if isinstance(row, ServiceInstance) else row
     return int(getattr(row, "modify_index", 0) or getattr(row, "index", 0))
 
 
-def _intact(contents: Contents, spare: Spare) -> Contents:
-    """Raises Damaged unless every row matches its checksum, or those that do not are spared."""
-    if contents.damaged and not spare.rows:
+def _intact(contents: Contents, accepted: AcceptedDamage) -> Contents:
+    """Return the contents.  Raises Damaged for rows that do not match their checksum, unless that is accepted."""
+    if contents.damaged and not accepted.rows:
         raise Damaged(f"{len(contents.damaged)} rows are damaged: {_list(contents.damaged)}", acceptable=True)
     return contents
 
 
-def _compare_mark(opened: Opened, spare: Spare) -> int:
-    """The index to go on from.  Raises Damaged when acknowledged commits are missing."""
+def _compare_mark(opened: OpenFile, accepted: AcceptedDamage) -> int:
+    """Return the index to continue from.  Raises Damaged when acknowledged commits are missing."""
     mark, index = opened.mark.read(), opened.index
     if isinstance(mark, Unreadable):
         if index > opened.floor:
@@ -193,14 +196,14 @@ def _compare_mark(opened: Opened, spare: Spare) -> int:
         problem = f"what it holds at index {index} is not what was acknowledged"
     else:
         return index
-    if not spare.commits:
+    if not accepted.commits:
         raise Damaged(problem, acceptable=True)
     log.error("accepting a damaged data file: %s", problem)
-    return mark.index  # no index is given out twice
+    return mark.index  # so that no index is used twice
 
 
-def _settle(opened: Opened, contents: Contents, index: int) -> None:
-    """Move bad rows out of the way, and bring the index up to where it was."""
+def _settle(opened: OpenFile, contents: Contents, index: int) -> None:
+    """Set bad rows aside, and raise the index to that of the last acknowledged commit."""
     bad = [*contents.unusable, *contents.damaged]
 
     def move() -> None:
@@ -217,40 +220,42 @@ def _settle(opened: Opened, contents: Contents, index: int) -> None:
         )  # fmt: skip
 
 
-def read_without_room(path: Path, schemas: Mapping[str, Schema[Any]], spare: Spare) -> Loaded:
-    """Read a data file of any format without writing anything.  Raises Damaged, sqlite3.Error, OSError."""
-    with closing(datafile.connect_without_room(path)) as database:
+def read_on_full_disk(path: Path, schemas: Mapping[str, Schema[Any]], accepted: AcceptedDamage) -> Loaded:
+    """Read a data file of any format without writing.  Raises Damaged, sqlite3.Error, OSError."""
+    with closing(datafile.connect_on_full_disk(path)) as database:
         datafile.check_structure(database)
         version = datafile.format_of(database)
         if version == 0:
             return Loaded((floor_row(0),), 0)
-        contents = _intact(datafile.read_rows(database, schemas, sums=version > 1), spare)
+        contents = _intact(datafile.read_rows(database, schemas, sums=version > 1), accepted)
         if contents.unusable:
             log.error("%d rows cannot be used: %s", len(contents.unusable), _list(contents.unusable))
         if version == 1:
             index = database.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()[0]
             return Loaded([*contents.rows, floor_row(index)], index)
-        opened = Opened(path, database, datafile.read_meta(database))
-        return Loaded([*contents.rows, *opened.index_rows()], _compare_mark(opened, spare))
+        opened = OpenFile(path, database, datafile.read_meta(database))
+        return Loaded([*contents.rows, *opened.index_rows()], _compare_mark(opened, accepted))
 
 
 def _list(rows: Sequence[BadRow]) -> str:
-    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-    return ", ".join(map(str, rows[:SHOWN])) + more
+    more = f" and {len(rows) - MAX_SHOWN} more" if len(rows) > MAX_SHOWN else ""
+    return ", ".join(map(str, rows[:MAX_SHOWN])) + more
 
 
 def damage_advice(path: Path, reason: object) -> str:
-    """What an operator reads when a data file is refused."""
+    """Return the error for an operator whose data file is refused."""
     advice = f"Restore the folder from a backup, or move {path.name}, its -wal file and {mark_path(path).name} away to start empty"
     if isinstance(reason, Damaged) and reason.acceptable:
-        advice += f", or create a file {path.parent / ACCEPT} to start once with what is intact"
+        advice += f", or create a file {path.parent / ACCEPT_FILE} to start once with what is intact"
     return f"the data file {path} cannot be used: {reason}. Nothing was changed. {advice}."
 
 
 def disk_is_full(path: Path) -> str:
-    """What to say when there is no room on the disk (SQLite's own words often tell another story); empty when there is."""
+    """Return the error for a full disk, which SQLite often reports as something else; empty when there is room."""
     try:
         free = shutil.disk_usage(path.parent).free
     except OSError:
         return ""
-    return f"cannot write to {path}: the disk is full ({free} bytes are free), make room" if free < ROOM else ""
+    return (
+        f"cannot write to {path}: the disk is full ({free} bytes are free), make room" if free < MIN_FREE_BYTES else ""
+    )

@@ -22,7 +22,7 @@ FORMAT_1_META = "SELECT name, value FROM meta"
 def upgrade(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]]) -> None:
     """Turn a file of format 1 into one of this format, in a transaction of the caller.
 
-    Format 1 had no checksums and no named indexes; all of these stand at the last index, as after each of its starts.
+    Format 1 had no checksums and no named indexes; those start at the last index, as they did at each start with format 1.
     """
     run = database.execute
     meta = dict(run(FORMAT_1_META).fetchall())
@@ -42,7 +42,7 @@ def upgrade(database: sqlite3.Connection, schemas: Mapping[str, Schema[Any]]) ->
 
 
 def _new_key(schema: Schema[Any] | None, key: str, data: bytes) -> str:
-    """The key under which a row is stored from now on; of a row that cannot be read, the old one."""
+    """Return the key under which a row is stored in this format, the old key for a row that cannot be read."""
     if schema is None:
         return key
     try:
@@ -52,7 +52,7 @@ def _new_key(schema: Schema[Any] | None, key: str, data: bytes) -> str:
 
 
 def _upgrade_history(database: sqlite3.Connection, meta: Mapping[str, int], index: int) -> bool:
-    """Give every change its checksums; False when there is no history that goes with the rows."""
+    """Add checksums to every change; return False when there is no history of the present rows."""
     run = database.execute
     if not run("SELECT 1 FROM sqlite_master WHERE name = 'kv_history'").fetchone():
         return False

@@ -10,7 +10,7 @@ import pytest
 from support.data_file import COUNT, fill, indexes_of, load, opened
 
 from pyconsul.agent.engine.contract import EngineError
-from pyconsul.agent.engine.embedded.opening import EVERYTHING, NOTHING
+from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL, ACCEPT_NONE
 
 
 @pytest.mark.parametrize("name", ["index", "id", "floor", "index/kvs", "history_floor"])
@@ -24,7 +24,7 @@ async def test_damaged_numbers_are_made_again_when_the_damage_is_accepted(
         assert database.execute(f"UPDATE meta SET {change} WHERE name = ?", (name,)).rowcount == 1
     with pytest.raises(EngineError, match=r"the number .* does not match its checksum.*accept-damage to start once"):
         await opened(path).load()
-    rows, loaded = await load(path, EVERYTHING)
+    rows, loaded = await load(path, ACCEPT_ALL)
     assert (len(rows), loaded.index) == (COUNT, COUNT)
     assert all(indexes_of(loaded).get(one, indexes_of(loaded)["floor"]) >= COUNT for one in ("kvs", "nodes")), (
         "no index falls"
@@ -40,7 +40,7 @@ async def test_without_a_mark_the_index_comes_from_the_rows(tmp_path: Path) -> N
         database.execute("DELETE FROM meta WHERE name = 'index'")
     with pytest.raises(EngineError, match="the number 'index' is missing"):
         await opened(path).load()
-    assert (await load(path, EVERYTHING))[1].index == COUNT
+    assert (await load(path, ACCEPT_ALL))[1].index == COUNT
 
 
 async def test_what_cannot_be_accepted_is_not_offered(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ async def test_what_cannot_be_accepted_is_not_offered(tmp_path: Path) -> None:
     await fill(path)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE meta SET value = 99 WHERE name = 'format'")
-    for spare in (NOTHING, EVERYTHING):
+    for accepted in (ACCEPT_NONE, ACCEPT_ALL):
         with pytest.raises(EngineError, match="written by a newer pyconsul") as caught:
-            await opened(path, spare).load()
+            await opened(path, accepted).load()
         assert "accept-damage" not in str(caught.value)
     path.write_bytes(b"no database at all" * 1000)
     with pytest.raises(EngineError) as caught:
@@ -63,7 +63,7 @@ async def test_damaged_rows_that_are_spared_are_kept_aside(tmp_path: Path) -> No
     await fill(path)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE rows SET sum = 0 WHERE key = 'k7'")
-    rows, loaded = await load(path, EVERYTHING)
+    rows, loaded = await load(path, ACCEPT_ALL)
     assert (len(rows), loaded.index) == (COUNT - 1, COUNT)
     rows, _ = await load(path)
     assert len(rows) == COUNT - 1

@@ -17,7 +17,7 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.embedded.checksums import row_sum
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.opening import EVERYTHING
+from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.schemas import ALL, KV
@@ -120,7 +120,7 @@ async def test_a_log_that_lost_acknowledged_commits_is_refused(tmp_path: Path) -
         EngineError, match=f"ends at index {COUNT}, but writes up to index {COUNT + 1} were acknowledged"
     ):
         await opened(path).load()
-    _, loaded = await load(path, EVERYTHING)
+    _, loaded = await load(path, ACCEPT_ALL)
     assert loaded.index == COUNT + 1, "an index would be given out twice"
     _, loaded = await load(path)
     assert loaded.index == COUNT + 1
@@ -243,6 +243,6 @@ async def test_a_cell_that_holds_anything_is_refused_or_harmless(tmp_path: Path,
         try:
             rows, _ = await load(path)
         except EngineError:  # nothing else is raised
-            rows, _ = await load(path, EVERYTHING)
+            rows, _ = await load(path, ACCEPT_ALL)
         assert rows.items() <= before.items()
         assert len(rows) >= len(before) - 1

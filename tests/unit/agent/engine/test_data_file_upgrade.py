@@ -17,7 +17,7 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.embedded import datafile, opening
 from pyconsul.agent.engine.embedded import engine as embedded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.opening import EVERYTHING
+from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import kv
@@ -141,7 +141,7 @@ async def test_a_full_disk_allows_reading_until_there_is_room(
 
 
 async def test_the_agent_s_own_services_are_upgraded(tmp_path: Path) -> None:
-    engine = EmbeddedEngine(old_file(tmp_path, "local.db"), LOCAL, spare=EVERYTHING)
+    engine = EmbeddedEngine(old_file(tmp_path, "local.db"), LOCAL, accepted=ACCEPT_ALL)
     assert sorted(name for name, _ in (await engine.load()).rows) == ["indexes", "local_checks", "local_services"]
     await engine.close()
 
@@ -176,7 +176,7 @@ async def test_a_file_of_format_2_is_read_as_it_is(tmp_path: Path) -> None:
 
 async def test_the_agent_s_own_services_of_format_2_are_read(tmp_path: Path) -> None:
     (tmp_path / "local.db").write_bytes(gzip.decompress((FORMAT_2 / "local.db.gz").read_bytes()))
-    engine = EmbeddedEngine(tmp_path / "local.db", LOCAL, spare=EVERYTHING)
+    engine = EmbeddedEngine(tmp_path / "local.db", LOCAL, accepted=ACCEPT_ALL)
     loaded = await engine.load()
     assert [row.service.service for table, row in loaded.rows if table == "local_services"] == ["local"]
     await engine.close()
