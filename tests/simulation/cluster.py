@@ -18,6 +18,7 @@ from pyconsul.agent.gossip.swim.effects import (
     MemberLeft,
     MemberSuspected,
     MemberUpdated,
+    ProbeAnswered,
     SendPacket,
     SendStreamPing,
     UdpTested,
@@ -63,7 +64,7 @@ class Cluster:
         seed: int,
         settings: SwimSettings = LAN,
         loss: float = 0.0,
-        delay_s: Callable[[random.Random], float] = lambda rng: 0.0,
+        delay_s: Callable[[random.Random, Node, Node], float] = lambda rng, source, target: 0.0,
         tcp_pings: bool = True,
         settled: bool = True,
         framing: Framing | None = None,
@@ -76,7 +77,7 @@ class Cluster:
         self.rng = random.Random(seed)
         self.loss, self.delay_s, self.tcp_pings, self.framing = loss, delay_s, tcp_pings, framing
         self.counts: Counter[str] = Counter()
-        #: Called with (observer, effect) for every change of a member.
+        #: Called with (observer, effect) for every change of a member and every ack of a direct ping.
         self.on_change: Callable[[Node, Effect], None] | None = None
         self._events: list[tuple[float, int, Node | Callable[[], None], Sequence[PacketMessage] | None, Address]] = []
         self._event_count = 0
@@ -207,7 +208,7 @@ class Cluster:
                     node.swim.stream_ack(effect.ping.seq_no)
             elif isinstance(effect, UdpTested):
                 self.counts["UDP passes" if effect.reaches_peer and effect.reaches_us else "UDP blocked"] += 1
-            elif isinstance(effect, MemberJoined | MemberLeft | MemberUpdated | MemberSuspected):
+            elif isinstance(effect, MemberJoined | MemberLeft | MemberUpdated | MemberSuspected | ProbeAnswered):
                 self.counts[kind.__name__] += 1
                 if self.on_change is not None:
                     self.on_change(node, effect)
@@ -229,7 +230,7 @@ class Cluster:
             data = encode_packet(packet.encoded_parts(), self.framing, crc=packet.crc)
             self.counts["bytes"] += len(data)
             messages = decode_packet(data, self.framing).messages
-        self._push(self.now + self.delay_s(self.rng), target, messages, node.swim.local.address)
+        self._push(self.now + self.delay_s(self.rng, node, target), target, messages, node.swim.local.address)
 
     def _is_reachable(self, node: Node, peer: Node) -> bool:
         return not (peer.is_down or peer.is_frozen or node.is_frozen) and peer.group == node.group

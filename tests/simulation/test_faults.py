@@ -33,7 +33,7 @@ def converges(cluster: Cluster, nodes: list[Node], limit_s: float, step_s: float
 
 @pytest.mark.parametrize("size", [16, 64, 100])
 def test_many_members_that_join_at_once_know_each_other_within_two_seconds(size: int) -> None:
-    cluster = Cluster(size, seed=SEED, settled=False, delay_s=lambda rng: 0.0005)
+    cluster = Cluster(size, seed=SEED, settled=False, delay_s=lambda rng, source, target: 0.0005)
     for node in cluster.nodes[1:]:
         cluster.at(0.1 * cluster.rng.random(), lambda node=node: cluster.join(node, cluster.nodes[0]))  # type: ignore[misc]
     cluster.run_for(0.1)
@@ -109,7 +109,7 @@ def test_a_leave_is_known_within_two_seconds_and_no_failure() -> None:
 
 @pytest.mark.parametrize("delay_ms", [(5, 20), (100, 200)])
 def test_delay_alone_makes_nobody_suspect(delay_ms: tuple[int, int]) -> None:
-    def delay_s(rng: random.Random) -> float:
+    def delay_s(rng: random.Random, source: Node, target: Node) -> float:
         return rng.uniform(*delay_ms) / 1000
 
     cluster = Cluster(64, seed=SEED, delay_s=delay_s)

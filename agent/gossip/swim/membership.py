@@ -20,7 +20,7 @@ from pyconsul.agent.gossip.swim.effects import (
     Outbox,
 )
 from pyconsul.agent.gossip.swim.lifeguard import Awareness, Suspicion
-from pyconsul.agent.gossip.swim.member import Member, MemberState, normal_ip
+from pyconsul.agent.gossip.swim.member import MAX_META_SIZE, Member, MemberState, invalid_reason, normal_ip
 from pyconsul.agent.gossip.swim.member_table import MemberTable
 from pyconsul.agent.gossip.swim.packets import LEAVE_TOKEN, PacketSender, Queue
 from pyconsul.agent.gossip.swim.rules import INCARNATION_LIMIT, MAX_INCARNATION, Claim, next_state
@@ -36,8 +36,7 @@ from pyconsul.agent.gossip.wire.messages import (
     Suspect,
 )
 
-MAX_META_SIZE = 512  # bytes
-VERSIONS_SIZE = 6  # bytes
+MAX_MEMBERS = 1 << 18  # own limit; as many fit into a push/pull
 _ALIVE, _SUSPECT, _DEAD, _LEFT = MemberState
 
 
@@ -111,7 +110,7 @@ class Membership:
         if is_local and self.is_leaving:
             return
         node = Member(name, address, message.meta, message.versions, message.incarnation, _ALIVE, now)
-        reason = _invalid(node) or self._admission.refuse(node)
+        reason = self._invalid(node, known) or self._admission.refuse(node)
         if reason:
             self._outbox.effects.append(LogLine("refused member", f"ignored member: name={name!r} reason={reason!r}"))
             return
@@ -223,6 +222,13 @@ class Membership:
             lambda member: member.is_gone and now - member.changed_at > limit and member.name != self.local.name
         )
 
+    def _invalid(self, node: Member, known: Member | None) -> str:
+        if node.incarnation > MAX_INCARNATION:
+            return f"the incarnation {node.incarnation} is too high"
+        if known is None and len(self.table) >= MAX_MEMBERS:
+            return f"there are {MAX_MEMBERS} members already"
+        return invalid_reason(node.name, node.address.ip, node.meta, node.versions)
+
     def _accept(self, node: Member, known: Member | None) -> None:
         self.suspicions.pop(node.name, None)
         if known is not None and not known.is_gone:
@@ -263,20 +269,3 @@ class Membership:
         self._count += 1
         heapq.heappush(self._suspicion_ends, (suspicion.deadline, self._count, name))
         self.deadline = self._suspicion_ends[0][0]
-
-
-def _invalid(node: Member) -> str:
-    """Return what is wrong with a node that an alive message describes."""
-    if not node.name:
-        return "the name is empty"
-    if len(node.address.ip) not in (4, 16):
-        return f"the address has {len(node.address.ip)} bytes"
-    if len(node.meta) > MAX_META_SIZE:
-        return f"the meta data has {len(node.meta)} bytes, more than {MAX_META_SIZE}"
-    if len(node.versions) != VERSIONS_SIZE:
-        return f"the versions have {len(node.versions)} bytes, not {VERSIONS_SIZE}"
-    if not 0 < node.versions[0] <= node.versions[1]:
-        return f"the protocol versions {node.versions[0]}..{node.versions[1]} are no range"
-    if node.incarnation > MAX_INCARNATION:
-        return f"the incarnation {node.incarnation} is too high"
-    return ""

@@ -24,7 +24,7 @@ from pyconsul.agent.gossip.swim.packets import PacketSender, Queue
 from pyconsul.agent.gossip.swim.pings import Relays, UdpTests
 from pyconsul.agent.gossip.swim.pings import Sequence as SequenceNumbers
 from pyconsul.agent.gossip.swim.prober import Prober
-from pyconsul.agent.gossip.swim.push_pull import MergeRefused, PushPullSchedule, check_protocols
+from pyconsul.agent.gossip.swim.push_pull import MergeRefused, PushPullSchedule, check_nodes, check_protocols
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import (
     Ack,
@@ -108,6 +108,8 @@ class Swim:
         self._udp_tests = UdpTests(self._sender, self._outbox, sequence, settings.probe_timeout_s)
         self._push_pull = PushPullSchedule(settings, rng, now)
         self._gossip_at = now + rng.random() * settings.gossip_interval_s
+        if known is None:
+            self._sender.broadcast(Queue.MEMBERSHIP, local.as_alive(), local.name)
 
     # --- what is known
 
@@ -149,7 +151,9 @@ class Swim:
             self._relays.deadline,
             self._udp_tests.deadline,
         )
-        return self._gossip_at if self._gossip_at < due and self._sender.waiting else due
+        if self._gossip_at < due and self._sender.waiting and len(self._table) > 1:
+            return self._gossip_at
+        return due
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due. Take the packets that have arrived first: they may refute what is about to be declared."""
@@ -213,6 +217,7 @@ class Swim:
         """Merge a peer's half of a push/pull. Raises MergeRefused; then nothing was merged."""
         check_protocols(self._table, message.nodes)
         if message.join:
+            check_nodes(message.nodes)
             reason = self._admission.refuse_merge(message.nodes)
             if reason:
                 raise MergeRefused(reason)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from pyconsul.agent.gossip.swim.broadcast_queue import Broadcast, BroadcastQueue
-from pyconsul.agent.gossip.swim.effects import BroadcastFinished, LeaveFinished, Outbox, SendPacket
+from pyconsul.agent.gossip.swim.broadcast_queue import PART_OVERHEAD, Broadcast, BroadcastQueue
+from pyconsul.agent.gossip.swim.effects import BroadcastFinished, LeaveFinished, LogLine, Outbox, SendPacket
 from pyconsul.agent.gossip.swim.formulas import retransmit_limit
 from pyconsul.agent.gossip.swim.member import PMAX_CRC, Member
 from pyconsul.agent.gossip.swim.member_table import MemberTable
@@ -47,8 +47,15 @@ class PacketSender:
         return len(self._queues[queue])
 
     def broadcast(self, queue: Queue, message: PacketMessage, key: str = "", token: str = "") -> None:
-        """Queue a broadcast, in place of the waiting one of the same key."""
-        replaced = self._queues[queue].add(message, encode_message(message), key, token)
+        """Queue a broadcast, in place of the waiting one of the same key; one that fits into no packet is dropped."""
+        data = encode_message(message)
+        if len(data) + PART_OVERHEAD > self._budget:
+            text = f"dropped a broadcast of {len(data)} bytes: a packet holds {self._budget - PART_OVERHEAD}"
+            self._outbox.effects.append(LogLine("broadcast too large", text))
+            if token:
+                self._finished(token)
+            return
+        replaced = self._queues[queue].add(message, data, key, token)
         self._count()
         if replaced:
             self._finished(replaced)

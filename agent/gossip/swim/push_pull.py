@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pyconsul.agent.gossip.swim.formulas import push_pull_interval_s
-from pyconsul.agent.gossip.swim.member import Member, MemberState
+from pyconsul.agent.gossip.swim.member import Member, MemberState, invalid_reason
 from pyconsul.agent.gossip.swim.member_table import Rng
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import STATE_ALIVE, PushPullNode
@@ -43,6 +43,14 @@ class PushPullSchedule:
 
 class MergeRefused(ValueError):
     """A push/pull must not be merged; the message gives the reason."""
+
+
+def check_nodes(nodes: Sequence[PushPullNode]) -> None:
+    """Raise MergeRefused if one of the members of a joining peer could not be a member at all."""
+    for node in nodes:
+        reason = invalid_reason(node.name, node.ip, node.meta, node.versions)
+        if reason:
+            raise MergeRefused(f"member {node.name!r} is invalid: {reason}")
 
 
 def check_protocols(local: Iterable[Member], remote: Sequence[PushPullNode]) -> None:

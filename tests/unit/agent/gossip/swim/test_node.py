@@ -247,6 +247,23 @@ def test_packets_carry_broadcasts_within_the_budget() -> None:
     assert len(parts) == 15
 
 
+def test_a_broadcast_that_fits_into_no_packet_is_dropped() -> None:
+    node = Harness("a")
+    node.effects += node.swim.broadcast(Queue.EVENTS, bytes(1400), node.now, token="event")
+    assert node.swim.queue_length(Queue.EVENTS) == 0
+    assert [type(effect) for effect in node.effects] == [LogLine, BroadcastFinished]
+
+
+def test_a_node_alone_does_not_wake_up_for_gossip() -> None:
+    node = Harness(settings=with_settings(probe_interval_s=1000.0, push_pull_interval_s=1000.0))
+    node.swim.broadcast(Queue.EVENTS, b"event", node.now)
+    assert node.swim.deadline() > 1
+    node.hear(alive("a"))
+    assert node.swim.deadline() < 1
+    node.run_for(0.2)
+    assert {type(message).__name__ for _, message in node.sent()} == {"UserMessage", "Alive"}
+
+
 def test_membership_goes_before_the_delegate_s_queues() -> None:
     node = Harness("a")
     for queue in (Queue.EVENTS, Queue.QUERIES, Queue.INTENTS):
@@ -346,6 +363,18 @@ def test_a_pool_with_another_protocol_is_not_merged(versions: bytes) -> None:
     with pytest.raises(MergeRefused, match="version"):
         node.swim.merge(PushPull(True, (remote("alien", 0, versions=versions), remote("b", 0))), node.now)
     assert len(node.swim.members) == 2
+
+
+@pytest.mark.parametrize(("join", "members"), [(True, 1), (False, 2)])
+def test_an_invalid_member_fails_a_join_and_is_left_out_otherwise(join: bool, members: int) -> None:
+    node = Harness()
+    message = PushPull(join, (remote("good", 0), PushPullNode("bad", b"abc", 1, b"", 1, 0, VERSIONS)))
+    if join:
+        with pytest.raises(MergeRefused, match="the address has 3 bytes"):
+            node.swim.merge(message, node.now)
+    else:
+        node.swim.merge(message, node.now)
+    assert len(node.swim.members) == members
 
 
 def test_port_zero_is_the_own_port() -> None:
