@@ -10,12 +10,13 @@ from pyconsul.agent.config.setting import Duration, setting
 class ACLTokens(msgspec.Struct, frozen=True, kw_only=True):
     """Secret IDs of tokens; empty: none."""
 
-    initial_management: Annotated[str, setting("Token with all rights, made at the first start.", secret=True)] = ""
+    initial_management: Annotated[str, setting("Management token, created at the first start.", secret=True)] = ""
     agent: Annotated[
-        str, setting("Token for the agent's own work.", reloadable=True, secret=True, unsupported="clustering")
+        str,
+        setting("Token for the agent's internal operations.", reloadable=True, secret=True, unsupported="clustering"),
     ] = ""
     default: Annotated[
-        str, setting("Token of requests and questions that bring none.", reloadable=True, secret=True)
+        str, setting("Token for requests and DNS queries without a token.", reloadable=True, secret=True)
     ] = ""
     agent_recovery: Annotated[
         str,
@@ -27,12 +28,14 @@ class ACLTokens(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     replication: Annotated[
         str,
-        setting("Token for copying ACLs between datacenters.", reloadable=True, secret=True, unsupported="clustering"),
+        setting(
+            "Token for replication of ACLs between datacenters.", reloadable=True, secret=True, unsupported="clustering"
+        ),
     ] = ""
     config_file_service_registration: Annotated[
-        str, setting("Token that registers what files define.", reloadable=True, secret=True)
+        str, setting("Token for registrations of services and checks from files.", reloadable=True, secret=True)
     ] = ""
-    dns: Annotated[str, setting("Token for DNS questions.", reloadable=True, secret=True)] = ""
+    dns: Annotated[str, setting("Token for DNS queries.", reloadable=True, secret=True)] = ""
 
     def __repr__(self) -> str:
         """Tokens stay out of tracebacks and logs."""
@@ -43,16 +46,20 @@ class ACLTokens(msgspec.Struct, frozen=True, kw_only=True):
 class ACL(msgspec.Struct, frozen=True, kw_only=True):
     """Access control; durations in seconds."""
 
-    enabled: Annotated[bool, setting("Ask for tokens.")] = False
+    enabled: Annotated[bool, setting("Enable ACLs.")] = False
     # Any word is read here; what is not allowed stops the agent's start (see `validate.at_start`).
-    default_policy: Annotated[str, setting("What no rule decides: allow or deny.")] = "allow"
-    down_policy: Annotated[str, setting("Without a server: allow, deny, extend-cache or async-cache.")] = "extend-cache"
-    policy_ttl: Annotated[Duration, setting("How long policies are kept.", unsupported="clustering")] = 30.0
-    role_ttl: Annotated[Duration, setting("How long roles are kept; 0: as policies.", unsupported="clustering")] = 0.0
-    token_ttl: Annotated[Duration, setting("How long tokens are kept.", unsupported="clustering")] = 30.0
-    enable_key_list_policy: Annotated[bool, setting("Ask for `list` rights to list keys.")] = False
+    default_policy: Annotated[str, setting("Policy where no rule applies: allow or deny.")] = "allow"
+    down_policy: Annotated[
+        str, setting("Policy while no server can be reached: allow, deny, extend-cache or async-cache.")
+    ] = "extend-cache"
+    policy_ttl: Annotated[Duration, setting("Time for which policies are cached.", unsupported="clustering")] = 30.0
+    role_ttl: Annotated[
+        Duration, setting("Time for which roles are cached; 0: as policies.", unsupported="clustering")
+    ] = 0.0
+    token_ttl: Annotated[Duration, setting("Time for which tokens are cached.", unsupported="clustering")] = 30.0
+    enable_key_list_policy: Annotated[bool, setting("Require the `list` permission to list keys.")] = False
     enable_token_persistence: Annotated[bool, setting("Keep tokens set over the API across restarts.")] = False
     enable_token_replication: Annotated[
-        bool, setting("Copy tokens from the primary datacenter.", unsupported="clustering")
+        bool, setting("Replicate tokens from the primary datacenter.", unsupported="clustering")
     ] = False
-    tokens: Annotated[ACLTokens, setting("Tokens the agent works with.")] = ACLTokens()
+    tokens: Annotated[ACLTokens, setting("Tokens of the agent.")] = ACLTokens()

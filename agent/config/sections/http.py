@@ -11,10 +11,12 @@ from pyconsul.agent.config.setting import Duration, setting
 class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The HTTP API."""
 
-    block_endpoints: Annotated[tuple[str, ...], setting("Paths that are refused with 403.")] = ()
+    block_endpoints: Annotated[tuple[str, ...], setting("Path prefixes to reject with status 403.")] = ()
     allow_write_http_from: Annotated[
         tuple[str, ...],
-        setting("Networks that may write; empty: all.", "allow-write-http-from", check=validators.network),
+        setting(
+            "Networks that may write, in CIDR form; empty: all.", "allow-write-http-from", check=validators.network
+        ),
     ] = ()
     allowed_hosts: Annotated[
         tuple[str, ...],
@@ -31,7 +33,10 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
         True
     )
     max_header_bytes: Annotated[
-        int, setting("Size of a request's headers; 0 and more than 262144: 262144.", check=validators.not_negative)
+        int,
+        setting(
+            "Maximum size of request headers in bytes; 0 and more than 262144: 262144.", check=validators.not_negative
+        ),
     ] = 0
 
 
@@ -43,9 +48,14 @@ class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
     )
     content_path: Annotated[
         str,
-        setting("Path it is served at.", "ui-content-path", check=validators.ui_path, unsupported="the web interface"),
+        setting(
+            "URL path of the web interface.",
+            "ui-content-path",
+            check=validators.ui_path,
+            unsupported="the web interface",
+        ),
     ] = "/ui/"
-    dir: Annotated[str, setting("Folder with another web interface.", "ui-dir", unsupported="the web interface")] = ""
+    dir: Annotated[str, setting("Directory of a custom web interface.", "ui-dir", unsupported="the web interface")] = ""
     dashboard_url_templates: Annotated[
         dict[str, str], setting("Links to dashboards, by kind.", unsupported="the web interface")
     ] = {}
@@ -62,38 +72,49 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
             reloadable=True,
         ),
     ] = "disabled"
-    read_rate: Annotated[float, setting("Reads a second.", reloadable=True)] = -1.0
-    write_rate: Annotated[float, setting("Writes a second.", reloadable=True)] = -1.0
+    read_rate: Annotated[float, setting("Maximum number of reads per second.", reloadable=True)] = -1.0
+    write_rate: Annotated[float, setting("Maximum number of writes per second.", reloadable=True)] = -1.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much may be asked; sizes in bytes, durations in seconds."""
 
     http_max_conns_per_client: Annotated[
-        int, setting("Connections from one address, at most; 0: any.", check=validators.not_negative, reloadable=True)
+        int,
+        setting(
+            "Maximum number of connections from one address; 0: unlimited.",
+            check=validators.not_negative,
+            reloadable=True,
+        ),
     ] = 200
     https_handshake_timeout: Annotated[
-        Duration, setting("Time for a TLS handshake.", check=validators.not_negative, unsupported="HTTPS")
+        Duration, setting("Timeout of a TLS handshake.", check=validators.not_negative, unsupported="HTTPS")
     ] = 5.0
     request_limits: Annotated[RequestLimits, setting("Limits on all requests together.")] = RequestLimits()
     rpc_handshake_timeout: Annotated[
-        Duration, setting("Time for the handshake of a server's connection.", unsupported="clustering")
+        Duration, setting("Timeout of the handshake between servers.", unsupported="clustering")
     ] = 5.0
     rpc_client_timeout: Annotated[
-        Duration, setting("Time for a request to a server.", reloadable=True, unsupported="clustering")
+        Duration, setting("Timeout of a request to a server.", reloadable=True, unsupported="clustering")
     ] = 60.0
     rpc_max_conns_per_client: Annotated[
-        int, setting("Server connections from one address.", reloadable=True, unsupported="clustering")
+        int,
+        setting("Maximum number of server connections from one address.", reloadable=True, unsupported="clustering"),
     ] = 100
     rpc_rate: Annotated[
-        float, setting("Requests to servers a second; -1: any.", reloadable=True, unsupported="clustering")
+        float,
+        setting(
+            "Maximum number of requests to servers per second; -1: unlimited.",
+            reloadable=True,
+            unsupported="clustering",
+        ),
     ] = -1.0
     rpc_max_burst: Annotated[
-        int, setting("Requests to servers at once.", reloadable=True, unsupported="clustering")
+        int, setting("Maximum burst of requests to servers.", reloadable=True, unsupported="clustering")
     ] = 1000
-    kv_max_value_size: Annotated[int, setting("Size of a value in the KV store.", check=validators.not_negative)] = (
-        512 * 1024
-    )
-    txn_max_req_len: Annotated[int, setting("Size of a transaction's request.", check=validators.not_negative)] = (
-        512 * 1024
-    )
+    kv_max_value_size: Annotated[
+        int, setting("Maximum size of a value in the KV store in bytes.", check=validators.not_negative)
+    ] = 512 * 1024
+    txn_max_req_len: Annotated[
+        int, setting("Maximum size of a transaction request in bytes.", check=validators.not_negative)
+    ] = 512 * 1024

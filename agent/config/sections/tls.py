@@ -17,35 +17,38 @@ _VERSION = validators.one_of("", "tlsv1_0", "tlsv1_1", "tlsv1_2", "tlsv1_3")
 class TLSProtocol(msgspec.Struct, frozen=True, kw_only=True):
     """Encryption of one protocol; paths of PEM files, empty: as `tls.defaults`."""
 
-    ca_file: Annotated[str, setting("Certificates to trust.", reloadable=True, unsupported="TLS")] = ""
-    ca_path: Annotated[str, setting("Folder of certificates to trust.", reloadable=True, unsupported="TLS")] = ""
-    cert_file: Annotated[str, setting("Certificate to show.", reloadable=True, unsupported="TLS")] = ""
-    key_file: Annotated[str, setting("The certificate's key.", reloadable=True, unsupported="TLS")] = ""
+    ca_file: Annotated[str, setting("File of CA certificates to trust.", reloadable=True, unsupported="TLS")] = ""
+    ca_path: Annotated[str, setting("Directory of CA certificates to trust.", reloadable=True, unsupported="TLS")] = ""
+    cert_file: Annotated[str, setting("Certificate file.", reloadable=True, unsupported="TLS")] = ""
+    key_file: Annotated[str, setting("Private key file of the certificate.", reloadable=True, unsupported="TLS")] = ""
     tls_min_version: Annotated[
-        str, setting("Oldest version to speak.", check=_VERSION, reloadable=True, unsupported="TLS")
+        str, setting("Minimum TLS version.", check=_VERSION, reloadable=True, unsupported="TLS")
     ] = ""
-    tls_cipher_suites: Annotated[str, setting("Ciphers, separated by commas.", reloadable=True, unsupported="TLS")] = ""
-    verify_incoming: Annotated[bool, setting("Ask callers for a certificate.", reloadable=True, refused=_NO_TLS)] = (
+    tls_cipher_suites: Annotated[
+        str, setting("Cipher suites, separated by commas.", reloadable=True, unsupported="TLS")
+    ] = ""
+    verify_incoming: Annotated[bool, setting("Require client certificates.", reloadable=True, refused=_NO_TLS)] = False
+    verify_outgoing: Annotated[bool, setting("Verify certificates of servers.", reloadable=True, refused=_NO_TLS)] = (
         False
     )
-    verify_outgoing: Annotated[
-        bool, setting("Check the certificate of who is called.", reloadable=True, refused=_NO_TLS)
-    ] = False
     verify_server_hostname: Annotated[
-        bool, setting("Check a server's name, too.", reloadable=True, refused=_NO_TLS)
+        bool, setting("Verify host names of servers.", reloadable=True, refused=_NO_TLS)
     ] = False
-    server_name: Annotated[str, setting("The name the agent shows and expects.", unsupported="TLS")] = ""
+    server_name: Annotated[str, setting("Server name to present and to expect.", unsupported="TLS")] = ""
     use_auto_cert: Annotated[
-        bool, setting("Certificates of the service mesh; pyconsul has none.", unsupported="the service mesh")
+        bool,
+        setting(
+            "Use certificates of the service mesh, which pyconsul does not support.", unsupported="the service mesh"
+        ),
     ] = False
 
 
 class TLS(msgspec.Struct, frozen=True, kw_only=True):
     """Encryption of all protocols."""
 
-    defaults: Annotated[TLSProtocol, setting("What holds for every protocol.")] = TLSProtocol()
+    defaults: Annotated[TLSProtocol, setting("Settings for all protocols.")] = TLSProtocol()
     https: Annotated[TLSProtocol, setting("The HTTP API.")] = TLSProtocol()
-    internal_rpc: Annotated[TLSProtocol, setting("Servers among themselves.")] = TLSProtocol()
+    internal_rpc: Annotated[TLSProtocol, setting("RPC between servers.")] = TLSProtocol()
     grpc: Annotated[TLSProtocol, setting("The gRPC API.")] = TLSProtocol()
 
 
