@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
@@ -18,59 +19,68 @@ from pyconsul.cli.http.client import Client, to_json
 #: The flags that mark a key as a lock, or as part of a semaphore.
 LOCK_FLAGS = 0x2DDCCBC058A50C18
 SEMAPHORE_FLAGS = 0xE0F69A2BAA414DE0
-#: Seconds that one blocking query waits, and that are waited while a lock-delay keeps a free lock closed.
-_WAIT, _DELAYED = 15.0, 5.0
+#: Maximum duration of one blocking query.
+_WAIT_S = 15.0
+#: Interval of attempts while a lock-delay keeps a free lock closed.
+_LOCK_DELAY_POLL_S = 5.0
+#: Pause after a failure of the agent while the lock is held.
+_RETRY_S = 1.0
 Entry = dict[str, Any]
 
 
 class Deadline:
-    """When to give up; `seconds` of 0 means never."""
+    """When to give up. `timeout_s` 0 means never; `clock` gives seconds."""
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds if seconds > 0 else None
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + timeout_s if timeout_s > 0 else None
 
-    def left(self, most: float) -> float:
-        """Seconds left, at most `most`; 0 when it is over."""
-        return most if self._end is None else max(0.0, min(most, self._end - time.monotonic()))
+    def left(self, limit_s: float) -> float:
+        """Return the seconds left, at most `limit_s`; 0 when the deadline has passed."""
+        return limit_s if self._end is None else max(0.0, min(limit_s, self._end - self._clock()))
 
 
 class Holdable(ABC):
-    """What `pyconsul lock` holds while its child runs: a lock or a place in a semaphore."""
+    """What `pyconsul lock` holds while its child runs: a lock or a slot of a semaphore.
 
-    def __init__(self, client: Client, key: str, session: str) -> None:
+    `sleep` pauses for a number of seconds.
+    """
+
+    def __init__(self, client: Client, key: str, session: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._session = session
+        self._sleep = sleep
         #: The key that is locked, or that lists a semaphore's holders.
         self.key = key
 
     @abstractmethod
     def acquire(self, deadline: Deadline) -> bool:
-        """Wait for it; False when the deadline came first. Raises CliError."""
+        """Wait until it is held; return False when the deadline passed first. Raises CliError."""
 
     @abstractmethod
     def holds(self, entry: Entry | None) -> bool:
-        """Whether the key's entry says that the session holds it."""
+        """Return whether the key's entry names the session as a holder."""
 
     @abstractmethod
     def release(self) -> None:
-        """Give it back. Raises CliError."""
+        """Release it. Raises CliError."""
 
     @abstractmethod
     def clean(self) -> bool:
-        """Delete the keys; False when somebody else uses them. Raises CliError."""
+        """Delete the keys; return False when they are in use. Raises CliError."""
 
     def wait_until_lost(self, client: Client, retries: int) -> None:
-        """Return when it is held no longer; `retries` failures of the agent in a row, a second apart, are endured."""
+        """Return when it is no longer held, or after more than `retries` consecutive errors of the agent, 1 s apart."""
         index, failures = 0, 0
         while True:
             try:
-                entry, index = self._read(client, index, _WAIT, consistent=True)
+                entry, index = self._read(client, index, _WAIT_S, consistent=True)
                 failures = 0
             except CliError:
                 failures += 1
                 if failures > retries:
                     return
-                time.sleep(1)
+                self._sleep(_RETRY_S)
                 continue
             if not self.holds(entry):
                 return
@@ -95,10 +105,10 @@ class Holdable(ABC):
 
 
 class Lock(Holdable):
-    """One holder: whoever acquired the key `<prefix>/.lock`."""
+    """A lock with one holder: the session that acquired the key `<prefix>/.lock`."""
 
     def acquire(self, deadline: Deadline) -> bool:
-        """Take the key; while someone holds it, wait for it to change."""
+        """Acquire the key; while another session holds it, wait for a change."""
         entry, index = self._read(self._client)
         while True:
             self._check(entry)
@@ -109,8 +119,8 @@ class Lock(Holdable):
                     return True
                 entry, index = self._read(self._client)
                 if entry is None or not entry.get("Session"):
-                    time.sleep(deadline.left(_DELAYED))  # nobody holds it: a lock-delay does
-            if not (wait := deadline.left(_WAIT)):
+                    self._sleep(deadline.left(_LOCK_DELAY_POLL_S))  # no session holds it: a lock-delay is in force
+            if not (wait := deadline.left(_WAIT_S)):
                 return False
             if entry is not None and entry.get("Session"):
                 entry, index = self._read(self._client, index, wait)
@@ -124,11 +134,11 @@ class Lock(Holdable):
         return entry is not None and entry.get("Session") == self._session
 
     def release(self) -> None:
-        """Release the key; that it was lost already is no error."""
+        """Release the key. A lock that was lost already is not an error."""
         self._put(self.key, {"release": self._session, "flags": str(LOCK_FLAGS)})
 
     def clean(self) -> bool:
-        """Delete the key if nobody holds it."""
+        """Delete the key unless a session holds it."""
         entry, _ = self._read(self._client)
         if entry is None:
             return True
@@ -137,15 +147,23 @@ class Lock(Holdable):
 
 
 class Semaphore(Holdable):
-    """Up to `limit` holders, listed in the key `<prefix>/.lock`; each contends with a key of its own beside it."""
+    """A semaphore: the key `<prefix>/.lock` lists up to `limit` holders; each contender has a key beside it."""
 
-    def __init__(self, client: Client, prefix: str, session: str, limit: int) -> None:
-        super().__init__(client, f"{prefix}/.lock", session)
+    def __init__(
+        self,
+        client: Client,
+        prefix: str,
+        session: str,
+        limit: int,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(client, f"{prefix}/.lock", session, sleep=sleep)
         self._prefix = prefix + "/"
         self._limit = limit
 
     def acquire(self, deadline: Deadline) -> bool:
-        """Contend, then enter the list as soon as it has a place."""
+        """Register as a contender, then enter the list of holders as soon as it has a free slot."""
         if not self._put(self._prefix + self._session, {"acquire": self._session, "flags": str(SEMAPHORE_FLAGS)}):
             raise CliError(f"Failed to make a contender entry below {self._prefix}", Status.CONFLICT)
         entered = False
@@ -159,13 +177,13 @@ class Semaphore(Holdable):
     def _enter(self, deadline: Deadline) -> bool:
         index = 0
         while True:
-            entries, index = self._list(index, deadline.left(_WAIT))
+            entries, index = self._list(index, deadline.left(_WAIT_S))
             lock, holders = self._state(entries)
             if len(holders) < self._limit and self._write(lock, [*holders, self._session]):
                 return True
             if len(holders) < self._limit:
-                index = 0  # somebody else wrote the list first
-            if not deadline.left(_WAIT):
+                index = 0  # another client wrote the list first
+            if not deadline.left(_WAIT_S):
                 return False
 
     def holds(self, entry: Entry | None) -> bool:
@@ -173,7 +191,7 @@ class Semaphore(Holdable):
         return entry is not None and self._session in _holders(entry)
 
     def release(self) -> None:
-        """Leave the list, however often others write it meanwhile."""
+        """Leave the list of holders, and try again when another client writes it at the same time."""
         while True:
             lock, _ = self._read(self._client)
             if lock is None or self._session not in (holders := _holders(lock)):
@@ -196,7 +214,7 @@ class Semaphore(Holdable):
         return ([] if response.status == 404 else response.checked().json()), response.index
 
     def _state(self, entries: list[Entry]) -> tuple[Entry | None, list[str]]:
-        """The list's entry and those of its holders whose sessions are alive."""
+        """Return the list's entry and the holders whose sessions are alive."""
         alive = {entry.get("Session") for entry in entries}
         lock = next((entry for entry in entries if entry["Key"] == self.key), None)
         if lock is None:

@@ -1,10 +1,11 @@
-"""Asks for what a watch wants until there is news, through outages, restarts of the agent and SIGHUP."""
+"""Follow a watch: blocking queries until there is a change, through outages, restarts of the agent and SIGHUP."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,8 +14,8 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.errors import ApiError, CliError
 from pyconsul.cli.http.connection import Dropped
 
-#: Seconds before a failed query is tried again: this, times the square of the failures, up to the limit.
-RETRY, RETRY_LIMIT = 5.0, 180.0
+#: Backoff after consecutive errors: the first value times the square of their number, at most the second one.
+RETRY_S, MAX_RETRY_S = 5.0, 180.0
 
 
 class Interrupted(Exception):
@@ -22,10 +23,10 @@ class Interrupted(Exception):
 
 
 class Hangup:
-    """SIGHUP: token and certificates are read again, and the watch goes on at its index.
+    """SIGHUP: read token and certificates again and continue at the same index.
 
-    It interrupts waiting alone: an answer that is being dealt with is dealt with. When it means that our terminal was
-    closed it ends us, as it would without this.
+    It interrupts waiting only; a response that is being processed is processed to its end. A SIGHUP of a closed terminal
+    ends the program, as by default.
     """
 
     def __init__(self) -> None:
@@ -62,16 +63,24 @@ def _has_terminal() -> bool:
 
 
 class Follower:
-    """The news of one plan, one after the other."""
+    """The changes of one watch, one after the other. `sleep` pauses for a number of seconds."""
 
-    def __init__(self, context: Context, plan: Plan, hangup: Hangup | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        plan: Plan,
+        hangup: Hangup | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._context = context
         self._plan = plan
         self._hangup = hangup
         self._failures = 0
 
     def next(self) -> tuple[int, Any]:
-        """Wait until there is news: its index and its data. Errors are reported and tried again for ever."""
+        """Wait for the next change; return its index and data. Errors are reported and retried without end."""
         while True:
             try:
                 with self._hangup or nullcontext():
@@ -79,7 +88,7 @@ class Follower:
             except Interrupted:
                 self._reload()
                 continue
-            except Dropped:  # the agent may have been restarted while nobody was looking
+            except Dropped:  # the agent may have been restarted meanwhile
                 self._plan.resume()
                 continue
             except CliError as error:
@@ -105,13 +114,13 @@ class Follower:
 
     def _fail(self, error: CliError) -> None:
         self._failures += 1
-        delay = min(RETRY * self._failures**2, RETRY_LIMIT)
+        delay = min(RETRY_S * self._failures**2, MAX_RETRY_S)
         reason = str(error).partition("\n")[0]
         self._context.note(f"Watch (type: {self._plan.kind}) errored: {reason} Retry in {delay:g}s")
         self._plan.resume()
         try:
             with self._hangup or nullcontext():
-                time.sleep(delay)
+                self._sleep(delay)
         except Interrupted:
             self._reload()
 

@@ -6,6 +6,7 @@ The rules are data: tables at the top, each exception with its reason.
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -147,6 +148,24 @@ ASSIGNABLE = {
     "state": {"changeset": "encoded in place"},
     "sync": {"found": "builder"},
 }
+# What each folder of the command line may import of the others, by the folders' names; every one may import the modules that
+# stand beside them, apart from `main`.  `commands` may import all folders but `completion`.
+CLI_ALLOWED: dict[str, set[str]] = {
+    "acl": {"http"},
+    "completion": {"help", "http", "commands.agent"},  # the flags of `pyconsul agent`
+    "demo": set(),
+    "doctor": set(),
+    "help": {"http", "commands.agent"},
+    "http": set(),
+    "kv": {"http"},
+    "lock": {"http"},
+    "monitor": {"output"},
+    "output": set(),
+    "watch": {"http", "output"},
+}
+CLI_COMMANDS_ALLOWED = {"acl", "demo", "doctor", "help", "http", "kv", "lock", "monitor", "output", "watch"}
+# Modules of other folders that a folder may know besides -> why.
+CLI_CONTRACTS = {"pyconsul.cli.http.client": "the context holds the client"}
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}
 # The engines, and the modules outside `engine/` that choose one -> for what.
 ENGINES = ("pyconsul.agent.engine.memory", "pyconsul.agent.engine.embedded")
@@ -369,6 +388,27 @@ def test_the_command_line_knows_neither_agent_nor_tools(path: Path) -> None:
             assert not name.startswith("pyconsul.agent"), f"{path} imports {name}"
 
 
+@pytest.mark.parametrize("path", list(sources("cli")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_command_line_s_arrows(path: Path) -> None:
+    folder = ".".join(path.relative_to(ROOT / "cli").parts[:-1])
+    for name in own_imports(path):
+        if not name.startswith("pyconsul.cli."):
+            continue
+        assert name != "pyconsul.cli.main", f"{path}: only the program's start may know main"
+        target = ".".join(modules()[name].relative_to(ROOT / "cli").parts[:-1])
+        if not folder:  # main, context, …
+            assert path.name == "main.py" or not target or name in CLI_CONTRACTS, f"{path} imports {name}"
+        elif target not in ("", folder):
+            allowed = CLI_COMMANDS_ALLOWED if folder.startswith("commands") else CLI_ALLOWED[folder]
+            assert target in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_folder_of_the_command_line_has_its_arrows() -> None:
+    folders = {path.parent.name for path in (ROOT / "cli").glob("*/__init__.py")}
+    assert folders == {*CLI_ALLOWED, "commands"}
+    assert folders - {"commands"} - {"completion"} == CLI_COMMANDS_ALLOWED
+
+
 @pytest.mark.parametrize("path", list(sources("tools")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_tools_know_the_agent_only_over_http(path: Path) -> None:
     for name in imports(path):
@@ -395,6 +435,30 @@ def test_every_package_is_listed_for_installation() -> None:
     folders = {"pyconsul." + ".".join(path.parent.relative_to(ROOT).parts) for top in TOPS for path in sources(top)}
     assert folders == found, "a folder with modules lacks its __init__.py"
     assert sorted(listed) == sorted(found)
+
+
+# Dependencies that nothing imports -> why they are declared.
+NOT_IMPORTED = {
+    "h11": "httpcore parses with it; older versions have a known hole",
+    "sniffio": "httpcore looks for it at each step of a request; in vain, that costs a quarter of the request",
+}
+# Names of distributions whose modules have another name.
+MODULES_OF = {
+    "dnspython": "dns",
+    "google-re2": "re2",
+    "prometheus-client": "prometheus_client",
+    "pyjwt": "jwt",
+    "python-hcl2": "hcl2",
+    "pyyaml": "yaml",
+}
+
+
+def test_every_declared_dependency_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^\w-]", text)[0] for text in project["dependencies"]}
+    libraries = {name.split(".")[0] for top in TOPS for path in sources(top) for name in imports(path)}
+    unused = {name for name in declared if MODULES_OF.get(name, name) not in libraries}
+    assert unused == NOT_IMPORTED.keys()
 
 
 def test_only_the_modes_of_the_agent_know_which_engine_there_is() -> None:
