@@ -153,6 +153,21 @@ class MemberTable:
         """Return the Lamport time of each member's status."""
         return {name: record.status_time for name, record in self._records.items()}
 
+    def push_pull_state(self) -> tuple[dict[str, int], tuple[str, ...]]:
+        """Return the status times, and the names on the list of left members, for the peer of a push/pull.
+
+        The peer takes a member on the list for leaving or left since one after its status time, any other one for alive. Serf does
+        not list members that are leaving, so that a peer takes the time of a leave intent that it has not received yet for that of
+        a join, ignores the intent, and sees a failure. Here they are listed, with the time that makes it the very intent.
+        """
+        times, left = {}, []
+        for name, record in self._records.items():
+            status = record.member.status
+            times[name] = record.status_time - (status is LEAVING)
+            if status is LEAVING or status is LEFT:
+                left.append(name)
+        return times, tuple(left)
+
     def node_up(self, member: Member, now: float) -> MemberChanged:
         """The membership protocol found a node alive that was unknown or gone."""
         name = member.name
@@ -208,7 +223,7 @@ class MemberTable:
         if prune and record.member.status is LEAVING:
             self._prunes[name] = now + self._settings.broadcast_timeout_s + self._settings.leave_propagate_delay_s
         elif prune:
-            changes = (*changes, self._erase(name))
+            changes = (*changes, self._erase(name, now))
         return IntentOutcome(rebroadcast=True, changes=changes)
 
     def reap(self, now: float) -> list[MemberChanged]:
@@ -216,11 +231,11 @@ class MemberTable:
         settings = self._settings
         for name in [name for name, it in self._intents.items() if now - it.at > settings.recent_intent_timeout_s]:
             del self._intents[name]
-        return [self._erase(name) for name, record in list(self._records.items()) if self._is_due(record, now)]
+        return [self._erase(name, now) for name, record in list(self._records.items()) if self._is_due(record, now)]
 
     def prune(self, now: float) -> list[MemberChanged]:
         """Erase the members whose pruning is due."""
-        return [self._erase(name) for name in [name for name, at in self._prunes.items() if at <= now]]
+        return [self._erase(name, now) for name in [name for name, at in self._prunes.items() if at <= now]]
 
     def next_prune(self) -> float:
         """Return when the next pruning is due; infinite: never."""
@@ -243,9 +258,12 @@ class MemberTable:
                 self._prunes.pop(record.member.name, None)
         return MemberChanged(event, record.member) if event else None
 
-    def _erase(self, name: str) -> MemberChanged:
+    def _erase(self, name: str, now: float) -> MemberChanged:
+        """Erase a member; its status time is remembered like that of an intent, so that older intents are no news."""
         self._prunes.pop(name, None)
-        return MemberChanged(MemberEvent.REAP, self._records.pop(name).member)
+        record = self._records.pop(name)
+        self._remember(name, record.status_time, is_leave=False, now=now)
+        return MemberChanged(MemberEvent.REAP, record.member)
 
     def _remember(self, name: str, time: int, *, is_leave: bool, now: float) -> bool:
         """Keep the newest intent about an unknown member; True if this is one."""

@@ -68,6 +68,7 @@ class Serf:
         self.queries = PoolQueries(settings, self.members, rng, keyring=keyring, seen_time=seen.query_clock)
         self.coordinates = CoordinateClient(rng)
         self._handled = RecentMessages()
+        self._ack_payload = _encoded(self.coordinates.coordinate)
 
     def receive(self, data: bytes, now: float) -> Effects:
         """Take in a user message of the membership protocol."""
@@ -111,10 +112,10 @@ class Serf:
 
     def local_state(self) -> bytes:
         """Return this agent's part of a push/pull."""
-        left = tuple(member.name for member in self.members.with_status(MemberStatus.LEFT))
+        status_times, left = self.members.push_pull_state()
         state = State(
             time=self.intents.clock.time,
-            status_times=self.members.status_times(),
+            status_times=status_times,
             left_members=left,
             event_time=self.events.clock.time,
             events=self.events.buffer(),
@@ -143,8 +144,7 @@ class Serf:
 
     def ack_payload(self) -> bytes:
         """Return the payload of this agent's acks: its coordinate."""
-        own = self.coordinates.coordinate
-        return encode_coordinate(CoordinatePayload(tuple(own.vec), own.error, own.adjustment, own.height))
+        return self._ack_payload
 
     def probe_acknowledged(self, name: str, rtt_s: float, payload: bytes) -> Effects:
         """Learn this agent's coordinate from a direct ack; one without a payload teaches nothing."""
@@ -153,9 +153,10 @@ class Serf:
         try:
             found = decode_coordinate(payload)
             peer = Coordinate(list(found.vector), found.error, found.adjustment, found.height)
-            self.coordinates.observe(name, peer, rtt_s)
+            own = self.coordinates.observe(name, peer, rtt_s)
         except (DecodeError, RejectedObservation) as error:
             return (LogLine("coordinate", f"ignored coordinate: {error}"),)
+        self._ack_payload = _encoded(own)
         return NOTHING
 
     @property
@@ -183,3 +184,7 @@ class Serf:
         if not failed or self.intents.leaving.is_leaving or self._rng.random() > len(failed) / max(alive, 1):
             return NOTHING
         return (Reconnect(self._rng.choice(failed)),)
+
+
+def _encoded(own: Coordinate) -> bytes:
+    return encode_coordinate(CoordinatePayload(tuple(own.vec), own.error, own.adjustment, own.height))

@@ -160,6 +160,17 @@ def test_pruning_a_member_that_is_gone_erases_it_at_once() -> None:
         assert "b" not in members
 
 
+def test_an_intent_that_is_older_than_the_pruning_is_no_news() -> None:
+    """Rebroadcast, it would take the place of the newer one in the queue."""
+    members = in_status(FAILED)
+    leave(members, "b", 7, prune=True)
+    assert leave(members, "b", 6) == (False, False, [])
+    assert leave(members, "b", 7, prune=True) == (False, False, [])
+    assert members.node_up(member("b"), 1.0).member.status is ALIVE
+    assert not members.join_intent("b", 7, 1.0).rebroadcast
+    assert members.join_intent("b", 8, 1.0).rebroadcast
+
+
 def test_pruning_a_member_that_seems_alive_waits_for_its_refutation() -> None:
     members = in_status(ALIVE)
     assert leave(members, "b", 6, 10.0, prune=True) == (True, False, [])

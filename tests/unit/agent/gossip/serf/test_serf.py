@@ -116,6 +116,17 @@ def test_a_left_member_is_learned_by_push_pull() -> None:
     assert changes(pool["b"])[-1] == (MemberEvent.LEAVE, "c")
 
 
+def test_a_push_pull_does_not_outrun_the_intent_of_a_member_that_leaves() -> None:
+    pool = joined("a", "b", "c")
+    pool.loses = lambda sender, receiver: receiver == "b"
+    pool["c"].carry_out(pool["c"].serf.intents.leave(0.0))
+    assert (pool["a"].status("c"), pool["b"].status("c")) == (LEAVING, ALIVE)
+    pool.push_pull(pool["b"], pool["a"])
+    assert pool["b"].status("c") is LEAVING
+    assert pool["b"].serf.members.status_times() == pool["a"].serf.members.status_times()
+    assert pool["b"].serf.node_down("c", 1.0) == (MemberChanged(MemberEvent.LEAVE, pool["b"].serf.members.get("c")),)  # type: ignore[arg-type]
+
+
 def test_a_restarted_agent_that_others_think_left_refutes_it() -> None:
     pool = joined("a", "b")
     b = pool["b"].serf
