@@ -1,4 +1,4 @@
-"""Options of the whole suite: which tests run without being asked for, and which share a process."""
+"""Options of the whole suite: which tests run without being asked for."""
 
 from __future__ import annotations
 
@@ -29,9 +29,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600) if config.getoption("--slow") else skip)
-        if item.get_closest_marker("xdist_group") is None:
-            # Fixtures are shared by the tests of a file, so a file stays in one process (`--dist loadgroup`).
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

@@ -61,24 +61,26 @@ def test_an_end_on_a_terminal_leaves_nothing_behind(tmp_path: Path, end: str) ->
     if pid == 0:  # pragma: no cover
         os.environ.update(TMPDIR=str(tmp_path), TERM="xterm-256color", COLUMNS="120", LINES="40")
         os.execv(PYCONSUL, [PYCONSUL, "demo"])
-    shown = ""
+    shown, ended = "", 0
     deadline = time.monotonic() + PATIENCE
-    while "HAProxy to all three" not in shown and time.monotonic() < deadline:
-        shown += os.read(terminal, 65536).decode(errors="replace")
-    assert "requests go through HAProxy to all three" in shown, shown[-12000:]
-    assert "last change of haproxy.cfg" in shown
-    if end == "ctrl-c":
-        os.write(terminal, b"\x03")
-    else:
-        os.close(terminal)
-    ended = 0
-    while not ended and time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            os.read(terminal, 65536)
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        time.sleep(0.05)
-    if not ended:
-        os.kill(pid, signal.SIGKILL)
+    try:
+        while "HAProxy to all three" not in shown and time.monotonic() < deadline:
+            shown += os.read(terminal, 65536).decode(errors="replace")
+        assert "requests go through HAProxy to all three" in shown, shown[-12000:]
+        assert "last change of haproxy.cfg" in shown
+        if end == "ctrl-c":
+            os.write(terminal, b"\x03")
+        else:
+            os.close(terminal)
+        while not ended and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                os.read(terminal, 65536)
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.05)
+    finally:
+        if not ended:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
     assert ended == pid
     if end == "ctrl-c":
         assert os.waitstatus_to_exitcode(status) == 0
