@@ -74,6 +74,23 @@ def template_shared() -> Iterator[Row]:
             )
 
 
+def template_plain_agent() -> Iterator[Row]:
+    """The first render against an agent without our streams, as Consul's own: each lookup is a request."""
+    with running_agent(http_config={"block_endpoints": ["/v1/pyconsul/watch"]}) as agent:
+        _fill(agent)
+        fetched, _, rendered = _reference(agent)
+        times = []
+        for _ in range(3):
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder, "out")
+                with _tool(agent, out) as (_, started):
+                    _until(out.exists)
+                    times.append(time.perf_counter() - started)
+        yield _ms(
+            "first render, 1,000 services x 10, agent without streams", statistics.median(times), fetched + rendered
+        )
+
+
 def _ms(name: str, measured: float, reference: float) -> Row:
     return row(name, measured * 1000, reference * 1000, "ms", 0, inverse=True)
 

@@ -71,6 +71,7 @@ async def asking(
     *,
     tls: ssl.SSLContext | None = None,
     socket: Path | None = None,
+    plain_reads: bool = False,
 ) -> AsyncIterator[ConsulClient]:
     """A client, which tries nothing again, of a server on 127.0.0.1 or a unix socket."""
     connections = _Connections(serve)
@@ -80,7 +81,7 @@ async def asking(
     else:
         server = await asyncio.start_server(connections, "127.0.0.1", 0, ssl=tls)
         address = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = client_of(replace(connection or Connection(), address=address))
+    client = client_of(replace(connection or Connection(), address=address), plain_reads=plain_reads)
     try:
         yield client
     finally:
@@ -89,5 +90,6 @@ async def asking(
         await asyncio.gather(*filter(None, connections.tasks))
 
 
-def client_of(connection: Connection) -> ConsulClient:
-    return ConsulClient(connection, rng=random.Random(1), retry=RetryPolicy(enabled=False))
+def client_of(connection: Connection, *, plain_reads: bool = False) -> ConsulClient:
+    retry = RetryPolicy(enabled=False)
+    return ConsulClient(connection, rng=random.Random(1), retry=retry, plain_reads=plain_reads)

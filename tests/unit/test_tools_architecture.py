@@ -79,7 +79,6 @@ _START = "the start of a program loads only what its command line needs"
 _KIND = "only runs that use it load it"
 _HEAVY = "takes milliseconds to load, and few runs need it"
 LATE: dict[str, str] = {
-    "consul.client": "httpx takes longer to load than a short run",
     "consul.retry": _HEAVY,
     "docs.files": _KIND,
     "envconsul.main": _START,

@@ -15,11 +15,14 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pyconsul.tools.consul.connection import Connection, ConsulError, Tls
+from pyconsul.tools.consul.plain_reads import PlainReads
 from pyconsul.tools.consul.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -35,17 +38,27 @@ WAIT = 60.0
 PATIENCE = 10.0
 #: Seconds between two answers of one watch at least: a value that changes all the time must not keep us busy.
 PACE = 0.1
+#: Statuses of a GET to an endpoint that exists: method not allowed, timeout, too many requests.
+_ENDPOINT_EXISTS = (405, 408, 429)
 
 
 class ConsulClient:
     """Asks Consul's HTTP API; may be used by any number of tasks of one event loop.
 
-    `retry` is for all queries. `max_stale`: any server may answer as long as it had contact with the leader within so
-    many seconds; 0 asks the leader. `rng` draws the jitter. Raises ConsulError for a connection that makes no sense.
+    `plain_reads`: GETs that wait for no change go by connections of their own, without httpx, so that a program has its
+    first answers before httpx is loaded. `retry` is for all queries. `max_stale`: any server may answer that had contact
+    with the leader within so many seconds; 0 asks the leader. `rng` draws the jitter. Raises ConsulError for a connection
+    that makes no sense.
     """
 
     def __init__(
-        self, connection: Connection, *, rng: random.Random, retry: RetryPolicy | None = None, max_stale: float = 0.0
+        self,
+        connection: Connection,
+        *,
+        rng: random.Random,
+        retry: RetryPolicy | None = None,
+        max_stale: float = 0.0,
+        plain_reads: bool = False,
     ) -> None:
         self.connection = connection
         self.retry = retry or RetryPolicy()
@@ -53,20 +66,35 @@ class ConsulClient:
         self._rng = rng
         self._tls = connection.tls_context()
         self._transport: Transport | None = None
+        self._loading = asyncio.Lock()
+        self._plain = PlainReads(connection, self._tls) if plain_reads else None
 
     async def close(self) -> None:
         """Close all connections; a later question opens new ones."""
+        if self._plain is not None:
+            await self._plain.close()
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.close()
 
-    def _open(self) -> Transport:
-        if self._transport is None:
-            # httpx takes longer to load than all the rest: what asks nothing (-h, fixtures) does without.
-            from pyconsul.tools.consul.http_transport import Transport
+    async def _open(self) -> Transport:
+        async with self._loading:
+            if self._transport is None:
+                # httpx takes longer to load than all the rest: programs that ask nothing (-h, fixtures) do without, and
+                # those that ask go on meanwhile.
+                module = await asyncio.to_thread(import_module, "pyconsul.tools.consul.http_transport")
+                self._transport = module.Transport(self.connection, self._tls)
+            return self._transport
 
-            self._transport = Transport(self.connection, self._tls)
-        return self._transport
+    async def lacks(self, path: str) -> bool:
+        """Whether Consul certainly has no such endpoint, found out by a plain GET; False when that is not known."""
+        if self._plain is None:
+            return False
+        try:
+            status = await self._plain.status(path, PATIENCE)
+        except ConsulError:
+            return False
+        return 400 <= status < 500 and status not in _ENDPOINT_EXISTS
 
     async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, Mapping[str, str]]:
         """One GET, without retry: the decoded JSON and the headers (names in lower case). 404 gives None.
@@ -84,7 +112,10 @@ class ConsulClient:
     async def _exchange(
         self, method: str, path: str, params: Mapping[str, str], body: bytes, wait: float
     ) -> tuple[Any, Mapping[str, str]]:
-        data, headers = await self._open().ask(method, path, params, body, wait + PATIENCE)
+        if self._plain is not None and method == "GET" and "index" not in params:
+            data, headers = await self._plain.ask(path, params, wait + PATIENCE)
+        else:
+            data, headers = await (await self._open()).ask(method, path, params, body, wait + PATIENCE)
         if data is None:
             return None, headers
         try:
@@ -92,12 +123,14 @@ class ConsulClient:
         except (msgspec.DecodeError, RecursionError) as error:
             raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", 200) from error
 
-    def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
+    async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
         """The lines of the answer to one POST as they come.
 
         Raises ConsulError, also at the end of the answer, and when nothing comes for `patience` seconds.
         """
-        return self._open().lines(path, body, patience)
+        async with aclosing((await self._open()).lines(path, body, patience)) as parts:
+            async for lines in parts:
+                yield lines
 
     async def blocking(
         self,

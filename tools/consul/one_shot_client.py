@@ -1,20 +1,20 @@
-"""A blocking client of Consul's HTTP API for one-shot runs: one connection, one question after the other.
+"""A synchronous client of Consul's HTTP API for one-shot runs: one connection, one request after the other.
 
-Its errors, retries and redirects are those of `consul` and `transport`, which load asyncio and httpx.
+Its errors, retries and redirects are those of `client` and `http_transport`, which load asyncio and httpx.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, Answer, AnswerError, open_socket, quote
+from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, Answer, AnswerError, open_socket
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.consul.connection import Connection, ConsulError
+from pyconsul.tools.consul.plain_requests import REDIRECTS, PlainRequests
 from pyconsul.tools.consul.retry import LazyRandom, RetryPolicy
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ log = logging.getLogger("consul")
 #: Seconds that an answer may take: as a blocking query of `consul.ConsulClient` that waits for its default time.
 PATIENCE_S = 60.0 * 17 / 16 + 10.0
 _CHUNK_BYTES = 65536
-_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class _Gone(Exception):
@@ -46,7 +45,8 @@ class OneShotClient:
         self._retry = retry
         self._max_stale = max_stale
         self._patience_s = patience_s
-        self._address = connection.agent_address()
+        self._requests = PlainRequests(connection)
+        self._address = self._requests.address
         self._tls: ssl.SSLContext | None = connection.tls_context()
         self._socket: socket.socket | None = None
         self._rng = LazyRandom()
@@ -90,33 +90,22 @@ class OneShotClient:
         return data, headers
 
     def _get(self, path: str, params: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
-        words = [f"{quote(name, slash=False)}={quote(value, slash=False)}" for name, value in params.items()]
         where = f"GET {path} from {self._connection.address}"
-        target = self._address.prefix + quote(path) + ("?" + "&".join(words) if words else "")
-        status, headers, body = self._ask(target, where)
-        if status in _REDIRECTS:
+        status, headers, body = self._ask(self._requests.target(path, params), where)
+        if status in REDIRECTS:
             # A path with "//" or ".." goes by its clean form, as Go's clients follow it.
-            status, headers, body = self._ask(self._redirected(status, headers.get("location", "")), where)
+            status, headers, body = self._ask(self._requests.redirected(status, headers.get("location", "")), where)
         if status == 404:
             return None, headers
         if status != 200:
-            text = " ".join(body.decode(errors="replace").split())[:200]
-            raise ConsulError(f"GET {path}: {status}: {text}", status)
+            raise self._requests.refusal(path, status, body)
         try:
             return json.loads(body), headers
         except (ValueError, RecursionError) as error:
             raise ConsulError(f"GET {path}: the answer is no JSON: {error}", 200) from None
 
-    def _redirected(self, status: int, location: str) -> str:
-        """Raises ConsulError for another host: it must not see the token."""
-        if not location.startswith("/") or location.startswith("//"):
-            raise ConsulError(
-                f"{self._connection.address} redirects to another host ({status}); use that host's address", status
-            )
-        return location
-
     def _ask(self, target: str, where: str) -> tuple[int, Mapping[str, str], bytes]:
-        request = self._request(target)
+        request = self._requests.request(target)
         if self._socket is not None:
             try:
                 return self._exchange(self._socket, request, where)
@@ -127,23 +116,6 @@ class OneShotClient:
             return self._exchange(self._socket, request, where)
         except _Gone as error:
             raise ConsulError(f"{where}: {reason(error)}") from None
-
-    def _request(self, target: str) -> bytes:
-        lines = [
-            f"GET {target} HTTP/1.1",
-            _header("Host", self._address.authority),
-            _header("User-Agent", "pyconsul"),
-            _header("Accept", "application/json"),
-        ]
-        if self._connection.auth:
-            user, _, password = self._connection.auth.partition(":")
-            word = base64.b64encode(f"{user}:{password}".encode()).decode()
-            lines.append(_header("Authorization", f"Basic {word}"))
-        if token := self._connection.read_token():
-            lines.append(_header("X-Consul-Token", token))
-        if not self._connection.keep_alives:
-            lines.append("Connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def _connect(self, where: str) -> socket.socket:
         limit = self._connection.dial_timeout
@@ -194,11 +166,3 @@ class OneShotClient:
         except AnswerError as error:
             self.close()
             raise ConsulError(f"{where}: no whole answer: {error}") from None
-
-
-def _header(name: str, value: str) -> str:
-    """Raises ConsulError for what is no header; it does not show the value, which may be a secret."""
-    if any(not (" " <= letter <= "~" or "\x80" <= letter <= "\xff" or letter == "\t") for letter in value):
-        raise ConsulError(f"the header {name} would hold a line break, or another character that is not allowed there")
-    stripped = value.strip(" \t")
-    return f"{name}: {stripped}"

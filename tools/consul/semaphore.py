@@ -11,13 +11,16 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
-from pyconsul.tools.consul.client import ConsulClient, ConsulError
+from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.consul.session import LiveSession
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.client import ConsulClient
 
 #: Seconds after which Consul ends a session that is not renewed, so that a machine that died frees its place.
 TTL = 15.0

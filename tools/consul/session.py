@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pyconsul.tools.consul.client import ConsulClient, ConsulError
+from pyconsul.tools.consul.connection import ConsulError
+
+if TYPE_CHECKING:
+    from pyconsul.tools.consul.client import ConsulClient
 
 
 class LiveSession:

@@ -90,7 +90,11 @@ class Runner:
     async def _client(self) -> AsyncIterator[ConsulClient]:
         settings = self._settings
         client = ConsulClient(
-            connection_of(settings), rng=self._rng, retry=retry_of(settings), max_stale=settings[MAX_STALE]
+            connection_of(settings),
+            rng=self._rng,
+            retry=retry_of(settings),
+            max_stale=settings[MAX_STALE],
+            plain_reads=True,
         )
         try:
             yield client

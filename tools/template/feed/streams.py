@@ -146,6 +146,10 @@ class Streams:
             old.cancel()
 
     async def _read(self, feed: _Feed) -> None:
+        # Consul's own agent has none; a plain request tells that sooner than httpx is loaded.
+        if not self._worked and await self._client.lacks(PATH):
+            self._give_up()
+            return
         try:
             async with aclosing(self._client.lines(PATH, self._question(feed), _SILENCE)) as parts:
                 async for lines in parts:

@@ -37,6 +37,8 @@ log = logging.getLogger("template")
 
 #: First questions that are under way at the same time; more would only wait in the agent.
 _FIRST_AT_ONCE = 16
+#: Seconds that queries for changes are put off at most while first questions have no answer.
+_FIRST_WAIT = 2.0
 #: Seconds between two answers of one lookup at least: a value that changes all the time must not keep us busy.
 _PACE = 0.05
 #: Seconds between two times at least that all who wait for their next try are woken together.
@@ -75,6 +77,8 @@ class Watcher:
         self._another = False  # an outage has begun since then: it may be another agent that answers next
         self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of those that are in no stream
         self._gate = asyncio.Semaphore(_FIRST_AT_ONCE)
+        self._unanswered = 0  # first questions that are under way or wait for the gate
+        self._all_answered = asyncio.Event()
         self._changed: set[Lookup] = set()
         self._filtered = set() if filtered is None else filtered
         self._held: dict[Lookup, Any] = {}  # answers, while others are still those from before an outage
@@ -266,8 +270,18 @@ class Watcher:
     async def _query(self, lookup: Lookup, index: int) -> tuple[Any, int]:
         filtered = functools.partial(self.filtered, lookup)
         if index == 0:
-            async with self._gate:
-                return await self._client.blocking(lookup.path, lookup.query, 0, on_filtered=filtered)
+            self._unanswered += 1
+            try:
+                async with self._gate:
+                    return await self._client.blocking(lookup.path, lookup.query, 0, on_filtered=filtered)
+            finally:
+                self._unanswered -= 1
+                if self._unanswered == 0:
+                    self._all_answered.set()
+                    self._all_answered = asyncio.Event()
+        if self._unanswered:
+            # First answers come first: files wait for them, and queries that wait for changes are costly to begin.
+            await _patiently(self._all_answered, _FIRST_WAIT)
         return await self._client.blocking(lookup.path, lookup.query, index, self._patience(), on_filtered=filtered)
 
     async def _rest(self, lookup: Lookup, pulse: asyncio.Event) -> None:

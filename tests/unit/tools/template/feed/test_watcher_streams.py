@@ -8,8 +8,10 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 
+import pytest
+
 from pyconsul.tools.consul.client import Connection, ConsulClient, ConsulError, RetryPolicy
-from pyconsul.tools.template.feed import lookups
+from pyconsul.tools.template.feed import lookups, watcher
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.feed.watcher import Watcher
@@ -47,12 +49,18 @@ class Agent:
 
     def __init__(self, refusal: ConsulError | None = None) -> None:
         self.refusal = refusal
+        self.without = False  # streams, as a plain request tells
+        self.held: set[str] = set()  # paths whose first answer is held back
+        self.let_go = asyncio.Event()
         self.streams: list[Stream] = []
         self.plain: Callable[[str], Answer] = lambda path: ConsulError("nobody asks this")
         self.asked: list[tuple[str, int]] = []
         self.posts = 0
         self.gone = asyncio.Event()
         self.spared = ""  # the path whose query goes on when it is gone
+
+    async def lacks(self, path: str) -> bool:
+        return self.without
 
     async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
         self.posts += 1
@@ -73,6 +81,8 @@ class Agent:
         self, path: str, params: Any, index: int, wait: float = 0.0, on_filtered: Any = None
     ) -> tuple[Any, int]:
         self.asked.append((path, index))
+        if path in self.held and not index:
+            await self.let_go.wait()
         if index:
             await (asyncio.Event() if path == self.spared else self.gone).wait()
         answer = ConsulError("gone") if self.gone.is_set() else self.plain(path)
@@ -129,6 +139,31 @@ async def test_an_agent_without_streams_is_asked_as_ever() -> None:
     await world.until(lambda: world.answers.known(A) and world.answers.known(B))
     assert sorted(world.agent.asked) == [("/v1/kv/a", 0), ("/v1/kv/b", 0)]
     assert world.watcher.reachable
+    await world.watcher.close()
+
+
+async def test_an_agent_that_lacks_streams_is_not_asked_for_one() -> None:
+    agent = Agent()
+    agent.without, agent.plain = True, lambda path: ([{"Key": "x", "Value": "MQ=="}], 7)
+    world = World(agent)
+    world.watcher.watch([A, B])
+    await world.until(lambda: world.answers.known(A) and world.answers.known(B))
+    assert agent.posts == 0
+    await world.watcher.close()
+
+
+async def test_first_answers_come_before_queries_for_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "_PACE", 0.0)
+    agent = Agent()
+    agent.without, agent.held, agent.plain = True, {"/v1/kv/b"}, lambda path: ([{"Key": "x", "Value": "MQ=="}], 7)
+    world = World(agent)
+    world.watcher.watch([A, B])
+    await world.until(lambda: world.answers.known(A))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert ("/v1/kv/a", 7) not in agent.asked
+    agent.let_go.set()
+    await world.until(lambda: ("/v1/kv/a", 7) in agent.asked and ("/v1/kv/b", 7) in agent.asked)
     await world.watcher.close()
 
 
