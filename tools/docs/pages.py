@@ -7,11 +7,10 @@ from typing import Any
 
 from pyconsul.agent.common.option_help import option_text
 from pyconsul.agent.common.options import Option
-from pyconsul.cli import exit_status
 from pyconsul.cli.commands.agent import run
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, load
 from pyconsul.cli.http.flags import HTTP_FLAGS
-from pyconsul.tools.docs import agentconfig, templatefunctions
+from pyconsul.tools.docs import agentconfig, program_sections, templatefunctions
 from pyconsul.tools.docs.roff import Entry, Page, Section
 from pyconsul.tools.envconsul.options import DOCUMENTED as ENVCONSUL
 from pyconsul.tools.template.options.table import DOCUMENTED as TEMPLATE
@@ -23,18 +22,22 @@ _SHARED = frozenset(flag.name for flag in HTTP_FLAGS)
 TOOLS: dict[str, tuple[Sequence[Option[Any]], str, str, str]] = {
     "pyconsul-template": (
         TEMPLATE,
-        "render templates with what Consul knows, whenever it changes",
+        "render templates from Consul data whenever it changes",
         "[options]",
-        "Renders templates with services, nodes and keys out of Consul, and again whenever these change. A template "
-        "named .ctmpl is written in consul-template's language, any other in Jinja2's.",
+        "Render templates with services, nodes and keys from Consul, again whenever these change. A template named "
+        ".ctmpl is written in consul-template's language, any other in Jinja2's.",
     ),
     "pyenvconsul": (
         ENVCONSUL,
-        "run a program with environment variables out of Consul",
+        "run a program with environment variables from Consul",
         "[options] program [argument ...]",
-        "Runs a program with environment variables out of Consul's KV store and catalog, and starts it again when "
-        "they change.",
+        "Run a program with environment variables from Consul's KV store and catalog, and restart it when they change.",
     ),
+}
+
+_OWN_SECTIONS = {
+    "pyconsul-template": program_sections.template_sections,
+    "pyenvconsul": program_sections.envconsul_sections,
 }
 
 
@@ -61,28 +64,15 @@ def _program() -> Page:
         *((f"{PROGRAM} {name}", f"{about}.") for name, (_, about) in _sorted()),
     ]
     about = (
-        "A drop-in Consul: pyconsul agent runs an agent, the other commands ask one. Each command has a page of its "
-        "own, named after it: pyconsul-kv-get(1) is about pyconsul kv get."
+        "A drop-in Consul: pyconsul agent runs an agent, the other commands query it. Each command has its own page: "
+        "pyconsul-kv-get(1) describes pyconsul kv get."
     )
-    codes = [
-        (str(int(code)), text)
-        for code, text in (
-            (exit_status.Status.OK, "What was asked for is done."),
-            (exit_status.Status.FAILURE, "It failed; the reason is on standard error."),
-            (exit_status.Status.NO_MATCH, "members found no member; lock's child failed with -child-exit-code."),
-            (exit_status.Status.NOT_FOUND, "With -detailed-exitcode: what was named does not exist."),
-            (exit_status.Status.UNREACHABLE, "With -detailed-exitcode: the agent does not answer."),
-            (exit_status.Status.DENIED, "With -detailed-exitcode: the token lacks a permission."),
-            (exit_status.Status.CONFLICT, "With -detailed-exitcode: somebody else was first."),
-            (exit_status.Status.USAGE, "With -detailed-exitcode: wrong flags or arguments."),
-        )
-    ]
     return Page(
         PROGRAM,
         "service discovery and configuration: the agent and its command line",
         PROGRAM,
         "command [options] [arguments]",
-        [Section("DESCRIPTION", [about]), Section("COMMANDS", entries=entries), Section("EXIT STATUS", entries=codes)],
+        [Section("DESCRIPTION", [about]), Section("COMMANDS", entries=entries), *program_sections.cli_sections()],
         [page_name("agent"), *TOOLS],
     )
 
@@ -98,7 +88,11 @@ def _agent() -> Page:
         AGENT[0].lower() + AGENT[1:],
         f"{PROGRAM} agent",
         "[options]",
-        [Section("DESCRIPTION", run.HELP.strip().split("\n\n")), Section("OPTIONS", entries=rows)],
+        [
+            Section("DESCRIPTION", run.HELP.strip().split("\n\n")),
+            Section("OPTIONS", entries=rows),
+            *program_sections.agent_sections(),
+        ],
         [PROGRAM, f"{agentconfig.NAME}(5)"],
     )
 
@@ -142,7 +136,7 @@ def _tool(name: str) -> Page:
             Section("DESCRIPTION", [description]),
             Section("OPTIONS", entries=flags),
             Section("CONFIGURATION FILES", ["Files of -config are written in HCL or JSON. Their keys:"], keys),
-            Section("ENVIRONMENT", entries=_variables(options)),
+            *_OWN_SECTIONS[name](_variables(options)),
         ],
         [PROGRAM, *(other for other in TOOLS if other != name)],
     )

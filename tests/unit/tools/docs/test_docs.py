@@ -80,3 +80,10 @@ def test_what_is_no_longer_made_goes_away(tmp_path: Path) -> None:
     (tmp_path / "man" / "gone.1").touch()
     assert main([str(tmp_path)]) == 0
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == MADE.keys()
+
+
+@pytest.mark.parametrize("page", ["pyconsul", "pyconsul-agent", "pyconsul-template", "pyenvconsul"])
+def test_the_pages_of_programs_have_all_sections(page: str) -> None:
+    text = MADE[f"man/{page}.1"]
+    for title in ('"EXIT STATUS"', "SIGNALS", "FILES", "ENVIRONMENT", "EXAMPLES"):
+        assert f"\n.SH {title}\n" in text
