@@ -14,11 +14,13 @@ from typing import Protocol
 
 import msgspec
 
-from pyconsul.agent.dnsd import addresses, candidates, names, reverse, selection
-from pyconsul.agent.dnsd.candidates import Candidate, Sight
-from pyconsul.agent.dnsd.selection import Asked
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
+from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.dnsd import addresses, candidates, names, selection
+from pyconsul.agent.dnsd.selection import Lookup
 from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings, Zone
+from pyconsul.agent.dnsd.wire.candidate import Candidate
 from pyconsul.agent.dnsd.wire.layout import (
     AAAA,
     ANY,
@@ -45,6 +47,7 @@ from pyconsul.agent.dnsd.wire.question import Question
 from pyconsul.agent.dnsd.wire.reply import Reply
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.node import Node
+from pyconsul.agent.reads import catalog
 from pyconsul.agent.state import topics
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES
@@ -75,10 +78,11 @@ class ExecuteQuery(Protocol):
     def __call__(self, name: str, source: str, /) -> QueryResult | None: ...
 
 
-class Knowledge(msgspec.Struct):
+class AnswerContext(msgspec.Struct):
     """All that an answer is made of.
 
-    chance: gives a random number from 0 to 1.  services: finds a service by its name.  resolved: records of hosts
+    chance: gives a random number from 0 to 1.  caller: whose permissions limit what answers
+    show.  service: the subject's service.  resolved: records of hosts
     outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
     client's IP address.  fresh: records are to be in an order that no other answer has.  turn: of whoever asks
     this question again and again, for answers that show a part of the instances.
@@ -88,43 +92,66 @@ class Knowledge(msgspec.Struct):
     settings: Settings
     chance: Callable[[], float]
     now: float
-    sight: Sight = Sight()
-    services: Callable[[str], Service] | None = None
+    caller: Authorizer = EVERYTHING
+    service: Service | None = None
     execute_query: ExecuteQuery | None = None
     resolved: Mapping[bytes, Sequence[Record]] | None = None
     source: str = ""
     fresh: bool = False
     turn: Turn | None = None
 
-    def service(self, name: str) -> Service:
-        """A service by its name."""
-        if self.services is not None:
-            return self.services(name)
-        return service_of(self.view, name, self.settings, self.sight)
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a question is about.
+
+    zone: the zone that its name is in.  labels: those before the zone.  suffix: the zone's name as asked.
+    name: the parsed name; None when nothing can have it.  service: the service whose instances the answer needs, or "".
+    """
+
+    zone: Zone | None = None
+    labels: Sequence[str] = ()
+    suffix: bytes = b""
+    name: names.Name | None = None
+    service: str = ""
 
 
-def answer(question: Question, known: Knowledge, room: Room = UNLIMITED) -> Reply:
-    """Answer a question.  More records than one above `room.most` need not be in the answer, and what fits into the
-    room may be packed; what does not fit is for the caller to cut."""
-    reply = Reply()
-    settings = known.settings
+def subject_of(question: Question, settings: Settings) -> Subject:
+    """Return what a question is about."""
     zone = zone_of(question.labels, settings)
+    if zone is None:
+        return Subject()
+    at = len(question.labels) - len(zone.labels)
+    labels, suffix = question.labels[:at], question.name[question.starts[at] :]
+    if question.kind in (SOA, NS):
+        return Subject(zone, labels, suffix, service=SERVERS)
+    if question.kind == AXFR:
+        return Subject(zone, labels, suffix)
+    name = names.parse(labels, question.kind == SRV)
+    return Subject(zone, labels, suffix, name, name.name if isinstance(name, names.ServiceName) else "")
+
+
+def answer(question: Question, subject: Subject, known: AnswerContext, room: Room = UNLIMITED) -> Reply:
+    """Answer a question about a subject.
+
+    May stop after room.most + 1 records, enough for the caller to see truncation; records that fit into the room may be
+    packed; the caller cuts those that do not fit.
+    """
+    reply = Reply()
+    zone = subject.zone
     if zone is None and question.labels and question.labels[-1] == "arpa":
         return _reverse(question, known, reply)
     if zone is None:
         reply.rcode, reply.refused = REFUSED, True
         return reply
-    at = len(question.labels) - len(zone.labels)
-    suffix = question.name[question.starts[at] :]
     if question.kind in (SOA, NS):
-        _servers(question, suffix, known, reply)
+        _servers(question, subject.suffix, known, reply)
     elif question.kind == AXFR:
         reply.rcode = NOTIMP
     else:
-        asked = Asked(
-            question.name, question.kind, question.labels[:at], suffix, room, question.edns is None, MAX_DEPTH
+        asked = Lookup(
+            question.name, question.kind, subject.labels, subject.suffix, room, question.edns is None, MAX_DEPTH
         )
-        if not _look_up(asked, known, reply):
+        if not _look_up(subject.name, known.service, asked, known, reply):
             reply.authority.append(_soa(question, known))
     return reply
 
@@ -140,7 +167,7 @@ def zone_of(labels: Sequence[str], settings: Settings) -> Zone | None:
     return found
 
 
-def _soa(question: Question, known: Knowledge) -> Record:
+def _soa(question: Question, known: AnswerContext) -> Record:
     """The zone's SOA record; the alternative domain's only below it, and only when it is asked in lower case."""
     settings = known.settings
     domain, other = settings.domain.wire, settings.alt_domain
@@ -150,7 +177,7 @@ def _soa(question: Question, known: Knowledge) -> Record:
     return soa(domain, int(known.now), numbers.refresh, numbers.retry, numbers.expire, numbers.min_ttl)
 
 
-def _servers(question: Question, suffix: bytes, known: Knowledge, reply: Reply) -> None:
+def _servers(question: Question, suffix: bytes, known: AnswerContext, reply: Reply) -> None:
     """SOA and NS questions: every name in the zone is answered with the zone's."""
     servers, glue = _name_servers(suffix, known, reply)
     if question.kind == SOA:
@@ -161,24 +188,25 @@ def _servers(question: Question, suffix: bytes, known: Knowledge, reply: Reply) 
     reply.additional.extend(glue)
 
 
-def _name_servers(suffix: bytes, known: Knowledge, reply: Reply) -> tuple[list[Record], list[Record]]:
+def _name_servers(suffix: bytes, known: AnswerContext, reply: Reply) -> tuple[list[Record], list[Record]]:
     reply.topics.add(topics.of_service(SERVERS))
     ttl = known.settings.node_ttl
     servers: list[Record] = []
     glue: list[Record] = []
-    for one in shuffled(known.service(SERVERS).found, known, reply):
+    service = known.service or service_of(known.view, SERVERS, known.settings, known.caller)
+    for one in shuffled(service.found, known, reply):
         node = known.view[NODES].get(one.key[0].lower())
         if node is None or not one.named or _UNUSUAL.search(node.node):
             continue
         name = candidates.node_stem(node.node.lower(), known.settings.datacenter) + suffix.lower()
         servers.append(pointing(suffix, NS, ttl, name))
-        glue += _node_addresses(node, Asked(name, ANY, (), suffix, UNLIMITED, False, 0), known, reply)
+        glue += _node_addresses(node, Lookup(name, ANY, (), suffix, UNLIMITED, False, 0), known, reply)
         if len(servers) == MAX_SERVERS:
             break
     return servers, glue
 
 
-def shuffled(found: Sequence[Candidate], known: Knowledge, reply: Reply) -> Sequence[Candidate]:
+def shuffled(found: Sequence[Candidate], known: AnswerContext, reply: Reply) -> Sequence[Candidate]:
     """The same instances in an order of chance."""
     if len(found) < 2:
         return found
@@ -187,9 +215,13 @@ def shuffled(found: Sequence[Candidate], known: Knowledge, reply: Reply) -> Sequ
     return sorted(found, key=lambda _: chance())
 
 
-def _look_up(asked: Asked, known: Knowledge, reply: Reply) -> bool:
-    """Answer a name within the zone.  False when the zone's SOA record is due: there is no such name, or no such data."""
-    name = names.parse(asked.labels, asked.kind == SRV)
+def _look_up(
+    name: names.Name | None, service: Service | None, asked: Lookup, known: AnswerContext, reply: Reply
+) -> bool:
+    """Answer a name within the zone; `service`: the service that it names, if that is known already.
+
+    Return False when the zone's SOA record is due: the name or the data does not exist.
+    """
     own = known.settings.datacenter
     match name:
         case names.ServiceName(name=""):  # `_._tcp`, which Consul cannot look up either
@@ -198,7 +230,8 @@ def _look_up(asked: Asked, known: Knowledge, reply: Reply) -> bool:
         case names.ServiceName():
             if name.peer or name.datacenter not in ("", own):
                 return _missing(reply)
-            return _service(name, asked, known, reply)
+            found = service or service_of(known.view, name.name, known.settings, known.caller)
+            return _service(name, found, asked, known, reply)
         case names.NodeName():
             if asked.kind not in (A, AAAA, ANY, TXT):
                 return True
@@ -219,9 +252,8 @@ def _missing(reply: Reply) -> bool:
     return False
 
 
-def _service(name: names.ServiceName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+def _service(name: names.ServiceName, service: Service, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     reply.topics.add(topics.of_service(name.name))
-    service = known.service(name.name)
     suffix = asked.suffix
     ready = service.prepared(asked.kind, name.tag, len(suffix)) if asked.room.space and packs(asked.kind) else None
     if ready is not None:
@@ -241,7 +273,7 @@ def _service(name: names.ServiceName, asked: Asked, known: Knowledge, reply: Rep
     return bool(reply.answer)
 
 
-def _select(found: Sequence[Candidate], ttl: int, asked: Asked, known: Knowledge, reply: Reply) -> None:
+def _select(found: Sequence[Candidate], ttl: int, asked: Lookup, known: AnswerContext, reply: Reply) -> None:
     resolve = partial(_resolve, asked, known, reply)
     if asked.kind == SRV:
         selection.srv_records(found, ttl, asked, reply, resolve)
@@ -249,7 +281,7 @@ def _select(found: Sequence[Candidate], ttl: int, asked: Asked, known: Knowledge
         selection.address_records(found, ttl, asked, reply, resolve, known.settings.a_record_limit)
 
 
-def _query(name: names.QueryName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+def _query(name: names.QueryName, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     reply.scoped = True
     result = known.execute_query(name.name, known.source) if known.execute_query is not None else None
     if result is None or not result.nodes:
@@ -268,10 +300,10 @@ def _query(name: names.QueryName, asked: Asked, known: Knowledge, reply: Reply) 
     return bool(reply.answer)
 
 
-def _node(name: names.NodeName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+def _node(name: names.NodeName, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     reply.topics.add("nodes")
     node = known.view[NODES].get(name.name)
-    if node is None or not known.sight.node(node.node):
+    if node is None or known.caller.level("node", node.node) < READ:
         return _missing(reply)
     ttl = known.settings.node_ttl
     if asked.kind != TXT:
@@ -282,7 +314,7 @@ def _node(name: names.NodeName, asked: Asked, known: Knowledge, reply: Reply) ->
     return True
 
 
-def _node_addresses(node: Node, asked: Asked, known: Knowledge, reply: Reply) -> list[Record]:
+def _node_addresses(node: Node, asked: Lookup, known: AnswerContext, reply: Reply) -> list[Record]:
     """A node's address of the asked family, or the host name it has instead of one."""
     ttl = known.settings.node_ttl
     packed = addresses.pack(addresses.of_node(node, asked.kind, known.settings))
@@ -295,13 +327,13 @@ def _node_addresses(node: Node, asked: Asked, known: Knowledge, reply: Reply) ->
     return [selection.cname(asked.name, ttl, host), *_resolve(asked, known, reply, host)]
 
 
-def _address(name: names.AddressName, asked: Asked, known: Knowledge, reply: Reply) -> bool:
+def _address(name: names.AddressName, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     found = address(asked.name.lower()[: -len(asked.suffix)] + asked.suffix, known.settings.node_ttl, name.packed)
     (reply.answer if asked.kind in (ANY, A if len(name.packed) == 4 else AAAA) else reply.additional).append(found)
     return True
 
 
-def _resolve(asked: Asked, known: Knowledge, reply: Reply, host: bytes) -> Sequence[Record]:
+def _resolve(asked: Lookup, known: AnswerContext, reply: Reply, host: bytes) -> Sequence[Record]:
     """The records that a host name leads to: our own ones within the zone, others if recursors have given them."""
     labels = selection.labels_of(host)
     zone = zone_of(labels, known.settings)
@@ -311,8 +343,8 @@ def _resolve(asked: Asked, known: Knowledge, reply: Reply, host: bytes) -> Seque
         inner = Reply(topics=reply.topics)
         at = len(labels) - len(zone.labels)
         suffix = host[-len(zone.wire) :]
-        next_asked = Asked(host, ANY, labels[:at], suffix, UNLIMITED, asked.brief, asked.depth - 1)
-        _look_up(next_asked, known, inner)
+        next_asked = Lookup(host, ANY, labels[:at], suffix, UNLIMITED, asked.brief, asked.depth - 1)
+        _look_up(names.parse(labels[:at]), None, next_asked, known, inner)
         reply.varied = reply.varied or inner.varied
         reply.passing = reply.passing or inner.passing
         reply.wanted.extend(inner.wanted)
@@ -326,11 +358,30 @@ def _resolve(asked: Asked, known: Knowledge, reply: Reply, host: bytes) -> Seque
     return ()
 
 
-def _reverse(question: Question, known: Knowledge, reply: Reply) -> Reply:
+def _labels_at(wanted: str | None, known: AnswerContext) -> bytes:
+    """Return the labels of the first node at an address, else of the first service, without the domain; b"" for none."""
+    if wanted is None:
+        return b""
+    datacenter = known.settings.datacenter
+    if node := catalog.node_at(known.view, known.caller, lambda text: _is_same_address(text, wanted)):
+        return candidates.node_stem(node.node, datacenter)
+    if row := catalog.service_at(known.view, known.caller, wanted):
+        return candidates.stem(f"{row.service.service}.service.{datacenter}")
+    return b""
+
+
+def _is_same_address(text: str, wanted: str) -> bool:
+    """Return whether an address, in any spelling, is the wanted one."""
+    if text == wanted:
+        return True
+    return ":" in text and ":" in wanted and addresses.pack(text) == addresses.pack(wanted)
+
+
+def _reverse(question: Question, known: AnswerContext, reply: Reply) -> Reply:
     """Reverse names: a node with the address, else a service with it, else recursors may know."""
     reply.topics.update(("nodes", "services"))
     settings = known.settings
-    target = reverse.labels_at(names.reverse(question.labels), known.view, known.settings.datacenter, known.sight)
+    target = _labels_at(names.reverse(question.labels), known)
     if question.kind == SOA:
         reply.authority.append(_soa(question, known))
     if target:

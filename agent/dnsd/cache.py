@@ -90,7 +90,7 @@ class Windows:
         self._rounds = WINDOW_ROUNDS
 
 
-class Kept(Generic[K, V]):
+class TopicCache(Generic[K, V]):
     """Values by key, each until one of its topics changes or room is needed (the oldest go first)."""
 
     def __init__(self, watches: Watches, limit: int) -> None:

@@ -2,83 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-import msgspec
-
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.dnsd import addresses
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire.candidate import Candidate, Endpoint
 from pyconsul.agent.dnsd.wire.layout import AAAA, ANY, MAX_NAME, A, encode_labels, encode_name, srv_place, text_data
 from pyconsul.agent.model.catalog import CheckServiceNode
-from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
+from pyconsul.agent.model.check import CRITICAL, WARNING, HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.catalog import services
+from pyconsul.agent.reads import health
 from pyconsul.agent.state.contract import View
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the agent's DNS token may see; everything, unless told otherwise."""
-
-    node: Callable[[str], bool] = lambda name: True
-    service: Callable[[str], bool] = lambda name: True
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where an instance is reached.
-
-    packed: its IP address, or b"" when it is known by `host`, a name on the wire.  stem: the labels by which SRV
-    names the address, without the domain.  fallback: the node's IP address, for when the host is the name asked for.
-    """
-
-    packed: bytes
-    stem: bytes
-    host: bytes = b""
-    fallback: bytes = b""
-    fallback_stem: bytes = b""
-
-
-class Candidate(msgspec.Struct, frozen=True):
-    """An instance.
-
-    key: what makes two of them one SRV record: node, address and port.  place: its weight and port, as SRV has them.
-    named: the labels of its node's name, or b"" when DNS cannot have it.  texts: TXT data of its node.
-    """
-
-    key: tuple[str, str, int]
-    tags: frozenset[str]
-    place: bytes
-    named: bytes
-    texts: tuple[bytes, ...]
-    a: Endpoint | None
-    aaaa: Endpoint | None
-    any: Endpoint | None
-
-    def endpoint(self, kind: int) -> Endpoint | None:
-        """Where the instance is reached, for a question of a type."""
-        return self.a if kind == A else self.aaaa if kind == AAAA else self.any
-
-
-def of_service(view: View, name: str, settings: Settings, sight: Sight) -> tuple[Candidate, ...]:
-    """The healthy instances of a service, by node and ID; critical ones are left out, and with `only_passing` all that
-    do not pass."""
-    if not sight.service(name):
-        return ()
-    rows = services.instances(view, name)
-    found = services.with_checks(view, rows) if rows else ()
-    return tuple(
-        digest(one, settings.datacenter, settings)
-        for one in found
-        if healthy(one.checks, settings.only_passing) and sight.node(one.node.node)
-    )
-
-
-def healthy(checks: Iterable[HealthCheck], only_passing: bool) -> bool:
-    """Whether an instance with these checks is in answers."""
-    return all(check.status != CRITICAL and (check.status == PASSING or not only_passing) for check in checks)
+def of_service(view: View, name: str, settings: Settings, caller: Authorizer) -> tuple[Candidate, ...]:
+    """Return the instances of a service that answers may name, by node and ID."""
+    found = health.serving_instances(view, caller, name, settings.only_passing)
+    return tuple(digest(one, settings.datacenter, settings) for one in found)
 
 
 def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candidate:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.common.go_durations import SECOND_NS, parse_go_duration_ns
 from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
+from pyconsul.agent.reads.visibility import sees_instance
 from pyconsul.agent.state import queries, topics
 from pyconsul.agent.state.catalog import coordinates
 from pyconsul.agent.state.contract import Refused, View
 
 
-def query_executor(view: View, node: str, datacenter: str, rng: random.Random) -> ExecuteQuery:
-    """What answers questions for `name.query`, on the agent of a node."""
+def query_executor(
+    view: View, caller: Callable[[], Authorizer], node: str, datacenter: str, rng: random.Random
+) -> ExecuteQuery:
+    """Return the function that executes queries for `name.query`, on the agent of a node."""
 
     def run(name: str, source: str, /) -> QueryResult | None:
         try:
@@ -23,7 +28,12 @@ def query_executor(view: View, node: str, datacenter: str, rng: random.Random) -
             return None
         if query is None:
             return None
-        found = running.execute(view, query, running.Asker(node, source), rng.random)
+        permissions = caller()
+        found = [
+            one
+            for one in running.execute(view, query, running.Asker(node, source), rng.random)
+            if permissions.everything or sees_instance(permissions, one.node.node, one.service.service)
+        ]
         return QueryResult(
             query.service.service, datacenter, found, _ttl(query), _topics(query), bool(query.service.near)
         )

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.dnsd.addresses import is_public
-from pyconsul.agent.dnsd.answer import ExecuteQuery, Knowledge, answer
-from pyconsul.agent.dnsd.cache import MAX_WINDOWS, ORDERINGS, Kept, Orderings, Windows
-from pyconsul.agent.dnsd.candidates import Sight
+from pyconsul.agent.dnsd.answer import AnswerContext, ExecuteQuery, answer, subject_of
+from pyconsul.agent.dnsd.cache import MAX_WINDOWS, ORDERINGS, Orderings, TopicCache, Windows
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings
@@ -58,18 +58,18 @@ class Responder:
         settings: Settings,
         *,
         execute_query: ExecuteQuery | None = None,
-        sight: Sight | None = None,
+        caller: Callable[[], Authorizer] = lambda: EVERYTHING,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self._view, self._clock = view, clock
-        self._execute_query, self._sight = execute_query, sight or Sight()
+        self._execute_query, self._caller = execute_query, caller
         self._rng = rng or random.Random()
-        self.answers: dict[bool, Kept[bytes, Orderings | Windows]] = {
-            udp: Kept(watches, limit) for udp, limit in MAX_CACHE_BYTES.items()
+        self.answers: dict[bool, TopicCache[bytes, Orderings | Windows]] = {
+            udp: TopicCache(watches, limit) for udp, limit in MAX_CACHE_BYTES.items()
         }
-        self._services: Kept[str, Service] = Kept(watches, INSTANCES)
+        self._services: TopicCache[str, Service] = TopicCache(watches, INSTANCES)
         self._once: dict[bytes, None] = {}
         self._recursors = Recursors(settings, self._rng)
 
@@ -123,30 +123,35 @@ class Responder:
             return encode.encode(self._answer(question, udp, source), question, self.settings, udp)
         return wire
 
-    def knowledge(self, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None) -> Knowledge:
-        """What an answer to a client at an IP address is made of, now."""
-        return Knowledge(
+    def _answer(
+        self,
+        question: Question,
+        udp: bool,
+        source: str,
+        resolved: Mapping[bytes, Sequence[Record]] | None = None,
+        fresh: bool = False,
+        turn: Turn | None = None,
+    ) -> Reply:
+        subject, caller = subject_of(question, self.settings), self._caller()
+        known = AnswerContext(
             self._view,
             self.settings,
             self._rng.random,
             self._clock(),
-            self._sight,
-            self._service,
+            caller,
+            self._service(subject.service, caller) if subject.service else None,
             self._execute_query,
             resolved,
             source,
+            fresh,
+            turn,
         )
+        return answer(question, subject, known, trim.room_for(question, udp, self.settings))
 
-    def _answer(
-        self, question: Question, udp: bool, source: str, resolved: Mapping[bytes, Sequence[Record]] | None = None
-    ) -> Reply:
-        room = trim.room_for(question, udp, self.settings)
-        return answer(question, self.knowledge(source, resolved), room)
-
-    def _service(self, name: str) -> Service:
+    def _service(self, name: str, caller: Authorizer) -> Service:
         known = self._services.values.get(name)
         if known is None:
-            known = service_of(self._view, name, self.settings, self._sight)
+            known = service_of(self._view, name, self.settings, caller)
             if len(known.found) > FEW:
                 self._services.put(name, known, (topics.of_service(name),), len(known.found))
         return known
@@ -174,9 +179,7 @@ class Responder:
         self.answers[udp].put(asked, kept, reply.topics, size)
 
     def _again(self, question: Question, udp: bool, source: str, turn: Turn | None = None) -> bytes:
-        known = self.knowledge(source)
-        known.fresh, known.turn = True, turn
-        reply = answer(question, known, trim.room_for(question, udp, self.settings))
+        reply = self._answer(question, udp, source, fresh=True, turn=turn)
         return encode.encode(reply, question, self.settings, udp)
 
     async def _forward(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes:

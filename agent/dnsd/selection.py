@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from pyconsul.agent.dnsd.candidates import Candidate, Endpoint
+from pyconsul.agent.dnsd.wire.candidate import Candidate, Endpoint
 from pyconsul.agent.dnsd.wire.layout import (
     AAAA,
     ANY,
@@ -35,7 +35,7 @@ _HAS_V4 = frozenset((SRV, A, ANY, NS, TXT))
 _HAS_V6 = frozenset((SRV, AAAA, ANY, NS, TXT))
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Lookup(msgspec.Struct, frozen=True):
     """A name within the zone that is being answered.
 
     name: on the wire, as asked.  labels: those before the domain, in lower case.  suffix: the domain, as asked.
@@ -72,7 +72,7 @@ def labels_of(name: bytes) -> list[str]:
 
 
 def address_records(
-    found: Sequence[Candidate], ttl: int, asked: Asked, reply: Reply, resolve: Resolve, limit: int
+    found: Sequence[Candidate], ttl: int, asked: Lookup, reply: Reply, resolve: Resolve, limit: int
 ) -> None:
     """Add the addresses of instances, each once and at most `limit` (0: all); or one host name, when there are none."""
     answer, name, kind = reply.answer, asked.name, asked.kind
@@ -97,13 +97,13 @@ def address_records(
         answer.extend(_led_to(host, ttl, asked, resolve))
 
 
-def _led_to(host: bytes, ttl: int, asked: Asked, resolve: Resolve) -> list[Record]:
+def _led_to(host: bytes, ttl: int, asked: Lookup, resolve: Resolve) -> list[Record]:
     """The aliases and addresses that a host name leads to, with the service's TTL."""
     more = [with_ttl(item, ttl) for item in resolve(host) if kind_of(item) in (CNAME, A, AAAA)]
     return more[:MAX_RESOLVED] if asked.brief else more
 
 
-def srv_records(found: Sequence[Candidate], ttl: int, asked: Asked, reply: Reply, resolve: Resolve) -> None:
+def srv_records(found: Sequence[Candidate], ttl: int, asked: Lookup, reply: Reply, resolve: Resolve) -> None:
     """Add the SRV records of instances, each once, and the addresses and texts of their targets."""
     answer, additional, name, suffix = reply.answer, reply.additional, asked.name, asked.suffix
     seen: set[tuple[str, str, int]] = set()
@@ -135,7 +135,7 @@ def srv_records(found: Sequence[Candidate], ttl: int, asked: Asked, reply: Reply
             return
 
 
-def _target(end: Endpoint, asked: Asked) -> tuple[bytes, bytes]:
+def _target(end: Endpoint, asked: Lookup) -> tuple[bytes, bytes]:
     """The address and the target's name of an SRV record."""
     if end.packed:
         return end.packed, end.stem + asked.suffix

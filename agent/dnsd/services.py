@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.dnsd import candidates
-from pyconsul.agent.dnsd.candidates import Candidate, Sight
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.wire.candidate import Candidate
 from pyconsul.agent.dnsd.wire.packed import Prepared, Turn, prepare
 from pyconsul.agent.state.contract import View
 
@@ -42,6 +43,6 @@ class Service:
         return prepared
 
 
-def service_of(view: View, name: str, settings: Settings, sight: Sight) -> Service:
-    """A service by its name."""
-    return Service(candidates.of_service(view, name, settings, sight), settings.ttl_of(name))
+def service_of(view: View, name: str, settings: Settings, caller: Authorizer) -> Service:
+    """Return a service by its name, as the caller sees it."""
+    return Service(candidates.of_service(view, name, settings, caller), settings.ttl_of(name))

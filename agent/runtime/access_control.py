@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
-from pyconsul.agent.acl.authorizer import UnknownToken
+from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies, UnknownToken
 from pyconsul.agent.acl.resolver import Resolver, Settings
-from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
-from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
@@ -59,26 +56,17 @@ def _allows(acl: Resolver, secret: str, kind: str, level: int, name: str) -> boo
         return False
 
 
-def sight(acl: Resolver) -> Sight:
-    """Return what DNS answers may show: what the agent's DNS token, or else its default token, may read."""
+def dns_caller(acl: Resolver) -> Callable[[], Authorizer]:
+    """Return the caller of DNS questions: the agent's DNS token, or else its default token; nobody when it is unknown."""
 
-    def sees(kind: str) -> Callable[[str], bool]:
-        return lambda name: _allows(acl, acl.own("dns"), kind, READ, name)
+    def caller() -> Authorizer:
+        try:
+            return acl.of(acl.own("dns"))
+        except UnknownToken:
+            return nobody
 
-    return Sight(node=sees("node"), service=sees("service"))
-
-
-def seen(ask: ExecuteQuery, sight: Sight) -> ExecuteQuery:
-    """Limit the results of prepared queries to what DNS answers may show."""
-
-    def run(name: str, source: str, /) -> QueryResult | None:
-        found = ask(name, source)
-        if found is None:
-            return None
-        nodes = [one for one in found.nodes if sight.node(one.node.node) and sight.service(one.service.service)]
-        return replace(found, nodes=nodes)
-
-    return run
+    nobody = Authorizer("", CompiledPolicies(()), default_allow=False)
+    return caller
 
 
 def follow_changes(

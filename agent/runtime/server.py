@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+from pyconsul.agent.acl.authorizer import EVERYTHING
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ReloadError
-from pyconsul.agent.dnsd.candidates import Sight
 from pyconsul.agent.dnsd.prepared import query_executor
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
@@ -151,11 +151,9 @@ async def _start_dns(
     stack: AsyncExitStack,
 ) -> Responder:
     config, view = context.config, context.view
-    ask = query_executor(view, config.node_name, config.datacenter, context.rng)
-    sight = access_control.sight(context.acl) if context.acl else Sight()
-    responder = Responder(
-        view, context.watches, settings_of(config), execute_query=access_control.seen(ask, sight), sight=sight
-    )
+    caller = access_control.dns_caller(context.acl) if context.acl else lambda: EVERYTHING
+    execute = query_executor(view, caller, config.node_name, config.datacenter, context.rng)
+    responder = Responder(view, context.watches, settings_of(config), execute_query=execute, caller=caller)
     control.on_reload(lambda fresh: responder.reconfigure(settings_of(fresh)))
     server = DNSServer(responder, *sockets)
     await server.start()

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from pyconsul.agent.dnsd.candidates import Candidate
+from pyconsul.agent.dnsd.wire.candidate import Candidate
 from pyconsul.agent.dnsd.wire.layout import AAAA, HEADER, SRV, TO_QUESTION, TXT, A, address_head, record, srv_head
 
 T = TypeVar("T")

@@ -7,7 +7,8 @@ import dns.rcode
 import pytest
 from support.dns_catalog import NOW, Catalog, ask, lines
 
-from pyconsul.agent.dnsd.candidates import Sight
+from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies
+from pyconsul.agent.acl.rules import DENY, Rule
 from pyconsul.agent.dnsd.settings import SOA, Settings, zone
 from pyconsul.agent.model.service import ServiceAddress, Weights
 
@@ -238,14 +239,20 @@ def test_ttls(catalog: Catalog) -> None:
     assert lines(ask(catalog.responder(settings), "n001.node.consul").answer) == ["n001.node.consul. 10 A 10.0.0.1"]
 
 
+def caller_without(**hidden: str) -> Authorizer:
+    """Return a caller who may read everything but one name of a kind."""
+    rules = [Rule(kind, name, False, DENY) for kind, name in hidden.items()]
+    return Authorizer("test", CompiledPolicies(rules), default_allow=True)
+
+
 def test_what_the_token_may_not_see_is_not_there(catalog: Catalog) -> None:
     catalog.many(2)
     catalog.node("x", "10.0.0.9")
-    no_node = catalog.responder(sight=Sight(node=lambda name: name != "n001"))
+    no_node = catalog.responder(caller=lambda: caller_without(node="n001"))
     assert lines(ask(no_node, "web.service.consul").answer) == ["web.service.consul. 0 A 10.0.0.2"]
     assert ask(no_node, "n001.node.consul").rcode() == dns.rcode.NXDOMAIN
     assert ask(no_node, "1.0.0.10.in-addr.arpa", "PTR").rcode() == dns.rcode.NXDOMAIN
-    no_service = catalog.responder(sight=Sight(service=lambda name: name != "web"))
+    no_service = catalog.responder(caller=lambda: caller_without(service="web"))
     assert ask(no_service, "web.service.consul").rcode() == dns.rcode.NXDOMAIN
 
 

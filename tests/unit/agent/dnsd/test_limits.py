@@ -11,9 +11,9 @@ import dns.message
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.dns_catalog import Catalog, ask, lines
+from support.dns_catalog import NOW, Catalog, ask, lines
 
-from pyconsul.agent.dnsd.answer import QueryResult, answer
+from pyconsul.agent.dnsd.answer import AnswerContext, QueryResult, answer, subject_of
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import encode, trim
@@ -167,14 +167,15 @@ def test_packed_answers_say_what_records_say(
     rows: list[tuple[int, str, int, bool]], kind: str, udp: bool, edns: int, limit: int
 ) -> None:
     options = Settings(enable_truncate=True, a_record_limit=limit)
-    responder = _fill(rows).responder(options, rng=NoChance())
+    catalog, rng = _fill(rows), NoChance()
+    responder = catalog.responder(options, rng=rng)
     packet = dns.message.make_query("web.service.consul", kind, use_edns=0 if edns else False, payload=edns).to_wire()
     quick = responder.respond(packet, udp, "192.0.2.1")
     assert isinstance(quick, bytes)
     question = parse(packet)
-    known = responder.knowledge("192.0.2.1")
-    known.turn = Turn()
-    reply = answer(question, known)  # without room: record by record
+    known = AnswerContext(catalog.store, options, rng.random, NOW, turn=Turn())
+    subject = subject_of(question, options)
+    reply = answer(question, subject, known)  # without room: record by record
     assert reply.packed is None
     slow = encode.encode(reply, question, options, udp)
     assert dns.message.from_wire(packet[:2] + quick) == dns.message.from_wire(packet[:2] + slow)

@@ -11,7 +11,7 @@ from support.dns_catalog import Catalog, ask, lines
 
 from pyconsul.agent.dnsd import responder as responding
 from pyconsul.agent.dnsd.answer import QueryResult
-from pyconsul.agent.dnsd.cache import ORDERINGS, ROUNDS, Kept, Orderings
+from pyconsul.agent.dnsd.cache import ORDERINGS, ROUNDS, Orderings, TopicCache
 from pyconsul.agent.dnsd.responder import Later
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.state.catalog import services
@@ -196,7 +196,7 @@ def test_orderings_grow_and_are_renewed() -> None:
 
 def test_kept_values_go_by_topic() -> None:
     watches = Watches()
-    kept: Kept[str, int] = Kept(watches, 10)
+    kept: TopicCache[str, int] = TopicCache(watches, 10)
     kept.put("a", 1, ("x", "y"), 1)
     kept.put("b", 2, ("y",), 1)
     kept.put("c", 3, (), 1)
@@ -213,7 +213,7 @@ def test_kept_values_go_by_topic() -> None:
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 12)), max_size=40))
 def test_kept_values_never_take_more_room_than_there_is(steps: list[tuple[int, int, int]]) -> None:
     watches = Watches()
-    kept: Kept[int, int] = Kept(watches, 20)
+    kept: TopicCache[int, int] = TopicCache(watches, 20)
     for key, topic, size in steps:
         if size > 10:
             watches.fire([f"t{topic}"])
