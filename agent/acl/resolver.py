@@ -198,5 +198,5 @@ def _rules(policy: Policy) -> Iterable[Rule]:
     try:
         return [replace(rule, policy=policy.name) for rule in parse_rules(policy.rules)]
     except RuleError as error:  # it was checked when it was written; a newer program may have written it
-        log.error("policy %s cannot be read and gives nothing: %s", policy.name, error)
+        log.error("cannot read policy %s, it grants nothing: %s", policy.name, error)
         return ()

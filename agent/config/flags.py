@@ -28,10 +28,10 @@ _METAVAR = {Kind.INT: "number", Kind.DURATION: "duration", Kind.MAP: "key:value"
 _READING = {
     "config_file": (
         ("config-file", "config-dir"),
-        "A file of settings (JSON or HCL), or a folder of such files, read in order of their names; may be given again.",
+        "Configuration file (JSON or HCL), or directory of such files, read in order of their names; may be repeated.",
     ),
-    "config_format": (("config-format",), "Read all files as hcl or json, whatever their names."),
-    "hcl": (("hcl",), "Settings in HCL; may be given again."),
+    "config_format": (("config-format",), "Format of all configuration files, whatever their names: hcl or json."),
+    "hcl": (("hcl",), "Settings in HCL; may be repeated."),
 }
 _LACKING = "lacking."
 
@@ -65,7 +65,7 @@ def parse_flags(argv: Sequence[str], problems: Problems) -> Flags:
             _put_flag(row, texts, values, problems)
     for flag in LACKING_FLAGS:
         if _LACKING + flag in given:
-            problems.lacking[f"-{flag}"] = "accepted for Consul's sake"
+            problems.lacking[f"-{flag}"] = "accepted for compatibility"
     config_format = given.get("config_format", [""])[-1]
     if config_format not in ("", *FORMATS):
         problems.errors.append(f"-config-format: {config_format} is not allowed; allowed: {' or '.join(FORMATS)}")

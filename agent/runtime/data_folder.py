@@ -55,5 +55,5 @@ def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
     if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
-        log.warning("%s was writable by others: taking that away, its files decide what this agent does", folder)
+        log.warning("%s was writable by others; removed that permission, since its files control this agent", folder)
         folder.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)

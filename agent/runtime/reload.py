@@ -49,7 +49,7 @@ class AgentControl:
 
     def leave(self) -> None:
         """End the agent."""
-        log.info("asked to leave")
+        log.info("leaving on request")
         self._stop()
 
     async def reload(self) -> None:

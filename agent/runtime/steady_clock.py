@@ -40,8 +40,8 @@ class SteadyClock:
         if abs(step - self._reported) > TOLERANCE_S:
             self._reported = step
             log.warning(
-                "the system clock was set: it is %+.0f s off the agent's; lock delays and token expiry go on by elapsed time."
-                " Restart the agent if the clock was wrong before",
+                "the system clock was set: it differs from the agent's by %+.0f s; lock delays and token expiry "
+                "follow elapsed time. Restart the agent if the clock was wrong before",
                 step,
             )
 

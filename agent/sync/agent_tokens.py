@@ -35,7 +35,7 @@ def _read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        log.error("the tokens in %s cannot be read, those of the settings hold: %s", path, error)
+        log.error("cannot read the tokens in %s, using those of the settings: %s", path, error)
         return {}
     known = set(NAMES.values())
     return {name: token for name, token in found.items() if name in known and isinstance(token, str)}

@@ -89,7 +89,7 @@ async def load(
     try:
         await agent.store.write(obsolete)
     except Exception as error:  # a full disk; they are found again at the next start
-        log.warning("cannot remove what was kept and is obsolete: %s", error)
+        log.warning("cannot remove obsolete registrations: %s", error)
 
 
 async def define(agent: LocalAgent, defined: Definitions, last_seen: LastSeen = NOTHING_SEEN) -> None:
@@ -98,7 +98,7 @@ async def define(agent: LocalAgent, defined: Definitions, last_seen: LastSeen = 
         await agent.register_service(service, replace_checks=True, from_file=True, last_seen=last_seen)
     for check in defined.checks:
         if check.service_id and check.service_id not in agent.local.services:
-            log.error("check %r of a file belongs to service %r, which is not there", check.name, check.service_id)
+            log.error("check %r in a file belongs to service %r, which is not registered", check.name, check.service_id)
             continue
         await agent.register_check(check, from_file=True, last_seen=last_seen)
 
@@ -135,7 +135,7 @@ def _hold_checks(
         check = row.check
         fault = _fault(row, remote_scripts)
         if fault:
-            log.warning("removed a check that was registered before: check=%s error=%s", check.check_id, fault)
+            log.warning("removed a stored check: check=%s error=%s", check.check_id, fault)
         if fault or (check.service_id and check.service_id not in agent.local.services):
             obsolete.append((CHECKS, check.check_id, None))
         elif check.check_id not in agent.local.checks:
@@ -149,7 +149,7 @@ def _try(hold: Callable[[], None], what: str) -> None:
     try:
         hold()
     except Exception as error:
-        log.error("%s was registered before and cannot be used: %s", what, error, exc_info=error)
+        log.error("cannot restore the stored %s: %s", what, error, exc_info=error)
 
 
 def _fault(row: CheckRow, remote_scripts: bool) -> str:

@@ -70,7 +70,7 @@ class LocalStore:
         try:
             await self.write([(REPORTS, one.check_id, one) for one in reports.values()])
         except Exception as error:
-            log.warning("the reports on TTL checks are not kept over a restart: %s", error)
+            log.warning("cannot store reports on TTL checks; a restart loses them: %s", error)
 
 
 def _write(txn: WriteTxn, rows: Iterable[Change]) -> None:

@@ -34,8 +34,8 @@ async def reap(agent: LocalAgent, clock: Callable[[], float]) -> None:
     while True:
         await asyncio.sleep(EVERY)
         for service_id, check_id in overdue(agent.local, clock()).items():
-            log.info("deregistering a service whose check is critical: service=%s check=%s", service_id, check_id)
+            log.info("deregistering a service with a critical check: service=%s check=%s", service_id, check_id)
             try:
                 await agent.deregister_service(service_id)
             except Exception as error:
-                log.warning("service %s cannot be deregistered: %s", service_id, error)
+                log.warning("cannot deregister a service with a critical check: service=%s error=%s", service_id, error)

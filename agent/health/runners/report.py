@@ -23,7 +23,7 @@ def log_status(check: str, status: str, output: str, kept: str = "") -> None:
     if status != PASSING:
         fields["error"] = excerpt(_PASSWORD.sub("***@", " ".join(output.split())))
     if kept:
-        log.warning("Check failed, its status stays %s for now", kept, extra={"fields": fields})
+        log.warning("Check failed, status unchanged: %s", kept, extra={"fields": fields})
     else:
         log.log(
             logging.INFO if status == PASSING else logging.WARNING, "Check is now %s", status, extra={"fields": fields}

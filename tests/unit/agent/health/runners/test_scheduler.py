@@ -266,7 +266,7 @@ async def test_a_failure_below_the_threshold_is_logged_once(
     scheduler._entries["a"].thresholds.status_after("passing")
     await told.until(lambda all_: len(all_) == 1)
     assert [text for text, _ in logged(caplog)] == [
-        "Check failed, its status stays passing for now",
+        "Check failed, status unchanged: passing",
         "Check is now critical",
     ]
 
