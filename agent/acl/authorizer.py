@@ -38,7 +38,7 @@ class UnknownToken(Forbidden):
 
 
 class DecisionBudget:
-    """What was found out about names, for several rights: when it is too much, it is forgotten."""
+    """Bounds the memoized decisions of all CompiledPolicies; clears all of them when the limit is exceeded."""
 
     __slots__ = ("_known", "_left", "_limit")
 
@@ -47,7 +47,7 @@ class DecisionBudget:
         self._known: WeakSet[CompiledPolicies] = WeakSet()
 
     def follow(self, rights: CompiledPolicies) -> None:
-        """Count what these rights remember, too."""
+        """Include the decisions of these policies in the limit."""
         self._known.add(rights)
 
     def note(self, name: str) -> None:
@@ -61,7 +61,7 @@ class DecisionBudget:
 
 
 class CompiledPolicies:
-    """What a set of policies gives: shared by all tokens that have the same ones.
+    """The permissions that a set of policies grants, shared by all tokens with the same policies.
 
     levels: by resource, the level that was found for each name that was asked about.
     """

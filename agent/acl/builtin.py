@@ -1,4 +1,4 @@
-"""What is there from the start: the two built-in policies and the anonymous token."""
+"""The two built-in policies and the anonymous token, which every state has."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ READ_ONLY = _policy(READ_ONLY_ID, "builtin/global-read-only", "read", "read-only
 
 
 def ensure(txn: WriteTxn) -> None:
-    """Make what is not there yet, and renew the rules of built-in policies."""
+    """Create missing ones, and update the rules of built-in policies."""
     for policy in (MANAGEMENT, READ_ONLY):
         old = txn[POLICIES].get(policy.id)
         if old is None or old.rules != policy.rules:

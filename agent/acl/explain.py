@@ -1,6 +1,6 @@
 """Says why something is allowed or refused: which rule of which policy decided, and the smallest rule that would allow it.
 
-This is worked out from the rules anew, in the plainest way: it is asked for rarely, and so it also checks the fast way.
+The decision is computed again in the simplest way, independent of the fast path; tests compare the two.
 """
 
 from __future__ import annotations

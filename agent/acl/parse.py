@@ -84,7 +84,7 @@ def unknown_rules(text: str) -> list[str]:
 
 
 def _read(text: str) -> Iterator[Plain]:
-    """What is written about known resources."""
+    """Return the rules about known resources."""
     return (one for one in _everything(text) if _kind(one.keyword) is not None)
 
 

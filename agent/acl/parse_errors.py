@@ -1,4 +1,4 @@
-"""What is wrong with a text of rules that cannot be read, and where: Consul's words, which its clients have seen before.
+"""Errors in rules that cannot be parsed, with their positions, in the words of Consul.
 
 Source of the words: hashicorp/hcl's parser.  The text itself was read by a real parser; here it is only looked over once more.
 """
@@ -75,7 +75,7 @@ def complaint(text: str) -> str:
 
 
 def _wrong(match: re.Match[str], text: str, before: str, keys: list[str]) -> str | None:
-    """What is wrong with a token after another, and after the keys that were read; None: nothing."""
+    """Return the error at a token, given the token before it and the keys read so far; None for no error."""
     token = match[0]
     if match["open"] is not None:
         return UNTERMINATED

@@ -37,7 +37,7 @@ log = logging.getLogger("agent.acl")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the configuration says about access."""
+    """The settings of access control."""
 
     datacenter: str
     node_name: str
@@ -56,7 +56,7 @@ class Unread(NamedTuple):
     policies: list[Policy]
 
     def compile(self) -> CompiledPolicies:
-        """What they give; touches nothing that others use."""
+        """Compile the policies; uses no shared state, so it may run in a thread."""
         return CompiledPolicies(_rules_of(self.policies))
 
 
@@ -79,7 +79,7 @@ class Resolver:
         self._forget()
 
     def of(self, secret: str) -> Authorizer:
-        """What the bearer of a secret may do; without one that of the agent's default token, or of the anonymous one.
+        """Return the authorizer of a secret; for an empty one, of the agent's default token or the anonymous token.
 
         Raises UnknownToken.
         """
@@ -120,7 +120,7 @@ class Resolver:
         return None
 
     def of_token(self, token: Token) -> Authorizer:
-        """What the bearer of a token may do."""
+        """Return the authorizer of a token."""
         return Authorizer(token.accessor_id, self._rights_of(self.policies(token.grants)), self.settings.default_allow)
 
     def policies(self, grants: Grants) -> list[Policy]:
@@ -180,7 +180,7 @@ class Resolver:
         return rights
 
     def _forget(self) -> None:
-        """Something about access changed: work it out anew; what a listener is called for it is called for once."""
+        """Drop cached authorizers on every change of ACLs; a listener is called once, so it is added again."""
         self._known.clear()
         if not self._watches.closed:
             self._watches.add(self._forget, (TOPIC,))

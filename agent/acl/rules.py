@@ -1,4 +1,4 @@
-"""What can be asked for: resources, levels, and their names (https://developer.hashicorp.com/consul/docs/security/acl/acl-rules)."""
+"""Resources and levels of ACL rules, and their names (https://developer.hashicorp.com/consul/docs/security/acl/acl-rules)."""
 
 from __future__ import annotations
 

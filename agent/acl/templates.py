@@ -132,7 +132,7 @@ BY_ID = {template.id: template for template in TEMPLATES.values()}
 
 
 def variables_error(template: Template, given: TemplatedPolicy) -> str | None:
-    """What is wrong with the variables that a template is given, in a schema checker's words; None: nothing."""
+    """Return the error in the variables of a template, in a schema checker's words; None for no error."""
     if not template.takes_name:
         return None
     if given.name is None:
@@ -147,7 +147,7 @@ def _one_error(text: str) -> str:
 
 
 def name_error(template: Template, name: str | None) -> str | None:
-    """What is wrong with the name that a template is given; None: nothing."""
+    """Return the error in the name of a template; None for no error."""
     if not template.takes_name or IDENTITY_NAME.fullmatch(name or ""):
         return None
     what = {SERVICE: "service identity", NODE: "node identity"}.get(template.name, "api gateway identity")

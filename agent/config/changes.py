@@ -1,4 +1,4 @@
-"""What a reload changes: keys that take effect at once, and keys that need a restart."""
+"""Differences between two configurations: keys that a reload applies, and keys that need a restart."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ LACKING: dict[str, str] = {
     "serf_lan_allowed_cidrs": "filters of the gossip",
     "serf_wan_allowed_cidrs": "filters of the gossip",
     "server_rejoin_age_max": "Raft's protection of old servers",
-    "tagged_addresses": "Consul ignores it, too; use advertise_addr_wan",
+    "tagged_addresses": "Consul ignores it as well; use advertise_addr_wan",
     "use_streaming_backend": "Consul's streaming",
     "xds": "the service mesh",
     "acl.msp_disable_bootstrap": "Consul Enterprise",
@@ -224,7 +224,7 @@ def _matters(row: Setting, value: Any) -> bool:
 
 
 def _note_https(given: Values, problems: Problems) -> None:
-    """HTTPS without a certificate cannot be used in Consul either; with one, somebody relies on it."""
+    """Warn about HTTPS without a certificate, which Consul cannot serve either; refuse it with one, since clients rely on it."""
     if (_value(given, "ports.https") or -1) <= 0:
         return
     if _value(given, "tls.https.cert_file") or _value(given, "tls.defaults.cert_file"):

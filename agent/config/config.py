@@ -44,7 +44,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent is told; `Config()` holds the defaults."""
+    """All settings of an agent; `Config()` holds the defaults."""
 
     # Where it runs and what it is called.
     dev_mode: Annotated[

@@ -210,7 +210,7 @@ def maps_of(value: Any, source: str, key: str, problems: Problems) -> list[dict[
     maps = value if isinstance(value, list) else [value]
     if all(isinstance(item, dict) for item in maps):
         return maps
-    problems.errors.append(f"{source}: {key}: the value is no object; allowed: an object with keys of its own")
+    problems.errors.append(f"{source}: {key}: the value is not an object; allowed: an object")
     return []
 
 

@@ -38,7 +38,7 @@ _LACKING = "lacking."
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What a command line says: `values` of settings, and what to read before them, in the order given."""
+    """A parsed command line: `values` of settings, and the files and HCL texts to read before them, in the order given."""
 
     values: Values
     paths: tuple[str, ...] = ()

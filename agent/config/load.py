@@ -52,7 +52,7 @@ def load_files(paths: Sequence[str], config_format: str = "") -> Config:
 
 
 def reload(config: Config) -> Config:
-    """The configuration read anew; the node's ID and what it is stay.  Raises ConfigError."""
+    """Read the configuration again; the node ID and the mode stay.  Raises ConfigError."""
     fresh = load(config.origin.argv)
     return msgspec.structs.replace(fresh, node_id=fresh.node_id or config.node_id, server=config.server)
 

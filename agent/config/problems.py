@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all of it is gathered, then shown, one line each."""
+"""Errors and warnings about a configuration: all are collected, then shown, one line each."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _resolve_bootstrap(values: Values, problems: Problems) -> None:
 
 
 def _resolve_tls(tls: Values) -> Values:
-    """What `tls.defaults` says holds for each protocol that does not say otherwise."""
+    """Apply `tls.defaults` to each protocol that does not override it."""
     defaults = tls.get("defaults", {})
     return {
         "defaults": defaults,
@@ -85,7 +85,7 @@ def merged(*sources: Values) -> Values:
 
 
 def dev_values() -> Values:
-    """What -dev sets before files and flags are read."""
+    """Return the values that -dev sets before files and flags are read."""
     values: Values = {}
     for row in SETTINGS:
         if row.note.dev is not None:

@@ -1,4 +1,4 @@
-"""What is said of one setting besides its type and default: flags, documentation, validation, reload.
+"""Metadata of one setting besides its type and default: flags, documentation, validation, reload.
 
 The declaration is the annotated field of a settings class (`Config` and its sections); flags, files, validation and
 documentation are all derived from it.  The modules of settings classes do without `from __future__ import annotations`:
@@ -17,7 +17,7 @@ Check = Callable[[object], str | None]
 
 
 class Unit(enum.Enum):
-    """How a value is written when its Python type does not say it."""
+    """The form of a value in files where its Python type does not determine it."""
 
     SECONDS = "duration"
     RAW = "raw"

@@ -15,7 +15,7 @@ from pyconsul.agent.config.setting import Note, Unit
 
 
 class Kind(enum.Enum):
-    """How a value is written; the value is what documentation calls it."""
+    """The form of a value in files; the enum's value is its name in documentation."""
 
     STRING = "string"
     INT = "integer"

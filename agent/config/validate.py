@@ -43,7 +43,7 @@ def validate(config: Config, given_expect: int, problems: Problems) -> None:
 
 
 def at_start(config: Config) -> list[str]:
-    """What does not make the settings invalid, but an agent cannot start with: a line for each."""
+    """Return reasons why an agent cannot start with these settings although they are valid, a line for each."""
     errors = list(config.refusals)
     if config.acl.enabled and config.primary_datacenter not in ("", config.datacenter):
         errors.append(
@@ -114,7 +114,7 @@ def _warn_of_names(config: Config, problems: Problems) -> None:
 
 
 def _check_ports(config: Config, problems: Problems) -> None:
-    """Two TCP servers cannot have one port; Consul names the pair, too."""
+    """Reject two TCP servers with the same port; Consul names both as well."""
     taken: dict[int, str] = {}
     for name in ("dns", "http", "https", "server", "serf_lan", "serf_wan"):
         number = getattr(config.ports, name)

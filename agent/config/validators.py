@@ -1,4 +1,4 @@
-"""What values of settings are allowed: each function is given one of the right type and says what is allowed when it is not."""
+"""Validators of single settings: each takes a value of the right type and returns the allowed values if it is not one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a filter, in the words Consul says it with."""
+"""Errors of filters, in the words of Consul."""
 
 from __future__ import annotations
 

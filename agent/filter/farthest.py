@@ -1,4 +1,4 @@
-"""How far a parser got, and what could have come there: the error of a text that fits no rule.
+"""The farthest position a parser reached, and the tokens expected there: the error of a text that matches no rule.
 
 Only the farthest position counts, because whatever was tried before it was given up for something better.
 """

@@ -1,4 +1,4 @@
-"""What can be selected in a type, and what each selected thing can be compared with.
+"""Selectors of a type, and the operators that each of them supports.
 
 Consul's rules: texts, numbers and booleans can be equal; texts also contain and match; lists of these and maps contain and are
 empty or not; lists of structures are only empty or not, but a selector goes through them to their fields.
@@ -20,7 +20,7 @@ from pyconsul.agent.filter.syntax import Operator
 
 
 class Shape(Enum):
-    """What kind of value a field holds."""
+    """Kind of a field's value."""
 
     STRUCT = "struct"
     MAP = "map"

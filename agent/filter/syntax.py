@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Operator(Enum):
-    """How a selected value is compared; the names are those of error texts."""
+    """Comparison of a selected value; the names are those of error texts."""
 
     EQUAL = "Equal"
     NOT_EQUAL = "Not Equal"

@@ -21,7 +21,7 @@ def wire_name(field: str) -> str:
 
 
 class CheckDefinition(msgspec.Struct, frozen=True, kw_only=True, rename=wire_name, omit_defaults=True):
-    """What to check and when.  Durations are nanoseconds (0: not given); `id` may be empty, then the agent makes one up.
+    """One check: target and schedule.  Durations are nanoseconds (0: not given); for an empty `id` the agent generates one.
 
     `service_id` names the instance that the check belongs to, empty for the node itself.
     """
@@ -63,7 +63,7 @@ class CheckDefinition(msgspec.Struct, frozen=True, kw_only=True, rename=wire_nam
 
 
 def check_type(definition: CheckDefinition) -> str:
-    """What kind of check this is: `http`, `ttl`, …; empty when it is none."""
+    """Return the type of the check: `http`, `ttl`, …; empty for none."""
     polled = definition.interval > 0
     if definition.grpc and polled:
         return "grpc"
@@ -94,7 +94,7 @@ def is_alias(definition: CheckDefinition) -> bool:
 
 
 def output_limit(definition: CheckDefinition, agent_limit: int = DEFAULT_OUTPUT_SIZE) -> int:
-    """How many bytes of output to keep: a definition can only lower the agent's `check_output_max_size`."""
+    """Return the maximum size of the output in bytes; a definition can only lower the agent's `check_output_max_size`."""
     limit = agent_limit or DEFAULT_OUTPUT_SIZE
     return min(limit, definition.output_max_size) if definition.output_max_size > 0 else limit
 
@@ -105,7 +105,7 @@ def seconds_between(definition: CheckDefinition) -> float:
 
 
 def seconds_allowed(definition: CheckDefinition, default: float = 10.0) -> float:
-    """How long one run may take."""
+    """Return the timeout of one run in seconds."""
     return definition.timeout / SECOND_NS if definition.timeout > 0 else default
 
 

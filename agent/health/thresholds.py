@@ -1,4 +1,4 @@
-"""How many equal results in a row change a check's status.
+"""Number of equal results in a row that change the status of a check.
 
 The counters start at their thresholds, so the first result counts at once.  Passing and warning results are successes, critical
 ones are failures; each kind resets the other's counter.

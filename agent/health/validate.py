@@ -61,7 +61,7 @@ def _kind_or_refuse(definition: CheckDefinition) -> None:
 
 
 def kind_fault(definition: CheckDefinition) -> str:
-    """What is wrong with how the check is to be run; empty when nothing is."""
+    """Return the error in the schedule or target of a check; empty when it is valid."""
     polled = needs_interval(definition)
     alias = is_alias(definition)
     rules = (

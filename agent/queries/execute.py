@@ -21,7 +21,7 @@ FIRST_OF = 10  # how far the node itself may stand behind others and still be pu
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: this agent's node, the caller's IP address, and the node that the caller wants to be near to, if any."""
+    """Origin of a query: this agent's node, the caller's IP address, and the node to sort by distance from, if any."""
 
     agent: str
     address: str = ""
@@ -35,7 +35,7 @@ def resolve(view: View, asked: str) -> PreparedQuery | None:
 
 
 def execute(view: View, query: PreparedQuery, asker: Asker, chance: Callable[[], float]) -> list[CheckServiceNode]:
-    """What a query finds: in an order of chance (numbers from 0 to 1), or by distance where that is asked for and known."""
+    """Return the result of a query, shuffled by `chance` (numbers from 0 to 1), or sorted by distance where requested and known."""
     found = matching(view, query.service)
     if len(found) > 1:
         found.sort(key=lambda _: chance())

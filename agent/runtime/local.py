@@ -80,7 +80,7 @@ async def start(
 
 
 async def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], LocalStore]:
-    """What was kept from the last run, and what keeps from now on."""
+    """Return the rows stored by the last run, and the store for new ones."""
     if config.dev_mode or not config.data_dir:
         return [], LocalStore(None)
     engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, accepted=ACCEPT_ALL)  # it is registered again

@@ -12,7 +12,7 @@ from pyconsul.agent.watches.watcher import Ask, Found
 
 
 def asker(app: App) -> Ask:
-    """What asks `app`: a GET of a path (quoted) with a query and a token; the response is that of the API."""
+    """Return a function that sends a GET of a quoted path with query and token to `app`."""
 
     async def ask(path: str, query: Mapping[str, str], token: str) -> Found:
         target = path + ("?" + urlencode(query, quote_via=quote) if query else "")

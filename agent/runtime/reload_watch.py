@@ -13,7 +13,7 @@ from pyconsul.agent.config.flags import parse_flags
 from pyconsul.agent.config.problems import Problems, ReloadError
 from pyconsul.agent.runtime.reload import AgentControl
 
-EVERY = 1.0  # seconds between two looks
+INTERVAL_S = 1.0
 
 Stamp = tuple[int, int, int]  # inode, size, time of the last change in nanoseconds
 
@@ -21,7 +21,7 @@ log = logging.getLogger("agent")
 
 
 def stamps(paths: Iterable[str]) -> dict[str, Stamp | None]:
-    """What tells one version of a file from the next; None when it is not there."""
+    """Return what distinguishes versions of each file; None for a missing one."""
     found: dict[str, Stamp | None] = {}
     for path in paths:
         try:
@@ -46,7 +46,7 @@ def start(control: AgentControl, known: dict[str, Stamp | None], stack: AsyncExi
 
 async def _watch(control: AgentControl, known: dict[str, Stamp | None]) -> None:
     while True:
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(INTERVAL_S)
         current = stamps(watched(control.config))
         if current == known:
             continue

@@ -20,7 +20,7 @@ from pyconsul.agent.state.schemas import ALL
 async def start(
     config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
 ) -> AgentControl:
-    """Lock the data folder and start a server; see `server.start`.  Raises DataFolderError, too."""
+    """Lock the data folder and start a server; see `server.start`.  Also raises DataFolderError."""
     folder = Path(config.data_dir)
     stack.callback(data_folder.Lock(folder).release)
 

@@ -37,14 +37,14 @@ class FileDefinitionError(Exception):
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """What files define."""
+    """Services and checks that files define."""
 
     services: list[ServiceDefinition]
     checks: list[CheckDefinition]
 
 
 def definitions(config: Config) -> Definitions:
-    """The services and checks of the settings, looked at.  Raises FileDefinitionError."""
+    """Return the validated services and checks of the settings.  Raises FileDefinitionError."""
     scripts = config.enable_script_checks or config.enable_local_script_checks
     allow = config.allow_control_characters
     services, checks = [], []

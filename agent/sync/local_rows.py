@@ -1,4 +1,4 @@
-"""What an agent was told to hold: services and checks of its own, as rows that may outlive it (see `state.table`)."""
+"""Rows of the agent's own services and checks, which survive a restart (see `state.table`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalog shows of an agent itself: its node, the `consul` service of a server, and the check that it is alive."""
+"""Catalog rows of the agent itself: its node, the `consul` service of a server, and the `serfHealth` check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that are deregistered because a check of theirs is critical for too long (`DeregisterCriticalServiceAfter`)."""
+"""Deregistration of services with a check that has been critical for too long (`DeregisterCriticalServiceAfter`)."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pyconsul.agent.common.go_durations import SECOND_NS
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.sync.local_state import LocalState
 
-EVERY = 30.0  # seconds between two looks
-LEAST = 60.0  # seconds; nothing is deregistered sooner, whatever its check says
+INTERVAL_S = 30.0
+MIN_CRITICAL_S = 60.0  # nothing is deregistered sooner, whatever its check demands
 
 log = logging.getLogger("agent.sync")
 
 
 def overdue(local: LocalState, now: float) -> dict[str, str]:
-    """The services to deregister, each with the check that says so."""
+    """Return the services to deregister, each with the check that demands it."""
     found: dict[str, str] = {}
     for check_id, since in local.critical_since.items():
         row = local.checks.get(check_id)
         if row is None or row.definition is None or not row.check.service_id:
             continue
         after = row.definition.deregister_critical_service_after / SECOND_NS
-        if after > 0 and now - since >= max(after, LEAST):
+        if after > 0 and now - since >= max(after, MIN_CRITICAL_S):
             found.setdefault(row.check.service_id, check_id)
     return found
 
 
 async def reap(agent: LocalAgent, clock: Callable[[], float]) -> None:
-    """Deregister overdue services, again and again."""
+    """Deregister overdue services periodically."""
     while True:
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(INTERVAL_S)
         for service_id, check_id in overdue(agent.local, clock()).items():
             log.info("deregistering a service with a critical check: service=%s check=%s", service_id, check_id)
             try:

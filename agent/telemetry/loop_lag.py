@@ -1,4 +1,4 @@
-"""How late the event loop runs what is due: everything that the agent answers is as late."""
+"""Lag of the event loop: the delay of everything that the agent answers."""
 
 from __future__ import annotations
 

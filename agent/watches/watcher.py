@@ -93,7 +93,7 @@ class Watcher:
 
 
 def _data(found: Found, kind: str) -> Any:
-    """What a response says; None when there is no such key. Raises ValueError."""
+    """Return the value of a response; None when the key does not exist. Raises ValueError."""
     if found.status == 404 and kind in ("key", "keyprefix"):
         return None
     if found.status != 200:

@@ -1,4 +1,4 @@
-"""What somebody who logs in gets: the binding rules that select them, and the names these make."""
+"""Grants of a login: binding rules that match its claims, and the names that they produce."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 
 
 class UnknownVariable(ValueError):
-    """A name asks for a variable that is not there."""
+    """A name refers to an unknown variable."""
 
 
 def interpolate(text: str, values: dict[str, str]) -> str:
@@ -33,7 +33,7 @@ def interpolate(text: str, values: dict[str, str]) -> str:
 
 
 def bind(view: View, rules: Iterable[BindingRule], claims: Claims, datacenter: str) -> Grants:
-    """The grants of rules that select the claims; what is not there, or cannot be called so, gives nothing."""
+    """Return the grants of rules that match the claims; missing objects and invalid names grant nothing."""
     services: list[ServiceIdentity] = []
     nodes: list[NodeIdentity] = []
     roles: list[str] = []

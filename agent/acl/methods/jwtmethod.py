@@ -115,7 +115,7 @@ def _check_times(payload: Mapping[str, Any], config: JWTConfig, now: float) -> N
 
 
 def _time(payload: Mapping[str, Any], name: str) -> float:
-    """A time in Unix seconds; 0 when it is not there.  Raises LoginError unless it is a finite number."""
+    """Return a claim that is a time in Unix seconds; 0 when it is missing.  Raises LoginError unless it is a finite number."""
     value = payload.get(name) or 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_TIME:
         raise LoginError(f"error validating claims: {name} must be a number of seconds since 1970")
@@ -127,7 +127,7 @@ def _leeway(nanoseconds: int, default: float) -> float:
 
 
 def _check_audience(payload: Mapping[str, Any], bound: list[str]) -> None:
-    """A token for somebody must name somebody that the method is bound to.  Raises LoginError."""
+    """Verify that the audience of a token is one that the method is bound to.  Raises LoginError."""
     given = payload.get("aud")
     audiences = [given] if isinstance(given, str) else given if given is not None else []
     if not isinstance(audiences, list) or not all(isinstance(one, str) for one in audiences):

@@ -70,7 +70,7 @@ def read_jwt(given: Mapping[str, Any]) -> JWTConfig:
 
 
 def check_unsupported(kind: str, given: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a method of type `kubernetes` or `aws-iam`: first what Consul refuses, too."""
+    """Raise ConfigError for a method of type `kubernetes` or `aws-iam`; Consul's own errors come first."""
     if kind == "kubernetes":
         config = KubernetesConfig(**_values(given, KubernetesConfig))
         for value, name in (

@@ -43,7 +43,7 @@ def parse_json(text: str) -> dict[str, Any]:
 
 
 def go_words(error: json.JSONDecodeError) -> str:
-    """What Go's decoder says of the same mistake."""
+    """Return the error text of Go's decoder for the same mistake."""
     message, position = error.msg, error.pos
     if message.startswith("Unterminated string"):
         return "unexpected end of JSON input"

@@ -18,7 +18,7 @@ class SOA(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DNSConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How DNS questions are answered; durations in seconds."""
+    """DNS answers; durations in seconds."""
 
     allow_stale: Annotated[
         bool,

@@ -77,7 +77,7 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may be asked; sizes in bytes, durations in seconds."""
+    """Limits on requests; sizes in bytes, durations in seconds."""
 
     http_max_conns_per_client: Annotated[
         int,

@@ -108,7 +108,7 @@ async def run_docker(definition: CheckDefinition, agent_limit: int = DEFAULT_OUT
 
 
 class _Engine:
-    """Requests to a container engine, each on a connection of its own. Raises DockerError for a bad address."""
+    """Requests to a container engine, each on a new connection. Raises DockerError for a bad address."""
 
     def __init__(self, host: str) -> None:
         scheme, _, address = host.partition("://")
@@ -192,7 +192,7 @@ async def _execute(engine: _Engine, definition: CheckDefinition, tail: Tail) -> 
 
 
 async def _exit_code(engine: _Engine, container: str, path: str, unknown: str) -> int:
-    """How a program ended; its output may end a moment before it does."""
+    """Return the exit code of a program; its output may end a moment before it does."""
     poll_s = FIRST_POLL_S
     while True:
         inspected = await engine.ask("GET", f"{path}/json")

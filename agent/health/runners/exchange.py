@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request and its answer on a connection of its own, parsed by httptools.
+"""One HTTP/1.1 request and its response on a new connection, parsed by httptools.
 
 A general client costs ten times as much processor time, which counts with a thousand checks.
 """

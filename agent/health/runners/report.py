@@ -1,4 +1,4 @@
-"""How results of checks are logged, and which of them say something about this machine only."""
+"""Log lines for results of checks, and detection of failures of this machine."""
 
 from __future__ import annotations
 

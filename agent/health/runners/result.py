@@ -1,4 +1,4 @@
-"""What a run of a check finds, and the part of its output that is kept."""
+"""The result of one run of a check, and the stored part of its output."""
 
 from __future__ import annotations
 

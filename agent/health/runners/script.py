@@ -17,7 +17,7 @@ from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, phrase
 from pyconsul.agent.health.runners.result import LocalFault, Result, Tail
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
 
-TIMEOUT = 30.0  # seconds a script may take that has no timeout of its own
+TIMEOUT = 30.0  # seconds; for scripts without a timeout
 MAX_SCANS = 5
 RUN_VARIABLE = "PYCONSUL_CHECK_RUN"  # in the environment of a program and of all that it starts
 
@@ -52,7 +52,7 @@ class _Watch(asyncio.SubprocessProtocol):
 
 
 async def run_script(definition: CheckDefinition, agent_limit: int = DEFAULT_OUTPUT_SIZE) -> Result:
-    """Run the program in a process group of its own; when its time is up, it and all that it started are killed."""
+    """Run the program in a new process group; at its timeout the whole group is killed."""
     tail = Tail(output_limit(definition, agent_limit))
     allowed = seconds_allowed(definition, TIMEOUT)
     code = await run_program(definition.script_args, tail, allowed)
@@ -143,7 +143,7 @@ def _kill_group(pid: int) -> None:
 
 
 def timed_out(allowed: float, tail: Tail) -> str:
-    """What to show of a run that took longer than `allowed` seconds."""
+    """Return the output of a run that exceeded `allowed` seconds."""
     text = f"Timed out ({format_go_duration_ns(round(allowed * SECOND_NS))}) running check"
     return f"{text}\n\n{tail.captured()}" if tail.total else text
 

@@ -1,4 +1,4 @@
-"""What anti-entropy needs of a catalog: the rows of one node, and a way to write them; the catalog may be local or remote."""
+"""Contract of anti-entropy with a catalog, local or remote: read the rows of one node, and write changes."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ({"server": "perhaps"}, 'server: "perhaps" is not allowed; allowed: true or false'),
         ({"ports": {"http": "8500"}}, 'ports.http: "8500" is not allowed; allowed: a whole number'),
         ({"ports": {"http": 1.5}}, "ports.http: 1.5 is not allowed"),
-        ({"ports": 8500}, "ports: the value is no object"),
+        ({"ports": 8500}, "ports: the value is not an object"),
         ({"ports": {"dns": 65536}}, "ports.dns: 65536 is not allowed; allowed: a port"),
         ({"check_update_interval": 5}, "check_update_interval: 5 is not allowed; allowed: a number with a unit"),
         ({"check_update_interval": "soon"}, 'check_update_interval: "soon" is not allowed'),
