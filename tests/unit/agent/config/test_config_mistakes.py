@@ -50,7 +50,10 @@ def test_a_label_of_a_block_gets_a_hint(tmp_path: Path) -> None:
             'config_entries { bootstrap = [ { kind="proxy-defaults" name="global" config { x = 1 } } ] }',
             "config_entries",
         ),
-        ('tagged_addresses { wan = "1.2.3.4" }', "tagged_addresses (Consul ignores it as well; use advertise_addr_wan)"),
+        (
+            'tagged_addresses { wan = "1.2.3.4" }',
+            "tagged_addresses (Consul ignores it as well; use advertise_addr_wan)",
+        ),
         ('version = "1.21.4"\nrevision = "x"\nversion_prerelease = ""\nversion_metadata = ""\nbuild_date = "2025"', ""),
     ],
 )
