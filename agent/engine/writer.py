@@ -285,9 +285,9 @@ class Writer:
     def _report(self, error: EngineError | None, cause: BaseException | None = None) -> None:
         """Log once that writing fails, and once that it works again."""
         if error is not None and not self._failing:
-            log.error("writes fail until this is mended; reads go on: %s", error, exc_info=cause)
+            log.error("writes fail, reads continue: %s", error, exc_info=cause)
         elif error is None and self._failing:
-            log.info("writes work again")
+            log.info("writes succeed again")
         self._failing = error is not None
 
 

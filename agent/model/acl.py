@@ -43,7 +43,7 @@ class TemplatedPolicy(msgspec.Struct, frozen=True):
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token or a role gives: IDs of policies and of roles (roles have none), identities, templates."""
+    """The grants of a token or a role: IDs of policies and of roles (roles have none), identities, templates."""
 
     policies: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class AuthMethod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BindingRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody gets who logs in by a method and is selected; `bind_name` may hold `${value.x}`."""
+    """A rule that grants something to selected logins of an auth method; `bind_name` may hold `${value.x}`."""
 
     id: str
     auth_method: str

@@ -86,7 +86,7 @@ def _fault(field: str, text: str) -> str:
 
 
 def _are_plain(texts: Sequence[object]) -> bool:
-    """Whether these are texts without control characters: one search over all of them is fast."""
+    """Return whether these are texts without control characters; one search over all of them is fast."""
     try:
         return not _CONTROL.search("".join(texts))  # type: ignore[arg-type]
     except TypeError:
@@ -94,7 +94,7 @@ def _are_plain(texts: Sequence[object]) -> bool:
 
 
 def _parts(value: object, free: Collection[str]) -> Iterator[tuple[str, object]]:
-    """What a structure, map or list holds, but for what is empty, with the label of each."""
+    """Return the non-empty parts of a structure, map or list, each with its label."""
     if isinstance(value, msgspec.Struct):
         for name, attribute in zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True):
             if name not in free and (item := getattr(value, attribute)):

@@ -1,4 +1,4 @@
-"""A network coordinate: where a node stands, so that round trips can be estimated.
+"""A network coordinate of a node, from which round trips are estimated.
 
 https://developer.hashicorp.com/consul/api-docs/coordinate; the mathematics are Vivaldi's with heights
 (https://www.cs.ucsb.edu/~ravenben/classes/276/papers/vivaldi-sigcomm04.pdf) and Serf's adjustment.
@@ -38,7 +38,7 @@ class NodeCoordinate(msgspec.Struct, frozen=True, rename=camel):
 
 
 def is_valid(coordinate: Coordinate) -> bool:
-    """Whether every component is a finite number."""
+    """Return whether every component is a finite number."""
     parts = (*coordinate.vec, coordinate.error, coordinate.adjustment, coordinate.height)
     return all(math.isfinite(part) for part in parts)
 

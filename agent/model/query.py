@@ -12,7 +12,7 @@ NAME_PREFIX_MATCH = "name_prefix_match"
 
 
 class Template(msgspec.Struct, frozen=True, rename=camel):
-    """What makes a query answer every name that begins with its own; `type` is empty for a plain query."""
+    """Makes a query match every name that begins with its own; `type` is empty for a plain query."""
 
     go_name: ClassVar[str] = "structs.QueryTemplateOptions"  # for the error texts of `httpapi.decode`
     type: str = ""
@@ -38,7 +38,7 @@ class Failover(msgspec.Struct, frozen=True, rename=camel):
 
 
 class ServiceQuery(msgspec.Struct, frozen=True, rename=camel):
-    """Which instances are asked for.  A tag that starts with `!` must not be there; `near` is a node, `_agent` or `_ip`.
+    """The requested instances.  A tag that starts with `!` must be absent; `near` is a node, `_agent` or `_ip`.
 
     The fields stand in the order in which a template's texts are checked.
     """

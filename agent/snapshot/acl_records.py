@@ -128,7 +128,7 @@ def read_binding_rule(record: Fields) -> BindingRule:
 
 
 def _links(ids: tuple[str, ...], name_of: NameOf) -> list[dict[str, str]] | None:
-    """Links with the names that things have now; what is gone is left out, as in the API's answers."""
+    """Return links with the current names; links to deleted rows are left out, as in the API's responses."""
     return [{"ID": one, "Name": name} for one in ids if (name := name_of(one)) is not None] or None
 
 

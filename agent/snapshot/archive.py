@@ -155,7 +155,7 @@ def _check_sums(text: bytes, found: Mapping[str, str]) -> None:
 
 
 def decode_meta(meta: bytes) -> dict[str, Any]:
-    """What `meta.json` says.  Raises SnapshotError."""
+    """Return the metadata of `meta.json`.  Raises SnapshotError."""
     problem = "failed to read snapshot file: failed to decode snapshot metadata"
     try:
         found = json.loads(meta)

@@ -126,7 +126,7 @@ def _check(part: Fields, node: str) -> HealthCheck:
 
 
 def _definition(part: Fields) -> dict[str, Any]:
-    """What is set of a check's definition; durations as the API shows them."""
+    """Return the non-empty fields of a check's definition; durations as the API shows them."""
     found: dict[str, Any] = {}
     for name, zero in NO_DEFINITION.items():
         value: Any

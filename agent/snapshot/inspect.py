@@ -50,7 +50,7 @@ def opened(path: str) -> Iterator[tuple[dict[str, Any], BinaryIO]]:
 
 
 def inspect(path: str, depth: int | None = None, prefix: str = "") -> Inspection:
-    """What a snapshot holds; with `depth` also of the keys that begin with `prefix`, by their first `depth` parts.
+    """Count the records of a snapshot; with `depth` also the keys that begin with `prefix`, by their first `depth` parts.
 
     Raises SnapshotError, OSError.
     """
@@ -73,7 +73,7 @@ def inspect(path: str, depth: int | None = None, prefix: str = "") -> Inspection
 
 
 def is_older_pyconsul(state: BinaryIO) -> bool:
-    """Whether a state has the format that pyconsul had before Consul's; the file stands at its start afterwards."""
+    """Return whether a state has pyconsul's own format, used before Consul's; rewinds the file."""
     start = state.read(3)
     state.seek(0)
     return start == b"\0\0\0"

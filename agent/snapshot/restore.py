@@ -40,7 +40,7 @@ _SIMPLE: dict[int, tuple[Schema[Any], Callable[[Fields], Any]]] = {
 
 @dataclass(slots=True)
 class Restored:
-    """What a snapshot holds: rows by table and key, the index it was saved at, and how many records of which kind are left out."""
+    """The contents of a snapshot: rows by table and key, its index, and the number of unsupported records by kind."""
 
     index: int
     tables: dict[str, dict[Key, Any]] = field(
@@ -149,7 +149,7 @@ def _rows(record: Record, now: float, left_out: Counter[str]) -> Iterator[tuple[
 
 
 def _name(value: Any) -> str:
-    """What names a record in errors, if anything does; never a secret."""
+    """Return the name of a record for errors, if it has one; never a secret."""
     if isinstance(value, dict):
         for field_name in ("Key", "Node", "Name", "AccessorID", "ID"):
             if isinstance(text := value.get(field_name), str) and text:
@@ -158,7 +158,7 @@ def _name(value: Any) -> str:
 
 
 def _left_out_name(record: Record) -> str:
-    """A config entry is told by its kind, too: its value is a kind and then the entry, in bytes."""
+    """Return the name of a config entry with its kind; the value is a kind and then the entry, in bytes."""
     name = name_of(record.kind)
     if record.kind == records.CONFIG_ENTRY and isinstance(record.value, str | bytes):
         try:

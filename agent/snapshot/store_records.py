@@ -38,7 +38,7 @@ def entry(row: KVEntry) -> dict[str, Any]:
 
 
 def read_tombstone(record: Fields, now: float) -> Tombstone:
-    """A tombstone; it is kept as long as one that is made now."""
+    """Return a tombstone with the present time, so that it is kept for the full period."""
     return Tombstone(record.text("Key"), record.index("ModifyIndex"), now)
 
 

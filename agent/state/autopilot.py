@@ -1,4 +1,4 @@
-"""The settings of autopilot: one row, which is there once somebody has changed them."""
+"""The settings of autopilot: one row, which exists after the first change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOPIC = "autopilot-config"
 
 
 def current(view: View, default: AutopilotSettings) -> AutopilotSettings:
-    """The settings; those of the configuration while nobody has changed them, as if written first of all."""
+    """Return the settings; before the first change those of the configuration, with index 1."""
     return view[AUTOPILOT].get(ONLY) or replace(default, create_index=1, modify_index=1)
 
 

@@ -1,4 +1,4 @@
-"""What the users of the state rely on: how tables are read, and why a write is rejected."""
+"""The contract of the state: definitions of tables, reading them, and errors of writes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The key-value store: reads, and the writes with check-and-set and locks.
 
-Semantics: https://developer.hashicorp.com/consul/api-docs/kv.  Writes answer whether they took place.
+Semantics: https://developer.hashicorp.com/consul/api-docs/kv.  Writes return whether they took place.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _modify_index = attrgetter("modify_index")
 
 
 def index_of_key(view: View, entry: KVEntry | None) -> int:
-    """The index of a single key's answer: its own, or the table's when it is missing."""
+    """Return the index of a response about one key: its own, or the table's when the key is missing."""
     if entry is None:
         return view.index_of("kvs")
     return entry.modify_index if entry.modify_index > view.restored else view.restored
 
 
 def index_of_prefix(view: View, prefix: str, entries: Iterable[KVEntry]) -> int:
-    """The index of a prefix's answer: the newest entry or deletion below it, or the table's when there is neither."""
+    """Return the index of a response about a prefix: the newest entry or deletion below it, else the table's."""
     index = max(map(_modify_index, entries), default=0)
     deleted = view[TOMBSTONES].prefix(prefix) if len(view[TOMBSTONES]) else ()
     index = max(index, max((stone.index for stone in deleted), default=0))
@@ -38,7 +38,7 @@ def index_of_prefix(view: View, prefix: str, entries: Iterable[KVEntry]) -> int:
 
 
 def keys(entries: Iterable[KVEntry], prefix: str, separator: str) -> list[str]:
-    """The keys of a prefix's entries, cut after the first separator behind the prefix; each once."""
+    """Return the keys of a prefix's entries, cut after the first separator behind the prefix, without duplicates."""
     if not separator:
         return [entry.key for entry in entries]
     found: dict[str, None] = {}
@@ -49,7 +49,7 @@ def keys(entries: Iterable[KVEntry], prefix: str, separator: str) -> list[str]:
 
 
 def put(txn: WriteTxn, key: str, value: bytes | None, flags: int, cas: int | None = None) -> bool:
-    """Write a key.  With `cas`, only when its ModifyIndex is that one (0: only when it is not there)."""
+    """Write a key.  With `cas`, only when it equals the ModifyIndex (0: only when the key does not exist)."""
     old = txn[KV].get(key)
     if cas is not None and cas != (old.modify_index if old else 0):
         return False
@@ -91,7 +91,7 @@ def release(txn: WriteTxn, key: str, value: bytes | None, flags: int, session: s
 
 
 def delete(txn: WriteTxn, key: str, cas: int | None = None, *, purge: bool = False) -> bool:
-    """Delete a key.  With `cas`, only when its ModifyIndex is that one; a key that is not there is deleted already.
+    """Delete a key.  With `cas`, only when it equals the ModifyIndex; a missing key counts as deleted.
 
     With `purge` its history is deleted as well, even when the key itself does not exist any more.
     """
@@ -115,7 +115,7 @@ def delete_tree(txn: WriteTxn, prefix: str, *, purge: bool = False) -> Steps[Non
 
 
 def has_old_tombstones(view: View, now: float) -> bool:
-    """Whether there are tombstones that can be dropped."""
+    """Return whether there are tombstones to drop."""
     return any(stone.time < now - TOMBSTONE_TTL for stone in view[TOMBSTONES])
 
 
@@ -131,7 +131,7 @@ def _write(txn: WriteTxn, old: KVEntry | None, new: KVEntry) -> None:
     if old is not None:
         same = old.value == new.value and old.flags == new.flags
         if same and old.session == new.session and old.lock_index == new.lock_index:
-            return  # an identical write keeps the index and wakes nobody
+            return  # an identical write raises no index and wakes no watcher
         new = KVEntry(new.lock_index, new.key, new.flags, new.value, old.create_index, new.modify_index, new.session)
     elif txn[TOMBSTONES].get(new.key) is not None:
         txn.delete(TOMBSTONES, new.key)

@@ -1,7 +1,6 @@
 """Prepared queries: reads, and the writes that set and remove them.
 
-A query is found by its ID, by its name (without case), or, when it is a template, by the longest name that what
-is asked for begins with.
+A query is found by its ID or its name (without case); a template by the longest name that is a prefix of the requested one.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def all_queries(view: View) -> list[PreparedQuery]:
-    """Every query, by ID."""
+    """Return every query, by ID."""
     return sorted(view[QUERIES], key=QUERIES.key)
 
 
 def get(view: View, query_id: str) -> PreparedQuery | None:
-    """The query of an ID.  Raises Refused when that is no ID at all."""
+    """Return the query of an ID.  Raises Refused for a malformed ID."""
     if len(query_id) != 36:
         raise Refused("failed prepared query lookup: index error: UUID must be 36 characters")
     if _UUID.fullmatch(query_id) is None:
@@ -36,7 +35,7 @@ def get(view: View, query_id: str) -> PreparedQuery | None:
 
 
 def find(view: View, asked: str) -> PreparedQuery | None:
-    """The query or template that answers an ID or a name.  Raises Refused for a template's ID."""
+    """Return the query or template for an ID or a name.  Raises Refused for a template's ID."""
     if not asked:
         raise Refused("Missing Query ID")
     if _UUID.fullmatch(asked) and (found := view[QUERIES].get(asked.lower())):
@@ -62,7 +61,7 @@ def _named(view: View, name: str) -> PreparedQuery | None:
 def set_query(txn: WriteTxn, query: PreparedQuery, check_template: Callable[[PreparedQuery], None]) -> None:
     """Add or replace a query by its ID; a template is given to `check_template`, which raises Refused for a bad one.
 
-    Raises Refused when its name is another's, or its session is not there.
+    Raises Refused when another query has its name, or its session does not exist.
     """
     old = txn[QUERIES].get(query.id)
     _refuse_taken(txn, query)
@@ -87,7 +86,7 @@ def _refuse_taken(txn: WriteTxn, query: PreparedQuery) -> None:
 
 
 def delete_query(txn: WriteTxn, query_id: str) -> None:
-    """Remove a query; nothing happens when it is not there."""
+    """Remove a query; a missing one is ignored."""
     if txn[QUERIES].get(query_id) is not None:
         txn.delete(QUERIES, query_id)
         txn.raise_index(TOPIC)

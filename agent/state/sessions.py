@@ -1,4 +1,4 @@
-"""Sessions: reads, and the writes that make and end them.  What a session holds goes with it.
+"""Sessions and the delays of their locks: reads, and the writes that create and destroy them.
 
 https://developer.hashicorp.com/consul/docs/dynamic-app-config/sessions
 """
@@ -25,7 +25,7 @@ MAX_LOCK_DELAY = 60.0  # seconds
 
 
 def all_sessions(view: View) -> list[Session]:
-    """Every session, by ID."""
+    """Return every session, by ID."""
     return sorted(view[SESSIONS], key=SESSIONS.key)
 
 
@@ -34,7 +34,7 @@ def of_node(view: View, node: str) -> list[Session]:
 
 
 def create(txn: WriteTxn, session: Session) -> None:
-    """Add a session.  Raises Refused when its node or one of its checks is not there, or the check is critical."""
+    """Add a session.  Raises Refused when its node or one of its checks does not exist, or a check is critical."""
     node = txn[NODES].get(session.node.lower())
     if node is None:
         raise Refused("Missing node registration")
@@ -49,7 +49,7 @@ def create(txn: WriteTxn, session: Session) -> None:
 
 
 def destroy(txn: WriteTxn, session_id: str) -> None:
-    """End a session: what it holds is released, or deleted, and cannot be locked again for its lock-delay."""
+    """Destroy a session: its keys are released or deleted, and cannot be locked again for its lock delay."""
     session = txn[SESSIONS].get(session_id)
     if session is None:
         return

@@ -26,7 +26,7 @@ class Table(Generic[R]):
     __slots__ = ("_indexes", "_rows", "schema")
 
     def __init__(self, schema: Schema[R], *, ordered: bool = True) -> None:
-        """`ordered`: keep the rows of an ordered table in order; without it `prefix` looks at all rows."""
+        """`ordered`: keep the rows of an ordered table in order; without it `prefix` reads all rows."""
         self.schema = schema
         self._rows: MutableMapping[Key, R] = SortedDict() if schema.ordered and ordered else {}
         self._indexes: dict[str, dict[Hashable, dict[Key, R]]] = {name: {} for name in schema.indexes}
@@ -68,7 +68,7 @@ class Table(Generic[R]):
         entries = []
         for name, values in self.schema.indexes.items():
             found = values(row)
-            if found != ():  # anything else is looked at, so that a value of a wrong type raises here
+            if found != ():  # anything else is iterated, so that a value of a wrong type raises here
                 entries.append((self._indexes[name], dict.fromkeys(found)))
         old = self._rows.get(key)
         self._rows[key] = row
@@ -97,7 +97,7 @@ class Table(Generic[R]):
         return old
 
     def release(self) -> Steps[None]:
-        """Empty a table that nobody reads any more, row by row."""
+        """Empty a table that is no longer read, row by row."""
         for index in self._indexes.values():
             yield from empty(index)
         yield from empty(self._rows)
@@ -166,7 +166,7 @@ class Overlay(Generic[R]):
         self._staged.remove(key)
 
     def restore(self, key: Key, pending: R | None, was_pending: bool) -> None:
-        """Put a key back to what it was before a change was taken back."""
+        """Undo a change of a key: restore its pending row, or that it had none."""
         if pending is not None:
             self._staged.put(pending)
             return
@@ -175,10 +175,10 @@ class Overlay(Generic[R]):
             self._hidden.discard(key)
 
     def release(self) -> Steps[None]:
-        """Empty an overlay that nobody reads any more, row by row."""
+        """Empty an overlay that is no longer read, row by row."""
         yield from self._staged.release()
         yield from empty(self._hidden)
 
     def pending(self, key: Key) -> tuple[R | None, bool]:
-        """The pending row of a key, and whether the key has a pending change at all."""
+        """Return the pending row of a key, and whether the key has a pending change."""
         return self._staged.get(key), key in self._hidden

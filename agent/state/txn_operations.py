@@ -65,11 +65,11 @@ class CheckOperation(msgspec.Struct, frozen=True):
 
 
 Operation: TypeAlias = KVOperation | NodeOperation | ServiceOperation | CheckOperation
-Refusal: TypeAlias = Callable[[WriteTxn, Operation], str | None]  # why an operation may not run
+Refusal: TypeAlias = Callable[[WriteTxn, Operation], str | None]  # the error of an operation that is not allowed
 
 
 class Failed(Exception):
-    """A transaction that was taken back: (position of the operation, what was wrong) of each failure."""
+    """A transaction that was rolled back: (position of the operation, error) of each failure."""
 
     def __init__(self, errors: Sequence[tuple[int, str]]) -> None:
         super().__init__(f"{len(errors)} operations failed")
@@ -77,12 +77,12 @@ class Failed(Exception):
 
 
 def reads_only(operations: Sequence[Operation]) -> bool:
-    """Whether a transaction cannot write anything."""
+    """Return whether a transaction only reads."""
     return all(operation.verb in READING for operation in operations)
 
 
 def unknown_verbs(operations: Sequence[Operation]) -> list[tuple[int, str]]:
-    """The operations on keys whose verb does not exist."""
+    """Return the operations on keys with an unknown verb."""
     return [
         (position, f"unknown KV operation: {operation.verb}")
         for position, operation in enumerate(operations)
@@ -91,14 +91,14 @@ def unknown_verbs(operations: Sequence[Operation]) -> list[tuple[int, str]]:
 
 
 def is_long(operations: Sequence[Operation]) -> bool:
-    """Whether a transaction may take so long that others must be served meanwhile: see `apply_steps`."""
+    """Return whether a transaction needs `apply_steps`, since it may take long."""
     return any(operation.verb == DELETE_TREE for operation in operations)
 
 
 def apply(txn: WriteTxn, operations: Sequence[Operation], refusal: Refusal | None = None) -> Rows:
     """Run the operations; return what they found and wrote, in order.  Raises Failed with every failure.
 
-    `refusal` says, right before an operation runs, why it may not: those before it may have changed whose row it changes.
+    `refusal` authorizes each operation right before it runs, since earlier ones may have changed the row's owner.
     """
     return finish(apply_steps(txn, operations, refusal))
 
@@ -144,7 +144,7 @@ def _entry(txn: WriteTxn, key: str, doing: str = "") -> KVEntry:
 
 
 def _bare(txn: WriteTxn, key: str) -> list[KVEntry]:
-    """A key's entry without its value: what writes and comparisons answer."""
+    """Return a key's entry without its value: the result of writes and comparisons."""
     return [replace(_entry(txn, key), value=None)]
 
 

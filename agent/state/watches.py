@@ -1,8 +1,8 @@
-"""Watches: who is to be told when something changes.
+"""Watches: listeners that are called when something changes.
 
 A topic is a text: a named index ("nodes", "service.web"), or "kv/" and a key.  A listener
 waits for topics, and for every topic with a prefix; it is called once and then forgotten.
-10,000 listeners cost memory only: nothing is polled.
+An idle listener uses memory but no CPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ log = logging.getLogger("agent.state")
 
 
 def _call(listeners: Iterable[Listener]) -> None:
-    """Call every listener; one that fails stops neither the others nor the caller, which may be the writer."""
+    """Call every listener; one that fails affects neither the others nor the caller, which may be the writer."""
     for listener in listeners:
         try:
             listener()
@@ -32,12 +32,12 @@ class Watches:
     def __init__(self) -> None:
         self._exact: dict[str, dict[Listener, None]] = {}
         self._prefix: dict[str, dict[Listener, None]] = {}
-        self.closed = False  # nothing will change any more: whoever is called should give up
+        self.closed = False  # nothing changes any more: listeners should give up
         self.replaced = 0  # how often another state took the place of this one; indexes may have fallen then
         self._lengths: dict[int, int] = {}  # length of a watched prefix -> how many prefixes have it
 
     def add(self, listener: Listener, topics: Iterable[str], prefixes: Iterable[str] = ()) -> None:
-        """Have a listener called at the next change of one of the topics, or of one that starts with one of the prefixes."""
+        """Call a listener at the next change of one of the topics, or of a topic with one of the prefixes."""
         for topic in topics:
             self._exact.setdefault(topic, {})[listener] = None
         for prefix in prefixes:
@@ -48,7 +48,7 @@ class Watches:
             listeners[listener] = None
 
     def remove(self, listener: Listener, topics: Iterable[str], prefixes: Iterable[str] = ()) -> None:
-        """Forget a listener, whether it was called or not."""
+        """Remove a listener, whether it was called or not."""
         for topic in topics:
             listeners = self._exact.get(topic)
             if listeners is not None:
@@ -63,7 +63,7 @@ class Watches:
                     self._drop_prefix(prefix)
 
     def fire(self, topics: Iterable[str]) -> None:
-        """Call and forget every listener of the topics, each once."""
+        """Call every listener of the topics once, and remove it."""
         woken: dict[Listener, None] = {}
         for topic in topics:
             listeners = self._exact.pop(topic, None)
@@ -88,7 +88,7 @@ class Watches:
         _call(woken)
 
     def fire_all(self) -> None:
-        """Call and forget every listener: everything may have changed."""
+        """Call and remove every listener: everything may have changed."""
         self.replaced += 1
         everybody = {
             listener: None for group in (self._exact, self._prefix) for found in group.values() for listener in found
@@ -104,7 +104,7 @@ class Watches:
         self.fire_all()
 
     def __len__(self) -> int:
-        """How many topics and prefixes somebody waits for."""
+        """Return the number of watched topics and prefixes."""
         return len(self._exact) + len(self._prefix)
 
     def _drop_prefix(self, prefix: str) -> None:
@@ -115,7 +115,7 @@ class Watches:
 
 
 def _has(topics: Sequence[str], text: str, is_prefix: bool = False) -> bool:
-    """Whether a text, or one that begins with it, is among sorted ones."""
+    """Return whether sorted texts have one that equals a text or, with `is_prefix`, begins with it."""
     at = bisect_left(topics, text)
     return at < len(topics) and (topics[at].startswith(text) if is_prefix else topics[at] == text)
 

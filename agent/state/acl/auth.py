@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9\-_]{1,128}")
 
 
 def all_methods(view: View) -> list[AuthMethod]:
-    """Every auth method, by name."""
+    """Return every auth method, by name."""
     return sorted(view[AUTH_METHODS], key=AUTH_METHODS.key)
 
 
@@ -27,7 +27,7 @@ def method_named(view: View, name: str) -> AuthMethod | None:
 
 
 def all_rules(view: View, method: str = "") -> list[BindingRule]:
-    """Every binding rule, or those of a method; by ID."""
+    """Return every binding rule, or those of a method, by ID."""
     rows = view[BINDING_RULES].by("method", method.lower()) if method else view[BINDING_RULES]
     return sorted(rows, key=BINDING_RULES.key)
 
@@ -49,7 +49,7 @@ def put_method(txn: WriteTxn, method: AuthMethod) -> AuthMethod:
 
 
 def delete_method(txn: WriteTxn, name: str) -> bool:
-    """Delete a method, its binding rules, and the tokens that were made by it; False when there is none."""
+    """Delete a method, its binding rules, and the tokens that were made by it; return False when there is none."""
     method = method_named(txn, name)
     if method is None:
         return False
@@ -63,7 +63,7 @@ def delete_method(txn: WriteTxn, name: str) -> bool:
 
 
 def put_rule(txn: WriteTxn, rule: BindingRule, new: bool) -> BindingRule:
-    """Write a binding rule.  Raises Refused when its method is not there, or another than it was."""
+    """Write a binding rule.  Raises Refused when its method does not exist or differs from the previous one."""
     old = txn[BINDING_RULES].get(rule.id)
     if not new:
         if old is None:
@@ -83,7 +83,7 @@ def put_rule(txn: WriteTxn, rule: BindingRule, new: bool) -> BindingRule:
 
 
 def delete_rule(txn: WriteTxn, rule_id: str) -> bool:
-    """Delete a binding rule; False when there is none."""
+    """Delete a binding rule; return False when there is none."""
     if txn[BINDING_RULES].get(rule_id) is None:
         return False
     txn.delete(BINDING_RULES, rule_id)

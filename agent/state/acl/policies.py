@@ -19,7 +19,7 @@ LONGEST_NAME = 128
 
 
 def all_policies(view: View) -> list[Policy]:
-    """Every policy, by ID."""
+    """Return every policy, by ID."""
     return sorted(view[POLICIES], key=POLICIES.key)
 
 
@@ -29,7 +29,7 @@ def by_name(view: View, name: str) -> Policy | None:
 
 
 def check(view: View, policy: Policy, new: bool) -> None:
-    """Raises Refused for a policy that cannot be made, or changed into; its rules are not looked at."""
+    """Raise Refused for a policy that cannot be created or changed so; its rules are not checked."""
     if not policy.name:
         raise Refused("Invalid Policy: no Name is set")
     if not _NAME.fullmatch(policy.name) or len(policy.name) > LONGEST_NAME:

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
 
 
 def all_roles(view: View) -> list[Role]:
-    """Every role, by ID."""
+    """Return every role, by ID."""
     return sorted(view[ROLES], key=ROLES.key)
 
 
@@ -27,7 +27,7 @@ def by_name(view: View, name: str) -> Role | None:
 
 
 def check(view: View, role: Role, new: bool) -> None:
-    """Raises Refused for a role that cannot be made, or changed into; what it grants is not looked at."""
+    """Raise Refused for a role that cannot be created or changed so; its grants are not checked."""
     if not role.name:
         raise Refused("Invalid Role: no Name is set")
     if not _NAME.fullmatch(role.name):

@@ -17,7 +17,7 @@ from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.write_txn import WriteTxn
 
 INDEX = "acl-tokens"
-SHORTEST = 60.0  # seconds that a token lives at least
+MIN_LIFETIME_S = 60.0
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -26,7 +26,7 @@ def is_uuid(text: str) -> bool:
 
 
 def all_tokens(view: View, now: float) -> list[Token]:
-    """Every token that has not expired, by accessor."""
+    """Return every token that has not expired, by accessor ID."""
     return sorted((token for token in view[TOKENS] if lives(token, now)), key=TOKENS.key)
 
 
@@ -35,7 +35,7 @@ def lives(token: Token, now: float) -> bool:
 
 
 def by_accessor(view: View, accessor: str, now: float) -> Token | None:
-    """A token by its public ID, unless it has expired."""
+    """Return a token by its accessor ID, unless it has expired."""
     token = view[TOKENS].get(accessor)
     return token if token is not None and lives(token, now) else None
 
@@ -51,7 +51,7 @@ def check_new_id(view: View, field: str, value: str) -> None:
 
 
 def lifetime(created: float, ttl: float, expires: float | None) -> float | None:
-    """When a token expires that is to live for `ttl` seconds (0: not said) or until `expires`.  Raises Refused."""
+    """Return the expiration time of a token with a TTL in seconds (0: none) or an expiration time.  Raises Refused."""
     if ttl < 0:
         raise Refused(f"Token Expiration TTL '{format_go_duration_s(ttl)}' should be > 0")
     if ttl > 0:
@@ -62,8 +62,8 @@ def lifetime(created: float, ttl: float, expires: float | None) -> float | None:
         return None
     if expires < created:
         raise Refused("ExpirationTime cannot be before CreateTime")
-    if expires - created < SHORTEST:
-        least, was = format_go_duration_s(SHORTEST), format_go_duration_s(expires - created)
+    if expires - created < MIN_LIFETIME_S:
+        least, was = format_go_duration_s(MIN_LIFETIME_S), format_go_duration_s(expires - created)
         raise Refused(f"ExpirationTime cannot be less than {least} in the future (was {was})")
     return expires
 
@@ -90,7 +90,7 @@ def delete(txn: WriteTxn, accessor: str) -> bool:
 
 
 def ensure_anonymous(txn: WriteTxn) -> None:
-    """Make the anonymous token, unless it is there."""
+    """Create the anonymous token, unless it exists."""
     if txn[TOKENS].get(ANONYMOUS_ID) is None:
         put(
             txn,
@@ -104,11 +104,11 @@ def ensure_anonymous(txn: WriteTxn) -> None:
 
 
 def bootstrapped_at(view: View) -> int:
-    """The index at which the first token was made; 0 when there was none yet."""
+    """Return the index at which the first token was created; 0 for none yet."""
     row = view[BOOTSTRAPPED].get("bootstrap")
     return row.index if row else 0
 
 
 def mark_bootstrapped(txn: WriteTxn) -> None:
-    """Remember that there was a first token."""
+    """Record that the first token was created."""
     txn.put(BOOTSTRAPPED, Bootstrapped("bootstrap", txn.index))

@@ -14,7 +14,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 
 
 def by_key(checks: Iterable[HealthCheck]) -> list[HealthCheck]:
-    """Checks in the order of their nodes and IDs."""
+    """Sort checks by node and ID."""
     return sorted(checks, key=CHECKS.key)
 
 
@@ -27,7 +27,7 @@ def of_service(view: View, name: str) -> list[HealthCheck]:
 
 
 def in_state(view: View, state: str) -> list[HealthCheck]:
-    """The checks in a state; "any" is every check."""
+    """Return the checks in a state; "any" means all."""
     return by_key(view[CHECKS] if state == "any" else view[CHECKS].by("status", state))
 
 
@@ -66,7 +66,7 @@ def ensure_check(txn: WriteTxn, check: HealthCheck) -> None:
 
 
 def delete_check(txn: WriteTxn, node: str, check_id: str) -> None:
-    """Remove a check, and the sessions that depend on it; nothing happens when it is not there."""
+    """Remove a check, and the sessions that depend on it; a missing one is ignored."""
     old = txn[CHECKS].get((node.lower(), check_id))
     if old is None:
         return

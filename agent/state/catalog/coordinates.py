@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 
 def all_coordinates(view: View) -> list[NodeCoordinate]:
-    """Every node's coordinates, by name and segment."""
+    """Return every node's coordinates, by name and segment."""
     return sorted(view[COORDINATES], key=COORDINATES.key)
 
 
 def of_node(view: View, node: str) -> list[NodeCoordinate]:
-    """A node's coordinates, by segment."""
+    """Return a node's coordinates, by segment."""
     return sorted(view[COORDINATES].by("node", node.lower()), key=COORDINATES.key)
 
 
 def set_coordinate(txn: WriteTxn, given: NodeCoordinate) -> None:
-    """Keep where a node stands; nothing happens when the node is not registered."""
+    """Set the coordinate of a node; an unregistered node is ignored."""
     node = txn[NODES].get(given.node.lower())
     if node is None:
         return
@@ -36,16 +36,16 @@ def set_coordinate(txn: WriteTxn, given: NodeCoordinate) -> None:
 
 
 def delete_node(txn: WriteTxn, node: str) -> None:
-    """Forget where a node stood."""
+    """Remove the coordinates of a node."""
     for row in txn[COORDINATES].by("node", node.lower()):
         txn.delete(COORDINATES, COORDINATES.key(row))
         txn.raise_index(TOPIC)
 
 
 def by_distance(view: View, near: str, rows: Sequence[T], node_of: Callable[[T], str]) -> list[T]:
-    """Rows by the estimated round trip from a node, those without a coordinate last, equals in their old order.
+    """Sort rows by the estimated round trip from a node, stably; those without a coordinate come last.
 
-    They stay as they are when the node's own coordinate is not known.
+    Without a coordinate of the node itself the order does not change.
     """
     here = _by_segment(view, near)
     if not here:
@@ -61,7 +61,7 @@ def _by_segment(view: View, node: str) -> Mapping[str, Coordinate]:
 
 
 def _between(one: Mapping[str, Coordinate], other: Mapping[str, Coordinate]) -> float:
-    """A node in one segment only is a client: then its segment counts, and a server is in all of them."""
+    """Return the distance in a common segment: a node in one segment only is a client; a server is in all of them."""
     segment = ""
     for points in (one, other):
         if len(points) == 1:

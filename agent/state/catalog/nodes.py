@@ -20,18 +20,18 @@ SERF_CHECK = "serfHealth"  # the check by which a node is known to be alive
 
 
 def all_nodes(view: View, meta: Mapping[str, str] | None = None) -> list[Node]:
-    """The nodes that have all the given meta data, by name."""
+    """Return the nodes that have all the given metadata, by name."""
     rows = sorted(view[NODES], key=lambda node: node.node)
     return [node for node in rows if has_meta(node.meta, meta)] if meta else rows
 
 
 def has_meta(meta: Mapping[str, str] | None, wanted: Mapping[str, str]) -> bool:
-    """Whether meta data holds all that is wanted."""
+    """Return whether metadata has all wanted values."""
     return meta is not None and all(meta.get(key) == value for key, value in wanted.items())
 
 
 def ensure_node(txn: WriteTxn, node: Node) -> None:
-    """Add or update a node; one that comes back with its ID under another name is renamed.
+    """Add or update a node; a known ID under another name renames its node.
 
     Raises Refused when the name belongs to a living node with another ID.
     """
@@ -59,7 +59,7 @@ def _is_dead(txn: WriteTxn, node: Node | None) -> bool:
 
 
 def _refuse_taken_name(old: Node | None, node: Node, doing: str, steal: bool) -> None:
-    """A name may be taken over only from a node without an ID, where that is allowed at all."""
+    """Raise Refused for a name of another node, unless that has no ID and `steal` is allowed."""
     if old is None or old.id == node.id or (steal and not old.id):
         return
     raise Refused(f"{doing}: Node name {node.node} is reserved by node {old.id} with name {old.node} ({old.address})")
@@ -72,7 +72,7 @@ def _write(txn: WriteTxn, node: Node) -> None:
 
 
 def delete_node(txn: WriteTxn, name: str) -> None:
-    """Remove a node with its services, checks and sessions; nothing happens when it is not there."""
+    """Remove a node with its services, checks and sessions; a missing one is ignored."""
     key = name.lower()
     if txn[NODES].get(key) is None:
         return

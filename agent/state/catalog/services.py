@@ -17,7 +17,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 
 
 def index_of_service(view: View, name: str, exists: bool) -> int:
-    """The index of an answer about one service."""
+    """Return the index of a response about one service."""
     if not exists:
         gone = view.last_index(topics.EXTINCTION)
         return gone if gone is not None else view.index_of("nodes", "services")
@@ -26,7 +26,7 @@ def index_of_service(view: View, name: str, exists: bool) -> int:
 
 
 def instances(view: View, name: str, tags: Sequence[str] = ()) -> list[ServiceInstance]:
-    """The instances of a service that have all tags, by node and ID; tags compare without case."""
+    """Return the instances of a service that have all tags, by node and ID; tags compare without case."""
     rows = view[SERVICES].by("name", name.lower())
     if tags:
         wanted = {tag.lower() for tag in tags}
@@ -35,13 +35,13 @@ def instances(view: View, name: str, tags: Sequence[str] = ()) -> list[ServiceIn
 
 
 def with_nodes(view: View, rows: Iterable[ServiceInstance]) -> list[tuple[Node, NodeService]]:
-    """Instances with their nodes."""
+    """Return instances with their nodes."""
     nodes = view[NODES]
     return [(node, row.service) for row in rows if (node := nodes.get(row.node.lower())) is not None]
 
 
 def with_checks(view: View, rows: Iterable[ServiceInstance]) -> list[CheckServiceNode]:
-    """Instances with their nodes and every check that counts for them."""
+    """Return instances with their nodes and every check that applies to them."""
     checks = view[CHECKS]
     found = []
     for node, service in with_nodes(view, rows):
@@ -56,7 +56,7 @@ def with_checks(view: View, rows: Iterable[ServiceInstance]) -> list[CheckServic
 
 
 def names_and_tags(view: View, rows: Iterable[ServiceInstance] | None = None) -> dict[str, list[str]]:
-    """Every service's name with all tags that its instances have."""
+    """Return the name of every service with all tags of its instances."""
     found: dict[str, dict[str, None]] = {}
     for row in view[SERVICES] if rows is None else rows:
         found.setdefault(row.service.service, {}).update(dict.fromkeys(row.service.tags))
@@ -64,12 +64,12 @@ def names_and_tags(view: View, rows: Iterable[ServiceInstance] | None = None) ->
 
 
 def of_node(view: View, node: str) -> list[NodeService]:
-    """The instances on a node, by ID."""
+    """Return the instances on a node, by ID."""
     return [row.service for row in sorted(view[SERVICES].by("node", node.lower()), key=SERVICES.key)]
 
 
 def ensure_service(txn: WriteTxn, node: str, service: NodeService) -> None:
-    """Add or update an instance; an identical one is left alone.  Raises Refused when its node is not registered."""
+    """Add or update an instance; an identical one does not change.  Raises Refused when its node is not registered."""
     owner = txn[NODES].get(node.lower())
     if owner is None:
         raise Refused("Missing node registration")
@@ -86,7 +86,7 @@ def ensure_service(txn: WriteTxn, node: str, service: NodeService) -> None:
 
 
 def delete_service(txn: WriteTxn, node: str, service_id: str) -> None:
-    """Remove an instance and its checks; nothing happens when it is not there."""
+    """Remove an instance and its checks; a missing one is ignored."""
     key = (node.lower(), service_id)
     old = txn[SERVICES].get(key)
     if old is None:
@@ -99,7 +99,7 @@ def delete_service(txn: WriteTxn, node: str, service_id: str) -> None:
 
 
 def _leave(txn: WriteTxn, name: str) -> None:
-    """An instance of a service is gone: its index moves, or ends with the last one."""
+    """Raise the index of a service that lost an instance, or drop it with the last instance."""
     if txn[SERVICES].by("name", name.lower()):
         txn.raise_index(topics.of_service(name))
     else:

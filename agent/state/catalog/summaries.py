@@ -1,4 +1,4 @@
-"""Summaries of the catalog, for people who look at it: nodes with all they have, and services with their states counted."""
+"""Summaries of the catalog for the UI: nodes with their services and checks, services with their checks counted by state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ServiceSummary(msgspec.Struct, frozen=True, kw_only=True, rename=camel):
 
 
 class HealthSummary(msgspec.Struct, frozen=True, kw_only=True, rename=camel, omit_defaults=True):
-    """How many things with a name are in each state."""
+    """The number of things with a name, by state."""
 
     total: int
     passing: int
@@ -66,7 +66,7 @@ class Overview(msgspec.Struct, frozen=True, rename=camel):
 
 
 def node_info(view: View, node: Node) -> NodeInfo:
-    """A node with all it has."""
+    """Return a node with its instances and checks."""
     return NodeInfo(
         id=node.id,
         node=node.node,
@@ -80,7 +80,7 @@ def node_info(view: View, node: Node) -> NodeInfo:
 
 
 def service_summary(view: View, name: str, datacenter: str, instances: Iterable[ServiceInstance]) -> ServiceSummary:
-    """A service with the states of these instances counted."""
+    """Return the summary of a service from some of its instances."""
     found = services.with_checks(view, instances)
     seen = {(check.node, check.check_id): check.status for one in found for check in one.checks}
     states = list(seen.values())
@@ -99,7 +99,7 @@ def service_summary(view: View, name: str, datacenter: str, instances: Iterable[
 
 
 def overview(view: View) -> Overview:
-    """The states of everything."""
+    """Return the states of all nodes, services and checks."""
     of_nodes = [_worst(check.status for check in checks.of_node(view, node.node)) for node in nodes.all_nodes(view)]
     by_service = {
         name: [
