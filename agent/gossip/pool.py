@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+from pyconsul.agent.gossip.explain import explain
+from pyconsul.agent.gossip.membership import Explanation
 from pyconsul.agent.gossip.serf import effects as serf_effects
 from pyconsul.agent.gossip.serf.addresses import ip_text
 from pyconsul.agent.gossip.serf.effects import (
@@ -48,7 +50,7 @@ from pyconsul.agent.gossip.serf.serf import Serf
 from pyconsul.agent.gossip.serf.settings import SerfSettings, max_queue_depth
 from pyconsul.agent.gossip.serf.snapshot import Contents
 from pyconsul.agent.gossip.swim import effects as swim_effects
-from pyconsul.agent.gossip.swim.effects import ExchangeState, MemberSuspected, SendPacket, SendStreamPing
+from pyconsul.agent.gossip.swim.effects import ExchangeState, MemberSuspected, SendPacket, SendStreamPing, UdpTested
 from pyconsul.agent.gossip.swim.member import Member
 from pyconsul.agent.gossip.swim.membership import Admission
 from pyconsul.agent.gossip.swim.node import Swim
@@ -56,6 +58,7 @@ from pyconsul.agent.gossip.swim.packets import Queue
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, PushPull
 from pyconsul.agent.gossip.wire.serf_payloads import encode_tags
+from pyconsul.agent.model.member import UnknownMember
 
 Output: TypeAlias = (
     SendPacket
@@ -71,6 +74,7 @@ Output: TypeAlias = (
     | QueryClosed
     | KeyReported
     | StoreKeyring
+    | UdpTested
     | LeftPool
     | ShutDown
     | swim_effects.LogLine
@@ -212,6 +216,17 @@ class GossipPool:
     def keyring_stored(self, stored: StoreKeyring, error: str, now: float) -> list[Output]:
         """The keyring file was written, or not (`error`)."""
         return self._settle(self.serf.queries.keyring_stored(stored, error, now), now)
+
+    def test_udp(self, name: str, now: float) -> list[Output]:
+        """Find out whether UDP passes between this agent and a member, both ways; `UdpTested` tells."""
+        return self._settle(self.swim.test_udp(name, now), now)
+
+    def explain(self, name: str, now: float, *, undecryptable_packets: int = 0) -> Explanation:
+        """Return why a member has its status; see `explain.explain`. Raises model.member.UnknownMember."""
+        member = self.serf.members.get(name)
+        if member is None:
+            raise UnknownMember(name)
+        return explain(member, self.swim.explain(name), now, undecryptable_packets=undecryptable_packets)
 
     # --- between the layers
 
