@@ -46,6 +46,6 @@ def test_coordinates_predict_round_trips() -> None:
     assert median_error() > 0.9
     cluster.on_change = learn
     cluster.run_for(120)
-    assert median_error() < 0.15
-    cluster.run_for(240)
     assert median_error() < 0.08
+    cluster.run_for(240)
+    assert median_error() < 0.05

@@ -128,6 +128,9 @@ class Prober:
             self._sender.send(target.address, self._ping)
 
     def _next_target(self, now: float) -> Member | None:
+        """Return the member to probe; None while the local node leaves: it no longer hears who refutes (own choice)."""
+        if self._membership.is_leaving:
+            return None
         table, local_name = self._membership.table, self._membership.local.name
         for _ in range(len(table) + 1):
             member = table.next_to_probe()

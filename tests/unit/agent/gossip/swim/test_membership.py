@@ -17,10 +17,11 @@ from pyconsul.agent.gossip.swim.effects import (
     MemberSuspected,
     MemberUpdated,
     NameConflict,
+    SendStreamPing,
 )
 from pyconsul.agent.gossip.swim.member import Member, MemberState
 from pyconsul.agent.gossip.swim.rules import MAX_INCARNATION
-from pyconsul.agent.gossip.wire.messages import Alive, Dead, PushPullNode, Suspect
+from pyconsul.agent.gossip.wire.messages import Ack, Alive, Dead, Ping, PushPullNode, Suspect
 
 ALIVE, SUSPECT, DEAD, LEFT = MemberState
 
@@ -270,6 +271,17 @@ def test_leaving() -> None:
     assert node.swim.local.state is LEFT
     node.run_for(3)
     assert len(node.take(LeaveFinished)) == 1
+
+
+def test_a_leaving_node_answers_probes_and_sends_none() -> None:
+    node = Harness("a")
+    node.swim.leave(node.now)
+    node.drain()
+    node.run_for(10)
+    assert node.take(SendStreamPing) == []
+    assert node.state_of("a") is ALIVE
+    node.hear(Ping(1, "self"))
+    assert node.sent() == [(SOURCE, Ack(1))]
 
 
 def test_leaving_alone_is_done_at_once() -> None:
