@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from pyconsul.agent.engine.contract import NO_LIMITS, Compacted, Conflict, Limits, Loaded
-from pyconsul.agent.engine.history.contract import NOTHING, HistorySlice, Retention
+from pyconsul.agent.engine.history.contract import NO_HISTORY, HistorySlice, Retention
 from pyconsul.agent.engine.history.memory import MemoryHistory
 from pyconsul.agent.model.named_index import NamedIndex
 from pyconsul.agent.state import codec
@@ -30,7 +30,7 @@ class MemoryPlace:
     epoch: number of times that another state was put in place.
     """
 
-    def __init__(self, retention: Retention = NOTHING, *, max_changesets: int = 0) -> None:
+    def __init__(self, retention: Retention = NO_HISTORY, *, max_changesets: int = 0) -> None:
         """max_changesets: those kept for `watch`; 0: neither changesets nor rows are kept, since there is one server."""
         self.index = self.epoch = 0
         self.rows: dict[tuple[str, Key], Any] = {}
@@ -102,7 +102,7 @@ class MemoryEngine:
     """Accepts every changeset that follows the last one."""
 
     def __init__(
-        self, retention: Retention = NOTHING, place: MemoryPlace | None = None, limits: Limits = NO_LIMITS
+        self, retention: Retention = NO_HISTORY, place: MemoryPlace | None = None, limits: Limits = NO_LIMITS
     ) -> None:
         self.limits = limits
         self.place = MemoryPlace(retention) if place is None else place

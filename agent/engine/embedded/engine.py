@@ -28,8 +28,7 @@ from pyconsul.agent.engine.embedded.opening import (
     open_file,
     read_on_full_disk,
 )
-from pyconsul.agent.engine.history.contract import NOTHING as NO_HISTORY
-from pyconsul.agent.engine.history.contract import HistorySlice, Retention
+from pyconsul.agent.engine.history.contract import NO_HISTORY, HistorySlice, Retention
 from pyconsul.agent.engine.history.sqlite_log import HistoryLog, Write
 from pyconsul.agent.engine.history.sqlite_read import Reader
 from pyconsul.agent.state import codec

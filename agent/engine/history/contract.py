@@ -26,23 +26,23 @@ PAGE_KEYS = 1000  # keys that are read at once
 
 
 class Retention(NamedTuple):
-    """Limits of the history: changes of one key, age of a change in seconds, bytes of all changes together.  Any 0: no history.
+    """Limits of the history: changes of one key, age of a change, size of all changes together.  Any 0: no history.
 
     Keys that begin with one of the prefixes of `exclude` have no history.
     """
 
     versions: int
-    age: float
-    size: int
+    age_s: float
+    size_bytes: int
     exclude: tuple[str, ...] = ()
 
     @property
     def on(self) -> bool:
         """Return whether a history is kept at all."""
-        return bool(self.versions and self.age and self.size)
+        return bool(self.versions and self.age_s and self.size_bytes)
 
 
-NOTHING = Retention(0, 0.0, 0)
+NO_HISTORY = Retention(0, 0.0, 0)
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):

@@ -71,10 +71,10 @@ class MemoryHistory:
         return change
 
     def _drop_old(self, now: float) -> None:
-        cutoff = now - self._retention.age
+        cutoff = now - self._retention.age_s
         while self._changes:
             (key, index), change = next(iter(self._changes.items()))
-            if self._size_bytes <= self._retention.size and change.time >= cutoff:
+            if self._size_bytes <= self._retention.size_bytes and change.time >= cutoff:
                 break
             self._drop(key)
             self._floor = index

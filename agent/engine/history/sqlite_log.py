@@ -178,12 +178,12 @@ class HistoryLog:
 
     def _drop_old(self, now: float, max_changes: int) -> None:
         """Drop the oldest changes, up to `max_changes`, while they are too old or all together too large."""
-        limit = self._retention.size
+        limit = self._retention.size_bytes
         if self._size <= limit and now < self._next_age_check:
             return
-        self._next_age_check = now + min(MAX_AGE_CHECK_INTERVAL_S, self._retention.age / 8)
+        self._next_age_check = now + min(MAX_AGE_CHECK_INTERVAL_S, self._retention.age_s / 8)
         self._measure()
-        enough, cutoff = limit - limit // 16 if self._size > limit else limit, now - self._retention.age
+        enough, cutoff = limit - limit // 16 if self._size > limit else limit, now - self._retention.age_s
         run = self._database.execute
         floor = last = 0
         for number, index, time, size in run(

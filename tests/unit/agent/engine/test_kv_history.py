@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,29 @@ async def test_all_that_is_within_bounds_is_known(make: Make, tmp_path: Path) ->
         (4, 4.0, None),
         (2, 2.0, b"1"),
     ]
+    await engine.close()
+
+
+async def test_a_slice_is_of_one_index_whatever_is_written_meanwhile(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyconsul.agent.engine.history.memory.PAGE_KEYS", 1)
+    monkeypatch.setattr("pyconsul.agent.engine.history.sqlite_read.PAGE_KEYS", 1)
+    engine, world = make(tmp_path, PLENTY), World()
+    await engine.load()
+    for key in "abc":
+        await engine.commit([world.write(key, b"1")])
+    found = await engine.history("", tree=True)
+    assert found is not None
+    pages = []
+    with closing(found):
+        async for page in found.pages:
+            pages.append(page)
+            for key, value in (("b", b"2"), ("c", None), ("d", b"1")):
+                await engine.commit([world.write(key, value)])
+    assert [[(one.key, one.current and one.current.value, len(one.changes)) for one in page] for page in pages] == [
+        [("a", b"1", 1)], [("b", b"1", 1)], [("c", b"1", 1)],
+    ]  # fmt: skip
     await engine.close()
 
 

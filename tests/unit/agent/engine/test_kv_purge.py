@@ -11,7 +11,7 @@ from support.data_file import read_history
 
 from pyconsul.agent.engine.contract import Engine, Loaded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.history.contract import NOTHING, Pruned, Retention
+from pyconsul.agent.engine.history.contract import NO_HISTORY, Pruned, Retention
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
@@ -113,7 +113,7 @@ async def test_a_refused_condition_purges_nothing(kind: str, tmp_path: Path) -> 
     await keys.engine.close()
 
 
-@pytest.mark.parametrize("retention", [KEEP, NOTHING])
+@pytest.mark.parametrize("retention", [KEEP, NO_HISTORY])
 async def test_purged_values_are_in_no_file(tmp_path: Path, retention: Retention) -> None:
     keys = await make("embedded", tmp_path, retention)
     await keys.put("secret", b"before " + SECRET)

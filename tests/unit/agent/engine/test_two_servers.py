@@ -163,6 +163,17 @@ async def test_another_state_of_one_server_is_that_of_the_other_too() -> None:
     other.follower.stop()
 
 
+async def test_another_state_is_put_in_place_of_what_others_wrote_meanwhile() -> None:
+    shared = place()
+    one, other = Server(shared), Server(shared)
+    for number in range(3):
+        await one.put(f"k{number}", b"v")
+    assert await other.writer.replace([("kvs", KVEntry(0, "new", 0, b"v", 3, 3))], 5) == 14
+    await one.follow()
+    assert state(one.store) == state(other.store)
+    assert one.values() == {"new": b"v"}
+
+
 async def test_a_server_that_was_away_for_long_reads_everything_again() -> None:
     shared = place(max_changesets=2)
     one, other = Server(shared), Server(shared)
