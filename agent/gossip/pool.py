@@ -189,8 +189,7 @@ class GossipPool:
 
     def set_tags(self, tags: dict[str, str], now: float) -> list[Output]:
         """Replace the tags of this agent. Raises ValueError if they are too long."""
-        effects = self.swim.set_meta(encode_tags(tags), now)
-        return self._settle([*effects, *self.serf.node_updated(self.swim.local)], now)
+        return self._settle(self.swim.set_meta(encode_tags(tags), now), now)
 
     def fire(self, name: str, payload: bytes, now: float, *, coalesce: bool = False) -> tuple[int, list[Output]]:
         """Send a user event to all; returns its Lamport time. Raises serf.events.EventTooLarge."""

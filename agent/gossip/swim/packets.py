@@ -14,7 +14,7 @@ from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, UserMess
 from pyconsul.agent.gossip.wire.packet import MAX_PARTS
 
 COMPOUND_HEAD = 2  # bytes of the head of a compound message
-LEAVE_TOKEN = "leave"  # of the broadcast with which this node leaves
+LEAVE_TOKEN = "swim: leave"  # of the broadcast with which this node leaves
 
 
 class Queue(IntEnum):

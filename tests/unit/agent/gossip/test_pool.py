@@ -147,6 +147,8 @@ def test_tags_reach_all_members() -> None:
     network.run(2.0)
     found = [agent.pool.serf.members.get("n0") for agent in agents]
     assert [member.tags for member in found if member] == [{"role": "web"}] * 3
+    for agent in agents:
+        assert [change.event for change in agent.all(MemberChanged)].count(MemberEvent.UPDATE) == 1
     with pytest.raises(ValueError, match="512"):
         agents[0].pool.set_tags({"role": "w" * 600}, network.now)
 
