@@ -145,3 +145,11 @@ def test_a_one_shot_command_imports_little() -> None:
     ours = {name for name in done.stdout.split() if name.startswith(("pyconsul.agent", "pyconsul.tools"))}
     common = {"options", "program", "http_answer", "consul_environment", "go_numbers", "reasons"}
     assert ours <= {"pyconsul.agent", "pyconsul.agent.common", *(f"pyconsul.agent.common.{name}" for name in common)}
+
+
+def test_the_package_runs_as_the_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pyconsul", "kv", "gte"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("Did you mean kv get?\n")

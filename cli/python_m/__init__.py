@@ -1,0 +1,1 @@
+"""Service discovery and configuration: the agent, its command line and the tools around it."""
