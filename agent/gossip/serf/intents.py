@@ -6,7 +6,7 @@ and those that push/pull implies:
 | of the peer's state | taken as |
 | --- | --- |
 | a member on its list of left ones, status time t | leave intent of t + 1: the leave was accepted after t |
-| any other member, status time t | join intent of t |
+| any other member, status time t | join intent of t; if it is this agent and the intent is news, it announces its join again |
 
 Neither is rebroadcast. Source: Serf's behavior (PROTOCOL, sections 8.2, 8.3, 8.8).
 """
@@ -60,8 +60,10 @@ class Intents:
             if self.clock.witness(time):
                 effects += self._caused(self._leave_intent(name, time, now, prune=False), now)
         for name, time in state.status_times.items():
-            if name not in left and self.clock.witness(time):
-                self._members.join_intent(name, time, now)
+            if name in left or not self.clock.witness(time):
+                continue
+            if self._members.join_intent(name, time, now).rebroadcast and name == self._own_name:
+                effects += self._reannounce(now)
         return effects
 
     def announce_join(self, now: float) -> list[Effect]:
@@ -70,6 +72,13 @@ class Intents:
         self.clock.witness(message.time)
         self._members.join_intent(self._own_name, message.time, now)
         return [Broadcast(Queue.INTENTS, encode_serf_message(message), replaces=self._own_name)]
+
+    def _reannounce(self, now: float) -> list[Effect]:
+        """Declare again that this agent is in the pool, since a peer has a status of it from an intent that it did not send.
+
+        Own addition: to the peer it may seem to leave, which Serf would not say in a push/pull (see `MemberTable.push_pull_state`).
+        """
+        return [] if self.leaving.is_leaving else self.announce_join(now)
 
     def leave(self, now: float) -> Effects:
         """Begin the graceful leave of this agent."""
@@ -88,10 +97,11 @@ class Intents:
         """Declare for a failed member that it left; an alive one refutes it. Raises UnknownMember."""
         if name not in self._members:
             raise UnknownMember(name)
+        has_peers = self._has_peers()  # before the member counts as leaving: it may be the only one that could refute
         message = self._draw_leave(name, prune=prune)
         outcome = self._leave_intent(name, message.time, now, prune=prune)
         effects = self._caused(outcome, now)
-        if self._has_peers() and not outcome.refute:
+        if has_peers and not outcome.refute:
             effects.append(Broadcast(Queue.INTENTS, encode_serf_message(message), replaces=name))
         return effects
 

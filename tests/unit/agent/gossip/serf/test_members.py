@@ -197,7 +197,8 @@ def test_failed_and_left_members_are_reaped_after_their_timeouts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "timeout_s"), [("90s", 90.0), ("1h0m0s", HOUR_S), ("soon", 72 * HOUR_S), ("-1s", 72 * HOUR_S)]
+    ("tag", "timeout_s"),
+    [("90s", 90.0), ("1h0m0s", HOUR_S), ("soon", 72 * HOUR_S), ("-1s", 72 * HOUR_S), ("0s", 72 * HOUR_S)],
 )
 def test_a_member_s_own_reconnect_timeout(tag: str, timeout_s: float) -> None:
     members = table()

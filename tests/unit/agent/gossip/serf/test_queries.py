@@ -99,6 +99,16 @@ def test_a_query_reaches_all_members_and_their_answers_come_back() -> None:
     assert pool["a"].take(QueryClosed) == [QueryClosed(handle)]
 
 
+def test_each_query_is_closed_at_its_own_time() -> None:
+    pool = VirtualPool("a")
+    long = ask(pool["a"], timeout_s=9.0)
+    short = ask(pool["a"], timeout_s=1.0)
+    pool.wait(1.1)
+    assert pool["a"].take(QueryClosed) == [QueryClosed(short)]
+    pool.wait(8.0)
+    assert pool["a"].take(QueryClosed) == [QueryClosed(long)]
+
+
 def test_acks_come_from_those_that_pass_the_filters() -> None:
     pool = VirtualPool()
     pool.add("a", tags={"role": "web"})

@@ -103,6 +103,13 @@ def test_an_alive_member_refutes_a_forced_leave() -> None:
     assert pool["a"].status("c") is FAILED
 
 
+def test_the_only_other_member_refutes_a_forced_leave() -> None:
+    """Serf does not send the intent then, so that the member stays leaving."""
+    pool = joined("a", "b")
+    pool["a"].carry_out(pool["a"].serf.intents.force_leave("b", 0.0, prune=False))
+    assert pool["a"].status("b") is ALIVE
+
+
 def test_a_left_member_is_learned_by_push_pull() -> None:
     pool = joined("a", "b", "c")
     pool.loses = lambda sender, receiver: receiver == "b"
@@ -137,6 +144,20 @@ def test_a_restarted_agent_that_others_think_left_refutes_it() -> None:
     assert b.members.get("b") == member("b", address="10.0.0.2")
 
 
+def test_an_agent_announces_itself_again_if_a_peer_heard_of_it_from_others() -> None:
+    """Serf sends a member that it takes for leaving like one that has joined."""
+    pool = joined("a", "b")
+    serf = pool["b"].serf
+    state = State(time=9, status_times={"b": 7}, left_members=(), event_time=1, events=None, query_time=1)
+    (effect,) = serf.merge_state(encode_serf_message(state), 1.0, join=False)
+    assert isinstance(effect, Broadcast)
+    assert decode_serf_message(effect.message) == Join(9, "b")
+    assert serf.merge_state(encode_serf_message(state), 1.0, join=False) == []
+    serf.intents.leave(2.0)
+    state = State(time=99, status_times={"b": 90}, left_members=(), event_time=1, events=None, query_time=1)
+    assert serf.merge_state(encode_serf_message(state), 3.0, join=False) == []
+
+
 def test_push_pull_carries_clocks_status_times_and_the_buffer() -> None:
     pool = joined("a", "b")
     serf = pool["a"].serf
@@ -150,6 +171,23 @@ def test_push_pull_carries_clocks_status_times_and_the_buffer() -> None:
     assert state.events
     assert len(state.events) == 512
     assert state.events[1]
+
+
+def test_invalid_times_of_a_push_pull_are_left_out() -> None:
+    pool = joined("a", "b", "c")
+    top = (1 << 64) - 1
+    state = State(
+        time=top,
+        status_times={"b": top, "c": top - 1},
+        left_members=("c",),
+        event_time=top,
+        events=None,
+        query_time=top,
+    )
+    assert pool["a"].serf.merge_state(encode_serf_message(state), 1.0, join=False) == []
+    assert pool["a"].serf.members.status_times() == {"a": 1, "b": 2, "c": 3}
+    assert pool["a"].status("c") is ALIVE
+    assert pool["a"].serf.intents.clock.time == 4
 
 
 def test_clocks_are_witnessed_in_push_pull() -> None:
