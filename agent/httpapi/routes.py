@@ -12,7 +12,6 @@ from pyconsul.agent.httpapi.handlers import (
     operator,
     session,
     snapshot,
-    status,
     streams,
 )
 from pyconsul.agent.httpapi.handlers.acl import auth_methods as acl_auth_methods
@@ -76,7 +75,6 @@ ROUTES: tuple[Route, ...] = (
     *query_execution.ROUTES,
     *session.ROUTES,
     *snapshot.ROUTES,
-    *status.ROUTES,
     *streams.ROUTES,
     *txn_operations.ROUTES,
 )

@@ -483,3 +483,51 @@ def test_the_core_of_the_state_knows_no_nouns() -> None:
         for name in own_imports(ROOT / "agent" / "state" / f"{core}.py"):
             if name.startswith("pyconsul.agent.state"):
                 assert name in allowed, f"state/{core}.py imports {name}"
+
+
+# The folders of the HTTP API, and which of the others each may import; errors and responses are part of decoding, too.
+HTTP_LAYERS: dict[str, set[str]] = {
+    "server": set(),
+    "codec": {"core.response"},
+    "core": {"server"},
+    "handlers": {"server", "codec", "core"},
+    "routes": {"core.router", "handlers"},
+}
+HTTPAPI = "pyconsul.agent.httpapi."
+
+
+@pytest.mark.parametrize("path", list(sources("agent/httpapi")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_http_api_s_layers(path: Path) -> None:
+    own = room(list(path.relative_to(ROOT / "agent/httpapi").parts))
+    for name in imports(path):
+        layer = name.removeprefix(HTTPAPI)
+        if own != "__init__" and name.startswith(HTTPAPI) and layer.split(".")[0] != own:
+            assert any(f"{layer}.".startswith(f"{allowed}.") for allowed in HTTP_LAYERS[own]) or any(
+                allowed.startswith(f"{layer}.") for allowed in HTTP_LAYERS[own]
+            ), f"{path.relative_to(ROOT)} ({own}) imports {name}"
+
+
+def test_the_dns_formats_know_nothing_of_answers() -> None:
+    for path in sources("agent/dnsd/wire"):
+        for name in imports(path):
+            inside = name.removeprefix("pyconsul.agent.dnsd.").split(".")[0]
+            assert not name.startswith("pyconsul.") or inside in ("wire", "settings"), f"{path.name} imports {name}"
+
+
+def test_no_handler_routes_requests_itself() -> None:
+    """Routes map methods to handlers: only the rule of a body, which holds for the whole route, looks at the method."""
+    for path in sources("agent/httpapi/handlers"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name != "body_rule":
+                looks = [one for one in ast.walk(node) if isinstance(one, ast.Attribute) and one.attr == "method"]
+                assert not any(ast.unparse(one) == "request.method" for one in looks), f"{path.name}: {node.name}"
+
+
+def test_every_handler_module_exports_its_routes() -> None:
+    listed = (ROOT / "agent/httpapi/routes.py").read_text()
+    for path in sources("agent/httpapi/handlers"):
+        if "\nROUTES = (" in path.read_text():
+            module = ".".join(path.relative_to(ROOT / "agent/httpapi/handlers").with_suffix("").parts)
+            assert f"*{module.replace('.', '_')}.ROUTES" in listed, f"{path.name} has routes that nobody serves"
+        else:
+            assert "Route(" not in path.read_text(), path.name

@@ -116,6 +116,14 @@ class StreamBudget:
     def __init__(self, limit: int = 100_000) -> None:
         self.limit, self.used = limit, 0
 
+    def take(self, count: int) -> None:
+        """Count queries that are watched now."""
+        self.used += count
+
+    def give_back(self, count: int) -> None:
+        """Count queries that are not watched any more."""
+        self.used -= count
+
 
 class ForeignDatacenter(Exception):
     """Raised by a handler whose request body names another datacenter; the application forwards the request."""

@@ -1,6 +1,7 @@
-"""/v1/operator: who the servers are and how much they hold (https://developer.hashicorp.com/consul/api-docs/operator).
+"""/v1/operator and /v1/status: the servers and what they hold.
 
-There is one server, this agent, and it leads.
+There is one server, this agent, and it leads.  Sources: https://developer.hashicorp.com/consul/api-docs/operator and
+https://developer.hashicorp.com/consul/api-docs/status
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import plain_answer, query_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, HTTPError, Query, Result, bad_request, server_error
+from pyconsul.agent.httpapi.core.response import (
+    Answer,
+    HTTPError,
+    Query,
+    Result,
+    bad_request,
+    json_answer,
+    server_error,
+)
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.schemas import NODES, SERVICES
@@ -89,6 +98,16 @@ def usage(context: Context, request: Request) -> Query:
     return Query(read)
 
 
+def leader(context: Context, request: Request) -> Answer:
+    """Return the address of the leader."""
+    return json_answer(server_address(context))
+
+
+def peers(context: Context, request: Request) -> Answer:
+    """Return the addresses of all servers."""
+    return json_answer([server_address(context)])
+
+
 class KeyInput(msgspec.Struct, kw_only=True, rename=camel):
     """The body of a change of the keyring."""
 
@@ -132,6 +151,8 @@ def _keyring_errors(context: Context, problem: str) -> str:
 
 
 ROUTES = (
+    Route("/v1/status/leader", {"GET": Read(leader, "open")}),
+    Route("/v1/status/peers", {"GET": Read(peers, "open")}),
     Route("/v1/operator/raft/configuration", {"GET": Read(raft_configuration, "operator:read")}),
     Route("/v1/operator/raft/peer", {"DELETE": Write(remove_peer, "operator:write")}),
     Route("/v1/operator/raft/transfer-leader", {"POST": Write(transfer_leader, "operator:write")}),

@@ -87,13 +87,13 @@ def open_stream(context: Context, request: Request) -> OpenStream:
 
 
 async def _counted(stream: Stream, count: int, budget: StreamBudget) -> AsyncIterator[bytes]:
-    budget.used += count
+    budget.take(count)
     try:
         async for part in stream.parts():
             yield part
     finally:
         stream.close()
-        budget.used -= count
+        budget.give_back(count)
 
 
 class _Watched:
