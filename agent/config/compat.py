@@ -11,8 +11,8 @@ from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.config.setting import CLUSTERING
 from pyconsul.agent.config.table import SETTINGS, Setting, Values
 
-#: Key -> what it is about, for the warning.
-LACKING: dict[str, str] = {
+#: Unsupported key -> its feature, for the warning.
+UNSUPPORTED: dict[str, str] = {
     "advertise_reconnect_timeout": "tuning of the gossip",
     "auto_config": "automatic configuration",
     "auto_encrypt": "automatic certificates",
@@ -108,14 +108,14 @@ LACKING: dict[str, str] = {
     "ui_config.metrics_proxy": "metrics in the web interface",
 }
 
-#: Keys with which an agent does not start -> why: ignoring them would be unsafe.
+#: Keys with which an agent does not start, since ignoring them would be unsafe -> reason.
 REFUSED = {
     "auto_config": "this version gets no settings, certificates and tokens from servers; write them into the file",
     "auto_encrypt": "this version has no TLS, so no certificates are fetched or handed out; remove the setting",
 }
 
-#: Keys whose absence changes nothing that can be noticed: no warning.
-QUIET = frozenset(
+#: Unsupported keys without a noticeable effect: no warning.
+SILENT = frozenset(
     {
         "disable_anonymous_signature",
         "disable_coordinates",
@@ -131,7 +131,7 @@ QUIET = frozenset(
 )
 
 #: Flags without effect -> whether they take a value.
-LACKING_FLAGS: dict[str, bool] = {
+UNSUPPORTED_FLAGS: dict[str, bool] = {
     "primary-gateway": True,
     "protocol": True,
     "raft-protocol": True,
@@ -142,7 +142,7 @@ LACKING_FLAGS: dict[str, bool] = {
 
 
 def is_off(value: object) -> bool:
-    """Whether a value turns its feature off, so that nothing is missed: false, -1, empty, or a section of such."""
+    """Whether a value turns its feature off: false, -1, empty, or a section of such values."""
     if isinstance(value, dict):
         return all(is_off(item) for item in value.values())
     if isinstance(value, list | tuple):  # an HCL block is a list of maps
@@ -205,7 +205,7 @@ def note_unsupported(given: Values, problems: Problems) -> None:
         elif row.note.unsupported == CLUSTERING:
             problems.alone.append(f"bootstrap_expect = {value}" if row.key == "bootstrap_expect" else row.key)
         elif row.note.unsupported:
-            problems.lacking[row.key] = row.note.unsupported
+            problems.unsupported[row.key] = row.note.unsupported
     _note_https(given, problems)
 
 
@@ -233,4 +233,4 @@ def _note_https(given: Values, problems: Problems) -> None:
             "of this agent (addresses.http can be a unix socket)"
         )
     else:
-        problems.lacking["ports.https"] = "HTTPS"
+        problems.unsupported["ports.https"] = "HTTPS"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce, definitions
-from pyconsul.agent.config.compat import LACKING, QUIET, REFUSED, RENAMED, is_off
+from pyconsul.agent.config.compat import REFUSED, RENAMED, SILENT, UNSUPPORTED, is_off
 from pyconsul.agent.config.definitions import maps_of, watches
 from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.config.table import ROOT, Section, Setting, Values, put
@@ -46,11 +46,11 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
         entry = section.entries.get(name)
         if value is None:
             continue
-        if key in LACKING:
+        if key in UNSUPPORTED:
             if key in REFUSED and not is_off(value):
                 problems.refusals.append(f"{source}: {key}: {REFUSED[key]}")
-            elif key not in QUIET and not is_off(value):
-                problems.lacking[key] = LACKING[key]
+            elif key not in SILENT and not is_off(value):
+                problems.unsupported[key] = UNSUPPORTED[key]
         elif key in RENAMED:
             _decode_renamed(key, value, source, problems, values)
         elif entry is None or (isinstance(entry, Setting) and entry.note.flag_only):
@@ -85,6 +85,6 @@ def _decode_renamed(key: str, value: Any, source: str, problems: Problems, value
 def _hint(section: Section, name: str) -> str:
     own = [key for key, entry in section.entries.items() if not isinstance(entry, Setting) or not entry.note.flag_only]
     prefix = f"{section.key}." if section.key else ""
-    other = [key.removeprefix(prefix) for key in (*LACKING, *RENAMED) if key.startswith(prefix)]
+    other = [key.removeprefix(prefix) for key in (*UNSUPPORTED, *RENAMED) if key.startswith(prefix)]
     extra = [] if section.key else [*_DEFINITIONS, "watches"]
     return did_you_mean(name.lower(), [*own, *extra, *(key for key in other if "." not in key)])

@@ -121,7 +121,7 @@ def _service(data: dict[str, Any], source: str, where: str, problems: Problems) 
         body["tagged_addresses"] = _addresses(nested["tagged_addresses"], source, f"{where}.tagged_addresses", problems)
     for key in MESH:
         if nested.get(key):
-            problems.lacking[f"{where}.{key}"] = "the service mesh"
+            problems.unsupported[f"{where}.{key}"] = "the service mesh"
     return body
 
 

@@ -18,7 +18,7 @@ from pyconsul.agent.common.options import (
 )
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce
-from pyconsul.agent.config.compat import LACKING_FLAGS
+from pyconsul.agent.config.compat import UNSUPPORTED_FLAGS
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.files import FORMATS
 from pyconsul.agent.config.table import BY_KEY, Kind, Setting, Values, put
@@ -33,7 +33,7 @@ _READING = {
     "config_format": (("config-format",), "Format of all configuration files, whatever their names: hcl or json."),
     "hcl": (("hcl",), "Settings in HCL; may be repeated."),
 }
-_LACKING = "lacking."
+_UNSUPPORTED = "unsupported."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ def options() -> list[Option[Any]]:
     made = [_option(name, flags, doc, "text") for name, (flags, doc) in _READING.items()]
     made += [_setting_option(row) for row in BY_KEY.values() if row.note.flags]
     made += [
-        _option(_LACKING + flag, (flag,), "Accepted without effect.", "text", hidden=True) for flag in LACKING_FLAGS
+        _option(_UNSUPPORTED + flag, (flag,), "Accepted without effect.", "text", hidden=True)
+        for flag in UNSUPPORTED_FLAGS
     ]
     return sorted(made, key=lambda option: option.name)
 
@@ -63,9 +64,9 @@ def parse_flags(argv: Sequence[str], problems: Problems) -> Flags:
     for row in BY_KEY.values():
         if texts := given.get(row.key):
             _put_flag(row, texts, values, problems)
-    for flag in LACKING_FLAGS:
-        if _LACKING + flag in given:
-            problems.lacking[f"-{flag}"] = "accepted for compatibility"
+    for flag in UNSUPPORTED_FLAGS:
+        if _UNSUPPORTED + flag in given:
+            problems.unsupported[f"-{flag}"] = "accepted for compatibility"
     config_format = given.get("config_format", [""])[-1]
     if config_format not in ("", *FORMATS):
         problems.errors.append(f"-config-format: {config_format} is not allowed; allowed: {' or '.join(FORMATS)}")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _ALONE = (
-    "this version of pyconsul has no clustering. It joins no other agent, is a server of its own, and has a catalog of "
-    "its own; so has every other machine with these settings"
+    "this version of pyconsul does not support clustering. The agent joins no other agent and is a server with its own "
+    "catalog; so is every other machine with these settings"
 )
 
 
@@ -29,38 +29,37 @@ class ReloadError(Exception):
 
 @dataclass(slots=True)
 class Problems:
-    """Gathers while a configuration is read.
+    """Collected while a configuration is read.
 
-    `lacking` maps keys that are accepted without effect to the missing feature, `alone` lists those that ask for other
-    agents, `refusals` says why an agent does not start with a configuration that is valid otherwise.
+    unsupported: keys without effect -> missing feature.   alone: keys that ask for other agents.   refusals: reasons why an
+    agent does not start with a configuration that is valid otherwise.   skipped: files that were not read.
     """
 
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    lacking: dict[str, str] = field(default_factory=dict)
+    unsupported: dict[str, str] = field(default_factory=dict)
     alone: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
-    # Files that were left out: worth knowing when something is missing.
     skipped: list[str] = field(default_factory=list)
 
     def raise_any(self) -> None:
-        """Raises ConfigError when there is an error."""
+        """Raise ConfigError if there is an error."""
         if self.errors:
             raise ConfigError(dict.fromkeys([*self.errors, *self.skipped]))
 
     def all_warnings(self) -> tuple[str, ...]:
-        """The warnings; what has no effect is one of them."""
+        """Return all warnings, with one that names the settings without effect."""
         found = [*self.skipped, *self.warnings]
         if self.alone:
             found.append(f"THIS AGENT RUNS ALONE: {_ALONE}. Without effect: {', '.join(dict.fromkeys(self.alone))}")
-        if self.lacking:
-            found.append(f"not supported, without effect: {_by_feature(self.lacking)}")
+        if self.unsupported:
+            found.append(f"not supported, without effect: {_by_feature(self.unsupported)}")
         return tuple(found)
 
 
-def _by_feature(lacking: dict[str, str]) -> str:
+def _by_feature(unsupported: dict[str, str]) -> str:
     """`a, b (gossip); c (TLS)`: the keys of each missing feature."""
     keys: dict[str, list[str]] = {}
-    for key, about in lacking.items():
+    for key, about in unsupported.items():
         keys.setdefault(about, []).append(key)
     return "; ".join(f"{', '.join(names)} ({about})" for about, names in keys.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyconsul.agent.config.compat import LACKING, QUIET, REFUSED, RENAMED
+from pyconsul.agent.config.compat import REFUSED, RENAMED, SILENT, UNSUPPORTED
 from pyconsul.agent.config.table import ROOT, Kind, Section, Setting
 from pyconsul.tools.docs import roff
 from pyconsul.tools.docs.roff import Entry, Page
@@ -58,7 +58,7 @@ def page() -> Page:
     sections += [_section(section) for section in _sections(ROOT)]
     sections += [
         roff.Section("DEFINITIONS", _DEFINITIONS),
-        roff.Section("KEYS WITHOUT EFFECT", [_LACKING], list(_lacking())),
+        roff.Section("KEYS WITHOUT EFFECT", [_UNSUPPORTED], list(_unsupported_keys())),
         roff.Section("OLD NAMES", ["Old names of keys are read with a warning:"], sorted(_renamed())),
         roff.Section("SIGNALS", entries=_SIGNALS),
         roff.Section("SYSTEMD", [_SYSTEMD]),
@@ -84,7 +84,7 @@ _DEFINITIONS = (
     "failures_before_critical, deregister_critical_service_after. HTTP checks also take method, header, body, "
     "disable_redirects, tls_skip_verify, tls_server_name, output_max_size.",
 )
-_LACKING = (
+_UNSUPPORTED = (
     "These keys of Consul, with all that stand below them, are accepted so that files of Consul go on working. What is missing is "
     "said behind each; a warning at the start names those that are given."
 )
@@ -119,12 +119,12 @@ def _entry(row: Setting) -> Entry:
     return f"{row.key} ({row.kind.value})", " ".join(words)
 
 
-def _lacking() -> Iterator[Entry]:
-    for key, about in sorted(LACKING.items()):
+def _unsupported_keys() -> Iterator[Entry]:
+    for key, about in sorted(UNSUPPORTED.items()):
         if key in REFUSED:
             yield key, f"Refused: {REFUSED[key]}."
         else:
-            yield key, f"{about[0].upper()}{about[1:]}." + (" Without a warning." if key in QUIET else "")
+            yield key, f"{about[0].upper()}{about[1:]}." + (" Without a warning." if key in SILENT else "")
 
 
 def _renamed() -> Iterator[Entry]:

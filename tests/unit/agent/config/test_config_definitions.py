@@ -125,7 +125,7 @@ def test_a_definitions_token_is_never_shown() -> None:
 def test_the_service_mesh_is_lacking() -> None:
     _, problems = decoded({"service": {"name": "a", "connect": {"sidecar_service": {}}}})
     assert problems.errors == []
-    assert problems.lacking == {"service.connect": "the service mesh"}
+    assert problems.unsupported == {"service.connect": "the service mesh"}
 
 
 def test_watches_are_kept_as_they_are() -> None:

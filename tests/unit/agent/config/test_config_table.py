@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from pyconsul.agent.config.compat import LACKING, LACKING_FLAGS, QUIET, RENAMED
+from pyconsul.agent.config.compat import RENAMED, SILENT, UNSUPPORTED, UNSUPPORTED_FLAGS
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.flags import options
 from pyconsul.agent.config.table import BY_FLAG, BY_KEY, ROOT, SETTINGS, Kind, Setting
@@ -52,17 +52,17 @@ def test_every_flag_of_consul_is_accepted() -> None:
 def test_a_flag_stands_for_one_setting() -> None:
     flags = [flag for row in SETTINGS for flag in row.note.flags]
     assert len(flags) == len(set(flags)) == len(BY_FLAG)
-    assert not set(flags) & set(LACKING_FLAGS)
+    assert not set(flags) & set(UNSUPPORTED_FLAGS)
 
 
 def test_old_names_lead_to_settings() -> None:
     assert all(new in BY_KEY for new in RENAMED.values())
-    assert not set(RENAMED) & (set(LACKING) | set(BY_KEY))
+    assert not set(RENAMED) & (set(UNSUPPORTED) | set(BY_KEY))
 
 
 def test_what_is_lacking_is_not_there() -> None:
-    assert not set(LACKING) & set(BY_KEY)
-    assert set(LACKING) >= QUIET
+    assert not set(UNSUPPORTED) & set(BY_KEY)
+    assert set(UNSUPPORTED) >= SILENT
 
 
 def test_defaults_are_consuls() -> None:

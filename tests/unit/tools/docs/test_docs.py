@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.config.compat import LACKING, RENAMED
+from pyconsul.agent.config.compat import RENAMED, UNSUPPORTED
 from pyconsul.agent.config.table import SETTINGS
 from pyconsul.cli.completion.shells import fixed_script
 from pyconsul.cli.help.registry import COMMANDS, load
@@ -55,7 +55,7 @@ def test_every_setting_of_the_agent_is_in_its_page() -> None:
     assert ".TH PYCONSUL-AGENT-CONFIG 5 " in page
     for row in SETTINGS:
         assert row.note.flag_only or f"\n\\fB{row.key} ({row.kind.value})\\fR\n" in page
-    for key in (*LACKING, *RENAMED):
+    for key in (*UNSUPPORTED, *RENAMED):
         assert f"\n\\fB{key}\\fR\n" in page
     assert ".BR pyconsul-agent-config (5)" in MADE["man/pyconsul-agent.1"].replace("\\-", "-")
 
