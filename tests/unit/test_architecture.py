@@ -380,6 +380,12 @@ def test_gossip_cores_are_pure_and_point_one_way(core: str) -> None:
         assert others <= GOSSIP_CORES[core], f"{path.relative_to(ROOT)} imports {', '.join(sorted(others))}"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "agent/gossip").glob("*.py")), ids=lambda path: path.name)
+def test_only_the_driver_of_gossip_does_io(path: Path) -> None:
+    found = {name.split(".")[0] for name in imports(path)} & IO_MODULES
+    assert path.name == "driver.py" or not found, f"{path.name} imports {', '.join(sorted(found))}"
+
+
 @pytest.mark.parametrize("path", list(sources("cli")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_command_line_knows_neither_agent_nor_tools(path: Path) -> None:
     for name in imports(path):

@@ -53,6 +53,13 @@ def test_serf_s_own_file_is_read() -> None:
     assert contents == Contents({"node with spaces": "10.0.0.9:8301", "six": "[::1]:8301"}, 10, 20, 30)
 
 
+def test_a_file_written_by_debian_s_serf_is_read() -> None:
+    """Serf 0.8.2-dev with `-snapshot`, killed by SIGKILL; `py1` was a member of another implementation."""
+    text = "alive: real 127.0.0.1:17947\nalive: py1 127.0.0.1:17950\nclock: 1\nclock: 2\nclock: 3\nevent-clock: 1\n"
+    contents = replay(text, rejoin_after_leave=False)
+    assert contents == Contents({"real": "127.0.0.1:17947", "py1": "127.0.0.1:17950"}, clock=3, event_clock=1)
+
+
 def test_the_lines_are_serf_s() -> None:
     record = recorder()
     record.alive("web 1", "10.0.0.9:8301")
