@@ -1,4 +1,4 @@
-"""What the tests measure in a simulated cluster."""
+"""Measurements in a simulated cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyconsul.agent.gossip.swim.effects import Effect, MemberLeft, MemberUpdated
 
 
 class Spread:
-    """How long it took until the nodes knew of a change, in seconds."""
+    """The times after which nodes knew of a change, in seconds."""
 
     def __init__(self, times_s: list[float], expected: int) -> None:
         self.times_s = sorted(times_s)
@@ -31,7 +31,7 @@ class Spread:
 
 
 def spread_of_update(cluster: Cluster, node: Node, limit_s: float = 60.0) -> Spread:
-    """Change the meta data of a node and run until all others have been told."""
+    """Change the meta data of a node and run until all others know."""
     started_at, times = cluster.now, []
     others = len(cluster.up()) - 1
 

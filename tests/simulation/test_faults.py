@@ -1,4 +1,4 @@
-"""What happens to a cluster, and how it mends: bursts of joins, partitions, mass crashes, restarts, leaves, delay."""
+"""Faults of a cluster, and its recovery: bursts of joins, partitions, mass crashes, restarts, leaves, delay."""
 
 from __future__ import annotations
 

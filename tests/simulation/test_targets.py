@@ -92,7 +92,7 @@ def slow_members(*, lifeguard: bool, seed: int, size: int, slow: int, rounds: in
 
 
 def test_lifeguard_protects_healthy_members_from_slow_ones() -> None:
-    with_it, without = (slow_members(lifeguard=on, seed=SEED, size=48, slow=4, rounds=2) for on in (True, False))
+    with_it, without = (slow_members(lifeguard=on, seed=SEED, size=32, slow=3, rounds=2) for on in (True, False))
     assert without > 100
     assert 10 * with_it <= without
 

@@ -1,4 +1,4 @@
-"""What this node has seen and heard of each member: the evidence for "why is it suspected or failed?"."""
+"""Evidence about each member, from this node's own probes and from claims: why it is suspected or failed."""
 
 from __future__ import annotations
 

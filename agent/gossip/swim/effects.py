@@ -1,4 +1,4 @@
-"""Effects: what the membership protocol asks its driver to do, as data. The driver carries them out in the order given."""
+"""Effects: requests of the membership protocol to its driver, as data. The driver carries them out in the order given."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class MemberUpdated(msgspec.Struct, frozen=True):
 
 
 class MemberSuspected(msgspec.Struct, frozen=True):
-    """A member did not answer `source`; it is alive until the suspicion ends."""
+    """A member did not answer `source`; it counts as alive until the suspicion ends."""
 
     member: Member
     source: str
 
 
 class MemberLeft(msgspec.Struct, frozen=True):
-    """A member is dead, or left by itself; `member.state` tells."""
+    """A member is dead, or left by itself (see `member.state`)."""
 
     member: Member
     source: str  # the member that declared it
@@ -148,6 +148,6 @@ class Outbox:
         self.effects: list[Effect] = []
 
     def take(self) -> list[Effect]:
-        """Return the effects, and start anew."""
+        """Return the collected effects and clear the outbox."""
         effects, self.effects = self.effects, []
         return effects

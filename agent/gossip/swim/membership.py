@@ -199,14 +199,14 @@ class Membership:
                 self.suspect(Suspect(node.incarnation, node.name, self.local.name), now)
 
     def set_meta(self, meta: bytes) -> None:
-        """Change the local node's meta data and tell all members. Raises ValueError if it is too long."""
+        """Change the local node's meta data and broadcast it. Raises ValueError if it is too long."""
         if len(meta) > MAX_META_SIZE:
             raise ValueError(f"the meta data has {len(meta)} bytes, more than {MAX_META_SIZE}")
         self._renew_local(self.local.incarnation + 1, meta)
         self._outbox.effects.append(MemberUpdated(self.local))
 
     def leave(self, now: float) -> None:
-        """Tell all members that the local node leaves; it goes on answering."""
+        """Broadcast that the local node leaves; it goes on answering."""
         if self.is_leaving:
             return
         self.is_leaving = True

@@ -244,7 +244,7 @@ class Swim:
         return self._outbox.take()
 
     def test_udp(self, name: str, now: float) -> list[Effect]:
-        """Find out whether UDP passes between this node and a member, both ways; `UdpTested` tells."""
+        """Test whether UDP passes between this node and a member in both directions; the result is a `UdpTested`."""
         member = self._table.get(name)
         if member is not None and name != self.local.name:
             self._udp_tests.start(member, self.local, now)
@@ -256,7 +256,7 @@ class Swim:
         return self._changes(now)
 
     def leave(self, now: float) -> list[Effect]:
-        """Leave the pool; `LeaveFinished` tells when all was sent. The node goes on answering."""
+        """Leave the pool; `LeaveFinished` follows once the broadcast was sent. The node goes on answering."""
         self._membership.leave(now)
         return self._changes(now)
 
@@ -274,7 +274,7 @@ class Swim:
         return effects
 
     def _gossip(self, now: float) -> None:
-        """Source: SWIM paper, section 4.1, as a round of its own like memberlist's (PROTOCOL, section 7.4)."""
+        """Send broadcasts to random members. Source: SWIM paper, section 4.1; rounds apart from probes: memberlist (PROTOCOL, 7.4)."""
         interval = self._settings.gossip_interval_s
         self._gossip_at += interval * (math.floor((now - self._gossip_at) / interval) + 1)
         local_name, since = self.local.name, now - self._settings.gossip_to_the_dead_s

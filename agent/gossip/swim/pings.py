@@ -1,4 +1,4 @@
-"""Pings that are no probes: those sent on behalf of others (indirect probes), and tests of UDP after a join."""
+"""Pings besides probes: those sent on behalf of others (indirect probes), and tests of UDP after a join."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class _UdpTest:
 class UdpTests:
     """Tests of whether UDP passes between this node and a peer, in both directions (own addition).
 
-    A ping shows that our packets arrive and answers come back. An indirect ping whose target is this node lets the peer speak
+    A ping shows that packets arrive there and answers come back. An indirect ping whose target is this node lets the peer speak
     first, which a firewall may forbid; memberlist handles it like any other.
     """
 

@@ -16,7 +16,7 @@ CATCH_UP_GROWTH = 0.1  # share of the members that must have joined since the la
 
 
 class PushPullSchedule:
-    """When the next push/pull is due.
+    """The time of the next push/pull.
 
     Regularly: every push/pull interval, the first one a random part of an interval later (memberlist). Own addition: while many
     members join, one soon after. A broadcast is sent as often as the few members known at that time ask for, so a burst of joins

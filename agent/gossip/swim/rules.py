@@ -34,7 +34,7 @@ INCARNATION_LIMIT = 2**32 - 1  # the highest one that this node gives itself
 
 
 class Claim(Enum):
-    """What a message says about a member."""
+    """The claim of a message about a member."""
 
     ALIVE = "alive"
     SUSPECT = "suspect"

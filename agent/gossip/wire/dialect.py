@@ -67,7 +67,7 @@ class Reader:
         return int(self._unpacker.tell())
 
     def scalar(self) -> object:
-        """Read a value that is no container: None, bool, int, float or bytes."""
+        """Read a plain value: None, bool, int, float or bytes."""
         position = self._unpacker.tell()
         if position >= len(self._data):
             raise Incomplete("the message is truncated")

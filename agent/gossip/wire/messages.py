@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
 
 class Ping(msgspec.Struct, frozen=True, gc=False):
-    """Asks `node` for an ack, to be sent to the source address if there is one, else to the sender of the packet."""
+    """A request for an ack from `node`, sent to the source address if given, else to the sender of the packet."""
 
     seq_no: int
     node: str
@@ -46,7 +46,7 @@ class Ping(msgspec.Struct, frozen=True, gc=False):
 
 
 class IndirectPing(msgspec.Struct, frozen=True, gc=False):
-    """Asks the receiver to ping `node` at `target`; `nack`: tell when it does not answer."""
+    """A request to ping `node` at `target`; `nack`: send a nack if it does not answer."""
 
     seq_no: int
     target: bytes
@@ -59,20 +59,20 @@ class IndirectPing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False):
-    """Answers a ping; the payload belongs to the delegate."""
+    """The answer to a ping; the payload belongs to the delegate."""
 
     seq_no: int
     payload: bytes | None = None
 
 
 class Nack(msgspec.Struct, frozen=True, gc=False):
-    """Answers an indirect ping whose target did not answer in time."""
+    """The answer to an indirect ping whose target did not answer in time."""
 
     seq_no: int
 
 
 class Suspect(msgspec.Struct, frozen=True, gc=False):
-    """`source` could not reach `node`."""
+    """A claim: `source` could not reach `node`."""
 
     incarnation: int
     node: str
@@ -80,7 +80,7 @@ class Suspect(msgspec.Struct, frozen=True, gc=False):
 
 
 class Alive(msgspec.Struct, frozen=True, gc=False):
-    """`node` is alive with this address, meta data and versions (6 bytes)."""
+    """A claim: `node` is alive with this address, meta data and versions (6 bytes)."""
 
     incarnation: int
     node: str
@@ -91,7 +91,7 @@ class Alive(msgspec.Struct, frozen=True, gc=False):
 
 
 class Dead(msgspec.Struct, frozen=True, gc=False):
-    """`source` declares `node` dead; of itself: `node` leaves."""
+    """A claim: `node` is dead. With `source` equal to `node`: it leaves."""
 
     incarnation: int
     node: str
@@ -105,7 +105,7 @@ class UserMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class ErrorMessage(msgspec.Struct, frozen=True, gc=False):
-    """The peer of a stream could not read what was sent."""
+    """The error of a peer that could not read a stream."""
 
     error: str
 
@@ -131,7 +131,7 @@ class PushPull(msgspec.Struct, frozen=True, gc=False):
 
 
 class PushPullHeader(msgspec.Struct, frozen=True, gc=False):
-    """Precedes the nodes and the user state of a push/pull."""
+    """The header before the nodes and the user state of a push/pull."""
 
     nodes: int
     user_state_size: int
@@ -139,7 +139,7 @@ class PushPullHeader(msgspec.Struct, frozen=True, gc=False):
 
 
 class UserHeader(msgspec.Struct, frozen=True, gc=False):
-    """Precedes a user message in a stream."""
+    """The header before a user message in a stream."""
 
     size: int
 
@@ -161,7 +161,7 @@ _PORT = Field("port", "Port", read_u16, 0)
 _META = Field("meta", "Meta", read_bytes, b"")
 _VERSIONS = Field("versions", "Vsn", read_bytes, b"")
 
-#: The messages that may stand in a packet, but for the user message, which is no map.
+#: Codecs by type, for all messages of a packet except the user message, whose body is not a map.
 CODECS: dict[int, StructCodec[Any]] = {
     PING: StructCodec(Ping, (_SEQ_NO, _NODE, *_SOURCE)),
     INDIRECT_PING: StructCodec(
@@ -217,7 +217,7 @@ _TYPES: dict[type, int] = {
 
 
 def decode_message(data: bytes) -> PacketMessage:
-    """Decode one message that is no frame around others. Raises DecodeError."""
+    """Decode one message that is neither compound nor compressed. Raises DecodeError."""
     if not data:
         raise DecodeError("the message is empty")
     if data[0] == USER:

@@ -44,7 +44,7 @@ QUERY_FLAG_NO_BROADCAST = 2
 
 
 class Leave(msgspec.Struct, frozen=True, gc=False):
-    """`node` intends to leave; `prune`: forget it."""
+    """The intent of `node` to leave; `prune`: forget it."""
 
     time: int
     node: str
@@ -52,7 +52,7 @@ class Leave(msgspec.Struct, frozen=True, gc=False):
 
 
 class Join(msgspec.Struct, frozen=True, gc=False):
-    """`node` has joined."""
+    """The intent of `node` to be a member."""
 
     time: int
     node: str
@@ -93,7 +93,7 @@ class UserEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A question to all members that pass the filters, answered to `ip` and `port`."""
+    """A question to all members that pass the filters; answers go to `ip` and `port`."""
 
     time: int
     id: int
@@ -150,7 +150,7 @@ class KeyResponse(msgspec.Struct, frozen=True, gc=False):
 
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
-    """A message to be sent on, as user message, to another member."""
+    """A message to be passed on, as user message, to another member."""
 
     ip: bytes
     port: int

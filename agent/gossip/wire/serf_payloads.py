@@ -1,4 +1,4 @@
-"""What serf puts into the payloads of other messages: tags, coordinates and query filters (PROTOCOL, sections 3, 8.5, 8.6)."""
+"""Payloads that Serf puts into other messages: tags, coordinates and query filters (PROTOCOL, sections 3, 8.5, 8.6)."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class CoordinatePayload(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodeFilter(msgspec.Struct, frozen=True, gc=False):
-    """A query for these members only."""
+    """A filter that admits these members only."""
 
     nodes: tuple[str, ...]
 
 
 class TagFilter(msgspec.Struct, frozen=True, gc=False):
-    """A query for the members in whose tag the regular expression is found."""
+    """A filter that admits the members in whose tag the regular expression is found."""
 
     tag: str
     expression: str

@@ -1,7 +1,7 @@
 """Streams (TCP): `[label] | encryption | compression | message`; one message each way, the answer without the label header.
 
-A stream has no length in front of it unless it is encrypted, so the decoder takes the bytes as they arrive and tells when the
-message is complete. It never holds more than `MAX_STREAM_SIZE` bytes, and reads each member of a push/pull once.
+Only encrypted streams announce their length, so the decoder takes the bytes as they arrive and returns the message once it is
+complete. It never holds more than `MAX_STREAM_SIZE` bytes, and reads each member of a push/pull once.
 """
 
 from __future__ import annotations
