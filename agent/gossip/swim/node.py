@@ -274,7 +274,7 @@ class Swim:
         return effects
 
     def _gossip(self, now: float) -> None:
-        """Send broadcasts to random members. Source: SWIM paper, section 4.1; rounds apart from probes: memberlist (PROTOCOL, 7.4)."""
+        """Send broadcasts to random members. Source: SWIM paper, section 4.1; own rounds: memberlist (PROTOCOL, section 7.4)."""
         interval = self._settings.gossip_interval_s
         self._gossip_at += interval * (math.floor((now - self._gossip_at) / interval) + 1)
         local_name, since = self.local.name, now - self._settings.gossip_to_the_dead_s
