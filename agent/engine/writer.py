@@ -188,10 +188,12 @@ class Writer:
     async def _write_batch(self, taken: list[Waiting]) -> None:
         """Write operations together, as many as wait and as one commit has room for; the first is in `taken`."""
         batch, waiting = Batch(self._store, self._engine.limits, self._clock()), self._waiting
-        while batch.add(*taken[-1][:2]):  # type: ignore[arg-type]  # the others are written alone
+        work, done, _ = taken[-1]
+        while batch.add(work, done):  # type: ignore[arg-type]  # the others are written alone
             if batch.is_full or not waiting or isinstance(waiting[0][0], ALONE):
                 break
-            taken.append(waiting.popleft())
+            work, done, _ = following = waiting.popleft()
+            taken.append(following)
         else:
             waiting.appendleft(taken.pop())
         if await self._make_durable(batch.changesets, batch.results):

@@ -77,10 +77,10 @@ class Store:
         Raises InstallError when a row could not be shown; everything else of the changeset is in place then.
         """
         topics: list[str] = []
-        failure = None
+        failure, tables = None, self._tables
         for schema, key, row in changeset.writes:
             try:
-                table = self._tables[schema.name]
+                table = tables[schema.name]
                 old = table.remove(key) if row is None else table.put_at(key, row)
                 if schema.topics is not None:
                     topics += _topics_of(schema, old, row)
@@ -89,7 +89,8 @@ class Store:
         self._set_indexes(changeset)
         topics += changeset.indexes
         self.watches.fire(topics)
-        _report(failure)
+        if failure is not None:
+            raise _not_shown(failure) from failure
 
     def install_in_steps(self, changeset: Changeset) -> Steps[None]:
         """Install a large changeset as `install_large` does, without the overlays of a transaction."""
@@ -129,7 +130,8 @@ class Store:
             yield from empty(part)
         for overlay in overlays.values():
             yield from overlay.release()
-        _report(failure)
+        if failure is not None:
+            raise _not_shown(failure) from failure
 
     def _topics_in_steps(self, changeset: Changeset) -> Steps[dict[str, None]]:
         """Return the topics that a changeset concerns, before it is installed."""
@@ -194,6 +196,5 @@ def _topics_of(schema: Schema[Any], old: Any, new: Any) -> Iterable[str]:
     return (*topics(old), *topics(new))
 
 
-def _report(failure: Exception | None) -> None:
-    if failure is not None:
-        raise InstallError(f"the write is durable, but shows only after a restart: {failure}") from failure
+def _not_shown(failure: Exception) -> InstallError:
+    return InstallError(f"the write is durable, but shows only after a restart: {failure}")
