@@ -1,1 +1,1 @@
-"""What Consul adds to Serf: the tags of its agents, and which nodes may be in a pool. Pure."""
+"""Consul's rules for its pools: the tags of its agents, and which nodes may be members. Pure."""

@@ -6,7 +6,7 @@
 | LAN | the node ID of this agent under another name | Member 'x' has conflicting node ID '…' with this agent's ID |
 | LAN | two nodes of one merge with one ID | Member 'x' has conflicting node ID '…' with member 'y' |
 | LAN | a client or server of another datacenter | Member 'x' part of wrong datacenter 'dc2' |
-| WAN | a node that is no server | Member 'x' is not a server |
+| WAN | a node that is not a server | Member 'x' is not a server |
 
 Nodes that left, and builds before 0.8.5, are not checked for their IDs. A node by itself (an alive message) is checked likewise:
 refused, it is ignored; in the push/pull of a join it makes the whole join fail. The texts are recorded from Consul.

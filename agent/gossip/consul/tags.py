@@ -22,7 +22,7 @@ _OPTIONAL_NUMBERS = ("expect", "raft_vsn", "wan_join_port", "ft_fs", "ft_si")
 
 
 class ServerTags(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server says of itself. `build`: "1.21.4:REVISION"; a port of 0 is not mentioned."""
+    """The description that a server gives of itself. `build`: "1.21.4:REVISION"; a port of 0 is not mentioned."""
 
     node_id: str
     datacenter: str
@@ -93,7 +93,7 @@ class Server(msgspec.Struct, frozen=True):
 
 
 def server_of(member: Member) -> Server | None:
-    """Return a member as a server; None if it is none or its tags are faulty."""
+    """Return a member as a server; None for any other member, or faulty tags."""
     tags = member.tags
     if tags.get("role") != SERVER_ROLE or not _is_number(tags.get("port")) or not _is_number(tags.get("vsn")):
         return None

@@ -1,1 +1,1 @@
-"""What Serf adds to SWIM membership: statuses, user events, queries, keys, coordinates. Pure state machines."""
+"""Serf on top of SWIM membership: statuses, user events, queries, keys, coordinates. Pure state machines."""

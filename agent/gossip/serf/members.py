@@ -50,7 +50,7 @@ ALIVE, LEAVING, LEFT, FAILED = MemberStatus.ALIVE, MemberStatus.LEAVING, MemberS
 
 
 class Input(Enum):
-    """What changes the status of a known member."""
+    """The inputs that change the status of a known member."""
 
     UP = "up"
     DOWN = "down"

@@ -209,7 +209,7 @@ def _replay_line(contents: Contents, line: str) -> bool:
 
 
 def _time(text: str) -> int | None:
-    """Read a Lamport time; None if it is no number or one that no member can have sent."""
+    """Read a Lamport time; None for a text that is not a number, or a time that members refuse."""
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
         return None
     time = int(text)

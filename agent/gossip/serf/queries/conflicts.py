@@ -51,7 +51,7 @@ class Vote:
             self.answers += 1
             return
         if not isinstance(message, ConflictResponse):
-            raise DecodeError("the payload is no conflict response")
+            raise DecodeError("the payload is not a conflict response")
         self.answers += 1
         self.matching += (ip_text(message.ip), message.port) == self._own
 

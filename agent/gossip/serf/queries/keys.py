@@ -55,7 +55,7 @@ def requested_key(payload: bytes) -> bytes:
     """Read the key out of a query. Raises DecodeError."""
     message = decode_serf_message(payload)
     if not isinstance(message, KeyRequest):
-        raise DecodeError("the payload is no key request")
+        raise DecodeError("the payload is not a key request")
     return message.key or b""
 
 
