@@ -104,7 +104,7 @@ def _given(argv: Sequence[str]) -> dict[str, list[str]]:
 
 def _setting_option(row: Setting) -> Option[Any]:
     default = f" Default: {row.default_text.removesuffix('.')}." if row.default_text not in ("", "false") else ""
-    unsupported = f" Without effect: no {row.note.unsupported}." if row.note.unsupported else ""
+    unsupported = f" Not supported: {row.note.unsupported}." if row.note.unsupported else ""
     about = row.note.doc + default + unsupported
     if row.kind is Kind.BOOL:
         return Option(row.key, SWITCH, about, False, flags=row.note.flags)
