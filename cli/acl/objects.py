@@ -15,13 +15,13 @@ Object = dict[str, Any]
 _UUID_LENGTH = 36
 _NAMED = {"policy": "policies", "role": "roles", "token": "tokens", "binding-rule": "binding-rules"}
 
-POLICY_ID = texts("policy-id", "ID of a policy, or the unique beginning of one; may be given several times.")
-POLICY_NAME = texts("policy-name", "Name of a policy; may be given several times.")
-SERVICE_IDENTITY = texts("service-identity", "SERVICE or SERVICE:DATACENTER,…; may be given several times.")
-NODE_IDENTITY = texts("node-identity", "NODE:DATACENTER; may be given several times.")
+POLICY_ID = texts("policy-id", "ID of a policy, or a unique prefix of it; may be repeated.")
+POLICY_NAME = texts("policy-name", "Name of a policy; may be repeated.")
+SERVICE_IDENTITY = texts("service-identity", "SERVICE or SERVICE:DATACENTER,…; may be repeated.")
+NODE_IDENTITY = texts("node-identity", "NODE:DATACENTER; may be repeated.")
 TEMPLATED_POLICY = text("templated-policy", "Name of a policy template; its variables come with -var.", metavar="name")
 TEMPLATED_POLICY_FILE = text("templated-policy-file", "File (HCL or JSON) with TemplatedPolicies.", metavar="path")
-VAR = texts("var", "A template's variable, as name:value; may be given several times.")
+VAR = texts("var", "A template's variable, as name:value; may be repeated.")
 _ID = text("id", "ID of the object.")
 _NAME = text("name", "Name of the object.")
 GRANT_FLAGS: tuple[Option[Any], ...] = (
@@ -33,8 +33,8 @@ GRANT_FLAGS: tuple[Option[Any], ...] = (
     TEMPLATED_POLICY_FILE,
     VAR,
 )
-ROLE_ID = texts("role-id", "ID of a role, or the unique beginning of one; may be given several times.")
-ROLE_NAME = texts("role-name", "Name of a role; may be given several times.")
+ROLE_ID = texts("role-id", "ID of a role, or a unique prefix of it; may be repeated.")
+ROLE_NAME = texts("role-name", "Name of a role; may be repeated.")
 ROLE_FLAGS: tuple[Option[Any], ...] = (
     ROLE_ID,
     ROLE_NAME,

@@ -44,9 +44,9 @@ def _check_pattern(name: str, pattern: str) -> None:
 
 
 _NAME = text("name", "Name of the event.", metavar="name")
-_NODE = text("node", "Regular expression for the names of the nodes it is for.", metavar="regexp")
-_SERVICE = text("service", "Regular expression for a service its nodes must have.", metavar="regexp")
-_TAG = text("tag", "Regular expression for a tag that service must have; needs -service.", metavar="regexp")
+_NODE = text("node", "Regular expression of the names of the receiving nodes.", metavar="regexp")
+_SERVICE = text("service", "Regular expression of a service that the receiving nodes must have.", metavar="regexp")
+_TAG = text("tag", "Regular expression of a tag of that service; needs -service.", metavar="regexp")
 COMMANDS = {
     "event": Command(
         event,

@@ -73,7 +73,7 @@ def _holdable(context: Context, prefix: str, session: str) -> Holdable:
 
 
 def _hold(context: Context, held: Holdable) -> int | None:
-    _tell(context, f"Attempting lock acquisition at {held.key}")
+    _print_progress(context, f"Attempting lock acquisition at {held.key}")
     try:
         _acquire(context, held)
         failed = Child(context, held).run()
@@ -83,7 +83,7 @@ def _hold(context: Context, held: Holdable) -> int | None:
         raise
     try:
         held.release()
-        _tell(context, "Cleanup succeeded" if held.clean() else "Cleanup aborted, lock in use")
+        _print_progress(context, "Cleanup succeeded" if held.clean() else "Cleanup aborted, lock in use")
     except CliError as error:
         raise during("Lock release failed", error) from None
     return Status.NO_MATCH if failed and context.args[_CHILD_EXIT_CODE] else None
@@ -137,7 +137,7 @@ class Child:
             self._end()
 
     def _on_signal(self, number_: int, frame: object) -> None:
-        _tell(self._context, "Shutdown triggered, killing child")
+        _print_progress(self._context, "Shutdown triggered, killing child")
         self._end()
 
     def _end(self) -> None:
@@ -151,27 +151,27 @@ class Child:
         killer.start()
 
 
-def _tell(context: Context, line: str) -> None:
+def _print_progress(context: Context, line: str) -> None:
     if context.args[_VERBOSE]:
         context.out(line)
         context.stdout.flush()
 
 
 _CHILD_EXIT_CODE = switch(
-    "child-exit-code", "Exit with 2 when the child fails; otherwise its exit code does not matter."
+    "child-exit-code", "Exit with status 2 when the child fails; otherwise its exit status is ignored."
 )
-_N = number("n", "How many may hold it at a time; with more than one it is a semaphore.", 1)
+_N = number("n", "Number of concurrent holders; above 1 the lock is a semaphore.", 1)
 _MONITOR_RETRY = number(
     "monitor-retry",
     "Number of consecutive agent errors, 1 s apart, that are tolerated before the lock is released.",
     3,
 )
 _NAME = text("name", "Name of the lock's session.", metavar="name")
-_PASS_STDIN = switch("pass-stdin", "Give our standard input to the child.")
+_PASS_STDIN = switch("pass-stdin", "Pass standard input to the child.")
 _SHELL = switch("shell", "Run the child through the shell that SHELL names, or /bin/sh.", True)
-_TIMEOUT = seconds("timeout", "Give up when the lock is not acquired after this time, such as 10s.")
+_TIMEOUT = seconds("timeout", "Maximum wait for the lock, such as 10s.")
 _TRY = seconds("try", "The old name of -timeout.")
-_VERBOSE = switch("verbose", "Tell what happens.")
+_VERBOSE = switch("verbose", "Print progress messages.")
 COMMANDS = {
     "lock": Command(
         lock,

@@ -99,16 +99,16 @@ def _no_arguments(context: Context) -> None:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
 
 
-_NAME = text("name", "A name for people.", metavar="name")
-_NODE = text("node", "Node the session belongs to; by default the agent's.", metavar="name")
-_TTL = seconds("ttl", "End the session when it is not renewed within this time, 10s to 24h; by default it has no end.")
-_LOCK_DELAY = seconds("lock-delay", "Time for which nobody gets a lock that the session lost; default 15s.")
-_BEHAVIOR = text("behavior", "What happens to its keys when it ends.", "release", choices=("release", "delete"))
-_NODE_CHECK = texts(
-    "node-check", "Check of the node whose failure ends it, instead of serfHealth; may be given several times."
+_NAME = text("name", "Display name.", metavar="name")
+_NODE = text("node", "Node of the session; the default is the node of the agent.", metavar="name")
+_TTL = seconds("ttl", "Lifetime of the session without renewal, 10s to 24h; the default is no limit.")
+_LOCK_DELAY = seconds(
+    "lock-delay", "Time before another session can acquire a lock that this one lost; the default is 15s."
 )
-_SERVICE_CHECK = texts("service-check", "Check of a service whose failure ends it; may be given several times.")
-_NO_CHECKS = switch("no-checks", "No check of the node ends it, not even serfHealth.")
+_BEHAVIOR = text("behavior", "Action on its keys when the session ends.", "release", choices=("release", "delete"))
+_NODE_CHECK = texts("node-check", "Node check whose failure ends the session, instead of serfHealth; may be repeated.")
+_SERVICE_CHECK = texts("service-check", "Service check whose failure ends the session; may be repeated.")
+_NO_CHECKS = switch("no-checks", "Keep the session whatever the node checks are, including serfHealth.")
 _ONLY_NODE = text("node", "Only the sessions of this node.", metavar="name")
 COMMANDS = {
     "session create": Command(

@@ -74,18 +74,18 @@ def _end_on_signals(handler: Handler | None) -> None:
 
 
 _SHELL = switch("shell", "Run the handler through the shell that SHELL names, or /bin/sh.", True)
-_ONCE = switch("once", "End after the first answer, or with -no-initial after the first change.")
-_NO_INITIAL = switch("no-initial", "Do not take what is there at the start for a change.")
+_ONCE = switch("once", "Exit after the first result, or with -no-initial after the first change.")
+_NO_INITIAL = switch("no-initial", "Do not report the initial state as a change.")
 _DIFF = switch(
     "diff",
-    "Show each change as diff -u does, and go on. A handler finds it in the file that CONSUL_DIFF_FILE names.",
+    "Show each change as a unified diff, and continue. A handler finds it in the file CONSUL_DIFF_FILE.",
 )
 _STATE_FILE = text(
     "state-file",
-    "Keep in this file how far the watch got; one that is started again goes on from there.",
+    "File with the position of the watch; a restarted watch continues from there.",
     metavar="path",
 )
-_FORMAT = text("format", "How to print.", "json", metavar="format", choices=("json", "yaml", "table"))
+_FORMAT = text("format", "Output format.", "json", metavar="format", choices=("json", "yaml", "table"))
 COMMANDS = {
     "watch": Command(
         watch,

@@ -11,7 +11,7 @@ from pyconsul.cli.http.flags import HTTP_FLAGS
 
 DETAILED_EXITCODE = switch(
     "detailed-exitcode",
-    "Exit codes 3 to 7 by reason; see man pyconsul.",
+    "Exit with status 3 to 7 by reason; see pyconsul(1).",
 )
 
 

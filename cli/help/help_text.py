@@ -9,7 +9,7 @@ from pyconsul.cli.http.flags import HTTP_FLAGS
 
 _PROGRAM = "pyconsul"
 _SHARED = frozenset(option.name for option in HTTP_FLAGS)
-_ABOUT = "A drop-in Consul: `pyconsul agent -dev` runs an agent, the other commands ask one."
+_ABOUT = "A drop-in Consul: `pyconsul agent -dev` runs an agent, the other commands query it."
 
 
 def help_text(name: str) -> str:

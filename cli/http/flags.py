@@ -15,21 +15,23 @@ HTTP_ADDR = text(
     "default 127.0.0.1:8500. CONSUL_HTTP_SSL=true makes it HTTPS.",
     metavar="address",
 )
-TOKEN = text("token", "ACL token to ask with. Also CONSUL_HTTP_TOKEN. Without one the agent's default token is used.")
+TOKEN = text("token", "ACL token. Also CONSUL_HTTP_TOKEN. Without one, the default token of the agent applies.")
 TOKEN_FILE = text("token-file", "File that holds the ACL token. Also CONSUL_HTTP_TOKEN_FILE.", metavar="path")
-CA_FILE = text(
-    "ca-file", "CA certificate the agent's HTTPS certificate is checked with. Also CONSUL_CACERT.", metavar="path"
-)
+CA_FILE = text("ca-file", "CA certificate to verify the agent's HTTPS certificate. Also CONSUL_CACERT.", metavar="path")
 CA_PATH = text("ca-path", "Folder of such CA certificates. Also CONSUL_CAPATH.", metavar="path")
 CLIENT_CERT = text("client-cert", "Client certificate for HTTPS. Also CONSUL_CLIENT_CERT.", metavar="path")
 CLIENT_KEY = text("client-key", "Key of the client certificate. Also CONSUL_CLIENT_KEY.", metavar="path")
 TLS_SERVER_NAME = text(
-    "tls-server-name", "Name the agent's certificate must have. Also CONSUL_TLS_SERVER_NAME.", metavar="name"
+    "tls-server-name", "Expected name in the agent's certificate. Also CONSUL_TLS_SERVER_NAME.", metavar="name"
 )
-DATACENTER = text("datacenter", "Datacenter to ask; by default the agent's own.", metavar="name")
-STALE = switch("stale", "Let any server answer, not only the leader: the answer may be a little old.")
-NAMESPACE = text("namespace", "Accepted for Consul Enterprise's sake; only the namespace default exists.", hidden=True)
-PARTITION = text("partition", "Accepted for Consul Enterprise's sake; only the partition default exists.", hidden=True)
+DATACENTER = text("datacenter", "Datacenter to query; the default is the agent's own.", metavar="name")
+STALE = switch("stale", "Allow any server to respond, not only the leader; the response may be slightly out of date.")
+NAMESPACE = text(
+    "namespace", "Accepted for compatibility with Consul Enterprise; only the namespace default exists.", hidden=True
+)
+PARTITION = text(
+    "partition", "Accepted for compatibility with Consul Enterprise; only the partition default exists.", hidden=True
+)
 NS = text("ns", "The same as -namespace.", hidden=True)
 HTTP_FLAGS: tuple[Option[Any], ...] = (
     HTTP_ADDR,

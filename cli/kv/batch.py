@@ -62,7 +62,7 @@ class Writer:
             for row in rows:  # a transaction is refused as a whole: find the row, and write what is before it
                 self._put(row)
             return
-        self._tell(rows)
+        self._report_written(rows)
 
     def _put(self, row: Row) -> None:
         key, flags, value = row
@@ -70,9 +70,9 @@ class Writer:
             self._client.request("PUT", "/v1/kv/" + quote(key), {"flags": str(flags)} if flags else {}, value).checked()
         except CliError as error:
             raise during(f"Error! Failed writing data for key {key}", error) from None
-        self._tell([row])
+        self._report_written([row])
 
-    def _tell(self, rows: list[Row]) -> None:
+    def _report_written(self, rows: list[Row]) -> None:
         self.written += len(rows)
         self._done(rows)
 

@@ -21,7 +21,7 @@ _FORMATS = ("table", "json", "yaml")
 
 def format_flag(*more: str) -> Option[str]:
     """`-format`; `more` are words that mean the table as well, as Consul's `pretty` does."""
-    return text("format", "How to print.", (more or _FORMATS)[0], metavar="format", choices=(*more, *_FORMATS))
+    return text("format", "Output format.", (more or _FORMATS)[0], metavar="format", choices=(*more, *_FORMATS))
 
 
 #: For reading it; commands that allow more words declare their own.

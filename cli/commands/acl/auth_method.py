@@ -128,11 +128,11 @@ def _failed(doing: str, error: CliError) -> CliError:
 
 
 _NAME = text("name", "Name of the auth method.", metavar="name")
-_META = switch("meta", "Print the indexes, too.")
+_META = switch("meta", "Also print the indexes.")
 _FORMAT = format_flag("pretty")
-_DESCRIPTION = text("description", "What the auth method is for.", metavar="text")
-_DISPLAY_NAME = text("display-name", "A name for people.", metavar="name")
-_MAX_TOKEN_TTL = seconds("max-token-ttl", "How long its tokens are valid.")
+_DESCRIPTION = text("description", "Description of the auth method.", metavar="text")
+_DISPLAY_NAME = text("display-name", "Display name.", metavar="name")
+_MAX_TOKEN_TTL = seconds("max-token-ttl", "Lifetime of its tokens.")
 _CONFIG = text("config", "The configuration in JSON, @path for a file, or - for standard input.", metavar="json")
 _KUBERNETES_HOST = text("kubernetes-host", "Address of the Kubernetes API.", metavar="url")
 _KUBERNETES_CA_CERT = text("kubernetes-ca-cert", "CA certificate of the Kubernetes API, or @path.", metavar="pem")
@@ -155,7 +155,7 @@ _FIELDS = (
 )
 _TYPE = text("type", "Type of the auth method, as jwt or kubernetes.", metavar="type")
 _TOKEN_LOCALITY = text("token-locality", "local or global.", metavar="where")
-_NO_MERGE = switch("no-merge", "Replace everything, instead of adding to it.")
+_NO_MERGE = switch("no-merge", "Replace all fields instead of adding to them.")
 COMMANDS = {
     "acl auth-method create": Command(
         create,

@@ -105,16 +105,16 @@ def _identity(context: Context) -> str:
     return full_id(context.client, "binding-rule", context.args[_ID])
 
 
-_ID = text("id", "ID of the binding rule, or the unique beginning of one.", metavar="id")
+_ID = text("id", "ID of the binding rule, or a unique prefix of it.", metavar="id")
 _METHOD = text("method", "Name of the auth method.", metavar="name")
-_META = switch("meta", "Print the indexes, too.")
+_META = switch("meta", "Also print the indexes.")
 _FORMAT = format_flag("pretty")
-_DESCRIPTION = text("description", "What the rule is for.", metavar="text")
-_SELECTOR = text("selector", "Expression that an identity must fulfil.", metavar="expression")
+_DESCRIPTION = text("description", "Description of the rule.", metavar="text")
+_SELECTOR = text("selector", "Selector expression that an identity must match.", metavar="expression")
 _BIND_TYPE = text(
-    "bind-type", "What is bound: service, node, role, policy or templated-policy.", "service", metavar="type"
+    "bind-type", "Type of the bound object: service, node, role, policy or templated-policy.", "service", metavar="type"
 )
-_BIND_NAME = text("bind-name", "Name of what is bound; may hold ${…} of the identity.", metavar="name")
+_BIND_NAME = text("bind-name", "Name of the bound object; may contain ${…} of the identity.", metavar="name")
 _BIND_VARS = pairs("bind-vars", "Variable of a templated policy, as name=${…}.")
 _GIVEN = {"Description": _DESCRIPTION, "BindType": _BIND_TYPE, "BindName": _BIND_NAME, "Selector": _SELECTOR}
 _FIELDS = (
@@ -124,7 +124,7 @@ _FIELDS = (
     _BIND_NAME,
     _BIND_VARS,
 )
-_NO_MERGE = switch("no-merge", "Replace everything, instead of changing what is given.")
+_NO_MERGE = switch("no-merge", "Replace all fields, including those that are not given.")
 COMMANDS = {
     "acl binding-rule create": Command(create, _METHOD, *_FIELDS, _META, _FORMAT),
     "acl binding-rule read": Command(read, _ID, _META, _FORMAT),

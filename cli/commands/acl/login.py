@@ -69,10 +69,10 @@ def logout(context: Context) -> None:
 
 
 _METHOD = text("method", "Name of the auth method.", metavar="name")
-_TYPE = text("type", "Type of the auth method; not needed.")
-_BEARER_TOKEN_FILE = text("bearer-token-file", "File that holds the secret to trade.", metavar="path")
-_TOKEN_SINK_FILE = text("token-sink-file", "File that the token is kept in.", metavar="path")
-_META = pairs("meta", "Metadata of the token; may be given several times.")
+_TYPE = text("type", "Type of the auth method; optional.")
+_BEARER_TOKEN_FILE = text("bearer-token-file", "File with the bearer token to exchange.", metavar="path")
+_TOKEN_SINK_FILE = text("token-sink-file", "File to store the token in.", metavar="path")
+_META = pairs("meta", "Metadata of the token; may be repeated.")
 COMMANDS = {
     "login": Command(
         login,

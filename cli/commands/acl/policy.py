@@ -103,12 +103,14 @@ def _failed(context: Context, doing: str, error: CliError) -> CliError:
     return during(f'Error {doing} policy "{which}"', error)
 
 
-_ID = text("id", "ID of the policy, or the unique beginning of one.", metavar="id")
+_ID = text("id", "ID of the policy, or a unique prefix of it.", metavar="id")
 _NAME = text("name", "Name of the policy.", metavar="name")
-_META = switch("meta", "Print the content hash and the indexes, too.")
+_META = switch("meta", "Also print the content hash and the indexes.")
 _FORMAT = format_flag("pretty")
-_DESCRIPTION = text("description", "What the policy is for.", metavar="text")
-_VALID_DATACENTER = texts("valid-datacenter", "A datacenter it is for, instead of all; may be given several times.")
+_DESCRIPTION = text("description", "Description of the policy.", metavar="text")
+_VALID_DATACENTER = texts(
+    "valid-datacenter", "Datacenter where the policy is valid; the default is all; may be repeated."
+)
 _RULES = text("rules", "The rules, @path for a file, or - for standard input.", metavar="rules")
 _FIELDS = (
     _DESCRIPTION,
@@ -116,7 +118,7 @@ _FIELDS = (
     _RULES,
 )
 _NEW_NAME = text("name", "Name of the policy; with -id its new name.", metavar="name")
-_NO_MERGE = switch("no-merge", "Empty the fields that are not given.")
+_NO_MERGE = switch("no-merge", "Clear the fields that are not given.")
 COMMANDS = {
     "acl policy create": Command(create, _NAME, *_FIELDS, _META, _FORMAT),
     "acl policy read": Command(read, _ID, _NAME, _META, _FORMAT),

@@ -112,13 +112,13 @@ def _failed(context: Context, doing: str, error: CliError) -> CliError:
     return during(f'Error {doing} role "{which}"', error)
 
 
-_ID = text("id", "ID of the role, or the unique beginning of one.", metavar="id")
+_ID = text("id", "ID of the role, or a unique prefix of it.", metavar="id")
 _NAME = text("name", "Name of the role.", metavar="name")
-_DESCRIPTION = text("description", "What the role is for.", metavar="text")
-_META = switch("meta", "Print the content hash and the indexes, too.")
+_DESCRIPTION = text("description", "Description of the role.", metavar="text")
+_META = switch("meta", "Also print the content hash and the indexes.")
 _FORMAT = format_flag("pretty")
 _NEW_NAME = text("name", "The role's new name.", metavar="name")
-_NO_MERGE = switch("no-merge", "Replace everything, instead of adding to it.")
+_NO_MERGE = switch("no-merge", "Replace all fields instead of adding to them.")
 COMMANDS = {
     "acl role create": Command(create, _NAME, _DESCRIPTION, *GRANT_FLAGS, _META, _FORMAT),
     "acl role read": Command(read, _ID, _NAME, _META, _FORMAT),

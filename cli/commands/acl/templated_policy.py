@@ -88,9 +88,9 @@ def preview(context: Context) -> None:
 
 _NAME = text("name", "Name of the template.", metavar="name")
 _FORMAT = format_flag("pretty")
-_META = switch("meta", "Print the template itself, too.")
+_META = switch("meta", "Also print the template.")
 _FILE = text("file", "File (HCL or JSON) with TemplatedPolicies.", metavar="path")
-_VAR = texts("var", "A variable, as name:value; may be given several times.")
+_VAR = texts("var", "A variable, as name:value; may be repeated.")
 COMMANDS = {
     "acl templated-policy list": Command(list_, _FORMAT),
     "acl templated-policy read": Command(read, _NAME, _META, _FORMAT),

@@ -58,7 +58,7 @@ def create(context: Context) -> None:
 
 
 def clone(context: Context) -> None:
-    """Create a token with the rights of another."""
+    """Create a token with the permissions of another."""
     body = {"Description": context.args[_DESCRIPTION]} if context.args.given(_DESCRIPTION) else {}
     try:
         cloned = context.client.put(f"/v1/acl/token/{accessor(context)}/clone", body=body)
@@ -116,19 +116,19 @@ def delete(context: Context) -> None:
     confirm(context, f'Token "{identity}" deleted successfully', {"AccessorID": identity, "Deleted": True})
 
 
-_ACCESSOR_ID = text("accessor-id", "AccessorID of the token, or the unique beginning of one.", metavar="id")
+_ACCESSOR_ID = text("accessor-id", "AccessorID of the token, or a unique prefix of it.", metavar="id")
 _OLD_ID = text("id", "The old name of -accessor-id.", hidden=True)
 ACCESSOR = (_ACCESSOR_ID, _OLD_ID)
-META = switch("meta", "Print the content hash and the indexes, too.")
+META = switch("meta", "Also print the content hash and the indexes.")
 FORMAT = format_flag("pretty")
-_DESCRIPTION = text("description", "What the token is for.", metavar="text")
-_ACCESSOR = text("accessor", "The AccessorID to give it, a UUID.", metavar="uuid")
-_SECRET = text("secret", "The SecretID to give it, a UUID.", metavar="uuid")
-_LOCAL = switch("local", "Only for this datacenter.")
-_CLONE_DESCRIPTION = text("description", "What the new token is for.", metavar="text")
-_EXPIRES_TTL = seconds("expires-ttl", "How long the token is valid, from 1m to 24h.")
-_SELF = switch("self", "Read the token that is used for this call.")
-_EXPANDED = switch("expanded", "Print the roles and policies that apply, too.")
+_DESCRIPTION = text("description", "Description of the token.", metavar="text")
+_ACCESSOR = text("accessor", "AccessorID of the new token, a UUID.", metavar="uuid")
+_SECRET = text("secret", "SecretID of the new token, a UUID.", metavar="uuid")
+_LOCAL = switch("local", "Create a token for this datacenter only.")
+_CLONE_DESCRIPTION = text("description", "Description of the new token.", metavar="text")
+_EXPIRES_TTL = seconds("expires-ttl", "Lifetime of the token, from 1m to 24h.")
+_SELF = switch("self", "Read the token of this request.")
+_EXPANDED = switch("expanded", "Also print the roles and policies that apply.")
 COMMANDS = {
     "acl token create": Command(
         create,

@@ -125,7 +125,7 @@ def _old(name: str) -> Option[bool]:
 _MERGE_POLICIES, _MERGE_ROLES = _old("merge-policies"), _old("merge-roles")
 _MERGE_SERVICE_IDENTITIES, _MERGE_NODE_IDENTITIES = _old("merge-service-identities"), _old("merge-node-identities")
 _OLD = (_MERGE_POLICIES, _MERGE_ROLES, _MERGE_SERVICE_IDENTITIES, _MERGE_NODE_IDENTITIES)
-_DESCRIPTION = text("description", "What the token is for.", metavar="text")
+_DESCRIPTION = text("description", "Description of the token.", metavar="text")
 _APPEND_TEMPLATED_POLICY = text("append-templated-policy", "Name of a policy template to add.", metavar="name")
 _APPEND_TEMPLATED_POLICY_FILE = text(
     "append-templated-policy-file", "File with TemplatedPolicies to add.", metavar="path"

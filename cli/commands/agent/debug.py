@@ -104,11 +104,11 @@ def _archive(path: str, folder: str, files: dict[str, bytes], stamp: int) -> Non
             archive.addfile(member, io.BytesIO(data))
 
 
-_DURATION = seconds("duration", "How long to record. The default is 5m.", 300.0)
-_INTERVAL = seconds("interval", "How often metrics are taken. The default is 30s.", 30.0)
+_DURATION = seconds("duration", "Duration of the recording. The default is 5m.", 300.0)
+_INTERVAL = seconds("interval", "Interval between two captures of metrics. The default is 30s.", 30.0)
 _OUTPUT = text("output", "Path of the archive, without .tar.gz.", metavar="path")
-_CAPTURE = texts("capture", f"What to record: {', '.join(_TARGETS)}; all by default; may be given several times.")
-_ARCHIVE = switch("archive", "Accepted for Consul's sake: the record is always an archive.", True)
+_CAPTURE = texts("capture", f"What to record: {', '.join(_TARGETS)}; the default is all; may be repeated.")
+_ARCHIVE = switch("archive", "Accepted for compatibility; the recording is always an archive.", True)
 COMMANDS = {
     "debug": Command(
         debug,

@@ -46,8 +46,8 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
-_LOG_LEVEL = text("log-level", "The least level of lines: trace, debug, info, warn or error.", "info", metavar="level")
-_LOG_JSON = switch("log-json", "Lines as JSON.")
+_LOG_LEVEL = text("log-level", "Minimum level: trace, debug, info, warn or error.", "info", metavar="level")
+_LOG_JSON = switch("log-json", "Print JSON lines.")
 _SERVICES = switch(
     "services",
     "Show all services and the health of their instances, failing ones first, live; in a pipe a line for each change.",

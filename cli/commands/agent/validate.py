@@ -35,8 +35,10 @@ def validate(context: Context) -> None:
         confirm(context, "Configuration is valid!", {"Valid": True, "Warnings": warnings})
 
 
-_CONFIG_FORMAT = text("config-format", "hcl or json; by default the files' names tell.", metavar="format")
-_QUIET = switch("quiet", "Print only mistakes.")
+_CONFIG_FORMAT = text(
+    "config-format", "Format of all files: hcl or json; the default is told by their names.", metavar="format"
+)
+_QUIET = switch("quiet", "Print errors only.")
 COMMANDS = {
     "validate": Command(
         validate,

@@ -103,8 +103,8 @@ def _changes(context: Context) -> Iterator[tuple[list[Check], str]]:
 
 
 _STATE = text("state", "Only checks in this state.", metavar="state", choices=("any", *STATES))
-_FILTER = text("filter", "Only checks for which this filter holds.", metavar="expression")
-_WATCH = switch("watch", "Go on, and show every change, until Ctrl-C.")
+_FILTER = text("filter", "Filter expression for the checks.", metavar="expression")
+_WATCH = switch("watch", "Show every change until Ctrl-C.")
 COMMANDS = {
     "health": Command(
         health,

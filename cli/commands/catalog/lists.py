@@ -99,13 +99,13 @@ def _no_arguments(context: Context) -> None:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
 
 
-_NODE_META = pairs("node-meta", "Only nodes with this metadata; may be given several times.")
+_NODE_META = pairs("node-meta", "Only nodes with this metadata; may be repeated.")
 _DETAILED = switch("detailed", "Print whole IDs, tagged addresses and metadata.")
-_NEAR = text("near", "Sort by the round trip time to this node; _agent is the agent asked.", metavar="node")
+_NEAR = text("near", "Sort by the round trip time to this node; _agent is the queried agent.", metavar="node")
 _SERVICE = text("service", "Only nodes that have this service.", metavar="name")
-_FILTER = text("filter", "Only nodes for which this filter holds.", metavar="expression")
+_FILTER = text("filter", "Filter expression for the nodes.", metavar="expression")
 _NODE = text("node", "Only the services of this node.", metavar="name")
-_TAGS = switch("tags", "Print the services' tags, too.")
+_TAGS = switch("tags", "Also print the tags of the services.")
 COMMANDS = {
     "catalog datacenters": Command(datacenters, format_flag()),
     "catalog nodes": Command(

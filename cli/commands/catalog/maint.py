@@ -64,8 +64,8 @@ def _list(context: Context) -> None:
 
 _ENABLE = switch("enable", "Switch maintenance mode on.")
 _DISABLE = switch("disable", "Switch maintenance mode off.")
-_REASON = text("reason", "Why; shown to whoever asks.", metavar="text")
-_SERVICE = text("service", "ID of the service; without it the whole node is meant.", metavar="id")
+_REASON = text("reason", "Reason for the maintenance, shown in the catalog.", metavar="text")
+_SERVICE = text("service", "ID of the service; the default is the whole node.", metavar="id")
 COMMANDS = {
     "maint": Command(
         maint,

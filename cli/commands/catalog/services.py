@@ -122,15 +122,15 @@ def _where(service: dict[str, Any]) -> str:
     return f"[{host}]:{service['Port']}" if ":" in host else f"{host}:{service['Port']}"
 
 
-_FILTER = text("filter", "Only services for which this filter holds.", metavar="expression")
+_FILTER = text("filter", "Filter expression for the services.", metavar="expression")
 _ID = text("id", "ID of the service; by default its name.")
 _NAME = text("name", "Name of the service.", metavar="name")
-_ADDRESS = text("address", "Its address; by default the node's.")
-_PORT = number("port", "Its port.")
-_SOCKET = text("socket", "Path of its unix socket, instead of an address and a port.", metavar="path")
-_TAG = texts("tag", "A tag; may be given several times.")
-_META = pairs("meta", "Metadata; may be given several times.")
-_TAGGED_ADDRESS = pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be given several times.")
+_ADDRESS = text("address", "Address of the service; the default is the address of the node.")
+_PORT = number("port", "Port of the service.")
+_SOCKET = text("socket", "Path of the unix socket of the service, instead of an address and a port.", metavar="path")
+_TAG = texts("tag", "Tag of the service; may be repeated.")
+_META = pairs("meta", "Metadata; may be repeated.")
+_TAGGED_ADDRESS = pairs("tagged-address", "Another address, as lan=10.0.0.1:80; may be repeated.")
 _KIND = text("kind", "Kind of the service.")
 _SERVICE_ID = text("id", "ID of the service.")
 COMMANDS = {

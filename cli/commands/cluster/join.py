@@ -56,8 +56,8 @@ def force_leave(context: Context) -> None:
 
 
 _WAN = switch("wan", "Join another datacenter's servers.")
-_PRUNE = switch("prune", "Remove the member from the list altogether.")
-_WAN_MEMBER = switch("wan", "The member of another datacenter.")
+_PRUNE = switch("prune", "Remove the member from the list of members.")
+_WAN_MEMBER = switch("wan", "The member belongs to another datacenter.")
 COMMANDS = {
     "join": Command(join, _WAN, format_flag(), usage="ADDRESS ..."),
     "leave": Command(leave, format_flag()),

@@ -65,8 +65,8 @@ _ACTIONS = {
     _USE: ("PUT", "Changing primary gossip encryption key..."),
     _REMOVE: ("DELETE", "Removing gossip encryption key..."),
 }
-_RELAY_FACTOR = number("relay-factor", "Through how many other nodes answers are relayed, up to 5.")
-_LOCAL_ONLY = switch("local-only", "With -list: ask only this agent.")
+_RELAY_FACTOR = number("relay-factor", "Number of nodes that relay responses, up to 5.")
+_LOCAL_ONLY = switch("local-only", "With -list: query only this agent.")
 COMMANDS = {
     "keyring": Command(
         keyring,

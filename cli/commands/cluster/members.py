@@ -86,10 +86,10 @@ def _address(member: dict[str, Any]) -> str:
 
 
 _DETAILED = switch("detailed", "Print every tag of the members.")
-_WAN = switch("wan", "The servers of all datacenters, instead of the members of this one.")
+_WAN = switch("wan", "List the servers of all datacenters instead of the members of this one.")
 _STATUS = text("status", "Only members whose status matches this regular expression.", ".*", metavar="regexp")
-_FILTER = text("filter", "Only members for which this filter holds.", metavar="expression")
-_SEGMENT = text("segment", "Accepted for Consul Enterprise's sake.", hidden=True)
+_FILTER = text("filter", "Filter expression for the members.", metavar="expression")
+_SEGMENT = text("segment", "Accepted for compatibility with Consul Enterprise.", hidden=True)
 COMMANDS = {
     "members": Command(
         members,

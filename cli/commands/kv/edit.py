@@ -92,7 +92,7 @@ def _write(context: Context, key: str, value: bytes, query: dict[str, str], path
         )
 
 
-_EDITOR = text("editor", "Editor, with its options; by default that of VISUAL or EDITOR, or vi.", metavar="command")
+_EDITOR = text("editor", "Editor command; the default is VISUAL, EDITOR or vi.", metavar="command")
 COMMANDS = {
     "kv edit": Command(
         edit,

@@ -115,7 +115,7 @@ def _missing(key: str) -> CliError:
 
 
 _BASE64 = switch("base64", "Print values in base64.")
-_DETAILED = switch("detailed", "Print the key's indexes, flags and session as well.")
+_DETAILED = switch("detailed", "Also print the indexes, flags and session of the key.")
 _KEYS = switch("keys", "List the keys below the prefix, without their values; all of them with -recurse.")
 _RECURSE = switch("recurse", "Read every key below the prefix.")
 _SEPARATOR = text("separator", "With -keys: list a key only up to the first separator after the prefix.", "/")

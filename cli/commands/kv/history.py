@@ -143,10 +143,10 @@ def _place(words: list[str]) -> tuple[str, int]:
 
 
 _LIMIT = number("limit", "Show the newest N versions only; 0 shows all.", 0)
-_DIFF = switch("diff", "Show what each version changed, as diff -u does.")
-_APPLY = switch("apply", "Do it. Without this flag it is only shown what would be done.")
-_SHOW_DIFF = switch("diff", "Show the values that differ, as diff -u does.")
-_MAX_PRUNE = number("max-prune", "Refuse to do anything when more keys than this would be deleted.", MAX_PRUNE)
+_DIFF = switch("diff", "Show the change of each version as a unified diff.")
+_APPLY = switch("apply", "Write the changes. Without this flag they are only shown.")
+_SHOW_DIFF = switch("diff", "Show differing values as unified diffs.")
+_MAX_PRUNE = number("max-prune", "Write nothing when more keys than this would be deleted.", MAX_PRUNE)
 COMMANDS = {
     "kv history": Command(
         history,

@@ -87,8 +87,8 @@ def _wanted(context: Context, path: str, prefix: str) -> Wanted:
     return {prefix + key: (value, flags) for key, flags, value in read_export(data)}
 
 
-_PREFIX = text("prefix", "Put this in front of every key.", metavar="prefix")
-_CHOMP = switch("chomp", "One line break at the end of a file is no part of the value.")
+_PREFIX = text("prefix", "Prefix for every key.", metavar="prefix")
+_CHOMP = switch("chomp", "Remove one line break at the end of each file from the value.")
 _SOURCE = (
     _PREFIX,
     _CHOMP,
@@ -100,10 +100,10 @@ _ABOUT = (
     "cfg/, with -prefix=web/ and a folder those below web/. -prefix= looks at the whole store."
 )
 _NAMES = switch("names", "Print only the keys: + to be created, ~ to be changed, - only in the store.")
-_APPLY = switch("apply", "Do it. Without this flag it is only shown what would be done.")
-_DIFF = switch("diff", "Show the values that differ, as diff -u does.")
+_APPLY = switch("apply", "Write the changes. Without this flag they are only shown.")
+_DIFF = switch("diff", "Show differing values as unified diffs.")
 _PRUNE = switch("prune", "Delete the keys that are only in the store, in the folder that all given keys share.")
-_MAX_PRUNE = number("max-prune", "Refuse to do anything when -prune would delete more keys than this.", MAX_PRUNE)
+_MAX_PRUNE = number("max-prune", "Write nothing when -prune would delete more keys than this.", MAX_PRUNE)
 COMMANDS = {
     "kv diff": Command(
         diff,

@@ -154,10 +154,10 @@ def _entry(row: Any, number: int) -> Row:
         raise CliError(f"Error base 64 decoding value for key {key} (entry {number}): {error}") from None
 
 
-_FORMAT = text("format", "How to print.", "json", metavar="format", choices=("json", "yaml", "table"))
-_PREFIX = text("prefix", "Put this in front of every key.")
+_FORMAT = text("format", "Output format.", "json", metavar="format", choices=("json", "yaml", "table"))
+_PREFIX = text("prefix", "Prefix for every key.")
 _LINE_FORMAT = text(
-    "format", "How to print, a line for each key.", "table", metavar="format", choices=("table", "json", "yaml")
+    "format", "Output format, with one line for each key.", "table", metavar="format", choices=("table", "json", "yaml")
 )
 COMMANDS = {
     "kv export": Command(

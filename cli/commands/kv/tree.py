@@ -76,5 +76,5 @@ def _shown(entry: dict[str, Any]) -> str:
     return first if len(first) <= _SHOWN and first == text.rstrip("\n") else f"{first[:_SHOWN]}…"
 
 
-_VALUES = switch("values", "Show the beginning of each value as well.")
+_VALUES = switch("values", "Also show the beginning of each value.")
 COMMANDS = {"kv tree": Command(tree, _VALUES, format_flag(), usage="[PREFIX]")}

@@ -65,8 +65,8 @@ def _print_changes(context: Context, seen: Entries, now: Entries, *, quiet: bool
 _RECURSE = switch(
     "recurse", "Follow every key below the prefix: + created, ~ written, - deleted; implied by a / at its end."
 )
-_NEW = switch("new", "Do not print what is there at the start.")
-_ONCE = switch("once", "End after the first answer.")
+_NEW = switch("new", "Do not print the initial state.")
+_ONCE = switch("once", "Exit after the first result.")
 COMMANDS = {
     "kv watch": Command(
         watch,

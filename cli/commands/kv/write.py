@@ -90,16 +90,16 @@ def delete(context: Context) -> None:
     confirm(context, f"Success! {what}: {key}".rstrip(), {"Key": key, "Deleted": True})
 
 
-_MODIFY_INDEX = unsigned("modify-index", "The ModifyIndex the key must still have; for -cas.")
+_MODIFY_INDEX = unsigned("modify-index", "Expected ModifyIndex of the key, for -cas.")
 _CAS = switch("cas", "Write only if the key has the ModifyIndex of -modify-index; 0 means that it must not exist.")
-_FLAGS = unsigned("flags", "A number to keep with the key; Consul does not read it.")
+_FLAGS = unsigned("flags", "Number to store with the key; Consul does not interpret it.")
 _BASE64 = switch("base64", "The data is in base64.")
 _SESSION = text("session", "The session for -acquire and -release.", metavar="id")
-_ACQUIRE = switch("acquire", "Take the lock on the key; it is created if need be.")
-_RELEASE = switch("release", "Give the lock on the key back.")
+_ACQUIRE = switch("acquire", "Acquire the lock on the key, which is created when necessary.")
+_RELEASE = switch("release", "Release the lock on the key.")
 _DELETE_CAS = switch("cas", "Delete only if the key has the ModifyIndex of -modify-index.")
 _RECURSE = switch("recurse", "Delete every key that begins with the prefix.")
-_PURGE = switch("purge", "Also delete the history, of keys that were deleted before, too; nothing can be rolled back.")
+_PURGE = switch("purge", "Also delete the history, including that of deleted keys; a rollback becomes impossible.")
 COMMANDS = {
     "kv put": Command(
         put,

@@ -15,19 +15,22 @@ from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
 _PATH = "/v1/operator/autopilot/configuration"
-_CLEANUP_DEAD_SERVERS = switch("cleanup-dead-servers", "Remove a dead server when a new one comes.")
-_MAX_TRAILING_LOGS = unsigned("max-trailing-logs", "How many entries a healthy server may be behind.")
-_MIN_QUORUM = unsigned("min-quorum", "Servers that are never removed automatically.")
-_REDUNDANCY_ZONE_TAG = text("redundancy-zone-tag", "Node metadata that names a server's zone.")
+_CLEANUP_DEAD_SERVERS = switch("cleanup-dead-servers", "Remove a dead server when a new one joins.")
+_MAX_TRAILING_LOGS = unsigned("max-trailing-logs", "Maximum number of log entries that a healthy server may be behind.")
+_MIN_QUORUM = unsigned("min-quorum", "Minimum number of servers that stay when dead ones are removed.")
+_REDUNDANCY_ZONE_TAG = text("redundancy-zone-tag", "Metadata key of the zone of a server.")
 _DISABLE_UPGRADE_MIGRATION = switch("disable-upgrade-migration", "Do not migrate to servers of a new version.")
-_UPGRADE_VERSION_TAG = text("upgrade-version-tag", "Node metadata that holds a server's version.")
+_UPGRADE_VERSION_TAG = text("upgrade-version-tag", "Metadata key of the version of a server.")
 #: The settings in the order they are printed, and what each of them is.
 _SETTINGS: tuple[tuple[str, Option[Any]], ...] = (
     ("CleanupDeadServers", _CLEANUP_DEAD_SERVERS),
-    ("LastContactThreshold", seconds("last-contact-threshold", "How long a healthy server may be without contact.")),
+    ("LastContactThreshold", seconds("last-contact-threshold", "Maximum time without contact for a healthy server.")),
     ("MaxTrailingLogs", _MAX_TRAILING_LOGS),
     ("MinQuorum", _MIN_QUORUM),
-    ("ServerStabilizationTime", seconds("server-stabilization-time", "How long a new server must be healthy to vote.")),
+    (
+        "ServerStabilizationTime",
+        seconds("server-stabilization-time", "Time that a new server must be healthy before it votes."),
+    ),
     ("RedundancyZoneTag", _REDUNDANCY_ZONE_TAG),
     ("DisableUpgradeMigration", _DISABLE_UPGRADE_MIGRATION),
     ("UpgradeVersionTag", _UPGRADE_VERSION_TAG),

@@ -69,9 +69,9 @@ def transfer_leader(context: Context) -> None:
     confirm(context, "Success", answer)
 
 
-_ADDRESS = text("address", "Its address, host:port.", metavar="address")
-_ID = text("id", "Its node ID.", metavar="id")
-_LEADER_ID = text("id", "Node ID of the new leader; by default any server.", metavar="id")
+_ADDRESS = text("address", "Address of the server, as host:port.", metavar="address")
+_ID = text("id", "Node ID of the server.", metavar="id")
+_LEADER_ID = text("id", "Node ID of the new leader; the default is any server.", metavar="id")
 COMMANDS = {
     "operator raft list-peers": Command(list_peers, format_flag()),
     "operator raft remove-peer": Command(

@@ -76,7 +76,7 @@ def _table(context: Context, headers: list[str], rows: list[list[str]], total: l
 
 _BILLABLE = switch("billable", "Only billable services.")
 _CONNECT = switch("connect", "Only services of the mesh.")
-_ALL_DATACENTERS = switch("all-datacenters", "The counts of every datacenter.")
+_ALL_DATACENTERS = switch("all-datacenters", "Count in every datacenter.")
 COMMANDS = {
     "operator usage instances": Command(
         instances,
