@@ -7,10 +7,10 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import Signals
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.agent.common.process.supervised_child import Child
@@ -96,6 +96,7 @@ def make_runner(
         once=plan.once,
         dry=settings[DRY],
         diff=settings[DIFF],
+        in_thread=_in_thread,
     )
     watcher = _source(plan, client, handover, news, rng)
     waiting = Waiting(settings[MISSING_AFTER])
@@ -116,6 +117,17 @@ def make_runner(
         ends=ends,
         after_pass=None if recorder is None else lambda used: _record(recorder, answers, used),
     )
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """Work on files beside the event loop. When the caller is cancelled, it is cancelled after the work has ended: nobody may
+    touch the files meanwhile."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
 
 
 def _source(

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
@@ -28,7 +28,7 @@ from pyconsul.tools.options.restart_limit import RESTART_LIMIT
 from pyconsul.tools.template.deploy.contract import CommandError
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import Troubles
-from pyconsul.tools.template.deploy.job import job_of
+from pyconsul.tools.template.deploy.job import pending_changes
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.feed.handover import Handover, warn_of_filtered
 from pyconsul.tools.template.interruptible import Interrupted
@@ -161,6 +161,7 @@ class _OneShotRun:
             once=True,
             dry=settings[DRY],
             diff=settings[DIFF],
+            in_thread=_at_once,
         )
         self._shows = bool(settings[DRY])
 
@@ -191,7 +192,7 @@ class _OneShotRun:
             rendering.spec.check is not None for rendering in unit.renderings
         )
         commanded = bool(unit.commands) or any(rendering.spec.command is not None for rendering in unit.renderings)
-        return (checked or commanded) and job_of(unit) is not None
+        return (checked or commanded) and bool(pending_changes(unit))
 
     def _evaluate(self) -> None:
         now = time.monotonic()
@@ -234,7 +235,12 @@ class _OneShotRun:
         return lookup.decode(self._client.read(lookup.path, lookup.query, filtered))
 
 
-def _finish(deployment: Coroutine[Any, Any, None]) -> None:
+async def _at_once(work: Callable[[], Any]) -> Any:
+    """Do the work here: nothing else waits in a one-shot run."""
+    return work()
+
+
+def _finish(deployment: Coroutine[Any, Any, Any]) -> None:
     """Run to its end what has nothing to wait for, since it runs no program."""
     try:
         deployment.send(None)

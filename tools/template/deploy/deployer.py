@@ -6,17 +6,19 @@ Whatever happens to one unit, the others go on.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from pyconsul.tools.template.deploy import deployment as steps
 from pyconsul.tools.template.deploy.check_program import examine, with_paths
 from pyconsul.tools.template.deploy.contract import CommandError, Commands, LoadError, Refused
 from pyconsul.tools.template.deploy.file_writer import RenderError, draft, read_bytes
-from pyconsul.tools.template.deploy.job import Job, job_of
+from pyconsul.tools.template.deploy.job import FileChange, Job, mark_current, pending_changes
 from pyconsul.tools.template.deploy.rejected_files import RejectedFiles
 from pyconsul.tools.template.report.counters import Event, Tally
 from pyconsul.tools.template.report.data_changes import all_changes
@@ -35,9 +37,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
+T = TypeVar("T")
+
+
+#: Runs a function to its end, even when the caller is cancelled meanwhile, and returns its result.
+FileWork = Callable[[Callable[[], Any]], Awaitable[Any]]
+
 
 class Deployer:
-    """`environment`: of check commands. `now`: seconds of the clock by which units are tried again."""
+    """Carries out deployments step by step.
+
+    `environment`: of check commands. `now`: seconds of the clock by which units are tried again. `in_thread`: runs work on
+    files where it does not keep others waiting.
+    """
 
     def __init__(
         self,
@@ -54,6 +66,7 @@ class Deployer:
         once: bool,
         dry: bool,
         diff: bool,
+        in_thread: FileWork,
     ) -> None:
         self._answers = answers
         self._commands = commands
@@ -69,27 +82,139 @@ class Deployer:
         self._diff = diff
         self._rejected = RejectedFiles()
         self._diffed: WeakKeyDictionary[Rendering, bytes] = WeakKeyDictionary()
+        self._in_thread = in_thread
         self._unloaded: list[Job] = []
-        #: Whether something was restarted or reloaded, since it was last set to False.
-        self.restarted = False
 
-    async def deploy(self, units: Sequence[Unit]) -> None:
-        """Write these, and run the commands. Raises TemplateError, RenderError, CommandError and Refused for what
-        ends the program."""
+    async def deploy(self, units: Sequence[Unit]) -> bool:
+        """Write these, and run the commands; returns whether any ran. Raises TemplateError, RenderError, CommandError and
+        Refused for what ends the program."""
         if self._dry:
             for unit in units:
                 self._show(unit)
-            return
-        jobs = [job for unit in units if (job := job_of(unit)) is not None]
+            return False
+        found: list[list[FileChange]] = await self._in_thread(lambda: [pending_changes(unit) for unit in units])
+        jobs = []
+        for unit, changes in zip(units, found, strict=True):
+            mark_current(unit, changes)
+            if changes:
+                survives = all(self._troubles.survives(change.rendering) for change in changes)
+                jobs.append(Job(unit, changes, survives=survives))
         try:
-            prepared = [job for job in jobs if self._prepare(job)]
-            judged = [job for job in prepared if await self._passes(job)]
-            placed = await self._place(judged)
+            deployed, ran = await self._carry_out(steps.deployment(jobs, once=self._once))
         finally:
             for job in jobs:
                 job.discard()
             self._rejected.suspect(rendering for unit in units for rendering in unit.renderings)
-        self._unloaded += await self._command(placed)
+        self._unloaded += deployed
+        return ran
+
+    async def load(self) -> bool:
+        """Let the consumer load what is new, now that all files are there; returns whether it did. Raises LoadError with
+        -once."""
+        jobs, self._unloaded = self._unloaded, []
+        ran = False
+        if jobs:
+            consumed = self._consumer is not None
+            _, ran = await self._carry_out(steps.loading(jobs, once=self._once, consumed=consumed))
+        if not any(job.unit.pending for job in jobs):
+            await self._in_thread(self._rejected.tidy)
+        return ran
+
+    async def _carry_out(self, plan: Generator[steps.Step, Any, T]) -> tuple[T, bool]:
+        """Return the result of the plan, and whether it ran a command or loaded files."""
+        result, ran = None, False
+        while True:
+            try:
+                step = plan.send(result)
+            except StopIteration as end:
+                return end.value, ran
+            ran = ran or isinstance(step, steps.RunCommand | steps.Load)
+            result = await self._do(step)
+
+    async def _do(self, step: steps.Step) -> Any:
+        """Carry out one step; returns its result."""
+        match step:
+            case steps.WriteDraft(change):
+                return await self._write(change.prepare)
+            case steps.Prepared(job):
+                self._show_difference(job)
+            case steps.CheckJob(job):
+                return await self._check(job)
+            case steps.CheckTogether(jobs):
+                drafts = [draft for job in jobs for draft in job.drafts]
+                return await self._consumer.check(drafts) if self._consumer is not None and drafts else ""
+            case steps.Promote(change):
+                return await self._write(change.promote)
+            case steps.Placed(job):
+                for rendering in job.renderings:
+                    self._note(rendering)
+            case steps.Restore(change):
+                return await self._restore(change)
+            case steps.KeepRejected(change):
+                await self._in_thread(lambda: self._keep_rejected(change))
+            case steps.RunCommand(command, failed):
+                return await self._run(command, failed=failed)
+            case steps.RunAgain(command):
+                await self._again(self._commands.run(command))
+            case steps.Load():
+                return await self._load()
+            case steps.LoadAgain():
+                assert self._consumer is not None
+                await self._again(self._consumer.load())
+            case _:
+                return await self._report(step)
+        return None
+
+    async def _report(self, step: steps.Step) -> Any:
+        match step:
+            case steps.Refused(job, text, own):
+                await self._refuse(job, text if own else self._masked(job, text))
+            case steps.Hindered(job, error):
+                self._hinder(job, error)
+            case steps.RolledBack(job, staying, reason):
+                return self._report_roll_back(job, staying, reason)
+            case steps.Succeeded(job):
+                job.unit.succeed()
+        return None
+
+    async def _write(self, work: Callable[[], object]) -> RenderError | None:
+        try:
+            await self._in_thread(work)
+        except RenderError as error:
+            return error
+        return None
+
+    async def _restore(self, change: FileChange) -> bool:
+        if (error := await self._write(change.restore)) is not None:
+            log.error("%s has its new text still: %s", change.rendering.spec.destination, error)
+        return change.promoted
+
+    async def _run(self, command: Command, *, failed: bool) -> CommandError | None:
+        try:
+            await self._commands.run(command)
+        except CommandError as error:
+            if failed and self._once:  # The first one ends the program, and is its last word.
+                log.error("%s", self._disclosure.conceal_all(str(error)))
+            self._tally.count(Event.RELOAD_FAILED, command.shown)
+            return error
+        self._tally.count(Event.RELOADED, command.shown)
+        return None
+
+    async def _load(self) -> LoadError | None:
+        assert self._consumer is not None
+        try:
+            await self._consumer.load()
+        except LoadError as error:
+            return error
+        return None
+
+    async def _again(self, attempt: Awaitable[None]) -> None:
+        """Run or load once more, now with the last good files."""
+        try:
+            await attempt
+        except (CommandError, LoadError) as error:
+            text = self._disclosure.conceal_all(str(error))
+            log.error("the reload failed again after the last good files were restored: %s", text)
 
     def _show(self, unit: Unit) -> None:
         """Write to stdout instead."""
@@ -119,22 +244,16 @@ class Deployer:
             text = self._disclosure.conceal(text, rendering)
         return text
 
-    def _prepare(self, job: Job) -> bool:
-        try:
-            job.prepare()
-        except RenderError as error:
-            self._hinder(job, error)
-            return False
+    def _show_difference(self, job: Job) -> None:
         if self._diff:
             for change in job.changes:
                 if self._diffed.get(change.rendering) == change.data:  # It was refused, and is tried again.
                     continue
                 self._diffed[change.rendering] = change.data
                 sys.stderr.write(self._difference(change.rendering, change.old or b"", change.data))
-        return True
 
-    async def _passes(self, job: Job) -> bool:
-        """Whether the unit's own checks let its files in place."""
+    async def _check(self, job: Job) -> str:
+        """Run the checks of the unit and its templates; returns why one refuses the files, "" when none does."""
         paths = dict(zip(job.unit.renderings, job.paths(), strict=True))
         checks: list[tuple[Check, list[Rendering]]] = []
         for rendering in job.renderings:
@@ -148,30 +267,17 @@ class Deployer:
             if status != 0:
                 shown = " ".join(check.words)
                 said = f": {self._masked(job, said)}" if said else ""
-                self._refuse(job, f"the check {shown!r} ended with status {status}{said}")
-                return False
-        return True
+                return f"the check {shown!r} ended with status {status}{said}"
+        return ""
 
-    async def _place(self, jobs: Sequence[Job]) -> list[Job]:
-        """Promote what the consumer does not refuse: all at once, or else one by one. What was promoted."""
-        if not jobs:
-            return []
-        drafts = [draft for job in jobs for draft in job.drafts]
-        refusal = await self._consumer.check(drafts) if self._consumer is not None and drafts else ""
-        if not refusal:
-            return [job for job in jobs if self._promote(job)]
-        if len(jobs) == 1:
-            self._refuse(jobs[0], self._masked(jobs[0], refusal))
-            return []
-        return [placed for job in jobs for placed in await self._place([job])]
-
-    def _refuse(self, job: Job, text: str) -> None:
+    async def _refuse(self, job: Job, text: str) -> None:
         """Its files stay as they are; what was there before may go on."""
         self._postpone(job)
         names: dict[Rendering, str] = {}
         for change in job.changes:
             if change.draft is not None:
-                name = names[change.rendering] = self._rejected.keep(change.rendering, change.draft)
+                keep = functools.partial(self._rejected.keep, change.rendering, change.draft)
+                name = names[change.rendering] = await self._in_thread(keep)
                 text = text.replace(str(change.draft.path), name or change.rendering.spec.destination)
         for change in job.changes:
             name = names.get(change.rendering, "")
@@ -189,16 +295,6 @@ class Deployer:
             rendering.due = True
         return job.unit.postpone(self._now(), self._rng)
 
-    def _promote(self, job: Job) -> bool:
-        try:
-            job.promote()
-        except RenderError as error:
-            self._hinder(job, error)
-            return False
-        for rendering in job.renderings:
-            self._note(rendering)
-        return True
-
     def _note(self, rendering: Rendering) -> None:
         """The file has a new text: say what has changed."""
         before, rendering.shown = rendering.shown, rendering.ingredients(self._answers)
@@ -210,101 +306,30 @@ class Deployer:
         for line in rendering.changes:
             log.info("%s: %s", rendering.spec.destination, line)
 
-    async def _command(self, jobs: Sequence[Job]) -> list[Job]:
-        """Run the commands of these, equal ones once, in order; the jobs whose commands have all succeeded."""
-        failed: dict[Command, CommandError] = {}
-        for command in dict.fromkeys(command for job in jobs for command in job.commands):
-            self.restarted = True
-            try:
-                await self._commands.run(command)
-                self._tally.count(Event.RELOADED, command.shown)
-            except CommandError as error:
-                if failed and self._once:  # The first one ends the program, and is its last word.
-                    log.error("%s", self._disclosure.conceal_all(str(error)))
-                self._tally.count(Event.RELOAD_FAILED, command.shown)
-                failed[command] = error
-        bad = [job for job in jobs if any(command in failed for command in job.commands)]
-        for job in bad:
-            if not all(self._troubles.survives(rendering) for rendering in job.renderings):
-                raise next(failed[command] for command in job.commands if command in failed)
-        restored = self._go_back(bad, "; ".join(map(str, failed.values())))
-        if bad and self._once:
-            raise next(iter(failed.values()))
-        for command in dict.fromkeys(command for job in restored for command in job.commands if command in failed):
-            await self._retract(command)
-        return [job for job in jobs if job not in bad]
-
-    async def _retract(self, command: Command) -> None:
-        """Let the command see the last good files again."""
-        try:
-            await self._commands.run(command)
-        except CommandError as error:
-            self._report_second_failure(error)
-
-    async def load(self) -> None:
-        """All files are there: let the consumer load what is new. Raises LoadError with -once."""
-        jobs, self._unloaded = self._unloaded, []
-        if not jobs:
-            self._rejected.tidy()
-            return
-        if self._consumer is not None:
-            self.restarted = True
-            try:
-                await self._consumer.load()
-            except LoadError as error:
-                restored = self._go_back(jobs, str(error))
-                if self._once:
-                    raise
-                if restored:
-                    await self._load_again()
-                return
-        for job in jobs:
-            job.unit.succeed()
-        self._rejected.tidy()
-
-    async def _load_again(self) -> None:
-        assert self._consumer is not None
-        try:
-            await self._consumer.load()
-        except LoadError as error:
-            self._report_second_failure(error)
-
-    def _report_second_failure(self, error: Exception) -> None:
-        text = self._disclosure.conceal_all(str(error))
-        log.error("the reload failed again after the last good files were restored: %s", text)
-
-    def _keep_rejected(self, job: Job) -> None:
+    def _keep_rejected(self, change: FileChange) -> None:
         """Keep what could not be loaded, as what a check refuses is kept."""
-        for change in job.changes:
-            if change.promoted and change.draft is not None and change.old is not None:
-                with contextlib.suppress(RenderError):
-                    again = draft(change.rendering.spec, change.data)
-                    self._rejected.keep(change.rendering, again)
-                    again.discard()
+        if change.promoted and change.draft is not None and change.old is not None:
+            with contextlib.suppress(RenderError):
+                again = draft(change.rendering.spec, change.data)
+                self._rejected.keep(change.rendering, again)
+                again.discard()
 
-    def _go_back(self, jobs: Sequence[Job], reason: str) -> list[Job]:
-        """Put the last good files back, to try the new ones again later; the jobs that had such files."""
-        restored = []
-        for job in jobs:
-            reason = self._masked(job, reason)
-            self._keep_rejected(job)
-            staying = job.restore()
-            job.unit.owed.update(staying)
-            if len(staying) < len(job.changes):
-                restored.append(job)
-            delay = self._postpone(job)
-            if self._once:
-                continue
-            log.error("the reload failed: %s; retrying in %.3gs or at the next change", reason, delay)
-            for rendering in job.renderings:
-                rendering.trouble = reason
-                self._tally.count(Event.ROLLED_BACK, rendering.spec.destination)
-                destination = rendering.spec.destination
-                if rendering in staying:
-                    log.error("keeping %s: there is no earlier version to restore", destination)
-                else:
-                    log.error("restored the last good %s", destination)
-        return restored
+    def _report_roll_back(self, job: Job, staying: Sequence[Rendering], reason: str) -> str:
+        reason = self._masked(job, reason)
+        job.unit.written_but_not_loaded.update(staying)
+        delay = self._postpone(job)
+        if self._once:
+            return reason
+        log.error("the reload failed: %s; retrying in %.3gs or at the next change", reason, delay)
+        for rendering in job.renderings:
+            rendering.trouble = reason
+            destination = rendering.spec.destination
+            self._tally.count(Event.ROLLED_BACK, destination)
+            if rendering in staying:
+                log.error("keeping %s: there is no earlier version to restore", destination)
+            else:
+                log.error("restored the last good %s", destination)
+        return reason
 
 
 def _differing(

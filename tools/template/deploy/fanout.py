@@ -5,25 +5,29 @@ An empty list removes nothing: it is far more often an accident than a wish.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.reasons import reason
 from pyconsul.agent.common.structs import replace
-from pyconsul.tools.template.deploy.file_writer import RenderError
-from pyconsul.tools.template.deploy.manifest import Manifest
+from pyconsul.tools.template.deploy.file_writer import RenderError, draft
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.evaluate.contract import Evaluation
+from pyconsul.tools.template.spec import Spec
 
 if TYPE_CHECKING:
     from pyconsul.tools.template.evaluate.guard import Guard
     from pyconsul.tools.template.evaluate.item_evaluators import ItemEvaluator, ItemsEvaluator
     from pyconsul.tools.template.feed.answers import Answers
     from pyconsul.tools.template.feed.lookups import Lookup
-    from pyconsul.tools.template.spec import Spec
 
 log = logging.getLogger("template")
+
+#: The file name of a manifest.
+_MANIFEST = ".pyconsul-template.json"
 
 
 class RemovedFile:
@@ -143,3 +147,44 @@ class Fanout:
 
     def _unit(self, rendering: Rendering) -> Unit:
         return Unit([rendering], None, wait=self._wait)
+
+
+class Manifest:
+    """The files of one template, remembered beside them, so that a later run can remove those of items that are gone.
+
+    It is a hidden file in the first folder of the destination that has no expression in it: a JSON object whose keys are the
+    destinations as they are written in the configuration, with lists of paths.
+    A manifest that cannot be read counts as empty: then nothing is removed.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._pattern = spec.destination
+        self.path = spec.fixed_folder / _MANIFEST
+        self._known: frozenset[str] | None = None
+
+    def read(self) -> frozenset[str]:
+        """The files of the template."""
+        if self._known is None:
+            files = self._document().get(self._pattern, [])
+            self._known = frozenset(file for file in files if isinstance(file, str))
+        return self._known
+
+    def write(self, files: frozenset[str]) -> None:
+        """Remember these; does nothing when nothing has changed. Raises RenderError."""
+        if files == self.read():
+            return
+        document = self._document()
+        document[self._pattern] = sorted(files)
+        text = json.dumps({key: value for key, value in document.items() if value}, indent=2) + "\n"
+        draft(Spec(str(self.path)), text.encode()).promote()
+        self._known = files
+
+    def _document(self) -> dict[str, list[str]]:
+        try:
+            document = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            log.warning("%s cannot be read (%s): files of former runs are not removed", self.path, reason(error))
+            return {}
+        return document if isinstance(document, dict) else {}

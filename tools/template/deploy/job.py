@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.template.deploy.file_writer import (
     Draft,
-    RenderError,
     draft,
     is_current,
     is_special,
@@ -24,11 +22,9 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.deploy.unit import Unit
     from pyconsul.tools.template.spec import Command
 
-log = logging.getLogger("template")
-
 
 @struct(frozen=False, eq=False)
-class Change:
+class FileChange:
     """One file. `old`: the bytes that it had before; None: there was no such file, or it is a device. `draft`: None for
     a device, and for a file that is removed."""
 
@@ -65,11 +61,13 @@ class Change:
 
 
 class Job:
-    """The files of one unit that differ from what is on disk (or that are still to be loaded)."""
+    """The files of one unit that differ from what is on disk (or that are still to be loaded). `survives`: whether a failed
+    command leads back to the last good files, rather than to the end of the program."""
 
-    def __init__(self, unit: Unit, changes: Sequence[Change]) -> None:
+    def __init__(self, unit: Unit, changes: Sequence[FileChange], *, survives: bool = True) -> None:
         self.unit = unit
         self.changes = list(changes)
+        self.survives = survives
 
     @property
     def renderings(self) -> list[Rendering]:
@@ -78,45 +76,19 @@ class Job:
 
     @property
     def drafts(self) -> list[Draft]:
-        """What is not yet in place."""
+        """The drafts that are not in place."""
         return [change.draft for change in self.changes if change.draft is not None and not change.promoted]
 
     @property
     def commands(self) -> list[Command]:
-        """What is to run after the promotion, in order."""
+        """The commands that run after the promotion, in order."""
         own = [rendering.spec.command for rendering in self.renderings]
         return [command for command in own if command is not None] + self.unit.commands
 
     def paths(self) -> list[Path]:
-        """Of all files of the unit: the new ones where they are now, the others at their destinations."""
+        """Return the paths of all files of the unit: drafts where they are, other files at their destinations."""
         fresh = {change.rendering: change.draft.path for change in self.changes if change.draft is not None}
         return [fresh.get(one, Path(one.spec.destination)) for one in self.unit.renderings]
-
-    def prepare(self) -> None:
-        """Write all drafts. Raises RenderError."""
-        for change in self.changes:
-            change.prepare()
-
-    def promote(self) -> None:
-        """Put all texts in place; when one cannot be, none is. Raises RenderError."""
-        try:
-            for change in self.changes:
-                change.promote()
-        except RenderError:
-            self.restore()
-            raise
-
-    def restore(self) -> list[Rendering]:
-        """Put the old texts back; the templates whose new text stays in place, since there was none before."""
-        staying = []
-        for change in self.changes:
-            try:
-                if not change.restore() and change.promoted:
-                    staying.append(change.rendering)
-            except RenderError as error:
-                log.error("%s has its new text still: %s", change.rendering.spec.destination, error)
-                staying.append(change.rendering)
-        return staying
 
     def discard(self) -> None:
         """Remove drafts that were not promoted."""
@@ -124,18 +96,22 @@ class Job:
             left.discard()
 
 
-def job_of(unit: Unit) -> Job | None:
-    """What has to be written for a unit; None when all its files are as they should be, which is noted."""
-    changes = []
+def pending_changes(unit: Unit) -> list[FileChange]:
+    """Return the files of a unit that are to be written: those that differ from disk, or could not be loaded. Reads files
+    and changes nothing."""
+    changes = [FileChange(rendering, rendering.data) for rendering in unit.renderings if rendering.due]
+    return [
+        change
+        for change in changes
+        if change.rendering in unit.written_but_not_loaded or not is_current(change.rendering.spec, change.data)
+    ]
+
+
+def mark_current(unit: Unit, changes: Sequence[FileChange]) -> None:
+    """Note that all files of a unit but these are as they should be."""
+    changing = {change.rendering for change in changes}
     for rendering in unit.renderings:
-        if not rendering.due:
-            continue
-        data = rendering.data
-        if is_current(rendering.spec, data) and rendering not in unit.owed:
+        if rendering.due and rendering not in changing:
             rendering.written()
-        else:
-            changes.append(Change(rendering, data))
     if not changes:
         unit.succeed()
-        return None
-    return Job(unit, changes)

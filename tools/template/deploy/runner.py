@@ -14,7 +14,7 @@ from signal import Signals
 from typing import TYPE_CHECKING
 
 from pyconsul.tools.template.deploy.fanout import Fanout
-from pyconsul.tools.template.deploy.job import job_of
+from pyconsul.tools.template.deploy.job import mark_current, pending_changes
 from pyconsul.tools.template.interruptible import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Runner:
         self._waiting.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
         if self._turn.limited:  # Files that stay as they are need no turn.
-            due = [unit for unit in due if job_of(unit) is not None]
+            due = [unit for unit in due if _has_changes(unit)]
         # The first start never waits for a turn.
         if not due or not self.ready or self._turn.ask(", ".join(unit.name for unit in due)):
             await self._deploy(due)
@@ -200,16 +200,16 @@ class Runner:
             self._after_pass(self.used)
 
     async def _deploy(self, due: Sequence[Unit]) -> None:
-        self._deployer.restarted = False
+        restarted = False
         if due:
-            await self._deployer.deploy(due)
+            restarted = await self._deployer.deploy(due)
             for fanout in self._fanouts:
                 fanout.settle()
         if self.ready:
             if self.consumer:
                 self.consumer.files_ready()
-            await self._deployer.load()
-        self._turn.done(restarted=self._deployer.restarted)
+            restarted = await self._deployer.load() or restarted
+        self._turn.done(restarted=restarted)
 
     def _evaluate(self, now: float) -> None:
         if changed := self.source.take():
@@ -238,3 +238,11 @@ class Runner:
         guard = rendering.evaluator.guard
         held = {hold.lookup for hold in guard.held} if guard is not None else set()
         self._troubles.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})
+
+
+def _has_changes(unit: Unit) -> bool:
+    """Whether a unit has files to write; one that has none is settled."""
+    changes = pending_changes(unit)
+    if not changes:
+        mark_current(unit, changes)
+    return bool(changes)

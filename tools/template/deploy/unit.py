@@ -65,7 +65,7 @@ class Unit:
         #: When what has failed is tried again; None: nothing has.
         self.retry_at: float | None = None
         #: What was promoted, but could not be loaded, and has no earlier file to return to.
-        self.owed: set[Rendering] = set()
+        self.written_but_not_loaded: set[Rendering] = set()
 
     @property
     def units(self) -> list[Unit]:
@@ -120,7 +120,7 @@ class Unit:
         self._quiescence.reset()
         self._failures = 0
         self.retry_at = None
-        self.owed.clear()
+        self.written_but_not_loaded.clear()
 
     def postpone(self, now: float, rng: Jitter) -> float:
         """Its files were refused or could not be loaded: try again later, or at the next change. Returns the delay."""

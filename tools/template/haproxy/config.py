@@ -21,6 +21,9 @@ _SECTIONS = _PROXIES | {
 }
 # An unquoted # starts a comment wherever it stands.
 _WORD = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s\\'"#])+""", re.ASCII)
+#: Parts of a word: an escaped character, text in single and in double quotes. Only the last may hold variables.
+_ESCAPED = re.compile(r"\\.")
+_PART = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*["]""")
 _BLANKS = re.compile(r"\s*", re.ASCII)
 _PIECE = re.compile(r"""\\(?P<escaped>[ #\\'"])|'(?P<strong>[^']*)'|"(?P<weak>[^"\\$]*)"|(?P<bare>[^\\'"])""")
 
@@ -133,7 +136,8 @@ def tokenise(line: str, number: int = 0) -> Words:
         word = _WORD.match(line, position)
         if word is None:
             raise Unreadable(f"line {number}: a quote or an escape is not complete")
-        if "${." in word[0] or "$." in word[0]:
+        expanded = _PART.sub(lambda part: _ESCAPED.sub("", part[0]) if part[0][0] == '"' else "", word[0])
+        if "${." in expanded or "$." in expanded:
             raise Unreadable(f"line {number}: {word[0]} depends on where the line stands")
         words.append(word[0])
         position = word.end()
