@@ -57,7 +57,6 @@ DOES_IO = {
 MAX_MODULES = 15
 # Larger folders -> why.
 LARGE_FOLDERS = {
-    "agent/model": "one file for each noun",
     "agent/common": "small helpers that share nothing",
 }
 # Import cycles that exist, functions' imports included -> why.
@@ -99,7 +98,6 @@ LAZY_LIBRARIES = {
     "ssl": "20 ms; only for TLS",
     "tempfile": "start-up of one-shot commands",
     "termios": "only on a terminal",
-    "textwrap": "start-up of one-shot commands",
     "threading": "start-up of one-shot commands",
     "tty": "only on a terminal",
     "unicodedata": "only for widths of wide characters",
