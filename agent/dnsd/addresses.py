@@ -1,4 +1,4 @@
-"""Which of a node's or an instance's addresses an answer names (tagged addresses, `translate_wan_addrs`)."""
+"""Chooses the address of a node or an instance for an answer (tagged addresses, `translate_wan_addrs`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_ADDRESS = 45  # characters of the longest IP address
 
 
 def pack(text: str) -> bytes:
-    """An IP address as 4 or 16 bytes (IPv4 within IPv6 as 4), or b"" when the text is something else."""
+    """Return an IP address as 4 or 16 bytes (IPv4 within IPv6 as 4), or b"" when the text is something else."""
     return _pack(text) if len(text) <= MAX_ADDRESS else b""
 
 
@@ -45,12 +45,12 @@ def is_public(client: str) -> bool:
 
 
 def of_node(node: Node, kind: int, settings: Settings) -> str:
-    """A node's address for a question of a type; a host name stays one."""
+    """Return a node's address for a question of a type; a host name stays one."""
     return _choose(node.address, node.tagged_addresses or {}, kind, _wide(node.datacenter, settings))
 
 
 def of_service(service: NodeService, datacenter: str, kind: int, settings: Settings) -> str:
-    """An instance's own address for a question of a type, or "" when it has none."""
+    """Return an instance's own address for a question of a type, or "" when it has none."""
     tagged = service.tagged_addresses
     if not tagged:
         return service.address
@@ -59,7 +59,7 @@ def of_service(service: NodeService, datacenter: str, kind: int, settings: Setti
 
 
 def port_of(service: NodeService, datacenter: str, settings: Settings) -> int:
-    """An instance's port, as it is reached from here."""
+    """Return an instance's port, as it is reached from here."""
     if service.tagged_addresses and _wide(datacenter, settings):
         wan = service.tagged_addresses.get("wan")
         if wan is not None and wan.port:
@@ -68,12 +68,12 @@ def port_of(service: NodeService, datacenter: str, settings: Settings) -> int:
 
 
 def _wide(datacenter: str, settings: Settings) -> bool:
-    """Whether something in a datacenter is reached by its WAN addresses."""
+    """Return whether something in a datacenter is reached by its WAN addresses."""
     return settings.translate_wan_addrs and datacenter != settings.datacenter
 
 
 def _choose(address: str, tagged: Mapping[str, str], kind: int, wide: bool) -> str:
-    """The address of the asked family when there is one; for other types IPv6 goes first, then IPv4, then the address."""
+    """Return the address of the asked family when there is one; for other types IPv6 goes first, then IPv4, then the address."""
     if not tagged:
         return address
     v4, v6 = tagged.get("lan_ipv4", ""), tagged.get("lan_ipv6", "")

@@ -61,7 +61,7 @@ _UNUSUAL = re.compile(r"[^A-Za-z0-9\-]")
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What a prepared query found, in the order to answer in.  `ttl` is the query's own (seconds), if it has one;
+    """The result of a prepared query, in the order of the answer.  `ttl` is the query's own (seconds), if it has one;
     without topics the answer is never kept.  `ordered`: the order means something and has to stay."""
 
     service: str
@@ -79,7 +79,7 @@ class ExecuteQuery(Protocol):
 
 
 class AnswerContext(msgspec.Struct):
-    """All that an answer is made of.
+    """The inputs of an answer.
 
     chance: gives a random number from 0 to 1.  caller: whose permissions limit what answers
     show.  service: the subject's service.  resolved: records of hosts
@@ -157,7 +157,7 @@ def answer(question: Question, subject: Subject, known: AnswerContext, room: Roo
 
 
 def zone_of(labels: Sequence[str], settings: Settings) -> Zone | None:
-    """The zone that a name is in: the longest that fits."""
+    """Return the zone that a name is in: the longest that fits."""
     found = None
     for zone in (settings.domain, settings.alt_domain):
         if zone is None or (found is not None and len(found.labels) > len(zone.labels)):
@@ -168,7 +168,7 @@ def zone_of(labels: Sequence[str], settings: Settings) -> Zone | None:
 
 
 def _soa(question: Question, known: AnswerContext) -> Record:
-    """The zone's SOA record; the alternative domain's only below it, and only when it is asked in lower case."""
+    """Return the zone's SOA record; the alternative domain's only below it, and only when it is asked in lower case."""
     settings = known.settings
     domain, other = settings.domain.wire, settings.alt_domain
     if other is not None and len(question.labels) > len(other.labels) and question.name.endswith(other.wire):
@@ -207,7 +207,7 @@ def _name_servers(suffix: bytes, known: AnswerContext, reply: Reply) -> tuple[li
 
 
 def shuffled(found: Sequence[Candidate], known: AnswerContext, reply: Reply) -> Sequence[Candidate]:
-    """The same instances in an order of chance."""
+    """Return the instances in random order."""
     if len(found) < 2:
         return found
     reply.varied = True
@@ -315,7 +315,7 @@ def _node(name: names.NodeName, asked: Lookup, known: AnswerContext, reply: Repl
 
 
 def _node_addresses(node: Node, asked: Lookup, known: AnswerContext, reply: Reply) -> list[Record]:
-    """A node's address of the asked family, or the host name it has instead of one."""
+    """Return a node's address of the asked family, or the host name it has instead of one."""
     ttl = known.settings.node_ttl
     packed = addresses.pack(addresses.of_node(node, asked.kind, known.settings))
     if packed:
@@ -334,7 +334,7 @@ def _address(name: names.AddressName, asked: Lookup, known: AnswerContext, reply
 
 
 def _resolve(asked: Lookup, known: AnswerContext, reply: Reply, host: bytes) -> Sequence[Record]:
-    """The records that a host name leads to: our own ones within the zone, others if recursors have given them."""
+    """Return the records that a host name leads to: our own ones within the zone, others if recursors have given them."""
     labels = selection.labels_of(host)
     zone = zone_of(labels, known.settings)
     if zone is not None and len(labels) > len(zone.labels):

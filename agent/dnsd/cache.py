@@ -35,7 +35,7 @@ class Orderings:
         self.ready: list[bytes] = []
 
     def take(self) -> bytes:
-        """The answer, in one of its orderings."""
+        """Return the answer, in one of its orderings."""
         if not self.ready:
             self._refill()
         return self.ready.pop()
@@ -71,7 +71,7 @@ class Windows:
         self.ready: list[bytes] = []
 
     def take(self) -> bytes:
-        """The next answer."""
+        """Return the next answer."""
         if not self.ready:
             self._refill()
         return self.ready.pop()

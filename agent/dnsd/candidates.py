@@ -1,4 +1,4 @@
-"""The instances that may be in an answer, digested once: healthy ones, with their addresses, weights and texts."""
+"""Digests instances for answers: addresses, weights and texts in their form on the wire."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of_service(view: View, name: str, settings: Settings, caller: Authorizer) ->
 
 
 def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candidate:
-    """Work out once what answers need of an instance in a datacenter."""
+    """Digest an instance of a datacenter."""
     node, service = one.node, one.service
     named = node_stem(node.node, datacenter)
     kinds = (A, AAAA, ANY) if node.tagged_addresses or service.tagged_addresses else (ANY,)
@@ -44,12 +44,12 @@ def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candid
 
 
 def node_stem(node: str, datacenter: str) -> bytes:
-    """The labels of a node's own name, without the domain."""
+    """Return the labels of a node's own name, without the domain."""
     return stem(f"{node}.node.{datacenter}")
 
 
 def stem(text: str) -> bytes:
-    """The labels of a name that continues in the domain; b"" when DNS cannot have it."""
+    """Return the labels of a name that continues in the domain; b"" when DNS cannot have it."""
     return _stem(text) if len(text) <= MAX_NAME else b""
 
 
@@ -84,7 +84,7 @@ def _endpoint(
 
 
 def _weight(service: NodeService, checks: Iterable[HealthCheck]) -> int:
-    """The SRV weight: by the worst state of the checks that are the node's or this service's."""
+    """Return the SRV weight: by the worst state of the checks that are the node's or this service's."""
     states = {check.status for check in checks if check.service_name in ("", service.service)}
     if CRITICAL in states:
         return 0
@@ -102,7 +102,7 @@ def texts(meta: Mapping[str, str] | None) -> tuple[bytes, ...]:
 
 
 def _rfc1464(key: str, value: str) -> str:
-    """A pair as RFC 1464 quotes it: backquotes, equals signs in the key, and blanks at its ends."""
+    """Return a pair as RFC 1464 quotes it: backquotes, equals signs in the key, and blanks at its ends."""
     quoted = key.replace("`", "``").replace("=", "`=")
     stripped = quoted.strip(" ")
     before = len(quoted) - len(quoted.lstrip(" "))

@@ -1,4 +1,4 @@
-"""What a name asks for: the forms of names in Consul's domain, and of reverse names.
+"""Parses names in Consul's domain, and reverse names.
 
 Forms: https://developer.hashicorp.com/consul/docs/services/discovery/dns-static-lookups
 Labels are text in lower case, without the domain.
@@ -54,7 +54,7 @@ _KINDS = frozenset(("service", "connect", "virtual", "ingress", "node", "query",
 
 
 def parse(labels: Sequence[str], srv: bool = False) -> Name | None:
-    """What labels before the domain ask for, or None when nothing can have that name.
+    """Return the parsed name of the labels before the domain, or None when nothing can have that name.
 
     In SRV questions a label with an underscore makes `.service` optional.
     """
@@ -84,7 +84,7 @@ def _of_kind(kind: str, parts: Sequence[str], suffixes: Sequence[str]) -> Name |
 
 
 def locality(suffixes: Sequence[str]) -> tuple[str, str] | None:
-    """The (datacenter, peer) behind the kind: `dc1`, `dc1.dc`, `name.peer`, or nothing; None when it is none of these."""
+    """Return the (datacenter, peer) behind the kind: `dc1`, `dc1.dc`, `name.peer`, or nothing; None when it is none of these."""
     if len(suffixes) < 2:
         return (suffixes[0] if suffixes else ""), ""
     if len(suffixes) not in (2, 4):
@@ -126,7 +126,7 @@ def _address(parts: Sequence[str]) -> AddressName | None:
 
 
 def reverse(labels: Sequence[str]) -> str | None:
-    """The address that a name below `arpa` asks for, in its usual form; None when it is no whole address."""
+    """Return the address that a name below `arpa` asks for, in its usual form; None when it is no whole address."""
     try:
         if len(labels) == 6 and labels[-2] == "in-addr":
             return str(ipaddress.IPv4Address(".".join(reversed(labels[:4]))))

@@ -1,4 +1,4 @@
-"""Prepared queries as DNS asks for them: from a name to the instances, and to what the answer may be kept by."""
+"""Executes prepared queries for DNS: from a name to instances, and to the topics that the answer depends on."""
 
 from __future__ import annotations
 

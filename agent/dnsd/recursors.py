@@ -32,7 +32,7 @@ class Recursors:
         self._waiting = 0
 
     async def forward(self, packet: bytes, question: bytes, udp: bool) -> bytes | None:
-        """A recursor's answer to a packet with this question section, over the same protocol; None when all fail.
+        """Return a recursor's answer to a packet with this question section, over the same protocol; None when all fail.
 
         The answer comes without its id.  NOERROR and NXDOMAIN are answers; anything else makes the next recursor
         be asked.
@@ -51,7 +51,7 @@ class Recursors:
             self._waiting -= 1
 
     async def addresses_of(self, host: bytes) -> Sequence[Record]:
-        """The records that a recursor answers for a host's A question; none when all fail."""
+        """Return the records that a recursor answers for a host's A question; none when all fail."""
         question = host + A.to_bytes(2) + IN.to_bytes(2)
         packet = HEADER.pack(0, RD, 1, 0, 0, 0) + question
         found = await self.forward(packet, question, udp=True)

@@ -1,4 +1,4 @@
-"""From a packet to the packet that answers it: parsing, the caches, the answer, and what recursors are needed for."""
+"""Answers DNS packets: parsing, caches, answers, and names that need recursors."""
 
 from __future__ import annotations
 
@@ -74,20 +74,20 @@ class Responder:
         self._recursors = Recursors(settings, self._rng)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Answer by other settings from now on; cached answers are dropped."""
+        """Use other settings from now on; drop cached answers."""
         self.settings = settings
         self._recursors = Recursors(settings, self._rng)
         self.forget()
 
     def forget(self) -> None:
-        """Drop all that is cached; also for when the token's rights have changed."""
+        """Drop everything that is cached: settings or permissions have changed."""
         self._services.clear()
         self._once.clear()
         for kept in self.answers.values():
             kept.clear()
 
     def respond(self, packet: bytes, udp: bool, source: str) -> bytes | Later | None:
-        """The answer to a packet, without the id; None when it deserves none.  Never raises."""
+        """Return the answer to a packet, without the id; None when it deserves none.  Never raises."""
         if log.isEnabledFor(logging.DEBUG):
             # Nothing is cached then: what is cached is answered without coming here, and would not be logged.
             log_question(packet, udp, source)

@@ -53,17 +53,17 @@ class Lookup(msgspec.Struct, frozen=True):
 
 
 def fits(packed: bytes, kind: int) -> bool:
-    """Whether an address of this family answers a question of a type."""
+    """Return whether an address of this family answers a question of a type."""
     return kind in (_HAS_V4 if len(packed) == 4 else _HAS_V6)
 
 
 def cname(owner: bytes, ttl: int, target: bytes) -> Record:
-    """A CNAME record."""
+    """Return a CNAME record."""
     return pointing(owner, CNAME, ttl, target)
 
 
 def labels_of(name: bytes) -> list[str]:
-    """The labels of a name on the wire, in lower case."""
+    """Return the labels of a name on the wire, in lower case."""
     labels, position = [], 0
     while length := name[position]:
         labels.append(name[position + 1 : position + 1 + length].decode("utf-8", "replace").lower())
@@ -98,7 +98,7 @@ def address_records(
 
 
 def _led_to(host: bytes, ttl: int, asked: Lookup, resolve: Resolve) -> list[Record]:
-    """The aliases and addresses that a host name leads to, with the service's TTL."""
+    """Return the aliases and addresses that a host name leads to, with the service's TTL."""
     more = [with_ttl(item, ttl) for item in resolve(host) if kind_of(item) in (CNAME, A, AAAA)]
     return more[:MAX_RESOLVED] if asked.brief else more
 
@@ -136,7 +136,7 @@ def srv_records(found: Sequence[Candidate], ttl: int, asked: Lookup, reply: Repl
 
 
 def _target(end: Endpoint, asked: Lookup) -> tuple[bytes, bytes]:
-    """The address and the target's name of an SRV record."""
+    """Return the address and the target's name of an SRV record."""
     if end.packed:
         return end.packed, end.stem + asked.suffix
     if end.fallback and end.host == asked.name:

@@ -67,7 +67,7 @@ class DNSServer:
         self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
-        """Answer from now on."""
+        """Start answering."""
         loop = asyncio.get_running_loop()
         for sock in self._udp:
             transport, _ = await loop.create_datagram_endpoint(
@@ -79,7 +79,7 @@ class DNSServer:
             self._servers.append(await loop.create_server(make, sock=sock, backlog=BACKLOG))
 
     async def stop(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         for transport in self._transports:
             transport.close()
         for server in self._servers:

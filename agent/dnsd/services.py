@@ -1,4 +1,4 @@
-"""Services as answers need them: digested once, and kept by the caller until they change."""
+"""Digested services, which the responder keeps until they change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Service:
         self._turns: dict[str, Turn] = {}  # by tag
 
     def tagged(self, tag: str) -> Sequence[Candidate]:
-        """The instances with a tag; all of them without one."""
+        """Return the instances with a tag; all of them without one."""
         return [one for one in self.found if tag in one.tags] if tag else self.found
 
     def turn(self, tag: str) -> Turn:
@@ -31,7 +31,7 @@ class Service:
         return self._turns.setdefault(tag, Turn())
 
     def prepared(self, kind: int, tag: str, suffix_length: int) -> Prepared | None:
-        """The prepared records of the instances with a tag; None when they cannot be packed, or there are none."""
+        """Return the prepared records of the instances with a tag; None when they cannot be packed, or there are none."""
         key = (kind, tag, suffix_length)
         if key in self._prepared:
             return self._prepared[key]

@@ -1,4 +1,4 @@
-"""What the agent's configuration says about DNS, in the form that answering needs.
+"""The DNS settings in the form that answers need.
 
 Source: https://developer.hashicorp.com/consul/docs/agent/config/config-files#dns-parameters
 """
@@ -30,7 +30,7 @@ class Zone(msgspec.Struct, frozen=True):
 
 
 def zone(domain: str) -> Zone:
-    """The zone of a domain such as `consul.`.  Raises ValueError when it is not a domain name."""
+    """Return the zone of a domain such as `consul.`.  Raises ValueError when it is not a domain name."""
     name = domain.strip(".").lower()
     return Zone(tuple(name.split(".")), encode_name(name))
 
@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recursor_timeout: float = 2.0
 
     def ttl_of(self, service: str) -> int:
-        """The TTL of a service's records: of its own name, else of the longest prefix that has one, else 0."""
+        """Return the TTL of a service's records: of its own name, else of the longest prefix that has one, else 0."""
         ttl = self.service_ttl.get(service)
         if ttl is not None or not self.service_ttl:
             return ttl or 0
@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_of(config: Config) -> Settings:
-    """What an agent's configuration says.  Raises ValueError when a domain or a recursor is none."""
+    """Return the DNS settings of a configuration.  Raises ValueError for an invalid domain or recursor."""
     dns, soa = config.dns_config, config.dns_config.soa
     return Settings(
         datacenter=config.datacenter.lower(),
@@ -88,7 +88,7 @@ def settings_of(config: Config) -> Settings:
 
 
 def recursor(text: str) -> tuple[str, int]:
-    """The (host, port) of `8.8.8.8`, `8.8.8.8:53`, `::1` or `[::1]:53`.  Raises ValueError when it is none of these."""
+    """Return the (host, port) of `8.8.8.8`, `8.8.8.8:53`, `::1` or `[::1]:53`.  Raises ValueError when it is none of these."""
     host, port = text, "53"
     if text.startswith("["):
         host, closed, port = text[1:].partition("]")

@@ -1,1 +1,1 @@
-"""The HTTP API: one file of handlers per noun, over a thin ASGI application of our own."""
+"""The HTTP API: server, core (routing, callers, reads), codec, and handlers by noun."""

@@ -16,7 +16,7 @@ _SUBNET = 8
 
 
 def encode(reply: Reply, question: Question, settings: Settings, udp: bool) -> bytes:
-    """The answer, cut to what the client can receive."""
+    """Return the answer, cut to what the client can receive."""
     opt = _opt(question, reply.scoped and reply.rcode == NOERROR) if reply.rcode != REFUSED else b""
     flags = question.echoed | reply.rcode
     if reply.rcode != REFUSED:
@@ -68,7 +68,7 @@ def cut(wire: bytes, question: Question) -> bytes:
 
 
 def _opt(question: Question, scoped: bool) -> bytes:
-    """The OPT record for a question that had one: its size, and its client subnet with the scope that the answer has."""
+    """Return the OPT record for a question that had one: its size, and its client subnet with the scope that the answer has."""
     if question.edns is None:
         return b""
     subnet = question.edns.subnet

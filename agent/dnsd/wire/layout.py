@@ -46,7 +46,7 @@ TO_QUESTION = b"\xc0\x0c"  # a pointer to the question's name
 
 
 def encode_labels(text: str) -> bytes:
-    """The labels of a dotted name, without the root at its end.  Raises ValueError when DNS has no such name."""
+    """Return the labels of a dotted name, without the root at its end.  Raises ValueError when DNS has no such name."""
     parts = []
     for label in text.split("."):
         raw = label.encode()
@@ -63,12 +63,12 @@ def encode_labels(text: str) -> bytes:
 
 
 def encode_name(text: str) -> bytes:
-    """A dotted name, with or without its last dot, on the wire.  Raises ValueError when DNS has no such name."""
+    """Return a dotted name, with or without its last dot, on the wire.  Raises ValueError when DNS has no such name."""
     return encode_labels(text.removesuffix(".")) + b"\0"
 
 
 def record(owner: bytes, kind: int, ttl: int, data: bytes) -> Record:
-    """A record of any type that carries no name."""
+    """Return a record of any type that carries no name."""
     return owner, _FIXED.pack(kind, IN, ttl, len(data)) + data, b""
 
 
@@ -78,12 +78,12 @@ def address_head(packed: bytes, ttl: int) -> bytes:
 
 
 def address(owner: bytes, ttl: int, packed: bytes) -> Record:
-    """An A or AAAA record, by the length of the address."""
+    """Return an A or AAAA record, by the length of the address."""
     return owner, address_head(packed, ttl) + packed, b""
 
 
 def pointing(owner: bytes, kind: int, ttl: int, target: bytes) -> Record:
-    """A record whose data is a name: CNAME, NS, PTR."""
+    """Return a record whose data is a name: CNAME, NS, PTR."""
     return owner, _FIXED.pack(kind, IN, ttl, len(target)) + target, target
 
 
@@ -98,25 +98,25 @@ def srv_head(target_length: int, ttl: int) -> bytes:
 
 
 def text_data(text: str) -> bytes:
-    """The data of a TXT record: strings of up to 255 bytes."""
+    """Return the data of a TXT record: strings of up to 255 bytes."""
     raw = text.encode()
     chunks = [raw[start : start + 255] for start in range(0, len(raw), 255)] or [b""]
     return b"".join(bytes((len(chunk),)) + chunk for chunk in chunks)
 
 
 def soa(zone: bytes, serial: int, refresh: int, retry: int, expire: int, minimum: int) -> Record:
-    """The SOA record of a zone; its TTL is the minimum."""
+    """Return the SOA record of a zone; its TTL is the minimum."""
     names = b"\x02ns" + zone + b"\x0ahostmaster" + zone
     return record(zone, SOA, minimum, names + _SOA.pack(serial & 0xFFFFFFFF, refresh, retry, expire, minimum))
 
 
 def kind_of(item: Record) -> int:
-    """The type of a record."""
+    """Return the type of a record."""
     return int.from_bytes(item[1][:2])
 
 
 def with_ttl(item: Record, ttl: int) -> Record:
-    """The same record with another TTL."""
+    """Return the same record with another TTL."""
     owner, rest, target = item
     return owner, rest[:_TTL_AT] + ttl.to_bytes(4) + rest[_TTL_AT + 4 :], target
 
@@ -125,7 +125,7 @@ def join(
     flags: int, question: bytes, answer: Sequence[Record], authority: Sequence[Record], additional: Sequence[Record],
     compress: bool, opt: bytes = b"",
 ) -> bytes:  # fmt: skip
-    """A message without its id (the first two bytes): header, one question or none, sections, and an OPT record.
+    """Return a message without its id (the first two bytes): header, one question or none, sections, and an OPT record.
 
     With `compress`, an owner that stands somewhere before is a pointer to there; names within data are written out,
     as RFC 2782 wants it for SRV.

@@ -131,7 +131,7 @@ def prepare(found: Sequence[Candidate], kind: int, ttl: int, suffix_length: int)
 
 
 def packs(kind: int) -> bool:
-    """Whether answers of a type can be packed."""
+    """Return whether answers of a type can be packed."""
     return kind in (SRV, A, AAAA)
 
 
@@ -195,7 +195,7 @@ def _join(items: Sequence[Item], start: int, suffix: bytes, cut: bool) -> Packed
 
 
 def _glue(items: Sequence[Item], start: int, suffix_length: int, told: bool) -> tuple[int, bytes]:
-    """The additional section behind SRV records that start somewhere: the number of its records, and their bytes.
+    """Return the additional section behind SRV records that start somewhere: the number of its records, and their bytes.
 
     Each target's address comes once, with its texts if they are to be told; the owners point to the targets.
     """
@@ -218,7 +218,7 @@ def _glue(items: Sequence[Item], start: int, suffix_length: int, told: bool) -> 
 
 
 def _fitting(items: Sequence[Item], name: int, suffix: int, space: int) -> int:
-    """How many of the items fit without their texts.  `name`: the length of the owner when it is written out, else 0."""
+    """Return how many of the items fit without their texts.  `name`: the length of the owner when it is written out, else 0."""
     seen: set[bytes] = set()
     for number, (front, stem, rest, _) in enumerate(items):
         space -= len(front) + (suffix if stem else 0) + (name - len(TO_QUESTION) if name else 0)
@@ -231,7 +231,7 @@ def _fitting(items: Sequence[Item], name: int, suffix: int, space: int) -> int:
 
 
 def _size(items: Sequence[Item], suffix: int) -> int:
-    """How many bytes all items take, with their texts."""
+    """Return how many bytes all items take, with their texts."""
     size, seen = 0, set[bytes]()
     for front, stem, rest, texts in items:
         size += len(front) + (suffix if stem else 0)

@@ -45,7 +45,7 @@ class Edns:
 
     @property
     def answer_size(self) -> int:
-        """How many bytes the OPT record of an answer takes."""
+        """Return how many bytes the OPT record of an answer takes."""
         return 11 + (4 + len(self.subnet) if self.subnet else 0)
 
 
@@ -66,12 +66,12 @@ class Question:
 
     @property
     def echoed(self) -> int:
-        """The flags that an answer repeats: the opcode, and of a plain query RD and CD."""
+        """Return the flags that an answer repeats: the opcode, and of a plain query RD and CD."""
         return QR | self.flags & (_OPCODE if self.flags & _OPCODE else RD | CD)
 
 
 def _refusal(flags: int, rcode: int) -> Malformed:
-    """The header alone with what the client set in it; only "not implemented" repeats the opcode (as Consul has it)."""
+    """Return the header alone with what the client set in it; only "not implemented" repeats the opcode (as Consul has it)."""
     repeated = TC | RD | RA | AD | CD | (_OPCODE if rcode == NOTIMP else 0)
     return Malformed(HEADER.pack(0, QR | (flags & repeated) | rcode, 0, 0, 0, 0)[2:])
 
@@ -110,7 +110,7 @@ def log_question(packet: bytes, udp: bool, client: str) -> None:
 
 
 def _name(packet: bytes) -> tuple[list[int], list[str], int]:
-    """The question's labels, where they start in its name, and the position behind it."""
+    """Return the question's labels, where they start in its name, and the position behind it."""
     starts, labels = [], []
     position = HEADER.size
     while length := packet[position]:
@@ -126,7 +126,7 @@ def _name(packet: bytes) -> tuple[list[int], list[str], int]:
 
 
 def _text(raw: bytes) -> str:
-    """A label as text; dots, backslashes and all that is not printable ASCII are escaped, so that they match nothing."""
+    """Return a label as text; dots, backslashes and all that is not printable ASCII are escaped, so that they match nothing."""
     if raw.isascii() and b"." not in raw and b"\\" not in raw:
         text = raw.decode().lower()
         if text.isprintable():
@@ -145,7 +145,7 @@ def _skip_name(packet: bytes, position: int) -> int:
 
 
 def _edns(packet: bytes, position: int, before: int, additional: int) -> Edns | None:
-    """The OPT record among the additional ones, if there is one; two are malformed."""
+    """Return the OPT record among the additional ones, if there is one; two are malformed."""
     found = None
     for number in range(before + additional):
         start = position
@@ -165,7 +165,7 @@ def _edns(packet: bytes, position: int, before: int, additional: int) -> Edns | 
 
 
 def _subnet(options: bytes) -> bytes:
-    """The data of the client subnet option, or nothing."""
+    """Return the data of the client subnet option, or nothing."""
     position = 0
     while position < len(options):
         code = options[position] << 8 | options[position + 1]

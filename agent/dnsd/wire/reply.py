@@ -35,5 +35,5 @@ class Reply(msgspec.Struct):
 
     @property
     def partial(self) -> bool:
-        """Whether there are instances that are not in the answer."""
+        """Return whether there are instances that are not in the answer."""
         return self.many > (self.packed.answers if self.packed is not None else len(self.answer))

@@ -1,4 +1,4 @@
-"""Cuts answers to what a client can receive: record limits and sizes of UDP, and the 64 KiB of TCP.
+"""Cuts answers to the size that a client can receive: record limits and sizes of UDP, and the 64 KiB of TCP.
 
 Consul's rules: without EDNS an answer has at most `udp_answer_limit` records, and one that has more is measured as if
 names were not compressed; otherwise its size decides.  At least one record stays.  TC is set only with `enable_truncate`.
@@ -25,7 +25,7 @@ _SMALLEST = 16  # bytes of the smallest record: a pointer, its head and an IPv4 
 
 
 def room(question: Question, udp: bool) -> int:
-    """How many bytes the client can receive."""
+    """Return how many bytes the client can receive."""
     if not udp:
         return TCP_SIZE
     size = question.edns.size if question.edns is not None else PLAIN_SIZE
@@ -33,12 +33,12 @@ def room(question: Question, udp: bool) -> int:
 
 
 def limit(question: Question, udp: bool) -> int:
-    """How many bytes an answer may have (Consul leaves room for the UDP header)."""
+    """Return how many bytes an answer may have (Consul leaves room for the UDP header)."""
     return room(question, udp) - (_UDP_HEADER if udp else 0)
 
 
 def cap(kind: int, udp: bool, size: int, settings: Settings) -> int:
-    """How many records an answer to a client with room for `size` bytes can have; when there are more, it is cut."""
+    """Return how many records an answer to a client with room for `size` bytes can have; when there are more, it is cut."""
     if not udp:
         return TCP_SRV_ANSWERS if kind == SRV else TCP_ANSWERS
     return max(0, min(MOST_ANSWERS, settings.udp_answer_limit)) if size == PLAIN_SIZE else size // _SMALLEST
@@ -84,7 +84,7 @@ def _keep(reply: Reply, count: int) -> None:
 
 
 def _index(records: Sequence[Record]) -> dict[bytes, Record]:
-    """The first address or alias of each owner, whose name is in lower case."""
+    """Return the first address or alias of each owner, whose name is in lower case."""
     index: dict[bytes, Record] = {}
     for item in records:
         if kind_of(item) in (A, AAAA, CNAME):
@@ -93,7 +93,7 @@ def _index(records: Sequence[Record]) -> dict[bytes, Record]:
 
 
 def _belonging(item: Record, index: Mapping[bytes, Record], kept: set[bytes]) -> Iterator[Record]:
-    """The address of an SRV record's target, along aliases, unless it was kept before."""
+    """Return the address of an SRV record's target, along aliases, unless it was kept before."""
     target = item[2].lower() if kind_of(item) == SRV else b""
     while target and target not in kept and (found := index.get(target)) is not None:
         kept.add(target)
@@ -102,7 +102,7 @@ def _belonging(item: Record, index: Mapping[bytes, Record], kept: set[bytes]) ->
 
 
 def _fitting(reply: Reply, name: bytes, space: int, compressed: bool) -> int:
-    """How many of the answer's records fit, with what belongs to them."""
+    """Return how many of the answer's records fit, with what belongs to them."""
     index, kept, known = _index(reply.additional), set[bytes](), {name}
     for number, item in enumerate(reply.answer):
         space -= _size((item, *_belonging(item, index, kept)), known, compressed)
@@ -112,7 +112,7 @@ def _fitting(reply: Reply, name: bytes, space: int, compressed: bool) -> int:
 
 
 def _size(records: Sequence[Record], known: set[bytes], compressed: bool) -> int:
-    """How many bytes records take behind names that are known already; learns the names."""
+    """Return how many bytes records take behind names that are known already; learns the names."""
     if not compressed:
         return sum(len(owner) + len(rest) for owner, rest, _ in records)
     total = 0

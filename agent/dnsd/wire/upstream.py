@@ -87,7 +87,7 @@ def addresses(packet: bytes, host: bytes) -> list[Record]:
 
 
 def _answer_section(packet: bytes) -> list[tuple[bytes, int, int, bytes, bytes]]:
-    """The first addresses and aliases of the answer section: owner, type, TTL, data, and the name that the data is."""
+    """Return the first addresses and aliases of the answer section: owner, type, TTL, data, and the name that the data is."""
     _, _, questions, answers, _, _ = HEADER.unpack_from(packet)
     if questions != 1:
         raise ValueError("not one question")
@@ -110,7 +110,7 @@ def _answer_section(packet: bytes) -> list[tuple[bytes, int, int, bytes, bytes]]
 
 
 def _name(packet: bytes, position: int) -> tuple[bytes, int]:
-    """A name without compression, and the position behind it."""
+    """Return a name without compression, and the position behind it."""
     parts: list[bytes] = []
     size, end, pointers = 1, -1, 0
     while length := packet[position]:

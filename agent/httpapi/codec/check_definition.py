@@ -52,7 +52,7 @@ class DefinitionBody(msgspec.Struct, kw_only=True, rename=wire_name):
 
 
 def definition_row(body: DefinitionBody) -> dict[str, Any]:
-    """The definition as the catalog keeps and shows it: without what says nothing, durations as Go writes them."""
+    """Return the definition as the catalog keeps and shows it: without what says nothing, durations as Go writes them."""
     row = {}
     for field in msgspec.structs.fields(DefinitionBody):
         value = getattr(body, field.name)
@@ -62,5 +62,5 @@ def definition_row(body: DefinitionBody) -> dict[str, Any]:
 
 
 def type_of(body: DefinitionBody) -> str:
-    """The type of check that a definition describes: `http`, `tcp`, …; empty when it describes none."""
+    """Return the type of check that a definition describes: `http`, `tcp`, …; empty when it describes none."""
     return check_type(CheckDefinition(**msgspec.structs.asdict(body)))

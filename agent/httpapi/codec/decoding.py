@@ -1,4 +1,4 @@
-"""The one decoder of request bodies: JSON to a Struct, with the rules and error texts of Go's decoder.
+"""Decodes request bodies: JSON to a Struct, with the rules and error texts of Go's decoder.
 
     class CheckUpdate(msgspec.Struct, rename=camel):
         status: str = ""
@@ -75,7 +75,7 @@ class GoType(NamedTuple):
 
 
 def decode(body: bytes, kind: type[S], prefix: str = PREFIX) -> S:
-    """A request's body as a Struct.  Raises HTTPError 400, whose text is `prefix` and what is wrong."""
+    """Return a request's body as a Struct.  Raises HTTPError 400, whose text is `prefix` and what is wrong."""
     try:
         return convert(parse(body), kind)
     except (JSONError, DecodeError) as error:
@@ -87,7 +87,7 @@ def decode(body: bytes, kind: type[S], prefix: str = PREFIX) -> S:
 def decode_list(
     body: bytes, kind: type[S], go_name: str, prefix: str = PREFIX, most: tuple[int, str] | None = None
 ) -> list[S]:
-    """A request's body as a list of Structs; null is an empty list.  Raises HTTPError 400; `go_name` names the list.
+    """Return a request's body as a list of Structs; null is an empty list.  Raises HTTPError 400; `go_name` names the list.
 
     most: how many there may be, and the text that refuses more before they are looked at.
     """
@@ -105,7 +105,7 @@ def decode_list(
 
 
 def decode_any(body: bytes, prefix: str = PREFIX) -> Any:
-    """A request's body as plain Python values, for handlers that look closer themselves.  Raises HTTPError 400.
+    """Return a request's body as plain Python values, for handlers that look closer themselves.  Raises HTTPError 400.
 
     Their handlers want an object; anything else is given back as it is, since a list may be very long.
     """
@@ -119,7 +119,7 @@ def decode_any(body: bytes, prefix: str = PREFIX) -> Any:
 
 
 def refusal(error: ValueError, prefix: str = PREFIX) -> HTTPError:
-    """The HTTP answer to a DecodeError."""
+    """Return the HTTP answer to a DecodeError."""
     return bad_request(f"{prefix}{error}")
 
 
@@ -180,7 +180,7 @@ def _plan(kind: type[msgspec.Struct]) -> _Plan:
 
 
 def _reader(kind: Any) -> Reader:
-    """A function that reads a value of a type."""
+    """Return a function that reads a value of a type."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _annotated(arguments)
@@ -274,7 +274,7 @@ def _struct_reader(kind: type[msgspec.Struct]) -> Reader:
 
 
 def _zero(kind: Any) -> Any:
-    """What null is inside a list or map, and a field without a default that is not given."""
+    """Return the value of null inside a list or map, and of an absent field without a default."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _zero(get_args(kind)[0])

@@ -16,7 +16,7 @@ SOURCE = "the request"
 
 
 def from_file_form(body: bytes) -> ServiceDefinition | None:
-    """The definition in a body that wraps it in `service`; None when the body is not of that form.
+    """Return the definition in a body that wraps it in `service`; None when the body is not of that form.
 
     Raises HTTPError 400, which names the key that is wrong.
     """

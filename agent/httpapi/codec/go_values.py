@@ -18,7 +18,7 @@ MAX_INTEGER = (1 << 63) - 1
 
 
 class DecodeError(ValueError):
-    """What is wrong with a body, in Go's words and without the prefix."""
+    """An error in a body, in Go's words and without the prefix."""
 
 
 class Path(NamedTuple):
@@ -32,7 +32,7 @@ ROOT = Path("", ())
 
 
 def json_kind(value: Any, wanted: str = "") -> str:
-    """What Go calls a JSON value in its error texts; a number that does not fit an integer is shown."""
+    """Return Go's word for a JSON value in error texts; a number that does not fit an integer is shown."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
@@ -41,7 +41,7 @@ def json_kind(value: Any, wanted: str = "") -> str:
 
 
 def mismatch(value: Any, path: Path, wanted: str) -> DecodeError:
-    """The refusal of a value whose type is wrong."""
+    """Return the refusal of a value whose type is wrong."""
     what = json_kind(value, wanted)
     if not path.fields:
         return DecodeError(f"json: cannot unmarshal {what} into Go value of type {wanted}")
@@ -50,7 +50,7 @@ def mismatch(value: Any, path: Path, wanted: str) -> DecodeError:
 
 
 def unknown_field(key: str) -> DecodeError:
-    """The refusal of a key that a body must not have."""
+    """Return the refusal of a key that a body must not have."""
     quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
     feature = ENTERPRISE.get(key)
     return DecodeError(
@@ -59,7 +59,7 @@ def unknown_field(key: str) -> DecodeError:
 
 
 def plain(value: Any, path: Path = ROOT) -> Any:
-    """A value of a free-form field: numbers are 64-bit integers or floats.  Raises DecodeError for 1e400."""
+    """Return a value of a free-form field: numbers are 64-bit integers or floats.  Raises DecodeError for 1e400."""
     if isinstance(value, dict):
         return {key: plain(item, path) for key, item in value.items()}
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def plain(value: Any, path: Path = ROOT) -> Any:
 
 
 def nanoseconds(value: Any) -> Any:
-    """A duration given as a text (`90s`) or as a number of nanoseconds; other JSON counts as not given.
+    """Return a duration given as a text (`90s`) or as a number of nanoseconds; other JSON counts as not given.
 
     Raises ValueError with Go's text for a text that is no duration and a number that no duration can hold.
     """

@@ -80,14 +80,14 @@ class JSONError(ValueError):
 
 
 class _Wrong(NamedTuple):
-    """What msgspec says of a text, and the position it names."""
+    """Return msgspec's error for a text, and its position."""
 
     what: str
     at: int
 
 
 def parse(text: bytes) -> Any:
-    """The first JSON value of a text as dict, list, str, int, float, bool or None.  Raises JSONError.
+    """Return the first JSON value of a text as dict, list, str, int, float, bool or None.  Raises JSONError.
 
     A number beyond the range of a float is an infinite `Number`; no text holds half a surrogate pair.
     """
@@ -164,7 +164,7 @@ def _leading_zero(shape: bytes, at: int) -> int:
 
 
 def _in_number(shape: bytes, text: bytes, at: int) -> JSONError:
-    """What is wrong with the number around a position."""
+    """Return the error in the number around a position."""
     start = len(shape[:at].rstrip(_NUMBER_BYTES))
     position = start + shape.startswith(b"-", start)
     for marks, where in _NUMBER_PARTS:
@@ -199,7 +199,7 @@ def _mended(text: bytes) -> Any:
 
 
 def _infinite(name: str) -> float:
-    """What `json.dumps` writes for a number beyond the range of a float."""
+    """Return the text that `json.dumps` writes for a number beyond the range of a float."""
     return Number("-1e400" if name.startswith("-") else "1e400")
 
 
@@ -209,7 +209,7 @@ _READ_LONG = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_cons
 
 
 def _invalid(text: bytes, at: int, where: str) -> JSONError:
-    """The error at a byte; behind the text it is its end."""
+    """Return the error at a byte; behind the text it is its end."""
     if at >= len(text):
         return JSONError("unexpected EOF")
     return JSONError(f"invalid character {_quoted(chr(text[at]))} {where}")

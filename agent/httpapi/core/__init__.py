@@ -1,1 +1,1 @@
-"""What every request passes: routing, parameters, authorization, blocking, responses."""
+"""The path of every request: routing, parameters, authorization, blocking, responses."""

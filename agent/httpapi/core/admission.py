@@ -45,7 +45,7 @@ class Admission:
             self._check_browser(request)
 
     def blocks(self, path: str) -> bool:
-        """Whether a decoded path is one of `block_endpoints`, or below it."""
+        """Return whether a decoded path is one of `block_endpoints`, or below it."""
         return path.startswith(self._blocked)
 
     def check_writer(self, request: Request) -> None:
@@ -79,7 +79,7 @@ class Admission:
 
 
 def host_of(header: bytes) -> str:
-    """The name or address in a Host header, in lower case, without port and final dot."""
+    """Return the name or address in a Host header, in lower case, without port and final dot."""
     text = header.decode("latin-1").strip().lower()
     if text.startswith("["):
         return text[1:].partition("]")[0]
@@ -87,13 +87,13 @@ def host_of(header: bytes) -> str:
 
 
 def _origin_host(header: bytes) -> str:
-    """The host of an Origin; "" for one without (`null`)."""
+    """Return the host of an Origin; "" for one without (`null`)."""
     _, separator, rest = header.partition(b"://")
     return host_of(rest) if separator else ""
 
 
 def _own_names(config: Config) -> Iterable[str]:
-    """The names under which this agent is found, and the addresses that its own pages may come from."""
+    """Return the names under which this agent is found, and the addresses that its own pages may come from."""
     node = config.node_name.lower()
     yield from ("localhost", "127.0.0.1", "::1", node)
     for domain in (config.domain, config.alt_domain):
@@ -148,7 +148,7 @@ class Bucket:
         self._last = now
 
     def take(self, now: float) -> bool:
-        """Whether there was a token."""
+        """Return whether there was a token."""
         if self._rate < 0:
             return True
         self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)

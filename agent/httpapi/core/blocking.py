@@ -30,7 +30,7 @@ class Waiter:
         self.timer: asyncio.TimerHandle | None = None
 
     def expire(self) -> None:
-        """The time is over: the client gets the last response."""
+        """Respond with the latest response: the time is over."""
         self.question.expire(self)
 
     def cancelled(self, done: asyncio.Future[Answer]) -> None:
@@ -39,7 +39,7 @@ class Waiter:
 
 
 class Question:
-    """What several clients wait for.
+    """A read that several clients wait for.
 
     read: reads and makes the response; never fails.
     seen: the last one; `stale` once it may have changed.
@@ -55,14 +55,14 @@ class Question:
         queries.watches.add(self.wake, seen.topics, seen.prefixes)
 
     def wake(self) -> None:
-        """It may have changed; it is read once all that is written now is there."""
+        """Note a change; the question is read once the whole commit is installed."""
         self.stale = True
         if not self._scheduled:
             self._scheduled = True
             self._queries.loop.call_soon(self._publish)
 
     def current(self) -> Seen:
-        """What is there now, read again if it may have changed."""
+        """Return the current response, read again if it may have changed."""
         if self.stale or not self.seen.shared:
             self._look()
         return self.seen
@@ -88,13 +88,13 @@ class Question:
         self._queries.deliver(woken, seen.answer)
 
     def expire(self, waiter: Waiter) -> None:
-        """A client has waited long enough."""
+        """Respond to a client whose time is over."""
         seen = self.current()
         self.leave(waiter)
         self._queries.deliver([waiter], seen.answer)
 
     def leave(self, waiter: Waiter) -> None:
-        """A client waits no more."""
+        """Remove a client."""
         if waiter.timer is not None:
             waiter.timer.cancel()
         if self.waiters.pop(waiter, self) is None and not self.waiters:
@@ -110,19 +110,19 @@ class BlockingQueries:
         self.loop: asyncio.AbstractEventLoop
 
     def find(self, key: Hashable) -> Question | None:
-        """The question that clients wait for already."""
+        """Return the question that other clients already wait for."""
         return self._questions.get(key)
 
     def ask(self, key: Hashable, read: Callable[[], Seen], seen: Seen) -> Question:
-        """A new question, whose response was `seen` just now."""
+        """Add a question whose current response is `seen`."""
         self.loop = asyncio.get_running_loop()
         question = self._questions[key] = Question(self, key, read, seen)
         return question
 
     def wait(self, question: Question, request: Request, index: int, seconds: float) -> asyncio.Future[Answer]:
-        """The response once the question's index passes `index`, or the time is over.
+        """Return the response once the question's index passes `index`, or the latest response at the deadline.
 
-        When another state takes the place of this one (a snapshot is restored), it comes at once.
+        Returns at once after a restore, whose indexes may be lower.
         """
         loop = self.loop
         waiter = Waiter(question, request, index, loop)
@@ -133,13 +133,13 @@ class BlockingQueries:
         return waiter.done
 
     def forget(self, question: Question) -> None:
-        """Nobody waits for it any more."""
+        """Drop a question without clients."""
         self.watches.remove(question.wake, question.seen.topics, question.seen.prefixes)
         if self._questions.get(question.key) is question:
             del self._questions[question.key]
 
     def rights_changed(self) -> None:
-        """What was read may not be what its reader is shown now: whoever comes next has it read again."""
+        """Have every question read again by the next client: permissions have changed."""
         for question in self._questions.values():
             question.stale = True
 

@@ -1,7 +1,7 @@
-"""Answers as bytes, kept for as long as nothing they depend on changes.
+"""Responses as bytes, kept until a topic that they depend on changes.
 
-An entry listens to the topics its answer was made from; the first change drops it.  So a
-catalog that does not change is encoded once, and a stale answer cannot be served.
+An entry watches the topics of its response; the first change drops it.  So a catalog that does not change is encoded
+once, and a stale response cannot be served.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Entry:
         self.wire: Wire | None = None
 
     def render(self) -> Wire:
-        """The answer as it goes over a connection, kept in `wire` from now on."""
+        """Return the answer as it goes over a connection, kept in `wire` from now on."""
         self.wire = wire(self.answer)
         return self.wire
 
@@ -64,7 +64,7 @@ class AnswerCache:
         self.get = self._entries.get  # the entry of a key without a token, or None
 
     def live(self, key: Hashable) -> Entry | None:
-        """The entry of a key with a token, unless the token has expired."""
+        """Return the entry of a key with a token, unless the token has expired."""
         entry = self._entries.get(key)
         if entry is not None and entry.expires is not None and entry.expires <= self._clock():
             self.discard(entry)
@@ -102,7 +102,7 @@ class AnswerCache:
 
 
 def _length(key: Hashable) -> int:
-    """The bytes of a target, with those of a token."""
+    """Return the bytes of a target, with those of a token."""
     if isinstance(key, tuple):
         return sum(len(part) for part in key)
     assert isinstance(key, bytes)

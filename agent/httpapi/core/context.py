@@ -1,4 +1,4 @@
-"""What handlers work with: the settings, a read-only view of the state, and a way to commit.  Never the runtime."""
+"""The agent as its HTTP handlers see it: settings, a read-only view of the state, a way to commit.  Never the runtime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Control(Protocol):
 
     @property
     def config(self) -> Config:
-        """The effective settings."""
+        """Return the effective settings."""
 
     def reload(self) -> Awaitable[None]:
         """Read the settings again.  Raises ReloadError."""
@@ -43,7 +43,7 @@ class Control(Protocol):
 
 
 def new_id() -> str:
-    """A random UUID, from the system's own randomness: it may be a secret."""
+    """Return a random UUID, from the system's own randomness: it may be a secret."""
     return str(uuid.uuid4())
 
 
@@ -57,19 +57,19 @@ class Commit(Protocol):
 
 
 class CommitSteps(Protocol):
-    """Makes a long operation durable, and lets others have their turn between its steps; see `engine.writer`."""
+    """Makes a long operation durable; other operations run between its steps; see `engine.writer`."""
 
     def __call__(self, operation: Callable[[WriteTxn], Steps[T]], /) -> Awaitable[T]: ...
 
 
 class Replace(Protocol):
-    """Puts another state in place of all there is; see `engine.writer`."""
+    """Replaces the whole state; see `engine.writer`."""
 
     def __call__(self, rows: Sequence[tuple[str, Any]], index: int, /) -> Awaitable[int]: ...
 
 
 class KVHistory(Protocol):
-    """Tells what was kept of the changes of a key, or of a tree; see `engine.contract`."""
+    """Returns the kept versions of a key or a tree; see `engine.contract`."""
 
     def __call__(self, key: str, *, tree: bool = False, after: int | None = None) -> Awaitable[HistorySlice | None]: ...
 
@@ -78,7 +78,7 @@ class SessionClock(Protocol):
     """Ends sessions that are not renewed; see `duties.session_expiry`."""
 
     def renew(self, session_id: str, ttl: float, /) -> None:
-        """Let a session live for its TTL (seconds) from now on."""
+        """Renew a session for its TTL (seconds)."""
 
 
 class LoginKeys(Protocol):
@@ -158,7 +158,7 @@ class Context:
 
     @property
     def config(self) -> Config:
-        """The effective settings; a reload replaces them."""
+        """Return the effective settings; a reload replaces them."""
         return self.control.config
 
     def require_here(self, datacenter: str) -> None:

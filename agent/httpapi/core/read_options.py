@@ -20,7 +20,7 @@ MAX_COMPARISONS = 2_000_000  # conditions times rows of one request: others wait
 
 
 def filtering(request: Request, kind: type[T]) -> Select[T]:
-    """A function that keeps the rows which `?filter` selects; without one it keeps all."""
+    """Return a function that keeps the rows which `?filter` selects; without one it keeps all."""
     text = request.params.get("filter")
     if not text:
         return all_rows
@@ -42,11 +42,11 @@ def filtering(request: Request, kind: type[T]) -> Select[T]:
 
 
 def node_meta(request: Request) -> dict[str, str]:
-    """The meta data that `?node-meta=key:value` asks for."""
+    """Return the meta data that `?node-meta=key:value` asks for."""
     return {key: value for key, _, value in (text.partition(":") for text in request.multi("node-meta"))}
 
 
 def near_node(context: Context, request: Request) -> str:
-    """The node that `?near` names; `_agent` is this agent's; "" for none."""
+    """Return the node that `?near` names; `_agent` is this agent's; "" for none."""
     near = request.params.get("near", "") if request.query else ""
     return context.config.node_name if near == "_agent" else near

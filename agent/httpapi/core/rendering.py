@@ -53,7 +53,7 @@ def sized(answer: Answer, request: Request) -> Answer:
 
 
 def _takes_gzip(accepted: bytes) -> bool:
-    """Whether an Accept-Encoding names gzip, and not with a weight of 0."""
+    """Return whether an Accept-Encoding names gzip, and not with a weight of 0."""
     for coding in accepted.lower().split(b","):
         name, _, weight = coding.partition(b";")
         if name.strip() == b"gzip":
@@ -96,13 +96,13 @@ def encoded(result: Result, found_headers: Headers, route: Route, request: Reque
 
 
 def hit(answer: Answer) -> Answer:
-    """The response to a `?cached` read as the next such reads get it: kept, and of age 0, since a change drops it at once."""
+    """Return the response for the next `?cached` reads: a hit of age 0, since a change drops it at once."""
     headers = tuple(HIT if header == MISS else header for header in answer.headers)
     return Answer(answer.status, answer.body, (*headers, (b"Age", b"0")), answer.stream)
 
 
 def meta_headers(index: int, known_leader: bool = True) -> Headers:
-    """How fresh an answer is."""
+    """Return the headers that state how fresh a response is."""
     return (
         (b"X-Consul-Index", b"%d" % max(1, index)),
         (b"X-Consul-KnownLeader", b"true" if known_leader else b"false"),
@@ -114,12 +114,12 @@ NOBODY = meta_headers(0, known_leader=False)  # what goes with a refusal by the 
 
 
 def level_of(request: Request) -> str:
-    """The consistency that a read asks for."""
+    """Return the consistency that a read asks for."""
     return "stale" if "stale" in request else "consistent" if "consistent" in request else "leader"
 
 
 def query_meta(request: Request, index: int = 0) -> dict[str, Any]:
-    """The same as fields of a body."""
+    """Return the metadata of a read as fields of a body."""
     return {
         "Index": index, "LastContact": 0, "KnownLeader": True, "ConsistencyLevel": level_of(request), "NotModified": False,
         "Backend": 0, "ResultsFilteredByACLs": False,
@@ -127,7 +127,7 @@ def query_meta(request: Request, index: int = 0) -> dict[str, Any]:
 
 
 def read_answer(request: Request, value: Any, *, cached: bool = False, filtered: bool = False) -> Answer:
-    """The answer to a read, with its consistency."""
+    """Return the response to a read, with its consistency."""
     headers = (*JSON, *meta_headers(0), (b"X-Consul-Effective-Consistency", level_of(request).encode()))
     if filtered:
         headers = (*headers, *FILTERED)
@@ -137,24 +137,24 @@ def read_answer(request: Request, value: Any, *, cached: bool = False, filtered:
 
 
 def plain_answer(request: Request, value: Any, status: int = 200) -> Answer:
-    """An answer without an index."""
+    """Return a response without an index."""
     return Answer(status, shown(request, value), JSON)
 
 
 def shown(request: Request, value: Any) -> bytes:
-    """A value as JSON, indented where `?pretty` asks for it."""
+    """Return a value as JSON, indented where `?pretty` asks for it."""
     body = encode(value)
     return msgspec.json.format(body, indent=4) if "pretty" in request else body
 
 
 def refused(text: str) -> HTTPError:
-    """A read that the servers refuse."""
+    """Return the error of a read that the servers refuse."""
     error = server_error(text)
     return HTTPError(error.status, error.text, NOBODY)
 
 
 def missing(text: str) -> HTTPError:
-    """A read of what the servers do not have."""
+    """Return the error of a read of something that does not exist."""
     error = not_found(text)
     return HTTPError(error.status, error.text, NOBODY)
 

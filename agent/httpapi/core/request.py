@@ -35,7 +35,7 @@ class Request(HTTPRequest):
 
     @property
     def caller(self) -> Authorizer:
-        """The permissions of the caller, which the application resolved before the handler ran.  Raises UnknownToken."""
+        """Return the permissions of the caller, which the application resolved before the handler ran.  Raises UnknownToken."""
         if isinstance(self._caller, Authorizer):
             return self._caller
         raise self._caller or UnknownToken()
@@ -46,7 +46,7 @@ class Request(HTTPRequest):
 
     @property
     def params(self) -> dict[str, str]:
-        """The query's parameters; of one given twice the first counts."""
+        """Return the query's parameters; of one given twice the first counts."""
         if self._params is None:
             self._params = {}
             if self.query:
@@ -55,11 +55,11 @@ class Request(HTTPRequest):
         return self._params
 
     def __contains__(self, name: str) -> bool:
-        """Whether a parameter was given, with or without a value."""
+        """Return whether a parameter was given, with or without a value."""
         return name in self.params
 
     def unsigned(self, name: str) -> int | None:
-        """A number that Consul parses as an unsigned one; its refusal is a 500 with Go's text."""
+        """Return a number that Consul parses as an unsigned one; its refusal is a 500 with Go's text."""
         text = self.params.get(name)
         if text is None:
             return None
@@ -80,7 +80,7 @@ class Request(HTTPRequest):
 
     @property
     def token(self) -> str:
-        """The secret ID of the caller's token: `?token=` before `X-Consul-Token` before a Bearer; empty when there is none."""
+        """Return the secret ID of the caller's token, or "": `?token=` before `X-Consul-Token` before a Bearer token."""
         if self._token is None:
             self._token = self._find_token()
         return self._token
@@ -119,7 +119,7 @@ def wait_options(request: Request) -> tuple[int, float]:
 
 
 def seconds_to_wait(wait: float, default: float, longest: float) -> float:
-    """How long a blocking query waits; `wait` is what it asked for, 0 if it did not."""
+    """Return how long a blocking query waits; `wait` is what it asked for, 0 if it did not."""
     return min(wait or default, longest)
 
 

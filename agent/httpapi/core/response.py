@@ -46,7 +46,7 @@ FILTERED: Headers = ((b"X-Consul-Results-Filtered-By-ACLs", b"true"),)
 
 
 def json_answer(value: Any, status: int = 200, *, filtered: bool = False) -> Answer:
-    """An answer whose body is the value's JSON; `filtered`: the caller's token hides a part of it."""
+    """Return an answer whose body is the value's JSON; `filtered`: the caller's token hides a part of it."""
     return Answer(status, encode(value), (*JSON, *FILTERED) if filtered else JSON)
 
 
@@ -70,7 +70,7 @@ class Seen:
 
     @property
     def waits(self) -> bool:
-        """Whether another answer can come."""
+        """Return whether another answer can come."""
         return bool(self.topics or self.prefixes)
 
 

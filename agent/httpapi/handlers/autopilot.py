@@ -1,4 +1,4 @@
-"""/v1/operator/autopilot: how servers are looked after (https://developer.hashicorp.com/consul/api-docs/operator/autopilot)."""
+"""/v1/operator/autopilot: management of server health (https://developer.hashicorp.com/consul/api-docs/operator/autopilot)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TERM = 2  # of the leader: the first election of a single server ends in it
 
 
 def _readable(value: Any) -> Any:
-    """The nanoseconds of a duration, or of a number of them; null is none."""
+    """Return the nanoseconds of a duration, or of a number of them; null is none."""
     if value is None:
         return 0
     if isinstance(value, float) or (duration := nanoseconds(value)) is ABSENT:
@@ -83,13 +83,13 @@ def _cas(text: str) -> int | None:
 
 
 def health(context: Context, request: Request) -> Answer:
-    """Whether the servers are well: the one that answers is."""
+    """Return the health of the servers: this one, which is healthy."""
     server = {**_server(context), "SerfStatus": "alive", "Leader": True, "Voter": True}
     return plain_answer(request, {"Healthy": True, "FailureTolerance": 0, "Servers": [server]})
 
 
 def state(context: Context, request: Request) -> Answer:
-    """What autopilot knows of the servers."""
+    """Return the state of the servers."""
     node_id = context.config.node_id
     server = {
         **_server(context), "NodeStatus": "alive", "Status": "leader", "ReadReplica": False, "NodeType": "voter",

@@ -44,18 +44,18 @@ class UpdateInput(msgspec.Struct, kw_only=True, rename=camel):
 
 
 def list_datacenters(context: Context, request: Request) -> Answer:
-    """Where the servers of each datacenter stand; the one server of this one is where it began."""
+    """Return the coordinates of the servers of each datacenter: this one server at the origin."""
     here = NodeCoordinate(context.config.node_name, "", ORIGIN)
     return json_answer([{"Datacenter": context.config.datacenter, "AreaID": "wan", "Coordinates": [here]}])
 
 
 def list_nodes(context: Context, request: Request) -> Query:
-    """Where the nodes stand."""
+    """Return the coordinates of the nodes."""
     return _list(context, request, lambda: coordinates.all_coordinates(context.view), missing=200)
 
 
 def list_node(context: Context, request: Request) -> Query:
-    """Where one node stands, in each segment."""
+    """Return the coordinates of one node, by segment."""
     require(request, "node:read", request.tail)
     return _list(context, request, lambda: coordinates.of_node(context.view, request.tail), missing=404)
 
@@ -77,7 +77,7 @@ def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordi
 
 
 async def update(context: Context, request: Request) -> Answer:
-    """Say where a node stands; of a node that is not registered nothing is kept."""
+    """Store the coordinate of a node; that of an unregistered node is dropped."""
     given = decode(request.body, UpdateInput)
     refuse_control_characters(context, given)
     context.require_here(given.datacenter)

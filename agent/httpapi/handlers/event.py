@@ -47,7 +47,7 @@ def fire(context: Context, request: Request) -> Answer:
 
 
 async def list_events(context: Context, request: Request) -> Answer:
-    """The last events; with `?index` the answer waits until it would have another one."""
+    """Return the last events; with `?index` wait for another one."""
     name = request.params.get("name", "")
     known, _ = wait_options(request)
     found = context.events.recent(name)

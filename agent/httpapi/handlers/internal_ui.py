@@ -58,14 +58,14 @@ def list_services(context: Context, request: Request) -> Query:
 
 
 def exported_services(context: Context, request: Request) -> Query:
-    """The services that a peer is given: none, since there are no peerings."""
+    """Return the services exported to a peer: none, since no peerings exist."""
     if not request.params.get("peer"):
         raise server_error("must provide PeerName")
     return Query(lambda: Result([], context.view.index_of("services"), ("services",)))
 
 
 def metrics_proxy(context: Context, request: Request) -> Answer:
-    """A proxy to a metrics provider, which is not supported."""
+    """Refuse: a proxy to a metrics provider is not supported."""
     raise not_found("Metrics proxy is not enabled")
 
 

@@ -45,7 +45,7 @@ def server_address(context: Context) -> str:
 
 
 def raft_configuration(context: Context, request: Request) -> Answer:
-    """The servers that vote."""
+    """Return the voting servers."""
     config, index = context.config, context.view.index
     server = {
         "ID": config.node_id,
@@ -60,7 +60,7 @@ def raft_configuration(context: Context, request: Request) -> Answer:
 
 
 def remove_peer(context: Context, request: Request) -> Answer:
-    """Take a server out: this one cannot be, and there is no other."""
+    """Refuse to remove a server: this is the only one."""
     peer_id, address = request.params.get("id", ""), request.params.get("address", "")
     if not peer_id and not address:
         raise bad_request("Must specify either ?id with the server's ID or ?address with IP:port of peer to remove")
@@ -74,12 +74,12 @@ def remove_peer(context: Context, request: Request) -> Answer:
 
 
 def transfer_leader(context: Context, request: Request) -> Answer:
-    """Let another server lead: there is none."""
+    """Refuse to transfer the leadership: this is the only server."""
     raise server_error("cannot find peer: this is the only server")
 
 
 def usage(context: Context, request: Request) -> Query:
-    """How many nodes, services and instances there are."""
+    """Return the numbers of nodes, services and instances."""
     view = context.view
 
     def read() -> Result:

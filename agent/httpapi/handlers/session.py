@@ -41,7 +41,7 @@ MAX_TTL = 24 * 3600 * SECOND
 
 
 def lock_delay(value: Any) -> Any:
-    """The nanoseconds of a lock-delay: a duration, a number of nanoseconds, or a small one of seconds."""
+    """Return the nanoseconds of a lock-delay: a duration, a number of nanoseconds, or a small one of seconds."""
     if value is None:
         return ABSENT
     if isinstance(value, int | float) and not isinstance(value, bool) and value < SECONDS_BELOW:
@@ -68,14 +68,14 @@ class SessionInput(msgspec.Struct, kw_only=True, rename=camel):
     service_checks: list[ServiceCheck] | None = None
 
     def named_node_checks(self) -> list[str] | None:
-        """The checks of the node that the session depends on: the node's health unless the body says otherwise."""
+        """Return the checks of the node that the session depends on: the node's health unless the body says otherwise."""
         if isinstance(self.node_checks, msgspec.UnsetType):
             return [SERF_CHECK] if isinstance(self.checks, msgspec.UnsetType) else self.checks or []
         return self.node_checks
 
 
 async def create(context: Context, request: Request) -> Answer:
-    """Make a session, and answer its ID."""
+    """Create a session and return its ID."""
     given = decode(request.body, SessionInput) if request.body else SessionInput()
     refuse_control_characters(context, given)
     if given.behavior not in ("", sessions.RELEASE, sessions.DELETE):
@@ -103,7 +103,7 @@ async def create(context: Context, request: Request) -> Answer:
 
 
 def _ttl(context: Context, text: str) -> int:
-    """The nanoseconds of a TTL that is within its bounds; 0 for none."""
+    """Return the nanoseconds of a TTL that is within its bounds; 0 for none."""
     if not text:
         return 0
     try:
@@ -118,7 +118,7 @@ def _ttl(context: Context, text: str) -> int:
 
 
 async def destroy(context: Context, request: Request) -> Answer:
-    """End a session; one that is not there has ended already."""
+    """Destroy a session; nothing happens when it does not exist."""
     session_id = _session_id(request)
     caller = request.caller
 
@@ -133,7 +133,7 @@ async def destroy(context: Context, request: Request) -> Answer:
 
 
 def renew(context: Context, request: Request) -> Answer:
-    """Let a session live for another TTL."""
+    """Renew a session for its TTL."""
     session = context.view[SESSIONS].get(_session_id(request))
     caller = request.caller
     if session is None:

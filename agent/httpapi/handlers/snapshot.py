@@ -43,7 +43,7 @@ _restoring: set[asyncio.Task[None]] = set()  # a task that nobody holds may be l
 
 
 def body_rule(context: Context, request: Request) -> BodyRule:
-    """An archive comes as a stream: its size is limited by memory only."""
+    """Receive an archive as a stream, limited by memory only."""
     return BodyRule(0, stream=request.method == "PUT")
 
 
@@ -53,7 +53,7 @@ def _folder(context: Context) -> str | None:
 
 
 def _scratch(context: Context) -> BinaryIO:
-    """A file that vanishes when it is closed."""
+    """Return a file that vanishes when it is closed."""
     return cast(BinaryIO, tempfile.TemporaryFile(dir=_folder(context), prefix="snapshot-"))
 
 
@@ -107,7 +107,7 @@ async def restore(context: Context, request: Request) -> Answer:
 
 
 def told(left_out: Counter[str]) -> str:
-    """The kinds of records that were left out, with their numbers."""
+    """Return the kinds of records that were left out, with their numbers."""
     return ", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))
 
 
@@ -152,7 +152,7 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _become_own_node(found: Restored, context: Context) -> None:
-    """Let this agent take over the node of its own name: else the catalog refuses the agent, whose ID is another."""
+    """Give the node of this agent's name this agent's ID: the catalog refuses an agent with another ID."""
     nodes, config = found.tables[NODES.name], context.config
     key = config.node_name.lower()
     old = nodes.get(key)

@@ -9,10 +9,10 @@ is a stream of lines, each an object:
     {"ID":1,…,"Status":200,"Filtered":true,…}     the same, when the caller's token hides a part of it
     {"ID":2,"Index":7,"Status":404}               there is no such thing; it goes on, as above
     {"ID":3,"Index":0,"Status":403,"Text":"…"}    refused: no more comes of this one
-    {}                                            every query has been looked at; then: nothing new for a while
+    {}                                            every query has been read; later: nothing new for a while
 
-Every answer is made as that of the GET, with the caller's rights of that moment. A reader that is slow gets fewer
-answers, always the latest: what has changed is only noted, and looked at when the reader has taken what was sent.
+Every answer is made as that of the GET, with the caller's rights of that moment. A slow reader gets
+fewer responses, always the latest: changes are noted, and read when the reader has taken the last part.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class _Watched:
         self.prefixes: tuple[str, ...] = ()
 
     def wake(self) -> None:
-        """It may have changed."""
+        """Note that the response may have changed."""
         self.stream.note(self)
 
 
@@ -123,12 +123,12 @@ class Stream:
         self._dirty = dict(self._watched)
 
     def note(self, watched: _Watched) -> None:
-        """Look at a query again."""
+        """Read a query again in the next round."""
         self._dirty[watched] = None
         self._event.set()
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """What is sent, until the agent ends or every query has been refused."""
+        """Yield parts of the response until the agent stops or every query is refused."""
         self._seen_rights = self._reads.rights(self._caller)
         self._watches.add(self._rights_changed, (TOPIC,))
         first = True
@@ -154,7 +154,7 @@ class Stream:
         return False
 
     def _round(self) -> Iterator[bytes]:
-        """The lines of all queries that may have changed, some together; nothing where it was long without."""
+        """Yield the lines of all queries that may have changed, in parts; b"" to let other tasks run."""
         lines: list[bytes] = []
         size = 0
         todo, self._dirty = self._dirty, {}
@@ -194,7 +194,7 @@ class Stream:
         return b'{"ID":%d,"Index":%d,"Status":200%b,"Body":%b}\n' % (watched.id, seen.index, filtered, answer.body)
 
     def _rights_changed(self) -> None:
-        """Somebody's rights have changed, or everything has: where it was this caller's, all is looked at again."""
+        """Read all queries again if the caller's permissions are among those that changed."""
         if self._watches.closed:
             self._event.set()
             return
@@ -210,7 +210,7 @@ class Stream:
                 self.note(watched)
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """Release the watches: the reader is gone."""
         self._watches.remove(self._rights_changed, (TOPIC,))
         for watched in self._watched:
             self._watches.remove(watched.wake, watched.topics, watched.prefixes)
@@ -219,7 +219,7 @@ class Stream:
 
 
 def _get(caller: Request, question: Question) -> Request:
-    """The GET that a question stands for, from the same caller."""
+    """Return the GET that a question stands for, from the same caller."""
     query = "?" + urlencode(question.params) if question.params else ""
     token = caller.token
     headers: dict[bytes, bytes] = {b"x-consul-token": token.encode("latin-1", "replace")} if token else {}

@@ -27,7 +27,7 @@ class BodyStream(AsyncIterator[bytes]):
 
     @property
     def full(self) -> bool:
-        """Whether enough parts wait."""
+        """Return whether enough parts wait."""
         return len(self._waiting) >= HIGH_WATER
 
     def feed(self, part: bytes) -> None:
@@ -65,7 +65,7 @@ class BodyStream(AsyncIterator[bytes]):
 
 
 async def spooled(request: HTTPRequest, folder: str | None = None) -> BinaryIO:
-    """A request's body in an unnamed temporary file of a folder (None: the system's), at its start; the caller closes it.
+    """Return a request's body in an unnamed temporary file of a folder (None: the system's), at its start; the caller closes it.
 
     Raises BodyLost, OSError.
     """

@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
             self.take(None, 0, text_response(500, "internal error; the agent's log says more"))
 
     def _is_ahead(self) -> bool:
-        """Whether the client has sent enough before its earlier requests are answered."""
+        """Return whether the client has sent enough before its earlier requests are answered."""
         if len(self._waiting) >= self._limits.pipelined:
             return True
         return self._reader.held > AHEAD and (self._task is not None or bool(self._waiting))
@@ -192,7 +192,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(CONTINUE)
 
     def _is_idle(self) -> bool:
-        """Whether a response may be written now: nothing is being answered, and the client reads what it gets."""
+        """Return whether a response may be written now: nothing is being answered, and the client reads what it gets."""
         return self._task is None and not self._waiting and not self._write_paused and not self._closing
 
     # From requests to responses
@@ -279,7 +279,7 @@ class Connection(asyncio.Protocol):
             self.end()
 
     def _is_streaming(self, request: Any) -> bool:
-        """Whether a request's body is handed on while it arrives, and has not arrived in full."""
+        """Return whether a request's body is handed on while it arrives, and has not arrived in full."""
         stream = self._reader.stream
         return stream is not None and request is not None and request.stream is stream and not stream.ended
 

@@ -1,4 +1,4 @@
-"""What the server and an application know of each other.
+"""The contract between the server and its application.
 
 A connection asks its application some things, in this order:
 
@@ -96,7 +96,7 @@ class BodyRule:
     check: Callable[[Any], object] | None = None
 
     def refusal(self, size: int) -> str:
-        """The text for a body of `size` bytes."""
+        """Return the text for a body of `size` bytes."""
         return self.too_large.format(size=size, limit=self.limit)
 
 
@@ -111,19 +111,19 @@ class Application(Protocol):
         """Makes the request that the other methods get; the arguments are those of `HTTPRequest`."""
 
     def body_rule(self, request: Any) -> BodyRule | Response:
-        """How the body of a request is taken; a response refuses the request at once, without reading its body.
+        """Return how the body of a request is taken; a response refuses the request at once, without reading its body.
 
         Not asked for a body of less than 10 KB, which is read in any case and then stands in the request.
         """
 
     def too_large(self, request: Any, rule: BodyRule, size: int) -> Response:
-        """The refusal of a body of (at least) `size` bytes."""
+        """Return the refusal of a body of (at least) `size` bytes."""
 
     def begin(self, request: Any) -> Response | PendingResponse | Awaitable[Response]:
-        """The response, or what must be awaited to have it; neither ever fails."""
+        """Return the response, or what must be awaited to have it; neither ever fails."""
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
-        """The finished bytes of a GET's response, if they are known; `token`: the value of `X-Consul-Token`."""
+        """Return the finished bytes of a GET's response, if they are known; `token`: the value of `X-Consul-Token`."""
 
     def close(self) -> None:
         """The server stops: answer what waits."""

@@ -1,4 +1,4 @@
-"""What a client may send, and how much of it is kept at a time."""
+"""Limits on what a client may send, and on memory for it."""
 
 from __future__ import annotations
 

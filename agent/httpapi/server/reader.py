@@ -40,7 +40,7 @@ KEEP_ALIVE, HTTP_1_0 = 1, 2
 
 
 class Unreadable(Exception):
-    """The client's bytes cannot be read on from here."""
+    """The client's bytes cannot be parsed any further."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -48,7 +48,7 @@ class Unreadable(Exception):
 
 
 class Receiver(Protocol):
-    """What a reader asks of its connection."""
+    """The connection, as its reader uses it."""
 
     def answer_from_cache(self, target: bytes, token: bytes) -> bool:
         """Send the cached response of a GET; False when there is none, or when it is not its turn."""

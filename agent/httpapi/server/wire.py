@@ -25,13 +25,13 @@ STATUS_LINE = {status: _status_line(status) for status in range(100, 600)}
 
 
 def head(response: Response, date: bytes, more: bytes = b"") -> bytes:
-    """Everything before the body.  `date`: the line of the Date header; `more`: further lines."""
+    """Return everything before the body.  `date`: the line of the Date header; `more`: further lines."""
     lines = b"".join([b"%b: %b\r\n" % header for header in response.headers])
     return b"%b%b%b%b\r\n" % (STATUS_LINE[response.status], date, lines, more)
 
 
 def wire(response: Response) -> Wire:
-    """A response in full, but for the Date header; its headers must not hold a Content-Length."""
+    """Return a response in full, but for the Date header; its headers must not hold a Content-Length."""
     length = (b"Content-Length", b"%d" % len(response.body))
     sized = Response(response.status, b"", (*response.headers, length))
     status = STATUS_LINE[response.status]
@@ -39,6 +39,6 @@ def wire(response: Response) -> Wire:
 
 
 def text_response(status: int, text: str) -> Response:
-    """A response of plain text."""
+    """Return a response of plain text."""
     body = text.encode("utf-8", "replace")
     return Response(status, body, (*TEXT, (b"Content-Length", b"%d" % len(body))))

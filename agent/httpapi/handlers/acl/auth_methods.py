@@ -29,7 +29,7 @@ TYPES = ("aws-iam", "jwt", "kubernetes")  # Consul's
 
 
 def list_methods(context: Context, request: Request) -> Query:
-    """The auth methods, without their configuration."""
+    """Return the auth methods, without their configuration."""
     enabled(context)
 
     def read() -> Result:
@@ -76,7 +76,7 @@ def show_method(context: Context, request: Request) -> Query:
 
 
 async def create_method(context: Context, request: Request) -> Answer:
-    """A new auth method, or an old one changed."""
+    """Create or change an auth method."""
     enabled(context)
     return await _write_method(context, request, "")
 
@@ -123,7 +123,7 @@ def _check_method(method: AuthMethod) -> None:
 
 
 def list_rules(context: Context, request: Request) -> Query:
-    """The binding rules; with `?authmethod` those of a method."""
+    """Return the binding rules; with `?authmethod` those of a method."""
     enabled(context)
     method = request.params.get("authmethod", "")
 
@@ -171,7 +171,7 @@ def show_rule(context: Context, request: Request) -> Query:
 
 
 async def create_rule(context: Context, request: Request) -> Answer:
-    """A new binding rule."""
+    """Create a binding rule."""
     enabled(context)
     return await _write_rule(context, request, new_id(), new=True)
 

@@ -1,4 +1,4 @@
-"""POST /v1/internal/acl/authorize: what of a list the caller may do; the web interface asks so."""
+"""POST /v1/internal/acl/authorize: which of a list of permissions the caller holds, for user interfaces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Question(msgspec.Struct, rename=camel):
 
 
 def authorize(context: Context, request: Request) -> Answer:
-    """The questions with `Allow`."""
+    """Return each question with `Allow`."""
     enabled(context)
     questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX, (MOST, TOO_MANY))
     caller = request.caller

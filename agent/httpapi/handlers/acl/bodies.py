@@ -16,7 +16,7 @@ Index = Annotated[int, GoType("uint64")]
 
 
 def nanoseconds(value: Any) -> Any:
-    """A duration given as a text or as a number of nanoseconds; an empty text is none."""
+    """Return a duration given as a text or as a number of nanoseconds; an empty text is none."""
     if value is None or value == "":
         return ABSENT
     if (duration := go_values.nanoseconds(value)) is ABSENT:
@@ -25,7 +25,7 @@ def nanoseconds(value: Any) -> Any:
 
 
 def unix_time(value: Any) -> Any:
-    """The Unix seconds of an RFC 3339 time."""
+    """Return the Unix seconds of an RFC 3339 time."""
     if value is None:
         return ABSENT
     try:
@@ -89,7 +89,7 @@ class GrantsBody(msgspec.Struct, rename=camel, kw_only=True):
 
 
 class TokenBody(GrantsBody, rename=camel, kw_only=True):
-    """A token that is made or changed.  `expiration_ttl` is in nanoseconds, `expiration_time` in Unix seconds."""
+    """A token to create or change.  `expiration_ttl` is in nanoseconds, `expiration_time` in Unix seconds."""
 
     go_name: ClassVar[str] = "struct { ExpirationTTL interface {}; Hash string; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
@@ -107,7 +107,7 @@ class TokenBody(GrantsBody, rename=camel, kw_only=True):
 
 
 class PolicyBody(msgspec.Struct, rename=camel, kw_only=True):
-    """A policy that is made or changed."""
+    """A policy to create or change."""
 
     go_name: ClassVar[str] = "struct { Hash string; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
@@ -122,7 +122,7 @@ class PolicyBody(msgspec.Struct, rename=camel, kw_only=True):
 
 
 class RoleBody(GrantsBody, rename=camel, kw_only=True):
-    """A role that is made or changed."""
+    """A role to create or change."""
 
     go_name: ClassVar[str] = "struct { Hash string; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
@@ -135,7 +135,7 @@ class RoleBody(GrantsBody, rename=camel, kw_only=True):
 
 
 class AuthMethodBody(msgspec.Struct, rename=camel, kw_only=True):
-    """An auth method that is made or changed.  `max_token_ttl` is in nanoseconds."""
+    """An auth method to create or change.  `max_token_ttl` is in nanoseconds."""
 
     go_name: ClassVar[str] = "struct { MaxTokenTTL interface {}; *structs.Alias }"
     go_embedded: ClassVar[str] = "Alias"
@@ -152,7 +152,7 @@ class AuthMethodBody(msgspec.Struct, rename=camel, kw_only=True):
 
 
 class BindingRuleBody(msgspec.Struct, rename=camel, kw_only=True):
-    """A binding rule that is made or changed."""
+    """A binding rule to create or change."""
 
     go_name: ClassVar[str] = "structs.ACLBindingRule"
     id: str = ""
@@ -167,7 +167,7 @@ class BindingRuleBody(msgspec.Struct, rename=camel, kw_only=True):
 
 
 class LoginBody(msgspec.Struct, rename=camel, kw_only=True):
-    """Who wants to log in."""
+    """The body of a login."""
 
     go_name: ClassVar[str] = "structs.ACLLoginParams"
     auth_method: str = ""
@@ -176,7 +176,7 @@ class LoginBody(msgspec.Struct, rename=camel, kw_only=True):
 
 
 class BootstrapBody(msgspec.Struct, rename=camel):
-    """The secret that the first token is to have; none: a new one."""
+    """The secret of the first token; empty: a random one."""
 
     go_name: ClassVar[str] = "structs.ACLInitialTokenBootstrapRequest"
     bootstrap_secret: str = ""

@@ -25,7 +25,7 @@ LONGEST_NAME = 256
 
 
 def grants(view: View, body: GrantsBody, what: str, local: bool = False) -> Grants:
-    """The grants that a body asks for, each once.  Raises Refused."""
+    """Return the grants that a body asks for, each once.  Raises Refused."""
     return Grants(
         policies=_linked(view, POLICIES, "policy", body.policies),
         roles=_linked(view, ROLES, "role", body.roles),
@@ -36,7 +36,7 @@ def grants(view: View, body: GrantsBody, what: str, local: bool = False) -> Gran
 
 
 def _linked(view: View, schema: Schema[Any], kind: str, links: Iterable[Link]) -> tuple[str, ...]:
-    """The IDs of what the links mean."""
+    """Return the IDs of linked policies or roles."""
     found: dict[str, None] = {}
     for link in links:
         if link.id:

@@ -31,7 +31,7 @@ NANO = 1_000_000_000
 
 
 async def login(context: Context, request: Request) -> Answer:
-    """A token for somebody who is known by an auth method."""
+    """Create a token for a bearer whom an auth method accepts."""
     enabled(context)
     body = decode(request.body, LoginBody, "Failed to decode request body: ")
     method = acl_auth.method_named(context.view, body.auth_method)
@@ -67,7 +67,7 @@ async def login(context: Context, request: Request) -> Answer:
 
 
 async def _claims(context: Context, config: JWTConfig, bearer: str, now: float) -> Claims:
-    """A token's claims.  Raises LoginError, KeySetError.
+    """Return a token's claims.  Raises LoginError, KeySetError.
 
     A key that is not known may be a new one: the set is fetched again, if that was not done a moment ago.
     """
@@ -82,7 +82,7 @@ async def _claims(context: Context, config: JWTConfig, bearer: str, now: float) 
 
 
 def _granted(context: Context, method: AuthMethod, claims: Claims) -> Grants:
-    """What the method's binding rules give.  Raises HTTPError 403 when that is nothing."""
+    """Return the grants of the method's binding rules.  Raises HTTPError 403 when they grant nothing."""
     rules = [
         rule
         for rule in acl_auth.all_rules(context.view, method.name)

@@ -35,7 +35,7 @@ log = logging.getLogger("agent.acl")
 
 
 class _Source:
-    """What is known of one key server.  Times are monotonic seconds."""
+    """The keys of one server, and when they were fetched.  Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self.keys: list[VerifyingKey] = []
@@ -52,7 +52,7 @@ class LoginKeys:
         self._sources: OrderedDict[tuple[str, ...], _Source] = OrderedDict()
 
     async def get(self, config: JWTConfig) -> list[VerifyingKey]:
-        """The keys of a method.  Raises KeySetError when there are none."""
+        """Return the keys of a method.  Raises KeySetError when there are none."""
         if config.public_keys:
             return keys_of_pem(config)
         if config.jwks:
@@ -63,7 +63,7 @@ class LoginKeys:
         return self._usable(source)
 
     async def refreshed(self, config: JWTConfig, known: list[VerifyingKey]) -> list[VerifyingKey]:
-        """The keys as the server has them now; `known` itself when they are kept, or were fetched a moment ago."""
+        """Return the keys as the server has them now; `known` itself when they are kept, or were fetched a moment ago."""
         if config.public_keys or config.jwks:
             return known
         source = self._source(config)
@@ -111,14 +111,14 @@ class LoginKeys:
 
 
 def _address(config: JWTConfig) -> str:
-    """The configured address without user information, for logs."""
+    """Return the configured address without user information, for logs."""
     scheme, _, rest = (config.jwks_url or config.oidc_discovery_url).partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"[:200]
 
 
 async def fetch_keys(config: JWTConfig) -> list[VerifyingKey]:
-    """The keys at the address of a method.  Raises KeySetError."""
+    """Return the keys at the address of a method.  Raises KeySetError."""
     url, pem = config.jwks_url, config.jwks_ca_cert
     if config.oidc_discovery_url:
         pem = config.oidc_discovery_ca_cert
@@ -133,7 +133,7 @@ async def fetch_keys(config: JWTConfig) -> list[VerifyingKey]:
 
 
 async def _read(url: str, pem: str) -> bytes:
-    """The document at an address.  Raises KeySetError."""
+    """Return the document at an address.  Raises KeySetError."""
     if url.startswith("file://"):
         return await asyncio.to_thread(_file, url.removeprefix("file://"))
     try:

@@ -31,7 +31,7 @@ MISSING = "Requested policy does not exist: ACL not found"
 
 
 def list_policies(context: Context, request: Request) -> Query:
-    """The policies, without their rules."""
+    """Return the policies, without their rules."""
     enabled(context)
 
     def read() -> Result:
@@ -47,7 +47,7 @@ def _result(context: Context, value: object) -> Result:
 
 
 def read_named(context: Context, request: Request) -> Query:
-    """A policy by its name."""
+    """Return a policy by its name."""
     enabled(context)
     if not request.tail:
         raise bad_request("Missing policy Name")
@@ -88,7 +88,7 @@ async def delete(context: Context, request: Request) -> Answer:
 
 
 async def create(context: Context, request: Request) -> Answer:
-    """A new policy."""
+    """Create a policy."""
     enabled(context)
     body = decode(request.body, PolicyBody, PREFIX)
     refuse_control_characters(context, body)

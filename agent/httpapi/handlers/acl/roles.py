@@ -28,7 +28,7 @@ MISSING = "Requested role does not exist: ACL not found"
 
 
 def list_roles(context: Context, request: Request) -> Query:
-    """The roles; with `?policy` those that give it."""
+    """Return the roles; with `?policy` those that give it."""
     enabled(context)
     policy = request.params.get("policy", "")
 
@@ -47,7 +47,7 @@ def _result(context: Context, value: object) -> Result:
 
 
 def read_named(context: Context, request: Request) -> Query:
-    """A role by its name."""
+    """Return a role by its name."""
     enabled(context)
     if not request.tail:
         raise bad_request("Missing role Name")
@@ -88,7 +88,7 @@ async def delete(context: Context, request: Request) -> Answer:
 
 
 async def create(context: Context, request: Request) -> Answer:
-    """A new role."""
+    """Create a role."""
     enabled(context)
     body = decode(request.body, RoleBody, PREFIX)
     refuse_control_characters(context, body)

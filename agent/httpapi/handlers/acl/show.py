@@ -1,4 +1,4 @@
-"""How the API shows tokens, policies, roles, auth methods and binding rules.
+"""Responses for tokens, policies, roles, auth methods and binding rules.
 
 Links show the names that things have now, and leave out what is gone.
 """
@@ -20,13 +20,13 @@ HIDDEN = "<hidden>"  # instead of a secret, for those who may only read
 
 
 def moment(seconds: float) -> str:
-    """A time as Go's JSON has it: RFC 3339, UTC, without trailing zeros."""
+    """Return a time as Go's JSON has it: RFC 3339, UTC, without trailing zeros."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
     return text.rstrip("0").rstrip(".") + "Z"
 
 
 def exact_moment(nanoseconds: int, seconds: float) -> str:
-    """The same of Unix nanoseconds, or of seconds where those are 0."""
+    """Return the same of Unix nanoseconds, or of seconds where those are 0."""
     if not nanoseconds:
         return moment(seconds)
     whole, rest = divmod(nanoseconds, 1_000_000_000)
@@ -58,7 +58,7 @@ def template_link(one: TemplatedPolicy) -> dict[str, Any]:
 
 
 def grants(view: View, given: Grants) -> dict[str, Any]:
-    """What is granted; what is empty is left out."""
+    """Return grants without empty fields."""
     parts = {
         "Policies": _links(view, POLICIES, given.policies),
         "Roles": _links(view, ROLES, given.roles),
@@ -70,7 +70,7 @@ def grants(view: View, given: Grants) -> dict[str, Any]:
 
 
 def token(view: View, row: Token, hide: bool = False) -> dict[str, Any]:
-    """A token; `hide`: without its secret."""
+    """Return a token; `hide`: without its secret."""
     shown: dict[str, Any] = {
         "AccessorID": row.accessor_id,
         "SecretID": HIDDEN if hide else row.secret_id,
@@ -93,7 +93,7 @@ def policy(row: Policy) -> dict[str, Any]:
 
 
 def policy_stub(row: Policy) -> dict[str, Any]:
-    """A policy without its rules, as lists show it."""
+    """Return a policy without its rules, as lists show it."""
     return {
         "ID": row.id,
         "Name": row.name,
@@ -125,7 +125,7 @@ def template(one: Template) -> dict[str, Any]:
 
 
 def auth_method(row: AuthMethod, stub: bool = False) -> dict[str, Any]:
-    """An auth method; `stub`: without its configuration, as lists show it."""
+    """Return an auth method; `stub`: without its configuration, as lists show it."""
     shown: dict[str, Any] = {"Name": row.name, "Type": row.type}
     optional = {
         "DisplayName": row.display_name,

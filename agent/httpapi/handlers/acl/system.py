@@ -24,7 +24,7 @@ NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
 async def bootstrap(context: Context, request: Request) -> Answer:
-    """The first token, which may do everything; another one only after a reset, for which a file must be written."""
+    """Create the first management token; another one needs a reset file."""
     enabled(context)
     body = decode(request.body, BootstrapBody) if request.body else BootstrapBody()
     accessor, secret = new_id(), body.bootstrap_secret or new_id()
@@ -55,7 +55,7 @@ def _reset_file(context: Context) -> Path:
 
 
 def _reset_index(context: Context) -> int | None:
-    """The index that the reset file names; None when there is no such file."""
+    """Return the index that the reset file names; None when there is no such file."""
     if not context.config.data_dir or context.config.dev_mode:
         return None
     try:
@@ -66,7 +66,7 @@ def _reset_index(context: Context) -> int | None:
 
 
 def replication(context: Context, request: Request) -> Answer:
-    """How the copying of ACLs from another datacenter goes: there is none."""
+    """Return the status of ACL replication: it is not enabled."""
     enabled(context)
     return json_answer(
         {

@@ -15,7 +15,7 @@ from pyconsul.agent.httpapi.handlers.acl.bodies import TemplateVariables
 
 
 def list_templates(context: Context, request: Request) -> Answer:
-    """The templates by name."""
+    """Return the templates by name."""
     enabled(context)
     require(request, "acl:read")
     return json_answer({name: show.template(template) for name, template in TEMPLATES.items()})
@@ -34,7 +34,7 @@ def read_named(context: Context, request: Request) -> Answer:
 
 
 def preview(context: Context, request: Request) -> Answer:
-    """The policy that a template makes of variables."""
+    """Return the policy that a template makes of variables."""
     enabled(context)
     require(request, "acl:read")
     if not request.tail:

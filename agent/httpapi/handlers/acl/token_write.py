@@ -18,7 +18,7 @@ NANO = 1_000_000_000
 
 
 def create(txn: WriteTxn, body: TokenBody, accessor: str, secret: str) -> Token:
-    """A new token; `accessor` and `secret` are used where the body chooses none.  Raises Refused."""
+    """Return a new token; `accessor` and `secret` are used where the body chooses none.  Raises Refused."""
     if body.accessor_id:
         acl_tokens.check_new_id(txn, "AccessorID", body.accessor_id)
     if body.secret_id:
@@ -39,7 +39,7 @@ def create(txn: WriteTxn, body: TokenBody, accessor: str, secret: str) -> Token:
 
 
 def update(txn: WriteTxn, accessor: str, body: TokenBody) -> Token:
-    """A token as the body has it; what cannot change is kept where the body leaves it out.  Raises Refused."""
+    """Return a token as the body has it; what cannot change is kept where the body leaves it out.  Raises Refused."""
     if not acl_tokens.is_uuid(accessor):
         raise Refused("AccessorID is not a valid UUID")
     old = acl_tokens.by_accessor(txn, accessor, txn.now)
@@ -61,7 +61,7 @@ def update(txn: WriteTxn, accessor: str, body: TokenBody) -> Token:
 
 
 def clone(txn: WriteTxn, old: Token, description: str, accessor: str, secret: str) -> Token:
-    """A copy under other IDs; without a description it keeps the old one.  Raises Refused."""
+    """Return a copy under other IDs; without a description it keeps the old one.  Raises Refused."""
     if old.auth_method:
         raise Refused("Cannot clone a token created from an auth method")
     copy = replace(

@@ -38,7 +38,7 @@ MISSING = "token does not exist: ACL not found"
 
 
 def list_tokens(context: Context, request: Request) -> Query:
-    """The tokens; those who may only read do not see secrets."""
+    """Return the tokens; those who may only read do not see secrets."""
     acl = enabled(context)
     params = request.params
     identity = params.get("servicename", "")
@@ -69,7 +69,7 @@ def _result(context: Context, value: Any) -> Result:
 
 
 def read_self(context: Context, request: Request) -> Query:
-    """The caller's own token."""
+    """Return the caller's own token."""
     acl = enabled(context)
 
     def read() -> Result:
@@ -123,7 +123,7 @@ def _shown(context: Context, acl: Resolver, request: Request, token: Token, hide
 
 
 async def create(context: Context, request: Request) -> Answer:
-    """A new token."""
+    """Create a token."""
     enabled(context)
     body = decode(request.body, TokenBody, PREFIX)
     refuse_control_characters(context, body)

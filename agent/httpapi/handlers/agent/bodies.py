@@ -60,7 +60,7 @@ class TokenBody(msgspec.Struct, rename=camel):
 
 
 def service_definition(body: ServiceBody, token: str) -> ServiceDefinition:
-    """What a registration defines; `token` is the caller's, used when the body names none.  Raises DecodeError."""
+    """Return the definition of a registration; `token` is the caller's, used when the body names none.  Raises DecodeError."""
     if refusal := mesh_refusal(body.kind, body.connect):
         raise DecodeError(refusal)
     weights = body.weights

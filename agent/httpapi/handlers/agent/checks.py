@@ -29,7 +29,7 @@ from pyconsul.agent.reads.visibility import visible
 
 
 def list_checks(context: Context, request: Request) -> Answer:
-    """The agent's checks by ID."""
+    """Return the agent's checks by ID."""
     select = filtering(request, HealthCheck)
     caller = request.caller
     held = [row.check for _, row in sorted(context.agent.local.checks.items())]
@@ -38,7 +38,7 @@ def list_checks(context: Context, request: Request) -> Answer:
 
 
 def _level(context: Context, caller: Authorizer, check: HealthCheck) -> int:
-    """What the caller may do with a check: by its service, or by the node when it has none."""
+    """Return the caller's level for a check: of its service, or of the node when it has none."""
     if check.service_id:
         return caller.level("service", check.service_name)
     return caller.level("node", context.config.node_name)
@@ -121,7 +121,7 @@ async def _report(context: Context, request: Request, status: str, output: str) 
 
 
 def unknown_check(check_id: str) -> HTTPError:
-    """The refusal of an ID that no check has."""
+    """Return the refusal of an ID that no check has."""
     return not_found(f'Unknown check ID "{check_id}". Ensure that the check ID is passed, not the check name.')
 
 

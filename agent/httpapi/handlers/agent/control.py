@@ -19,7 +19,7 @@ JOIN_TIMEOUT = 10.0  # seconds
 
 
 async def reload(context: Context, request: Request) -> Answer:
-    """Read the settings anew."""
+    """Reload the settings."""
     try:
         await context.control.reload()
     except ReloadError as error:
@@ -34,7 +34,7 @@ def leave(context: Context, request: Request) -> Answer:
 
 
 async def join(context: Context, request: Request) -> Answer:
-    """Meet another agent; the address of this one is met without ado."""
+    """Join another agent; joining an address of this agent does nothing."""
     target = request.tail
     if not target:
         raise bad_request("Missing address to join")
@@ -60,7 +60,7 @@ def _is_self(context: Context, host: str, port: int) -> bool:
 
 
 async def _unreachable(host: str, port: int) -> str:
-    """Why an agent cannot be joined."""
+    """Return the reason why an agent cannot be joined."""
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         async with asyncio.timeout(JOIN_TIMEOUT):
@@ -77,7 +77,7 @@ async def _unreachable(host: str, port: int) -> str:
 
 
 def force_leave(context: Context, request: Request) -> Answer:
-    """Declare a member gone; there is none but this agent, which is alive."""
+    """Declare a member gone; this agent is the only member, and alive."""
     name = request.tail
     if name not in (context.config.node_name, f"{context.config.node_name}.{context.config.datacenter}"):
         raise server_error(f"agent: No node found with name '{name}'")
@@ -85,7 +85,7 @@ def force_leave(context: Context, request: Request) -> Answer:
 
 
 def set_token(context: Context, request: Request) -> Answer:
-    """Have the agent use another token."""
+    """Set one of the agent's own tokens."""
     if not context.config.acl.enabled:
         raise HTTPError(401, "ACL support disabled")
     body = decode(request.body, TokenBody)

@@ -58,7 +58,7 @@ class ServiceHealth(msgspec.Struct, frozen=True, rename=camel):
 
 
 def by_id(context: Context, request: Request) -> Answer:
-    """The health of one service."""
+    """Return the health of one service."""
     service_id = request.tail
     if not service_id:
         raise server_error("Missing serviceID")
@@ -74,7 +74,7 @@ def by_id(context: Context, request: Request) -> Answer:
 
 
 def by_name(context: Context, request: Request) -> Answer:
-    """The health of all services of a name; the worst of them decides the status."""
+    """Return the health of all services of a name; the worst of them decides the status."""
     name = request.tail
     if not name:
         raise server_error("Missing service Name")

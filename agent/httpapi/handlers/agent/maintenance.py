@@ -1,4 +1,4 @@
-"""/v1/agent/maintenance and /v1/agent/service/maintenance: a node, or a service, is taken out of use and put back.
+"""/v1/agent/maintenance and /v1/agent/service/maintenance: maintenance mode of a node or a service.
 
 https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
 """
@@ -18,7 +18,7 @@ FALSE = ("0", "f", "F", "false", "FALSE", "False")
 
 
 async def of_node(context: Context, request: Request) -> Answer:
-    """The whole node."""
+    """Put the node into maintenance mode, or take it out."""
     enable = _enable(request)
     require(request, "node:write", context.config.node_name)
     if enable:
@@ -29,7 +29,7 @@ async def of_node(context: Context, request: Request) -> Answer:
 
 
 async def of_service(context: Context, request: Request) -> Answer:
-    """One service."""
+    """Put a service into maintenance mode, or take it out."""
     service_id = request.tail
     if not service_id:
         raise bad_request("Missing service ID")

@@ -23,7 +23,7 @@ INTERVAL = 10  # seconds; JSON's time stamp is that of an interval's begin
 
 
 def show_metrics(context: Context, request: Request) -> Answer:
-    """The numbers as they are now."""
+    """Return the current numbers."""
     gauges = _gauges(context)
     if request.params.get("format") == "prometheus":
         if context.config.telemetry.prometheus_retention_time < 1:

@@ -73,7 +73,7 @@ def _tags(config: Config) -> dict[str, str]:
 
 
 def members(context: Context, request: Request) -> Answer:
-    """The agents that are known; `?wan` asks for the servers of all datacenters."""
+    """Return the agents that are known; `?wan` asks for the servers of all datacenters."""
     select = filtering(request, SerfMember)
     caller = request.caller
     known = [own_member(context.config, bool(request.params.get("wan")))]
@@ -82,7 +82,7 @@ def members(context: Context, request: Request) -> Answer:
 
 
 def show_self(context: Context, request: Request) -> Answer:
-    """The agent's settings, its own entry among the members, and numbers about it."""
+    """Return the agent's settings, its own entry among the members, and numbers about it."""
     config = context.config
     return json_answer(
         {
@@ -177,7 +177,7 @@ def _stats(context: Context) -> dict[str, dict[str, str]]:
 
 
 def _sync_stats(context: Context) -> dict[str, str]:
-    """Whether the catalog shows what this agent holds."""
+    """Return the status of anti-entropy."""
     status = context.agent.syncer.status()
     return {
         "behind_seconds": f"{status.behind_s:.1f}",

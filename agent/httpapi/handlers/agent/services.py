@@ -60,7 +60,7 @@ class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True
 
 
 def agent_service(service: NodeService, datacenter: str) -> AgentService:
-    """How a service is shown, without its hash."""
+    """Return a service in the form of its own agent, without its hash."""
     return AgentService(
         id=service.id,
         service=service.service,
@@ -78,7 +78,7 @@ def agent_service(service: NodeService, datacenter: str) -> AgentService:
 
 
 def list_services(context: Context, request: Request) -> Answer:
-    """The agent's services by ID."""
+    """Return the agent's services by ID."""
     select = filtering(request, AgentService)
     caller = request.caller
     held = [row.service for _, row in sorted(context.agent.local.services.items())]
@@ -102,7 +102,7 @@ async def show_service(context: Context, request: Request) -> Answer:
 
 
 def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
-    """A service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
+    """Return a service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
     caller = resolved_again(context, request)
     row = context.agent.local.services.get(request.tail)
     if row is None:
@@ -158,7 +158,7 @@ def require_service(context: Context, request: Request, service_id: str) -> None
 
 
 def unknown_service(service_id: str) -> HTTPError:
-    """The refusal of an ID that no service has."""
+    """Return the refusal of an ID that no service has."""
     return not_found(f'Unknown service ID "{service_id}". Ensure that the service ID is passed, not the service name.')
 
 

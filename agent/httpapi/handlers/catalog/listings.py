@@ -18,7 +18,7 @@ from pyconsul.agent.reads.contract import Result
 
 
 def list_datacenters(context: Context, request: Request) -> Answer:
-    """The datacenters that are known: this one."""
+    """Return the known datacenters: this one."""
     answer = json_answer([context.config.datacenter])
     if "cached" in request:
         answer.headers = (*answer.headers, (b"X-Cache", b"MISS"))

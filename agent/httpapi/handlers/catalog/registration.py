@@ -188,7 +188,7 @@ def mesh_refusal(kind: str, connect: Mapping[str, Any] | None) -> str:
 
 
 def node_service(given: ServiceInput) -> NodeService:
-    """The catalog's row of a registered instance, every default filled in."""
+    """Return the catalog's row of a registered instance, every default filled in."""
     addresses = given.tagged_addresses or {}
     return NodeService(
         id=given.id or given.service,
@@ -214,7 +214,7 @@ def _weights(given: WeightsInput | None) -> Weights:
 
 
 def health_check(given: CheckInput, node: str) -> HealthCheck:
-    """The catalog's row of a registered check, every default filled in."""
+    """Return the catalog's row of a registered check, every default filled in."""
     return HealthCheck(
         node=given.node or node,
         check_id=given.check_id or given.name,
@@ -247,7 +247,7 @@ def _register(txn: WriteTxn, node: Node, keep_node: bool, service: NodeService |
 
 
 async def deregister(context: Context, request: Request) -> Answer:
-    """Remove an instance, a check, or a node; what is not there is removed already."""
+    """Remove an instance, a check, or a node; nothing happens when it does not exist."""
     body = decode(request.body, Deregistration)
     context.require_here(body.datacenter)
     if not body.node:

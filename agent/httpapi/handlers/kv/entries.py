@@ -41,7 +41,7 @@ TOO_LARGE = (
 
 
 def get(context: Context, request: Request) -> Query:
-    """A key, or with `?recurse` or `?keys` everything below a prefix."""
+    """Return a key, or with `?recurse` or `?keys` all entries or keys below a prefix."""
     key = request.tail
     view, prefix = context.view, key
     if "keys" in request:
@@ -97,7 +97,7 @@ def _write(request: Request, key: str, value: bytes, flags: int, cas: int | None
 
 
 def body_rule(context: Context, request: Request) -> BodyRule:
-    """A value's own limit counts."""
+    """Limit a value by `kv_max_value_size`."""
     return _value_rule(context.config.limits.kv_max_value_size) if request.method == "PUT" else DEFAULT_BODY
 
 

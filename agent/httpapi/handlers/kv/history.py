@@ -35,7 +35,7 @@ PAGE_VERSIONS = 500  # that are encoded at once
 
 
 class _Wanted(NamedTuple):
-    """What is asked for: the keys of a prefix or one key, the entries of one index, the newest versions up to a limit."""
+    """Selection of versions: of one key or a prefix, at one index, up to a number."""
 
     tree: bool
     at: int | None

@@ -27,7 +27,7 @@ _making = threading.Lock()
 
 
 async def roots(context: Context, request: Request) -> Query:
-    """The root certificates: one, made when it is first asked for and kept in the data folder."""
+    """Return the root certificates: one, made when it is first asked for and kept in the data folder."""
     config = context.config
     if not config.connect.enabled:
         raise server_error(DISABLED)
@@ -50,7 +50,7 @@ def _cached(folder: str, datacenter: str) -> dict[str, Any]:
 
 
 def _root(folder: str, datacenter: str) -> dict[str, Any]:
-    """The answer.  Blocks; raises OSError, ValueError."""
+    """Return the answer.  Blocks; raises OSError, ValueError."""
     with _making:  # two first questions must not make two certificates
         return _cached(folder, datacenter)
 
@@ -84,7 +84,7 @@ def _new_certificate(datacenter: str) -> bytes:
 
 
 def _shown(pem: bytes) -> dict[str, Any]:
-    """A certificate as Consul lists its roots.  Raises ValueError."""
+    """Return a certificate as Consul lists its roots.  Raises ValueError."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 

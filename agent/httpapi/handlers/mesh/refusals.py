@@ -1,4 +1,4 @@
-"""What clients ask of the service mesh, answered as by a cluster without one: lists are empty, and changes are refused."""
+"""Endpoints of the service mesh, as a cluster without a mesh serves them: lists are empty, and changes are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFUSAL = "pyconsul has no service mesh: {} cannot be kept"
 
 
 def empty_list(missing: str = "", topic: str = "services") -> Handler:
-    """A handler that answers an empty list; it refuses a path whose last part is missing with a text."""
+    """Return a handler that responds with an empty list; `missing`: the error for a path without its last part."""
 
     def answer(context: Context, request: Request) -> Query:
         if missing and not request.tail:
@@ -40,7 +40,7 @@ def empty_list(missing: str = "", topic: str = "services") -> Handler:
 
 
 def unkept(what: str) -> Handler:
-    """A handler that refuses to keep something."""
+    """Return a handler that refuses to store something."""
 
     def refuse(context: Context, request: Request) -> Answer:
         raise bad_request(REFUSAL.format(what))
@@ -49,7 +49,7 @@ def unkept(what: str) -> Handler:
 
 
 def disabled(context: Context, request: Request) -> Answer:
-    """Everything about certificates."""
+    """Refuse: certificates need a service mesh."""
     raise server_error(authorities.DISABLED)
 
 
@@ -74,7 +74,7 @@ def list_config_entries(context: Context, request: Request) -> Query:
 
 
 def discovery_chain(context: Context, request: Request) -> Query:
-    """How a service is found: by its name, here."""
+    """Return the default discovery chain of a service."""
     name, datacenter = request.tail, context.config.datacenter
     if not name:
         raise bad_request("Missing chain name")
@@ -100,7 +100,7 @@ def discovery_chain(context: Context, request: Request) -> Query:
 
 
 def intention_match(context: Context, request: Request) -> Answer:
-    """The intentions that concern services: none, for each name that is asked for."""
+    """Return the intentions of each service: none exist."""
     if request.params.get("by", "") not in ("source", "destination"):
         raise bad_request(
             "required query parameter 'by' not set"
@@ -113,7 +113,7 @@ def intention_match(context: Context, request: Request) -> Answer:
 
 
 def intention_check(context: Context, request: Request) -> Answer:
-    """Whether a service may call another: the ACLs' default decides, since there are no intentions."""
+    """Return whether a service may call another: the default ACL policy decides, since no intentions exist."""
     for name in ("source", "destination"):
         if name not in request:
             raise bad_request(f"required query parameter '{name}' not set")
@@ -137,19 +137,19 @@ def list_intentions(context: Context, request: Request) -> Query:
 
 
 def federation_gateways(context: Context, request: Request) -> Answer:
-    """The mesh gateways of other datacenters."""
+    """Return the mesh gateways of other datacenters: none exist."""
     return json_answer({})
 
 
 def federation_state(context: Context, request: Request) -> Answer:
-    """The mesh gateways of one datacenter."""
+    """Return the mesh gateways of one datacenter: none exist."""
     if not request.tail:
         raise bad_request("Missing datacenter name")
     raise not_found(f'Federation state not found for "{request.tail}"')
 
 
 def topology(context: Context, request: Request) -> Query:
-    """Which services a service calls, and which call it: only a mesh would know."""
+    """Return the upstreams and downstreams of a service: only a mesh knows them."""
     if not request.tail:
         raise bad_request("Missing service name")
     if "kind" not in request:

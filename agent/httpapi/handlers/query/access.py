@@ -1,4 +1,4 @@
-"""Who may see and change prepared queries (https://developer.hashicorp.com/consul/docs/security/acl/acl-rules#prepared-query-rules)."""
+"""Permissions of prepared queries (https://developer.hashicorp.com/consul/docs/security/acl/acl-rules#prepared-query-rules)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REDACTED = "<hidden>"  # what is shown instead of a query's token
 
 
 def named(query: PreparedQuery) -> bool:
-    """Whether rules apply to a query; who knows the ID of another one may see it."""
+    """Return whether ACL rules apply to a query; any caller who knows the ID of another one may see it."""
     return bool(query.name or query.template.type)
 
 
@@ -27,12 +27,12 @@ def reads(caller: Authorizer, query: PreparedQuery) -> bool:
 
 
 def redacted(caller: Authorizer, query: PreparedQuery) -> PreparedQuery:
-    """A query without the secret of its token, for those who do not manage access."""
+    """Return a query without the secret of its token, for those who do not manage access."""
     return replace(query, token=REDACTED) if query.token and not manages(caller) else query
 
 
 def listed(caller: Authorizer, rows: list[PreparedQuery]) -> tuple[list[PreparedQuery], bool]:
-    """The queries that a list shows to the caller, and whether the caller must be told that there are more."""
+    """Return the queries that the caller may list, and whether the response states that some are hidden."""
     if manages(caller):
         return rows, False
     seen = [redacted(caller, row) for row in rows if named(row) and reads(caller, row)]
@@ -41,7 +41,7 @@ def listed(caller: Authorizer, rows: list[PreparedQuery]) -> tuple[list[Prepared
 
 
 def may_see(caller: Authorizer, query: PreparedQuery) -> PreparedQuery:
-    """The query as the caller may see it.  Raises PermissionDenied."""
+    """Return the query as the caller may see it.  Raises PermissionDenied."""
     if named(query) and not manages(caller) and not reads(caller, query):
         raise PermissionDenied("Permission denied")  # Consul says no more here
     return redacted(caller, query)

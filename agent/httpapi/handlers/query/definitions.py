@@ -36,7 +36,7 @@ MAX_DEFINITION = 64 << 10  # bytes of a query
 
 
 def body_rule(context: Context, request: Request) -> BodyRule:
-    """Queries are small: those without a name are kept for whoever knows a session."""
+    """Limit definitions, since any caller who knows a session may store queries without a name."""
     return BodyRule(MAX_DEFINITION)
 
 
@@ -137,7 +137,7 @@ async def _apply(context: Context, change: Callable[[WriteTxn], T]) -> T:
 
 
 def _check(query: PreparedQuery) -> None:
-    """Refuse what no query may be; names, sessions and templates are looked at when it is written."""
+    """Raises HTTPError for an invalid query; names, sessions and templates are checked by the write."""
     if (problem := _problem(query)) is not None:
         raise server_error(f"Invalid prepared query: {problem}")
 

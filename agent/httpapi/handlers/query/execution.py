@@ -1,4 +1,4 @@
-"""What prepared queries find, and what they are made of (https://developer.hashicorp.com/consul/api-docs/query#execute-prepared-query)."""
+"""Execution and explanation of prepared queries (https://developer.hashicorp.com/consul/api-docs/query#execute-prepared-query)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
 def execute(context: Context, request: Request) -> Answer:
-    """The instances that a query finds."""
+    """Return the instances that a query finds."""
     limit, connect = _limit(request), _connect(request)
     query = _resolved(context, request)
     asker = running.Asker(context.config.node_name, _address(request), near_node(context, request))
@@ -49,14 +49,14 @@ def execute(context: Context, request: Request) -> Answer:
 
 
 def _executor(context: Context, request: Request, query: PreparedQuery) -> Authorizer:
-    """By whose rights a query finds: those of its own token, if it has one."""
+    """Return the caller of a query: its own token, if it has one."""
     if context.acl is None:
         return EVERYTHING
     return context.acl.of(query.token) if query.token else request.caller
 
 
 def explain(context: Context, request: Request) -> Answer:
-    """A query as it is executed under a name."""
+    """Return a query as it is executed under a name."""
     _limit(request)
     query = may_see(request.caller, _resolved(context, request))
     return read_answer(request, {"Query": query, **query_meta(request)})
@@ -92,13 +92,13 @@ def _connect(request: Request) -> bool:
 
 
 def _address(request: Request) -> str:
-    """The caller's IP address, as the first proxy on its way saw it."""
+    """Return the caller's IP address, as the first proxy on its way saw it."""
     forwarded = request.headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")[0].strip()
     return forwarded or request.remote
 
 
 def _shown(one: CheckServiceNode) -> dict[str, Any]:
-    """An instance as queries show it: lists that are empty are null."""
+    """Return an instance as queries show it: lists that are empty are null."""
     service: Any = one.service
     if not service.tags:
         service = {**msgspec.to_builtins(service), "Tags": None}

@@ -30,7 +30,7 @@ TELLING = ("check-session", "check-index")
 
 
 def denials(caller: Authorizer, view: View, operations: Sequence[Operation], agent: str) -> list[tuple[int, str]]:
-    """The operations that the caller may not do: position and text.  `agent`: the name of this agent's node."""
+    """Return the forbidden operations, by position and text.  `agent`: the name of this agent's node."""
     found = ((position, refusal(caller, view, operation, agent)) for position, operation in enumerate(operations))
     return [(position, text) for position, text in found if text is not None]
 
@@ -67,7 +67,7 @@ def _require(caller: Authorizer, view: View, operation: Operation, again: bool) 
 
 
 def _require_node(caller: Authorizer, view: View, node: Node) -> None:
-    """An operation may name a node by its ID alone."""
+    """Return the node of an operation, which may be named by its ID alone."""
     named_by_id = not node.node and view[NODES].by("id", node.id.lower())
     require_node(caller, view, replace(node, node=named_by_id[0].node) if named_by_id else node)
 
@@ -94,7 +94,7 @@ def _require_check(caller: Authorizer, view: View, operation: CheckOperation, ag
 
 
 def shown(caller: Authorizer, rows: Rows) -> tuple[Rows, bool]:
-    """The results that the caller may see, and whether there are more."""
+    """Return the results that the caller may see, and whether some are hidden."""
     if caller.everything:
         return rows, False
     kept = [row for row in rows if _sees(caller, row)]

@@ -115,7 +115,7 @@ class TxnInput(msgspec.Struct, kw_only=True, rename=camel):
 
 
 def body_rule(context: Context, request: Request) -> BodyRule:
-    """A transaction's own limit counts."""
+    """Limit a transaction by `txn_max_req_len`."""
     return BodyRule(context.config.limits.txn_max_req_len, too_large=TOO_LARGE)
 
 
@@ -204,7 +204,7 @@ def _answer(
 
 
 def _shown(result: dict[str, Any]) -> dict[str, Any]:
-    """A result as Consul shows it: here, and only here, no tags are null instead of an empty list."""
+    """Return a result as Consul shows it: here, and only here, no tags are null instead of an empty list."""
     row, check = result.get("Service"), result.get("Check")
     if row is not None:
         return {"Service": row.service if row.service.tags else {**msgspec.to_builtins(row.service), "Tags": None}}
