@@ -27,9 +27,11 @@ def _secret_flag(tree: Tree, value: Any) -> None:
     tree.setdefault("secret", []).append({"path": value})
 
 
-NO_PREFIX = Option("no_prefix", BOOL, "Leave the prefix's path out of the variables' names", True, flags=("no-prefix",))
-SANITIZE = Option("sanitize", BOOL, "Replace what is no letter, digit or _ in names by _", False, flags=("sanitize",))
-UPCASE = Option("upcase", BOOL, "Write names in capitals", False, flags=("upcase",))
+NO_PREFIX = Option("no_prefix", BOOL, "Leave the path of the prefix out of variable names", True, flags=("no-prefix",))
+SANITIZE = Option(
+    "sanitize", BOOL, "Replace characters other than letters, digits and _ in names by _", False, flags=("sanitize",)
+)
+UPCASE = Option("upcase", BOOL, "Convert names to upper case", False, flags=("upcase",))
 SAFE_NAMES = Option(
     "safe_names",
     BOOL,
@@ -70,7 +72,7 @@ _VARIABLES: tuple[Option[Any], ...] = (
     ),
     Option("prefix[].path", TEXT, 'The folder, or path@datacenter; {{ env "NAME" }} is replaced', ""),
     Option("prefix[].format", TEXT, 'Name of its variables, such as "app_{{ key }}"', ""),
-    Option("prefix[].no_prefix", BOOL, "Leave the path out of the names (default: as no_prefix)", None),
+    Option("prefix[].no_prefix", BOOL, "Leave the path out of the names; the default is no_prefix", None),
     NO_PREFIX,
     Option(
         "service",
@@ -94,7 +96,7 @@ _VARIABLES: tuple[Option[Any], ...] = (
     PRISTINE,
 )
 
-ONCE = Option("once", BOOL, "Run the child once, and do not watch for changes", False, flags=("once",))
+ONCE = Option("once", BOOL, "Run the child once without watching for changes", False, flags=("once",))
 PRINT = Option(
     "print",
     TEXT,

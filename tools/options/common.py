@@ -65,25 +65,25 @@ CONSUL_TOKEN_FILE = Option(
 CONSUL_AUTH_ENABLED = Option("consul.auth.enabled", BOOL, "Use HTTP basic authentication", None)
 CONSUL_AUTH_PASSWORD = Option("consul.auth.password", TEXT, "Password for HTTP basic authentication", "", secret=True)
 CONSUL_AUTH_USERNAME = Option("consul.auth.username", TEXT, "User for HTTP basic authentication", "")
-CONSUL_RETRY_ENABLED = Option("consul.retry.enabled", BOOL, "Try a failed query again", True, flags=("consul-retry",))
+CONSUL_RETRY_ENABLED = Option("consul.retry.enabled", BOOL, "Retry failed queries", True, flags=("consul-retry",))
 CONSUL_RETRY_ATTEMPTS = Option(
     "consul.retry.attempts",
     INT,
-    "Tries after a failed one; 0 means no end. Unset: 12 until there was a first answer, then no end",
+    "Number of retries; 0 is unlimited. Unset: 12 before the first answer, then unlimited",
     None,
     flags=("consul-retry-attempts",),
 )
 CONSUL_RETRY_BACKOFF = Option(
     "consul.retry.backoff",
     DURATION,
-    "Wait before the first of those tries; it doubles for each further one",
+    "Backoff before the first retry; it doubles with each further one",
     0.25,
     flags=("consul-retry-backoff",),
 )
 CONSUL_RETRY_MAX_BACKOFF = Option(
     "consul.retry.max_backoff",
     DURATION,
-    "Longest wait before a try",
+    "Maximum backoff",
     60.0,
     flags=("consul-retry-max-backoff",),
 )
@@ -141,21 +141,21 @@ CONSUL_SSL_SERVER_NAME = Option(
 CONSUL_TRANSPORT_DIAL_TIMEOUT = Option(
     "consul.transport.dial_timeout",
     DURATION,
-    "Longest time to connect",
+    "Maximum time to connect",
     30.0,
     flags=("consul-transport-dial-timeout",),
 )
 CONSUL_TRANSPORT_DISABLE_KEEP_ALIVES = Option(
     "consul.transport.disable_keep_alives",
     BOOL,
-    "Connect anew for each query",
+    "Open a new connection for each query",
     False,
     flags=("consul-transport-disable-keep-alives",),
 )
 CONSUL_TRANSPORT_MAX_IDLE_CONNS_PER_HOST = Option(
     "consul.transport.max_idle_conns_per_host",
     INT,
-    "Connections that are kept while idle",
+    "Maximum number of idle connections",
     None,
     flags=("consul-transport-max-idle-conns-per-host",),
 )
@@ -193,7 +193,7 @@ CONNECTION: tuple[Option[Any], ...] = (
     Option(
         "consul.transport.dial_keep_alive",
         DURATION,
-        "Accepted; the system's keep-alive is used",
+        "Accepted without effect; the keep-alive of the system is used",
         None,
         flags=("consul-transport-dial-keep-alive",),
     ),
@@ -202,14 +202,14 @@ CONNECTION: tuple[Option[Any], ...] = (
     Option(
         "consul.transport.idle_conn_timeout",
         DURATION,
-        "Accepted; idle connections are closed after 5s",
+        "Accepted without effect; idle connections are closed after 5s",
         None,
     ),
-    Option("consul.transport.max_idle_conns", INT, "Accepted; see max_idle_conns_per_host", None),
+    Option("consul.transport.max_idle_conns", INT, "Accepted without effect; see max_idle_conns_per_host", None),
     Option(
         "consul.transport.tls_handshake_timeout",
         DURATION,
-        "Accepted; the handshake is part of the time to connect",
+        "Accepted without effect; the handshake is part of the time to connect",
         None,
         flags=("consul-transport-tls-handshake-timeout",),
     ),
@@ -218,14 +218,14 @@ CONNECTION: tuple[Option[Any], ...] = (
 KILL_SIGNAL = Option(
     "kill_signal",
     SIGNAL,
-    "Signal that ends this program in order",
+    "Signal that stops this program",
     Signals.SIGINT,
     flags=("kill-signal",),
 )
 RELOAD_SIGNAL = Option(
     "reload_signal",
     SIGNAL,
-    "Signal that makes this program read its configuration again",
+    "Signal that reloads the configuration",
     Signals.SIGHUP,
     flags=("reload-signal",),
 )
@@ -234,20 +234,18 @@ LOG_FORMAT = Option("log_format", TEXT, "text or json", "text", flags=("log-form
 MAX_STALE = Option(
     "max_stale",
     DURATION,
-    "Let any server answer that had contact with the leader within this time; 0: only the leader",
+    "Maximum time since the last contact of a responding server with the leader; 0: only the leader responds",
     2.0,
     flags=("max-stale",),
 )
-PID_FILE = Option(
-    "pid_file", TEXT, "File that holds the process id of this program while it runs", "", flags=("pid-file",)
-)
-SYSLOG_ENABLED = Option("syslog.enabled", BOOL, "Log to syslog, too", False, flags=("syslog",))
+PID_FILE = Option("pid_file", TEXT, "File with the process ID of this program while it runs", "", flags=("pid-file",))
+SYSLOG_ENABLED = Option("syslog.enabled", BOOL, "Also log to syslog", False, flags=("syslog",))
 SYSLOG_FACILITY = Option("syslog.facility", TEXT, "Facility for syslog", "LOCAL0", flags=("syslog-facility",))
 SYSLOG_NAME = Option("syslog.name", TEXT, "Name for syslog", None, flags=("syslog-name",))
 WAIT = Option(
     "wait",
     WAIT_RANGE,
-    "Wait until nothing has changed for min, at most max (4 times min), before acting",
+    "Wait until nothing has changed for min, at most max (default 4 times min), before acting",
     (0.0, 0.0),
     flags=("wait",),
 )
@@ -273,12 +271,12 @@ PROCESS: tuple[Option[Any], ...] = (
     WAIT,
 )
 
-EXEC_COMMAND = Option("exec.command", COMMAND, "Program to run; one single word is a shell line", (), flags=("exec",))
-EXEC_ENABLED = Option("exec.enabled", BOOL, "Run the child process at all", True)
+EXEC_COMMAND = Option("exec.command", COMMAND, "Program to run; a single word is a shell line", (), flags=("exec",))
+EXEC_ENABLED = Option("exec.enabled", BOOL, "Run the child process", True)
 EXEC_KILL_SIGNAL = Option(
     "exec.kill_signal",
     SIGNAL,
-    "Signal that ends the child",
+    "Signal that stops the child",
     Signals.SIGINT,
     flags=("exec-kill-signal",),
 )
@@ -292,49 +290,49 @@ EXEC_KILL_TIMEOUT = Option(
 EXEC_RELOAD_SIGNAL = Option(
     "exec.reload_signal",
     SIGNAL,
-    "Signal that tells the child about a change; without it the child is started again",
+    "Signal that reports a change to the child; without it the child is restarted",
     None,
     flags=("exec-reload-signal",),
 )
 EXEC_SPLAY = Option(
     "exec.splay",
     DURATION,
-    "Upper bound of a random wait before the child is told about a change",
+    "Maximum random delay before a change is reported to the child",
     0.0,
     flags=("exec-splay",),
 )
 EXEC_TIMEOUT = Option(
     "exec.timeout",
     DURATION,
-    "Longest time that a command may run; 0: no limit",
+    "Maximum run time of the command; 0 is unlimited",
     0.0,
     flags=("exec-timeout",),
 )
 EXEC_ENV_PRISTINE = Option(
     "exec.env.pristine",
     BOOL,
-    "Give the child only its custom variables",
+    "Give the child only the custom variables",
     False,
     flags=("exec-env-pristine",),
 )
 EXEC_ENV_CUSTOM = Option(
     "exec.env.custom",
     STRINGS,
-    "Variable NAME=value for the child; may be repeated",
+    "Variable NAME=value of the child; may be repeated",
     (),
     flags=("exec-env-custom",),
 )
 EXEC_ENV_ALLOWLIST = Option(
     "exec.env.allowlist",
     STRINGS,
-    "Pattern of variables that the child gets; may be repeated",
+    "Pattern of variables that are passed to the child; may be repeated",
     (),
     flags=("exec-env-allowlist",),
 )
 EXEC_ENV_DENYLIST = Option(
     "exec.env.denylist",
     STRINGS,
-    "Pattern of variables that the child does not get; may be repeated",
+    "Pattern of variables that are not passed to the child; may be repeated",
     (),
     flags=("exec-env-denylist",),
 )

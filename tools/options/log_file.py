@@ -15,28 +15,28 @@ from pyconsul.tools.options.settings import DURATION, INT, TEXT, Settings
 LOG_FILE_PATH = Option(
     "log_file.path",
     TEXT,
-    "Log to files, too, named path-<time>.log; a path that ends in / is the folder they are in",
+    "Also log to files named path-<time>.log; a path that ends in / is their folder",
     "",
     flags=("log-file",),
 )
 LOG_FILE_LOG_ROTATE_BYTES = Option(
     "log_file.log_rotate_bytes",
     INT,
-    "Begin another log file after so many bytes; 0: at any size",
+    "Size in bytes after which a new log file begins; 0 is unlimited",
     0,
     flags=("log-rotate-bytes",),
 )
 LOG_FILE_LOG_ROTATE_DURATION = Option(
     "log_file.log_rotate_duration",
     DURATION,
-    "Begin another log file after this time",
+    "Age after which a new log file begins",
     DAY_S,
     flags=("log-rotate-duration",),
 )
 LOG_FILE_LOG_ROTATE_MAX_FILES = Option(
     "log_file.log_rotate_max_files",
     INT,
-    "How many old log files are kept; 0: all, -1: none",
+    "Number of old log files to keep; 0: all, -1: none",
     0,
     flags=("log-rotate-max-files",),
 )

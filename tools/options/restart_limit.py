@@ -22,15 +22,15 @@ _LIMIT = Kind("key:N", _limit)
 RESTART_LIMIT = Option(
     "restart_limit",
     _LIMIT,
-    "At most N machines restart or reload at the same time: those that give the same key and the same N. The first "
-    "start does not wait. The key is a semaphore's prefix, as that of consul lock -n",
+    "Maximum number N of machines that restart or reload at the same time, among those with the same key and N. The "
+    "first start does not wait. The key is the prefix of a semaphore, as of consul lock -n",
     None,
     flags=("restart-limit",),
 )
 RESTART_HOLD = Option(
     "restart_hold",
     DURATION,
-    "How long a machine keeps its place after a restart, before the next one may restart",
+    "Time that a machine keeps its slot after a restart",
     0.0,
     flags=("restart-hold",),
 )

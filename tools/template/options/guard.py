@@ -42,8 +42,14 @@ _DROP = (
     "stay in force, and the service in services()"
 )
 
-MIN_INSTANCES = Option("min_instances", COUNT, _MIN, None, flags=("min-instances",))
-DROP_WINDOW = Option("drop_window", DURATION, "How far back a drop is measured", 300.0, flags=("drop-window",))
+MIN_INSTANCES = Option(
+    "min_instances",
+    COUNT,
+    "Minimum number of instances. Below it, the last accepted list stays in use; at start-up, rendering waits",
+    None,
+    flags=("min-instances",),
+)
+DROP_WINDOW = Option("drop_window", DURATION, "Time window of max_drop", 300.0, flags=("drop-window",))
 MAX_DROP = Option("max_drop", SHARE, _DROP, None, flags=("max-drop",))
 GUARD_OPTIONS: tuple[Option[Any], ...] = (
     Option("template[].min_instances", COUNT, "As min_instances, for this template alone", None),

@@ -104,9 +104,9 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     ),
     Option("template[].syntax", SYNTAX, "go or jinja2", None),
     Option("template[].destination", TEXT, "File to write", ""),
-    Option("template[].create_dest_dirs", BOOL, "Make the folders of the destination", True),
+    Option("template[].create_dest_dirs", BOOL, "Create the folders of the destination", True),
     Option("template[].command", COMMAND, "Command to run after the file has changed", ()),
-    Option("template[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
+    Option("template[].command_timeout", DURATION, "Maximum run time of the command", 30.0),
     Option(
         "template[].perms", PERMS, "Permissions of the file, in octal; unset: as they are, 0644 for a new file", None
     ),
@@ -114,14 +114,14 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     Option("template[].uid", INT, "Owner of the file, by number", None),
     Option("template[].group", TEXT, "Group of the file, by name or number", None),
     Option("template[].gid", INT, "Group of the file, by number", None),
-    Option("template[].backup", BOOL, "Keep the file's earlier text beside it, named .bak", False),
-    Option("template[].left_delimiter", TEXT, "What opens an expression", ""),
-    Option("template[].right_delimiter", TEXT, "What closes an expression", ""),
-    Option("template[].error_on_missing_key", BOOL, "A missing key of a map is an error (Go syntax)", False),
-    Option("template[].error_fatal", BOOL, "An error in the template ends this program", None),
+    Option("template[].backup", BOOL, "Keep the previous file as DESTINATION.bak", False),
+    Option("template[].left_delimiter", TEXT, "Delimiter that opens an expression", ""),
+    Option("template[].right_delimiter", TEXT, "Delimiter that closes an expression", ""),
+    Option("template[].error_on_missing_key", BOOL, "Treat a missing map key as an error (Go syntax)", False),
+    Option("template[].error_fatal", BOOL, "Exit when the template fails", None),
     Option("template[].function_denylist", STRINGS, "Functions, or patterns of them, that it must not call", ()),
     Option("template[].function_blacklist", STRINGS, "The older name of function_denylist", ()),
-    Option("template[].sandbox_path", TEXT, "Folder that file() must not leave", ""),
+    Option("template[].sandbox_path", TEXT, "Folder that file() is restricted to", ""),
     Option("template[].wait", WAIT_RANGE, "As wait, for this template alone", None),
     Option(
         "template[].check",
@@ -129,9 +129,9 @@ _TEMPLATES: tuple[Option[Any], ...] = (
         "Command that judges the new file before it takes the old one's place; {{ path }} stands for it",
         (),
     ),
-    Option("template[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
+    Option("template[].check_timeout", DURATION, "Maximum run time of the check", 30.0),
     Option("template[].rollback", BOOL, "As rollback, for this template alone", None),
-    Option("template[].in_place", BOOL, "Write into the old file itself, as bind-mounted files need it", False),
+    Option("template[].in_place", BOOL, "Write into the existing file, for bind mounts", False),
     Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do", None),
     Option(
         "template[].format",
@@ -151,29 +151,29 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     Option("template[].prune", BOOL, "With for_each: remove the files of items that are gone", False),
     Option("template[].render_group", TEXT, "Group of templates that are rendered and promoted together", ""),
     Option("template[].exec.command", COMMAND, "As command", ()),
-    Option("template[].exec.enabled", BOOL, "Run the command at all", True),
+    Option("template[].exec.enabled", BOOL, "Run the command", True),
     Option("template[].exec.timeout", DURATION, "As command_timeout", None),
-    Option("template[].exec.splay", DURATION, "Upper bound of a random wait before the command", 0.0),
+    Option("template[].exec.splay", DURATION, "Maximum random delay before the command", 0.0),
     Option("template[].exec.kill_signal", SIGNAL, "Signal that ends a command that takes too long", None),
     Option("template[].exec.kill_timeout", DURATION, "Grace period between that signal and SIGKILL", None),
     Option("template[].exec.reload_signal", SIGNAL, "Accepted; a command is over when it is done", None),
-    Option("template[].exec.env.pristine", BOOL, "Give the command only its custom variables", False),
+    Option("template[].exec.env.pristine", BOOL, "Give the command only the custom variables", False),
     Option("template[].exec.env.custom", STRINGS, "Variables NAME=value for the command", ()),
     Option("template[].exec.env.allowlist", STRINGS, "Patterns of variables that the command gets", ()),
     Option("template[].exec.env.denylist", STRINGS, "Patterns of variables that it does not get", ()),
 )
 
 _GROUPS: tuple[Option[Any], ...] = (
-    Option("render_group[].name", TEXT, "What templates call the group", ""),
+    Option("render_group[].name", TEXT, "Name of the group in the templates", ""),
     Option("render_group[].command", COMMAND, "Command to run once after any of its files has changed", ()),
-    Option("render_group[].command_timeout", DURATION, "Longest time that the command may run", 30.0),
+    Option("render_group[].command_timeout", DURATION, "Maximum run time of the command", 30.0),
     Option(
         "render_group[].check",
         COMMAND,
         "Command that judges the new files together; {{ paths }} stands for all of them, in the templates' order",
         (),
     ),
-    Option("render_group[].check_timeout", DURATION, "Longest time that the check may take", 30.0),
+    Option("render_group[].check_timeout", DURATION, "Maximum run time of the check", 30.0),
     Option("render_group[].wait", WAIT_RANGE, "As wait, for the whole group", None),
 )
 
@@ -196,7 +196,7 @@ ROLLBACK = Option(
 MISSING_AFTER = Option(
     "missing_after",
     DURATION,
-    "When a template still waits for answers after so long, the log names them; 0: never",
+    "Log the lookups that a template still waits for after this time; 0 disables",
     10.0,
     flags=("missing-after",),
 )
@@ -222,14 +222,14 @@ EXEC_RELOAD = Option(
 DEFAULT_DELIMITERS_LEFT = Option(
     "default_delimiters.left",
     TEXT,
-    "What opens an expression, unless a template says otherwise",
+    "Delimiter that opens an expression, for templates without their own",
     "",
     flags=("default-left-delimiter",),
 )
 DEFAULT_DELIMITERS_RIGHT = Option(
     "default_delimiters.right",
     TEXT,
-    "What closes an expression, unless a template says otherwise",
+    "Delimiter that closes an expression, for templates without their own",
     "",
     flags=("default-right-delimiter",),
 )
