@@ -114,6 +114,27 @@ def test_events_are_delivered_once_in_spite_of_loss() -> None:
         assert [(it.time, it.name, it.payload) for it in agent.all(UserEventReceived)] == [(time, "deploy", b"v1")]
 
 
+def test_an_event_that_gossip_missed_comes_by_push_pull() -> None:
+    network, agents = joined(3)
+    network.run(5.0)
+    network.loses = lambda sender, receiver: receiver is agents[2]
+    network.carry_out(agents[0], agents[0].pool.fire("deploy", b"v1", network.now)[1])
+    network.run(1.0)
+    assert agents[2].all(UserEventReceived) == []
+    network.loses = lambda sender, receiver: False
+    network.run_until(lambda: bool(agents[2].all(UserEventReceived)), 90.0)
+
+
+def test_a_joining_agent_does_not_get_old_events() -> None:
+    network, agents = joined(2)
+    network.carry_out(agents[0], agents[0].pool.fire("deploy", b"v1", network.now)[1])
+    network.run(5.0)
+    late = network.start("late", "10.0.0.50")
+    network.join(late, agents[0])
+    network.run(90.0)
+    assert late.all(UserEventReceived) == []
+
+
 def test_a_query_is_answered_by_all() -> None:
     network, agents = joined(4)
     handle, outputs = agents[0].pool.ask("uptime", b"?", network.now, nodes=["n1", "n2"])
