@@ -45,7 +45,7 @@ def test_coordinates_predict_round_trips() -> None:
 
     assert median_error() > 0.9
     cluster.on_change = learn
-    cluster.run_for(120)
+    cluster.run_for(60)
     assert median_error() < 0.08
-    cluster.run_for(240)
+    cluster.run_for(60)
     assert median_error() < 0.05
