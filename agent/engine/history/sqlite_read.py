@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice, takewhile
@@ -36,6 +37,7 @@ class Reader:
 
     def __init__(self, path: Path, key: str, retention: Retention, *, tree: bool, after: int | None) -> None:
         self._versions, self._after, self._exclude = retention.versions, after, retention.exclude
+        self._in_use, self._closed = threading.Lock(), False
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             run = self._database.execute
@@ -53,7 +55,12 @@ class Reader:
 
     def page(self) -> list[KeyHistory]:
         """Return the next keys, none after the last."""
-        return [self._history(key, rows) for key, rows in islice(self._keys, PAGE_KEYS)]
+        with self._in_use:
+            try:
+                return [] if self._closed else [self._history(key, rows) for key, rows in islice(self._keys, PAGE_KEYS)]
+            finally:
+                if self._closed:
+                    self._database.close()
 
     def _history(self, key: str, rows: Iterator[Row]) -> KeyHistory:
         current: KVEntry | None = None
@@ -87,7 +94,13 @@ class Reader:
             raise failed(error) from error
 
     def close(self) -> None:
-        self._database.close()
+        """Close the connection or, while a page is being read (its request was canceled), let that thread do it."""
+        self._closed = True
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._database.close()
+            finally:
+                self._in_use.release()
 
 
 def _key_of(row: Row) -> str:

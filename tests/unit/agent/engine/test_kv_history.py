@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,6 +20,7 @@ from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.history import sqlite_log
 from pyconsul.agent.engine.history.contract import Pruned, Retention
 from pyconsul.agent.engine.history.sqlite_prune import PruneScanner
+from pyconsul.agent.engine.history.sqlite_read import Reader
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state.changeset import Changeset
@@ -120,6 +122,21 @@ async def test_a_slice_is_of_one_index_whatever_is_written_meanwhile(
     assert [[(one.key, one.current and one.current.value, len(one.changes)) for one in page] for page in pages] == [
         [("a", b"1", 1)], [("b", b"1", 1)], [("c", b"1", 1)],
     ]  # fmt: skip
+    await engine.close()
+
+
+async def test_a_reader_that_is_closed_while_it_reads_ends_in_its_own_thread(tmp_path: Path) -> None:
+    engine, world = EmbeddedEngine(tmp_path / "state.db", ALL, PLENTY), World()
+    await engine.load()
+    for key in "abc":
+        await engine.commit([world.write(key, b"1")])
+    reader = Reader(engine.path, "", PLENTY, tree=True, after=None)
+    with reader._in_use:  # as while a page is read
+        reader.close()
+        assert reader._database.total_changes == 0, "it is still open"
+    assert reader.page() == []
+    with pytest.raises(sqlite3.ProgrammingError):
+        reader._database.execute("SELECT 1")
     await engine.close()
 
 
