@@ -113,7 +113,7 @@ class GossipPool:
             ack_payload=serf.ack_payload,
             packet_overhead=packet_overhead,
         )
-        self._is_joining = False
+        self._is_joining = False  # during the present merge
         self._handlers: _Handlers = {
             swim_effects.MemberJoined: lambda effect, now: serf.node_up(effect.member, now),
             swim_effects.MemberUpdated: lambda effect, now: serf.node_updated(effect.member),
@@ -168,10 +168,7 @@ class GossipPool:
         `is_joining`: this agent called the peer to join its pool, so that the pool's old events are not its own.
         """
         self._is_joining = is_joining
-        try:
-            return self._settle(self.swim.merge(message, now), now)
-        finally:
-            self._is_joining = False
+        return self._settle(self.swim.merge(message, now), now)
 
     # --- what operators do
 
