@@ -90,6 +90,8 @@ class Reader:
         try:
             while page := await asyncio.to_thread(self.page):
                 yield page
+                if len(page) < PAGE_KEYS:
+                    break
         except (sqlite3.Error, Damaged) as error:
             raise failed(error) from error
 
