@@ -87,3 +87,26 @@ def test_the_pages_of_programs_have_all_sections(page: str) -> None:
     text = MADE[f"man/{page}.1"]
     for title in ('"EXIT STATUS"', "SIGNALS", "FILES", "ENVIRONMENT", "EXAMPLES"):
         assert f"\n.SH {title}\n" in text
+
+
+# The flags that users of the originals know, written down by hand: a table that loses one is found out here.
+KNOWN_FLAGS = {
+    "pyconsul-template": (
+        "consul-addr consul-auth consul-retry consul-retry-attempts consul-retry-backoff consul-ssl-ca-cert consul-token config "
+        "dedup dry exec exec-kill-signal exec-kill-timeout exec-reload-signal exec-splay kill-signal log-level max-stale once "
+        "pid-file reload-signal syslog template wait"
+    ),
+    "pyenvconsul": (
+        "consul-addr consul-retry consul-ssl-ca-cert consul-token config exec kill-signal log-level max-stale once pid-file "
+        "prefix pristine sanitize service-query syslog upcase wait"
+    ),
+}
+
+
+@pytest.mark.parametrize("program", KNOWN_FLAGS)
+def test_the_flags_of_the_originals_have_their_place(program: str) -> None:
+    page = MADE[f"man/{program}.1"].replace("\\-", "-")
+    script = MADE[f"completions/{program}.fish"]
+    for flag in KNOWN_FLAGS[program].split():
+        assert f"-{flag}" in page, flag
+        assert flag in script
