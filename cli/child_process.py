@@ -12,7 +12,7 @@ def child_words(words: Sequence[str], environ: Mapping[str, str], *, shell: bool
 
 
 def exit_text(code: int) -> str:
-    """How a child ended; a negative code is a signal's number, as subprocess has it."""
+    """Describe how a child ended; a negative code is a signal's number, as subprocess has it."""
     if code >= 0:
         return f"exit status {code}"
     return f"signal: {signal.Signals(-code).name}"

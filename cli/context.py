@@ -1,4 +1,4 @@
-"""What a command works with: its flags, the environment, the standard streams, and an agent to ask."""
+"""The context of a command: its flags, the environment, the standard streams and the client of the agent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Context:
         return self._client
 
     def anonymous_client(self, query: Mapping[str, str]) -> Client:
-        """The same agent without a token and with `query` in each request; it becomes `client`. Raises CliError."""
+        """Replace `client` by one without a token and with `query` in each request. Raises CliError."""
         from pyconsul.cli.http.client import Client, access_of
 
         access = access_of(self.args, self.environ)
@@ -81,7 +81,7 @@ class Context:
 
     @property
     def tty(self) -> bool:
-        """Whether a person reads standard output."""
+        """Return whether standard output is a terminal."""
         return self.stdout.isatty()
 
     def read_source(self, text: str) -> bytes:
@@ -100,7 +100,7 @@ class Context:
             raise CliError(f"Error! Failed to read file: {file_error(error)}") from None
 
     def read_text_source(self, text: str) -> str:
-        """The same for what must be UTF-8, such as rules."""
+        """Read a value that must be UTF-8, such as rules. Raises CliError."""
         try:
             return self.read_source(text).decode("utf-8", "strict" if text[:1] in ("@", "-") else "surrogateescape")
         except UnicodeDecodeError as error:

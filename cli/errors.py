@@ -1,4 +1,4 @@
-"""What ends a command with a message on standard error."""
+"""Errors that end a command with a message on standard error."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ApiError(CliError):
 
 
 def during(doing: str, error: CliError) -> CliError:
-    """The same error, with what was being done in front: `Error retrieving members: Unexpected response code …`.
+    """Return the error with the failed action in front: `Error retrieving members: Unexpected response code …`.
 
     That the agent does not answer, or that a flag is wrong, has nothing to do with what was being done.
     """

@@ -40,7 +40,7 @@ def exit_code(status: int, *, detailed: bool) -> int:
 
 
 def of_http(status: int) -> Status:
-    """What a failed HTTP answer means for the exit code."""
+    """Return the exit status for a failed HTTP response."""
     return {
         401: Status.DENIED,
         403: Status.DENIED,

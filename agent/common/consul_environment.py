@@ -1,4 +1,4 @@
-"""Where Consul's HTTP API is and how it is authenticated: Consul's environment variables below flags and configuration.
+"""Resolve the address and the credentials of Consul's HTTP API: Consul's environment variables below flags and configuration.
 
 All programs resolve these settings here. The variables: https://developer.hashicorp.com/consul/commands#environment-variables
 It runs before each one-shot command, so it imports almost nothing; `ssl` is loaded for HTTPS only.

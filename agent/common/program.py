@@ -57,5 +57,5 @@ def _open_closed_streams() -> None:
 
 
 def _discard_output() -> None:
-    """What is still buffered cannot be written either; Python would try once more at its end."""
+    """Discard buffered output, which Python would try to write again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,4 +1,4 @@
-"""What RE2 says of a faulty regular expression, in the words of Go's package regexp."""
+"""Translate the errors of RE2 into those of Go's package regexp."""
 
 from __future__ import annotations
 

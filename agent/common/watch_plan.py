@@ -1,4 +1,4 @@
-"""What a watch asks an agent for, and what counts as a change: shared by `pyconsul watch` and by watches in configuration files.
+"""The requests and changes of a watch: shared by `pyconsul watch` and by watches in configuration files.
 
 The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-config/watches
 """
@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What tells this watch from others."""
+        """Identify the watch among others."""
         return self.path + "".join(f" {name}={value}" for name, value in sorted(self.query.items()))
 
     def question(self) -> dict[str, str]:

@@ -126,7 +126,7 @@ def node_identities(values: list[str]) -> list[Object]:
 
 
 def templated_policies(name: str, path: str, variables: list[str]) -> list[Object]:
-    """What -templated-policy with -var, or -templated-policy-file, describe. Raises CliError."""
+    """Return the templated policies of -templated-policy with -var, or of -templated-policy-file. Raises CliError."""
     if name and path:
         raise UsageError("Cannot combine a templated policy's name with a file")
     if variables and not name:

@@ -1,4 +1,4 @@
-"""How tokens, roles, policies and the rest are printed for people: pure, from the API's objects to lines."""
+"""Format tokens, roles, policies and other ACL objects as lines for people. Pure."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def rule_lines(rule: Object, *, meta: bool = False, listed: bool = False) -> lis
 
 
 def grants(owner: Object) -> list[str]:
-    """What a token or a role is given: policies, roles, identities, templated policies."""
+    """Return the lines of the grants of a token or a role: policies, roles, identities, templated policies."""
     lines: list[str] = []
     for title, name in (("Policies", "Policies"), ("Roles", "Roles")):
         lines += _section(title, [f"{link['ID']} - {link['Name']}" for link in owner.get(name) or ()])

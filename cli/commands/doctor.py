@@ -119,7 +119,7 @@ def _surroundings(context: Context, settings: dict[str, Any]) -> hardening.Surro
 
 
 def _anonymous_writes(context: Context) -> bool | None:
-    """Whether a request without a token may write anything; None while ACLs are off."""
+    """Return whether a request without a token may write anything; None while ACLs are off."""
     resources = ("key", "service", "node", "session", "event", "query", "acl", "operator")
     response = context.client.request(
         "POST",

@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _live(kind: str, beginning: str, words: Sequence[str]) -> list[str]:
-    """What the agent knows, if it says so in time; a mistake of any kind is no reason to disturb who types."""
+    """Return names from the agent, none when it does not answer in time; errors must not disturb the user."""
     import threading
 
     found: list[str] = []

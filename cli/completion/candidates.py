@@ -1,4 +1,4 @@
-"""What may come next on a command line of `pyconsul`: pure, given the declarations and a way to ask the agent.
+"""The candidates for the next word of a `pyconsul` command line. Pure: the names of the agent are passed in.
 
 Used by the scripts of `completions/`, through `cli/completion/answer.py`. Nothing is written down twice: words come from
 `registry`, flags and their values from each `Command`; only what an argument names is said here.
@@ -64,7 +64,7 @@ class Answer:
 
 
 def complete(words: Sequence[str], current: str, live: Live) -> Answer:
-    """What may take the place of `current`, after `words` (without the program's name)."""
+    """Return the candidates for `current`, after `words` (without the program's name)."""
     if words and words[0] == "agent":
         from pyconsul.cli.commands.agent.run import agent_options
 
@@ -103,7 +103,7 @@ def _command(name: str, flags: Sequence[Option[Any]], words: Sequence[str], curr
 
 
 def _walk(by_name: dict[str, Option[Any]], words: Sequence[str]) -> tuple[int, Option[Any] | None, bool]:
-    """How many arguments there are already, the flag that waits for its value, and whether flags are over."""
+    """Return the number of arguments, the flag that still needs a value, and whether the flags have ended."""
     position = 0
     while position < len(words) and len(words[position]) > 1 and words[position][0] == "-":
         word = words[position]

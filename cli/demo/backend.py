@@ -45,7 +45,7 @@ class Backend:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def definition(self) -> dict[str, Any]:
-        """How it is registered with the agent."""
+        """Return its registration with the agent."""
         return {
             "ID": self.name,
             "Name": "web",

@@ -1,4 +1,4 @@
-"""What the demonstration needs besides pyconsul: HAProxy."""
+"""Find the requirements of the demonstration besides pyconsul: HAProxy."""
 
 from __future__ import annotations
 

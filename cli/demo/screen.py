@@ -1,4 +1,4 @@
-"""What the demonstration shows: services and their health, the last change of haproxy.cfg, reloads, requests."""
+"""The screen of the demonstration: services and their health, the last change of haproxy.cfg, reloads, requests."""
 
 from __future__ import annotations
 

@@ -117,11 +117,11 @@ class World:
         return {name for name, backend in self.backends.items() if f":{backend.port}\n" in text + "\n"}
 
     def reloads(self) -> int:
-        """How often HAProxy has loaded another configuration file."""
+        """Return how often HAProxy has loaded another configuration file."""
         return self._log_lines(RELOADED)
 
     def runtime_changes(self) -> int:
-        """How often HAProxy has been changed over its runtime API, without a reload."""
+        """Return how often HAProxy has been changed over its runtime API, without a reload."""
         return self._log_lines(CHANGED_AT_RUNTIME)
 
     def _log_lines(self, text: str) -> int:
@@ -158,7 +158,7 @@ class World:
 
 
 def program(module: str) -> list[str]:
-    """How to start another part of pyconsul with this very interpreter."""
+    """Return the command that starts another part of pyconsul with this interpreter."""
     return [sys.executable, "-m", f"pyconsul.cli.{module}"]
 
 

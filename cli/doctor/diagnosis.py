@@ -1,4 +1,4 @@
-"""What `pyconsul doctor` looks at: one function for each question, and an answer that says what to do.
+"""The checks of `pyconsul doctor`: one function each, whose finding says what to do.
 
 Each takes what it needs and gives one Finding; only `reachable_ports` and `dns_answers` open sockets.
 """
@@ -55,7 +55,7 @@ def clock(date: str, now: float) -> Finding:
 
 
 def leader(address: str) -> Finding:
-    """Whether the servers have a leader; `address` is empty without one."""
+    """Check that the servers have a leader; `address` is empty without one."""
     if address:
         return Finding("leader", OK, f"the leader is {address}")
     advice = "Nothing can be written. Look at the servers with `pyconsul members`, and at their logs."
@@ -63,7 +63,7 @@ def leader(address: str) -> Finding:
 
 
 def token(status: int, body: Any, *, given: bool) -> Finding:
-    """What /v1/acl/token/self answered, to whoever has `given` a token."""
+    """Judge the response of /v1/acl/token/self; `given`: the user set a token."""
     if status == 200:
         name = body.get("Description") or body.get("AccessorID") or "?"
         return Finding("token", OK, f"the token is known: {name}")
@@ -77,7 +77,7 @@ def token(status: int, body: Any, *, given: bool) -> Finding:
 
 
 def token_file(path: str) -> Finding:
-    """Whether others may read the file that holds the token."""
+    """Check that only its owner can read the token file."""
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -117,7 +117,7 @@ def data_folder(path: str) -> Finding:
 
 
 def reachable_ports(host: str) -> Iterator[Finding]:
-    """When no agent answers on this machine: who holds its default ports."""
+    """Name the owners of the default ports when no agent answers on this machine."""
     for port, use in DEFAULT_PORTS.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -131,7 +131,7 @@ def reachable_ports(host: str) -> Iterator[Finding]:
 
 
 def dns_answers(host: str, port: int, domain: str, *, tcp: bool) -> Finding:
-    """Whether the agent answers over DNS (RFC 1035)."""
+    """Check that the agent answers over DNS (RFC 1035)."""
     import dns.exception
     import dns.message
     import dns.query

@@ -46,7 +46,7 @@ def findings(settings: Settings, surroundings: Surroundings) -> Iterator[Finding
 
 
 def grants_writes(rules: Iterable[str]) -> bool:
-    """Whether rules of policies, in HCL or JSON, allow a write of anything."""
+    """Return whether policy rules, in HCL or JSON, allow any write."""
     return any(_WRITE.search(_COMMENT.sub("", text)) for text in rules)
 
 
@@ -132,7 +132,7 @@ _LINES: tuple[Callable[[Settings, Surroundings], Finding | None], ...] = (
 
 
 def _local(settings: Settings, service: str) -> bool:
-    """Whether a service listens on loopback addresses and unix sockets only, or not at all."""
+    """Return whether a service listens on loopback addresses and unix sockets only, or not at all."""
     if settings["Ports"][service] < 0:
         return True
     addresses = (settings["Addresses"][service] or settings["ClientAddr"]).split()

@@ -1,4 +1,4 @@
-"""What a command declares: its flags, its arguments, and the function that does it."""
+"""The declaration of a command: its flags, its arguments and its function."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Client:
 
     @classmethod
     def from_environ(cls, args: Args, environ: Mapping[str, str]) -> Client:
-        """What the HTTP flags and Consul's environment variables say. Raises CliError."""
+        """Create the client that HTTP flags and Consul's environment variables describe. Raises CliError."""
         access = access_of(args, environ)
         headers = {}
         if secret := token_of(access):
@@ -153,7 +153,7 @@ class Client:
         return cls(access.address, access.tls, headers, query)
 
     def copy(self) -> Client:
-        """The same agent and token over a connection of its own."""
+        """Return a client for the same agent and token with its own connection."""
         return Client(self.address, self._tls, self._headers, self._query, self.answered)
 
     def close(self) -> None:

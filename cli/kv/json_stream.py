@@ -17,7 +17,7 @@ _BLANKS = " \t\r\n"
 
 
 class Malformed(Exception):
-    """What is wrong and where; `offset` is in octets from the beginning, `line` counts from 1."""
+    """The error and its location; `offset` is in octets from the beginning, `line` counts from 1."""
 
     def __init__(self, reason: str, offset: int, line: int) -> None:
         super().__init__(f"{reason} at byte {offset} (line {line})")
@@ -112,7 +112,7 @@ def items(pieces: Iterable[bytes]) -> Iterator[Any]:
 
 
 def _listed(text: _Text) -> Iterator[Any]:
-    """What comes after the opening bracket, up to the closing one."""
+    """Parse from the opening bracket to the closing one."""
     mark = "]" if text.peek() == "]" else ","
     while mark != "]":
         if text.peek() == "]":

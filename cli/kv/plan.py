@@ -1,4 +1,4 @@
-"""What has to be written and deleted so that the KV store says what files say: pure but for reading the files.
+"""Plan the writes and deletions that make the KV store equal to files. Pure apart from reading the files.
 
 A change is always made under the condition that its key is still as it was seen.
 """

@@ -29,7 +29,7 @@ Entry = dict[str, Any]
 
 
 class Deadline:
-    """When to give up. `timeout_s` 0 means never; `clock` gives seconds."""
+    """A point in time to give up at. `timeout_s` 0 means never; `clock` gives seconds."""
 
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -41,7 +41,7 @@ class Deadline:
 
 
 class Holdable(ABC):
-    """What `pyconsul lock` holds while its child runs: a lock or a slot of a semaphore.
+    """A lock or a slot of a semaphore, which `pyconsul lock` holds while its child runs.
 
     `sleep` pauses for a number of seconds.
     """

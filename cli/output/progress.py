@@ -59,7 +59,7 @@ class Progress:
             self._show()
 
     def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The same pieces, each counted when the next one is asked for."""
+        """Yield the pieces; each is counted when the next one is requested."""
         for piece in pieces:
             yield piece
             self.advance(len(piece))

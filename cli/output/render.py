@@ -142,7 +142,7 @@ def colored(context: Context, lines: Sequence[bytes]) -> Sequence[bytes]:
 
 
 def colors(context: Context) -> bool:
-    """Whether standard output is a terminal that shows colors, and nobody said NO_COLOR."""
+    """Return whether standard output is a terminal that shows colors, and NO_COLOR is not set."""
     return context.tty and context.environ.get("TERM") != "dumb" and not context.environ.get("NO_COLOR")
 
 
@@ -171,7 +171,7 @@ def cell_width(text: str) -> int:
 
 
 def draws_utf8(environ: Mapping[str, str]) -> bool:
-    """Whether the locale has the characters that lines are drawn with.
+    """Return whether the locale has the characters that lines are drawn with.
 
     Where no locale is set, Python itself sets LC_CTYPE to C.UTF-8 (PEP 538), which says nothing about the terminal.
     """

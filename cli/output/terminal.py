@@ -1,4 +1,4 @@
-"""What is done only where a person looks on: colours, live screens, progress.
+"""Output for people at a terminal: colors, live screens, progress.
 
 NO_COLOR (https://no-color.org) takes the colours away, TERM=dumb everything.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def on_terminal(context: Context) -> bool:
-    """Whether standard output is a terminal that can do more than print lines."""
+    """Return whether standard output is a terminal that can do more than print lines."""
     return context.tty and context.environ.get("TERM") != "dumb"
 
 
@@ -47,7 +47,7 @@ def console(context: Context, stream: BinaryIO | None = None) -> Iterator[Consol
 
 
 def same_terminal(context: Context) -> bool:
-    """Whether standard output and standard error are one and the same terminal."""
+    """Return whether standard output and standard error are the same terminal."""
     if not (context.stdout.isatty() and context.stderr.isatty()):
         return False
     return os.fstat(context.stdout.fileno()).st_rdev == os.fstat(context.stderr.fileno()).st_rdev

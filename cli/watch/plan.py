@@ -1,4 +1,4 @@
-"""What the flags of `pyconsul watch` ask for.
+"""Turn the flags of `pyconsul watch` into a plan.
 
 The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-config/watches
 """

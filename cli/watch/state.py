@@ -1,4 +1,4 @@
-"""Where a watch got to, kept in a file: a new process goes on from there, and neither misses nor repeats a change."""
+"""The state file of a watch: a new process continues from it, and neither misses nor repeats a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a watch prints: an answer, or how it differs from the one before."""
+"""Print the result of a watch, or its difference from the previous one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What any child process of the tools needs: its arguments, its guardian, the terminal, and words about its end.
+"""Helpers for child processes: arguments, guardian, terminal, and the description of their end.
 
 Without asyncio, which one-shot commands do not load; `supervise` watches children while other things happen.
 """
@@ -75,7 +75,7 @@ def exit_status(returncode: int) -> int:
 
 
 def describe_end(returncode: int) -> str:
-    """How a child has ended, for messages; the return code is that of `asyncio` and `subprocess`."""
+    """Describe how a child has ended; the return code is that of `asyncio` and `subprocess`."""
     if returncode >= 0:
         return f"has ended with status {returncode}"
     try:
@@ -86,7 +86,7 @@ def describe_end(returncode: int) -> str:
 
 
 def group_alive(pgid: int) -> bool:
-    """Whether a process group has a member that still runs; zombies, which nobody may ever reap, do not count."""
+    """Return whether a process group has a member that still runs; zombies do not count."""
     try:
         os.killpg(pgid, 0)
     except ProcessLookupError:
@@ -114,7 +114,7 @@ def preparation(
     foreground: bool,
     blocked: Iterable[Signals] = (),
 ) -> Callable[[], None] | None:
-    """What the new process does before it executes its program, so that its group ends when the tool dies.
+    """Return the steps of the new process before it executes its program, so that its group ends when the tool dies.
 
     The guardian is started here, from within, so that there is no moment in which the program runs without it.
     `sig`: what the kernel sends when the tool dies; None: nothing. `reading`: the end of the pipe that the guardian
@@ -198,7 +198,7 @@ def give_terminal(pgid: int) -> None:
 
 
 def gets_orphans() -> bool:
-    """Whether this process becomes the parent of those whose own parent has ended, and must wait for them."""
+    """Return whether this process becomes the parent of those whose own parent has ended, and must wait for them."""
     if not sys.platform.startswith("linux"):
         return False
     import ctypes
@@ -209,7 +209,7 @@ def gets_orphans() -> bool:
 
 
 def has_terminal() -> bool:
-    """Whether we are the foreground of the terminal on stdin, so that it is ours to give to the child."""
+    """Return whether this process is in the foreground of the terminal on stdin, so that it can pass it to the child."""
     try:
         return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:

@@ -50,23 +50,23 @@ class Notifier:
         return cls(address, seconds or None)
 
     def __bool__(self) -> bool:
-        """Whether anybody listens."""
+        """Return whether a service manager listens."""
         return bool(self._address)
 
     def ready(self) -> None:
-        """The start, or a reload, is done."""
+        """Report that the start, or a reload, is complete."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """The configuration is read again; `ready` follows when that is done."""
+        """Report that a reload has begun; `ready` ends it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """Report that the program stops."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`; sent when it differs from the last one."""
+        """Set the line that `systemctl status` shows; it is sent when it changes."""
         text = " ".join(text.split())[:_MAX_STATUS]
         if text != self._status:
             self._status = text

@@ -103,7 +103,7 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the started program itself (not only others of its group) is still there."""
+        """Return whether the started program itself (not only others of its group) still runs."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
@@ -146,7 +146,7 @@ class Child:
 
     @property
     def ending(self) -> str:
-        """How the latest start has ended, for messages; "" while it runs."""
+        """Describe how the latest start has ended; "" while it runs."""
         returncode = None if self._process is None else self._process.returncode
         return "" if returncode is None else describe_end(returncode)
 

@@ -91,12 +91,12 @@ class WaitedChild:
 
     @property
     def running(self) -> bool:
-        """Whether the program itself (not only others of its group) is still there."""
+        """Return whether the program itself (not only others of its group) still runs."""
         return self._process.poll() is None
 
     @property
     def ending(self) -> str:
-        """How the program has ended, for messages."""
+        """Describe how the program has ended."""
         return f"{self.argv[0]} {describe_end(self._process.wait())}"
 
     def wait(self, timeout: float | None) -> int | Signals | None:

@@ -74,7 +74,7 @@ def _run_editor(context: Context, path: str) -> None:
 
 
 def _edited(path: str, old: bytes) -> bytes:
-    """What the editor left, without the line break that editors add at the end of a text that has none."""
+    """Return the edited text, without the line break that editors add to a text that has none."""
     with open(path, "rb") as file:
         new = file.read()
     return new if old.endswith(b"\n") else new.removesuffix(b"\n")

@@ -52,7 +52,7 @@ def history(context: Context) -> None:
 
 
 def _print_steps(context: Context, versions: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> None:
-    """What each version changed; `found` also has the versions before the oldest ones shown."""
+    """Return the changes of each version; `found` also has the versions before the oldest ones shown."""
     of_key: dict[str, list[dict[str, Any]]] = {}
     for version in found:
         of_key.setdefault(version["Key"], []).append(version)
