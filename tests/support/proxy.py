@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.spec import Spec
 from support.ports import free_port
 
@@ -36,7 +36,7 @@ class Proxy:
         self.port = free_port()
         self.head = HEAD
         self.folder = folder
-        self.tally = Tally()
+        self.tally = Counters()
         self._state = tempfile.TemporaryDirectory(prefix="pct-")  # tmp_path is too long for a socket
         self.consumer = HaproxyConsumer(
             [Spec(str(folder / "haproxy.cfg")), Spec(str(folder / "map.txt"))],

@@ -22,7 +22,7 @@ import httpx
 from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, MAX_ERROR_BYTES
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.consul.connection import Connection, ConsulError
-from pyconsul.tools.consul.long_poll_transport import Lanes
+from pyconsul.tools.consul.long_poll_transport import LongPollTransport
 
 #: Seconds after which an idle connection is not used again. Agents close none; what stands before them may, but later.
 _IDLE = 5.0
@@ -63,7 +63,7 @@ class Transport:
             uds=address.unix or None,
         )
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        transport = Lanes(lane, kept=kept, expiry=_IDLE)
+        transport = LongPollTransport(lane, kept=kept, expiry=_IDLE)
         self._client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 
 
-class Lanes(httpx.AsyncBaseTransport):
+class LongPollTransport(httpx.AsyncBaseTransport):
     """`make`: a new transport of one connection. `kept`: how many idle ones are kept at most; None: all. `expiry`: the
     seconds that they are."""
 

@@ -22,7 +22,7 @@ from pyconsul.tools.options.settings import Call, Settings
 log = logging.getLogger("envconsul")
 
 
-async def attend(call: Call, plan: Plan, rng: random.Random) -> int:
+async def run_with_signals(call: Call, plan: Plan, rng: random.Random) -> int:
     """Run until the child ends or a signal ends us; returns the exit status. Raises ConsulError and SpawnError."""
     signals = _catch(plan.settings)
     async with reaping():

@@ -90,9 +90,9 @@ def _watch(call: Call, plan: Plan) -> int:
     import asyncio
     import random
 
-    from pyconsul.tools.envconsul.lifecycle import attend
+    from pyconsul.tools.envconsul.lifecycle import run_with_signals
 
-    return asyncio.run(attend(call, plan, random.Random()))
+    return asyncio.run(run_with_signals(call, plan, random.Random()))
 
 
 def _fail(text: str, status: Exit) -> int:

@@ -41,10 +41,10 @@ from pyconsul.tools.template.dedup.shared_source import Dedup
 from pyconsul.tools.template.deploy.commands import Commands, environment_of
 from pyconsul.tools.template.deploy.consumer import ChildConsumer, CommandConsumer
 from pyconsul.tools.template.deploy.deployer import Deployer
-from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
 from pyconsul.tools.template.deploy.file_writer import RenderError
 from pyconsul.tools.template.deploy.runner import Runner
-from pyconsul.tools.template.deploy.stall_reporter import Waiting
+from pyconsul.tools.template.deploy.stall_reporter import StallReporter
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.handover import Handover
 from pyconsul.tools.template.feed.watcher import Watcher
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.answer_source import AnswerSource
     from pyconsul.tools.template.feed.lookups import Lookup
     from pyconsul.tools.template.plan import Plan
-    from pyconsul.tools.template.report.counters import Tally
+    from pyconsul.tools.template.report.counters import Counters
 
 log = logging.getLogger("template")
 
@@ -73,7 +73,7 @@ _NO_RETRY = RetryPolicy(enabled=False)
 
 
 def make_runner(
-    plan: Plan, client: ConsulClient, rng: random.Random, tally: Tally, handover: Handover | None = None
+    plan: Plan, client: ConsulClient, rng: random.Random, tally: Counters, handover: Handover | None = None
 ) -> Runner:
     """Everything that a run needs, put together. Needs a running loop."""
     handover = handover or Handover()
@@ -82,7 +82,9 @@ def make_runner(
     commands = Commands(os.environ, consul, rng)
     disclosure = Disclosure(answers, plan.environ.read)
     consumer = None if settings[DRY] else _consumer(plan, commands, consul, rng, tally, disclosure)
-    troubles = Troubles(tally, disclosure, once=plan.once, must_survive=consumer is not None and consumer.must_survive)
+    troubles = FailurePolicy(
+        tally, disclosure, once=plan.once, must_survive=consumer is not None and consumer.must_survive
+    )
     deployer = Deployer(
         answers,
         commands,
@@ -99,7 +101,7 @@ def make_runner(
         in_thread=_in_thread,
     )
     watcher = _source(plan, client, handover, news, rng)
-    waiting = Waiting(settings[MISSING_AFTER])
+    waiting = StallReporter(settings[MISSING_AFTER])
     turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
     ends = {Signals.SIGTERM, settings[KILL_SIGNAL] or Signals.SIGTERM}
     recorder = Recorder(Path(settings[RECORD]), plan.environ) if settings[RECORD] else None
@@ -183,7 +185,7 @@ def _consumer(
     commands: Commands,
     consul: Mapping[str, str],
     rng: random.Random,
-    tally: Tally,
+    tally: Counters,
     disclosure: Disclosure,
 ) -> Consumer | None:
     settings = plan.settings

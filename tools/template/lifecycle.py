@@ -21,7 +21,7 @@ from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
 from pyconsul.tools.template.options.status import STATUS_ADDRESS
 from pyconsul.tools.template.plan import Plan, caught_signals, load, make_plan, uncatchable
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.spec import SpecError
 from pyconsul.tools.template.status.overview import run_report
 from pyconsul.tools.template.status.serve_status import shown
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("template")
 
 
-async def attend(call: Call, plan: Plan, handover: Handover | None = None) -> int:
+async def run_with_signals(call: Call, plan: Plan, handover: Handover | None = None) -> int:
     """Run until all is done, the child ends, or a signal ends us; returns the exit status. `handover`: from a one-shot run.
 
     Raises what `Runner.run` raises.
@@ -73,7 +73,7 @@ async def _one_run(
     call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier, handover: Handover | None
 ) -> int | Plan:
     """The exit status; or another plan, which cannot be adopted by the run that goes on."""
-    rng, tally = random.Random(), Tally()
+    rng, tally = random.Random(), Counters()
     client = make_client(plan.settings, rng)
     runner = make_runner(plan, client, rng, tally, handover)
     async with shown(plan.settings[STATUS_ADDRESS], notifier, partial(run_report, runner), tally, runner.release):

@@ -118,11 +118,11 @@ def _run(call: Call, settings: Settings) -> int:
 def _watch(call: Call, plan: Plan, handover: Handover | None) -> int:
     import asyncio
 
-    from pyconsul.tools.template.lifecycle import attend
+    from pyconsul.tools.template.lifecycle import run_with_signals
 
     _collect_garbage()
     _allow_files()
-    return asyncio.run(attend(call, plan, handover))
+    return asyncio.run(run_with_signals(call, plan, handover))
 
 
 def _collect_garbage() -> None:

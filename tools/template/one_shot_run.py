@@ -27,7 +27,7 @@ from pyconsul.tools.options.common import EXEC_COMMAND, KILL_SIGNAL, MAX_STALE, 
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT
 from pyconsul.tools.template.deploy.contract import CommandError
 from pyconsul.tools.template.deploy.deployer import Deployer
-from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
 from pyconsul.tools.template.deploy.job import pending_changes
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.feed.handover import Handover, warn_of_filtered
@@ -36,7 +36,7 @@ from pyconsul.tools.template.options.fixture import DATA, RECORD
 from pyconsul.tools.template.options.status import STATUS_ADDRESS
 from pyconsul.tools.template.options.table import DIFF, DRY, EXEC_RELOAD, ONCE
 from pyconsul.tools.template.plan import Plan, caught_signals, uncatchable
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.disclosure import Disclosure
 
 if TYPE_CHECKING:
@@ -140,14 +140,14 @@ class _OneShotRun:
     """One run over the plan's units, whose state is that of the watching run, too."""
 
     def __init__(self, plan: Plan, client: OneShotClient, handover: Handover, interrupts: _Interrupts) -> None:
-        settings, answers, tally = plan.settings, handover.answers, Tally()
+        settings, answers, tally = plan.settings, handover.answers, Counters()
         self._units = [source for source in plan.deployables if isinstance(source, Unit)]
         self._client = client
         self._handover = handover
         self._answers = answers
         self._interrupts = interrupts
         disclosure = Disclosure(answers, plan.environ.read)
-        self._troubles = Troubles(tally, disclosure, once=True, must_survive=False)
+        self._troubles = FailurePolicy(tally, disclosure, once=True, must_survive=False)
         self._deployer = Deployer(
             answers,
             _NoCommands(),

@@ -20,14 +20,14 @@ from pyconsul.tools.template.deploy.contract import CommandError, Commands, Load
 from pyconsul.tools.template.deploy.file_writer import RenderError, draft, read_bytes
 from pyconsul.tools.template.deploy.job import FileChange, Job, mark_current, pending_changes
 from pyconsul.tools.template.deploy.rejected_files import RejectedFiles
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.report.data_changes import all_changes
 from pyconsul.tools.template.report.masking import secrets_of, unified_diff
 
 if TYPE_CHECKING:
     from pyconsul.tools.consul.retry import Jitter
     from pyconsul.tools.template.deploy.contract import Consumer
-    from pyconsul.tools.template.deploy.failure_policy import Troubles
+    from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
     from pyconsul.tools.template.deploy.rendering import Rendering
     from pyconsul.tools.template.deploy.unit import Unit
     from pyconsul.tools.template.feed.answers import Answers
@@ -56,9 +56,9 @@ class Deployer:
         answers: Answers,
         commands: Commands,
         consumer: Consumer | None,
-        troubles: Troubles,
+        troubles: FailurePolicy,
         disclosure: Disclosure,
-        tally: Tally,
+        tally: Counters,
         rng: Jitter,
         *,
         environment: Mapping[str, str],

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.deploy.contract import Refused
 from pyconsul.tools.template.evaluate.contract import TemplateError, UnsafeField
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 
 if TYPE_CHECKING:
     from pyconsul.tools.template.deploy.file_writer import RenderError
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("template")
 
 
-class Troubles:
+class FailurePolicy:
     """`must_survive`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
     before anybody sees it."""
 
-    def __init__(self, tally: Tally, disclosure: Disclosure, *, once: bool, must_survive: bool) -> None:
+    def __init__(self, tally: Counters, disclosure: Disclosure, *, once: bool, must_survive: bool) -> None:
         self.must_survive = must_survive
         self._tally = tally
         self._disclosure = disclosure

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pyconsul.tools.restart_limit import Turn
     from pyconsul.tools.template.deploy.contract import Consumer
     from pyconsul.tools.template.deploy.deployer import Deployer
-    from pyconsul.tools.template.deploy.failure_policy import Troubles
+    from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
     from pyconsul.tools.template.deploy.rendering import Rendering
-    from pyconsul.tools.template.deploy.stall_reporter import Waiting
+    from pyconsul.tools.template.deploy.stall_reporter import StallReporter
     from pyconsul.tools.template.deploy.unit import Unit
     from pyconsul.tools.template.evaluate.contract import Evaluation
     from pyconsul.tools.template.feed.answer_source import AnswerSource
@@ -46,8 +46,8 @@ class Runner:
         news: asyncio.Event,
         deployer: Deployer,
         consumer: Consumer | None,
-        troubles: Troubles,
-        waiting: Waiting,
+        troubles: FailurePolicy,
+        waiting: StallReporter,
         turn: Turn,
         *,
         once: bool,

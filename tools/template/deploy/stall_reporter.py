@@ -15,7 +15,7 @@ log = logging.getLogger("template")
 _NAMED = 20
 
 
-class Waiting:
+class StallReporter:
     """`patience`: seconds; 0 never tells. `now`: seconds of any clock."""
 
     def __init__(self, patience: float) -> None:

@@ -36,7 +36,7 @@ _TABLES: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
 }
 
 
-class Crowd:
+class ConnectionBudget:
     """Who may hold a connection, and pulses for those who may not. `retry`: when a failed query is tried again."""
 
     def __init__(self, client: ConsulClient, rng: random.Random) -> None:

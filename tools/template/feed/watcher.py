@@ -22,7 +22,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.consul.client import ConsulClient, ConsulError, RetryPolicy
-from pyconsul.tools.template.feed.connection_budget import Crowd
+from pyconsul.tools.template.feed.connection_budget import ConnectionBudget
 from pyconsul.tools.template.feed.file_watch import follow_file
 from pyconsul.tools.template.feed.handover import warn_of_filtered
 from pyconsul.tools.template.feed.outage import HOLD, Outage
@@ -84,7 +84,7 @@ class Watcher:
         self._held: dict[Lookup, Any] = {}  # answers, while others are still those from before an outage
         self._news = news
         self._outage = Outage(client.connection.address)
-        self._crowd = Crowd(client, rng)
+        self._crowd = ConnectionBudget(client, rng)
         self._resting: set[Lookup] = set()  # until the crowd's pulse
         self._back = asyncio.Event()  # Consul answers again
         self._hurried = 0.0

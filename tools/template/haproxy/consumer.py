@@ -24,13 +24,13 @@ from pyconsul.tools.template.deploy.contract import LoadError
 from pyconsul.tools.template.deploy.file_writer import Draft
 from pyconsul.tools.template.haproxy.adopted_process import Adopted
 from pyconsul.tools.template.haproxy.config_check import PROGRAM, objection
-from pyconsul.tools.template.haproxy.loaded_config import Files, InForce
+from pyconsul.tools.template.haproxy.loaded_config import Files, LoadedConfig
 from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT, LOOK, Master
 from pyconsul.tools.template.haproxy.runtime_api import Runtime, RuntimeRefused
 from pyconsul.tools.template.haproxy.servers import NeedsReload
 from pyconsul.tools.template.haproxy.state_folder import StateFolder
 from pyconsul.tools.template.haproxy.stderr_tail import Words
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.spec import Spec, configuration_files
 
 log = logging.getLogger("template")
@@ -63,7 +63,7 @@ class HaproxyConsumer:
         splay: float = 0.0,
         once: bool = False,
         runtime: bool = True,
-        tally: Tally | None = None,
+        tally: Counters | None = None,
         conceal: Callable[[str], str] = str,
     ) -> None:
         self._files = configuration_files(specs)
@@ -77,7 +77,7 @@ class HaproxyConsumer:
         self._splay = splay
         self._once = once
         self._runtime = runtime
-        self._tally = tally or Tally()
+        self._tally = tally or Counters()
         self._ready = asyncio.Event()
         self._wanted = asyncio.Event()  # somebody waits for a start
         self._deleting = asyncio.Event()
@@ -132,7 +132,7 @@ class HaproxyConsumer:
         self._words.forget()
         self._wanted.clear()
         # Read before HAProxy reads them: what is promoted in between is loaded once more, rather than never.
-        force = InForce(self._read())
+        force = LoadedConfig(self._read())
         process = self._adopt() or self._new_child(self._words)
         self.master = Master(process, Runtime(self._state.socket), force, self._words)
         if isinstance(process, Child):

@@ -27,7 +27,7 @@ class Files:
 
 
 @dataclass
-class InForce:
+class LoadedConfig:
     """`leaving`: servers that HAProxy still knows, by key, though the files no longer name them. `certain`: whether it
     is known at all what is in force; after a failure it is not."""
 

@@ -15,7 +15,7 @@ from signal import Signals
 
 from pyconsul.tools.template.deploy.contract import LoadError
 from pyconsul.tools.template.haproxy.adopted_process import Process
-from pyconsul.tools.template.haproxy.loaded_config import InForce
+from pyconsul.tools.template.haproxy.loaded_config import LoadedConfig
 from pyconsul.tools.template.haproxy.runtime_api import Runtime
 from pyconsul.tools.template.haproxy.stderr_tail import Words
 
@@ -26,7 +26,7 @@ LOAD_TIMEOUT, LOOK = 30.0, 0.05
 class Master:
     """`force`: what it has read, to begin with. `words`: what the process writes to stderr."""
 
-    def __init__(self, process: Process, runtime: Runtime, force: InForce, words: Words) -> None:
+    def __init__(self, process: Process, runtime: Runtime, force: LoadedConfig, words: Words) -> None:
         self.process = process
         self.runtime = runtime
         self.force = force

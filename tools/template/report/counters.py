@@ -20,7 +20,7 @@ class Event(StrEnum):
     HELD = "guard_holds"  # a guard began to hold an answer; label: the service
 
 
-class Tally:
+class Counters:
     """Counts by event and label."""
 
     def __init__(self) -> None:

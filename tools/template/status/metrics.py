@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pyconsul.tools.template.feed.share_id import Sharing
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 
 _PREFIX = "pyconsul_template_"
@@ -34,7 +34,7 @@ _EVENTS: dict[Event, tuple[str, str]] = {
 }
 
 
-def metrics(report: RunReport, tally: Tally, accept: str = "") -> tuple[bytes, str]:
+def metrics(report: RunReport, tally: Counters, accept: str = "") -> tuple[bytes, str]:
     """The page and its content type: OpenMetrics for who accepts it, Prometheus' text otherwise."""
     registry = CollectorRegistry()
     registry.register(_Numbers(report, tally))
@@ -44,7 +44,7 @@ def metrics(report: RunReport, tally: Tally, accept: str = "") -> tuple[bytes, s
 
 
 class _Numbers(Collector):
-    def __init__(self, report: RunReport, tally: Tally) -> None:
+    def __init__(self, report: RunReport, tally: Counters) -> None:
         self._report = report
         self._tally = tally
 
@@ -54,7 +54,7 @@ class _Numbers(Collector):
         yield from _of_templates(self._report.templates)
 
 
-def _counters(report: RunReport, tally: Tally) -> Iterator[Metric]:
+def _counters(report: RunReport, tally: Counters) -> Iterator[Metric]:
     counts: dict[Event, Counter[str]] = {event: Counter() for event in Event}
     for event, label, count in tally:
         counts[event][_program(label) if _EVENTS[event][0] == "program" else label] += count

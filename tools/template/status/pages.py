@@ -21,7 +21,7 @@ from pyconsul.tools.template.status.explain import consul_of, explain, explain_t
 from pyconsul.tools.template.status.summary_line import silent_leaders, status_line
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.report.counters import Tally
+    from pyconsul.tools.template.report.counters import Counters
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -67,7 +67,7 @@ def _json(status: int, value: Any) -> Page:
 class Pages:
     """`report`, `tally`: how things are."""
 
-    def __init__(self, report: Callable[[], RunReport], tally: Tally, release: Release) -> None:
+    def __init__(self, report: Callable[[], RunReport], tally: Counters, release: Release) -> None:
         self._report = report
         self._tally = tally
         self._release = release

@@ -12,7 +12,7 @@ from pyconsul.tools.template.status.summary_line import status_line
 
 if TYPE_CHECKING:
     from pyconsul.agent.common.process.sd_notify import Notifier
-    from pyconsul.tools.template.report.counters import Tally
+    from pyconsul.tools.template.report.counters import Counters
     from pyconsul.tools.template.report.run_report import RunReport
     from pyconsul.tools.template.status.pages import Release
 
@@ -25,7 +25,7 @@ async def shown(
     address: str,
     notifier: Notifier,
     report: Callable[[], RunReport],
-    tally: Tally,
+    tally: Counters,
     release: Release,
 ) -> AsyncIterator[None]:
     """While the block runs: serve the status pages at `address` ("": nowhere), and tell systemd, if it listens.

@@ -21,7 +21,7 @@ from pyconsul.tools.template.options.status import Address, parse_address
 from pyconsul.tools.template.status.pages import Call, Page, Pages, Release, query_of
 
 if TYPE_CHECKING:
-    from pyconsul.tools.template.report.counters import Tally
+    from pyconsul.tools.template.report.counters import Counters
     from pyconsul.tools.template.report.run_report import RunReport
 
 log = logging.getLogger("template")
@@ -41,7 +41,7 @@ _FIXED: Headers = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", 
 class StatusServer:
     """`address`: see `options.parse_address`. `release`: see `pages`."""
 
-    def __init__(self, address: str, report: Callable[[], RunReport], tally: Tally, release: Release) -> None:
+    def __init__(self, address: str, report: Callable[[], RunReport], tally: Counters, release: Release) -> None:
         self._text = address
         self._http = HTTPServer(
             PageApplication(Pages(report, tally, release)),

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from support.scripted import json_answer, read_request
 
-from pyconsul.tools.consul.long_poll_transport import Lanes
+from pyconsul.tools.consul.long_poll_transport import LongPollTransport
 
 LONG = 20.0
 
@@ -57,7 +57,9 @@ async def served(kept: int | None = None, expiry: float = LONG) -> AsyncIterator
     listener = await asyncio.start_server(answers, "127.0.0.1", 0)
     answers.url = httpx.URL(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    lanes = Lanes(lambda: httpx.AsyncHTTPTransport(verify=context, trust_env=False), kept=kept, expiry=expiry)
+    lanes = LongPollTransport(
+        lambda: httpx.AsyncHTTPTransport(verify=context, trust_env=False), kept=kept, expiry=expiry
+    )
     async with httpx.AsyncClient(transport=lanes, trust_env=False, timeout=LONG) as client:
         yield answers, client
     listener.close()

@@ -12,14 +12,14 @@ import pytest
 
 from pyconsul.tools.template.deploy.contract import CommandError, LoadError
 from pyconsul.tools.template.deploy.deployer import Deployer
-from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
 from pyconsul.tools.template.deploy.file_writer import Draft
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.evaluate.contract import Evaluation
 from pyconsul.tools.template.evaluate.guard import Guard
 from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.spec import Command, Spec
 
@@ -94,7 +94,7 @@ class World:
     def __init__(self, folder: Path, *, once: bool = False, dry: bool = False, command: Command | None = None) -> None:
         self.file = folder / "out"
         self.file.write_text("old")
-        self.user, answers, tally = User(), Answers(), Tally()
+        self.user, answers, tally = User(), Answers(), Counters()
         self.rendering = Rendering(Spec(str(self.file), source="in.j2", command=command), Text())
         self.rendering.evaluate(answers, 0.0)
         self.unit = Unit([self.rendering], None, wait=False)
@@ -103,7 +103,7 @@ class World:
             answers,
             Runs(self.user),
             self.user,
-            Troubles(tally, disclosure, once=once, must_survive=True),
+            FailurePolicy(tally, disclosure, once=once, must_survive=True),
             disclosure,
             tally,
             NoJitter(),

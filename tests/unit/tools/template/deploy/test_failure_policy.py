@@ -8,17 +8,17 @@ from typing import Any, cast
 import pytest
 
 from pyconsul.tools.template.deploy.contract import Refused
-from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.evaluate.contract import Evaluable, TemplateError, UnsafeField
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.answers import Answers
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.spec import Spec
 
 
-class Told(Tally):
+class Told(Counters):
     def __init__(self) -> None:
         super().__init__()
         self.events: list[Event] = []
@@ -34,9 +34,9 @@ def rendering(*, done: bool = True, **settings: Any) -> Rendering:
     return one
 
 
-def policy(*, once: bool = False, must_survive: bool = False) -> tuple[Troubles, Told]:
+def policy(*, once: bool = False, must_survive: bool = False) -> tuple[FailurePolicy, Told]:
     tally = Told()
-    return Troubles(tally, Disclosure(Answers(), {}), once=once, must_survive=must_survive), tally
+    return FailurePolicy(tally, Disclosure(Answers(), {}), once=once, must_survive=must_survive), tally
 
 
 def ends(one: Rendering, error: TemplateError | Refused, **run: bool) -> bool:
@@ -99,7 +99,7 @@ def test_secrets_are_concealed_before_anybody_sees_them() -> None:
     answers.put(lookup, lookup.decode([{"Key": "password", "Value": "aHVudGVyMg=="}]))
     one = rendering()
     one.used = frozenset({lookup})
-    troubles = Troubles(Told(), Disclosure(answers, {}), once=False, must_survive=False)
+    troubles = FailurePolicy(Told(), Disclosure(answers, {}), once=False, must_survive=False)
     troubles.report(one, TemplateError("cannot parse hunter2"))
     assert one.trouble == "cannot parse ****"
 

@@ -11,10 +11,10 @@ import pytest
 from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.restart_limit import Turn
 from pyconsul.tools.template.deploy.deployer import Deployer
-from pyconsul.tools.template.deploy.failure_policy import Troubles
+from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.runner import Runner
-from pyconsul.tools.template.deploy.stall_reporter import Waiting
+from pyconsul.tools.template.deploy.stall_reporter import StallReporter
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.evaluate.contract import Evaluation
 from pyconsul.tools.template.evaluate.guard import Guard
@@ -23,7 +23,7 @@ from pyconsul.tools.template.feed.answer_source import AnswerSource
 from pyconsul.tools.template.feed.answers import Answers
 from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.feed.share_id import ShareId
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.disclosure import Disclosure
 from pyconsul.tools.template.spec import Spec
 
@@ -116,8 +116,8 @@ class World:
             self.news,
             cast(Deployer, self.written),
             None,
-            Troubles(Tally(), Disclosure(self.answers, {}), once=once, must_survive=False),
-            Waiting(0.0),
+            FailurePolicy(Counters(), Disclosure(self.answers, {}), once=once, must_survive=False),
+            StallReporter(0.0),
             Turn(None, self.news.set),
             once=once,
             after_pass=self.used.append,

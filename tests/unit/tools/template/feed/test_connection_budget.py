@@ -10,7 +10,7 @@ import pytest
 from pyconsul.tools.consul.client import ConsulClient, ConsulError
 from pyconsul.tools.template.feed import connection_budget as crowds
 from pyconsul.tools.template.feed import lookups
-from pyconsul.tools.template.feed.connection_budget import Crowd
+from pyconsul.tools.template.feed.connection_budget import ConnectionBudget
 
 
 class Agent:
@@ -33,7 +33,7 @@ def limited(connections: int) -> dict[str, Any]:
 
 
 async def seated(agent: Agent, count: int = 2000) -> int:
-    crowd = Crowd(cast(ConsulClient, agent), random.Random(1))
+    crowd = ConnectionBudget(cast(ConsulClient, agent), random.Random(1))
     return sum([await crowd.seat(lookups.key(str(number))) for number in range(count)])
 
 
@@ -70,7 +70,7 @@ async def test_nobody_asks_for_a_few() -> None:
 
 async def test_a_seat_is_kept_until_it_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowds, "_open_files", lambda: 100_000)
-    crowd = Crowd(cast(ConsulClient, Agent(limited(200))), random.Random(1))
+    crowd = ConnectionBudget(cast(ConsulClient, Agent(limited(200))), random.Random(1))
     found = [await crowd.seat(lookups.key(str(number))) for number in range(121)]
     assert found == [True] * 120 + [False]
     assert await crowd.seat(lookups.key("0"))

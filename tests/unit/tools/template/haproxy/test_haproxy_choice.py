@@ -14,7 +14,7 @@ from pyconsul.tools.template.deploy.contract import Consumer
 from pyconsul.tools.template.haproxy.consumer import HaproxyConsumer
 from pyconsul.tools.template.options.table import OPTIONS
 from pyconsul.tools.template.plan import load, make_plan
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 
 
 async def _consumer(tmp_path: Path, *argv: str) -> Consumer | None:
@@ -24,7 +24,7 @@ async def _consumer(tmp_path: Path, *argv: str) -> Consumer | None:
     plan = make_plan(load(call))
     client = make_client(plan.settings, random.Random())
     try:
-        return make_runner(plan, client, random.Random(), Tally()).consumer
+        return make_runner(plan, client, random.Random(), Counters()).consumer
     finally:
         await client.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyconsul.tools.template.haproxy.loaded_config import Files, InForce
+from pyconsul.tools.template.haproxy.loaded_config import Files, LoadedConfig
 from pyconsul.tools.template.haproxy.servers import NeedsReload
 
 
@@ -16,7 +16,7 @@ NEW = files("server a 10.0.0.1:80")
 
 
 def test_a_server_more_needs_no_reload() -> None:
-    force = InForce(files())
+    force = LoadedConfig(files())
     update = force.update_to(NEW)
     assert update.added == ["b/a"]
     force.take(NEW, update.leaving)
@@ -33,11 +33,11 @@ def test_a_server_more_needs_no_reload() -> None:
 )
 def test_what_needs_one(old: Files, new: Files, why: str) -> None:
     with pytest.raises(NeedsReload, match=why):
-        InForce(old).update_to(new)
+        LoadedConfig(old).update_to(new)
 
 
 def test_after_a_failure_nothing_is_certain_until_the_files_have_been_read() -> None:
-    force = InForce(files(), certain=False)
+    force = LoadedConfig(files(), certain=False)
     with pytest.raises(NeedsReload, match="failed"):
         force.update_to(NEW)
     force.take(files())

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.template.feed.share_id import Sharing
 from pyconsul.tools.template.options.status import STATUS_OPTIONS, Address, parse_address
-from pyconsul.tools.template.report.counters import Event, Tally
+from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of
 
@@ -21,7 +21,7 @@ class Site:
     """Pages over a report; what was released."""
 
     def __init__(self, report: RunReport) -> None:
-        self.tally = Tally()
+        self.tally = Counters()
         self.released: list[tuple[str, str]] = []
         self._pages = Pages(lambda: report, self.tally, self._release)
 

@@ -11,7 +11,7 @@ import pytest
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.serve_status import shown
 
@@ -29,7 +29,7 @@ async def test_systemd_hears_how_it_goes(well: RunReport, badly: RunReport, tmp_
         async def heard() -> str:
             return (await asyncio.to_thread(systemd.recv, 4096)).decode()
 
-        async with shown("", Notifier(str(tmp_path / "notify")), lambda: now[0], Tally(), none):
+        async with shown("", Notifier(str(tmp_path / "notify")), lambda: now[0], Counters(), none):
             assert "1 of 3 waiting: key app/db, service db" in await heard()
             now[0] = well
             assert await heard() == "STATUS=1 template current; data 2s old"
@@ -38,7 +38,7 @@ async def test_systemd_hears_how_it_goes(well: RunReport, badly: RunReport, tmp_
 
 async def test_pages_are_there_while_it_runs(well: RunReport, tmp_path: Path) -> None:
     path = tmp_path / "status"
-    async with shown(f"unix://{path}", Notifier(""), lambda: replace(well, ready=False), Tally(), none):
+    async with shown(f"unix://{path}", Notifier(""), lambda: replace(well, ready=False), Counters(), none):
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
@@ -48,5 +48,5 @@ async def test_pages_are_there_while_it_runs(well: RunReport, tmp_path: Path) ->
 
 async def test_a_bad_address_is_told_at_once(well: RunReport) -> None:
     with pytest.raises(ConfigError, match="-http-addr-status"):
-        async with shown("nonsense", Notifier(""), lambda: well, Tally(), none):
+        async with shown("nonsense", Notifier(""), lambda: well, Counters(), none):
             pass

@@ -13,14 +13,14 @@ import httpx
 import pytest
 
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.template.report.counters import Tally
+from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.run_report import RunReport
 from pyconsul.tools.template.status.server import StatusServer
 
 
 @asynccontextmanager
 async def serving(address: str, report: Callable[[], RunReport]) -> AsyncIterator[StatusServer]:
-    server = StatusServer(address, report, Tally(), lambda service, destination: 2 if destination else 0)
+    server = StatusServer(address, report, Counters(), lambda service, destination: 2 if destination else 0)
     await server.start()
     try:
         yield server
