@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Iterable
 from functools import partial
 from typing import Any
 
-from pyconsul.agent.acl.authorizer import CompiledPolicies, Forbidden
+from pyconsul.agent.acl.authorizer import EVERYTHING, CompiledPolicies, Forbidden
 from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission, request_rates
@@ -130,7 +130,10 @@ class App:
         acl = self._context.acl
         if acl is not None and (unread := acl.unread(request.token)) is not None:
             return self._begin_later(unread, request)
-        resolve(self._context, request)
+        if acl is None:
+            request.authenticate(EVERYTHING)
+        else:
+            resolve(self._context, request)
         try:
             return self._complete(self._handle(route, request), route, request)
         except Exception as error:

@@ -52,6 +52,8 @@ def authorized(
 ) -> Callable[[WriteTxn], T]:
     """Return an operation that requires a permission of the caller before it does anything else."""
     caller = request.caller
+    if caller.everything:
+        return operation
     kind, _, level = permission.partition(":")
     wanted = LEVELS[level]
 

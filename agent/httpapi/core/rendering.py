@@ -35,6 +35,8 @@ MISS, HIT = (b"X-Cache", b"MISS"), (b"X-Cache", b"HIT")  # of a `?cached` read
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
 INTERNAL_ERROR = b"internal error; the agent's log says more"
+FRESH: Headers = ((b"X-Consul-KnownLeader", b"true"), (b"X-Consul-LastContact", b"0"))
+LEADERLESS: Headers = ((b"X-Consul-KnownLeader", b"false"), (b"X-Consul-LastContact", b"0"))
 NO_WEIGHT = re.compile(rb"q=0(?:\.0*)?")
 
 
@@ -85,7 +87,11 @@ def encoded(result: Result, found_headers: Headers, route: Route, request: Reque
     body: Any = result.value
     if not isinstance(body, bytes):
         body = encode(body)
-    headers = [*(found_headers if result.found else ()), *meta_headers(result.index)]
+    headers = [
+        *(found_headers if result.found else ()),
+        (b"X-Consul-Index", b"%d" % max(1, result.index)),
+        *FRESH,
+    ]
     if result.filtered:
         headers.extend(FILTERED)
     if route.consistency:
@@ -105,8 +111,7 @@ def meta_headers(index: int, known_leader: bool = True) -> Headers:
     """Return the headers that state how fresh a response is."""
     return (
         (b"X-Consul-Index", b"%d" % max(1, index)),
-        (b"X-Consul-KnownLeader", b"true" if known_leader else b"false"),
-        (b"X-Consul-LastContact", b"0"),
+        *(FRESH if known_leader else LEADERLESS),
     )
 
 

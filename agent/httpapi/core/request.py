@@ -17,7 +17,7 @@ DIGITS = 20  # of the largest number of 64 bits
 class Request(HTTPRequest):
     """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded."""
 
-    __slots__ = ("_caller", "_params", "_token", "path", "query", "route", "tail")
+    __slots__ = ("_caller", "_params", "_refusal", "_token", "path", "query", "route", "tail")
 
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
@@ -31,18 +31,23 @@ class Request(HTTPRequest):
         self.route: Any = None  # what the application found for the path
         self._params: dict[str, str] | None = None
         self._token: str | None = None
-        self._caller: Authorizer | Forbidden | None = None
+        self._caller: Authorizer | None = None
+        self._refusal: Forbidden | None = None
 
     @property
     def caller(self) -> Authorizer:
         """Return the permissions of the caller, which the application resolved before the handler ran.  Raises UnknownToken."""
-        if isinstance(self._caller, Authorizer):
-            return self._caller
-        raise self._caller or UnknownToken()
+        caller = self._caller
+        if caller is None:
+            raise self._refusal or UnknownToken()
+        return caller
 
     def authenticate(self, caller: Authorizer | Forbidden) -> None:
         """Set the permissions of the caller, or the refusal of an unknown token."""
-        self._caller = caller
+        if isinstance(caller, Authorizer):
+            self._caller, self._refusal = caller, None
+        else:
+            self._caller, self._refusal = None, caller
 
     @property
     def params(self) -> dict[str, str]:
