@@ -102,7 +102,7 @@ class RestartLimit:
         from pyconsul.tools.consul.semaphore import ConflictError, SessionLostError
 
         retry = RetryPolicy(attempts=0, backoff=_RETRY_FROM, max_backoff=_RETRY_TO)
-        log.info("%s: asks for a place of %s, which has %d", why, self._key, self._slots)
+        log.info("%s: requesting one of %d restart slots at %s", why, self._slots, self._key)
         failures, told = 0, ""
         while True:
             try:
@@ -115,15 +115,15 @@ class RestartLimit:
             except ConsulError as error:
                 failures += 1
                 if not told:
-                    log.warning("%s waits for a place to restart, with its old settings: %s", why, error)
+                    log.warning("%s waits for a restart slot, with its old settings: %s", why, error)
                 told = told or str(error)
             except ConflictError as error:
                 failures += 1
                 if told != str(error):
-                    log.error("%s waits for a place to restart, with its old settings: %s", why, error)
+                    log.error("%s waits for a restart slot, with its old settings: %s", why, error)
                 told = str(error)
             await asyncio.sleep(retry.delay(failures, self._rng) or 0)
-        log.log(logging.WARNING if told else logging.INFO, "%s: has a place of %s", why, self._key)
+        log.log(logging.WARNING if told else logging.INFO, "%s: holds a restart slot at %s", why, self._key)
 
 
 class Turn:

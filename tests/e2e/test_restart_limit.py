@@ -279,12 +279,12 @@ def test_without_consul_the_old_settings_stay(tmp_path: Path) -> None:
         fleet.change("2")
         eventually(lambda: len(fleet.contenders()) == 2)
         agent.stop()
-        eventually(lambda: "waits for a place to restart" in tool.said)
+        eventually(lambda: "waits for a restart slot" in tool.said)
         assert fleet.log() == ["a start 1"]
         agent.start()
         fleet.destroy(other)
         eventually(lambda: fleet.log("a start 2"))
-        assert tool.said.count("waits for a place to restart") == 1
+        assert tool.said.count("waits for a restart slot") == 1
     finally:
         end_all(fleet)
         agent.stop()
@@ -301,7 +301,7 @@ def test_the_end_while_consul_is_away(tmp_path: Path) -> None:
         fleet.change("2")
         eventually(lambda: len(fleet.contenders()) == 2)
         agent.stop()
-        eventually(lambda: "waits for a place to restart" in tool.said)
+        eventually(lambda: "waits for a restart slot" in tool.said)
         assert tool.end(signal.SIGTERM) == 0
     finally:
         end_all(fleet)

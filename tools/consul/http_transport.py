@@ -212,7 +212,7 @@ async def _beginning(pieces: AsyncIterator[bytes]) -> bytes:
 def _words_of(error: Exception) -> str:
     """What is wrong, in the system's words where there are any: those above it only say that nothing worked."""
     if isinstance(error, httpx.LocalProtocolError):
-        return "this cannot be asked over HTTP"
+        return "the request has invalid characters"
     if isinstance(error, httpx.RemoteProtocolError):
         return f"no whole answer: {str(error).partition(': ')[0]}"  # behind the colon is what came, a secret perhaps
     link: BaseException | None = error  # no further than another ConsulError, which is being dealt with meanwhile

@@ -114,7 +114,7 @@ def test_a_reload_that_fails_is_tried_again_and_ends_nothing(agent: Any, templat
 
 def test_what_is_waited_for_is_told(agent: Any, template: Any) -> None:
     tool = template(agent, "-template", "in.j2:out", in_j2="{{ key('no/such') }}")
-    eventually(lambda: tool.said("in.j2: waits for what does not exist: key no/such"))
+    eventually(lambda: tool.said("in.j2: waiting for missing keys: key no/such"))
     assert tool.text("out") is None
 
 

@@ -1,1 +1,1 @@
-"""De-duplication: instances that render the same template ask Consul once between them."""
+"""De-duplication: one elected instance queries Consul and shares the answers with instances of the same template."""

@@ -51,7 +51,7 @@ class FailurePolicy:
         """What it cannot do without does not exist."""
         text = ", ".join(sorted(map(str, absent)))
         if text and text != rendering.trouble:
-            log.warning("%s: waits for what does not exist: %s", rendering.spec.name, text)
+            log.warning("%s: waiting for missing keys: %s", rendering.spec.name, text)
         if text:
             rendering.trouble = text
 
