@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.go_durations import format_go_duration_s
 from pyconsul.agent.common.options import Option
+
+if TYPE_CHECKING:
+    from click import HelpFormatter
 
 #: The widest first column; a longer name has a line to itself.
 _MAX_NAME = 26
@@ -59,30 +61,29 @@ def render_help(
     usage: str, about: str = "", lists: Sequence[tuple[str, Sequence[Row]]] = (), width: int | None = None
 ) -> str:
     """Return a help text: `Usage: …`, the paragraphs of `about`, and the lists. Indented paragraphs stay as they are."""
-    width = width or terminal_width()
-    lines = textwrap.wrap(f"Usage: {usage}", width, subsequent_indent=" " * 7, break_on_hyphens=False)
-    for paragraph in about.strip().split("\n\n") if about.strip() else ():
-        if paragraph.startswith(" "):
-            lines += ["", *(f"  {line}" for line in paragraph.split("\n"))]
-        else:
-            lines += ["", *textwrap.wrap(paragraph, width, initial_indent="  ", subsequent_indent="  ")]
-    return "\n".join(lines) + "\n" + render_lists(lists, width)
+    formatter = _formatter(width)
+    program, _, arguments = usage.partition(" ")
+    formatter.write_usage(program, arguments)
+    with formatter.indentation():
+        for paragraph in about.strip().split("\n\n") if about.strip() else ():
+            formatter.write_paragraph()
+            formatter.write_text(f"\b\n{paragraph}" if paragraph.startswith(" ") else paragraph)
+    return formatter.getvalue() + render_lists(lists, width)
 
 
 def render_lists(lists: Sequence[tuple[str, Sequence[Row]]], width: int | None = None) -> str:
     """Return each list with its title and an empty line before it; empty lists are left out."""
-    width = width or terminal_width()
-    return "".join("\n".join(["", f"{title}:", *_columns(rows, width), ""]) for title, rows in lists if rows)
+    formatter = _formatter(width)
+    for title, rows in lists:
+        if rows:
+            formatter.write("\n")
+            formatter.write_heading(title)
+            with formatter.indentation():
+                formatter.write_dl(rows, col_max=_MAX_NAME)
+    return "".join(line.rstrip() + "\n" for line in formatter.getvalue().splitlines())
 
 
-def _columns(rows: Sequence[Row], width: int) -> list[str]:
-    first = min(max(len(name) for name, _ in rows), _MAX_NAME) + 2
-    lines: list[str] = []
-    for name, text in rows:
-        wrapped = textwrap.wrap(text, max(width - first - 2, 10), break_long_words=False, break_on_hyphens=False)
-        if len(name) > first - 2:
-            lines.append(f"  {name}")
-        else:
-            lines.append(f"  {name:<{first}}{wrapped.pop(0) if wrapped else ''}".rstrip())
-        lines += [" " * (first + 2) + line for line in wrapped]
-    return lines
+def _formatter(width: int | None) -> HelpFormatter:
+    from click import HelpFormatter
+
+    return HelpFormatter(width=width or terminal_width())

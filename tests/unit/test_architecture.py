@@ -68,6 +68,7 @@ LAZY_LIBRARIES = {
     "asyncio": "25 ms; one-shot commands do without",
     "base64": "start-up of one-shot commands",
     "binascii": "start-up of one-shot commands",
+    "click": "20 ms; only for help",
     "contextlib": "start-up of one-shot commands",
     "cryptography": "40 ms; only for JWT methods and the root certificate",
     "ctypes": "only where a child process is bound to its parent",

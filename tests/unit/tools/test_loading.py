@@ -12,7 +12,7 @@ PROGRAM = """
 import sys
 from pyconsul.tools.{tool}.main import main
 status = main(sys.argv[1:])
-print(*(name for name in ("httpx", "httpcore", "click", "rich") if name in sys.modules), file=sys.stderr)
+print(*(name for name in ("httpx", "httpcore", "rich") if name in sys.modules), file=sys.stderr)
 sys.exit(status)
 """
 FILES = {
