@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.agent_process import AgentProcess
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 PYCONSUL = str(Path(sys.executable).parent / "pyconsul")
@@ -97,12 +98,26 @@ def test_health_live_on_a_terminal(cli_agent: str, web: str) -> None:
         os.close(leader)
 
 
+def test_the_doctor_tells_that_dns_is_off(tmp_path: Path) -> None:
+    agent = AgentProcess(tmp_path)
+    settings = json.loads(agent.config_file.read_text())
+    settings["ports"]["dns"] = -1
+    agent.config_file.write_text(json.dumps(settings))
+    try:
+        agent.start()
+        command = [PYCONSUL, "doctor", "-format=json", f"-http-addr={agent.address}"]
+        rows = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+        assert [(row["State"], row["Text"]) for row in rows if row["What"] == "DNS"] == [("warning", "is switched off")]
+    finally:
+        agent.stop()
+
+
 def test_the_doctor_with_a_well_agent(pyconsul: Run) -> None:
     found = {row["What"]: row for row in json.loads(pyconsul("doctor", "-format=json").stdout)}
     assert {name: found[name]["State"] for name in ("agent", "clock", "leader", "token")} == dict.fromkeys(
         ("agent", "clock", "leader", "token"), "ok"
     )
-    assert found["DNS"]["State"] == "warning"  # this agent has none
+    assert found["DNS over UDP"]["State"] == found["DNS over TCP"]["State"] == "ok"
 
 
 def test_the_doctor_without_an_agent(pyconsul: Run) -> None:

@@ -15,9 +15,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.structs import replace
 from pyconsul.tools.template.dedup.document import is_shareable
 from pyconsul.tools.template.dedup.heartbeat import Heartbeat
 from pyconsul.tools.template.dedup.heartbeat_writer import HeartbeatWriter
