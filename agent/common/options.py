@@ -31,7 +31,7 @@ class OptionError(Exception):
 
 
 class UnknownFlag(OptionError):
-    """There is no such flag; `known` are those that there are."""
+    """An unknown flag; `known` holds the names of the flags that exist."""
 
     def __init__(self, flag: str, known: Iterable[str]) -> None:
         from pyconsul.agent.common.suggest import did_you_mean

@@ -142,7 +142,7 @@ UNSUPPORTED_FLAGS: dict[str, bool] = {
 
 
 def is_off(value: object) -> bool:
-    """Whether a value turns its feature off: false, -1, empty, or a section of such values."""
+    """Return whether a value turns its feature off: false, -1, empty, or a section of such values."""
     if isinstance(value, dict):
         return all(is_off(item) for item in value.values())
     if isinstance(value, list | tuple):  # an HCL block is a list of maps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -43,7 +43,7 @@ from pyconsul.agent.state.watches import Watches, on_replaced
 from pyconsul.agent.sync.agent_tokens import agent_tokens
 from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
 from pyconsul.agent.telemetry.loop_lag import LoopLag
-from pyconsul.agent.watches.definition import WatchError
+from pyconsul.agent.watches.definition import Definition, WatchError
 from pyconsul.agent.watches.watcher import Watcher
 
 
@@ -71,19 +71,10 @@ async def start(
     sessions = await _start_duties(config, storage, clock, leadership, stack)
     acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
     local_watches = Watches()
-    agent = await local.start(
-        config,
-        LocalCatalog(store, writer.commit),
-        local_watches,
-        stack,
-        access_control.permits(acl) if acl else None,
-        access_control.permits(acl, READ) if acl else None,
-    )
+    permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
+    agent = await local.start(config, LocalCatalog(store, writer.commit), local_watches, stack, *permits)
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
     control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
-    lag = LoopLag(time.monotonic)
-    lag.start()
-    stack.callback(lag.stop)
     context = Context(
         store,
         store.watches,
@@ -98,18 +89,30 @@ async def start(
         LoginKeys(),
         acl=acl,
         kv_history=storage.engine.history,
-        loop_lag=lag,
+        loop_lag=_start_loop_lag(stack),
     )
     app = await _start_http(context, control, http_sockets, stack)
     stack.callback(local_watches.close)  # before the HTTP server stops: it waits for blocking queries
     responder = await _start_dns(context, control, dns_sockets, stack)
     if acl is not None:
         access_control.follow_changes(store.watches, responder.forget, agent.syncer.full_sync)
+    _start_watcher(app, watches, control, stack)
+    return control
+
+
+def _start_loop_lag(stack: AsyncExitStack) -> LoopLag:
+    lag = LoopLag(time.monotonic)
+    lag.start()
+    stack.callback(lag.stop)
+    return lag
+
+
+def _start_watcher(app: App, watches: Sequence[Definition], control: AgentControl, stack: AsyncExitStack) -> None:
+    """Run the watches of the configuration, and other ones after a reload."""
     watcher = Watcher(asker(app))
     watcher.use(watches)
     stack.push_async_callback(watcher.stop)
     control.on_reload(lambda fresh: watcher.use(Watcher.check(fresh.watches)))
-    return control
 
 
 async def _start_duties(

@@ -122,7 +122,7 @@ def _remove_stale_drafts(folder: Path) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") and entry.name.endswith(_SUFFIX) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):  # It is in use, or belongs to somebody else.
+                with contextlib.suppress(OSError):  # in use, or owned by another user
                     _remove_stale_draft(Path(entry.path))
 
 

@@ -137,7 +137,7 @@ def _key(key: str, keys: list[str]) -> str:
 
 
 def text_of(source: str) -> str:
-    """What a quoted text or heredoc says; raises ValueError for anything else."""
+    """Return the text of a quoted string or heredoc; raises ValueError for anything else."""
     text = text_of_source(source)
     if text is None:
         raise ValueError("a value without quotes; allowed: texts in quotes, numbers, true, false, lists and maps")
