@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pyconsul.tools.options.common import connection_of
+from pyconsul.tools.options.connection import connection_of
 from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
 from pyconsul.tools.options.settings import Settings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.common.reasons import reason
 
 if TYPE_CHECKING:

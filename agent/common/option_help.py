@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyconsul.agent.common.go_durations import format_go_duration_s
+from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.common.options import Option
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.go.booleans import parse_go_bool
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -186,7 +186,7 @@ def _unsigned(value: Any) -> int:
 
 
 def _seconds(value: Any) -> float:
-    from pyconsul.agent.common.go_durations import parse_go_duration_s  # few calls have one
+    from pyconsul.agent.common.go.durations import parse_go_duration_s  # few calls have one
 
     return parse_go_duration_s(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.agent.common.go_durations import ALLOWED, LONGEST_NS, parse_go_duration_s
+from pyconsul.agent.common.go.durations import ALLOWED, LONGEST_NS, parse_go_duration_s
 from pyconsul.agent.config import host, validators
 from pyconsul.agent.config.table import Kind, Setting
 

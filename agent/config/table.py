@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pyconsul.agent.common.go_durations import format_go_duration_s
+from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.config.config import Config, Definition
 from pyconsul.agent.config.setting import Note, Unit
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.duties.contract import Commit
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.store import Store

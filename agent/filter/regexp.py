@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from pyconsul.agent.common.regexp_errors import go_text
+from pyconsul.agent.common.go.regexp_errors import go_text
 
 #: Gives the texts of a pattern's groups in the first match, the whole match first; nothing without a match.
 Groups: TypeAlias = Callable[[str], Sequence[str]]

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.common.go_durations import LONGEST_NS, parse_go_duration_ns
-from pyconsul.agent.common.go_quote import go_quote
+from pyconsul.agent.common.go.durations import LONGEST_NS, parse_go_duration_ns
+from pyconsul.agent.common.go.quoting import go_quote
 from pyconsul.agent.health.definition import CheckDefinition, CheckError, wire_name
 
 DURATIONS = frozenset({"interval", "timeout", "ttl", "deregister_critical_service_after"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.model.wire import camel
 
 DEFAULT_OUTPUT_SIZE = 4096  # bytes of a check's output that are kept

@@ -17,7 +17,7 @@ from typing import Any
 
 from pyconsul.agent.common.files.log_file import LogFile
 from pyconsul.agent.common.files.log_stream import LogStream
-from pyconsul.agent.common.go_durations import DAY_S
+from pyconsul.agent.common.go.durations import DAY_S
 
 TRACE = 5
 #: Consul's names of levels.

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate
 from pyconsul.agent.model.node import Node

@@ -14,7 +14,7 @@ from pyconsul.agent.acl.methods.binding import BIND_TYPES
 from pyconsul.agent.acl.methods.jwtmethod import Claims, check_config
 from pyconsul.agent.acl.methods.methodconfig import ConfigError
 from pyconsul.agent.acl.parse import RuleError, parse_rules
-from pyconsul.agent.common.go_durations import SECOND_NS, parse_go_duration_ns
+from pyconsul.agent.common.go.durations import SECOND_NS, parse_go_duration_ns
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET, AuthMethod, BindingRule, Policy, Role, Token

@@ -11,7 +11,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from pyconsul.agent.common.go_durations import LONGEST_NS, parse_go_duration_s
+from pyconsul.agent.common.go.durations import LONGEST_NS, parse_go_duration_s
 from pyconsul.agent.model.acl import Token
 from pyconsul.agent.model.kv import LockDelay, Tombstone
 from pyconsul.agent.model.service import ServiceInstance

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.agent.health.definition import CheckDefinition, check_type
 from pyconsul.agent.model.check import CRITICAL, HealthCheck
 from pyconsul.agent.model.service import NodeService

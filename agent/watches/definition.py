@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.common.watch_plan import Plan
 
 #: type: its own parameters

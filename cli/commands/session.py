@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import seconds, switch, text, texts
 from pyconsul.cli.context import Context

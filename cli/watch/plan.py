@@ -5,7 +5,7 @@ The types of watches: https://developer.hashicorp.com/consul/docs/dynamic-app-co
 
 from __future__ import annotations
 
-from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import Args, InvalidValue, Option, text
 from pyconsul.agent.common.watch_plan import Plan

@@ -15,7 +15,7 @@ from pyconsul.cli.http.client import access_of, token_of
 from pyconsul.cli.http.flags import HTTP_FLAGS
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS as ENVCONSUL_OPTIONS
-from pyconsul.tools.options.common import connection_of
+from pyconsul.tools.options.connection import connection_of
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import load_settings, parse_flags
 from pyconsul.tools.template.options.table import OPTIONS as TEMPLATE_OPTIONS

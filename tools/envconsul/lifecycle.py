@@ -16,7 +16,7 @@ from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import KILL_SIGNAL, RELOAD_SIGNAL
+from pyconsul.tools.options.run import KILL_SIGNAL, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
 
 log = logging.getLogger("envconsul")

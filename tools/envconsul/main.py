@@ -16,8 +16,8 @@ from pyconsul.tools.envconsul.options import DOCUMENTED, OPTIONS, PRINT
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, make_plan
 from pyconsul.tools.envconsul.sources import QueryError
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import PID_FILE
 from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.run import PID_FILE
 from pyconsul.tools.options.settings import Call, UsageError, parse_flags
 from pyconsul.tools.process.pid_file import pid_file
 

@@ -21,16 +21,9 @@ from pyconsul.tools.envconsul.options import ONCE, PRINT
 from pyconsul.tools.envconsul.plan import OverdueError, Plan, caught_signals, reload_plan, uncatchable, variables_of
 from pyconsul.tools.envconsul.print_output import render_variables
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import (
-    EXEC_KILL_SIGNAL,
-    EXEC_KILL_TIMEOUT,
-    EXEC_TIMEOUT,
-    KILL_SIGNAL,
-    MAX_STALE,
-    RELOAD_SIGNAL,
-    connection_of,
-    retry_of,
-)
+from pyconsul.tools.options.child import EXEC_KILL_SIGNAL, EXEC_KILL_TIMEOUT, EXEC_TIMEOUT
+from pyconsul.tools.options.connection import connection_of, retry_of
+from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
 
 log = logging.getLogger("envconsul")

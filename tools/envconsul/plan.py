@@ -15,8 +15,11 @@ from pyconsul.tools.envconsul.options import ALLOW_NAME, OPTIONS, PRINT, PRISTIN
 from pyconsul.tools.envconsul.print_output import FORMATS
 from pyconsul.tools.envconsul.sources import Source, sources_of
 from pyconsul.tools.envconsul.variables import Naming, Variable, environment
-from pyconsul.tools.options.common import (
-    EXEC_COMMAND,
+from pyconsul.tools.options.child import EXEC_COMMAND, child_environment
+from pyconsul.tools.options.connection import consul_access_of
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.log_file import log_target_of
+from pyconsul.tools.options.run import (
     KILL_SIGNAL,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -24,11 +27,7 @@ from pyconsul.tools.options.common import (
     SYSLOG_ENABLED,
     SYSLOG_FACILITY,
     SYSLOG_NAME,
-    child_environment,
-    consul_access_of,
 )
-from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.log_file import log_target_of
 from pyconsul.tools.options.settings import Call, Settings, UsageError, load_settings
 from pyconsul.tools.options.unsupported import warn_of_unsupported
 from pyconsul.tools.process.logs import setup_logging

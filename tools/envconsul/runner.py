@@ -16,17 +16,15 @@ from pyconsul.tools.consul.client import ConsulClient
 from pyconsul.tools.envconsul.options import ONCE
 from pyconsul.tools.envconsul.plan import OverdueError, variables_of
 from pyconsul.tools.envconsul.sources import Source
-from pyconsul.tools.options.common import (
+from pyconsul.tools.options.child import (
     EXEC_KILL_SIGNAL,
     EXEC_KILL_TIMEOUT,
     EXEC_RELOAD_SIGNAL,
     EXEC_SPLAY,
     EXEC_TIMEOUT,
-    MAX_STALE,
-    WAIT,
-    connection_of,
-    retry_of,
 )
+from pyconsul.tools.options.connection import connection_of, retry_of
+from pyconsul.tools.options.run import MAX_STALE, WAIT
 from pyconsul.tools.options.settings import Settings
 from pyconsul.tools.restart_limit import Limit, Unlimited, restart_limit_of
 

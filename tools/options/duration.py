@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.common.go.durations import parse_go_duration_s
 
 #: A bare number of at least this many units can only be meant as nanoseconds (a millisecond).
 _NANOSECONDS_FROM = 1_000_000

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyconsul.agent.common.go_durations import DAY_S
+from pyconsul.agent.common.go.durations import DAY_S
 from pyconsul.agent.common.options import Option
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.options.hcl_file import ConfigError

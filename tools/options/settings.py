@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from signal import Signals
 from typing import Any, TypeVar
 
-from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.common.options import HelpRequested, Kind, MissingValue, Option, OptionError, UnknownFlag, scan
 from pyconsul.agent.common.process.child_process import parse_signal
 from pyconsul.agent.common.structs import field, struct

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.files.log_stream import LogStream
-from pyconsul.agent.common.go_durations import DAY_S
+from pyconsul.agent.common.go.durations import DAY_S
 from pyconsul.tools.options.hcl_file import ConfigError
 
 if TYPE_CHECKING:

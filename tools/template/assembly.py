@@ -16,7 +16,7 @@ from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.agent.common.process.supervised_child import Child
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.consul.client import Connection, ConsulClient, RetryPolicy
-from pyconsul.tools.options.common import (
+from pyconsul.tools.options.child import (
     EXEC_COMMAND,
     EXEC_ENABLED,
     EXEC_ENV_ALLOWLIST,
@@ -28,12 +28,10 @@ from pyconsul.tools.options.common import (
     EXEC_RELOAD_SIGNAL,
     EXEC_SPLAY,
     EXEC_TIMEOUT,
-    KILL_SIGNAL,
-    MAX_STALE,
-    connection_of,
-    retry_of,
 )
+from pyconsul.tools.options.connection import connection_of, retry_of
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT
+from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE
 from pyconsul.tools.restart_limit import Turn, restart_limit_of
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import KILL_SIGNAL, RELOAD_SIGNAL
 from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.run import KILL_SIGNAL, RELOAD_SIGNAL
 from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
 from pyconsul.tools.template.options.status import STATUS_ADDRESS

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from pyconsul.agent.common.option_help import option_rows, render_help
 from pyconsul.agent.common.program import run_program
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import EXEC_COMMAND, PID_FILE
+from pyconsul.tools.options.child import EXEC_COMMAND
 from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.run import PID_FILE
 from pyconsul.tools.options.settings import Call, Settings, UsageError, parse_flags
 from pyconsul.tools.process.pid_file import pid_file
 from pyconsul.tools.template.options.table import DOCUMENTED, ONCE, OPTIONS, PARSE_ONLY

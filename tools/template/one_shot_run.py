@@ -23,8 +23,10 @@ from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.consul.one_shot_client import OneShotClient
 from pyconsul.tools.consul.retry import LazyRandom, RetryPolicy
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.common import EXEC_COMMAND, KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL, connection_of
+from pyconsul.tools.options.child import EXEC_COMMAND
+from pyconsul.tools.options.connection import connection_of
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT
+from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
 from pyconsul.tools.template.deploy.contract import CommandError
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import FailurePolicy

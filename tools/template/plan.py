@@ -10,8 +10,12 @@ from signal import Signals
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.structs import replace, struct
-from pyconsul.tools.options.common import (
-    EXEC_COMMAND,
+from pyconsul.tools.options.child import EXEC_COMMAND
+from pyconsul.tools.options.connection import connection_of, consul_access_of, retry_of
+from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.log_file import log_target_of
+from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
+from pyconsul.tools.options.run import (
     KILL_SIGNAL,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -20,13 +24,7 @@ from pyconsul.tools.options.common import (
     SYSLOG_ENABLED,
     SYSLOG_FACILITY,
     SYSLOG_NAME,
-    connection_of,
-    consul_access_of,
-    retry_of,
 )
-from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.log_file import log_target_of
-from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
 from pyconsul.tools.options.settings import Call, Settings, Tree, load_settings
 from pyconsul.tools.options.unsupported import warn_of_unsupported
 from pyconsul.tools.process.logs import setup_logging

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyconsul.tools.options.common import WAIT
+from pyconsul.tools.options.run import WAIT
 from pyconsul.tools.options.settings import Settings, Tree, lookup
 from pyconsul.tools.template.options.table import (
     DEFAULT_DELIMITERS_LEFT,

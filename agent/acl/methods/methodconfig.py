@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from pyconsul.agent.common.go_durations import parse_go_duration_ns
+from pyconsul.agent.common.go.durations import parse_go_duration_ns
 
 MAX_DURATION_NS = (1 << 63) - 1
 

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from logging.handlers import BaseRotatingHandler
 from pathlib import Path
 
-from pyconsul.agent.common.go_durations import DAY_S
+from pyconsul.agent.common.go.durations import DAY_S
 
 
 class LogFile(BaseRotatingHandler):

@@ -36,7 +36,7 @@ from typing import Protocol
 
 import msgspec
 
-from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.gossip.serf.addresses import ip_text
 from pyconsul.agent.gossip.serf.effects import Effects, LogLine, MemberChanged
 from pyconsul.agent.gossip.serf.settings import SerfSettings

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from pyconsul.agent.common.go_quote import go_quote
+from pyconsul.agent.common.go.quoting import go_quote
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.runners.bounds import MAX_RUN_BYTES, excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.alias import AliasIndex, AliasView, AliasViews, alias_result
 from pyconsul.agent.health.definition import (
     DEFAULT_OUTPUT_SIZE,

@@ -11,7 +11,7 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from pathlib import Path
 
-from pyconsul.agent.common.go_durations import SECOND_NS, format_go_duration_ns
+from pyconsul.agent.common.go.durations import SECOND_NS, format_go_duration_ns
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, phrase
 from pyconsul.agent.health.runners.result import LocalFault, Result, Tail

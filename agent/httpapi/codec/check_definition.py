@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.agent.health.definition import CheckDefinition, check_type, wire_name
 from pyconsul.agent.httpapi.codec.decoding import Convert
 from pyconsul.agent.httpapi.codec.go_values import nanoseconds

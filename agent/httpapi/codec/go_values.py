@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from pyconsul.agent.common.go_base64 import decode_go_base64
-from pyconsul.agent.common.go_durations import parse_go_duration_ns
+from pyconsul.agent.common.go.base64_text import decode_go_base64
+from pyconsul.agent.common.go.durations import parse_go_duration_ns
 
 Reader: TypeAlias = Callable[[Any, "Path"], Any]
 ENTERPRISE = {"Namespace": "Namespaces", "Partition": "Partitions"}  # keys of another edition -> feature

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from pyconsul.agent.acl.authorizer import Authorizer, Forbidden, UnknownToken
-from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.httpapi.core.response import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyconsul.agent.common.go_durations import parse_go_duration_s
+from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request, wait_options
 from pyconsul.agent.httpapi.core.response import bad_request

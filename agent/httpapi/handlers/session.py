@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from pyconsul.agent.acl.rules import WRITE
-from pyconsul.agent.common.go_durations import format_go_duration_ns, parse_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.authorization import authorized

@@ -9,7 +9,7 @@ import re
 
 from msgspec.structs import replace
 
-from pyconsul.agent.common.go_durations import format_go_duration_s
+from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
 from pyconsul.agent.state.acl.hash import token_hash
 from pyconsul.agent.state.acl.tables import BOOTSTRAPPED, TOKENS

@@ -46,7 +46,7 @@ def _given(context: Context) -> Method:
     fields: Method = {"Description": args[_DESCRIPTION], "DisplayName": args[_DISPLAY_NAME]}
     fields = {name: value for name, value in fields.items() if value}
     if args.given(_MAX_TOKEN_TTL):
-        from pyconsul.agent.common.go_durations import format_go_duration_ns
+        from pyconsul.agent.common.go.durations import format_go_duration_ns
 
         fields["MaxTokenTTL"] = format_go_duration_ns(round(args[_MAX_TOKEN_TTL] * 1e9))
     config = {name: context.read_text_source(args[option]) for name, option in _KUBERNETES.items() if args[option]}

@@ -47,7 +47,7 @@ def create(context: Context) -> None:
         if args[option]:
             token[field] = args[option]
     if args.given(_EXPIRES_TTL):
-        from pyconsul.agent.common.go_durations import format_go_duration_ns
+        from pyconsul.agent.common.go.durations import format_go_duration_ns
 
         token["ExpirationTTL"] = format_go_duration_ns(round(args[_EXPIRES_TTL] * 1e9))
     try:

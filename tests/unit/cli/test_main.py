@@ -143,7 +143,7 @@ def test_a_one_shot_command_imports_little() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not heavy & set(done.stdout.split())
     ours = {name for name in done.stdout.split() if name.startswith(("pyconsul.agent", "pyconsul.tools"))}
-    common = {"options", "program", "http_answer", "consul_environment", "go_numbers", "reasons"}
+    common = {"options", "program", "http_answer", "consul_environment", "go", "go.booleans", "reasons"}
     assert ours <= {"pyconsul.agent", "pyconsul.agent.common", *(f"pyconsul.agent.common.{name}" for name in common)}
 
 

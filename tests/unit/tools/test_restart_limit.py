@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyconsul.tools.options.common import CONNECTION
+from pyconsul.tools.options.connection import CONNECTION
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT, RESTART_LIMIT_OPTIONS
 from pyconsul.tools.options.settings import Settings, load_settings, parse_flags
 from pyconsul.tools.restart_limit import Place, RestartLimit, Turn, Unlimited, restart_limit_of

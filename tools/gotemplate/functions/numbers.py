@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyconsul.agent.common.go_numbers import parse_go_bool
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.runtime.signature import ANY, Function, function
 from pyconsul.tools.gotemplate.runtime.values import Int64, Uint8, Uint64, int64, type_name, uint64

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pyconsul.agent.common.go_quote import go_quote as quote
+from pyconsul.agent.common.go.quoting import go_quote as quote
 from pyconsul.tools.gotemplate.errors import GoError
 
 __all__ = ["can_backquote", "quote", "unquote", "unquote_character"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pyconsul.agent.common.go_quote import go_quote
+from pyconsul.agent.common.go.quoting import go_quote
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.gotemplate.errors import TemplateError
 

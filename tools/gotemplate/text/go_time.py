@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
-from pyconsul.agent.common.go_durations import parse_go_duration_ns
+from pyconsul.agent.common.go.durations import parse_go_duration_ns
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.syntax.quote import quote
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from pyconsul.agent.common.regexp_errors import go_text
+from pyconsul.agent.common.go.regexp_errors import go_text
 from pyconsul.agent.common.structs import struct
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.runtime.values import to_bytes, to_text

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Set
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL, decode_heartbeat, heartbeat_key
 from pyconsul.tools.template.dedup.silence import LeaderSilence

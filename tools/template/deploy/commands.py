@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.process.child_process import SpawnError, argv_of
 from pyconsul.agent.common.process.supervised_child import Child
-from pyconsul.tools.options.common import select_environment
+from pyconsul.tools.options.child import select_environment
 from pyconsul.tools.template.deploy.contract import CommandError
 
 if TYPE_CHECKING:

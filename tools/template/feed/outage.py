@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 
 if TYPE_CHECKING:
     from pyconsul.tools.consul.client import ConsulError

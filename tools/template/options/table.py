@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 from pyconsul.agent.common.options import Kind, Option
-from pyconsul.tools.options.common import CONNECTION, EXEC, PROCESS
+from pyconsul.tools.options.child import EXEC
+from pyconsul.tools.options.connection import CONNECTION
 from pyconsul.tools.options.log_file import LOG_FILE_OPTIONS
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT_OPTIONS
+from pyconsul.tools.options.run import PROCESS
 from pyconsul.tools.options.settings import BOOL, COMMAND, DURATION, INT, SIGNAL, STRINGS, TEXT, WAIT_RANGE, Tree
 from pyconsul.tools.options.unsupported import UNSUPPORTED
 from pyconsul.tools.template.evaluate.field_safety.formats import FORMAT_NAMES

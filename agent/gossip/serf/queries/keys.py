@@ -18,7 +18,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from enum import Enum
 
-from pyconsul.agent.common.go_base64 import decode_go_base64
+from pyconsul.agent.common.go.base64_text import decode_go_base64
 from pyconsul.agent.gossip.serf.effects import KeyReport
 from pyconsul.agent.gossip.serf.settings import INTERNAL_QUERY
 from pyconsul.agent.gossip.wire.encryption import KEY_SIZES

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyconsul.agent.acl.templates import Template
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.agent.model.acl import AuthMethod, BindingRule, Grants, Policy, Role, TemplatedPolicy, Token
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES
 from pyconsul.agent.state.contract import Schema, View

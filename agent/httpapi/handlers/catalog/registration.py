@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.common.go_quote import go_quote
+from pyconsul.agent.common.go.quoting import go_quote
 from pyconsul.agent.httpapi.codec.check_definition import DefinitionBody, definition_row, type_of
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode
 from pyconsul.agent.httpapi.core.context import Context

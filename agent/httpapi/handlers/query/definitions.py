@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from pyconsul.agent.common.go_durations import parse_go_duration_ns
+from pyconsul.agent.common.go.durations import parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.rendering import missing

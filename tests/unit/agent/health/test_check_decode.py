@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.decode import decode_check, decode_config_check, decode_service_check
 from pyconsul.agent.health.definition import CheckDefinition, CheckError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition, CheckError, check_type, output_limit, seconds_between
 from pyconsul.agent.health.validate import NO_LOCAL_SCRIPTS, NO_SCRIPTS, validate
 

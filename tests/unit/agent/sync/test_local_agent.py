@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.local_agent import NODE, World, service_row
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.state.schemas import CHECKS, SERVICES
 from pyconsul.agent.sync import definition_loader

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.config.config import Config, Definition
 from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.model.service import ServiceAddress, Weights

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.functions import real_surroundings
 from pyconsul.tools.gotemplate.functions.sockaddr import Interface, sockaddr

@@ -7,8 +7,8 @@ from signal import Signals
 
 import pytest
 
-from pyconsul.tools.options.common import KILL_SIGNAL
 from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.options.run import KILL_SIGNAL
 from pyconsul.tools.options.settings import Settings, UsageError, load_settings, parse_flags
 from pyconsul.tools.template.options.table import EXEC_RELOAD, ONCE, OPTIONS
 from pyconsul.tools.template.spec import Spec, SpecError

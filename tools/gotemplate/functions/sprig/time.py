@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from pyconsul.agent.common.go_durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import format_go_duration_ns
 from pyconsul.tools.gotemplate.errors import GoError
 from pyconsul.tools.gotemplate.functions.sprig.values import integer_of
 from pyconsul.tools.gotemplate.runtime.signature import ANY, Function, function

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.runners.exchange import Exchange
 from pyconsul.agent.health.runners.http import run_http

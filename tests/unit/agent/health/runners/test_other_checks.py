@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.runners.dial import resolve
 from pyconsul.agent.health.runners.docker import run_docker

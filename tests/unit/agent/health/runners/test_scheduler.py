@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.alias import AliasView
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.health.runners import scheduler as scheduler_module

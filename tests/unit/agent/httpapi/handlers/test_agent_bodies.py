@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyconsul.agent.common.go_durations import SECOND_NS
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
 from pyconsul.agent.httpapi.core.response import HTTPError

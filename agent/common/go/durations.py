@@ -5,7 +5,7 @@ Source: https://pkg.go.dev/time#ParseDuration and #Duration.String. The exact un
 
 from __future__ import annotations
 
-from pyconsul.agent.common.go_quote import go_quote
+from pyconsul.agent.common.go.quoting import go_quote
 
 SECOND_NS = 1_000_000_000
 DAY_S = 86400.0

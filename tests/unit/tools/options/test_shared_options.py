@@ -6,7 +6,8 @@ import pytest
 
 from pyconsul.tools.consul.client import Connection, RetryPolicy
 from pyconsul.tools.envconsul.options import OPTIONS
-from pyconsul.tools.options.common import child_environment, connection_of, retry_of
+from pyconsul.tools.options.child import child_environment
+from pyconsul.tools.options.connection import connection_of, retry_of
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Settings, load_settings, parse_flags
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.common.go_base64 import decode_go_base64
+from pyconsul.agent.common.go.base64_text import decode_go_base64
 
 
 @given(st.binary())

@@ -1,29 +1,13 @@
-"""Options that both tools have: the connection to Consul, retries, logging, signals, the child process.
-
-Each tool's own table starts with these rows; the functions turn settings into what the tools work with.
-"""
+"""Options of the connection to Consul, for both tools, and what they describe: address, token, TLS, retries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, resolve_access
 from pyconsul.agent.common.options import Option
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.options.settings import (
-    BOOL,
-    COMMAND,
-    DURATION,
-    INT,
-    SIGNAL,
-    STRINGS,
-    TEXT,
-    WAIT_RANGE,
-    Settings,
-    Tree,
-)
+from pyconsul.tools.options.settings import BOOL, DURATION, INT, TEXT, Settings, Tree
 
 if TYPE_CHECKING:
     from pyconsul.agent.common.consul_environment import ConsulAccess
@@ -215,143 +199,6 @@ CONNECTION: tuple[Option[Any], ...] = (
     ),
 )
 
-KILL_SIGNAL = Option(
-    "kill_signal",
-    SIGNAL,
-    "Signal that stops this program",
-    Signals.SIGINT,
-    flags=("kill-signal",),
-)
-RELOAD_SIGNAL = Option(
-    "reload_signal",
-    SIGNAL,
-    "Signal that reloads the configuration",
-    Signals.SIGHUP,
-    flags=("reload-signal",),
-)
-LOG_LEVEL = Option("log_level", TEXT, "trace, debug, info, warn or err", "WARN", flags=("log-level",))
-LOG_FORMAT = Option("log_format", TEXT, "text or json", "text", flags=("log-format",))
-MAX_STALE = Option(
-    "max_stale",
-    DURATION,
-    "Maximum time since the last contact of a responding server with the leader; 0: only the leader responds",
-    2.0,
-    flags=("max-stale",),
-)
-PID_FILE = Option("pid_file", TEXT, "File with the process ID of this program while it runs", "", flags=("pid-file",))
-SYSLOG_ENABLED = Option("syslog.enabled", BOOL, "Also log to syslog", False, flags=("syslog",))
-SYSLOG_FACILITY = Option("syslog.facility", TEXT, "Facility for syslog", "LOCAL0", flags=("syslog-facility",))
-SYSLOG_NAME = Option("syslog.name", TEXT, "Name for syslog", None, flags=("syslog-name",))
-WAIT = Option(
-    "wait",
-    WAIT_RANGE,
-    "Wait until nothing has changed for min, at most max (default 4 times min), before acting",
-    (0.0, 0.0),
-    flags=("wait",),
-)
-#: The run of the tool itself.
-PROCESS: tuple[Option[Any], ...] = (
-    Option(
-        "config",
-        STRINGS,
-        "Configuration file (HCL or JSON), or a folder of them; may be repeated, later ones win",
-        None,
-        flags=("config",),
-        flag_only=True,
-    ),
-    KILL_SIGNAL,
-    RELOAD_SIGNAL,
-    LOG_LEVEL,
-    LOG_FORMAT,
-    MAX_STALE,
-    PID_FILE,
-    SYSLOG_ENABLED,
-    SYSLOG_FACILITY,
-    SYSLOG_NAME,
-    WAIT,
-)
-
-EXEC_COMMAND = Option("exec.command", COMMAND, "Program to run; a single word is a shell line", (), flags=("exec",))
-EXEC_ENABLED = Option("exec.enabled", BOOL, "Run the child process", True)
-EXEC_KILL_SIGNAL = Option(
-    "exec.kill_signal",
-    SIGNAL,
-    "Signal that stops the child",
-    Signals.SIGINT,
-    flags=("exec-kill-signal",),
-)
-EXEC_KILL_TIMEOUT = Option(
-    "exec.kill_timeout",
-    DURATION,
-    "Grace period between that signal and SIGKILL",
-    30.0,
-    flags=("exec-kill-timeout",),
-)
-EXEC_RELOAD_SIGNAL = Option(
-    "exec.reload_signal",
-    SIGNAL,
-    "Signal that reports a change to the child; without it the child is restarted",
-    None,
-    flags=("exec-reload-signal",),
-)
-EXEC_SPLAY = Option(
-    "exec.splay",
-    DURATION,
-    "Maximum random delay before a change is reported to the child",
-    0.0,
-    flags=("exec-splay",),
-)
-EXEC_TIMEOUT = Option(
-    "exec.timeout",
-    DURATION,
-    "Maximum run time of the command; 0 is unlimited",
-    0.0,
-    flags=("exec-timeout",),
-)
-EXEC_ENV_PRISTINE = Option(
-    "exec.env.pristine",
-    BOOL,
-    "Give the child only the custom variables",
-    False,
-    flags=("exec-env-pristine",),
-)
-EXEC_ENV_CUSTOM = Option(
-    "exec.env.custom",
-    STRINGS,
-    "Variable NAME=value of the child; may be repeated",
-    (),
-    flags=("exec-env-custom",),
-)
-EXEC_ENV_ALLOWLIST = Option(
-    "exec.env.allowlist",
-    STRINGS,
-    "Pattern of variables that are passed to the child; may be repeated",
-    (),
-    flags=("exec-env-allowlist",),
-)
-EXEC_ENV_DENYLIST = Option(
-    "exec.env.denylist",
-    STRINGS,
-    "Pattern of variables that are not passed to the child; may be repeated",
-    (),
-    flags=("exec-env-denylist",),
-)
-#: The child process.
-EXEC: tuple[Option[Any], ...] = (
-    EXEC_COMMAND,
-    EXEC_ENABLED,
-    EXEC_KILL_SIGNAL,
-    EXEC_KILL_TIMEOUT,
-    EXEC_RELOAD_SIGNAL,
-    EXEC_SPLAY,
-    EXEC_TIMEOUT,
-    EXEC_ENV_PRISTINE,
-    EXEC_ENV_CUSTOM,
-    EXEC_ENV_ALLOWLIST,
-    EXEC_ENV_DENYLIST,
-)
-
-
 #: The settings that `resolve_access` knows.
 _ACCESS: dict[str, Option[Any]] = {
     "address": CONSUL_ADDRESS,
@@ -412,34 +259,3 @@ def retry_of(settings: Settings) -> RetryPolicy:
         backoff=settings[CONSUL_RETRY_BACKOFF],
         max_backoff=settings[CONSUL_RETRY_MAX_BACKOFF],
     )
-
-
-def child_environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
-    """What of `variables` the child gets as `exec.env` says."""
-    return select_environment(
-        variables,
-        settings[EXEC_ENV_PRISTINE],
-        settings[EXEC_ENV_CUSTOM],
-        settings[EXEC_ENV_ALLOWLIST],
-        settings[EXEC_ENV_DENYLIST],
-    )
-
-
-def select_environment(
-    variables: Mapping[str, str], pristine: bool, custom: Sequence[str], allow: Sequence[str], deny: Sequence[str]
-) -> dict[str, str]:
-    """What of `variables` is passed on: nothing when `pristine`, else what patterns of names let pass; then `custom`.
-
-    Without an allowlist all names are allowed; the denylist wins. `custom`: NAME=value.
-    """
-    from fnmatch import fnmatchcase
-
-    def wanted(name: str) -> bool:
-        allowed = not allow or any(fnmatchcase(name, pattern) for pattern in allow)
-        return allowed and not any(fnmatchcase(name, pattern) for pattern in deny)
-
-    kept = {} if pristine else {n: v for n, v in variables.items() if wanted(n)}
-    for entry in custom:
-        name, _, value = entry.partition("=")
-        kept[name] = value
-    return kept

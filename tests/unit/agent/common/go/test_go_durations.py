@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.common.go_durations import (
+from pyconsul.agent.common.go.durations import (
     LONGEST_NS,
     format_go_duration_ns,
     format_go_duration_s,
