@@ -14,6 +14,7 @@ from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError, ReloadError
+from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.agent_tokens import AgentTokens
@@ -31,6 +32,7 @@ class AgentControl:
         config: Config,
         agent: LocalAgent,
         tokens: AgentTokens,
+        lan: Membership,
         stop: Callable[[], None],
         notifier: Notifier | None = None,
         check: Callable[[Config], None] = lambda config: None,
@@ -38,7 +40,7 @@ class AgentControl:
         """stop: ends the agent.   check: validates settings before a reload applies them; raises ReloadError."""
         self.config = config
         self._listeners: list[Callable[[Config], None]] = []
-        self._agent, self._tokens, self._stop = agent, tokens, stop
+        self._agent, self._tokens, self._lan, self._stop = agent, tokens, lan, stop
         self._notifier = notifier or Notifier()
         self._check = check
         self._reloading = asyncio.Lock()
@@ -47,9 +49,10 @@ class AgentControl:
         """Call a listener with the effective settings after each reload."""
         self._listeners.append(listener)
 
-    def leave(self) -> None:
-        """End the agent."""
+    async def leave(self) -> None:
+        """Leave the gossip pool, then end the agent."""
         log.info("leaving on request")
+        await self._lan.leave()
         self._stop()
 
     async def reload(self) -> None:

@@ -34,6 +34,7 @@ from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.runtime import access_control, listeners, local
+from pyconsul.agent.runtime.gossip import open_lan
 from pyconsul.agent.runtime.local_request import asker
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.steady_clock import SteadyClock
@@ -74,7 +75,8 @@ async def start(
     permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
     agent = await local.start(config, LocalCatalog(store, writer.commit), local_watches, stack, *permits)
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
-    control = AgentControl(config, agent, tokens, stop, notifier, _check_watches)
+    lan = open_lan(config)
+    control = AgentControl(config, agent, tokens, lan, stop, notifier, _check_watches)
     context = Context(
         store,
         store.watches,
@@ -86,6 +88,7 @@ async def start(
         tokens,
         control,
         EventLog(local_watches),
+        lan,
         LoginKeys(),
         acl=acl,
         kv_history=storage.engine.history,

@@ -32,17 +32,19 @@ ALLOWED: dict[str, set[str]] = {
     "dnsd": {"model", "state", "config", "acl", "queries", "reads"},
     "config": {"model"},
     "engine": {"model", "state"},
-    "httpapi": {"model", "engine", "events", "logs", "snapshot", "telemetry", *PURE},
+    "httpapi": {"model", "engine", "events", "gossip", "logs", "snapshot", "telemetry", *PURE},
     "telemetry": set(),
     "watches": {"model"},
-    "events": {"model", "state", "filter"},
+    "events": {"gossip", "model", "state", "filter"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
-    "duties": {"engine", "model", "state", "acl"},
+    "duties": {"engine", "gossip", "model", "state", "acl"},
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.
 GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}, "consul": {"wire", "serf"}}
+# What the other rooms may know of gossip: its contract with the data that cross it, and Consul's rules for tags.
+GOSSIP_CONTRACT = ("membership", "consul.tags", "serf.effects", "serf.events.EventTooLarge")
 # Cores that are given time, randomness and answers, and do no IO.
 NO_IO = ("state", "filter", "acl", "model", "queries", "reads", "events", "health", "sync", "config", "dnsd/wire")
 # Their parts that do IO: file or folder -> what for.
@@ -375,6 +377,16 @@ def test_gossip_cores_are_pure_and_point_one_way(core: str) -> None:
         prefix = "pyconsul.agent.gossip."
         others = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)} - {core}
         assert others <= GOSSIP_CORES[core], f"{path.relative_to(ROOT)} imports {', '.join(sorted(others))}"
+
+
+def test_other_rooms_know_gossip_by_its_contract() -> None:
+    prefix = "pyconsul.agent.gossip."
+    for path in sources("agent"):
+        if room(list(path.relative_to(ROOT / "agent").parts)) not in ("gossip", "runtime"):
+            for name in imports(path):
+                known = any(f"{contract}.".startswith(f"{name.removeprefix(prefix)}.") for contract in GOSSIP_CONTRACT)
+                known |= name.removeprefix(prefix).startswith(tuple(f"{one}." for one in GOSSIP_CONTRACT))
+                assert not name.startswith(prefix) or known, f"{path.relative_to(ROOT)} imports {name}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "agent/gossip").glob("*.py")), ids=lambda path: path.name)

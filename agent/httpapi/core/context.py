@@ -18,6 +18,7 @@ from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.events.event_log import EventLog
+from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, Seen
 from pyconsul.agent.state.contract import View
@@ -38,8 +39,8 @@ class Control(Protocol):
     def reload(self) -> Awaitable[None]:
         """Read the settings again.  Raises ReloadError."""
 
-    def leave(self) -> None:
-        """Stop the agent after the current requests."""
+    def leave(self) -> Awaitable[None]:
+        """Leave the gossip pool gracefully, then stop the agent after the current requests."""
 
 
 def new_id() -> str:
@@ -147,6 +148,7 @@ class Context:
     tokens: AgentTokens
     control: Control
     events: EventLog
+    lan: Membership
     login_keys: LoginKeys
     rng: random.Random = field(default_factory=random.Random)
     acl: Resolver | None = None  # None: nobody asks for tokens

@@ -27,9 +27,9 @@ async def reload(context: Context, request: Request) -> Answer:
     return EMPTY
 
 
-def leave(context: Context, request: Request) -> Answer:
+async def leave(context: Context, request: Request) -> Answer:
     """Leave the cluster and end."""
-    context.control.leave()
+    await context.control.leave()
     return EMPTY
 
 

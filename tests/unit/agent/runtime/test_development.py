@@ -92,7 +92,7 @@ async def test_a_file_that_changes_is_noticed(agent: Agent, tmp_path: Path) -> N
 
 async def test_leave_ends_the_agent(agent: Agent) -> None:
     control = await agent.start()
-    control.leave()
+    await control.leave()
     assert agent.stopped.is_set()
 
 
