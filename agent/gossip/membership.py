@@ -88,6 +88,12 @@ class Membership(Protocol):
     def members(self) -> Sequence[Member]:
         """Return all members, this agent included, also those that left or failed and are not erased yet."""
 
+    def coordinate_of(self, name: str) -> Coordinate | None:
+        """Return the coordinate of a member, as it reported it with its last ack; None if it is not known."""
+
+    def stats(self) -> dict[str, str]:
+        """Return the figures that `/v1/agent/self` shows as `serf_lan`: "members", "failed", "health_score", "event_queue" …"""
+
     def explain(self, name: str) -> Explanation:
         """Return why a member has its status. Raises model.member.UnknownMember."""
 
@@ -108,3 +114,10 @@ class Membership(Protocol):
 
     def subscribe(self, listener: Callable[[PoolEvent], None]) -> Callable[[], None]:
         """Call a listener at each event from now on; returns a function that ends it. The listener must not block."""
+
+
+class OpenPool(Membership, Protocol):
+    """A pool with its sockets open, as whoever opened it holds it."""
+
+    async def close(self) -> None:
+        """Close the sockets and write what is left to the files. Without `leave`, the others see this agent fail."""
