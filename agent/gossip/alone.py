@@ -70,6 +70,16 @@ class Alone:
         """Return this agent."""
         return (self.local,)
 
+    def coordinate_of(self, name: str) -> Coordinate | None:
+        """Return the coordinate of this agent; None for any other name."""
+        return self.coordinate if name == self.local.name else None
+
+    def stats(self) -> dict[str, str]:
+        """Return the figures that `/v1/agent/self` shows."""
+        zeros = ("failed", "left", "health_score", "intent_queue", "event_queue", "query_queue", "coordinate_resets")
+        times = {"member_time": "1", "event_time": str(self._events.clock.time), "query_time": "1"}
+        return {"members": "1", "encrypted": "false", **dict.fromkeys(zeros, "0"), **times}
+
     def explain(self, name: str) -> Explanation:
         """Return why this agent is alive. Raises UnknownMember."""
         self._require(name)
@@ -104,6 +114,9 @@ class Alone:
         """Call a listener at each event from now on; returns a function that ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    async def close(self) -> None:
+        """Do nothing: no socket is open."""
 
     def _publish(self, event: PoolEvent) -> None:
         for listener in tuple(self._listeners):

@@ -84,3 +84,17 @@ def test_there_are_no_keys() -> None:
     assert asyncio.run(reports()) == ["Keyring is empty (encryption not enabled)", nothing, nothing, nothing]
     with pytest.raises(ValueError, match="illegal base64"):
         asyncio.run(alone.keyring.install("???"))
+
+
+def test_only_this_agent_has_a_coordinate() -> None:
+    alone, _ = pool()
+    assert alone.coordinate_of("n1") == alone.coordinate
+    assert alone.coordinate_of("n2") is None
+
+
+def test_the_figures_count_one_member() -> None:
+    alone, _ = pool()
+    alone.fire("deploy", b"")
+    stats = alone.stats()
+    assert (stats["members"], stats["failed"], stats["encrypted"]) == ("1", "0", "false")
+    assert int(stats["event_time"]) > int(stats["member_time"])
