@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pyconsul.agent.gossip.serf.addresses import ip_bytes
-from pyconsul.agent.gossip.serf.effects import Broadcast, Effect, Effects, SendMessage, StoreKeyring
+from pyconsul.agent.gossip.serf.effects import (
+    Broadcast,
+    Effect,
+    Effects,
+    LogLine,
+    QueryHandle,
+    SendMessage,
+    StoreKeyring,
+)
 from pyconsul.agent.gossip.serf.serf import Serf
 from pyconsul.agent.gossip.serf.settings import SerfSettings
 from pyconsul.agent.gossip.wire.messages import PushPullNode
@@ -135,3 +143,15 @@ class VirtualPool:
             self.now = max(self.now, agent.serf.deadline)
             agent.carry_out(agent.serf.tick(self.now))
         self.now = end
+
+
+def ask(agent: VirtualAgent, name: str = "uptime", payload: bytes = b"?", **options: object) -> QueryHandle:
+    """Ask all members of the pool, with a call's options."""
+    handle, effects = agent.serf.queries.ask(name, payload, agent.pool.now, **options)  # type: ignore[arg-type]
+    agent.carry_out(effects)
+    return handle
+
+
+def categories(effects: Effects) -> list[str]:
+    """Return the categories of the log lines among the effects."""
+    return [effect.category for effect in effects if isinstance(effect, LogLine)]

@@ -57,53 +57,71 @@ def push_pulls() -> st.SearchStrategy[m.PushPull]:
 
 
 def serf_messages() -> st.SearchStrategy[Any]:
-    event = st.none() | st.builds(s.Event, TEXT, OPTIONAL_BYTES)
-    slot = st.none() | st.builds(s.EventSlot, U64, st.none() | st.lists(event, max_size=3).map(tuple))
-    texts = st.none() | st.lists(TEXT, max_size=3).map(tuple)
+    return st.one_of(st.none(), serf_intents(), serf_states(), serf_queries(), serf_answers())
+
+
+def texts() -> st.SearchStrategy[Any]:
+    return st.none() | st.lists(TEXT, max_size=3).map(tuple)
+
+
+def serf_intents() -> st.SearchStrategy[Any]:
     return st.one_of(
-        st.none(),
         st.builds(s.Leave, U64, TEXT, st.booleans()),
         st.builds(s.Join, U64, TEXT),
-        st.builds(
-            s.State,
-            time=U64,
-            status_times=st.dictionaries(TEXT, U64, max_size=4),
-            left_members=texts,
-            event_time=U64,
-            events=st.none() | st.lists(slot, max_size=4).map(tuple),
-            query_time=U64,
-        ),
         st.builds(s.UserEvent, U64, TEXT, OPTIONAL_BYTES, st.booleans()),
-        st.builds(
-            s.Query,
-            time=U64,
-            id=U32,
-            ip=IP,
-            port=U16,
-            source_node=TEXT,
-            filters=st.none() | st.lists(BYTES, max_size=3).map(tuple),
-            flags=U32,
-            relay_factor=U8,
-            timeout_ns=st.integers(-(2**63), 2**63 - 1),
-            name=TEXT,
-            payload=OPTIONAL_BYTES,
-        ),
+    )
+
+
+def serf_states() -> st.SearchStrategy[s.State]:
+    event = st.none() | st.builds(s.Event, TEXT, OPTIONAL_BYTES)
+    slot = st.none() | st.builds(s.EventSlot, U64, st.none() | st.lists(event, max_size=3).map(tuple))
+    return st.builds(
+        s.State,
+        time=U64,
+        status_times=st.dictionaries(TEXT, U64, max_size=4),
+        left_members=texts(),
+        event_time=U64,
+        events=st.none() | st.lists(slot, max_size=4).map(tuple),
+        query_time=U64,
+    )
+
+
+def serf_queries() -> st.SearchStrategy[s.Query]:
+    return st.builds(
+        s.Query,
+        time=U64,
+        id=U32,
+        ip=IP,
+        port=U16,
+        source_node=TEXT,
+        filters=st.none() | st.lists(BYTES, max_size=3).map(tuple),
+        flags=U32,
+        relay_factor=U8,
+        timeout_ns=st.integers(-(2**63), 2**63 - 1),
+        name=TEXT,
+        payload=OPTIONAL_BYTES,
+    )
+
+
+def serf_answers() -> st.SearchStrategy[Any]:
+    conflict = st.builds(
+        s.ConflictResponse,
+        name=TEXT,
+        ip=IP,
+        port=U16,
+        tags=st.dictionaries(TEXT, TEXT, max_size=3),
+        status=st.integers(0, 4),
+        protocol_min=U8,
+        protocol_max=U8,
+        protocol_current=U8,
+        delegate_min=U8,
+        delegate_max=U8,
+        delegate_current=U8,
+    )
+    return st.one_of(
+        conflict,
         st.builds(s.QueryResponse, U64, U32, TEXT, U32, OPTIONAL_BYTES),
-        st.builds(
-            s.ConflictResponse,
-            name=TEXT,
-            ip=IP,
-            port=U16,
-            tags=st.dictionaries(TEXT, TEXT, max_size=3),
-            status=st.integers(0, 4),
-            protocol_min=U8,
-            protocol_max=U8,
-            protocol_current=U8,
-            delegate_min=U8,
-            delegate_max=U8,
-            delegate_current=U8,
-        ),
         st.builds(s.KeyRequest, OPTIONAL_BYTES),
-        st.builds(s.KeyResponse, st.booleans(), TEXT, texts, TEXT),
+        st.builds(s.KeyResponse, st.booleans(), TEXT, texts(), TEXT),
         st.builds(s.Relay, IP, U16, TEXT, BYTES, TEXT),
     )

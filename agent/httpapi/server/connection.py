@@ -60,11 +60,15 @@ class Connection(asyncio.Protocol):
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if isinstance(peer, tuple) else ""
         self._reader = RequestReader(self, self._application, self._limits, self.remote)
-        self._server.add(self)
+        refusal = self._server.add(self)
+        if refusal:
+            self._reader.phase = ENDED
+            transport.write(refusal)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.remove(self)
@@ -264,7 +268,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport.is_closing():
             return
-        unfinished = self._reader.stream is not None and self._is_streaming(request)
+        unfinished = self._reader.stream is not None and self._reader.is_streaming(request)
         last = not mode & KEEP_ALIVE or unfinished or (self._closing and not self._waiting and not self._unread)
         more = CLOSE if last else KEEP_ALIVE_LINE if mode & HTTP_1_0 else b""
         body = response.body if request is None or request.method != "HEAD" else b""
@@ -278,11 +282,6 @@ class Connection(asyncio.Protocol):
                 self._reader.phase = BROKEN
             self.end()
 
-    def _is_streaming(self, request: Any) -> bool:
-        """Return whether a request's body is handed on while it arrives, and has not arrived in full."""
-        stream = self._reader.stream
-        return stream is not None and request is not None and request.stream is stream and not stream.ended
-
     async def _stream(self, response: Response, parts: AsyncIterator[bytes], mode: int) -> None:
         """Send a body whose length is not known, as it comes; a reader that is slow is waited for."""
         transport, chunked = self._transport, not mode & HTTP_1_0
@@ -292,15 +291,12 @@ class Connection(asyncio.Protocol):
                 return
             if part:
                 transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-                await self._drain()
+                while self._write_paused:
+                    self._writable = self._loop.create_future()
+                    await self._writable
         if chunked:
             transport.write(b"0\r\n\r\n")
         self.end()
-
-    async def _drain(self) -> None:
-        while self._write_paused:
-            self._writable = self._loop.create_future()
-            await self._writable
 
     # The end
 
@@ -330,9 +326,3 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self._task is None:
             self._transport.close()
-
-    def refuse(self, response: bytes) -> None:
-        """Send away a client that may not have a connection."""
-        self._reader.phase = ENDED
-        self._transport.write(response)
-        self._transport.close()

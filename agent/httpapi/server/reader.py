@@ -152,6 +152,11 @@ class RequestReader:
         self.held -= size
         self._bodies.used -= size
 
+    def is_streaming(self, request: Any) -> bool:
+        """Return whether a request's body is handed on while it arrives, and has not arrived in full."""
+        stream = self.stream
+        return stream is not None and request is not None and request.stream is stream and not stream.ended
+
     def _refuse(self, status: int, text: str) -> None:
         if self._refused is None:
             self._refused = text_response(status, text)

@@ -85,8 +85,8 @@ class HTTPServer:
         """Return a new connection, for a socket that somebody else listens on."""
         return Connection(self)
 
-    def add(self, connection: Connection) -> None:
-        """Count a connection, and refuse it where its client, or all of them, have too many."""
+    def add(self, connection: Connection) -> bytes:
+        """Count a connection; return the response that refuses it when its client, or all of them, have too many."""
         self.connections.add(connection)
         address, limits = connection.remote, self.limits
         if address:
@@ -94,13 +94,12 @@ class HTTPServer:
             most = limits.connections_per_client()
             if 0 < most < self.clients[address]:
                 log.warning("too many connections from one client: from=%s limit=%d", address, most)
-                connection.refuse(TOO_MANY)
-                return
+                return TOO_MANY
         if 0 < limits.connections < len(self.connections):
-            connection.refuse(FULL)
-            return
+            return FULL
         if limits.lifetime_s:
             asyncio.get_running_loop().call_later(limits.lifetime_s, connection.shutdown)
+        return b""
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is closed."""

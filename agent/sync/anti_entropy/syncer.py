@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pyconsul.agent.state.contract import Unavailable
 from pyconsul.agent.sync.anti_entropy.blocked import Blocked, Permits
-from pyconsul.agent.sync.anti_entropy.contract import Catalog, NodeRows
+from pyconsul.agent.sync.anti_entropy.catalog_writer import CATALOG_TIMEOUT_S, CatalogWriter
+from pyconsul.agent.sync.anti_entropy.contract import Catalog
 from pyconsul.agent.sync.anti_entropy.diff import diff, interval_factor, mark
+from pyconsul.agent.sync.anti_entropy.late_outputs import LateOutputs
 from pyconsul.agent.sync.local_state import LocalState, Pending, Update
 from pyconsul.agent.sync.node_registration import NodeRegistration
 
 INTERVAL_S = 60.0  # between two full syncs in a small cluster
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 15.0  # before a retry; doubled after each failure
-CATALOG_TIMEOUT_S = 15.0  # of one read or write; the writer gives up on a disk sooner
 WATCHDOG_PERIOD_S = 5.0
 STUCK_S = 60.0  # age from which a running worker counts as stuck
 MAX_LOGGED_PARTS = 3
@@ -58,8 +58,9 @@ class Syncer:
         catalog_timeout_s: float = CATALOG_TIMEOUT_S,
     ) -> None:
         self.registration = registration
-        self._local, self._catalog, self._rng, self._permits = local, catalog, rng, permits
-        self._catalog_timeout_s = catalog_timeout_s
+        self._local, self._rng, self._permits = local, rng, permits
+        self._writer = CatalogWriter(catalog, catalog_timeout_s)
+        self._late = LateOutputs(self._on_late_output)
         self._blocked = Blocked()
         self._worker: asyncio.Task[None] | None = None
         self._worker_since = 0.0  # the loop's time
@@ -69,7 +70,6 @@ class Syncer:
         self._watchdog: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._backoff_s = MIN_BACKOFF_S
-        self._late: dict[str, asyncio.TimerHandle] = {}
         self._behind_since: float | None = None  # the loop's time
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
@@ -88,7 +88,7 @@ class Syncer:
             self._give_up([pending], error)
             return False
         try:
-            left, failure = await self._write_all(pending)
+            left, failure = await self._writer.write_all(self.registration, pending)
         except BaseException:
             self._local.give_back(pending)
             raise
@@ -97,35 +97,6 @@ class Syncer:
             return False
         self._note_done()
         return True
-
-    async def _write_all(self, pending: Pending) -> tuple[list[Pending], Exception | None]:
-        """Write everything at once or, when that fails, part by part; the parts that are left, and the error."""
-        try:
-            await self._write(pending)
-        except (TimeoutError, Unavailable) as error:
-            return [pending], error
-        except Exception as error:  # of one row, or of several
-            parts = pending.parts()
-            return await self._write_parts(parts) if len(parts) > 1 else (parts, error)
-        return [], None
-
-    async def _write_parts(self, parts: Sequence[Pending]) -> tuple[list[Pending], Exception | None]:
-        left: list[Pending] = []
-        failure: Exception | None = None
-        for position, part in enumerate(parts):
-            try:
-                await self._write(part)
-            except (TimeoutError, Unavailable) as error:
-                return [*left, *parts[position:]], error
-            except Exception as error:
-                failure = error
-                left.append(part)
-        return left, failure
-
-    async def _write(self, pending: Pending) -> None:
-        """Raises what the catalog raises, TimeoutError."""
-        async with asyncio.timeout(self._catalog_timeout_s):
-            await self._catalog.apply(self.registration, pending)
 
     def _give_up(self, left: Sequence[Pending], error: Exception) -> None:
         for part in left:
@@ -136,7 +107,8 @@ class Syncer:
         """Compare everything with the catalog and write the differences; False when that failed and is retried later."""
         self._full_sync_due = False
         try:
-            shown = await self._read()
+            shown = await self._writer.node_rows(self.registration.node.node)
+            self._cluster_nodes = shown.cluster_nodes
             mark(self._local, diff(self._local, self.registration, shown))
         except BaseException as error:
             self._full_sync_due = True
@@ -146,12 +118,6 @@ class Syncer:
             log.exception("comparing with the catalog failed")
             return False
         return await self.flush()
-
-    async def _read(self) -> NodeRows:
-        async with asyncio.timeout(self._catalog_timeout_s):
-            rows = await self._catalog.node_rows(self.registration.node.node)
-        self._cluster_nodes = rows.cluster_nodes
-        return rows
 
     def schedule(self) -> None:
         """Write pending changes soon, in the background."""
@@ -182,11 +148,10 @@ class Syncer:
     def on_check(self, check_id: str, update: Update, output_delay_s: float) -> None:
         """Schedule the write of a check's result; a change of the output alone is delayed by about `output_delay_s`."""
         if update is Update.NOW:
-            self._cancel_late(check_id)
+            self._late.cancel(check_id)
             self.schedule()
-        elif update is Update.LATER and check_id not in self._late:
-            delay = output_delay_s * (0.5 + self._rng.random())
-            self._late[check_id] = asyncio.get_running_loop().call_later(delay, self._late_output, check_id)
+        elif update is Update.LATER:
+            self._late.delay(check_id, output_delay_s * (0.5 + self._rng.random()))
 
     def start(self) -> None:
         """Start periodic full syncs."""
@@ -197,9 +162,9 @@ class Syncer:
     async def stop(self) -> None:
         """Cancel all tasks; pending changes are found by the full sync of the next start."""
         self._stopped = True
-        for timer in (*self._late.values(), *((self._retry,) if self._retry else ())):
-            timer.cancel()
-        self._late.clear()
+        if self._retry is not None:
+            self._retry.cancel()
+        self._late.cancel_all()
         tasks = [task for task in (self._watchdog, self._worker, self._periodic) if task is not None]
         for task in tasks:
             task.cancel()
@@ -279,13 +244,7 @@ class Syncer:
         self._retry = None
         self.schedule()
 
-    def _late_output(self, check_id: str) -> None:
-        self._late.pop(check_id, None)
+    def _on_late_output(self, check_id: str) -> None:
         if check_id in self._local.late:
             self._local.mark_check(check_id)
             self.schedule()
-
-    def _cancel_late(self, check_id: str) -> None:
-        timer = self._late.pop(check_id, None)
-        if timer is not None:
-            timer.cancel()

@@ -1,34 +1,25 @@
-"""Queries between the agents of a virtual pool: filters, acks, answers, relays, limits; key management; name conflicts."""
+"""Queries between the agents of a virtual pool: filters, acks, answers, relays, limits."""
 
 from __future__ import annotations
 
 import random
-from base64 import b64encode
 
 import pytest
-from support.gossip import VirtualAgent, VirtualPool, member
+from support.gossip import VirtualAgent, VirtualPool, ask, categories
 
 from pyconsul.agent.gossip.serf.effects import (
     Broadcast,
     Effects,
-    KeyReport,
-    KeyReported,
     LogLine,
     QueryAcked,
     QueryAnswered,
     QueryClosed,
-    QueryHandle,
     QueryReceived,
     ReceivedQuery,
     SendMessage,
-    ShutDown,
-    StoreKeyring,
 )
-from pyconsul.agent.gossip.serf.queries.conflicts import Vote
-from pyconsul.agent.gossip.serf.queries.conflicts import answer as conflict_answer
 from pyconsul.agent.gossip.serf.queries.exchange import QueryError
 from pyconsul.agent.gossip.serf.queries.filters import InvalidFilter
-from pyconsul.agent.gossip.serf.queries.keys import KeyOperation
 from pyconsul.agent.gossip.serf.serf import Serf
 from pyconsul.agent.gossip.serf.settings import SerfSettings, query_timeout_s
 from pyconsul.agent.gossip.wire.serf_messages import (
@@ -39,14 +30,6 @@ from pyconsul.agent.gossip.wire.serf_messages import (
     decode_serf_message,
     encode_serf_message,
 )
-
-A, B = bytes(range(16)), bytes(range(32))
-
-
-def ask(agent: VirtualAgent, name: str = "uptime", payload: bytes = b"?", **options: object) -> QueryHandle:
-    handle, effects = agent.serf.queries.ask(name, payload, agent.pool.now, **options)  # type: ignore[arg-type]
-    agent.carry_out(effects)
-    return handle
 
 
 def received(agent: VirtualAgent) -> list[ReceivedQuery]:
@@ -78,10 +61,6 @@ def query_of(asker: VirtualAgent, **fields: object) -> bytes:
         **fields,
     }
     return encode_serf_message(Query(**values))
-
-
-def categories(effects: Effects) -> list[str]:
-    return [effect.category for effect in effects if isinstance(effect, LogLine)]
 
 
 def test_a_query_reaches_all_members_and_their_answers_come_back() -> None:
@@ -263,152 +242,3 @@ def test_a_query_needs_an_own_address() -> None:
     serf = Serf(SerfSettings(node_name="a"), random.Random(1), 0.0)
     with pytest.raises(QueryError, match="not a member yet"):
         serf.queries.ask("uptime", b"", 0.0)
-
-
-# Keys
-
-
-def encrypted(*names: str) -> VirtualPool:
-    pool = VirtualPool()
-    for name in names:
-        pool.add(name, keyring=(A,))
-    return pool
-
-
-def text(key: bytes) -> str:
-    return b64encode(key).decode()
-
-
-def manage(agent: VirtualAgent, operation: KeyOperation, key: bytes = b"", *, seconds: float = 0.0) -> KeyReport:
-    handle, effects = agent.serf.queries.manage_keys(operation, text(key), agent.pool.now)
-    agent.carry_out(effects)
-    agent.pool.wait(seconds)
-    (reported,) = agent.take(KeyReported)
-    assert reported.handle == handle
-    return reported.report
-
-
-def test_a_key_is_rotated_on_all_members() -> None:
-    pool = encrypted("a", "b", "c")
-    assert manage(pool["a"], KeyOperation.INSTALL, B).error == ""
-    assert manage(pool["b"], KeyOperation.USE, B).error == ""
-    assert [agent.serf.queries.keyring for agent in pool.agents.values()] == [(B, A)] * 3
-    report = manage(pool["c"], KeyOperation.LIST)
-    assert report == KeyReport(3, 3, 0, {}, {text(A): 3, text(B): 3}, {text(B): 3})
-    assert manage(pool["a"], KeyOperation.REMOVE, A).error == ""
-    assert [agent.serf.queries.keyring for agent in pool.agents.values()] == [(B,)] * 3
-    pool["b"].delivered.clear()
-    manage(pool["a"], KeyOperation.INSTALL, A)
-    assert [effect.keys for effect in pool["b"].take(StoreKeyring)] == [(B, A)]
-
-
-def test_failures_are_reported_by_member() -> None:
-    pool = encrypted("s1", "c1")
-    report = manage(pool["s1"], KeyOperation.USE, B)
-    assert report.error == "2/2 nodes reported failure"
-    assert report.messages == dict.fromkeys(["s1", "c1"], "Requested key is not in the keyring")
-    pool["c1"].keyring_error = "cannot write serf/local.keyring: no space left on device"
-    report = manage(pool["s1"], KeyOperation.INSTALL, B)
-    assert report.error == "1/2 nodes reported failure"
-    assert report.messages == {"c1": "cannot write serf/local.keyring: no space left on device"}
-
-
-def test_an_agent_without_encryption_has_no_keys() -> None:
-    """scenarios/members/keyring-on-the-command-line, agent `plain`."""
-    pool = VirtualPool("plain")
-    report = manage(pool["plain"], KeyOperation.LIST)
-    assert (report.error, report.messages) == (
-        "1/1 nodes reported failure",
-        {"plain": "Keyring is empty (encryption not enabled)"},
-    )
-    report = manage(pool["plain"], KeyOperation.INSTALL, A)
-    assert report.messages == {"plain": "No keyring to modify (encryption not enabled)"}
-
-
-def test_a_member_that_does_not_answer_is_missed_at_the_end() -> None:
-    pool = encrypted("a", "b", "c")
-    pool["c"].is_up = False  # dead, but not noticed yet
-    report = manage(pool["a"], KeyOperation.LIST, seconds=3.3)
-    assert report.error == "2/3 nodes reported success"
-    pool.down("c")
-    assert manage(pool["a"], KeyOperation.LIST) == KeyReport(2, 2, 0, {}, {text(A): 2}, {text(A): 2})
-
-
-def test_a_key_query_without_a_key_is_answered_by_a_failure() -> None:
-    """Serf and Consul crash from these (PROTOCOL, section 12)."""
-    pool = encrypted("a", "b")
-    for payload in (b"", b"\x07", b"\x07\xc0", b"\x01\x80"):
-        handle = ask(pool["a"], KeyOperation.INSTALL.value, payload)
-        (reported,) = pool["a"].take(KeyReported)
-        assert reported.handle == handle
-        assert reported.report.error == "2/2 nodes reported failure"
-    assert pool["b"].serf.queries.keyring == (A,)
-
-
-def test_a_long_keyring_is_listed_as_far_as_it_fits() -> None:
-    pool = VirtualPool()
-    keys = tuple(bytes([number]) * 32 for number in range(40))
-    pool.add("a", keyring=keys)
-    report = manage(pool["a"], KeyOperation.LIST)
-    assert report.error == ""
-    assert 15 < len(report.keys) < 40
-    assert report.messages["a"].startswith("truncated key list response, showing first ")
-
-
-# Name conflicts
-
-
-def test_an_agent_without_the_majority_shuts_down() -> None:
-    pool = VirtualPool("a", "b", "c", "d", resolve_name_conflicts=True)
-    for name in ("b", "c", "d"):
-        pool[name].serf.members.node_updated(member("a", address="10.9.9.9"))
-    pool["a"].carry_out(pool["a"].serf.queries.name_conflict("a", "10.9.9.9:8301", pool.now))
-    pool.wait(3.3)
-    assert [effect.reason for effect in pool["a"].take(ShutDown)] == [
-        "another agent keeps the name: 0 of 3 members know this agent under it"
-    ]
-
-
-def test_an_agent_with_the_majority_stays() -> None:
-    pool = VirtualPool("a", "b", "c", "d", resolve_name_conflicts=True)
-    pool["d"].serf.members.node_updated(member("a", address="10.9.9.9"))
-    pool["a"].carry_out(pool["a"].serf.queries.name_conflict("a", "10.9.9.9:8301", pool.now))
-    pool.wait(3.3)
-    assert pool["a"].take(ShutDown) == []
-
-
-def test_a_conflict_is_asked_about_once_at_a_time() -> None:
-    pool = VirtualPool("a", "b", resolve_name_conflicts=True)
-    queries = pool["a"].serf.queries
-    assert len(queries.name_conflict("a", "10.9.9.9:8301", 0.0)) == 2
-    assert len(queries.name_conflict("a", "10.9.9.9:8301", 0.0)) == 1
-    pool.wait(3.3)
-    assert len(queries.name_conflict("a", "10.9.9.9:8301", pool.now)) == 2
-
-
-def test_a_conflict_is_only_logged_by_consul_and_about_others() -> None:
-    pool = VirtualPool("a", "b")
-    for name, is_error in (("a", True), ("b", False)):
-        (line,) = pool["a"].serf.queries.name_conflict(name, "10.9.9.9:8301", 0.0)
-        assert isinstance(line, LogLine)
-        assert (line.category, line.is_error) == ("name-conflict", is_error)
-        assert "10.9.9.9:8301" in line.text
-
-
-def test_members_answer_a_conflict_query_with_what_they_know() -> None:
-    pool = VirtualPool("a", "b", "c")
-    handle = ask(pool["a"], "_serf_conflict", b"b")
-    bad = encode_serf_message(QueryResponse(handle.time, handle.id, "b", 0, b"\xff"))  # b itself was silent
-    assert categories(pool["a"].serf.receive(bad, pool.now)) == ["conflict-response"]
-
-
-@pytest.mark.parametrize(
-    ("matching", "others", "unknown", "is_kept"),
-    [(0, 0, 0, False), (1, 0, 0, True), (1, 1, 0, False), (2, 1, 0, True), (2, 1, 1, False), (3, 1, 1, True)],
-)
-def test_the_majority_of_all_answers_decides(matching: int, others: int, unknown: int, is_kept: bool) -> None:
-    own = member("b", address="10.0.0.2")
-    vote = Vote(own)
-    for known in [own] * matching + [member("b", address="10.0.0.3")] * others + [None] * unknown:
-        vote.add(conflict_answer(known))
-    assert vote.is_kept is is_kept

@@ -1,26 +1,21 @@
-"""Probes, relays, gossip and push/pulls of one node (PROTOCOL, sections 4, 6.6 and 7)."""
+"""Probes, relays and UDP tests of one node (PROTOCOL, section 4)."""
 
 from __future__ import annotations
 
 import itertools
 
 import pytest
-from support.swim_node import SOURCE, VERSIONS, Harness, address_of, alive, with_settings
+from support.swim_node import SOURCE, Harness, address_of, alive, with_settings
 
 from pyconsul.agent.gossip.swim.effects import (
-    BroadcastFinished,
-    ExchangeState,
     LogLine,
     ProbeAnswered,
     SendPacket,
     SendStreamPing,
     UdpTested,
     UserMessageReceived,
-    UserStateReceived,
 )
 from pyconsul.agent.gossip.swim.member import MemberState
-from pyconsul.agent.gossip.swim.packets import Queue
-from pyconsul.agent.gossip.swim.push_pull import MergeRefused
 from pyconsul.agent.gossip.wire.messages import (
     Ack,
     Address,
@@ -28,8 +23,6 @@ from pyconsul.agent.gossip.wire.messages import (
     IndirectPing,
     Nack,
     Ping,
-    PushPull,
-    PushPullNode,
     Suspect,
     UserMessage,
 )
@@ -221,81 +214,6 @@ def test_relays_are_bounded() -> None:
     assert len(node.take(LogLine)) == 6
 
 
-def test_broadcasts_go_to_three_members_in_each_interval() -> None:
-    node = Harness(*"abcdef", settings=with_settings(probe_interval_s=1000.0))
-    node.effects += node.swim.broadcast(Queue.EVENTS, b"event", node.now, token="event")
-    node.run_for(0.2)
-    packets = node.take(SendPacket)
-    assert len({packet.address for packet in packets}) == 3
-    for packet in packets:
-        assert packet.crc
-        assert packet.encoded_parts() == [b"\x08event"]
-    node.run_for(0.2)
-    assert node.take(BroadcastFinished) == [BroadcastFinished("event")]  # 4 × ceil(log10 8) = 4 times
-    node.run_for(5)
-    assert node.sent() == []
-
-
-def test_packets_carry_broadcasts_within_the_budget() -> None:
-    node = Harness("a")
-    for index in range(60):
-        node.swim.broadcast(Queue.EVENTS, b"%02d" % index + bytes(90), node.now)
-    node.hear(Ping(1, "self"))
-    [packet] = node.take(SendPacket)
-    parts = packet.encoded_parts()
-    assert sum(map(len, parts)) + 2 * len(packet.broadcasts) + 2 <= 1400
-    assert len(parts) == 15
-
-
-def test_a_broadcast_that_fits_into_no_packet_is_dropped() -> None:
-    node = Harness("a")
-    node.effects += node.swim.broadcast(Queue.EVENTS, bytes(1400), node.now, token="event")
-    assert node.swim.queue_length(Queue.EVENTS) == 0
-    assert [type(effect) for effect in node.effects] == [LogLine, BroadcastFinished]
-
-
-def test_a_node_alone_does_not_wake_up_for_gossip() -> None:
-    node = Harness(settings=with_settings(probe_interval_s=1000.0, push_pull_interval_s=1000.0))
-    node.swim.broadcast(Queue.EVENTS, b"event", node.now)
-    assert node.swim.deadline() > 1
-    node.hear(alive("a"))
-    assert node.swim.deadline() < 1
-    node.run_for(0.2)
-    assert {type(message).__name__ for _, message in node.sent()} == {"UserMessage", "Alive"}
-
-
-def test_membership_goes_before_the_delegate_s_queues() -> None:
-    node = Harness("a")
-    for queue in (Queue.EVENTS, Queue.QUERIES, Queue.INTENTS):
-        node.swim.broadcast(queue, queue.name.encode() + bytes(100), node.now)
-    node.hear(alive("b"))
-    node.hear(Ping(1, "self"))
-    messages = [message for _, message in node.sent()]
-    kinds = [
-        message.payload.rstrip(b"\0") if isinstance(message, UserMessage) else type(message).__name__
-        for message in messages
-    ]
-    assert kinds == ["Ack", "Alive", b"INTENTS", b"QUERIES", b"EVENTS"]
-
-
-def test_the_dead_receive_gossip_for_a_while_and_leavers_none() -> None:
-    quiet = with_settings(probe_interval_s=1000.0, catch_up=False)
-    node = Harness("dead", "left", settings=quiet)
-    node.hear(Dead(1, "dead", "x"), Dead(1, "left", "left"))
-    node.run_for(1)
-    assert {address for address, _ in node.sent()} == {address_of("dead")}
-    node.drain()
-    node.run_for(28)
-    node.swim.broadcast(Queue.EVENTS, b"event", node.now)
-    node.run_for(0.3)
-    assert node.sent()
-    node.drain()
-    node.run_for(5)
-    node.swim.broadcast(Queue.EVENTS, b"event", node.now)
-    node.run_for(1)
-    assert node.sent() == []
-
-
 def test_dead_members_are_forgotten_after_that_time() -> None:
     node = Harness("a", "b")
     node.hear(Dead(1, "b", "a"))
@@ -304,85 +222,6 @@ def test_dead_members_are_forgotten_after_that_time() -> None:
         node.hear(Ack(ping.seq_no))
     assert node.state_of("b") is None
     assert node.swim.explain("b") is None
-
-
-def test_push_pulls_come_every_interval() -> None:
-    node = Harness("a", settings=with_settings(probe_interval_s=1000.0))
-    node.run_for(59.999)
-    assert len(node.take(ExchangeState)) == 1
-    node.run_for(30)
-    [exchange] = node.take(ExchangeState)
-    assert (exchange.member.name, exchange.join) == ("a", False)
-
-
-def test_many_joins_are_followed_by_a_push_pull() -> None:
-    node = Harness(settings=with_settings(probe_interval_s=1000.0))
-    for index in range(10):
-        node.hear(alive(f"new-{index}"))
-    node.run_for(1)
-    assert len(node.take(ExchangeState)) == 1
-
-
-def remote(name: str, state: int, incarnation: int = 1, versions: bytes = VERSIONS) -> PushPullNode:
-    address = address_of(name)
-    return PushPullNode(name, address.ip, address.port, b"", incarnation, state, versions)
-
-
-def test_a_merge_suspects_the_dead_and_believes_the_left() -> None:
-    node = Harness("dead", "suspect", "left")
-    message = PushPull(True, (remote("new", 0), remote("dead", 2), remote("suspect", 1), remote("left", 3)), b"state")
-    node.effects += node.swim.merge(message, node.now)
-    states = {name: node.state_of(name) for name in ("new", "dead", "suspect", "left")}
-    assert states == {
-        "new": MemberState.ALIVE,
-        "dead": MemberState.SUSPECT,
-        "suspect": MemberState.SUSPECT,
-        "left": MemberState.LEFT,
-    }
-    explanation = node.swim.explain("dead")
-    assert explanation is not None
-    assert explanation.accusers == ("self",)
-    assert node.take(UserStateReceived) == [UserStateReceived(b"state", True)]
-
-
-def test_the_own_half_of_a_push_pull_lists_all() -> None:
-    node = Harness("a", "b")
-    node.hear(Dead(1, "b", "a"))
-    message = node.swim.push_pull(join=True, user_state=b"state")
-    assert [(one.name, one.state) for one in message.nodes] == [("self", 0), ("a", 0), ("b", 2)]
-    assert (message.join, message.user_state) == (True, b"state")
-
-
-@pytest.mark.parametrize(
-    "versions",
-    [bytes((7, 9, 8, 2, 5, 4)), bytes((1, 5, 2, 6, 8, 7)), bytes((1, 2, 3, 2, 5, 4))],
-    ids=["newer", "delegate", "odd"],
-)
-def test_a_pool_with_another_protocol_is_not_merged(versions: bytes) -> None:
-    node = Harness("a")
-    with pytest.raises(MergeRefused, match="version"):
-        node.swim.merge(PushPull(True, (remote("alien", 0, versions=versions), remote("b", 0))), node.now)
-    assert len(node.swim.members) == 2
-
-
-@pytest.mark.parametrize(("join", "members"), [(True, 1), (False, 2)])
-def test_an_invalid_member_fails_a_join_and_is_left_out_otherwise(join: bool, members: int) -> None:
-    node = Harness()
-    message = PushPull(join, (remote("good", 0), PushPullNode("bad", b"abc", 1, b"", 1, 0, VERSIONS)))
-    if join:
-        with pytest.raises(MergeRefused, match="the address has 3 bytes"):
-            node.swim.merge(message, node.now)
-    else:
-        node.swim.merge(message, node.now)
-    assert len(node.swim.members) == members
-
-
-def test_port_zero_is_the_own_port() -> None:
-    node = Harness()
-    node.swim.merge(PushPull(False, (PushPullNode("a", b"\x0a\0\0\1", 0, b"", 1, 0, VERSIONS),)), node.now)
-    member = node.swim.members.get("a")
-    assert member is not None
-    assert member.port == SELF.port
 
 
 def test_user_messages_go_to_the_delegate() -> None:

@@ -137,7 +137,7 @@ async def test_a_disk_that_hangs_is_reported_and_the_catalog_follows_when_it_is_
     assert agent.syncer.status().error == "TimeoutError"
     agent.result("c", "critical")
     await agent.told()
-    agent.syncer._catalog_timeout_s = 5.0
+    monkeypatch.setattr(agent.syncer._writer, "_timeout_s", 5.0)
     agent.disk.gate.set()
     agent.syncer.schedule()
     await agent.told()
