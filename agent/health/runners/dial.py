@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, dial_error, phrase, root_cause
+from pyconsul.agent.common.go.network_errors import LOCAL_FAULTS, dial_error, phrase, root_cause
 from pyconsul.agent.health.runners.result import LocalFault
 
 Address = tuple[socket.AddressFamily, tuple[str, int]]

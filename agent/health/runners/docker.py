@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from pyconsul.agent.common.go.network_errors import split_address
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.runners.bounds import excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial, dial_unix
 from pyconsul.agent.health.runners.exchange import Exchange, ExchangeError
-from pyconsul.agent.health.runners.goerror import split_address
 from pyconsul.agent.health.runners.result import Result, Tail
 from pyconsul.agent.health.runners.script import status_of_exit, timed_out
 from pyconsul.agent.model.check import CRITICAL

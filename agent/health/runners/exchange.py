@@ -11,6 +11,7 @@ from typing import Any
 
 import httptools
 
+from pyconsul.agent.common.go.network_errors import join_address, phrase
 from pyconsul.agent.health.runners.bounds import (
     MAX_HEAD_BYTES,
     MAX_PARTS,
@@ -18,7 +19,6 @@ from pyconsul.agent.health.runners.bounds import (
     BoundedProtocol,
     excerpt,
 )
-from pyconsul.agent.health.runners.goerror import join_address, phrase
 
 NO_BODY_METHOD = "HEAD"
 

@@ -12,12 +12,12 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from pyconsul.agent.common.go.network_errors import NOT_TLS, join_address
 from pyconsul.agent.common.go.quoting import go_quote
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.runners.bounds import MAX_RUN_BYTES, excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial
 from pyconsul.agent.health.runners.exchange import Exchange, ExchangeError
-from pyconsul.agent.health.runners.goerror import NOT_TLS, join_address
 from pyconsul.agent.health.runners.result import Result, Tail
 from pyconsul.agent.health.runners.tls import TLSContexts
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING

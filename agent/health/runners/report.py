@@ -7,8 +7,8 @@ import logging
 import os
 import re
 
+from pyconsul.agent.common.go.network_errors import phrase
 from pyconsul.agent.health.runners.bounds import excerpt
-from pyconsul.agent.health.runners.goerror import phrase
 from pyconsul.agent.health.runners.result import LocalFault
 from pyconsul.agent.model.check import PASSING
 

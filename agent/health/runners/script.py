@@ -12,8 +12,8 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from pathlib import Path
 
 from pyconsul.agent.common.go.durations import SECOND_NS, format_go_duration_ns
+from pyconsul.agent.common.go.network_errors import LOCAL_FAULTS, phrase
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
-from pyconsul.agent.health.runners.goerror import LOCAL_FAULTS, phrase
 from pyconsul.agent.health.runners.result import LocalFault, Result, Tail
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
 

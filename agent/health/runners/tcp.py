@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from pyconsul.agent.common.go.network_errors import split_address
 from pyconsul.agent.health.definition import CheckDefinition, seconds_allowed
 from pyconsul.agent.health.runners.dial import DialError, dial
-from pyconsul.agent.health.runners.goerror import split_address
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.health.runners.tls import TLSContexts
 from pyconsul.agent.model.check import CRITICAL, PASSING

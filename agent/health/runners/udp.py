@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from pyconsul.agent.common.go.network_errors import dial_error, join_address, phrase, split_address
 from pyconsul.agent.health.definition import CheckDefinition, seconds_allowed
 from pyconsul.agent.health.runners.dial import raise_local_fault, resolve
-from pyconsul.agent.health.runners.goerror import dial_error, join_address, phrase, split_address
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.model.check import CRITICAL, PASSING
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import unquote
 
+from pyconsul.agent.common.go.network_errors import split_address
 from pyconsul.agent.health.definition import CheckDefinition, seconds_allowed
 from pyconsul.agent.health.runners.bounds import excerpt
 from pyconsul.agent.health.runners.dial import DialError, dial
-from pyconsul.agent.health.runners.goerror import split_address
 from pyconsul.agent.health.runners.result import Result
 from pyconsul.agent.health.runners.tls import TLSContexts
 from pyconsul.agent.model.check import CRITICAL, PASSING

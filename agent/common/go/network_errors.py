@@ -1,4 +1,4 @@
-"""Network errors in the words that Consul's checks use for them."""
+"""Network errors in the words of Go's programs: `dial tcp 127.0.0.1:1: connect: connection refused`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PHRASES = {
     errno.EPIPE: "broken pipe",
     errno.ENOENT: "no such file or directory",
     errno.EACCES: "permission denied",
+    errno.EADDRINUSE: "address already in use",
     errno.EADDRNOTAVAIL: "cannot assign requested address",
     errno.EMFILE: "too many open files",
     errno.ENFILE: "too many open files in system",
@@ -32,19 +33,19 @@ NOT_TLS = "tls: first record does not look like a TLS handshake"
 
 
 def phrase(error: OSError) -> str:
-    """The system's words for an error, without number or address."""
+    """Return the system's words for an error, without number or address."""
     if error.errno is None:
         return str(error)
     return PHRASES.get(error.errno) or os.strerror(error.errno).lower()
 
 
 def join_address(host: str, port: int | str) -> str:
-    """`host:port`, with brackets around an IPv6 address."""
+    """Return `host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def split_address(address: str) -> tuple[str, str]:
-    """`host:port` or `[v6]:port` -> host, port; raises ValueError saying what is wrong with it."""
+    """Split `host:port` or `[v6]:port` into host and port. Raises ValueError, which says what is wrong with it."""
     if address.startswith("["):
         host, bracket, rest = address[1:].partition("]")
         if not bracket:
@@ -61,7 +62,7 @@ def split_address(address: str) -> tuple[str, str]:
 
 
 def dial_error(network: str, host: str, port: int | str, error: BaseException) -> str:
-    """Why no connection came about; `host` is the address that was tried, or the name that was not found."""
+    """Return why connecting failed; `host` is the address that was tried, or the name that was not found."""
     cause = root_cause(error)
     if isinstance(cause, socket.gaierror):
         return f"dial {network}: lookup {host}{_resolver()}: {_lookup_fault(cause)}"
@@ -76,7 +77,7 @@ def dial_error(network: str, host: str, port: int | str, error: BaseException) -
 
 
 def tls_error(error: ssl.SSLError) -> str:
-    """Why the peers could not agree on TLS."""
+    """Return why the TLS handshake failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         words = UNKNOWN_AUTHORITY if error.verify_code in UNTRUSTED else error.verify_message
         return f"tls: failed to verify certificate: x509: {words}"
@@ -86,7 +87,7 @@ def tls_error(error: ssl.SSLError) -> str:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The error of the operating system or of TLS below what libraries wrapped around it."""
+    """Return the error of the operating system or of TLS below what libraries wrapped around it."""
     current: BaseException | None = error
     found = error
     while current is not None:
