@@ -370,3 +370,10 @@ def test_every_handler_module_exports_its_routes() -> None:
             assert f"*{module.replace('.', '_')}.ROUTES" in listed, f"{path.name} has routes that nobody serves"
         else:
             assert "Route(" not in path.read_text(), path.name
+
+
+def test_no_unit_test_sleeps() -> None:
+    for path in sources("tests/unit"):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep"):
+                assert ast.unparse(node.args[0]) == "0", f"{path.relative_to(ROOT)}:{node.lineno}"

@@ -124,6 +124,10 @@ def test_a_bad_day(durable: AgentProcess, template: Any, web_server: Any, tmp_pa
         for part in range(4):
             churn(durable, ports, rng, CHANGES // 4)
             if part == 0:
+                durable.request("PUT", "/v1/kv/note", b"a first word")
+                eventually(
+                    lambda: "# a first word\n" in (tool.text("haproxy.cfg") or ""), "the change is not in the file"
+                )
                 (tmp_path / "haproxy.j2").write_text(source + "{% if %}")
                 tool.process.send_signal(signal.SIGHUP)
                 eventually(lambda: tool.said("reload failed"))

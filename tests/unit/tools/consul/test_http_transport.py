@@ -203,7 +203,7 @@ async def test_an_answer_that_never_comes_to_its_end(monkeypatch: pytest.MonkeyP
         writer.write(CHUNKED)
         while not writer.is_closing():
             writer.write(b"1\r\n \r\n")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
 
     monkeypatch.setattr(consul_client, "PATIENCE", 0.2)
     async with asking(serve, Connection(dial_timeout=0.2)) as client:

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.eventually import eventually_async
 
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
@@ -164,8 +165,7 @@ async def test_a_script_may_be_cancelled_at_any_moment_of_its_start(tmp_path: Pa
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    while _processes_with(str(tmp_path)):  # noqa: ASYNC110 - a killed grandchild may take a moment to end
-        await asyncio.sleep(0.01)
+    await eventually_async(lambda: not _processes_with(str(tmp_path)))  # a killed grandchild may take a moment to end
 
 
 def _processes_with(text: str) -> list[Path]:
