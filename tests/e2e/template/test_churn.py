@@ -104,6 +104,12 @@ def objection(folder: Path, text: str) -> str:
     return checked.stderr or "refused" if checked.returncode else ""
 
 
+def serve_note(agent: AgentProcess, tool: Any, text: str) -> None:
+    """Change a key, and wait until the change is in the file."""
+    agent.request("PUT", "/v1/kv/note", text.encode())
+    eventually(lambda: f"# {text}\n" in (tool.text("haproxy.cfg") or ""), "the change is not in the file")
+
+
 def test_a_bad_day(durable: AgentProcess, template: Any, web_server: Any, tmp_path: Path) -> None:
     rng = random.Random(7)
     (port,) = free_ports(1)
@@ -124,10 +130,7 @@ def test_a_bad_day(durable: AgentProcess, template: Any, web_server: Any, tmp_pa
         for part in range(4):
             churn(durable, ports, rng, CHANGES // 4)
             if part == 0:
-                durable.request("PUT", "/v1/kv/note", b"a first word")
-                eventually(
-                    lambda: "# a first word\n" in (tool.text("haproxy.cfg") or ""), "the change is not in the file"
-                )
+                serve_note(durable, tool, "a first word")
                 (tmp_path / "haproxy.j2").write_text(source + "{% if %}")
                 tool.process.send_signal(signal.SIGHUP)
                 eventually(lambda: tool.said("reload failed"))
@@ -140,10 +143,7 @@ def test_a_bad_day(durable: AgentProcess, template: Any, web_server: Any, tmp_pa
                 tool.process.send_signal(signal.SIGHUP)
                 durable.kill()
                 durable.start()
-        durable.request("PUT", "/v1/kv/note", b"the last word")
-        eventually(
-            lambda: "# the last word\n" in (tool.text("haproxy.cfg") or ""), "the last change is not in the file"
-        )
+        serve_note(durable, tool, "the last word")
     finally:
         load.stop()
         texts = files.stop()
