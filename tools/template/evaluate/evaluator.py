@@ -1,18 +1,18 @@
-"""Evaluating a template against what is known: the text, or what is missing, or what is wrong. Pure but for reading
-the template's own files.
+"""Evaluate a template with the known answers: to its text, to missing lookups, or to an error.
 
-A `Template` of either syntax is parsed once and evaluated whenever its data has changed.
+Pure but for reading the template's own files. A `Template` of either syntax is parsed once, and evaluated whenever its
+data has changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyconsul.agent.common.structs import replace
 from pyconsul.tools.template.evaluate.contract import Evaluation, Template, TemplateError
 from pyconsul.tools.template.evaluate.field_safety.inspector import Inspector
-from pyconsul.tools.template.evaluate.functions import Functions
+from pyconsul.tools.template.evaluate.functions import EvaluationContext, Functions
 from pyconsul.tools.template.feed.answers import Answers, View
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Evaluator:
-    """One template and the functions that it calls. `guard`: of what it asks for, unless `evaluate` is given another."""
+    """A template and the functions that it calls. `guard`: of its lookups, unless `evaluate_with` is given another."""
 
     def __init__(self, spec: Spec, environ: Mapping[str, str], guard: Guard | None = None) -> None:
         """Parses the template. Raises TemplateError."""
@@ -30,27 +30,28 @@ class Evaluator:
         self.guard = guard
         self._inspector = Inspector(spec.name, self.functions, self.template.render, self.template.text, spec.format)
 
-    def evaluate(self, answers: Answers, now: float = 0.0, guard: Guard | None = None) -> Evaluation:
-        """The template's text from these answers. An error while lookups are missing may be due to that, so it does
-        not count, unless the syntax says otherwise. `now`: seconds of any clock, for the guard."""
-        return self.guarded(guard or self.guard, now, lambda: self._evaluate(answers))
+    def evaluate(self, answers: Answers, now: float = 0.0) -> Evaluation:
+        """Evaluate with these answers. An error while lookups are missing may be due to that, so it does not count, unless
+        the syntax says otherwise. `now`: seconds of any clock, for the guard."""
+        return self.evaluate_with(answers, now, self.guard, {})
 
-    def guarded(self, guard: Guard | None, now: float, evaluate: Callable[[], Evaluation]) -> Evaluation:
-        """An evaluation with this template's functions, which the guard watches over."""
-        if guard is None:
-            return evaluate()
-        functions = self.functions
-        functions.guard, functions.now = guard, now
-        guard.begin(now)
-        try:
+    def evaluate_with(
+        self, answers: Answers, now: float, guard: Guard | None, variables: Mapping[str, Any]
+    ) -> Evaluation:
+        """Evaluate as `evaluate` does, with another guard, and with variables that the template sees."""
+        context = EvaluationContext(View(answers), variables, guard, now)
+        return self.run(context, lambda: self._evaluate(context.view, answers))
+
+    def run(self, context: EvaluationContext, evaluate: Callable[[], Evaluation]) -> Evaluation:
+        """Run an evaluation with this template's functions, and add the events of the guard to its result."""
+        with self.functions.evaluating(context):
+            if context.guard is None:
+                return evaluate()
+            context.guard.begin(context.now)
             result = evaluate()
-        finally:
-            functions.guard = None
-        return replace(result, guarded=guard.end(complete=result.complete))
+        return replace(result, guarded=context.guard.end(complete=result.complete))
 
-    def _evaluate(self, answers: Answers) -> Evaluation:
-        view = self.functions.view = View(answers)
-        self.functions.given = []
+    def _evaluate(self, view: View, answers: Answers) -> Evaluation:
         text, error = "", None
         try:
             text = self.template.render()

@@ -1,15 +1,17 @@
-"""What templates call to learn about services, nodes, keys, variables and files. Pure: it reads a `View`.
+"""Functions of templates that read services, nodes, keys, variables and files. Pure: they read a `View`.
 
-One object serves one template. Before each evaluation its `view` is set; then it answers out of that view.
-The methods have the words of Jinja2; `go_api` gives the same lookups to Go templates in their forms.
+One object serves one template, and reads the `EvaluationContext` of the evaluation that is under way.
+The methods have Jinja2's names; `go_lookups` offers the same lookups to Go templates in consul-template's forms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.structs import field, struct
 from pyconsul.tools.gotemplate.runtime.values import Slice
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.decode import below, directly_in
@@ -21,32 +23,55 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.records import CatalogNode, HealthService, KeyPair
 
 
+@struct(frozen=True, eq=False)
+class EvaluationContext:
+    """The data of one evaluation.
+
+    `variables`: names that a template has besides the functions. `guard`: keeps services and their instances from being
+    lost; `now`: its time, in seconds of any clock. `disguise`: replaces each answer of the catalog. `given`: filled with
+    the answers of the catalog that the template has read.
+    """
+
+    view: View
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    guard: Guard | None = None
+    now: float = 0.0
+    disguise: Callable[[Any], Any] | None = None
+    given: list[Any] = field(default_factory=list)
+
+
 class Functions:
     """`environ`: what `env` reads. `sandbox`: the folder that `file` must not leave, "" for none."""
 
     def __init__(self, environ: Mapping[str, str], sandbox: str = "") -> None:
-        self.view: View | None = None
-        #: What a template sees besides the functions.
-        self.variables: dict[str, Any] = {}
-        #: What keeps services from getting lost, with all or with many of their instances, during an evaluation, and the
-        #: time that it takes for now.
-        self.guard: Guard | None = None
-        self.now = 0.0
-        #: What the catalog has given to the template in this evaluation; what it sees in place of that.
-        self.given: list[Any] = []
-        self.disguise: Callable[[Any], Any] | None = None
+        self._context: EvaluationContext | None = None
         self._environ = environ
         self._sandbox = sandbox
 
+    @contextmanager
+    def evaluating(self, context: EvaluationContext) -> Iterator[EvaluationContext]:
+        """Use this context within the block; contexts may be nested."""
+        outer, self._context = self._context, context
+        try:
+            yield context
+        finally:
+            self._context = outer
+
+    @property
+    def context(self) -> EvaluationContext:
+        """The context of the evaluation that is under way."""
+        assert self._context is not None, "the functions of templates are called during an evaluation only"
+        return self._context
+
     def _ask(self, lookup: Lookup, empty: Any = None) -> Any:
-        assert self.view is not None
-        answer = self.view.ask(lookup)
+        answer = self.context.view.ask(lookup)
         return empty if answer is None else answer
 
     def _give(self, answer: Any) -> Any:
-        """An answer out of the catalog."""
-        self.given.append(answer)
-        return answer if self.disguise is None else self.disguise(answer)
+        """Return an answer of the catalog as the template sees it."""
+        context = self.context
+        context.given.append(answer)
+        return answer if context.disguise is None else context.disguise(answer)
 
     def services(self, dc: str = "") -> list[Any]:
         """All services of the catalog, by name."""
@@ -55,9 +80,9 @@ class Functions:
     def catalog_services(self, lookup: Lookup) -> list[Any]:
         """The services that a lookup asks for."""
         answer: list[Any] = self._ask(lookup, Slice("[]*dependency.CatalogSnippet"))
-        assert self.view is not None
-        if self.guard is not None and lookup not in self.view.missing:
-            answer = self.guard.admit_list(lookup, answer, self.now)
+        context = self.context
+        if context.guard is not None and lookup not in context.view.missing:
+            answer = context.guard.admit_list(lookup, answer, context.now)
         given: list[Any] = self._give(answer)
         return given
 
@@ -67,19 +92,19 @@ class Functions:
         found: list[HealthService] = self._ask(lookup, Slice("[]*dependency.HealthService"))
         if statuses not in (("any",), ("passing",)):
             found = Slice("[]*dependency.HealthService", (entry for entry in found if entry.Status in statuses))
-        if self.guard is not None:
-            found = self._guarded(self.guard, self.guard.watched(lookup, statuses), found)
+        if (guard := self.context.guard) is not None:
+            found = self._guarded(guard, guard.watched(lookup, statuses), found)
         given: list[HealthService] = self._give(found)
         return given
 
     def _guarded(self, guard: Guard, watched: Watched, found: list[HealthService]) -> list[HealthService]:
-        """The instances to use; while there are none that may be, the lookup counts as missing."""
-        assert self.view is not None
-        if watched.lookup in self.view.missing:
+        """Return the instances to use; the lookup counts as missing while the guard accepts none."""
+        context = self.context
+        if watched.lookup in context.view.missing:
             return found
-        admitted = guard.admit(watched, found, self.now)
+        admitted = guard.admit(watched, found, context.now)
         if admitted is None:
-            self.view.missing.add(watched.lookup)
+            context.view.missing.add(watched.lookup)
         return Slice("[]*dependency.HealthService") if admitted is None else admitted
 
     def nodes(self, dc: str = "", near: str = "") -> list[Any]:
@@ -112,8 +137,7 @@ class Functions:
 
     def key(self, path: str, dc: str = "") -> str:
         """A key's value. Without the key nothing is written: its last value stays in force."""
-        assert self.view is not None
-        found: KeyPair | None = self.view.need(lookups.key(path, dc=dc))
+        found: KeyPair | None = self.context.view.need(lookups.key(path, dc=dc))
         return found.Value if found else ""
 
     def key_or_default(self, path: str, default: str = "", dc: str = "") -> str:
@@ -143,8 +167,7 @@ class Functions:
         return directly_in(self.safe_tree(prefix, dc))
 
     def _safe(self, lookup: Lookup) -> list[KeyPair]:
-        assert self.view is not None
-        return below(self.view.need(lookup) or [], lookup.name)
+        return below(self.context.view.need(lookup) or [], lookup.name)
 
     def env(self, name: str, default: str = "") -> str:
         """A variable of the environment."""

@@ -20,7 +20,7 @@ _PAIRS = "[]*dependency.KeyPair"
 
 
 class GoApi:
-    """One object serves one template; answers come out of the view that `functions` has."""
+    """One object serves one template; answers come out of the view of the evaluation."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
@@ -99,8 +99,7 @@ class GoApi:
 
     @property
     def _view(self) -> Any:
-        assert self._functions.view is not None
-        return self._functions.view
+        return self._functions.context.view
 
     def table(self) -> dict[str, Function]:
         """The functions by the names that templates use."""

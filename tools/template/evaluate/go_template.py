@@ -45,7 +45,7 @@ class GoTemplate:
         self._api = GoApi(functions).table()
         self._api.update((name, function(call, ANY)) for name, call in {**QUOTING, "json": json_text}.items())
         if spec.for_each:
-            self._api["item"] = function(lambda: functions.variables.get("item"))
+            self._api["item"] = function(lambda: functions.context.variables.get("item"))
         self.text = read_source(spec)
         self._helpers = Helpers(environ, _real_surroundings, self.text)
         try:

@@ -1,4 +1,4 @@
-"""Evaluation of templates with `for_each`: the list of items, and the template for one item."""
+"""Evaluate templates with `for_each`: the list of items, and the template for one item."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyconsul.agent.common.structs import replace
 from pyconsul.tools.template.evaluate.contract import Evaluation, TemplateError
+from pyconsul.tools.template.evaluate.functions import EvaluationContext
 from pyconsul.tools.template.evaluate.jinja_template import Expression, text_template
 from pyconsul.tools.template.feed.answers import View
 
@@ -33,14 +35,16 @@ class ItemEvaluator:
 
     def evaluate(self, answers: Answers, now: float) -> Evaluation:
         """Evaluate as `Evaluator.evaluate` does."""
-        self._shared.functions.variables["item"] = self._item
-        return self._shared.evaluate(answers, now, self.guard)
+        return self._shared.evaluate_with(answers, now, self.guard, {"item": self._item})
 
 
 class ItemsEvaluator:
-    """The list itself. `items`: those of the latest complete evaluation, by destination. `empty`: whether there are none
-    but for what guards hold. `skipped`: why items have no file, a line each; `uncertain`: whether one of them may have
-    had one."""
+    """The list of items.
+
+    `items`: those of the latest complete evaluation, by destination. `empty`: whether the list has no items other than those
+    that guards hold. `skipped`: one line for each item without a file, with the reason; `uncertain`: whether a skipped item
+    may have a file of an earlier run.
+    """
 
     def __init__(self, spec: Spec, shared: Evaluator) -> None:
         """Raises TemplateError."""
@@ -62,11 +66,11 @@ class ItemsEvaluator:
         return ItemEvaluator(self._shared, item)
 
     def evaluate(self, answers: Answers, now: float) -> Evaluation:
-        """The list and the destinations. An error counts only when nothing is missing."""
-        return self._shared.guarded(self.guard, now, lambda: self._evaluate(answers))
+        """Evaluate the list and the destinations. An error counts only when nothing is missing."""
+        context = EvaluationContext(View(answers), {}, self.guard, now)
+        return self._shared.run(context, lambda: self._evaluate(context.view))
 
-    def _evaluate(self, answers: Answers) -> Evaluation:
-        view = self._functions.view = View(answers)
+    def _evaluate(self, view: View) -> Evaluation:
         items: dict[str, Any] = {}
         error = None
         try:
@@ -79,14 +83,12 @@ class ItemsEvaluator:
         return Evaluation("", frozenset(view.used), frozenset(view.missing), error)
 
     def _has_free(self) -> bool:
-        """Whether the list has anything without its guard."""
-        guard, self._functions.guard = self._functions.guard, None
-        try:
-            return bool(list(self._expression.value()))
-        except TemplateError:
-            return False
-        finally:
-            self._functions.guard = guard
+        """Return whether the list has items without its guard."""
+        with self._functions.evaluating(replace(self._functions.context, guard=None)):
+            try:
+                return bool(list(self._expression.value()))
+            except TemplateError:
+                return False
 
     def _items(self) -> dict[str, Any]:
         listed = self._expression.value()
@@ -95,11 +97,11 @@ class ItemsEvaluator:
         items: dict[str, Any] = {}
         self.skipped, self.uncertain = [], False
         for item in listed:
-            self._functions.variables["item"] = item
             try:
-                destination = os.path.normpath(self._destination())
+                with self._functions.evaluating(replace(self._functions.context, variables={"item": item})):
+                    destination = os.path.normpath(self._destination())
             except TemplateError as error:
-                # During the start, what the destination asks for may be missing still.
+                # The destination's lookups may still be missing during the start.
                 self.uncertain = True
                 self.skipped.append(f"skipped {_shown(item)}: {error}")
                 continue

@@ -51,7 +51,7 @@ class JinjaTemplate:
         """Raises TemplateError with the file and the line that failed."""
         template = self._template if inspect is None else self._inspected(inspect)
         try:
-            return template.render(self._functions.variables)
+            return template.render(self._functions.context.variables)
         except TemplateError:
             raise
         except Exception as error:  # Whatever a template's expression can raise.
@@ -131,7 +131,7 @@ class Expression:
     def value(self) -> Any:
         """Its value now. Raises TemplateError."""
         try:
-            result = self._evaluate(self._functions.variables)
+            result = self._evaluate(self._functions.context.variables)
         except Exception as error:  # Whatever an expression can raise.
             raise TemplateError(f"{self._shown}: {error_text(error)}") from error
         if isinstance(result, jinja2.Undefined):
@@ -149,7 +149,7 @@ def text_template(spec: Spec, functions: Functions, text: str, what: str) -> Cal
 
     def render() -> str:
         try:
-            return template.render(functions.variables)
+            return template.render(functions.context.variables)
         except Exception as error:  # Whatever a template's expression can raise.
             raise TemplateError(f"{shown}: {error_text(error)}") from error
 

@@ -39,7 +39,7 @@ class Inspector:
         self._known: dict[int, tuple[Any, list[Field]]] = {}  # by the identity of an answer: what is dangerous in it
 
     def inspect(self, text: str, answers: Answers) -> None:
-        """Raises UnsafeField when the text must not be used. Call it right after the text was rendered."""
+        """Raise UnsafeField when the text must not be used. Call it in the evaluation that rendered the text."""
         fields = self._fields()
         if not fields:
             return
@@ -59,7 +59,7 @@ class Inspector:
     def _fields(self) -> list[Field]:
         """The dangerous fields of all that the template has just been given."""
         free = self._format.name != "text"
-        seen = [*self._functions.given, *([self._functions.variables["item"]] if self._functions.variables else [])]
+        seen = [*self._functions.context.given, *self._functions.context.variables.values()]
         known = {}
         for answer in seen:
             found = self._known.get(id(answer))
@@ -71,12 +71,11 @@ class Inspector:
 
     def _shadow(self, chosen: Sequence[Field], answers: Answers, inspect: Inspect | None = None) -> str:
         """The text with stand-ins in these fields."""
-        functions, hidden = self._functions, frozenset(chosen)
+        hidden = frozenset(chosen)
 
         def change(field: Field) -> str:
             return hide(field.text, self._format.dangerous) if field in hidden else field.text
 
-        view, variables, given = functions.view, dict(functions.variables), functions.given
         copies: dict[int, tuple[Any, Any]] = {}
 
         def disguised(answer: Any) -> Any:
@@ -84,13 +83,11 @@ class Inspector:
                 copies[id(answer)] = answer, rewrite(answer, change)
             return copies[id(answer)][1]
 
-        functions.view, functions.given, functions.disguise = _PlainView(answers), [], disguised
-        functions.variables.update((name, disguised(value)) for name, value in variables.items())
-        try:
+        real = self._functions.context
+        variables = {name: disguised(value) for name, value in real.variables.items()}
+        shadow = replace(real, view=_PlainView(answers), variables=variables, disguise=disguised, given=[])
+        with self._functions.evaluating(shadow):
             return self._render(inspect)
-        finally:
-            functions.view, functions.given, functions.disguise = view, given, None
-            functions.variables.update(variables)
 
     def _located(self, field: Field, answers: Answers) -> str:
         """The message, with file and line if the template prints the field itself."""

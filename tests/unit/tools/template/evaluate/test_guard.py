@@ -255,7 +255,7 @@ def test_both_syntaxes(syntax: str) -> None:
     assert evaluate(4).text == "4 /1"
     assert evaluate(5, 6).text == "5 6 /2"
     other = guard.fresh()
-    assert not evaluator.evaluate(answers, 7.0, other).guarded
+    assert not evaluator.evaluate_with(answers, 7.0, other, {}).guarded
 
 
 def test_without_a_guard_nothing_is_in_the_way() -> None:
