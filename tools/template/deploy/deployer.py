@@ -10,14 +10,14 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.deploy import deployment as steps
 from pyconsul.tools.template.deploy.check_program import examine, with_paths
 from pyconsul.tools.template.deploy.contract import CommandError, Commands, LoadError, Refused
-from pyconsul.tools.template.deploy.file_writer import RenderError, draft, read_bytes
+from pyconsul.tools.template.deploy.file_writer import RenderError, draft, exists, read_bytes
 from pyconsul.tools.template.deploy.job import FileChange, Job, mark_current, pending_changes
 from pyconsul.tools.template.deploy.rejected_files import RejectedFiles
 from pyconsul.tools.template.report.counters import Counters, Event
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.consul.retry import Jitter
     from pyconsul.tools.template.deploy.contract import Consumer
     from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
+    from pyconsul.tools.template.deploy.fanout import Fanout
     from pyconsul.tools.template.deploy.rendering import Rendering
     from pyconsul.tools.template.deploy.unit import Unit
     from pyconsul.tools.template.feed.answers import Answers
@@ -90,9 +91,9 @@ class Deployer:
         Refused for what ends the program."""
         if self._dry:
             for unit in units:
-                self._show(unit)
+                await self._show(unit)
             return False
-        found: list[list[FileChange]] = await self._in_thread(lambda: [pending_changes(unit) for unit in units])
+        found = await self._pending_changes(units)
         jobs = []
         for unit, changes in zip(units, found, strict=True):
             mark_current(unit, changes)
@@ -107,6 +108,32 @@ class Deployer:
             self._rejected.suspect(rendering for unit in units for rendering in unit.renderings)
         self._unloaded += deployed
         return ran
+
+    async def with_changes(self, units: Sequence[Unit]) -> list[Unit]:
+        """Return those of the units that have files to write; the others are settled."""
+        changing = []
+        for unit, changes in zip(units, await self._pending_changes(units), strict=True):
+            if changes:
+                changing.append(unit)
+            else:
+                mark_current(unit, changes)
+        return changing
+
+    async def read_manifests(self, fanouts: Sequence[Fanout]) -> None:
+        """Read the manifests of templates with `for_each` that are not read yet."""
+        for fanout in fanouts:
+            if fanout.needs_manifest:
+                await self._in_thread(fanout.read_manifest)
+
+    async def save_manifests(self, fanouts: Sequence[Fanout]) -> None:
+        """Save the manifests that have changed."""
+        for fanout in fanouts:
+            if (write := fanout.manifest_write()) is not None:
+                await self._in_thread(write)
+
+    async def _pending_changes(self, units: Sequence[Unit]) -> list[list[FileChange]]:
+        found: list[list[FileChange]] = await self._in_thread(lambda: [pending_changes(unit) for unit in units])
+        return found
 
     async def load(self) -> bool:
         """Let the consumer load what is new, now that all files are there; returns whether it did. Raises LoadError with
@@ -137,7 +164,7 @@ class Deployer:
             case steps.WriteDraft(change):
                 return await self._write(change.prepare)
             case steps.Prepared(job):
-                self._show_difference(job)
+                await self._show_difference(job)
             case steps.CheckJob(job):
                 return await self._check(job)
             case steps.CheckTogether(jobs):
@@ -216,27 +243,32 @@ class Deployer:
             text = self._disclosure.conceal_all(str(error))
             log.error("the reload failed again after the last good files were restored: %s", text)
 
-    def _show(self, unit: Unit) -> None:
+    async def _show(self, unit: Unit) -> None:
         """Write to stdout instead."""
-        for rendering in unit.renderings:
-            if not rendering.due:
-                continue
-            if rendering.spec.absent:
-                sys.stdout.write(f"> {rendering.spec.destination} is removed\n")
-            elif self._diff:
-                sys.stdout.write(self._difference(rendering, read_bytes(rendering.spec) or b"", rendering.data))
-            else:
-                sys.stdout.buffer.write(f"> {rendering.spec.destination}\n".encode() + rendering.data)
-            rendering.written()
-            rendering.shown = rendering.ingredients(self._answers)
-        sys.stdout.flush()
+        due = [rendering for rendering in unit.renderings if rendering.due]
+        previews = [self._preview(rendering) for rendering in due]
+        await self._in_thread(lambda: _print_all(previews))
+        for rendering in due:
+            rendering.record_file(rendering.ingredients(self._answers))
         unit.succeed()
 
-    def _difference(self, rendering: Rendering, old: bytes, new: bytes) -> str:
+    def _preview(self, rendering: Rendering) -> Callable[[], bytes]:
+        """Return a function that makes the output of a dry run for one file; it reads the file."""
+        spec, data = rendering.spec, rendering.data
+        if spec.absent:
+            return f"> {spec.destination} is removed\n".encode
+        if not self._diff:
+            return lambda: f"> {spec.destination}\n".encode() + data
+        difference = self._difference(rendering)
+        return lambda: difference(read_bytes(spec) or b"", data).encode()
+
+    def _difference(self, rendering: Rendering) -> Callable[[bytes, bytes], str]:
+        """Return a function that makes the masked difference of two texts of a file; it needs no other data."""
         now = rendering.ingredients(self._answers)
         # Before the first render by this run nobody knows which values are in the old file.
-        unknown = not rendering.shown and any(secrets_of(lookup, answer) for lookup, answer in now.items())
-        return unified_diff(old, new, rendering.spec.destination, self._disclosure.mask(rendering), hide_old=unknown)
+        unknown = not rendering.file_answers and any(secrets_of(lookup, answer) for lookup, answer in now.items())
+        mask, name = self._disclosure.mask(rendering), rendering.spec.destination
+        return lambda old, new: unified_diff(old, new, name, mask, hide_old=unknown)
 
     def _masked(self, job: Job, text: str) -> str:
         """What a check has said about the files, without the secrets in them."""
@@ -244,13 +276,16 @@ class Deployer:
             text = self._disclosure.conceal(text, rendering)
         return text
 
-    def _show_difference(self, job: Job) -> None:
-        if self._diff:
-            for change in job.changes:
-                if self._diffed.get(change.rendering) == change.data:  # It was refused, and is tried again.
-                    continue
-                self._diffed[change.rendering] = change.data
-                sys.stderr.write(self._difference(change.rendering, change.old or b"", change.data))
+    async def _show_difference(self, job: Job) -> None:
+        if not self._diff:
+            return
+        for change in job.changes:
+            if self._diffed.get(change.rendering) == change.data:  # a retry of a refused text
+                continue
+            self._diffed[change.rendering] = change.data
+            difference = self._difference(change.rendering)
+            print_it = functools.partial(_print_difference, difference, change.old or b"", change.data)
+            await self._in_thread(print_it)
 
     async def _check(self, job: Job) -> str:
         """Run the checks of the unit and its templates; returns why one refuses the files, "" when none does."""
@@ -283,7 +318,8 @@ class Deployer:
             name = names.get(change.rendering, "")
             where = f"the new {change.rendering.spec.destination} is refused{name and f' and kept as {name}'}"
             self._troubles.report(change.rendering, Refused(f"{where}: {text}"))
-            change.rendering.done = change.rendering.done or read_bytes(change.rendering.spec) is not None
+            if not change.rendering.done and await self._in_thread(functools.partial(exists, change.rendering.spec)):
+                change.rendering.accept_existing()
 
     def _hinder(self, job: Job, error: RenderError) -> None:
         self._postpone(job)
@@ -292,15 +328,14 @@ class Deployer:
 
     def _postpone(self, job: Job) -> float:
         for rendering in job.renderings:
-            rendering.due = True
+            rendering.postpone()
         return job.unit.postpone(self._now(), self._rng)
 
     def _note(self, rendering: Rendering) -> None:
-        """The file has a new text: say what has changed."""
-        before, rendering.shown = rendering.shown, rendering.ingredients(self._answers)
-        rendering.changes = all_changes(*_differing(before, rendering.shown))
-        rendering.rendered = time.time()
-        rendering.written()
+        """Log and count that the file has a new text, and what has changed."""
+        before, answers = rendering.file_answers, rendering.ingredients(self._answers)
+        rendering.record_file(answers)
+        rendering.record_changes(all_changes(*_differing(before, answers)), time.time())
         self._tally.count(Event.RENDERED, rendering.spec.destination)
         log.info("%s has been %s", rendering.spec.destination, "removed" if rendering.spec.absent else "written")
         for line in rendering.changes:
@@ -322,7 +357,7 @@ class Deployer:
             return reason
         log.error("the reload failed: %s; retrying in %.3gs or at the next change", reason, delay)
         for rendering in job.renderings:
-            rendering.trouble = reason
+            rendering.note_problem(reason)
             destination = rendering.spec.destination
             self._tally.count(Event.ROLLED_BACK, destination)
             if rendering in staying:
@@ -330,6 +365,16 @@ class Deployer:
             else:
                 log.error("restored the last good %s", destination)
         return reason
+
+
+def _print_all(previews: Iterable[Callable[[], bytes]]) -> None:
+    for preview in previews:
+        sys.stdout.buffer.write(preview())
+    sys.stdout.flush()
+
+
+def _print_difference(difference: Callable[[bytes, bytes], str], old: bytes, new: bytes) -> None:
+    sys.stderr.write(difference(old, new))
 
 
 def _differing(

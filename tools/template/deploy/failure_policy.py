@@ -35,25 +35,25 @@ class FailurePolicy:
     def report(self, rendering: Rendering, error: TemplateError | RenderError | Refused) -> None:
         """Raise the error if it ends the program; or log it, once, and let the old file stay."""
         event = Event.REFUSED if isinstance(error, Refused) else Event.TEMPLATE_ERROR
-        if rendering.trouble and self._latest.get(rendering) == str(error) and not self._is_fatal(rendering, error):
+        if rendering.problem and self._latest.get(rendering) == str(error) and not self._is_fatal(rendering, error):
             self._tally.count(event, rendering.spec.destination)
-            log.debug("%s; %s stays as it is", rendering.trouble, rendering.spec.destination or "its file")
+            log.debug("%s; %s stays as it is", rendering.problem, rendering.spec.destination or "its file")
             return
         self._latest[rendering] = str(error)
         text = self._disclosure.conceal(str(error), rendering)
         if self._is_fatal(rendering, error):
             raise type(error)(text)
-        rendering.trouble = text
+        rendering.note_problem(text)
         self._tally.count(event, rendering.spec.destination)
         log.error("%s; %s stays as it is", text, rendering.spec.destination or "its file")
 
     def report_absent(self, rendering: Rendering, absent: set[Lookup]) -> None:
         """What it cannot do without does not exist."""
         text = ", ".join(sorted(map(str, absent)))
-        if text and text != rendering.trouble:
+        if text and text != rendering.problem:
             log.warning("%s: waiting for missing keys: %s", rendering.spec.name, text)
         if text:
-            rendering.trouble = text
+            rendering.note_problem(text)
 
     def report_guard(self, rendering: Rendering, events: Iterable[GuardEvent]) -> None:
         """What its guard has begun to hold, or holds no longer."""

@@ -113,6 +113,11 @@ def read_bytes(spec: Spec) -> bytes | None:
         return None
 
 
+def exists(spec: Spec) -> bool:
+    """Return whether the destination is a file that can be read."""
+    return read_bytes(spec) is not None
+
+
 def is_special(spec: Spec) -> bool:
     """Whether the destination is stdout, a device, pipe or socket, which is written to, not replaced."""
     path = Path(spec.destination)

@@ -112,6 +112,6 @@ def mark_current(unit: Unit, changes: Sequence[FileChange]) -> None:
     changing = {change.rendering for change in changes}
     for rendering in unit.renderings:
         if rendering.due and rendering not in changing:
-            rendering.written()
+            rendering.mark_written()
     if not changes:
         unit.succeed()

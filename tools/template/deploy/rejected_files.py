@@ -41,7 +41,7 @@ class RejectedFiles:
 
     def tidy(self) -> None:
         """Remove what is kept of those whose files are in force."""
-        for rendering in [one for one in self._suspects if one.done and not one.due and not one.trouble]:
+        for rendering in [one for one in self._suspects if one.done and not one.due and not one.problem]:
             self._suspects.discard(rendering)
             if not rendering.spec.to_stdout:
                 with contextlib.suppress(OSError):

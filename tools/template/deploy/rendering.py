@@ -1,8 +1,8 @@
-"""One template while the tool runs: what it was evaluated to, what it waits for, whether its file is up to date. Pure."""
+"""The state of one template during a run: its evaluation, its missing lookups, whether its file is current. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.template.deploy.file_writer import to_bytes
@@ -15,31 +15,34 @@ if TYPE_CHECKING:
 
 
 class Rendering:
-    """`now`: seconds of any clock."""
+    """The state of one template and its file. Other objects read its attributes and change them through its methods.
+
+    `now`: seconds of any clock.
+    """
 
     def __init__(self, spec: Spec, evaluator: Evaluable) -> None:
         self.spec = spec
         self.evaluator = evaluator
         self._evaluation: Evaluation | None = None
         self._stale = True  # its data has changed since the evaluation
-        self._pending: set[Lookup] = set()  # asked for, never answered
-        self._settled: frozenset[Lookup] = frozenset()  # what the latest complete evaluation used
+        self._pending: set[Lookup] = set()  # requested, never answered
+        self._settled: frozenset[Lookup] = frozenset()  # lookups of the latest complete evaluation
         #: All lookups whose answers matter to it.
         self.used: frozenset[Lookup] = frozenset()
         #: Whether its text is complete, but not yet in its file.
         self.due = False
-        #: Whether it has been written at least once (or was found to be as it should).
+        #: Whether its file was written, or found to be current, at least once.
         self.done = False
         #: The text of the latest error or refusal, so that it is reported once.
-        self.trouble = ""
-        #: When its file got its text by this run, in seconds since 1970, and what changed with it.
+        self.problem = ""
+        #: When this run wrote the file, in seconds since 1970, and the changes of data since the file before.
         self.rendered: float | None = None
         self.changes: tuple[str, ...] = ()
-        #: The answers out of which the file was rendered.
-        self.shown: dict[Lookup, Any] = {}
+        #: The answers from which the text in the file was made.
+        self.file_answers: dict[Lookup, Any] = {}
 
     def notice(self, changed: Set[Lookup]) -> bool:
-        """These answers have changed; whether they matter to it."""
+        """Note that these answers have changed; returns whether they matter to it."""
         self._pending -= changed
         if changed.isdisjoint(self.used):
             return False
@@ -47,18 +50,18 @@ class Rendering:
         return True
 
     def adopt(self, old: Rendering) -> None:
-        """Go on where another one for the same file stands."""
+        """Continue from the state of an earlier one for the same file."""
         self.done = True
-        self.shown, self.rendered, self.changes = old.shown, old.rendered, old.changes
+        self.file_answers, self.rendered, self.changes = old.file_answers, old.rendered, old.changes
         if self.evaluator.guard is not None and old.evaluator.guard is not None:
             self.evaluator.guard.adopt(old.evaluator.guard)
 
     def expire(self) -> None:
-        """Evaluate it again, though no answer has changed."""
+        """Evaluate it at the next opportunity, though no answer has changed."""
         self._stale = True
 
     def evaluate(self, answers: Answers, now: float) -> Evaluation | None:
-        """Evaluate it anew if its data has changed and all that it asked for has been answered; None: not now."""
+        """Evaluate it if its data has changed and all its requests are answered; returns None otherwise."""
         if not self._stale or self._pending:
             return None
         result = self._evaluation = self.evaluator.evaluate(answers, now)
@@ -72,17 +75,17 @@ class Rendering:
 
     @property
     def complete(self) -> bool:
-        """Whether its text is whole, and made of the answers that are known now."""
+        """Whether its text is whole and made of the latest answers."""
         return self._evaluation is not None and self._evaluation.complete and not self._stale
 
     @property
     def missing(self) -> frozenset[Lookup]:
-        """What it cannot do without, and is not there."""
+        """Lookups without which it cannot be written."""
         return self._evaluation.missing if self._evaluation is not None else frozenset()
 
     @property
     def error(self) -> TemplateError | None:
-        """What is wrong with the latest evaluation."""
+        """The error of the latest evaluation."""
         return self._evaluation.error if self._evaluation is not None else None
 
     @property
@@ -92,13 +95,35 @@ class Rendering:
         return to_bytes(self._evaluation.text)
 
     def ingredients(self, answers: Answers) -> dict[Lookup, Any]:
-        """The answers out of which the latest evaluation was made; what a guard holds in place of Consul's."""
+        """Return the answers from which the latest evaluation was made, with the lists that its guard holds."""
         guard = self.evaluator.guard
         known = {lookup: answers.latest(lookup) for lookup in self._settled if answers.known(lookup)}
         return known if guard is None else {lookup: guard.in_use(lookup, answer) for lookup, answer in known.items()}
 
-    def written(self) -> None:
-        """The file has the text of the latest evaluation."""
+    def mark_written(self) -> None:
+        """Note that the file has the text of the latest evaluation."""
         self.due = False
         self.done = True
-        self.trouble = ""
+        self.problem = ""
+
+    def record_file(self, answers: dict[Lookup, Any]) -> None:
+        """Note that the text of the latest evaluation, made from these answers, was written or shown."""
+        self.mark_written()
+        self.file_answers = answers
+
+    def record_changes(self, changes: Sequence[str], rendered: float) -> None:
+        """Note what has changed with the file just written, a line each, and when: seconds since 1970."""
+        self.changes = tuple(changes)
+        self.rendered = rendered
+
+    def postpone(self) -> None:
+        """Leave the text to a later attempt to write it."""
+        self.due = True
+
+    def accept_existing(self) -> None:
+        """Count the file on disk as written."""
+        self.done = True
+
+    def note_problem(self, text: str) -> None:
+        """Keep the text of an error or refusal, "" for none."""
+        self.problem = text

@@ -14,7 +14,6 @@ from signal import Signals
 from typing import TYPE_CHECKING
 
 from pyconsul.tools.template.deploy.fanout import Fanout
-from pyconsul.tools.template.deploy.job import mark_current, pending_changes
 from pyconsul.tools.template.interruptible import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -183,16 +182,20 @@ class Runner:
             timer.cancel()
 
     async def _pass(self) -> None:
+        while any(fanout.needs_manifest for fanout in self._fanouts):
+            await self._deployer.read_manifests(self._fanouts)
         try:
             with interruptible(self._ends):
                 self._evaluate(self.now())
         except Interrupted:
             await asyncio.Event().wait()  # The signal itself ends this run.
+        if self._fanouts:
+            await self._deployer.save_manifests(self._fanouts)
         now = self.now()
         self._waiting.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
         if self._turn.limited:  # Files that stay as they are need no turn.
-            due = [unit for unit in due if _has_changes(unit)]
+            due = await self._deployer.with_changes(due)
         # The first start never waits for a turn.
         if not due or not self.ready or self._turn.ask(", ".join(unit.name for unit in due)):
             await self._deploy(due)
@@ -205,6 +208,8 @@ class Runner:
             restarted = await self._deployer.deploy(due)
             for fanout in self._fanouts:
                 fanout.settle()
+            if self._fanouts:
+                await self._deployer.save_manifests(self._fanouts)
         if self.ready:
             if self.consumer:
                 self.consumer.files_ready()
@@ -238,11 +243,3 @@ class Runner:
         guard = rendering.evaluator.guard
         held = {hold.lookup for hold in guard.held} if guard is not None else set()
         self._troubles.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})
-
-
-def _has_changes(unit: Unit) -> bool:
-    """Whether a unit has files to write; one that has none is settled."""
-    changes = pending_changes(unit)
-    if not changes:
-        mark_current(unit, changes)
-    return bool(changes)

@@ -24,13 +24,13 @@ _TELLING = re.compile(r"pass|pwd|secret|token|key|cred|auth|private", re.IGNOREC
 
 
 class Informed(Protocol):
-    """A template by its data. `used`: the lookups whose answers matter to it; `shown`: the answers in its file."""
+    """The data of a template. `used`: all lookups whose answers matter to it; `file_answers`: the data in its file."""
 
     @property
     def used(self) -> frozenset[Lookup]: ...
 
     @property
-    def shown(self) -> Mapping[Lookup, Any]: ...
+    def file_answers(self) -> Mapping[Lookup, Any]: ...
 
 
 class Disclosure:
@@ -42,12 +42,12 @@ class Disclosure:
 
     def mask(self, rendering: Informed) -> Mask:
         """Takes out of a text what the template knows from the KV store, now or when its file was written."""
-        known = (rendering.shown, self._known(rendering.used))
+        known = (rendering.file_answers, self._known(rendering.used))
         return Mask(secret for part in known for pair in part.items() for secret in secrets_of(*pair))
 
     def conceal(self, text: str, rendering: Informed) -> str:
         """The text of an error that this template caused."""
-        return self._concealed(text, {**rendering.shown, **self._known(rendering.used)}, rendering.shown)
+        return self._concealed(text, {**rendering.file_answers, **self._known(rendering.used)}, rendering.file_answers)
 
     def conceal_all(self, text: str) -> str:
         """A text that may hold anything that any template knows."""

@@ -26,7 +26,7 @@ class TemplateReport:
     """`rendered`: when its file got its text (seconds since 1970); None: not by this run. `retry_in`: seconds.
 
     `missing`: the lookups that were never answered. `changes`: what the latest render changed, a line each.
-    `held`: what its guards hold, a line each. `trouble`: the latest error or refusal; "" when there is none.
+    `held`: what its guards hold, a line each. `problem`: the latest error or refusal; "" when there is none.
     `dedup`: None when it does not share its answers.
     """
 
@@ -35,7 +35,7 @@ class TemplateReport:
     group: str
     state: State
     missing: tuple[str, ...] = ()
-    trouble: str = ""
+    problem: str = ""
     rendered: float | None = None
     changes: tuple[str, ...] = ()
     held: tuple[str, ...] = ()

@@ -45,7 +45,7 @@ def _explained(template: TemplateReport) -> dict[str, Any]:
         "group": template.group,
         "state": template.state.value,
         "missing": list(template.missing),
-        "trouble": template.trouble,
+        "trouble": template.problem,
         "retry_in": None if template.retry_in is None else round(max(0.0, template.retry_in), 1),
         "held": list(template.held),
         "dedup": None if template.dedup is None else _shared(template.dedup),
@@ -99,7 +99,7 @@ def _paragraph(template: TemplateReport) -> Iterable[str]:
     name = f"{template.name} → {template.destination}" if template.destination else template.name
     yield f"{name}{f' (group {template.group})' if template.group else ''}: {template.state.value}"
     yield from _listed("missing", template.missing)
-    yield from _listed("trouble", template.trouble.splitlines())
+    yield from _listed("trouble", template.problem.splitlines())
     if template.retry_in is not None:
         yield f"  tried again in {duration(template.retry_in)}"
     yield from _listed("held", template.held)

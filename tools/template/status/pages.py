@@ -123,7 +123,7 @@ class Pages:
                 "destination": template.destination,
                 "state": template.state.value,
                 "missing": list(template.missing),
-                "trouble": template.trouble,
+                "trouble": template.problem,
             }
             for template in report.templates
             if template.rendered is None and template.state is not State.CURRENT
@@ -182,7 +182,7 @@ def _degraded(report: RunReport) -> list[str]:
     for template in report.templates:
         name = template.destination or template.name
         if template.state in (State.FAILED, State.PENDING):
-            lines.append(f"{name}: {template.state.value}: {template.trouble}")
+            lines.append(f"{name}: {template.state.value}: {template.problem}")
         elif template.state is State.WAITING:
             lines.append(f"{name}: waiting: {', '.join(template.missing)}")
         lines += [f"{name}: held: {line}" for line in template.held]

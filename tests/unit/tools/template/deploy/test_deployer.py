@@ -151,7 +151,7 @@ async def test_a_refused_file_is_kept_for_people_and_tried_again(tmp_path: Path)
     await world.deployer.deploy([world.unit])
     assert world.file.read_text() == "old"
     assert (tmp_path / "out.rejected").read_text() == "new"
-    assert "unknown keyword" in world.rendering.trouble
+    assert "unknown keyword" in world.rendering.problem
     assert world.unit.retry_at == 101.0
     world.user.refusal = ""
     await world.deployer.deploy([world.unit])
@@ -181,7 +181,7 @@ async def test_the_only_version_of_a_file_stays_though_it_cannot_be_loaded(tmp_p
     assert world.file.read_text() == "new"
     assert world.user.calls == ["check", "load"]
     # It is on disk already, but is still to be loaded.
-    world.rendering.due = True
+    world.rendering.postpone()
     await world.deployer.deploy([world.unit])
     await world.deployer.load()
     assert world.user.calls[2:] == ["check", "load"]

@@ -30,7 +30,7 @@ class Told(Counters):
 def rendering(*, done: bool = True, **settings: Any) -> Rendering:
     one = Rendering(Spec("out", source="in.ctmpl", **settings), cast(Evaluable, None))
     if done:
-        one.written()
+        one.mark_written()
     return one
 
 
@@ -85,7 +85,7 @@ def test_an_error_is_logged_once_and_counted_each_time(caplog: pytest.LogCapture
         "another; out stays as it is",
     ]
     assert tally.events == [Event.TEMPLATE_ERROR] * 3
-    assert one.trouble == "another"
+    assert one.problem == "another"
 
 
 def test_refusals_are_counted_as_such() -> None:
@@ -101,7 +101,7 @@ def test_secrets_are_concealed_before_anybody_sees_them() -> None:
     one.used = frozenset({lookup})
     troubles = FailurePolicy(Told(), Disclosure(answers, {}), once=False, must_survive=False)
     troubles.report(one, TemplateError("cannot parse hunter2"))
-    assert one.trouble == "cannot parse ****"
+    assert one.problem == "cannot parse ****"
 
 
 def test_missing_keys_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -112,4 +112,4 @@ def test_missing_keys_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         troubles.report_absent(one, {lookups.key("a")})
         troubles.report_absent(one, set())
     assert len(caplog.records) == 1
-    assert one.trouble == "key a"
+    assert one.problem == "key a"

@@ -26,6 +26,7 @@ class Files:
             Fanout(spec, ItemsEvaluator(spec, Evaluator(spec, {}, guard)), wait=False),
             Answers(),
         )
+        self.fanout.read_manifest()
         self.sees("db-1", "db-2", "web")
 
     def sees(self, *names: str) -> None:
@@ -33,6 +34,11 @@ class Files:
         self.answers.put(LIST, LIST.decode(dict.fromkeys(names, ())))
         self.fanout.notice({LIST})
         assert self.fanout.evaluate(self.answers, 0.0) is not None
+
+    def save_manifest(self) -> None:
+        write = self.fanout.manifest_write()
+        assert write is not None
+        write()
 
     def names(self, *, absent: bool = False) -> list[str]:
         """Of the files that are to be there, or to be removed."""
@@ -58,3 +64,21 @@ def test_a_list_that_has_only_what_is_held_counts_as_empty(tmp_path: Path) -> No
         files.sees("web")
         files.sees("db-2")
         assert (files.names(), files.names(absent=True)) == (["db-1", "db-2"], ["web"])
+
+
+def test_names_of_earlier_runs_stay_in_the_manifest_while_nothing_is_removed(tmp_path: Path) -> None:
+    first = Files(tmp_path)
+    first.save_manifest()
+    assert first.fanout.manifest_write() is None
+    later = Files(tmp_path, "services()|selectattr('name', 'eq', 'nothing')")
+    assert later.names() == []
+    assert later.fanout.manifest_write() is None
+
+
+def test_files_written_while_an_item_is_skipped_are_in_the_manifest(tmp_path: Path) -> None:
+    files = Files(tmp_path, item="item.name if item.name != 'db-1' else item.nothing")
+    assert files.names() == ["db-2", "web"]
+    files.save_manifest()
+    again = Files(tmp_path)
+    again.sees("db-1", "db-2")
+    assert again.names(absent=True) == ["web"]

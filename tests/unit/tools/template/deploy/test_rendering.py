@@ -36,7 +36,7 @@ def known(*keys: lookups.Lookup) -> Answers:
 
 def write(one: Unit) -> None:
     for rendering in one.renderings:
-        rendering.written()
+        rendering.mark_written()
     one.succeed()
 
 

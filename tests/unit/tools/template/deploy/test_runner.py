@@ -93,7 +93,7 @@ class Written:
         for unit in units:
             for rendering in unit.renderings:
                 self.texts.append(rendering.data.decode())
-                rendering.written()
+                rendering.mark_written()
             unit.succeed()
         self.came.set()
         return False

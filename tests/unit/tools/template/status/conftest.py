@@ -16,7 +16,7 @@ REFUSED = TemplateReport(
     "/etc/lb.cfg",
     "",
     State.PENDING,
-    trouble="line 3: unknown word ****\nline 4: the same",
+    problem="line 3: unknown word ****\nline 4: the same",
     rendered=1_700_000_100.0,
     held=("service api: 0 instances instead of 4",),
     retry_in=4.2,
