@@ -1,6 +1,7 @@
 """Runs all checks of one agent: one timer for the earliest deadline, one task for each run, never two runs of the same check.
 
 A check that hangs occupies only its own slot; the number of slots for each kind is far above what a healthy machine needs.
+As in Consul, a check that is replaced by one of another kind goes on running beside it, until the check is removed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pyconsul.agent.model.check import CRITICAL, PASSING
 log = logging.getLogger("agent.checks")
 
 Notify = Callable[[str, str, str], None]
+Monitor = tuple[str, str]  # key and kind of a check
 
 LOCAL_ALIAS_INTERVAL_S = 60.0  # changes of this node's checks are followed at once
 REMOTE_ALIAS_INTERVAL_S = 1.0
@@ -73,68 +75,75 @@ class CheckScheduler:
         self._alias_views = alias_views
         self._output_max_size = output_max_size
         self._runners = Runners(tls_context, output_max_size)
-        self._entries: dict[str, _Entry] = {}
-        self._timetable = Timetable()
+        self._entries: dict[Monitor, _Entry] = {}
+        self._kinds: dict[str, set[str]] = {}  # key -> the kinds that run for it
+        self._timetable: Timetable[Monitor] = Timetable()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
-        self._waiting: dict[bool, deque[str]] = {False: deque(), True: deque()}
+        self._waiting: dict[bool, deque[Monitor]] = {False: deque(), True: deque()}
         self._running = {False: 0, True: 0}
         self._tasks: set[asyncio.Task[None]] = set()
         self._aliases = AliasIndex()
         self._fault_logged = float("-inf")
 
     def __contains__(self, key: str) -> bool:
-        return key in self._entries
+        return key in self._kinds
 
     def add(self, key: str, definition: CheckDefinition, status: str = "") -> None:
-        """Run a check from now on, in place of the one with the same key; an unchanged check keeps its schedule.
+        """Run a check from now on, in place of the one with the same key and kind; an unchanged one keeps its schedule.
 
         The first run starts at a random moment within the interval.  status: the present one; changes of it are logged.
         Must be called on the loop.
         """
         now = self._now()
-        old = self._entries.get(key)
+        kind = check_type(definition)
+        monitor = (key, kind)
+        old = self._entries.get(monitor)
         if old is not None and old.definition == definition and old.ttl is None:
             return
-        self.remove(key)
-        kind = check_type(definition)
-        entry = self._entries[key] = _Entry(definition, kind, status, now)
+        self._stop(monitor)
+        entry = self._entries[monitor] = _Entry(definition, kind, status, now)
+        self._kinds.setdefault(key, set()).add(kind)
         if entry.ttl is not None:
-            self._timetable.put(key, entry.ttl.deadline)
+            self._timetable.put(monitor, entry.ttl.deadline)
         elif kind == "alias":
             self._aliases.add(key, definition)
-            self._timetable.put(key, now)
+            self._timetable.put(monitor, now)
         elif kind:
-            self._timetable.put(key, now + self._rng.random() * seconds_between(definition))
+            self._timetable.put(monitor, now + self._rng.random() * seconds_between(definition))
         self.refresh_aliases("", definition.service_id)
 
     def remove(self, key: str) -> None:
         """Stop running a check; a run under way is canceled and its result discarded."""
-        entry = self._entries.pop(key, None)
-        self._timetable.remove(key)
+        for kind in self._kinds.pop(key, ()):
+            self._stop((key, kind))
+
+    def _stop(self, monitor: Monitor) -> None:
+        entry = self._entries.pop(monitor, None)
+        self._timetable.remove(monitor)
         if entry is None:
             return
-        self._aliases.remove(key, entry.definition)
+        if entry.kind == "alias":
+            self._aliases.remove(monitor[0], entry.definition)
         if entry.run is not None:
             entry.run.cancel()
         self.refresh_aliases("", entry.definition.service_id)
 
     def is_ttl(self, key: str) -> bool:
         """Whether this is the key of a TTL check."""
-        entry = self._entries.get(key)
-        return entry is not None and entry.ttl is not None
+        return (key, "ttl") in self._entries
 
     def ttl_update(self, key: str, status: str, output: str) -> str:
         """Publish a report on a TTL check and restart its TTL.  Returns the output as stored, possibly truncated.
 
         Raises KeyError when it is not a TTL check.
         """
-        entry = self._entries[key]
+        entry = self._entries[(key, "ttl")]
         if entry.ttl is None:
             raise KeyError(key)
         kept = limit_report(output, output_limit(entry.definition, self._output_max_size))
         entry.ttl.report(kept, self._now())
-        self._timetable.put(key, entry.ttl.deadline)
+        self._timetable.put((key, "ttl"), entry.ttl.deadline)
         self._set_timer()
         self._publish(key, entry, status, kept)
         return kept
@@ -143,12 +152,12 @@ class CheckScheduler:
         """Re-evaluate the alias checks that follow a node (empty: this one) whose checks changed."""
         keys = self._aliases.of(node, service_id)
         for key in keys:
-            self._timetable.put(key, self._now())
+            self._timetable.put((key, "alias"), self._now())
         self._set_timer()
 
     async def stop(self) -> None:
         """Stop all checks, and wait for runs under way to end."""
-        for key in list(self._entries):
+        for key in list(self._kinds):
             self.remove(key)
         if self._timer is not None:
             self._timer.cancel()
@@ -171,8 +180,8 @@ class CheckScheduler:
 
     def _wake(self) -> None:
         self._timer = None
-        for key in self._timetable.pop_due(self._now()):
-            entry = self._entries[key]
+        for monitor in self._timetable.pop_due(self._now()):
+            key, entry = monitor[0], self._entries[monitor]
             if entry.ttl is not None:
                 self._publish(key, entry, CRITICAL, entry.ttl.expired_output())
             elif entry.kind == "alias":
@@ -197,7 +206,9 @@ class CheckScheduler:
     def _follow(self, key: str, entry: _Entry) -> None:
         """Evaluate an alias check."""
         node, service_id = entry.definition.alias_node, entry.definition.alias_service
-        self._timetable.put(key, self._now() + (REMOTE_ALIAS_INTERVAL_S if node else LOCAL_ALIAS_INTERVAL_S))
+        self._timetable.put(
+            (key, entry.kind), self._now() + (REMOTE_ALIAS_INTERVAL_S if node else LOCAL_ALIAS_INTERVAL_S)
+        )
         views = self._alias_views
         if views is None:
             return
@@ -214,7 +225,7 @@ class CheckScheduler:
         except Exception as error:  # the catalog cannot be read at present
             self._log_local_fault(error)
             return
-        if self._entries.get(key) is entry:
+        if self._entries.get((key, entry.kind)) is entry:
             self._take_alias(key, entry, view)
 
     def _end_remote(self, entry: _Entry, task: asyncio.Task[None]) -> None:
@@ -232,7 +243,7 @@ class CheckScheduler:
         if entry.run is not None:
             return
         if self._running[heavy] >= MAX_RUNS:
-            self._waiting[heavy].append(key)
+            self._waiting[heavy].append((key, entry.kind))
             return
         self._running[heavy] += 1
         task = entry.run = asyncio.get_running_loop().create_task(self._run(key, entry))
@@ -242,9 +253,9 @@ class CheckScheduler:
 
     async def _run(self, key: str, entry: _Entry) -> None:
         result = await self._result(key, entry)
-        if self._entries.get(key) is not entry:
+        if self._entries.get((key, entry.kind)) is not entry:
             return
-        self._timetable.put(key, self._now() + seconds_between(entry.definition))
+        self._timetable.put((key, entry.kind), self._now() + seconds_between(entry.definition))
         self._set_timer()
         if result is not None:
             self._take(key, entry, result)
@@ -291,8 +302,8 @@ class CheckScheduler:
         heavy = entry.kind in PROCESS_KINDS
         self._running[heavy] -= 1
         while self._waiting[heavy]:
-            key = self._waiting[heavy].popleft()
-            waiting = self._entries.get(key)
+            monitor = self._waiting[heavy].popleft()
+            waiting = self._entries.get(monitor)
             if waiting is not None and waiting.run is None:
-                self._begin(key, waiting)
+                self._begin(monitor[0], waiting)
                 return

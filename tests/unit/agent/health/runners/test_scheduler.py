@@ -12,7 +12,7 @@ import pytest
 
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.alias import AliasView
-from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.definition import CheckDefinition, check_type
 from pyconsul.agent.health.runners import scheduler as scheduler_module
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
 from pyconsul.agent.model.check import HealthCheck
@@ -94,14 +94,29 @@ async def test_a_replaced_check_is_the_new_one(scheduler: CheckScheduler, told: 
     assert told.of("a") == [("passing", "new\n")]
 
 
+async def test_a_check_of_another_kind_runs_beside_the_one_that_it_replaces(
+    scheduler: CheckScheduler, told: Ledger
+) -> None:
+    """As recorded from Consul; the end of the check ends both."""
+    scheduler.add("a", script("echo polled"))
+    scheduler.add("a", CheckDefinition(id="a", name="a", ttl=3600 * SECOND_NS))
+    scheduler.ttl_update("a", "warning", "reported")
+    await told.until(lambda all_: len(all_) == 2)
+    assert told.of("a") == [("warning", "reported"), ("passing", "polled\n")]
+    scheduler.remove("a")
+    assert "a" not in scheduler
+    assert not scheduler.is_ttl("a")
+    assert (scheduler._entries, len(scheduler._timetable)) == ({}, 0)
+
+
 async def test_an_unchanged_check_keeps_its_counters(scheduler: CheckScheduler, told: Ledger) -> None:
     definition = script("exit 2", failures_before_critical=3)
     scheduler.add("a", definition)
-    entry = scheduler._entries["a"]
+    entry = scheduler._entries[("a", "script")]
     scheduler.add("a", script("exit 2", failures_before_critical=3))
-    assert scheduler._entries["a"] is entry
+    assert scheduler._entries[("a", "script")] is entry
     scheduler.add("a", script("exit 2", failures_before_critical=2))
-    assert scheduler._entries["a"] is not entry
+    assert scheduler._entries[("a", "script")] is not entry
 
 
 async def test_stopping_ends_what_runs(told: Ledger) -> None:
@@ -263,7 +278,7 @@ async def test_a_failure_below_the_threshold_is_logged_once(
     caplog.set_level(logging.INFO, "agent.checks")
     definition = script("exit 2", failures_before_critical=3, failures_before_warning=3)
     scheduler.add("a", definition, "passing")
-    scheduler._entries["a"].thresholds.status_after("passing")
+    scheduler._entries[("a", "script")].thresholds.status_after("passing")
     await told.until(lambda all_: len(all_) == 1)
     assert [text for text, _ in logged(caplog)] == [
         "Check failed, status unchanged: passing",
@@ -292,9 +307,10 @@ async def test_without_descriptors_a_check_keeps_its_status(
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
         scheduler.add("a", definition, "passing")
-        entry = scheduler._entries["a"]
+        monitor = ("a", check_type(definition))
+        entry = scheduler._entries[monitor]
         for _ in range(2):
-            scheduler._timetable.put("a", 0.0)
+            scheduler._timetable.put(monitor, 0.0)
             scheduler._wake()
             assert entry.run is not None
             await entry.run
@@ -305,7 +321,7 @@ async def test_without_descriptors_a_check_keeps_its_status(
     texts = [text for text, _ in logged(caplog)]
     assert len(texts) == 1
     assert texts[0].startswith("checks cannot be run and keep their last status: error=too many open files")
-    scheduler._timetable.put("a", 0.0)
+    scheduler._timetable.put(monitor, 0.0)
     scheduler._wake()
     await told.until(lambda all_: len(all_) == 1)
     assert told.of("a")[0][0] == "critical"
