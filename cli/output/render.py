@@ -124,7 +124,7 @@ def _cell(value: Any) -> str:
 def table(context: Context, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows below headers. On a terminal the headers stand out, and long cells wrap."""
     cells = [[str(cell) for cell in row] for row in rows]
-    if context.tty and context.environ.get("TERM") != "dumb":  # as terminal.on_terminal, without its import
+    if context.tty and context.environ.get("TERM") != "dumb":  # `on_terminal`, without the import of its module
         _terminal_table(context, headers, cells)
         return
     for line in columns([list(headers), *cells] if headers else cells):
@@ -170,18 +170,6 @@ def cell_width(text: str) -> int:
     )
 
 
-def draws_utf8(environ: Mapping[str, str]) -> bool:
-    """Return whether the locale has the characters that lines are drawn with.
-
-    Where no locale is set, Python itself sets LC_CTYPE to C.UTF-8 (PEP 538), which says nothing about the terminal.
-    """
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        value = environ.get(name, "")
-        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG", "C") in ("", "C", "POSIX")):
-            return "utf8" in value.lower().replace("-", "")
-    return False
-
-
 #: Longer words may be broken; IDs, names and addresses are shorter.
 _LONGEST_WORD = 64
 
@@ -190,6 +178,8 @@ def new_table(environ: Mapping[str, str], headers: Sequence[str], rows: Sequence
     """A table of rich without its rows, and the width that it needs so that no ID or address is broken."""
     from rich.box import SIMPLE_HEAD, Box
     from rich.table import Table
+
+    from pyconsul.cli.output.utf8_locale import draws_utf8
 
     ascii_head = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
     box = SIMPLE_HEAD if draws_utf8(environ) else ascii_head

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from pyconsul.cli.output.render import draws_utf8
+from pyconsul.cli.output.utf8_locale import draws_utf8
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -52,9 +52,7 @@ MAX_MODULES = 15
 # Larger folders -> why.
 LARGE_FOLDERS: dict[str, str] = {}
 # Import cycles that exist, functions' imports included -> why.
-CYCLES = {
-    ("cli.output.render", "cli.output.terminal"): "the terminal renders its own progress",
-}
+CYCLES: dict[tuple[str, ...], str] = {}
 # Libraries that functions may import -> why not at the top of the module.
 LAZY_LIBRARIES = {
     "asyncio": "25 ms; one-shot commands do without",

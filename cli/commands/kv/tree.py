@@ -11,7 +11,8 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
-from pyconsul.cli.output.render import document, draws_utf8, format_flag
+from pyconsul.cli.output.render import document, format_flag
+from pyconsul.cli.output.utf8_locale import draws_utf8
 
 #: Characters of a value that -values shows.
 _SHOWN = 60

@@ -16,8 +16,9 @@ from pyconsul.agent.common.options import parse
 from pyconsul.cli.context import Context
 from pyconsul.cli.monitor import health_table
 from pyconsul.cli.monitor.service_top import Board, Health
-from pyconsul.cli.output.render import cell_width, colored, columns, document, draws_utf8, format_flag, table
+from pyconsul.cli.output.render import cell_width, colored, columns, document, format_flag, table
 from pyconsul.cli.output.terminal import console
+from pyconsul.cli.output.utf8_locale import draws_utf8
 from pyconsul.cli.watch.text import decoded
 
 
