@@ -114,6 +114,7 @@ def make_runner(
         waiting,
         turn,
         once=plan.once,
+        in_thread=_in_thread,
         ends=ends,
         after_pass=None if recorder is None else lambda used: _record(recorder, answers, used),
     )

@@ -1,11 +1,11 @@
-"""Contracts of deployment: who runs commands, who uses the files, and the errors of both."""
+"""Contracts of deployment: running commands, using the files, work on files; and the errors of these."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from signal import Signals
 
     from pyconsul.tools.template.deploy.file_writer import Draft
@@ -22,6 +22,14 @@ class CommandError(Exception):
 
 class LoadError(Exception):
     """The files in place could not be loaded; the text says why."""
+
+
+class FileWork(Protocol):
+    """Runs work on files where it does not keep others waiting."""
+
+    async def __call__(self, work: Callable[[], Any]) -> Any:
+        """Run the function to its end, even when the caller is cancelled meanwhile, and return its result."""
+        ...
 
 
 class Commands(Protocol):

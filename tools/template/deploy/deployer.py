@@ -5,7 +5,6 @@ Whatever happens to one unit, the others go on.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import sys
@@ -16,8 +15,8 @@ from weakref import WeakKeyDictionary
 
 from pyconsul.tools.template.deploy import deployment as steps
 from pyconsul.tools.template.deploy.check_program import examine, with_paths
-from pyconsul.tools.template.deploy.contract import CommandError, Commands, LoadError, Refused
-from pyconsul.tools.template.deploy.file_writer import RenderError, draft, exists, read_bytes
+from pyconsul.tools.template.deploy.contract import CommandError, Commands, FileWork, LoadError, Refused
+from pyconsul.tools.template.deploy.file_writer import RenderError, exists, read_bytes
 from pyconsul.tools.template.deploy.job import FileChange, Job, mark_current, pending_changes
 from pyconsul.tools.template.deploy.rejected_files import RejectedFiles
 from pyconsul.tools.template.report.counters import Counters, Event
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from pyconsul.tools.consul.retry import Jitter
     from pyconsul.tools.template.deploy.contract import Consumer
     from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
-    from pyconsul.tools.template.deploy.fanout import Fanout
     from pyconsul.tools.template.deploy.rendering import Rendering
     from pyconsul.tools.template.deploy.unit import Unit
     from pyconsul.tools.template.feed.answers import Answers
@@ -39,10 +37,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("template")
 
 T = TypeVar("T")
-
-
-#: Runs a function to its end, even when the caller is cancelled meanwhile, and returns its result.
-FileWork = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class Deployer:
@@ -119,18 +113,6 @@ class Deployer:
                 mark_current(unit, changes)
         return changing
 
-    async def read_manifests(self, fanouts: Sequence[Fanout]) -> None:
-        """Read the manifests of templates with `for_each` that are not read yet."""
-        for fanout in fanouts:
-            if fanout.needs_manifest:
-                await self._in_thread(fanout.read_manifest)
-
-    async def save_manifests(self, fanouts: Sequence[Fanout]) -> None:
-        """Save the manifests that have changed."""
-        for fanout in fanouts:
-            if (write := fanout.manifest_write()) is not None:
-                await self._in_thread(write)
-
     async def _pending_changes(self, units: Sequence[Unit]) -> list[list[FileChange]]:
         found: list[list[FileChange]] = await self._in_thread(lambda: [pending_changes(unit) for unit in units])
         return found
@@ -178,7 +160,7 @@ class Deployer:
             case steps.Restore(change):
                 return await self._restore(change)
             case steps.KeepRejected(change):
-                await self._in_thread(lambda: self._keep_rejected(change))
+                await self._in_thread(functools.partial(self._rejected.keep_promoted, change))
             case steps.RunCommand(command, failed):
                 return await self._run(command, failed=failed)
             case steps.RunAgain(command):
@@ -340,14 +322,6 @@ class Deployer:
         log.info("%s has been %s", rendering.spec.destination, "removed" if rendering.spec.absent else "written")
         for line in rendering.changes:
             log.info("%s: %s", rendering.spec.destination, line)
-
-    def _keep_rejected(self, change: FileChange) -> None:
-        """Keep what could not be loaded, as what a check refuses is kept."""
-        if change.promoted and change.draft is not None and change.old is not None:
-            with contextlib.suppress(RenderError):
-                again = draft(change.rendering.spec, change.data)
-                self._rejected.keep(change.rendering, again)
-                again.discard()
 
     def _report_roll_back(self, job: Job, staying: Sequence[Rendering], reason: str) -> str:
         reason = self._masked(job, reason)

@@ -18,7 +18,7 @@ from pyconsul.tools.template.interruptible import Interrupted, interruptible
 
 if TYPE_CHECKING:
     from pyconsul.tools.restart_limit import Turn
-    from pyconsul.tools.template.deploy.contract import Consumer
+    from pyconsul.tools.template.deploy.contract import Consumer, FileWork
     from pyconsul.tools.template.deploy.deployer import Deployer
     from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
     from pyconsul.tools.template.deploy.rendering import Rendering
@@ -50,6 +50,7 @@ class Runner:
         turn: Turn,
         *,
         once: bool,
+        in_thread: FileWork,
         ends: Collection[Signals] = (),
         after_pass: Callable[[set[Lookup]], None] | None = None,
     ) -> None:
@@ -63,6 +64,7 @@ class Runner:
         self._waiting = waiting
         self._turn = turn
         self._once = once
+        self._in_thread = in_thread
         self._ends = ends
         self._after_pass = after_pass
         self.started = self.now()
@@ -183,14 +185,13 @@ class Runner:
 
     async def _pass(self) -> None:
         while any(fanout.needs_manifest for fanout in self._fanouts):
-            await self._deployer.read_manifests(self._fanouts)
+            await self._read_manifests()
         try:
             with interruptible(self._ends):
                 self._evaluate(self.now())
         except Interrupted:
             await asyncio.Event().wait()  # The signal itself ends this run.
-        if self._fanouts:
-            await self._deployer.save_manifests(self._fanouts)
+        await self._save_manifests()
         now = self.now()
         self._waiting.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
@@ -202,14 +203,23 @@ class Runner:
         if self._after_pass is not None:
             self._after_pass(self.used)
 
+    async def _read_manifests(self) -> None:
+        for fanout in self._fanouts:
+            if fanout.needs_manifest:
+                await self._in_thread(fanout.read_manifest)
+
+    async def _save_manifests(self) -> None:
+        for fanout in self._fanouts:
+            if (write := fanout.manifest_write()) is not None:
+                await self._in_thread(write)
+
     async def _deploy(self, due: Sequence[Unit]) -> None:
         restarted = False
         if due:
             restarted = await self._deployer.deploy(due)
             for fanout in self._fanouts:
                 fanout.settle()
-            if self._fanouts:
-                await self._deployer.save_manifests(self._fanouts)
+            await self._save_manifests()
         if self.ready:
             if self.consumer:
                 self.consumer.files_ready()

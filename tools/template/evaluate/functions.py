@@ -93,19 +93,9 @@ class Functions:
         if statuses not in (("any",), ("passing",)):
             found = Slice("[]*dependency.HealthService", (entry for entry in found if entry.Status in statuses))
         if (guard := self.context.guard) is not None:
-            found = self._guarded(guard, guard.watched(lookup, statuses), found)
+            found = _admitted(self.context, guard, guard.watched(lookup, statuses), found)
         given: list[HealthService] = self._give(found)
         return given
-
-    def _guarded(self, guard: Guard, watched: Watched, found: list[HealthService]) -> list[HealthService]:
-        """Return the instances to use; the lookup counts as missing while the guard accepts none."""
-        context = self.context
-        if watched.lookup in context.view.missing:
-            return found
-        admitted = guard.admit(watched, found, context.now)
-        if admitted is None:
-            context.view.missing.add(watched.lookup)
-        return Slice("[]*dependency.HealthService") if admitted is None else admitted
 
     def nodes(self, dc: str = "", near: str = "") -> list[Any]:
         """All nodes of the catalog, by name; by distance with `near`."""
@@ -160,14 +150,12 @@ class Functions:
 
     def safe_tree(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
         """As `tree`, but without any pair nothing is written: the last ones stay in force."""
-        return self._safe(lookups.keys(prefix, dc=dc, folder=True))
+        lookup = lookups.keys(prefix, dc=dc, folder=True)
+        return below(self.context.view.need(lookup) or [], lookup.name)
 
     def safe_ls(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
         """As `ls`, but without any pair nothing is written: the last ones stay in force."""
         return directly_in(self.safe_tree(prefix, dc))
-
-    def _safe(self, lookup: Lookup) -> list[KeyPair]:
-        return below(self.context.view.need(lookup) or [], lookup.name)
 
     def env(self, name: str, default: str = "") -> str:
         """A variable of the environment."""
@@ -191,3 +179,15 @@ class Functions:
             "env file"
         )
         return {name: getattr(self, name) for name in names.split()}
+
+
+def _admitted(
+    context: EvaluationContext, guard: Guard, watched: Watched, found: list[HealthService]
+) -> list[HealthService]:
+    """Return the instances to use; the lookup counts as missing while the guard accepts none."""
+    if watched.lookup in context.view.missing:
+        return found
+    admitted = guard.admit(watched, found, context.now)
+    if admitted is None:
+        context.view.missing.add(watched.lookup)
+    return Slice("[]*dependency.HealthService") if admitted is None else admitted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, cast
 
 import pytest
@@ -103,6 +103,10 @@ class Written:
         return False
 
 
+async def at_once(work: Callable[[], Any]) -> Any:
+    return work()
+
+
 class World:
     def __init__(self, *templates: Asks, once: bool = False) -> None:
         self.answers, self.news = Answers(), asyncio.Event()
@@ -120,6 +124,7 @@ class World:
             StallReporter(0.0),
             Turn(None, self.news.set),
             once=once,
+            in_thread=at_once,
             after_pass=self.used.append,
         )
 
