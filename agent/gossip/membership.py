@@ -23,6 +23,12 @@ class JoinFailure(msgspec.Struct, frozen=True):
 
     address: str
     reason: str
+    is_unresolved: bool = False  # no address was found for the host name
+
+    @property
+    def text(self) -> str:
+        """The whole error, as Consul words it."""
+        return f"Failed to {'resolve' if self.is_unresolved else 'join'} {self.address}: {self.reason}"
 
 
 class JoinResult(msgspec.Struct, frozen=True):
@@ -32,6 +38,8 @@ class JoinResult(msgspec.Struct, frozen=True):
     failures: tuple[JoinFailure, ...] = ()
     #: Contacts that answered by TCP, but whose UDP packets do not arrive, or ours not there.
     without_udp: tuple[str, ...] = ()
+    #: Contacts that were this agent itself, since its own address was in the list; they are part of `contacted`.
+    contacted_self: int = 0
 
 
 class Explanation(msgspec.Struct, frozen=True):

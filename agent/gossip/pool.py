@@ -56,7 +56,7 @@ from pyconsul.agent.gossip.swim.membership import Admission
 from pyconsul.agent.gossip.swim.node import Swim
 from pyconsul.agent.gossip.swim.packets import Queue
 from pyconsul.agent.gossip.swim.settings import SwimSettings
-from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, PushPull
+from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, PushPull, PushPullNode
 from pyconsul.agent.gossip.wire.serf_payloads import encode_tags
 from pyconsul.agent.model.member import UnknownMember
 
@@ -167,8 +167,21 @@ class GossipPool:
 
         `is_joining`: this agent called the peer to join its pool, so that the pool's old events are not its own.
         """
+        self.check_merge(message)
+        return self.merge_nodes(message.nodes, now) + self.merge_user_state(message, now, is_joining=is_joining)
+
+    def check_merge(self, message: PushPull) -> None:
+        """Begin a merge in parts, for push/pulls of thousands. Raises swim.push_pull.MergeRefused."""
+        self.swim.check_merge(message)
+
+    def merge_nodes(self, nodes: Sequence[PushPullNode], now: float) -> list[Output]:
+        """Merge some of the members of a push/pull that was checked; packets may be taken in between."""
+        return self._settle(self.swim.merge_nodes(nodes, now), now)
+
+    def merge_user_state(self, message: PushPull, now: float, *, is_joining: bool = False) -> list[Output]:
+        """Merge Serf's part of a push/pull, after all its members."""
         self._is_joining = is_joining
-        return self._settle(self.swim.merge(message, now), now)
+        return self._settle(self.swim.merge_user_state(message), now)
 
     # --- what operators do
 

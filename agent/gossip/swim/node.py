@@ -36,6 +36,7 @@ from pyconsul.agent.gossip.wire.messages import (
     PacketMessage,
     Ping,
     PushPull,
+    PushPullNode,
     Suspect,
     UserMessage,
 )
@@ -215,16 +216,26 @@ class Swim:
 
     def merge(self, message: PushPull, now: float) -> list[Effect]:
         """Merge a peer's half of a push/pull. Raises MergeRefused; then nothing was merged."""
+        self.check_merge(message)
+        return self.merge_nodes(message.nodes, now) + self.merge_user_state(message)
+
+    def check_merge(self, message: PushPull) -> None:
+        """Raise MergeRefused unless a peer's half of a push/pull may be merged."""
         check_protocols(self._table, message.nodes)
         if message.join:
             check_nodes(message.nodes)
             reason = self._admission.refuse_merge(message.nodes)
             if reason:
                 raise MergeRefused(reason)
-        self._membership.merge(message.nodes, now)
-        if message.user_state:
-            self._outbox.effects.append(UserStateReceived(message.user_state, message.join))
+
+    def merge_nodes(self, nodes: Sequence[PushPullNode], now: float) -> list[Effect]:
+        """Merge some of the members of a push/pull that was checked."""
+        self._membership.merge(nodes, now)
         return self._changes(now)
+
+    def merge_user_state(self, message: PushPull) -> list[Effect]:
+        """Give the delegate its part of a push/pull, after all members were merged."""
+        return [UserStateReceived(message.user_state, message.join)] if message.user_state else []
 
     # --- the delegate's wishes
 

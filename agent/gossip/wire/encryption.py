@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pyconsul.agent.gossip.wire.errors import DecodeError
+from pyconsul.agent.gossip.wire.errors import DecryptError
 
 KEY_SIZES = (16, 24, 32)  # bytes
 NONCE_SIZE = 12
@@ -40,11 +40,11 @@ class Keyring:
         return bytes([version]) + nonce + self._ciphers[0].encrypt(nonce, text, associated_data)
 
     def decrypt(self, data: bytes, associated_data: bytes) -> bytes:
-        """Return the plain text. Raises DecodeError if no key fits."""
+        """Return the plain text. Raises DecryptError if no key fits."""
         if not data or data[0] not in OVERHEAD:
-            raise DecodeError(f"unsupported encryption version {data[0]}" if data else "the ciphertext is empty")
+            raise DecryptError(f"unsupported encryption version {data[0]}" if data else "the ciphertext is empty")
         if len(data) < OVERHEAD[data[0]]:
-            raise DecodeError(f"the ciphertext of {len(data)} bytes is too short")
+            raise DecryptError(f"the ciphertext of {len(data)} bytes is too short")
         nonce, ciphertext = data[1 : 1 + NONCE_SIZE], data[1 + NONCE_SIZE :]
         for cipher in self._ciphers:
             try:
@@ -52,7 +52,7 @@ class Keyring:
             except InvalidTag:
                 continue
             return _unpadded(text) if data[0] == 0 else text
-        raise DecodeError("no installed key can decrypt the message")
+        raise DecryptError("No installed keys could decrypt the message")  # memberlist's text
 
 
 def encrypted_size(size: int, version: int) -> int:
@@ -65,5 +65,5 @@ def encrypted_size(size: int, version: int) -> int:
 def _unpadded(text: bytes) -> bytes:
     padding = text[-1] if text else 0
     if not 1 <= padding <= _BLOCK_SIZE or padding > len(text):
-        raise DecodeError("the padding of the encrypted message is invalid")
+        raise DecryptError("the padding of the encrypted message is invalid")
     return text[:-padding]

@@ -11,5 +11,9 @@ class FramingError(DecodeError):
     """The frame of a stream (encryption, compression) is wrong; memberlist answers those with an `err` message."""
 
 
+class DecryptError(DecodeError):
+    """Received bytes could not be decrypted: they are not encrypted, or with a key that this agent does not have."""
+
+
 class Incomplete(DecodeError):
     """The bytes end before the value does; a stream may still bring the rest."""

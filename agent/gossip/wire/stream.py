@@ -105,7 +105,7 @@ class StreamDecoder:
         if (yield from self._peek()) == ENCRYPTED:
             yield from self._decrypt()
         elif self._framing.keyring is not None and self._framing.verify_incoming:
-            raise FramingError("the stream is not encrypted, but encryption is configured")
+            raise FramingError("Encryption is configured but remote state is not encrypted")
         if (yield from self._peek()) == COMPRESSED:
             yield from self._decompress()
         self._message = yield from self._read_message()
@@ -143,7 +143,7 @@ class StreamDecoder:
     def _decrypt(self) -> Steps[None]:
         keyring = self._framing.keyring
         if keyring is None:
-            raise FramingError("the stream is encrypted, but no key is configured")
+            raise FramingError("Remote state is encrypted and encryption is not configured")
         head = yield from self._take(_ENCRYPTED_HEAD.size)
         size = _ENCRYPTED_HEAD.unpack(head)[1]
         if not OVERHEAD[1] <= size <= MAX_STREAM_SIZE:

@@ -71,7 +71,7 @@ def test_streams_are_compressed_even_if_that_is_longer() -> None:
 @pytest.mark.parametrize(
     ("data", "framing", "error"),
     [
-        pytest.param("0a0000002d01", plain_framing(), "no key is configured", id="encrypted to plain"),
+        pytest.param("0a0000002d01", plain_framing(), "encryption is not configured", id="encrypted to plain"),
         pytest.param(
             "0082a44e", Framing(random_bytes=bytes, keyring=KEYRING), "not encrypted", id="plain to encrypted"
         ),

@@ -1,0 +1,1 @@
+"""The IO of gossip: sockets, timers and files around the pure pool."""
