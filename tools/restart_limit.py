@@ -1,10 +1,10 @@
-"""`-restart-limit`: a change must not restart every machine of a fleet at once.
+"""`-restart-limit`: limits how many machines of a fleet restart at the same time.
 
     limit = restart_limit_of(settings, rng, "pyenvconsul")
-    async with limit.place("app"):           # waits, for Consul too, until a place of the fleet's is free
-        await child.reload()                 # what changed meanwhile is part of it
+    async with limit.slot("app"):            # waits until a slot is free, also while Consul does not respond
+        await child.reload()                 # includes the changes that came during the wait
 
-A runner that works in passes asks with a `Turn` instead, and goes on until it comes.
+A runner that works in passes requests a slot through a `RestartGate`, and goes on with other work until it has it.
 """
 
 from __future__ import annotations
@@ -15,95 +15,101 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pyconsul.tools.options.connection import connection_of
 from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
 from pyconsul.tools.options.settings import Settings
 
-# The options are read by every call, -h too; what talks to Consul is loaded when it is needed.
+# Every call reads the options, -h too; the modules that talk to Consul are loaded when they are needed.
 if TYPE_CHECKING:
     from pyconsul.tools.consul.client import Connection
     from pyconsul.tools.consul.semaphore import Contender
 
 log = logging.getLogger("restarts")
 
-#: Seconds between two tries to get a place while Consul does not answer, or will not give one: from, to.
-_RETRY_FROM, _RETRY_TO = 0.5, 10.0
+#: Backoff between attempts to get a slot: minimum and maximum.
+_MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.5, 10.0
 
 
-@dataclass
-class Place:
-    """What is held. `hold`: seconds that it is kept afterwards; set it to 0 when nothing was restarted after all."""
+class RestartSlot:
+    """A slot that is held. `hold_s`: seconds that it is kept after the restart."""
 
-    hold: float
+    def __init__(self, hold_s: float) -> None:
+        self.hold_s = hold_s
+
+    def skip_hold(self) -> None:
+        """Free the slot right after the block: nothing was restarted."""
+        self.hold_s = 0.0
 
 
 class Limit(Protocol):
-    """Who may restart now."""
+    """Decides who may restart now."""
 
-    def place(self, why: str) -> AbstractAsyncContextManager[Place]:
-        """Wait for a place, and hold it. `why`: what is to be restarted, for the log."""
+    def slot(self, name: str) -> AbstractAsyncContextManager[RestartSlot]:
+        """Wait for a slot, and hold it during the block. `name`: the program that will be restarted, for the log."""
         ...
 
 
 class Unlimited:
-    """Whoever wants to."""
+    """Lets everybody restart at once."""
 
     @asynccontextmanager
-    async def place(self, why: str) -> AsyncIterator[Place]:
-        """No wait."""
-        yield Place(0.0)
+    async def slot(self, name: str) -> AsyncIterator[RestartSlot]:
+        """Yield a slot without a wait."""
+        yield RestartSlot(0.0)
 
 
 class RestartLimit:
-    """At most `slots` of all that give the same `key`; one at a time of this program.
+    """At most `slots` restarts at a time of all programs with the same `key`; one at a time of this program.
 
-    `hold`: seconds. `name`: of the program. Raises ConsulError for a connection that makes no sense.
+    `hold_s`: see `RestartSlot`. `name`: of the program. Raises ConsulError for an invalid connection.
     """
 
     def __init__(
-        self, connection: Connection, key: str, slots: int, *, hold: float, rng: random.Random, name: str
+        self, connection: Connection, key: str, slots: int, *, hold_s: float, rng: random.Random, name: str
     ) -> None:
         from pyconsul.tools.consul.client import ConsulClient
 
         self._client = ConsulClient(connection, rng=rng)
         self._key = key
         self._slots = slots
-        self._hold = hold
+        self._hold_s = hold_s
         self._rng = rng
         self._name = f"{name} on {socket.gethostname()}"
-        self._alone = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
 
     @asynccontextmanager
-    async def place(self, why: str) -> AsyncIterator[Place]:
-        """As `Limit.place`. An error or a cancellation gives the place back at once; that Consul does not answer is
-        waited out. Should the session end meanwhile, the restart is finished, and that is logged."""
+    async def slot(self, name: str) -> AsyncIterator[RestartSlot]:
+        """Wait for a slot as `Limit.slot` does, also while Consul does not respond.
+
+        An error or a cancellation frees the slot at once. When the session ends during the block, the block goes on and
+        the loss is logged.
+        """
         from pyconsul.tools.consul.semaphore import Contender
 
-        async with self._alone:
+        async with self._one_at_a_time:
             contender = Contender(self._client, self._key, self._slots, self._name)
             entered = False
             try:
-                await self._enter(contender, why)
+                await self._enter(contender, name)
                 entered = True
-                place = Place(self._hold)
-                yield place
-                await asyncio.sleep(place.hold)
+                slot = RestartSlot(self._hold_s)
+                yield slot
+                await asyncio.sleep(slot.hold_s)
             finally:
                 held = await contender.leave()
                 await self._client.close()
                 if entered and not held:
-                    log.warning("%s: the place of %s was lost before the restart was over", why, self._key)
+                    log.warning("%s: the restart slot at %s was lost before the restart was over", name, self._key)
 
-    async def _enter(self, contender: Contender, why: str) -> None:
+    async def _enter(self, contender: Contender, name: str) -> None:
         from pyconsul.tools.consul.client import ConsulError, RetryPolicy
         from pyconsul.tools.consul.semaphore import ConflictError, SessionLostError
 
-        retry = RetryPolicy(attempts=0, backoff=_RETRY_FROM, max_backoff=_RETRY_TO)
-        log.info("%s: requesting one of %d restart slots at %s", why, self._slots, self._key)
-        failures, told = 0, ""
+        retry = RetryPolicy(attempts=0, backoff=_MIN_BACKOFF_S, max_backoff=_MAX_BACKOFF_S)
+        log.info("%s: requesting one of %d restart slots at %s", name, self._slots, self._key)
+        failures, logged = 0, ""
         while True:
             try:
                 if not contender.session:
@@ -114,87 +120,87 @@ class RestartLimit:
                 failures += 1
             except ConsulError as error:
                 failures += 1
-                if not told:
-                    log.warning("%s waits for a restart slot, with its old settings: %s", why, error)
-                told = told or str(error)
+                if not logged:
+                    log.warning("%s waits for a restart slot, with its old settings: %s", name, error)
+                logged = logged or str(error)
             except ConflictError as error:
                 failures += 1
-                if told != str(error):
-                    log.error("%s waits for a restart slot, with its old settings: %s", why, error)
-                told = str(error)
+                if logged != str(error):
+                    log.error("%s waits for a restart slot, with its old settings: %s", name, error)
+                logged = str(error)
             await asyncio.sleep(retry.delay(failures, self._rng) or 0)
-        log.log(logging.WARNING if told else logging.INFO, "%s: holds a restart slot at %s", why, self._key)
+        log.log(logging.WARNING if logged else logging.INFO, "%s: holds a restart slot at %s", name, self._key)
 
 
-class Turn:
-    """A place for a runner that works in passes: it asks in one pass, and acts in a later one.
+class RestartGate:
+    """A restart slot for a runner that works in passes: it requests the slot in one pass, and restarts in a later one.
 
-    `limit`: None when there is none; then it is always our turn. `news` is called when it has become our turn, and
-    when a hold after it is over.
+    `limit`: None for no limit; then the gate is always open. `notify` is called when the gate opens, and when a hold after
+    a restart is over.
     """
 
-    def __init__(self, limit: Limit | None, news: Callable[[], None]) -> None:
+    def __init__(self, limit: Limit | None, notify: Callable[[], None]) -> None:
         self._limit = limit
-        self._news = news
+        self._notify = notify
         self._task: asyncio.Task[None] | None = None
-        self._over = asyncio.Event()
-        self._ours = False
+        self._released = asyncio.Event()
+        self._holds_slot = False
         self._restarted = False
 
-    def ask(self, why: str) -> bool:
-        """Whether to act now; if not, `news` will tell when to ask again."""
+    def request(self, name: str) -> bool:
+        """Return whether the restart may happen now; otherwise `notify` tells when to call this again."""
         if self._limit is None:
             return True
         if self._task is None:
-            self._over.clear()
-            self._task = asyncio.create_task(self._have(self._limit, why))
-            self._task.add_done_callback(self._gone)
-        return self._ours
+            self._released.clear()
+            self._task = asyncio.create_task(self._acquire(self._limit, name))
+            self._task.add_done_callback(self._after_slot)
+        return self._holds_slot
 
-    async def _have(self, limit: Limit, why: str) -> None:
-        async with limit.place(why) as place:
-            self._ours = True
-            self._news()
-            await self._over.wait()
+    async def _acquire(self, limit: Limit, name: str) -> None:
+        async with limit.slot(name) as slot:
+            self._holds_slot = True
+            self._notify()
+            await self._released.wait()
             if not self._restarted:
-                place.hold = 0.0
+                slot.skip_hold()
 
-    def _gone(self, task: asyncio.Task[None]) -> None:
-        self._ours, self._task = False, None
+    def _after_slot(self, task: asyncio.Task[None]) -> None:
+        self._holds_slot, self._task = False, None
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the place to restart is lost: %s", error)
-        self._news()
+            log.error("the restart slot is lost: %s", error)
+        self._notify()
 
     @property
-    def limited(self) -> bool:
-        """Whether there is a limit at all."""
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
         return self._limit is not None
 
     @property
-    def asked(self) -> bool:
-        """Whether it was asked for, and is not ours yet."""
-        return self._task is not None and not self._ours
+    def is_waiting(self) -> bool:
+        """Whether a slot was requested, and is not held yet."""
+        return self._task is not None and not self._holds_slot
 
-    def done(self, *, restarted: bool) -> None:
-        """What the place was asked for is done, or no longer needed; nothing happens when none was asked for."""
-        if self._ours:
+    def release(self, *, restarted: bool) -> None:
+        """Free the slot, or withdraw the request for it; does nothing without either."""
+        if self._holds_slot:
             self._restarted = restarted
-            self._over.set()
-            self._ours = False
-        elif self._task is not None and not self._over.is_set():
+            self._released.set()
+            self._holds_slot = False
+        elif self._task is not None and not self._released.is_set():
             self._task.cancel()
 
     async def close(self) -> None:
-        """Give everything back, without a hold."""
+        """Free the slot without a hold."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
 
 def restart_limit_of(settings: Settings, rng: random.Random, name: str) -> RestartLimit | None:
-    """The limit that the settings ask for; None without one. Raises ConsulError for a bad connection."""
+    """Return the limit of the settings; None without one. Raises ConsulError for an invalid connection."""
     limit = settings[RESTART_LIMIT]
     if limit is None:
         return None
     key, slots = limit
-    return RestartLimit(connection_of(settings), key, slots, hold=settings[RESTART_HOLD], rng=rng, name=name)
+    return RestartLimit(connection_of(settings), key, slots, hold_s=settings[RESTART_HOLD], rng=rng, name=name)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.agent_process import AgentProcess, running_agent
-from support.eventually import PATIENCE, eventually, eventually_async
+from support.eventually import PATIENCE, eventually
 
 from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
-from pyconsul.tools.envconsul import runner as runner_module
-from pyconsul.tools.envconsul.options import OPTIONS
-from pyconsul.tools.envconsul.runner import Runner
-from pyconsul.tools.envconsul.sources import sources_of
-from pyconsul.tools.options.settings import load_settings, parse_flags
-from pyconsul.tools.restart_limit import Place
 
 BIN = Path(sys.executable).parent
 
@@ -306,41 +297,3 @@ def test_the_end_while_consul_is_away(tmp_path: Path) -> None:
     finally:
         end_all(fleet)
         agent.stop()
-
-
-class Gate:
-    """A limit that the test opens."""
-
-    def __init__(self) -> None:
-        self.asked, self.open = asyncio.Event(), asyncio.Event()
-
-    @asynccontextmanager
-    async def place(self, why: str) -> AsyncIterator[Place]:
-        self.asked.set()
-        await self.open.wait()
-        yield Place(0.0)
-
-
-async def test_changes_during_the_wait_are_one_restart(
-    agent: AgentProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = Gate()
-    monkeypatch.setattr(runner_module, "restart_limit_of", lambda *_: gate)
-    key, log = "/v1/kv/merged/v", tmp_path / "log"
-    agent.put(key, b"1")
-    call = parse_flags(OPTIONS, ["-prefix", "merged", "-consul-addr", agent.address])
-    settings = load_settings(OPTIONS, call, {})
-    runner = Runner(settings, sources_of(settings, {}), {"PATH": os.environ["PATH"]}, random.Random(1))
-    running = asyncio.ensure_future(runner.run(["sh", "-c", f"echo $v >> {log}; exec sleep 60"]))
-    try:
-        await eventually_async(lambda: log.exists() and log.read_text() == "1\n")
-        agent.put(key, b"2")
-        await asyncio.wait_for(gate.asked.wait(), PATIENCE)
-        agent.put(key, b"3")
-        await eventually_async(lambda: runner._environment()["v"] == "3")
-        gate.open.set()
-        await eventually_async(lambda: log.read_text() == "1\n3\n")
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await runner.stop()

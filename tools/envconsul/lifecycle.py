@@ -13,11 +13,14 @@ from typing import Any
 
 from pyconsul.agent.common.process.child_process import KILLED_STATUS
 from pyconsul.agent.common.process.reaper import reaping
+from pyconsul.tools.consul.client import ConsulClient
 from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.exit_codes import Exit
-from pyconsul.tools.options.run import KILL_SIGNAL, RELOAD_SIGNAL
+from pyconsul.tools.options.connection import connection_of, retry_of
+from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
+from pyconsul.tools.restart_limit import Unlimited, restart_limit_of
 
 log = logging.getLogger("envconsul")
 
@@ -34,14 +37,19 @@ async def run_with_signals(call: Call, plan: Plan, rng: random.Random) -> int:
 
 
 async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng: random.Random) -> int | Plan:
-    """Returns the exit status, or what to do instead after the configuration has been read again."""
-    runner = Runner(plan.settings, plan.sources, os.environ, rng)
+    """Return the exit status, or the plan of the next run after the configuration was read again."""
+    settings = plan.settings
+    limit = restart_limit_of(settings, rng, "pyenvconsul") or Unlimited()
+    client = ConsulClient(
+        connection_of(settings), rng=rng, retry=retry_of(settings), max_stale=settings[MAX_STALE], plain_reads=True
+    )
+    runner = Runner(settings, plan.sources, os.environ, rng, client, limit)
     running = asyncio.ensure_future(runner.run(plan.program))
     try:
         while True:
             end = await _until_end(runner, running, signals, plan.settings)
             if not isinstance(end, Signals):
-                return _told(end, runner)
+                return _report(end, runner)
             if end != plan.settings[RELOAD_SIGNAL]:
                 await _cancel(running)
                 return await _stop(runner, end, signals, plan.settings)
@@ -50,6 +58,7 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng:
     finally:
         await _cancel(running)
         await runner.stop()
+        await client.close()
 
 
 def _catch(settings: Settings) -> asyncio.Queue[Signals]:
@@ -66,7 +75,7 @@ def _catch(settings: Settings) -> asyncio.Queue[Signals]:
 async def _until_end(
     runner: Runner, running: asyncio.Future[int], signals: asyncio.Queue[Signals], settings: Settings
 ) -> int | Signals:
-    """The child's exit status, or the signal that ends this run; others are passed on."""
+    """Return the child's exit status, or the signal that ends this run; other signals are passed on."""
     while True:
         got = asyncio.ensure_future(signals.get())
         try:
@@ -82,7 +91,7 @@ async def _until_end(
         runner.signal(sig)
 
 
-def _told(status: int, runner: Runner) -> int:
+def _report(status: int, runner: Runner) -> int:
     if status:
         log.error("%s", runner.ending)
     return status
@@ -95,9 +104,9 @@ async def _cancel(running: asyncio.Future[int]) -> None:
 
 
 async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], settings: Settings) -> int:
-    """End the child in order; a second signal to end cuts the grace period short.
+    """Stop the child; a second signal to end cuts the grace period short.
 
-    The kill signal gives the child its own kill signal, SIGTERM is passed on as it is.
+    After the kill signal of this program the child gets its own kill signal; SIGTERM is passed on.
     """
     by_kill_signal = sig == settings[KILL_SIGNAL]
     if by_kill_signal:
@@ -114,4 +123,4 @@ async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], s
     if by_kill_signal:
         return Exit.INTERRUPT
     # A program that SIGTERM ended did what it was asked to do.
-    return Exit.OK if status in (None, KILLED_STATUS) else _told(status, runner)
+    return Exit.OK if status in (None, KILLED_STATUS) else _report(status, runner)

@@ -1,18 +1,16 @@
-"""One run of pyenvconsul: read all sources, start the child with their variables, start it again when they change."""
+"""One run of pyenvconsul: read all sources, start the child with their variables, restart it when they change."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from signal import Signals
-from typing import Any
+from typing import Any, Protocol
 
 from pyconsul.agent.common.process.child_process import has_terminal
 from pyconsul.agent.common.process.supervised_child import Child
-from pyconsul.tools.consul.client import ConsulClient
 from pyconsul.tools.envconsul.options import ONCE
 from pyconsul.tools.envconsul.plan import OverdueError, variables_of
 from pyconsul.tools.envconsul.sources import Source
@@ -23,24 +21,47 @@ from pyconsul.tools.options.child import (
     EXEC_SPLAY,
     EXEC_TIMEOUT,
 )
-from pyconsul.tools.options.connection import connection_of, retry_of
-from pyconsul.tools.options.run import MAX_STALE, WAIT
+from pyconsul.tools.options.run import WAIT
 from pyconsul.tools.options.settings import Settings
-from pyconsul.tools.restart_limit import Limit, Unlimited, restart_limit_of
+from pyconsul.tools.restart_limit import Limit
 
 log = logging.getLogger("envconsul")
 
 
+class Consul(Protocol):
+    """Reads from Consul; see `ConsulClient`."""
+
+    async def blocking(self, path: str, params: Mapping[str, str], index: int) -> tuple[Any, int]:
+        """Return the response to a blocking query, and its index."""
+        ...
+
+    def watch(self, path: str, params: Mapping[str, str], index: int) -> AsyncIterator[Any]:
+        """Yield each response after an index."""
+        ...
+
+
 class Runner:
-    """`environ`: the variables of the tool itself, which the child inherits unless the settings say otherwise."""
+    """Reads the sources and keeps one child running with their variables.
+
+    `environ`: the variables of the tool itself, which the child inherits unless the settings say otherwise. `limit`: grants
+    restarts.
+    """
 
     def __init__(
-        self, settings: Settings, sources: Sequence[Source], environ: Mapping[str, str], rng: random.Random
+        self,
+        settings: Settings,
+        sources: Sequence[Source],
+        environ: Mapping[str, str],
+        rng: random.Random,
+        consul: Consul,
+        limit: Limit,
     ) -> None:
         self._settings = settings
         self._sources = sources
         self._environ = environ
         self._rng = rng
+        self._consul = consul
+        self._limit = limit
         self._answers: list[tuple[Any, int]] = []  # of each source: the decoded JSON and its index
         self._changed = asyncio.Event()
         self._child: Child | None = None
@@ -50,18 +71,16 @@ class Runner:
 
         Raises ConsulError, SpawnError and OverdueError. Cancelling leaves the child as it is, for `stop`.
         """
-        limit = restart_limit_of(self._settings, self._rng, "pyenvconsul") or Unlimited()
-        async with self._client() as client:
-            await self._read(client)
-            child = self._child = self._new_child(argv)
-            await child.start()
-            if self._settings[ONCE] or not self._sources:
-                return await self._end_of(child)
-            followers = [self._follow(client, number) for number in range(len(self._sources))]
-            return await _first(self._end_of(child), self._restart_on_change(child, limit), *followers)
+        await self._read()
+        child = self._child = self._new_child(argv)
+        await child.start()
+        if self._settings[ONCE] or not self._sources:
+            return await self._end_of(child)
+        followers = [self._follow(number) for number in range(len(self._sources))]
+        return await _first(self._end_of(child), self._restart_on_change(child), *followers)
 
     async def _end_of(self, child: Child) -> int:
-        """The child's exit status; one that runs for longer than `exec.timeout` is ended: OverdueError."""
+        """Return the child's exit status. Raises OverdueError for a child stopped after `exec.timeout`."""
         try:
             return await asyncio.wait_for(child.wait(), self._settings[EXEC_TIMEOUT] or None)
         except TimeoutError:
@@ -69,14 +88,14 @@ class Runner:
             raise OverdueError from None
 
     async def stop(self, sig: Signals | None = None, grace: float | None = None) -> int | None:
-        """End the child as `Child.stop` does; None if there is none, or if it has ended by itself."""
+        """Stop the child as `Child.stop` does; returns None without a running child."""
         if self._child is None or not self._child.running:
             return None
         return await self._child.stop(sig, grace)
 
     @property
     def ending(self) -> str:
-        """How the child has ended, for messages."""
+        """Description of the child's end, for messages."""
         return f"{self._child.argv[0]} {self._child.ending}" if self._child is not None else ""
 
     def signal(self, sig: Signals) -> None:
@@ -84,46 +103,30 @@ class Runner:
         if self._child is not None:
             self._child.signal(sig)
 
-    @contextlib.asynccontextmanager
-    async def _client(self) -> AsyncIterator[ConsulClient]:
-        settings = self._settings
-        client = ConsulClient(
-            connection_of(settings),
-            rng=self._rng,
-            retry=retry_of(settings),
-            max_stale=settings[MAX_STALE],
-            plain_reads=True,
-        )
-        try:
-            yield client
-        finally:
-            await client.close()
-
-    async def _read(self, client: ConsulClient) -> None:
-        queries = [client.blocking(source.path, source.params, 0) for source in self._sources]
+    async def _read(self) -> None:
+        queries = [self._consul.blocking(source.path, source.params, 0) for source in self._sources]
         self._answers = list(await asyncio.gather(*queries))
 
-    async def _follow(self, client: ConsulClient, number: int) -> int:
+    async def _follow(self, number: int) -> int:
         source, (_, index) = self._sources[number], self._answers[number]
-        async for answer in client.watch(source.path, source.params, index):
+        async for answer in self._consul.watch(source.path, source.params, index):
             self._answers[number] = answer, 0
             self._changed.set()
         raise AssertionError("a watch has no end")
 
-    async def _restart_on_change(self, child: Child, limit: Limit) -> int:
+    async def _restart_on_change(self, child: Child) -> int:
         while True:
             await self._changed.wait()
             await self._settle()
             if self._environment() == child.env:
                 continue
             log.info("the variables have changed")
-            async with limit.place(child.argv[0]) as place:
-                variables = self._environment()  # what has changed during the wait is part of it
+            async with self._limit.slot(child.argv[0]) as slot:
+                variables = self._environment()  # with the changes that came during the wait
                 if variables == child.env:
-                    place.hold = 0.0
+                    slot.skip_hold()
                     continue
-                child.env = variables
-                await child.reload()
+                await child.reload(variables)
 
     async def _settle(self) -> None:
         """Wait until nothing has changed for the minimum of `wait`, at most for its maximum."""
@@ -156,11 +159,11 @@ class Runner:
 
 
 async def _first(*jobs: Any) -> int:
-    """The result, or the error, of the job that is done first; the others are cancelled."""
+    """Return the result, or raise the error, of the job that is done first; cancel the others."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        # An error counts most: a child that could not be started again has a status, too.
+        # Errors come first: a child that could not be restarted has a status as well.
         failed = [task for task in tasks if task in done and task.exception() is not None]
         return int(next(iter(failed or done)).result())
     finally:

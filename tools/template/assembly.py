@@ -32,7 +32,7 @@ from pyconsul.tools.options.child import (
 from pyconsul.tools.options.connection import connection_of, retry_of
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT
 from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE
-from pyconsul.tools.restart_limit import Turn, restart_limit_of
+from pyconsul.tools.restart_limit import RestartGate, restart_limit_of
 from pyconsul.tools.template.dedup.election import Election
 from pyconsul.tools.template.dedup.heartbeat import BEATS_PER_TTL
 from pyconsul.tools.template.dedup.shared_source import Dedup
@@ -71,7 +71,7 @@ _NO_RETRY = RetryPolicy(enabled=False)
 
 
 def make_runner(
-    plan: Plan, client: ConsulClient, rng: random.Random, tally: Counters, handover: Handover | None = None
+    plan: Plan, client: ConsulClient, rng: random.Random, counters: Counters, handover: Handover | None = None
 ) -> Runner:
     """Everything that a run needs, put together. Needs a running loop."""
     handover = handover or Handover()
@@ -79,17 +79,17 @@ def make_runner(
     consul = consul_variables(client.connection)
     commands = Commands(os.environ, consul, rng)
     disclosure = Disclosure(answers, plan.environ.read)
-    consumer = None if settings[DRY] else _consumer(plan, commands, consul, rng, tally, disclosure)
-    troubles = FailurePolicy(
-        tally, disclosure, once=plan.once, must_survive=consumer is not None and consumer.must_survive
+    consumer = None if settings[DRY] else _consumer(plan, commands, consul, rng, counters, disclosure)
+    failures = FailurePolicy(
+        counters, disclosure, once=plan.once, must_survive=consumer is not None and consumer.must_survive
     )
     deployer = Deployer(
         answers,
         commands,
         consumer,
-        troubles,
+        failures,
         disclosure,
-        tally,
+        counters,
         rng,
         environment=environment_of(Environment(), os.environ, consul),
         now=asyncio.get_running_loop().time,
@@ -99,8 +99,8 @@ def make_runner(
         in_thread=_in_thread,
     )
     watcher = _source(plan, client, handover, news, rng)
-    waiting = StallReporter(settings[MISSING_AFTER])
-    turn = Turn(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
+    stalls = StallReporter(settings[MISSING_AFTER])
+    gate = RestartGate(restart_limit_of(settings, rng, "pyconsul-template"), news.set)
     ends = {Signals.SIGTERM, settings[KILL_SIGNAL] or Signals.SIGTERM}
     recorder = Recorder(Path(settings[RECORD]), plan.environ) if settings[RECORD] else None
     return Runner(
@@ -110,9 +110,9 @@ def make_runner(
         news,
         deployer,
         consumer,
-        troubles,
-        waiting,
-        turn,
+        failures,
+        stalls,
+        gate,
         once=plan.once,
         in_thread=_in_thread,
         ends=ends,
@@ -184,7 +184,7 @@ def _consumer(
     commands: Commands,
     consul: Mapping[str, str],
     rng: random.Random,
-    tally: Counters,
+    counters: Counters,
     disclosure: Disclosure,
 ) -> Consumer | None:
     settings = plan.settings
@@ -216,7 +216,7 @@ def _consumer(
             splay=settings[EXEC_SPLAY],
             once=plan.once,
             runtime=settings[HAPROXY_RUNTIME],
-            tally=tally,
+            counters=counters,
             conceal=disclosure.conceal_all,
         )
     return None

@@ -73,10 +73,10 @@ async def _one_run(
     call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier, handover: Handover | None
 ) -> int | Plan:
     """The exit status; or another plan, which cannot be adopted by the run that goes on."""
-    rng, tally = random.Random(), Counters()
+    rng, counters = random.Random(), Counters()
     client = make_client(plan.settings, rng)
-    runner = make_runner(plan, client, rng, tally, handover)
-    async with shown(plan.settings[STATUS_ADDRESS], notifier, partial(run_report, runner), tally, runner.release):
+    runner = make_runner(plan, client, rng, counters, handover)
+    async with shown(plan.settings[STATUS_ADDRESS], notifier, partial(run_report, runner), counters, runner.release):
         return await _until_end(call, plan, runner, client, signals, notifier)
 
 

@@ -142,21 +142,21 @@ class _OneShotRun:
     """One run over the plan's units, whose state is that of the watching run, too."""
 
     def __init__(self, plan: Plan, client: OneShotClient, handover: Handover, interrupts: _Interrupts) -> None:
-        settings, answers, tally = plan.settings, handover.answers, Counters()
+        settings, answers, counters = plan.settings, handover.answers, Counters()
         self._units = [source for source in plan.deployables if isinstance(source, Unit)]
         self._client = client
         self._handover = handover
         self._answers = answers
         self._interrupts = interrupts
         disclosure = Disclosure(answers, plan.environ.read)
-        self._troubles = FailurePolicy(tally, disclosure, once=True, must_survive=False)
+        self._failures = FailurePolicy(counters, disclosure, once=True, must_survive=False)
         self._deployer = Deployer(
             answers,
             _NoCommands(),
             None,
-            self._troubles,
+            self._failures,
             disclosure,
-            tally,
+            counters,
             LazyRandom(),
             environment={},
             now=time.monotonic,  # the clock of event loops
@@ -203,8 +203,8 @@ class _OneShotRun:
                 results = unit.evaluate(self._answers, now)
             for rendering, result in results:
                 if result.error is not None:
-                    self._troubles.report(rendering, result.error)
-                self._troubles.report_absent(rendering, {one for one in result.missing if self._answers.known(one)})
+                    self._failures.report(rendering, result.error)
+                self._failures.report_absent(rendering, {one for one in result.missing if self._answers.known(one)})
         self._answers.retain({lookup for rendering in self._renderings for lookup in rendering.used})
 
     def _ask(self) -> bool:

@@ -227,14 +227,18 @@ class Child:
             finally:
                 self._replaced.set()
 
-    async def reload(self, sig: Signals | None = None) -> None:
-        """Tell the child that its files have changed: splay, then `sig` or its reload signal, else a restart."""
-        chosen = sig or self.reload_signal
-        if chosen is None:
+    async def reload(self, env: Mapping[str, str] | None = None) -> None:
+        """Report a change to the child: splay, then its reload signal; a restart when it has none.
+
+        `env`: the environment of the next start; None keeps it. Raises SpawnError.
+        """
+        if env is not None:
+            self.env = dict(env)
+        if self.reload_signal is None:
             await self.restart()
             return
         await self._splay()
-        self.signal(chosen)
+        self.signal(self.reload_signal)
 
     async def _splay(self) -> None:
         if self.splay > 0:

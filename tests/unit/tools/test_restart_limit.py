@@ -1,4 +1,4 @@
-"""Restart limits: their options, and turns of a runner that works in passes."""
+"""Restart limits: their options, and the gate of a runner that works in passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from pyconsul.tools.options.connection import CONNECTION
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT, RESTART_LIMIT_OPTIONS
 from pyconsul.tools.options.settings import Settings, load_settings, parse_flags
-from pyconsul.tools.restart_limit import Place, RestartLimit, Turn, Unlimited, restart_limit_of
+from pyconsul.tools.restart_limit import RestartGate, RestartLimit, RestartSlot, Unlimited, restart_limit_of
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_limits(text: str, limit: tuple[str, int]) -> None:
 @pytest.mark.parametrize(
     "bad", ["", "key", "key:", ":1", "/:1", "key:0", "key:-1", "key:two", "key:1.5", "key:²", 5, True]
 )
-def test_what_is_no_limit(bad: Any) -> None:
+def test_invalid_limits(bad: Any) -> None:
     with pytest.raises(ValueError, match="use key:N"):
         RESTART_LIMIT.kind.convert(bad)
 
@@ -37,18 +37,18 @@ def settings_of(*flags: str) -> Settings:
     return load_settings(options, parse_flags(options, flags), {})
 
 
-def test_what_the_settings_ask_for() -> None:
+def test_the_limit_of_the_settings() -> None:
     rng = random.Random(1)
     assert restart_limit_of(settings_of("-restart-hold", "5s"), rng, "tool") is None
     assert isinstance(restart_limit_of(settings_of("-restart-limit", "a/b:2"), rng, "tool"), RestartLimit)
 
 
 async def test_no_limit() -> None:
-    async with Unlimited().place("app") as place:
-        assert place.hold == 0.0
+    async with Unlimited().slot("app") as slot:
+        assert slot.hold_s == 0.0
 
 
-class Gate:
+class ManualLimit:
     """A limit that the test opens; `steps`: what it has done."""
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class Gate:
         self.steps: list[object] = []
 
     @asynccontextmanager
-    async def place(self, why: str) -> AsyncIterator[Place]:
-        self.steps.append(why)
+    async def slot(self, name: str) -> AsyncIterator[RestartSlot]:
+        self.steps.append(name)
         try:
             await self.open.wait()
-            place = Place(5.0)
-            yield place
-            self.steps.append(place.hold)
+            slot = RestartSlot(5.0)
+            yield slot
+            self.steps.append(slot.hold_s)
         finally:
             self.steps.append("back")
 
@@ -83,54 +83,54 @@ class News:
 
 
 @pytest.mark.parametrize(("restarted", "hold"), [(True, 5.0), (False, 0.0)])
-async def test_a_turn_comes_and_ends(restarted: bool, hold: float) -> None:
-    gate, news = Gate(), News()
-    turn = Turn(gate, news)
-    assert not turn.ask("app")
-    gate.open.set()
+async def test_a_gate_opens_and_closes(restarted: bool, hold: float) -> None:
+    limit, news = ManualLimit(), News()
+    restarts = RestartGate(limit, news)
+    assert not restarts.request("app")
+    limit.open.set()
     await news.next()
-    assert turn.ask("app")
-    assert turn.ask("app"), "until it is done"
-    turn.done(restarted=restarted)
-    assert not turn.ask("app"), "the place is being given back"
+    assert restarts.request("app")
+    assert restarts.request("app"), "until it is released"
+    restarts.release(restarted=restarted)
+    assert not restarts.request("app"), "the slot is being freed"
     await news.next()
-    assert gate.steps == ["app", hold, "back"]
-    assert not turn.ask("again")
+    assert limit.steps == ["app", hold, "back"]
+    assert not restarts.request("again")
     await news.next()
-    assert turn.ask("again")
-    await turn.close()
-    assert gate.steps[3:] == ["again", "back"]
+    assert restarts.request("again")
+    await restarts.close()
+    assert limit.steps[3:] == ["again", "back"]
 
 
-async def test_a_turn_that_is_not_needed_any_more() -> None:
-    gate, news = Gate(), News()
-    turn = Turn(gate, news)
-    turn.done(restarted=False)
-    assert not turn.ask("app")
+async def test_a_request_is_withdrawn() -> None:
+    limit, news = ManualLimit(), News()
+    restarts = RestartGate(limit, news)
+    restarts.release(restarted=False)
+    assert not restarts.request("app")
     await asyncio.sleep(0)
-    turn.done(restarted=False)
+    restarts.release(restarted=False)
     await news.next()
-    assert gate.steps == ["app", "back"]
-    await turn.close()
+    assert limit.steps == ["app", "back"]
+    await restarts.close()
 
 
-async def test_without_a_limit_it_is_always_our_turn() -> None:
-    turn = Turn(None, News())
-    assert turn.ask("app")
-    turn.done(restarted=True)
-    await turn.close()
-    assert turn.ask("app")
+async def test_without_a_limit_the_gate_is_open() -> None:
+    restarts = RestartGate(None, News())
+    assert restarts.request("app")
+    restarts.release(restarted=True)
+    await restarts.close()
+    assert restarts.request("app")
 
 
-async def test_a_turn_that_is_cancelled_before_it_was_asked_for() -> None:
-    gate, news = Gate(), News()
-    turn = Turn(gate, news)
-    assert not turn.ask("app")
-    turn.done(restarted=False)
+async def test_a_request_is_withdrawn_before_the_limit_sees_it() -> None:
+    limit, news = ManualLimit(), News()
+    restarts = RestartGate(limit, news)
+    assert not restarts.request("app")
+    restarts.release(restarted=False)
     await news.next()
-    assert gate.steps == []
-    gate.open.set()
-    assert not turn.ask("app")
+    assert limit.steps == []
+    limit.open.set()
+    assert not restarts.request("app")
     await news.next()
-    assert turn.ask("app")
-    await turn.close()
+    assert restarts.request("app")
+    await restarts.close()

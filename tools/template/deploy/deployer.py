@@ -51,9 +51,9 @@ class Deployer:
         answers: Answers,
         commands: Commands,
         consumer: Consumer | None,
-        troubles: FailurePolicy,
+        failures: FailurePolicy,
         disclosure: Disclosure,
-        tally: Counters,
+        counters: Counters,
         rng: Jitter,
         *,
         environment: Mapping[str, str],
@@ -66,9 +66,9 @@ class Deployer:
         self._answers = answers
         self._commands = commands
         self._consumer = consumer
-        self._troubles = troubles
+        self._failures = failures
         self._disclosure = disclosure
-        self._tally = tally
+        self._counters = counters
         self._rng = rng
         self._environment = environment
         self._now = now
@@ -92,7 +92,7 @@ class Deployer:
         for unit, changes in zip(units, found, strict=True):
             mark_current(unit, changes)
             if changes:
-                survives = all(self._troubles.survives(change.rendering) for change in changes)
+                survives = all(self._failures.survives(change.rendering) for change in changes)
                 jobs.append(Job(unit, changes, survives=survives))
         try:
             deployed, ran = await self._carry_out(steps.deployment(jobs, once=self._once))
@@ -204,9 +204,9 @@ class Deployer:
         except CommandError as error:
             if failed and self._once:  # The first one ends the program, and is its last word.
                 log.error("%s", self._disclosure.conceal_all(str(error)))
-            self._tally.count(Event.RELOAD_FAILED, command.shown)
+            self._counters.count(Event.RELOAD_FAILED, command.shown)
             return error
-        self._tally.count(Event.RELOADED, command.shown)
+        self._counters.count(Event.RELOADED, command.shown)
         return None
 
     async def _load(self) -> LoadError | None:
@@ -299,14 +299,14 @@ class Deployer:
         for change in job.changes:
             name = names.get(change.rendering, "")
             where = f"the new {change.rendering.spec.destination} is refused{name and f' and kept as {name}'}"
-            self._troubles.report(change.rendering, Refused(f"{where}: {text}"))
+            self._failures.report(change.rendering, Refused(f"{where}: {text}"))
             if not change.rendering.done and await self._in_thread(functools.partial(exists, change.rendering.spec)):
                 change.rendering.accept_existing()
 
     def _hinder(self, job: Job, error: RenderError) -> None:
         self._postpone(job)
         for rendering in job.renderings:
-            self._troubles.report(rendering, error)
+            self._failures.report(rendering, error)
 
     def _postpone(self, job: Job) -> float:
         for rendering in job.renderings:
@@ -318,7 +318,7 @@ class Deployer:
         before, answers = rendering.file_answers, rendering.ingredients(self._answers)
         rendering.record_file(answers)
         rendering.record_changes(all_changes(*_differing(before, answers)), time.time())
-        self._tally.count(Event.RENDERED, rendering.spec.destination)
+        self._counters.count(Event.RENDERED, rendering.spec.destination)
         log.info("%s has been %s", rendering.spec.destination, "removed" if rendering.spec.absent else "written")
         for line in rendering.changes:
             log.info("%s: %s", rendering.spec.destination, line)
@@ -333,7 +333,7 @@ class Deployer:
         for rendering in job.renderings:
             rendering.note_problem(reason)
             destination = rendering.spec.destination
-            self._tally.count(Event.ROLLED_BACK, destination)
+            self._counters.count(Event.ROLLED_BACK, destination)
             if rendering in staying:
                 log.error("keeping %s: there is no earlier version to restore", destination)
             else:

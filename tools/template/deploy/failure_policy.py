@@ -25,9 +25,9 @@ class FailurePolicy:
     """`must_survive`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
     before anybody sees it."""
 
-    def __init__(self, tally: Counters, disclosure: Disclosure, *, once: bool, must_survive: bool) -> None:
+    def __init__(self, counters: Counters, disclosure: Disclosure, *, once: bool, must_survive: bool) -> None:
         self.must_survive = must_survive
-        self._tally = tally
+        self._counters = counters
         self._disclosure = disclosure
         self._latest: WeakKeyDictionary[Rendering, str] = WeakKeyDictionary()  # as it was before concealing
         self._once = once
@@ -36,7 +36,7 @@ class FailurePolicy:
         """Raise the error if it ends the program; or log it, once, and let the old file stay."""
         event = Event.REFUSED if isinstance(error, Refused) else Event.TEMPLATE_ERROR
         if rendering.problem and self._latest.get(rendering) == str(error) and not self._is_fatal(rendering, error):
-            self._tally.count(event, rendering.spec.destination)
+            self._counters.count(event, rendering.spec.destination)
             log.debug("%s; %s stays as it is", rendering.problem, rendering.spec.destination or "its file")
             return
         self._latest[rendering] = str(error)
@@ -44,7 +44,7 @@ class FailurePolicy:
         if self._is_fatal(rendering, error):
             raise type(error)(text)
         rendering.note_problem(text)
-        self._tally.count(event, rendering.spec.destination)
+        self._counters.count(event, rendering.spec.destination)
         log.error("%s; %s stays as it is", text, rendering.spec.destination or "its file")
 
     def report_absent(self, rendering: Rendering, absent: set[Lookup]) -> None:
@@ -59,7 +59,7 @@ class FailurePolicy:
         """What its guard has begun to hold, or holds no longer."""
         for event in events:
             if event.began:
-                self._tally.count(Event.HELD, event.hold.service)
+                self._counters.count(Event.HELD, event.hold.service)
             level = logging.INFO if event.quiet else logging.ERROR if event.began else logging.WARNING
             log.log(level, "%s: %s", rendering.spec.name, event)
 

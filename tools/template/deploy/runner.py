@@ -17,7 +17,7 @@ from pyconsul.tools.template.deploy.fanout import Fanout
 from pyconsul.tools.template.interruptible import Interrupted, interruptible
 
 if TYPE_CHECKING:
-    from pyconsul.tools.restart_limit import Turn
+    from pyconsul.tools.restart_limit import RestartGate
     from pyconsul.tools.template.deploy.contract import Consumer, FileWork
     from pyconsul.tools.template.deploy.deployer import Deployer
     from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
@@ -45,9 +45,9 @@ class Runner:
         news: asyncio.Event,
         deployer: Deployer,
         consumer: Consumer | None,
-        troubles: FailurePolicy,
-        waiting: StallReporter,
-        turn: Turn,
+        failures: FailurePolicy,
+        stalls: StallReporter,
+        gate: RestartGate,
         *,
         once: bool,
         in_thread: FileWork,
@@ -60,9 +60,9 @@ class Runner:
         self._answers = answers
         self._news = news
         self._deployer = deployer
-        self._troubles = troubles
-        self._waiting = waiting
-        self._turn = turn
+        self._failures = failures
+        self._stalls = stalls
+        self._gate = gate
         self._once = once
         self._in_thread = in_thread
         self._ends = ends
@@ -97,7 +97,7 @@ class Runner:
             if consuming:
                 consuming.cancel()
                 await asyncio.gather(consuming, return_exceptions=True)
-            await self._turn.close()
+            await self._gate.close()
             await self.source.close()
 
     @property
@@ -173,9 +173,9 @@ class Runner:
         return asyncio.get_running_loop().time()
 
     async def _until_news(self) -> None:
-        deadlines = [*(unit.deadline for unit in self.units), self._waiting.deadline]
-        # Until it is our turn, what is due already waits for that.
-        past = self.now() if self._turn.asked else float("-inf")
+        deadlines = [*(unit.deadline for unit in self.units), self._stalls.deadline]
+        # While a slot is awaited, passed deadlines wait for it.
+        past = self.now() if self._gate.is_waiting else float("-inf")
         soonest = min((deadline for deadline in deadlines if deadline is not None and deadline > past), default=None)
         timer = asyncio.get_running_loop().call_at(soonest, self._news.set) if soonest is not None else None
         await self._news.wait()
@@ -193,12 +193,12 @@ class Runner:
             await asyncio.Event().wait()  # The signal itself ends this run.
         await self._save_manifests()
         now = self.now()
-        self._waiting.look(self.renderings, now)
+        self._stalls.look(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
-        if self._turn.limited:  # Files that stay as they are need no turn.
+        if self._gate.is_limited:  # Files that stay as they are need no slot.
             due = await self._deployer.with_changes(due)
-        # The first start never waits for a turn.
-        if not due or not self.ready or self._turn.ask(", ".join(unit.name for unit in due)):
+        # The first start never waits for a slot.
+        if not due or not self.ready or self._gate.request(", ".join(unit.name for unit in due)):
             await self._deploy(due)
         if self._after_pass is not None:
             self._after_pass(self.used)
@@ -224,7 +224,7 @@ class Runner:
             if self.consumer:
                 self.consumer.files_ready()
             restarted = await self._deployer.load() or restarted
-        self._turn.done(restarted=restarted)
+        self._gate.release(restarted=restarted)
 
     def _evaluate(self, now: float) -> None:
         if changed := self.source.take():
@@ -247,9 +247,9 @@ class Runner:
 
     def _judge(self, rendering: Rendering, result: Evaluation) -> None:
         if result.error is not None:
-            self._troubles.report(rendering, result.error)
+            self._failures.report(rendering, result.error)
         self.source.watch(result.missing, rendering.spec.share)
-        self._troubles.report_guard(rendering, result.guarded)
+        self._failures.report_guard(rendering, result.guarded)
         guard = rendering.evaluator.guard
         held = {hold.lookup for hold in guard.held} if guard is not None else set()
-        self._troubles.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})
+        self._failures.report_absent(rendering, {one for one in result.missing - held if self._answers.known(one)})

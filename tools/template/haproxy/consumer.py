@@ -63,7 +63,7 @@ class HaproxyConsumer:
         splay: float = 0.0,
         once: bool = False,
         runtime: bool = True,
-        tally: Counters | None = None,
+        counters: Counters | None = None,
         conceal: Callable[[str], str] = str,
     ) -> None:
         self._files = configuration_files(specs)
@@ -77,7 +77,7 @@ class HaproxyConsumer:
         self._splay = splay
         self._once = once
         self._runtime = runtime
-        self._tally = tally or Counters()
+        self._counters = counters or Counters()
         self._ready = asyncio.Event()
         self._wanted = asyncio.Event()  # somebody waits for a start
         self._deleting = asyncio.Event()
@@ -201,7 +201,7 @@ class HaproxyConsumer:
             except LoadError:
                 self.master.force.certain = False
                 self._state.remember("")
-                self._tally.count(Event.RELOAD_FAILED, _LABEL)
+                self._counters.count(Event.RELOAD_FAILED, _LABEL)
                 raise
 
     async def _load(self) -> None:
@@ -227,7 +227,7 @@ class HaproxyConsumer:
         await master.reload()
         master.force.take(files)
         self._state.remember(files.digest)
-        self._tally.count(Event.RELOADED, _LABEL)
+        self._counters.count(Event.RELOADED, _LABEL)
         log.info("haproxy has loaded the new configuration")
 
     async def _standing(self) -> Master:
@@ -265,7 +265,7 @@ class HaproxyConsumer:
         if force.leaving:
             self._deleting.set()
         if update.commands:
-            self._tally.count(Event.RUNTIME_UPDATED, _LABEL)
+            self._counters.count(Event.RUNTIME_UPDATED, _LABEL)
             log.info("haproxy has been changed without a reload: %s", update)
         return True
 

@@ -34,29 +34,29 @@ _EVENTS: dict[Event, tuple[str, str]] = {
 }
 
 
-def metrics(report: RunReport, tally: Counters, accept: str = "") -> tuple[bytes, str]:
+def metrics(report: RunReport, counters: Counters, accept: str = "") -> tuple[bytes, str]:
     """The page and its content type: OpenMetrics for who accepts it, Prometheus' text otherwise."""
     registry = CollectorRegistry()
-    registry.register(_Numbers(report, tally))
+    registry.register(_Numbers(report, counters))
     ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
 
 class _Numbers(Collector):
-    def __init__(self, report: RunReport, tally: Counters) -> None:
+    def __init__(self, report: RunReport, counters: Counters) -> None:
         self._report = report
-        self._tally = tally
+        self._counters = counters
 
     def collect(self) -> Iterable[Metric]:
-        yield from _counters(self._report, self._tally)
+        yield from _counters(self._report, self._counters)
         yield from _of_run(self._report)
         yield from _of_templates(self._report.templates)
 
 
-def _counters(report: RunReport, tally: Counters) -> Iterator[Metric]:
+def _counters(report: RunReport, counters: Counters) -> Iterator[Metric]:
     counts: dict[Event, Counter[str]] = {event: Counter() for event in Event}
-    for event, label, count in tally:
+    for event, label, count in counters:
         counts[event][_program(label) if _EVENTS[event][0] == "program" else label] += count
     for event, (label_name, text) in _EVENTS.items():
         family = CounterMetricFamily(_PREFIX + event.value, text, labels=[label_name])

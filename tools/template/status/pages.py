@@ -65,11 +65,11 @@ def _json(status: int, value: Any) -> Page:
 
 
 class Pages:
-    """`report`, `tally`: how things are."""
+    """`report`, `counters`: how things are."""
 
-    def __init__(self, report: Callable[[], RunReport], tally: Counters, release: Release) -> None:
+    def __init__(self, report: Callable[[], RunReport], counters: Counters, release: Release) -> None:
         self._report = report
-        self._tally = tally
+        self._counters = counters
         self._release = release
         self._pages: dict[str, tuple[str, Callable[[Call], Page]]] = {
             "/": ("GET", self._index),
@@ -134,7 +134,7 @@ class Pages:
     def _metrics(self, call: Call) -> Page:
         from pyconsul.tools.template.status.metrics import metrics  # the library takes its time to load
 
-        body, content_type = metrics(self._report(), self._tally, call.accept)
+        body, content_type = metrics(self._report(), self._counters, call.accept)
         return Page(200, body, content_type)
 
     def _explain(self, call: Call) -> Page:

@@ -25,14 +25,14 @@ async def shown(
     address: str,
     notifier: Notifier,
     report: Callable[[], RunReport],
-    tally: Counters,
+    counters: Counters,
     release: Release,
 ) -> AsyncIterator[None]:
     """While the block runs: serve the status pages at `address` ("": nowhere), and tell systemd, if it listens.
 
     Raises ConfigError when it cannot listen at the address.
     """
-    server = StatusServer(address, report, tally, release) if address else None
+    server = StatusServer(address, report, counters, release) if address else None
     if server is not None:
         await server.start()
     telling = asyncio.create_task(_tell(notifier, report))

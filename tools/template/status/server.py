@@ -41,10 +41,10 @@ _FIXED: Headers = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", 
 class StatusServer:
     """`address`: see `options.parse_address`. `release`: see `pages`."""
 
-    def __init__(self, address: str, report: Callable[[], RunReport], tally: Counters, release: Release) -> None:
+    def __init__(self, address: str, report: Callable[[], RunReport], counters: Counters, release: Release) -> None:
         self._text = address
         self._http = HTTPServer(
-            PageApplication(Pages(report, tally, release)),
+            PageApplication(Pages(report, counters, release)),
             (),
             Limits(connections=_AT_ONCE, lifetime_s=_LIFE, stop_s=_GRACE),
         )

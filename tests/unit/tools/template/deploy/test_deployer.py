@@ -94,7 +94,7 @@ class World:
     def __init__(self, folder: Path, *, once: bool = False, dry: bool = False, command: Command | None = None) -> None:
         self.file = folder / "out"
         self.file.write_text("old")
-        self.user, answers, tally = User(), Answers(), Counters()
+        self.user, answers, counters = User(), Answers(), Counters()
         self.rendering = Rendering(Spec(str(self.file), source="in.j2", command=command), Text())
         self.rendering.evaluate(answers, 0.0)
         self.unit = Unit([self.rendering], None, wait=False)
@@ -103,9 +103,9 @@ class World:
             answers,
             Runs(self.user),
             self.user,
-            FailurePolicy(tally, disclosure, once=once, must_survive=True),
+            FailurePolicy(counters, disclosure, once=once, must_survive=True),
             disclosure,
-            tally,
+            counters,
             NoJitter(),
             environment={},
             now=lambda: 100.0,

@@ -35,8 +35,8 @@ def rendering(*, done: bool = True, **settings: Any) -> Rendering:
 
 
 def policy(*, once: bool = False, must_survive: bool = False) -> tuple[FailurePolicy, Told]:
-    tally = Told()
-    return FailurePolicy(tally, Disclosure(Answers(), {}), once=once, must_survive=must_survive), tally
+    counters = Told()
+    return FailurePolicy(counters, Disclosure(Answers(), {}), once=once, must_survive=must_survive), counters
 
 
 def ends(one: Rendering, error: TemplateError | Refused, **run: bool) -> bool:
@@ -74,24 +74,24 @@ def test_who_may_register_a_service_cannot_end_the_program(error: TemplateError 
 
 
 def test_an_error_is_logged_once_and_counted_each_time(caplog: pytest.LogCaptureFixture) -> None:
-    troubles, tally = policy()
+    failures, counters = policy()
     one = rendering()
     with caplog.at_level(logging.INFO, "template"):
-        troubles.report(one, ERROR)
-        troubles.report(one, ERROR)
-        troubles.report(one, TemplateError("another"))
+        failures.report(one, ERROR)
+        failures.report(one, ERROR)
+        failures.report(one, TemplateError("another"))
     assert [record.message for record in caplog.records] == [
         "in.ctmpl:1: wrong; out stays as it is",
         "another; out stays as it is",
     ]
-    assert tally.events == [Event.TEMPLATE_ERROR] * 3
+    assert counters.events == [Event.TEMPLATE_ERROR] * 3
     assert one.problem == "another"
 
 
 def test_refusals_are_counted_as_such() -> None:
-    troubles, tally = policy()
-    troubles.report(rendering(), Refused("no"))
-    assert tally.events == [Event.REFUSED]
+    failures, counters = policy()
+    failures.report(rendering(), Refused("no"))
+    assert counters.events == [Event.REFUSED]
 
 
 def test_secrets_are_concealed_before_anybody_sees_them() -> None:
@@ -99,17 +99,17 @@ def test_secrets_are_concealed_before_anybody_sees_them() -> None:
     answers.put(lookup, lookup.decode([{"Key": "password", "Value": "aHVudGVyMg=="}]))
     one = rendering()
     one.used = frozenset({lookup})
-    troubles = FailurePolicy(Told(), Disclosure(answers, {}), once=False, must_survive=False)
-    troubles.report(one, TemplateError("cannot parse hunter2"))
+    failures = FailurePolicy(Told(), Disclosure(answers, {}), once=False, must_survive=False)
+    failures.report(one, TemplateError("cannot parse hunter2"))
     assert one.problem == "cannot parse ****"
 
 
 def test_missing_keys_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    troubles, _ = policy()
+    failures, _ = policy()
     one = rendering()
     with caplog.at_level(logging.INFO, "template"):
-        troubles.report_absent(one, {lookups.key("a")})
-        troubles.report_absent(one, {lookups.key("a")})
-        troubles.report_absent(one, set())
+        failures.report_absent(one, {lookups.key("a")})
+        failures.report_absent(one, {lookups.key("a")})
+        failures.report_absent(one, set())
     assert len(caplog.records) == 1
     assert one.problem == "key a"

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pyconsul.tools.consul.client import ConsulError
-from pyconsul.tools.restart_limit import Turn
+from pyconsul.tools.restart_limit import RestartGate
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
 from pyconsul.tools.template.deploy.rendering import Rendering
@@ -122,7 +122,7 @@ class World:
             None,
             FailurePolicy(Counters(), Disclosure(self.answers, {}), once=once, must_survive=False),
             StallReporter(0.0),
-            Turn(None, self.news.set),
+            RestartGate(None, self.news.set),
             once=once,
             in_thread=at_once,
             after_pass=self.used.append,

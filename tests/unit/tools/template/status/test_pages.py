@@ -21,9 +21,9 @@ class Site:
     """Pages over a report; what was released."""
 
     def __init__(self, report: RunReport) -> None:
-        self.tally = Counters()
+        self.counters = Counters()
         self.released: list[tuple[str, str]] = []
-        self._pages = Pages(lambda: report, self.tally, self._release)
+        self._pages = Pages(lambda: report, self.counters, self._release)
 
     def _release(self, service: str, destination: str) -> int:
         self.released.append((service, destination))
@@ -176,11 +176,11 @@ def test_the_format_can_be_said(well: RunReport) -> None:
 
 def test_metrics(badly: RunReport) -> None:
     site = Site(badly)
-    site.tally.count(Event.RENDERED, "/etc/web.conf", 3)
-    site.tally.count(Event.RELOADED, "mysql -phunter2 reload")
-    site.tally.count(Event.RELOADED, "/usr/bin/mysql -psecret")
-    site.tally.count(Event.RELOADED, "sh -c 'unfinished")
-    site.tally.count(Event.HELD, "api")
+    site.counters.count(Event.RENDERED, "/etc/web.conf", 3)
+    site.counters.count(Event.RELOADED, "mysql -phunter2 reload")
+    site.counters.count(Event.RELOADED, "/usr/bin/mysql -psecret")
+    site.counters.count(Event.RELOADED, "sh -c 'unfinished")
+    site.counters.count(Event.HELD, "api")
     for accept in ("", "application/openmetrics-text; version=1.0.0"):
         numbers = site.numbers(accept)
         assert numbers["pyconsul_template_renders_total", "/etc/web.conf"] == 3
@@ -203,7 +203,7 @@ def test_metrics(badly: RunReport) -> None:
 def test_every_event_has_its_counter(well: RunReport) -> None:
     site = Site(well)
     for event in Event:
-        site.tally.count(event, "x")
+        site.counters.count(event, "x")
     numbers = site.numbers()
     for event in Event:
         assert numbers[f"pyconsul_template_{event.value}_total", "x"] == 1
