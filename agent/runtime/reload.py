@@ -35,15 +35,18 @@ class AgentControl:
         lan: Membership,
         stop: Callable[[], None],
         notifier: Notifier | None = None,
-        check: Callable[[Config], None] = lambda config: None,
     ) -> None:
-        """stop: ends the agent.   check: validates settings before a reload applies them; raises ReloadError."""
+        """stop: ends the agent."""
         self.config = config
         self._listeners: list[Callable[[Config], None]] = []
         self._agent, self._tokens, self._lan, self._stop = agent, tokens, lan, stop
         self._notifier = notifier or Notifier()
-        self._check = check
+        self._checks: list[Callable[[Config], object]] = []
         self._reloading = asyncio.Lock()
+
+    def before_reload(self, check: Callable[[Config], object]) -> None:
+        """Call a check with the new settings before a reload applies them; it raises ReloadError to refuse them."""
+        self._checks.append(check)
 
     def on_reload(self, listener: Callable[[Config], None]) -> None:
         """Call a listener with the effective settings after each reload."""
@@ -56,7 +59,7 @@ class AgentControl:
         self._stop()
 
     async def reload(self) -> None:
-        """Read the settings again and apply those that need no restart.  Raises ReloadError; then nothing has changed."""
+        """Read the settings again and apply those that need no restart.  Raises ReloadError; then the settings are unchanged."""
         async with self._reloading:
             self._notifier.reloading()
             try:
@@ -70,7 +73,8 @@ class AgentControl:
             defined = definition_loader.definitions(fresh)
         except (ConfigError, definition_loader.FileDefinitionError) as error:
             raise ReloadError(str(error)) from None
-        self._check(fresh)
+        for check in self._checks:
+            check(fresh)
         if fresh.refusals:
             raise ReloadError("; ".join(fresh.refusals))
         agent_log.redactor.hide(secrets(fresh))

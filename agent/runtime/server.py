@@ -76,7 +76,7 @@ async def start(
     agent = await local.start(config, LocalCatalog(store, writer.commit), local_watches, stack, *permits)
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
     lan = open_lan(config)
-    control = AgentControl(config, agent, tokens, lan, stop, notifier, _check_watches)
+    control = AgentControl(config, agent, tokens, lan, stop, notifier)
     context = Context(
         store,
         store.watches,
@@ -115,6 +115,7 @@ def _start_watcher(app: App, watches: Sequence[Definition], control: AgentContro
     watcher = Watcher(asker(app))
     watcher.use(watches)
     stack.push_async_callback(watcher.stop)
+    control.before_reload(partial(_check_watches, watcher))
     control.on_reload(lambda fresh: watcher.use(Watcher.check(fresh.watches)))
 
 
@@ -167,10 +168,10 @@ async def _start_dns(
     return responder
 
 
-def _check_watches(config: Config) -> None:
-    """Raises ReloadError."""
+def _check_watches(watcher: Watcher, config: Config) -> None:
+    """Raise ReloadError for watches that are refused; those that ran are stopped then."""
     try:
-        Watcher.check(config.watches)
+        watcher.prepare(config.watches)
     except WatchError as error:
         raise ReloadError(f"Failed reloading watches: {error}") from None
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyconsul.agent.watches.definition import Definition, definition
+from pyconsul.agent.watches.definition import Definition, WatchError, definition
 from pyconsul.agent.watches.handlers import Handlers
 
 #: Seconds before a failed query is tried again: this, times the square of the failures, up to the limit.
@@ -48,6 +48,15 @@ class Watcher:
     def check(watches: Iterable[Mapping[str, Any]]) -> list[Definition]:
         """The watches of a configuration. Raises WatchError."""
         return [definition(params) for params in watches]
+
+    def prepare(self, watches: Iterable[Mapping[str, Any]]) -> list[Definition]:
+        """Return the watches of a new configuration. Raises WatchError; then no watch runs until the next `use`, as in Consul."""
+        try:
+            return self.check(watches)
+        except WatchError as error:
+            self.use(())
+            log.error("watches stopped until the next successful reload: %s", error)
+            raise
 
     def use(self, watches: Iterable[Definition]) -> None:
         """Run these instead of those before; each runs its handler for what there is now, as in Consul."""

@@ -12,7 +12,7 @@ import pytest
 from support.eventually import eventually_async
 
 from pyconsul.agent.watches import watcher as module
-from pyconsul.agent.watches.definition import definition
+from pyconsul.agent.watches.definition import WatchError, definition
 from pyconsul.agent.watches.watcher import Found, Watcher
 
 
@@ -140,3 +140,19 @@ async def test_another_list_of_watches_replaces_the_first(agent: FakeAgent, watc
     agent.put(2, [])
     assert await second.wait(2) == []
     assert not (tmp_path / "first.2").exists()
+
+
+async def test_refused_watches_stop_those_that_run(agent: FakeAgent, watcher: Watcher, tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    watcher.use([definition({"type": "key", "key": "a", "args": runs.args})])
+    agent.put(1, [KEY])
+    assert await runs.wait(1) == KEY
+    await eventually_async(lambda: len(agent.asked) == 2)
+    with pytest.raises(WatchError, match="Unsupported watch type: nonsense"):
+        watcher.prepare([{"type": "nonsense", "args": ["true"]}])
+    agent.put(2, [{**KEY, "Value": "eQ=="}])
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert agent.answers.qsize() == 1, "nobody reads it"
+    watcher.use(watcher.prepare([{"type": "key", "key": "a", "args": runs.args}]))
+    assert (await runs.wait(2))["Value"] == "eQ=="
