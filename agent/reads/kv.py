@@ -1,15 +1,23 @@
-"""Reads of keys and values."""
+"""Reads of keys and values.  A long list is read in steps: the state may change between two of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import LIST, READ
+from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.reads.visibility import visible
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import KV
+
+LARGE = 4096  # keys from which a list is read in steps
+STEP = 512  # keys
+MAX_ATTEMPTS = 4  # to read a list in steps while it is written
 
 
 def entry(view: View, caller: Authorizer, key: str, raw: bool = False) -> Result:
@@ -49,3 +57,87 @@ def _below(view: View, caller: Authorizer, prefix: str, needs_list: bool) -> tup
         caller.require("key", LIST, prefix)
     kept, filtered = visible(caller, entries, lambda one: caller.level("key", one.key) >= READ)
     return kept, index, filtered
+
+
+def is_large(view: View, prefix: str) -> bool:
+    """Return whether a list is to be read in steps."""
+    return len(view[KV]) >= LARGE and len(view[KV].keys(prefix)) >= LARGE
+
+
+def entries_in_steps(
+    view: View, caller: Authorizer, prefix: str, needs_list: bool, encode: Callable[[Any], bytes]
+) -> Steps[Result]:
+    """Read the entries below a prefix as `entries_below` does; the value of the result is their JSON."""
+    entries, index, filtered = yield from _below_in_steps(view, caller, prefix, needs_list)
+    if not entries:
+        return Result(b"", index, ("kvs",), found=False, filtered=filtered)
+    value = yield from _json(entries, encode)
+    return Result(value, index, (), (kv.topic(prefix),), filtered=filtered)
+
+
+def keys_in_steps(
+    view: View, caller: Authorizer, prefix: str, separator: str, needs_list: bool, encode: Callable[[Any], bytes]
+) -> Steps[Result]:
+    """Read the keys below a prefix as `keys_below` does; the value of the result is their JSON."""
+    entries, index, filtered = yield from _below_in_steps(view, caller, prefix, needs_list)
+    if not entries:
+        return Result(b"" if prefix else b"[]", index, ("kvs",), found=not prefix, filtered=filtered)
+    names: dict[str, None] = {}
+    for start in range(0, len(entries), STEP):
+        names.update(dict.fromkeys(kv.keys(entries[start : start + STEP], prefix, separator)))
+        yield
+    value = yield from _json(list(names), encode)
+    return Result(value, index, (), (kv.topic(prefix),), filtered=filtered)
+
+
+def _json(items: list[Any], encode: Callable[[Any], bytes]) -> Steps[bytes]:
+    """Encode a list that is not empty."""
+    parts: list[bytes] = []
+    for start in range(0, len(items), STEP):
+        parts.append(encode(items[start : start + STEP])[1:-1])
+        yield
+    parts[0] = b"[" + parts[0]  # not around the joined text, which would be copied once more
+    parts[-1] += b"]"
+    return b",".join(parts)
+
+
+def _below_in_steps(
+    view: View, caller: Authorizer, prefix: str, needs_list: bool
+) -> Steps[tuple[list[KVEntry], int, bool]]:
+    """Read as `_below` does, all of one moment: start over when an entry has changed meanwhile, and at last read at once."""
+    if needs_list:
+        caller.require("key", LIST, prefix)
+    for _ in range(MAX_ATTEMPTS):
+        entries = yield from _unchanged(view, prefix)
+        if entries is not None:
+            break
+    else:
+        return _below(view, caller, prefix, needs_list)
+    found, index = entries
+    kept: list[KVEntry] = []
+    any_filtered = False
+    for start in range(0, len(found), STEP):
+        some, filtered = visible(caller, found[start : start + STEP], lambda one: caller.level("key", one.key) >= READ)
+        kept += some
+        any_filtered |= filtered
+        yield
+    return kept, index, any_filtered
+
+
+def _unchanged(view: View, prefix: str) -> Steps[tuple[list[KVEntry], int] | None]:
+    """Return the entries below a prefix and their index, as they are now; None when one changes before it is read."""
+    began, table = view.index, view[KV]
+    keys, newest = table.keys(prefix), kv.newest_deletion(view, prefix)
+    entries: list[KVEntry] = []
+    for start in range(0, len(keys), STEP):
+        if view[KV] is not table:  # a restore, or a large change
+            return None
+        some = keys[start : start + STEP]
+        found = [entry for entry in map(table.get, some) if entry is not None]
+        last = kv.newest_index(found)
+        if len(found) < len(some) or last > began:
+            return None
+        entries += found
+        newest = max(newest, last)
+        yield
+    return entries, kv.index_of_changes(view, newest)

@@ -59,6 +59,9 @@ class Rows(Protocol[R]):
     def prefix(self, prefix: str) -> Iterator[R]:
         """Return the rows whose text key begins with a prefix, in order of their keys; ordered tables only."""
 
+    def keys(self, prefix: str) -> list[str]:
+        """Return the text keys that begin with a prefix, in order; ordered tables only."""
+
     def __iter__(self) -> Iterator[R]: ...
 
     def __len__(self) -> int: ...

@@ -31,10 +31,23 @@ def index_of_key(view: View, entry: KVEntry | None) -> int:
 
 def index_of_prefix(view: View, prefix: str, entries: Iterable[KVEntry]) -> int:
     """Return the index of a response about a prefix: the newest entry or deletion below it, else the table's."""
-    index = max(map(_modify_index, entries), default=0)
+    return index_of_changes(view, max(newest_index(entries), newest_deletion(view, prefix)))
+
+
+def newest_index(entries: Iterable[KVEntry]) -> int:
+    """Return the highest ModifyIndex of entries; 0 without any."""
+    return max(map(_modify_index, entries), default=0)
+
+
+def newest_deletion(view: View, prefix: str) -> int:
+    """Return the index of the newest known deletion below a prefix; 0 for none."""
     deleted = view[TOMBSTONES].prefix(prefix) if len(view[TOMBSTONES]) else ()
-    index = max(index, max((stone.index for stone in deleted), default=0))
-    return max(index, view.restored) if index else view.index_of("kvs")
+    return max((stone.index for stone in deleted), default=0)
+
+
+def index_of_changes(view: View, newest: int) -> int:
+    """Return the index of a response about a prefix from that of its newest change, or the table's for 0."""
+    return max(newest, view.restored) if newest else view.index_of("kvs")
 
 
 def keys(entries: Iterable[KVEntry], prefix: str, separator: str) -> list[str]:

@@ -47,6 +47,12 @@ class Table(Generic[R]):
             return iter([rows[key] for key in sorted(key for key in rows if key.startswith(prefix))])  # type: ignore[union-attr]
         return map(rows.__getitem__, rows.irange(prefix, _end(prefix), inclusive=(True, False)))
 
+    def keys(self, prefix: str) -> list[str]:
+        rows = self._rows
+        if not isinstance(rows, SortedDict):
+            return sorted(key for key in rows if isinstance(key, str) and key.startswith(prefix))
+        return list(rows.irange(prefix, _end(prefix), inclusive=(True, False)))
+
     def __iter__(self) -> Iterator[R]:
         rows = self._rows
         # The values of a SortedDict come from a loop in Python.
@@ -144,6 +150,9 @@ class Overlay(Generic[R]):
     def prefix(self, prefix: str) -> Iterator[R]:
         # Lazily: a recursive delete goes through many rows, step by step.
         return merge(self._visible(self._base.prefix(prefix)), self._staged.prefix(prefix), key=self.schema.key)
+
+    def keys(self, prefix: str) -> list[str]:
+        return [str(self.schema.key(row)) for row in self.prefix(prefix)]
 
     def __iter__(self) -> Iterator[R]:
         yield from self._visible(self._base)

@@ -138,3 +138,25 @@ def test_the_settings_bound_a_wait(agent: AgentProcess, wait: str, least: float)
     started = time.monotonic()
     assert agent.request("GET", f"/v1/kv/k?index={index}{wait}")[1]["x-consul-index"] == index
     assert time.monotonic() - started >= least
+
+
+def test_long_lists_are_like_short_ones(agent: AgentProcess) -> None:
+    """They are read in steps, so that other requests are served meanwhile."""
+    names = [f"long/{number:04}" for number in range(5000)]
+    for start in range(0, len(names), 128):
+        operations = [{"KV": {"Verb": "set", "Key": name, "Value": "eA=="}} for name in names[start : start + 128]]
+        agent.put("/v1/txn", operations)
+    for _ in range(2):
+        _, headers, body = agent.request("GET", "/v1/kv/long/?recurse")
+        assert [entry["Key"] for entry in json.loads(body)] == names
+        newest = json.loads(body)[-1]["ModifyIndex"]
+        assert int(headers["x-consul-index"]) == newest
+    assert agent.get("/v1/kv/long/?keys") == names
+    assert agent.get("/v1/kv/?keys&separator=/") == ["big", "k", "long/"]
+    assert agent.get("/v1/kv/long/?recurse&pretty") == json.loads(body)
+    packed = agent.request("GET", "/v1/kv/long/?recurse", headers={"Accept-Encoding": "gzip"})[2]
+    assert gzip.decompress(packed) == body
+    agent.request("DELETE", "/v1/kv/long/0000")
+    assert len(agent.get("/v1/kv/long/?recurse")) == len(names) - 1
+    assert agent.request("DELETE", "/v1/kv/long/?recurse")[2] == b"true"
+    assert agent.request("GET", "/v1/kv/long/?recurse")[0] == 404

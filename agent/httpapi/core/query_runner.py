@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import replace
 
 from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.common.steps import Steps
+from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.httpapi.core.authorization import require_gate, resolve
 from pyconsul.agent.httpapi.core.blocking import BlockingQueries
 from pyconsul.agent.httpapi.core.cache import AnswerCache, Entry, cache_key
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import Renderer, encoded, failure, hit, sized
 from pyconsul.agent.httpapi.core.request import Request, seconds_to_wait, wait_options
-from pyconsul.agent.httpapi.core.response import Answer, Query, Seen
+from pyconsul.agent.httpapi.core.response import Answer, Headers, Query, Result, Seen
 from pyconsul.agent.httpapi.core.router import Route
 from pyconsul.agent.httpapi.core.validation import takes_kept
 from pyconsul.agent.state.acl.tables import TOPIC
@@ -52,6 +55,8 @@ class QueryRunner:
                 and (kept := self.known(request)) is not None
             ):
                 return sized(kept.answer, request)
+            if query.steps is not None:
+                return self._read_in_steps(query.steps, query.headers, route, request)
             return sized(self.read(query, route, request).answer, request)
         key = self._question(request)
         if (question := self._blocking.find(key)) is not None:
@@ -75,6 +80,23 @@ class QueryRunner:
             answer = self._renderer.unsized(encoded(result, query.headers, route, request), request)
         except Exception as error:
             return Seen(self._renderer.unsized(failure(error, route, request), request))
+        return self._keep(result, answer, route, request)
+
+    async def _read_in_steps(
+        self, steps: Callable[[], Steps[Result]], headers: Headers, route: Route, request: Request
+    ) -> Answer:
+        """Run a query with a large result, while others are served; never raises."""
+        began = self._context.view.index
+        try:
+            result = await in_turns(steps())
+            answer = self._renderer.unsized(encoded(result, headers, route, request), request)
+        except Exception as error:
+            return self._renderer.complete(failure(error, route, request), request)
+        if self._context.view.index == began:
+            self._keep(result, answer, route, request)
+        return await asyncio.to_thread(sized, answer, request)
+
+    def _keep(self, result: Result, answer: Answer, route: Route, request: Request) -> Seen:
         seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, result.cacheable)
         if result.cacheable:
             acl = self._context.acl

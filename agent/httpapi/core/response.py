@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.httpapi.server.contract import Headers as Headers
 from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.reads.contract import Result as Result
@@ -77,10 +78,12 @@ class Seen:
 class Query:
     """A read that can be waited for: run once, or until its index passes the caller's.
 
-    headers: of the response to a read that found something.
+    headers: of the response to a read that found something.  steps: the same read, in steps, for a result that is large.
     """
 
-    __slots__ = ("headers", "read")
+    __slots__ = ("headers", "read", "steps")
 
-    def __init__(self, read: Callable[[], Result], headers: Headers = JSON) -> None:
-        self.read, self.headers = read, headers
+    def __init__(
+        self, read: Callable[[], Result], headers: Headers = JSON, steps: Callable[[], Steps[Result]] | None = None
+    ) -> None:
+        self.read, self.headers, self.steps = read, headers, steps

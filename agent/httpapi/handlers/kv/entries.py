@@ -16,7 +16,9 @@ from pyconsul.agent.httpapi.core.response import (
     Answer,
     HTTPError,
     Query,
+    Result,
     bad_request,
+    encode,
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
@@ -43,17 +45,41 @@ TOO_LARGE = (
 def get(context: Context, request: Request) -> Query:
     """Return a key, or with `?recurse` or `?keys` all entries or keys below a prefix."""
     key = request.tail
-    view, prefix = context.view, key
+    view = context.view
     if "keys" in request:
-        separator = request.params.get("separator", "")
-        return Query(lambda: reads.keys_below(view, request.caller, prefix, separator, _needs_list(context)))
+        return _keys_below(context, request, key)
     if "recurse" in request:
-        return Query(lambda: reads.entries_below(view, request.caller, prefix, _needs_list(context)))
+        return _entries_below(context, request, key)
     if not key:
         raise bad_request("Missing key name")
     if "raw" in request:
         return Query(lambda: reads.entry(view, request.caller, key, raw=True), RAW)
     return Query(lambda: reads.entry(view, request.caller, key))
+
+
+def _entries_below(context: Context, request: Request, prefix: str) -> Query:
+    view, needs_list = context.view, _needs_list(context)
+
+    def in_steps() -> Steps[Result]:
+        return reads.entries_in_steps(view, request.caller, prefix, needs_list, encode)
+
+    return Query(
+        lambda: reads.entries_below(view, request.caller, prefix, _needs_list(context)),
+        steps=in_steps if reads.is_large(view, prefix) else None,
+    )
+
+
+def _keys_below(context: Context, request: Request, prefix: str) -> Query:
+    view, needs_list = context.view, _needs_list(context)
+    separator = request.params.get("separator", "")
+
+    def in_steps() -> Steps[Result]:
+        return reads.keys_in_steps(view, request.caller, prefix, separator, needs_list, encode)
+
+    return Query(
+        lambda: reads.keys_below(view, request.caller, prefix, separator, _needs_list(context)),
+        steps=in_steps if reads.is_large(view, prefix) else None,
+    )
 
 
 def _needs_list(context: Context) -> bool:
