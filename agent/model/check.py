@@ -13,6 +13,7 @@ WARNING = "warning"
 CRITICAL = "critical"
 MAINTENANCE = "maintenance"
 STATES = (PASSING, WARNING, CRITICAL)
+SERF_CHECK = "serfHealth"  # the check by which gossip tells whether the agent of a node lives
 
 
 class HealthCheck(msgspec.Struct, frozen=True, rename=camel):
@@ -34,3 +35,24 @@ class HealthCheck(msgspec.Struct, frozen=True, rename=camel):
     create_index: int
     modify_index: int
     exposed_port: int = 0  # of the mesh
+
+
+def serf_check(node: str, *, is_alive: bool) -> HealthCheck:
+    """Return the check of a node whose agent is a member of the gossip pool."""
+    return HealthCheck(
+        node=node,
+        check_id=SERF_CHECK,
+        name="Serf Health Status",
+        status=PASSING if is_alive else CRITICAL,
+        notes="",
+        output="Agent alive and reachable" if is_alive else "Agent not live or unreachable",
+        service_id="",
+        service_name="",
+        service_tags=[],
+        type="",
+        interval="",
+        timeout="",
+        definition={},
+        create_index=0,
+        modify_index=0,
+    )

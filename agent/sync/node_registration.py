@@ -7,14 +7,13 @@ import ipaddress
 import msgspec
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.model.check import PASSING, HealthCheck
+from pyconsul.agent.model.check import HealthCheck, serf_check
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, Weights
 
 CONSUL = "consul"  # the name and ID of the servers' own service
 CONSUL_VERSION = "1.21.4"  # the Consul whose API this is; clients ask for it
 SEGMENT_KEY, VERSION_KEY = "consul-network-segment", "consul-version"  # metadata that every agent gives its node
-SERF_CHECK = "serfHealth"
 
 
 class NodeRegistration(msgspec.Struct, frozen=True):
@@ -37,7 +36,9 @@ def node_registration(config: Config) -> NodeRegistration:
         create_index=0,
         modify_index=0,
     )
-    return NodeRegistration(node, _server(config) if config.server else None, _alive(config.node_name))
+    return NodeRegistration(
+        node, _server(config) if config.server else None, serf_check(config.node_name, is_alive=True)
+    )
 
 
 def node_meta(config: Config) -> dict[str, str]:
@@ -85,24 +86,4 @@ def _server(config: Config) -> NodeService:
         create_index=0,
         modify_index=0,
         port=config.ports.server,
-    )
-
-
-def _alive(node: str) -> HealthCheck:
-    return HealthCheck(
-        node=node,
-        check_id=SERF_CHECK,
-        name="Serf Health Status",
-        status=PASSING,
-        notes="",
-        output="Agent alive and reachable",
-        service_id="",
-        service_name="",
-        service_tags=[],
-        type="",
-        interval="",
-        timeout="",
-        definition={},
-        create_index=0,
-        modify_index=0,
     )

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "events": {"gossip", "model", "state", "filter"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
-    "duties": {"engine", "gossip", "model", "state", "acl"},
+    "duties": {"engine", "gossip", "model", "state", "acl", "sync"},
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.

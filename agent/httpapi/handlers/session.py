@@ -24,11 +24,11 @@ from pyconsul.agent.httpapi.core.response import (
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
+from pyconsul.agent.model.check import SERF_CHECK
 from pyconsul.agent.model.session import ServiceCheck, Session
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.reads import sessions as reads
 from pyconsul.agent.state import sessions
-from pyconsul.agent.state.catalog.nodes import SERF_CHECK
 from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import SESSIONS
 from pyconsul.agent.state.write_txn import WriteTxn

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from pyconsul.agent.model.check import CRITICAL
+from pyconsul.agent.model.check import CRITICAL, SERF_CHECK
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.catalog import coordinates
@@ -15,8 +15,6 @@ from pyconsul.agent.state.catalog.services import delete_service
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.write_txn import WriteTxn
-
-SERF_CHECK = "serfHealth"  # the check by which a node is known to be alive
 
 
 def all_nodes(view: View, meta: Mapping[str, str] | None = None) -> list[Node]:

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.core.response import server_error
-from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.check import SERF_CHECK, HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
-from pyconsul.agent.state.catalog.nodes import SERF_CHECK
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 
