@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-import msgspec
-
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.state.watches import Watches
 
@@ -19,12 +17,10 @@ class EventLog:
     def __init__(self, watches: Watches) -> None:
         self.watches = watches
         self._recent: deque[UserEvent] = deque(maxlen=MAX_EVENTS)
-        self._clock = 1  # Lamport time: every event counts one up
 
     def add(self, event: UserEvent) -> None:
         """Remember an event."""
-        self._clock += 1
-        self._recent.append(msgspec.structs.replace(event, ltime=self._clock))
+        self._recent.append(event)
         self.watches.fire((TOPIC,))
 
     def recent(self, name: str = "") -> list[UserEvent]:

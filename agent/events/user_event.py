@@ -1,7 +1,8 @@
-"""Rules of user events: size limits, filters and the index of a list (https://developer.hashicorp.com/consul/api-docs/event)."""
+"""Rules of user events: encoding, filters and the index of a list (https://developer.hashicorp.com/consul/api-docs/event)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -10,10 +11,10 @@ from pyconsul.agent.filter.regexp import RegexpError, compile_regexp
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.model.service import NodeService
 
-MAX_EVENT_BYTES = 512  # of an event as gossip carries it
 VERSION = 1  # of an event's encoding
 PREFIX = "consul:event:"  # of its name among agents
 
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -22,7 +23,7 @@ class EventError(ValueError):
 
 
 def check(event: UserEvent) -> None:
-    """Raise EventError when an event cannot be fired."""
+    """Raise EventError when the filters of an event cannot be used."""
     if event.tag_filter and not event.service_filter:
         raise EventError("Cannot provide tag filter without service filter")
     for what, pattern in (("node", event.node_filter), ("service", event.service_filter), ("tag", event.tag_filter)):
@@ -30,11 +31,6 @@ def check(event: UserEvent) -> None:
             compile_regexp(pattern)
         except RegexpError as error:
             raise EventError(f"Invalid {what} filter: {error}") from None
-    name, payload = PREFIX + event.name, packed(event)
-    if len(name.encode()) + len(payload) > MAX_EVENT_BYTES:
-        raise EventError(f"user event exceeds configured limit of {MAX_EVENT_BYTES} bytes before encoding")
-    if 1 + len(_encode({"LTime": event.ltime, "Name": name, "Payload": payload, "CC": False})) > MAX_EVENT_BYTES:
-        raise EventError(f"user event exceeds configured limit of {MAX_EVENT_BYTES} bytes after encoding")
 
 
 def packed(event: UserEvent) -> bytes:
@@ -60,11 +56,13 @@ _decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 def unpacked(payload: bytes, ltime: int) -> UserEvent:
-    """Return the event that another agent sent, with its Lamport time. Raises ValueError."""
+    """Return the event that an agent sent, with its Lamport time.  Raises ValueError."""
     try:
         event = _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"invalid user event: {error}") from None
+    if not _UUID.fullmatch(event.ID):
+        raise ValueError("invalid user event: its ID is no UUID")
     return UserEvent(event.ID, event.n, event.p, event.nf, event.sf, event.tf, event.v, ltime)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from urllib.parse import quote, urlencode
 
 from pyconsul.agent.acl.authorizer import EVERYTHING
 from pyconsul.agent.acl.rules import READ
@@ -29,13 +30,14 @@ from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import AnswerCache
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.no_path import NoPath
+from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.httpapi.routes import ROUTES
+from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
-from pyconsul.agent.runtime import access_control, listeners, local
+from pyconsul.agent.runtime import access_control, listeners, local, members
 from pyconsul.agent.runtime.gossip import open_lan
-from pyconsul.agent.runtime.local_request import asker
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.steady_clock import SteadyClock
 from pyconsul.agent.runtime.storage import Storage
@@ -45,7 +47,7 @@ from pyconsul.agent.sync.agent_tokens import agent_tokens
 from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.watches.definition import Definition, WatchError
-from pyconsul.agent.watches.watcher import Watcher
+from pyconsul.agent.watches.watcher import Ask, Found, Watcher
 
 
 async def start(
@@ -76,6 +78,8 @@ async def start(
     agent = await local.start(config, LocalCatalog(store, writer.commit), local_watches, stack, *permits)
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
     lan = open_lan(config)
+    events = EventLog(local_watches)
+    await members.follow(config, lan, storage, agent, events, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
     context = Context(
         store,
@@ -87,7 +91,7 @@ async def start(
         agent,
         tokens,
         control,
-        EventLog(local_watches),
+        events,
         lan,
         LoginKeys(),
         acl=acl,
@@ -112,7 +116,7 @@ def _start_loop_lag(stack: AsyncExitStack) -> LoopLag:
 
 def _start_watcher(app: App, watches: Sequence[Definition], control: AgentControl, stack: AsyncExitStack) -> None:
     """Run the watches of the configuration, and other ones after a reload."""
-    watcher = Watcher(asker(app))
+    watcher = Watcher(_asker(app))
     watcher.use(watches)
     stack.push_async_callback(watcher.stop)
     control.before_reload(partial(_check_watches, watcher))
@@ -182,3 +186,17 @@ def _http_limits(config: Config, connections_per_client: Callable[[], int]) -> L
         return limits
     # Go's server adds 4096 bytes, too; more than the default would break the promise of 256 KB a connection.
     return replace(limits, head=min(config.http_config.max_header_bytes + 4096, limits.head))
+
+
+def _asker(app: App) -> Ask:
+    """Return a function that sends a GET of a quoted path with query and token to `app`."""
+
+    async def ask(path: str, query: Mapping[str, str], token: str) -> Found:
+        target = path + ("?" + urlencode(query, quote_via=quote) if query else "")
+        headers = {b"x-consul-token": token.encode("latin-1", "replace")} if token else {}
+        begun = app.begin(Request("GET", target.encode(), headers))
+        response = begun if isinstance(begun, Response) else await begun
+        index = next((int(text) for name, text in response.headers if name.lower() == b"x-consul-index"), 0)
+        return Found(response.status, index, bytes(response.body))
+
+    return ask

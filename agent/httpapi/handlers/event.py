@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import PermissionDenied
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.events import event_log, user_event
+from pyconsul.agent.gossip.serf.events import EventTooLarge
 from pyconsul.agent.httpapi.core.authorization import resolved_again
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context, new_id
@@ -40,9 +41,10 @@ def fire(context: Context, request: Request) -> Answer:
         raise server_error(str(error)) from None
     if not request.caller.allows("event", WRITE, event.name):
         raise PermissionDenied("Permission denied")  # Consul says no more here
-    services = [row.service for row in context.agent.local.services.values()]
-    if user_event.concerns(event, context.config.node_name, services):
-        context.events.add(event)
+    try:
+        context.lan.fire(user_event.PREFIX + event.name, user_event.packed(event))  # this agent receives it, too
+    except EventTooLarge as error:
+        raise server_error(str(error)) from None
     return json_answer(event)
 
 

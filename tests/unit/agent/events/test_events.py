@@ -45,7 +45,6 @@ def test_whom_an_event_concerns(fields: dict[str, str], does: bool) -> None:
         ({"tag_filter": "x"}, "Cannot provide tag filter without service filter"),
         ({"node_filter": "("}, "Invalid node filter: error parsing regexp: missing closing ): `(`"),
         ({"service_filter": "["}, "Invalid service filter: error parsing regexp: missing closing ]: `[`"),
-        ({"payload": b"x" * 600}, "user event exceeds configured limit of 512 bytes before encoding"),
     ],
 )
 def test_what_cannot_be_fired(fields: dict[str, Any], text: str) -> None:
@@ -60,8 +59,6 @@ def test_the_last_ones_are_remembered() -> None:
         events.add(event(str(number)))
     assert [one.name for one in events.recent()] == [str(number) for number in range(10, MAX_EVENTS + 10)]
     assert [one.name for one in events.recent("20")] == ["20"]
-    times = [one.ltime for one in events.recent()]
-    assert times == sorted(set(times))
 
 
 def test_readers_wake() -> None:

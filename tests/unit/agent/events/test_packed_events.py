@@ -7,6 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pyconsul.agent.events.user_event import packed, unpacked
 from pyconsul.agent.model.event import UserEvent
@@ -27,7 +28,15 @@ def test_a_recorded_event() -> None:
 
 @given(
     st.builds(
-        UserEvent, TEXTS, TEXTS, st.none() | st.binary(min_size=1), TEXTS, TEXTS, TEXTS, st.integers(0, 9), st.just(3)
+        UserEvent,
+        st.uuids().map(str),
+        TEXTS,
+        st.none() | st.binary(min_size=1),
+        TEXTS,
+        TEXTS,
+        TEXTS,
+        st.integers(0, 9),
+        st.just(3),
     )
 )
 def test_what_is_packed_is_unpacked(event: UserEvent) -> None:
@@ -38,6 +47,11 @@ def test_what_is_packed_is_unpacked(event: UserEvent) -> None:
 def test_any_bytes_give_an_event_or_a_value_error(payload: bytes) -> None:
     with contextlib.suppress(ValueError):
         unpacked(payload, 1)
+
+
+def test_an_id_that_is_no_uuid() -> None:
+    with pytest.raises(ValueError, match="its ID is no UUID"):
+        unpacked(packed(replace(EVENT, id="x")), 7)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x81\xa1x" + b"\x91" * 9000, b"\x91" * 9000, b"\x82\xa1n\xa1\xff\xa1v\x01"])

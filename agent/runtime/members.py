@@ -1,0 +1,50 @@
+"""What follows the members of the LAN pool: the catalog, the coordinates of its nodes, and the log of user events."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.duties.contract import Duty, Leadership
+from pyconsul.agent.duties.coordinate_updates import CoordinateUpdates
+from pyconsul.agent.duties.leader_duties import LeaderDuties
+from pyconsul.agent.duties.reconcile.reconciler import Reconciler
+from pyconsul.agent.events.event_log import EventLog
+from pyconsul.agent.events.event_receiver import EventReceiver
+from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.runtime.storage import Storage
+from pyconsul.agent.sync.local_agent import LocalAgent
+
+RECONNECT_TIMEOUT_S = 72 * 3600.0  # as Consul's
+
+
+async def follow(
+    config: Config,
+    lan: Membership,
+    storage: Storage,
+    agent: LocalAgent,
+    events: EventLog,
+    leadership: Leadership,
+    stack: AsyncExitStack,
+) -> None:
+    """Follow the pool until the stack ends; the own node is in the catalog already."""
+    receiver = EventReceiver(events, config.node_name, lambda: (row.service for row in agent.local.services.values()))
+    stack.callback(lan.subscribe(receiver.receive))
+    if config.ports.serf_lan <= 0:
+        return
+    store, commit = storage.store, storage.writer.commit
+    duties: list[Duty] = [
+        Reconciler(
+            lan,
+            store,
+            commit,
+            config.datacenter,
+            config.reconnect_timeout or RECONNECT_TIMEOUT_S,
+            time.monotonic,
+        ),
+        CoordinateUpdates(lan, store, commit),
+    ]
+    running = LeaderDuties(leadership, duties)
+    stack.push_async_callback(running.stop)
+    await running.start()
