@@ -60,6 +60,7 @@ def _unreachable(context: Context) -> Context:
         session_clock=nothing,
         kv_history=nothing,
         events=nothing,
+        lan=nothing,
         acl=None,
     )
 
