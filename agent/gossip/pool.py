@@ -226,9 +226,9 @@ class GossipPool:
         """The keyring file was written, or not (`error`)."""
         return self._settle(self.serf.queries.keyring_stored(stored, error, now), now)
 
-    def test_udp(self, name: str, now: float) -> list[Output]:
-        """Find out whether UDP passes between this agent and a member, both ways; `UdpTested` tells."""
-        return self._settle(self.swim.test_udp(name, now), now)
+    def test_udp(self, address: Address, now: float) -> list[Output]:
+        """Find out whether UDP passes between this agent and an address, both ways, before joining it; `UdpTested` tells."""
+        return self._settle(self.swim.test_udp(address, now), now)
 
     def explain(self, name: str, now: float, *, undecryptable_packets: int = 0) -> Explanation:
         """Return why a member has its status; see `explain.explain`. Raises model.member.UnknownMember."""

@@ -147,7 +147,7 @@ def test_a_cluster_that_encrypts_and_compresses_every_byte() -> None:
         cluster.join(node, cluster.nodes[0])
     assert converges(cluster, cluster.nodes, 5)
     assert spread_of_update(cluster, cluster.nodes[2]).last <= 1.0
-    cluster.do(cluster.nodes[3], cluster.nodes[3].swim.test_udp("node-4", cluster.now))
+    cluster.do(cluster.nodes[3], cluster.nodes[3].swim.test_udp(cluster.nodes[4].swim.local.address, cluster.now))
     crash = spread_of_crash(cluster, cluster.nodes[5])
     assert crash.missing == 0
     assert cluster.counts["UDP passes"] == 1

@@ -22,23 +22,20 @@ MAX_CONTACTS = 16  # addresses that are tried at once
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """An address that answered. `name` of the member there, "" if none of its pool has this address."""
+    """An address that answered by TCP. `passes_udp`: so did UDP, both ways."""
 
     is_self: bool
-    name: str
+    passes_udp: bool
 
 
 class Joinable(Protocol):
     """What joining needs of a pool."""
 
     async def contact(self, address: Address) -> Contact:
-        """Join the pool of an address. Raises StreamError, MergeRefused."""
+        """Test UDP, and join the pool of an address. Raises StreamError, MergeRefused."""
 
     def announce(self) -> None:
         """Tell the pool that this agent has joined."""
-
-    async def passes_udp(self, name: str) -> bool:
-        """Test UDP with a member, both ways."""
 
 
 class _Target(msgspec.Struct, frozen=True):
@@ -68,13 +65,11 @@ async def join(addresses: Sequence[str], pool: Joinable, *, default_port: int, t
     failures += [found for found in outcomes if isinstance(found, JoinFailure)]
     if contacts:
         pool.announce()
-    others = [(target, contact) for target, contact in contacts if not contact.is_self and contact.name]
-    passed = await asyncio.gather(*(pool.passes_udp(contact.name) for _, contact in others))
     return JoinResult(
         contacted=len(contacts),
         contacted_self=sum(contact.is_self for _, contact in contacts),
         failures=tuple(failures),
-        without_udp=tuple(target.text for (target, _), passes in zip(others, passed, strict=True) if not passes),
+        without_udp=tuple(target.text for target, contact in contacts if not contact.passes_udp),
     )
 
 

@@ -31,9 +31,7 @@ from pyconsul.agent.gossip.serf.effects import (
 )
 from pyconsul.agent.gossip.settings import PoolSettings
 from pyconsul.agent.gossip.swim.effects import MemberSuspected, UdpTested
-from pyconsul.agent.gossip.swim.member import normal_ip
 from pyconsul.agent.gossip.swim.packets import Queue
-from pyconsul.agent.gossip.swim.pings import UDP_TEST_ATTEMPTS
 from pyconsul.agent.gossip.wire.messages import Address
 from pyconsul.agent.model.coordinate import Coordinate
 from pyconsul.agent.model.member import Member, MemberStatus, UnknownMember
@@ -84,7 +82,7 @@ class Pool:
         self._keyring = PoolKeyring(self._driver, settings.keyring_file, executor)
         self._streams = StreamServer(codec, self._driver, settings.swim.tcp_timeout_s, log, self._driver.now)
         self._left = asyncio.Event()
-        self._udp_tests: dict[str, list[asyncio.Future[bool]]] = {}
+        self._udp_tests: dict[Address, list[asyncio.Future[bool]]] = {}
 
     async def start(self, tcp: socket.socket, known: Sequence[str]) -> None:
         """Take part in the pool, and join one of the known members in the background ("ADDRESS:PORT", in this order)."""
@@ -200,28 +198,21 @@ class Pool:
     # --- what joining needs (a Joinable)
 
     async def contact(self, address: Address) -> Contact:
-        """Join the pool of an address. Raises StreamError, MergeRefused."""
-        answer, is_self = await self._driver.join(address)
-        names = (node.name for node in answer.nodes if (normal_ip(node.ip), node.port) == address)
-        return Contact(is_self, next(names, ""))
+        """Test UDP, and join the pool of an address. Raises StreamError, MergeRefused."""
+        test: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def before() -> None:
+            # UDP first: see `Swim.test_udp`. If no packet passes, TCP does not wait for the whole test.
+            self._udp_tests.setdefault(address, []).append(test)
+            self._driver.run(self._core.test_udp(address, self._driver.now()))
+            await asyncio.wait([test], timeout=self._settings.swim.probe_timeout_s)
+
+        is_self = await self._driver.join(address, before)
+        return Contact(is_self, await test)
 
     def announce(self) -> None:
         """Tell the pool that this agent has joined."""
         self._driver.run(self._core.joined(self._driver.now()))
-
-    async def passes_udp(self, name: str) -> bool:
-        """Test UDP with a member, both ways; True also if it is no member any more."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        waiting = self._udp_tests.setdefault(name, [])
-        waiting.append(future)
-        if len(waiting) == 1:
-            self._driver.run(self._core.test_udp(name, self._driver.now()))
-        try:
-            async with asyncio.timeout((UDP_TEST_ATTEMPTS + 1) * self._settings.swim.probe_timeout_s):
-                return await future
-        except TimeoutError:
-            self._udp_tests.pop(name, None)
-            return True
 
     async def _rejoin(self, known: Sequence[str]) -> None:
         for address in known:
@@ -241,6 +232,6 @@ class Pool:
         self._keyring.store(effect)
 
     def _udp_tested(self, effect: UdpTested) -> None:
-        for future in self._udp_tests.pop(effect.member.name, []):
+        for future in self._udp_tests.pop(effect.address, []):
             if not future.done():
                 future.set_result(effect.reaches_peer and effect.reaches_us)

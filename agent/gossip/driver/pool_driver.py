@@ -11,7 +11,7 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from pyconsul.agent.common.go.network_errors import join_address, phrase
@@ -240,21 +240,22 @@ class PoolDriver:
 
     # --- own streams
 
-    async def join(self, address: Address) -> tuple[PushPull, bool]:
-        """Join the pool of an address; return the answer, and whether this agent answered itself.
+    async def join(self, address: Address, before: Callable[[], Awaitable[None]]) -> bool:
+        """Join the pool of an address; return whether this agent answered itself. Raises StreamError, MergeRefused.
 
-        Raises StreamError, MergeRefused.
+        `before` is called once the connection is there.
         """
         own: list[SocketAddress] = []
 
-        def opened(address: SocketAddress) -> None:
+        async def opened(address: SocketAddress) -> None:
             own.append(address)
             self._own_streams.add(address)
+            await before()
 
         try:
             answer = await self._ask(address, lambda: self.core.push_pull(join=True), opened)
             await self._merge(answer, is_joining=True)
-            return answer, not self._self_contacts.isdisjoint(own)
+            return not self._self_contacts.isdisjoint(own)
         finally:
             self._own_streams.difference_update(own)
             self._self_contacts.difference_update(own)
@@ -287,7 +288,7 @@ class PoolDriver:
         self,
         address: Address,
         message: Callable[[], StreamMessage],
-        opened: Callable[[SocketAddress], None] = lambda own: None,
+        opened: Callable[[SocketAddress], Awaitable[None]] | None = None,
     ) -> PushPull:
         answer = await self._client.ask(address, message, self._tcp_timeout_s, opened=opened)
         if not isinstance(answer, PushPull):

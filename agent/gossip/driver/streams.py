@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -76,11 +76,11 @@ class StreamClient:
         message: Callable[[], StreamMessage],
         timeout_s: float,
         *,
-        opened: Callable[[SocketAddress], None] = lambda own: None,
+        opened: Callable[[SocketAddress], Awaitable[None]] | None = None,
     ) -> StreamMessage:
         """Send a message and return the answer. Raises StreamError, also for a peer's error and a timeout.
 
-        `message` and `opened(own address)` are called once the connection is there.
+        `opened(own address)` and then `message` are called once the connection is there.
         """
         host = ip_text(address.ip)
         where, is_open = join_address(host, address.port), False
@@ -89,7 +89,8 @@ class StreamClient:
                 reader, writer = await asyncio.open_connection(host, address.port, limit=_CHUNK)
                 is_open = True
                 try:
-                    opened(writer.get_extra_info("sockname")[:2])
+                    if opened is not None:
+                        await opened(writer.get_extra_info("sockname")[:2])
                     writer.write(await self._codec.encode(message(), is_answer=False))
                     await writer.drain()
                     answer = await self._codec.read(reader, self._codec.decoder(is_answer=True))

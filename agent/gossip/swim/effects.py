@@ -82,9 +82,9 @@ class ProbeAnswered(msgspec.Struct, frozen=True):
 
 
 class UdpTested(msgspec.Struct, frozen=True):
-    """The result of `Swim.test_udp`: whether a ping to the member was acked, and whether the member's own ping got through."""
+    """The result of `Swim.test_udp`: whether a ping to the address was acked, and whether a ping from there got through."""
 
-    member: Member
+    address: Address
     reaches_peer: bool
     reaches_us: bool
 

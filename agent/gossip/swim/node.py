@@ -105,7 +105,7 @@ class Swim:
         self._prober = Prober(
             settings, self._membership, self._sender, self._outbox, sequence, self._contacts, first_probe_at
         )
-        self._relays = Relays(self._sender, self._outbox, sequence, settings.probe_timeout_s)
+        self._relays = Relays(self._sender, self._outbox, sequence, settings.probe_timeout_s, self._is_member)
         self._udp_tests = UdpTests(self._sender, self._outbox, sequence, settings.probe_timeout_s)
         self._push_pull = PushPullSchedule(settings, rng, now)
         self._gossip_at = now + rng.random() * settings.gossip_interval_s
@@ -254,11 +254,13 @@ class Swim:
         self._sender.send_user_message(address, payload)
         return self._outbox.take()
 
-    def test_udp(self, name: str, now: float) -> list[Effect]:
-        """Test whether UDP passes between this node and a member in both directions; the result is a `UdpTested`."""
-        member = self._table.get(name)
-        if member is not None and name != self.local.name:
-            self._udp_tests.start(member, self.local, now)
+    def test_udp(self, address: Address, now: float) -> list[Effect]:
+        """Test whether UDP passes between this node and an address in both directions; the result is a `UdpTested`.
+
+        The node there need not be a member. Test before joining: its answers to a member would carry news about that very member,
+        each of which is sent a few times only, and the others might miss them.
+        """
+        self._udp_tests.start(address, self.local, now)
         return self._changes(now)
 
     def set_meta(self, meta: bytes, now: float) -> list[Effect]:
@@ -316,4 +318,13 @@ class Swim:
             self._outbox.effects.append(LogLine("ping for another node", text))
             return
         address = Address(normal_ip(ping.source_ip), ping.source_port) if ping.source_ip else source
-        self._sender.send(address, Ack(ping.seq_no, self._ack_payload()))
+        ack = Ack(ping.seq_no, self._ack_payload())
+        if self._is_member(ping.source_node):
+            self._sender.send(address, ack)
+        else:
+            self._sender.send_bare(address, ack)
+
+    def _is_member(self, name: str) -> bool:
+        """Return whether broadcasts to a node are of use; an unnamed one may be a member."""
+        member = self._table.get(name)
+        return not name or (member is not None and not member.is_gone)

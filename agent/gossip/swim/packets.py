@@ -74,6 +74,10 @@ class PacketSender:
         taken = self._fill(self._budget - len(encode_message(message)), MAX_PARTS - 1)
         self._outbox.effects.append(SendPacket(address, (message,), taken))
 
+    def send_bare(self, address: Address, *messages: PacketMessage) -> None:
+        """Send messages to an address without broadcasts: to one that may not belong to a member, they would be wasted."""
+        self._outbox.effects.append(SendPacket(address, messages))
+
     def send_alone(self, member: Member, *messages: PacketMessage) -> None:
         """Send messages to a member without broadcasts."""
         self._outbox.effects.append(SendPacket(member.address, messages, (), member.understands(PMAX_CRC)))

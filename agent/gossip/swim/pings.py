@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from pyconsul.agent.gossip.swim.effects import LogLine, Outbox, UdpTested
 from pyconsul.agent.gossip.swim.member import Member, normal_ip
 from pyconsul.agent.gossip.swim.packets import PacketSender
-from pyconsul.agent.gossip.wire.messages import Ack, Address, IndirectPing, Nack, Ping
+from pyconsul.agent.gossip.wire.messages import Ack, Address, IndirectPing, Nack, PacketMessage, Ping
 
 _SEQUENCE_MASK = 2**32 - 1
 UDP_TEST_ATTEMPTS = 3  # one probe timeout each
@@ -28,10 +29,13 @@ class Sequence:
 
 
 class _Relay:
-    __slots__ = ("ends_at", "requester", "seq_no", "wants_nack")
+    __slots__ = ("ends_at", "is_for_member", "requester", "seq_no", "wants_nack")
 
-    def __init__(self, seq_no: int, requester: Address, ends_at: float, *, wants_nack: bool) -> None:
+    def __init__(
+        self, seq_no: int, requester: Address, ends_at: float, *, wants_nack: bool, is_for_member: bool
+    ) -> None:
         self.seq_no, self.requester, self.ends_at, self.wants_nack = seq_no, requester, ends_at, wants_nack
+        self.is_for_member = is_for_member
 
 
 class Relays:
@@ -40,10 +44,19 @@ class Relays:
     Source: memberlist's `handleIndirectPing` (PROTOCOL, section 7.3); nacks are Lifeguard's.
     """
 
-    __slots__ = ("_by_seq_no", "_ends", "_outbox", "_sender", "_sequence", "_timeout_s", "deadline")
+    __slots__ = ("_by_seq_no", "_ends", "_is_member", "_outbox", "_sender", "_sequence", "_timeout_s", "deadline")
 
-    def __init__(self, sender: PacketSender, outbox: Outbox, sequence: Sequence, timeout_s: float) -> None:
+    def __init__(
+        self,
+        sender: PacketSender,
+        outbox: Outbox,
+        sequence: Sequence,
+        timeout_s: float,
+        is_member: Callable[[str], bool],
+    ) -> None:
+        """`is_member` says whether broadcasts to a node are of use."""
         self._sender, self._outbox, self._sequence, self._timeout_s = sender, outbox, sequence, timeout_s
+        self._is_member = is_member
         self._by_seq_no: dict[int, _Relay] = {}
         self._ends: deque[tuple[float, int]] = deque()  # in order, since all last equally long
         self.deadline = float("inf")  # when `expire` is due, in seconds
@@ -55,18 +68,24 @@ class Relays:
             return
         requester = Address(normal_ip(message.source_ip), message.source_port) if message.source_ip else source
         seq_no = self._sequence.next()
-        self._by_seq_no[seq_no] = _Relay(message.seq_no, requester, now + self._timeout_s, wants_nack=message.nack)
+        self._by_seq_no[seq_no] = _Relay(
+            message.seq_no,
+            requester,
+            now + self._timeout_s,
+            wants_nack=message.nack,
+            is_for_member=self._is_member(message.source_node),
+        )
         self._ends.append((now + self._timeout_s, seq_no))
         self.deadline = self._ends[0][0]
         ping = Ping(seq_no, message.node, local.address.ip, local.address.port, local.name)
-        self._sender.send(Address(normal_ip(message.target), message.port), ping)
+        self._send(Address(normal_ip(message.target), message.port), ping, is_to_member=self._is_member(message.node))
 
     def ack(self, message: Ack) -> bool:
         """Pass on an ack, without its payload; return whether it belongs to a relayed ping."""
         relay = self._by_seq_no.pop(message.seq_no, None)
         if relay is None:
             return False
-        self._sender.send(relay.requester, Ack(relay.seq_no))
+        self._send(relay.requester, Ack(relay.seq_no), is_to_member=relay.is_for_member)
         return True
 
     def expire(self, now: float) -> None:
@@ -74,17 +93,23 @@ class Relays:
         while self._ends and self._ends[0][0] <= now:
             relay = self._by_seq_no.pop(self._ends.popleft()[1], None)
             if relay is not None and relay.wants_nack:
-                self._sender.send(relay.requester, Nack(relay.seq_no))
+                self._send(relay.requester, Nack(relay.seq_no), is_to_member=relay.is_for_member)
         self.deadline = self._ends[0][0] if self._ends else float("inf")
+
+    def _send(self, address: Address, message: PacketMessage, *, is_to_member: bool) -> None:
+        if is_to_member:
+            self._sender.send(address, message)
+        else:
+            self._sender.send_bare(address, message)
 
 
 class _UdpTest:
     """Two questions to a peer: answer us, and ping us yourself."""
 
-    __slots__ = ("attempts", "ends_at", "member", "peer_seq_no", "reaches_peer", "reaches_us", "self_seq_no")
+    __slots__ = ("address", "attempts", "ends_at", "peer_seq_no", "reaches_peer", "reaches_us", "self_seq_no")
 
-    def __init__(self, member: Member, peer_seq_no: int, self_seq_no: int, ends_at: float) -> None:
-        self.member, self.peer_seq_no, self.self_seq_no, self.ends_at = member, peer_seq_no, self_seq_no, ends_at
+    def __init__(self, address: Address, peer_seq_no: int, self_seq_no: int, ends_at: float) -> None:
+        self.address, self.peer_seq_no, self.self_seq_no, self.ends_at = address, peer_seq_no, self_seq_no, ends_at
         self.reaches_peer = self.reaches_us = False
         self.attempts = 1
 
@@ -113,8 +138,8 @@ class UdpTests:
         self._tests: list[_UdpTest] = []
         self.deadline = float("inf")  # when `expire` is due, in seconds
 
-    def start(self, member: Member, local: Member, now: float) -> None:
-        test = _UdpTest(member, self._sequence.next(), self._sequence.next(), now + self._timeout_s)
+    def start(self, address: Address, local: Member, now: float) -> None:
+        test = _UdpTest(address, self._sequence.next(), self._sequence.next(), now + self._timeout_s)
         self._tests.append(test)
         self._ask(test, local)
         self._schedule()
@@ -137,16 +162,17 @@ class UdpTests:
         self._schedule()
 
     def _ask(self, test: _UdpTest, local: Member) -> None:
-        address, (ip, port) = test.member.address, local.address
+        ip, port = local.address
+        messages: list[PacketMessage] = []
         if not test.reaches_peer:
-            self._sender.send(address, Ping(test.peer_seq_no, test.member.name, ip, port, local.name))
+            messages.append(Ping(test.peer_seq_no, "", ip, port, local.name))
         if not test.reaches_us:
-            request = IndirectPing(test.self_seq_no, ip, port, local.name, False, ip, port, local.name)
-            self._sender.send(address, request)
+            messages.append(IndirectPing(test.self_seq_no, ip, port, local.name, False, ip, port, local.name))
+        self._sender.send_bare(test.address, *messages)
 
     def _finish(self, test: _UdpTest) -> None:
         self._tests.remove(test)
-        self._outbox.effects.append(UdpTested(test.member, test.reaches_peer, test.reaches_us))
+        self._outbox.effects.append(UdpTested(test.address, test.reaches_peer, test.reaches_us))
         self._schedule()
 
     def _schedule(self) -> None:

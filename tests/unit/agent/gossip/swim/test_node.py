@@ -238,22 +238,43 @@ def test_a_ping_by_a_stream() -> None:
 
 def test_udp_is_tested_in_both_directions() -> None:
     node = Harness("a")
-    node.effects += node.swim.test_udp("a", node.now)
+    node.effects += node.swim.test_udp(address_of("a"), node.now)
     [(_, ping), (_, request)] = node.sent()
     assert isinstance(ping, Ping)
     assert isinstance(request, IndirectPing)
-    assert (ping.node, request.node) == ("a", "self")
+    assert (ping.node, request.node) == ("", "self")
     assert Address(request.target, request.port) == SELF
     node.hear(Ack(ping.seq_no))
     assert node.take(UdpTested) == []
     node.hear(Ack(request.seq_no))
     [result] = node.take(UdpTested)
-    assert (result.member.name, result.reaches_peer, result.reaches_us) == ("a", True, True)
+    assert result == UdpTested(address_of("a"), reaches_peer=True, reaches_us=True)
+
+
+def test_what_is_sent_to_strangers_carries_no_news() -> None:
+    """A joiner tests UDP before it joins: news have few transmissions, and would not reach the members if it got them."""
+    node = Harness("a")
+    node.hear(alive("b"))  # to be broadcast
+    node.take(SendPacket)
+    stranger = address_of("joiner")
+    node.hear(
+        Ping(1, "", stranger.ip, stranger.port, "joiner"),
+        IndirectPing(2, stranger.ip, stranger.port, "joiner", False, stranger.ip, stranger.port, "joiner"),
+    )
+    [ack, ping] = node.take(SendPacket)
+    assert (ack.messages, ack.broadcasts, ping.broadcasts) == ((Ack(1),), (), ())
+    [sent] = ping.messages
+    assert isinstance(sent, Ping)
+    node.hear(Ack(sent.seq_no))
+    [relayed] = node.take(SendPacket)
+    assert (relayed.messages, relayed.broadcasts) == ((Ack(2),), ())
+    node.hear(Ping(3, "", stranger.ip, stranger.port, "a"))
+    assert [len(packet.broadcasts) for packet in node.take(SendPacket)] == [1]
 
 
 def test_a_test_of_udp_asks_three_times() -> None:
     node = Harness("a", settings=with_settings(probe_interval_s=1000.0))
-    node.effects += node.swim.test_udp("a", node.now)
+    node.effects += node.swim.test_udp(address_of("a"), node.now)
     [(_, ping), _] = node.sent()
     assert isinstance(ping, Ping)
     node.hear(Ack(ping.seq_no))
