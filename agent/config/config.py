@@ -311,19 +311,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     # The history of the KV store (Consul has none); any 0 turns it off.
     kv_history_versions: Annotated[
         int,
-        setting("Minimum number of earlier versions of a key to keep; 0: no history.", check=allowed.not_negative),
+        setting(
+            "Minimum number of earlier versions of a key to keep; 0: no history.",
+            reloadable=True,
+            check=allowed.not_negative,
+        ),
     ] = 20
     kv_history_age: Annotated[
         Duration,
-        setting("Time to keep a replaced version of a key; 0: no history.", check=allowed.not_negative),
+        setting(
+            "Time to keep a replaced version of a key; 0: no history.", reloadable=True, check=allowed.not_negative
+        ),
     ] = 720 * 3600.0
     kv_history_size: Annotated[
         int,
-        setting("Total size of all earlier versions in bytes; 0: no history.", check=allowed.not_negative),
+        setting(
+            "Total size of all earlier versions in bytes; 0: no history.", reloadable=True, check=allowed.not_negative
+        ),
     ] = 64 << 20
     kv_history_exclude: Annotated[
         tuple[str, ...],
-        setting("Prefixes of keys without history, such as secrets/.", check=allowed.key_prefix),
+        setting("Prefixes of keys without history, such as secrets/.", reloadable=True, check=allowed.key_prefix),
     ] = ()
 
     # Logs and metrics.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pyconsul.agent.engine.history.contract import HistorySlice
+from pyconsul.agent.engine.history.contract import HistorySlice, Retention
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.contract import Unavailable
 
@@ -108,6 +108,13 @@ class Engine(Protocol):
 
         With `after`, of each key only the first change behind that index.  It is at least as new as the last commit that
         was acknowledged, survives what the rows survive, and begins anew when they are replaced.  None: nothing is kept.
+        """
+
+    async def retain(self, retention: Retention, now: float) -> None:
+        """Use other limits of the history from now on, and drop what is beyond them at `now` (Unix seconds).
+
+        A history that was off begins with the last commit; for keys that were excluded, it begins there as well.
+        Raises EngineError; then the earlier limits stay.
         """
 
     async def close(self) -> None:

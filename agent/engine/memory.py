@@ -36,7 +36,7 @@ class MemoryPlace:
         self.rows: dict[tuple[str, Key], Any] = {}
         self.changesets: deque[tuple[int, bytes]] = deque(maxlen=max_changesets)
         self.commit_ids: deque[int] = deque(maxlen=max_changesets)
-        self.history = MemoryHistory(retention) if retention.on else None
+        self.history = MemoryHistory(retention)
         self._watchers: list[asyncio.Future[None]] = []
         self._put(*floor_row(0))
 
@@ -48,8 +48,7 @@ class MemoryPlace:
         """Raises Conflict."""
         if self.index and batch[0].index != self.index + 1:
             raise Conflict(self.index)
-        if self.history is not None:
-            self.history.record(batch)
+        self.history.record(batch)
         self.index = batch[-1].index
         if not self.is_shared:
             return
@@ -73,8 +72,7 @@ class MemoryPlace:
         if index <= self.index:
             raise Conflict(self.index)
         keys = {(name, _SCHEMAS[name].key(row)): row for name, row in rows}
-        if self.history is not None:
-            self.history.replace((row for table, row in rows if table == KV.name), index)
+        self.history.replace((row for table, row in rows if table == KV.name), index)
         self.index = index
         if self.is_shared:
             self.rows = keys
@@ -148,7 +146,11 @@ class MemoryEngine:
         self._epoch, self._replaced = self.place.epoch, index
 
     async def history(self, key: str, *, tree: bool = False, after: int | None = None) -> HistorySlice | None:
-        return None if self.place.history is None else self.place.history.read(key, tree, after)
+        history = self.place.history
+        return history.read(key, tree, after) if history.on else None
+
+    async def retain(self, retention: Retention, now: float) -> None:
+        self.place.history.retain(retention, now)
 
     async def close(self) -> None:
         pass

@@ -21,6 +21,7 @@ from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.duties.acl_bootstrap import ACLBootstrap
 from pyconsul.agent.duties.contract import Duty, Leadership
+from pyconsul.agent.duties.history_retention import HistoryRetention
 from pyconsul.agent.duties.leader_duties import LeaderDuties
 from pyconsul.agent.duties.session_expiry import SessionExpiry
 from pyconsul.agent.duties.state_upkeep import StateUpkeep
@@ -40,7 +41,7 @@ from pyconsul.agent.runtime import access_control, listeners, local, members
 from pyconsul.agent.runtime.gossip import open_lan
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.steady_clock import SteadyClock
-from pyconsul.agent.runtime.storage import Storage
+from pyconsul.agent.runtime.storage import Storage, history_retention
 from pyconsul.agent.state.acl.tables import TOPIC as ACL_TOPIC
 from pyconsul.agent.state.watches import Watches, on_replaced
 from pyconsul.agent.sync.agent_tokens import agent_tokens
@@ -71,7 +72,7 @@ async def start(
     storage = await open_storage(clock)
     store, writer = storage.store, storage.writer
     tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
-    sessions = await _start_duties(config, storage, clock, leadership, stack)
+    sessions, history = await _start_duties(config, storage, clock, leadership, stack)
     acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
     local_watches = Watches()
     permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
@@ -81,6 +82,7 @@ async def start(
     events = EventLog(local_watches)
     await members.follow(config, lan, storage, agent, events, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
+    control.on_reload(lambda fresh: history.use(history_retention(fresh)))
     context = Context(
         store,
         store.watches,
@@ -129,18 +131,19 @@ async def _start_duties(
     clock: Callable[[], float],
     leadership: Leadership,
     stack: AsyncExitStack,
-) -> SessionExpiry:
-    """Start what only the leader does; returns the duty that requests renew sessions with."""
+) -> tuple[SessionExpiry, HistoryRetention]:
+    """Start what only the leader does; returns the duties that requests and reloads use."""
     store, commit = storage.store, storage.writer.commit
     sessions = SessionExpiry(store, commit)
-    duties: list[Duty] = [sessions, StateUpkeep(store, storage.writer, clock)]
+    history = HistoryRetention(storage.engine, history_retention(config), clock)
+    duties: list[Duty] = [sessions, StateUpkeep(store, storage.writer, clock), history]
     if config.acl.enabled:
         duties.append(ACLBootstrap(store, commit, config.acl.tokens.initial_management))
         duties.append(TokenExpiry(store, commit, clock))
     running = LeaderDuties(leadership, duties)
     stack.push_async_callback(running.stop)
     await running.start()
-    return sessions
+    return sessions, history
 
 
 async def _start_http(

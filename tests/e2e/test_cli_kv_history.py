@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.agent_process import PROGRAM, AgentProcess, StartAgent, running_agent
+from support.eventually import eventually
 
 
 def run(agent: AgentProcess, *words: str) -> subprocess.CompletedProcess[str]:
@@ -169,3 +170,18 @@ def test_purged_values_are_nowhere_in_the_data_folder(tmp_path: Path, start_agen
     agent.put("/v1/kv/s/a", b"again")
     assert len(versions(agent, "s/a")) == 1
     assert not holds(b"hunter2")
+
+
+def test_a_reload_takes_the_history_from_excluded_keys(tmp_path: Path, start_agent: StartAgent) -> None:
+    folder = tmp_path / "data"
+    agent = start_agent(folder)
+    for path in ("s/a", "t"):
+        agent.put(f"/v1/kv/{path}", b"old-hunter2-" * 20)
+        agent.put(f"/v1/kv/{path}", b"new")
+    settings = json.loads(agent.config_file.read_text())
+    agent.config_file.write_text(json.dumps(settings | {"kv_history_exclude": ["s/"], "kv_history_versions": 5}))
+    assert agent.request("PUT", "/v1/agent/reload")[0] == 200
+    eventually(lambda: len(versions(agent, "s/a")) == 1)
+    assert len(versions(agent, "t")) == 2
+    assert agent.request("DELETE", "/v1/kv/t?purge")[2] == b"true"
+    assert not any(b"hunter2" in path.read_bytes() for path in folder.rglob("*") if path.is_file())

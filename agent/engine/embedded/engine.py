@@ -237,6 +237,18 @@ class EmbeddedEngine:
             raise self._read_error(error) from error
         return reader.slice(self._read_error)
 
+    async def retain(self, retention: Retention, now: float) -> None:
+        await self._in_thread(lambda: self._retain(retention, now))
+
+    def _retain(self, retention: Retention, now: float) -> None:
+        opened, history = self._opened, self._log
+        if opened is not None and history is not None:
+            if retention != self._retention:
+                history.retain(retention, opened.index)
+                self._empty_log(opened)  # values of excluded keys may be there
+            history.prune(now)
+        self._retention = retention
+
     def _read_error(self, error: Exception) -> EngineError:
         return EngineError(disk_is_full(self.path) or f"cannot read {self.path}: {error}")
 

@@ -21,7 +21,7 @@ from pyconsul.agent.state.schemas import KV
 
 
 class MemoryHistory:
-    """The rows of the keys as they are, and their changes."""
+    """The rows of the keys as they are, and their changes, unless the limits turn the history off."""
 
     def __init__(self, retention: Retention) -> None:
         self._retention = retention
@@ -30,12 +30,33 @@ class MemoryHistory:
         self._of_key: dict[str, deque[int]] = {}  # the indexes of a key's changes
         self._index = self._floor = self._epoch = self._size_bytes = 0
 
+    @property
+    def on(self) -> bool:
+        """Return whether a history is kept at all."""
+        return self._retention.on
+
+    def retain(self, retention: Retention, now: float) -> None:
+        """Use other limits from now on, and drop what is beyond them; see `Engine.retain`."""
+        before, self._retention = self._retention, retention
+        if not retention.on:
+            self._clear()
+            return
+        if not before.on or any(not prefix.startswith(retention.exclude) for prefix in before.exclude):
+            self._floor = self._index
+        for key in list(self._of_key):
+            if key.startswith(retention.exclude):
+                self._drop_all(key)
+            else:
+                self._limit_versions(key)
+        self._drop_old(now)
+
     def record(self, batch: Sequence[Changeset]) -> None:
         """Add the history rows of changesets, and take the new rows of keys."""
         for changeset in batch:
-            for key, before in changeset.history.items():
-                if not key.startswith(self._retention.exclude):
-                    self._add(key, Change(changeset.index, changeset.now, before))
+            if self.on:
+                for key, before in changeset.history.items():
+                    if not key.startswith(self._retention.exclude):
+                        self._add(key, Change(changeset.index, changeset.now, before))
             for schema, written, row in changeset.writes:
                 if schema is KV and isinstance(written, str):
                     self._rows.pop(written, None)
@@ -51,15 +72,27 @@ class MemoryHistory:
         indexes.append(change.index)
         self._changes[key, change.index] = change
         self._size_bytes += _size_bytes(key, change)
-        if len(indexes) > self._retention.versions:
+        self._limit_versions(key)
+
+    def _limit_versions(self, key: str) -> None:
+        indexes = self._of_key[key]
+        while len(indexes) > self._retention.versions:
             dropped = self._drop(key)
             oldest = self._changes[key, indexes[0]]
             self._changes[key, indexes[0]] = replace(oldest, since=dropped.index, since_time=dropped.time)
 
     def _purge(self, purged: Purged) -> None:
         for key in [key for key in self._of_key if purged.covers(key)]:
-            while key in self._of_key:
-                self._drop(key)
+            self._drop_all(key)
+
+    def _drop_all(self, key: str) -> None:
+        while key in self._of_key:
+            self._drop(key)
+
+    def _clear(self) -> None:
+        self._changes.clear()
+        self._of_key.clear()
+        self._size_bytes = 0
 
     def _drop(self, key: str) -> Change:
         """Drop a key's oldest change."""
@@ -82,10 +115,8 @@ class MemoryHistory:
     def replace(self, rows: Iterable[KVEntry], index: int) -> None:
         """Forget everything; these rows take the place of the current ones."""
         self._rows = {row.key: row for row in rows}
-        self._changes.clear()
-        self._of_key.clear()
+        self._clear()
         self._index = self._floor = self._epoch = index
-        self._size_bytes = 0
 
     def read(self, key: str, tree: bool, after: int | None) -> HistorySlice:
         """Return what is kept of a key, or of all that begin with it."""

@@ -20,6 +20,7 @@ from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 
 MIN_DROPPED = 512  # changes that one commit may drop
+MAX_DROPPED = 20_000  # changes that are dropped at once without a commit
 MEASURED_TOGETHER = 256  # changes
 MAX_AGE_CHECK_INTERVAL_S = 60.0
 TABLE = """
@@ -86,6 +87,32 @@ class HistoryLog:
         for prefix in set(now) - before:
             run(f"DELETE FROM kv_history WHERE {_BELOW}", (prefix,))
             self._set(_EXCLUDED + prefix, 1)
+
+    def retain(self, retention: Retention, index: int) -> None:
+        """Use other limits from now on; `index`: that of the last commit.  Not inside a transaction."""
+        before = self._retention
+        self._retention, self.on = retention, retention.on
+        try:
+            self.open(index)
+        except BaseException:
+            self._retention, self.on = before, before.on
+            raise
+        self._scanner.keep(retention.versions)
+
+    def prune(self, now: float) -> None:
+        """Drop changes that are too old, or all together too large.  Not inside a transaction."""
+        if not self.on:
+            return
+        oldest = self._database.execute("SELECT time FROM kv_history ORDER BY id LIMIT 1").fetchone()
+        if oldest is None or (oldest[0] >= now - self._retention.age_s and self._size <= self._retention.size_bytes):
+            return
+        self._next_age_check = 0.0
+        kept = False
+        try:
+            transaction(self._database, lambda: self._drop_old(now, MAX_DROPPED))
+            kept = True
+        finally:
+            self.done(kept)
 
     def close(self) -> None:
         self._scanner.close()

@@ -41,7 +41,13 @@ class PruneScanner:
         self._every, self._added = every, 0
         self._found: list[Prunable] = []
         self._running: Future[tuple[list[Prunable], int]] | None = None
+        self._scanned_versions = versions  # of the running scan
         self._thread: ThreadPoolExecutor | None = None
+
+    def keep(self, versions: int) -> None:
+        """Use another number of versions from the next scan on, which begins soon."""
+        if versions != self._versions:
+            self._versions, self._found, self._added = versions, [], self._every
 
     def take(self, added: int, max_changes: int) -> Iterator[Prunable]:
         """Return what to drop now, about `max_changes`; `added`: changes that were written since the last call."""
@@ -56,15 +62,18 @@ class PruneScanner:
         if self._added >= self._every and self._running is None and not self._found:
             self._added = 0
             self._thread = self._thread or ThreadPoolExecutor(1, "history")
+            self._scanned_versions = self._versions
             self._running = self._thread.submit(scan, self._path, self._versions)
 
     def _collect(self, scanned: Future[tuple[list[Prunable], int]]) -> None:
         try:
-            self._found, rows = scanned.result()
+            found, rows = scanned.result()
         except sqlite3.Error as error:
             log.warning("cannot scan the history of keys, retrying later: %s", error)
             return
-        self._every = max(self._min_every, rows // 4)
+        if self._scanned_versions == self._versions:
+            self._found = found
+            self._every = max(self._min_every, rows // 4)
 
     def close(self) -> None:
         """Wait for a running scan."""

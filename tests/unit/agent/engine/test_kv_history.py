@@ -18,7 +18,7 @@ from support.data_file import read_history
 from pyconsul.agent.engine.contract import Engine
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.history import sqlite_log
-from pyconsul.agent.engine.history.contract import Pruned, Retention
+from pyconsul.agent.engine.history.contract import NO_HISTORY, Pruned, Retention
 from pyconsul.agent.engine.history.sqlite_prune import PruneScanner
 from pyconsul.agent.engine.history.sqlite_read import Reader
 from pyconsul.agent.engine.memory import MemoryEngine
@@ -198,3 +198,74 @@ async def test_nothing_that_is_told_is_wrong(writes: list[Any], bounds: Retentio
             await engine.commit([world.write(key, value) for key, value in batch])
             await told(engine, world)
         await engine.close()
+
+
+STEPS = st.lists(
+    st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.binary(max_size=40)), min_size=1, max_size=4)
+    | BOUNDS
+    | st.just(NO_HISTORY),
+    max_size=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(STEPS, st.sampled_from(sorted(MAKERS)))
+async def test_nothing_that_is_told_is_wrong_after_other_limits(steps: list[Any], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        engine, world, bounds = MAKERS[name](Path(folder), PLENTY), World(), PLENTY
+        await engine.load()
+        for step in steps:
+            if isinstance(step, Retention):
+                bounds = step
+                await engine.retain(bounds, float(world.index))
+            else:
+                await engine.commit([world.write(key, value) for key, value in step])
+            if bounds.on:
+                await told(engine, world)
+            else:
+                assert await read_history(engine, "a") is None
+        await engine.close()
+
+
+async def versions(engine: Engine, key: str) -> list[int]:
+    """Indexes of the versions of a key, the newest first."""
+    kept = await read_history(engine, key)
+    assert kept is not None
+    return [version.index for version in kept.versions()]
+
+
+async def test_old_changes_are_dropped_without_a_commit(make: Make, tmp_path: Path) -> None:
+    engine, world = make(tmp_path, PLENTY._replace(age_s=10.0)), World()
+    await engine.load()
+    for value in (b"1", b"2", b"3"):
+        await engine.commit([world.write("a", value)])
+    await engine.retain(PLENTY._replace(age_s=10.0), 12.5)
+    assert await versions(engine, "a") == [3, 2]  # the change at index 2 and its time was 10.5 s ago
+    await engine.retain(PLENTY._replace(age_s=10.0), 60.0)
+    assert await versions(engine, "a") == [3]
+    await engine.close()
+
+
+async def test_fewer_bytes_are_kept_at_once(make: Make, tmp_path: Path) -> None:
+    engine, world = make(tmp_path, PLENTY), World()
+    await engine.load()
+    for _ in range(9):
+        await engine.commit([world.write("a", bytes(1000))])
+    assert len(await versions(engine, "a")) == 9
+    await engine.retain(PLENTY._replace(size_bytes=5000), 9.0)
+    assert 3 <= len(await versions(engine, "a")) <= 5
+    await engine.close()
+
+
+async def test_a_history_that_is_turned_on_begins_with_the_last_commit(make: Make, tmp_path: Path) -> None:
+    engine, world = make(tmp_path, NO_HISTORY), World()
+    await engine.load()
+    for value in (b"1", b"2"):
+        await engine.commit([world.write("a", value)])
+    await engine.retain(PLENTY, 2.0)
+    await engine.commit([world.write("a", b"3")])
+    assert await versions(engine, "a") == [3, 2]
+    assert [answer is None for answer in await told(engine, world)] == [True, True, False, False]
+    await engine.retain(NO_HISTORY, 3.0)
+    assert await read_history(engine, "a") is None
+    await engine.close()

@@ -169,3 +169,23 @@ async def test_newly_excluded_keys_lose_their_history_and_get_none_back(tmp_path
     with pytest.raises(Pruned):
         await keys.at("", 1, tree=True)
     await keys.engine.close()
+
+
+async def test_keys_that_are_excluded_later_lose_their_history_at_once(kind: str, tmp_path: Path) -> None:
+    keys = await make(kind, tmp_path)
+    for value in (SECRET, b"1", b"2"):
+        await keys.put("s/a", value)
+        await keys.put("kept", value[:1])
+    await keys.engine.retain(KEEP._replace(exclude=("s/",)), 1.0)
+    assert await keys.values("s/a") == [b"2"]
+    assert len(await keys.values("kept")) == 3
+    assert holds(tmp_path, SECRET) == []
+    with pytest.raises(Pruned, match="kv_history_exclude"):
+        await keys.at("s/a", 1)
+    await keys.put("s/a", b"3")
+    await keys.engine.retain(KEEP, 1.0)
+    await keys.put("s/a", b"4")
+    assert await keys.values("s/a") == [b"4", b"3"]
+    with pytest.raises(Pruned):
+        await keys.at("", 1, tree=True)
+    await keys.engine.close()
