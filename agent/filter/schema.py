@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from functools import cache
 from typing import Any
 
@@ -117,6 +117,8 @@ def schema_of(kind: Any) -> Field | None:
     kind = _without_none(kind)
     if kind in VALUES:
         return VALUES[kind]
+    if isinstance(kind, type) and issubclass(kind, IntEnum):
+        return NUMBER
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _struct_of(kind)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

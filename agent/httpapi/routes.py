@@ -9,6 +9,7 @@ from pyconsul.agent.httpapi.handlers import (
     event,
     health,
     internal_ui,
+    keyring,
     operator,
     session,
     snapshot,
@@ -28,6 +29,7 @@ from pyconsul.agent.httpapi.handlers.agent import control as agent_control
 from pyconsul.agent.httpapi.handlers.agent import health as agent_health
 from pyconsul.agent.httpapi.handlers.agent import host as agent_host
 from pyconsul.agent.httpapi.handlers.agent import maintenance as agent_maintenance
+from pyconsul.agent.httpapi.handlers.agent import members as agent_members
 from pyconsul.agent.httpapi.handlers.agent import metrics as agent_metrics
 from pyconsul.agent.httpapi.handlers.agent import monitor as agent_monitor
 from pyconsul.agent.httpapi.handlers.agent import self_info as agent_self_info
@@ -56,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     *agent_health.ROUTES,
     *agent_host.ROUTES,
     *agent_maintenance.ROUTES,
+    *agent_members.ROUTES,
     *agent_metrics.ROUTES,
     *agent_monitor.ROUTES,
     *agent_self_info.ROUTES,
@@ -67,6 +70,7 @@ ROUTES: tuple[Route, ...] = (
     *event.ROUTES,
     *health.ROUTES,
     *internal_ui.ROUTES,
+    *keyring.ROUTES,
     *kv_entries.ROUTES,
     *kv_history.ROUTES,
     *mesh_refusals.ROUTES,

@@ -15,6 +15,7 @@ from pyconsul.agent.events.event_receiver import EventReceiver
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.runtime.storage import Storage
 from pyconsul.agent.sync.local_agent import LocalAgent
+from pyconsul.agent.telemetry.pool_counters import PoolCounters
 
 RECONNECT_TIMEOUT_S = 72 * 3600.0  # as Consul's
 
@@ -27,12 +28,14 @@ async def follow(
     events: EventLog,
     leadership: Leadership,
     stack: AsyncExitStack,
-) -> None:
-    """Follow the pool until the stack ends; the own node is in the catalog already."""
+) -> PoolCounters:
+    """Follow the pool until the stack ends, and return the counters of its events; the own node is in the catalog already."""
+    counters = PoolCounters()
+    stack.callback(lan.subscribe(counters.receive))
     receiver = EventReceiver(events, config.node_name, lambda: (row.service for row in agent.local.services.values()))
     stack.callback(lan.subscribe(receiver.receive))
     if config.ports.serf_lan <= 0:
-        return
+        return counters
     store, commit = storage.store, storage.writer.commit
     duties: list[Duty] = [
         Reconciler(
@@ -48,3 +51,4 @@ async def follow(
     running = LeaderDuties(leadership, duties)
     stack.push_async_callback(running.stop)
     await running.start()
+    return counters

@@ -80,7 +80,7 @@ async def start(
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
     lan = open_lan(config)
     events = EventLog(local_watches)
-    await members.follow(config, lan, storage, agent, events, leadership, stack)
+    counters = await members.follow(config, lan, storage, agent, events, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))
     context = Context(
@@ -99,6 +99,7 @@ async def start(
         acl=acl,
         kv_history=storage.engine.history,
         loop_lag=_start_loop_lag(stack),
+        pool_counters=counters,
     )
     app = await _start_http(context, control, http_sockets, stack)
     stack.callback(local_watches.close)  # before the HTTP server stops: it waits for blocking queries

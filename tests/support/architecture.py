@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"model"},
     "engine": {"model", "state"},
     "httpapi": {"model", "engine", "events", "gossip", "logs", "snapshot", "telemetry", *PURE},
-    "telemetry": set(),
+    "telemetry": {"gossip", "model"},
     "watches": {"model"},
     "events": {"gossip", "model", "state", "filter"},
     "queries": {"model", "state", "filter"},

@@ -27,6 +27,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.telemetry.loop_lag import LoopLag
+from pyconsul.agent.telemetry.pool_counters import PoolCounters
 
 
 class Control(Protocol):
@@ -154,6 +155,7 @@ class Context:
     acl: Resolver | None = None  # None: nobody asks for tokens
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None
+    pool_counters: PoolCounters = field(default_factory=PoolCounters)
     login_limit: LoginLimit = field(default_factory=LoginLimit)
     stream_budget: StreamBudget = field(default_factory=StreamBudget)
     started: float = field(default_factory=time.time)  # Unix seconds

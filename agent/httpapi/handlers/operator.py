@@ -6,17 +6,11 @@ https://developer.hashicorp.com/consul/api-docs/status
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-import msgspec
-
-from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import plain_answer, query_meta
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     Answer,
-    HTTPError,
     Query,
     Result,
     bad_request,
@@ -24,7 +18,6 @@ from pyconsul.agent.httpapi.core.response import (
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
-from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.sync.node_registration import CONSUL
 
@@ -36,7 +29,6 @@ MESH_KINDS = (
     "mesh-gateway",
     "terminating-gateway",
 )
-MAX_RELAYS = 5
 
 
 def server_address(context: Context) -> str:
@@ -108,62 +100,11 @@ def peers(context: Context, request: Request) -> Answer:
     return json_answer([server_address(context)])
 
 
-class KeyInput(msgspec.Struct, kw_only=True, rename=camel):
-    """The body of a change of the keyring."""
-
-    go_name: ClassVar[str] = "agent.keyringArgs"
-    lenient: ClassVar[bool] = True
-    key: str = ""
-
-
-def list_keys(context: Context, request: Request) -> Answer:
-    """Refuse to list gossip keys: gossip is not encrypted."""
-    _check_relays(request.params.get("relay-factor", ""))
-    raise server_error(_keyring_errors(context, "Keyring is empty (encryption not enabled)"))
-
-
-def change_keys(context: Context, request: Request) -> Answer:
-    """Refuse to install, use or remove a gossip key: gossip is not encrypted."""
-    _check_relays(request.params.get("relay-factor", ""))
-    decode(request.body, KeyInput)
-    raise server_error(_keyring_errors(context, "No keyring to modify (encryption not enabled)"))
-
-
-def _check_relays(text: str) -> None:
-    if not text:
-        return
-    digits = text[1:] if text[0] in "+-" else text
-    if not (digits.isascii() and digits.isdigit()):
-        raise HTTPError(400, f'Error parsing relay factor: strconv.Atoi: parsing "{text}": invalid syntax')
-    if not 0 <= int(text) <= MAX_RELAYS:
-        raise HTTPError(400, f"Invalid relay-factor: Relay factor must be in range: [0, {MAX_RELAYS}]")
-
-
-def _keyring_errors(context: Context, problem: str) -> str:
-    node, datacenter = context.config.node_name, context.config.datacenter
-    errors: list[Any] = [
-        "WAN error: 1/1 nodes reported failure",
-        f"{node}.{datacenter}: {problem}",
-        f"{datacenter} (LAN) error: 1/1 nodes reported failure",
-        f"{node}: {problem}",
-    ]
-    return f"{len(errors)} errors occurred:\n" + "".join(f"\t* {error}\n" for error in errors) + "\n"
-
-
 ROUTES = (
     Route("/v1/status/leader", {"GET": Read(leader, "open")}),
     Route("/v1/status/peers", {"GET": Read(peers, "open")}),
     Route("/v1/operator/raft/configuration", {"GET": Read(raft_configuration, "operator:read")}),
     Route("/v1/operator/raft/peer", {"DELETE": Write(remove_peer, "operator:write")}),
     Route("/v1/operator/raft/transfer-leader", {"POST": Write(transfer_leader, "operator:write")}),
-    Route(
-        "/v1/operator/keyring",
-        {
-            "GET": Read(list_keys, "keyring:read"),
-            "POST": Write(change_keys, "keyring:write"),
-            "PUT": Write(change_keys, "keyring:write"),
-            "DELETE": Write(change_keys, "keyring:write"),
-        },
-    ),
     Route("/v1/operator/usage", {"GET": Read(usage, "operator:read")}, consistency=True, ignores_dc=True),
 )

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.gossip.consul.tags import is_client, server_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import JSON, Answer, json_answer
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.check import STATES
+from pyconsul.agent.model.member import MemberStatus
 from pyconsul.agent.state.schemas import CHECKS, KV, NODES, SERVICES, SESSIONS
 
 PAGE = resource.getpagesize()  # bytes
@@ -24,11 +26,11 @@ INTERVAL = 10  # seconds; JSON's time stamp is that of an interval's begin
 
 def show_metrics(context: Context, request: Request) -> Answer:
     """Return the current numbers."""
-    gauges = _gauges(context)
+    gauges, counters = _gauges(context), _counters(context)
     if request.params.get("format") == "prometheus":
         if context.config.telemetry.prometheus_retention_time < 1:
             return Answer(200, b"", JSON)  # as Consul: nothing is kept for Prometheus
-        return _prometheus(gauges)
+        return _prometheus(gauges, counters)
     now = datetime.now(UTC)
     begin = now.replace(second=now.second // INTERVAL * INTERVAL, microsecond=0)
     return json_answer(
@@ -36,7 +38,7 @@ def show_metrics(context: Context, request: Request) -> Answer:
             "Timestamp": begin.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"),
             "Gauges": [{"Name": name, "Value": value, "Labels": {}} for name, value in sorted(gauges.items())],
             "Points": [],
-            "Counters": [],
+            "Counters": [_counter(name, count) for name, count in sorted(counters.items())],
             "Samples": [],
         }
     )
@@ -62,9 +64,34 @@ def _gauges(context: Context) -> dict[str, float]:
     if context.loop_lag is not None:
         counted["runtime.loop_lag_ms"] = round(context.loop_lag.last_s * 1000, 3)
         counted["runtime.loop_lag_max_ms"] = round(context.loop_lag.max_s * 1000, 3)
+    counted |= _pool_gauges(context)
     for status in STATES:
         counted[f"state.checks.{status}"] = len(view[CHECKS].by("status", status))
     return {f"{prefix}.{name}": value for name, value in counted.items()}
+
+
+def _pool_gauges(context: Context) -> dict[str, float]:
+    """Return the sizes of the LAN pool, the health score of this agent (0: good) and what waits to be gossiped."""
+    alive = [member for member in context.lan.members() if member.status is MemberStatus.ALIVE]
+    stats = context.lan.stats()
+    return {
+        "members.clients": sum(map(is_client, alive)),
+        "members.servers": sum(server_of(member) is not None for member in alive),
+        "memberlist.health.score": int(stats.get("health_score", 0)),
+        "serf.queue.Event": int(stats.get("event_queue", 0)),
+        "serf.queue.Intent": int(stats.get("intent_queue", 0)),
+        "serf.queue.Query": int(stats.get("query_queue", 0)),
+    }
+
+
+def _counters(context: Context) -> dict[str, int]:
+    """Return the events of the LAN pool since the start."""
+    prefix = context.config.telemetry.metrics_prefix
+    return {f"{prefix}.{name}": count for name, count in context.pool_counters.counts.items()}
+
+
+def _counter(name: str, count: int) -> dict[str, Any]:
+    return {"Name": name, "Count": count, "Sum": count, "Labels": {}}
 
 
 def _resident() -> int:
@@ -79,14 +106,23 @@ def _cpu_seconds() -> float:
     return round(usage.ru_utime + usage.ru_stime, 3)
 
 
-def _prometheus(gauges: dict[str, float]) -> Answer:
+def _prometheus(gauges: dict[str, float], counters: dict[str, int]) -> Answer:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
     for name, value in gauges.items():
-        made: Any = Gauge(name.replace(".", "_").replace("-", "_"), name, registry=registry)
+        made: Any = Gauge(_series(name), name, registry=registry)
         made.set(value)
-    return Answer(200, generate_latest(registry), ((b"Content-Type", TEXT_FORMAT),))
+    # The library gives counters names that end in `_total`; Consul's do not.
+    lines = [
+        f"# HELP {_series(name)} {name}\n# TYPE {_series(name)} counter\n{_series(name)} {count}\n"
+        for name, count in counters.items()
+    ]
+    return Answer(200, generate_latest(registry) + "".join(lines).encode(), ((b"Content-Type", TEXT_FORMAT),))
+
+
+def _series(name: str) -> str:
+    return name.replace(".", "_").replace("-", "_")
 
 
 ROUTES = (Route("/v1/agent/metrics", {"GET": Local(show_metrics, "agent:read")}),)

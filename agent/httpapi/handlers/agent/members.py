@@ -1,0 +1,181 @@
+"""/v1/agent/members, join and force-leave: the members of this agent's gossip pools.
+
+https://developer.hashicorp.com/consul/api-docs/agent.  Own addition: `members?explain` tells why each member has its status.
+
+There is no WAN pool yet: with `?wan` this server is the only member.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.common.go.network_errors import dial_error
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.gossip.membership import Explanation
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.read_options import filtering
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, json_answer, not_found, server_error
+from pyconsul.agent.httpapi.core.router import Local, Route
+from pyconsul.agent.model.member import Member, UnknownMember
+from pyconsul.agent.model.wire import camel
+from pyconsul.agent.reads.visibility import visible
+
+ALL_SEGMENTS = "_all"
+WARNING = b"X-Pyconsul-Warning"  # header of a join that succeeded, but not in full
+WAN_JOIN_TIMEOUT_S = 10.0
+
+
+class ExplainedMember(msgspec.Struct, frozen=True, rename=camel):
+    """A member and why it has its status.  Times are in seconds, ago or from now; None: never."""
+
+    member: Member
+    reasons: Sequence[str]
+    last_ack_seconds: float | None
+    last_tcp_ack_seconds: float | None
+    missed_probes: int
+    accusers: Sequence[str]
+    fails_in_seconds: float | None
+
+
+def wan_member(context: Context) -> Member:
+    """Return this server as the other datacenters see it."""
+    config, local = context.config, context.lan.local
+    tags = {name: value for name, value in local.tags.items() if name != "wan_join_port"}
+    name = f"{config.node_name}.{config.datacenter}"
+    return msgspec.structs.replace(
+        local, name=name, address=config.advertise_addr_wan, port=max(0, config.ports.serf_wan), tags=tags
+    )
+
+
+def list_members(context: Context, request: Request) -> Answer:
+    """Return the members that are known; `?wan` asks for the servers of all datacenters."""
+    select = filtering(request, Member)
+    if request.params.get("wan"):
+        if not context.config.server:
+            return json_answer(None)
+        found, owner = [wan_member(context)], context.config.node_name
+    else:
+        _check_segment(context.config, request.params.get("segment", ""))
+        found, owner = sorted(context.lan.members(), key=lambda member: member.name), ""
+    caller = request.caller
+    rows, filtered = visible(caller, found, lambda member: caller.level("node", owner or member.name) >= READ)
+    rows = select(rows)
+    if "explain" in request.params and not owner:
+        return json_answer(_explained(context, rows, request.params["explain"]), filtered=filtered)
+    return json_answer(rows, filtered=filtered)
+
+
+def _check_segment(config: Config, segment: str) -> None:
+    if segment in ("", ALL_SEGMENTS):
+        return
+    if config.server:
+        raise server_error("Network segments are not supported in this version of Consul")
+    raise server_error(f'segment "{segment}" not found')
+
+
+def _explained(context: Context, members: Sequence[Member], name: str) -> list[ExplainedMember]:
+    """Return the explanations of members, or of the named one.  Raises HTTPError."""
+    if not name:
+        return [_output(context.lan.explain(member.name)) for member in members]
+    if all(member.name != name for member in members):
+        raise not_found(f"No node found with name '{name}'")
+    return [_output(context.lan.explain(name))]
+
+
+def _output(explanation: Explanation) -> ExplainedMember:
+    return ExplainedMember(
+        member=explanation.member,
+        reasons=explanation.reasons,
+        last_ack_seconds=_rounded(explanation.last_ack_s),
+        last_tcp_ack_seconds=_rounded(explanation.last_tcp_ack_s),
+        missed_probes=explanation.missed_probes,
+        accusers=explanation.accusers,
+        fails_in_seconds=_rounded(explanation.fails_in_s),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+async def join(context: Context, request: Request) -> Answer:
+    """Join the pool of another agent.  A header warns if no UDP packets pass between the agents."""
+    if request.params.get("wan"):
+        return await _join_wan(context, request.tail)
+    result = await context.lan.join([request.tail])
+    if not result.contacted:
+        raise _join_error([failure.text for failure in result.failures])
+    if not result.without_udp:
+        return EMPTY
+    text = f"UDP does not pass between this agent and {', '.join(result.without_udp)}: open its gossip port for UDP"
+    return Answer(EMPTY.status, EMPTY.body, (*EMPTY.headers, (WARNING, text.encode())))
+
+
+def _join_error(texts: Sequence[str]) -> Exception:
+    count = "1 error" if len(texts) == 1 else f"{len(texts)} errors"
+    return server_error(f"{count} occurred:\n" + "".join(f"\t* {text}\n" for text in texts) + "\n")
+
+
+async def _join_wan(context: Context, target: str) -> Answer:
+    """Join an address of this agent itself, which does nothing; no other can be joined.  Raises HTTPError."""
+    config = context.config
+    if not config.server:
+        raise server_error("Must be a server to join WAN cluster")
+    host, port = _host_and_port(target, config.ports.serf_wan)
+    own = {config.advertise_addr, config.advertise_addr_wan, config.bind_addr, "127.0.0.1", "::1", "localhost"}
+    if host in own and port == config.ports.serf_wan:
+        return EMPTY
+    raise _join_error([f"Failed to join {target}: {await _dial(host, port)}"])
+
+
+def _host_and_port(text: str, default_port: int) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if colon and port.isascii() and port.isdigit() and (host.startswith("[") or ":" not in host):
+        return host.strip("[]"), int(port)
+    return text.strip("[]"), default_port
+
+
+async def _dial(host: str, port: int) -> str:
+    """Return why the WAN pool of an address cannot be joined."""
+    try:
+        async with asyncio.timeout(WAN_JOIN_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, UnicodeError, OverflowError) as error:
+        return dial_error("tcp", host, port, error)
+    writer.close()
+    return "it answers, but this agent has no WAN pool yet"
+
+
+def force_leave(context: Context, request: Request) -> Answer:
+    """Declare that a failed member left; with `?prune`, forget it."""
+    config, name = context.config, request.tail
+    if "wan" in request.params:
+        known = name == f"{config.node_name}.{config.datacenter}"
+    else:
+        known = _force_leave_lan(context, name, prune="prune" in request.params)
+    if not known:
+        raise server_error(f"agent: No node found with name '{name}'")
+    return EMPTY
+
+
+def _force_leave_lan(context: Context, name: str, *, prune: bool) -> bool:
+    """Force a member out by its name, or by its name in the WAN pool; returns whether there is one."""
+    for one in dict.fromkeys((name, name.removesuffix(f".{context.config.datacenter}"))):
+        try:
+            context.lan.force_leave(one, prune=prune)
+        except UnknownMember:
+            continue
+        return True
+    return False
+
+
+ROUTES = (
+    Route("/v1/agent/members", {"GET": Local(list_members, "filter node")}),
+    Route("/v1/agent/join/", {"PUT": Local(join, "agent:write")}),
+    Route("/v1/agent/force-leave/", {"PUT": Local(force_leave, "operator:write")}),
+)

@@ -1,0 +1,140 @@
+"""/v1/operator/keyring: the keys that encrypt gossip (https://developer.hashicorp.com/consul/api-docs/operator/keyring).
+
+Every operation is about the whole pool.  There is no WAN pool yet: it is left out, unless gossip is not encrypted at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import ClassVar
+
+import msgspec
+
+from pyconsul.agent.common.go.booleans import parse_go_bool
+from pyconsul.agent.gossip.serf.effects import KeyReport
+from pyconsul.agent.httpapi.codec.decoding import decode
+from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, bad_request, json_answer, server_error
+from pyconsul.agent.httpapi.core.router import Read, Route, Write
+from pyconsul.agent.model.wire import camel
+
+MAX_RELAYS = 5
+
+
+class KeyInput(msgspec.Struct, kw_only=True, rename=camel):
+    """The body of a change."""
+
+    go_name: ClassVar[str] = "agent.keyringArgs"
+    lenient: ClassVar[bool] = True
+    key: str = ""
+
+
+class PoolKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of one pool, each with the number of members that have it."""
+
+    wan: bool = msgspec.field(name="WAN")
+    datacenter: str = msgspec.field(name="Datacenter")
+    segment: str = msgspec.field(name="Segment", default="")
+    messages: Mapping[str, str] | msgspec.UnsetType = msgspec.field(name="Messages", default=msgspec.UNSET)
+    keys: Mapping[str, int] = msgspec.field(name="Keys")
+    primary_keys: Mapping[str, int] = msgspec.field(name="PrimaryKeys")
+    num_nodes: int = msgspec.field(name="NumNodes")
+
+
+async def list_keys(context: Context, request: Request) -> Answer:
+    """Return the keys of each pool."""
+    relays = _relays(request)
+    local_only = _local_only(request)
+    report = await context.lan.keyring.list(relay_factor=relays)
+    if report.error:
+        raise _failed(context, report, with_wan=not local_only)
+    found = PoolKeys(
+        wan=False,
+        datacenter=context.config.datacenter,
+        messages=report.messages or msgspec.UNSET,
+        keys=report.keys,
+        primary_keys=report.primary_keys,
+        num_nodes=report.members,
+    )
+    return json_answer([found])
+
+
+async def install_key(context: Context, request: Request) -> Answer:
+    """Let all members accept a key."""
+    return await _change(context, request, context.lan.keyring.install)
+
+
+async def use_key(context: Context, request: Request) -> Answer:
+    """Let all members encrypt with an installed key."""
+    return await _change(context, request, context.lan.keyring.use)
+
+
+async def remove_key(context: Context, request: Request) -> Answer:
+    """Let all members forget a key."""
+    return await _change(context, request, context.lan.keyring.remove)
+
+
+async def _change(context: Context, request: Request, operate: Callable[..., Awaitable[KeyReport]]) -> Answer:
+    relays = _relays(request)
+    if _local_only(request):
+        raise bad_request("Error validating local-only: local-only can only be set for list requests")
+    key = decode(request.body, KeyInput).key
+    try:
+        report = await operate(key, relay_factor=relays)
+    except ValueError as error:
+        raise _errors([f"WAN error: {error}", f"{context.config.datacenter} (LAN) error: {error}"]) from None
+    if report.error:
+        raise _failed(context, report, with_wan=True)
+    return EMPTY
+
+
+def _relays(request: Request) -> int:
+    text = request.params.get("relay-factor", "")
+    if not text:
+        return 0
+    digits = text[1:] if text[0] in "+-" else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise bad_request(f'Error parsing relay factor: strconv.Atoi: parsing "{text}": invalid syntax')
+    if len(digits) > 1 or not 0 <= int(text) <= MAX_RELAYS:
+        raise bad_request(f"Invalid relay-factor: Relay factor must be in range: [0, {MAX_RELAYS}]")
+    return int(text)
+
+
+def _local_only(request: Request) -> bool:
+    text = request.params.get("local-only", "")
+    if not text:
+        return False
+    try:
+        return parse_go_bool(text)
+    except ValueError:
+        raise bad_request(f'Error parsing local-only: strconv.ParseBool: parsing "{text}": invalid syntax') from None
+
+
+def _failed(context: Context, report: KeyReport, *, with_wan: bool) -> Exception:
+    """Return the error of an operation that did not succeed on every member."""
+    datacenter, node = context.config.datacenter, context.config.node_name
+    messages = [f"{name}: {text}" for name, text in sorted(report.messages.items())]
+    lan = [f"{datacenter} (LAN) error: {report.error}", *messages]
+    if not with_wan or context.lan.keyring.is_encrypted:
+        return _errors(lan)
+    problem = report.messages.get(node, report.error)
+    return _errors(["WAN error: 1/1 nodes reported failure", f"{node}.{datacenter}: {problem}", *lan])
+
+
+def _errors(texts: list[str]) -> Exception:
+    count = "1 error" if len(texts) == 1 else f"{len(texts)} errors"
+    return server_error(f"{count} occurred:\n" + "".join(f"\t* {text}\n" for text in texts) + "\n")
+
+
+ROUTES = (
+    Route(
+        "/v1/operator/keyring",
+        {
+            "GET": Read(list_keys, "keyring:read"),
+            "POST": Write(install_key, "keyring:write"),
+            "PUT": Write(use_key, "keyring:write"),
+            "DELETE": Write(remove_key, "keyring:write"),
+        },
+    ),
+)
