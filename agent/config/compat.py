@@ -13,7 +13,6 @@ from pyconsul.agent.config.table import SETTINGS, Setting, Values
 
 #: Unsupported key -> its feature, for the warning.
 UNSUPPORTED: dict[str, str] = {
-    "advertise_reconnect_timeout": "tuning of the gossip",
     "auto_config": "automatic configuration",
     "auto_encrypt": "automatic certificates",
     "autopilot": "Raft's autopilot",
@@ -34,8 +33,7 @@ UNSUPPORTED: dict[str, str] = {
     "enable_central_service_config": "the service mesh",
     "experiments": "Consul's experiments",
     "enable_xds_load_balancing": "the service mesh",
-    "gossip_lan": "tuning of the gossip",
-    "gossip_wan": "tuning of the gossip",
+    "gossip_wan": "several datacenters",
     "license_path": "Consul Enterprise",
     "node_segment": "Consul Enterprise",
     "segment": "Consul Enterprise",
@@ -56,8 +54,7 @@ UNSUPPORTED: dict[str, str] = {
     "raft_trailing_logs": "tuning of Raft",
     "reporting": "HashiCorp's census",
     "rpc": "Consul's RPC",
-    "serf_lan_allowed_cidrs": "filters of the gossip",
-    "serf_wan_allowed_cidrs": "filters of the gossip",
+    "serf_wan_allowed_cidrs": "several datacenters",
     "server_rejoin_age_max": "Raft's protection of old servers",
     "tagged_addresses": "Consul ignores it as well; use advertise_addr_wan",
     "use_streaming_backend": "Consul's streaming",
@@ -136,7 +133,6 @@ UNSUPPORTED_FLAGS: dict[str, bool] = {
     "protocol": True,
     "raft-protocol": True,
     "segment": True,
-    "serf-lan-allowed-cidrs": True,
     "serf-wan-allowed-cidrs": True,
 }
 
@@ -195,7 +191,9 @@ def note_unsupported(given: Values, problems: Problems) -> None:
     A value that equals the default, or turns off what is off anyway, is without a warning.
     """
     if given.get("server") is False and not given.get("dev_mode"):
-        problems.alone.append("server = false")
+        problems.clustering.append("server = false")
+    if given.get("retry_join"):
+        problems.clustering.append("retry_join")
     for row in SETTINGS:
         value = _value(given, row.key)
         if not _matters(row, value):
@@ -203,7 +201,7 @@ def note_unsupported(given: Values, problems: Problems) -> None:
         if row.note.refused:
             problems.refusals.append(f"{row.key}: {row.note.refused}")
         elif row.note.unsupported == CLUSTERING:
-            problems.alone.append(f"bootstrap_expect = {value}" if row.key == "bootstrap_expect" else row.key)
+            problems.clustering.append(f"{row.key} = {value}")
         elif row.note.unsupported:
             problems.unsupported[row.key] = row.note.unsupported
     _note_https(given, problems)

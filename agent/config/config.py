@@ -11,11 +11,12 @@ import msgspec
 from pyconsul.agent.config import validators as allowed
 from pyconsul.agent.config.sections.acl import ACL
 from pyconsul.agent.config.sections.dns import DNSConfig
+from pyconsul.agent.config.sections.gossip import GossipTiming
 from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
 from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.sections.performance import Performance, Telemetry
 from pyconsul.agent.config.sections.tls import TLS, Connect
-from pyconsul.agent.config.setting import CLUSTERING, Duration, setting
+from pyconsul.agent.config.setting import CLUSTERING, DATACENTERS, Duration, setting
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -67,9 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = {}
     disable_host_node_id: Annotated[
         bool,
-        setting(
-            "Do not derive the node ID from the host.", "disable-host-node-id", unsupported="node IDs from the host"
-        ),
+        setting("Do not derive the node ID from the host; it is random then.", "disable-host-node-id"),
     ] = True
     pid_file: Annotated[str, setting("File to write the process ID to.", "pid-file")] = ""
 
@@ -115,13 +114,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     serf_lan: Annotated[
         str,
-        setting(
-            "Address to bind for LAN gossip.",
-            "serf-lan-bind",
-            check=allowed.ip_address,
-            computed="bind_addr",
-            unsupported="gossip",
-        ),
+        setting("Address to bind for LAN gossip.", "serf-lan-bind", check=allowed.ip_address, computed="bind_addr"),
     ] = ""
     serf_wan: Annotated[
         str,
@@ -130,7 +123,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "serf-wan-bind",
             check=allowed.ip_address,
             computed="bind_addr",
-            unsupported="gossip",
+            unsupported=DATACENTERS,
         ),
     ] = ""
     translate_wan_addrs: Annotated[bool, setting("Return WAN addresses of nodes in other datacenters.")] = False
@@ -180,18 +173,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     encrypt: Annotated[
         str,
         setting(
-            "Gossip encryption key, 32 bytes in base64.",
+            "First gossip encryption key: 16, 24 or 32 bytes in base64. The keyring in the data directory takes precedence.",
             "encrypt",
-            check=allowed.encrypt_key,
             secret=True,
-            unsupported=CLUSTERING,
         ),
     ] = ""
-    encrypt_verify_incoming: Annotated[bool, setting("Reject unencrypted gossip.", unsupported="gossip")] = True
-    encrypt_verify_outgoing: Annotated[bool, setting("Encrypt outgoing gossip.", unsupported="gossip")] = True
+    encrypt_verify_incoming: Annotated[bool, setting("Reject unencrypted gossip.")] = True
+    encrypt_verify_outgoing: Annotated[bool, setting("Encrypt outgoing gossip.")] = True
     disable_keyring_file: Annotated[
-        bool, setting("Keep gossip keys in memory only.", "disable-keyring-file", dev=True, unsupported="gossip")
+        bool, setting("Keep gossip keys in memory only.", "disable-keyring-file", dev=True)
     ] = False
+    serf_lan_allowed_cidrs: Annotated[
+        tuple[str, ...],
+        setting(
+            "Networks whose agents may be members of the LAN pool; none: all.",
+            "serf-lan-allowed-cidrs",
+            check=allowed.network,
+        ),
+    ] = ()
+    gossip_lan: Annotated[GossipTiming, setting("Timing of LAN gossip.")] = GossipTiming()
 
     # Servers and other agents.
     server: Annotated[bool, setting("Run as a server.", "server", dev=True)] = False
@@ -208,52 +208,58 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retry_join: Annotated[
         tuple[str, ...],
         setting(
-            "Addresses of agents to join; retried until one succeeds.", "retry-join", "join", unsupported=CLUSTERING
+            "Addresses of agents to join, host names included; tried again until one succeeds.",
+            "retry-join",
+            "join",
+            check=allowed.join_addresses,
         ),
     ] = ()
     retry_interval: Annotated[
-        Duration, setting("Interval between attempts to join.", "retry-interval", unsupported="clustering")
+        Duration, setting("Interval between attempts to join.", "retry-interval", check=allowed.positive)
     ] = 30.0
     retry_max: Annotated[
         int,
         setting(
-            "Maximum number of attempts to join; 0: unlimited.",
+            "Number of failed attempts to join after which the agent exits; 0: unlimited.",
             "retry-max",
             check=allowed.not_negative,
-            unsupported="clustering",
         ),
     ] = 0
     retry_join_wan: Annotated[
         tuple[str, ...],
         setting(
-            "Addresses of servers in other datacenters to join.", "retry-join-wan", "join-wan", unsupported=CLUSTERING
+            "Addresses of servers in other datacenters to join.", "retry-join-wan", "join-wan", unsupported=DATACENTERS
         ),
     ] = ()
     retry_interval_wan: Annotated[
         Duration,
-        setting("Interval between attempts to join other datacenters.", "retry-interval-wan", unsupported="clustering"),
+        setting("Interval between attempts to join other datacenters.", "retry-interval-wan", unsupported=DATACENTERS),
     ] = 30.0
     retry_max_wan: Annotated[
         int,
         setting(
             "Maximum number of attempts to join other datacenters; 0: unlimited.",
             "retry-max-wan",
-            unsupported="clustering",
+            unsupported=DATACENTERS,
         ),
     ] = 0
-    rejoin_after_leave: Annotated[
-        bool, setting("Rejoin the cluster after having left it.", "rejoin", unsupported="clustering")
-    ] = False
+    rejoin_after_leave: Annotated[bool, setting("Rejoin the cluster after having left it.", "rejoin")] = False
     reconnect_timeout: Annotated[
+        Duration, setting("Time until a failed node is removed; 0: 72h.", check=allowed.not_negative)
+    ] = 0.0
+    advertise_reconnect_timeout: Annotated[
         Duration,
-        setting("Time until a failed node is removed; 0: 72h.", check=allowed.not_negative, unsupported="clustering"),
+        setting(
+            "Time until the others remove this node when it fails, instead of their own reconnect_timeout; 0: theirs.",
+            check=allowed.not_negative,
+        ),
     ] = 0.0
     reconnect_timeout_wan: Annotated[
         Duration,
         setting(
             "Time until a failed server of another datacenter is removed; 0: 72h.",
             check=allowed.not_negative,
-            unsupported="clustering",
+            unsupported=DATACENTERS,
         ),
     ] = 0.0
     leave_on_terminate: Annotated[

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import ipaddress
 import os
 import re
 import socket
 import struct
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,6 +21,8 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError
 
 NODE_ID_FILE = "node-id"
+#: Files that name the machine, in the order in which Consul reads them: the first needs root, the last changes at each boot.
+_HOST_IDS = ("sys/class/dmi/id/product_uuid", "etc/machine-id", "proc/sys/kernel/random/boot_id")
 
 
 def with_node_id(config: Config) -> Config:
@@ -26,13 +31,13 @@ def with_node_id(config: Config) -> Config:
     Raises ConfigError when the file cannot be used.
     """
     if config.dev_mode or not config.data_dir:
-        return msgspec.structs.replace(config, node_id=config.node_id or str(uuid.uuid4()))
+        return msgspec.structs.replace(config, node_id=config.node_id or _new_node_id(config))
     path = Path(config.data_dir) / NODE_ID_FILE
     try:
         kept = path.read_text().strip().lower() if path.exists() else ""
         if kept and not config.node_id and validators.node_id(kept):
             raise ConfigError([f"{path}: {kept!r:.60} is no node ID; allowed: {validators.node_id(kept)}"])
-        node_id = config.node_id or kept or str(uuid.uuid4())
+        node_id = config.node_id or kept or _new_node_id(config)
         if node_id != kept:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -40,6 +45,22 @@ def with_node_id(config: Config) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"data_dir: {data_folder_fault(path, error)}"]) from error
     return msgspec.structs.replace(config, node_id=node_id)
+
+
+def _new_node_id(config: Config) -> str:
+    return str(uuid.uuid4()) if config.disable_host_node_id else host_node_id() or str(uuid.uuid4())
+
+
+def host_node_id(root: Path = Path("/")) -> str:
+    """Return the node ID that Consul derives from the host: a hash of the UUID of the machine; empty if that has none."""
+    for name in _HOST_IDS:
+        try:
+            found = uuid.UUID((root / name).read_text().strip())
+        except (OSError, ValueError):
+            continue
+        digest = hashlib.sha512(str(found).encode()).hexdigest()
+        return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
+    return ""
 
 
 def data_folder_fault(path: Path, error: OSError | UnicodeDecodeError) -> str:
@@ -75,13 +96,22 @@ def interface_address(name: str) -> str:
 
 
 def outward_address(family: socket.AddressFamily = socket.AF_INET) -> str:
-    """The address other hosts reach this one at; the loopback address when there is no route."""
+    """The address other hosts reach this one at; without a default route that of an interface, or the loopback address."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.connect((_FAR_AWAY[family], 9))
             return str(sock.getsockname()[0])
     except OSError:
-        return "127.0.0.1" if family == socket.AF_INET else "::1"
+        return next(_interface_addresses(), "127.0.0.1") if family == socket.AF_INET else "::1"
+
+
+def _interface_addresses() -> Iterator[str]:
+    """Yield the IPv4 addresses of the interfaces apart from loopback ones."""
+    for _, name in socket.if_nameindex():
+        with suppress(OSError):
+            address = interface_address(name)
+            if not ipaddress.ip_address(address).is_loopback:
+                yield address
 
 
 ALLOWED = 'the templates {{ GetPrivateIP }}, {{ GetPublicIP }} and {{ GetInterfaceIP "NAME" }}'

@@ -37,7 +37,7 @@ def load(argv: Sequence[str]) -> Config:
     note_unsupported(given, problems)
     values = merged(base, given)
     config: Config = build(resolve(values, problems))
-    validate(config, values.get("bootstrap_expect", 0), problems)
+    validate(config, values, problems)
     problems.raise_any()
     origin = Origin(tuple(argv), tuple(files))
     return msgspec.structs.replace(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_ALONE = (
-    "this version of pyconsul does not support clustering. The agent joins no other agent and is a server with its own "
-    "catalog; so is every other machine with these settings"
+_OWN_DATA = (
+    "this version of pyconsul does not support clusters of servers and client agents. Agents know each other by gossip "
+    "(members, events, gossip keys), but each has its own keys and its own catalog"
 )
 
 
@@ -31,14 +31,14 @@ class ReloadError(Exception):
 class Problems:
     """Collected while a configuration is read.
 
-    unsupported: keys without effect -> missing feature.   alone: keys that ask for other agents.   refusals: reasons why an
+    unsupported: keys without effect -> missing feature.   clustering: settings that ask for shared data.   refusals: reasons why an
     agent does not start with a configuration that is valid otherwise.   skipped: files that were not read.
     """
 
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unsupported: dict[str, str] = field(default_factory=dict)
-    alone: list[str] = field(default_factory=list)
+    clustering: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
@@ -50,8 +50,9 @@ class Problems:
     def all_warnings(self) -> tuple[str, ...]:
         """Return all warnings, with one that names the settings without effect."""
         found = [*self.skipped, *self.warnings]
-        if self.alone:
-            found.append(f"THIS AGENT RUNS ALONE: {_ALONE}. Without effect: {', '.join(dict.fromkeys(self.alone))}")
+        if self.clustering:
+            settings = ", ".join(dict.fromkeys(self.clustering))
+            found.append(f"THIS AGENT SHARES NO DATA: {_OWN_DATA}. Settings that ask for more: {settings}")
         if self.unsupported:
             found.append(f"not supported, without effect: {_by_feature(self.unsupported)}")
         return tuple(found)

@@ -24,7 +24,9 @@ class Unit(enum.Enum):
 
 
 #: `unsupported` of the settings that only make sense among several agents: they get a warning of their own.
-CLUSTERING = "clustering (this agent runs alone)"
+CLUSTERING = "clustering (this agent shares its data with no other)"
+#: `unsupported` of the settings of the WAN pool.
+DATACENTERS = "several datacenters"
 
 #: Seconds; written as a Go duration such as `10s`.
 Duration = Annotated[float, Unit.SECONDS]

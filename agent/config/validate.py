@@ -5,27 +5,42 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from pyconsul.agent.common.go.base64_text import decode_go_base64
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.table import Values
 from pyconsul.agent.model.control_characters import fault_of_texts
 
 _NAME_IN_DNS = re.compile(r"[A-Za-z0-9-]{1,63}")
+_CLOUD_JOIN = re.compile(r"\bprovider=\S*|^exec=")
 _ANY = ("0.0.0.0", "::")
 
 
-def validate(config: Config, given_expect: int, problems: Problems) -> None:
-    """Gathers what cannot work together; `given_expect` is `bootstrap_expect` as it was written."""
+def validate(config: Config, given: Values, problems: Problems) -> None:
+    """Gathers what cannot work together; `given`: the values as they were written, and those of -dev."""
     errors = problems.errors
+    is_server, given_expect = given.get("server", False), given.get("bootstrap_expect", 0)
     if not config.data_dir and not config.dev_mode:
         errors.append("data_dir cannot be empty: give -data-dir FOLDER, or -dev to keep everything in memory")
-    if given_expect and not config.server:
+    if given_expect and not is_server:
         errors.append("bootstrap_expect > 0 requires server = true")
-    if config.bootstrap and not config.server:
+    if config.bootstrap and not is_server:
         errors.append("bootstrap = true requires server = true")
     if given_expect > 1 and config.bootstrap:
         errors.append("bootstrap_expect > 0 and bootstrap = true are mutually exclusive")
     if config.bootstrap_expect and config.dev_mode:
         errors.append("bootstrap_expect > 0 is not allowed with -dev")
+    if config.advertise_reconnect_timeout and is_server:
+        errors.append("advertise_reconnect_timeout can only be used on a client")
+    if found := next(
+        filter(None, map(_CLOUD_JOIN.search, config.retry_join)), None
+    ):  # their other words may be secrets
+        errors.append(
+            f"retry_join: cloud auto-join ({found[0]}) is not supported; allowed: IP addresses and host names, for example "
+            "a DNS name that resolves to the agents"
+        )
+    if fault := _fault_of_key(config.encrypt):
+        errors.append(f"encrypt has invalid key: {fault}")
     if config.advertise_addr in _ANY or config.advertise_addr_wan in _ANY:
         errors.append(
             "advertise_addr: an address that stands for all is not allowed; allowed: one IP address of this host"
@@ -76,6 +91,15 @@ def listens_locally(config: Config) -> bool:
         if port > 0:
             found += (addresses or config.client_addr).split()
     return all(one.startswith("unix://") or ipaddress.ip_address(one.strip("[]")).is_loopback for one in found)
+
+
+def _fault_of_key(text: str) -> str:
+    """Return why a gossip key is not base64; its length is checked when the keyring is made, as in Consul."""
+    try:
+        decode_go_base64(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _open_to_scripts(config: Config) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
 from collections.abc import Callable
@@ -28,6 +27,11 @@ def port(value: object) -> str | None:
 def not_negative(value: object) -> str | None:
     assert isinstance(value, int | float)
     return None if value >= 0 else "0 or more"
+
+
+def positive(value: object) -> str | None:
+    assert isinstance(value, int | float)
+    return None if value > 0 else "more than 0"
 
 
 def key_prefix(value: object) -> str | None:
@@ -157,13 +161,10 @@ def ui_path(value: object) -> str | None:
     return None if _UI_PATH.fullmatch(str(value)) else "letters, digits, -, _ and /"
 
 
-def encrypt_key(value: object) -> str | None:
-    """A key of the gossip, as `keygen` makes it: AES-128, -192 or -256."""
-    try:
-        size = len(base64.b64decode(str(value), validate=True))
-    except ValueError:
-        size = -1
-    return None if size in (0, 16, 24, 32) else "16, 24 or 32 bytes in base64, as keygen makes them"
+def join_addresses(value: object) -> str | None:
+    """A list of addresses of agents."""
+    assert isinstance(value, tuple)
+    return None if all(item.strip() for item in value) else "IP addresses and host names"
 
 
 def _is_ip(text: str) -> bool:

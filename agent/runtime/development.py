@@ -15,7 +15,7 @@ from pyconsul.agent.runtime.storage import Storage
 
 
 async def start(
-    config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
+    config: Config, stack: AsyncExitStack, stop: Callable[[int], None], notifier: Notifier | None = None
 ) -> AgentControl:
     """Start a development agent; see `server.start`."""
 

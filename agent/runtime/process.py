@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 import uvloop
 
@@ -18,13 +19,15 @@ from pyconsul.agent.config.problems import ReloadError
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.runtime import development, reload_watch, single_server
 from pyconsul.agent.runtime.data_folder import DataFolderError
+from pyconsul.agent.runtime.gossip.lan import GossipError
 from pyconsul.agent.runtime.listeners import ListenError
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.summary import summary
 from pyconsul.agent.sync.definition_loader import FileDefinitionError
 from pyconsul.agent.watches.definition import WatchError
 
-Start = Callable[[Config, AsyncExitStack, Callable[[], None], Notifier], Awaitable[AgentControl]]
+Start = Callable[[Config, AsyncExitStack, Callable[[int], None], Notifier], Awaitable[AgentControl]]
+LEAVE_TIMEOUT_S = 15.0
 
 log = logging.getLogger("agent")
 
@@ -44,30 +47,79 @@ def run(config: Config) -> int:
     except WatchError as error:
         log.error("Error starting agent", extra={"fields": {"error": str(error)}})
         return 1
+    except GossipError as error:
+        log.error("Error starting agent", extra={"fields": {"error": str(error)}})
+        if error.hint:
+            log.error("%s", error.hint)
+        return 1
     except (StartError, EngineError, ListenError, DataFolderError) as error:
         log.error("%s", error)
         return 1
 
 
+class Pools(Protocol):
+    """The gossip pools of the agent."""
+
+    async def leave_pools(self) -> None: ...
+
+
+class Ending:
+    """The end of the agent: by `stop`, or by signals, after which it leaves its pool or not; exit statuses are Consul's."""
+
+    def __init__(self) -> None:
+        self._asked, self._signalled_again = asyncio.Event(), asyncio.Event()
+        self._status, self._leaves = 0, False
+
+    def stop(self, status: int) -> None:
+        """End the agent with an exit status."""
+        if not self._asked.is_set():
+            self._status = status
+            self._asked.set()
+
+    def signal(self, leaves: bool) -> None:
+        """Handle a signal that ends the agent. `leaves`: first leave the pool; a second signal ends that."""
+        if self._asked.is_set():
+            self._signalled_again.set()
+        else:
+            self._leaves = leaves
+            self.stop(0 if leaves else 1)
+
+    async def wait(self) -> None:
+        """Wait until the agent is to end."""
+        await self._asked.wait()
+
+    async def leave(self, pools: Pools) -> int:
+        """Leave the pools if a signal asked for it; return the exit status."""
+        if not self._leaves:
+            return self._status
+        log.info("Gracefully shutting down agent...")
+        loop = asyncio.get_running_loop()
+        leave, signalled = loop.create_task(pools.leave_pools()), loop.create_task(self._signalled_again.wait())
+        try:
+            await asyncio.wait({leave, signalled}, timeout=LEAVE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            if leave.done():
+                await leave
+                return self._status
+        finally:
+            leave.cancel()
+            signalled.cancel()
+        log.warning("Caught second signal, Exiting" if signalled.done() else "Timeout on graceful leave. Exiting")
+        return 1
+
+
 async def _serve(config: Config) -> int:
-    """Serve until a signal or a request ends the agent; return the exit status, which for signals is Consul's."""
-    stop, status = asyncio.Event(), 0
-
-    def stop_by_signal(leaves: bool) -> None:
-        nonlocal status
-        status = 0 if leaves else 1
-        stop.set()
-
+    """Serve until a signal or a request ends the agent; return the exit status."""
+    ending = Ending()
     loop = asyncio.get_running_loop()
     notifier = Notifier.take(os.environ)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started with & by a script
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    loop.add_signal_handler(signal.SIGTERM, stop_by_signal, config.leave_on_terminate)
-    loop.add_signal_handler(signal.SIGINT, stop_by_signal, not config.skip_leave_on_interrupt)
+    loop.add_signal_handler(signal.SIGTERM, ending.signal, config.leave_on_terminate)
+    loop.add_signal_handler(signal.SIGINT, ending.signal, not config.skip_leave_on_interrupt)
     files = reload_watch.stamps(reload_watch.watched(config))
     start = _starter(config)
     async with AsyncExitStack() as stack:
-        control = await start(config, stack, stop.set, notifier)
+        control = await start(config, stack, ending.stop, notifier)
         if config.auto_reload_config:
             reload_watch.start(control, files, stack)
         loop.add_signal_handler(signal.SIGHUP, _reload_soon, control)
@@ -80,8 +132,9 @@ async def _serve(config: Config) -> int:
         gc.set_threshold(10_000, 20, 20)
         heartbeat = loop.create_task(notifier.heartbeat())
         stack.callback(heartbeat.cancel)
-        await stop.wait()
+        await ending.wait()
         notifier.stopping()
+        status = await ending.leave(control)
         log.info("stopping")
     return status
 

@@ -33,10 +33,10 @@ class AgentControl:
         agent: LocalAgent,
         tokens: AgentTokens,
         lan: Membership,
-        stop: Callable[[], None],
+        stop: Callable[[int], None],
         notifier: Notifier | None = None,
     ) -> None:
-        """stop: ends the agent."""
+        """stop: ends the agent with an exit status."""
         self.config = config
         self._listeners: list[Callable[[Config], None]] = []
         self._agent, self._tokens, self._lan, self._stop = agent, tokens, lan, stop
@@ -55,8 +55,12 @@ class AgentControl:
     async def leave(self) -> None:
         """Leave the gossip pool, then end the agent."""
         log.info("leaving on request")
+        await self.leave_pools()
+        self._stop(0)
+
+    async def leave_pools(self) -> None:
+        """Leave the gossip pool, so that its members do not take this agent for failed."""
         await self._lan.leave()
-        self._stop()
 
     async def reload(self) -> None:
         """Read the settings again and apply those that need no restart.  Raises ReloadError; then the settings are unchanged."""

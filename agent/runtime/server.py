@@ -37,8 +37,9 @@ from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
-from pyconsul.agent.runtime import access_control, listeners, local, members
-from pyconsul.agent.runtime.gossip import open_lan
+from pyconsul.agent.runtime import access_control, listeners, local
+from pyconsul.agent.runtime.gossip import members, retry_join
+from pyconsul.agent.runtime.gossip.lan import open_lan
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.steady_clock import SteadyClock
 from pyconsul.agent.runtime.storage import Storage, history_retention
@@ -56,14 +57,14 @@ async def start(
     open_storage: Callable[[Callable[[], float]], Awaitable[Storage]],
     leadership: Leadership,
     stack: AsyncExitStack,
-    stop: Callable[[], None],
+    stop: Callable[[int], None],
     notifier: Notifier | None = None,
 ) -> AgentControl:
     """Start every part; the stack stops them in reverse.
 
-    open_storage: loads the state, given a clock.   stop: ends the agent.   notifier: is told of reloads.
+    open_storage: loads the state, given a clock.   stop: ends the agent with an exit status.   notifier: is told of reloads.
 
-    Raises WatchError, ListenError, EngineError, FileDefinitionError.
+    Raises WatchError, ListenError, EngineError, FileDefinitionError, GossipError.
     """
     watches = Watcher.check(config.watches)
     http_sockets, dns_sockets = listeners.http_sockets(config), listeners.dns_sockets(config)
@@ -78,7 +79,7 @@ async def start(
     permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
     agent = await local.start(config, LocalCatalog(store, writer.commit), local_watches, stack, *permits)
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
-    lan = open_lan(config)
+    lan = await open_lan(config, stack)
     events = EventLog(local_watches)
     counters = await members.follow(config, lan, storage, agent, events, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
@@ -107,6 +108,7 @@ async def start(
     if acl is not None:
         access_control.follow_changes(store.watches, responder.forget, agent.syncer.full_sync)
     _start_watcher(app, watches, control, stack)
+    retry_join.start(config, lan, stop, stack)
     return control
 
 

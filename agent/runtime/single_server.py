@@ -18,7 +18,7 @@ from pyconsul.agent.state.schemas import ALL
 
 
 async def start(
-    config: Config, stack: AsyncExitStack, stop: Callable[[], None], notifier: Notifier | None = None
+    config: Config, stack: AsyncExitStack, stop: Callable[[int], None], notifier: Notifier | None = None
 ) -> AgentControl:
     """Lock the data folder and start a server; see `server.start`.  Also raises DataFolderError."""
     folder = Path(config.data_dir)

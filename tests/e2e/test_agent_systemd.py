@@ -27,9 +27,11 @@ class ServiceManager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(folder / "notify"))
         self.socket.settimeout(TIMEOUT_S)
-        self.http, self.dns, server = free_ports(3)
+        self.http, self.dns, lan, server = free_ports(4)
         self.config = folder / "agent.json"
-        self.config.write_text(json.dumps({"ports": {"http": self.http, "dns": self.dns, "server": server}}))
+        self.config.write_text(
+            json.dumps({"ports": {"http": self.http, "dns": self.dns, "serf_lan": lan, "server": server}})
+        )
         self.log = folder / "log"
         environ = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "100000"}
         with self.log.open("wb") as log:

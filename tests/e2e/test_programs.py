@@ -80,7 +80,16 @@ def test_sigint_ends_a_command_that_was_started_in_the_background(silent: socket
 
 
 def test_an_agent_whose_log_cannot_be_written_goes_on() -> None:
-    argv = [sys.executable, "-m", "pyconsul.cli.main", "agent", "-dev", "-http-port=0", "-dns-port=-1"]
+    argv = [
+        sys.executable,
+        "-m",
+        "pyconsul.cli.main",
+        "agent",
+        "-dev",
+        "-http-port=0",
+        "-dns-port=-1",
+        "-serf-lan-port=-1",
+    ]
     with open("/dev/full", "wb") as full:
         process = subprocess.Popen(argv, stdout=full, stderr=subprocess.PIPE)
     try:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,17 +26,33 @@ STOPPED = 1  # exit status of a server after SIGTERM, as Consul's
 class AgentProcess:
     """A `pyconsul agent`; `-dev` unless it is given a data folder."""
 
-    def __init__(self, folder: Path, data_dir: Path | None = None, **config: Any) -> None:
+    def __init__(
+        self, folder: Path, data_dir: Path | None = None, *, launcher: Sequence[str] = (), **config: Any
+    ) -> None:
+        """`launcher`: the program, with its arguments, that runs the agent."""
         self.folder = folder
-        self.http_port, self.dns_port, server = free_ports(3)
+        self.http_port, self.dns_port, self.lan_port, server = free_ports(4)
         self.address = f"127.0.0.1:{self.http_port}"
-        ports = {"http": self.http_port, "dns": self.dns_port, "server": server, "serf_lan": -1, "serf_wan": -1}
+        ports = {
+            "http": self.http_port,
+            "dns": self.dns_port,
+            "server": server,
+            "serf_lan": self.lan_port,
+            "serf_wan": -1,
+        }
         settings = {"node_name": "n1", "bind_addr": "127.0.0.1", "ports": ports, "log_level": "info", **config}
         if data_dir is not None:
             settings |= {"data_dir": str(data_dir), "server": True, "bootstrap_expect": 1}
         self.config_file = folder / "agent.json"
         self.config_file.write_text(json.dumps(settings))
-        self.argv = [*PROGRAM, "agent", *([] if data_dir else ["-dev"]), "-config-file", str(self.config_file)]
+        self.argv = [
+            *launcher,
+            *PROGRAM,
+            "agent",
+            *([] if data_dir else ["-dev"]),
+            "-config-file",
+            str(self.config_file),
+        ]
         self.log_file = folder / "agent.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -65,13 +81,16 @@ class AgentProcess:
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers (lower-case names) and body of one request; a body that is not bytes is sent as JSON."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        connection = self._connection(timeout)
         try:
             connection.request(method, path, data, headers or {})
             response = connection.getresponse()
             return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         finally:
             connection.close()
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
 
     def get(self, path: str) -> Any:
         """The JSON of a GET that succeeds."""

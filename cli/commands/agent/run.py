@@ -53,8 +53,6 @@ def help_text() -> str:
 
 def _config(argv: Sequence[str]) -> Config:
     """Raises ConfigError."""
-    from msgspec.structs import replace
-
     from pyconsul.agent.config.host import with_node_id
     from pyconsul.agent.config.load import ConfigError, load
     from pyconsul.agent.config.validate import at_start
@@ -62,8 +60,7 @@ def _config(argv: Sequence[str]) -> Config:
     config = load(argv)
     if errors := at_start(config):
         raise ConfigError(errors)
-    # An agent has nobody else to ask yet: whatever it is told, it is its own server.
-    return replace(with_node_id(config), server=True)
+    return with_node_id(config)
 
 
 def _run(config: Config) -> int:

@@ -82,7 +82,7 @@ def test_scripts_for_some_do_not(settings: dict[str, Any]) -> None:
 )
 def test_warnings(settings: dict[str, Any], word: str) -> None:
     problems = Problems()
-    validate(config(**settings), 0, problems)
+    validate(config(**settings), {}, problems)
     found = [line for line in problems.warnings if "DANGEROUS" in line or "clear text" in line]
     assert len(found) == bool(word)
     assert not word or word in found[0]

@@ -45,8 +45,23 @@ def test_without_dev_a_data_folder_is_needed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="data_dir cannot be empty"):
         load([])
     config = load(["-data-dir", str(tmp_path), "-advertise=10.1.2.3"])
-    assert (config.server, config.log_level, config.advertise_addr) == (False, "info", "10.1.2.3")
+    assert (config.server, config.log_level, config.advertise_addr) == (True, "info", "10.1.2.3")
     assert (config.leave_on_terminate, config.skip_leave_on_interrupt) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("argv", "is_server"),
+    [
+        ([], True),
+        (["-retry-join=10.0.0.1"], False),
+        (["-server", "-retry-join=10.0.0.1"], True),
+        (["-server=false"], False),
+    ],
+)
+def test_an_agent_that_joins_others_is_a_client_unless_it_is_called_a_server(
+    argv: list[str], is_server: bool, tmp_path: Path
+) -> None:
+    assert load(["-data-dir", str(tmp_path), *argv]).server is is_server
 
 
 def test_a_server_stays_in_the_cluster_when_it_is_stopped(tmp_path: Path) -> None:
@@ -140,7 +155,14 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ({"bind_addr": "not-an-ip"}, "bind_addr"),
         ({"log_level": "loud"}, "log_level"),
         ({"node_id": "x"}, "node_id"),
-        ({"encrypt": "c2hvcnQ="}, "encrypt: (hidden) is not allowed; allowed: 16, 24 or 32 bytes"),
+        ({"encrypt": "not base64"}, "encrypt has invalid key: illegal base64 data at input byte 3"),
+        ({"retry_join": ["provider=aws tag_key=x"]}, "retry_join: cloud auto-join (provider=aws) is not supported"),
+        ({"retry_join": [""]}, "retry_join"),
+        ({"retry_interval": "0s"}, "more than 0"),
+        ({"gossip_lan": {"probe_interval": "0s"}}, "gossip_lan.probe_interval"),
+        ({"gossip_lan": {"gossip_nodes": 0}}, "at least 1 member"),
+        ({"serf_lan_allowed_cidrs": ["10.0.0.0/33"]}, "serf_lan_allowed_cidrs"),
+        ({"advertise_reconnect_timeout": "8h"}, "advertise_reconnect_timeout can only be used on a client"),
         ({"http_config": {"allow_write_http_from": ["10.0.0.0/99"]}}, "http_config.allow_write_http_from"),
         ({"advertise_addr": "0.0.0.0"}, "advertise_addr"),
         ({"ports": {"http": 7001, "dns": 7001}}, "ports.http: port 7001 is already that of ports.dns"),
@@ -150,6 +172,11 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
 )
 def test_mistakes_name_file_key_value_and_what_is_allowed(tmp_path: Path, content: dict[str, Any], text: str) -> None:
     assert any(text in line for line in refusal(tmp_path, content))
+
+
+def test_the_error_about_cloud_auto_join_shows_no_secret(tmp_path: Path) -> None:
+    lines = refusal(tmp_path, {"retry_join": ["tag_key=x provider=aws secret_access_key=hush"]})
+    assert not any("hush" in line for line in lines)
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ DISPLAYS = {"agent/httpapi/handlers/agent/self_info.py", "agent/runtime/summary.
 CONFIGS = {"config", "fresh"}
 #: Modules of agent/config whose decisions change what the agent does, beside checking what is written.
 DECIDING = {
-    "agent/config/host_identity.py",
+    "agent/config/host.py",
     "agent/config/config.py",
     "agent/config/resolve.py",
     "agent/config/validate.py",
@@ -117,7 +117,7 @@ def settings_with(row: Setting, folder: Path) -> Config:
 
 def example(row: Setting) -> Any:
     special = {
-        "encrypt": "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", "serf_lan": "127.0.0.9", "serf_wan": "127.0.0.9",
+        "serf_wan": "127.0.0.9",
         "bootstrap_expect": 3, "addresses.grpc": "127.0.0.9",
         "addresses.grpc_tls": "127.0.0.9",
     }  # fmt: skip
@@ -149,7 +149,7 @@ def test_one_warning_names_an_unsupported_setting(row: Setting, tmp_path: Path) 
         config = load([f"-data-dir={tmp_path}", "-server", "-bootstrap-expect=3"])
     else:
         config = settings_with(row, tmp_path)
-    lines = [line for line in config.warnings if "ithout effect" in line]
+    lines = [line for line in config.warnings if "without effect" in line or "SHARES NO DATA" in line]
     assert len(lines) == 1
     assert row.key in lines[0]
 
@@ -178,13 +178,22 @@ def test_the_keys_of_a_cluster_are_one_loud_warning(tmp_path: Path) -> None:
         'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="\nretry_interval = "5s"\n'
     )
     config = load(["-node=n1", f"-data-dir={tmp_path}", f"-config-file={path}"])
-    first, second = config.warnings
-    assert first.startswith("THIS AGENT RUNS ALONE: ")
-    assert first.endswith("Without effect: encrypt, bootstrap_expect = 3, retry_join")
-    assert second == "not supported, without effect: retry_interval (clustering)"
-    assert "pUqJ" not in first
-    (alone,) = load(["-node=n1", f"-data-dir={tmp_path}", "-server=false"]).warnings
-    assert alone.endswith("Without effect: server = false")
+    (warning,) = config.warnings
+    assert warning.startswith("THIS AGENT SHARES NO DATA: ")
+    assert warning.endswith("Settings that ask for more: retry_join, bootstrap_expect = 3")
+    (warning,) = load(["-node=n1", f"-data-dir={tmp_path}", "-server=false"]).warnings
+    assert warning.endswith("Settings that ask for more: server = false")
+
+
+def test_settings_of_gossip_alone_are_without_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "agent.hcl"
+    path.write_text(
+        'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=" serf_lan_allowed_cidrs = ["10.0.0.0/8"]\n'
+        'gossip_lan { probe_interval = "2s" } retry_interval = "5s" reconnect_timeout = "8h" rejoin_after_leave = true\n'
+    )
+    config = load(["-node=n1", f"-data-dir={tmp_path}", f"-config-file={path}"])
+    assert config.warnings == ()
+    assert (config.gossip_lan.probe_interval, config.gossip_lan.gossip_nodes) == (2.0, 3)
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ class Agent:
     async def start(self, **settings: Any) -> AgentControl:
         self.configure(**settings)
         config = with_node_id(load(["-dev", f"-config-file={self.file}"]))
-        return await development.start(config, self.stack, self.stopped.set)
+        return await development.start(config, self.stack, lambda status: self.stopped.set())
 
     def configure(self, **settings: Any) -> None:
-        base = {"node_name": "n1", "ports": {"http": -1, "dns": -1}}
+        base = {"node_name": "n1", "ports": {"http": -1, "dns": -1, "serf_lan": -1}}
         self.file.write_text(json.dumps({**base, **settings}))
 
 

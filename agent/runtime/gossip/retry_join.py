@@ -1,0 +1,71 @@
+"""Joins the pool of other agents at the start, again and again until one of them answers (`retry_join`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+
+from pyconsul.agent.common.go.durations import format_go_duration_s
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.gossip.membership import JoinResult, Membership
+
+log = logging.getLogger("agent")
+
+
+class JoinExhausted(Exception):
+    """No attempt to join has succeeded."""
+
+    def __init__(self) -> None:
+        super().__init__("agent: max join retry exhausted, exiting")
+
+
+def start(config: Config, lan: Membership, stop: Callable[[int], None], stack: AsyncExitStack) -> None:
+    """Join as the settings ask for, in the background; without success `stop` ends the agent with status 1."""
+    if not config.retry_join:
+        return
+
+    async def run() -> None:
+        try:
+            await join(lan.join, config.retry_join, interval_s=config.retry_interval, max_retries=config.retry_max)
+        except JoinExhausted as error:
+            log.error("Retry join failed", extra=_fields(error=str(error)))
+            stop(1)
+
+    stack.callback(asyncio.get_running_loop().create_task(run()).cancel)
+
+
+async def join(
+    join_once: Callable[[Sequence[str]], Awaitable[JoinResult]],
+    addresses: Sequence[str],
+    *,
+    interval_s: float,
+    max_retries: int,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Join until another agent answers; host names are looked up again at every attempt.
+
+    max_retries: failures after the first one; 0: no limit. It is none if only this agent itself answers, whose address may stand
+    among the others; then the others are tried again.   Raises JoinExhausted.
+    """
+    log.info("Joining cluster...")
+    attempt = 0
+    while True:
+        result = await join_once(addresses)
+        if result.contacted > result.contacted_self or (result.contacted and not result.failures):
+            log.info("Join cluster completed. Synced with initial agents", extra=_fields(num_agents=result.contacted))
+            return
+        attempt += not result.contacted
+        if 0 < max_retries < attempt:
+            raise JoinExhausted
+        reasons = "; ".join(f"{failure.address}: {failure.reason}" for failure in result.failures)
+        log.warning(
+            "Join cluster failed, will retry",
+            extra=_fields(retry_interval=format_go_duration_s(interval_s), error=reasons or "none"),
+        )
+        await pause(interval_s)
+
+
+def _fields(**fields: object) -> dict[str, object]:
+    return {"fields": fields}
