@@ -26,6 +26,8 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
+        if self.changesets and self.changesets[-1].purged:
+            return True  # nothing of what is purged is written again in the same commit
         return len(self.results) >= MAX_OPERATIONS or self._rows >= MAX_ROWS
 
     def add(self, operation: Operation[object], done: Done) -> bool:

@@ -72,8 +72,8 @@ class Follower:
         async with self.lock:
             if changeset.index <= store.index:
                 return  # written by this server
-            if changeset.index != store.index + 1:
-                raise Compacted(f"changeset {changeset.index} does not follow index {store.index}")
+            if changeset.first != store.index + 1:
+                raise Compacted(f"changeset {changeset.first} does not follow index {store.index}")
             try:
                 if len(changeset.writes) < LARGE_ROWS:
                     store.install(changeset)
@@ -92,7 +92,7 @@ class Follower:
             except Exception as error:
                 log.error("cannot read the state again: %s", error, exc_info=error)
                 return False
-            self._store.replace_tables(tables, loaded.index)
+            self._store.replace_tables(tables, loaded.index or self._store.index)  # 0: nothing was written yet
         self.notify()
         return True
 

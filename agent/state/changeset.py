@@ -28,6 +28,7 @@ class Purged(NamedTuple):
 class Changeset:
     """The changes of one operation, made at an index and a time (Unix seconds).
 
+    first: the index of the first operation; lower than `index` when an engine has folded several into one changeset.
     writes: (table, primary key, the row or None when it is deleted), in order.
     indexes: named indexes by their new value, None for one that is dropped: rows of the table `schemas.INDEXES`.
     history: the row that each written KV key had before; None when it did not exist.
@@ -35,10 +36,11 @@ class Changeset:
     stored: the rows of `writes` in their stored form, set by `codec.store_rows`.
     """
 
-    __slots__ = ("history", "index", "indexes", "now", "purged", "stored", "writes")
+    __slots__ = ("first", "history", "index", "indexes", "now", "purged", "stored", "writes")
 
-    def __init__(self, index: int, now: float) -> None:
-        self.index, self.now = index, now
+    def __init__(self, index: int, now: float, *, first: int = 0) -> None:
+        """first: by default `index`."""
+        self.index, self.now, self.first = index, now, first or index
         self.writes: list[tuple[Schema[Any], Key, Any]] = []
         self.indexes: dict[str, int | None] = {}
         self.history: dict[str, KVEntry | None] = {}

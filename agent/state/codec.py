@@ -8,6 +8,7 @@ An encoded changeset is a MessagePack array: version, index, time, writes, index
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from pyconsul.agent.state.row_rules import check_row
 
 _encode = msgspec.msgpack.Encoder().encode
 _SEPARATOR = "\0"  # between the parts of a key
+_ESCAPE = re.compile("\x01.", re.DOTALL)
 _ESCAPED = {0: "\x01\x02", 1: "\x01\x01"}  # NUL and \x01 inside a part
 
 
@@ -43,6 +45,17 @@ def stored_key(key: Key) -> str:
     if isinstance(key, str):
         return key
     return _SEPARATOR.join(part.translate(_ESCAPED) if "\0" in part or "\x01" in part else part for part in key)
+
+
+def key_of(schema: Schema[Any], text: str) -> Key:
+    """Return the key that is stored under a text in a table; the reverse of `stored_key`."""
+    if not schema.composite:
+        return text
+    return tuple(_ESCAPE.sub(_unescaped, part) for part in text.split(_SEPARATOR))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\0" if match[0] == _ESCAPED[0] else "\x01"
 
 
 def store_rows(changeset: Changeset) -> list[StoredRow]:
@@ -140,15 +153,15 @@ def decode(data: bytes, schemas: Mapping[str, Schema[Any]]) -> Changeset:
         changeset = Changeset(found.index, found.now)
         for name, key, row in found.writes:
             schema = schemas[name]
-            changeset.writes.append((schema, key, None if row is None else _decoded_row(schema, key, row)))
+            changeset.writes.append((schema, key, None if row is None else decode_row(schema, key, row)))
     except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise DecodeError(f"cannot decode a changeset: {error}") from error
     changeset.indexes, changeset.history, changeset.purged = found.indexes, found.history, found.purged
     return changeset
 
 
-def _decoded_row(schema: Schema[Any], key: Key, data: bytes) -> Any:
-    """Raises ValueError (msgspec.MsgspecError among them)."""
+def decode_row(schema: Schema[Any], key: Key, data: bytes) -> Any:
+    """Return the row of a key.  Raises ValueError (msgspec.MsgspecError among them)."""
     row = decoder(schema.row_type)(data)
     check_row(schema.row_type, row)
     if schema.key(row) != key:

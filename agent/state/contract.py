@@ -20,13 +20,24 @@ class Unavailable(Exception):
 class Schema(Generic[R]):
     """The definition of a table.
 
-    key: returns a row's primary key.  indexes: secondary indexes; each maps a row to the values that it is found by.
+    key: returns a row's primary key.  composite: that key has several parts.
+    indexes: secondary indexes; each maps a row to the values that it is found by.
     topics: maps a row to the watch topics that are published when it is put, replaced or deleted; a replacement
     publishes those of the old row and of the new one.  topics_by_key: they depend on the key alone, so they are the same.
     ordered: the table can be read by prefix of its text keys.  in_snapshots: its rows are part of a snapshot.
     """
 
-    __slots__ = ("in_snapshots", "indexes", "key", "name", "ordered", "row_type", "topics", "topics_by_key")
+    __slots__ = (
+        "composite",
+        "in_snapshots",
+        "indexes",
+        "key",
+        "name",
+        "ordered",
+        "row_type",
+        "topics",
+        "topics_by_key",
+    )
 
     def __init__(
         self,
@@ -38,9 +49,11 @@ class Schema(Generic[R]):
         in_snapshots: bool = True,
         topics: Callable[[R], Iterable[str]] | None = None,
         topics_by_key: bool = False,
+        composite: bool = False,
     ) -> None:
         self.name, self.row_type, self.key, self.ordered = name, row_type, key, ordered
         self.in_snapshots, self.topics, self.topics_by_key = in_snapshots, topics, topics_by_key
+        self.composite = composite
         self.indexes = dict(indexes or {})
 
 

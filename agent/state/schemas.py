@@ -42,6 +42,7 @@ SERVICES = Schema(
     ServiceInstance,
     lambda row: (row.node.lower(), row.service.id),
     {"name": lambda row: (row.service.service.lower(),), "node": lambda row: (row.node.lower(),)},
+    composite=True,
 )
 
 
@@ -63,6 +64,7 @@ CHECKS = Schema(
         "status": lambda row: (row.status,),
     },
     topics=_check_topics,
+    composite=True,
 )
 SESSIONS = Schema(
     "sessions",
@@ -92,6 +94,7 @@ COORDINATES = Schema(
     NodeCoordinate,
     lambda row: (row.node.lower(), row.segment),
     {"node": lambda row: (row.node.lower(),)},
+    composite=True,
 )
 AUTOPILOT = Schema("autopilot", AutopilotSettings, lambda row: "settings")
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from support.etcd import etcd_place, needs_etcd
 
 from pyconsul.agent.engine.contract import Compacted, Conflict, Engine, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
@@ -23,12 +24,14 @@ from pyconsul.agent.state.store import floor_row
 Open = Callable[[], Engine]
 
 
-@pytest.fixture(params=["embedded", "memory"])
+@pytest.fixture(params=["embedded", "memory", pytest.param("etcd", marks=needs_etcd)])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens the engine's place again, as after a restart."""
     place = MemoryPlace(max_changesets=100)
     if request.param == "memory":
         return lambda: MemoryEngine(place=place)
+    if request.param == "etcd":
+        return etcd_place(request.getfixturevalue("etcd"))
     return lambda: EmbeddedEngine(tmp_path / "folder" / "state.db", ALL)
 
 

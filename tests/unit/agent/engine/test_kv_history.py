@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.data_file import read_history
+from support.etcd import EtcdProcess, etcd_place, needs_etcd
 
 from pyconsul.agent.engine.contract import Engine
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
@@ -34,8 +35,11 @@ MAKERS: dict[str, Make] = {
 }
 
 
-@pytest.fixture(params=sorted(MAKERS))
+@pytest.fixture(params=[*sorted(MAKERS), pytest.param("etcd", marks=needs_etcd)])
 def make(request: pytest.FixtureRequest) -> Make:
+    if request.param == "etcd":
+        etcd = request.getfixturevalue("etcd")
+        return lambda folder, kept: etcd_place(etcd, kept)()
     return MAKERS[request.param]
 
 
@@ -107,6 +111,7 @@ async def test_a_slice_is_of_one_index_whatever_is_written_meanwhile(
 ) -> None:
     monkeypatch.setattr("pyconsul.agent.engine.history.memory.PAGE_KEYS", 1)
     monkeypatch.setattr("pyconsul.agent.engine.history.sqlite_read.PAGE_KEYS", 1)
+    monkeypatch.setattr("pyconsul.agent.engine.etcd.history_read.PAGE_KEYS", 1)
     engine, world = make(tmp_path, PLENTY), World()
     await engine.load()
     for key in "abc":
@@ -192,12 +197,25 @@ def batches(writes: list[Any], size: int) -> Iterator[list[Any]]:
 @given(WRITES, BOUNDS, st.integers(1, 5), st.sampled_from(sorted(MAKERS)))
 async def test_nothing_that_is_told_is_wrong(writes: list[Any], bounds: Retention, size: int, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        engine, world = MAKERS[name](Path(folder), bounds), World()
-        await engine.load()
-        for batch in batches(writes, size):
-            await engine.commit([world.write(key, value) for key, value in batch])
-            await told(engine, world)
-        await engine.close()
+        await check_all(MAKERS[name](Path(folder), bounds), writes, size)
+
+
+@needs_etcd
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(WRITES, BOUNDS, st.integers(1, 5))
+async def test_nothing_that_is_told_from_etcd_is_wrong(
+    etcd: EtcdProcess, writes: list[Any], bounds: Retention, size: int
+) -> None:
+    await check_all(etcd_place(etcd, bounds)(), writes, size)
+
+
+async def check_all(engine: Engine, writes: list[Any], size: int) -> None:
+    world = World()
+    await engine.load()
+    for batch in batches(writes, size):
+        await engine.commit([world.write(key, value) for key, value in batch])
+        await told(engine, world)
+    await engine.close()
 
 
 STEPS = st.lists(
@@ -212,19 +230,30 @@ STEPS = st.lists(
 @given(STEPS, st.sampled_from(sorted(MAKERS)))
 async def test_nothing_that_is_told_is_wrong_after_other_limits(steps: list[Any], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        engine, world, bounds = MAKERS[name](Path(folder), PLENTY), World(), PLENTY
-        await engine.load()
-        for step in steps:
-            if isinstance(step, Retention):
-                bounds = step
-                await engine.retain(bounds, float(world.index))
-            else:
-                await engine.commit([world.write(key, value) for key, value in step])
-            if bounds.on:
-                await told(engine, world)
-            else:
-                assert await read_history(engine, "a") is None
-        await engine.close()
+        await check_limits(MAKERS[name](Path(folder), PLENTY), steps)
+
+
+@needs_etcd
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+async def test_nothing_that_is_told_from_etcd_is_wrong_after_other_limits(etcd: EtcdProcess, steps: list[Any]) -> None:
+    await check_limits(etcd_place(etcd, PLENTY)(), steps)
+
+
+async def check_limits(engine: Engine, steps: list[Any]) -> None:
+    world, bounds = World(), PLENTY
+    await engine.load()
+    for step in steps:
+        if isinstance(step, Retention):
+            bounds = step
+            await engine.retain(bounds, float(world.index))
+        else:
+            await engine.commit([world.write(key, value) for key, value in step])
+        if bounds.on:
+            await told(engine, world)
+        else:
+            assert await read_history(engine, "a") is None
+    await engine.close()
 
 
 async def versions(engine: Engine, key: str) -> list[int]:

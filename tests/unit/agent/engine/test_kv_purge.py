@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.data_file import read_history
+from support.etcd import etcd_place, needs_etcd
 
 from pyconsul.agent.engine.contract import Engine, Loaded
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
@@ -51,16 +53,28 @@ class Keys:
         return {entry.key: entry.value for entry in kept.at(index, tree=tree)}
 
 
-async def make(kind: str, folder: Path, retention: Retention = KEEP) -> Keys:
-    engine: Engine = MemoryEngine(retention)
-    if kind == "embedded":
-        engine = EmbeddedEngine(folder / "state.db", ALL, retention)
+Make = Callable[..., Awaitable[Keys]]
+
+
+async def embedded(folder: Path, retention: Retention = KEEP) -> Keys:
+    """Open the keys in a file."""
+    engine = EmbeddedEngine(folder / "state.db", ALL, retention)
     return Keys(engine, await engine.load())
 
 
-@pytest.fixture(params=["embedded", "memory"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=["embedded", "memory", pytest.param("etcd", marks=needs_etcd)])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Opens the keys of a new engine."""
+
+    async def open_keys(retention: Retention = KEEP) -> Keys:
+        engine: Engine = MemoryEngine(retention)
+        if request.param == "embedded":
+            return await embedded(tmp_path, retention)
+        if request.param == "etcd":
+            engine = etcd_place(request.getfixturevalue("etcd"), retention)()
+        return Keys(engine, await engine.load())
+
+    return open_keys
 
 
 def holds(folder: Path, secret: bytes) -> list[str]:
@@ -68,8 +82,8 @@ def holds(folder: Path, secret: bytes) -> list[str]:
     return [path.name for path in folder.iterdir() if secret[:16] in path.read_bytes()]
 
 
-async def test_a_purged_key_has_no_past(kind: str, tmp_path: Path) -> None:
-    keys = await make(kind, tmp_path)
+async def test_a_purged_key_has_no_past(make: Make) -> None:
+    keys = await make()
     await keys.put("a", b"1")
     await keys.put("ab", b"other")
     await keys.put("a", b"2")
@@ -82,8 +96,8 @@ async def test_a_purged_key_has_no_past(kind: str, tmp_path: Path) -> None:
     await keys.engine.close()
 
 
-async def test_the_past_of_a_deleted_key_can_be_purged(kind: str, tmp_path: Path) -> None:
-    keys = await make(kind, tmp_path)
+async def test_the_past_of_a_deleted_key_can_be_purged(make: Make) -> None:
+    keys = await make()
     await keys.put("a", b"1")
     await keys.delete("a")
     assert await keys.values("a") == [None, b"1"]
@@ -92,8 +106,8 @@ async def test_the_past_of_a_deleted_key_can_be_purged(kind: str, tmp_path: Path
     await keys.engine.close()
 
 
-async def test_a_tree_is_purged_with_what_was_deleted_before(kind: str, tmp_path: Path) -> None:
-    keys = await make(kind, tmp_path)
+async def test_a_tree_is_purged_with_what_was_deleted_before(make: Make) -> None:
+    keys = await make()
     for key in ("s/a", "s/b", "t"):
         await keys.put(key, b"1")
     await keys.delete("s/a")
@@ -104,8 +118,8 @@ async def test_a_tree_is_purged_with_what_was_deleted_before(kind: str, tmp_path
     await keys.engine.close()
 
 
-async def test_a_refused_condition_purges_nothing(kind: str, tmp_path: Path) -> None:
-    keys = await make(kind, tmp_path)
+async def test_a_refused_condition_purges_nothing(make: Make) -> None:
+    keys = await make()
     await keys.put("a", b"1")
     await keys.put("a", b"2")
     assert not await keys.writer.commit(lambda txn: kv.delete(txn, "a", 1, purge=True))
@@ -115,7 +129,7 @@ async def test_a_refused_condition_purges_nothing(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("retention", [KEEP, NO_HISTORY])
 async def test_purged_values_are_in_no_file(tmp_path: Path, retention: Retention) -> None:
-    keys = await make("embedded", tmp_path, retention)
+    keys = await embedded(tmp_path, retention)
     await keys.put("secret", b"before " + SECRET)
     await keys.put("secret", SECRET)
     for number in range(50):
@@ -128,7 +142,7 @@ async def test_purged_values_are_in_no_file(tmp_path: Path, retention: Retention
 
 
 async def test_a_reader_delays_the_end_of_the_log_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = await make("embedded", tmp_path)
+    keys = await embedded(tmp_path)
     await keys.put("secret", SECRET)
     opened = keys.engine._opened  # type: ignore[attr-defined]
     opened.database.execute("PRAGMA busy_timeout = 1")
@@ -142,8 +156,8 @@ async def test_a_reader_delays_the_end_of_the_log_only(tmp_path: Path, monkeypat
     await keys.engine.close()
 
 
-async def test_excluded_keys_have_no_history(kind: str, tmp_path: Path) -> None:
-    keys = await make(kind, tmp_path, KEEP._replace(exclude=("secrets/", "tmp")))
+async def test_excluded_keys_have_no_history(make: Make) -> None:
+    keys = await make(KEEP._replace(exclude=("secrets/", "tmp")))
     for value in (b"1", b"2"):
         for key in ("secrets/a", "tmp1", "kept"):
             await keys.put(key, value)
@@ -158,14 +172,14 @@ async def test_excluded_keys_have_no_history(kind: str, tmp_path: Path) -> None:
 
 async def test_newly_excluded_keys_lose_their_history_and_get_none_back(tmp_path: Path) -> None:
     for exclude, told in (((), [b"2", b"1", SECRET]), (("s/",), [b"2"]), ((), [b"2"])):
-        keys = await make("embedded", tmp_path, KEEP._replace(exclude=exclude))
+        keys = await embedded(tmp_path, KEEP._replace(exclude=exclude))
         if SECRET in told:
             for value in (SECRET, b"1", b"2"):
                 await keys.put("s/a", value)
         assert await keys.values("s/a") == told
         await keys.engine.close()
         assert bool(holds(tmp_path, SECRET)) is (SECRET in told)
-    keys = await make("embedded", tmp_path)
+    keys = await embedded(tmp_path)
     with pytest.raises(Pruned):
         await keys.at("", 1, tree=True)
     await keys.engine.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.etcd import EtcdProcess, etcd_place, needs_etcd
 
 from pyconsul.agent.engine.batch import size_of
-from pyconsul.agent.engine.contract import EngineError, Limits, OutcomeUnknown
+from pyconsul.agent.engine.contract import Engine, EngineError, Limits, OutcomeUnknown
 from pyconsul.agent.engine.follower import LARGE_ROWS, Follower
 from pyconsul.agent.engine.memory import MemoryEngine, MemoryPlace
 from pyconsul.agent.engine.writer import Writer
@@ -27,8 +29,8 @@ from pyconsul.agent.state.write_txn import WriteTxn
 class Server:
     """A store, its engine, and its writer."""
 
-    def __init__(self, place: MemoryPlace, engine: MemoryEngine | None = None, stall_s: float = 10.0) -> None:
-        self.engine = engine or MemoryEngine(place=place)
+    def __init__(self, engine: Engine, stall_s: float = 10.0) -> None:
+        self.engine = engine
         self.store = Store([floor_row(0)], 10, min_floor=10)
         self.follower = Follower(self.store, self.engine)
         self.writer = Writer(self.store, self.engine, lambda: 1.0, stall_s, self.follower)
@@ -44,6 +46,38 @@ class Server:
         await self.follower.reach(await self.engine.barrier(), 5.0)
 
 
+Start = Callable[[], Awaitable[Server]]
+
+
+@asynccontextmanager
+async def servers_of(open_place: Callable[[], Engine]) -> AsyncIterator[Start]:
+    """Gives a function that starts one more server; all are stopped at the end."""
+    started: list[Server] = []
+
+    async def start() -> Server:
+        server = Server(open_place())
+        await server.engine.load()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.follower.stop()
+        await server.engine.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("etcd", marks=needs_etcd)])
+async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
+    """Starts one more server of the same cluster."""
+    if request.param == "etcd":
+        open_place: Callable[[], Engine] = etcd_place(request.getfixturevalue("etcd"))
+    else:
+        shared = place()
+        open_place = partial(MemoryEngine, place=shared)
+    async with servers_of(open_place) as start_server:
+        yield start_server
+
+
 def place(max_changesets: int = 1000) -> MemoryPlace:
     return MemoryPlace(max_changesets=max_changesets)
 
@@ -53,9 +87,8 @@ def state(store: Store) -> dict[str, object]:
     return {**tables, "index": store.index}
 
 
-async def test_what_one_writes_the_other_shows_and_its_watchers_wake() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_what_one_writes_the_other_shows_and_its_watchers_wake(start: Start) -> None:
+    one, other = await start(), await start()
     other.follower.start()
     woken: list[str] = []
     other.store.watches.add(lambda: woken.append("key"), (topics.of_key("a"),))
@@ -68,9 +101,8 @@ async def test_what_one_writes_the_other_shows_and_its_watchers_wake() -> None:
     other.follower.stop()
 
 
-async def test_a_write_on_an_old_state_is_made_again_on_the_new_one() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_a_write_on_an_old_state_is_made_again_on_the_new_one(start: Start) -> None:
+    one, other = await start(), await start()
     assert await one.put("a", b"1", cas=0)
     assert not await other.put("a", b"2", cas=0), "it is there already"
     assert await other.put("a", b"2", cas=11)
@@ -80,9 +112,8 @@ async def test_a_write_on_an_old_state_is_made_again_on_the_new_one() -> None:
     assert state(one.store) == state(other.store)
 
 
-async def test_a_refusal_on_an_old_state_is_looked_at_again() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_a_refusal_on_an_old_state_is_looked_at_again(start: Start) -> None:
+    one, other = await start(), await start()
     await one.put("a", b"1")
 
     def require(txn: WriteTxn) -> bytes | None:
@@ -100,9 +131,8 @@ def _refuse(text: str, txn: WriteTxn) -> None:
     raise Refused(text)
 
 
-async def test_a_batch_with_a_conflict_is_made_again_as_a_whole() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_a_batch_with_a_conflict_is_made_again_as_a_whole(start: Start) -> None:
+    one, other = await start(), await start()
     await one.put("x", b"1")
     results = await asyncio.gather(
         other.put("a", b"1"),
@@ -116,18 +146,16 @@ async def test_a_batch_with_a_conflict_is_made_again_as_a_whole() -> None:
     assert state(one.store) == state(other.store)
 
 
-async def test_a_long_operation_with_a_conflict_is_made_again() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_a_long_operation_with_a_conflict_is_made_again(start: Start) -> None:
+    one, other = await start(), await start()
     await one.put("t/1", b"1")
     await other.writer.commit_steps(lambda txn: kv.delete_tree(txn, "t/"))
     await one.follow()
     assert one.values() == other.values() == {}
 
 
-async def test_a_large_changeset_of_another_server_shows_as_a_whole() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_a_large_changeset_of_another_server_shows_as_a_whole(start: Start) -> None:
+    one, other = await start(), await start()
     other.follower.start()
 
     def fill(txn: WriteTxn) -> None:
@@ -145,9 +173,8 @@ async def test_a_large_changeset_of_another_server_shows_as_a_whole() -> None:
     other.follower.stop()
 
 
-async def test_another_state_of_one_server_is_that_of_the_other_too() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_another_state_of_one_server_is_that_of_the_other_too(start: Start) -> None:
+    one, other = await start(), await start()
     other.follower.start()
     await one.put("old", b"1")
     await other.follow()
@@ -163,9 +190,8 @@ async def test_another_state_of_one_server_is_that_of_the_other_too() -> None:
     other.follower.stop()
 
 
-async def test_another_state_is_put_in_place_of_what_others_wrote_meanwhile() -> None:
-    shared = place()
-    one, other = Server(shared), Server(shared)
+async def test_another_state_is_put_in_place_of_what_others_wrote_meanwhile(start: Start) -> None:
+    one, other = await start(), await start()
     for number in range(3):
         await one.put(f"k{number}", b"v")
     assert await other.writer.replace([("kvs", KVEntry(0, "new", 0, b"v", 3, 3))], 5) == 14
@@ -176,7 +202,7 @@ async def test_another_state_is_put_in_place_of_what_others_wrote_meanwhile() ->
 
 async def test_a_server_that_was_away_for_long_reads_everything_again() -> None:
     shared = place(max_changesets=2)
-    one, other = Server(shared), Server(shared)
+    one, other = Server(MemoryEngine(place=shared)), Server(MemoryEngine(place=shared))
     for number in range(5):
         await one.put(f"k{number}", b"v")
     assert await other.put("mine", b"v")
@@ -213,7 +239,7 @@ async def test_after_an_unknown_outcome_each_write_is_made_once(kept: bool, monk
     monkeypatch.setattr("pyconsul.agent.engine.writer.RETRY_S", 0.0)
     shared = place()
     engine = Unsure(shared, kept, failures=2)
-    server = Server(shared, engine)
+    server = Server(engine)
     runs: list[int] = []
 
     def append(txn: WriteTxn) -> None:
@@ -231,7 +257,7 @@ async def test_after_an_unknown_outcome_each_write_is_made_once(kept: bool, monk
 
 async def test_an_outcome_that_stays_unknown_is_told_to_the_caller() -> None:
     shared = place()
-    server = Server(shared, Unsure(shared, kept=True, failures=10**9), stall_s=0.0)
+    server = Server(Unsure(shared, kept=True, failures=10**9), stall_s=0.0)
     with pytest.raises(OutcomeUnknown):
         await server.put("a", b"1")
     with pytest.raises(EngineError, match="was not begun"):
@@ -259,7 +285,7 @@ async def test_no_commit_is_larger_than_the_engine_s_limits(limits: Limits) -> N
             commits.append(len(batch))
             return await super().commit(batch)
 
-    server = Server(place(), Bounded(place=place(), limits=limits))
+    server = Server(Bounded(place=place(), limits=limits))
     assert await asyncio.gather(*(server.put(f"k{number}", b"0123456789") for number in range(7))) == [True] * 7
     assert commits == [2, 2, 2, 1]
 
@@ -286,13 +312,29 @@ def append_to(key: str, mark: bytes) -> Callable[[WriteTxn], None]:
     return append
 
 
+WRITES = st.lists(st.tuples(st.integers(0, 1), st.sampled_from("ab"), st.booleans()), max_size=30)
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 1), st.sampled_from("ab"), st.booleans()), max_size=30), st.sampled_from([3, 100])
-)
+@given(WRITES, st.sampled_from([3, 100]))
 async def test_whatever_both_write_nothing_is_lost(writes: list[tuple[int, str, bool]], kept: int) -> None:
     shared = place(kept)
-    servers = [Server(shared), Server(shared)]
+    async with servers_of(lambda: MemoryEngine(place=shared)) as start:
+        await both_write(start, writes)
+
+
+@needs_etcd
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(WRITES)
+async def test_whatever_both_write_to_etcd_nothing_is_lost(
+    etcd: EtcdProcess, writes: list[tuple[int, str, bool]]
+) -> None:
+    async with servers_of(etcd_place(etcd)) as start:
+        await both_write(start, writes)
+
+
+async def both_write(start: Start, writes: list[tuple[int, str, bool]]) -> None:
+    servers = [await start(), await start()]
     tasks = []
     for number, (which, key, waits) in enumerate(writes):
         tasks.append(servers[which].writer.commit(append_to(key, b"%d." % number)))
@@ -301,7 +343,6 @@ async def test_whatever_both_write_nothing_is_lost(writes: list[tuple[int, str, 
     await asyncio.gather(*tasks)
     for server in servers:
         await server.follow()
-        server.follower.stop()
     assert state(servers[0].store) == state(servers[1].store)
     for key in "ab":
         found = (servers[0].values().get(key) or b"").split(b".")[:-1]

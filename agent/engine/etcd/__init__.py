@@ -1,0 +1,1 @@
+"""The engine of a cluster: rows in etcd."""

@@ -1,0 +1,38 @@
+"""One question to etcd for everybody who waits at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+
+class Barrier:
+    """Shares a linearizable read: a caller gets an answer that was asked for after it came."""
+
+    def __init__(self, ask: Callable[[], Awaitable[int]]) -> None:
+        self._ask = ask
+        self._next: asyncio.Future[int] | None = None  # of those who wait until a running question is answered
+        self._running: asyncio.Task[None] | None = None
+
+    async def reach(self) -> int:
+        """Return what was asked.  Raises what the question raises."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        answer = self._next
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._run())
+        return await asyncio.shield(answer)
+
+    async def _run(self) -> None:
+        while self._next is not None:
+            answer, self._next = self._next, None
+            try:
+                answer.set_result(await self._ask())
+            except Exception as error:
+                answer.set_exception(error)
+                answer.exception()  # nobody may be waiting any more
+
+    def close(self) -> None:
+        """Cancel a running question."""
+        if self._running is not None:
+            self._running.cancel()

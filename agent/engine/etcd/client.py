@@ -1,0 +1,207 @@
+"""Requests to etcd: one or several endpoints, TLS, a password, and a deadline for each request.
+
+The generated messages and stubs are those of `aetcd`; channels, retries and watches are our own, since its client has no TLS, no
+deadlines, and drops what tells how far a watch has come.
+
+A request goes to one endpoint at a time.  One that only reads is sent to the next endpoint when one does not answer; one that
+writes is sent once, because nobody knows whether a request without an answer was carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import msgspec
+from aetcd import rpc
+from grpc.aio import EOF
+
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
+
+TIMEOUT_S = 5.0  # of a request, over all endpoints that are tried
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_LOST = (rpc.StatusCode.UNAVAILABLE, rpc.StatusCode.DEADLINE_EXCEEDED, rpc.StatusCode.CANCELLED, rpc.StatusCode.UNKNOWN)
+#: What etcd answers when a token is not known any more, in its different versions.
+_BAD_TOKENS = ("invalid auth token", "user name is empty", "revision of auth store is old")
+
+Call = Callable[..., Awaitable[Any]]
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """How an agent proves who it is, and knows etcd: files of TLS, user name and password; "" = none."""
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    username: str = ""
+    password: str = ""
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return bool(self.ca_file or self.cert_file)
+
+
+NO_CREDENTIALS = Credentials()
+
+
+class Client:
+    """Connections to the members of one etcd cluster."""
+
+    def __init__(
+        self, endpoints: Sequence[str], credentials: Credentials = NO_CREDENTIALS, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        """endpoints: `HOST:PORT`, a URL with http or https, or `unix:PATH`."""
+        self.endpoints, self._credentials, self._timeout_s = tuple(endpoints), credentials, timeout_s
+        self._channels: dict[str, Any] = {}
+        self._current = 0  # the endpoint in use
+        self._token = ""
+        self._raft_term = 0  # the highest seen: a member that reports a lower one is behind
+        self._cluster_id = 0
+
+    async def close(self) -> None:
+        """Close all connections."""
+        channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            await channel.close()
+
+    # --- requests
+
+    async def range(self, request: Any) -> Any:
+        """Read a range.  Raises RevisionCompacted, Rejected, Unreachable."""
+        return await self._retried(lambda channel: rpc.KVStub(channel).Range, request)
+
+    async def read(self, request: Any) -> Any:
+        """Run a transaction that only reads.  Raises Rejected, Unreachable."""
+        return await self._retried(lambda channel: rpc.KVStub(channel).Txn, request)
+
+    async def write(self, request: Any, timeout_s: float | None = None) -> Any:
+        """Run a transaction, once.  Raises Rejected when it was certainly not carried out, else Unreachable."""
+        return await self._once(lambda channel: rpc.KVStub(channel).Txn, request, timeout_s or self._timeout_s)
+
+    async def delete(self, key: bytes, end: bytes) -> None:
+        """Delete a range.  Raises Rejected, Unreachable."""
+        request = rpc.DeleteRangeRequest(key=key, range_end=end)
+        await self._once(lambda channel: rpc.KVStub(channel).DeleteRange, request, self._timeout_s)
+
+    async def watch(self, requests: AsyncIterator[Any], silence_s: float) -> AsyncGenerator[Any, None]:
+        """Send requests of a watch stream, and return what arrives.
+
+        Raises Rejected, Unreachable at the end of the stream, and when nothing arrives for `silence_s`.
+        """
+        endpoint = self.endpoints[self._current]
+        # With this metadata a member that has lost its leader ends the stream instead of going silent.
+        metadata = (*await self._metadata(), ("hasleader", "true"))
+        call = rpc.WatchStub(self._channel(endpoint)).Watch(requests, metadata=metadata)
+        try:
+            while (response := await asyncio.wait_for(call.read(), silence_s)) is not EOF:
+                self._check(response.header, endpoint)
+                yield response
+            failure: EngineError = Unreachable(f"etcd at {endpoint} has closed the watch")
+        except TimeoutError:
+            failure = Unreachable(f"etcd at {endpoint} has been silent for {silence_s:g} s")
+        except rpc.AioRpcError as error:
+            failure = self._failure(error, endpoint)
+        finally:
+            call.cancel()
+        self.rotate()
+        raise failure
+
+    def rotate(self) -> None:
+        """Use the next endpoint from now on."""
+        self._current = (self._current + 1) % len(self.endpoints)
+
+    # --- one request
+
+    async def _retried(self, method: Callable[[Any], Call], request: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        for left in range(len(self.endpoints), 0, -1):  # each endpoint gets its share of the time
+            try:
+                return await self._once(method, request, max(0.05, (deadline - loop.time()) / left))
+            except Unreachable:
+                if left == 1:
+                    raise
+        raise AssertionError("there is no endpoint")
+
+    async def _once(self, method: Callable[[Any], Call], request: Any, timeout_s: float) -> Any:
+        endpoint = self.endpoints[self._current]
+        call = method(self._channel(endpoint))
+        try:
+            try:
+                response = await call(request, timeout=timeout_s, metadata=await self._metadata())
+            except rpc.AioRpcError as error:
+                if not self._credentials.username or not any(text in (error.details() or "") for text in _BAD_TOKENS):
+                    raise
+                self._token = ""
+                response = await call(request, timeout=timeout_s, metadata=await self._metadata())
+            self._check(response.header, endpoint)
+        except rpc.AioRpcError as error:
+            failure = self._failure(error, endpoint)
+        except Unreachable as error:
+            failure = error
+        else:
+            return response
+        if isinstance(failure, Unreachable):
+            self.rotate()
+        raise failure
+
+    def _check(self, header: Any, endpoint: str) -> None:
+        """Raises Unreachable for a member that is behind the others, or belongs to another cluster."""
+        if header.raft_term < self._raft_term:
+            raise Unreachable(f"etcd at {endpoint} is behind: it has term {header.raft_term}, others {self._raft_term}")
+        self._raft_term = header.raft_term
+        if self._cluster_id and header.cluster_id != self._cluster_id:
+            raise Unreachable(f"etcd at {endpoint} belongs to another cluster than the other endpoints")
+        self._cluster_id = header.cluster_id
+
+    def _failure(self, error: Any, endpoint: str) -> Rejected | Unreachable | RevisionCompacted:
+        code, details = error.code(), error.details() or ""
+        text = f"etcd at {endpoint}: {details or code.name.lower()}"
+        if code is rpc.StatusCode.OUT_OF_RANGE:
+            return RevisionCompacted(text)
+        return Unreachable(text) if code in _LOST else Rejected(text)
+
+    async def _metadata(self) -> tuple[tuple[str, str], ...]:
+        credentials = self._credentials
+        if not credentials.username:
+            return ()
+        if not self._token:
+            request = rpc.AuthenticateRequest(name=credentials.username, password=credentials.password)
+            channel = self._channel(self.endpoints[self._current])
+            response = await rpc.AuthStub(channel).Authenticate(request, timeout=self._timeout_s)
+            self._token = response.token
+        return (("token", self._token),)
+
+    def _channel(self, endpoint: str) -> Any:
+        channel = self._channels.get(endpoint)
+        if channel is None:
+            channel = self._channels[endpoint] = _open(endpoint, self._credentials)
+        return channel
+
+
+def _open(endpoint: str, credentials: Credentials) -> Any:
+    scheme, separator, rest = endpoint.partition("://")
+    target = rest.rstrip("/") if separator else endpoint
+    if credentials.uses_tls or (separator and scheme == "https"):
+        read = [
+            Path(name).read_bytes() if name else None
+            for name in (credentials.ca_file, credentials.key_file, credentials.cert_file)
+        ]
+        return rpc.secure_channel(target, grpc.ssl_channel_credentials(*read), options=_OPTIONS)
+    return rpc.insecure_channel(target, options=_OPTIONS)

@@ -1,0 +1,282 @@
+"""The engine of a cluster: rows in etcd, followed by all servers.
+
+Consistency rests on the index and the epoch alone (see `transaction`): whoever commits compares both, so that two servers that
+believe to lead cannot both write, and nobody writes into an epoch that a restore has replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aetcd import rpc
+
+from pyconsul.agent.engine.contract import Compacted, Conflict, EngineError, Limits, Loaded, OutcomeUnknown
+from pyconsul.agent.engine.etcd import history_rows, loading, replacement, transaction
+from pyconsul.agent.engine.etcd.barrier import Barrier
+from pyconsul.agent.engine.etcd.client import Client
+from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
+from pyconsul.agent.engine.etcd.events import changeset_of
+from pyconsul.agent.engine.etcd.head import Head
+from pyconsul.agent.engine.etcd.history_read import HistoryReader
+from pyconsul.agent.engine.etcd.history_rows import Coverage
+from pyconsul.agent.engine.etcd.layout import Layout, pointer_key
+from pyconsul.agent.engine.etcd.transaction import Known
+from pyconsul.agent.engine.etcd.watch import CaughtUp, EpochMoved, watch
+from pyconsul.agent.engine.history.contract import NO_HISTORY, HistorySlice, Retention
+from pyconsul.agent.state.changeset import Changeset
+from pyconsul.agent.state.schemas import ALL, INDEXES
+from pyconsul.agent.state.store import floor_row
+
+#: What etcd accepts with its default settings (128 operations, 1.5 MiB), less what every commit writes beside its rows.
+DEFAULT_LIMITS = Limits(rows=120, size_bytes=1_400_000)
+MAX_LOADS = 5  # tries to read the state before it is compacted away
+_SCHEMAS = {schema.name: schema for schema in (INDEXES, *ALL)}
+
+log = logging.getLogger("agent.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A commit on its way, made in `layout`; `new`: the epoch that it puts in place, and the revision of its index."""
+
+    commit_id: int
+    layout: Layout
+    known: Known
+    index: int
+    coverage: Coverage
+    new: tuple[Layout, int] | None = None
+
+
+class EtcdEngine:
+    """Commits to etcd, and follows what other servers commit."""
+
+    def __init__(
+        self,
+        client: Client,
+        prefix: str,
+        server: str,
+        retention: Retention = NO_HISTORY,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """prefix: of all keys of this cluster.  server: ID of this server, that no other one has."""
+        self.limits = limits
+        self._client, self._prefix, self._server, self._retention = client, prefix, server, retention
+        self._head = Head(self._layout(""))
+        self._pending: _Pending | None = None
+        self._barrier = Barrier(self._read_index)
+
+    def _layout(self, epoch: str) -> Layout:
+        return Layout(self._prefix, epoch, self._server)
+
+    # --- loading
+
+    async def load(self) -> Loaded:
+        for _ in range(MAX_LOADS):
+            epoch, revision = await self._current_epoch()
+            layout = self._layout(epoch)
+            try:
+                state = await loading.load(self._client, layout, _SCHEMAS, revision)
+            except RevisionCompacted as error:
+                log.info("reading the state from etcd again: %s", error)
+                continue
+            self._head.placed(layout, state.index, state.known, state.coverage, revision)
+            return Loaded(state.rows, state.index)
+        raise EngineError("the state in etcd changes faster than it can be read")
+
+    async def _current_epoch(self) -> tuple[str, int]:
+        """Return the epoch, the first one if there is none, and a revision at which all of it is there."""
+        pointer = pointer_key(self._prefix)
+        response = await self._client.read(rpc.TxnRequest(success=[transaction.get(pointer)]))
+        epoch, _ = transaction.value_of(response, 0)
+        if not epoch:
+            first = self._layout(secrets.token_hex(8))
+            _, floor = floor_row(0)
+            created = [
+                transaction.put(pointer, first.epoch.encode()),
+                transaction.put(first.named_index(floor.name), b"%d" % floor.index),
+            ]
+            conditions = [transaction.unchanged(pointer, 0)]
+            response = await self._client.write(
+                rpc.TxnRequest(compare=conditions, success=created, failure=[transaction.get(pointer)])
+            )
+            epoch = first.epoch.encode() if response.succeeded else transaction.value_of(response, 0)[0]
+        return epoch.decode(), response.header.revision
+
+    # --- committing
+
+    async def commit(self, batch: Sequence[Changeset]) -> int:
+        head = self._head
+        if head.index and batch[0].index != head.index + 1:
+            raise Conflict(head.index)
+        layout, last = head.layout, batch[-1].index
+        history, coverage = history_rows.operations(layout, batch, self._retention, head.coverage)
+        pending = _Pending(_new_id(), layout, head.known, last, coverage)
+        request = transaction.commit(layout, head.known, batch, pending.commit_id, history)
+        response = await self._write(request, pending)
+        head.committed(layout, last, coverage, response.header.revision)
+        return last
+
+    async def _write(self, request: Any, pending: _Pending) -> Any:
+        """Raises Conflict, OutcomeUnknown, Rejected."""
+        self._pending = pending
+        try:
+            response = await self._client.write(request)
+        except Unreachable as error:
+            raise OutcomeUnknown(str(error), pending.commit_id) from error
+        except Rejected:
+            self._pending = None
+            raise
+        self._pending = None
+        if not response.succeeded:
+            raise await self._conflict(response)
+        return response
+
+    async def _conflict(self, response: Any) -> Conflict:
+        """Return why a commit could not be made, from what it has read of the pointer and the index."""
+        epoch, _ = transaction.value_of(response, 0)
+        if epoch.decode() != self._head.layout.epoch:
+            return Conflict(await self.barrier())
+        return Conflict(transaction.last_index(transaction.value_of(response, 1)[0]))
+
+    async def took_effect(self, commit_id: int) -> bool:
+        pending = self._pending
+        if pending is None or pending.commit_id != commit_id:
+            raise EngineError(f"commit {commit_id} is not known any more")
+        layout = pending.layout
+        made, own_revision = await self._look(pending)
+        if not made and own_revision == pending.known.own_revision:
+            # Write the row again, so that the commit can never be made, unless it was made just now.
+            fence = rpc.TxnRequest(
+                compare=[transaction.unchanged(layout.own_commit, own_revision)],
+                success=[transaction.put(layout.own_commit, b"0")],
+            )
+            await self._client.write(fence)
+            made, own_revision = await self._look(pending)
+        self._pending = None
+        if not made:
+            self._head.given_up(layout, own_revision)
+        elif pending.new is None:
+            self._head.committed(layout, pending.index, pending.coverage, made)
+        else:
+            self._replaced(pending, made)
+        return bool(made)
+
+    async def _look(self, pending: _Pending) -> tuple[int, int]:
+        """Return the revision at which a commit was made, 0 if it was not, and that of this server's own row."""
+        layout = pending.layout
+        reads = [transaction.get(layout.own_commit), transaction.get(layout.pointer)]
+        response = await self._client.read(rpc.TxnRequest(success=reads))
+        value, own_revision = transaction.value_of(response, 0)
+        if pending.new is None:
+            return own_revision if int(value or 0) == pending.commit_id else 0, own_revision
+        epoch, revision = transaction.value_of(response, 1)
+        return revision if epoch.decode() == pending.new[0].epoch else 0, own_revision
+
+    async def barrier(self) -> int:
+        return await self._barrier.reach()
+
+    async def _read_index(self) -> int:
+        layout = self._head.layout
+        while True:
+            request = rpc.TxnRequest(success=[transaction.get(layout.pointer), transaction.get(layout.index)])
+            response = await self._client.read(request)
+            epoch = transaction.value_of(response, 0)[0].decode()
+            if epoch == layout.epoch:
+                return transaction.last_index(transaction.value_of(response, 1)[0])
+            layout = self._layout(epoch)
+
+    # --- following
+
+    async def watch(self, after: int) -> AsyncIterator[Changeset]:
+        while True:
+            layout = self._head.layout
+            revision = self._head.revision_of(after)
+            if revision is None:
+                raise Compacted(f"it is not known which revision of etcd has index {after}")
+            try:
+                async with aclosing(watch(self._client, layout, revision + 1)) as stream:
+                    async for told in stream:
+                        if layout is not self._head.layout:
+                            continue  # this server has just put another state in place
+                        if isinstance(told, CaughtUp):
+                            self._head.quiet(after, told)
+                            continue
+                        self._head.told(told)
+                        if told.last <= after:
+                            continue
+                        if after and told.first != after + 1:
+                            raise Compacted(f"the commit of index {told.first} does not follow index {after}")
+                        after = told.last
+                        if not told.own_id:
+                            yield changeset_of(told, layout, _SCHEMAS)
+            except EpochMoved as moved:
+                pending = self._pending
+                if pending is not None and pending.new is not None and pending.new[0].epoch == moved.epoch:
+                    self._replaced(pending, moved.revision)
+                if moved.epoch != self._head.layout.epoch:
+                    raise Compacted("another server has put another state in place") from None
+                after = self._head.placed_index
+
+    # --- another state
+
+    async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+        head, new = self._head, self._layout(secrets.token_hex(8))
+        if index <= head.index:
+            raise Conflict(head.index)
+        old, known = head.layout, head.known  # before the first wait: the index is right for these only
+        operations = await asyncio.to_thread(replacement.operations_of, new, rows, _SCHEMAS)
+        try:
+            revision = await replacement.prepare(self._client, new, operations, index, time.time(), self.limits)
+            pending = _Pending(_new_id(), old, known, index, Coverage(index, index), (new, revision))
+            response = await self._write(replacement.flip(old, known, new, revision), pending)
+        except OutcomeUnknown:
+            raise
+        except EngineError:
+            await self._remove(new)
+            raise
+        self._replaced(pending, response.header.revision)
+        await self._remove(old)
+
+    def _replaced(self, pending: _Pending, revision: int) -> None:
+        """This server has put an epoch in place."""
+        assert pending.new is not None
+        layout, index_revision = pending.new
+        if layout is not self._head.layout:
+            self._head.placed(layout, pending.index, Known(index_revision, 0), pending.coverage, revision)
+
+    async def _remove(self, layout: Layout) -> None:
+        """Delete an epoch that does not count; when that fails, it only takes up room."""
+        with suppress(EngineError):
+            await replacement.remove(self._client, layout)
+
+    async def history(self, key: str, *, tree: bool = False, after: int | None = None) -> HistorySlice | None:
+        if not self._retention.on:
+            return None
+        layout = self._head.layout
+        reads = [
+            transaction.get(layout.pointer),
+            transaction.get(layout.index),
+            transaction.get(layout.history_coverage),
+        ]
+        response = await self._client.read(rpc.TxnRequest(success=reads))
+        index = transaction.last_index(transaction.value_of(response, 1)[0])
+        coverage = history_rows.read_coverage(transaction.value_of(response, 2)[0])
+        floor = index if coverage.off else coverage.floor
+        reader = HistoryReader(self._client, layout, response.header.revision, self._retention, after)
+        pages = reader.pages(key, tree=tree)
+        return HistorySlice(index, floor, coverage.epoch, pages, lambda: None, self._retention.exclude)
+
+    async def close(self) -> None:
+        self._barrier.close()
+        await self._client.close()
+
+
+def _new_id() -> int:
+    return secrets.randbits(62) + 1
