@@ -197,6 +197,7 @@ NOT_IMPORTED = {
 MODULES_OF = {
     "dnspython": "dns",
     "google-re2": "re2",
+    "grpcio": "grpc",
     "prometheus-client": "prometheus_client",
     "pyjwt": "jwt",
     "python-hcl2": "hcl2",

@@ -73,6 +73,10 @@ class FaultyClient(Client):
                     raise Unreachable("a fault of the test: the watch is broken")
                 yield following.result()
 
-    async def close(self) -> None:
+    async def settle(self) -> None:
+        """Wait until every late request has arrived."""
         await asyncio.gather(*self._late, return_exceptions=True)
+
+    async def close(self) -> None:
+        await self.settle()
         await super().close()

@@ -12,7 +12,7 @@ from aetcd import rpc
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.etcd import EtcdProcess, etcd_place, needs_etcd
-from support.etcd_faults import LATE_S, Fault, FaultyClient
+from support.etcd_faults import Fault, FaultyClient
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.etcd.engine import EtcdEngine
@@ -123,7 +123,8 @@ class Run:
         for server in self.servers:
             server.client.faults.clear()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        await asyncio.sleep(2 * LATE_S)
+        for server in self.servers:
+            await server.client.settle()
         for server in self.servers:
             await server.follower.reach(await server.engine.barrier(), 10.0)
 
