@@ -18,7 +18,7 @@ from typing import Any
 from aetcd import rpc
 
 from pyconsul.agent.engine.contract import Compacted, Conflict, EngineError, Limits, Loaded, OutcomeUnknown
-from pyconsul.agent.engine.etcd import history_rows, loading, replacement, transaction
+from pyconsul.agent.engine.etcd import history_prune, history_rows, loading, replacement, transaction
 from pyconsul.agent.engine.etcd.barrier import Barrier
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
@@ -259,19 +259,30 @@ class EtcdEngine:
     async def history(self, key: str, *, tree: bool = False, after: int | None = None) -> HistorySlice | None:
         if not self._retention.on:
             return None
-        layout = self._head.layout
-        reads = [
-            transaction.get(layout.pointer),
-            transaction.get(layout.index),
-            transaction.get(layout.history_coverage),
-        ]
-        response = await self._client.read(rpc.TxnRequest(success=reads))
-        index = transaction.last_index(transaction.value_of(response, 1)[0])
-        coverage = history_rows.read_coverage(transaction.value_of(response, 2)[0])
-        floor = index if coverage.off else coverage.floor
-        reader = HistoryReader(self._client, layout, response.header.revision, self._retention, after)
-        pages = reader.pages(key, tree=tree)
-        return HistorySlice(index, floor, coverage.epoch, pages, lambda: None, self._retention.exclude)
+        layout, kept = self._head.layout, self._retention
+        keys = layout.index, layout.history_coverage, layout.history_floor
+        response = await self._client.read(rpc.TxnRequest(success=[transaction.get(key) for key in keys]))
+        index = transaction.last_index(transaction.value_of(response, 0)[0])
+        coverage = history_rows.read_coverage(transaction.value_of(response, 1)[0])
+        floor = max(history_rows.floor_of(coverage, kept, index), int(transaction.value_of(response, 2)[0] or 0))
+        reader = HistoryReader(self._client, layout, response.header.revision, kept, after)
+        return HistorySlice(index, floor, coverage.epoch, reader.pages(key, tree=tree), lambda: None, kept.exclude)
+
+    async def retain(self, retention: Retention, now: float) -> None:
+        head, layout = self._head, self._head.layout
+        before, self._retention = self._retention, retention
+        try:
+            operations, coverage = history_rows.change_coverage(layout, head.index, retention, head.coverage)
+            if operations:
+                conditions = transaction.conditions(layout, head.known)
+                response = await self._client.write(rpc.TxnRequest(compare=conditions, success=operations))
+                if response.succeeded and layout is head.layout:  # otherwise the next commit does it
+                    head.coverage = coverage
+            if retention.on:
+                await history_prune.prune(self._client, layout, retention, now)
+        except EngineError:
+            self._retention = before
+            raise
 
     async def close(self) -> None:
         self._barrier.close()

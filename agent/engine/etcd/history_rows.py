@@ -99,23 +99,34 @@ def operations(
     layout: Layout, batch: Sequence[Changeset], kept: Retention, covered: Coverage
 ) -> tuple[list[Any], Coverage]:
     """Return what a commit does to the history, and what it covers from then on."""
-    before = batch[0].first - 1
+    found, coverage = change_coverage(layout, batch[0].first - 1, kept, covered)
     if not kept.on:
-        if covered.off:
-            return [], covered
-        coverage = Coverage(before, covered.epoch, off=True)
-        return [delete(layout.history, end_of(layout.history)), write_coverage(layout, coverage)], coverage
-    coverage = covered
-    found: list[Any] = []
-    if covered.off or set(covered.exclude) != set(kept.exclude):
-        again = covered.off or not set(covered.exclude) <= set(kept.exclude)  # keys without a history get one
-        coverage = Coverage(before if again else covered.floor, covered.epoch, exclude=tuple(sorted(kept.exclude)))
-        added = set(kept.exclude) - set(covered.exclude)
-        found = [delete(*range_of(layout, prefix, tree=True)) for prefix in sorted(added)]
-        found.append(write_coverage(layout, coverage))
+        return found, coverage
     purged = [one for changeset in batch for one in changeset.purged]
     found += [delete(*range_of(layout, one.key, tree=one.tree)) for one in purged]
     return found + _puts(layout, batch, kept.exclude, purged), coverage
+
+
+def change_coverage(layout: Layout, index: int, kept: Retention, covered: Coverage) -> tuple[list[Any], Coverage]:
+    """Return how the history becomes one with these limits after an index, and what it covers then."""
+    if not kept.on:
+        if covered.off:
+            return [], covered
+        coverage = Coverage(index, covered.epoch, off=True)
+        return [delete(layout.history, end_of(layout.history)), write_coverage(layout, coverage)], coverage
+    if not covered.off and set(covered.exclude) == set(kept.exclude):
+        return [], covered
+    coverage = Coverage(floor_of(covered, kept, index), covered.epoch, exclude=tuple(sorted(kept.exclude)))
+    added = sorted(set(kept.exclude) - set(covered.exclude))
+    deleted = [delete(*range_of(layout, prefix, tree=True)) for prefix in added]
+    return [*deleted, write_coverage(layout, coverage)], coverage
+
+
+def floor_of(covered: Coverage, kept: Retention, index: int) -> int:
+    """Return after which index every change is kept, with these limits; `index`: of the last commit."""
+    if covered.off or not set(covered.exclude) <= set(kept.exclude):
+        return index  # some keys had no history up to now
+    return covered.floor
 
 
 def _puts(layout: Layout, batch: Sequence[Changeset], exclude: tuple[str, ...], purged: Iterable[Purged]) -> list[Any]:

@@ -8,6 +8,7 @@
 | P/E/state/rows/TABLE/KEY | a row (MessagePack); KEY as `state.codec.stored_key` has it |
 | P/E/state/indexes/NAME | a named index, in decimal |
 | P/E/state/history | what the history of keys covers (`Coverage`, MessagePack) |
+| P/E/history-floor | index up to which changes of keys were dropped, since they were too old or too many, in decimal |
 | P/E/history/KEY NUL SUFFIX | a change of a key of the KV store: see `history_rows` |
 
 All that other servers follow is below `P/E/state/`, and each commit writes its `index` in the same transaction.
@@ -30,6 +31,7 @@ class Layout:
         "epoch",
         "history",
         "history_coverage",
+        "history_floor",
         "index",
         "named",
         "own_commit",
@@ -52,6 +54,7 @@ class Layout:
         self.named = self.state + b"indexes/"
         self.history_coverage = self.state + b"history"
         self.history = self.root + b"history/"
+        self.history_floor = self.root + b"history-floor"
 
     def row(self, table: str, stored_key: str) -> bytes:
         """Return the key of a row."""

@@ -185,8 +185,8 @@ async def test_newly_excluded_keys_lose_their_history_and_get_none_back(tmp_path
     await keys.engine.close()
 
 
-async def test_keys_that_are_excluded_later_lose_their_history_at_once(kind: str, tmp_path: Path) -> None:
-    keys = await make(kind, tmp_path)
+async def test_keys_that_are_excluded_later_lose_their_history_at_once(make: Make, tmp_path: Path) -> None:
+    keys = await make()
     for value in (SECRET, b"1", b"2"):
         await keys.put("s/a", value)
         await keys.put("kept", value[:1])
