@@ -9,12 +9,14 @@ class CliError(Exception):
     """A message for the user and the exit code that goes with it."""
 
     def __init__(self, message: str, status: Status = Status.FAILURE) -> None:
-        super().__init__(message if message.isprintable() else _without_controls(message))
+        super().__init__(printable(message))
         self.status = status
 
 
-def _without_controls(text: str) -> str:
-    """Replace control characters, which may come from an agent and would steer the terminal; undecodable bytes stay."""
+def printable(text: str) -> str:
+    """Replace control characters, which may come from others and would steer the terminal; undecodable bytes stay."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" or "\udc80" <= c <= "\udcff" else "\ufffd" for c in text)
 
 

@@ -235,6 +235,8 @@ class GossipPool:
         member = self.serf.members.get(name)
         if member is None:
             raise UnknownMember(name)
+        if name == self.swim.local.name:
+            return Explanation(member, ("it is this agent",))
         return explain(member, self.swim.explain(name), now, undecryptable_packets=undecryptable_packets)
 
     # --- between the layers

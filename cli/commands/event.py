@@ -9,6 +9,7 @@ from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.go_regexp import compile_regexp
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
@@ -35,11 +36,9 @@ def event(context: Context) -> None:
 
 
 def _check_pattern(name: str, pattern: str) -> None:
-    import re
-
     try:
-        re.compile(pattern)
-    except re.error as error:
+        compile_regexp(pattern)
+    except ValueError as error:
         raise UsageError(f"Failed to compile {name} filter regexp: {error}") from None
 
 

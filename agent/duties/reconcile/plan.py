@@ -33,6 +33,7 @@ from msgspec.structs import replace
 from pyconsul.agent.duties.reconcile.operations import Conflict, Deregister, MarkFailed, Operation, Register
 from pyconsul.agent.gossip.consul.tags import build_version, is_client, server_of
 from pyconsul.agent.model.check import CRITICAL, PASSING, SERF_CHECK
+from pyconsul.agent.model.control_characters import fault_of_texts
 from pyconsul.agent.model.member import Member, MemberStatus
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, Weights
@@ -123,6 +124,9 @@ def _of_failed(pool: Pool, view: View, member: Member) -> Iterator[Operation]:
 
 
 def _of_alive(pool: Pool, view: View, member: Member) -> Iterator[Operation]:
+    if fault := fault_of_texts((("its name", member.name), ("its node ID", id_of(member)))):
+        yield Conflict(member.name, fault)
+        return
     rival = _stronger_rival(pool, view, member)
     if rival is not None:
         what = "name" if rival.name.lower() == member.name.lower() else f"node ID {id_of(member)}"

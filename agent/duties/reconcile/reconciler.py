@@ -140,7 +140,7 @@ class Reconciler:
     def _log_conflicts(self, operations: Iterable[Operation], *, all_members: bool) -> None:
         found = {one for one in operations if isinstance(one, Conflict)}
         for conflict in sorted(found - self._conflicts, key=lambda one: one.member):
-            log.warning("member is not registered in the catalog: node=%s: %s", conflict.member, conflict.reason)
+            log.warning("member is not registered in the catalog: node=%r: %s", conflict.member, conflict.reason)
         self._conflicts = found if all_members else self._conflicts | found
 
     def _note_unknown(self, names: list[str]) -> None:

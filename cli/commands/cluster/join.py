@@ -8,14 +8,14 @@ from __future__ import annotations
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.errors import CliError, UsageError, during, printable
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, format_flag
 
 
 def join(context: Context) -> None:
-    """Join each address; it is enough when one of them answers."""
+    """Join each address; it is enough when one of them answers. Warns of members that UDP does not reach."""
     addresses = context.args.rest
     if not addresses:
         raise UsageError("At least one address to join must be specified.")
@@ -23,8 +23,11 @@ def join(context: Context) -> None:
     for address in addresses:
         try:
             query = {"wan": "1"} if context.args[_WAN] else {}
-            context.client.put("/v1/agent/join/" + quote(address, slash=False), query)
+            path = "/v1/agent/join/" + quote(address, slash=False)
+            answer = context.client.request("PUT", path, query).checked()
             joined += 1
+            if warning := answer.headers.get("x-pyconsul-warning"):
+                context.note(f"Warning: {printable(warning)}")
         except CliError as error:
             context.note(f"Error joining address '{address}': {error}")
             last = error.status

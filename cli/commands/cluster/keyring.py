@@ -23,7 +23,9 @@ def keyring(context: Context) -> None:
     if not listed and not changed:
         raise UsageError("An action must be specified: -install, -list, -list-primary, -remove or -use")
     if not 0 <= args[_RELAY_FACTOR] <= 5:
-        raise UsageError("Error parsing relay factor: use a number from 0 to 5")
+        raise UsageError("Error parsing relay factor: Relay factor must be in range: [0, 5]")
+    if args[_LOCAL_ONLY] and not listed:
+        raise UsageError("Error validating local-only: local-only can only be set for list requests")
     query = {"relay-factor": str(args[_RELAY_FACTOR])} if args[_RELAY_FACTOR] else {}
     if args[_LOCAL_ONLY]:
         query["local-only"] = "true"
@@ -66,7 +68,7 @@ _ACTIONS = {
     _REMOVE: ("DELETE", "Removing gossip encryption key..."),
 }
 _RELAY_FACTOR = number("relay-factor", "Number of nodes that relay responses, up to 5.")
-_LOCAL_ONLY = switch("local-only", "With -list: query only this agent.")
+_LOCAL_ONLY = switch("local-only", "With -list: leave out the servers of other datacenters.")
 COMMANDS = {
     "keyring": Command(
         keyring,

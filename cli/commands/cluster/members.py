@@ -5,31 +5,33 @@ The API: https://developer.hashicorp.com/consul/api-docs/agent#list-members
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.errors import CliError, UsageError, during, printable
 from pyconsul.cli.exit_status import Status
+from pyconsul.cli.go_regexp import compile_regexp
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import document, format_flag, table
 
 #: The numbers of Serf's member states.
 _STATES = ("none", "alive", "leaving", "left", "failed")
+_PARTITION = "default"
 _ROLES = {"consul": "server", "node": "client"}
 
 
 def members(context: Context) -> int | None:
     """Print a table; the exit code is 2 when no member matches."""
-    pattern = _pattern(context.args[_STATUS])
-    query = {"filter": context.args[_FILTER]} if context.args[_FILTER] else {}
+    if context.args[_WHY]:
+        _print_why(context, context.args[_WHY])
+        return None
+    matches = _matcher(context.args[_STATUS])
+    query = {option.name: context.args[option] for option in (_FILTER, _SEGMENT) if context.args[option]}
     if context.args[_WAN]:
         query["wan"] = "1"
-    try:
-        everyone = context.client.get("/v1/agent/members", query)
-    except CliError as error:
-        raise during("Error retrieving members", error) from None
-    found = sorted((m for m in everyone if pattern.search(_state(m))), key=_order)
+    found = sorted((member for member in _ask(context, query) if matches(_state(member))), key=_order)
     if not found:
         return Status.NO_MATCH
     if document(context, found):
@@ -42,12 +44,33 @@ def members(context: Context) -> int | None:
     return None
 
 
-def _pattern(text: str) -> Any:
-    import re
+def _print_why(context: Context, name: str) -> None:
+    """Print why a member has its status, a sentence a line. Raises CliError."""
+    if context.args[_WAN]:
+        raise UsageError("-why is about the members of this datacenter: give it without -wan")
+    found = _ask(context, {"explain": name})
+    if document(context, found):
+        return
+    for explained in found:
+        member = explained["Member"]
+        context.out(f"{printable(member['Name'])}  {_address(member)}  {_state(member)}")
+        for reason in explained["Reasons"]:
+            context.out(f"  {printable(reason)}")
 
+
+def _ask(context: Context, query: dict[str, str]) -> list[Any]:
     try:
-        return re.compile(text or ".*")
-    except re.error as error:
+        return context.client.request("GET", "/v1/agent/members", query).checked().rows()
+    except CliError as error:
+        raise during("Error retrieving members", error) from None
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    if pattern in ("", ".*"):
+        return lambda state: True
+    try:
+        return compile_regexp(pattern)
+    except ValueError as error:
         raise UsageError(f"Failed to compile status regexp: {error}") from None
 
 
@@ -67,17 +90,19 @@ def _segment(member: dict[str, Any]) -> str:
 
 def _row(member: dict[str, Any]) -> list[str]:
     tags = member["Tags"]
-    head = [member["Name"], _address(member), _state(member)]
+    head = [printable(member["Name"]), _address(member), _state(member)]
     role = _ROLES.get(tags.get("role", ""))
     if role is None:
         return [*head, "unknown", "", "", "", "", ""]
     build = tags.get("build", "").partition(":")[0] or "< 0.3"
-    return [*head, role, build, tags.get("vsn", ""), tags.get("dc", ""), tags.get("ap") or "default", _segment(member)]
+    values = (build, tags.get("vsn", ""), tags.get("dc", ""), tags.get("ap") or _PARTITION, _segment(member))
+    return [*head, role, *map(printable, values)]
 
 
 def _detailed_row(member: dict[str, Any]) -> list[str]:
-    tags = ",".join(f"{key}={value}" for key, value in sorted(member["Tags"].items()))
-    return [member["Name"], _address(member), _state(member), tags]
+    tags = member["Tags"] | {"ap": member["Tags"].get("ap") or _PARTITION, "segment": _segment(member)}
+    text = ",".join(f"{key}={value}" for key, value in sorted(tags.items()))
+    return [printable(member["Name"]), _address(member), _state(member), printable(text)]
 
 
 def _address(member: dict[str, Any]) -> str:
@@ -85,11 +110,12 @@ def _address(member: dict[str, Any]) -> str:
     return f"[{host}]:{member['Port']}" if ":" in host else f"{host}:{member['Port']}"
 
 
+_WHY = text("why", "Explain why this member is alive, suspected, failed or left.", metavar="node")
 _DETAILED = switch("detailed", "Print every tag of the members.")
 _WAN = switch("wan", "List the servers of all datacenters instead of the members of this one.")
 _STATUS = text("status", "Only members whose status matches this regular expression.", ".*", metavar="regexp")
 _FILTER = text("filter", "Filter expression for the members.", metavar="expression")
-_SEGMENT = text("segment", "Accepted for compatibility with Consul Enterprise.", hidden=True)
+_SEGMENT = text("segment", "Accepted for compatibility with Consul Enterprise; agents refuse it.", hidden=True)
 COMMANDS = {
     "members": Command(
         members,
@@ -98,7 +124,9 @@ COMMANDS = {
         _STATUS,
         _FILTER,
         _SEGMENT,
+        _WHY,
         format_flag(),
-        about="Exits with 2 when no member matches.",
+        about="Exits with 2 when no member matches. With -why, prints what this agent knows of one member: who suspects it, "
+        "missed probes, the last answer, and whether UDP is blocked or its gossip key differs.",
     ),
 }

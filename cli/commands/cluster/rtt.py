@@ -28,6 +28,8 @@ def rtt(context: Context) -> None:
             config = context.client.get("/v1/agent/self")["Config"]
             nodes.append(f"{config['NodeName']}.{config['Datacenter']}" if wan else config["NodeName"])
         first, second = _wan(context, nodes) if wan else _lan(context, nodes)
+    except _Missing:
+        raise
     except CliError as error:
         raise during("Error getting coordinates", error) from None
     milliseconds = distance(first, second) * 1000
@@ -63,8 +65,12 @@ def _wan(context: Context, nodes: list[str]) -> list[Coordinate]:
     return found
 
 
+class _Missing(CliError):
+    """A node without a coordinate."""
+
+
 def _missing(node: str) -> CliError:
-    return CliError(f'Could not find a coordinate for node "{node}"', Status.NOT_FOUND)
+    return _Missing(f'Could not find a coordinate for node "{node}"', Status.NOT_FOUND)
 
 
 def distance(first: Coordinate, second: Coordinate) -> float:

@@ -269,6 +269,12 @@ def test_an_agents_node_without_a_member_fails_after_a_while_and_is_removed_at_l
     assert run(1000.0) == [Deregister("c1", "no member for 1000 s")]
 
 
+def test_a_name_with_a_line_break_is_no_node() -> None:
+    (conflict,) = Catalog().run(pool_of(client("a\nserver evil", "X")))
+    assert isinstance(conflict, Conflict)
+    assert conflict.reason.startswith("its name: control character U+000A at position 1 is not allowed")
+
+
 def test_only_the_named_members_are_looked_at() -> None:
     catalog = Catalog()
     catalog.run(pool_of(client("a"), client("b"), client("c")), names={"b", "nobody"})

@@ -141,7 +141,7 @@ async def test_a_conflict_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog
         for _ in range(3):
             await one.duty.reconcile()
         assert one.statuses() == {"c1": PASSING}
-        text = "member is not registered in the catalog: node=copy: its node ID x belongs to the living member c1"
+        text = "member is not registered in the catalog: node='copy': its node ID x belongs to the living member c1"
         assert caplog.text.count(text) == 1
 
 
