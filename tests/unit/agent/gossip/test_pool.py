@@ -216,3 +216,9 @@ def test_a_flood_of_events_keeps_the_queues_bounded() -> None:
         agents[0].pool.fire(f"e{number}", b"", network.now)
         longest = max(longest, agents[0].pool.swim.queue_length(Queue.EVENTS))
     assert MIN_QUEUE_DEPTH < longest <= MIN_QUEUE_DEPTH * 1.25 + 1
+
+
+def test_an_agent_does_not_explain_itself_by_probes() -> None:
+    network, agents = joined(2)
+    assert agents[0].pool.explain("n0", network.now).reasons == ("it is this agent",)
+    assert agents[0].pool.explain("n1", network.now).reasons[0] == "it is alive"
