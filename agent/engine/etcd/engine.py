@@ -276,8 +276,8 @@ class EtcdEngine:
             if operations:
                 conditions = transaction.conditions(layout, head.known)
                 response = await self._client.write(rpc.TxnRequest(compare=conditions, success=operations))
-                if response.succeeded and layout is head.layout:  # otherwise the next commit does it
-                    head.coverage = coverage
+                if response.succeeded:  # otherwise the next commit does it
+                    head.covers(layout, coverage)
             if retention.on:
                 await history_prune.prune(self._client, layout, retention, now)
         except EngineError:

@@ -6,6 +6,7 @@
 | a commit of this server was confirmed, or the watch told of it first | index, revisions, coverage |
 | a commit of another server was told | index, revision of the index, coverage |
 | this server has given up a commit | revision of its own row |
+| this server has changed what the history covers | coverage |
 | this server has put another state in place | everything |
 """
 
@@ -61,6 +62,11 @@ class Head:
         """This server has written its own row again, so that a commit can never be made."""
         if layout is self.layout:
             self.known = self.known._replace(own_revision=max(revision, self.known.own_revision))
+
+    def covers(self, layout: Layout, coverage: Coverage) -> None:
+        """This server has changed what the history covers."""
+        if layout is self.layout:
+            self.coverage = coverage
 
     def quiet(self, index: int, revision: int) -> None:
         """Nothing was committed after an index up to a revision."""
