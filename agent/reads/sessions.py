@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyconsul.agent.acl.authorizer import Authorizer
-from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.model.session import Session
 from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.reads.visibility import visible
@@ -26,6 +26,14 @@ def of_node(view: View, caller: Authorizer, node: str) -> Result:
 def every(view: View, caller: Authorizer) -> Result:
     """Read all sessions."""
     return _listed(view, caller, sessions.all_sessions(view), "sessions")
+
+
+def writable(view: View, caller: Authorizer, session_id: str) -> Session | None:
+    """Return a session that the caller may write; None when it does not exist.  Raises PermissionDenied."""
+    session = view[SESSIONS].get(session_id)
+    if session is not None:
+        caller.require("session", WRITE, session.node)
+    return session
 
 
 def _listed(view: View, caller: Authorizer, rows: list[Session], topic: str) -> Result:

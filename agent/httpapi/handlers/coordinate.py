@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
 
-from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorized, require
+from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, Result, json_answer, server_error
+from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, json_answer, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.reads.visibility import visible
+from pyconsul.agent.reads import coordinates as reads
 from pyconsul.agent.state.catalog import coordinates
 
 
@@ -51,29 +49,12 @@ def list_datacenters(context: Context, request: Request) -> Answer:
 
 def list_nodes(context: Context, request: Request) -> Query:
     """Return the coordinates of the nodes."""
-    return _list(context, request, lambda: coordinates.all_coordinates(context.view), missing=200)
+    return Query(lambda: reads.nodes(context.view, request.caller, request.params.get("segment")))
 
 
 def list_node(context: Context, request: Request) -> Query:
     """Return the coordinates of one node, by segment."""
-    require(request, "node:read", request.tail)
-    return _list(context, request, lambda: coordinates.of_node(context.view, request.tail), missing=404)
-
-
-def _list(context: Context, request: Request, find: Callable[[], list[NodeCoordinate]], missing: int) -> Query:
-    segment = request.params.get("segment")
-    topics = (coordinates.TOPIC,)
-
-    def read() -> Result:
-        caller = request.caller
-        rows = [row for row in find() if segment is None or row.segment == segment]
-        rows, filtered = visible(caller, rows, lambda row: caller.level("node", row.node) >= READ)
-        index = context.view.index_of(coordinates.TOPIC)
-        if not rows and missing == 404:
-            return Result(b"", index, topics, found=False, filtered=filtered)
-        return Result(rows, index, topics, filtered=filtered)
-
-    return Query(read)
+    return Query(lambda: reads.node(context.view, request.caller, request.tail, request.params.get("segment")))
 
 
 async def update(context: Context, request: Request) -> Answer:

@@ -134,11 +134,9 @@ async def destroy(context: Context, request: Request) -> Answer:
 
 def renew(context: Context, request: Request) -> Answer:
     """Renew a session for its TTL."""
-    session = context.view[SESSIONS].get(_session_id(request))
-    caller = request.caller
+    session = reads.writable(context.view, request.caller, _session_id(request))
     if session is None:
         raise not_found(f"Session id '{request.tail}' not found")
-    caller.require("session", WRITE, session.node)
     if session.ttl:
         context.session_clock.renew(session.id, parse_go_duration_ns(session.ttl) / SECOND)
     return json_answer([session])

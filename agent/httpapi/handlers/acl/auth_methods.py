@@ -11,21 +11,35 @@ from pyconsul.agent.acl.methods.methodconfig import ConfigError, check_unsupport
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
-from pyconsul.agent.httpapi.core.context import Context, new_id
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import AuthMethodBody, BindingRuleBody
+from pyconsul.agent.httpapi.handlers.acl.resource import Resource
 from pyconsul.agent.model.acl import AuthMethod, BindingRule
+from pyconsul.agent.reads import acl as reads
 from pyconsul.agent.state.acl import auth as acl_auth
-from pyconsul.agent.state.acl.tables import BINDING_RULES, TOPIC
 from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.write_txn import WriteTxn
 
 TYPES = ("aws-iam", "jwt", "kubernetes")  # Consul's
+
+
+METHOD = Resource(
+    "auth method",
+    "AuthMethod",
+    reads.auth_method,
+    lambda view, row: show.auth_method(row),
+    acl_auth.delete_method,
+    "name",
+)
+RULE = Resource(
+    "binding rule", "BindingRule", reads.binding_rule, lambda view, row: show.binding_rule(row), acl_auth.delete_rule
+)
 
 
 def list_methods(context: Context, request: Request) -> Query:
@@ -33,46 +47,15 @@ def list_methods(context: Context, request: Request) -> Query:
     enabled(context)
 
     def read() -> Result:
-        require(request, "acl:read")
-        shown = [show.auth_method(row, stub=True) for row in acl_auth.all_methods(context.view)]
-        return Result(shown, context.view.index_of(acl_auth.METHODS_INDEX), (TOPIC,), cacheable=False)
+        result = reads.auth_methods(context.view, request.caller)
+        return result.shown_as([show.auth_method(row, stub=True) for row in result.value])
 
     return Query(read)
-
-
-def _method_name(context: Context, request: Request) -> str:
-    """Return the name in the path.  Raises HTTPError."""
-    enabled(context)
-    if not request.tail:
-        raise bad_request("Missing auth method name")
-    return request.tail
 
 
 async def update_method(context: Context, request: Request) -> Answer:
     """Create or change an auth method."""
-    return await _write_method(context, request, _method_name(context, request))
-
-
-async def delete_method(context: Context, request: Request) -> Answer:
-    """Delete an auth method, its binding rules and its tokens."""
-    name = _method_name(context, request)
-    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_auth.delete_method(txn, name))):
-        raise not_found("Cannot find auth method to delete")
-    return TRUE
-
-
-def show_method(context: Context, request: Request) -> Query:
-    """Return one auth method."""
-    name = _method_name(context, request)
-
-    def read() -> Result:
-        require(request, "acl:read")
-        row = acl_auth.method_named(context.view, name)
-        if row is None:
-            raise not_found("Requested auth method does not exist: ACL not found")
-        return Result(show.auth_method(row), context.view.index_of(acl_auth.METHODS_INDEX), (TOPIC,), cacheable=False)
-
-    return Query(read)
+    return await _write_method(context, request, METHOD.key(context, request))
 
 
 async def create_method(context: Context, request: Request) -> Answer:
@@ -84,8 +67,8 @@ async def create_method(context: Context, request: Request) -> Answer:
 async def _write_method(context: Context, request: Request, name: str) -> Answer:
     body = decode(request.body, AuthMethodBody, "AuthMethod decoding failed: ")
     refuse_control_characters(context, body)
-    if name and body.name not in ("", name):
-        raise bad_request("AuthMethod name in URL and payload do not match")
+    if name:
+        METHOD.check_key(body.name, name)
     method = AuthMethod(
         name=body.name or name,
         type=body.type,
@@ -128,63 +111,31 @@ def list_rules(context: Context, request: Request) -> Query:
     method = request.params.get("authmethod", "")
 
     def read() -> Result:
-        require(request, "acl:read")
-        shown = [show.binding_rule(row) for row in acl_auth.all_rules(context.view, method)]
-        return Result(shown, context.view.index_of(acl_auth.RULES_INDEX), (TOPIC,), cacheable=False)
+        result = reads.binding_rules(context.view, request.caller, method)
+        return result.shown_as([show.binding_rule(row) for row in result.value])
 
     return Query(read)
-
-
-def _rule_id(context: Context, request: Request) -> str:
-    """Return the ID in the path.  Raises HTTPError."""
-    enabled(context)
-    if not request.tail:
-        raise bad_request("Missing binding rule ID")
-    return request.tail
 
 
 async def update_rule(context: Context, request: Request) -> Answer:
     """Change a binding rule."""
-    return await _write_rule(context, request, _rule_id(context, request), new=False)
-
-
-async def delete_rule(context: Context, request: Request) -> Answer:
-    """Delete a binding rule."""
-    rule_id = _rule_id(context, request)
-    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_auth.delete_rule(txn, rule_id))):
-        raise not_found("Cannot find binding rule to delete")
-    return TRUE
-
-
-def show_rule(context: Context, request: Request) -> Query:
-    """Return one binding rule."""
-    rule_id = _rule_id(context, request)
-
-    def read() -> Result:
-        require(request, "acl:read")
-        row = context.view[BINDING_RULES].get(rule_id)
-        if row is None:
-            raise not_found("Requested binding rule does not exist: ACL not found")
-        return Result(show.binding_rule(row), context.view.index_of(acl_auth.RULES_INDEX), (TOPIC,), cacheable=False)
-
-    return Query(read)
+    return await _write_rule(context, request, RULE.key(context, request))
 
 
 async def create_rule(context: Context, request: Request) -> Answer:
     """Create a binding rule."""
     enabled(context)
-    return await _write_rule(context, request, new_id(), new=True)
+    return await _write_rule(context, request, "")
 
 
-async def _write_rule(context: Context, request: Request, rule_id: str, *, new: bool) -> Answer:
+async def _write_rule(context: Context, request: Request, rule_id: str) -> Answer:
+    """Write a rule; without an ID a new one."""
     body = decode(request.body, BindingRuleBody, "BindingRule decoding failed: ")
     refuse_control_characters(context, body)
-    if new and body.id:
-        raise bad_request("Cannot specify the ID when creating a new binding rule")
-    if body.id not in ("", rule_id):
-        raise bad_request("BindingRule ID in URL and payload do not match")
+    if rule_id:
+        RULE.check_key(body.id, rule_id)
     rule = BindingRule(
-        id=rule_id,
+        id=rule_id or RULE.new_key(body.id),
         auth_method=body.auth_method,
         bind_type=body.bind_type,
         bind_name=body.bind_name,
@@ -194,7 +145,7 @@ async def _write_rule(context: Context, request: Request, rule_id: str, *, new: 
     )
 
     def write(txn: WriteTxn) -> BindingRule:
-        row = acl_auth.put_rule(txn, rule, new)
+        row = acl_auth.put_rule(txn, rule, new=not rule_id)
         _check_rule(row)
         return row
 
@@ -221,9 +172,9 @@ ROUTES = (
     Route(
         "/v1/acl/auth-method/",
         {
-            "GET": Read(show_method, "handler acl:read"),
+            "GET": Read(METHOD.show, "handler acl:read"),
             "PUT": Write(update_method, "handler acl:write"),
-            "DELETE": Write(delete_method, "handler acl:write"),
+            "DELETE": Write(METHOD.delete, "handler acl:write"),
         },
         meta_on_error=True,
     ),
@@ -232,9 +183,9 @@ ROUTES = (
     Route(
         "/v1/acl/binding-rule/",
         {
-            "GET": Read(show_rule, "handler acl:read"),
+            "GET": Read(RULE.show, "handler acl:read"),
             "PUT": Write(update_rule, "handler acl:write"),
-            "DELETE": Write(delete_rule, "handler acl:write"),
+            "DELETE": Write(RULE.delete, "handler acl:write"),
         },
         meta_on_error=True,
     ),

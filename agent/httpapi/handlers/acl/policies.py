@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 
 from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
 from pyconsul.agent.acl.resolver import LONG_RULES
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
-from pyconsul.agent.httpapi.core.context import Context, new_id
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import PolicyBody
+from pyconsul.agent.httpapi.handlers.acl.resource import Resource
 from pyconsul.agent.model.acl import Policy
+from pyconsul.agent.reads import acl as reads
 from pyconsul.agent.state.acl import policies as acl_policies
-from pyconsul.agent.state.acl.tables import POLICIES, TOPIC
 from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.write_txn import WriteTxn
 
 log = logging.getLogger("agent.acl")
 PREFIX = "Policy decoding failed: "
-MISSING = "Requested policy does not exist: ACL not found"
+
+
+POLICY = Resource("policy", "Policy", reads.policy, lambda view, row: show.policy(row), acl_policies.delete)
 
 
 def list_policies(context: Context, request: Request) -> Query:
@@ -35,56 +37,10 @@ def list_policies(context: Context, request: Request) -> Query:
     enabled(context)
 
     def read() -> Result:
-        require(request, "acl:read")
-        shown = [show.policy_stub(row) for row in acl_policies.all_policies(context.view)]
-        return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
+        result = reads.policies(context.view, request.caller)
+        return result.shown_as(filtering(request, dict)([show.policy_stub(row) for row in result.value]))
 
     return Query(read)
-
-
-def _result(context: Context, value: object) -> Result:
-    return Result(value, context.view.index_of(acl_policies.INDEX), (TOPIC,), cacheable=False)
-
-
-def read_named(context: Context, request: Request) -> Query:
-    """Return a policy by its name."""
-    enabled(context)
-    if not request.tail:
-        raise bad_request("Missing policy Name")
-    return _read(context, request, lambda: acl_policies.by_name(context.view, request.tail))
-
-
-def _read(context: Context, request: Request, find: Callable[[], Policy | None]) -> Query:
-    def read() -> Result:
-        require(request, "acl:read")
-        row = find()
-        if row is None:
-            raise not_found(MISSING)
-        return _result(context, show.policy(row))
-
-    return Query(read)
-
-
-def _id(context: Context, request: Request) -> str:
-    """Return the ID in the path.  Raises HTTPError."""
-    enabled(context)
-    if not request.tail:
-        raise bad_request("Missing policy ID")
-    return request.tail
-
-
-def show_policy(context: Context, request: Request) -> Query:
-    """Return one policy."""
-    policy_id = _id(context, request)
-    return _read(context, request, lambda: context.view[POLICIES].get(policy_id))
-
-
-async def delete(context: Context, request: Request) -> Answer:
-    """Delete a policy."""
-    policy_id = _id(context, request)
-    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_policies.delete(txn, policy_id))):
-        raise not_found("Cannot find policy to delete")
-    return TRUE
 
 
 async def create(context: Context, request: Request) -> Answer:
@@ -92,18 +48,15 @@ async def create(context: Context, request: Request) -> Answer:
     enabled(context)
     body = decode(request.body, PolicyBody, PREFIX)
     refuse_control_characters(context, body)
-    if body.id:
-        raise bad_request("Cannot specify the ID when creating a new policy")
-    return await _write(context, request, body, new_id(), True)
+    return await _write(context, request, body, POLICY.new_key(body.id), True)
 
 
 async def update(context: Context, request: Request) -> Answer:
     """Change a policy."""
-    policy_id = _id(context, request)
+    policy_id = POLICY.key(context, request)
     body = decode(request.body, PolicyBody, PREFIX)
     refuse_control_characters(context, body)
-    if body.id not in ("", policy_id):
-        raise bad_request("Policy ID in URL and payload do not match")
+    POLICY.check_key(body.id, policy_id)
     return await _write(context, request, body, policy_id, False)
 
 
@@ -139,13 +92,17 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
 ROUTES = (
     Route("/v1/acl/policies", {"GET": Read(list_policies, "handler acl:read")}, meta_on_error=True),
     Route("/v1/acl/policy", {"PUT": Write(create, "handler acl:write")}),
-    Route("/v1/acl/policy/name/", {"GET": Read(read_named, "handler acl:read")}, meta_on_error=True),
+    Route(
+        "/v1/acl/policy/name/",
+        {"GET": Read(POLICY.show_named(reads.policy_named), "handler acl:read")},
+        meta_on_error=True,
+    ),
     Route(
         "/v1/acl/policy/",
         {
-            "GET": Read(show_policy, "handler acl:read"),
+            "GET": Read(POLICY.show, "handler acl:read"),
             "PUT": Write(update, "handler acl:write"),
-            "DELETE": Write(delete, "handler acl:write"),
+            "DELETE": Write(POLICY.delete, "handler acl:write"),
         },
         meta_on_error=True,
     ),

@@ -2,89 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
-from pyconsul.agent.httpapi.core.context import Context, new_id
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, json_answer, not_found
+from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import RoleBody
 from pyconsul.agent.httpapi.handlers.acl.grants import grants
+from pyconsul.agent.httpapi.handlers.acl.resource import Resource
 from pyconsul.agent.model.acl import Role
-from pyconsul.agent.state.acl import policies as acl_policies
+from pyconsul.agent.reads import acl as reads
 from pyconsul.agent.state.acl import roles as acl_roles
-from pyconsul.agent.state.acl.tables import ROLES, TOPIC
 from pyconsul.agent.state.write_txn import WriteTxn
 
 PREFIX = "Role decoding failed: "
-MISSING = "Requested role does not exist: ACL not found"
+
+
+ROLE = Resource("role", "Role", reads.role, show.role, acl_roles.delete)
 
 
 def list_roles(context: Context, request: Request) -> Query:
-    """Return the roles; with `?policy` those that give it."""
+    """Return the roles; with `?policy` those that grant it."""
     enabled(context)
     policy = request.params.get("policy", "")
 
     def read() -> Result:
-        require(request, "acl:read")
-        rows = [row for row in acl_roles.all_roles(context.view) if not policy or policy in row.grants.policies]
-        shown = [show.role(context.view, row) for row in rows]
-        return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
+        result = reads.roles(context.view, request.caller, policy)
+        return result.shown_as(filtering(request, dict)([show.role(context.view, row) for row in result.value]))
 
     return Query(read)
-
-
-def _result(context: Context, value: object) -> Result:
-    index = context.view.index_of(acl_roles.INDEX, acl_policies.INDEX)
-    return Result(value, index, (TOPIC,), cacheable=False)
-
-
-def read_named(context: Context, request: Request) -> Query:
-    """Return a role by its name."""
-    enabled(context)
-    if not request.tail:
-        raise bad_request("Missing role Name")
-    return _read(context, request, lambda: acl_roles.by_name(context.view, request.tail))
-
-
-def _read(context: Context, request: Request, find: Callable[[], Role | None]) -> Query:
-    def read() -> Result:
-        require(request, "acl:read")
-        row = find()
-        if row is None:
-            raise not_found(MISSING)
-        return _result(context, show.role(context.view, row))
-
-    return Query(read)
-
-
-def _id(context: Context, request: Request) -> str:
-    """Return the ID in the path.  Raises HTTPError."""
-    enabled(context)
-    if not request.tail:
-        raise bad_request("Missing role ID")
-    return request.tail
-
-
-def show_role(context: Context, request: Request) -> Query:
-    """Return one role."""
-    role_id = _id(context, request)
-    return _read(context, request, lambda: context.view[ROLES].get(role_id))
-
-
-async def delete(context: Context, request: Request) -> Answer:
-    """Delete a role."""
-    role_id = _id(context, request)
-    if not await context.commit(authorized(request, "acl:write", lambda txn: acl_roles.delete(txn, role_id))):
-        raise not_found("Cannot find role to delete")
-    return TRUE
 
 
 async def create(context: Context, request: Request) -> Answer:
@@ -92,18 +44,15 @@ async def create(context: Context, request: Request) -> Answer:
     enabled(context)
     body = decode(request.body, RoleBody, PREFIX)
     refuse_control_characters(context, body)
-    if body.id:
-        raise bad_request("Cannot specify the ID when creating a new role")
-    return await _write(context, request, body, new_id(), True)
+    return await _write(context, request, body, ROLE.new_key(body.id), True)
 
 
 async def update(context: Context, request: Request) -> Answer:
     """Change a role."""
-    role_id = _id(context, request)
+    role_id = ROLE.key(context, request)
     body = decode(request.body, RoleBody, PREFIX)
     refuse_control_characters(context, body)
-    if body.id not in ("", role_id):
-        raise bad_request("Role ID in URL and payload do not match")
+    ROLE.check_key(body.id, role_id)
     return await _write(context, request, body, role_id, False)
 
 
@@ -120,13 +69,15 @@ async def _write(context: Context, request: Request, body: RoleBody, role_id: st
 ROUTES = (
     Route("/v1/acl/roles", {"GET": Read(list_roles, "handler acl:read")}, meta_on_error=True),
     Route("/v1/acl/role", {"PUT": Write(create, "handler acl:write")}),
-    Route("/v1/acl/role/name/", {"GET": Read(read_named, "handler acl:read")}, meta_on_error=True),
+    Route(
+        "/v1/acl/role/name/", {"GET": Read(ROLE.show_named(reads.role_named), "handler acl:read")}, meta_on_error=True
+    ),
     Route(
         "/v1/acl/role/",
         {
-            "GET": Read(show_role, "handler acl:read"),
+            "GET": Read(ROLE.show, "handler acl:read"),
             "PUT": Write(update, "handler acl:write"),
-            "DELETE": Write(delete, "handler acl:write"),
+            "DELETE": Write(ROLE.delete, "handler acl:write"),
         },
         meta_on_error=True,
     ),

@@ -10,7 +10,7 @@ from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorized, enabled, require
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -29,8 +29,9 @@ from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show, token_write
 from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.model.acl import Token
+from pyconsul.agent.reads import acl as reads
 from pyconsul.agent.state.acl import tokens as acl_tokens
-from pyconsul.agent.state.acl.tables import ROLES, TOPIC
+from pyconsul.agent.state.acl.tables import ROLES
 from pyconsul.agent.state.write_txn import WriteTxn
 
 PREFIX = "Token decoding failed: "
@@ -55,17 +56,12 @@ def list_tokens(context: Context, request: Request) -> Query:
         )
 
     def read() -> Result:
-        caller = require(request, "acl:read")
+        view, caller = context.view, request.caller
+        result = reads.tokens(view, caller, acl.clock(), wanted)
         hide = not caller.allows("acl", WRITE)
-        rows = filter(wanted, acl_tokens.all_tokens(context.view, acl.clock()))
-        shown = [show.token(context.view, row, hide) for row in rows]
-        return _result(context, filtering(request, dict)(shown) if "filter" in request else shown)
+        return result.shown_as(filtering(request, dict)([show.token(view, row, hide) for row in result.value]))
 
     return Query(read)
-
-
-def _result(context: Context, value: Any) -> Result:
-    return Result(value, context.view.index_of(acl_tokens.INDEX), (TOPIC,), cacheable=False)
 
 
 def read_self(context: Context, request: Request) -> Query:
@@ -76,7 +72,7 @@ def read_self(context: Context, request: Request) -> Query:
         token = acl.token(request.token) if request.token or acl.own("default") else None
         if token is None:
             raise UnknownToken(MISSING)
-        return _result(context, _shown(context, acl, request, token, False))
+        return reads.token_result(context.view, _shown(context, acl, request, token, False))
 
     return Query(read)
 
@@ -94,13 +90,14 @@ def show_token(context: Context, request: Request) -> Query:
     acl, accessor = enabled(context), _accessor(context, request)
 
     def read() -> Result:
-        caller = require(request, "acl:read")
-        if not acl_tokens.is_uuid(accessor):
-            raise server_error("failed acl token lookup: index error: UUID must be 36 characters")
-        token = acl_tokens.by_accessor(context.view, accessor, acl.clock())
-        if token is None:
+        view, caller = context.view, request.caller
+        try:
+            result = reads.token(view, caller, accessor, acl.clock())
+        except ValueError as error:
+            raise server_error(f"failed acl token lookup: index error: {error}") from None
+        if result.value is None:
             raise UnknownToken(MISSING)
-        return _result(context, _shown(context, acl, request, token, not caller.allows("acl", WRITE)))
+        return result.shown_as(_shown(context, acl, request, result.value, not caller.allows("acl", WRITE)))
 
     return Query(read)
 

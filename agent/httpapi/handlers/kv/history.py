@@ -47,18 +47,24 @@ async def list_versions(context: Context, request: Request) -> Answer:
     tree, index, limit = "recurse" in request, _number(request, "at"), _number(request, "limit")
     if not request.tail and not tree:
         raise bad_request("Missing key name")
-    caller = request.caller
-    if not tree:
-        caller.require("key", READ, request.tail)
-    elif context.acl is not None and context.acl.settings.key_list_policy:
-        caller.require("key", LIST, request.tail)
-    if index is not None and index > context.view.index:
-        raise bad_request(f"Invalid at: index {index} is still to come, the last is {context.view.index}")
-    kept = await context.kv_history(request.tail, tree=tree, after=index) if context.kv_history is not None else None
+    kept = await _read(context, request.caller, request.tail, tree=tree, after=index)
     if kept is None:
         raise not_found("this agent keeps no history of keys: one of the settings kv_history_* is 0")
     with closing(kept):
-        return await _answer(kept, caller, _Wanted(tree, index, limit))
+        return await _answer(kept, request.caller, _Wanted(tree, index, limit))
+
+
+async def _read(
+    context: Context, caller: Authorizer, key: str, *, tree: bool, after: int | None
+) -> HistorySlice | None:
+    """Read what is kept of a key, or of a tree, if the caller may read it.  Raises PermissionDenied, HTTPError, EngineError."""
+    if not tree:
+        caller.require("key", READ, key)
+    elif context.acl is not None and context.acl.settings.key_list_policy:
+        caller.require("key", LIST, key)
+    if after is not None and after > context.view.index:
+        raise bad_request(f"Invalid at: index {after} is still to come, the last is {context.view.index}")
+    return None if context.kv_history is None else await context.kv_history(key, tree=tree, after=after)
 
 
 def _number(request: Request, name: str) -> int | None:

@@ -22,10 +22,11 @@ from pyconsul.agent.httpapi.core.response import (
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
-from pyconsul.agent.httpapi.handlers.query import access
+from pyconsul.agent.httpapi.handlers.query.access import require_write
 from pyconsul.agent.httpapi.server.contract import BodyRule
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries.template import check_template
+from pyconsul.agent.reads import queries as reads
 from pyconsul.agent.state import queries
 from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -41,47 +42,37 @@ def body_rule(context: Context, request: Request) -> BodyRule:
 
 
 def list_queries(context: Context, request: Request) -> Query:
-    """Every query, by ID."""
-    view = context.view
-
-    def read() -> Result:
-        caller = request.caller
-        rows = queries.all_queries(view)
-        seen, filtered = access.listed(caller, rows)
-        return Result(seen, view.index_of(queries.TOPIC), (queries.TOPIC,), filtered=filtered)
-
-    return Query(read)
+    """Return the queries, by ID."""
+    return Query(lambda: reads.every(context.view, request.caller))
 
 
 def show(context: Context, request: Request) -> Query:
-    """One query, in a list."""
+    """Return one query, in a list."""
 
     def read() -> Result:
         try:
-            query = queries.get(context.view, request.tail)
+            result = reads.one(context.view, request.caller, request.tail)
         except Refused as error:
             raise server_error(str(error)) from None
-        if query is None:
+        if result.value is None:
             raise missing("Query not found")
-        query = access.may_see(request.caller, query)
-        return Result([query], context.view.index_of(queries.TOPIC), (queries.TOPIC,))
+        return result
 
     return Query(read)
 
 
 async def create(context: Context, request: Request) -> Answer:
-    """Make a query, and answer its ID."""
+    """Create a query and return its ID."""
     query = decode(request.body, PreparedQuery)
     refuse_control_characters(context, query)
     if query.id:
         raise server_error("ID must be empty when creating a new prepared query")
     query = replace(query, id=new_id())
     caller = request.caller
-    access.require_write(caller, context.view, query)
-    _check(query)
 
     def write(txn: WriteTxn) -> None:
-        access.require_write(caller, txn, query)
+        require_write(caller, txn, query)
+        _check(query)
         queries.set_query(txn, query, check_template)
 
     await _apply(context, write)
@@ -96,9 +87,9 @@ async def update(context: Context, request: Request) -> Answer:
     caller = request.caller
 
     def change(txn: WriteTxn) -> None:
-        access.require_write(caller, txn, query)
+        require_write(caller, txn, query)
         old = _existing(txn, request.tail)
-        access.require_write(caller, txn, old)
+        require_write(caller, txn, old)
         _check(query)
         queries.set_query(txn, replace(query, id=old.id), check_template)
 
@@ -107,12 +98,12 @@ async def update(context: Context, request: Request) -> Answer:
 
 
 async def delete(context: Context, request: Request) -> Answer:
-    """Remove a query."""
+    """Delete a query."""
     caller = request.caller
 
     def change(txn: WriteTxn) -> None:
         old = _existing(txn, request.tail)
-        access.require_write(caller, txn, old)
+        require_write(caller, txn, old)
         queries.delete_query(txn, old.id)
 
     await _apply(context, change)
@@ -145,8 +136,8 @@ def _check(query: PreparedQuery) -> None:
 def _problem(query: PreparedQuery) -> str | None:
     if not (query.name or query.template.type or query.session):
         return "Must be bound to a session"
-    if query.token == access.REDACTED:
-        return f"Bad Token '{access.REDACTED}', it looks like a query definition with a redacted token was submitted"
+    if query.token == reads.REDACTED:
+        return f"Bad Token '{reads.REDACTED}', it looks like a query definition with a redacted token was submitted"
     service = query.service
     if not service.service:
         return "Must provide a Service name to query"

@@ -14,10 +14,10 @@ from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_answ
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Answer, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route
-from pyconsul.agent.httpapi.handlers.query.access import may_see
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
+from pyconsul.agent.reads.queries import visible_form
 from pyconsul.agent.reads.visibility import sees_instance, visible
 from pyconsul.agent.state.contract import Refused
 
@@ -58,7 +58,7 @@ def _executor(context: Context, request: Request, query: PreparedQuery) -> Autho
 def explain(context: Context, request: Request) -> Answer:
     """Return a query as it is executed under a name."""
     _limit(request)
-    query = may_see(request.caller, _resolved(context, request))
+    query = visible_form(request.caller, _resolved(context, request))
     return read_answer(request, {"Query": query, **query_meta(request)})
 
 
