@@ -53,8 +53,9 @@ class PoolAgent:
 class Pools:
     """Opens pools, and closes those that are left."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int = 0) -> None:
+        """`port` of all pools; 0: a free one."""
+        self.port = port or free_port()
         self._open: list[PoolAgent] = []
 
     async def open(
@@ -69,6 +70,7 @@ class Pools:
         admission: PoolAdmission | None = None,
         join: PoolAgent | None = None,
         rejoin_after_leave: bool = False,
+        advertise: str = "",
     ) -> PoolAgent:
         """Open a pool on 127.0.0.NUMBER; `folder` holds its files."""
         address = f"127.0.0.{number}"
@@ -76,7 +78,7 @@ class Pools:
             serf=serf or SerfSettings(node_name=name, leave_propagate_delay_s=0.2),
             bind=address,
             port=self.port,
-            advertise=address,
+            advertise=advertise or address,
             tags={"role": "node", "dc": "dc1"},
             swim=swim,
             keys=keys,

@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from pyconsul.agent.gossip.log_limit import BURST, INTERVAL_S, LogLimit
 
+#: Characters of a line; the rest is cut off, since peers choose their names.
+MAX_LINE = 1000
+
 log = logging.getLogger("agent.gossip")
 
 
@@ -23,16 +26,17 @@ class PoolLog:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The lines so far by category, those included that were suppressed."""
+        """The lines so far by category, those included that were suppressed; lines below the log's level are not counted."""
         return self._limit.counts
 
     def line(self, category: str, text: str, level: int = logging.WARNING, *, burst: int = BURST) -> None:
         """Log a line, unless its category had its share for now. `text`: "EVENT: key=value …"."""
-        if not self._limit.admit(category, self._clock(), burst=burst):
-            self._report_later()
+        if not log.isEnabledFor(level):
             return
-        if log.isEnabledFor(level):
+        if self._limit.admit(category, self._clock(), burst=burst):
             log.log(level, "%s", self._with_pool(text))
+        else:
+            self._report_later()
 
     def failure(self, text: str, error: BaseException) -> None:
         """Log an unexpected exception, with its traceback the first times."""
@@ -45,7 +49,7 @@ class PoolLog:
             self._timer.cancel()
 
     def _with_pool(self, text: str) -> str:
-        event, colon, rest = text.partition(": ")
+        event, colon, rest = text[:MAX_LINE].partition(": ")
         return f"{event}: pool={self._pool} {rest}" if colon else f"{event}: pool={self._pool}"
 
     def _report_later(self) -> None:

@@ -180,8 +180,6 @@ class Membership:
             known = self.table.get(name)
             if suspicion is None or suspicion.deadline > now or known is None or known.state is not _SUSPECT:
                 continue
-            accusers = ", ".join(suspicion.accusers)
-            self._outbox.effects.append(LogLine("member failed", f"suspicion ended: member={name} accusers={accusers}"))
             self.dead(Dead(known.incarnation, name, self.local.name), now)
         self.deadline = ends[0][0] if ends else float("inf")
 

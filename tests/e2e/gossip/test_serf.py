@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.eventually import eventually_async
-from support.gossip_pools import PoolAgent, Pools, opened_pools
+from support.gossip_pools import PoolAgent, Pools
 from support.serf_agent import SerfAgent, needs_serf
 
 from pyconsul.agent.gossip.serf.effects import UserEventReceived
@@ -20,12 +20,6 @@ pytestmark = needs_serf
 
 KEYS = [pytest.param((), id="plain"), pytest.param((bytes(range(32)),), id="encrypted")]
 StartSerf = Callable[..., SerfAgent]
-
-
-@pytest.fixture
-async def pools() -> AsyncIterator[Pools]:
-    async with opened_pools() as opened:
-        yield opened
 
 
 @pytest.fixture
