@@ -58,8 +58,17 @@ class AgentProcess:
 
     def start(self) -> AgentProcess:
         """Start it, and wait until it answers."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start it without waiting."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(self.argv, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def wait_until_ready(self) -> AgentProcess:
+        """Wait until it answers."""
+        assert self.process is not None
         deadline = time.monotonic() + START
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):

@@ -58,7 +58,7 @@ def lan_tags(config: Config) -> dict[str, str]:
         port=config.ports.server,
         acls_enabled=config.acl.enabled,
         wan_join_port=config.ports.serf_wan,
-        bootstrap="alone",
+        bootstrap=None if config.dev_mode else "alone",
     ).for_lan()
 
 

@@ -55,6 +55,7 @@ def test_a_development_agent_is_quick_and_writes_no_files() -> None:
     made = lan_settings(with_node_id(load(["-dev", f"-encrypt={KEY}"])))
     assert made.swim == CONSUL_DEV_LAN
     assert (made.keyring_file, made.snapshot_file) == (None, None)
+    assert "bootstrap" not in made.tags
 
 
 def test_settings_of_the_pool_are_taken_over(tmp_path: Path) -> None:

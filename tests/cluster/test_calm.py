@@ -1,0 +1,59 @@
+"""Five machines with the default timing: lost packets and new keys make nobody fail."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from cluster.conftest import KEY, Cluster
+
+NEW_KEY = "6f5eQYoYw2pSI5gEwDAPZz6kAnDAnkP8wIsVqGhKSQA="
+#: Seconds for which nothing may happen: each agent sends as many probes.
+CALM_S = 60.0
+
+
+def test_keys_are_rotated_while_everybody_stays_alive(steady_cluster: Cluster) -> None:
+    agents = steady_cluster.agents
+    for method, agent, key in (("POST", agents[0], NEW_KEY), ("PUT", agents[-1], NEW_KEY), ("DELETE", agents[0], KEY)):
+        status, _, body = agent.request(method, "/v1/operator/keyring", {"Key": key})
+        assert status == 200, body
+    lan = next(pool for pool in agents[-1].get("/v1/operator/keyring") if not pool["WAN"])
+    assert (lan["Keys"], lan["PrimaryKeys"]) == ({NEW_KEY: 5}, {NEW_KEY: 5})
+    for agent in agents:
+        assert NEW_KEY in (agent.folder / "data/serf/local.keyring").read_text()
+    restarted = agents[1]
+    restarted.kill()
+    restarted.start()  # with the new key, although its settings still name the old one
+    steady_cluster.wait_until_all_alive()
+    assert steady_cluster.failures() == 0
+
+
+@pytest.mark.slow
+def test_loss_in_one_direction_between_two_machines_makes_nobody_fail(steady_cluster: Cluster) -> None:
+    first, second, *_ = (agent.machine for agent in steady_cluster.agents)
+    second.lose(source=first.address)
+    time.sleep(CALM_S)
+    assert steady_cluster.failures() == 0
+    steady_cluster.wait_until_all_alive()
+
+
+@pytest.mark.slow
+def test_loss_of_a_tenth_of_all_packets_makes_nobody_fail(steady_cluster: Cluster) -> None:
+    for agent in steady_cluster.agents:
+        agent.machine.lose(10)
+    time.sleep(CALM_S)
+    assert steady_cluster.failures() == 0
+    steady_cluster.wait_until_all_alive()
+
+
+@pytest.mark.slow
+def test_an_agent_that_failed_comes_back_with_another_address(steady_cluster: Cluster) -> None:
+    """Its old address is kept for 30 s after its failure, as Consul keeps it (dead node reclaim time)."""
+    agent = steady_cluster.agents[4]
+    agent.kill()
+    steady_cluster.wait_until(4, "m5")
+    agent.machine.set_address("10.77.0.55")
+    agent.change_settings(bind_addr="10.77.0.55")
+    agent.start()
+    steady_cluster.wait_until_all_alive()
+    assert {other.address_of("m5") for other in steady_cluster.agents} == {"10.77.0.55"}
