@@ -59,7 +59,8 @@ class Batch:
             return True
         check_size(changeset, self._limits)
         rows, size_bytes = size_of(changeset)
-        if self._rows + rows > self._limits.rows or self._size_bytes + size_bytes > self._limits.size_bytes:
+        fits = self._rows + rows <= self._limits.rows and self._size_bytes + size_bytes <= self._limits.size_bytes
+        if not fits and not (self._limits.takes_larger and not self.changesets):
             return False
         self._rows += rows - len(changeset.writes)
         self._size_bytes += size_bytes
@@ -79,7 +80,7 @@ def size_of(changeset: Changeset) -> tuple[int, int]:
 
 def check_size(changeset: Changeset, limits: Limits) -> None:
     """Raises Refused for a changeset that is larger than one commit may be."""
-    if limits is NO_LIMITS:
+    if limits is NO_LIMITS or limits.takes_larger:
         return  # a large changeset is not even counted
     rows, size_bytes = size_of(changeset)
     if rows > limits.rows or size_bytes > limits.size_bytes:

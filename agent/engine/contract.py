@@ -44,10 +44,14 @@ class Compacted(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest commit: stored rows and named indexes together, and bytes of their keys and rows."""
+    """The largest commit: stored rows and named indexes together, and bytes of their keys and rows.
+
+    takes_larger: a changeset that is larger is accepted, in a commit of its own.
+    """
 
     rows: int = sys.maxsize
     size_bytes: int = sys.maxsize
+    takes_larger: bool = False
 
 
 NO_LIMITS = Limits()

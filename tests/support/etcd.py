@@ -18,7 +18,7 @@ from pyconsul.agent.engine.etcd.engine import EtcdEngine
 from pyconsul.agent.engine.history.contract import NO_HISTORY, Retention
 
 PROGRAM = shutil.which("etcd")
-LIMITS = Limits(rows=900_000, size_bytes=250 << 20)  # of a member that is started as here
+LIMITS = Limits(rows=5000, size_bytes=8 << 20, takes_larger=True)  # of a member that is started as here
 START = 20  # seconds it gets to answer
 _numbers = itertools.count()
 
@@ -43,7 +43,7 @@ class EtcdProcess:
             "--listen-client-urls", "unix://client:1", "--advertise-client-urls", "unix://client:1",
             "--listen-peer-urls", "unix://peer:1", "--initial-advertise-peer-urls", "unix://peer:1",
             "--initial-cluster", "m=unix://peer:1", "--heartbeat-interval", "20", "--election-timeout", "200",
-            "--max-txn-ops", "1000000", "--max-request-bytes", str(256 << 20), *self.options,
+            "--max-txn-ops", "6000", "--max-request-bytes", str(12 << 20), *self.options,
         ]  # fmt: skip
         for name in ("client:1", "peer:1"):  # etcd does not always remove those of a killed one
             (self.folder / name).unlink(missing_ok=True)

@@ -18,11 +18,11 @@ from typing import Any
 from aetcd import rpc
 
 from pyconsul.agent.engine.contract import Compacted, Conflict, EngineError, Limits, Loaded, OutcomeUnknown
-from pyconsul.agent.engine.etcd import history_prune, history_rows, loading, replacement, transaction
+from pyconsul.agent.engine.etcd import history_prune, history_rows, large, loading, replacement, transaction
 from pyconsul.agent.engine.etcd.barrier import Barrier
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
-from pyconsul.agent.engine.etcd.events import changeset_of
+from pyconsul.agent.engine.etcd.events import Commit, changeset_of
 from pyconsul.agent.engine.etcd.head import Head
 from pyconsul.agent.engine.etcd.history_read import HistoryReader
 from pyconsul.agent.engine.etcd.history_rows import Coverage
@@ -35,8 +35,9 @@ from pyconsul.agent.state.schemas import ALL, INDEXES
 from pyconsul.agent.state.store import floor_row
 
 #: What etcd accepts with its default settings (128 operations, 1.5 MiB), less what every commit writes beside its rows.
-DEFAULT_LIMITS = Limits(rows=120, size_bytes=1_400_000)
+DEFAULT_LIMITS = Limits(rows=110, size_bytes=1_400_000, takes_larger=True)
 MAX_LOADS = 5  # tries to read the state before it is compacted away
+CLOSE_S = 5.0  # that closing waits for a large commit to be carried out; another server would do it, too
 _SCHEMAS = {schema.name: schema for schema in (INDEXES, *ALL)}
 
 log = logging.getLogger("agent.engine")
@@ -71,6 +72,8 @@ class EtcdEngine:
         self._head = Head(self._layout(""))
         self._pending: _Pending | None = None
         self._barrier = Barrier(self._read_index)
+        self._one_at_a_time = asyncio.Lock()
+        self._carrying_out: asyncio.Task[None] | None = None
 
     def _layout(self, epoch: str) -> Layout:
         return Layout(self._prefix, epoch, self._server)
@@ -85,6 +88,9 @@ class EtcdEngine:
                 state = await loading.load(self._client, layout, _SCHEMAS, revision)
             except RevisionCompacted as error:
                 log.info("reading the state from etcd again: %s", error)
+                continue
+            if state.large is not None:
+                await self._carry_out(layout, state.large)
                 continue
             self._head.placed(layout, state.index, state.known, state.coverage, revision)
             return Loaded(state.rows, state.index)
@@ -118,10 +124,43 @@ class EtcdEngine:
         layout, last = head.layout, batch[-1].index
         history, coverage = history_rows.operations(layout, batch, self._retention, head.coverage)
         pending = _Pending(_new_id(), layout, head.known, last, coverage)
-        request = transaction.commit(layout, head.known, batch, pending.commit_id, history)
+        operations = [*transaction.operations_of(layout, batch), *history]
+        if len(batch) == 1 and self._is_large(operations):
+            return await self._commit_large(pending, batch, operations)
+        request = transaction.commit(layout, head.known, batch, pending.commit_id, operations)
         response = await self._write(request, pending)
         head.committed(layout, last, coverage, response.header.revision)
         return last
+
+    def _is_large(self, operations: Sequence[Any]) -> bool:
+        """Return whether operations need more than one transaction."""
+        size_bytes: int = sum(operation.ByteSize() for operation in operations)
+        return len(operations) > self.limits.rows or size_bytes > self.limits.size_bytes
+
+    async def _commit_large(self, pending: _Pending, batch: Sequence[Changeset], operations: Sequence[Any]) -> int:
+        """Commit what needs several transactions; see `large`."""
+        layout, name = pending.layout, f"{pending.commit_id}"
+        staged = await large.stage(self._client, layout, name, operations)
+        marker = transaction.put(layout.large, name.encode())
+        request = transaction.commit(layout, pending.known, batch, pending.commit_id, [marker])
+        request.compare.append(staged)
+        response = await self._write(request, pending)
+        revision = response.header.revision
+        self._head.committed(layout, pending.index, pending.coverage, revision)
+        self._carrying_out = asyncio.get_running_loop().create_task(
+            self._carry_out_later(layout, large.Marker(name, revision))
+        )
+        return pending.index
+
+    async def _carry_out_later(self, layout: Layout, marker: large.Marker) -> None:
+        try:
+            await self._carry_out(layout, marker)
+        except EngineError as error:
+            log.info("a large commit is carried out with the next one: %s", error)
+
+    async def _carry_out(self, layout: Layout, marker: large.Marker) -> None:
+        async with self._one_at_a_time:
+            await large.carry_out(self._client, layout, marker, self.limits.rows)
 
     async def _write(self, request: Any, pending: _Pending) -> Any:
         """Raises Conflict, OutcomeUnknown, Rejected."""
@@ -139,11 +178,14 @@ class EtcdEngine:
         return response
 
     async def _conflict(self, response: Any) -> Conflict:
-        """Return why a commit could not be made, from what it has read of the pointer and the index."""
-        epoch, _ = transaction.value_of(response, 0)
-        if epoch.decode() != self._head.layout.epoch:
+        """Return why a commit could not be made, once a large one that stood in the way is carried out."""
+        refusal = transaction.refusal_of(response)
+        layout = self._head.layout
+        if refusal.epoch != layout.epoch:
             return Conflict(await self.barrier())
-        return Conflict(transaction.last_index(transaction.value_of(response, 1)[0]))
+        if marker := large.marker_of(*refusal.large):
+            await self._carry_out(layout, marker)
+        return Conflict(refusal.last)
 
     async def took_effect(self, commit_id: int) -> bool:
         pending = self._pending
@@ -215,7 +257,7 @@ class EtcdEngine:
                             raise Compacted(f"the commit of index {told.first} does not follow index {after}")
                         after = told.last
                         if not told.own_id:
-                            yield changeset_of(told, layout, _SCHEMAS)
+                            yield await self._changeset_of(told, layout)
             except EpochMoved as moved:
                 pending = self._pending
                 if pending is not None and pending.new is not None and pending.new[0].epoch == moved.epoch:
@@ -223,6 +265,17 @@ class EtcdEngine:
                 if moved.epoch != self._head.layout.epoch:
                     raise Compacted("another server has put another state in place") from None
                 after = self._head.placed_index
+
+    async def _changeset_of(self, told: Commit, layout: Layout) -> Changeset:
+        """Raises Compacted, EngineError."""
+        if not told.large:
+            return changeset_of(told, told.written, layout, _SCHEMAS)
+        marker = large.Marker(told.large.decode(), told.revision)
+        try:
+            operations = await large.staged(self._client, layout, marker)
+        except RevisionCompacted as error:
+            raise Compacted(str(error)) from error
+        return changeset_of(told, [(key, value) for key, value, _ in operations], layout, _SCHEMAS)
 
     # --- another state
 
@@ -260,8 +313,13 @@ class EtcdEngine:
         if not self._retention.on:
             return None
         layout, kept = self._head.layout, self._retention
-        keys = layout.index, layout.history_coverage, layout.history_floor
-        response = await self._client.read(rpc.TxnRequest(success=[transaction.get(key) for key in keys]))
+        keys = layout.index, layout.history_coverage, layout.history_floor, layout.large
+        while True:
+            response = await self._client.read(rpc.TxnRequest(success=[transaction.get(key) for key in keys]))
+            marker = large.marker_of(*transaction.value_of(response, 3))
+            if marker is None:
+                break
+            await self._carry_out(layout, marker)
         index = transaction.last_index(transaction.value_of(response, 0)[0])
         coverage = history_rows.read_coverage(transaction.value_of(response, 1)[0])
         floor = max(history_rows.floor_of(coverage, kept, index), int(transaction.value_of(response, 2)[0] or 0))
@@ -286,6 +344,8 @@ class EtcdEngine:
 
     async def close(self) -> None:
         self._barrier.close()
+        if self._carrying_out is not None:
+            await asyncio.wait([self._carrying_out], timeout=CLOSE_S)
         await self._client.close()
 
 

@@ -29,15 +29,16 @@ class Commit(NamedTuple):
     time: float
     own_id: int
     own_revision: int
-    events: Sequence[Any]
+    written: Sequence[tuple[bytes, bytes | None]]
     coverage: bytes | None
+    large: bytes
 
 
 def commits(events: Iterable[Any], layout: Layout) -> Iterator[Commit]:
     """Return the commits in the events of a watch on `P/E/state/`; one that wrote no `index` has the index 0."""
     for revision, group in groupby(events, key=lambda event: event.kv.mod_revision):
         first = last = own_id = own_revision = 0
-        time, coverage, rows = 0.0, None, []
+        time, coverage, large, rows = 0.0, None, b"", []
         for event in group:
             key = event.kv.key
             if key == layout.index:
@@ -47,27 +48,32 @@ def commits(events: Iterable[Any], layout: Layout) -> Iterator[Commit]:
                 own_id, own_revision = int(event.kv.value or 0), revision
             elif key == layout.history_coverage:
                 coverage = event.kv.value
+            elif key == layout.large:
+                large = event.kv.value
             else:
-                rows.append(event)
-        yield Commit(revision, first, last, time, own_id, own_revision, rows, coverage)
+                rows.append((key, None if event.type == _DELETED else event.kv.value))
+        yield Commit(revision, first, last, time, own_id, own_revision, rows, coverage, large)
 
 
-def changeset_of(commit: Commit, layout: Layout, schemas: Mapping[str, Schema[Any]]) -> Changeset:
-    """Return the changeset of a commit.  Raises EngineError for a row that cannot be read."""
+def changeset_of(
+    commit: Commit, written: Iterable[tuple[bytes, bytes | None]], layout: Layout, schemas: Mapping[str, Schema[Any]]
+) -> Changeset:
+    """Return the changeset of a commit; `written`: keys and values, None for one that is deleted.
+
+    Raises EngineError for a row that cannot be read.
+    """
     changeset = Changeset(commit.last, commit.time, first=commit.first)
-    for event in commit.events:
-        key, deleted = event.kv.key, event.type == _DELETED
+    for key, value in written:
         if key.startswith(layout.rows):
             table, text = layout.split_row(key)
             schema = schemas.get(table)
             if schema is None:
                 log.warning("a row of the table %r is ignored: a newer agent wrote it", table)
                 continue
-            row_key = codec.key_of(schema, text)
-            changeset.writes.append((schema, row_key, None if deleted else row_of(schema, text, event.kv.value)))
+            row = None if value is None else row_of(schema, text, value)
+            changeset.writes.append((schema, codec.key_of(schema, text), row))
         elif key.startswith(layout.named):
-            name = key[len(layout.named) :].decode()
-            changeset.indexes[name] = None if deleted else int(event.kv.value)
+            changeset.indexes[key[len(layout.named) :].decode()] = None if value is None else int(value)
     return changeset
 
 

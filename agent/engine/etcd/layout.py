@@ -8,6 +8,8 @@
 | P/E/state/rows/TABLE/KEY | a row (MessagePack); KEY as `state.codec.stored_key` has it |
 | P/E/state/indexes/NAME | a named index, in decimal |
 | P/E/state/history | what the history of keys covers (`Coverage`, MessagePack) |
+| P/E/state/large | ID of a large commit that is being carried out: see `large` |
+| P/E/staged/ID/NUMBER | its operations (MessagePack) |
 | P/E/history-floor | index up to which changes of keys were dropped, since they were too old or too many, in decimal |
 | P/E/history/KEY NUL SUFFIX | a change of a key of the KV store: see `history_rows` |
 
@@ -28,18 +30,9 @@ class Layout:
     """The keys of one epoch."""
 
     __slots__ = (
-        "epoch",
-        "history",
-        "history_coverage",
-        "history_floor",
-        "index",
-        "named",
-        "own_commit",
-        "pointer",
-        "root",
-        "rows",
-        "state",
-    )
+        "epoch", "history", "history_coverage", "history_floor", "index", "large", "named", "own_commit", "pointer", "root",
+        "rows", "staged", "state",
+    )  # fmt: skip
 
     def __init__(self, prefix: str, epoch: str, server: str) -> None:
         """prefix: of the cluster, with or without a slash at its end.  server: ID of this server."""
@@ -50,11 +43,21 @@ class Layout:
         self.state = self.root + b"state/"
         self.index = self.state + b"index"
         self.own_commit = self.state + b"commits/" + server.encode()
+        self.large = self.state + b"large"
+        self.staged = self.root + b"staged/"
         self.rows = self.state + b"rows/"
         self.named = self.state + b"indexes/"
         self.history_coverage = self.state + b"history"
         self.history = self.root + b"history/"
         self.history_floor = self.root + b"history-floor"
+
+    def staged_chunks(self, name: str) -> bytes:
+        """Return what the keys of the operations of a large commit begin with."""
+        return b"%s%s/" % (self.staged, name.encode())
+
+    def staged_chunk(self, name: str, number: int) -> bytes:
+        """Return the key of some operations of a large commit."""
+        return self.staged_chunks(name) + b"%08d" % number
 
     def row(self, table: str, stored_key: str) -> bytes:
         """Return the key of a row."""

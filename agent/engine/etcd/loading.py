@@ -11,6 +11,7 @@ from pyconsul.agent.engine.etcd import history_rows, transaction
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.events import row_of
 from pyconsul.agent.engine.etcd.history_rows import Coverage
+from pyconsul.agent.engine.etcd.large import Marker, marker_of
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.pages import pages
 from pyconsul.agent.engine.etcd.transaction import Known
@@ -29,12 +30,13 @@ class State:
     index: int
     known: Known
     coverage: Coverage
+    large: Marker | None  # then rows are missing
 
 
 async def load(client: Client, layout: Layout, schemas: Mapping[str, Schema[Any]], revision: int) -> State:
     """Return the state of an epoch.  Raises RevisionCompacted, EngineError."""
     rows: list[tuple[str, Any]] = []
-    index, known, coverage = 0, Known(0, 0), Coverage()
+    index, known, coverage, large = 0, Known(0, 0), Coverage(), None
     unknown: set[str] = set()
     async for page in pages(client, layout.state, end_of(layout.state), revision):
         for found in page:
@@ -53,8 +55,10 @@ async def load(client: Client, layout: Layout, schemas: Mapping[str, Schema[Any]
                 known = known._replace(index_revision=found.mod_revision)
             elif key == layout.own_commit:
                 known = known._replace(own_revision=found.mod_revision)
+            elif key == layout.large:
+                large = marker_of(value, found.mod_revision)
             elif key == layout.history_coverage:
                 coverage = history_rows.read_coverage(value)
     for table in sorted(unknown):
         log.warning("the rows of the table %r are ignored: a newer agent wrote them", table)
-    return State(rows, index, known, coverage)
+    return State(rows, index, known, coverage, large)

@@ -15,10 +15,13 @@ PAGE_BYTES = 4 << 20  # aimed at
 
 
 async def pages(
-    client: Client, key: bytes, end: bytes, revision: int, *, keys_only: bool = False
+    client: Client, key: bytes, end: bytes, revision: int, *, keys_only: bool = False, first: int = FIRST_ROWS
 ) -> AsyncIterator[Sequence[Any]]:
-    """Return the rows of a range, in order of their keys.  Raises RevisionCompacted, Rejected, Unreachable."""
-    limit = FIRST_ROWS
+    """Return the rows of a range, in order of their keys; `first`: rows of the first page.
+
+    Raises RevisionCompacted, Rejected, Unreachable.
+    """
+    limit = first
     while True:
         request = rpc.RangeRequest(key=key, range_end=end, revision=revision, limit=limit, keys_only=keys_only)
         response = await client.range(request)
@@ -28,4 +31,4 @@ async def pages(
             return
         key = response.kvs[-1].key + b"\0"
         fitting = PAGE_BYTES // max(1, response.ByteSize() // len(response.kvs))
-        limit = max(FIRST_ROWS // 4, min(4 * limit, MAX_ROWS, fitting))
+        limit = max(1, min(4 * limit, MAX_ROWS, fitting))

@@ -66,7 +66,7 @@ def flip(old: Layout, known: Known, new: Layout, new_revision: int) -> Any:
     return rpc.TxnRequest(
         compare=conditions,
         success=[transaction.put(old.pointer, new.epoch.encode())],
-        failure=[transaction.get(old.pointer), transaction.get(old.index)],
+        failure=transaction.why_not(old),
     )
 
 

@@ -3,7 +3,7 @@
 etcd refuses a transaction that writes a key twice, so only the last state of each row and named index is written.  The transaction
 is carried out if, and only if, nobody has committed since the state from which the batch was computed (the revision of the row
 `index`), this server's own last commit is the one that it knows of (so that a commit whose answer was lost can be given up for
-good), and no other epoch was put in place.
+good), no large commit is being carried out, and no other epoch was put in place.
 """
 
 from __future__ import annotations
@@ -60,14 +60,12 @@ def conditions(layout: Layout, known: Known) -> list[Any]:
         has_value(layout.pointer, layout.epoch.encode()),
         unchanged(layout.index, known.index_revision),
         unchanged(layout.own_commit, known.own_revision),
+        unchanged(layout.large, 0),
     ]
 
 
-def commit(layout: Layout, known: Known, batch: Sequence[Changeset], commit_id: int, history: Iterable[Any]) -> Any:
-    """Return the transaction of a commit; `history`: operations on the history of keys.
-
-    When it may not be made, it answers with pointer and index.
-    """
+def operations_of(layout: Layout, batch: Sequence[Changeset]) -> list[Any]:
+    """Return the operations that write the rows and named indexes of a commit."""
     rows: dict[tuple[str, str], bytes | None] = {}
     named: dict[str, int | None] = {}
     for changeset in batch:
@@ -75,21 +73,41 @@ def commit(layout: Layout, known: Known, batch: Sequence[Changeset], commit_id: 
             rows[table, key] = data
         named.update(changeset.indexes)
     written = [
+        delete(layout.row(table, key)) if data is None else put(layout.row(table, key), data)
+        for (table, key), data in rows.items()
+    ]
+    return written + [
+        delete(layout.named_index(name)) if index is None else put(layout.named_index(name), b"%d" % index)
+        for name, index in named.items()
+    ]
+
+
+def commit(layout: Layout, known: Known, batch: Sequence[Changeset], commit_id: int, operations: Iterable[Any]) -> Any:
+    """Return the transaction of a commit; when it may not be made, it reads what `Refusal` has."""
+    written = [
         put(layout.index, b"%d %d %.3f" % (batch[0].first, batch[-1].index, batch[-1].now)),
         put(layout.own_commit, b"%d" % commit_id),
-        *(
-            delete(layout.row(table, key)) if data is None else put(layout.row(table, key), data)
-            for (table, key), data in rows.items()
-        ),
-        *(
-            delete(layout.named_index(name)) if index is None else put(layout.named_index(name), b"%d" % index)
-            for name, index in named.items()
-        ),
-        *history,
+        *operations,
     ]
-    return rpc.TxnRequest(
-        compare=conditions(layout, known), success=written, failure=[get(layout.pointer), get(layout.index)]
-    )
+    return rpc.TxnRequest(compare=conditions(layout, known), success=written, failure=why_not(layout))
+
+
+class Refusal(NamedTuple):
+    """Why a commit could not be made: the epoch that counts, the last index, and a large commit that is being carried out."""
+
+    epoch: str
+    last: int
+    large: tuple[bytes, int]
+
+
+def why_not(layout: Layout) -> list[Any]:
+    """Return the operations that read a `Refusal`."""
+    return [get(layout.pointer), get(layout.index), get(layout.large)]
+
+
+def refusal_of(response: Any) -> Refusal:
+    """Return what a transaction has read that could not be made."""
+    return Refusal(value_of(response, 0)[0].decode(), last_index(value_of(response, 1)[0]), value_of(response, 2))
 
 
 def value_of(response: Any, number: int) -> tuple[bytes, int]:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from support.etcd import EtcdProcess, etcd_place, needs_etcd
 from support.etcd_faults import Fault, FaultyClient
 
-from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.contract import EngineError, Limits
+from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.engine import EtcdEngine
 from pyconsul.agent.engine.follower import Follower
 from pyconsul.agent.engine.writer import Writer
@@ -26,16 +27,19 @@ from pyconsul.agent.state.write_txn import WriteTxn
 
 pytestmark = needs_etcd
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-Do = Literal["append", "replace", "break watch", "compact", "wait"]
+Do = Literal["append", "large", "replace", "break watch", "compact", "wait"]
 Step = tuple[int, Do, list[Fault]]
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(["append", "append", "append", "replace", "break watch", "compact", "wait"]),
+        st.sampled_from(["append", "append", "append", "large", "replace", "break watch", "compact", "wait"]),
         st.lists(st.sampled_from(["", "request lost", "answer lost", "late"]), max_size=4),
     ),
     max_size=25,
 )
+
+
+BULK = 100
 
 
 class Server:
@@ -56,6 +60,19 @@ class Server:
 
         await self.writer.commit(append)
 
+    async def write_bulk(self, number: int) -> None:
+        """Write more keys than fit into one transaction."""
+
+        def write(txn: WriteTxn) -> None:
+            for key in range(BULK):
+                kv.put(txn, f"bulk/{key}", b"%d" % number, 0)
+
+        await self.writer.commit(write)
+
+    def bulk(self) -> set[bytes | None]:
+        """The values of the keys that are written at once."""
+        return {row.value for row in self.store[KV].prefix("bulk/")}
+
     def numbers(self) -> list[int]:
         found = self.store[KV].get("log")
         return [int(one) for one in (found.value or b"").split(b".")[:-1]] if found is not None else []
@@ -67,7 +84,7 @@ class Server:
 
 
 async def servers(etcd: EtcdProcess) -> list[Server]:
-    open_place = etcd_place(etcd)
+    open_place = etcd_place(etcd, limits=Limits(rows=BULK // 2, size_bytes=1 << 20, takes_larger=True))
     started = []
     for _ in range(2):
         engine = open_place()
@@ -103,6 +120,8 @@ class Run:
             if self.restore is not None and self.tasks[self.restore].done():
                 self.after_restore.add(number)
             self.tasks[number] = asyncio.ensure_future(server.append(number))
+        elif do == "large":
+            self.tasks[number] = asyncio.ensure_future(server.write_bulk(number))
         elif do == "replace":
             await asyncio.gather(*self.tasks.values(), return_exceptions=True)
             server.client.faults.clear()
@@ -142,6 +161,8 @@ def state(store: Store) -> dict[str, object]:
 @SETTINGS
 @given(STEPS)
 @example([(0, "append", ["late"]), (1, "append", [])])
+@example([(0, "large", ["", "", "request lost"]), (1, "append", [])])
+@example([(0, "large", ["", "late", "", "late"]), (1, "large", ["", "", "late", "late"])])
 @example([(0, "append", ["answer lost"]), (1, "append", []), (0, "append", ["late", "late"])])
 @example([(0, "append", []), (0, "compact", []), (1, "break watch", []), (1, "append", ["request lost"])])
 async def test_whatever_is_lost_every_write_is_made_once(etcd: EtcdProcess, steps: list[Step]) -> None:
@@ -155,8 +176,18 @@ async def test_whatever_is_lost_every_write_is_made_once(etcd: EtcdProcess, step
     assert both[1].numbers() == seen
     assert len(seen) == len(set(seen)), "a write was made twice"
     for number, task in run.tasks.items():
-        assert (number in seen) is (task.exception() is None), (number, task)
+        if steps[number][1] == "append":
+            assert (number in seen) is (task.exception() is None), (number, task)
+    made = {
+        b"%d" % number for number, task in run.tasks.items() if steps[number][1] == "large" and not task.exception()
+    }
+    assert both[0].bulk() <= made
+    assert len(both[0].bulk()) == bool(made), "a large commit is made as a whole"
     assert (state(both[0].store), both[0].store.index) == (state(both[1].store), both[1].store.index)
+    again = EtcdEngine(Client([etcd.endpoint]), both[0].engine._prefix, "another")
+    loaded = Store((await again.load()).rows)
+    assert state(loaded) == state(both[0].store), "etcd holds what the servers show"
+    await again.close()
     for server in both:
         await server.stop()
 
@@ -197,7 +228,7 @@ async def test_a_restore_in_between_leaves_one_state(etcd: EtcdProcess, steps: l
         row = both[0].store[KV].get("restored")
         assert row is not None
         assert int(row.value or b"") == run.restore
-        made = {number for number, task in run.tasks.items() if not task.exception()}
+        made = {number for number, task in run.tasks.items() if steps[number][1] == "append" and not task.exception()}
         assert run.after_restore & made <= set(seen) <= {number for number in made if number > run.restore}
     for server in both:
         await server.stop()
