@@ -44,18 +44,18 @@ def is_public(client: str) -> bool:
     return found.is_global
 
 
-def of_node(node: Node, kind: int, settings: Settings) -> str:
+def of_node(node: Node, rdtype: int, settings: Settings) -> str:
     """Return a node's address for a question of a type; a host name stays one."""
-    return _choose(node.address, node.tagged_addresses or {}, kind, _wide(node.datacenter, settings))
+    return _choose(node.address, node.tagged_addresses or {}, rdtype, _wide(node.datacenter, settings))
 
 
-def of_service(service: NodeService, datacenter: str, kind: int, settings: Settings) -> str:
+def of_service(service: NodeService, datacenter: str, rdtype: int, settings: Settings) -> str:
     """Return an instance's own address for a question of a type, or "" when it has none."""
     tagged = service.tagged_addresses
     if not tagged:
         return service.address
     known = {name: one.address for name, one in tagged.items()}
-    return _choose(service.address, known, kind, _wide(datacenter, settings))
+    return _choose(service.address, known, rdtype, _wide(datacenter, settings))
 
 
 def port_of(service: NodeService, datacenter: str, settings: Settings) -> int:
@@ -72,7 +72,7 @@ def _wide(datacenter: str, settings: Settings) -> bool:
     return settings.translate_wan_addrs and datacenter != settings.datacenter
 
 
-def _choose(address: str, tagged: Mapping[str, str], kind: int, wide: bool) -> str:
+def _choose(address: str, tagged: Mapping[str, str], rdtype: int, wide: bool) -> str:
     """Return the address of the asked family when there is one; for other types IPv6 goes first, then IPv4, then the address."""
     if not tagged:
         return address
@@ -80,8 +80,8 @@ def _choose(address: str, tagged: Mapping[str, str], kind: int, wide: bool) -> s
     if wide:
         address = tagged.get("wan", address)
         v4, v6 = tagged.get("wan_ipv4", v4), tagged.get("wan_ipv6", v6)
-    if v6 and kind != A:
+    if v6 and rdtype != A:
         return v6
-    if v4 and kind != AAAA:
+    if v4 and rdtype != AAAA:
         return v4
     return address

@@ -122,11 +122,11 @@ def subject_of(question: Question, settings: Settings) -> Subject:
         return Subject()
     at = len(question.labels) - len(zone.labels)
     labels, suffix = question.labels[:at], question.name[question.starts[at] :]
-    if question.kind in (SOA, NS):
+    if question.rdtype in (SOA, NS):
         return Subject(zone, labels, suffix, service=SERVERS)
-    if question.kind == AXFR:
+    if question.rdtype == AXFR:
         return Subject(zone, labels, suffix)
-    name = names.parse(labels, question.kind == SRV)
+    name = names.parse(labels, question.rdtype == SRV)
     return Subject(zone, labels, suffix, name, name.name if isinstance(name, names.ServiceName) else "")
 
 
@@ -143,13 +143,13 @@ def answer(question: Question, subject: Subject, known: AnswerContext, room: Roo
     if zone is None:
         reply.rcode, reply.refused = REFUSED, True
         return reply
-    if question.kind in (SOA, NS):
+    if question.rdtype in (SOA, NS):
         _servers(question, subject.suffix, known, reply)
-    elif question.kind == AXFR:
+    elif question.rdtype == AXFR:
         reply.rcode = NOTIMP
     else:
         asked = Lookup(
-            question.name, question.kind, subject.labels, subject.suffix, room, question.edns is None, MAX_DEPTH
+            question.name, question.rdtype, subject.labels, subject.suffix, room, question.edns is None, MAX_DEPTH
         )
         if not _look_up(subject.name, known.service, asked, known, reply):
             reply.authority.append(_soa(question, known))
@@ -180,7 +180,7 @@ def _soa(question: Question, known: AnswerContext) -> Record:
 def _servers(question: Question, suffix: bytes, known: AnswerContext, reply: Reply) -> None:
     """SOA and NS questions: every name in the zone is answered with the zone's."""
     servers, glue = _name_servers(suffix, known, reply)
-    if question.kind == SOA:
+    if question.rdtype == SOA:
         reply.answer.append(_soa(question, known))
         reply.authority.extend(servers)
     else:
@@ -233,7 +233,7 @@ def _look_up(
             found = service or service_of(known.view, name.name, known.settings, known.caller)
             return _service(name, found, asked, known, reply)
         case names.NodeName():
-            if asked.kind not in (A, AAAA, ANY, TXT):
+            if asked.rdtype not in (A, AAAA, ANY, TXT):
                 return True
             if name.peer or name.datacenter not in ("", own):
                 return _missing(reply)
@@ -255,11 +255,11 @@ def _missing(reply: Reply) -> bool:
 def _service(name: names.ServiceName, service: Service, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     reply.topics.add(topics.of_service(name.name))
     suffix = asked.suffix
-    ready = service.prepared(asked.kind, name.tag, len(suffix)) if asked.room.space and packs(asked.kind) else None
+    ready = service.prepared(asked.rdtype, name.tag, len(suffix)) if asked.room.space and packs(asked.rdtype) else None
     if ready is not None:
         reply.many = len(ready.items)
         reply.varied = reply.many > 1
-        limit = known.settings.a_record_limit if asked.kind != SRV else 0
+        limit = known.settings.a_record_limit if asked.rdtype != SRV else 0
         reply.packed = pack(ready, asked.name, suffix, asked.room, known.chance, limit, known.fresh, known.turn)
         if reply.packed is not None:
             return True
@@ -275,7 +275,7 @@ def _service(name: names.ServiceName, service: Service, asked: Lookup, known: An
 
 def _select(found: Sequence[Candidate], ttl: int, asked: Lookup, known: AnswerContext, reply: Reply) -> None:
     resolve = partial(_resolve, asked, known, reply)
-    if asked.kind == SRV:
+    if asked.rdtype == SRV:
         selection.srv_records(found, ttl, asked, reply, resolve)
     else:
         selection.address_records(found, ttl, asked, reply, resolve, known.settings.a_record_limit)
@@ -306,20 +306,20 @@ def _node(name: names.NodeName, asked: Lookup, known: AnswerContext, reply: Repl
     if node is None or known.caller.level("node", node.node) < READ:
         return _missing(reply)
     ttl = known.settings.node_ttl
-    if asked.kind != TXT:
+    if asked.rdtype != TXT:
         reply.answer.extend(_node_addresses(node, asked, known, reply))
-    if asked.kind in (TXT, ANY) or known.settings.node_meta_txt:
+    if asked.rdtype in (TXT, ANY) or known.settings.node_meta_txt:
         meta = [record(asked.name, TXT, ttl, text) for text in candidates.texts(node.meta)]
-        (reply.answer if asked.kind in (TXT, ANY) else reply.additional).extend(meta)
+        (reply.answer if asked.rdtype in (TXT, ANY) else reply.additional).extend(meta)
     return True
 
 
 def _node_addresses(node: Node, asked: Lookup, known: AnswerContext, reply: Reply) -> list[Record]:
     """Return a node's address of the asked family, or the host name it has instead of one."""
     ttl = known.settings.node_ttl
-    packed = addresses.pack(addresses.of_node(node, asked.kind, known.settings))
+    packed = addresses.pack(addresses.of_node(node, asked.rdtype, known.settings))
     if packed:
-        return [address(asked.name, ttl, packed)] if selection.fits(packed, asked.kind) else []
+        return [address(asked.name, ttl, packed)] if selection.fits(packed, asked.rdtype) else []
     try:
         host = encode_name(node.address)
     except ValueError:
@@ -329,7 +329,7 @@ def _node_addresses(node: Node, asked: Lookup, known: AnswerContext, reply: Repl
 
 def _address(name: names.AddressName, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     found = address(asked.name.lower()[: -len(asked.suffix)] + asked.suffix, known.settings.node_ttl, name.packed)
-    (reply.answer if asked.kind in (ANY, A if len(name.packed) == 4 else AAAA) else reply.additional).append(found)
+    (reply.answer if asked.rdtype in (ANY, A if len(name.packed) == 4 else AAAA) else reply.additional).append(found)
     return True
 
 
@@ -382,7 +382,7 @@ def _reverse(question: Question, known: AnswerContext, reply: Reply) -> Reply:
     reply.topics.update(("nodes", "services"))
     settings = known.settings
     target = _labels_at(names.reverse(question.labels), known)
-    if question.kind == SOA:
+    if question.rdtype == SOA:
         reply.authority.append(_soa(question, known))
     if target:
         reply.answer.append(pointing(question.name, PTR, 0, target + settings.domain.wire))

@@ -28,8 +28,8 @@ def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candid
     """Digest an instance of a datacenter."""
     node, service = one.node, one.service
     named = node_stem(node.node, datacenter)
-    kinds = (A, AAAA, ANY) if node.tagged_addresses or service.tagged_addresses else (ANY,)
-    by_kind = [_endpoint(node, service, named, datacenter, kind, settings) for kind in kinds]
+    rdtypes = (A, AAAA, ANY) if node.tagged_addresses or service.tagged_addresses else (ANY,)
+    by_rdtype = [_endpoint(node, service, named, datacenter, rdtype, settings) for rdtype in rdtypes]
     port = addresses.port_of(service, datacenter, settings)
     return Candidate(
         key=(node.node, addresses.of_service(service, datacenter, ANY, settings), port),
@@ -37,9 +37,9 @@ def digest(one: CheckServiceNode, datacenter: str, settings: Settings) -> Candid
         place=srv_place(_weight(service, one.checks), port),
         named=named,
         texts=texts(node.meta) if settings.node_meta_txt else (),
-        a=by_kind[0],
-        aaaa=by_kind[1 % len(by_kind)],
-        any=by_kind[-1],
+        a=by_rdtype[0],
+        aaaa=by_rdtype[1 % len(by_rdtype)],
+        any=by_rdtype[-1],
     )
 
 
@@ -66,10 +66,10 @@ def _address_stem(packed: bytes, datacenter: str) -> bytes:
 
 
 def _endpoint(
-    node: Node, service: NodeService, named: bytes, datacenter: str, kind: int, settings: Settings
+    node: Node, service: NodeService, named: bytes, datacenter: str, rdtype: int, settings: Settings
 ) -> Endpoint | None:
-    own = addresses.of_service(service, datacenter, kind, settings)
-    other = addresses.of_node(node, kind, settings)
+    own = addresses.of_service(service, datacenter, rdtype, settings)
+    other = addresses.of_node(node, rdtype, settings)
     if own and (packed := addresses.pack(own)):
         return Endpoint(packed, _address_stem(packed, datacenter))
     nearby = addresses.pack(other)

@@ -48,7 +48,7 @@ class Later:
 class Responder:
     """Answers packets of one agent.
 
-    `answers` holds, by protocol (UDP: True), cached answers by what follows the id in a question.
+    cached_over_udp: returns the cached answer to a question, given the packet behind its id.
     """
 
     def __init__(
@@ -66,9 +66,11 @@ class Responder:
         self._view, self._clock = view, clock
         self._execute_query, self._caller = execute_query, caller
         self._rng = rng or random.Random()
-        self.answers: dict[bool, TopicCache[bytes, Orderings | Windows]] = {
+        # By protocol (UDP: True); the keys are packets behind their id.
+        self._answers: dict[bool, TopicCache[bytes, Orderings | Windows]] = {
             udp: TopicCache(watches, limit) for udp, limit in MAX_CACHE_BYTES.items()
         }
+        self.cached_over_udp: Callable[[bytes], Orderings | Windows | None] = self._answers[True].values.get
         self._services: TopicCache[str, Service] = TopicCache(watches, INSTANCES)
         self._once: dict[bytes, None] = {}
         self._recursors = Recursors(settings, self._rng)
@@ -83,7 +85,7 @@ class Responder:
         """Drop everything that is cached: settings or permissions have changed."""
         self._services.clear()
         self._once.clear()
-        for kept in self.answers.values():
+        for kept in self._answers.values():
             kept.clear()
 
     def respond(self, packet: bytes, udp: bool, source: str) -> bytes | Later | None:
@@ -91,8 +93,8 @@ class Responder:
         if log.isEnabledFor(logging.DEBUG):
             # Nothing is cached then: what is cached is answered without coming here, and would not be logged.
             log_question(packet, udp, source)
-            self.answers[udp].drop(packet[2:])
-        cached = self.answers[udp].values.get(packet[2:])
+            self._answers[udp].drop(packet[2:])
+        cached = self._answers[udp].values.get(packet[2:])
         try:
             if cached is not None and not (udp and cached.large and is_public(source)):
                 return cached.take()
@@ -105,7 +107,7 @@ class Responder:
         try:
             return self._fresh(packet, question, udp, source)
         except Exception:
-            log.exception("a question could not be answered: type=%d labels=%d", question.kind, len(question.labels))
+            log.exception("a question could not be answered: type=%d labels=%d", question.rdtype, len(question.labels))
             return encode.failure(question, self.settings)
 
     def _fresh(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes | Later:
@@ -176,7 +178,7 @@ class Responder:
             kept, count = Orderings(wire, again), ORDERINGS if again else 1
         size = OVERHEAD + len(asked) + (len(wire) + ANSWER_OVERHEAD) * count
         kept.large = len(wire) + 2 > PUBLIC_SIZE
-        self.answers[udp].put(asked, kept, reply.topics, size)
+        self._answers[udp].put(asked, kept, reply.topics, size)
 
     def _again(self, question: Question, udp: bool, source: str, turn: Turn | None = None) -> bytes:
         reply = self._answer(question, udp, source, fresh=True, turn=turn)

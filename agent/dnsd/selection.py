@@ -44,7 +44,7 @@ class Lookup(msgspec.Struct, frozen=True):
     """
 
     name: bytes
-    kind: int
+    rdtype: int
     labels: Sequence[str]
     suffix: bytes
     room: Room
@@ -52,9 +52,9 @@ class Lookup(msgspec.Struct, frozen=True):
     depth: int
 
 
-def fits(packed: bytes, kind: int) -> bool:
+def fits(packed: bytes, rdtype: int) -> bool:
     """Return whether an address of this family answers a question of a type."""
-    return kind in (_HAS_V4 if len(packed) == 4 else _HAS_V6)
+    return rdtype in (_HAS_V4 if len(packed) == 4 else _HAS_V6)
 
 
 def cname(owner: bytes, ttl: int, target: bytes) -> Record:
@@ -75,19 +75,19 @@ def address_records(
     found: Sequence[Candidate], ttl: int, asked: Lookup, reply: Reply, resolve: Resolve, limit: int
 ) -> None:
     """Add the addresses of instances, each once and at most `limit` (0: all); or one host name, when there are none."""
-    answer, name, kind = reply.answer, asked.name, asked.kind
+    answer, name, rdtype = reply.answer, asked.name, asked.rdtype
     heads = {4: address_head(b"1234", ttl), 16: address_head(bytes(16), ttl)}
     seen: set[bytes] = set()
     host = b""
     enough = min(limit or asked.room.most + 1, asked.room.most + 1)
     for one in found:
-        end = one.endpoint(kind)
+        end = one.endpoint(rdtype)
         if end is None:
             continue
         packed = end.packed or (end.fallback if end.host == name else b"")
         if not packed:
             host = host or end.host
-        elif packed not in seen and fits(packed, kind):
+        elif packed not in seen and fits(packed, rdtype):
             seen.add(packed)
             answer.append((name, heads[len(packed)] + packed, b""))
             if len(answer) == enough:

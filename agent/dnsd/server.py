@@ -23,7 +23,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def __init__(self, responder: Responder, tasks: set[asyncio.Task[None]]) -> None:
         self._responder, self._tasks = responder, tasks
-        self._cached = responder.answers[True].values
+        self._cached = responder.cached_over_udp
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -31,7 +31,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._send = transport.sendto
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        cached = self._cached.get(data[2:])
+        cached = self._cached(data[2:])
         # The shortest way: what is asked most is answered here.
         if cached is not None and cached.ready and (not cached.large or addr[0] in LOOPBACK):
             self._send(data[:2] + cached.ready.pop(), addr)

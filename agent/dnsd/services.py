@@ -30,15 +30,15 @@ class Service:
         """Whose turn it is among the instances with a tag that there is."""
         return self._turns.setdefault(tag, Turn())
 
-    def prepared(self, kind: int, tag: str, suffix_length: int) -> Prepared | None:
+    def prepared(self, rdtype: int, tag: str, suffix_length: int) -> Prepared | None:
         """Return the prepared records of the instances with a tag; None when they cannot be packed, or there are none."""
-        key = (kind, tag, suffix_length)
+        key = (rdtype, tag, suffix_length)
         if key in self._prepared:
             return self._prepared[key]
         tagged = self.tagged(tag)
         if not tagged:
             return None  # there are more tags that nobody has than can be remembered
-        items = prepare(tagged, kind, self.ttl, suffix_length)
+        items = prepare(tagged, rdtype, self.ttl, suffix_length)
         prepared = self._prepared[key] = Prepared(items, suffix_length) if items else None
         return prepared
 

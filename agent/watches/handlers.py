@@ -8,11 +8,12 @@ import logging
 import os
 import signal
 from asyncio.subprocess import Process
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 import httpx
 
+from pyconsul.agent.common.process.child_process import signal_group
 from pyconsul.agent.watches.definition import Definition, Request, Script
 
 #: Bytes of a handler's output that are logged; the rest is read and dropped.
@@ -38,10 +39,9 @@ class Handlers:
             await self._run_script(watch.handler, index, body)
 
     def stop(self) -> None:
-        """Tell the programs that still run to end, with all that they started."""
+        """Send SIGTERM to the running programs and all that they started."""
         for process in self._processes:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            signal_group(process.pid, signal.SIGTERM)
 
     async def _run_script(self, script: Script, index: int, body: bytes) -> None:
         words = json.dumps(script.args, ensure_ascii=False)
@@ -84,7 +84,7 @@ class Handlers:
 
 
 def _data_file(body: bytes) -> BinaryIO:
-    """The standard input of a program. Not a pipe: a child that keeps one open would keep us waiting for the program's end."""
+    """Return the standard input of a program; with a pipe, a child that keeps it open would delay the program's end."""
     file = open(os.memfd_create("watch"), "w+b")  # noqa: SIM115
     file.write(body)
     file.seek(0)
@@ -92,7 +92,7 @@ def _data_file(body: bytes) -> BinaryIO:
 
 
 async def _output_pipe(stack: ExitStack) -> tuple[asyncio.StreamReader, int]:
-    """A reader, which the stack closes, and the descriptor to write to."""
+    """Return a reader, which the stack closes, and the descriptor to write to."""
     reader, writer = os.pipe()
     loop = asyncio.get_running_loop()
     stream = asyncio.StreamReader()

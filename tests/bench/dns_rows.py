@@ -30,10 +30,10 @@ def reference(agent: AgentProcess, question: str) -> float:
 def dns_cached() -> Iterator[Row]:
     with running_agent() as agent:
         register_web(agent)
-        for kind, consul in (("SRV", 0.026), ("A", 0.06)):
-            question = f"web.service.consul {kind}"
+        for rdtype, consul in (("SRV", 0.026), ("A", 0.06)):
+            question = f"web.service.consul {rdtype}"
             echo = reference(agent, question)
-            yield row(f"DNS {kind} of 50 instances", load.dnsperf(agent.dns_port, [question]), echo, "q/s", consul)
+            yield row(f"DNS {rdtype} of 50 instances", load.dnsperf(agent.dns_port, [question]), echo, "q/s", consul)
 
 
 def dns_churn() -> Iterator[Row]:
@@ -49,8 +49,8 @@ def dns_churn() -> Iterator[Row]:
                 service = {"ID": "web-0", "Service": "web", "Port": 9000 + port % 1000, "Tags": ["v1"]}
                 agent.put("/v1/catalog/register", {"Node": "node-0", "Address": "10.0.0.1", "Service": service})
 
-        for kind in ("SRV", "A"):
-            question = f"web.service.consul {kind}"
+        for rdtype in ("SRV", "A"):
+            question = f"web.service.consul {rdtype}"
             echo = reference(agent, question)
             stop.clear()
             worker = threading.Thread(target=register)
@@ -60,7 +60,7 @@ def dns_churn() -> Iterator[Row]:
             finally:
                 stop.set()
                 worker.join()
-            yield row(f"DNS {kind} of 50 instances, a registration every 10 ms", measured, echo, "q/s", 0)
+            yield row(f"DNS {rdtype} of 50 instances, a registration every 10 ms", measured, echo, "q/s", 0)
 
 
 def dns_cold() -> Iterator[Row]:
@@ -72,16 +72,16 @@ def dns_cold() -> Iterator[Row]:
             "{}.{}.{}".format("".join(m[:3]), "".join(m[3:10]), "".join(m[10:]))
             for m in itertools.islice(mixtures, COLD)
         ]
-        for kind in ("SRV", "A"):
-            echo = reference(agent, f"web.service.consul {kind}")
-            measured = load.dnsperf(agent.dns_port, [f"{name} {kind}" for name in names], once=True)
-            yield row(f"DNS {kind} of 50 instances, every name new", measured, echo, "q/s", 0)
+        for rdtype in ("SRV", "A"):
+            echo = reference(agent, f"web.service.consul {rdtype}")
+            measured = load.dnsperf(agent.dns_port, [f"{name} {rdtype}" for name in names], once=True)
+            yield row(f"DNS {rdtype} of 50 instances, every name new", measured, echo, "q/s", 0)
 
 
 def dns_without_loss() -> Iterator[Row]:
     """Ten seconds at full rate; a lost answer is an error."""
     with running_agent() as agent:
         register_web(agent)
-        kinds = ("web.service.consul SRV", "web.service.consul A", "node-7.node.consul A", "nothing.service.consul A")
-        measured = load.dnsperf(agent.dns_port, list(kinds), seconds=10)
+        rdtypes = ("web.service.consul SRV", "web.service.consul A", "node-7.node.consul A", "nothing.service.consul A")
+        measured = load.dnsperf(agent.dns_port, list(rdtypes), seconds=10)
         yield row("DNS, four questions for 10 s, none lost", measured, measured, "q/s", 0)

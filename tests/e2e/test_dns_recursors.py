@@ -110,8 +110,8 @@ Ask = Callable[..., dns.message.Message]
 
 @pytest.fixture
 def ask(agent: AgentProcess) -> Ask:
-    def send(name: str, kind: str = "A", *, tcp: bool = False, **more: object) -> dns.message.Message:
-        query = dns.message.make_query(name, kind, **more)  # type: ignore[arg-type]
+    def send(name: str, rdtype: str = "A", *, tcp: bool = False, **more: object) -> dns.message.Message:
+        query = dns.message.make_query(name, rdtype, **more)  # type: ignore[arg-type]
         return (dns.query.tcp if tcp else dns.query.udp)(query, "127.0.0.1", PATIENCE, agent.dns_port)
 
     return send

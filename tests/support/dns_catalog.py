@@ -93,10 +93,10 @@ class Catalog:
 
 
 def ask(
-    responder: Responder, name: str, kind: str = "A", *, udp: bool = True, edns: int = 0, **more: Any
+    responder: Responder, name: str, rdtype: str = "A", *, udp: bool = True, edns: int = 0, **more: Any
 ) -> dns.message.Message:
     """Ask, and read the answer strictly."""
-    query = dns.message.make_query(name, kind, use_edns=0 if edns else False, payload=edns, **more)
+    query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False, payload=edns, **more)
     packet = query.to_wire()
     found = responder.respond(packet, udp, "192.0.2.1")
     assert isinstance(found, bytes)

@@ -85,6 +85,12 @@ def describe_end(returncode: int) -> str:
     return f"was killed by {name} ({128 - returncode})"
 
 
+def signal_group(pgid: int, sig: Signals) -> None:
+    """Send a signal to every process of a group; nothing happens when it has ended, or belongs to another user."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pgid, sig)
+
+
 def group_alive(pgid: int) -> bool:
     """Return whether a process group has a member that still runs; zombies do not count."""
     try:

@@ -36,6 +36,7 @@ from pyconsul.agent.common.process.child_process import (
     group_alive,
     guardian_argv,
     preparation,
+    signal_group,
 )
 from pyconsul.agent.common.reasons import reason
 
@@ -163,8 +164,7 @@ class Child:
 
     def _signal_group(self, sig: Signals) -> None:
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, sig)
+            signal_group(self._process.pid, sig)
 
     async def wait(self) -> int:
         """Wait until the child has ended, by itself or by `stop`, and return its exit status (see `exit_status`).

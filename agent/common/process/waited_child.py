@@ -24,6 +24,7 @@ from pyconsul.agent.common.process.child_process import (
     group_alive,
     guardian_argv,
     preparation,
+    signal_group,
 )
 from pyconsul.agent.common.reasons import reason
 
@@ -86,8 +87,7 @@ class WaitedChild:
                 os.kill(self._process.pid, sig)
 
     def _signal_group(self, sig: Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, sig)
+        signal_group(self._process.pid, sig)
 
     @property
     def running(self) -> bool:

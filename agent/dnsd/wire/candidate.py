@@ -37,6 +37,6 @@ class Candidate(msgspec.Struct, frozen=True):
     aaaa: Endpoint | None
     any: Endpoint | None
 
-    def endpoint(self, kind: int) -> Endpoint | None:
+    def endpoint(self, rdtype: int) -> Endpoint | None:
         """Return the address for a question of a type."""
-        return self.a if kind == A else self.aaaa if kind == AAAA else self.any
+        return self.a if rdtype == A else self.aaaa if rdtype == AAAA else self.any

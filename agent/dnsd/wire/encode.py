@@ -29,7 +29,7 @@ def encode(reply: Reply, question: Question, settings: Settings, udp: bool) -> b
         counts = HEADER.pack(0, flags, 1, packed.answers, 0, packed.additionals + bool(opt))[2:]
         return b"".join((counts, question.wire, packed.answer, packed.additional, opt))
     compress = not settings.disable_compression
-    if len(reply.answer) < 2 or len(reply.answer) <= trim.cap(question.kind, udp, trim.room(question, udp), settings):
+    if len(reply.answer) < 2 or len(reply.answer) <= trim.cap(question.rdtype, udp, trim.room(question, udp), settings):
         wire = join(flags, question.wire, reply.answer, reply.authority, reply.additional, compress, opt)
         if len(wire) + 2 <= trim.limit(question, udp):
             return wire

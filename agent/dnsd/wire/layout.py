@@ -67,9 +67,9 @@ def encode_name(text: str) -> bytes:
     return encode_labels(text.removesuffix(".")) + b"\0"
 
 
-def record(owner: bytes, kind: int, ttl: int, data: bytes) -> Record:
+def record(owner: bytes, rdtype: int, ttl: int, data: bytes) -> Record:
     """Return a record of any type that carries no name."""
-    return owner, _FIXED.pack(kind, IN, ttl, len(data)) + data, b""
+    return owner, _FIXED.pack(rdtype, IN, ttl, len(data)) + data, b""
 
 
 def address_head(packed: bytes, ttl: int) -> bytes:
@@ -82,9 +82,9 @@ def address(owner: bytes, ttl: int, packed: bytes) -> Record:
     return owner, address_head(packed, ttl) + packed, b""
 
 
-def pointing(owner: bytes, kind: int, ttl: int, target: bytes) -> Record:
+def pointing(owner: bytes, rdtype: int, ttl: int, target: bytes) -> Record:
     """Return a record whose data is a name: CNAME, NS, PTR."""
-    return owner, _FIXED.pack(kind, IN, ttl, len(target)) + target, target
+    return owner, _FIXED.pack(rdtype, IN, ttl, len(target)) + target, target
 
 
 def srv_place(weight: int, port: int) -> bytes:

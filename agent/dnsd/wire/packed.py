@@ -109,30 +109,30 @@ class Prepared:
         self._left -= 1
 
 
-def prepare(found: Sequence[Candidate], kind: int, ttl: int, suffix_length: int) -> list[Item] | None:
+def prepare(found: Sequence[Candidate], rdtype: int, ttl: int, suffix_length: int) -> list[Item] | None:
     """Prepare the records of a service for SRV, A or AAAA, under a domain of some length; None when it is not plain."""
     items: dict[object, Item] = {}
     for one in found:
-        end = one.endpoint(kind)
+        end = one.endpoint(rdtype)
         if end is None or not end.packed:
             return None
         rest = address_head(end.packed, ttl) + end.packed
-        if kind == SRV:
+        if rdtype == SRV:
             if one.texts and one.named != end.stem:
                 return None
             front = TO_QUESTION + srv_head(len(end.stem) + suffix_length, ttl) + one.place + end.stem
             texts = tuple([record(b"", TXT, ttl, text)[1] for text in one.texts])
             items.setdefault(one.key, Item(front, end.stem, rest, texts))
-        elif len(end.packed) == (4 if kind == A else 16):
+        elif len(end.packed) == (4 if rdtype == A else 16):
             items.setdefault(rest, Item(TO_QUESTION + rest))
         else:
             return None
     return list(items.values())
 
 
-def packs(kind: int) -> bool:
+def packs(rdtype: int) -> bool:
     """Return whether answers of a type can be packed."""
-    return kind in (SRV, A, AAAA)
+    return rdtype in (SRV, A, AAAA)
 
 
 def pack(

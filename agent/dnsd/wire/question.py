@@ -56,13 +56,13 @@ class Question:
     what is not a plain character is escaped.  wire: the question section, to be repeated in the answer.
     """
 
-    __slots__ = ("edns", "flags", "kind", "labels", "name", "starts", "wire")
+    __slots__ = ("edns", "flags", "labels", "name", "rdtype", "starts", "wire")
 
     def __init__(
-        self, flags: int, name: bytes, starts: list[int], labels: list[str], kind: int, wire: bytes, edns: Edns | None
+        self, flags: int, name: bytes, starts: list[int], labels: list[str], rdtype: int, wire: bytes, edns: Edns | None
     ) -> None:
         self.flags, self.name, self.starts, self.labels = flags, name, starts, labels
-        self.kind, self.wire, self.edns = kind, wire, edns
+        self.rdtype, self.wire, self.edns = rdtype, wire, edns
 
     @property
     def echoed(self) -> int:
@@ -94,8 +94,8 @@ def parse(packet: bytes) -> Question:
         edns = _edns(packet, end + 4, answers + authority, additional) if answers + authority + additional else None
     except (ValueError, IndexError):
         raise _refusal(flags, FORMERR) from None
-    kind = packet[end] << 8 | packet[end + 1]
-    return Question(flags, packet[12:end], starts, labels, kind, packet[12 : end + 4], edns)
+    rdtype = packet[end] << 8 | packet[end + 1]
+    return Question(flags, packet[12:end], starts, labels, rdtype, packet[12 : end + 4], edns)
 
 
 def log_question(packet: bytes, udp: bool, client: str) -> None:
@@ -105,7 +105,7 @@ def log_question(packet: bytes, udp: bool, client: str) -> None:
     except Malformed:
         log.debug("malformed question", extra={"fields": {"client": client, "bytes": len(packet)}})
         return
-    fields = {"name": ".".join(question.labels) + ".", "type": TYPES.get(question.kind, f"TYPE{question.kind}")}
+    fields = {"name": ".".join(question.labels) + ".", "type": TYPES.get(question.rdtype, f"TYPE{question.rdtype}")}
     log.debug("question", extra={"fields": {**fields, "client": client, "network": "udp" if udp else "tcp"}})
 
 
@@ -150,12 +150,12 @@ def _edns(packet: bytes, position: int, before: int, additional: int) -> Edns | 
     for number in range(before + additional):
         start = position
         position = _skip_name(packet, position)
-        kind = packet[position] << 8 | packet[position + 1]
+        rdtype = packet[position] << 8 | packet[position + 1]
         length = packet[position + 8] << 8 | packet[position + 9]
         data = position + 10
         if data + length > len(packet):
             raise ValueError("a record is cut short")
-        if kind == OPT and number >= before:
+        if rdtype == OPT and number >= before:
             if found is not None or packet[start]:
                 raise ValueError("more than one OPT record, or one with a name")
             size = packet[position + 2] << 8 | packet[position + 3]

@@ -37,10 +37,10 @@ def limit(question: Question, udp: bool) -> int:
     return room(question, udp) - (_UDP_HEADER if udp else 0)
 
 
-def cap(kind: int, udp: bool, size: int, settings: Settings) -> int:
+def cap(rdtype: int, udp: bool, size: int, settings: Settings) -> int:
     """Return how many records an answer to a client with room for `size` bytes can have; when there are more, it is cut."""
     if not udp:
-        return TCP_SRV_ANSWERS if kind == SRV else TCP_ANSWERS
+        return TCP_SRV_ANSWERS if rdtype == SRV else TCP_ANSWERS
     return max(0, min(MOST_ANSWERS, settings.udp_answer_limit)) if size == PLAIN_SIZE else size // _SMALLEST
 
 
@@ -49,7 +49,7 @@ def room_for(question: Question, udp: bool, settings: Settings) -> Room:
     size = room(question, udp)
     opt_size = question.edns.answer_size if question.edns is not None else 0
     space = size - (_UDP_HEADER if udp else 0) - HEADER.size - len(question.wire) - opt_size
-    most = cap(question.kind, udp, size, settings)
+    most = cap(question.rdtype, udp, size, settings)
     return Room(most, 0 if settings.disable_compression else space, udp and size == PLAIN_SIZE)
 
 
@@ -61,7 +61,7 @@ def trim(reply: Reply, question: Question, udp: bool, settings: Settings) -> Non
     before = len(reply.answer)
     compressed = not settings.disable_compression
     size = room(question, udp)
-    most = cap(question.kind, udp, size, settings)
+    most = cap(question.rdtype, udp, size, settings)
     if before > most:
         _keep(reply, most)
         if udp and size == PLAIN_SIZE:

@@ -75,14 +75,14 @@ def addresses(packet: bytes, host: bytes) -> list[Record]:
         raise ValueError("the message is cut short") from None
     owners = [host.lower()]
     for owner in owners:  # grows while aliases are followed
-        targets = [target.lower() for name, kind, _, _, target in found if kind == CNAME and name.lower() == owner]
+        targets = [target.lower() for name, rdtype, _, _, target in found if rdtype == CNAME and name.lower() == owner]
         owners.extend([target for target in targets[:1] if target not in owners and len(owners) <= MAX_ALIASES])
     spelled = {host.lower(): host}
     kept: list[Record] = []
-    for name, kind, ttl, data, target in found:
+    for name, rdtype, ttl, data, target in found:
         if name.lower() in owners:
             owner = spelled.get(name.lower(), name)
-            kept.append(pointing(owner, CNAME, ttl, target) if kind == CNAME else record(owner, kind, ttl, data))
+            kept.append(pointing(owner, CNAME, ttl, target) if rdtype == CNAME else record(owner, rdtype, ttl, data))
     return list(dict.fromkeys(kept))[:MAX_KEPT]
 
 
@@ -96,16 +96,16 @@ def _answer_section(packet: bytes) -> list[tuple[bytes, int, int, bytes, bytes]]
     found = []
     for _ in range(min(answers, MAX_RECORDS)):
         owner, position = _name(packet, position)
-        kind, group = packet[position] << 8 | packet[position + 1], packet[position + 2] << 8 | packet[position + 3]
+        rdtype, group = packet[position] << 8 | packet[position + 1], packet[position + 2] << 8 | packet[position + 3]
         ttl = int.from_bytes(packet[position + 4 : position + 8])
         length = packet[position + 8] << 8 | packet[position + 9]
         start, position = position + 10, position + 10 + length
         if position > len(packet):
             raise ValueError("a record is cut short")
-        if group != IN or length != {A: 4, AAAA: 16}.get(kind, length if kind == CNAME else -1):
+        if group != IN or length != {A: 4, AAAA: 16}.get(rdtype, length if rdtype == CNAME else -1):
             continue
-        target = _name(packet, start)[0] if kind == CNAME else b""
-        found.append((owner, kind, ttl if ttl < 1 << 31 else 0, packet[start:position], target))
+        target = _name(packet, start)[0] if rdtype == CNAME else b""
+        found.append((owner, rdtype, ttl if ttl < 1 << 31 else 0, packet[start:position], target))
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pyconsul.agent.common.go.durations import SECOND_NS, format_go_duration_ns
 from pyconsul.agent.common.go.network_errors import LOCAL_FAULTS, phrase
+from pyconsul.agent.common.process.child_process import signal_group
 from pyconsul.agent.health.definition import DEFAULT_OUTPUT_SIZE, CheckDefinition, output_limit, seconds_allowed
 from pyconsul.agent.health.runners.result import LocalFault, Result, Tail
 from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
@@ -84,7 +85,8 @@ async def run_program(arguments: list[str], tail: Tail, allowed: float) -> int |
 
 
 async def _start(arguments: list[str], watch: _Watch) -> asyncio.SubprocessTransport:
-    # A program may leave children behind that keep the pipe open: a group of their own lets them be killed with it.
+    # A group, since a program may leave children behind that keep the pipe open: they are killed with it.
+    # Not a `supervised_child.Child`: its preparation would fork this process, once for each run of each check.
     starting = asyncio.ensure_future(
         asyncio.get_running_loop().subprocess_exec(
             lambda: watch,
@@ -110,7 +112,7 @@ async def _start(arguments: list[str], watch: _Watch) -> asyncio.SubprocessTrans
 async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
     """Kill what is left of the program and its children."""
     if not (watch.exited.done() and watch.closed.done()):
-        _kill_group(transport.get_pid())
+        signal_group(transport.get_pid(), signal.SIGKILL)
         await asyncio.to_thread(_kill_run, watch.run.encode())
         await watch.exited
     transport.close()
@@ -135,11 +137,6 @@ def _is_of_run(pid: str, run: bytes) -> bool:
         return run in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:  # it has ended, or it is another user's
         return False
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def timed_out(allowed: float, tail: Tail) -> str:

@@ -146,8 +146,8 @@ def test_nodes_have_texts(catalog: Catalog) -> None:
     quiet = catalog.responder(Settings(node_meta_txt=False))
     assert lines(ask(quiet, "four.node.consul").additional) == []
     assert lines(ask(quiet, "four.node.consul", "TXT").answer) == texts
-    for kind in ("SRV", "MX", "CNAME"):
-        answer = ask(responder, "four.node.consul", kind)
+    for rdtype in ("SRV", "MX", "CNAME"):
+        answer = ask(responder, "four.node.consul", rdtype)
         assert (answer.rcode(), answer.answer, answer.authority) == (dns.rcode.NOERROR, [], [])
 
 

@@ -52,15 +52,15 @@ def test_two_questions_are_malformed_and_have_a_plain_opcode(catalog: Catalog) -
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "group"), [(".", "NS", "IN"), ("example.com", "A", "IN"), ("version.bind", "TXT", "CH")]
+    ("name", "rdtype", "group"), [(".", "NS", "IN"), ("example.com", "A", "IN"), ("version.bind", "TXT", "CH")]
 )
-def test_refused_questions_have_no_opt_record(catalog: Catalog, name: str, kind: str, group: str) -> None:
-    answer = answered(catalog, dns.message.make_query(name, kind, group, use_edns=0))
+def test_refused_questions_have_no_opt_record(catalog: Catalog, name: str, rdtype: str, group: str) -> None:
+    answer = answered(catalog, dns.message.make_query(name, rdtype, group, use_edns=0))
     assert (answer.rcode(), answer.edns) == (dns.rcode.REFUSED, -1)
 
 
 @pytest.mark.parametrize(
-    ("kind", "size", "settings", "opt"),
+    ("rdtype", "size", "settings", "opt"),
     [
         ("A", 512, Settings(), False),  # three of sixty
         ("SRV", 4096, Settings(), False),  # as many as fit
@@ -69,16 +69,18 @@ def test_refused_questions_have_no_opt_record(catalog: Catalog, name: str, kind:
         ("SRV", 4096, Settings(disable_compression=True), False),
     ],
 )
-def test_cut_answers_have_no_opt_record(catalog: Catalog, kind: str, size: int, settings: Settings, opt: bool) -> None:
+def test_cut_answers_have_no_opt_record(
+    catalog: Catalog, rdtype: str, size: int, settings: Settings, opt: bool
+) -> None:
     catalog.many(100)
-    answer = ask(catalog.responder(settings), "web.service.consul", kind, edns=size)
+    answer = ask(catalog.responder(settings), "web.service.consul", rdtype, edns=size)
     assert lines(answer.answer)
     assert (answer.edns == 0) == opt
 
 
-@pytest.mark.parametrize("kind", ["SRV", "A"])
-def test_a_service_without_a_name_is_a_server_failure(catalog: Catalog, kind: str) -> None:
-    answer = ask(catalog.responder(), "_._tcp.service.consul", kind, edns=1232)
+@pytest.mark.parametrize("rdtype", ["SRV", "A"])
+def test_a_service_without_a_name_is_a_server_failure(catalog: Catalog, rdtype: str) -> None:
+    answer = ask(catalog.responder(), "_._tcp.service.consul", rdtype, edns=1232)
     assert answer.rcode() == dns.rcode.SERVFAIL
     assert not answer.flags & dns.flags.AA
     assert answer.authority == []

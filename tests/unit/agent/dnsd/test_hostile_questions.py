@@ -62,7 +62,7 @@ def test_a_million_questions_leave_little_behind(catalog: Catalog, count: int) -
     assert flood(responder, count, rng) > count
     assert resident_bytes() - before < MAX_GROWTH_BYTES
     for udp, limit in MAX_CACHE_BYTES.items():
-        kept = responder.answers[udp]
+        kept = responder._answers[udp]
         assert len(kept.values), "it was used"
         held = sum(len(key) for key in kept.values)
         assert held < limit

@@ -24,34 +24,34 @@ from pyconsul.agent.state.catalog import services
 TRUNCATE = Settings(enable_truncate=True)
 
 
-@pytest.mark.parametrize("kind", ["A", "SRV"])
+@pytest.mark.parametrize("rdtype", ["A", "SRV"])
 @pytest.mark.parametrize(("limit", "expected"), [(3, 3), (4, 4), (20, 8)])
-def test_records_over_udp_without_edns(catalog: Catalog, kind: str, limit: int, expected: int) -> None:
+def test_records_over_udp_without_edns(catalog: Catalog, rdtype: str, limit: int, expected: int) -> None:
     catalog.many(20)
     responder = catalog.responder(Settings(udp_answer_limit=limit, enable_truncate=True))
-    found = ask(responder, "web.service.consul", kind)
-    if kind == "SRV":
+    found = ask(responder, "web.service.consul", rdtype)
+    if rdtype == "SRV":
         expected = min(expected, 4)  # measured with all names written out, more do not fit into 512 bytes
     assert len(lines(found.answer)) == expected
     assert found.flags & dns.flags.TC
-    assert len(lines(found.additional)) == (expected if kind == "SRV" else 0)
+    assert len(lines(found.additional)) == (expected if rdtype == "SRV" else 0)
 
 
 def test_tc_is_only_told_when_configured(catalog: Catalog) -> None:
     catalog.many(20)
-    for kind in ("A", "SRV"):
-        assert not ask(catalog.responder(), "web.service.consul", kind).flags & dns.flags.TC
-        assert not ask(catalog.responder(TRUNCATE), "web.service.consul", kind, udp=False).flags & dns.flags.TC
+    for rdtype in ("A", "SRV"):
+        assert not ask(catalog.responder(), "web.service.consul", rdtype).flags & dns.flags.TC
+        assert not ask(catalog.responder(TRUNCATE), "web.service.consul", rdtype, udp=False).flags & dns.flags.TC
 
 
-@pytest.mark.parametrize("kind", ["A", "SRV"])
-def test_whole_answers_by_tcp_and_large_edns(catalog: Catalog, kind: str) -> None:
+@pytest.mark.parametrize("rdtype", ["A", "SRV"])
+def test_whole_answers_by_tcp_and_large_edns(catalog: Catalog, rdtype: str) -> None:
     catalog.many(50)
     responder = catalog.responder(TRUNCATE)
     for udp, edns in ((False, 0), (True, 4096)):
-        found = ask(responder, "web.service.consul", kind, udp=udp, edns=edns)
+        found = ask(responder, "web.service.consul", rdtype, udp=udp, edns=edns)
         assert len(lines(found.answer)) == 50
-        assert len(lines(found.additional)) == (50 if kind == "SRV" else 0)
+        assert len(lines(found.additional)) == (50 if rdtype == "SRV" else 0)
         assert not found.flags & dns.flags.TC
 
 
@@ -81,10 +81,10 @@ def test_a_record_limit(catalog: Catalog) -> None:
 def test_thousands_of_instances_fit_into_tcp(catalog: Catalog) -> None:
     catalog.many(2000)
     responder = catalog.responder(TRUNCATE)
-    for kind, most in (("A", 2000), ("SRV", 1024)):
-        answer = ask(responder, "web.service.consul", kind, udp=False)
+    for rdtype, most in (("A", 2000), ("SRV", 1024)):
+        answer = ask(responder, "web.service.consul", rdtype, udp=False)
         assert len(lines(answer.answer)) == most
-        assert bool(answer.flags & dns.flags.TC) == (kind == "SRV")
+        assert bool(answer.flags & dns.flags.TC) == (rdtype == "SRV")
 
 
 def test_names_in_full(catalog: Catalog) -> None:
@@ -107,8 +107,8 @@ def test_too_much_for_one_record_comes_without_what_is_added(catalog: Catalog) -
     catalog.node("a", "10.0.0.1", {f"key{number}": "x" * 200 for number in range(9)})
     catalog.service("a", "web")
     responder = catalog.responder()
-    for name, kind in (("a.node.consul", "A"), ("web.service.consul", "SRV")):
-        answer = ask(responder, name, kind)
+    for name, rdtype in (("a.node.consul", "A"), ("web.service.consul", "SRV")):
+        answer = ask(responder, name, rdtype)
         assert len(lines(answer.answer)) == 1
         assert answer.additional == []
         assert answer.flags & dns.flags.TC
@@ -164,12 +164,12 @@ def _fill(rows: list[tuple[int, str, int, bool]]) -> Catalog:
     st.sampled_from((0, 2)),
 )
 def test_packed_answers_say_what_records_say(
-    rows: list[tuple[int, str, int, bool]], kind: str, udp: bool, edns: int, limit: int
+    rows: list[tuple[int, str, int, bool]], rdtype: str, udp: bool, edns: int, limit: int
 ) -> None:
     options = Settings(enable_truncate=True, a_record_limit=limit)
     catalog, rng = _fill(rows), NoChance()
     responder = catalog.responder(options, rng=rng)
-    packet = dns.message.make_query("web.service.consul", kind, use_edns=0 if edns else False, payload=edns).to_wire()
+    packet = dns.message.make_query("web.service.consul", rdtype, use_edns=0 if edns else False, payload=edns).to_wire()
     quick = responder.respond(packet, udp, "192.0.2.1")
     assert isinstance(quick, bytes)
     question = parse(packet)
@@ -185,10 +185,10 @@ def test_packed_answers_say_what_records_say(
 def test_every_instance_gets_its_share(catalog: Catalog) -> None:
     catalog.many(30)
     responder = catalog.responder()
-    for kind in ("A", "SRV"):
+    for rdtype in ("A", "SRV"):
         seen: Counter[str] = Counter()
         for _ in range(3000):
-            seen.update(lines(ask(responder, "web.service.consul", kind).answer))
+            seen.update(lines(ask(responder, "web.service.consul", rdtype).answer))
         assert len(seen) == 30
         assert max(seen.values()) < 4 * 3 * 3000 / 30
 
@@ -198,10 +198,10 @@ def test_every_instance_gets_its_share(catalog: Catalog) -> None:
 def test_any_packet_gets_an_answer_that_can_be_read_or_none(data: st.DataObject) -> None:
     responder = _hostile_target()
     name = data.draw(st.sampled_from(("web.service.consul", "a.node.consul", "consul", "x.query.consul", "a.b.arpa")))
-    kind = data.draw(st.integers(1, 65535).filter(lambda kind: kind != 41))
+    rdtype = data.draw(st.integers(1, 65535).filter(lambda rdtype: rdtype != 41))
     size = data.draw(st.sampled_from((None, 0, 100, 512, 1232, 65535)))
     packet = bytearray(
-        dns.message.make_query(name, kind, use_edns=False if size is None else 0, payload=size or 0).to_wire()
+        dns.message.make_query(name, rdtype, use_edns=False if size is None else 0, payload=size or 0).to_wire()
     )
     for _ in range(data.draw(st.integers(0, 4))):
         packet[data.draw(st.integers(2, len(packet) - 1))] = data.draw(st.integers(0, 255))

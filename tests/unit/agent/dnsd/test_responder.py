@@ -18,27 +18,27 @@ from pyconsul.agent.state.catalog import services
 from pyconsul.agent.state.watches import Watches
 
 
-def packet(name: str, kind: str = "A") -> bytes:
-    return dns.message.make_query(name, kind, use_edns=False).to_wire()
+def packet(name: str, rdtype: str = "A") -> bytes:
+    return dns.message.make_query(name, rdtype, use_edns=False).to_wire()
 
 
 def test_an_answer_is_cached_when_it_is_asked_for_again(catalog: Catalog) -> None:
     catalog.many(1)
     responder = catalog.responder()
-    kept = responder.answers[True]
+    kept = responder._answers[True]
     for expected in (0, 1, 1):
         ask(responder, "web.service.consul")
         assert len(kept) == expected
     ask(responder, "web.service.consul", udp=False)
-    assert len(responder.answers[False]) == 1
+    assert len(responder._answers[False]) == 1
 
 
-@pytest.mark.parametrize("kind", ["A", "SRV"])
-def test_whatever_changes_a_service_is_seen_at_once(catalog: Catalog, kind: str) -> None:
+@pytest.mark.parametrize("rdtype", ["A", "SRV"])
+def test_whatever_changes_a_service_is_seen_at_once(catalog: Catalog, rdtype: str) -> None:
     responder = catalog.responder()
 
     def targets() -> int:
-        counts = {len(lines(ask(responder, "web.service.consul", kind, udp=False).answer)) for _ in range(3)}
+        counts = {len(lines(ask(responder, "web.service.consul", rdtype, udp=False).answer)) for _ in range(3)}
         assert len(counts) == 1
         return counts.pop()
 
@@ -69,9 +69,9 @@ def test_changes_of_nodes_and_of_other_services_are_told_apart(catalog: Catalog)
     for _ in range(2):
         for name in ("web.service.consul", "n001.node.consul", "new.node.consul", "5.0.0.10.in-addr.arpa"):
             ask(responder, name)
-    assert len(responder.answers[True]) == 4
+    assert len(responder._answers[True]) == 4
     catalog.node("new", "10.0.0.5")
-    assert set(responder.answers[True].values) == {packet("web.service.consul")[2:]}
+    assert set(responder._answers[True].values) == {packet("web.service.consul")[2:]}
     assert lines(ask(responder, "new.node.consul").answer) == ["new.node.consul. 0 A 10.0.0.5"]
     assert lines(ask(responder, "5.0.0.10.in-addr.arpa", "PTR").answer)
 
@@ -129,7 +129,7 @@ def test_prepared_queries(catalog: Catalog) -> None:
     assert len(none.authority) == 1
     for _ in range(3):
         ask(responder, "plain.query.consul")
-    assert len(responder.answers[True]) == 0  # they named no topics
+    assert len(responder._answers[True]) == 0  # they named no topics
 
 
 def test_a_query_that_names_its_topics_is_cached(catalog: Catalog) -> None:
@@ -142,7 +142,7 @@ def test_a_query_that_names_its_topics_is_cached(catalog: Catalog) -> None:
     responder = catalog.responder(execute_query=execute)
     for _ in range(3):
         assert len(lines(ask(responder, "q.query.consul").answer)) == 2
-    assert len(responder.answers[True]) == 1
+    assert len(responder._answers[True]) == 1
     catalog.remove_node("n001")
     assert len(lines(ask(responder, "q.query.consul").answer)) == 1
 
@@ -172,7 +172,7 @@ def test_the_cache_is_bounded(catalog: Catalog, monkeypatch: pytest.MonkeyPatch)
     for number in range(50):
         for _ in range(2):
             ask(responder, f"s{number}.service.consul")
-    assert len(responder.answers[True]) == 5
+    assert len(responder._answers[True]) == 5
     assert len(catalog.store.watches) == 5
 
 

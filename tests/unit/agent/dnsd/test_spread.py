@@ -21,9 +21,9 @@ from pyconsul.agent.state.catalog import services
 MANY, QUESTIONS = 60, 300
 
 
-def asker(responder: Responder, name: str, kind: str, payload: int = 0) -> Callable[[], list[str]]:
+def asker(responder: Responder, name: str, rdtype: str, payload: int = 0) -> Callable[[], list[str]]:
     """Asks the same question again and again; gives the data of the records."""
-    query = dns.message.make_query(name, kind, use_edns=0 if payload else False, payload=payload)
+    query = dns.message.make_query(name, rdtype, use_edns=0 if payload else False, payload=payload)
     packet = query.to_wire()
 
     def ask() -> list[str]:
@@ -50,7 +50,7 @@ def many(catalog: Catalog) -> Catalog:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "payload", "settings"),
+    ("name", "rdtype", "payload", "settings"),
     [
         ("web.service.consul", "A", 0, Settings()),
         ("web.service.consul", "SRV", 0, Settings()),
@@ -61,14 +61,14 @@ def many(catalog: Catalog) -> Catalog:
         ("web.query.consul", "A", 0, Settings()),
     ],
 )
-def test_300_questions_meet_all_60(many: Catalog, name: str, kind: str, payload: int, settings: Settings) -> None:
+def test_300_questions_meet_all_60(many: Catalog, name: str, rdtype: str, payload: int, settings: Settings) -> None:
     def execute(_: str, source: str, /) -> QueryResult:
         view = many.store
         found = services.with_checks(view, services.instances(view, "web"))
         return QueryResult("web", "dc1", found, topics=("service.web",))
 
     for seed in range(5):
-        ask = asker(many.responder(settings, rng=random.Random(seed), execute_query=execute), name, kind, payload)
+        ask = asker(many.responder(settings, rng=random.Random(seed), execute_query=execute), name, rdtype, payload)
         ask(), ask()  # from the second on answers are cached
         assert_even([ask() for _ in range(QUESTIONS)])
 
@@ -107,7 +107,7 @@ def test_services_with_too_many_instances_are_not_cached_in_part(
     responder = many.responder(rng=random.Random(1))
     ask = asker(responder, "web.service.consul", "A")
     assert_even([ask() for _ in range(QUESTIONS)])
-    assert not len(responder.answers[True])
+    assert not len(responder._answers[True])
     assert cache.MAX_WINDOWS >= MANY
 
 

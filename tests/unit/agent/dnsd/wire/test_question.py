@@ -23,13 +23,13 @@ def reading(packet: bytes) -> Question | Malformed:
         return error
 
 
-@given(names, st.integers(1, 65000).filter(lambda kind: kind != 41), st.one_of(st.none(), st.integers(0, 65535)))
-def test_what_dnspython_writes_is_read(name: dns.name.Name, kind: int, size: int | None) -> None:
-    query = dns.message.make_query(name, kind, use_edns=False if size is None else 0, payload=size or 0)
+@given(names, st.integers(1, 65000).filter(lambda rdtype: rdtype != 41), st.one_of(st.none(), st.integers(0, 65535)))
+def test_what_dnspython_writes_is_read(name: dns.name.Name, rdtype: int, size: int | None) -> None:
+    query = dns.message.make_query(name, rdtype, use_edns=False if size is None else 0, payload=size or 0)
     packet = query.to_wire()
     question = parse(packet)
     assert question.name == name.to_wire()
-    assert question.kind == kind
+    assert question.rdtype == rdtype
     assert question.wire == packet[12 : 12 + len(question.name) + 4]
     assert [question.name[at] for at in question.starts] == [len(label) for label in name.labels[:-1]]
     assert len(question.labels) == len(name.labels) - 1

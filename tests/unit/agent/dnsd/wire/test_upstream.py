@@ -28,8 +28,8 @@ NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
 def answer(*rrsets: str) -> bytes:
     message = dns.message.make_response(dns.message.from_wire(SENT))
     for text in rrsets:
-        name, ttl, kind, data = text.split(" ", 3)
-        message.answer.append(dns.rrset.from_text(dns.name.from_text(name), int(ttl), "IN", kind, data))
+        name, ttl, rdtype, data = text.split(" ", 3)
+        message.answer.append(dns.rrset.from_text(dns.name.from_text(name), int(ttl), "IN", rdtype, data))
     return message.to_wire()
 
 

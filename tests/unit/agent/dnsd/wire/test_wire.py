@@ -39,8 +39,8 @@ record = st.one_of(
 def plain(item: Record) -> tuple[dns.name.Name, int, dns.rdata.Rdata]:
     """A record as dnspython has it."""
     owner, rest, _ = item
-    kind, _, seconds, length = layout._FIXED.unpack_from(rest)
-    data = dns.rdata.from_wire(dns.rdataclass.IN, kind, rest, 10, length)
+    rdtype, _, seconds, length = layout._FIXED.unpack_from(rest)
+    data = dns.rdata.from_wire(dns.rdataclass.IN, rdtype, rest, 10, length)
     return dns.name.from_wire(owner, 0)[0], seconds, data
 
 
