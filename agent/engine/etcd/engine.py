@@ -18,14 +18,15 @@ from typing import Any
 from aetcd import rpc
 
 from pyconsul.agent.engine.contract import Compacted, Conflict, EngineError, Limits, Loaded, OutcomeUnknown
-from pyconsul.agent.engine.etcd import history_prune, history_rows, large, loading, replacement, transaction
+from pyconsul.agent.engine.etcd import large, loading, replacement, transaction
 from pyconsul.agent.engine.etcd.barrier import Barrier
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
 from pyconsul.agent.engine.etcd.events import Commit, changeset_of
 from pyconsul.agent.engine.etcd.head import Head
-from pyconsul.agent.engine.etcd.history_read import HistoryReader
-from pyconsul.agent.engine.etcd.history_rows import Coverage
+from pyconsul.agent.engine.etcd.history import changes, prune
+from pyconsul.agent.engine.etcd.history.changes import Coverage
+from pyconsul.agent.engine.etcd.history.read import HistoryReader
 from pyconsul.agent.engine.etcd.layout import Layout, pointer_key
 from pyconsul.agent.engine.etcd.transaction import Known
 from pyconsul.agent.engine.etcd.watch import CaughtUp, EpochMoved, watch
@@ -122,7 +123,7 @@ class EtcdEngine:
         if head.index and batch[0].index != head.index + 1:
             raise Conflict(head.index)
         layout, last = head.layout, batch[-1].index
-        history, coverage = history_rows.operations(layout, batch, self._retention, head.coverage)
+        history, coverage = changes.operations(layout, batch, self._retention, head.coverage)
         pending = _Pending(_new_id(), layout, head.known, last, coverage)
         operations = [*transaction.operations_of(layout, batch), *history]
         if len(batch) == 1 and self._is_large(operations):
@@ -321,8 +322,8 @@ class EtcdEngine:
                 break
             await self._carry_out(layout, marker)
         index = transaction.last_index(transaction.value_of(response, 0)[0])
-        coverage = history_rows.read_coverage(transaction.value_of(response, 1)[0])
-        floor = max(history_rows.floor_of(coverage, kept, index), int(transaction.value_of(response, 2)[0] or 0))
+        coverage = changes.read_coverage(transaction.value_of(response, 1)[0])
+        floor = max(changes.floor_of(coverage, kept, index), int(transaction.value_of(response, 2)[0] or 0))
         reader = HistoryReader(self._client, layout, response.header.revision, kept, after)
         return HistorySlice(index, floor, coverage.epoch, reader.pages(key, tree=tree), lambda: None, kept.exclude)
 
@@ -330,14 +331,14 @@ class EtcdEngine:
         head, layout = self._head, self._head.layout
         before, self._retention = self._retention, retention
         try:
-            operations, coverage = history_rows.change_coverage(layout, head.index, retention, head.coverage)
+            operations, coverage = changes.change_coverage(layout, head.index, retention, head.coverage)
             if operations:
                 conditions = transaction.conditions(layout, head.known)
                 response = await self._client.write(rpc.TxnRequest(compare=conditions, success=operations))
                 if response.succeeded:  # otherwise the next commit does it
                     head.covers(layout, coverage)
             if retention.on:
-                await history_prune.prune(self._client, layout, retention, now)
+                await prune.prune(self._client, layout, retention, now)
         except EngineError:
             self._retention = before
             raise

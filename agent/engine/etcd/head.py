@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from pyconsul.agent.engine.etcd import history_rows
 from pyconsul.agent.engine.etcd.events import Commit
-from pyconsul.agent.engine.etcd.history_rows import Coverage
+from pyconsul.agent.engine.etcd.history import changes
+from pyconsul.agent.engine.etcd.history.changes import Coverage
 from pyconsul.agent.engine.etcd.layout import Layout
 from pyconsul.agent.engine.etcd.transaction import Known
 
@@ -56,7 +56,7 @@ class Head:
             self.index = commit.last
             self._revisions.append((commit.last, commit.revision))
             if commit.coverage is not None:
-                self.coverage = history_rows.read_coverage(commit.coverage)
+                self.coverage = changes.read_coverage(commit.coverage)
 
     def given_up(self, layout: Layout, revision: int) -> None:
         """This server has written its own row again, so that a commit can never be made."""

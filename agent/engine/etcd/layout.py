@@ -11,7 +11,7 @@
 | P/E/state/large | ID of a large commit that is being carried out: see `large` |
 | P/E/staged/ID/NUMBER | its operations (MessagePack) |
 | P/E/history-floor | index up to which changes of keys were dropped, since they were too old or too many, in decimal |
-| P/E/history/KEY NUL SUFFIX | a change of a key of the KV store: see `history_rows` |
+| P/E/history/KEY NUL SUFFIX | a change of a key of the KV store: see `history.changes` |
 
 All that other servers follow is below `P/E/state/`, and each commit writes its `index` in the same transaction.
 """

@@ -8,9 +8,10 @@ from typing import Any
 from aetcd import rpc
 
 from pyconsul.agent.engine.contract import Limits
-from pyconsul.agent.engine.etcd import history_rows, transaction
+from pyconsul.agent.engine.etcd import transaction
 from pyconsul.agent.engine.etcd.client import Client
-from pyconsul.agent.engine.etcd.history_rows import Coverage
+from pyconsul.agent.engine.etcd.history import changes
+from pyconsul.agent.engine.etcd.history.changes import Coverage
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.transaction import Known
 from pyconsul.agent.state import codec
@@ -27,7 +28,7 @@ async def prepare(
     """Write the rows of a new epoch, which nobody looks at yet; returns the revision of its index.  Raises EngineError."""
     for batch in _batches(operations, limits):
         await client.write(rpc.TxnRequest(success=batch))
-    coverage = history_rows.write_coverage(layout, Coverage(index, index))
+    coverage = changes.write_coverage(layout, Coverage(index, index))
     written = transaction.put(layout.index, b"%d %d %.3f" % (index, index, now))
     response = await client.write(rpc.TxnRequest(success=[written, coverage]))
     revision: int = response.header.revision

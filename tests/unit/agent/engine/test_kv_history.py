@@ -111,7 +111,7 @@ async def test_a_slice_is_of_one_index_whatever_is_written_meanwhile(
 ) -> None:
     monkeypatch.setattr("pyconsul.agent.engine.history.memory.PAGE_KEYS", 1)
     monkeypatch.setattr("pyconsul.agent.engine.history.sqlite_read.PAGE_KEYS", 1)
-    monkeypatch.setattr("pyconsul.agent.engine.etcd.history_read.PAGE_KEYS", 1)
+    monkeypatch.setattr("pyconsul.agent.engine.etcd.history.read.PAGE_KEYS", 1)
     engine, world = make(tmp_path, PLENTY), World()
     await engine.load()
     for key in "abc":

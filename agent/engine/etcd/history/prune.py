@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.engine.etcd import transaction
 from pyconsul.agent.engine.etcd.client import Client
-from pyconsul.agent.engine.etcd.history_rows import Mark, read_change, read_mark, row_value
+from pyconsul.agent.engine.etcd.history.changes import Mark, read_change, read_mark, row_value
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.pages import pages
 from pyconsul.agent.engine.history.contract import Retention

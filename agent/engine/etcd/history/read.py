@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.etcd.client import Client
-from pyconsul.agent.engine.etcd.history_rows import Mark, escaped, range_of, read_change, read_mark
+from pyconsul.agent.engine.etcd.history.changes import Mark, escaped, range_of, read_change, read_mark
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.pages import pages
 from pyconsul.agent.engine.history.contract import PAGE_KEYS, Change, KeyHistory, Retention

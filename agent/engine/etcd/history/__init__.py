@@ -1,0 +1,1 @@
+"""The history of keys in etcd."""
