@@ -5,9 +5,13 @@ For one-shot commands: http.client would double the time that they take to start
 
 from __future__ import annotations
 
-import socket
+import _socket
+from typing import TYPE_CHECKING
 
 from httptools.parser.parser import HttpResponseParser  # the package itself would bring the URL parser along
+
+if TYPE_CHECKING:
+    import ssl
 
 #: The largest body that is held in memory as a whole.
 MAX_BODY_BYTES = 256 << 20
@@ -97,25 +101,51 @@ def _size(size_bytes: int) -> str:
     return format_byte_size(size_bytes, gap=" ")
 
 
-def open_socket(host: str, port: int, unix: str, timeout: float) -> socket.socket:
-    """A connected socket: to the path `unix` if there is one, else to `host` and `port`. Raises OSError.
+def open_socket(host: str, port: int, unix: str, timeout: float) -> _socket.socket:
+    """Return a socket connected to the path `unix` if there is one, else to `host` and `port`. Raises OSError.
 
+    It is one of the C module: `socket` takes 2 ms to load, which is a tenth of a one-shot command; `encrypt` adds TLS.
     `timeout`: seconds, for the connection and for later operations.
     """
     if unix:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(timeout)
-            sock.connect(unix)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        return _connected(_socket.AF_UNIX, 0, unix, timeout)
     # As bytes, a name that is ASCII does without the import of the IDNA codec.
     name = host.encode() if host.isascii() else host
-    sock = socket.create_connection((name, port), timeout)  # type: ignore[arg-type]
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    failure = OSError("the name has no address")
+    for family, _kind, protocol, _name, address in _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM):
+        try:
+            sock = _connected(family, protocol, address, timeout)
+        except OSError as error:
+            failure = error
+            continue
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        return sock
+    raise failure
+
+
+def _connected(family: int, protocol: int, address: object, timeout: float) -> _socket.socket:
+    sock = _socket.socket(family, _socket.SOCK_STREAM, protocol)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address)  # type: ignore[arg-type]
+    except OSError:
+        sock.close()
+        raise
     return sock
+
+
+def encrypt(sock: _socket.socket, context: ssl.SSLContext, server_name: str) -> _socket.socket:
+    """Return the socket with TLS. Raises OSError, and ValueError for an invalid name; then the socket is closed."""
+    import socket
+
+    timeout = sock.gettimeout()
+    plain = socket.socket(fileno=sock.detach())
+    plain.settimeout(timeout)
+    try:
+        return context.wrap_socket(plain, server_hostname=server_name)
+    except (OSError, ValueError):
+        plain.close()
+        raise
 
 
 def quote(text: str, *, slash: bool = True) -> str:

@@ -5,16 +5,17 @@ http.client would double the time a one-shot command takes to start; ssl is impo
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.consul_environment import InvalidSetting, UnreadableFile
-from pyconsul.agent.common.http_answer import Answer, AnswerError, open_socket
+from pyconsul.agent.common.http_answer import Answer, AnswerError, encrypt, open_socket
 from pyconsul.agent.common.reasons import reason
 from pyconsul.cli.errors import CliError, Unreachable, UsageError
 
 if TYPE_CHECKING:
+    from _socket import socket
+
     from pyconsul.agent.common.consul_environment import AgentAddress, Tls
 
 #: Seconds to wait for a connection. Answers may take as long as they like: a blocking query takes minutes.
@@ -32,7 +33,7 @@ class Connection:
     def __init__(self, address: AgentAddress, tls: Tls) -> None:
         self._address = address
         self._tls = tls
-        self._socket: socket.socket | None = None
+        self._socket: socket | None = None
         self._answer = Answer()
 
     def start(
@@ -81,7 +82,7 @@ class Connection:
         if answer.closing:
             self.close()
 
-    def _receive(self, sock: socket.socket) -> None:
+    def _receive(self, sock: socket) -> None:
         data = sock.recv(_CHUNK)
         if not data and self._answer.started and self._answer.closing:
             self._answer.complete = True  # a body without a length ends with the connection
@@ -101,7 +102,7 @@ class Connection:
             self._socket = None
 
 
-def connect(address: AgentAddress, tls: Tls) -> socket.socket:
+def connect(address: AgentAddress, tls: Tls) -> socket:
     """A connected socket. Raises Unreachable, saying where the address came from and how to start an agent."""
     try:
         sock = open_socket(address.host, address.port, address.unix, CONNECT_TIMEOUT)
@@ -113,15 +114,16 @@ def connect(address: AgentAddress, tls: Tls) -> socket.socket:
     return _encrypted(sock, address, tls) if address.secure else sock
 
 
-def _encrypted(sock: socket.socket, address: AgentAddress, tls: Tls) -> socket.socket:
+def _encrypted(sock: socket, address: AgentAddress, tls: Tls) -> socket:
     try:
-        return tls.context().wrap_socket(sock, server_hostname=tls.server_name or address.host)
+        context = tls.context()
     except InvalidSetting as error:
         sock.close()
         raise UsageError(str(error)) from None
     except UnreadableFile as error:
         sock.close()
         raise CliError(str(error)) from None
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a host that is no IDNA name a ValueError
-        sock.close()
+    try:
+        return encrypt(sock, context, tls.server_name or address.host)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; an invalid IDNA name a ValueError
         raise Unreachable(f"no TLS connection to the agent at {address}: {reason(error)}") from None

@@ -86,6 +86,7 @@ LAZY_LIBRARIES = {
     "resource": "only for limits of child processes",
     "rich": "80 ms; only for output on a terminal",
     "shutil": "start-up of one-shot commands",
+    "socket": "2 ms; one-shot commands use its C module",
     "ssl": "20 ms; only for TLS",
     "tempfile": "start-up of one-shot commands",
     "termios": "only on a terminal",

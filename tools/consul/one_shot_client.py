@@ -6,22 +6,22 @@ Its errors, retries and redirects are those of `client` and `http_transport`, wh
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, Answer, AnswerError, open_socket
+from pyconsul.agent.common.http_answer import MAX_BODY_BYTES, Answer, AnswerError, encrypt, open_socket
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.consul.connection import Connection, ConsulError
 from pyconsul.tools.consul.plain_requests import REDIRECTS, PlainRequests
 from pyconsul.tools.consul.retry import LazyRandom, RetryPolicy
 
 if TYPE_CHECKING:
-    import socket
     import ssl
+    from _socket import socket
 
-log = logging.getLogger("consul")
+log = LazyLog("consul")
 
 #: Seconds that an answer may take: as a blocking query of `consul.ConsulClient` that waits for its default time.
 PATIENCE_S = 60.0 * 17 / 16 + 10.0
@@ -48,7 +48,7 @@ class OneShotClient:
         self._requests = PlainRequests(connection)
         self._address = self._requests.address
         self._tls: ssl.SSLContext | None = connection.tls_context()
-        self._socket: socket.socket | None = None
+        self._socket: socket | None = None
         self._rng = LazyRandom()
 
     def close(self) -> None:
@@ -117,24 +117,20 @@ class OneShotClient:
         except _Gone as error:
             raise ConsulError(f"{where}: {reason(error)}") from None
 
-    def _connect(self, where: str) -> socket.socket:
+    def _connect(self, where: str) -> socket:
         limit = self._connection.dial_timeout
         try:
             sock = open_socket(self._address.host, self._address.port, self._address.unix, limit)
             if self._tls is not None:
                 name = self._connection.tls.server_name or self._address.host
-                try:
-                    sock = self._tls.wrap_socket(sock, server_hostname=name)
-                except OSError:
-                    sock.close()
-                    raise
+                sock = encrypt(sock, self._tls, name)
         except TimeoutError:
             raise ConsulError(f"{where}: no connection within {limit:g}s", silent=limit) from None
         except (OSError, ValueError) as error:
             raise ConsulError(f"{where}: {reason(error)}") from None
         return sock
 
-    def _exchange(self, sock: socket.socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _exchange(self, sock: socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
         """One answer. Raises ConsulError, and _Gone when the connection ends before it."""
         answer = Answer(MAX_BODY_BYTES)
         latest = time.monotonic() + self._connection.dial_timeout + self._patience_s

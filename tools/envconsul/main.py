@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pyconsul.agent.common.lazy_log import configure_logging
 from pyconsul.agent.common.option_help import option_rows, render_help
 from pyconsul.agent.common.process.child_process import SpawnError
 from pyconsul.agent.common.program import run_program
@@ -87,6 +88,7 @@ def _run_plan(call: Call, plan: Plan) -> int:
 
 
 def _watch(call: Call, plan: Plan) -> int:
+    configure_logging()
     import asyncio
     import random
 

@@ -4,7 +4,6 @@ than all the rest takes to run. `lifecycle` does the same, and goes on.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from signal import Signals
 from types import FrameType
 
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.agent.common.process.child_process import KILLED_STATUS, gets_orphans, has_terminal
 from pyconsul.agent.common.process.waited_child import WaitedChild
 from pyconsul.tools.consul.one_shot_client import OneShotClient
@@ -26,7 +26,7 @@ from pyconsul.tools.options.connection import connection_of, retry_of
 from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
 
-log = logging.getLogger("envconsul")
+log = LazyLog("envconsul")
 
 
 class _Interrupted(Exception):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from signal import Signals
 from typing import Any
 
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.agent.common.process.child_process import argv_of
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import ALLOW_NAME, OPTIONS, PRINT, PRISTINE, SAFE_NAMES, SANITIZE, UPCASE
@@ -30,9 +30,9 @@ from pyconsul.tools.options.run import (
 )
 from pyconsul.tools.options.settings import Call, Settings, UsageError, load_settings
 from pyconsul.tools.options.unsupported import warn_of_unsupported
-from pyconsul.tools.process.logs import setup_logging
+from pyconsul.tools.process.log_setup import setup_logging
 
-log = logging.getLogger("envconsul")
+log = LazyLog("envconsul")
 
 
 class OverdueError(Exception):

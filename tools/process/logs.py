@@ -1,6 +1,6 @@
-"""Log output of the tools: lines on stderr, as text or JSON, and to files and syslog if that is wished.
+"""Handlers of the tools' log: lines on stderr, as text or JSON; files and syslog where they are configured.
 
-Levels are Consul's words. Nothing here or in the tools logs a token or a value out of the KV store.
+Levels have Consul's names. Messages must hold no token and no value of the KV store.
 """
 
 from __future__ import annotations
@@ -17,17 +17,7 @@ from pyconsul.tools.options.hcl_file import ConfigError
 if TYPE_CHECKING:
     from pyconsul.tools.options.log_file import LogTarget
 
-TRACE = 5
-_LEVELS = {
-    "TRACE": TRACE,
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.INFO,
-    "WARN": logging.WARNING,
-    "WARNING": logging.WARNING,
-    "ERR": logging.ERROR,
-    "ERROR": logging.ERROR,
-}
-_NAMES = {TRACE: "TRACE", 10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERR", 50: "ERR"}
+_NAMES = {5: "TRACE", 10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERR", 50: "ERR"}
 
 
 class _TextFormatter(logging.Formatter):
@@ -57,22 +47,8 @@ def _stamp(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return f"{seconds}.{int(record.msecs):03}{offset}"
 
 
-def setup_logging(
-    level: str,
-    form: str = "text",
-    syslog_facility: str = "",
-    syslog_name: str = "",
-    file: LogTarget | None = None,
-) -> None:
-    """Log what is at least of `level` (trace, debug, info, warn, err) to stderr; to syslog with a facility; to files.
-
-    It may be called again; a log file that is wished again goes on. Raises ConfigError for words that are not allowed,
-    and for a log file that cannot be made.
-    """
-    if level.upper() not in _LEVELS:
-        raise ConfigError(f"invalid log level {level!r}: use trace, debug, info, warn or err")
-    if form not in ("text", "json", "standard"):
-        raise ConfigError(f"invalid log format {form!r}: use text or json")
+def configure(level: int, form: str, syslog_facility: str, syslog_name: str, file: LogTarget | None) -> None:
+    """Give the root logger its handlers and its level; see `log_setup.setup_logging`. Raises ConfigError."""
     root = logging.getLogger()
     handlers: list[logging.Handler] = [LogStream(sys.stderr)]
     if file is not None:
@@ -84,8 +60,8 @@ def setup_logging(
     earlier, root.handlers[:] = list(root.handlers), handlers
     if earlier:
         _close_unused(earlier, handlers)
-    root.setLevel(_LEVELS[level.upper()])
-    for chatty in ("httpx", "httpcore", "asyncio"):  # They log each request and each header.
+    root.setLevel(level)
+    for chatty in ("httpx", "httpcore", "asyncio"):  # log each request and each header
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
@@ -98,13 +74,13 @@ def _close_unused(earlier: list[logging.Handler], handlers: list[logging.Handler
 
 
 def _file(root: logging.Logger, target: LogTarget) -> logging.Handler:
-    """The handler that writes to these files already, or a new one. Raises ConfigError."""
+    """Return the handler that writes to these files already, or a new one. Raises ConfigError."""
     known = (handler for handler in root.handlers if handler.name == str(target))
     return next(known, None) or open_log_file(target)
 
 
 def open_log_file(target: LogTarget) -> logging.Handler:
-    """Begin a log file, named as consul-template names it: `<name>-<nanoseconds since 1970>.log`. Raises ConfigError."""
+    """Create a log file, named as consul-template names it: `<name>-<nanoseconds since 1970>.log`. Raises ConfigError."""
     from pyconsul.agent.common.files.log_file import LogFile
 
     try:

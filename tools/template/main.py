@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pyconsul.agent.common.lazy_log import configure_logging
 from pyconsul.agent.common.option_help import option_rows, render_help
 from pyconsul.agent.common.program import run_program
 from pyconsul.tools.exit_codes import Exit
@@ -117,6 +118,7 @@ def _run(call: Call, settings: Settings) -> int:
 
 
 def _watch(call: Call, plan: Plan, handover: Handover | None) -> int:
+    configure_logging()
     import asyncio
 
     from pyconsul.tools.template.lifecycle import run_with_signals

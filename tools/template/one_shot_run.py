@@ -7,7 +7,6 @@ not exist yet, a command, a reload signal) is left to the watching run, which go
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from signal import Signals
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.consul.one_shot_client import OneShotClient
 from pyconsul.tools.consul.retry import LazyRandom, RetryPolicy
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
     from pyconsul.tools.template.spec import Command
 
-log = logging.getLogger("template")
+log = LazyLog("template")
 
 #: Seconds that an answer may take here; the watching run then asks again, and waits for longer.
 _PATIENCE_S = 5.0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING
 
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.agent.common.structs import replace, struct
 from pyconsul.tools.options.child import EXEC_COMMAND
 from pyconsul.tools.options.connection import connection_of, consul_access_of, retry_of
@@ -27,7 +27,7 @@ from pyconsul.tools.options.run import (
 )
 from pyconsul.tools.options.settings import Call, Settings, Tree, load_settings
 from pyconsul.tools.options.unsupported import warn_of_unsupported
-from pyconsul.tools.process.logs import setup_logging
+from pyconsul.tools.process.log_setup import setup_logging
 from pyconsul.tools.template.deploy.rendering import Rendering
 from pyconsul.tools.template.deploy.unit import Unit
 from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.evaluate.guard import Guard
     from pyconsul.tools.template.fixture.fixture import Fixture
 
-log = logging.getLogger("template")
+log = LazyLog("template")
 
 #: What a run cannot change while it goes on.
 _FIXED = (

@@ -6,15 +6,14 @@ Whatever happens to one unit, the others go on.
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.tools.template.deploy import deployment as steps
-from pyconsul.tools.template.deploy.check_program import examine, with_paths
 from pyconsul.tools.template.deploy.contract import CommandError, Commands, FileWork, LoadError, Refused
 from pyconsul.tools.template.deploy.file_writer import RenderError, exists, read_bytes
 from pyconsul.tools.template.deploy.job import FileChange, Job, mark_current, pending_changes
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.report.disclosure import Disclosure
     from pyconsul.tools.template.spec import Check, Command
 
-log = logging.getLogger("template")
+log = LazyLog("template")
 
 T = TypeVar("T")
 
@@ -278,6 +277,10 @@ class Deployer:
                 checks.append((rendering.spec.check, [rendering]))
         if job.unit.group is not None and job.unit.group.check is not None:
             checks.append((job.unit.group.check, job.unit.renderings))
+        if not checks:
+            return ""
+        from pyconsul.tools.template.deploy.check_program import examine, with_paths
+
         for check, renderings in checks:
             argv = with_paths(check.words, [paths[rendering] for rendering in renderings])
             status, said = await examine(argv, self._environment, check.timeout)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from pyconsul.agent.common.lazy_log import ERROR, INFO, WARNING, LazyLog
 from pyconsul.tools.template.deploy.contract import Refused
 from pyconsul.tools.template.evaluate.contract import TemplateError, UnsafeField
 from pyconsul.tools.template.report.counters import Counters, Event
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
     from pyconsul.tools.template.report.disclosure import Disclosure
 
-log = logging.getLogger("template")
+log = LazyLog("template")
 
 
 class FailurePolicy:
@@ -60,7 +60,7 @@ class FailurePolicy:
         for event in events:
             if event.began:
                 self._counters.count(Event.HELD, event.hold.service)
-            level = logging.INFO if event.quiet else logging.ERROR if event.began else logging.WARNING
+            level = INFO if event.quiet else ERROR if event.began else WARNING
             log.log(level, "%s: %s", rendering.spec.name, event)
 
     def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:

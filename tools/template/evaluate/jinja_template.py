@@ -5,6 +5,7 @@ Includes, imports and macros are looked for in the template's own folder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from types import TracebackType
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.evaluate.functions import Functions
     from pyconsul.tools.template.spec import Spec
 
+#: The extensions are loaded, which takes 2 ms, for templates that may use their tags, or others that do.
 _EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
+_EXTENDED = re.compile(r"\b(do|break|continue|include|import|extends)\b")
 
 
 class JinjaTemplate:
@@ -36,7 +39,7 @@ class JinjaTemplate:
         self._functions = functions
         # Read here: the loader's own error for a missing file does not say why.
         self.text = read_source(spec)
-        self._template = self._parse(_environment(spec, functions))
+        self._template = self._parse(_environment(spec, functions, self.text))
 
     def _parse(self, environment: jinja2.Environment) -> jinja2.Template:
         try:
@@ -64,14 +67,14 @@ class JinjaTemplate:
             inspect(str(value))
             return value
 
-        environment = _environment(self._spec, self._functions)
+        environment = _environment(self._spec, self._functions, self.text)
         environment.finalize = finalize
         return self._parse(environment)
 
     def _located(self, error: Exception) -> TemplateError:
         name = self._spec.name
         if isinstance(error, jinja2.TemplateSyntaxError):
-            text = syntax_text(error, _environment(self._spec, self._functions))
+            text = syntax_text(error, _environment(self._spec, self._functions, self.text))
             return TemplateError(f"{_known(error.filename) or name}:{error.lineno}: {text}")
         if isinstance(error, jinja2.TemplateNotFound):
             text = f"there is no template {error.name!r} in the folder {str(self._spec.folder)!r}"
@@ -96,12 +99,13 @@ def _place(trace: TracebackType | None) -> tuple[str, int]:
     return filename, line
 
 
-def _environment(spec: Spec, functions: Functions) -> jinja2.Environment:
+def _environment(spec: Spec, functions: Functions, text: str) -> jinja2.Environment:
+    """Return an environment for a template with this text."""
     table = functions.mapping()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(spec.folder),
         undefined=undefined_type([*table, *DEFAULT_NAMESPACE]),
-        extensions=_EXTENSIONS,
+        extensions=_EXTENSIONS if _EXTENDED.search(text) else (),
         keep_trailing_newline=True,
         newline_sequence="\n",
         variable_start_string=spec.left or "{{",
@@ -124,7 +128,7 @@ class Expression:
         self._functions = functions
         self._shown = f"{spec.name}: {what} {text!r}"
         try:
-            self._evaluate = _environment(spec, functions).compile_expression(text, undefined_to_none=False)
+            self._evaluate = _environment(spec, functions, text).compile_expression(text, undefined_to_none=False)
         except jinja2.TemplateError as error:
             raise TemplateError(f"{self._shown}: {error}") from error
 
@@ -143,7 +147,7 @@ def text_template(spec: Spec, functions: Functions, text: str, what: str) -> Cal
     """A template out of a template's settings; the result gives its text now and raises TemplateError, as this does."""
     shown = f"{spec.name}: {what} {text!r}"
     try:
-        template = _environment(replace(spec, left="", right=""), functions).from_string(text)
+        template = _environment(replace(spec, left="", right=""), functions, text).from_string(text)
     except jinja2.TemplateError as error:
         raise TemplateError(f"{shown}: {error}") from error
 

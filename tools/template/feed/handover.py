@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from signal import Signals
 from typing import TYPE_CHECKING
 
+from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.tools.template.feed.answers import Answers
 
 if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
 
-log = logging.getLogger("template")
+log = LazyLog("template")
 
 
 class Handover:

@@ -17,7 +17,8 @@ from pyconsul.tools.consul.client import Connection, ConsulError
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import LOG_FILE_OPTIONS, LogTarget, log_target_of
 from pyconsul.tools.options.settings import Call, load_settings, parse_flags
-from pyconsul.tools.process.logs import open_log_file, setup_logging
+from pyconsul.tools.process.log_setup import setup_logging
+from pyconsul.tools.process.logs import open_log_file
 
 DAY = 86400.0
 
