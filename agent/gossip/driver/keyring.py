@@ -60,7 +60,7 @@ class PoolKeyring:
         """End the operations that have not ended."""
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(PoolError("the gossip pool was closed"))
+                future.set_exception(PoolError("the gossip pool is closed"))
         self._waiting.clear()
 
     async def _store(self, effect: StoreKeyring) -> None:
@@ -76,6 +76,8 @@ class PoolKeyring:
 
     async def _manage(self, operation: KeyOperation, key: str, relay_factor: int) -> KeyReport:
         driver = self._driver
+        if driver.is_closed:
+            raise PoolError("the gossip pool is closed")
         handle, outputs = driver.core.manage_keys(operation, key, driver.now(), relay_factor=relay_factor)
         future: asyncio.Future[KeyReport] = asyncio.get_running_loop().create_future()
         self._waiting[handle] = future

@@ -61,9 +61,10 @@ class PacketSocket:
         return True
 
     def close(self) -> None:
-        """Receive nothing more."""
+        """Receive nothing more; may be called again."""
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
+            self._loop = None
         self._socket.close()
 
     def _readable(self) -> None:

@@ -17,7 +17,7 @@ from pyconsul.agent.gossip.driver.pool_events import PoolEvents
 from pyconsul.agent.gossip.driver.pool_log import PoolLog
 from pyconsul.agent.gossip.driver.snapshot_file import SnapshotFile
 from pyconsul.agent.gossip.driver.stream_server import StreamServer
-from pyconsul.agent.gossip.driver.streams import StreamClient, StreamCodec
+from pyconsul.agent.gossip.driver.streams import StreamClient, StreamCodec, StreamError
 from pyconsul.agent.gossip.membership import Explanation, JoinResult, Keyring, PoolEvent
 from pyconsul.agent.gossip.pool import GossipPool
 from pyconsul.agent.gossip.serf.effects import (
@@ -35,6 +35,11 @@ from pyconsul.agent.gossip.swim.packets import Queue
 from pyconsul.agent.gossip.wire.messages import Address
 from pyconsul.agent.model.coordinate import Coordinate
 from pyconsul.agent.model.member import Member, MemberStatus, UnknownMember
+
+#: Members known before a restart that are tried together: one that does not answer at all takes 10 s.
+REJOIN_AT_ONCE = 3
+#: Seconds between the attempts to join any of them.
+REJOIN_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, *(60.0,) * 10)
 
 
 class Pool:
@@ -98,7 +103,8 @@ class Pool:
         await self._driver.close()
         for futures in self._udp_tests.values():
             for future in futures:
-                future.cancel()
+                if not future.done():
+                    future.set_result(True)
         if self._snapshot is not None:
             await self._snapshot.close()
         self._left.set()
@@ -199,6 +205,8 @@ class Pool:
 
     async def contact(self, address: Address) -> Contact:
         """Test UDP, and join the pool of an address. Raises StreamError, MergeRefused."""
+        if self._driver.is_closed:
+            raise StreamError("the gossip pool is closed")
         test: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         async def before() -> None:
@@ -215,13 +223,19 @@ class Pool:
         self._driver.run(self._core.joined(self._driver.now()))
 
     async def _rejoin(self, known: Sequence[str]) -> None:
-        for address in known:
-            result = await join([address], self, default_port=self._settings.port, timeout_s=1.0)
-            if result.contacted > result.contacted_self:
-                self._log.line("rejoin", f"joined the pool again: peer={address}", logging.INFO)
+        """Join a pool again whose members may be down as well, or start at the same time, until another member is there."""
+        for delay_s in REJOIN_DELAYS_S:
+            for start in range(0, len(known), REJOIN_AT_ONCE):
+                some = known[start : start + REJOIN_AT_ONCE]
+                result = await join(some, self, default_port=self._settings.port, timeout_s=1.0)
+                if result.contacted > result.contacted_self:
+                    self._log.line("rejoin", f"joined the pool again: contacted={result.contacted}", logging.INFO)
+                    return
+            text = f"cannot join the pool again, no known member answers: members={len(known)} retry_in={delay_s:g}s"
+            self._log.line("rejoin", text)
+            await asyncio.sleep(delay_s)
+            if len(self._core.serf.members) > 1 or self._core.serf.intents.leaving.is_leaving:
                 return
-        text = f"cannot join the pool again: none of its members known before the restart answers: members={len(known)}"
-        self._log.line("rejoin", text)
 
     # --- what happens
 

@@ -83,7 +83,7 @@ class PoolDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = float("inf")
         self._postponed = 0
-        self._is_closed = False
+        self.is_closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._own_streams: set[SocketAddress] = set()  # local ends of the streams that this agent has opened to join
         self._self_contacts: set[SocketAddress] = set()  # those of them that it has answered itself
@@ -97,7 +97,7 @@ class PoolDriver:
 
     async def close(self) -> None:
         """Stop; nothing is sent any more."""
-        self._is_closed = True
+        self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._packets.close()
@@ -160,7 +160,7 @@ class PoolDriver:
     def _carry_out(self, outputs: Sequence[Output]) -> None:
         """Carry out outputs in their order; those that follow from a handler's own calls come after them."""
         self._outputs.extend(outputs)
-        if self._is_running or self._is_closed:
+        if self._is_running or self.is_closed:
             return
         self._is_running = True
         try:
@@ -182,7 +182,7 @@ class PoolDriver:
 
     def _settled(self) -> None:
         """After each call of the pool: arm the timer for what is due next."""
-        if self._is_closed:
+        if self.is_closed:
             return
         if self._snapshot is not None:
             self._snapshot.check_clock()
