@@ -129,8 +129,8 @@ class EtcdEngine:
         if len(batch) == 1 and self._is_large(operations):
             return await self._commit_large(pending, batch, operations)
         request = transaction.commit(layout, head.known, batch, pending.commit_id, operations)
-        response = await self._write(request, pending)
-        head.committed(layout, last, coverage, response.header.revision)
+        revision = await self._write(request, pending)
+        head.committed(layout, last, coverage, revision)
         return last
 
     def _is_large(self, operations: Sequence[Any]) -> bool:
@@ -145,8 +145,7 @@ class EtcdEngine:
         marker = transaction.put(layout.large, name.encode())
         request = transaction.commit(layout, pending.known, batch, pending.commit_id, [marker])
         request.compare.append(staged)
-        response = await self._write(request, pending)
-        revision = response.header.revision
+        revision = await self._write(request, pending)
         self._head.committed(layout, pending.index, pending.coverage, revision)
         self._carrying_out = asyncio.get_running_loop().create_task(
             self._carry_out_later(layout, large.Marker(name, revision))
@@ -163,20 +162,28 @@ class EtcdEngine:
         async with self._one_at_a_time:
             await large.carry_out(self._client, layout, marker, self.limits.rows)
 
-    async def _write(self, request: Any, pending: _Pending) -> Any:
-        """Raises Conflict, OutcomeUnknown, Rejected."""
+    async def _write(self, request: Any, pending: _Pending) -> int:
+        """Return the revision of a commit.  Raises Conflict, OutcomeUnknown, Rejected."""
         self._pending = pending
         try:
             response = await self._client.write(request)
         except Unreachable as error:
             raise OutcomeUnknown(str(error), pending.commit_id) from error
-        except Rejected:
+        except Rejected as error:
+            # An etcd that fills up answers with an error, though it has done what was asked (etcd's apply.go, quotaApplierV3).
+            try:
+                revision, _ = await self._look(pending)
+            except EngineError:
+                raise OutcomeUnknown(str(error), pending.commit_id) from error
             self._pending = None
-            raise
+            if not revision:
+                raise
+            log.warning("this write was made, later ones may fail: %s", error)
+            return revision
         self._pending = None
         if not response.succeeded:
             raise await self._conflict(response)
-        return response
+        return int(response.header.revision)
 
     async def _conflict(self, response: Any) -> Conflict:
         """Return why a commit could not be made, once a large one that stood in the way is carried out."""
@@ -289,13 +296,13 @@ class EtcdEngine:
         try:
             revision = await replacement.prepare(self._client, new, operations, index, time.time(), self.limits)
             pending = _Pending(_new_id(), old, known, index, Coverage(index, index), (new, revision))
-            response = await self._write(replacement.flip(old, known, new, revision), pending)
+            flipped = await self._write(replacement.flip(old, known, new, revision), pending)
         except OutcomeUnknown:
             raise
         except EngineError:
             await self._remove(new)
             raise
-        self._replaced(pending, response.header.revision)
+        self._replaced(pending, flipped)
         await self._remove(old)
 
     def _replaced(self, pending: _Pending, revision: int) -> None:

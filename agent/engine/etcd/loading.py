@@ -10,7 +10,7 @@ from typing import Any
 from pyconsul.agent.engine.etcd import transaction
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.events import row_of
-from pyconsul.agent.engine.etcd.history.changes import Coverage
+from pyconsul.agent.engine.etcd.history.changes import Coverage, read_coverage
 from pyconsul.agent.engine.etcd.large import Marker, marker_of
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.pages import pages
@@ -58,7 +58,7 @@ async def load(client: Client, layout: Layout, schemas: Mapping[str, Schema[Any]
             elif key == layout.large:
                 large = marker_of(value, found.mod_revision)
             elif key == layout.history_coverage:
-                coverage = changes.read_coverage(value)
+                coverage = read_coverage(value)
     for table in sorted(unknown):
         log.warning("the rows of the table %r are ignored: a newer agent wrote them", table)
     return State(rows, index, known, coverage, large)
