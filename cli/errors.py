@@ -28,10 +28,14 @@ class UsageError(CliError):
 
 
 class Unreachable(CliError):
-    """The agent does not answer: not running, wrong address, TLS refused."""
+    """The agent does not answer: not running, wrong address, TLS refused.
 
-    def __init__(self, message: str) -> None:
+    `refusal`: why no connection was made; None if one was made.
+    """
+
+    def __init__(self, message: str, refusal: OSError | None = None) -> None:
         super().__init__(message, Status.UNREACHABLE)
+        self.refusal = refusal
 
 
 class ApiError(CliError):

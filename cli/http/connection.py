@@ -109,7 +109,8 @@ def connect(address: AgentAddress, tls: Tls) -> socket:
     except OSError as error:
         raise Unreachable(
             f"Error connecting to the agent at {address}: {reason(error)}.\n"
-            "Start one with `pyconsul agent -dev`, or say where it is with -http-addr or CONSUL_HTTP_ADDR."
+            "Start one with `pyconsul agent -dev`, or say where it is with -http-addr or CONSUL_HTTP_ADDR.",
+            error,
         ) from None
     return _encrypted(sock, address, tls) if address.secure else sock
 

@@ -18,7 +18,7 @@ from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
 
 PERIOD_S = 60.0
-EVENT_DELAY_S = 0.05  # events that come together share a commit
+MIN_INTERVAL_S = 0.05  # events that come sooner after a run wait for the next one
 CATALOG_DELAY_S = 1.0  # after a change of a node: a late registration stays no longer than this
 RETRY_S = 5.0  # after a failed commit
 MAX_DEPARTED = 4096  # remembered IDs of erased members
@@ -46,7 +46,7 @@ class Reconciler:
         self._conflicts: set[Conflict] = set()
         self._changed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._full_at = 0.0  # the loop's time
+        self._full_at = self._ran_at = 0.0  # the loop's time
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self._is_running = False
@@ -161,7 +161,7 @@ class Reconciler:
             if event.event is MemberEvent.REAP:
                 self._note_departed(id_of(event.member))
             self._changed.add(event.member.name.lower())
-            self._wake_within(EVENT_DELAY_S)
+            self._wake_within(max(0.0, self._ran_at + MIN_INTERVAL_S - asyncio.get_running_loop().time()))
 
     def _on_nodes(self) -> None:
         if self._is_running and not self._store.watches.closed:
@@ -190,12 +190,13 @@ class Reconciler:
         loop = asyncio.get_running_loop()
         while True:
             names: set[str] | None = self._changed
-            self._changed = set()
+            self._changed, self._ran_at = set(), loop.time()
             if loop.time() >= self._full_at:
                 self._full_at, names = loop.time() + PERIOD_S, None
             elif not names:
                 break
             await self.reconcile(names)
+            await asyncio.sleep(self._ran_at + MIN_INTERVAL_S - loop.time())
         self._wake_within(self._full_at - loop.time())
 
 

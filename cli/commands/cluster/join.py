@@ -8,9 +8,10 @@ from __future__ import annotations
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during, printable
+from pyconsul.cli.errors import CliError, UsageError, printable
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
+from pyconsul.cli.http.unreachable import failure
 from pyconsul.cli.output.render import confirm, format_flag
 
 
@@ -29,7 +30,8 @@ def join(context: Context) -> None:
             if warning := answer.headers.get("x-pyconsul-warning"):
                 context.note(f"Warning: {printable(warning)}")
         except CliError as error:
-            context.note(f"Error joining address '{address}': {error}")
+            reason = failure(error, context.client.address, "Put", "/v1/agent/join/" + address)
+            context.note(f"Error joining address '{address}': {reason}")
             last = error.status
     if not joined:
         raise CliError("Failed to join any nodes.", last)
@@ -43,7 +45,8 @@ def leave(context: Context) -> None:
     try:
         context.client.put("/v1/agent/leave")
     except CliError as error:
-        raise during("Error leaving", error) from None
+        reason = failure(error, context.client.address, "Put", "/v1/agent/leave")
+        raise CliError(f"Error leaving: {reason}", error.status) from None
     confirm(context, "Graceful leave complete", {"Left": True})
 
 
@@ -52,10 +55,12 @@ def force_leave(context: Context) -> None:
     if len(context.args.rest) != 1:
         raise UsageError("A single node name must be specified to force leave.")
     query = {option.name: "1" for option in (_PRUNE, _WAN) if context.args[option]}
+    path = "/v1/agent/force-leave/" + quote(context.args.rest[0], slash=False)
     try:
-        context.client.put("/v1/agent/force-leave/" + quote(context.args.rest[0], slash=False), query)
+        context.client.put(path, query)
     except CliError as error:
-        raise during("Error force leaving", error) from None
+        reason = failure(error, context.client.address, "Put", path)
+        raise CliError(f"Error force leaving: {reason}", error.status) from None
 
 
 _WAN = switch("wan", "Join another datacenter's servers.")

@@ -10,15 +10,16 @@ from typing import Any
 
 from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during, printable
+from pyconsul.cli.errors import CliError, UsageError, printable
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.go_regexp import compile_regexp
 from pyconsul.cli.help.command import Command
+from pyconsul.cli.http.unreachable import failure
 from pyconsul.cli.output.render import document, format_flag, table
 
 #: The numbers of Serf's member states.
 _STATES = ("none", "alive", "leaving", "left", "failed")
-_PARTITION = "default"
+_PARTITION, _ALL_SEGMENTS = "default", "_all"
 _ROLES = {"consul": "server", "node": "client"}
 
 
@@ -28,7 +29,9 @@ def members(context: Context) -> int | None:
         _print_why(context, context.args[_WHY])
         return None
     matches = _matcher(context.args[_STATUS])
-    query = {option.name: context.args[option] for option in (_FILTER, _SEGMENT) if context.args[option]}
+    query = {"segment": context.args[_SEGMENT] or _ALL_SEGMENTS}
+    if context.args[_FILTER]:
+        query["filter"] = context.args[_FILTER]
     if context.args[_WAN]:
         query["wan"] = "1"
     found = sorted((member for member in _ask(context, query) if matches(_state(member))), key=_order)
@@ -62,7 +65,9 @@ def _ask(context: Context, query: dict[str, str]) -> list[Any]:
     try:
         return context.client.request("GET", "/v1/agent/members", query).checked().rows()
     except CliError as error:
-        raise during("Error retrieving members", error) from None
+        words = "&".join(f"{name}={value}" for name, value in sorted(query.items()))
+        reason = failure(error, context.client.address, "Get", f"/v1/agent/members?{words}")
+        raise CliError(f"Error retrieving members: {reason}", error.status) from None
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
@@ -71,7 +76,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     try:
         return compile_regexp(pattern)
     except ValueError as error:
-        raise UsageError(f"Failed to compile status regexp: {error}") from None
+        raise CliError(f"Failed to compile status regexp: {error}", Status.USAGE) from None
 
 
 def _state(member: dict[str, Any]) -> str:
@@ -126,6 +131,7 @@ COMMANDS = {
         _SEGMENT,
         _WHY,
         format_flag(),
+        lenient=True,
         about="Exits with 2 when no member matches. With -why, prints what this agent knows of one member: who suspects it, "
         "missed probes, the last answer, and whether UDP is blocked or its gossip key differs.",
     ),

@@ -50,7 +50,7 @@ def _lan(context: Context, nodes: list[str]) -> list[Coordinate]:
 
 def _wan(context: Context, nodes: list[str]) -> list[Coordinate]:
     if any(node.count(".") != 1 for node in nodes):
-        raise UsageError("Node names must be specified as <node name>.<datacenter> with -wan")
+        raise _Missing("Node names must be specified as <node name>.<datacenter> with -wan", Status.USAGE)
     known: dict[tuple[str, str], Coordinate] = {
         (entry["Node"].lower(), area["Datacenter"]): entry["Coord"]
         for area in context.client.get("/v1/coordinate/datacenters")
@@ -59,14 +59,14 @@ def _wan(context: Context, nodes: list[str]) -> list[Coordinate]:
     found = []
     for node in nodes:
         name, _, datacenter = node.partition(".")
-        if (name.lower(), datacenter) not in known:
-            raise _missing(node)
-        found.append(known[(name.lower(), datacenter)])
-    return found
+        found.append(known.get((name.lower(), datacenter)))
+    if None in found:
+        raise _missing(nodes[0])  # whichever it is, as in Consul
+    return [coordinate for coordinate in found if coordinate]
 
 
 class _Missing(CliError):
-    """A node without a coordinate."""
+    """A node without a coordinate, or a name that no node can have; its text is complete."""
 
 
 def _missing(node: str) -> CliError:

@@ -62,7 +62,7 @@ class Server:
 
 @asynccontextmanager
 async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    for delay in ("EVENT_DELAY_S", "CATALOG_DELAY_S", "RETRY_S"):
+    for delay in ("MIN_INTERVAL_S", "CATALOG_DELAY_S", "RETRY_S"):
         monkeypatch.setattr(reconciler, delay, 0.001)
     one = Server()
     await one.duty.start()
