@@ -220,7 +220,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retry_max: Annotated[
         int,
         setting(
-            "Number of failed attempts to join after which the agent exits; 0: unlimited.",
+            "Number of retries to join after which the agent exits with status 1; 0: unlimited.",
             "retry-max",
             check=allowed.not_negative,
         ),
