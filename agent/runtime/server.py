@@ -28,7 +28,7 @@ from pyconsul.agent.duties.state_upkeep import StateUpkeep
 from pyconsul.agent.duties.token_expiry import TokenExpiry
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.app import App
-from pyconsul.agent.httpapi.core.cache import AnswerCache
+from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
@@ -152,7 +152,7 @@ async def _start_duties(
 async def _start_http(
     context: Context, control: AgentControl, sockets: list[socket.socket], stack: AsyncExitStack
 ) -> App:
-    app = App(context, ROUTES, AnswerCache(context.watches), NoPath(context))
+    app = App(context, ROUTES, ResponseCache(context.watches), NoPath(context))
     control.on_reload(app.configure)
     limits = _http_limits(context.config, lambda: context.config.limits.http_max_conns_per_client)
     server = HTTPServer(app, [Listener(sock) for sock in sockets], limits)

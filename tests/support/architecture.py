@@ -122,7 +122,6 @@ ASSIGNABLE = {
     },
     "health": {"context": "ssl.SSLContext is configured by attributes", "entry": "own entry"},
     "httpapi": {
-        "answer": "builder",
         "bodies": "shared budget",
         "budget": "shared budget",
         "question": "own entry",

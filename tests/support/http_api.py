@@ -16,11 +16,11 @@ from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.events.event_receiver import EventReceiver
 from pyconsul.agent.httpapi.core.app import App
-from pyconsul.agent.httpapi.core.cache import AnswerCache
+from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer
+from pyconsul.agent.httpapi.core.response import Response
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.state.store import Store
@@ -76,19 +76,19 @@ class Api:
             acl=acl,
         )
         self.context = context
-        self.app = App(context, ROUTES, AnswerCache(self.store.watches), NoPath(context))
+        self.app = App(context, ROUTES, ResponseCache(self.store.watches), NoPath(context))
 
-    async def request(self, method: str, target: str, body: bytes = b"", token: str = "") -> Answer:
+    async def request(self, method: str, target: str, body: bytes = b"", token: str = "") -> Response:
         headers = {b"x-consul-token": token.encode()} if token else {}
         begun = self.app.begin(Request(method, target.encode(), headers, body))
-        answer: Any = await begun if isinstance(begun, Awaitable) else begun
-        assert isinstance(answer, Answer)
-        return answer
+        response: Any = await begun if isinstance(begun, Awaitable) else begun
+        assert isinstance(response, Response)
+        return response
 
     async def text(self, method: str, target: str, body: bytes = b"") -> tuple[int, str]:
         """Return status and body of a response."""
-        answer = await self.request(method, target, body)
-        return answer.status, bytes(answer.body).decode()
+        response = await self.request(method, target, body)
+        return response.status, bytes(response.body).decode()
 
     async def json(self, target: str) -> Any:
         """Return the JSON of a GET that succeeds."""

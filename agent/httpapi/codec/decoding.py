@@ -119,7 +119,7 @@ def decode_any(body: bytes, prefix: str = PREFIX) -> Any:
 
 
 def refusal(error: ValueError, prefix: str = PREFIX) -> HTTPError:
-    """Return the HTTP answer to a DecodeError."""
+    """Return the HTTP response to a DecodeError."""
     return bad_request(f"{prefix}{error}")
 
 

@@ -15,13 +15,13 @@ from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission, request_rates
 from pyconsul.agent.httpapi.core.authorization import require_gate, resolve
-from pyconsul.agent.httpapi.core.cache import AnswerCache, cache_key
+from pyconsul.agent.httpapi.core.cache import ResponseCache, cache_key
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
 from pyconsul.agent.httpapi.core.forwarder import Forwarder
 from pyconsul.agent.httpapi.core.query_runner import QueryRunner
 from pyconsul.agent.httpapi.core.rendering import INTERNAL_ERROR, Renderer, failure, redirect, sized, unknown_path
 from pyconsul.agent.httpapi.core.request import Request, method_not_allowed
-from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, Headers, HTTPError, Query, Seen
+from pyconsul.agent.httpapi.core.response import JSON, TEXT, Headers, HTTPError, Query, Response, Seen
 from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route, Router
 from pyconsul.agent.httpapi.core.validation import check_read, refuse_enterprise, unsupported_in_stream
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
@@ -39,7 +39,7 @@ class App:
 
     new_request = Request
 
-    def __init__(self, context: Context, routes: Iterable[Route], cache: AnswerCache, forwarder: Forwarder) -> None:
+    def __init__(self, context: Context, routes: Iterable[Route], cache: ResponseCache, forwarder: Forwarder) -> None:
         self._context, self._cache, self._forwarder = context, cache, forwarder
         self._router = Router(routes)
         self._compiling: dict[PolicyKey, asyncio.Future[CompiledPolicies]] = {}
@@ -60,16 +60,16 @@ class App:
         """`http_config.response_headers`, which the connection's own responses have, too."""
         return self._renderer.extra_headers
 
-    def body_rule(self, request: Request) -> BodyRule | Answer:
+    def body_rule(self, request: Request) -> BodyRule | Response:
         """Return how to receive a request's body, or the refusal of a request with a large one."""
         route = self._locate(request)
         if _has_large_body(request) and (refusal := self._refusal(route, request)) is not None:
             return refusal
-        if isinstance(route, Answer) or route.body_rule is None:
+        if isinstance(route, Response) or route.body_rule is None:
             return DEFAULT_BODY
         return route.body_rule(self._context, request)
 
-    def too_large(self, request: Request, rule: BodyRule, size: int) -> Answer:
+    def too_large(self, request: Request, rule: BodyRule, size: int) -> Response:
         """Return the refusal of a body that is too large, or of anything else that is wrong with the request."""
         route = self._locate(request)
         refusal = self._refusal(route, request, rule, size)
@@ -77,10 +77,10 @@ class App:
         return refusal
 
     def _refusal(
-        self, route: Route | Answer, request: Request, rule: BodyRule | None = None, size: int = 0
-    ) -> Answer | None:
+        self, route: Route | Response, request: Request, rule: BodyRule | None = None, size: int = 0
+    ) -> Response | None:
         """Return the refusal of a request before its body is read; None if there is none."""
-        if isinstance(route, Answer):
+        if isinstance(route, Response):
             return self._renderer.outside(route, request)
         try:
             if (endpoint := route.endpoints.get(request.method)) is not None and endpoint.gate is not None:
@@ -105,28 +105,28 @@ class App:
         return None if entry is None else entry.wire or entry.render()
 
     def close(self) -> None:
-        """Answer the waiting queries: the agent stops."""
+        """End the waiting queries with their responses: the agent stops."""
         self._context.watches.close()
 
-    def begin(self, request: Request) -> Answer | PendingResponse | Awaitable[Answer]:
-        """Return the response to a request, or an awaitable of it; neither ever fails."""
+    def begin(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
+        """Return the response to a request, or an awaitable of it; neither raises."""
         try:
             response = self._begin(request)
         except Exception:
             log.exception("%s failed before it reached its route", request.method)
-            response = self._renderer.outside(Answer(500, INTERNAL_ERROR, TEXT), request)
+            response = self._renderer.outside(Response(500, INTERNAL_ERROR, TEXT), request)
         return _logged(request, response) if log.isEnabledFor(logging.DEBUG) else response
 
-    def _begin(self, request: Request) -> Answer | PendingResponse | Awaitable[Answer]:
+    def _begin(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
         route = request.route or self._locate(request)
-        if isinstance(route, Answer):
+        if isinstance(route, Response):
             return self._renderer.outside(route, request)
         if self._rates is not None and (refused := self._rates.refusal(request.method, route.pattern)) is not None:
             return self._fail(refused, route, request)
         if request.method == "GET" and CHECKED_HEADERS.isdisjoint(request.headers):
             known = self._queries.known(request)
             if known is not None:
-                return sized(known.answer, request)
+                return sized(known.response, request)
         acl = self._context.acl
         if acl is not None and (unread := acl.unread(request.token)) is not None:
             return self._begin_later(unread, request)
@@ -141,11 +141,11 @@ class App:
 
     def _complete(
         self, handled: Handled | PendingResponse | Awaitable[Handled], route: Route, request: Request
-    ) -> Answer | PendingResponse | Awaitable[Answer]:
+    ) -> Response | PendingResponse | Awaitable[Response]:
         """Return the response that a handler's return value stands for."""
         if isinstance(handled, Query):
             return self._queries.run(handled, route, request)
-        if isinstance(handled, Answer):
+        if isinstance(handled, Response):
             return self._renderer.complete(handled, request)
         if isinstance(handled, PendingResponse):
             return PendingResponse(handled.future, partial(self._settle, handled, route, request))
@@ -153,31 +153,33 @@ class App:
             return self._renderer.complete(handled.open(self), request)
         return self._finish(handled, route, request)
 
-    def _settle(self, handled: PendingResponse, route: Route, request: Request, future: asyncio.Future[Any]) -> Answer:
+    def _settle(
+        self, handled: PendingResponse, route: Route, request: Request, future: asyncio.Future[Any]
+    ) -> Response:
         try:
             return self._renderer.complete(handled.complete(future), request)
         except Exception as error:
             return self._fail(error, route, request)
 
-    async def _finish(self, handled: Awaitable[Handled], route: Route, request: Request) -> Answer:
+    async def _finish(self, handled: Awaitable[Handled], route: Route, request: Request) -> Response:
         try:
             try:
-                answer = await handled
+                response = await handled
             except ForeignDatacenter as error:
                 forwarded = self._forward(error.datacenter, route, request)
-                answer = await forwarded if isinstance(forwarded, Awaitable) else forwarded
-            if isinstance(answer, Query):
-                ran = self._queries.run(answer, route, request)
-                return ran if isinstance(ran, Answer) else await ran
-            assert isinstance(answer, Answer)
-            return self._renderer.complete(answer, request)
+                response = await forwarded if isinstance(forwarded, Awaitable) else forwarded
+            if isinstance(response, Query):
+                ran = self._queries.run(response, route, request)
+                return ran if isinstance(ran, Response) else await ran
+            assert isinstance(response, Response)
+            return self._renderer.complete(response, request)
         except Exception as error:
             return self._fail(error, route, request)
 
-    def _fail(self, error: Exception, route: Route, request: Request) -> Answer:
+    def _fail(self, error: Exception, route: Route, request: Request) -> Response:
         return self._renderer.complete(failure(error, route, request), request)
 
-    async def _begin_later(self, unread: Unread, request: Request) -> Answer:
+    async def _begin_later(self, unread: Unread, request: Request) -> Response:
         """Respond once the rules of the caller's token are compiled, by a thread and once for all that wait for them."""
         compiling = self._compiling.get(unread.key)
         if compiling is None:
@@ -186,22 +188,22 @@ class App:
         rights = await asyncio.shield(compiling)
         if self._context.acl is not None:
             self._context.acl.adopt(unread, rights)
-        answer = self.begin(request)
-        return answer if isinstance(answer, Answer) else await answer
+        response = self.begin(request)
+        return response if isinstance(response, Response) else await response
 
-    def _locate(self, request: Request) -> Route | Answer:
+    def _locate(self, request: Request) -> Route | Response:
         """Return a request's route, and keep it in the request; or the response to a request that reaches no route."""
         raw_path = request.target.partition(b"?")[0]
         if b"%" in raw_path and BAD_ESCAPE.search(raw_path):
-            return Answer(400, b"400 Bad Request", TEXT)
+            return Response(400, b"400 Bad Request", TEXT)
         if request.query.count(b"&") >= MAX_PARAMETERS:
-            return Answer(400, b"too many query parameters, at most %d are allowed" % MAX_PARAMETERS, TEXT)
+            return Response(400, b"too many query parameters, at most %d are allowed" % MAX_PARAMETERS, TEXT)
         if not self._filter_off and not request.path.isprintable():
-            return Answer(400)
+            return Response(400)
         try:
             self._admission.check(request)
         except HTTPError as error:
-            return Answer(error.status, error.text.encode(), TEXT)
+            return Response(error.status, error.text.encode(), TEXT)
         path = raw_path.decode("latin-1")
         found = self._router.find(path)
         if found is None or "//" in path or "/." in path:
@@ -218,7 +220,7 @@ class App:
     def _handle(self, route: Route, request: Request) -> Handled | PendingResponse | Awaitable[Handled]:
         """Run the handler of a request, or forward the request.  Raises HTTPError or Forbidden."""
         if request.method == "OPTIONS":
-            return Answer(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
+            return Response(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
         endpoint = self._check(route, request)
         if datacenter := self._foreign(route, endpoint, request):
             return self._forward(datacenter, route, request)
@@ -257,11 +259,11 @@ class App:
         path = request.target.partition(b"?")[0].decode("latin-1")
         found = self._router.find(path)
         if self._admission.blocks(request.path):
-            return Seen(Answer(403, b"Endpoint is blocked by agent configuration", TEXT))
+            return Seen(Response(403, b"Endpoint is blocked by agent configuration", TEXT))
         if found is None or not found[0].watched or self._router.redirect(path) is not None:
-            return Seen(Answer(400, b"not the path of a read that can be watched", TEXT))
+            return Seen(Response(400, b"not the path of a read that can be watched", TEXT))
         if reason := unsupported_in_stream(request.params):
-            return Seen(Answer(400, reason.encode(), TEXT))
+            return Seen(Response(400, reason.encode(), TEXT))
         route, request.tail = found
         if (known := self._queries.known(request)) is not None:
             return known.seen
@@ -287,27 +289,27 @@ def _has_large_body(request: Request) -> bool:
     return length is None or len(length) > LARGE_DIGITS
 
 
-def _logged(request: Request, response: Answer | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
+def _logged(request: Request, response: Response | Awaitable[Response]) -> Response | Awaitable[Response]:
     """Return the response, and log the request once there is one."""
     began = time.perf_counter()
-    if isinstance(response, Answer):
+    if isinstance(response, Response):
         _log(request, response, began)
         return response
     return _logged_later(request, response, began)
 
 
-async def _logged_later(request: Request, response: Awaitable[Answer], began: float) -> Answer:
-    answer = await response
-    _log(request, answer, began)
-    return answer
+async def _logged_later(request: Request, response: Awaitable[Response], began: float) -> Response:
+    made = await response
+    _log(request, made, began)
+    return made
 
 
-def _log(request: Request, answer: Answer, began: float) -> None:
+def _log(request: Request, response: Response, began: float) -> None:
     fields = {
         "method": request.method,
         "url": TOKEN.sub("<hidden>", request.target.decode("latin-1")),
         "from": request.remote,
-        "status": answer.status,
+        "status": response.status,
         "latency": f"{(time.perf_counter() - began) * 1000:.3f}ms",
     }
     log.debug("request finished", extra={"fields": fields})

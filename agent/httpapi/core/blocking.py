@@ -1,4 +1,4 @@
-"""Blocking queries: reads that are answered when their index passes the caller's.
+"""Blocking queries: reads that return when their index passes the caller's.
 
 All clients that ask the same question share one wait: a change is read once and its response is made once, for all of them.
 A question on its way to sleep is not read again. https://developer.hashicorp.com/consul/api-docs/features/blocking
@@ -12,11 +12,11 @@ from collections.abc import Callable, Hashable, Iterable
 
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request, seconds_to_wait, wait_options
-from pyconsul.agent.httpapi.core.response import Answer, Seen
+from pyconsul.agent.httpapi.core.response import Response, Seen
 from pyconsul.agent.state.watches import Watches
 
 JITTER = 16  # a wait is prolonged by up to a sixteenth, so that sleepers do not all come back at once
-SLICE = 100  # clients that are answered before others have their turn
+SLICE = 100  # clients that get their response before others have their turn
 
 
 class Waiter:
@@ -26,14 +26,14 @@ class Waiter:
 
     def __init__(self, question: Question, request: Request, index: int, loop: asyncio.AbstractEventLoop) -> None:
         self.question, self.request, self.index = question, request, index
-        self.done: asyncio.Future[Answer] = loop.create_future()
+        self.done: asyncio.Future[Response] = loop.create_future()
         self.timer: asyncio.TimerHandle | None = None
 
     def expire(self) -> None:
         """Respond with the latest response: the time is over."""
         self.question.expire(self)
 
-    def cancelled(self, done: asyncio.Future[Answer]) -> None:
+    def cancelled(self, done: asyncio.Future[Response]) -> None:
         if done.cancelled():
             self.question.leave(self)
 
@@ -85,13 +85,13 @@ class Question:
         woken = [waiter for waiter in self.waiters if everybody or seen.index > waiter.index]
         for waiter in woken:
             self.leave(waiter)
-        self._queries.deliver(woken, seen.answer)
+        self._queries.deliver(woken, seen.response)
 
     def expire(self, waiter: Waiter) -> None:
         """Respond to a client whose time is over."""
         seen = self.current()
         self.leave(waiter)
-        self._queries.deliver([waiter], seen.answer)
+        self._queries.deliver([waiter], seen.response)
 
     def leave(self, waiter: Waiter) -> None:
         """Remove a client."""
@@ -104,7 +104,7 @@ class Question:
 class BlockingQueries:
     """The blocked reads of one agent. `finish` makes the response for one client of what was made for all."""
 
-    def __init__(self, watches: Watches, rng: random.Random, finish: Callable[[Answer, Request], Answer]) -> None:
+    def __init__(self, watches: Watches, rng: random.Random, finish: Callable[[Response, Request], Response]) -> None:
         self.watches, self._rng, self._finish = watches, rng, finish
         self._questions: dict[Hashable, Question] = {}
         self.loop: asyncio.AbstractEventLoop
@@ -119,7 +119,7 @@ class BlockingQueries:
         question = self._questions[key] = Question(self, key, read, seen)
         return question
 
-    def wait(self, question: Question, request: Request, index: int, seconds: float) -> asyncio.Future[Answer]:
+    def wait(self, question: Question, request: Request, index: int, seconds: float) -> asyncio.Future[Response]:
         """Return the response once the question's index passes `index`, or the latest response at the deadline.
 
         Returns at once after a restore, whose indexes may be lower.
@@ -143,14 +143,14 @@ class BlockingQueries:
         for question in self._questions.values():
             question.stale = True
 
-    def deliver(self, waiters: Iterable[Waiter], answer: Answer) -> None:
+    def deliver(self, waiters: Iterable[Waiter], response: Response) -> None:
         """Give clients their response, some at a time."""
         waiting = iter(waiters)
         for number, waiter in enumerate(waiting, 1):
             if not waiter.done.done():
-                waiter.done.set_result(self._finish(answer, waiter.request))
+                waiter.done.set_result(self._finish(response, waiter.request))
             if number == SLICE:
-                self.loop.call_soon(self.deliver, waiting, answer)
+                self.loop.call_soon(self.deliver, waiting, response)
                 return
 
 

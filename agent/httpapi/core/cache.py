@@ -15,7 +15,7 @@ from pyconsul.agent.httpapi.server.contract import Wire
 from pyconsul.agent.httpapi.server.wire import wire
 from pyconsul.agent.state.watches import Watches
 
-LIMIT = 24 << 20  # bytes of answers with all that is kept for them
+LIMIT = 24 << 20  # bytes of responses, with overhead
 MAX_KEY = 2048  # bytes of a target; what is asked with a longer one is not kept
 OVERHEAD = 1500  # bytes that an entry and its listeners take besides body and key
 
@@ -29,31 +29,31 @@ def cache_key(target: bytes, secret: bytes) -> Hashable:
 
 
 class Entry:
-    """One cached answer.
+    """One cached response.
 
-    seen: the answer, and what it depends on.
-    expires: Unix seconds from which its caller has no rights any more; None: never.
-    wire: the answer as it goes over a connection, filled in when it is first sent.
+    seen: the response, and the topics it depends on.
+    expires: Unix seconds at which the caller's token expires; None: never.
+    wire: the bytes of the response, filled in when it is first sent.
     """
 
-    __slots__ = ("answer", "cache", "expires", "key", "seen", "size", "wire")
+    __slots__ = ("cache", "expires", "key", "response", "seen", "size", "wire")
 
-    def __init__(self, cache: AnswerCache, key: Hashable, seen: Seen, expires: float | None) -> None:
+    def __init__(self, cache: ResponseCache, key: Hashable, seen: Seen, expires: float | None) -> None:
         self.cache, self.key, self.expires = cache, key, expires
-        self.seen, self.answer = seen, seen.answer
-        self.size = 2 * len(seen.answer.body) + _length(key) + OVERHEAD  # the answer, and its copy in `wire`
+        self.seen, self.response = seen, seen.response
+        self.size = 2 * len(seen.response.body) + _length(key) + OVERHEAD  # the body, and its copy in `wire`
         self.wire: Wire | None = None
 
     def render(self) -> Wire:
-        """Return the answer as it goes over a connection, kept in `wire` from now on."""
-        self.wire = wire(self.answer)
+        """Return the bytes of the response, kept in `wire` from now on."""
+        self.wire = wire(self.response)
         return self.wire
 
     def drop(self) -> None:
         self.cache.discard(self)
 
 
-class AnswerCache:
+class ResponseCache:
     """Cached responses by what was asked."""
 
     def __init__(self, watches: Watches, limit: int = LIMIT, clock: Callable[[], float] = time.time) -> None:
@@ -72,10 +72,10 @@ class AnswerCache:
         return entry
 
     def put(self, key: Hashable, seen: Seen, expires: float | None = None) -> None:
-        """Keep an answer until one of its topics changes, its caller's token expires, or room is needed (the oldest go first)."""
+        """Keep a response until one of its topics changes, its caller's token expires, or room is needed (the oldest go first)."""
         if expires is not None and not isinstance(key, tuple):
             return  # the agent's own token: `get` does not look at its end
-        if not seen.waits or len(seen.answer.body) > self._limit // 8 or _length(key) > MAX_KEY:
+        if not seen.waits or len(seen.response.body) > self._limit // 8 or _length(key) > MAX_KEY:
             return
         if (old := self._entries.get(key)) is not None:
             self.discard(old)

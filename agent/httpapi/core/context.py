@@ -20,7 +20,7 @@ from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Seen
+from pyconsul.agent.httpapi.core.response import Response, Seen
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -108,7 +108,7 @@ class OpenStream:
 
     __slots__ = ("open",)
 
-    def __init__(self, open: Callable[[Reads], Answer]) -> None:
+    def __init__(self, open: Callable[[Reads], Response]) -> None:
         self.open = open
 
 

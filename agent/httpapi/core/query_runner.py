@@ -12,11 +12,11 @@ from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.common.turns import in_turns
 from pyconsul.agent.httpapi.core.authorization import require_gate, resolve
 from pyconsul.agent.httpapi.core.blocking import BlockingQueries
-from pyconsul.agent.httpapi.core.cache import AnswerCache, Entry, cache_key
+from pyconsul.agent.httpapi.core.cache import Entry, ResponseCache, cache_key
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import Renderer, encoded, failure, hit, sized
 from pyconsul.agent.httpapi.core.request import Request, seconds_to_wait, wait_options
-from pyconsul.agent.httpapi.core.response import Answer, Headers, Query, Result, Seen
+from pyconsul.agent.httpapi.core.response import Headers, Query, Response, Result, Seen
 from pyconsul.agent.httpapi.core.router import Route
 from pyconsul.agent.httpapi.core.validation import takes_kept
 from pyconsul.agent.state.acl.tables import TOPIC
@@ -27,7 +27,7 @@ WAITS = re.compile(rb"(?:^|&)(?:index|wait)=")
 class QueryRunner:
     """The reads of one agent."""
 
-    def __init__(self, context: Context, cache: AnswerCache, renderer: Renderer) -> None:
+    def __init__(self, context: Context, cache: ResponseCache, renderer: Renderer) -> None:
         self._context, self._cache, self._renderer = context, cache, renderer
         self._blocking = BlockingQueries(context.watches, context.rng, sized)
         if context.acl is not None:
@@ -44,7 +44,7 @@ class QueryRunner:
         """Return the kept response to a request."""
         return self._cache.live(self._key(request, request.target))
 
-    def run(self, query: Query, route: Route, request: Request) -> Answer | Awaitable[Answer]:
+    def run(self, query: Query, route: Route, request: Request) -> Response | Awaitable[Response]:
         """Return the complete response to a query, at once unless it waits."""
         index, wait = wait_options(request) if request.query else (0, 0.0)
         if not index:
@@ -54,10 +54,10 @@ class QueryRunner:
                 and takes_kept(request)
                 and (kept := self.known(request)) is not None
             ):
-                return sized(kept.answer, request)
+                return sized(kept.response, request)
             if query.steps is not None:
                 return self._read_in_steps(query.steps, query.headers, route, request)
-            return sized(self.read(query, route, request).answer, request)
+            return sized(self.read(query, route, request).response, request)
         key = self._question(request)
         if (question := self._blocking.find(key)) is not None:
             _ = request.caller  # raises for a token that has expired since the question was first asked
@@ -66,7 +66,7 @@ class QueryRunner:
             known = self._cache.live(key)
             seen = known.seen if known is not None else self.read(query, route, request)
         if seen.index > index or not seen.waits:
-            return sized(seen.answer, request)
+            return sized(seen.response, request)
         if question is None:
             question = self._blocking.ask(key, lambda: self._read_again(query, route, request), seen)
         config = self._context.config
@@ -77,30 +77,30 @@ class QueryRunner:
         """Run a query now, and keep its response for callers with the same question; never raises."""
         try:
             result = query.read()
-            answer = self._renderer.unsized(encoded(result, query.headers, route, request), request)
+            response = self._renderer.unsized(encoded(result, query.headers, route, request), request)
         except Exception as error:
             return Seen(self._renderer.unsized(failure(error, route, request), request))
-        return self._keep(result, answer, route, request)
+        return self._keep(result, response, route, request)
 
     async def _read_in_steps(
         self, steps: Callable[[], Steps[Result]], headers: Headers, route: Route, request: Request
-    ) -> Answer:
+    ) -> Response:
         """Run a query with a large result, while others are served; never raises."""
         began = self._context.view.index
         try:
             result = await in_turns(steps())
-            answer = self._renderer.unsized(encoded(result, headers, route, request), request)
+            response = self._renderer.unsized(encoded(result, headers, route, request), request)
         except Exception as error:
             return self._renderer.complete(failure(error, route, request), request)
         if self._context.view.index == began:
-            self._keep(result, answer, route, request)
-        return await asyncio.to_thread(sized, answer, request)
+            self._keep(result, response, route, request)
+        return await asyncio.to_thread(sized, response, request)
 
-    def _keep(self, result: Result, answer: Answer, route: Route, request: Request) -> Seen:
-        seen = Seen(answer, max(1, result.index), result.topics, result.prefixes, result.cacheable)
+    def _keep(self, result: Result, response: Response, route: Route, request: Request) -> Seen:
+        seen = Seen(response, max(1, result.index), result.topics, result.prefixes, result.cacheable)
         if result.cacheable:
             acl = self._context.acl
-            kept = replace(seen, answer=hit(answer)) if route.cached and "cached" in request else seen
+            kept = replace(seen, response=hit(response)) if route.cached and "cached" in request else seen
             self._cache.put(self._question(request), kept, acl.expires(request.token) if acl is not None else None)
         return seen
 

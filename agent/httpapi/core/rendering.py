@@ -19,9 +19,9 @@ from pyconsul.agent.httpapi.core.response import (
     FILTERED,
     JSON,
     TEXT,
-    Answer,
     Headers,
     HTTPError,
+    Response,
     Result,
     encode,
     not_found,
@@ -30,7 +30,7 @@ from pyconsul.agent.httpapi.core.response import (
 from pyconsul.agent.httpapi.core.router import Route
 from pyconsul.agent.state.contract import Refused
 
-GZIP_FROM = 1400  # bytes; smaller answers fit a packet anyway
+GZIP_FROM = 1400  # bytes; smaller responses fit into one packet
 MISS, HIT = (b"X-Cache", b"MISS"), (b"X-Cache", b"HIT")  # of a `?cached` read
 #: Headers that `response_headers` cannot set: they say where a response ends and how it is to be read.
 FRAMING = frozenset(("connection", "content-encoding", "content-length", "content-type", "date", "transfer-encoding"))
@@ -43,15 +43,15 @@ NO_WEIGHT = re.compile(rb"q=0(?:\.0*)?")
 log = logging.getLogger("agent.http")
 
 
-def sized(answer: Answer, request: Request) -> Answer:
+def sized(response: Response, request: Request) -> Response:
     """Compress a long body for those who ask for it, and say how long it is."""
-    body, headers = answer.body, answer.headers
-    if answer.stream is not None:
-        return answer
+    body, headers = response.body, response.headers
+    if response.stream is not None:
+        return response
     if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get(b"accept-encoding", b"")):
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers = (*headers, (b"Content-Encoding", b"gzip"))
-    return Answer(answer.status, body, (*headers, (b"Content-Length", b"%d" % len(body))))
+    return Response(response.status, body, (*headers, (b"Content-Length", b"%d" % len(body))))
 
 
 def _takes_gzip(accepted: bytes) -> bool:
@@ -63,26 +63,26 @@ def _takes_gzip(accepted: bytes) -> bool:
     return False
 
 
-def redirect(request: Request, path: str, status: int = 307) -> Answer:
+def redirect(request: Request, path: str, status: int = 307) -> Response:
     escaped = quote(path.encode("latin-1"), safe="/$&+,:;=@")  # as Go: what was escaped is escaped once more
     location = escaped.encode() + (b"?" + request.query if request.query else b"")
     headers: Headers = ((b"Location", location),)
     if request.method not in ("GET", "HEAD"):
-        return Answer(status, b"", headers)
+        return Response(status, b"", headers)
     link = location.replace(b"&", b"&amp;").replace(b'"', b"&#34;")
     body = b'<a href="%s">%s</a>.\n\n' % (link, HTTPStatus(status).phrase.encode())
-    return Answer(status, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
+    return Response(status, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
 
 
-def unknown_path(path: str) -> Answer:
+def unknown_path(path: str) -> Response:
     if path.startswith("/v1/"):
         text = b"Invalid URL path: not a recognized HTTP API endpoint\n"
     else:
         text = b"Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'\n"
-    return Answer(404, text, TEXT)
+    return Response(404, text, TEXT)
 
 
-def encoded(result: Result, found_headers: Headers, route: Route, request: Request) -> Answer:
+def encoded(result: Result, found_headers: Headers, route: Route, request: Request) -> Response:
     """Return the response to a read, with the headers of its route."""
     body: Any = result.value
     if not isinstance(body, bytes):
@@ -98,13 +98,13 @@ def encoded(result: Result, found_headers: Headers, route: Route, request: Reque
         headers.append((b"X-Consul-Effective-Consistency", level_of(request).encode()))
     if route.cached and "cached" in request:
         headers.append(MISS)
-    return Answer(200 if result.found else 404, body, tuple(headers))
+    return Response(200 if result.found else 404, body, tuple(headers))
 
 
-def hit(answer: Answer) -> Answer:
+def hit(response: Response) -> Response:
     """Return the response for the next `?cached` reads: a hit of age 0, since a change drops it at once."""
-    headers = tuple(HIT if header == MISS else header for header in answer.headers)
-    return Answer(answer.status, answer.body, (*headers, (b"Age", b"0")), answer.stream)
+    headers = tuple(HIT if header == MISS else header for header in response.headers)
+    return Response(response.status, response.body, (*headers, (b"Age", b"0")), response.stream)
 
 
 def meta_headers(index: int, known_leader: bool = True) -> Headers:
@@ -131,19 +131,19 @@ def query_meta(request: Request, index: int = 0) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_answer(request: Request, value: Any, *, cached: bool = False, filtered: bool = False) -> Answer:
+def read_response(request: Request, value: Any, *, cached: bool = False, filtered: bool = False) -> Response:
     """Return the response to a read, with its consistency."""
     headers = (*JSON, *meta_headers(0), (b"X-Consul-Effective-Consistency", level_of(request).encode()))
     if filtered:
         headers = (*headers, *FILTERED)
     if cached and "cached" in request:
         headers = (*headers, MISS)
-    return Answer(200, shown(request, value), headers)
+    return Response(200, shown(request, value), headers)
 
 
-def plain_answer(request: Request, value: Any, status: int = 200) -> Answer:
+def plain_response(request: Request, value: Any, status: int = 200) -> Response:
     """Return a response without an index."""
-    return Answer(status, shown(request, value), JSON)
+    return Response(status, shown(request, value), JSON)
 
 
 def shown(request: Request, value: Any) -> bytes:
@@ -186,23 +186,23 @@ class Renderer:
             *self.extra_headers,
         )
 
-    def outside(self, answer: Answer, request: Request) -> Answer:
+    def outside(self, response: Response, request: Request) -> Response:
         """Complete a response that belongs to no route: it has none of the API's own headers."""
-        return sized(Answer(answer.status, answer.body, (*answer.headers, *self.extra_headers)), request)
+        return sized(Response(response.status, response.body, (*response.headers, *self.extra_headers)), request)
 
-    def complete(self, answer: Answer, request: Request) -> Answer:
+    def complete(self, response: Response, request: Request) -> Response:
         """Complete a response."""
-        return sized(self.unsized(answer, request), request)
+        return sized(self.unsized(response, request), request)
 
-    def unsized(self, answer: Answer, request: Request) -> Answer:
+    def unsized(self, response: Response, request: Request) -> Response:
         """Complete a response but for its length and compression."""
-        body = answer.body
-        if request.query and body and answer.headers[:1] == JSON and "pretty" in request:
+        body = response.body
+        if request.query and body and response.headers[:1] == JSON and "pretty" in request:
             body = msgspec.json.format(body, indent=4) + b"\n"
-        return Answer(answer.status, body, (*answer.headers, *self._common), answer.stream)
+        return Response(response.status, body, (*response.headers, *self._common), response.stream)
 
 
-def failure(error: Exception, route: Route, request: Request) -> Answer:
+def failure(error: Exception, route: Route, request: Request) -> Response:
     """Return the response to a request that failed; an unexpected exception is logged."""
     if isinstance(error, Forbidden):
         error = HTTPError(403, str(error))
@@ -210,8 +210,8 @@ def failure(error: Exception, route: Route, request: Request) -> Answer:
         headers = (*TEXT, *error.headers)
         if route.meta_on_error and request.method == "GET" and error.status in (403, 500):
             headers = (*headers, *NOBODY)
-        return Answer(error.status, error.text.encode(), headers)
+        return Response(error.status, error.text.encode(), headers)
     if isinstance(error, Refused | EngineError):
-        return Answer(500, str(error).encode(), TEXT)
+        return Response(500, str(error).encode(), TEXT)
     log.error("%s %s failed", request.method, route.pattern, exc_info=error)
-    return Answer(500, INTERNAL_ERROR, TEXT)
+    return Response(500, INTERNAL_ERROR, TEXT)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.httpapi.server.contract import Headers as Headers
-from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.httpapi.server.contract import Response as Response
 from pyconsul.agent.reads.contract import Result as Result
 
 
 class HTTPError(Exception):
-    """Ends a request with a plain-text answer."""
+    """Ends a request with a plain-text response."""
 
     def __init__(self, status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(text)
@@ -31,11 +31,9 @@ def not_found(text: str) -> HTTPError:
 
 
 def server_error(text: str) -> HTTPError:
-    """Consul answers some bad input with 500 and a text that its clients know."""
+    """Return a 500: Consul responds so to some bad input, with texts that its clients know."""
     return HTTPError(500, text)
 
-
-Answer: TypeAlias = Response
 
 JSON: Headers = ((b"Content-Type", b"application/json"),)
 TEXT: Headers = ((b"Content-Type", b"text/plain; charset=utf-8"),)
@@ -46,24 +44,24 @@ encode = msgspec.json.Encoder().encode
 FILTERED: Headers = ((b"X-Consul-Results-Filtered-By-ACLs", b"true"),)
 
 
-def json_answer(value: Any, status: int = 200, *, filtered: bool = False) -> Answer:
-    """Return an answer whose body is the value's JSON; `filtered`: the caller's token hides a part of it."""
-    return Answer(status, encode(value), (*JSON, *FILTERED) if filtered else JSON)
+def json_response(value: Any, status: int = 200, *, filtered: bool = False) -> Response:
+    """Return a response whose body is the value's JSON; `filtered`: the caller's token hides a part of it."""
+    return Response(status, encode(value), (*JSON, *FILTERED) if filtered else JSON)
 
 
-TRUE = Answer(200, b"true", JSON)
-FALSE = Answer(200, b"false", JSON)
-EMPTY = Answer(200, b"", JSON)  # what Consul's agent endpoints answer when there is nothing to say
+TRUE = Response(200, b"true", JSON)
+FALSE = Response(200, b"false", JSON)
+EMPTY = Response(200, b"", JSON)  # Consul's agent endpoints send it when there is no result
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An answer, its index, and what could change it; with neither topics nor prefixes nothing does.
+    """A response, its index, and the topics that may change it; without topics and prefixes it never changes.
 
     shared: it holds for everybody with the same question and token until its topics change.
     """
 
-    answer: Answer
+    response: Response
     index: int = 0
     topics: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
@@ -71,7 +69,7 @@ class Seen:
 
     @property
     def waits(self) -> bool:
-        """Return whether another answer can come."""
+        """Return whether the response can change."""
         return bool(self.topics or self.prefixes)
 
 

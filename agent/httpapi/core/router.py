@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 from pyconsul.agent.acl.rules import NAMED, SINGLE, parse_permission
 from pyconsul.agent.httpapi.core.context import Context, OpenStream
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query
+from pyconsul.agent.httpapi.core.response import Query, Response
 from pyconsul.agent.httpapi.server.contract import BodyRule, PendingResponse
 
 WORDS = ("open", "self")
@@ -48,7 +48,7 @@ def gate(part: str) -> Gate | None:
     return Gate(*parse_permission(part)) if ":" in part and " " not in part else None
 
 
-Handled: TypeAlias = Answer | Query | OpenStream
+Handled: TypeAlias = Response | Query | OpenStream
 Handler: TypeAlias = Callable[[Context, Request], Handled | PendingResponse | Awaitable[Handled]]
 Scope: TypeAlias = Literal["local", "read", "write"]
 

@@ -12,9 +12,9 @@ from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.rendering import plain_answer
+from pyconsul.agent.httpapi.core.rendering import plain_response
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Answer, bad_request
+from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.operator import server_address
@@ -53,15 +53,15 @@ class SettingsInput(msgspec.Struct, kw_only=True, rename=camel):
     modify_index: Annotated[int, GoType("uint64")] = 0
 
 
-def show_configuration(context: Context, request: Request) -> Answer:
+def show_configuration(context: Context, request: Request) -> Response:
     """Return the settings."""
     settings = msgspec.to_builtins(autopilot.current(context.view, DEFAULT))
     for name in ("LastContactThreshold", "ServerStabilizationTime"):
         settings[name] = format_go_duration_ns(settings[name])
-    return plain_answer(request, settings)
+    return plain_response(request, settings)
 
 
-async def change(context: Context, request: Request) -> Answer:
+async def change(context: Context, request: Request) -> Response:
     """Set the settings; with `?cas` only when nobody has changed them since."""
     given = decode(request.body, SettingsInput, PREFIX)
     refuse_control_characters(context, given)
@@ -82,13 +82,13 @@ def _cas(text: str) -> int | None:
     return int(text)
 
 
-def health(context: Context, request: Request) -> Answer:
+def health(context: Context, request: Request) -> Response:
     """Return the health of the servers: this one, which is healthy."""
     server = {**_server(context), "SerfStatus": "alive", "Leader": True, "Voter": True}
-    return plain_answer(request, {"Healthy": True, "FailureTolerance": 0, "Servers": [server]})
+    return plain_response(request, {"Healthy": True, "FailureTolerance": 0, "Servers": [server]})
 
 
-def state(context: Context, request: Request) -> Answer:
+def state(context: Context, request: Request) -> Response:
     """Return the state of the servers."""
     node_id = context.config.node_id
     server = {
@@ -99,7 +99,7 @@ def state(context: Context, request: Request) -> Answer:
         "Healthy": True, "FailureTolerance": 0, "OptimisticFailureTolerance": 0, "Servers": {node_id: server},
         "Leader": node_id, "Voters": [node_id],
     }  # fmt: skip
-    return plain_answer(request, value)
+    return plain_response(request, value)
 
 
 def _server(context: Context) -> dict[str, Any]:

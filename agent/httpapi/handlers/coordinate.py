@@ -10,7 +10,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, Query, json_answer, server_error
+from pyconsul.agent.httpapi.core.response import EMPTY, Query, Response, json_response, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.coordinate import DIMENSIONS, ORIGIN, Coordinate, NodeCoordinate, is_valid
@@ -41,10 +41,10 @@ class UpdateInput(msgspec.Struct, kw_only=True, rename=camel):
     partition: str = ""
 
 
-def list_datacenters(context: Context, request: Request) -> Answer:
+def list_datacenters(context: Context, request: Request) -> Response:
     """Return the coordinates of the servers of each datacenter: this one server at the origin."""
     here = NodeCoordinate(context.config.node_name, "", ORIGIN)
-    return json_answer([{"Datacenter": context.config.datacenter, "AreaID": "wan", "Coordinates": [here]}])
+    return json_response([{"Datacenter": context.config.datacenter, "AreaID": "wan", "Coordinates": [here]}])
 
 
 def list_nodes(context: Context, request: Request) -> Query:
@@ -57,7 +57,7 @@ def list_node(context: Context, request: Request) -> Query:
     return Query(lambda: reads.node(context.view, request.caller, request.tail, request.params.get("segment")))
 
 
-async def update(context: Context, request: Request) -> Answer:
+async def update(context: Context, request: Request) -> Response:
     """Store the coordinate of a node; that of an unregistered node is dropped."""
     given = decode(request.body, UpdateInput)
     refuse_control_characters(context, given)

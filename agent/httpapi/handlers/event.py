@@ -12,14 +12,22 @@ from pyconsul.agent.httpapi.core.authorization import resolved_again
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request, wait_options
-from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, bad_request, encode, json_answer, server_error
+from pyconsul.agent.httpapi.core.response import (
+    FILTERED,
+    JSON,
+    Response,
+    bad_request,
+    encode,
+    json_response,
+    server_error,
+)
 from pyconsul.agent.httpapi.core.router import Local, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.reads.visibility import visible
 
 
-def fire(context: Context, request: Request) -> Answer:
+def fire(context: Context, request: Request) -> Response:
     """Fire an event; the body is its payload."""
     if not request.tail:
         raise bad_request("Missing name")
@@ -45,10 +53,10 @@ def fire(context: Context, request: Request) -> Answer:
         context.lan.fire(user_event.PREFIX + event.name, user_event.packed(event))  # this agent receives it, too
     except EventTooLarge as error:
         raise server_error(str(error)) from None
-    return json_answer(event)
+    return json_response(event)
 
 
-async def list_events(context: Context, request: Request) -> Answer:
+async def list_events(context: Context, request: Request) -> Response:
     """Return the last events; with `?index` wait for another one."""
     name = request.params.get("name", "")
     known, _ = wait_options(request)
@@ -60,7 +68,7 @@ async def list_events(context: Context, request: Request) -> Answer:
     caller = resolved_again(context, request)
     rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)
     headers = (*JSON, *FILTERED) if filtered else JSON
-    return Answer(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % user_event.index_of(found))))
+    return Response(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % user_event.index_of(found))))
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.core.response import Query, Response, Result, bad_request, not_found, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CatalogService
 from pyconsul.agent.reads import overview as reads
@@ -64,7 +64,7 @@ def exported_services(context: Context, request: Request) -> Query:
     return Query(lambda: Result([], context.view.index_of("services"), ("services",)))
 
 
-def metrics_proxy(context: Context, request: Request) -> Answer:
+def metrics_proxy(context: Context, request: Request) -> Response:
     """Refuse: a proxy to a metrics provider is not supported."""
     raise not_found("Metrics proxy is not enabled")
 

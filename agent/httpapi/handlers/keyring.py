@@ -15,7 +15,7 @@ from pyconsul.agent.gossip.serf.effects import KeyReport
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, bad_request, json_answer, server_error
+from pyconsul.agent.httpapi.core.response import EMPTY, Response, bad_request, json_response, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.model.wire import camel
 
@@ -42,7 +42,7 @@ class PoolKeys(msgspec.Struct, frozen=True, kw_only=True):
     num_nodes: int = msgspec.field(name="NumNodes")
 
 
-async def list_keys(context: Context, request: Request) -> Answer:
+async def list_keys(context: Context, request: Request) -> Response:
     """Return the keys of each pool."""
     relays = _relays(request)
     local_only = _local_only(request)
@@ -57,25 +57,25 @@ async def list_keys(context: Context, request: Request) -> Answer:
         primary_keys=report.primary_keys,
         num_nodes=report.members,
     )
-    return json_answer([found])
+    return json_response([found])
 
 
-async def install_key(context: Context, request: Request) -> Answer:
+async def install_key(context: Context, request: Request) -> Response:
     """Let all members accept a key."""
     return await _change(context, request, context.lan.keyring.install)
 
 
-async def use_key(context: Context, request: Request) -> Answer:
+async def use_key(context: Context, request: Request) -> Response:
     """Let all members encrypt with an installed key."""
     return await _change(context, request, context.lan.keyring.use)
 
 
-async def remove_key(context: Context, request: Request) -> Answer:
+async def remove_key(context: Context, request: Request) -> Response:
     """Let all members forget a key."""
     return await _change(context, request, context.lan.keyring.remove)
 
 
-async def _change(context: Context, request: Request, operate: Callable[..., Awaitable[KeyReport]]) -> Answer:
+async def _change(context: Context, request: Request, operate: Callable[..., Awaitable[KeyReport]]) -> Response:
     relays = _relays(request)
     if _local_only(request):
         raise bad_request("Error validating local-only: local-only can only be set for list requests")

@@ -7,14 +7,14 @@ https://developer.hashicorp.com/consul/api-docs/status
 from __future__ import annotations
 
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.rendering import plain_answer, query_meta
+from pyconsul.agent.httpapi.core.rendering import plain_response, query_meta
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
-    Answer,
     Query,
+    Response,
     Result,
     bad_request,
-    json_answer,
+    json_response,
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
@@ -36,7 +36,7 @@ def server_address(context: Context) -> str:
     return f"{context.config.advertise_addr}:{context.config.ports.server}"
 
 
-def raft_configuration(context: Context, request: Request) -> Answer:
+def raft_configuration(context: Context, request: Request) -> Response:
     """Return the voting servers."""
     config, index = context.config, context.view.index
     server = {
@@ -48,10 +48,10 @@ def raft_configuration(context: Context, request: Request) -> Answer:
         "Voter": True,
         "LastIndex": index,
     }
-    return plain_answer(request, {"Servers": [server], "Index": index})
+    return plain_response(request, {"Servers": [server], "Index": index})
 
 
-def remove_peer(context: Context, request: Request) -> Answer:
+def remove_peer(context: Context, request: Request) -> Response:
     """Refuse to remove a server: this is the only one."""
     peer_id, address = request.params.get("id", ""), request.params.get("address", "")
     if not peer_id and not address:
@@ -65,7 +65,7 @@ def remove_peer(context: Context, request: Request) -> Answer:
     raise server_error("this is the only server: it cannot be removed")
 
 
-def transfer_leader(context: Context, request: Request) -> Answer:
+def transfer_leader(context: Context, request: Request) -> Response:
     """Refuse to transfer the leadership: this is the only server."""
     raise server_error("cannot find peer: this is the only server")
 
@@ -90,14 +90,14 @@ def usage(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-def leader(context: Context, request: Request) -> Answer:
+def leader(context: Context, request: Request) -> Response:
     """Return the address of the leader."""
-    return json_answer(server_address(context))
+    return json_response(server_address(context))
 
 
-def peers(context: Context, request: Request) -> Answer:
+def peers(context: Context, request: Request) -> Response:
     """Return the addresses of all servers."""
-    return json_answer([server_address(context)])
+    return json_response([server_address(context)])
 
 
 ROUTES = (

@@ -15,10 +15,10 @@ from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     TRUE,
-    Answer,
     Query,
+    Response,
     bad_request,
-    json_answer,
+    json_response,
     not_found,
     server_error,
 )
@@ -74,7 +74,7 @@ class SessionInput(msgspec.Struct, kw_only=True, rename=camel):
         return self.node_checks
 
 
-async def create(context: Context, request: Request) -> Answer:
+async def create(context: Context, request: Request) -> Response:
     """Create a session and return its ID."""
     given = decode(request.body, SessionInput) if request.body else SessionInput()
     refuse_control_characters(context, given)
@@ -99,7 +99,7 @@ async def create(context: Context, request: Request) -> Answer:
     except Refused as error:
         raise server_error(f"apply failed: {error}") from None
     context.session_clock.renew(session.id, ttl / SECOND)
-    return json_answer({"ID": session.id})
+    return json_response({"ID": session.id})
 
 
 def _ttl(context: Context, text: str) -> int:
@@ -117,7 +117,7 @@ def _ttl(context: Context, text: str) -> int:
     return ttl
 
 
-async def destroy(context: Context, request: Request) -> Answer:
+async def destroy(context: Context, request: Request) -> Response:
     """Destroy a session; nothing happens when it does not exist."""
     session_id = _session_id(request)
     caller = request.caller
@@ -132,14 +132,14 @@ async def destroy(context: Context, request: Request) -> Answer:
     return TRUE
 
 
-def renew(context: Context, request: Request) -> Answer:
+def renew(context: Context, request: Request) -> Response:
     """Renew a session for its TTL."""
     session = reads.writable(context.view, request.caller, _session_id(request))
     if session is None:
         raise not_found(f"Session id '{request.tail}' not found")
     if session.ttl:
         context.session_clock.renew(session.id, parse_go_duration_ns(session.ttl) / SECOND)
-    return json_answer([session])
+    return json_response([session])
 
 
 def info(context: Context, request: Request) -> Query:

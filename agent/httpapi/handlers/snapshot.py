@@ -24,7 +24,7 @@ from pyconsul.agent.acl import builtin
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, server_error
+from pyconsul.agent.httpapi.core.response import EMPTY, Response, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.server.body_stream import spooled
 from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule
@@ -57,7 +57,7 @@ def _scratch(context: Context) -> BinaryIO:
     return cast(BinaryIO, tempfile.TemporaryFile(dir=_folder(context), prefix="snapshot-"))
 
 
-async def save_state(context: Context, request: Request) -> Answer:
+async def save_state(context: Context, request: Request) -> Response:
     """Send the state of this moment as an archive; writes go on meanwhile."""
     state, now = save.image(context.view), time.time()
     config = context.config
@@ -77,7 +77,7 @@ async def save_state(context: Context, request: Request) -> Answer:
     except OSError as error:
         raise server_error(f"failed to write the snapshot: {error}") from None
     headers = ((b"Content-Type", b"application/x-gzip"), *meta_headers(state.index))
-    return Answer(200, headers=headers, stream=_parts(file, archive.pack(file, meta, now)))
+    return Response(200, headers=headers, stream=_parts(file, archive.pack(file, meta, now)))
 
 
 async def _parts(file: BinaryIO, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
@@ -87,7 +87,7 @@ async def _parts(file: BinaryIO, parts: Iterator[bytes]) -> AsyncIterator[bytes]
                 yield part
 
 
-async def restore(context: Context, request: Request) -> Answer:
+async def restore(context: Context, request: Request) -> Response:
     """Put an archive's state in place of all there is; one that is damaged changes nothing."""
     _ = context.view.index  # raises for a datacenter that cannot be reached, before its archive is read
     try:
@@ -103,7 +103,7 @@ async def restore(context: Context, request: Request) -> Answer:
         raise server_error(f"failed to read snapshot file: {error}") from None
     if not found.left_out:
         return EMPTY
-    return Answer(200, b"", (*EMPTY.headers, (LEFT_OUT, told(found.left_out).encode("latin-1", "replace"))))
+    return Response(200, b"", (*EMPTY.headers, (LEFT_OUT, told(found.left_out).encode("latin-1", "replace"))))
 
 
 def told(left_out: Counter[str]) -> str:

@@ -11,7 +11,7 @@ is a stream of lines, each an object:
     {"ID":3,"Index":0,"Status":403,"Text":"…"}    refused: no more comes of this one
     {}                                            every query has been read; later: nothing new for a while
 
-Every answer is made as that of the GET, with the caller's rights of that moment. A slow reader gets
+Every response is made as that of the GET, with the caller's permissions at that moment. A slow reader gets
 fewer responses, always the latest: changes are noted, and read when the reader has taken the last part.
 """
 
@@ -31,8 +31,8 @@ from pyconsul.agent.httpapi.core.response import (
     FILTERED,
     JSON,
     TEXT,
-    Answer,
     HTTPError,
+    Response,
     bad_request,
     encode,
 )
@@ -79,9 +79,9 @@ def open_stream(context: Context, request: Request) -> OpenStream:
     if budget.used + len(questions) > budget.limit:
         raise HTTPError(429, f"more than {budget.limit:,} queries are watched in streams")
 
-    def opened(reads: Reads) -> Answer:
+    def opened(reads: Reads) -> Response:
         stream = Stream(reads, context.watches, request, questions)
-        return Answer(200, headers=LINES, stream=_counted(stream, len(questions), budget))
+        return Response(200, headers=LINES, stream=_counted(stream, len(questions), budget))
 
     return OpenStream(opened)
 
@@ -174,24 +174,24 @@ class Stream:
     def _line(self, watched: _Watched) -> bytes:
         self._watches.remove(watched.wake, watched.topics, watched.prefixes)
         seen = self._reads.look(watched.request)
-        answer, watched.topics, watched.prefixes = seen.answer, seen.topics, seen.prefixes
+        response, watched.topics, watched.prefixes = seen.response, seen.topics, seen.prefixes
         final = not (watched.topics or watched.prefixes)
-        if not final and answer.status == 200 and answer.headers[:1] != JSON:
-            answer, final = Answer(400, b"its answer is not JSON", TEXT), True
+        if not final and response.status == 200 and response.headers[:1] != JSON:
+            response, final = Response(400, b"its answer is not JSON", TEXT), True
         if final:
             del self._watched[watched]
-            text = encode(answer.body.decode("utf-8", "replace"))
-            return b'{"ID":%d,"Index":0,"Status":%d,"Text":%b}\n' % (watched.id, answer.status, text)
+            text = encode(response.body.decode("utf-8", "replace"))
+            return b'{"ID":%d,"Index":0,"Status":%d,"Text":%b}\n' % (watched.id, response.status, text)
         self._watches.add(watched.wake, watched.topics, watched.prefixes)
-        mark = answer.status, hash(answer.body)
+        mark = response.status, hash(response.body)
         has_it = watched.mark == mark or (watched.mark is None and watched.index == seen.index)
         watched.mark = mark
         if has_it:
             return b""
-        if answer.status != 200:
-            return b'{"ID":%d,"Index":%d,"Status":%d}\n' % (watched.id, seen.index, answer.status)
-        filtered = b',"Filtered":true' if FILTERED[0] in answer.headers else b""
-        return b'{"ID":%d,"Index":%d,"Status":200%b,"Body":%b}\n' % (watched.id, seen.index, filtered, answer.body)
+        if response.status != 200:
+            return b'{"ID":%d,"Index":%d,"Status":%d}\n' % (watched.id, seen.index, response.status)
+        filtered = b',"Filtered":true' if FILTERED[0] in response.headers else b""
+        return b'{"ID":%d,"Index":%d,"Status":200%b,"Body":%b}\n' % (watched.id, seen.index, filtered, response.body)
 
     def _rights_changed(self) -> None:
         """Read all queries again if the caller's permissions are among those that changed."""

@@ -30,7 +30,7 @@ from pyconsul.agent.httpapi.server.wire import KEEP_ALIVE as KEEP_ALIVE_LINE
 if TYPE_CHECKING:
     from pyconsul.agent.httpapi.server.server import HTTPServer
 
-SLICE = 4 << 10  # bytes parsed at a time, so that no more than that is parsed behind the last request that is taken
+SLICE = 4 << 10  # bytes parsed at a time, at most that much is parsed behind the last accepted request
 BODY_SLICE = 64 << 10  # the same inside a body
 AHEAD = 16 << 10  # bytes of bodies that are read while an earlier request is answered
 REPEATED = 2 << 10  # bytes; a longer request is not recognized by its bytes
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._reader: RequestReader = cast(RequestReader, None)
         self.remote = ""
         self._waiting: deque[tuple[Any, int, Response | None]] = deque()
-        self._task: asyncio.Future[Any] | None = None  # what makes the response that is next
+        self._task: asyncio.Future[Any] | None = None  # makes the next response
         self._unread = b""  # received, and not parsed yet
         self._read_paused = self._write_paused = self._closing = False
         self._writable: asyncio.Future[None] | None = None
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
             self._repeated, self._repeated_hit = data, reader.hit
 
     def eof_received(self) -> bool:
-        """A client that sends no more gets what is being answered, if that does not take long; it may as well be gone."""
+        """Send the response under way to a client that closed its sending side, unless that takes long: it may be gone."""
         stream = self._reader.stream
         if (self._task is None and not self._waiting) or (stream is not None and not stream.ended):
             return False
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """The client does not read its responses: it gets no more of them, and is read no further."""
+        """Write and read no more: the client does not read its responses."""
         self._write_paused = True
         self.update_reading()
 
@@ -143,13 +143,13 @@ class Connection(asyncio.Protocol):
             self.take(None, 0, text_response(500, "internal error; the agent's log says more"))
 
     def _is_ahead(self) -> bool:
-        """Return whether the client has sent enough before its earlier requests are answered."""
+        """Return whether the client has sent enough requests ahead of the responses."""
         if len(self._waiting) >= self._limits.pipelined:
             return True
         return self._reader.held > AHEAD and (self._task is not None or bool(self._waiting))
 
     def update_reading(self) -> None:
-        """Read on, or stop reading, as is right now."""
+        """Pause or resume reading, according to the present state."""
         reader = self._reader
         pause = (
             self._write_paused
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         elif self._read_paused and not pause and not self._transport.is_closing():
             self._read_paused = False
             if reader.began:
-                reader.began = self._loop.time()  # it was us who did not read on
+                reader.began = self._loop.time()  # the pause was ours
             self._transport.resume_reading()
 
     # What the reader calls
@@ -190,13 +190,13 @@ class Connection(asyncio.Protocol):
                 self.update_reading()
 
     def invite(self) -> None:
-        """Ask a client that waits for it to send its body, if it is its turn."""
+        """Invite a client that waits with its body (100 Continue) to send it, if it is its turn."""
         if self._reader.expects and (self._is_idle() or (self._reader.stream is not None and not self._waiting)):
             self._reader.expects = False
             self._transport.write(CONTINUE)
 
     def _is_idle(self) -> bool:
-        """Return whether a response may be written now: nothing is being answered, and the client reads what it gets."""
+        """Return whether a response may be written now: none is under way, and the client reads."""
         return self._task is None and not self._waiting and not self._write_paused and not self._closing
 
     # From requests to responses
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        """Answer what waits, and read on."""
+        """Start the next waiting request, and resume reading."""
         transport = self._transport
         while self._task is None and not self._write_paused and not transport.is_closing():
             if self._waiting:
@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
             self.end()
 
     async def _stream(self, response: Response, parts: AsyncIterator[bytes], mode: int) -> None:
-        """Send a body whose length is not known, as it comes; a reader that is slow is waited for."""
+        """Send a body of unknown length part by part, at the pace of the client."""
         transport, chunked = self._transport, not mode & HTTP_1_0
         transport.write(head(response, self._server.date, CHUNKED + CLOSE if chunked else CLOSE))
         async for part in parts:
@@ -301,7 +301,7 @@ class Connection(asyncio.Protocol):
     # The end
 
     def end(self) -> None:
-        """Close behind the last response; a client that still sends gets the time to read it."""
+        """Close after the last response; a client that still sends gets time to read it."""
         self._closing = True
         self._waiting.clear()
         self._unread = b""
@@ -314,15 +314,15 @@ class Connection(asyncio.Protocol):
         self.update_reading()
 
     def cut_off(self, late: float) -> None:
-        """Close on a client whose request began before `late` and is not complete, unless it is we who do not read on."""
+        """Close the connection if its request began before `late` and is incomplete, unless reading is paused."""
         if not 0 < self._reader.began < late or self._read_paused:
             return
         if self._transport.is_closing():
-            self._transport.abort()  # it has not even taken its responses since
+            self._transport.abort()  # it has not read its responses since
         self._transport.close()
 
     def shutdown(self) -> None:
-        """Close once the running request is answered."""
+        """Close after the response to the running request."""
         self._closing = True
         if self._task is None:
             self._transport.close()

@@ -8,7 +8,7 @@ A connection asks its application some things, in this order:
     begin(request)          the response, or an awaitable of it; must not raise
     cached(target, token)   instead of all that, for a plain GET: the finished bytes of a response, or None
 
-A route that takes large bodies (a snapshot, forwarded requests) answers `BodyRule(stream=True)`.  Then `begin` is called
+A route that takes large bodies (a snapshot, forwarded requests) returns `BodyRule(stream=True)`.  Then `begin` is called
 as soon as the head is there, `request.body` stays empty, and `request.stream` yields the parts as they come:
 
     async for part in request.stream: ...            # the client is read no faster than the parts are taken
@@ -104,7 +104,7 @@ DEFAULT_BODY = BodyRule(1 << 20)  # how routes without a rule of their own take 
 
 
 class Application(Protocol):
-    """Answers requests."""
+    """Responds to requests."""
 
     @property
     def new_request(self) -> Callable[[str, bytes, Mapping[bytes, bytes], bytes, str], Any]:
@@ -126,4 +126,4 @@ class Application(Protocol):
         """Return the finished bytes of a GET's response, if they are known; `token`: the value of `X-Consul-Token`."""
 
     def close(self) -> None:
-        """The server stops: answer what waits."""
+        """End the waiting requests with their responses: the server stops."""

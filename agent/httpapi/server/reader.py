@@ -13,7 +13,7 @@ from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, Application, Bo
 from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.wire import text_response
 
-# Where in a message the reader is.  BROKEN: in one that was refused.  ENDED: behind the last one that is answered.
+# The reader's position in a message.  BROKEN: in a refused one.  ENDED: behind the last one of the connection.
 BETWEEN, HEAD, BODY, BROKEN, ENDED = range(5)
 
 # Headers that matter here.  SPECIAL: the response, or how it is sent, may depend on it.
@@ -35,7 +35,7 @@ SMALL_DIGITS = 4  # of the length of a body that is read at once, whatever the r
 HEADER_COST = 150  # bytes of memory for a header line besides its text
 NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together
 
-# What `RequestReader` says of how a request wants its response.
+# Flags of a request that decide how its response is sent.
 KEEP_ALIVE, HTTP_1_0 = 1, 2
 
 
@@ -57,10 +57,10 @@ class Receiver(Protocol):
         """Answer a request, now or in its turn."""
 
     def invite(self) -> None:
-        """Ask a client that waits for it (`expects`) to send its body, if it is its turn."""
+        """Invite a client that waits with its body (`expects`) to send it, if it is its turn."""
 
     def update_reading(self) -> None:
-        """Read on, or stop reading, as is right now."""
+        """Pause or resume reading, according to the present state."""
 
     def end(self) -> None:
         """Close."""
@@ -99,7 +99,7 @@ class RequestReader:
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # `ENDED` ignores such data
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Parse what came.  Raises Unreadable once; everything after that is ignored."""
+        """Parse received bytes.  Raises Unreadable once; later bytes are ignored."""
         if self.phase >= BROKEN:
             return
         try:
@@ -130,9 +130,9 @@ class RequestReader:
             raise Unreadable(refused)
 
     def _parse_without_upgrade(self, rest: bytes | memoryview) -> None:
-        """Answer a request to change the protocol (curl --http2) as if it had not asked: no other is spoken here.
+        """Ignore the wish of a request to change the protocol (curl --http2): only HTTP/1.1 is supported.
 
-        The parser skips the body of such a request, so its head is parsed again without the question.
+        The parser skips the body of such a request, so its head is parsed again without the `Upgrade` header.
         """
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version().encode()
@@ -269,7 +269,7 @@ class RequestReader:
         self._give_up(self._application.too_large(self._request, self._rule, size))
 
     def _give_up(self, refusal: Response) -> None:
-        """Answer the request without its body, as the last one of this connection."""
+        """Respond without reading the body, and make it the last response of this connection."""
         self._receiver.take(self._request, self._mode() & ~KEEP_ALIVE, refusal)
         self.phase, self.began, self._parts = BROKEN, 0.0, []
 

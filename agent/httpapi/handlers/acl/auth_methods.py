@@ -14,7 +14,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorized, enabled
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import Query, Response, Result, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
@@ -53,18 +53,18 @@ def list_methods(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-async def update_method(context: Context, request: Request) -> Answer:
+async def update_method(context: Context, request: Request) -> Response:
     """Create or change an auth method."""
     return await _write_method(context, request, METHOD.key(context, request))
 
 
-async def create_method(context: Context, request: Request) -> Answer:
+async def create_method(context: Context, request: Request) -> Response:
     """Create or change an auth method."""
     enabled(context)
     return await _write_method(context, request, "")
 
 
-async def _write_method(context: Context, request: Request, name: str) -> Answer:
+async def _write_method(context: Context, request: Request, name: str) -> Response:
     body = decode(request.body, AuthMethodBody, "AuthMethod decoding failed: ")
     refuse_control_characters(context, body)
     if name:
@@ -84,7 +84,7 @@ async def _write_method(context: Context, request: Request, name: str) -> Answer
         _check_method(method)
         return acl_auth.put_method(txn, method)
 
-    return json_answer(show.auth_method(await context.commit(authorized(request, "acl:write", write))))
+    return json_response(show.auth_method(await context.commit(authorized(request, "acl:write", write))))
 
 
 def _check_method(method: AuthMethod) -> None:
@@ -117,18 +117,18 @@ def list_rules(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-async def update_rule(context: Context, request: Request) -> Answer:
+async def update_rule(context: Context, request: Request) -> Response:
     """Change a binding rule."""
     return await _write_rule(context, request, RULE.key(context, request))
 
 
-async def create_rule(context: Context, request: Request) -> Answer:
+async def create_rule(context: Context, request: Request) -> Response:
     """Create a binding rule."""
     enabled(context)
     return await _write_rule(context, request, "")
 
 
-async def _write_rule(context: Context, request: Request, rule_id: str) -> Answer:
+async def _write_rule(context: Context, request: Request, rule_id: str) -> Response:
     """Write a rule; without an ID a new one."""
     body = decode(request.body, BindingRuleBody, "BindingRule decoding failed: ")
     refuse_control_characters(context, body)
@@ -149,7 +149,7 @@ async def _write_rule(context: Context, request: Request, rule_id: str) -> Answe
         _check_rule(row)
         return row
 
-    return json_answer(show.binding_rule(await context.commit(authorized(request, "acl:write", write))))
+    return json_response(show.binding_rule(await context.commit(authorized(request, "acl:write", write))))
 
 
 def _check_rule(rule: BindingRule) -> None:

@@ -12,7 +12,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode_list
 from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
+from pyconsul.agent.httpapi.core.response import Response, bad_request, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.wire import camel
 
@@ -30,12 +30,12 @@ class Question(msgspec.Struct, rename=camel):
     segment: str = ""
 
 
-def authorize(context: Context, request: Request) -> Answer:
+def authorize(context: Context, request: Request) -> Response:
     """Return each question with `Allow`."""
     enabled(context)
     questions = decode_list(request.body, Question, "[]structs.ACLAuthorizationRequest", PREFIX, (MOST, TOO_MANY))
     caller = request.caller
-    return json_answer([_answered(caller, one) for one in questions])
+    return json_response([_answered(caller, one) for one in questions])
 
 
 def _answered(caller: Authorizer, one: Question) -> dict[str, object]:

@@ -15,12 +15,12 @@ from pyconsul.agent.acl.rules import NAMES, SINGLE, Rule, parse_permission
 from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
+from pyconsul.agent.httpapi.core.response import Response, bad_request, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.state.acl import tokens as acl_tokens
 
 
-def explain_decision(context: Context, request: Request) -> Answer:
+def explain_decision(context: Context, request: Request) -> Response:
     """Explain one decision."""
     enabled(context)
     caller = _whose(context, request)
@@ -34,7 +34,7 @@ def explain_decision(context: Context, request: Request) -> Answer:
     name = request.params.get("resource", "")
     if kind not in SINGLE and "resource" not in request:
         raise bad_request(f"Missing resource; {permission} is asked for a name, as ?resource=NAME")
-    return json_answer(_shown(caller, explain(caller, kind, wanted, name)))
+    return json_response(_shown(caller, explain(caller, kind, wanted, name)))
 
 
 def _whose(context: Context, request: Request) -> Authorizer:

@@ -17,7 +17,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, HTTPError, json_answer
+from pyconsul.agent.httpapi.core.response import TRUE, HTTPError, Response, json_response
 from pyconsul.agent.httpapi.core.router import Route, Write
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import LoginBody
@@ -30,7 +30,7 @@ DENIED = "Permission denied"
 NANO = 1_000_000_000
 
 
-async def login(context: Context, request: Request) -> Answer:
+async def login(context: Context, request: Request) -> Response:
     """Create a token for a bearer whom an auth method accepts."""
     enabled(context)
     body = decode(request.body, LoginBody, "Failed to decode request body: ")
@@ -63,7 +63,7 @@ async def login(context: Context, request: Request) -> Answer:
             ),
         )
 
-    return json_answer(show.token(context.view, await context.commit(write)))
+    return json_response(show.token(context.view, await context.commit(write)))
 
 
 async def _claims(context: Context, config: JWTConfig, bearer: str, now: float) -> Claims:
@@ -97,7 +97,7 @@ def _granted(context: Context, method: AuthMethod, claims: Claims) -> Grants:
     return grants
 
 
-async def logout(context: Context, request: Request) -> Answer:
+async def logout(context: Context, request: Request) -> Response:
     """Delete the caller's token, if it was made by a login."""
     acl = enabled(context)
     if not (request.token or acl.own("default")):

@@ -13,7 +13,7 @@ from pyconsul.agent.httpapi.core.authorization import authorized, enabled, requi
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import Query, Response, Result, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
@@ -43,7 +43,7 @@ def list_policies(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-async def create(context: Context, request: Request) -> Answer:
+async def create(context: Context, request: Request) -> Response:
     """Create a policy."""
     enabled(context)
     body = decode(request.body, PolicyBody, PREFIX)
@@ -51,7 +51,7 @@ async def create(context: Context, request: Request) -> Answer:
     return await _write(context, request, body, POLICY.new_key(body.id), True)
 
 
-async def update(context: Context, request: Request) -> Answer:
+async def update(context: Context, request: Request) -> Response:
     """Change a policy."""
     policy_id = POLICY.key(context, request)
     body = decode(request.body, PolicyBody, PREFIX)
@@ -60,7 +60,7 @@ async def update(context: Context, request: Request) -> Answer:
     return await _write(context, request, body, policy_id, False)
 
 
-async def _write(context: Context, request: Request, body: PolicyBody, policy_id: str, new: bool) -> Answer:
+async def _write(context: Context, request: Request, body: PolicyBody, policy_id: str, new: bool) -> Response:
     require(request, "acl:write")  # before rules are parsed, which may take long
     policy = Policy(
         id=policy_id,
@@ -86,7 +86,7 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
     written = await context.commit(authorized(request, "acl:write", write))
     for hint in await asyncio.to_thread(unknown_rules, written.rules) if long else unknown_rules(written.rules):
         log.warning('policy "%s", %s', written.name, hint)
-    return json_answer(show.policy(written))
+    return json_response(show.policy(written))
 
 
 ROUTES = (

@@ -10,7 +10,7 @@ from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.httpapi.core.authorization import authorized, enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, Query, Result, bad_request, not_found
+from pyconsul.agent.httpapi.core.response import TRUE, Query, Response, Result, bad_request, not_found
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.write_txn import WriteTxn
 
@@ -59,7 +59,7 @@ class Resource:
 
         return Query(read)
 
-    async def delete(self, context: Context, request: Request) -> Answer:
+    async def delete(self, context: Context, request: Request) -> Response:
         """Delete one row."""
         key = self.key(context, request)
         if not await context.commit(authorized(request, "acl:write", lambda txn: self.remove(txn, key))):

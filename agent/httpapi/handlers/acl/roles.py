@@ -9,7 +9,7 @@ from pyconsul.agent.httpapi.core.authorization import authorized, enabled
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, Result, json_answer
+from pyconsul.agent.httpapi.core.response import Query, Response, Result, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.acl import show
@@ -39,7 +39,7 @@ def list_roles(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-async def create(context: Context, request: Request) -> Answer:
+async def create(context: Context, request: Request) -> Response:
     """Create a role."""
     enabled(context)
     body = decode(request.body, RoleBody, PREFIX)
@@ -47,7 +47,7 @@ async def create(context: Context, request: Request) -> Answer:
     return await _write(context, request, body, ROLE.new_key(body.id), True)
 
 
-async def update(context: Context, request: Request) -> Answer:
+async def update(context: Context, request: Request) -> Response:
     """Change a role."""
     role_id = ROLE.key(context, request)
     body = decode(request.body, RoleBody, PREFIX)
@@ -56,14 +56,14 @@ async def update(context: Context, request: Request) -> Answer:
     return await _write(context, request, body, role_id, False)
 
 
-async def _write(context: Context, request: Request, body: RoleBody, role_id: str, new: bool) -> Answer:
+async def _write(context: Context, request: Request, body: RoleBody, role_id: str, new: bool) -> Response:
     role = Role(id=role_id, name=body.name, description=body.description)
 
     def write(txn: WriteTxn) -> Role:
         acl_roles.check(txn, role, new)
         return acl_roles.put(txn, replace(role, grants=grants(txn, body, "role")))
 
-    return json_answer(show.role(context.view, await context.commit(authorized(request, "acl:write", write))))
+    return json_response(show.role(context.view, await context.commit(authorized(request, "acl:write", write))))
 
 
 ROUTES = (

@@ -10,7 +10,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, HTTPError, bad_request, json_answer
+from pyconsul.agent.httpapi.core.response import HTTPError, Response, bad_request, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import BootstrapBody
@@ -23,7 +23,7 @@ MAX_DIGITS = 20  # of an index
 NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
-async def bootstrap(context: Context, request: Request) -> Answer:
+async def bootstrap(context: Context, request: Request) -> Response:
     """Create the first management token; another one needs a reset file."""
     enabled(context)
     body = decode(request.body, BootstrapBody) if request.body else BootstrapBody()
@@ -47,7 +47,7 @@ async def bootstrap(context: Context, request: Request) -> Answer:
     token = await context.commit(make)
     if reset is not None:
         await asyncio.to_thread(_reset_file(context).unlink, missing_ok=True)
-    return json_answer({"ID": token.secret_id, **show.token(context.view, token)})
+    return json_response({"ID": token.secret_id, **show.token(context.view, token)})
 
 
 def _reset_file(context: Context) -> Path:
@@ -65,10 +65,10 @@ def _reset_index(context: Context) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
 
 
-def replication(context: Context, request: Request) -> Answer:
+def replication(context: Context, request: Request) -> Response:
     """Return the status of ACL replication: it is not enabled."""
     enabled(context)
-    return json_answer(
+    return json_response(
         {
             "Enabled": False,
             "Running": False,

@@ -8,20 +8,20 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled, require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, bad_request, json_answer
+from pyconsul.agent.httpapi.core.response import Response, bad_request, json_response
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.httpapi.handlers.acl import show
 from pyconsul.agent.httpapi.handlers.acl.bodies import TemplateVariables
 
 
-def list_templates(context: Context, request: Request) -> Answer:
+def list_templates(context: Context, request: Request) -> Response:
     """Return the templates by name."""
     enabled(context)
     require(request, "acl:read")
-    return json_answer({name: show.template(template) for name, template in TEMPLATES.items()})
+    return json_response({name: show.template(template) for name, template in TEMPLATES.items()})
 
 
-def read_named(context: Context, request: Request) -> Answer:
+def read_named(context: Context, request: Request) -> Response:
     """One template."""
     enabled(context)
     require(request, "acl:read")
@@ -30,10 +30,10 @@ def read_named(context: Context, request: Request) -> Answer:
     template = TEMPLATES.get(request.tail)
     if template is None:
         raise bad_request(f"Invalid templated policy Name: {request.tail}")
-    return json_answer(show.template(template))
+    return json_response(show.template(template))
 
 
-def preview(context: Context, request: Request) -> Answer:
+def preview(context: Context, request: Request) -> Response:
     """Return the policy that a template makes of variables."""
     enabled(context)
     require(request, "acl:read")
@@ -45,7 +45,7 @@ def preview(context: Context, request: Request) -> Answer:
     variables = decode(request.body, TemplateVariables, "Failed to decode request body: ")
     if (error := name_error(template, variables.name)) is not None:
         raise bad_request(f'validation error for templated policy: "{template.name}": {error}')
-    return json_answer(show.policy(synthetic_policy(template, variables.name)))
+    return json_response(show.policy(synthetic_policy(template, variables.name)))
 
 
 ROUTES = (

@@ -16,11 +16,11 @@ from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     TRUE,
-    Answer,
     Query,
+    Response,
     Result,
     bad_request,
-    json_answer,
+    json_response,
     not_found,
     server_error,
 )
@@ -119,7 +119,7 @@ def _shown(context: Context, acl: Resolver, request: Request, token: Token, hide
     }
 
 
-async def create(context: Context, request: Request) -> Answer:
+async def create(context: Context, request: Request) -> Response:
     """Create a token."""
     enabled(context)
     body = decode(request.body, TokenBody, PREFIX)
@@ -128,7 +128,7 @@ async def create(context: Context, request: Request) -> Answer:
     return await _written(context, request, lambda txn: token_write.create(txn, body, accessor, secret))
 
 
-async def update(context: Context, request: Request) -> Answer:
+async def update(context: Context, request: Request) -> Response:
     """Change a token."""
     accessor = _accessor(context, request)
     body = decode(request.body, TokenBody, PREFIX)
@@ -138,7 +138,7 @@ async def update(context: Context, request: Request) -> Answer:
     return await _written(context, request, lambda txn: token_write.update(txn, accessor, body))
 
 
-async def clone(context: Context, request: Request) -> Answer:
+async def clone(context: Context, request: Request) -> Response:
     """Copy a token under new IDs."""
     acl, accessor = enabled(context), request.tail
     body = decode(request.body, TokenBody, PREFIX)
@@ -154,12 +154,12 @@ async def clone(context: Context, request: Request) -> Answer:
     return await _written(context, request, copy)
 
 
-async def _written(context: Context, request: Request, operation: Callable[[WriteTxn], Token]) -> Answer:
+async def _written(context: Context, request: Request, operation: Callable[[WriteTxn], Token]) -> Response:
     token = await context.commit(authorized(request, "acl:write", operation))
-    return json_answer(show.token(context.view, token))
+    return json_response(show.token(context.view, token))
 
 
-async def delete(context: Context, request: Request) -> Answer:
+async def delete(context: Context, request: Request) -> Response:
     """Delete a token."""
     accessor = _accessor(context, request)
     mine = enabled(context).token(request.token)

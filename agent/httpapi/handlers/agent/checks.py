@@ -14,10 +14,10 @@ from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     EMPTY,
-    Answer,
     HTTPError,
+    Response,
     bad_request,
-    json_answer,
+    json_response,
     not_found,
     server_error,
 )
@@ -28,13 +28,13 @@ from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, Healt
 from pyconsul.agent.reads.visibility import visible
 
 
-def list_checks(context: Context, request: Request) -> Answer:
+def list_checks(context: Context, request: Request) -> Response:
     """Return the agent's checks by ID."""
     select = filtering(request, HealthCheck)
     caller = request.caller
     held = [row.check for _, row in sorted(context.agent.local.checks.items())]
     rows, filtered = visible(caller, held, lambda check: _level(context, caller, check) >= READ)
-    return json_answer({check.check_id: check for check in select(rows)}, filtered=filtered)
+    return json_response({check.check_id: check for check in select(rows)}, filtered=filtered)
 
 
 def _level(context: Context, caller: Authorizer, check: HealthCheck) -> int:
@@ -53,7 +53,7 @@ def _require_held(context: Context, request: Request, check_id: str) -> None:
     require_check(context, caller, row.check.service_name if row.check.service_id else None)
 
 
-async def register(context: Context, request: Request) -> Answer:
+async def register(context: Context, request: Request) -> Response:
     """Add or replace a check, of the node or of a service."""
     definition = _definition(request)
     config = context.config
@@ -83,7 +83,7 @@ def _definition(request: Request) -> CheckDefinition:
         raise bad_request(f"{PREFIX}{error.text}") from None
 
 
-async def deregister(context: Context, request: Request) -> Answer:
+async def deregister(context: Context, request: Request) -> Response:
     """Remove a check."""
     check_id = request.tail
     _require_held(context, request, check_id)
@@ -91,19 +91,19 @@ async def deregister(context: Context, request: Request) -> Answer:
     return EMPTY
 
 
-async def report_passing(context: Context, request: Request) -> Answer:
+async def report_passing(context: Context, request: Request) -> Response:
     return await _report(context, request, PASSING, request.params.get("note", ""))
 
 
-async def report_warning(context: Context, request: Request) -> Answer:
+async def report_warning(context: Context, request: Request) -> Response:
     return await _report(context, request, WARNING, request.params.get("note", ""))
 
 
-async def report_critical(context: Context, request: Request) -> Answer:
+async def report_critical(context: Context, request: Request) -> Response:
     return await _report(context, request, CRITICAL, request.params.get("note", ""))
 
 
-async def update(context: Context, request: Request) -> Answer:
+async def update(context: Context, request: Request) -> Response:
     """Report a status and an output at once."""
     body = decode(request.body, CheckUpdate)
     if body.status not in STATES:
@@ -111,7 +111,7 @@ async def update(context: Context, request: Request) -> Answer:
     return await _report(context, request, body.status, body.output)
 
 
-async def _report(context: Context, request: Request, status: str, output: str) -> Answer:
+async def _report(context: Context, request: Request, status: str, output: str) -> Response:
     agent, check_id = context.agent, request.tail
     _require_held(context, request, check_id)
     if not agent.is_ttl(check_id):

@@ -6,14 +6,14 @@ from pyconsul.agent.config.problems import ReloadError
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, HTTPError, not_found, server_error
+from pyconsul.agent.httpapi.core.response import EMPTY, HTTPError, Response, not_found, server_error
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.bodies import TokenBody
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.sync.agent_tokens import NAMES
 
 
-async def reload(context: Context, request: Request) -> Answer:
+async def reload(context: Context, request: Request) -> Response:
     """Reload the settings."""
     try:
         await context.control.reload()
@@ -22,13 +22,13 @@ async def reload(context: Context, request: Request) -> Answer:
     return EMPTY
 
 
-async def leave(context: Context, request: Request) -> Answer:
+async def leave(context: Context, request: Request) -> Response:
     """Leave the cluster and end."""
     await context.control.leave()
     return EMPTY
 
 
-def set_token(context: Context, request: Request) -> Answer:
+def set_token(context: Context, request: Request) -> Response:
     """Set one of the agent's own tokens."""
     if not context.config.acl.enabled:
         raise HTTPError(401, "ACL support disabled")

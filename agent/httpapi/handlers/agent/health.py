@@ -13,7 +13,7 @@ import msgspec
 from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer, server_error
+from pyconsul.agent.httpapi.core.response import Response, json_response, server_error
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.services import AgentService, agent_service
 from pyconsul.agent.model.check import CRITICAL, MAINTENANCE, PASSING, WARNING, HealthCheck
@@ -57,7 +57,7 @@ class ServiceHealth(msgspec.Struct, frozen=True, rename=camel):
     checks: list[ShownCheck] | None
 
 
-def by_id(context: Context, request: Request) -> Answer:
+def by_id(context: Context, request: Request) -> Response:
     """Return the health of one service."""
     service_id = request.tail
     if not service_id:
@@ -65,15 +65,15 @@ def by_id(context: Context, request: Request) -> Answer:
     row = context.agent.local.services.get(service_id)
     if row is None:
         if _wants_text(request):
-            return Answer(404, f"ServiceId {service_id} not found".encode(), PLAIN)
-        return json_answer(ServiceHealth(CRITICAL, None, None), 404)
+            return Response(404, f"ServiceId {service_id} not found".encode(), PLAIN)
+        return json_response(ServiceHealth(CRITICAL, None, None), 404)
     require(request, "service:read", row.service.service)
     found = _health(context, row)
     status = found.aggregated_status
-    return _text(status) if _wants_text(request) else json_answer(found, STATUSES[status])
+    return _text(status) if _wants_text(request) else json_response(found, STATUSES[status])
 
 
-def by_name(context: Context, request: Request) -> Answer:
+def by_name(context: Context, request: Request) -> Response:
     """Return the health of all services of a name; the worst of them decides the status."""
     name = request.tail
     if not name:
@@ -82,11 +82,11 @@ def by_name(context: Context, request: Request) -> Answer:
     rows = [row for _, row in sorted(context.agent.local.services.items()) if row.service.service == name]
     if not rows:
         if _wants_text(request):
-            return Answer(404, f"ServiceName {name} Not Found".encode(), PLAIN)
-        return json_answer([], 404)
+            return Response(404, f"ServiceName {name} Not Found".encode(), PLAIN)
+        return json_response([], 404)
     found = [_health(context, row) for row in rows]
     worst = _worst(one.aggregated_status for one in found)
-    return _text(worst) if _wants_text(request) else json_answer(found, STATUSES[worst])
+    return _text(worst) if _wants_text(request) else json_response(found, STATUSES[worst])
 
 
 def _wants_text(request: Request) -> bool:
@@ -95,8 +95,8 @@ def _wants_text(request: Request) -> bool:
     return request.headers.get(b"accept", b"").startswith(b"text/plain")
 
 
-def _text(status: str) -> Answer:
-    return Answer(STATUSES[status], status.encode(), PLAIN)
+def _text(status: str) -> Response:
+    return Response(STATUSES[status], status.encode(), PLAIN)
 
 
 def _health(context: Context, row: ServiceRow) -> ServiceHealth:

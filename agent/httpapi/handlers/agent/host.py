@@ -13,13 +13,13 @@ from typing import Any
 
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Response, json_response
 from pyconsul.agent.httpapi.core.router import Local, Route
 
 
-def show_host(context: Context, request: Request) -> Answer:
+def show_host(context: Context, request: Request) -> Response:
     """Memory, processors, system and disk; bytes and seconds."""
-    return json_answer(
+    return json_response(
         {
             "Memory": _memory(),
             "CPU": _processors(),

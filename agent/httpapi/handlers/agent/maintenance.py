@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, bad_request
+from pyconsul.agent.httpapi.core.response import EMPTY, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.services import require_service
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
@@ -17,7 +17,7 @@ TRUE = ("1", "t", "T", "true", "TRUE", "True")
 FALSE = ("0", "f", "F", "false", "FALSE", "False")
 
 
-async def of_node(context: Context, request: Request) -> Answer:
+async def of_node(context: Context, request: Request) -> Response:
     """Put the node into maintenance mode, or take it out."""
     enable = _enable(request)
     require(request, "node:write", context.config.node_name)
@@ -28,7 +28,7 @@ async def of_node(context: Context, request: Request) -> Answer:
     return EMPTY
 
 
-async def of_service(context: Context, request: Request) -> Answer:
+async def of_service(context: Context, request: Request) -> Response:
     """Put a service into maintenance mode, or take it out."""
     service_id = request.tail
     if not service_id:

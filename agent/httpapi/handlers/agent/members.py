@@ -19,7 +19,7 @@ from pyconsul.agent.gossip.membership import Explanation
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import EMPTY, Answer, json_answer, not_found, server_error
+from pyconsul.agent.httpapi.core.response import EMPTY, Response, json_response, not_found, server_error
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.member import Member, UnknownMember
 from pyconsul.agent.model.wire import camel
@@ -52,12 +52,12 @@ def wan_member(context: Context) -> Member:
     )
 
 
-def list_members(context: Context, request: Request) -> Answer:
+def list_members(context: Context, request: Request) -> Response:
     """Return the members that are known; `?wan` asks for the servers of all datacenters."""
     select = filtering(request, Member)
     if request.params.get("wan"):
         if not context.config.server:
-            return json_answer(None)
+            return json_response(None)
         found, owner = [wan_member(context)], context.config.node_name
     else:
         _check_segment(context.config, request.params.get("segment", ""))
@@ -66,8 +66,8 @@ def list_members(context: Context, request: Request) -> Answer:
     rows, filtered = visible(caller, found, lambda member: caller.level("node", owner or member.name) >= READ)
     rows = select(rows)
     if "explain" in request.params and not owner:
-        return json_answer(_explained(context, rows, request.params["explain"]), filtered=filtered)
-    return json_answer(rows, filtered=filtered)
+        return json_response(_explained(context, rows, request.params["explain"]), filtered=filtered)
+    return json_response(rows, filtered=filtered)
 
 
 def _check_segment(config: Config, segment: str) -> None:
@@ -103,7 +103,7 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-async def join(context: Context, request: Request) -> Answer:
+async def join(context: Context, request: Request) -> Response:
     """Join the pool of another agent.  A header warns if no UDP packets pass between the agents."""
     if request.params.get("wan"):
         return await _join_wan(context, request.tail)
@@ -113,7 +113,7 @@ async def join(context: Context, request: Request) -> Answer:
     if not result.without_udp:
         return EMPTY
     text = f"UDP does not pass between this agent and {', '.join(result.without_udp)}: open its gossip port for UDP"
-    return Answer(EMPTY.status, EMPTY.body, (*EMPTY.headers, (WARNING, text.encode())))
+    return Response(EMPTY.status, EMPTY.body, (*EMPTY.headers, (WARNING, text.encode())))
 
 
 def _join_error(texts: Sequence[str]) -> Exception:
@@ -121,7 +121,7 @@ def _join_error(texts: Sequence[str]) -> Exception:
     return server_error(f"{count} occurred:\n" + "".join(f"\t* {text}\n" for text in texts) + "\n")
 
 
-async def _join_wan(context: Context, target: str) -> Answer:
+async def _join_wan(context: Context, target: str) -> Response:
     """Join an address of this agent itself, which does nothing; no other can be joined.  Raises HTTPError."""
     config = context.config
     if not config.server:
@@ -151,7 +151,7 @@ async def _dial(host: str, port: int) -> str:
     return "it answers, but this agent has no WAN pool yet"
 
 
-def force_leave(context: Context, request: Request) -> Answer:
+def force_leave(context: Context, request: Request) -> Response:
     """Declare that a failed member left; with `?prune`, forget it."""
     config, name = context.config, request.tail
     if "wan" in request.params:

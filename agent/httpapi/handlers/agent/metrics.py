@@ -13,7 +13,7 @@ from typing import Any
 from pyconsul.agent.gossip.consul.tags import is_client, server_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, Answer, json_answer
+from pyconsul.agent.httpapi.core.response import JSON, Response, json_response
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.check import STATES
 from pyconsul.agent.model.member import MemberStatus
@@ -24,16 +24,16 @@ TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text fo
 INTERVAL = 10  # seconds; JSON's time stamp is that of an interval's begin
 
 
-def show_metrics(context: Context, request: Request) -> Answer:
+def show_metrics(context: Context, request: Request) -> Response:
     """Return the current numbers."""
     gauges, counters = _gauges(context), _counters(context)
     if request.params.get("format") == "prometheus":
         if context.config.telemetry.prometheus_retention_time < 1:
-            return Answer(200, b"", JSON)  # as Consul: nothing is kept for Prometheus
+            return Response(200, b"", JSON)  # as Consul: nothing is kept for Prometheus
         return _prometheus(gauges, counters)
     now = datetime.now(UTC)
     begin = now.replace(second=now.second // INTERVAL * INTERVAL, microsecond=0)
-    return json_answer(
+    return json_response(
         {
             "Timestamp": begin.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"),
             "Gauges": [{"Name": name, "Value": value, "Labels": {}} for name, value in sorted(gauges.items())],
@@ -106,7 +106,7 @@ def _cpu_seconds() -> float:
     return round(usage.ru_utime + usage.ru_stime, 3)
 
 
-def _prometheus(gauges: dict[str, float], counters: dict[str, int]) -> Answer:
+def _prometheus(gauges: dict[str, float], counters: dict[str, int]) -> Response:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
@@ -118,7 +118,7 @@ def _prometheus(gauges: dict[str, float], counters: dict[str, int]) -> Answer:
         f"# HELP {_series(name)} {name}\n# TYPE {_series(name)} counter\n{_series(name)} {count}\n"
         for name, count in counters.items()
     ]
-    return Answer(200, generate_latest(registry) + "".join(lines).encode(), ((b"Content-Type", TEXT_FORMAT),))
+    return Response(200, generate_latest(registry) + "".join(lines).encode(), ((b"Content-Type", TEXT_FORMAT),))
 
 
 def _series(name: str) -> str:

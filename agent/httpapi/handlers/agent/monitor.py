@@ -11,7 +11,7 @@ from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.httpapi.core.authorization import resolved_again
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TEXT, Answer, bad_request
+from pyconsul.agent.httpapi.core.response import TEXT, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.logs import agent_log
 from pyconsul.agent.state.acl.tables import TOPIC as RIGHTS
@@ -23,7 +23,7 @@ END = ""  # no line of a log
 TOPIC = "agent/monitor"
 
 
-def monitor(context: Context, request: Request) -> Answer:
+def monitor(context: Context, request: Request) -> Response:
     """Stream the log from now on, at `?loglevel`, as JSON with `?logjson`."""
     level = request.params.get("loglevel") or "INFO"
     try:
@@ -38,7 +38,7 @@ def monitor(context: Context, request: Request) -> Answer:
         except Forbidden:
             return False
 
-    return Answer(200, headers=TEXT, stream=_lines(context.watches, allowed, level, as_json))
+    return Response(200, headers=TEXT, stream=_lines(context.watches, allowed, level, as_json))
 
 
 async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_json: bool) -> AsyncIterator[bytes]:

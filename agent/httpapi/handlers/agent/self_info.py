@@ -15,7 +15,7 @@ from pyconsul.agent.config.changes import secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, json_answer
+from pyconsul.agent.httpapi.core.response import Response, json_response
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.sync.anti_entropy.syncer import MAX_DELAY_S
@@ -27,10 +27,10 @@ USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]*@")
 log = logging.getLogger("agent.http")
 
 
-def show_self(context: Context, request: Request) -> Answer:
+def show_self(context: Context, request: Request) -> Response:
     """Return the agent's settings, its own entry among the members, and numbers about it."""
     config = context.config
-    return json_answer(
+    return json_response(
         {
             "Config": {
                 "Datacenter": config.datacenter,
@@ -140,9 +140,9 @@ def _wan_stats(lan: Mapping[str, str]) -> dict[str, str]:
     return {**dict.fromkeys(lan, "0"), "encrypted": lan.get("encrypted", "false"), "members": "1"}
 
 
-def version(context: Context, request: Request) -> Answer:
+def version(context: Context, request: Request) -> Response:
     """Which Consul this behaves like."""
-    return json_answer(
+    return json_response(
         {"SHA": "pyconsul", "BuildDate": "2025-01-01T00:00:00Z", "HumanVersion": CONSUL_VERSION, "FIPS": ""}
     )
 

@@ -20,11 +20,11 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     EMPTY,
     JSON,
-    Answer,
     HTTPError,
+    Response,
     bad_request,
     encode,
-    json_answer,
+    json_response,
     not_found,
 )
 from pyconsul.agent.httpapi.core.router import Local, Route
@@ -77,17 +77,17 @@ def agent_service(service: NodeService, datacenter: str) -> AgentService:
     )
 
 
-def list_services(context: Context, request: Request) -> Answer:
+def list_services(context: Context, request: Request) -> Response:
     """Return the agent's services by ID."""
     select = filtering(request, AgentService)
     caller = request.caller
     held = [row.service for _, row in sorted(context.agent.local.services.items())]
     rows, filtered = visible(caller, held, lambda row: caller.level("service", row.service) >= READ)
     shown = select([agent_service(row, context.config.datacenter) for row in rows])
-    return json_answer({one.id: one for one in shown}, filtered=filtered)
+    return json_response({one.id: one for one in shown}, filtered=filtered)
 
 
-async def show_service(context: Context, request: Request) -> Answer:
+async def show_service(context: Context, request: Request) -> Response:
     """One service and the hash of what it says; with `?hash` the answer waits until the hash is another one."""
     service_id = request.tail
     known = request.params.get("hash", "")
@@ -98,7 +98,7 @@ async def show_service(context: Context, request: Request) -> Answer:
     while waits and known == content_hash:
         waits = await changed(watches, of_service(service_id), until)
         body, content_hash = _hashed(context, request)  # by the rights of now, also when the time is up
-    return Answer(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
+    return Response(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
 
 
 def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
@@ -113,7 +113,7 @@ def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
     return encode(msgspec.structs.replace(shown, content_hash=content_hash)), content_hash
 
 
-async def register(context: Context, request: Request) -> Answer:
+async def register(context: Context, request: Request) -> Response:
     """Add or replace a service and its checks."""
     definition = from_file_form(request.body) or _plain(context, request)
     config = context.config
@@ -140,7 +140,7 @@ def _plain(context: Context, request: Request) -> ServiceDefinition:
         raise refusal(error) from None
 
 
-async def deregister(context: Context, request: Request) -> Answer:
+async def deregister(context: Context, request: Request) -> Response:
     """Remove a service and its checks."""
     service_id = request.tail
     require_service(context, request, service_id)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering, near_node, node_meta
+from pyconsul.agent.httpapi.core.rendering import MISS
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Query, bad_request, json_answer
+from pyconsul.agent.httpapi.core.response import JSON, Query, Response, bad_request, encode
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CatalogService, NodeServiceList, NodeServices
 from pyconsul.agent.model.node import Node
@@ -17,12 +18,10 @@ from pyconsul.agent.reads import catalog as reads
 from pyconsul.agent.reads.contract import Result
 
 
-def list_datacenters(context: Context, request: Request) -> Answer:
+def list_datacenters(context: Context, request: Request) -> Response:
     """Return the known datacenters: this one."""
-    answer = json_answer([context.config.datacenter])
-    if "cached" in request:
-        answer.headers = (*answer.headers, (b"X-Cache", b"MISS"))
-    return answer
+    headers = (*JSON, MISS) if "cached" in request else JSON
+    return Response(200, encode([context.config.datacenter]), headers)
 
 
 def list_nodes(context: Context, request: Request) -> Query:

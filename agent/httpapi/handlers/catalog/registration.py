@@ -16,7 +16,7 @@ from pyconsul.agent.httpapi.codec.check_definition import DefinitionBody, defini
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, bad_request, server_error
+from pyconsul.agent.httpapi.core.response import TRUE, Response, bad_request, server_error
 from pyconsul.agent.httpapi.core.router import Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.catalog.access import (
@@ -131,7 +131,7 @@ class Deregistration(msgspec.Struct, kw_only=True, rename=camel):
     write_request: dict[str, Any] | None = None
 
 
-async def register(context: Context, request: Request) -> Answer:
+async def register(context: Context, request: Request) -> Response:
     """Add or update a node, and with it an instance and checks, all or nothing."""
     body = decode(request.body, Registration)
     refuse_control_characters(context, body)
@@ -246,7 +246,7 @@ def _register(txn: WriteTxn, node: Node, keep_node: bool, service: NodeService |
         checks.ensure_check(txn, check)
 
 
-async def deregister(context: Context, request: Request) -> Answer:
+async def deregister(context: Context, request: Request) -> Response:
     """Remove an instance, a check, or a node; nothing happens when it does not exist."""
     body = decode(request.body, Deregistration)
     context.require_here(body.datacenter)

@@ -13,9 +13,9 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     FALSE,
     TRUE,
-    Answer,
     HTTPError,
     Query,
+    Response,
     Result,
     bad_request,
     encode,
@@ -34,7 +34,7 @@ RAW = (
     (b"Content-Security-Policy", b"sandbox"),
 )
 # Tells a client that the history is gone; other agents ignore `?purge`.
-PURGED = Answer(TRUE.status, TRUE.body, (*TRUE.headers, (b"X-Pyconsul-Purged", b"true")))
+PURGED = Response(TRUE.status, TRUE.body, (*TRUE.headers, (b"X-Pyconsul-Purged", b"true")))
 
 TOO_LARGE = (
     "Request body({size} bytes) too large, max size: {limit} bytes. "
@@ -98,7 +98,7 @@ def put(context: Context, request: Request) -> PendingResponse:
     return PendingResponse(context.commit(write), _written)
 
 
-def _written(done: asyncio.Future[bool]) -> Answer:
+def _written(done: asyncio.Future[bool]) -> Response:
     try:
         return TRUE if done.result() else FALSE
     except Refused as error:
@@ -132,7 +132,7 @@ def _value_rule(limit: int) -> BodyRule:
     return BodyRule(limit, too_large=TOO_LARGE, check=_put_options)
 
 
-async def delete(context: Context, request: Request) -> Answer:
+async def delete(context: Context, request: Request) -> Response:
     """Delete a key, or with `?recurse` everything below a prefix; with `?purge` (not in Consul) the history as well."""
     key, purge = request.tail, "purge" in request
     done = PURGED if purge else TRUE

@@ -5,7 +5,7 @@
                  keys without a history (kv_history_exclude) as they are now
     ?limit=N     the newest N versions only
 
-Without `at` the answer is a list of versions, the newest first: Key, Index (the ModifyIndex it had), Time (null when it is
+Without `at` the response is a list of versions, the newest first: Key, Index (the ModifyIndex it had), Time (null when it is
 not known), Flags, Value (base64), Deleted, CreateIndex, LockIndex, Session.  X-Pyconsul-History-From is the index that the
 history of all keys begins at.  404: no history is kept; 410: not that far back.
 """
@@ -26,7 +26,7 @@ from pyconsul.agent.engine.history.contract import HistorySlice, Pruned, Version
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import meta_headers
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FILTERED, JSON, Answer, HTTPError, bad_request, encode, not_found
+from pyconsul.agent.httpapi.core.response import FILTERED, JSON, HTTPError, Response, bad_request, encode, not_found
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.reads.visibility import visible
 
@@ -42,7 +42,7 @@ class _Wanted(NamedTuple):
     limit: int | None
 
 
-async def list_versions(context: Context, request: Request) -> Answer:
+async def list_versions(context: Context, request: Request) -> Response:
     """Versions, or the entries of one index."""
     tree, index, limit = "recurse" in request, _number(request, "at"), _number(request, "limit")
     if not request.tail and not tree:
@@ -51,7 +51,7 @@ async def list_versions(context: Context, request: Request) -> Answer:
     if kept is None:
         raise not_found("this agent keeps no history of keys: one of the settings kv_history_* is 0")
     with closing(kept):
-        return await _answer(kept, request.caller, _Wanted(tree, index, limit))
+        return await _response(kept, request.caller, _Wanted(tree, index, limit))
 
 
 async def _read(
@@ -76,7 +76,7 @@ def _number(request: Request, name: str) -> int | None:
     return int(text)
 
 
-async def _answer(kept: HistorySlice, caller: Authorizer, wanted: _Wanted) -> Answer:
+async def _response(kept: HistorySlice, caller: Authorizer, wanted: _Wanted) -> Response:
     """Read and encode page by page, so that others are served meanwhile."""
     parts: list[bytes] = []
     found: list[Version] = []
@@ -99,7 +99,7 @@ async def _answer(kept: HistorySlice, caller: Authorizer, wanted: _Wanted) -> An
     del found[wanted.limit or len(found) :]
     await in_turns(_encode_versions(found, parts))
     headers = (*JSON, *meta_headers(kept.index), (b"X-Pyconsul-History-From", b"%d" % kept.floor))
-    return Answer(200, b"[" + b",".join(parts) + b"]", (*headers, *FILTERED) if any_filtered else headers)
+    return Response(200, b"[" + b",".join(parts) + b"]", (*headers, *FILTERED) if any_filtered else headers)
 
 
 def _encode_versions(found: list[Version], parts: list[bytes]) -> Steps[None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
-    Answer,
     HTTPError,
     Query,
+    Response,
     Result,
     bad_request,
-    json_answer,
+    json_response,
     not_found,
     server_error,
 )
@@ -31,34 +31,34 @@ REFUSAL = "pyconsul has no service mesh: {} cannot be kept"
 def empty_list(missing: str = "", topic: str = "services") -> Handler:
     """Return a handler that responds with an empty list; `missing`: the error for a path without its last part."""
 
-    def answer(context: Context, request: Request) -> Query:
+    def response(context: Context, request: Request) -> Query:
         if missing and not request.tail:
             raise bad_request(missing)
         return Query(lambda: Result([], context.view.index_of(topic), (topic,)))
 
-    return answer
+    return response
 
 
 def unkept(what: str) -> Handler:
     """Return a handler that refuses to store something."""
 
-    def refuse(context: Context, request: Request) -> Answer:
+    def refuse(context: Context, request: Request) -> Response:
         raise bad_request(REFUSAL.format(what))
 
     return refuse
 
 
-def disabled(context: Context, request: Request) -> Answer:
+def disabled(context: Context, request: Request) -> Response:
     """Refuse: certificates need a service mesh."""
     raise server_error(authorities.DISABLED)
 
 
-def delete_config_entry(context: Context, request: Request) -> Answer:
+def delete_config_entry(context: Context, request: Request) -> Response:
     """Delete a config entry: none exist, so there is nothing to do."""
     kind, _, name = request.tail.partition("/")
     if not kind or not name:
         raise bad_request("Must provide both a kind and name to delete")
-    return json_answer({})
+    return json_response({})
 
 
 def list_config_entries(context: Context, request: Request) -> Query:
@@ -99,7 +99,7 @@ def discovery_chain(context: Context, request: Request) -> Query:
     return Query(lambda: Result({"Chain": chain}, context.view.index_of("config-entries"), ("config-entries",)))
 
 
-def intention_match(context: Context, request: Request) -> Answer:
+def intention_match(context: Context, request: Request) -> Response:
     """Return the intentions of each service: none exist."""
     if request.params.get("by", "") not in ("source", "destination"):
         raise bad_request(
@@ -109,26 +109,26 @@ def intention_match(context: Context, request: Request) -> Answer:
         )
     if not (names := request.multi("name")):
         raise bad_request("required query parameter 'name' not set")
-    return json_answer({name: [] for name in names})
+    return json_response({name: [] for name in names})
 
 
-def intention_check(context: Context, request: Request) -> Answer:
+def intention_check(context: Context, request: Request) -> Response:
     """Return whether a service may call another: the default ACL policy decides, since no intentions exist."""
     for name in ("source", "destination"):
         if name not in request:
             raise bad_request(f"required query parameter '{name}' not set")
     acl = context.config.acl
-    return json_answer({"Allowed": not acl.enabled or acl.default_policy == "allow"})
+    return json_response({"Allowed": not acl.enabled or acl.default_policy == "allow"})
 
 
-def show_intention(context: Context, request: Request) -> Answer:
+def show_intention(context: Context, request: Request) -> Response:
     """Return one intention: none exist."""
     raise HTTPError(404, "Intention not found")
 
 
-def delete_intention(context: Context, request: Request) -> Answer:
+def delete_intention(context: Context, request: Request) -> Response:
     """Delete an intention: none exist, so there is nothing to do."""
-    return json_answer(True)
+    return json_response(True)
 
 
 def list_intentions(context: Context, request: Request) -> Query:
@@ -136,12 +136,12 @@ def list_intentions(context: Context, request: Request) -> Query:
     return Query(lambda: Result([], context.view.index_of("intentions"), ("intentions",)))
 
 
-def federation_gateways(context: Context, request: Request) -> Answer:
+def federation_gateways(context: Context, request: Request) -> Response:
     """Return the mesh gateways of other datacenters: none exist."""
-    return json_answer({})
+    return json_response({})
 
 
-def federation_state(context: Context, request: Request) -> Answer:
+def federation_state(context: Context, request: Request) -> Response:
     """Return the mesh gateways of one datacenter: none exist."""
     if not request.tail:
         raise bad_request("Missing datacenter name")
@@ -158,18 +158,18 @@ def topology(context: Context, request: Request) -> Query:
     return Query(lambda: Result(value, context.view.index_of("services"), ("services",)))
 
 
-def show_peering(context: Context, request: Request) -> Answer:
+def show_peering(context: Context, request: Request) -> Response:
     """Return one peer cluster: none exist."""
     if not request.tail:
         raise bad_request("Must specify a name to fetch.")
     raise not_found(f'Peering not found for "{request.tail}"')
 
 
-def delete_peering(context: Context, request: Request) -> Answer:
+def delete_peering(context: Context, request: Request) -> Response:
     """Delete a peering: none exist, so there is nothing to do."""
     if not request.tail:
         raise bad_request("Must specify a name to delete.")
-    return json_answer({})
+    return json_response({})
 
 
 ROUTES = (

@@ -14,10 +14,10 @@ from pyconsul.agent.httpapi.core.rendering import missing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     EMPTY,
-    Answer,
     Query,
+    Response,
     Result,
-    json_answer,
+    json_response,
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
@@ -61,7 +61,7 @@ def show(context: Context, request: Request) -> Query:
     return Query(read)
 
 
-async def create(context: Context, request: Request) -> Answer:
+async def create(context: Context, request: Request) -> Response:
     """Create a query and return its ID."""
     query = decode(request.body, PreparedQuery)
     refuse_control_characters(context, query)
@@ -76,10 +76,10 @@ async def create(context: Context, request: Request) -> Answer:
         queries.set_query(txn, query, check_template)
 
     await _apply(context, write)
-    return json_answer({"ID": query.id})
+    return json_response({"ID": query.id})
 
 
-async def update(context: Context, request: Request) -> Answer:
+async def update(context: Context, request: Request) -> Response:
     """Replace a query."""
     query = decode(request.body, PreparedQuery)
     refuse_control_characters(context, query)
@@ -97,7 +97,7 @@ async def update(context: Context, request: Request) -> Answer:
     return EMPTY
 
 
-async def delete(context: Context, request: Request) -> Answer:
+async def delete(context: Context, request: Request) -> Response:
     """Delete a query."""
     caller = request.caller
 

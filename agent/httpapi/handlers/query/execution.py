@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import near_node
-from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_answer
+from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_response
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, server_error
+from pyconsul.agent.httpapi.core.response import Response, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.query import PreparedQuery
@@ -25,7 +25,7 @@ TRUE = ("1", "t", "T", "TRUE", "true", "True")
 FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
-def execute(context: Context, request: Request) -> Answer:
+def execute(context: Context, request: Request) -> Response:
     """Return the instances that a query finds."""
     limit, connect = _limit(request), _connect(request)
     query = _resolved(context, request)
@@ -45,7 +45,7 @@ def execute(context: Context, request: Request) -> Answer:
         **query_meta(request),
         "ResultsFilteredByACLs": filtered,
     }
-    return read_answer(request, value, cached=True, filtered=filtered)
+    return read_response(request, value, cached=True, filtered=filtered)
 
 
 def _executor(context: Context, request: Request, query: PreparedQuery) -> Authorizer:
@@ -55,11 +55,11 @@ def _executor(context: Context, request: Request, query: PreparedQuery) -> Autho
     return context.acl.of(query.token) if query.token else request.caller
 
 
-def explain(context: Context, request: Request) -> Answer:
+def explain(context: Context, request: Request) -> Response:
     """Return a query as it is executed under a name."""
     _limit(request)
     query = visible_form(request.caller, _resolved(context, request))
-    return read_answer(request, {"Query": query, **query_meta(request)})
+    return read_response(request, {"Query": query, **query_meta(request)})
 
 
 def _resolved(context: Context, request: Request) -> PreparedQuery:

@@ -12,7 +12,7 @@ from pyconsul.agent.common.steps import Steps, finish
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode_list
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, Answer, HTTPError, bad_request, encode
+from pyconsul.agent.httpapi.core.response import JSON, HTTPError, Response, bad_request, encode
 from pyconsul.agent.httpapi.core.router import Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.httpapi.handlers.catalog.registration import (
@@ -119,7 +119,7 @@ def body_rule(context: Context, request: Request) -> BodyRule:
     return BodyRule(context.config.limits.txn_max_req_len, too_large=TOO_LARGE)
 
 
-async def apply(context: Context, request: Request) -> Answer:
+async def apply(context: Context, request: Request) -> Response:
     """Run a transaction: 200 with its results, or 409 with every failure."""
     limit = context.config.limits.txn_max_req_len
     if len(request.body) > limit:
@@ -128,11 +128,11 @@ async def apply(context: Context, request: Request) -> Answer:
     if len(operations) > MAX_OPERATIONS:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
     if unknown := txn_operations.unknown_verbs(operations):
-        return _answer(None, unknown, 0, False)
+        return _response(None, unknown, 0, False)
     caller, agent = request.caller, context.config.node_name
     reads_only = txn_operations.reads_only(operations)
     if malformed := _malformed(operations):
-        return _answer(None, malformed, 0, False) if reads_only else _answer(None, malformed)
+        return _response(None, malformed, 0, False) if reads_only else _response(None, malformed)
     if reads_only:
         return _read(context, operations, caller)
 
@@ -148,22 +148,22 @@ async def apply(context: Context, request: Request) -> Answer:
             rows = await context.commit_steps(write)
         else:
             rows = await context.commit(lambda txn: finish(write(txn)))
-        return _answer(access.shown(caller, rows)[0], None)
+        return _response(access.shown(caller, rows)[0], None)
     except Failed as error:
-        return _answer(None, error.errors)
+        return _response(None, error.errors)
 
 
-def _read(context: Context, operations: Sequence[Operation], caller: Authorizer) -> Answer:
+def _read(context: Context, operations: Sequence[Operation], caller: Authorizer) -> Response:
     """Run a transaction that writes nothing; it needs no commit."""
     txn = WriteTxn(context.view)
     index = context.view.index_of("kvs", "nodes", "services", "checks")
     if refused := access.denials(caller, context.view, operations, context.config.node_name):
-        return _answer(None, refused, 0, known_leader=False)
+        return _response(None, refused, 0, known_leader=False)
     try:
         rows, filtered = access.shown(caller, txn_operations.apply(txn, operations))
-        return _answer(rows, None, index, filtered=filtered and not caller.anonymous)
+        return _response(rows, None, index, filtered=filtered and not caller.anonymous)
     except Failed as error:
-        return _answer(None, error.errors, index)
+        return _response(None, error.errors, index)
 
 
 def _malformed(operations: Sequence[Operation]) -> list[tuple[int, str]]:
@@ -180,14 +180,14 @@ def _nameless(operation: ServiceOperation) -> bool:
     return bool(operation.service.id) and not operation.service.service
 
 
-def _answer(
+def _response(
     results: txn_operations.Rows | None,
     errors: Sequence[tuple[int, str]] | None,
     read_index: int | None = None,
     known_leader: bool = True,
     filtered: bool = False,
-) -> Answer:
-    """Only an answer to what wrote nothing says how fresh it is."""
+) -> Response:
+    """Return the response; only that of a read-only transaction states how fresh it is (`read_index`)."""
     body: dict[str, Any] = {
         "Results": None if results is None else [_shown(result) for result in results],
         "Errors": None if errors is None else [{"OpIndex": position, "What": what} for position, what in errors],
@@ -200,7 +200,7 @@ def _answer(
         }  # fmt: skip
         leader = b"true" if known_leader else b"false"
         headers = (*JSON, (b"X-Consul-KnownLeader", leader), (b"X-Consul-LastContact", b"0"))
-    return Answer(200 if errors is None else 409, encode(body), headers)
+    return Response(200 if errors is None else 409, encode(body), headers)
 
 
 def _shown(result: dict[str, Any]) -> dict[str, Any]:

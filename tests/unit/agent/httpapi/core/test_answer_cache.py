@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi.core.cache import MAX_KEY, AnswerCache
-from pyconsul.agent.httpapi.core.response import Answer, Seen
+from pyconsul.agent.httpapi.core.cache import MAX_KEY, ResponseCache
+from pyconsul.agent.httpapi.core.response import Response, Seen
 from pyconsul.agent.state.watches import Watches
 
-SEEN = Seen(Answer(200, b"x"), 5, ("topic",), shared=True)
+SEEN = Seen(Response(200, b"x"), 5, ("topic",), shared=True)
 
 
 def test_an_answer_ends_with_its_callers_token() -> None:
     now = [100.0]
-    cache = AnswerCache(Watches(), clock=lambda: now[0])
+    cache = ResponseCache(Watches(), clock=lambda: now[0])
     cache.put((b"/a", b"token"), SEEN, expires=200.0)
     cache.put((b"/a", b"other"), SEEN)
     cache.put(b"/a", SEEN, expires=200.0)  # the agent's own token expires: nobody looks at that later
@@ -24,14 +24,14 @@ def test_an_answer_ends_with_its_callers_token() -> None:
 
 def test_a_change_drops_it() -> None:
     watches = Watches()
-    cache = AnswerCache(watches)
+    cache = ResponseCache(watches)
     cache.put(b"/a", SEEN)
     watches.fire(("topic",))
     assert (cache.get(b"/a"), len(cache), len(watches)) == (None, 0, 0)
 
 
 def test_what_is_asked_at_length_is_not_kept() -> None:
-    cache = AnswerCache(Watches())
+    cache = ResponseCache(Watches())
     cache.put(b"/" + b"x" * MAX_KEY, SEEN)
-    cache.put(b"/unchanging", Seen(Answer(200, b"x")))
+    cache.put(b"/unchanging", Seen(Response(200, b"x")))
     assert len(cache) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from pyconsul.agent.httpapi.core.blocking import SLICE, BlockingQueries
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Answer, Seen
+from pyconsul.agent.httpapi.core.response import Response, Seen
 from pyconsul.agent.state.watches import Watches
 
 HOUR = 3600.0  # seconds: a test that waits for it hangs
@@ -22,18 +22,18 @@ class Source:
     def __init__(self, shared: bool = True) -> None:
         self.index, self.reads, self.watches, self.shared = 5, 0, Watches(), shared
         self.waits = True
-        self.queries = BlockingQueries(self.watches, Random(1), lambda answer, request: answer)
+        self.queries = BlockingQueries(self.watches, Random(1), lambda response, request: response)
 
     def read(self) -> Seen:
         self.reads += 1
         topics = ("thing",) if self.waits else ()
-        return Seen(Answer(200, b"%d" % self.index), self.index, topics, shared=self.shared)
+        return Seen(Response(200, b"%d" % self.index), self.index, topics, shared=self.shared)
 
     def change(self) -> None:
         self.index += 1
         self.watches.fire(("thing",))
 
-    def ask(self, index: int | None = None, seconds: float = HOUR) -> asyncio.Future[Answer]:
+    def ask(self, index: int | None = None, seconds: float = HOUR) -> asyncio.Future[Response]:
         """A client, as the application has it wait."""
         question = self.queries.find("q")
         seen = self.read() if question is None else question.current()
@@ -42,7 +42,7 @@ class Source:
         return self.queries.wait(question, REQUEST, seen.index if index is None else index, seconds)
 
 
-async def body(waiting: asyncio.Future[Answer]) -> bytes:
+async def body(waiting: asyncio.Future[Response]) -> bytes:
     return (await waiting).body
 
 

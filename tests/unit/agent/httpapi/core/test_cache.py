@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi.core.cache import MAX_KEY, OVERHEAD, AnswerCache
-from pyconsul.agent.httpapi.core.response import Answer, Seen
+from pyconsul.agent.httpapi.core.cache import MAX_KEY, OVERHEAD, ResponseCache
+from pyconsul.agent.httpapi.core.response import Response, Seen
 from pyconsul.agent.state.watches import Watches
 
 
 def seen(body: bytes) -> Seen:
-    return Seen(Answer(200, body), 1, ("topic",))
+    return Seen(Response(200, body), 1, ("topic",))
 
 
 def test_keys_count_as_bodies_do() -> None:
     watches = Watches()
-    cache = AnswerCache(watches, 100 * (OVERHEAD + 1000))
+    cache = ResponseCache(watches, 100 * (OVERHEAD + 1000))
     for number in range(300):
         cache.put(b"%d" % number + b"x" * 900, seen(b"y" * 50))
     assert 95 <= len(cache) <= 100
 
 
 def test_what_is_asked_with_many_bytes_is_not_kept() -> None:
-    cache = AnswerCache(Watches())
+    cache = ResponseCache(Watches())
     for key in (b"x" * (MAX_KEY + 1), (b"x" * MAX_KEY, b"t")):
         cache.put(key, seen(b"y"))
         assert cache.get(key) is None
@@ -29,7 +29,7 @@ def test_what_is_asked_with_many_bytes_is_not_kept() -> None:
 
 
 def test_an_answer_that_is_too_large_replaces_nothing() -> None:
-    cache = AnswerCache(Watches(), 100_000)
+    cache = ResponseCache(Watches(), 100_000)
     cache.put(b"k", seen(b"y"))
     cache.put(b"large", seen(b"y" * 20_000))
     assert cache.get(b"large") is None

@@ -11,7 +11,7 @@ from pyconsul.agent.httpapi.core import no_path
 from pyconsul.agent.httpapi.core.context import ForeignDatacenter
 from pyconsul.agent.httpapi.core.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer, HTTPError, Query, bad_request
+from pyconsul.agent.httpapi.core.response import TRUE, HTTPError, Query, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Handler, Read, Route
 from pyconsul.agent.reads.contract import Result
 
@@ -31,7 +31,7 @@ class State(NamedTuple):
 
 
 async def test_a_mistake_is_reported_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    def handler(context: Any, request: Request) -> Answer:
+    def handler(context: Any, request: Request) -> Response:
         raise bad_request("Missing key name")
 
     with pytest.raises(HTTPError, match="Missing key name"):
@@ -57,7 +57,7 @@ async def test_a_read_fails_when_it_touches_the_state(monkeypatch: pytest.Monkey
 
 
 async def test_a_write_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def handler(context: Any, request: Request) -> Answer:
+    async def handler(context: Any, request: Request) -> Response:
         await context.commit(None)
         return TRUE
 
@@ -66,10 +66,10 @@ async def test_a_write_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_body_that_names_another_datacenter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def handler(context: Any, request: Request) -> Answer:
+    def handler(context: Any, request: Request) -> Response:
         raise ForeignDatacenter("dc9")
 
-    async def later(context: Any, request: Request) -> Answer:
+    async def later(context: Any, request: Request) -> Response:
         raise ForeignDatacenter("dc9")
 
     for one in (handler, later):

@@ -6,12 +6,12 @@ import pytest
 
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import TRUE, Answer
+from pyconsul.agent.httpapi.core.response import TRUE, Response
 from pyconsul.agent.httpapi.core.router import Local, Read, Route, Router, Write
 from pyconsul.agent.httpapi.routes import ROUTES
 
 
-def handler(context: Context, request: Request) -> Answer:
+def handler(context: Context, request: Request) -> Response:
     return TRUE
 
 

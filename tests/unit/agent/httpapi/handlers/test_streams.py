@@ -11,7 +11,7 @@ import pytest
 
 from pyconsul.agent.httpapi.core.context import StreamBudget
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, TEXT, Answer, HTTPError, Query, Seen
+from pyconsul.agent.httpapi.core.response import JSON, TEXT, HTTPError, Query, Response, Seen
 from pyconsul.agent.httpapi.handlers import streams
 from pyconsul.agent.httpapi.handlers.streams import ALIVE, open_stream
 from pyconsul.agent.httpapi.routes import ROUTES
@@ -35,9 +35,9 @@ class Source:
     def look(self, request: Request) -> Seen:
         self.looks += 1
         if request.path not in self.values or self.permissions is None:
-            return Seen(Answer(403, b"Permission denied", TEXT))
+            return Seen(Response(403, b"Permission denied", TEXT))
         index, value = self.values[request.path]
-        return Seen(Answer(200, json.dumps(value).encode(), JSON), index, (request.path,))
+        return Seen(Response(200, json.dumps(value).encode(), JSON), index, (request.path,))
 
     def change(self, path: str, value: Any) -> None:
         self.values[path] = self.values[path][0] + 1, value
@@ -49,7 +49,7 @@ class Source:
         assert stream is not None
         return stream
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> Response:
         context: Any = self
         return open_stream(context, Request("POST", b"/v1/pyconsul/watch", {}, body)).open(self)
 
@@ -150,11 +150,11 @@ async def test_lost_rights_end_access_at_once() -> None:
 async def test_what_was_refused_is_not_refused_again() -> None:
     source = Source()
     stream = source.open(ask("/a"), ask("/nothing"))
-    assert [answer["ID"] for answer in await take(stream)] == [1, 2]
+    assert [response["ID"] for response in await take(stream)] == [1, 2]
     await anext(stream)
     source.permissions = None
     source.watches.fire((TOPIC,))
-    assert [answer["ID"] for answer in await take(stream)] == [1]
+    assert [response["ID"] for response in await take(stream)] == [1]
     assert [part async for part in stream] == []
 
 
@@ -162,11 +162,11 @@ async def test_a_change_and_a_refusal_in_one_round() -> None:
     source = Source()
     source.values |= {f"/{number}": (1, "x" * streams.PART_BYTES) for number in range(3)}
     stream = source.open(*({"ID": number + 1, "Path": f"/{number}"} for number in range(3)))
-    assert [answer["ID"] for answer in await take(stream)] == [1]
+    assert [response["ID"] for response in await take(stream)] == [1]
     source.permissions = None
     source.watches.fire(("/0", TOPIC))
     found = [json.loads(line) async for part in stream for line in part.splitlines()]
-    assert [answer["ID"] for answer in found if answer] == [2, 3, 1]
+    assert [response["ID"] for response in found if response] == [2, 3, 1]
 
 
 async def test_nothing_stays_behind() -> None:
