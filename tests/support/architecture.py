@@ -140,7 +140,7 @@ ASSIGNABLE = {
 # What each folder of the command line may import of the others, by the folders' names; every one may import the modules that
 # stand beside them, apart from `main`.  `commands` may import all folders but `completion`.
 CLI_ALLOWED: dict[str, set[str]] = {
-    "acl": {"http"},
+    "acl": {"http", "output"},
     "completion": {"help", "http", "commands.agent"},  # the flags of `pyconsul agent`
     "demo": set(),
     "doctor": set(),

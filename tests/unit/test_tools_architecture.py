@@ -92,6 +92,7 @@ LATE: dict[str, str] = {
     "options.hcl_file": _HEAVY,
     "process.log_setup": _HEAVY,
     "process.logs": _KIND,
+    "process.signals": "one-shot runs need no event loop",
     "restart_limit": _KIND,
     "template.deploy.check_program": "a one-shot run without checks needs no event loop",
     "template.deploy.deployer": "the planner of checks is for templates with checks",

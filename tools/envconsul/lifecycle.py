@@ -9,17 +9,17 @@ import random
 import sys
 from contextlib import suppress
 from signal import Signals
-from typing import Any
 
 from pyconsul.agent.common.process.child_process import KILLED_STATUS
 from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.tools.consul.client import ConsulClient
-from pyconsul.tools.envconsul.plan import Plan, caught_signals, reload_plan, uncatchable
+from pyconsul.tools.envconsul.plan import Plan, reload_plan
 from pyconsul.tools.envconsul.runner import Runner
 from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.connection import connection_of, retry_of
 from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
+from pyconsul.tools.process.signals import catch_signals, next_signal
 from pyconsul.tools.restart_limit import Unlimited, restart_limit_of
 
 log = logging.getLogger("envconsul")
@@ -27,7 +27,7 @@ log = logging.getLogger("envconsul")
 
 async def run_with_signals(call: Call, plan: Plan, rng: random.Random) -> int:
     """Run until the child ends or a signal ends us; returns the exit status. Raises ConsulError and SpawnError."""
-    signals = _catch(plan.settings)
+    signals = catch_signals(plan.settings)
     async with reaping():
         while True:
             end = await _one_run(call, plan, signals, rng)
@@ -61,31 +61,14 @@ async def _one_run(call: Call, plan: Plan, signals: asyncio.Queue[Signals], rng:
         await client.close()
 
 
-def _catch(settings: Settings) -> asyncio.Queue[Signals]:
-    signals: asyncio.Queue[Signals] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for sig in caught_signals(settings):
-        try:
-            loop.add_signal_handler(sig, signals.put_nowait, sig)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise uncatchable(sig) from error
-    return signals
-
-
 async def _until_end(
     runner: Runner, running: asyncio.Future[int], signals: asyncio.Queue[Signals], settings: Settings
 ) -> int | Signals:
     """Return the child's exit status, or the signal that ends this run; other signals are passed on."""
     while True:
-        got = asyncio.ensure_future(signals.get())
-        try:
-            waited: list[asyncio.Future[Any]] = [running, got]
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if not got.done():
-                return running.result()
-            sig = got.result()
-        finally:
-            got.cancel()
+        sig = await next_signal(running, signals)
+        if sig is None:
+            return running.result()
         if sig in (settings[KILL_SIGNAL], settings[RELOAD_SIGNAL], Signals.SIGTERM):
             return sig
         runner.signal(sig)
@@ -112,13 +95,9 @@ async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], s
     if by_kill_signal:
         print("Cleaning up...", file=sys.stderr)
     stopping = asyncio.ensure_future(runner.stop(None if by_kill_signal else sig))
-    while not stopping.done():
-        again = asyncio.ensure_future(signals.get())
-        waited: list[asyncio.Future[Any]] = [stopping, again]
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if again.done() and again.result() in (sig, Signals.SIGTERM, Signals.SIGINT):
+    while (again := await next_signal(stopping, signals)) is not None:
+        if again in (sig, Signals.SIGTERM, Signals.SIGINT):
             runner.signal(Signals.SIGKILL)
-        again.cancel()
     status = stopping.result()
     if by_kill_signal:
         return Exit.INTERRUPT

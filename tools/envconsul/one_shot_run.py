@@ -18,13 +18,14 @@ from pyconsul.agent.common.process.child_process import KILLED_STATUS, gets_orph
 from pyconsul.agent.common.process.waited_child import WaitedChild
 from pyconsul.tools.consul.one_shot_client import OneShotClient
 from pyconsul.tools.envconsul.options import ONCE, PRINT
-from pyconsul.tools.envconsul.plan import OverdueError, Plan, caught_signals, reload_plan, uncatchable, variables_of
+from pyconsul.tools.envconsul.plan import OverdueError, Plan, reload_plan, variables_of
 from pyconsul.tools.envconsul.print_output import render_variables
 from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.child import EXEC_KILL_SIGNAL, EXEC_KILL_TIMEOUT, EXEC_TIMEOUT
 from pyconsul.tools.options.connection import connection_of, retry_of
 from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
 from pyconsul.tools.options.settings import Call, Settings
+from pyconsul.tools.process.signals import caught_signals, uncatchable
 
 log = LazyLog("envconsul")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from signal import Signals
 from typing import Any
 
 from pyconsul.agent.common.lazy_log import LazyLog
@@ -20,10 +19,8 @@ from pyconsul.tools.options.connection import consul_access_of
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import log_target_of
 from pyconsul.tools.options.run import (
-    KILL_SIGNAL,
     LOG_FORMAT,
     LOG_LEVEL,
-    RELOAD_SIGNAL,
     SYSLOG_ENABLED,
     SYSLOG_FACILITY,
     SYSLOG_NAME,
@@ -98,21 +95,6 @@ def _variables(source: Source, answer: Any) -> list[Variable]:
         return list(source.variables(answer))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ConsulError(f"GET {source.path}: unexpected answer: {type(error).__name__}", 200) from error
-
-
-#: Signals that are caught; all but the kill and the reload signal and SIGTERM go to the program.
-_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
-
-
-def caught_signals(settings: Settings) -> set[Signals]:
-    """All signals that are not left to the system while a program runs."""
-    own = (settings[KILL_SIGNAL], settings[RELOAD_SIGNAL])
-    return {sig for sig in own if sig is not None} | {Signals[name] for name in _CAUGHT}
-
-
-def uncatchable(sig: Signals) -> ConfigError:
-    """The error for a kill or reload signal that the system keeps for itself."""
-    return ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal")
 
 
 def reload_plan(call: Call) -> Plan | None:

@@ -10,17 +10,18 @@ import sys
 from contextlib import suppress
 from functools import partial
 from signal import Signals
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.process.reaper import reaping
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.tools.exit_codes import Exit
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.run import KILL_SIGNAL, RELOAD_SIGNAL
+from pyconsul.tools.process.signals import catch_signals, next_signal
 from pyconsul.tools.template.assembly import make_client, make_runner
 from pyconsul.tools.template.evaluate.contract import BrokenTemplate, TemplateError
 from pyconsul.tools.template.options.status import STATUS_ADDRESS
-from pyconsul.tools.template.plan import Plan, caught_signals, load, make_plan, uncatchable
+from pyconsul.tools.template.plan import Plan, load, make_plan
 from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.spec import SpecError
 from pyconsul.tools.template.status.overview import run_report
@@ -28,7 +29,7 @@ from pyconsul.tools.template.status.serve_status import shown
 
 if TYPE_CHECKING:
     from pyconsul.tools.consul.client import ConsulClient
-    from pyconsul.tools.options.settings import Call, Settings
+    from pyconsul.tools.options.settings import Call
     from pyconsul.tools.template.deploy.runner import Runner
     from pyconsul.tools.template.feed.handover import Handover
 
@@ -41,7 +42,7 @@ async def run_with_signals(call: Call, plan: Plan, handover: Handover | None = N
     Raises what `Runner.run` raises.
     """
     notifier = Notifier.take(os.environ)
-    signals = _catch(plan.settings)
+    signals = catch_signals(plan.settings)
     for sig in handover.signals if handover is not None else ():
         signals.put_nowait(sig)
     alive = asyncio.create_task(notifier.heartbeat())
@@ -56,17 +57,6 @@ async def run_with_signals(call: Call, plan: Plan, handover: Handover | None = N
                 plan = end
     finally:
         alive.cancel()
-
-
-def _catch(settings: Settings) -> asyncio.Queue[Signals]:
-    signals: asyncio.Queue[Signals] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for sig in caught_signals(settings):
-        try:
-            loop.add_signal_handler(sig, signals.put_nowait, sig)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise uncatchable(sig) from error
-    return signals
 
 
 async def _one_run(
@@ -92,7 +82,7 @@ async def _until_end(
     handover = False
     try:
         while True:
-            sig = await _until_signal(running, signals)
+            sig = await next_signal(running, signals)
             if sig is None:
                 return running.result()
             if sig in (plan.settings[KILL_SIGNAL], Signals.SIGTERM):
@@ -117,21 +107,10 @@ async def _until_end(
         await client.close()
 
 
-async def _until_signal(running: asyncio.Future[Any], signals: asyncio.Queue[Signals]) -> Signals | None:
-    """The next signal, or None when the run has ended."""
-    got = asyncio.ensure_future(signals.get())
-    try:
-        waited: list[asyncio.Future[Any]] = [running, got]
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        return got.result() if got.done() else None
-    finally:
-        got.cancel()
-
-
 async def _stop(runner: Runner, signals: asyncio.Queue[Signals], *, handover: bool) -> None:
     """End what was started, in order; a second signal to end cuts the grace period short."""
     stopping = asyncio.ensure_future(runner.stop(handover=handover))
-    while (sig := await _until_signal(stopping, signals)) is not None:
+    while (sig := await next_signal(stopping, signals)) is not None:
         if sig in (Signals.SIGTERM, Signals.SIGINT):
             runner.signal(Signals.SIGKILL)
     stopping.result()

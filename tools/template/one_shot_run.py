@@ -27,6 +27,7 @@ from pyconsul.tools.options.child import EXEC_COMMAND
 from pyconsul.tools.options.connection import connection_of
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT
 from pyconsul.tools.options.run import KILL_SIGNAL, MAX_STALE, RELOAD_SIGNAL
+from pyconsul.tools.process.signals import caught_signals, uncatchable
 from pyconsul.tools.template.deploy.contract import CommandError
 from pyconsul.tools.template.deploy.deployer import Deployer
 from pyconsul.tools.template.deploy.failure_policy import FailurePolicy
@@ -37,7 +38,7 @@ from pyconsul.tools.template.interruptible import Interrupted
 from pyconsul.tools.template.options.fixture import DATA, RECORD
 from pyconsul.tools.template.options.status import STATUS_ADDRESS
 from pyconsul.tools.template.options.table import DIFF, DRY, EXEC_RELOAD, ONCE
-from pyconsul.tools.template.plan import Plan, caught_signals, uncatchable
+from pyconsul.tools.template.plan import Plan
 from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.disclosure import Disclosure
 

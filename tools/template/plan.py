@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import Signals
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.common.lazy_log import LazyLog
 from pyconsul.agent.common.structs import replace, struct
 from pyconsul.tools.options.child import EXEC_COMMAND
 from pyconsul.tools.options.connection import connection_of, consul_access_of, retry_of
-from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.log_file import log_target_of
 from pyconsul.tools.options.restart_limit import RESTART_HOLD, RESTART_LIMIT
 from pyconsul.tools.options.run import (
@@ -73,7 +71,6 @@ _FIXED = (
     DEDUPLICATE_PREFIX,
     DEDUPLICATE_TTL,
 )
-_CAUGHT = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
 
 
 @struct(frozen=True)
@@ -120,17 +117,6 @@ def load(call: Call) -> Settings:
 
 def _once(settings: Settings) -> bool:
     return bool(settings[ONCE] or settings[DATA])
-
-
-def caught_signals(settings: Settings) -> set[Signals]:
-    """What a run catches; all but the kill and the reload signal and SIGTERM goes to the child."""
-    own = (settings[KILL_SIGNAL], settings[RELOAD_SIGNAL])
-    return {sig for sig in own if sig is not None} | {Signals[name] for name in _CAUGHT}
-
-
-def uncatchable(sig: Signals) -> ConfigError:
-    """The error of a signal that cannot be caught."""
-    return ConfigError(f"{sig.name} cannot be caught: choose another kill_signal or reload_signal")
 
 
 def make_plan(settings: Settings) -> Plan:

@@ -26,27 +26,19 @@ from signal import Signals
 from typing import Any
 
 from pyconsul.agent.common.process.child_process import (
-    ShellLine,
     SpawnError,
     describe_end,
-    dismiss_guardian,
     exit_status,
     find_program,
-    give_terminal,
     group_alive,
     guardian_argv,
     preparation,
-    signal_group,
 )
+from pyconsul.agent.common.process.process_group import GROUP_POLL_S, KILL_WAIT_S, ProcessGroup
 from pyconsul.agent.common.reasons import reason
 
-#: Seconds between two looks at whether a group has ended; the leader itself is waited for without polling.
-_GROUP_POLL = 0.02
-#: Seconds that the others of a group may take to end after SIGKILL.
-_KILL_PATIENCE = 2.0
 
-
-class Child:
+class Child(ProcessGroup):
     """One supervised process and its group.
 
     `argv`: program and arguments (see `argv_of`); the program is looked up on the tool's own PATH, not the child's.
@@ -79,18 +71,15 @@ class Child:
     ) -> None:
         if not argv:
             raise ValueError("a child needs a program to run")
-        self.argv = list(argv)
-        self._is_shell_line = isinstance(argv, ShellLine)
+        super().__init__(argv, foreground=foreground)
         self.env = None if env is None else dict(env)
         self.kill_signal = kill_signal
         self.kill_timeout = kill_timeout
         self.reload_signal = reload_signal
         self.splay = splay
-        self.foreground = foreground
         self._rng = rng
         self._streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         self._process: asyncio.subprocess.Process | None = None
-        self._leash: int | None = None  # the pipe's end whose closing, by our death, sets off the guardian
         self._outlive = outlive
         self._guardian = guardian_argv(kill_signal, kill_timeout) if guard and not outlive else []
         self._replaced = asyncio.Event()  # set while no restart is under way
@@ -116,7 +105,7 @@ class Child:
         if self.running:
             return
         program = find_program(self.argv[0])
-        reading, self._leash = os.pipe() if self._guardian else (None, None)
+        reading = self._open_leash(self._guardian)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self.argv,
@@ -124,7 +113,7 @@ class Child:
                 env=self.env,
                 process_group=0,
                 preexec_fn=preparation(
-                    self._guardian, None if self._outlive else self.kill_signal, reading, self.foreground
+                    self._guardian, None if self._outlive else self.kill_signal, reading, self._foreground
                 ),
                 **self._streams,
             )
@@ -135,36 +124,17 @@ class Child:
             if reading is not None:
                 os.close(reading)
 
-    def _after_end(self) -> None:
-        if self.foreground:
-            give_terminal(os.getpgrp())
-        self._dismiss_guardian()
-
-    def _dismiss_guardian(self) -> None:
-        leash, self._leash = self._leash, None
-        if leash is not None:
-            dismiss_guardian(leash)
-
     @property
     def ending(self) -> str:
         """Describe how the latest start has ended; "" while it runs."""
         returncode = None if self._process is None else self._process.returncode
         return "" if returncode is None else describe_end(returncode)
 
-    def signal(self, sig: Signals) -> None:
-        """Send a signal to the program; SIGKILL, and all signals for a shell line, to every process of its group.
+    def _running_pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
 
-        Nothing happens when it has ended.
-        """
-        if sig is signal.SIGKILL or self._is_shell_line:
-            self._signal_group(sig)
-        elif self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self._process.pid, sig)
-
-    def _signal_group(self, sig: Signals) -> None:
-        if self._process is not None:
-            signal_group(self._process.pid, sig)
+    def _group_id(self) -> int | None:
+        return self.pid
 
     async def wait(self) -> int:
         """Wait until the child has ended, by itself or by `stop`, and return its exit status (see `exit_status`).
@@ -199,20 +169,20 @@ class Child:
             await asyncio.wait_for(self._group_ended(process, kill_signal), grace)
         except TimeoutError:
             self.signal(signal.SIGKILL)
-            # It ends them soon, not at once; one that hangs in the kernel is not waited for.
+            # A process that hangs in the kernel is not waited for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._group_ended(process, signal.SIGKILL), _KILL_PATIENCE)
+                await asyncio.wait_for(self._group_ended(process, signal.SIGKILL), KILL_WAIT_S)
         returncode = await process.wait()
         self._after_end()
         return exit_status(returncode)
 
     async def _group_ended(self, process: asyncio.subprocess.Process, sig: Signals) -> None:
-        """The end of the program; the others of its group get the signal then."""
+        """Wait for the end of the program, then send the signal to the rest of its group and wait for that."""
         await process.wait()
         if not self._is_shell_line:
             self._signal_group(sig)
-        while group_alive(process.pid):  # noqa: ASYNC110 - the kernel tells nobody that a group has ended
-            await asyncio.sleep(_GROUP_POLL)
+        while group_alive(process.pid):  # noqa: ASYNC110 - no event reports the end of a group
+            await asyncio.sleep(GROUP_POLL_S)
 
     async def restart(self, env: Mapping[str, str] | None = None) -> None:
         """Splay, stop, and start anew, with another environment if one is given. Raises SpawnError."""

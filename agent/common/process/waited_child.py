@@ -1,11 +1,10 @@
-"""A child process that this program does nothing but wait for: started, signalled and stopped as `supervise.Child`.
+"""A child process that this program does nothing but wait for: started, signalled and stopped as `supervised_child.Child`.
 
 Signals that arrive meanwhile are read with sigtimedwait(2), so the caller must have blocked them, and SIGCHLD.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,28 +13,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from signal import Signals
 
 from pyconsul.agent.common.process.child_process import (
-    ShellLine,
     SpawnError,
     describe_end,
-    dismiss_guardian,
     exit_status,
     find_program,
-    give_terminal,
     group_alive,
     guardian_argv,
     preparation,
-    signal_group,
 )
+from pyconsul.agent.common.process.process_group import GROUP_POLL_S, KILL_WAIT_S, ProcessGroup
 from pyconsul.agent.common.reasons import reason
 
-#: Seconds between two looks at whether a group has ended.
-_GROUP_POLL_S = 0.02
-#: Seconds that the others of a group may take to end after SIGKILL.
-_KILL_PATIENCE_S = 2.0
 
-
-class WaitedChild:
-    """One process and its group. The arguments are those of `supervise.Child`; `blocked`: the signals that are blocked."""
+class WaitedChild(ProcessGroup):
+    """One process and its group. The arguments are those of `supervised_child.Child`; `blocked`: the signals that are blocked."""
 
     def __init__(
         self,
@@ -47,19 +38,16 @@ class WaitedChild:
         foreground: bool,
         blocked: Collection[Signals],
     ) -> None:
-        self.argv = list(argv)
+        super().__init__(argv, foreground=foreground)
         self.kill_signal = kill_signal
         self.kill_timeout = kill_timeout
-        self._is_shell_line = isinstance(argv, ShellLine)
-        self._foreground = foreground
         self._blocked = blocked
-        self._leash: int | None = None  # the pipe's end whose closing, by our death, sets off the guardian
         self._process = self._start(env)
 
     def _start(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         program = find_program(self.argv[0])
         guardian = guardian_argv(self.kill_signal, self.kill_timeout)
-        reading, self._leash = os.pipe() if guardian else (None, None)
+        reading = self._open_leash(guardian)
         try:
             return subprocess.Popen(
                 self.argv,
@@ -78,16 +66,11 @@ class WaitedChild:
             if reading is not None:
                 os.close(reading)
 
-    def signal(self, sig: Signals) -> None:
-        """Send a signal to the program; SIGKILL, and all signals for a shell line, to every process of its group."""
-        if sig is signal.SIGKILL or self._is_shell_line:
-            self._signal_group(sig)
-        elif self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self._process.pid, sig)
+    def _running_pid(self) -> int | None:
+        return self._process.pid if self._process.returncode is None else None
 
-    def _signal_group(self, sig: Signals) -> None:
-        signal_group(self._process.pid, sig)
+    def _group_id(self) -> int | None:
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -120,28 +103,31 @@ class WaitedChild:
         self.signal(chosen)
         if not self._group_ended(chosen, self.kill_timeout, on_signal):
             self.signal(signal.SIGKILL)
-            # It ends them soon, not at once; one that hangs in the kernel is not waited for.
-            self._group_ended(signal.SIGKILL, _KILL_PATIENCE_S, on_signal)
+            # A process that hangs in the kernel is not waited for.
+            self._group_ended(signal.SIGKILL, KILL_WAIT_S, on_signal)
         status = exit_status(self._process.wait())
         self._after_end()
         return status
 
     def _group_ended(self, sig: Signals, grace: float, on_signal: Callable[[Signals], None]) -> bool:
-        """Wait for the end of the program; the others of its group get the signal then. False after `grace` seconds."""
+        """Wait for the end of the program, then send the signal to the rest of its group and wait for that.
+
+        Returns False after `grace` seconds.
+        """
         latest = time.monotonic() + grace
-        told = self._is_shell_line
+        sent = self._is_shell_line
         while True:
             ended = self._process.poll() is not None
-            if ended and not told:
+            if ended and not sent:
                 self._signal_group(sig)
-                told = True
+                sent = True
             if ended and not group_alive(self._process.pid):
                 return True
             left = latest - time.monotonic()
             if left <= 0:
                 return False
-            # The kernel tells nobody that a group has ended.
-            if (received := self._next_signal(min(left, _GROUP_POLL_S) if ended else left)) is not None:
+            # No event reports the end of a group.
+            if (received := self._next_signal(min(left, GROUP_POLL_S) if ended else left)) is not None:
                 on_signal(received)
 
     def _next_signal(self, timeout: float | None) -> Signals | None:
@@ -152,13 +138,3 @@ class WaitedChild:
             else signal.sigtimedwait(self._blocked, max(timeout, 0))
         )
         return None if info is None or info.si_signo == signal.SIGCHLD else Signals(info.si_signo)
-
-    def _after_end(self) -> None:
-        if self._foreground:
-            give_terminal(os.getpgrp())
-        self._dismiss_guardian()
-
-    def _dismiss_guardian(self) -> None:
-        leash, self._leash = self._leash, None
-        if leash is not None:
-            dismiss_guardian(leash)

@@ -8,21 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.common.options import switch, text
-from pyconsul.cli.acl.objects import GRANT_FLAGS, full_id, granted, id_or_name, merged
+from pyconsul.cli.acl.named_objects import META, NamedObjects
+from pyconsul.cli.acl.objects import GRANT_FLAGS, full_id, granted, merged
 from pyconsul.cli.acl.text import role_lines
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.help.command import Command
-from pyconsul.cli.output.render import confirm, document, format_flag
+from pyconsul.cli.output.render import format_flag
 
 Role = dict[str, Any]
 _KEYS = {"Policies": ("ID", "Name"), "ServiceIdentities": ("ServiceName",), "TemplatedPolicies": ("TemplateName",)}
-
-
-def show(context: Context, role: Role) -> None:
-    """Print a role as `-format` and `-meta` want it."""
-    if not document(context, role):
-        context.out("\n".join(role_lines(role, meta=context.args[_META])) + "\n")
+ROLES = NamedObjects("role", "roles", role_lines)
 
 
 def create(context: Context) -> None:
@@ -36,22 +32,7 @@ def create(context: Context) -> None:
             "Cannot create a role without specifying -policy-name, -policy-id, -service-identity, -node-identity, "
             "or -templated-policy at least once"
         )
-    try:
-        created = context.client.put(
-            "/v1/acl/role", body={"Name": args[_NAME], "Description": args[_DESCRIPTION], **given}
-        )
-    except CliError as error:
-        raise during("Failed to create new role", error) from None
-    show(context, created)
-
-
-def read(context: Context) -> None:
-    """Print a role."""
-    try:
-        role = context.client.get(f"/v1/acl/role/{id_or_name(context, 'role')}")
-    except CliError as error:
-        raise _failed(context, "reading", error) from None
-    show(context, role)
+    ROLES.create(context, {"Name": args[_NAME], "Description": args[_DESCRIPTION], **given})
 
 
 def update(context: Context) -> None:
@@ -71,8 +52,8 @@ def update(context: Context) -> None:
             body["Description"] = args[_DESCRIPTION] or role["Description"]
         updated = context.client.put(f"/v1/acl/role/{identity}", body=body)
     except CliError as error:
-        raise _failed(context, "updating", error) from None
-    show(context, updated)
+        raise ROLES.failure(context, "updating", error) from None
+    ROLES.show(context, updated)
 
 
 def _merged(role: Role, given: Role) -> Role:
@@ -85,43 +66,15 @@ def _merged(role: Role, given: Role) -> Role:
     return body
 
 
-def list_(context: Context) -> None:
-    """Print every role."""
-    try:
-        roles = context.client.get("/v1/acl/roles")
-    except CliError as error:
-        raise during("Failed to retrieve the role list", error) from None
-    if document(context, roles):
-        return
-    for role in roles:
-        context.out("\n".join(role_lines(role, meta=context.args[_META], listed=True)))
-
-
-def delete(context: Context) -> None:
-    """Delete a role. One that does not exist is an error."""
-    try:
-        identity = id_or_name(context, "role")
-        context.client.delete(f"/v1/acl/role/{identity}")
-    except CliError as error:
-        raise _failed(context, "deleting", error) from None
-    confirm(context, f'Role "{identity}" deleted successfully', {"ID": identity, "Deleted": True})
-
-
-def _failed(context: Context, doing: str, error: CliError) -> CliError:
-    which = context.args[_ID] or context.args[_NAME]
-    return during(f'Error {doing} role "{which}"', error)
-
-
 _ID = text("id", "ID of the role, or a unique prefix of it.", metavar="id")
 _NAME = text("name", "Name of the role.", metavar="name")
 _DESCRIPTION = text("description", "Description of the role.", metavar="text")
-_META = switch("meta", "Also print the content hash and the indexes.")
 _FORMAT = format_flag("pretty")
 _NEW_NAME = text("name", "The role's new name.", metavar="name")
 _NO_MERGE = switch("no-merge", "Replace all fields instead of adding to them.")
 COMMANDS = {
-    "acl role create": Command(create, _NAME, _DESCRIPTION, *GRANT_FLAGS, _META, _FORMAT),
-    "acl role read": Command(read, _ID, _NAME, _META, _FORMAT),
+    "acl role create": Command(create, _NAME, _DESCRIPTION, *GRANT_FLAGS, META, _FORMAT),
+    "acl role read": Command(ROLES.read, _ID, _NAME, META, _FORMAT),
     "acl role update": Command(
         update,
         _ID,
@@ -129,9 +82,9 @@ COMMANDS = {
         _DESCRIPTION,
         *GRANT_FLAGS,
         _NO_MERGE,
-        _META,
+        META,
         _FORMAT,
     ),
-    "acl role list": Command(list_, _META, _FORMAT),
-    "acl role delete": Command(delete, _ID, _NAME, format_flag()),
+    "acl role list": Command(ROLES.list_all, META, _FORMAT),
+    "acl role delete": Command(ROLES.delete, _ID, _NAME, format_flag()),
 }

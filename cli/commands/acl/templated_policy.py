@@ -10,7 +10,7 @@ from typing import Any
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import switch, text, texts
 from pyconsul.cli.acl.objects import templated_policies
-from pyconsul.cli.commands.acl.policy import show as show_policy
+from pyconsul.cli.commands.acl.policy import POLICIES
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.help.command import Command
@@ -83,7 +83,7 @@ def preview(context: Context) -> None:
         policy = context.client.request("POST", path, body=body).checked().json()
     except CliError as error:
         raise during("Failed to generate the templated policy preview", error) from None
-    show_policy(context, policy)
+    POLICIES.show(context, policy)
 
 
 _NAME = text("name", "Name of the template.", metavar="name")
