@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 
 def child_words(words: Sequence[str], environ: Mapping[str, str], *, shell: bool) -> list[str]:
-    """The words to execute; with `shell` they are one line for the user's shell (SHELL, or /bin/sh)."""
+    """Return the words to execute; with `shell` they are one line for the user's shell (SHELL, or /bin/sh)."""
     return [environ.get("SHELL") or "/bin/sh", "-c", " ".join(words)] if shell else list(words)
 
 

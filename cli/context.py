@@ -44,7 +44,7 @@ class Context:
         return self._client
 
     def unexpected_answer(self, error: Exception) -> CliError | None:
-        """The error for the user when an answer had another form than the command relies on; None if there was no answer."""
+        """Return the error for the user when an answer had another form than the command relies on; None if there was no answer."""
         if self._client is None or not self._client.answered or self.environ.get("PYCONSUL_TRACEBACK"):
             return None
         if isinstance(error, KeyError):
@@ -85,7 +85,7 @@ class Context:
         return self.stdout.isatty()
 
     def read_source(self, text: str) -> bytes:
-        """A value given as Consul's commands take it: `@path` is a file, `-` standard input, else itself.
+        """Return a value given as Consul's commands take it: `@path` is a file, `-` standard input, else itself.
 
         Raises CliError when the file cannot be read.
         """

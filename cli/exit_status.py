@@ -35,7 +35,7 @@ _FINE = frozenset({Status.NOT_FOUND, Status.UNREACHABLE, Status.DENIED, Status.C
 
 
 def exit_code(status: int, *, detailed: bool) -> int:
-    """The number to exit with: without `detailed`, the fine codes become Consul's 1."""
+    """Return the number to exit with: without `detailed`, the fine codes become Consul's 1."""
     return int(Status.FAILURE) if not detailed and status in _FINE else int(status)
 
 

@@ -64,7 +64,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _no_command(name: str, rest: list[str]) -> int:
-    """A group without a command, which shows its commands, or an unknown word."""
+    """Return a group without a command, which shows its commands, or an unknown word."""
     if rest:
         _error(_unknown(f"{name} " if name else "", rest))
     else:
@@ -122,7 +122,7 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
 
 
 def _parse(command: Command, words: list[str]) -> Args:
-    """The flags and arguments. Raises UsageError and HelpRequested."""
+    """Return the flags and arguments. Raises UsageError and HelpRequested."""
     try:
         return parse(command.flags, words)
     except OptionError as error:
@@ -130,7 +130,7 @@ def _parse(command: Command, words: list[str]) -> Args:
 
 
 def _order_hint(command: Command, words: list[str]) -> str:
-    """A sentence for `kv get foo -format json`: flags end at the first argument, as in Consul."""
+    """Return a sentence for `kv get foo -format json`: flags end at the first argument, as in Consul."""
     known = {flag.name for flag in command.flags}
     position = next((at for at, word in enumerate(words) if at and words[at - 1][:1] != "-" and word[:1] == "-"), None)
     for word in words[position:] if position else ():

@@ -37,14 +37,14 @@ _ADDRESS = {"address": "Address", "port": "Port"}
 
 
 def services_in(path: str) -> list[dict[str, Any]]:
-    """The services a file defines, ready for /v1/agent/service/register. Raises CliError, naming file and key."""
+    """Return the services a file defines, ready for /v1/agent/service/register. Raises CliError, naming file and key."""
     document = read_document(path)
     bodies = [*_list(document.get("service")), *_list(document.get("services"))]
     return [_service(body, path) for body in bodies]
 
 
 def read_document(path: str) -> dict[str, Any]:
-    """A file in HCL (named .hcl) or JSON; an HCL block is a list of objects. Raises CliError."""
+    """Return a file in HCL (named .hcl) or JSON; an HCL block is a list of objects. Raises CliError."""
     try:
         source = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -95,7 +95,7 @@ def _check(body: Any, where: str) -> dict[str, Any]:
 
 
 def _renamed(body: Any, names: dict[str, str], where: str) -> dict[str, Any]:
-    """The body with the API's names; Consul takes them in files as well, in any case of letters."""
+    """Return the body with the API's names; Consul takes them in files as well, in any case of letters."""
     if not isinstance(body, dict):
         raise CliError(f"Error: {where} must be an object")
     spelled = {**{api.lower(): api for api in names.values()}, **names}
@@ -110,6 +110,6 @@ def _list(value: Any) -> list[Any]:
 
 
 def _block(value: Any) -> dict[str, Any]:
-    """An object, or the HCL block it was written as: a list of one object."""
+    """Return an object, or the HCL block it was written as: a list of one object."""
     entries = [entry for entry in _list(value) if isinstance(entry, dict)]
     return {name: content for entry in entries for name, content in entry.items()}

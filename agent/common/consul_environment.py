@@ -202,7 +202,7 @@ class _Settings:
         return self._environ.get(VARIABLES[key], "") if value == "" else value
 
     def name(self, key: str) -> str:
-        """The flag, key or variable that the value comes from."""
+        """Return the flag, key or variable that the value comes from."""
         return VARIABLES[key] if self._given.get(key, "") == "" else self._names.get(key, key)
 
     def text(self, key: str) -> str:
@@ -218,7 +218,7 @@ class _Settings:
             raise InvalidSetting(f"wrong value {value!r} in {self.name(key)}: {error}") from None
 
     def token(self) -> tuple[str, str]:
-        """The token and the token file. Within one source the file wins; given settings win over variables."""
+        """Return the token and the token file. Within one source the file wins; given settings win over variables."""
         for source in (self._given, {key: self._environ.get(VARIABLES[key], "") for key in ("token", "token_file")}):
             token, file = str(source.get("token", "")), str(source.get("token_file", ""))
             if token or file:
@@ -265,7 +265,7 @@ def _host_port(authority: str, text: str, source: str, default: int) -> tuple[st
 
 
 def _without_port(name: str) -> str:
-    """The host of a server name; Consul takes a port along with it."""
+    """Return the host of a server name; Consul takes a port along with it."""
     host, colon, port = name.rpartition(":")
     return host.strip("[]") if colon and port.isdecimal() and (":" not in host or host.endswith("]")) else name
 
@@ -277,7 +277,7 @@ def check_scope(value: str, name: str, scope: str) -> None:
 
 
 def read_token(token: str, token_file: str) -> str:
-    """The content of the token file without blanks around it; the token if there is none. Raises UnreadableFile."""
+    """Return the content of the token file without blanks around it; the token if there is none. Raises UnreadableFile."""
     if not token_file:
         return token
     try:

@@ -221,32 +221,32 @@ def text(
     choices: Sequence[str] = (),
     hidden: bool = False,
 ) -> Option[str]:
-    """A flag with a text for its value."""
+    """Return a flag with a text for its value."""
     return Option(name, TEXT, help_text, default, flags=(name,), metavar=metavar, choices=choices, hidden=hidden)
 
 
 def switch(name: str, help_text: str, default: bool = False, *, hidden: bool = False) -> Option[bool]:
-    """A boolean flag."""
+    """Return a boolean flag."""
     return Option(name, SWITCH, help_text, default, flags=(name,), hidden=hidden)
 
 
 def number(name: str, help_text: str, default: int = 0) -> Option[int]:
-    """A whole number, which may be negative."""
+    """Return a whole number, which may be negative."""
     return Option(name, NUMBER, help_text, default, flags=(name,))
 
 
 def unsigned(name: str, help_text: str, default: int = 0) -> Option[int]:
-    """A whole number of 64 bits without a sign, such as an index."""
+    """Return a whole number of 64 bits without a sign, such as an index."""
     return Option(name, UNSIGNED, help_text, default, flags=(name,))
 
 
 def seconds(name: str, help_text: str, default: float = 0.0) -> Option[float]:
-    """A Go duration; its value is in seconds."""
+    """Return a Go duration; its value is in seconds."""
     return Option(name, SECONDS, help_text, default, flags=(name,))
 
 
 def texts(name: str, help_text: str) -> Option[list[str]]:
-    """A text that may be given several times."""
+    """Return a text that may be given several times."""
     return Option(name, TEXTS, help_text, [], flags=(name,))
 
 
@@ -266,7 +266,7 @@ class Args:
         self.rest = rest
 
     def __getitem__(self, option: Option[T]) -> T:
-        """The value given, else the default; the kind's zero value when the command has no such flag."""
+        """Return the value given, else the default; the kind's zero value when the command has no such flag."""
         name = option.name
         if name in self._values:
             value: T = self._values[name]

@@ -26,13 +26,13 @@ class _Factory:
 
 
 def field(*, default_factory: Callable[[], _T]) -> _T:
-    """The default of a field that is made for each object."""
+    """Return the default of a field that is made for each object."""
     return cast(_T, _Factory(default_factory))
 
 
 @dataclass_transform(field_specifiers=(field,))
 def struct(*, frozen: bool, eq: bool = True) -> Callable[[type[_T]], type[_T]]:
-    """A decorator of classes. Without `eq`, objects are equal to themselves alone."""
+    """Return a decorator of classes. Without `eq`, objects are equal to themselves alone."""
 
     def decorate(cls: type[_T]) -> type[_T]:
         own = fields_declared(cls.__dict__)
@@ -43,7 +43,7 @@ def struct(*, frozen: bool, eq: bool = True) -> Callable[[type[_T]], type[_T]]:
 
 
 def fields_declared(namespace: Any) -> list[str]:
-    """The fields that a class's namespace declares, in order. Annotations are strings (PEP 563)."""
+    """Return the fields that a class's namespace declares, in order. Annotations are strings (PEP 563)."""
     return [name for name, kind in namespace.get("__annotations__", {}).items() if not kind.startswith("ClassVar")]
 
 
@@ -74,7 +74,7 @@ def _add_equality(cls: Any, names: tuple[str, ...], frozen: bool) -> None:
 
 
 def replace(value: _T, **changes: Any) -> _T:
-    """A copy with some fields changed."""
+    """Return a copy with some fields changed."""
     fields: tuple[str, ...] = getattr(value, "__struct_fields__")  # noqa: B009 - mypy knows nothing of it
     return type(value)(**{**{name: getattr(value, name) for name in fields}, **changes})
 
@@ -85,7 +85,7 @@ def _shown(self: Any) -> str:
 
 
 def _compiling(cls: Any) -> Callable[..., None]:
-    """An `__init__` that puts the real one in its place."""
+    """Return an `__init__` that puts the real one in its place."""
 
     def init(self: Any, *args: Any, **given: Any) -> None:
         cls.__init__ = _compile(cls.__struct_defaults__)

@@ -38,7 +38,7 @@ class Plan:
         return self.path + "".join(f" {name}={value}" for name, value in sorted(self.query.items()))
 
     def question(self) -> dict[str, str]:
-        """The query of the next request; it blocks once there was an answer."""
+        """Return the query of the next request; it blocks once there was an answer."""
         return {**self.query, "index": str(self.index)} if self.index else self.query
 
     def remember(self, index: int, digest: str) -> None:
@@ -80,7 +80,7 @@ class Plan:
         return self._new_events(answer) if self.kind == "event" else answer
 
     def _new_events(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The events after the one that the last index stands for."""
+        """Return the events after the one that the last index stands for."""
         for position, event in enumerate(events):
             if self.digest is not None and event_index(event["ID"]) == self.index:
                 return events[position + 1 :]
@@ -88,12 +88,12 @@ class Plan:
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """A key with all of its fields, in the order handlers know."""
+    """Return a key with all of its fields, in the order handlers know."""
     return {name: entry.get(name, default) for name, default in _KEY_FIELDS.items()}
 
 
 def _check(check: dict[str, Any]) -> dict[str, Any]:
-    """A check with all fields of its definition."""
+    """Return a check with all fields of its definition."""
     return {**check, "Definition": {**_CHECK_DEFINITION, **(check.get("Definition") or {})}}
 
 
@@ -105,6 +105,6 @@ def digest_of(data: Any) -> str:
 
 
 def event_index(identity: str) -> int:
-    """The index that stands for an event: both halves of its UUID, xor-ed."""
+    """Return the index that stands for an event: both halves of its UUID, xor-ed."""
     digits = identity.replace("-", "")
     return int(digits[:16], 16) ^ int(digits[16:], 16)

@@ -66,7 +66,7 @@ LINK_FLAGS = {
 
 
 def full_id(client: Client, kind: str, partial: str) -> str:
-    """The ID that begins like this; `kind` is token, policy, role or binding-rule. Raises CliError unless it is one."""
+    """Return the ID that begins like this; `kind` is token, policy, role or binding-rule. Raises CliError unless it is one."""
     if len(partial) == _UUID_LENGTH:
         return partial
     field = "AccessorID" if kind == "token" else "ID"
@@ -82,13 +82,13 @@ def full_id(client: Client, kind: str, partial: str) -> str:
 
 
 def named(client: Client, kind: str, name: str) -> Object:
-    """The policy or role of this name. Raises CliError when there is none."""
+    """Return the policy or role of this name. Raises CliError when there is none."""
     found: Object = client.get(f"/v1/acl/{kind}/name/{quote(name, slash=False)}")
     return found
 
 
 def id_or_name(context: Context, kind: str) -> str:
-    """The ID of the object that -id or -name means. Raises UsageError without either."""
+    """Return the ID of the object that -id or -name means. Raises UsageError without either."""
     identity, name = context.args[_ID], context.args[_NAME]
     if not identity and not name:
         raise UsageError("Must specify either the -id or -name parameters")
@@ -96,7 +96,7 @@ def id_or_name(context: Context, kind: str) -> str:
 
 
 def links(context: Context, kind: str, prefix: str = "") -> list[Object]:
-    """The links that -policy-name and -policy-id (or those of roles) ask for; the agent finds the names itself."""
+    """Return the links that -policy-name and -policy-id (or those of roles) ask for; the agent finds the names itself."""
     by_name, by_id = LINK_FLAGS[f"{prefix}{kind}"]
     names = [{"Name": name} for name in context.args[by_name]]
     identities = context.args[by_id]
@@ -166,7 +166,7 @@ def _templates_in(path: str) -> list[Object]:
 
 
 def granted(context: Context) -> Object:
-    """The fields of a new token or role that the flags of GRANT_FLAGS give."""
+    """Return the fields of a new token or role that the flags of GRANT_FLAGS give."""
     args = context.args
     fields = {
         "Policies": links(context, "policy"),
@@ -178,7 +178,7 @@ def granted(context: Context) -> Object:
 
 
 def merged(old: list[Object] | None, new: list[Object], *fields: str) -> list[Object]:
-    """The old entries with the new ones: an entry that agrees in a field with an old one takes its place."""
+    """Return the old entries with the new ones: an entry that agrees in a field with an old one takes its place."""
     result = list(old or ())
     for entry in new:
         same = [

@@ -9,7 +9,7 @@ Object = dict[str, Any]
 
 
 def token_lines(token: Object, *, meta: bool = False) -> list[str]:
-    """A token."""
+    """Return a token."""
     rows: list[tuple[str, object]] = [("AccessorID", token["AccessorID"]), ("SecretID", token.get("SecretID", ""))]
     rows += [("Description", token.get("Description", "")), ("Local", _boolean(token.get("Local")))]
     if token.get("AuthMethod"):
@@ -22,7 +22,7 @@ def token_lines(token: Object, *, meta: bool = False) -> list[str]:
 
 
 def role_lines(role: Object, *, meta: bool = False, listed: bool = False) -> list[str]:
-    """A role; `listed` among others, below its name."""
+    """Return a role; `listed` among others, below its name."""
     rows: list[tuple[str, object]] = [("ID", role["ID"])]
     rows += [] if listed else [("Name", role["Name"])]
     rows += [("Description", role.get("Description", "")), *_meta(role, meta)]
@@ -31,7 +31,7 @@ def role_lines(role: Object, *, meta: bool = False, listed: bool = False) -> lis
 
 
 def policy_lines(policy: Object, *, meta: bool = False, listed: bool = False) -> list[str]:
-    """A policy with its rules; `listed` among others, below its name and without rules."""
+    """Return a policy with its rules; `listed` among others, below its name and without rules."""
     rows: list[tuple[str, object]] = [("ID", policy["ID"])]
     rows += [] if listed else [("Name", policy["Name"])]
     rows += [("Description", policy.get("Description", ""))]
@@ -43,7 +43,7 @@ def policy_lines(policy: Object, *, meta: bool = False, listed: bool = False) ->
 
 
 def method_lines(method: Object, *, meta: bool = False, listed: bool = False) -> list[str]:
-    """An auth method with its configuration; `listed` among others, below its name and without it."""
+    """Return an auth method with its configuration; `listed` among others, below its name and without it."""
     rows: list[tuple[str, object]] = [] if listed else [("Name", method["Name"])]
     rows.append(("Type", method["Type"]))
     if method.get("DisplayName"):
@@ -64,7 +64,7 @@ def method_lines(method: Object, *, meta: bool = False, listed: bool = False) ->
 
 
 def rule_lines(rule: Object, *, meta: bool = False, listed: bool = False) -> list[str]:
-    """A binding rule; `listed` among others, below its ID."""
+    """Return a binding rule; `listed` among others, below its ID."""
     rows: list[tuple[str, object]] = [] if listed else [("ID", rule["ID"])]
     rows += [(name, rule.get(name, "")) for name in ("AuthMethod", "Description", "BindType", "BindName")]
     if variables := (rule.get("BindVars") or {}).get("Name"):
@@ -130,7 +130,7 @@ def _boolean(value: object) -> str:
 
 
 def go_time(text: str) -> str:
-    """An RFC 3339 time as Go prints one: `2026-01-02T03:04:05Z` is `2026-01-02 03:04:05 +0000 UTC`."""
+    """Return an RFC 3339 time as Go prints one: `2026-01-02T03:04:05Z` is `2026-01-02 03:04:05 +0000 UTC`."""
     day, mark, rest = text.partition("T")
     if not mark:
         return text

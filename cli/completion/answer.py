@@ -81,7 +81,7 @@ def _patience() -> float:
 
 
 def _client(words: Sequence[str]) -> Client:
-    """The agent that the environment, and the flags among the words, name."""
+    """Return the agent that the environment, and the flags among the words, name."""
     from pyconsul.agent.common.options import parse
     from pyconsul.cli.http.client import Client
     from pyconsul.cli.http.flags import HTTP_FLAGS
@@ -96,7 +96,7 @@ def _client(words: Sequence[str]) -> Client:
 
 
 def names(client: Client, kind: str, beginning: str) -> list[str]:
-    """The names of a kind; keys up to the next `/` after what is typed already. Raises CliError."""
+    """Return the names of a kind; keys up to the next `/` after what is typed already. Raises CliError."""
     from pyconsul.agent.common.http_answer import quote
 
     if kind == KEYS:

@@ -159,12 +159,12 @@ fi
 
 
 def script(shell: str) -> str:
-    """The script for `pyconsul` of bash, zsh or fish."""
+    """Return the script for `pyconsul` of bash, zsh or fish."""
     return {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}[shell]
 
 
 def fixed_script(shell: str, program: str, flags: Sequence[FixedFlag]) -> str:
-    """The script for another program: it offers its flags, and leaves the rest to the shell."""
+    """Return the script for another program: it offers its flags, and leaves the rest to the shell."""
     return {"bash": _fixed_bash, "zsh": _fixed_zsh, "fish": _fixed_fish}[shell](program, flags)
 
 

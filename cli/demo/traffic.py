@@ -38,7 +38,7 @@ class Traffic:
                 self.failures.append(f"{type(error).__name__}: {error}")
 
     def _ask(self) -> str:
-        """One request on a connection of its own; the name of the instance that answered."""
+        """Return one request on a connection of its own; the name of the instance that answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
             connection.request("GET", "/", headers={"Host": "web.example", "Connection": "close"})

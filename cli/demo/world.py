@@ -100,7 +100,7 @@ class World:
         self._tool.send_signal(signal.SIGHUP)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of a request to the agent; None where it answers nothing, or does not answer at all."""
+        """Return the JSON of a request to the agent; None where it answers nothing, or does not answer at all."""
         connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=5)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None)
@@ -112,7 +112,7 @@ class World:
             connection.close()
 
     def served_by_haproxy(self) -> set[str]:
-        """The names of the instances in the configuration that HAProxy runs with."""
+        """Return the names of the instances in the configuration that HAProxy runs with."""
         text = self.config.read_text() if self.config.exists() else ""
         return {name for name, backend in self.backends.items() if f":{backend.port}\n" in text + "\n"}
 

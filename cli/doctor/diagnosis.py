@@ -40,7 +40,7 @@ class Finding:
 
 
 def clock(date: str, now: float) -> Finding:
-    """The agent's clock, as the Date of an answer tells it (RFC 9110), against this machine's in Unix seconds."""
+    """Return the agent's clock, as the Date of an answer tells it (RFC 9110), against this machine's in Unix seconds."""
     from email.utils import parsedate_to_datetime
 
     try:
@@ -88,7 +88,7 @@ def token_file(path: str) -> Finding:
 
 
 def checks(critical: list[dict[str, Any]], *, complete: bool = True) -> Finding:
-    """The checks that fail; without `complete` ACLs hide some, or all, checks."""
+    """Return the checks that fail; without `complete` ACLs hide some, or all, checks."""
     advice = "See `pyconsul health -state=critical`."
     hidden = "" if complete else " that this token can see"
     if critical:
@@ -101,7 +101,7 @@ def checks(critical: list[dict[str, Any]], *, complete: bool = True) -> Finding:
 
 
 def data_folder(path: str) -> Finding:
-    """The room on the disk of an agent on this machine."""
+    """Return the room on the disk of an agent on this machine."""
     import shutil
 
     try:

@@ -35,7 +35,7 @@ class Surroundings:
 
 
 def findings(settings: Settings, surroundings: Surroundings) -> Iterator[Finding]:
-    """One finding for each line that can be checked, in the order of README."""
+    """Yield one finding for each line that can be checked, in the order of README."""
     for check in _LINES:
         try:
             finding = check(settings, surroundings)

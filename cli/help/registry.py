@@ -130,7 +130,7 @@ AGENT = "Run an agent"
 
 
 def find(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The longest command or group that the words begin with, "" if none, and the words after it."""
+    """Return the longest command or group that the words begin with, "" if none, and the words after it."""
     name = ""
     for position, word in enumerate(words):
         longer = f"{name} {word}".lstrip()

@@ -79,11 +79,11 @@ class Response:
         return int(value) if value.isdecimal() and len(value) <= 20 else 0
 
     def text(self) -> str:
-        """The body as text."""
+        """Return the body as text."""
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body, decoded. Raises ApiError when it is not JSON."""
+        """Return the body, decoded. Raises ApiError when it is not JSON."""
         import json
 
         try:
@@ -92,7 +92,7 @@ class Response:
             raise ApiError(self.status, f"not JSON: {self.text()[:200]}") from None
 
     def rows(self) -> list[Any]:
-        """The body as a list; null is an empty one. Raises ApiError for any other document."""
+        """Return the body as a list; null is an empty one. Raises ApiError for any other document."""
         found = self.json()
         if not isinstance(found, list | None):
             raise ApiError(self.status, f"not a list: {self.text()[:200]}")
@@ -215,7 +215,7 @@ class Client:
         return Response(answer.status, answer.headers, b""), self._connection.body()
 
     def get(self, path: str, query: Query | None = None) -> Any:
-        """The decoded JSON of a GET. Raises ApiError, Unreachable."""
+        """Return the decoded JSON of a GET. Raises ApiError, Unreachable."""
         return self.request("GET", path, query).checked().json()
 
     def put(self, path: str, query: Query | None = None, body: object = None) -> Any:
@@ -254,7 +254,7 @@ class Client:
 
 
 def access_of(args: Args, environ: Mapping[str, str]) -> ConsulAccess:
-    """The settings that flags and environment variables make. Raises UsageError."""
+    """Return the settings that flags and environment variables make. Raises UsageError."""
     try:
         check_scope(args[NS], "-ns", "namespace")
         return resolve_access(environ, {key: args[flag] for key, flag in _FLAGS.items()}, _FLAG_NAMES)
@@ -263,7 +263,7 @@ def access_of(args: Args, environ: Mapping[str, str]) -> ConsulAccess:
 
 
 def token_of(access: ConsulAccess) -> str:
-    """The ACL token; empty without one. Raises CliError when the token file cannot be read."""
+    """Return the ACL token; empty without one. Raises CliError when the token file cannot be read."""
     try:
         return read_token(access.token, access.token_file)
     except UnreadableFile as error:
@@ -271,7 +271,7 @@ def token_of(access: ConsulAccess) -> str:
 
 
 def to_json(document: object) -> bytes:
-    """A request's body."""
+    """Return a request's body."""
     import json
 
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogateescape")

@@ -66,7 +66,7 @@ class Connection:
         return self._answer
 
     def body(self) -> Iterator[bytes]:
-        """The pieces of the answer's body, as they come. Raises Unreachable when it breaks off."""
+        """Yield the pieces of the answer's body, as they come. Raises Unreachable when it breaks off."""
         answer = self._answer
         try:
             while True:
@@ -103,7 +103,7 @@ class Connection:
 
 
 def connect(address: AgentAddress, tls: Tls) -> socket:
-    """A connected socket. Raises Unreachable, saying where the address came from and how to start an agent."""
+    """Return a connected socket. Raises Unreachable, saying where the address came from and how to start an agent."""
     try:
         sock = open_socket(address.host, address.port, address.unix, CONNECT_TIMEOUT)
     except OSError as error:

@@ -58,7 +58,7 @@ class _Text:
         return got > 0
 
     def peek(self) -> str:
-        """The next character that is no blank; empty at the end."""
+        """Return the next character that is no blank; empty at the end."""
         while True:
             while self.at < len(self.text):
                 if self.text[self.at] not in _BLANKS:
@@ -99,7 +99,7 @@ def _reason(message: str) -> str:
 
 
 def items(pieces: Iterable[bytes]) -> Iterator[Any]:
-    """Each item of the list, as soon as it is complete; `null` is an empty list. Raises Malformed."""
+    """Yield each item of the list, as soon as it is complete; `null` is an empty list. Raises Malformed."""
     text = _Text(pieces)
     first = text.peek()
     if first == "[":

@@ -39,7 +39,7 @@ class Change:
         return {"Action": action, "Key": self.key, "Flags": self.flags, "Value": value, "ModifyIndex": self.index}
 
     def operation(self) -> dict[str, Any]:
-        """Its part of a transaction; it fails when somebody else was there since."""
+        """Return its part of a transaction; it fails when somebody else was there since."""
         from binascii import b2a_base64
 
         if self.kind == "-":
@@ -49,7 +49,7 @@ class Change:
 
 
 def changes(wanted: Wanted, stored: Mapping[str, dict[str, Any]]) -> list[Change]:
-    """The keys that differ, sorted. `stored`: the entries below the prefix, as the API gives them, by key."""
+    """Return the keys that differ, sorted. `stored`: the entries below the prefix, as the API gives them, by key."""
     from binascii import a2b_base64
 
     found = []
@@ -68,7 +68,7 @@ def changes(wanted: Wanted, stored: Mapping[str, dict[str, Any]]) -> list[Change
 
 
 def difference(change: Change) -> list[bytes]:
-    """The change as `diff -u` shows it; what is not text is only measured."""
+    """Return the change as `diff -u` shows it; what is not text is only measured."""
     from difflib import diff_bytes, unified_diff
 
     name = change.key.encode("utf-8", "surrogateescape")
@@ -86,13 +86,13 @@ def difference(change: Change) -> list[bytes]:
 
 
 def shown(change: Change, *, diff: bool) -> list[bytes]:
-    """The change as lines: its kind and key, or with `diff` as `diff -u` shows it."""
+    """Return the change as lines: its kind and key, or with `diff` as `diff -u` shows it."""
     name = f"{change.kind} {change.key}".encode("utf-8", "surrogateescape")
     return (difference(change) or [name + b": flags, or an empty value"]) if diff else [name]
 
 
 def common_folder(keys: Collection[str]) -> str:
-    """The folder that all keys are in, with its `/`; empty when they share none."""
+    """Return the folder that all keys are in, with its `/`; empty when they share none."""
     first, last = min(keys), max(keys)  # whatever these two share, all between them share
     end = 0
     for position, (one, other) in enumerate(zip(first, last, strict=False), 1):
@@ -104,7 +104,7 @@ def common_folder(keys: Collection[str]) -> str:
 
 
 def folder_entries(folder: str, prefix: str, *, chomp: bool) -> Wanted:
-    """A key for each file, named by its path in the folder. Raises CliError.
+    """Return a key for each file, named by its path in the folder. Raises CliError.
 
     What begins with a dot is passed over; with `chomp` one line break at a file's end is no part of the value.
     """

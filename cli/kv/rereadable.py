@@ -42,7 +42,7 @@ class Source:
         self._stack.close()
 
     def pieces(self) -> Iterator[bytes]:
-        """All of it, from the beginning at each call."""
+        """Yield all of it, from the beginning at each call."""
         self._file.seek(self._begin)
         while piece := self._file.read(_PIECE):
             yield piece

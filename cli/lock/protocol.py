@@ -130,7 +130,7 @@ class Lock(Holdable):
             raise CliError(f"The key {self.key} exists and is not a lock", Status.CONFLICT)
 
     def holds(self, entry: Entry | None) -> bool:
-        """The key belongs to the session."""
+        """Return the key belongs to the session."""
         return entry is not None and entry.get("Session") == self._session
 
     def release(self) -> None:
@@ -187,7 +187,7 @@ class Semaphore(Holdable):
                 return False
 
     def holds(self, entry: Entry | None) -> bool:
-        """The list has the session."""
+        """Return the list has the session."""
         return entry is not None and self._session in _holders(entry)
 
     def release(self) -> None:

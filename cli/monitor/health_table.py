@@ -19,7 +19,7 @@ Check = dict[str, Any]
 
 
 def rows(checks: Sequence[Check]) -> list[list[str]]:
-    """A row for each check; `-` for the service of a check of the whole node."""
+    """Return a row for each check; `-` for the service of a check of the whole node."""
     return [
         [check["Status"], check["ServiceName"] or "-", check["Node"], check["Name"] or check["CheckID"], _first(check)]
         for check in sorted(checks, key=_order)
@@ -37,7 +37,7 @@ def _order(check: Check) -> tuple[int, str, str, str]:
 
 
 def _first(check: Check) -> str:
-    """The first line of the check's output."""
+    """Return the first line of the check's output."""
     return str(check["Output"] or "").strip().partition("\n")[0]
 
 

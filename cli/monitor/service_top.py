@@ -146,6 +146,6 @@ def _line(name: str, before: Health | None, now: Health | None) -> str:
 
 
 def without_checks(services: Iterable[str], checks: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The services that no check speaks of."""
+    """Return the services that no check speaks of."""
     named = {check["ServiceName"] for check in checks}
     return sorted(name for name in services if name not in named)

@@ -48,7 +48,7 @@ class _Source:
         self._checks: list[dict[str, Any]] = []
 
     def next(self) -> dict[str, Health]:
-        """The health of all services now. Raises CliError."""
+        """Return the health of all services now. Raises CliError."""
         client = self._context.client
         query = {"index": str(self._index), "wait": f"{int(_TICK * 1000)}ms"} if self._index else {}
         try:

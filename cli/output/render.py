@@ -29,7 +29,7 @@ FORMAT = format_flag()
 
 
 def check_format(context: Context) -> str:
-    """The wanted format. Raises UsageError for an unknown one."""
+    """Return the wanted format. Raises UsageError for an unknown one."""
     wanted = context.args[FORMAT] or "table"
     return wanted if wanted in ("json", "yaml") else "table"
 
@@ -147,7 +147,7 @@ def colors(context: Context) -> bool:
 
 
 def columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
-    """The rows as lines, each column as wide as its widest cell and `gap` blanks from the next; none at the end."""
+    """Return the rows as lines, each column as wide as its widest cell and `gap` blanks from the next; none at the end."""
     widths = [
         max((cell_width(row[i]) for row in rows if i < len(row)), default=0)
         for i in range(max(map(len, rows), default=0))
@@ -175,7 +175,7 @@ _LONGEST_WORD = 64
 
 
 def new_table(environ: Mapping[str, str], headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Table, int]:
-    """A table of rich without its rows, and the width that it needs so that no ID or address is broken."""
+    """Return a table of rich without its rows, and the width that it needs so that no ID or address is broken."""
     from rich.box import SIMPLE_HEAD, Box
     from rich.table import Table
 

@@ -38,7 +38,7 @@ WATCH_FLAGS = (TYPE, *_PARAMETERS)
 
 
 def plan(args: Args) -> Plan:
-    """The watch that the flags describe. Raises UsageError, saying which flag is missing or too many."""
+    """Return the watch that the flags describe. Raises UsageError, saying which flag is missing or too many."""
     kind = args[TYPE]
     if not kind:
         raise UsageError(f"Watch type must be specified: -type is one of {', '.join(TYPES)}")

@@ -87,7 +87,7 @@ class ConsulClient:
             return self._transport
 
     async def lacks(self, path: str) -> bool:
-        """Whether Consul certainly has no such endpoint, found out by a plain GET; False when that is not known."""
+        """Return whether Consul certainly has no such endpoint, found out by a plain GET; False when that is not known."""
         if self._plain is None:
             return False
         try:
@@ -97,7 +97,7 @@ class ConsulClient:
         return 400 <= status < 500 and status not in _ENDPOINT_EXISTS
 
     async def request(self, path: str, params: Mapping[str, str], wait: float = 0.0) -> tuple[Any, Mapping[str, str]]:
-        """One GET, without retry: the decoded JSON and the headers (names in lower case). 404 gives None.
+        """Return one GET, without retry: the decoded JSON and the headers (names in lower case). 404 gives None.
 
         `path` starts with /v1/ and is not yet escaped; `wait`: seconds that Consul may take in addition.
         Raises ConsulError.
@@ -106,7 +106,7 @@ class ConsulClient:
         return await self._exchange("GET", path, params, b"", wait * 17 / 16)
 
     async def send(self, method: str, path: str, params: Mapping[str, str], body: bytes = b"") -> Any:
-        """One PUT or DELETE, without retry: the decoded JSON. 404 gives None. Raises ConsulError."""
+        """Return one PUT or DELETE, without retry: the decoded JSON. 404 gives None. Raises ConsulError."""
         return (await self._exchange(method, path, params, body, 0.0))[0]
 
     async def _exchange(
@@ -124,7 +124,7 @@ class ConsulClient:
             raise ConsulError(f"{method} {path}: the answer is no JSON: {error}", 200) from error
 
     async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
-        """The lines of the answer to one POST as they come.
+        """Yield the lines of the answer to one POST as they come.
 
         Raises ConsulError, also at the end of the answer, and when nothing comes for `patience` seconds.
         """
@@ -140,7 +140,7 @@ class ConsulClient:
         wait: float = WAIT,
         on_filtered: Callable[[], None] | None = None,
     ) -> tuple[Any, int]:
-        """The data at `path` and its index, once it is (or may be) another than `index`; 0 answers at once.
+        """Return the data at `path` and its index, once it is (or may be) another than `index`; 0 answers at once.
 
         Errors are retried as `retry` says, then raised as ConsulError. A missing resource (404) is None.
         `on_filtered` is called when the token hides a part of the data. The new index is at least 1; it may be lower than
@@ -183,7 +183,7 @@ class ConsulClient:
     async def watch(
         self, path: str, params: Mapping[str, str], index: int = 0, wait: float = WAIT
     ) -> AsyncIterator[Any]:
-        """The data at `path` whenever its index has moved; first at once, unless `index` is what the caller has.
+        """Yield the data at `path` whenever its index has moved; first at once, unless `index` is what the caller has.
 
         Raises ConsulError as `blocking` does.
         """

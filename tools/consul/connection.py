@@ -53,14 +53,14 @@ class Connection:
         return f"Connection({self.address!r})"  # without its secrets
 
     def agent_address(self) -> AgentAddress:
-        """The parsed address. Raises ConsulError."""
+        """Return the parsed address. Raises ConsulError."""
         try:
             return parse_address(self.address, "from the settings of Consul", secure=self.tls.enabled)
         except InvalidSetting as error:
             raise ConsulError(str(error)) from None
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """The TLS context; None for an address without TLS. Raises ConsulError."""
+        """Return the TLS context; None for an address without TLS. Raises ConsulError."""
         if not self.agent_address().secure:
             return None
         try:
@@ -69,7 +69,7 @@ class Connection:
             raise ConsulError(str(error)) from error
 
     def read_token(self) -> str:
-        """The ACL token; empty without one. Raises ConsulError when the token file cannot be read."""
+        """Return the ACL token; empty without one. Raises ConsulError when the token file cannot be read."""
         try:
             return read_token(self.token, self.token_file)
         except UnreadableFile as error:

@@ -72,7 +72,7 @@ class Transport:
     async def ask(
         self, method: str, path: str, params: Mapping[str, str], body: bytes, patience: float
     ) -> tuple[bytes | None, Mapping[str, str]]:
-        """The body of the answer, None for "not found", and its headers.
+        """Return the body of the answer, None for "not found", and its headers.
 
         `patience`: seconds of silence that are an error; all together may take that and the time to connect.
         Raises ConsulError.
@@ -140,7 +140,7 @@ class Transport:
         return httpx.Request(method, self._url, headers=headers, stream=httpx.ByteStream(body), extensions=extensions)
 
     def _redirected(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
-        """The request for another path of the same agent. Raises ConsulError for another host: it must not see the token."""
+        """Return the request for another path of the same agent. Raises ConsulError for another host: it must not see the token."""
         location, status = response.headers.get("Location", ""), response.status_code
         if not location.startswith("/") or location.startswith("//"):
             raise ConsulError(
@@ -151,7 +151,7 @@ class Transport:
         return httpx.Request("GET", self._url, headers=request.headers.raw, stream=stream, extensions=extensions)
 
     async def _answer(self, request: httpx.Request, *, again: bool) -> httpx.Response:
-        """The head of an answer. `again`: whether to ask once more when there is none. Raises what httpx does."""
+        """Return the head of an answer. `again`: whether to ask once more when there is none. Raises what httpx does."""
         try:
             return await self._client.send(request, stream=True)
         except (httpx.ReadError, httpx.RemoteProtocolError):
@@ -187,7 +187,7 @@ def _refusal(method: str, path: str, status: int, body: bytes) -> ConsulError:
 
 
 async def _body(response: httpx.Response) -> bytes:
-    """The body as it was sent. Raises ConsulError when it is too long."""
+    """Return the body as it was sent. Raises ConsulError when it is too long."""
     most = MAX_BODY_BYTES if response.status_code < 300 else MAX_ERROR_BYTES
     pieces, size_bytes = [], 0
     async for piece in response.aiter_raw():
@@ -199,7 +199,7 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 async def _beginning(pieces: AsyncIterator[bytes]) -> bytes:
-    """The first bytes of a body, or as many of them as come."""
+    """Return the first bytes of a body, or as many of them as come."""
     text = b""
     with suppress(httpx.HTTPError):
         async for piece in pieces:

@@ -58,7 +58,7 @@ class OneShotClient:
             self._socket = None
 
     def read(self, path: str, params: Mapping[str, str], on_filtered: Callable[[], None] | None = None) -> Any:
-        """The decoded JSON at `path`, None for "not found". Errors are retried as `retry` says, then raised: ConsulError.
+        """Return the decoded JSON at `path`, None for "not found". Errors are retried as `retry` says, then raised: ConsulError.
 
         `on_filtered` is called when the token hides a part of the data.
         """
@@ -131,7 +131,7 @@ class OneShotClient:
         return sock
 
     def _exchange(self, sock: socket, request: bytes, where: str) -> tuple[int, Mapping[str, str], bytes]:
-        """One answer. Raises ConsulError, and _Gone when the connection ends before it."""
+        """Return one answer. Raises ConsulError, and _Gone when the connection ends before it."""
         answer = Answer(MAX_BODY_BYTES)
         latest = time.monotonic() + self._connection.dial_timeout + self._patience_s
         try:

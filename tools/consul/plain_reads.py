@@ -108,7 +108,7 @@ class PlainReads:
             raise ConsulError(f"{where}: {reason(error)}") from None
 
     async def _exchange(self, stream: _Stream, request: bytes, where: str, patience_s: float) -> Answer:
-        """One response. Raises ConsulError, and _Gone when the connection ends before it."""
+        """Return one response. Raises ConsulError, and _Gone when the connection ends before it."""
         answer = Answer(MAX_BODY_BYTES)
         async with self._lent(stream, answer):
             try:

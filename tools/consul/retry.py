@@ -11,7 +11,7 @@ class Jitter(Protocol):
     """Draws the jitter, as random.Random does."""
 
     def uniform(self, a: float, b: float, /) -> float:
-        """A number from `a` to `b`."""
+        """Return a number from `a` to `b`."""
         ...
 
 
@@ -19,7 +19,7 @@ class LazyRandom:
     """Loads `random` when the first number is drawn."""
 
     def uniform(self, a: float, b: float, /) -> float:
-        """A number from `a` to `b`."""
+        """Return a number from `a` to `b`."""
         import random
 
         return random.uniform(a, b)

@@ -122,7 +122,7 @@ class Contender:
         return (found[0] if found else None), int(headers.get("x-consul-index", "0"))
 
     async def _alive(self, sessions: Sequence[str]) -> dict[str, int]:
-        """The contender keys, with their indexes, of those of the sessions that have not ended."""
+        """Return the contender keys, with their indexes, of those of the sessions that have not ended."""
         paths = [self._prefix + session for session in sessions]
         entries = await asyncio.gather(*map(self._read, paths))
         return {
@@ -144,7 +144,7 @@ class Contender:
             await asyncio.gather(*reads, return_exceptions=True)
 
     def _holders(self, lock: Entry | None) -> list[str]:
-        """Those that the list names, whether their sessions are alive or not. Raises ConflictError."""
+        """Return those that the list names, whether their sessions are alive or not. Raises ConflictError."""
         if lock is None:
             return []
         key = lock["Key"]

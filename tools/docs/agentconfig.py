@@ -53,7 +53,7 @@ _SYSTEMD = (
 
 
 def page() -> Page:
-    """The page."""
+    """Return the page."""
     sections = [roff.Section("DESCRIPTION", _ABOUT)]
     sections += [_section(section) for section in _sections(ROOT)]
     sections += [

@@ -117,7 +117,7 @@ def _command(name: str) -> Page:
 
 
 def _neighbours(name: str) -> list[str]:
-    """The other commands of its group."""
+    """Return the other commands of its group."""
     group = name.rpartition(" ")[0]
     found = (other for other in COMMANDS if other != name and other.rpartition(" ")[0] == group)
     return sorted(page_name(other) for other in found) if group in GROUPS else []

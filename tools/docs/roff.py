@@ -40,7 +40,7 @@ class Page:
 
 
 def page_text(page: Page, source: str) -> str:
-    """The page's source; `source` is the program and its version, for the footer."""
+    """Return the page's source; `source` is the program and its version, for the footer."""
     lines = [
         '.\\" Made by `python -m pyconsul.tools.docs`; do not edit.',
         f'.TH {page.name.upper()} {page.number} "{DATE}" "{source}" "pyconsul"',
@@ -79,14 +79,14 @@ def _section(section: Section) -> Iterable[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """A text as lines that no macro is seen in: short, none blank, each sentence beginning its own, as man(7) asks."""
+    """Return a text as lines that no macro is seen in: short, none blank, each sentence beginning its own, as man(7) asks."""
     sentences = " ".join(text.split()).replace(". ", ".\n").split("\n") if text.strip() else []
     made = [line for sentence in sentences for line in _wrapped(escaped(sentence))]
     return [f"\\&{line}" if line[:1] in ".'" else line for line in made]
 
 
 def _literal(line: str) -> str:
-    """A line as it is; a line that looks like a macro, or is blank, is protected."""
+    """Return a line as it is; a line that looks like a macro, or is blank, is protected."""
     return f"\\&{escaped(line)}" if line[:1] in (".", "'", "") else escaped(line)
 
 

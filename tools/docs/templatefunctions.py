@@ -26,7 +26,7 @@ server {{ s.id }} {{ s.address }}:{{ s.port }}
 
 
 def page() -> Page:
-    """The page."""
+    """Return the page."""
     functions = Functions({})
     sections = [
         Section(

@@ -31,7 +31,7 @@ Several words are a program and its arguments, without a shell; one single word 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script; returns the exit status."""
+    """Return the console script; returns the exit status."""
     words = sys.argv[1:] if argv is None else argv
     return run_program("pyenvconsul", lambda: _main(words), Exit.RUN)
 

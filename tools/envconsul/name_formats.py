@@ -22,7 +22,7 @@ class FormatError(ValueError):
 
 
 def replace_key(old: str, new: str, text: str) -> str:
-    """The function `replaceKey`, whose text comes last, so that it can stand at the end of a pipeline."""
+    """Return the function `replaceKey`, whose text comes last, so that it can stand at the end of a pipeline."""
     return text.replace(old, new)
 
 

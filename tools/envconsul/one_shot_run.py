@@ -46,7 +46,7 @@ def show(plan: Plan) -> int:
 
 
 def is_one_shot(plan: Plan) -> bool:
-    """Whether `run_once` can carry out the plan: nothing to watch, no orphans to wait for, and a system with sigtimedwait."""
+    """Return whether `run_once` can carry out the plan: nothing to watch, no orphans to wait for, sigtimedwait exists."""
     settings = plan.settings
     return bool(settings[ONCE] or not plan.sources) and hasattr(signal, "sigtimedwait") and not gets_orphans()
 

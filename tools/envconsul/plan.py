@@ -74,7 +74,7 @@ def make_plan(call: Call) -> Plan:
 def variables_of(
     settings: Settings, sources: Sequence[Source], answers: Iterable[Any], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of the program; `answers`: of each source, `environ`: the variables of this tool.
+    """Return the environment of the program; `answers`: of each source, `environ`: the variables of this tool.
 
     Raises ConsulError for an answer that does not have the form of Consul's.
     """

@@ -52,7 +52,7 @@ def _systemd(value: str) -> str:
 
 
 def _docker(value: str) -> str:
-    """The value as it is: Docker knows no quotes there."""
+    """Return the value as it is: Docker knows no quotes there."""
     if "\n" in value or "\r" in value:
         raise Unprintable("a line break")
     if _SURROGATE.search(value):
@@ -71,7 +71,7 @@ FORMATS = ("docker", "dotenv", "json", "shell", "systemd")
 
 
 def render_variables(variables: Mapping[str, str], form: str, warn: Callable[[str], None]) -> str:
-    """The variables, sorted by name, in one of `FORMATS`. Raises Unprintable, which names the variable.
+    """Return the variables, sorted by name, in one of `FORMATS`. Raises Unprintable, which names the variable.
 
     All but json can only hold names of letters, digits and underscores; `warn` is told which are left out.
     """

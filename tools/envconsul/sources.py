@@ -71,7 +71,7 @@ class Prefix:
 
 
 def _decode(value: str | None) -> str:
-    """A KV value as the text that the system's environment takes byte by byte."""
+    """Return a KV value as the text that the system's environment takes byte by byte."""
     return os.fsdecode(base64.b64decode(value or ""))
 
 

@@ -58,7 +58,7 @@ class Verdict(enum.Enum):
 
 
 def judge(name: str, allowed: Iterable[str], *, strict: bool) -> Verdict:
-    """The verdict on a name. `allowed`: names, or patterns of them. `strict`: refuse what is otherwise reported."""
+    """Return the verdict on a name. `allowed`: names, or patterns of them. `strict`: refuse what is otherwise reported."""
     if not any(fnmatchcase(name, pattern) for pattern in (*REFUSED, *REPORTED)):
         return Verdict.TAKEN
     if any(fnmatchcase(name, pattern) for pattern in allowed):

@@ -36,7 +36,7 @@ class Naming:
         return name.upper() if self.upcase else name
 
     def refuses(self, name: str, origin: str, warn: Callable[[str], None]) -> bool:
-        """Whether the variable is left out because it changes how programs start; `warn` is told about it."""
+        """Return whether the variable is left out because it changes how programs start; `warn` is told about it."""
         verdict = judge(name, self.allowed, strict=self.strict)
         if verdict is Verdict.REFUSED:
             warn(
@@ -61,7 +61,7 @@ def _encodable(text: str) -> bool:
 
 
 def environment(groups: Iterable[Iterable[Variable]], naming: Naming, warn: Callable[[str], None]) -> dict[str, str]:
-    """The variables of all prefixes and services, later groups winning over earlier ones.
+    """Return the variables of all prefixes and services, later groups winning over earlier ones.
 
     `warn` is told about names that two keys of one group come to share (a later group is meant to win) and about
     what the system cannot hold: names with "=" or NUL, values with NUL; and about names that change how programs start.

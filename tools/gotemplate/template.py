@@ -40,7 +40,7 @@ class Template:
         functions: Mapping[str, Callable[..., Any] | Function],
         inspect: Callable[[str], None] | None = None,
     ) -> str:
-        """The text for the data (the dot). Raises TemplateError. `inspect` sees all that is written, before it is; a
+        """Return the text for the data (the dot). Raises TemplateError. `inspect` sees all that is written, before it is; a
         ValueError of its ends the execution there.
 
         `functions` gives every function the template was parsed for, except the language's own and

@@ -216,7 +216,7 @@ _ACCESS_KEYS = {name: option.key for name, option in _ACCESS.items()}
 
 
 def connection_of(settings: Settings) -> Connection:
-    """The connection that files, flags and Consul's variables describe. Raises ConfigError."""
+    """Return the connection that files, flags and Consul's variables describe. Raises ConfigError."""
     from pyconsul.tools.consul.connection import Connection
 
     access = consul_access_of(settings)
@@ -233,7 +233,7 @@ def connection_of(settings: Settings) -> Connection:
 
 
 def consul_access_of(settings: Settings) -> ConsulAccess:
-    """The part of the connection that Consul's variables may hold. Raises ConfigError."""
+    """Return the part of the connection that Consul's variables may hold. Raises ConfigError."""
     given = {name: settings[option] for name, option in _ACCESS.items() if settings.given(option)}
     if user := settings[CONSUL_AUTH_USERNAME]:
         given["auth"] = f"{user}:{settings[CONSUL_AUTH_PASSWORD]}"
@@ -250,7 +250,7 @@ def consul_access_of(settings: Settings) -> ConsulAccess:
 
 
 def retry_of(settings: Settings) -> RetryPolicy:
-    """The `consul.RetryPolicy` that the settings describe."""
+    """Return the `consul.RetryPolicy` that the settings describe."""
     from pyconsul.tools.consul.retry import RetryPolicy
 
     return RetryPolicy(

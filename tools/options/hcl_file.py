@@ -14,7 +14,7 @@ class ConfigError(Exception):
 
 
 def config_files(path: str) -> list[Path]:
-    """The files that a `-config` path means: itself, or all files below a folder, in order of their names."""
+    """Return the files that a `-config` path means: itself, or all files below a folder, in order of their names."""
     place = Path(path)
     if place.is_dir():
         return sorted(entry for entry in place.rglob("*") if entry.is_file())
@@ -24,7 +24,7 @@ def config_files(path: str) -> list[Path]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """One file; JSON when it is named .json or starts with a brace, HCL otherwise. Raises ConfigError."""
+    """Return one file; JSON when it is named .json or starts with a brace, HCL otherwise. Raises ConfigError."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:

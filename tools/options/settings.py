@@ -86,7 +86,7 @@ def _strings(value: Any) -> list[str]:
 
 
 def _command(value: Any) -> tuple[str, ...]:
-    """A tuple, since lists are joined when two configurations are."""
+    """Return a tuple, since lists are joined when two configurations are."""
     return tuple(_strings(value))
 
 
@@ -145,7 +145,7 @@ def _apply_flag(tree: Tree, option: Option[Any], name: str, text: str) -> None:
 
 
 def lookup(tree: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key, None if there is none."""
+    """Return the value at a dotted key, None if there is none."""
     value: Any = tree
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -175,7 +175,7 @@ def merge(under: Tree, over: Tree) -> Tree:
 
 
 def normalize(options: Iterable[Option[Any]], document: Mapping[str, Any], where: str) -> Tree:
-    """The tree of one file's document. Raises ConfigError for unknown keys and wrong types; `where` names the file."""
+    """Return the tree of one file's document. Raises ConfigError for unknown keys and wrong types; `where` names the file."""
     return _normalize(_schema(options), document, where, "")
 
 
@@ -216,7 +216,7 @@ def _normalize(schema: Tree, document: Mapping[str, Any], where: str, path: str)
 
 
 def _hint(key: str, place: str, path: str, schema: Tree) -> str:
-    """The nearest key: of this block, or where the flag of that name has its setting; else the few keys of a small block."""
+    """Return the nearest key: of this block, or where the flag of that name has its setting; else the few keys of a small block."""
     flag = key.replace("_", "-")
     if close := did_you_mean(key, schema):
         return close
@@ -251,7 +251,7 @@ class Settings:
         self._defaults = {option.key: _default(option, environ) for option in options}
 
     def __getitem__(self, option: Option[T]) -> T:
-        """The value of an option of the table, its default if nobody gave one."""
+        """Return the value of an option of the table, its default if nobody gave one."""
         value: T | None = lookup(self.tree, option.key)
         default: T = self._defaults[option.key]
         return default if value is None else value
@@ -261,7 +261,7 @@ class Settings:
         return lookup(self.tree, option.key) is not None
 
     def blocks(self, name: str) -> list[Tree]:
-        """The blocks that may be repeated, in order: those of files, then those of flags."""
+        """Return the blocks that may be repeated, in order: those of files, then those of flags."""
         return list(lookup(self.tree, name) or [])
 
 
@@ -278,7 +278,7 @@ def _default(option: Option[Any], environ: Mapping[str, str]) -> Any:
 def load_settings(
     options: Sequence[Option[Any]], call: Call, environ: Mapping[str, str], config_key: str = "config"
 ) -> Settings:
-    """The files that the flag with `config_key` names, in order, then the flags. Raises ConfigError."""
+    """Return the files that the flag with `config_key` names, in order, then the flags. Raises ConfigError."""
     tree: Tree = {}
     for path in call.tree.get(config_key, []):
         for file in config_files(path):

@@ -164,7 +164,7 @@ def _retry(plan: Plan) -> RetryPolicy:
 
 
 def make_client(settings: Settings, rng: random.Random) -> ConsulClient:
-    """The connection to Consul. Raises ConsulError for one that makes no sense."""
+    """Return the connection to Consul. Raises ConsulError for one that makes no sense."""
     return ConsulClient(
         connection_of(settings), rng=rng, retry=_NO_RETRY, max_stale=settings[MAX_STALE], plain_reads=True
     )

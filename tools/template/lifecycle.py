@@ -62,7 +62,7 @@ async def run_with_signals(call: Call, plan: Plan, handover: Handover | None = N
 async def _one_run(
     call: Call, plan: Plan, signals: asyncio.Queue[Signals], notifier: Notifier, handover: Handover | None
 ) -> int | Plan:
-    """The exit status; or another plan, which cannot be adopted by the run that goes on."""
+    """Return the exit status; or another plan, which cannot be adopted by the run that goes on."""
     rng, counters = random.Random(), Counters()
     client = make_client(plan.settings, rng)
     runner = make_runner(plan, client, rng, counters, handover)

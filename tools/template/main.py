@@ -38,7 +38,7 @@ Tests of templates, without Consul: pyconsul-template test -h"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script; returns the exit status."""
+    """Return the console script; returns the exit status."""
     words = sys.argv[1:] if argv is None else argv
     # What is loaded at the start stays: to look through it for garbage takes a tenth of a one-shot run.
     gc.disable()

@@ -56,7 +56,7 @@ _WATCHING = (DATA, RECORD, STATUS_ADDRESS, EXEC_COMMAND, EXEC_RELOAD, RESTART_LI
 
 
 def is_one_shot(plan: Plan) -> bool:
-    """Whether `run_once` can begin to carry out the plan."""
+    """Return whether `run_once` can begin to carry out the plan."""
     settings = plan.settings
     if not settings[ONCE] or any(settings[key] for key in _WATCHING):
         return False
@@ -169,7 +169,7 @@ class _OneShotRun:
         self._shows = bool(settings[DRY])
 
     def run(self) -> bool:
-        """Whether all is done; False leaves the rest to the watching run."""
+        """Return whether all is done; False leaves the rest to the watching run."""
         while True:
             self._evaluate()
             due = [unit for unit in self._units if unit.deadline is not None]
@@ -187,7 +187,7 @@ class _OneShotRun:
         return [rendering for unit in self._units for rendering in unit.renderings]
 
     def _needs_watching_run(self, unit: Unit) -> bool:
-        """Whether a unit that is to be written is checked first, or runs commands after it."""
+        """Return whether a unit that is to be written is checked first, or runs commands after it."""
         if self._shows:
             return False
         group = unit.group

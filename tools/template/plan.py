@@ -141,7 +141,7 @@ def make_plan(settings: Settings) -> Plan:
 
 
 def _with_formats(specs: Sequence[Spec], *, feeds_haproxy: bool) -> list[Spec]:
-    """The templates with the formats that follow from what their files are for."""
+    """Return the templates with the formats that follow from what their files are for."""
     files = set(configuration_files(specs)) if feeds_haproxy else set()
     haproxy = [spec.haproxy or spec.destination in files for spec in specs]
     return [

@@ -123,7 +123,7 @@ class Spec:
         return self.destination == STREAM
 
     def survives_errors(self, *, must_survive: bool) -> bool:
-        """Whether a failure leaves the last good file in use rather than ending the program. `must_survive`: what uses the
+        """Return whether a failure leaves the last good file in use rather than ending the program. `must_survive`: what uses the
         files must not go down. Go templates end the program, as they always did."""
         return self.rollback if self.rollback is not None else must_survive or self.syntax != "go"
 
@@ -139,7 +139,7 @@ class Spec:
 
 
 def configuration_files(specs: Sequence[Spec]) -> list[str]:
-    """The destinations that are HAProxy's configuration: those that say so; or else those named .cfg; or the first."""
+    """Return the destinations that are HAProxy's configuration: those that say so; or else those named .cfg; or the first."""
     possible = [spec for spec in specs if spec.haproxy is not False and not spec.for_each]
     chosen = [spec for spec in possible if spec.haproxy] or [
         spec for spec in possible if spec.destination.endswith(".cfg")

@@ -20,7 +20,7 @@ from pyconsul.tools.template.spec import COMMAND_TIMEOUT, STREAM, Check, Command
 
 
 def specs_of(settings: Settings) -> list[Spec]:
-    """All templates, those of files first, in order. Raises SpecError."""
+    """Return all templates, those of files first, in order. Raises SpecError."""
     specs = [_spec(block, settings) for block in settings.blocks("template")]
     if sum(spec.source == STREAM for spec in specs) > 1:
         raise SpecError("several templates are to be read from stdin: only one can")
@@ -43,7 +43,7 @@ def _refuse_shared_destinations(specs: Sequence[Spec]) -> None:
 
 
 def groups_of(settings: Settings, specs: Sequence[Spec]) -> dict[str, Group]:
-    """The groups that the templates name, by name; those without a block of their own have no command. SpecError."""
+    """Return the groups that the templates name, by name; those without a block of their own have no command. SpecError."""
     blocks = {block.get("name", ""): block for block in settings.blocks("render_group")}
     named = list(dict.fromkeys(spec.render_group for spec in specs if spec.render_group))
     if unused := sorted(set(blocks) - set(named)):

@@ -48,7 +48,7 @@ def parse_go_duration_s(text: str) -> float:
 
 
 def _sum_of_parts(text: str) -> int | None:
-    """The sum in nanoseconds; None when a part is not a number with a unit, or when there is none."""
+    """Return the sum in nanoseconds; None when a part is not a number with a unit, or when there is none."""
     total, position = 0, 0
     while position < len(text):
         number, position = _run(text, position, number=True)
@@ -66,7 +66,7 @@ def _sum_of_parts(text: str) -> int | None:
 
 
 def _run(text: str, start: int, *, number: bool) -> tuple[str, int]:
-    """The longest run of digits and points (or of anything else) from `start`, and where it ends."""
+    """Return the longest run of digits and points (or of anything else) from `start`, and where it ends."""
     end = start
     while end < len(text) and (text[end] in _DIGITS or text[end] == ".") is number:
         end += 1

@@ -34,7 +34,7 @@ class SpawnError(Exception):
 
 
 def parse_signal(name: str) -> Signals | None:
-    """A signal by its name, with or without "SIG", in any case: "SIGHUP", "sigusr1", "term".
+    """Return a signal by its name, with or without "SIG", in any case: "SIGHUP", "sigusr1", "term".
 
     "" and "SIGNULL" mean no signal (None). Raises ValueError for a name this system does not know.
     """
@@ -52,7 +52,7 @@ class ShellLine(list[str]):
 
 
 def argv_of(command: str | Sequence[str]) -> list[str]:
-    """The arguments to execute for a command of a flag, a configuration file or a command line.
+    """Return the arguments to execute for a command of a flag, a configuration file or a command line.
 
     Several words are a program and its arguments, without a shell. One single word (or string) is a shell line,
     unless it is nothing but the name of a program. A leading `exec` of several words is dropped: there is no shell
@@ -70,7 +70,7 @@ def argv_of(command: str | Sequence[str]) -> list[str]:
 
 
 def exit_status(returncode: int) -> int:
-    """The status that a tool ends with for a child's return code as `asyncio` and `subprocess` give it."""
+    """Return the status that a tool ends with for a child's return code as `asyncio` and `subprocess` give it."""
     return KILLED_STATUS if returncode < 0 else returncode
 
 
@@ -166,7 +166,7 @@ def _start_guardian(argv: Sequence[str], reading: int) -> None:
 
 
 def guardian_argv(kill_signal: Signals, kill_timeout: float) -> list[str]:
-    """The command of the guardian process; empty where none can run, or none is needed."""
+    """Return the command of the guardian process; empty where none can run, or none is needed."""
     shell = _which("sh")
     # The kernel itself ends all others when the process with id 1 has died.
     if shell is None or os.getpid() == 1:
@@ -176,7 +176,7 @@ def guardian_argv(kill_signal: Signals, kill_timeout: float) -> list[str]:
 
 
 def find_program(name: str) -> str:
-    """The path of a program. Raises SpawnError when there is none."""
+    """Return the path of a program. Raises SpawnError when there is none."""
     program = _which(name)
     if program is None:
         raise SpawnError(f"cannot run {name!r}: no such program, or it may not be executed")
@@ -229,7 +229,7 @@ def _libc() -> Any:
 
 
 def _which(name: str) -> str | None:
-    """The path of a program."""
+    """Return the path of a program."""
     import shutil  # 1.5 ms, which runs without programs do not need
 
     return shutil.which(name)

@@ -83,7 +83,7 @@ class WaitedChild(ProcessGroup):
         return f"{self.argv[0]} {describe_end(self._process.wait())}"
 
     def wait(self, timeout: float | None) -> int | Signals | None:
-        """The exit status (see `process.exit_status`), or a signal that has arrived; None after `timeout` seconds."""
+        """Return the exit status (see `process.exit_status`), or a signal that has arrived; None after `timeout` seconds."""
         latest = None if timeout is None else time.monotonic() + timeout
         while self._process.poll() is None:
             left = None if latest is None else latest - time.monotonic()
@@ -131,7 +131,7 @@ class WaitedChild(ProcessGroup):
                 on_signal(received)
 
     def _next_signal(self, timeout: float | None) -> Signals | None:
-        """A signal for us; None after `timeout` seconds, or when a child has ended."""
+        """Return a signal for us; None after `timeout` seconds, or when a child has ended."""
         info = (
             signal.sigwaitinfo(self._blocked)
             if timeout is None

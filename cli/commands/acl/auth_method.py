@@ -41,7 +41,7 @@ def create(context: Context) -> None:
 
 
 def _given(context: Context) -> Method:
-    """The fields that the flags give."""
+    """Return the fields that the flags give."""
     args = context.args
     fields: Method = {"Description": args[_DESCRIPTION], "DisplayName": args[_DISPLAY_NAME]}
     fields = {name: value for name, value in fields.items() if value}

@@ -25,7 +25,7 @@ def show(context: Context, token: Token) -> None:
 
 
 def accessor(context: Context) -> str:
-    """The AccessorID that the flags mean. Raises UsageError without one."""
+    """Return the AccessorID that the flags mean. Raises UsageError without one."""
     given = context.args[_ACCESSOR_ID] or context.args[_OLD_ID]
     if not given:
         raise UsageError("Must specify the token with -accessor-id")

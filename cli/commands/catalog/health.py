@@ -40,7 +40,7 @@ def health(context: Context) -> int | None:
 
 
 def _ask(context: Context, index: int) -> tuple[list[Check], int]:
-    """The checks and their index; with an index it waits until there are others. Raises CliError."""
+    """Return the checks and their index; with an index it waits until there are others. Raises CliError."""
     args = context.args
     service = args.rest[0] if args.rest else ""
     state = args[_STATE]
@@ -84,7 +84,7 @@ def _watch(context: Context) -> None:
 
 
 def _changes(context: Context) -> Iterator[tuple[list[Check], str]]:
-    """The checks after each change; or the last ones, and what is wrong with the agent."""
+    """Yield the checks after each change; or the last ones, and what is wrong with the agent."""
     index, last = 0, list[Check]()
     fresh = True
     while True:

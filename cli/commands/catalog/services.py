@@ -63,7 +63,7 @@ def _address(value: str) -> dict[str, Any]:
 
 
 def _combined(service: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
-    """A file's service with what the flags add; where both say something the file counts, tags and maps grow."""
+    """Return a file's service with what the flags add; where both say something the file counts, tags and maps grow."""
     result = {**flags, **service}
     if "Tags" in flags:
         result["Tags"] = [*(service.get("Tags") or ()), *flags["Tags"]]
@@ -110,7 +110,7 @@ def list_(context: Context) -> None:
 
 
 def _status(identity: str, checks: Iterable[dict[str, Any]]) -> str:
-    """The worst status of a service's checks and of those of the node, as health queries see it."""
+    """Return the worst status of a service's checks and of those of the node, as health queries see it."""
     states = {check["Status"] for check in checks if check.get("ServiceID") in ("", identity)}
     return next((state for state in ("critical", "warning") if state in states), "passing")
 

@@ -18,21 +18,21 @@ from pyconsul.cli.output.render import FORMAT, columns, document, format_flag
 
 
 def key_argument(words: Sequence[str]) -> str:
-    """The key or prefix among the arguments, without the `/` people like to begin it with; "" without one."""
+    """Return the key or prefix among the arguments, without the `/` people like to begin it with; "" without one."""
     if len(words) > 1:
         raise UsageError(f"Too many arguments (expected 1, got {len(words)})")
     return words[0].removeprefix("/") if words else ""
 
 
 def value_of(entry: dict[str, Any]) -> bytes:
-    """The value of an entry as the API gives it; an empty one is null there."""
+    """Return the value of an entry as the API gives it; an empty one is null there."""
     from binascii import a2b_base64
 
     return a2b_base64(entry.get("Value") or "")
 
 
 def entries_below(context: Context, prefix: str) -> list[dict[str, Any]]:
-    """The keys below a prefix with their values; the API answers 404 when there are none."""
+    """Return the keys below a prefix with their values; the API answers 404 when there are none."""
     response = context.client.request("GET", "/v1/kv/" + quote(prefix), {"recurse": ""})
     found: list[dict[str, Any]] = [] if response.status == 404 else response.checked().rows()
     return found

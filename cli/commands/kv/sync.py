@@ -68,7 +68,7 @@ def _changes(context: Context) -> list[Change]:
 
 
 def _scope(context: Context, path: str, prefix: str, wanted: Wanted) -> str:
-    """The prefix of the keys that are looked at: what the source says nothing about is not touched."""
+    """Return the prefix of the keys that are looked at: what the source says nothing about is not touched."""
     if context.args.given(_PREFIX) and (not prefix or os.path.isdir(path)):
         return prefix
     scope = common_folder(wanted)

@@ -73,7 +73,7 @@ def set_config(context: Context) -> None:
 
 
 def _wire(context: Context, option: Option[Any]) -> Any:
-    """A flag's value as the API takes it."""
+    """Return a flag's value as the API takes it."""
     from pyconsul.agent.common.go.durations import format_go_duration_s
 
     value = context.args[option]

@@ -33,7 +33,7 @@ def contains(container: Any, item: Any) -> bool:
 
 
 def _contains_some(stop: bool, result: bool) -> Function:
-    """A function over needles: `result` unless for one of them `contains` gives `stop`."""
+    """Return a function over needles: `result` unless for one of them `contains` gives `stop`."""
 
     def run(needles: list[Any], haystack: Any) -> bool:
         return result != any(contains(haystack, needle) is stop for needle in needles)
@@ -42,7 +42,7 @@ def _contains_some(stop: bool, result: bool) -> Function:
 
 
 def loop(*bounds: Any) -> Channel:
-    """The integers from 0, or the first bound, up to and without the last."""
+    """Return the integers from 0, or the first bound, up to and without the last."""
     if len(bounds) not in (1, 2):
         raise GoError(f"loop: wrong number of arguments, expected 1 or 2, but got {len(bounds)}")
     start, stop = map(_bound, bounds if len(bounds) == 2 else (0, *bounds))
@@ -69,7 +69,7 @@ def by_key(pairs: list[Any]) -> Map:
 
 
 def _with_key(pair: Any, key: str) -> Any:
-    """A copy of the pair with another key."""
+    """Return a copy of the pair with another key."""
     changed = copy.copy(pair)
     changed.Key = key
     return changed
@@ -130,7 +130,7 @@ def explode(pairs: list[Any]) -> dict[str, Any]:
 
 
 def explode_map(flat: dict[str, Any]) -> dict[str, Any]:
-    """A map with paths as keys as nested maps."""
+    """Return a map with paths as keys as nested maps."""
     tree: dict[str, Any] = {}
     for key in sorted(flat):
         _plant("explodeMap", tree, key, flat[key])
@@ -152,7 +152,7 @@ def _plant(name: str, tree: dict[str, Any], path: str, value: Any) -> None:
 
 
 def merge(target: dict[str, Any], source: dict[str, Any], override: bool) -> dict[str, Any]:
-    """The source put into the target, which is changed: maps one into the other, other values where they are missing.
+    """Return the source put into the target, which is changed: maps one into the other, other values where they are missing.
 
     A value of the target that is empty (nothing, 0, "") is missing. `override`: the source's values win.
     """

@@ -18,7 +18,7 @@ _URL = re.compile(rb"[A-Za-z0-9_-]*={0,2}")
 
 
 def decode_base64(text: str, url: bool = False) -> str:
-    """The text behind base64 with padding; newlines in it do not count. Raises GoError."""
+    """Return the text behind base64 with padding; newlines in it do not count. Raises GoError."""
     data = to_bytes(text).translate(None, b"\r\n")
     if len(data) % 4 or not (_URL if url else _STANDARD).fullmatch(data):
         raise GoError(f"illegal base64 data at input byte {_first_bad(data, url)}")
@@ -45,17 +45,17 @@ def _wrapped(name: str, url: bool) -> Function:
 
 
 def sha256_hex(text: str) -> str:
-    """The SHA-256 hash in hexadecimal."""
+    """Return the SHA-256 hash in hexadecimal."""
     return hashlib.sha256(to_bytes(text)).hexdigest()
 
 
 def md5sum(text: str) -> str:
-    """The MD5 hash in hexadecimal."""
+    """Return the MD5 hash in hexadecimal."""
     return hashlib.md5(to_bytes(text), usedforsecurity=False).hexdigest()
 
 
 def hmac_sha256_hex(message: str, key: str) -> str:
-    """The message's HMAC with SHA-256, in hexadecimal."""
+    """Return the message's HMAC with SHA-256, in hexadecimal."""
     return hmac.new(to_bytes(key), to_bytes(message), hashlib.sha256).hexdigest()
 
 

@@ -10,10 +10,10 @@ from pyconsul.tools.gotemplate.syntax.quote import quote
 
 
 def environment_functions(environ: Mapping[str, str]) -> dict[str, Function]:
-    """The functions by name."""
+    """Return the functions by name."""
 
     def must_env(name: str) -> str:
-        """The variable's value; an error when it is not set or empty."""
+        """Return the variable's value; an error when it is not set or empty."""
         value = environ.get(name, "")
         if not value:
             raise GoError(f"environment variable {quote(name)} is not set or empty")

@@ -33,7 +33,7 @@ def _to_toml(value: Any) -> str:
 
 
 def _writer(name: str, write: Callable[[Any], str]) -> Function:
-    """A function whose errors start with its name."""
+    """Return a function whose errors start with its name."""
 
     def run(value: Any) -> str:
         try:

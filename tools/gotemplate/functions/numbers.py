@@ -33,7 +33,7 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_int(text: str) -> Int64:
-    """A decimal int64; nothing is 0."""
+    """Return a decimal int64; nothing is 0."""
     if not text:
         return Int64(0)
     value = _integer("parseInt: strconv.ParseInt", text, _INTEGER)
@@ -43,7 +43,7 @@ def parse_int(text: str) -> Int64:
 
 
 def parse_uint(text: str) -> Uint64:
-    """A decimal uint64, without a sign; nothing is 0."""
+    """Return a decimal uint64, without a sign; nothing is 0."""
     if not text:
         return Uint64(0)
     value = _integer("parseUint: strconv.ParseUint", text, re.compile("[0-9]+"))
@@ -60,7 +60,7 @@ def _integer(name: str, text: str, syntax: re.Pattern[str]) -> int:
 
 
 def read_float(text: str) -> float | None:
-    """A float as strconv.ParseFloat reads it, None when it is none."""
+    """Return a float as strconv.ParseFloat reads it, None when it is none."""
     word = _WORDS.fullmatch(text)
     if word:
         return float(text)
@@ -73,7 +73,7 @@ def read_float(text: str) -> float | None:
 
 
 def parse_float(text: str) -> float:
-    """A float64; nothing is 0."""
+    """Return a float64; nothing is 0."""
     if not text:
         return 0.0
     value = read_float(text)
@@ -129,7 +129,7 @@ def remainder(left: int, right: int) -> int:
 
 
 def modulo(right: Any, left: Any) -> Any:
-    """The remainder of integers."""
+    """Return the remainder of integers."""
     _require_numbers("modulo", left, right)
     for value in (left, right):
         if isinstance(value, float):

@@ -84,7 +84,7 @@ def run_plugin(program: str, arguments: Sequence[str]) -> str:
 
 
 def interfaces() -> list[Interface]:
-    """The addresses of this machine's network interfaces."""
+    """Return the addresses of this machine's network interfaces."""
     found: list[Interface] = []
     default = _default_interface()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -130,7 +130,7 @@ def _ipv6(name: str) -> list[ipaddress.IPv6Interface]:
 
 
 def _default_interface() -> str:
-    """The interface of the default route, "" when there is none."""
+    """Return the interface of the default route, "" when there is none."""
     try:
         rows = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
     except OSError:

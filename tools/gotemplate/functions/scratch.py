@@ -21,11 +21,11 @@ class Scratch:
         self.values: dict[str, Any] = {}
 
     def key(self, name: str) -> bool:
-        """Whether there is a value."""
+        """Return whether there is a value."""
         return name in self.values
 
     def get(self, name: str) -> Any:
-        """The value, or nil."""
+        """Return the value, or nil."""
         return self.values.get(name)
 
     def set(self, name: str, value: Any) -> str:
@@ -55,7 +55,7 @@ class Scratch:
         return found
 
     def map_values(self, name: str) -> list[Any]:
-        """The values of a map in the order of its keys; none when there is no such map."""
+        """Return the values of a map in the order of its keys; none when there is no such map."""
         found = self.values.get(name)
         return [found[key] for key in sorted(found)] if type(found) is dict else []
 

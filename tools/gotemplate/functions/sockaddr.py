@@ -82,7 +82,7 @@ def _flag_order(flag: str) -> tuple[int, str]:
 
 
 def attribute(name: str, chosen: Any) -> str:
-    """An attribute of an interface, or of the first one of a list."""
+    """Return an attribute of an interface, or of the first one of a list."""
     if isinstance(chosen, list):
         if not chosen:
             return ""
@@ -93,7 +93,7 @@ def attribute(name: str, chosen: Any) -> str:
 
 
 def meets(interface: Interface, selector: str, wanted: str) -> bool:
-    """Whether an interface is selected: `include "name" "^eth"`."""
+    """Return whether an interface is selected: `include "name" "^eth"`."""
     if selector in ("address", "name"):
         return compile_regex(wanted).search(_ATTRIBUTES[selector](interface)) is not None
     if selector in ("flag", "flags"):
@@ -141,7 +141,7 @@ _SORT_KEYS: Mapping[str, Callable[[Interface], Any]] = {
 
 
 def sort(keys: str, chosen: Interfaces) -> Slice:
-    """The interfaces in an order: `sort "default,-size"`."""
+    """Return the interfaces in an order: `sort "default,-size"`."""
     ordered = list(chosen)
     for key in reversed([key.strip() for key in keys.split(",")]):
         by = _SORT_KEYS.get(key.lstrip("+-"))
@@ -152,17 +152,17 @@ def sort(keys: str, chosen: Interfaces) -> Slice:
 
 
 def filtered(include: bool, selector: str, wanted: str, chosen: Interfaces) -> Slice:
-    """The interfaces that are selected, or the others."""
+    """Return the interfaces that are selected, or the others."""
     return Slice(_LIST, [i for i in chosen if meets(i, selector, wanted) is include])
 
 
 def unique(name: str, chosen: Interfaces) -> Slice:
-    """One interface for each value of an attribute."""
+    """Return one interface for each value of an attribute."""
     return Slice(_LIST, {attribute(name, i): i for i in reversed(chosen)}.values())
 
 
 def usable(every: Interfaces, private: bool) -> Slice:
-    """The default interfaces' private or public addresses that others may reach."""
+    """Return the default interfaces' private or public addresses that others may reach."""
     chosen = [i for i in every if _has_flag(i, "forwardable") and _inside(i, _RFCS["6890"]) is private]
     return sort("default,type,size", [i for i in chosen if i.is_default] or chosen)
 

@@ -14,7 +14,7 @@ from pyconsul.tools.gotemplate.text.verbs import display
 
 
 def dump(*values: Any) -> str:
-    """Each value with the types and lengths of its parts, one a line."""
+    """Return each value with the types and lengths of its parts, one a line."""
     return "".join(_dump(value, "") + "\n" for value in values)
 
 

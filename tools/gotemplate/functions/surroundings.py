@@ -48,7 +48,7 @@ class Surroundings:
     sockaddr: Callable[[str], str] = _not_here
 
     def functions(self) -> dict[str, Function]:
-        """The functions by name; those that read variables are in `environment`."""
+        """Return the functions by name; those that read variables are in `environment`."""
         return {
             "plugin": function(self.plugin, "string", "...string"),
             "sockaddr": function(lambda *words: self.sockaddr(" ".join(words)), "...string"),
@@ -57,7 +57,7 @@ class Surroundings:
         }
 
     def timestamp(self, *layouts: str) -> str:
-        """The current time: as RFC 3339, by a layout, or in seconds since the epoch (`unix`)."""
+        """Return the current time: as RFC 3339, by a layout, or in seconds since the epoch (`unix`)."""
         if len(layouts) > 1:
             raise GoError(f"timestamp: wrong number of arguments, expected 0 or 1, but got {len(layouts)}")
         layout = layouts[0] if layouts else RFC3339

@@ -36,24 +36,24 @@ def _capital(character: str) -> str:
 
 
 def one_for_one(character: str, change: Callable[[str], str]) -> str:
-    """The changed character, or itself where the change makes several of it."""
+    """Return the changed character, or itself where the change makes several of it."""
     changed = change(character)
     return changed if len(changed) == 1 else character
 
 
 def title(text: str) -> str:
-    """Each word with a capital letter at its start; the other letters stay as they are."""
+    """Return each word with a capital letter at its start; the other letters stay as they are."""
     return _WORD.sub(lambda match: _title_word(match.group()), text)
 
 
 def _title_word(word: str) -> str:
-    """The first letter that has cases as a capital: of `1x` the x."""
+    """Return the first letter that has cases as a capital: of `1x` the x."""
     at = next((i for i, c in enumerate(word) if c.title() != c or c.lower() != c), 0)
     return word[:at] + one_for_one(word[at], str.title) + word[at + 1 :]
 
 
 def split_text(text: str, separator: str, limit: int = -1) -> list[str]:
-    """The parts between separators, at most `limit` if not negative; without a separator, the characters."""
+    """Return the parts between separators, at most `limit` if not negative; without a separator, the characters."""
     if limit == 0:
         return []
     if separator:
@@ -64,13 +64,13 @@ def split_text(text: str, separator: str, limit: int = -1) -> list[str]:
 
 
 def split(separator: str, text: str) -> Slice:
-    """The parts of the text, which is trimmed first; nothing gives an empty list."""
+    """Return the parts of the text, which is trimmed first; nothing gives an empty list."""
     text = text.strip(SPACES)
     return strings(split_text(text, separator) if text else [])
 
 
 def split_to_map(items: str, pair: str, text: str) -> Map:
-    """The text's items, each split at its first `pair` into key and value; items without one are left out."""
+    """Return the text's items, each split at its first `pair` into key and value; items without one are left out."""
     text = text.strip(SPACES)
     found = Map("map[string]string")
     for item in split_text(text, items) if text else []:
@@ -88,12 +88,12 @@ def indent(width: int, text: str) -> str:
 
 
 def replace(text: str, old: str, new: str) -> str:
-    """Each occurrence replaced; an empty `old` stands before each character and at the end."""
+    """Return each occurrence replaced; an empty `old` stands before each character and at the end."""
     return text.replace(old, new)
 
 
 def regex_match(pattern: str, text: str) -> bool:
-    """Whether the expression matches somewhere in the text."""
+    """Return whether the expression matches somewhere in the text."""
     return compile_regex(pattern).search(text) is not None
 
 

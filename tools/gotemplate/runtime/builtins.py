@@ -136,12 +136,12 @@ _HTML = str.maketrans({"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;",
 
 
 def html(*values: Any) -> str:
-    """The text of the values, safe in HTML."""
+    """Return the text of the values, safe in HTML."""
     return _text(values).translate(_HTML)
 
 
 def js(*values: Any) -> str:
-    """The text of the values, safe in a JavaScript string."""
+    """Return the text of the values, safe in a JavaScript string."""
     return "".join(map(_js_character, _text(values)))
 
 
@@ -154,7 +154,7 @@ def _js_character(character: str) -> str:
 
 
 def urlquery(*values: Any) -> str:
-    """The text of the values, escaped for a query of a URL."""
+    """Return the text of the values, escaped for a query of a URL."""
     return urllib.parse.quote_plus(to_bytes(_text(values)), safe="")
 
 

@@ -70,7 +70,7 @@ class CallSite:
             raise self.whole.error(f"error calling {self.name}: {error}") from error
 
     def final(self, value: Any, parameter: str) -> Any:
-        """The value that comes through the pipe, as the last argument."""
+        """Return the value that comes through the pipe, as the last argument."""
         try:
             return fit(value, parameter)
         except GoError as error:

@@ -22,7 +22,7 @@ def basic_kind(value: Any) -> str:
 
 
 def eq(first: Any, *others: Any) -> bool:
-    """Whether the first equals one of the others; GoError for types that cannot be compared."""
+    """Return whether the first equals one of the others; GoError for types that cannot be compared."""
     if not others:
         raise GoError("missing argument for comparison")
     kind = basic_kind(first)
@@ -63,12 +63,12 @@ def _shape(value: Any) -> str:
 
 
 def ne(first: Any, second: Any) -> bool:
-    """The opposite of eq."""
+    """Return the opposite of eq."""
     return not eq(first, second)
 
 
 def lt(first: Any, second: Any) -> bool:
-    """Whether the first is smaller; numbers of one kind and strings have an order."""
+    """Return whether the first is smaller; numbers of one kind and strings have an order."""
     kind, other_kind = basic_kind(first), basic_kind(second)
     if not kind or not other_kind:
         raise GoError(_BAD_TYPE)

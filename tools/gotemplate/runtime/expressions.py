@@ -46,24 +46,24 @@ class Expressions:
     size: int = 1
 
     def location(self, node: Positioned) -> SourceLocation:
-        """The node's location, for errors."""
+        """Return the node's location, for errors."""
         return SourceLocation(self.source, self.template, node)
 
     # Variables
 
     def declare(self, name: str) -> int:
-        """A new variable's place in the frame."""
+        """Return a new variable's place in the frame."""
         slot = self.size
         self.size += 1
         self.scope.append((name, slot))
         return slot
 
     def find(self, name: str) -> int | None:
-        """The place of the innermost variable of that name."""
+        """Return the place of the innermost variable of that name."""
         return next((slot for known, slot in reversed(self.scope) if known == name), None)
 
     def targets(self, pipe: nodes.Pipe) -> list[int]:
-        """The places that a pipeline's variables have, new ones for `:=`."""
+        """Return the places that a pipeline's variables have, new ones for `:=`."""
         if not pipe.assigns:
             return [self.declare(variable.name) for variable in pipe.variables]
         slots = [self.find(variable.name) for variable in pipe.variables]
@@ -72,11 +72,11 @@ class Expressions:
     # Pipelines
 
     def pipeline(self, pipe: nodes.Pipe) -> Expression:
-        """The value of the last command, which the pipeline's variables take, too."""
+        """Return the value of the last command, which the pipeline's variables take, too."""
         return self.pipeline_with_targets(pipe)[0]
 
     def pipeline_with_targets(self, pipe: nodes.Pipe) -> tuple[Expression, list[int]]:
-        """The same, with the places of its variables."""
+        """Return the same, with the places of its variables."""
         first: Expression = self.command(pipe.commands[0], None, pipe)
         rest = [self.command(c, before, pipe) for before, c in itertools.pairwise(pipe.commands)]
         slots = self.targets(pipe)
@@ -105,7 +105,7 @@ class Expressions:
         return fail
 
     def command(self, command: nodes.Command, before: nodes.Command | None, pipe: nodes.Pipe) -> Stage:
-        """A command; the one `before` it sends a value through the pipe."""
+        """Return a command; the one `before` it sends a value through the pipe."""
         head, arguments, has_final = command.operands[0], command.operands[1:], before is not None
         if isinstance(head, nodes.Identifier):
             return self.function_call(head, arguments, has_final, command)
@@ -125,7 +125,7 @@ class Expressions:
     # Operands
 
     def operand(self, node: nodes.Operand) -> Stage:
-        """An operand where a value of any type will do."""
+        """Return an operand where a value of any type will do."""
         if isinstance(node, nodes.Dot):
             return _dot
         if isinstance(node, nodes.Pipe):
@@ -142,7 +142,7 @@ class Expressions:
         return self.literal(node)(ANY)
 
     def literal(self, node: _Literal) -> Parameterized:
-        """A literal as an argument: what it is depends on the parameter's type."""
+        """Return a literal as an argument: what it is depends on the parameter's type."""
         location = self.location(node)
 
         def fitted(parameter: str) -> Expression:
@@ -155,7 +155,7 @@ class Expressions:
         return fitted
 
     def argument(self, node: nodes.Operand) -> Parameterized:
-        """An operand as an argument of a function."""
+        """Return an operand as an argument of a function."""
         if isinstance(node, _Literal):
             return self.literal(node)
         evaluate, location = self.operand(node), self.location(last_visited(node))
@@ -166,7 +166,7 @@ class Expressions:
         return fitted
 
     def variable(self, node: nodes.Variable) -> Stage:
-        """A variable without its fields."""
+        """Return a variable without its fields."""
         slot = self.find(node.name)
         if slot is None:
             return self.failure(self.location(node), f"undefined variable: {node.name}")
@@ -181,7 +181,7 @@ class Expressions:
     def function_call(
         self, head: nodes.Identifier, arguments: Sequence[nodes.Operand], has_final: bool, whole: Positioned
     ) -> Stage:
-        """A function with its arguments."""
+        """Return a function with its arguments."""
         name = head.name
         if name in self.short_circuit:
             return self.and_or(head, arguments, has_final)
@@ -215,14 +215,14 @@ class Expressions:
         return run
 
     def base(self, chain: nodes.Chain) -> Expression:
-        """The term before a chain's fields."""
+        """Return the term before a chain's fields."""
         if isinstance(chain.base, nodes.Nil):
             return self.failure(self.location(chain), f"indirection through explicit nil in {chain}")
         evaluate = self.operand(chain.base)
         return evaluate if isinstance(chain.base, nodes.Pipe) else self.some(evaluate, chain)
 
     def some(self, evaluate: Expression, chain: nodes.Chain) -> Expression:
-        """A function's result, which must not be nil: only a pipeline in parentheses forgives that."""
+        """Return a function's result, which must not be nil: only a pipeline in parentheses forgives that."""
         location = self.location(last_visited(chain.base))
 
         def run(frame: Frame, dot: Any) -> Any:
@@ -307,7 +307,7 @@ def _field(
     location: SourceLocation,
     container: Any = None,
 ) -> Any:
-    """A field of a value, or the result of its method. `container`: whose field the value itself is."""
+    """Return a field of a value, or the result of its method. `container`: whose field the value itself is."""
     name = site.name
     method = methods(type(value)).get(name)
     if method is not None:
@@ -329,7 +329,7 @@ def _field(
 
 
 def last_visited(node: nodes.Operand | nodes.Command) -> Positioned:
-    """The node that was looked at last when all of a node has been evaluated: Go's messages name that one."""
+    """Return the node that was looked at last when all of a node has been evaluated: Go's messages name that one."""
     if isinstance(node, nodes.Pipe):
         return last_visited(node.commands[-1])
     if isinstance(node, nodes.Chain):

@@ -22,14 +22,14 @@ _struct_fields: dict[type, frozenset[str]] = {}
 
 
 def struct_fields(kind: type) -> frozenset[str]:
-    """The names of a struct's fields."""
+    """Return the names of a struct's fields."""
     if kind not in _struct_fields:
         _struct_fields[kind] = frozenset(getattr(kind, "go_fields", ()))
     return _struct_fields[kind]
 
 
 def plain_fields(kind: type) -> frozenset[str]:
-    """The names of a struct's fields that are no methods, too."""
+    """Return the names of a struct's fields that are no methods, too."""
     found = _plain_fields.get(kind)
     if found is None:
         found = _plain_fields[kind] = struct_fields(kind).difference(methods(kind))
@@ -37,7 +37,7 @@ def plain_fields(kind: type) -> frozenset[str]:
 
 
 def methods(kind: type) -> Mapping[str, Function]:
-    """The methods of a value's class; each takes the object first."""
+    """Return the methods of a value's class; each takes the object first."""
     found = _methods.get(kind)
     if found is None:
         declared = getattr(kind, "go_methods", ())
@@ -55,7 +55,7 @@ def _without_self(method: Function) -> Function:
 
 
 def read(value: Any, name: str, missing: MissingKey, container: Any = None) -> Any:
-    """The field of a value that is not None; GoError when there is none."""
+    """Return the field of a value that is not None; GoError when there is none."""
     kind = type(value)
     if name in struct_fields(kind):
         return getattr(value, name)
@@ -86,5 +86,5 @@ def require_value(name: str, missing: MissingKey) -> None:
 
 
 def nil_receiver(name: str) -> GoError:
-    """The error for a field of a nil that a field before it gave."""
+    """Return the error for a field of a nil that a field before it gave."""
     return GoError(f"nil pointer evaluating interface {{}}.{name}")

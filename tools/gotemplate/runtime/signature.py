@@ -35,7 +35,7 @@ class Function:
     least: int | None = None
 
     def parameter(self, index: int) -> str:
-        """The type of an argument."""
+        """Return the type of an argument."""
         return self.parameters[index] if index < len(self.parameters) else self.variadic or ANY
 
     def check_count(self, name: str, count: int) -> None:
@@ -49,14 +49,14 @@ class Function:
 
 
 def function(call: Callable[..., Any], *parameters: str) -> Function:
-    """A function with these types of parameters; the last may be variadic (`...string`)."""
+    """Return a function with these types of parameters; the last may be variadic (`...string`)."""
     if parameters and parameters[-1].startswith("..."):
         return Function(call, parameters[:-1], parameters[-1][3:])
     return Function(call, parameters)
 
 
 def as_function(call: Callable[..., Any] | Function) -> Function:
-    """The function itself, or a plain callable with parameters of any type."""
+    """Return the function itself, or a plain callable with parameters of any type."""
     if isinstance(call, Function):
         return call
     import inspect  # which templates hardly ever need
@@ -69,7 +69,7 @@ def as_function(call: Callable[..., Any] | Function) -> Function:
 
 
 def fit(value: Any, parameter: str) -> Any:
-    """The value as an argument of a type; nil becomes the type's zero value. GoError when it cannot be given."""
+    """Return the value as an argument of a type; nil becomes the type's zero value. GoError when it cannot be given."""
     if parameter == ANY:
         return value
     if value is None:
@@ -85,7 +85,7 @@ def fit(value: Any, parameter: str) -> Any:
 
 
 def fit_number(number: Any, text: str, parameter: str) -> Any:
-    """A number literal as an argument of a type: it takes any type that can hold it."""
+    """Return a number literal as an argument of a type: it takes any type that can hold it."""
     if parameter == ANY:
         if number.ideal is None:
             raise GoError(f"{text} overflows int")
@@ -106,7 +106,7 @@ def fit_number(number: Any, text: str, parameter: str) -> Any:
 
 
 def fit_literal(value: str | bool, text: str, parameter: str) -> Any:
-    """A string or boolean literal as an argument of a type."""
+    """Return a string or boolean literal as an argument of a type."""
     if parameter in (ANY, type_name(value)):
         return value
     if parameter in _NEVER_NIL:
@@ -133,5 +133,5 @@ _UNPRINTABLE = (
 
 
 def is_printable(value: Any) -> bool:
-    """Whether a template may print the value: not a function, not a channel."""
+    """Return whether a template may print the value: not a function, not a channel."""
     return not isinstance(value, _UNPRINTABLE)

@@ -27,7 +27,7 @@ class _Continue(Exception):
 
 
 def compile_tree(tree: nodes.Tree, missing: MissingKey, short_circuit: frozenset[str]) -> Compiled:
-    """A tree as code. `short_circuit`: which of `and` and `or` are the language's own."""
+    """Return a tree as code. `short_circuit`: which of `and` and `or` are the language's own."""
     expressions = Expressions(tree.source, tree.name, missing, short_circuit)
     body = _body(tree.body, expressions)
     return Compiled(body, expressions.size)
@@ -46,7 +46,7 @@ def _body(statements: Sequence[nodes.Statement], expressions: Expressions) -> St
 
 
 def _scoped_body(statements: Sequence[nodes.Statement], expressions: Expressions) -> Step:
-    """A body whose variables end with it."""
+    """Return a body whose variables end with it."""
     outer = len(expressions.scope)
     body = _body(statements, expressions)
     del expressions.scope[outer:]
@@ -94,7 +94,7 @@ def _action(action: nodes.Action, expressions: Expressions) -> Step:
 
 
 def shown(value: Any, location: SourceLocation) -> str:
-    """A value as an action prints it."""
+    """Return a value as an action prints it."""
     if type(value) is int:
         return str(value)
     if value is None:

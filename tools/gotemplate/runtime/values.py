@@ -38,12 +38,12 @@ class Uint8(int):
 
 
 def int64(value: int) -> Int64:
-    """The value as int64; it wraps around as Go's does."""
+    """Return the value as int64; it wraps around as Go's does."""
     return Int64((value + 2**63) % 2**64 - 2**63)
 
 
 def uint64(value: int) -> Uint64:
-    """The value as uint64; it wraps around as Go's does."""
+    """Return the value as uint64; it wraps around as Go's does."""
     return Uint64(value % 2**64)
 
 
@@ -150,7 +150,7 @@ class GoStruct(Protocol):
 
 
 def printed_fields(value: Any) -> tuple[str, ...]:
-    """The fields of a struct that formats such as JSON and `%v` show: all but those that the original's type lacks."""
+    """Return the fields of a struct that formats such as JSON and `%v` show: all but those that the original's type lacks."""
     kind = type(value)
     unprinted: frozenset[str] = getattr(kind, "go_unprinted", frozenset())
     fields: tuple[str, ...] = kind.go_fields
@@ -158,12 +158,12 @@ def printed_fields(value: Any) -> tuple[str, ...]:
 
 
 def strings(items: Iterable[str]) -> Slice:
-    """A `[]string`."""
+    """Return a `[]string`."""
     return Slice("[]string", items)
 
 
 def is_struct(value: object) -> bool:
-    """Whether the value stands for a Go struct."""
+    """Return whether the value stands for a Go struct."""
     return hasattr(type(value), "go_fields")
 
 
@@ -179,7 +179,7 @@ _NAMES: dict[type, str] = {
 
 
 def type_name(value: object) -> str:
-    """The name of the value's Go type, as `%T` prints it; `<nil>` for nil."""
+    """Return the name of the value's Go type, as `%T` prints it; `<nil>` for nil."""
     kind = type(value)
     if kind in _NAMES:
         return _NAMES[kind]
@@ -192,7 +192,7 @@ def type_name(value: object) -> str:
 
 
 def map_types(go_type: str) -> tuple[str, str]:
-    """The types of a map's keys and elements, from the map's type."""
+    """Return the types of a map's keys and elements, from the map's type."""
     depth = 0
     for index in range(4, len(go_type)):
         depth += {"[": 1, "]": -1}.get(go_type[index], 0)
@@ -202,12 +202,12 @@ def map_types(go_type: str) -> tuple[str, str]:
 
 
 def key_type(mapping: Mapping[Any, Any]) -> str:
-    """The Go type of a map's keys."""
+    """Return the Go type of a map's keys."""
     return map_types(mapping.go_type)[0] if isinstance(mapping, Map) else "string"
 
 
 def element_type(value: object) -> str:
-    """The Go type of the elements of a list or map."""
+    """Return the Go type of the elements of a list or map."""
     if isinstance(value, Slice):
         return value.underlying.removeprefix("[]")
     return map_types(value.go_type)[1] if isinstance(value, Map) else "interface {}"
@@ -224,7 +224,7 @@ _ZEROES: dict[str, Callable[[], Any]] = {
 
 
 def zero_value(go_type: str) -> Any:
-    """The zero value of a type."""
+    """Return the zero value of a type."""
     if go_type in _ZEROES:
         return _ZEROES[go_type]()
     if go_type.startswith("[]"):
@@ -235,29 +235,29 @@ def zero_value(go_type: str) -> Any:
 
 
 def truth(value: object) -> bool:
-    """Whether `if` takes the value for true: not the zero value, not empty; structs always are."""
+    """Return whether `if` takes the value for true: not the zero value, not empty; structs always are."""
     if isinstance(value, (bool, int, float, complex, str, list, dict)):
         return bool(value)
     return value is not None and not isinstance(value, NilPointer)
 
 
 def byte_length(text: str) -> int:
-    """The length in bytes."""
+    """Return the length in bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes of a Go string."""
+    """Return the bytes of a Go string."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def to_text(data: bytes) -> str:
-    """A Go string of these bytes."""
+    """Return a Go string of these bytes."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
-    """The keys in the order in which Go prints and ranges over a map."""
+    """Return the keys in the order in which Go prints and ranges over a map."""
     try:
         return sorted(mapping)
     except TypeError:

@@ -68,11 +68,11 @@ class Token:
     line: int
 
     def is_keyword(self, word: str) -> bool:
-        """Whether this is the given keyword."""
+        """Return whether this is the given keyword."""
         return self.kind is Kind.KEYWORD and self.value == word
 
     def shown(self) -> str:
-        """The token as messages show it."""
+        """Return the token as messages show it."""
         if self.kind is Kind.EOF:
             return "EOF"
         if self.kind is Kind.ERROR:
@@ -91,7 +91,7 @@ class LexError(Exception):
 
 
 def tokens(text: str, left: str, right: str, plain_words: frozenset[str]) -> list[Token]:
-    """All tokens of a template, ending with EOF or ERROR.
+    """Return all tokens of a template, ending with EOF or ERROR.
 
     `plain_words`: which of `break` and `continue` are functions of the caller and therefore no keywords.
     """
@@ -308,6 +308,6 @@ class _Lexer:
 
 
 def unicode_name(character: str) -> str:
-    """A character as `%#U` prints it: its code point, and itself when it can be seen."""
+    """Return a character as `%#U` prints it: its code point, and itself when it can be seen."""
     code = f"U+{ord(character):04X}"
     return f"{code} '{character}'" if character.isprintable() else code

@@ -58,7 +58,7 @@ def parse_number(text: str) -> Number:
 
 
 def parse_integer(text: str) -> int | None:
-    """An integer as Go's base 0 reads it: prefixes 0x, 0o, 0b, 0, underscores between digits. None if it is none."""
+    """Return an integer as Go's base 0 reads it: prefixes 0x, 0o, 0b, 0, underscores between digits. None if it is none."""
     if not _UNDERSCORES.match(text):
         return None
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.removeprefix("+"))
@@ -71,7 +71,7 @@ def parse_integer(text: str) -> int | None:
 
 
 def parse_float(text: str) -> float | None:
-    """A decimal or hexadecimal float with a point or an exponent, as written in Go source. None if it is none."""
+    """Return a decimal or hexadecimal float with a point or an exponent, as written in Go source. None if it is none."""
     if not any(c in text for c in ".eEpP"):
         return None
     digits = _SEPARATOR.sub("", text)

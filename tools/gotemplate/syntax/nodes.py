@@ -220,5 +220,5 @@ class Tree:
 
 
 def is_empty(body: Sequence[Statement]) -> bool:
-    """Whether a body holds nothing but blanks (a definition of it may be replaced)."""
+    """Return whether a body holds nothing but blanks (a definition of it may be replaced)."""
     return all(isinstance(statement, Text) and not statement.text.strip() for statement in body)

@@ -18,7 +18,7 @@ Body = tuple[nodes.Statement, ...]
 
 
 def parse(name: str, text: str, left: str, right: str, functions: Collection[str]) -> dict[str, nodes.Tree]:
-    """All trees of a template, by name; `name` itself is always there.
+    """Return all trees of a template, by name; `name` itself is always there.
 
     `left`, `right`: the delimiters, "" for `{{` and `}}`. `functions`: every name that may be called.
     Raises TemplateError.
@@ -66,7 +66,7 @@ class _Parser:
         self.add(name, self.closed_body("define clause"))
 
     def closed_body(self, context: str) -> Body:
-        """The body of a definition: it has variables of its own and ends with `{{end}}`."""
+        """Return the body of a definition: it has variables of its own and ends with `{{end}}`."""
         outer, self.pipelines.variables = self.pipelines.variables, ["$"]
         outer_ranges, self.range_depth = self.range_depth, 0
         body, end = self.body()
@@ -104,7 +104,7 @@ class _Parser:
             statements.append(statement)
 
     def statement(self) -> nodes.Statement | Token:
-        """A text or an action; the keyword's token for an `end` or `else`."""
+        """Return a text or an action; the keyword's token for an `end` or `else`."""
         token = self.stream.next_word()
         if token.kind is Kind.TEXT:
             return nodes.Text(token.position, token.value)

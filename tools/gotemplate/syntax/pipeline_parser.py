@@ -38,7 +38,7 @@ class Pipelines:
         self.variables = ["$"]
 
     def pipeline(self, context: str, end: Kind) -> nodes.Pipe:
-        """A pipeline and the token that ends it. `context`: what it is part of, for complaints."""
+        """Return a pipeline and the token that ends it. `context`: what it is part of, for complaints."""
         position = self.stream.peek_word().position
         variables, assigns = self.declarations(context)
         commands: list[nodes.Command] = []
@@ -58,7 +58,7 @@ class Pipelines:
         return nodes.Pipe(position, tuple(commands), tuple(variables), assigns)
 
     def declarations(self, context: str) -> tuple[list[nodes.Variable], bool]:
-        """The variables before `:=` or `=` (True)."""
+        """Return the variables before `:=` or `=` (True)."""
         variables: list[nodes.Variable] = []
         while self.stream.peek_word().kind is Kind.VARIABLE:
             start = self.stream.at
@@ -104,7 +104,7 @@ class Pipelines:
         return nodes.Command(position, tuple(operands))
 
     def operand(self) -> nodes.Operand | None:
-        """A term and the fields that follow it at once; None when there is no term."""
+        """Return a term and the fields that follow it at once; None when there is no term."""
         term = self.term()
         if term is None or self.stream.peek().kind is not Kind.FIELD:
             return term

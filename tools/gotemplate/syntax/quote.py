@@ -18,21 +18,21 @@ _SYNTAX = "invalid syntax"
 
 
 def can_backquote(text: str) -> bool:
-    """Whether the text can stand between backquotes unchanged, on one line."""
+    """Return whether the text can stand between backquotes unchanged, on one line."""
     return all(c == "\t" or (c >= " " and c not in "\x7f`\ufeff") for c in text) and not any(
         0xDC80 <= ord(c) <= 0xDCFF for c in text
     )
 
 
 def unquote(literal: str) -> str:
-    """The text of a string literal with its quotes; GoError for a bad escape."""
+    """Return the text of a string literal with its quotes; GoError for a bad escape."""
     if literal[0] == "`":
         return literal[1:-1].replace("\r", "")
     return _unescape(literal[1:-1], '"')
 
 
 def unquote_character(literal: str) -> int:
-    """The code point of a character literal like `'a'` or `'\\n'`; GoError when it is not one character."""
+    """Return the code point of a character literal like `'a'` or `'\\n'`; GoError when it is not one character."""
     body = literal[1:-1]
     if not body:
         raise GoError(_SYNTAX)

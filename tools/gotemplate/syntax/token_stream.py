@@ -23,13 +23,13 @@ class Stream:
         self.action_line = 0  # where the action being parsed started
 
     def next(self) -> Token:
-        """The next token, which is taken."""
+        """Return the next token, which is taken."""
         token = self.tokens[min(self.at, len(self.tokens) - 1)]
         self.at += 1
         return token
 
     def peek(self) -> Token:
-        """The next token, which stays."""
+        """Return the next token, which stays."""
         return self.tokens[min(self.at, len(self.tokens) - 1)]
 
     def skip_space(self) -> None:
@@ -38,12 +38,12 @@ class Stream:
             self.at += 1
 
     def next_word(self) -> Token:
-        """The next token that is no blank, taken."""
+        """Return the next token that is no blank, taken."""
         self.skip_space()
         return self.next()
 
     def peek_word(self) -> Token:
-        """The next token that is no blank; it stays."""
+        """Return the next token that is no blank; it stays."""
         self.skip_space()
         return self.peek()
 
@@ -64,14 +64,14 @@ class Stream:
         self.fail(token.value + started)
 
     def expect_end(self, context: str) -> Token:
-        """The end of the action, taken."""
+        """Return the end of the action, taken."""
         token = self.next_word()
         if token.kind is not Kind.RIGHT:
             self.unexpected(token, context)
         return token
 
     def text_of(self, token: Token) -> str:
-        """The text of a string literal."""
+        """Return the text of a string literal."""
         try:
             return unquote(token.value)
         except GoError as error:

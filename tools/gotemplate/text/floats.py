@@ -44,7 +44,7 @@ def scientific(digits: str, exponent: int) -> str:
 
 
 def plain(digits: str, exponent: int) -> str:
-    """The digits without an exponent."""
+    """Return the digits without an exponent."""
     if exponent < 0:
         return "0." + "0" * (-exponent - 1) + digits
     if len(digits) <= exponent + 1:

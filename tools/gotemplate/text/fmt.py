@@ -24,7 +24,7 @@ def go_print(*values: Any) -> str:
 
 
 def joined(values: Sequence[Any], show: Callable[[Any], str]) -> str:
-    """The values as `print` puts them together, each made text by `show`."""
+    """Return the values as `print` puts them together, each made text by `show`."""
     parts: list[str] = []
     previous_is_text = True
     for value in values:
@@ -175,7 +175,7 @@ class _Format:
         return int(digits)
 
     def number_argument(self) -> int | None:
-        """The next argument as a width or precision."""
+        """Return the next argument as a width or precision."""
         if self.argument >= len(self.values):
             return None
         value = self.values[self.argument]

@@ -52,7 +52,7 @@ _FORMATS: dict[str, Callable[[datetime], str]] = {
 
 
 def format_time(time: datetime, layout: str) -> str:
-    """The time, which has a time zone, by a layout."""
+    """Return the time, which has a time zone, by a layout."""
     return _TOKEN.sub(lambda match: _formatted(time, match.group()), layout)
 
 
@@ -108,7 +108,7 @@ _PATTERNS = {
 
 
 def parse_time(layout: str, text: str) -> datetime:
-    """The time that a text means by a layout, UTC where it does not say. Raises GoError."""
+    """Return the time that a text means by a layout, UTC where it does not say. Raises GoError."""
     complaint = f"parsing time {quote(text)} as {quote(layout)}: cannot parse"
     parts: list[str] = []
     at = 0

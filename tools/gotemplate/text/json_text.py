@@ -28,7 +28,7 @@ _INDENT = "  "
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text: float, str, bool, None, list or dict. Raises GoError."""
+    """Return the value of a JSON text: float, str, bool, None, list or dict. Raises GoError."""
     try:
         value = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_constant)
     except json.JSONDecodeError as error:
@@ -61,7 +61,7 @@ def _repaired(value: Any) -> Any:
 
 
 def to_json(value: Any, pretty: bool = False, escape_html: bool = True) -> str:
-    """The value as JSON; pretty: two blanks a level. GoError for what JSON cannot hold."""
+    """Return the value as JSON; pretty: two blanks a level. GoError for what JSON cannot hold."""
     try:
         return _Writer(pretty, escape_html).value(value, "")
     except RecursionError:
@@ -129,7 +129,7 @@ class _Writer:
 
 
 def json_float(value: float) -> str:
-    """A number as ECMAScript writes it: an exponent below 1e-6 and from 1e21 on, without zeros in front."""
+    """Return a number as ECMAScript writes it: an exponent below 1e-6 and from 1e21 on, without zeros in front."""
     if not math.isfinite(value):
         raise GoError(f"json: unsupported value: {floats.non_finite(value)}")
     sign, digits, exponent = floats.decompose(value)

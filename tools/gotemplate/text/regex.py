@@ -43,7 +43,7 @@ class Regex:
     groups: int
 
     def search(self, text: str) -> Match | None:
-        """The first match."""
+        """Return the first match."""
         return self._search(to_bytes(text), 0)
 
     def _search(self, data: bytes, at: int) -> Match | None:
@@ -77,7 +77,7 @@ def _next_character(data: bytes, at: int) -> int:
 
 @lru_cache(maxsize=512)
 def compile_regex(pattern: str) -> Regex:
-    """The expression, compiled. Raises GoError that names what is wrong."""
+    """Return the expression, compiled. Raises GoError that names what is wrong."""
     import re2  # 10 ms, for templates that match
 
     options = re2.Options()
@@ -90,7 +90,7 @@ def compile_regex(pattern: str) -> Regex:
 
 
 def expand(replacement: str, match: Match) -> str:
-    """A replacement with its groups filled in; groups that do not exist are empty."""
+    """Return a replacement with its groups filled in; groups that do not exist are empty."""
 
     def group(reference: re.Match[str]) -> str:
         name = reference.group(1) or reference.group(2)
@@ -102,14 +102,14 @@ def expand(replacement: str, match: Match) -> str:
 
 
 def replace_all(pattern: str, replacement: str, text: str) -> str:
-    """Each match replaced; `$1`, `${1}` and `${name}` stand for groups, `$$` for a dollar sign."""
+    """Return each match replaced; `$1`, `${1}` and `${name}` stand for groups, `$$` for a dollar sign."""
     if "$" not in replacement:
         return replace_with(pattern, lambda match: replacement, text)
     return replace_with(pattern, lambda match: expand(replacement, match), text)
 
 
 def replace_with(pattern: str, make: Callable[[Match], str], text: str) -> str:
-    """Each match replaced by what `make` gives for it."""
+    """Return each match replaced by what `make` gives for it."""
     data, at = to_bytes(text), 0
     parts: list[bytes] = []
     for match in compile_regex(pattern).matches_in(data):
@@ -119,7 +119,7 @@ def replace_with(pattern: str, make: Callable[[Match], str], text: str) -> str:
 
 
 def split(pattern: str, text: str, limit: int) -> list[str]:
-    """The parts between matches, at most `limit` (negative: all, 0: none)."""
+    """Return the parts between matches, at most `limit` (negative: all, 0: none)."""
     if limit == 0:
         return []
     compiled = compile_regex(pattern)

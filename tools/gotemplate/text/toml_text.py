@@ -20,7 +20,7 @@ _INDENT = "  "
 
 
 def to_toml(value: Any) -> str:
-    """A map (or struct) as TOML, another value as it stands behind a key. GoError for what TOML cannot hold."""
+    """Return a map (or struct) as TOML, another value as it stands behind a key. GoError for what TOML cannot hold."""
     if value is None or _is_table_list(value):
         raise GoError("toml: top-level values must be Go maps or structs")
     if not _is_table(value):
@@ -35,7 +35,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
-    """The keys and values that are not nil: of a map by key, of a struct in its order."""
+    """Return the keys and values that are not nil: of a map by key, of a struct in its order."""
     if is_struct(value):
         pairs = [(name, getattr(value, name)) for name in printed_fields(value)]
     else:

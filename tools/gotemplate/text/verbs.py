@@ -55,7 +55,7 @@ def display_pointed(value: Any) -> str:
 
 
 def format_value(value: Any, verb: str, flags: Flags, depth: int = 0) -> str:
-    """A value by verb and flags; `%!verb(type=value)` when the verb does not fit."""
+    """Return a value by verb and flags; `%!verb(type=value)` when the verb does not fit."""
     if value is None:
         return _pad("<nil>", flags) if verb in "vT" else bad_verb(value, verb, flags)
     if verb == "T":

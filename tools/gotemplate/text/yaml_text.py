@@ -79,7 +79,7 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's loader with Go's meanings of scalars and maps."""
 
     def resolve(self, kind: type, value: Any, implicit: Any) -> str:
-        """The tag of a node without one; plain scalars get a tag of their own."""
+        """Return the tag of a node without one; plain scalars get a tag of their own."""
         if kind is yaml.ScalarNode and implicit[0]:
             return _MERGE_TAG if value == "<<" else _PLAIN_TAG
         if kind is yaml.ScalarNode:
@@ -121,7 +121,7 @@ _Loader.add_constructor(_YAML + "binary", _construct_binary)
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a YAML text (its first document). Raises GoError."""
+    """Return the value of a YAML text (its first document). Raises GoError."""
     try:
         return next(yaml.load_all(to_bytes(text).decode("utf-8"), _Loader), None)
     except yaml.YAMLError as error:
@@ -139,13 +139,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def check_simple_key(self) -> bool:
-        """Whether a key fits before its colon; PyYAML writes an empty one as "? ", Go does not."""
+        """Return whether a key fits before its colon; PyYAML writes an empty one as "? ", Go does not."""
         event = self.event
         return (isinstance(event, yaml.ScalarEvent) and event.value == "") or bool(super().check_simple_key())
 
 
 def to_yaml(value: Any) -> str:
-    """The value as YAML, without a newline at the end. GoError for what YAML cannot hold."""
+    """Return the value as YAML, without a newline at the end. GoError for what YAML cannot hold."""
     try:
         node = _node(value)
     except RecursionError:
@@ -183,7 +183,7 @@ def _scalar(value: Any) -> str:
 
 
 def _string_node(text: str) -> yaml.ScalarNode:
-    """A string as it is read back: quoted when it would be something else."""
+    """Return a string as it is read back: quoted when it would be something else."""
     if any("\ud800" <= c <= "\udfff" for c in text):
         return yaml.ScalarNode(_YAML + "binary", base64.b64encode(to_bytes(text)).decode())
     if "\n" in text:

@@ -49,7 +49,7 @@ class _Content(msgspec.Struct, omit_defaults=True):
 
 
 def pack(document: Document) -> bytes:
-    """The value of the key."""
+    """Return the value of the key."""
     answers = [
         _Answer(lookup.kind, lookup.name, lookup.params, msgspec.Raw(body)) for lookup, body in document.bodies.items()
     ]
@@ -100,6 +100,6 @@ def _order(lookup: Lookup) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
 
 def is_shareable(lookup: Lookup) -> bool:
-    """Whether the answer is the same on all machines: no local file, nothing about the own agent or distances from it."""
+    """Return whether the answer is the same on all machines: no local file, nothing about the own agent or distances from it."""
     near = dict(lookup.params).get("near", "")
     return lookup.kind not in ("agent", "file") and not near.startswith("_")

@@ -99,7 +99,7 @@ class Election:
             await self._write(key, value, session)
 
     async def is_unchanged(self, key: str, index: int) -> bool:
-        """Whether the key exists and was last written at `index`. Raises ConsulError."""
+        """Return whether the key exists and was last written at `index`. Raises ConsulError."""
         found, _ = await self._client.request(f"/v1/kv/{key}", {"consistent": ""})
         return bool(found) and found[0].get("ModifyIndex") == index
 

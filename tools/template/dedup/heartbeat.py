@@ -40,12 +40,12 @@ class _Content(msgspec.Struct):
 
 
 def heartbeat_key(prefix: str, session: str) -> str:
-    """The key of the leader that has this session. `prefix`: of all shared keys, with its slash."""
+    """Return the key of the leader that has this session. `prefix`: of all shared keys, with its slash."""
     return f"{prefix}leaders/{session}"
 
 
 def encode_heartbeat(beat: Heartbeat, now: float) -> bytes:
-    """The value of the key. `now`: seconds since 1970; Consul drops a write that changes nothing, so each has its time."""
+    """Return the value of the key. `now`: seconds since 1970; Consul drops a write that changes nothing, so each has its time."""
     time = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     interval, age = round(beat.interval_s, 3), round(max(beat.data_age_s, 0.0), 1)
     return msgspec.json.encode(_Content(_VERSION, beat.host, interval, age, time))

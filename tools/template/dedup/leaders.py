@@ -64,7 +64,7 @@ class Leaders:
         return (leader.silence.deadline for leader in self._leaders.values())
 
     def get(self, session: str) -> LeaderSilence | None:
-        """The silence of the leader that has this session."""
+        """Return the silence of the leader that has this session."""
         leader = self._leaders.get(session)
         return leader.silence if leader is not None else None
 

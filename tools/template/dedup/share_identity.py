@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def sharing(spec: Spec) -> Spec:
-    """The same, with its name in a fleet, made of its text and of how that is read. Raises TemplateError."""
+    """Return the same, with its name in a fleet, made of its text and of how that is read. Raises TemplateError."""
     read = ["pyconsul-template", spec.syntax, spec.left, spec.right, spec.for_each, read_source(spec)]
     digest = hashlib.sha256(msgspec.json.encode(read)).hexdigest()
     return replace(spec, share=ShareId(digest[:32], spec.name))

@@ -59,7 +59,7 @@ class Share:
         self.untold = False
 
     def see(self, pair: KeyPair | None, session: str, now: float) -> set[Lookup]:
-        """The key as it is now; `session`: our own, "" for none. Returns the lookups whose told answers have changed."""
+        """Return the key as it is now; `session`: our own, "" for none. Returns the lookups whose told answers have changed."""
         self.vacant = pair is None or not pair.Session
         self.holder = pair.Session if pair is not None and pair.Session != session else ""
         self.untold = False

@@ -108,7 +108,7 @@ class Dedup:
         return self._watcher.reachable
 
     def data_age(self, now: float) -> float | None:
-        """The age of the oldest data in use, asked for or shared; shared data is as old as its leader's last sign of life."""
+        """Return the age of the oldest data in use, own or shared; shared data is as old as its leader's last heartbeat."""
         ages = [self._watcher.data_age(now), *(member.share.data_age_s(now) for member in self._members.values())]
         return max((age for age in ages if age is not None), default=None)
 
@@ -151,7 +151,7 @@ class Dedup:
         self._set_timer()
 
     def take(self) -> set[Lookup]:
-        """The lookups whose answers have changed since the last call."""
+        """Return the lookups whose answers have changed since the last call."""
         changed = {one for one in self._watcher.take() if self._told.known(one)}
         self._fresh |= {one for one in changed & self._asked if self._answers.put(one, self._told.latest(one))}
         now, seen = self._now(), set[Lookup]()

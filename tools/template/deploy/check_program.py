@@ -17,7 +17,7 @@ _FORM = re.compile(r"\{\{ *(paths?) *\}\}")
 
 
 def with_paths(words: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    """The program and its arguments, with `{{ path }}` and `{{ paths }}` replaced; a single word is a shell line."""
+    """Return the program and its arguments, with `{{ path }}` and `{{ paths }}` replaced; a single word is a shell line."""
     shell = len(words) == 1
     shown = [shlex.quote(str(path)) if shell else str(path) for path in paths]
     texts = {"path": shown[0] if shown else "", "paths": " ".join(shown)}
@@ -32,7 +32,7 @@ def with_paths(words: Sequence[str], paths: Sequence[Path]) -> list[str]:
 
 
 async def examine(argv: Sequence[str], environment: Mapping[str, str], longest: float) -> tuple[int, str]:
-    """The exit status and everything that was printed; status 1 when it does not end within `longest` seconds.
+    """Return the exit status and everything that was printed; status 1 when it does not end within `longest` seconds.
 
     Raises SpawnError when it cannot be run.
     """

@@ -21,7 +21,7 @@ _GRACE = 2.0
 
 
 def environment_of(chosen: Environment, variables: Mapping[str, str], consul: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a process: what is chosen of ours, where Consul is, the custom ones."""
+    """Return the variables of a process: what is chosen of ours, where Consul is, the custom ones."""
     ours = select_environment(variables, chosen.pristine, (), chosen.allowlist, chosen.denylist)
     return select_environment({**ours, **consul}, False, chosen.custom, (), ())
 

@@ -218,7 +218,7 @@ def _place(jobs: Sequence[Job]) -> Jobs:
 
 
 def _promote(job: Job) -> Generator[Step, Any, bool]:
-    """All files of the job, or none."""
+    """Yield all files of the job, or none."""
     for number, change in enumerate(job.changes):
         if (error := (yield Promote(change))) is not None:
             for earlier in job.changes[:number]:

@@ -73,5 +73,5 @@ class FailurePolicy:
         return self._once or not rendering.done or not self.survives(rendering)
 
     def survives(self, rendering: Rendering) -> bool:
-        """Whether a failure leads back to the last good file, rather than to the end of the program."""
+        """Return whether a failure leads back to the last good file, rather than to the end of the program."""
         return rendering.spec.survives_errors(must_survive=self.must_survive)

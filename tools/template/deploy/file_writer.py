@@ -93,7 +93,7 @@ def to_bytes(text: str) -> bytes:
 
 
 def is_current(spec: Spec, data: bytes) -> bool:
-    """Whether the destination is as it should be: it holds these bytes already, or it is absent."""
+    """Return whether the destination is as it should be: it holds these bytes already, or it is absent."""
     if spec.to_stdout:
         return False
     if spec.absent:
@@ -119,7 +119,7 @@ def exists(spec: Spec) -> bool:
 
 
 def is_special(spec: Spec) -> bool:
-    """Whether the destination is stdout, a device, pipe or socket, which is written to, not replaced."""
+    """Return whether the destination is stdout, a device, pipe or socket, which is written to, not replaced."""
     path = Path(spec.destination)
     return spec.to_stdout or (path.exists() and not path.is_file() and not path.is_dir())
 
@@ -170,7 +170,7 @@ def draft(spec: Spec, data: bytes) -> Draft:
 
 
 def _make_beside(target: Path, *, anywhere: bool) -> DraftFile:
-    """A new file in the target's folder; `anywhere`: or, if that cannot be written to, in the one for such files."""
+    """Return a new file in the target's folder; `anywhere`: or, if that cannot be written to, in the one for such files."""
     try:
         return DraftFile(target.parent, target.name)
     except OSError:

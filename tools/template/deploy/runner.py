@@ -70,7 +70,7 @@ class Runner:
         self.started = self.now()
 
     async def run(self) -> int:
-        """The exit status; without -once only a child's end ends it.
+        """Return the exit status; without -once only a child's end ends it.
 
         Raises TemplateError, RenderError, CommandError, LoadError, ConsulError, SpawnError and Refused for what ends
         it badly.

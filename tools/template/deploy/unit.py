@@ -123,7 +123,7 @@ class Unit:
         self.written_but_not_loaded.clear()
 
     def postpone(self, now: float, rng: Jitter) -> float:
-        """Its files were refused or could not be loaded: try again later, or at the next change. Returns the delay."""
+        """Return its files were refused or could not be loaded: try again later, or at the next change. Returns the delay."""
         self._failures += 1
         delay = _AGAIN.delay(self._failures, rng) or 0.0
         self._quiescence.reset()

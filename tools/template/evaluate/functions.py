@@ -74,11 +74,11 @@ class Functions:
         return answer if context.disguise is None else context.disguise(answer)
 
     def services(self, dc: str = "") -> list[Any]:
-        """All services of the catalog, by name."""
+        """Return all services of the catalog, by name."""
         return self.catalog_services(lookups.services(dc=dc))
 
     def catalog_services(self, lookup: Lookup) -> list[Any]:
-        """The services that a lookup asks for."""
+        """Return the services that a lookup asks for."""
         answer: list[Any] = self._ask(lookup, Slice("[]*dependency.CatalogSnippet"))
         context = self.context
         if context.guard is not None and lookup not in context.view.missing:
@@ -87,7 +87,7 @@ class Functions:
         return given
 
     def service(self, name: str, tag: str = "", dc: str = "", near: str = "", status: str = "") -> list[HealthService]:
-        """The instances of a service, healthy ones unless a `status` ("any", "passing,warning") says otherwise."""
+        """Return the instances of a service, healthy ones unless a `status` ("any", "passing,warning") says otherwise."""
         lookup, statuses = lookups.service(name, tag=tag, dc=dc, near=near, status=status)
         found: list[HealthService] = self._ask(lookup, Slice("[]*dependency.HealthService"))
         if statuses not in (("any",), ("passing",)):
@@ -98,16 +98,16 @@ class Functions:
         return given
 
     def nodes(self, dc: str = "", near: str = "") -> list[Any]:
-        """All nodes of the catalog, by name; by distance with `near`."""
+        """Return all nodes of the catalog, by name; by distance with `near`."""
         return self.catalog_nodes(lookups.nodes(dc=dc, near=near))
 
     def catalog_nodes(self, lookup: Lookup) -> list[Any]:
-        """The nodes that a lookup asks for."""
+        """Return the nodes that a lookup asks for."""
         answer: list[Any] = self._give(self._ask(lookup, Slice("[]*dependency.Node")))
         return answer
 
     def node(self, name: str = "", dc: str = "") -> CatalogNode | None:
-        """A node and its services, the agent's own without a name; None when there is none of this name."""
+        """Return a node and its services, the agent's own without a name; None when there is none of this name."""
         if not name:
             name = self._ask(lookups.own_node(), "")
             if not name:
@@ -116,36 +116,36 @@ class Functions:
         return answer
 
     def datacenters(self) -> list[str]:
-        """The names of all datacenters, the nearest first."""
+        """Return the names of all datacenters, the nearest first."""
         answer: list[str] = self._give(self._ask(lookups.datacenters(), Slice("[]string")))
         return answer
 
     def pair(self, path: str, dc: str = "") -> KeyPair | None:
-        """A key with its flags and indexes; None when there is no such key."""
+        """Return a key with its flags and indexes; None when there is no such key."""
         answer: KeyPair | None = self._ask(lookups.key(path, dc=dc))
         return answer
 
     def key(self, path: str, dc: str = "") -> str:
-        """A key's value. Without the key nothing is written: its last value stays in force."""
+        """Return a key's value. Without the key nothing is written: its last value stays in force."""
         found: KeyPair | None = self.context.view.need(lookups.key(path, dc=dc))
         return found.Value if found else ""
 
     def key_or_default(self, path: str, default: str = "", dc: str = "") -> str:
-        """A key's value, or the default when the key does not exist or is empty."""
+        """Return a key's value, or the default when the key does not exist or is empty."""
         found = self.pair(path, dc)
         return found.Value if found and found.Value else default
 
     def key_exists(self, path: str, dc: str = "") -> bool:
-        """Whether there is such a key."""
+        """Return whether there is such a key."""
         return self.pair(path, dc) is not None
 
     def tree(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
-        """All pairs below a folder, by path; their `key` is relative to it."""
+        """Return all pairs below a folder, by path; their `key` is relative to it."""
         lookup = lookups.keys(prefix, dc=dc, folder=True)
         return below(self._ask(lookup, []), lookup.name)
 
     def ls(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
-        """The pairs in a folder itself, by path."""
+        """Return the pairs in a folder itself, by path."""
         return directly_in(self.tree(prefix, dc))
 
     def safe_tree(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
@@ -158,11 +158,11 @@ class Functions:
         return directly_in(self.safe_tree(prefix, dc))
 
     def env(self, name: str, default: str = "") -> str:
-        """A variable of the environment."""
+        """Return a variable of the environment."""
         return self._environ.get(name, default)
 
     def file(self, path: str) -> str:
-        """A file's text; it is watched, too."""
+        """Return a file's text; it is watched, too."""
         where = str(path)
         if self._sandbox:
             place = Path(self._sandbox).resolve()
@@ -173,7 +173,7 @@ class Functions:
         return answer
 
     def mapping(self) -> dict[str, Callable[..., Any]]:
-        """The functions by the names that templates use."""
+        """Return the functions by the names that templates use."""
         names = (
             "services service nodes node datacenters pair key key_or_default key_exists ls tree safe_ls safe_tree "
             "env file"

@@ -102,7 +102,7 @@ class GoApi:
         return self._functions.context.view
 
     def table(self) -> dict[str, Function]:
-        """The functions by the names that templates use."""
+        """Return the functions by the names that templates use."""
         one, more = ("string",), ("...string",)
         signatures: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
             "service": (self.service, ("string", "...string")),

@@ -74,7 +74,7 @@ class GoTemplate:
 
 
 def _nearest(pattern: re.Pattern[str], error: str, *known: Iterable[str]) -> str:
-    """The nearest known word to the one that the error names."""
+    """Return the nearest known word to the one that the error names."""
     found = pattern.search(error)
     return did_you_mean(found[1], sorted({*chain(*known)})) if found is not None else ""
 

@@ -139,7 +139,7 @@ class _State:
     round: int = 0
 
     def highest(self, now: float, window: float) -> int:
-        """The highest count within the window; while there is a hold, that of its beginning."""
+        """Return the highest count within the window; while there is a hold, that of its beginning."""
         if self.hold is None:
             self.peaks = [peak for peak in self.peaks if peak[0] >= now - window]
         return max(len(self.good or ()), self.peaks[0][1] if self.peaks else 0)
@@ -187,7 +187,7 @@ class Guard:
         self._now = now
 
     def end(self, *, complete: bool) -> tuple[GuardEvent, ...]:
-        """The evaluation is over; what has happened since the last one. What a complete one did not ask for is
+        """Return the evaluation is over; what has happened since the last one. What a complete one did not ask for is
         forgotten in time."""
         if complete:
             self._whole = self._round
@@ -214,7 +214,7 @@ class Guard:
         return limits is not None and (round_ == self._round or self._now - asked <= limits.window)
 
     def admit(self, watched: Watched, found: list[Any], now: float) -> list[Any] | None:
-        """The list to use: `found` when it satisfies the limits, else the last good one; None: there is none yet.
+        """Return the list to use: `found` when it satisfies the limits, else the last good one; None: there is none yet.
 
         The same question in the same evaluation has the same answer.
         """
@@ -235,7 +235,7 @@ class Guard:
         return found
 
     def admit_list(self, lookup: Lookup, found: list[Any], now: float) -> list[Any]:
-        """The services to list: `found`, and those that were there before and whose limits object to their having no
+        """Return the services to list: `found`, and those that were there before and whose limits object to their having no
         instances. The same question in the same evaluation has the same answer."""
         listing = self._listings.get(lookup)
         if listing is None:
@@ -249,7 +249,7 @@ class Guard:
         return listing.shown
 
     def _misses(self, lookup: Lookup, service: str, now: float) -> bool:
-        """Whether a service that has left a list must not go; it may if it had no instances in use."""
+        """Return whether a service that has left a list must not go; it may if it had no instances in use."""
         limits, place = self._of(service), _place(lookup)
         states = [
             state
@@ -261,7 +261,7 @@ class Guard:
         return any(_objection(limits, state.floor, state.highest(now, limits.window), 0) for state in states)
 
     def _minds(self, service: str) -> bool:
-        """Whether the limits of a service object to its having no instances, when it had some."""
+        """Return whether the limits of a service object to its having no instances, when it had some."""
         limits = self._of(service)
         return limits is not None and bool(_objection(limits, None, 1, 0))
 
@@ -284,7 +284,7 @@ class Guard:
         self._events.append(GuardEvent(stage, hold, quiet=any(same)))
 
     def _holds(self, since: int) -> list[Hold]:
-        """Those of what was asked for since a round."""
+        """Return those of what was asked for since a round."""
         return [state.hold for state in self._states.values() if state.hold and state.round >= since]
 
     def _list_holds(self, since: int) -> list[ListHold]:
@@ -321,7 +321,7 @@ class Guard:
         return ended
 
     def fresh(self) -> Guard:
-        """Another one with the same limits."""
+        """Return another one with the same limits."""
         return Guard(self._limits_of)
 
     def adopt(self, other: Guard) -> None:

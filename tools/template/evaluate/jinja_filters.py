@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
 
 
 def to_bytes(value: Any) -> bytes:
-    """The bytes of a text, also of one that was no UTF-8."""
+    """Return the bytes of a text, also of one that was no UTF-8."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
@@ -52,7 +52,7 @@ def to_json_pretty(value: Any) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text; an empty one is an empty object."""
+    """Return the value of a JSON text; an empty one is an empty object."""
     try:
         return json.loads(text) if text else {}
     except ValueError as error:
@@ -68,7 +68,7 @@ def to_yaml(value: Any) -> str:
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a YAML text; an empty one is an empty object."""
+    """Return the value of a YAML text; an empty one is an empty object."""
     import yaml
 
     try:
@@ -99,12 +99,12 @@ def _decode(text: str, altchars: bytes | None) -> str:
 
 
 def base64_decode(text: str) -> str:
-    """The text that was encoded."""
+    """Return the text that was encoded."""
     return _decode(text, None)
 
 
 def base64_url_decode(text: str) -> str:
-    """The text that was encoded for a URL."""
+    """Return the text that was encoded for a URL."""
     return _decode(text, b"-_")
 
 
@@ -117,7 +117,7 @@ def _hashed(algorithm: str) -> Callable[[Any], str]:
 
 
 def hmac_sha256(value: Any, key: str) -> str:
-    """The HMAC-SHA256 of a text, in hexadecimal digits."""
+    """Return the HMAC-SHA256 of a text, in hexadecimal digits."""
     return hmac.new(to_bytes(key), to_bytes(value), "sha256").hexdigest()
 
 
@@ -129,12 +129,12 @@ def _compiled(pattern: str) -> Regex:
 
 
 def regex_match(text: Any, pattern: str) -> bool:
-    """Whether the expression matches anywhere in the text."""
+    """Return whether the expression matches anywhere in the text."""
     return _compiled(pattern).search(str(text)) is not None
 
 
 def regex_replace(text: Any, pattern: str, replacement: str = "") -> str:
-    """All matches replaced; `\\1` and `\\g<name>` stand for groups."""
+    """Return all matches replaced; `\\1` and `\\g<name>` stand for groups."""
     _compiled(pattern)
     pieces = _REPLACEMENT.split(replacement)  # text, escaped character, number and name of a group, text …
 
@@ -152,7 +152,7 @@ def regex_replace(text: Any, pattern: str, replacement: str = "") -> str:
 
 
 def regex_findall(text: Any, pattern: str) -> list[Any]:
-    """All matches, or their groups."""
+    """Return all matches, or their groups."""
     compiled = _compiled(pattern)
     if compiled.groups < 2:
         return [match.group(compiled.groups) for match in compiled.matches(str(text))]
@@ -160,7 +160,7 @@ def regex_findall(text: Any, pattern: str) -> list[Any]:
 
 
 def split(text: Any, separator: str = ",") -> list[str]:
-    """The trimmed text's parts; an empty text has none."""
+    """Return the trimmed text's parts; an empty text has none."""
     trimmed = str(text).strip()
     return trimmed.split(separator) if trimmed else []
 

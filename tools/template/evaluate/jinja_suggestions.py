@@ -39,7 +39,7 @@ _NO_FILTER = re.compile(r"No (filter|test) named '(\w+)'\.?")
 
 
 def undefined_type(functions: Iterable[str]) -> type[jinja2.StrictUndefined]:
-    """The type of what is not defined in a template that has these functions."""
+    """Return the type of what is not defined in a template that has these functions."""
     names = frozenset(functions)
 
     class Missing(jinja2.StrictUndefined):

@@ -61,7 +61,7 @@ class JinjaTemplate:
             raise self._located(error) from error
 
     def _inspected(self, inspect: Inspect) -> jinja2.Template:
-        """The same template; a value that it prints is shown to `inspect`."""
+        """Return the same template; a value that it prints is shown to `inspect`."""
 
         def finalize(value: Any) -> Any:
             inspect(str(value))
@@ -89,7 +89,7 @@ def _known(filename: str | None) -> str:
 
 
 def _place(trace: TracebackType | None) -> tuple[str, int]:
-    """The innermost line of a template in a traceback; Jinja2 makes frames for them."""
+    """Return the innermost line of a template in a traceback; Jinja2 makes frames for them."""
     filename, line = "", 0
     while trace is not None:
         frame = trace.tb_frame
@@ -133,7 +133,7 @@ class Expression:
             raise TemplateError(f"{self._shown}: {error}") from error
 
     def value(self) -> Any:
-        """Its value now. Raises TemplateError."""
+        """Return its value now. Raises TemplateError."""
         try:
             result = self._evaluate(self._functions.context.variables)
         except Exception as error:  # Whatever an expression can raise.
@@ -144,7 +144,7 @@ class Expression:
 
 
 def text_template(spec: Spec, functions: Functions, text: str, what: str) -> Callable[[], str]:
-    """A template out of a template's settings; the result gives its text now and raises TemplateError, as this does."""
+    """Return a template out of a template's settings; the result gives its text now and raises TemplateError, as this does."""
     shown = f"{spec.name}: {what} {text!r}"
     try:
         template = _environment(replace(spec, left="", right=""), functions, text).from_string(text)

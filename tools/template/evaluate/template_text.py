@@ -11,7 +11,7 @@ from pyconsul.tools.template.spec import STREAM, Spec
 
 
 def read_source(spec: Spec) -> str:
-    """The contents, or the text of the source, with its line ends as they are. Raises TemplateError."""
+    """Return the contents, or the text of the source, with its line ends as they are. Raises TemplateError."""
     if spec.contents is not None:
         return spec.contents
     try:

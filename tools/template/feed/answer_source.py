@@ -42,7 +42,7 @@ class AnswerSource(Protocol):
         ...
 
     def take(self) -> set[Lookup]:
-        """The lookups whose answers have changed since the last call."""
+        """Return the lookups whose answers have changed since the last call."""
         ...
 
     def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:

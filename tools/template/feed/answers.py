@@ -26,19 +26,19 @@ class Answers:
         return True
 
     def known(self, lookup: Lookup) -> bool:
-        """Whether there was an answer at all."""
+        """Return whether there was an answer at all."""
         return lookup in self._latest
 
     def latest(self, lookup: Lookup) -> Any:
-        """The answer; None for "not found". Raises KeyError when there was none."""
+        """Return the answer; None for "not found". Raises KeyError when there was none."""
         return self._latest[lookup]
 
     def found(self, lookup: Lookup) -> Any:
-        """The last answer that was not "not found"; None when there was none."""
+        """Return the last answer that was not "not found"; None when there was none."""
         return self._found.get(lookup)
 
     def items(self) -> Iterable[tuple[Lookup, Any]]:
-        """All lookups with their answers."""
+        """Return all lookups with their answers."""
         return self._latest.items()
 
     def retain(self, lookups: Iterable[Lookup]) -> None:
@@ -58,7 +58,7 @@ class View:
         self.missing: set[Lookup] = set()
 
     def ask(self, lookup: Lookup) -> Any:
-        """The answer; None for "not found", and while there is none (then it is noted as missing)."""
+        """Return the answer; None for "not found", and while there is none (then it is noted as missing)."""
         self.used.add(lookup)
         try:
             return self._answers.latest(lookup)

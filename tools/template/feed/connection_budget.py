@@ -49,7 +49,7 @@ class ConnectionBudget:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def seat(self, lookup: Lookup) -> bool:
-        """Whether this lookup may hold a connection; it keeps the seat until `leave`."""
+        """Return whether this lookup may hold a connection; it keeps the seat until `leave`."""
         if lookup in self._seated:
             return True
         if self._seats is None and len(self._seated) >= _UNASKED:

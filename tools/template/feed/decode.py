@@ -30,13 +30,13 @@ _ORDER = ("maintenance", "critical", "unknown", "warning")
 
 
 def _texts(entries: Mapping[str, str] | None) -> Map:
-    """A `map[string]string`; null is kept apart from an empty one."""
+    """Return a `map[string]string`; null is kept apart from an empty one."""
     kind = NilMap if entries is None else Map
     return kind("map[string]string", entries or (), zero="")
 
 
 def aggregated_status(checks: Iterable[HealthCheck]) -> str:
-    """The worst of the checks; a node or service in maintenance is that before all."""
+    """Return the worst of the checks; a node or service in maintenance is that before all."""
     found = {_check_status(check) for check in checks}
     return next((status for status in _ORDER if status in found), "passing")
 
@@ -166,7 +166,7 @@ def datacenters(body: Json) -> Slice:
 
 
 def text_of(value: str | None) -> str:
-    """A KV value; bytes that are no UTF-8 become surrogate escapes, and bytes again when a file is written."""
+    """Return a KV value; bytes that are no UTF-8 become surrogate escapes, and bytes again when a file is written."""
     return base64.b64decode(value or "").decode("utf-8", "surrogateescape")
 
 
@@ -194,7 +194,7 @@ def _pair(entry: Mapping[str, Any], prefix: str) -> KeyPair:
 
 
 def below(found: list[KeyPair], prefix: str) -> Slice:
-    """The pairs with keys relative to the prefix; the prefix itself, were it a key, is left out."""
+    """Return the pairs with keys relative to the prefix; the prefix itself, were it a key, is left out."""
     kept = []
     for entry in found:
         if key := entry.Path[len(prefix) :].lstrip("/"):

@@ -24,7 +24,7 @@ Json = Any
 
 
 def body_of(lookup: Lookup, answer: Any) -> Json:
-    """The body of Consul's answer to a lookup; None for "not found". Not for files, which are no Consul's."""
+    """Return the body of Consul's answer to a lookup; None for "not found". Not for files, which are no Consul's."""
     if answer is None:
         return None
     match lookup.kind:

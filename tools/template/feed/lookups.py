@@ -89,7 +89,7 @@ class Lookup:
         return "service:read" if self.kind == "services" else "node:read, or service:read on what runs there"
 
     def decode(self, body: Any) -> Any:
-        """The answer, as templates see it, from the JSON body; None stands for "not found"."""
+        """Return the answer, as templates see it, from the JSON body; None stands for "not found"."""
         return _KINDS[self.kind].decode(body)
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ class Lookup:
 
 
 def is_kind(word: str) -> bool:
-    """Whether there are lookups of this kind."""
+    """Return whether there are lookups of this kind."""
     return word in _KINDS
 
 
@@ -175,12 +175,12 @@ def node(text: str, *, dc: str = "") -> Lookup:
 
 
 def own_node() -> Lookup:
-    """The name of the agent's own node."""
+    """Return the name of the agent's own node."""
     return Lookup("agent")
 
 
 def datacenters() -> Lookup:
-    """The names of all datacenters."""
+    """Return the names of all datacenters."""
     return Lookup("datacenters")
 
 
@@ -200,5 +200,5 @@ def keys(text: str, *, dc: str = "", folder: bool = False) -> Lookup:
 
 
 def file(path: str) -> Lookup:
-    """A file's text."""
+    """Return a file's text."""
     return Lookup("file", path)

@@ -95,7 +95,7 @@ class Outage:
             self._look_for_end()
 
     def fails(self, lookup: Lookup) -> bool:
-        """Whether the latest query of this lookup has failed."""
+        """Return whether the latest query of this lookup has failed."""
         return lookup in self._failing
 
     @property
@@ -109,7 +109,7 @@ class Outage:
             log.warning("Consul at %s answers again", self._address)
 
     def holds(self, now: float) -> bool:
-        """Whether answers are to be held back, because others are still those from before the outage."""
+        """Return whether answers are to be held back, because others are still those from before the outage."""
         return bool(self._awaited) and (self._back is None or now < self._back + HOLD)
 
     def age(self, known: Callable[[Lookup], bool], now: float) -> float | None:

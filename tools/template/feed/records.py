@@ -60,7 +60,7 @@ class Tags(Slice):
         super().__init__("dependency.ServiceTags", sorted(tags or ()), underlying="[]string")
 
     def Contains(self, tag: str) -> bool:  # noqa: N802 - templates call it by this name
-        """Whether the tag is one of them."""
+        """Return whether the tag is one of them."""
         return tag in self
 
 
@@ -112,7 +112,7 @@ class Checks(Slice):
         super().__init__("api.HealthChecks", checks, underlying="[]*api.HealthCheck")
 
     def AggregatedStatus(self) -> str:  # noqa: N802 - templates call it by this name
-        """The worst status; "passing" without checks, "" with a check of an unknown status."""
+        """Return the worst status; "passing" without checks, "" with a check of an unknown status."""
         found = {"maintenance" if c.CheckID.startswith(_MAINTENANCE) else c.Status for c in self} or {"passing"}
         return "" if found - set(_SEVERITY) else next(status for status in _SEVERITY if status in found)
 

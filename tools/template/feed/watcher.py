@@ -104,7 +104,7 @@ class Watcher:
         return not self._outage.unreachable
 
     def is_live(self, lookup: Lookup) -> bool:
-        """Whether its changes arrive as they happen: Consul answers, and nothing is held back after an outage."""
+        """Return whether its changes arrive as they happen: Consul answers, and nothing is held back after an outage."""
         return self.reachable and not self._outage.fails(lookup) and not self._outage.holds(_now())
 
     def data_age(self, now: float) -> float | None:
@@ -148,7 +148,7 @@ class Watcher:
         self._release()
 
     def take(self) -> set[Lookup]:
-        """The lookups whose answers have changed since the last call."""
+        """Return the lookups whose answers have changed since the last call."""
         changed, self._changed = self._changed, set()
         return changed
 
@@ -191,7 +191,7 @@ class Watcher:
         self._start(lookup, self._follow(lookup, error))
 
     def lost(self, lookups: Iterable[Lookup], error: ConsulError, failures: int) -> float | None:
-        """A stream has ended; returns the seconds until the next try, None when that was the last."""
+        """Return a stream has ended; returns the seconds until the next try, None when that was the last."""
         delay = self._retry.delay(failures, self._rng, answered=self._outage.answered)
         for lookup in lookups:
             if delay is None:

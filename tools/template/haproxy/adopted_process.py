@@ -29,7 +29,7 @@ class Process(Protocol):
         ...
 
     async def wait(self) -> int:
-        """Its end; the exit status."""
+        """Return its end; the exit status."""
         ...
 
     async def stop(self) -> int | None:
@@ -60,7 +60,7 @@ class Adopted:
         return not self._ended.is_set() and not select.select([self._fd], [], [], 0)[0]
 
     async def wait(self) -> int:
-        """Its end; the status is known to its parent alone, so it counts as 0."""
+        """Return its end; the status is known to its parent alone, so it counts as 0."""
         await self._ended.wait()
         return 0
 

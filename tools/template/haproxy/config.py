@@ -73,12 +73,12 @@ class Section:
         return f"{self.kind} {self.name}".strip()
 
     def all_lines(self) -> list[Words]:
-        """The lines that hold for it, those of its `defaults` first."""
+        """Return the lines that hold for it, those of its `defaults` first."""
         return [*(self.base.all_lines() if self.base else ()), *self.lines]
 
 
 def parse(texts: Iterable[str]) -> list[Section]:
-    """The sections of some files, in the order in which HAProxy reads them. Raises Unreadable."""
+    """Return the sections of some files, in the order in which HAProxy reads them. Raises Unreadable."""
     sections: list[Section] = []
     for text in texts:
         section = None
@@ -112,7 +112,7 @@ def _take(section: Section, words: Words, number: int) -> None:
 
 
 def _base_of(header: Words, sections: Sequence[Section]) -> Section | None:
-    """The `defaults` named after `from`; without it the latest ones, which `defaults` themselves do not inherit."""
+    """Return the `defaults` named after `from`; without it the latest ones, which `defaults` themselves do not inherit."""
     known = [section for section in sections if section.kind == "defaults"]
     if header[0] not in _PROXIES:
         return None
@@ -126,7 +126,7 @@ def _base_of(header: Words, sections: Sequence[Section]) -> Section | None:
 
 
 def tokenise(line: str, number: int = 0) -> Words:
-    """The words of a line, without its comment. Raises Unreadable for an open quote or an escape of nothing."""
+    """Return the words of a line, without its comment. Raises Unreadable for an open quote or an escape of nothing."""
     words: list[str] = []
     position = 0
     while True:
@@ -144,7 +144,7 @@ def tokenise(line: str, number: int = 0) -> Words:
 
 
 def decode(word: str) -> str:
-    """A word without its quotes and escapes; as it is if its meaning depends on more than itself."""
+    """Return a word without its quotes and escapes; as it is if its meaning depends on more than itself."""
     pieces, position = [], 0
     while position < len(word):
         piece = _PIECE.match(word, position)

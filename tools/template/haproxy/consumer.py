@@ -126,7 +126,7 @@ class HaproxyConsumer:
                     await self._wanted.wait()
 
     async def _serve(self) -> int:
-        """One life of HAProxy; its exit status."""
+        """Return one life of HAProxy; its exit status."""
         self.claim()
         self._words = self._words or self._listen()
         self._words.forget()
@@ -187,7 +187,7 @@ class HaproxyConsumer:
         )
 
     def _read(self) -> Files:
-        """The files as they are; one that cannot be read counts as empty."""
+        """Return the files as they are; one that cannot be read counts as empty."""
         configuration = {file: _bytes(file).decode("utf-8", "surrogateescape") for file in self._files}
         return Files(configuration, {file: hashlib.sha256(_bytes(file)).digest() for file in self._beside})
 
@@ -248,7 +248,7 @@ class HaproxyConsumer:
             await asyncio.sleep(LOOK)
 
     async def _updated(self, master: Master, files: Files) -> bool:
-        """Whether the change could be made without a reload."""
+        """Return whether the change could be made without a reload."""
         force = master.force
         try:
             if force.leaving:

@@ -97,7 +97,7 @@ def _require_simple(sections: Sequence[Section]) -> None:
 
 
 def _of_backend(old: Section, new: Section, update: Update) -> tuple[list[str], list[str], list[str]]:
-    """The commands that add, change and remove the servers of a backend; they are noted in `update`."""
+    """Return the commands that add, change and remove the servers of a backend; they are noted in `update`."""
     before, after = _by_name(old), _by_name(new)
     _require_backup_order(before, after)
     adding: list[str] = []

@@ -37,7 +37,7 @@ class Master:
         return self.process.running
 
     async def answers(self) -> bool:
-        """Whether it listens already; before that, the signal for a reload would end it."""
+        """Return whether it listens already; before that, the signal for a reload would end it."""
         return self.running and await self.runtime.reloads() is not None
 
     async def reload(self) -> None:

@@ -41,7 +41,7 @@ class Runtime:
         self._socket = socket
 
     async def ask(self, command: str) -> str:
-        """One command's answer, without its empty lines. Raises RuntimeRefused when there is none."""
+        """Return one command's answer, without its empty lines. Raises RuntimeRefused when there is none."""
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT):
                 reader, writer = await asyncio.open_unix_connection(self._socket)
@@ -92,7 +92,7 @@ class Runtime:
 
 
 def has_worked(command: str, answer: str) -> bool:
-    """Whether the answer (stripped) to a command that changes something says that it did."""
+    """Return whether the answer (stripped) to a command that changes something says that it did."""
     for given, good in _SAID:
         if given.match(command):
             return good.search(answer) is not None

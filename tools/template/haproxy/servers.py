@@ -47,7 +47,7 @@ class NeedsReload(Exception):
 
 
 def settings_of(server: Server) -> Settings | None:
-    """Its settings, those of `default-server` lines included; None if not all of them are known here."""
+    """Return its settings, those of `default-server` lines included; None if not all of them are known here."""
     found: dict[str, str] = {}
     words = [decode(word) for word in (*server.inherited, *server.words)]
     while words:
@@ -61,13 +61,13 @@ def settings_of(server: Server) -> Settings | None:
 
 
 def has(server: Server, setting: str) -> bool:
-    """Whether a setting without a value seems to be there."""
+    """Return whether a setting without a value seems to be there."""
     settings = settings_of(server)
     return setting in (server.inherited + server.words if settings is None else settings)
 
 
 def address_of(server: Server) -> tuple[str, int]:
-    """The IP address and the port. Raises NeedsReload for any other form, such as a name or a port that is mapped."""
+    """Return the IP address and the port. Raises NeedsReload for any other form, such as a name or a port that is mapped."""
     host, _, port = decode(server.address).rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
@@ -79,7 +79,7 @@ def address_of(server: Server) -> tuple[str, int]:
 
 
 def additions(server: Server) -> list[str]:
-    """The commands that make a new server. Raises NeedsReload."""
+    """Return the commands that make a new server. Raises NeedsReload."""
     settings = settings_of(server)
     _require_names(server)
     if settings is None:
@@ -99,7 +99,7 @@ def additions(server: Server) -> list[str]:
 
 
 def _with_implied(settings: Settings) -> Settings:
-    """A file's server is checked like it is used, unless at another place; one that is added has to be told so."""
+    """Return a file's server is checked like it is used, unless at another place; one that is added has to be told so."""
     if "check" not in settings or "port" in settings or "addr" in settings:
         return settings
     proxied = "send-proxy" in settings or "send-proxy-v2" in settings
@@ -108,7 +108,7 @@ def _with_implied(settings: Settings) -> Settings:
 
 
 def removals(server: Server) -> list[str]:
-    """The commands that take a server out of use, without an end to its connections. Raises NeedsReload."""
+    """Return the commands that take a server out of use, without an end to its connections. Raises NeedsReload."""
     _require_names(server)
     if has(server, "on-marked-down"):
         raise NeedsReload(f"server {server.key}: on-marked-down would end its connections")
@@ -116,12 +116,12 @@ def removals(server: Server) -> list[str]:
 
 
 def ready(server: Server) -> str:
-    """The command that puts it (back) to use."""
+    """Return the command that puts it (back) to use."""
     return f"set server {server.key} state ready"
 
 
 def changes(old: Server, new: Server) -> list[str]:
-    """The commands that make one server of the other, of the same name. Raises NeedsReload."""
+    """Return the commands that make one server of the other, of the same name. Raises NeedsReload."""
     if old == new:
         return []
     _require_names(new)

@@ -27,7 +27,7 @@ _MAX_SOCKET_PATH = 85
 
 
 def base_folder(chosen: str, environ: Mapping[str, str]) -> Path:
-    """The chosen folder; or else systemd's runtime folder of the unit, /run of root, the user's runtime folder, /tmp."""
+    """Return the chosen folder; or else systemd's runtime folder of the unit, /run of root, the user's runtime folder, /tmp."""
     if chosen:
         return Path(chosen).absolute()
     if given := environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
@@ -113,14 +113,14 @@ class StateFolder:
             self._loaded.write_text(digest)
 
     def remembered(self) -> str:
-        """The digest of the files in force; "" when that is not known."""
+        """Return the digest of the files in force; "" when that is not known."""
         try:
             return self._loaded.read_text()
         except OSError:
             return ""
 
     def master(self) -> int | None:
-        """The process ID of a HAProxy that an earlier run has left at this socket; None when there is none."""
+        """Return the process ID of a HAProxy that an earlier run has left at this socket; None when there is none."""
         found = dict(_processes(str(self.socket)))
         # Workers have the master's command line.
         return next((pid for pid, parent in found.items() if parent not in found), None)

@@ -55,7 +55,7 @@ class Words:
         self._recent = b""
 
     def reason(self) -> str:
-        """Its alerts since then, or else all that it has said; "" if that is nothing."""
+        """Return its alerts since then, or else all that it has said; "" if that is nothing."""
         self._read()
         text = self._recent.decode(errors="replace")
         lines = _ALERT.findall(text) or [line for line in text.splitlines() if line.strip()]

@@ -71,7 +71,7 @@ GUARD_OPTIONS: tuple[Option[Any], ...] = (
 
 
 def is_guarded(settings: Settings, template: Mapping[str, Any]) -> bool:
-    """Whether limits or `guard` blocks are given for one template's block."""
+    """Return whether limits or `guard` blocks are given for one template's block."""
     given = (
         settings[option] if template.get(option.key) is None else template[option.key]
         for option in (MIN_INSTANCES, MAX_DROP)

@@ -34,7 +34,7 @@ class GuardRules:
     rules: tuple[Rule, ...] = ()
 
     def limits(self, service: str) -> GuardLimits | None:
-        """Those of a service; None when it has none."""
+        """Return those of a service; None when it has none."""
         least, drop, window = self.default.min_instances, self.default.max_drop, self.default.window
         for rule in self.rules:
             if fnmatchcase(service, rule.service):
@@ -45,7 +45,7 @@ class GuardRules:
 
 
 def guard_rules(settings: Settings, template: Mapping[str, Any]) -> GuardRules | None:
-    """The rules for one template's block; None when nothing is guarded. Raises ConfigError."""
+    """Return the rules for one template's block; None when nothing is guarded. Raises ConfigError."""
     if not is_guarded(settings, template):
         return None
     rules = tuple(_rule(block) for block in settings.blocks("guard"))

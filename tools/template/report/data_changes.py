@@ -33,7 +33,7 @@ _MORE = (
 
 
 def changes(lookup: Lookup, old: Any, new: Any, limit: int = _LINES) -> list[str]:
-    """A line for each change, at most `limit` and one that says how many more there are; none for equal answers."""
+    """Return a line for each change, at most `limit` and one that says how many more there are; none for equal answers."""
     if old is new:
         return []
     first = old is UNKNOWN or (old is None and lookup.kind not in _OPTIONAL)
@@ -45,7 +45,7 @@ def changes(lookup: Lookup, old: Any, new: Any, limit: int = _LINES) -> list[str
 
 
 def all_changes(old: Mapping[Lookup, Any], new: Mapping[Lookup, Any], limit: int = _LINES) -> tuple[str, ...]:
-    """The changes of everything a template is made of; the lookups in the order of their names."""
+    """Return the changes of everything a template is made of; the lookups in the order of their names."""
     lines: list[str] = []
     for lookup in sorted({*old, *new}, key=str):
         if lookup in new:

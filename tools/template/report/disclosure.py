@@ -46,11 +46,11 @@ class Disclosure:
         return Mask(secret for part in known for pair in part.items() for secret in secrets_of(*pair))
 
     def conceal(self, text: str, rendering: Informed) -> str:
-        """The text of an error that this template caused."""
+        """Return the text of an error that this template caused."""
         return self._concealed(text, {**rendering.file_answers, **self._known(rendering.used)}, rendering.file_answers)
 
     def conceal_all(self, text: str) -> str:
-        """A text that may hold anything that any template knows."""
+        """Return a text that may hold anything that any template knows."""
         return self._concealed(text, dict(self._answers.items()))
 
     def _concealed(self, text: str, *known: Mapping[Lookup, Any]) -> str:

@@ -34,7 +34,7 @@ _QUOTES = "\"'"
 
 
 def secrets_of(lookup: Lookup, answer: Any) -> list[str]:
-    """The values that an answer out of the KV store holds; other answers hold none."""
+    """Return the values that an answer out of the KV store holds; other answers hold none."""
     if answer is None:
         return []
     if lookup.kind == "key":
@@ -57,7 +57,7 @@ class Mask:
         return self.mask(text)
 
     def mask(self, text: str) -> str:
-        """The text without the secrets."""
+        """Return the text without the secrets."""
         return self.prepared(text)(text)
 
     def prepared(self, text: str) -> Callable[[str], str]:
@@ -84,7 +84,7 @@ def _may_hold(text: str, grams: Set[str], word: str) -> bool:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The ways in which a value, or a part of it, may show up in a text."""
+    """Yield the ways in which a value, or a part of it, may show up in a text."""
     for part in {secret, *_parts(secret)}:
         word = part.strip()
         if not word:
@@ -121,7 +121,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _entry(line: str) -> Iterator[str]:
-    """The value of an entry, without quotes and comment."""
+    """Yield the value of an entry, without quotes and comment."""
     entry = _ENTRY.fullmatch(line)
     if entry is None or entry[1] == line:
         return
@@ -171,7 +171,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def _expression(words: Iterable[str]) -> re.Pattern[str]:
-    """One or more of the words, the longest that fits; common beginnings are factored out, so that none is tried twice."""
+    """Return one or more of the words, the longest that fits; common beginnings are factored out, so that none is tried twice."""
     found = sorted(words)
     long = [word for word in found if len(word) >= _SHORT]
     short = [word for word in reversed(found) if len(word) < _SHORT]
@@ -180,14 +180,14 @@ def _expression(words: Iterable[str]) -> re.Pattern[str]:
 
 
 def _alone(word: str) -> str:
-    """The word where it is not a part of a longer one."""
+    """Return the word where it is not a part of a longer one."""
     before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
     after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
     return before + re.escape(word) + after
 
 
 def _factored(words: Sequence[str], depth: int) -> str:
-    """An expression for the sorted words; a longer one goes before its own beginning."""
+    """Return an expression for the sorted words; a longer one goes before its own beginning."""
     if depth >= _DEPTH:
         return "|".join(re.escape(word) for word in reversed(words))
     branches = []
@@ -206,7 +206,7 @@ def _common(first: str, last: str) -> str:
 
 
 def unified_diff(old: bytes, new: bytes, name: str, mask: Mask, *, hide_old: bool = False) -> str:
-    """The change of a file as `diff -u` shows it; "" when there is none. A changed secret is a changed line of asterisks.
+    """Return the change of a file as `diff -u` shows it; "" when there is none. A changed secret is a changed line of asterisks.
 
     `hide_old`: the secrets of the old text are not known, so nothing of the lines that go away is shown.
     """

@@ -21,7 +21,7 @@ _USER = re.compile(r"//[^/@\s]*@")
 
 
 def explain(report: RunReport) -> dict[str, Any]:
-    """The whole report for JSON: times in seconds, `rendered` as RFC 3339."""
+    """Return the whole report for JSON: times in seconds, `rendered` as RFC 3339."""
     return {
         "status": status_line(report),
         "ready": report.ready,
@@ -33,7 +33,7 @@ def explain(report: RunReport) -> dict[str, Any]:
 
 
 def consul_of(report: RunReport) -> dict[str, Any]:
-    """The address without a user's name and password; whether it answers; how old the data are."""
+    """Return the address without a user's name and password; whether it answers; how old the data are."""
     address = _USER.sub("//", report.consul)
     return {"address": address, "reachable": report.reachable, "data_age": _rounded(report.data_age)}
 
@@ -83,7 +83,7 @@ def _moment(seconds: float) -> str:
 
 
 def explain_text(report: RunReport) -> str:
-    """The report for people, a paragraph for each template; what needs attention stands first in each."""
+    """Return the report for people, a paragraph for each template; what needs attention stands first in each."""
     consul = consul_of(report)
     reach = "answers" if report.reachable else "does not answer"
     lines = [
@@ -110,6 +110,6 @@ def _paragraph(template: TemplateReport) -> Iterable[str]:
 
 
 def _listed(title: str, entries: Iterable[str]) -> Iterable[str]:
-    """The first entry beside the title, the others below it."""
+    """Return the first entry beside the title, the others below it."""
     for index, entry in enumerate(entries):
         yield f"  {title + ':' if index == 0 else '':<9} {entry}"

@@ -35,7 +35,7 @@ _EVENTS: dict[Event, tuple[str, str]] = {
 
 
 def metrics(report: RunReport, counters: Counters, accept: str = "") -> tuple[bytes, str]:
-    """The page and its content type: OpenMetrics for who accepts it, Prometheus' text otherwise."""
+    """Return the page and its content type: OpenMetrics for who accepts it, Prometheus' text otherwise."""
     registry = CollectorRegistry()
     registry.register(_Numbers(report, counters))
     ProcessCollector(registry=registry)
@@ -67,7 +67,7 @@ def _counters(report: RunReport, counters: Counters) -> Iterator[Metric]:
 
 
 def _program(command: str) -> str:
-    """A command without its arguments, which may hold a password."""
+    """Return a command without its arguments, which may hold a password."""
     try:
         words = shlex.split(command)
     except ValueError:

@@ -33,7 +33,7 @@ def run_report(runner: Runner) -> RunReport:
 
 
 def template_reports(sources: Iterable[Unit | Fanout], now: float, sharing: SharingOf) -> Iterator[TemplateReport]:
-    """One for each file, and one for each list of a template with `for_each`. `now`: of the clock of the deadlines."""
+    """Yield one for each file, and one for each list of a template with `for_each`. `now`: of the clock of the deadlines."""
     for source in sources:
         if isinstance(source, Fanout):
             yield _report(source.rendering, "", _list_state(source), None, sharing)

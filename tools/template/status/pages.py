@@ -56,7 +56,7 @@ class Page:
 
 
 def query_of(text: str) -> dict[str, str]:
-    """The parameters of a query string; the last one of a name counts."""
+    """Return the parameters of a query string; the last one of a name counts."""
     return {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 
@@ -81,7 +81,7 @@ class Pages:
         }
 
     def answer(self, call: Call) -> Page:
-        """The page for a request."""
+        """Return the page for a request."""
         method, page = self._pages.get(call.path.rstrip("/") or "/", ("", None))
         if page is None:
             return Page(404, f"no such page; there are {', '.join(self._pages)}\n".encode())
@@ -168,7 +168,7 @@ def _form(accept: str) -> str:
 
 
 def _destination(templates: tuple[TemplateReport, ...], wanted: str) -> str | None:
-    """The destination of the template with this name, source or destination; "" for all; None when there is none."""
+    """Return the destination of the template with this name, source or destination; "" for all; None when there is none."""
     if not wanted:
         return ""
     names = ((template.destination, template.name) for template in templates)

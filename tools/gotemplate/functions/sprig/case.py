@@ -52,7 +52,7 @@ def camelcase(text: str) -> str:
 
 
 def _capitalized(word: str) -> str:
-    """A capital letter first; capitals that follow at once become small if the word began with one."""
+    """Return a capital letter first; capitals that follow at once become small if the word began with one."""
     first, rest = word[0], word[1:]
     if first.isupper():
         rest = re.sub(r"^[^\W\d_]+", _lower_capitals, rest)

@@ -23,24 +23,24 @@ def make(*pairs: Any) -> Dict:
 
 
 def put(target: Dict, key: str, value: Any) -> Dict:
-    """The dictionary, changed."""
+    """Return the dictionary, changed."""
     target[key] = value
     return target
 
 
 def remove(target: Dict, key: str) -> Dict:
-    """The dictionary without the key."""
+    """Return the dictionary without the key."""
     target.pop(key, None)
     return target
 
 
 def keys(*dicts: Dict) -> Slice:
-    """All keys, those of each dictionary sorted (Sprig has no order)."""
+    """Return all keys, those of each dictionary sorted (Sprig has no order)."""
     return strings(key for found in dicts for key in sorted(found))
 
 
 def merge_all(override: bool, target: Dict, *sources: Dict) -> Dict:
-    """The target, changed: see collections.merge."""
+    """Return the target, changed: see collections.merge."""
     for source in sources:
         merge(target, source, override)
     return target

@@ -22,7 +22,7 @@ from pyconsul.tools.gotemplate.text.regex import split as regex_split
 
 
 def base64_or_error(text: str) -> str:
-    """The decoded text, or what is wrong with it."""
+    """Return the decoded text, or what is wrong with it."""
     try:
         return decode_base64(text)
     except GoError as error:
@@ -30,7 +30,7 @@ def base64_or_error(text: str) -> str:
 
 
 def base32_or_error(text: str) -> str:
-    """The decoded text, or what is wrong with it."""
+    """Return the decoded text, or what is wrong with it."""
     try:
         return to_text(base64.b32decode(to_bytes(text)))
     except binascii.Error:
@@ -41,20 +41,20 @@ def base32_or_error(text: str) -> str:
 
 
 def clean(path: str) -> str:
-    """The shortest path to the same place."""
+    """Return the shortest path to the same place."""
     cleaned = posixpath.normpath(path) if path else "."
     return "/" + cleaned.lstrip("/") if cleaned.startswith("/") else cleaned
 
 
 def base(path: str) -> str:
-    """The last part of the path."""
+    """Return the last part of the path."""
     if not path:
         return "."
     return path.rstrip("/").rpartition("/")[2] or "/"
 
 
 def directory(path: str) -> str:
-    """All but the last part of the path."""
+    """Return all but the last part of the path."""
     head, slash, _ = path.rpartition("/")
     return clean(head + slash)
 
@@ -69,7 +69,7 @@ def extension(path: str) -> str:
 
 
 def url_parse(text: str) -> dict[str, Any]:
-    """The parts of a URL."""
+    """Return the parts of a URL."""
     try:
         parts = urlsplit(text)
         userinfo, _, host = parts.netloc.rpartition("@")
@@ -90,7 +90,7 @@ def url_parse(text: str) -> dict[str, Any]:
 
 
 def url_join(parts: dict[str, Any]) -> str:
-    """A URL of its parts."""
+    """Return a URL of its parts."""
 
     def part(name: str) -> str:
         value = parts.get(name, "")
@@ -116,12 +116,12 @@ def url_join(parts: dict[str, Any]) -> str:
 
 
 def find_all(pattern: str, text: str, limit: int) -> Slice:
-    """The matches, at most `limit` if not negative."""
+    """Return the matches, at most `limit` if not negative."""
     return strings(match.group() for match in compile_regex(pattern).matches(text, limit))
 
 
 def find(pattern: str, text: str) -> str:
-    """The first match, or an empty text."""
+    """Return the first match, or an empty text."""
     match = compile_regex(pattern).search(text)
     return match.group() if match else ""
 

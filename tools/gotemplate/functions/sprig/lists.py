@@ -14,7 +14,7 @@ _ANYS = "..." + ANY
 
 
 def deep_equal(a: Any, b: Any) -> bool:
-    """Whether two values are the same, of the same types, all the way down."""
+    """Return whether two values are the same, of the same types, all the way down."""
     if type_name(a) != type_name(b):
         return False
     if isinstance(a, list):
@@ -25,24 +25,24 @@ def deep_equal(a: Any, b: Any) -> bool:
 
 
 def is_in(item: Any, items: list[Any]) -> bool:
-    """Whether the list has an equal item."""
+    """Return whether the list has an equal item."""
     return any(deep_equal(item, other) for other in items)
 
 
 def first(items: Any) -> Any:
-    """The first item, or nil."""
+    """Return the first item, or nil."""
     found = items_of(items, "find first")
     return found[0] if found else None
 
 
 def last(items: Any) -> Any:
-    """The last item, or nil."""
+    """Return the last item, or nil."""
     found = items_of(items, "find last")
     return found[-1] if found else None
 
 
 def uniq(items: Any) -> list[Any]:
-    """Each different item once."""
+    """Return each different item once."""
     found: list[Any] = []
     for item in items_of(items, "find uniq"):
         if not is_in(item, found):
@@ -51,7 +51,7 @@ def uniq(items: Any) -> list[Any]:
 
 
 def has(item: Any, items: Any) -> bool:
-    """Whether the list has the item."""
+    """Return whether the list has the item."""
     return items is not None and is_in(item, items_of(items, "find has"))
 
 
@@ -69,7 +69,7 @@ def part(items: Any, *bounds: Any) -> Any:
 
 
 def concat(*lists: Any) -> list[Any]:
-    """All items of the lists."""
+    """Return all items of the lists."""
     return [item for items in lists for item in items_of(items, "concat")]
 
 
@@ -83,7 +83,7 @@ def chunk(size: int, items: Any) -> Slice:
 
 
 def pairwise_prepend(items: Any, item: Any) -> list[Any]:
-    """The item and then the list's."""
+    """Return the item and then the list's."""
     return [item, *items_of(items, "prepend")]
 
 

@@ -25,7 +25,7 @@ def divide(left: Any, right: Any) -> Int64:
 
 
 def round_to(value: Any, places: int, threshold: float = 0.5) -> float:
-    """The value with this many places after the point; a rest from the threshold on is rounded up."""
+    """Return the value with this many places after the point; a rest from the threshold on is rounded up."""
     power = 10.0**places
     scaled = power * float_of(value)
     rest, _ = math.modf(scaled)
@@ -33,7 +33,7 @@ def round_to(value: Any, places: int, threshold: float = 0.5) -> float:
 
 
 def until_step(start: int, stop: int, step: int) -> Slice:
-    """The integers from start on, without stop."""
+    """Return the integers from start on, without stop."""
     items = range(start, stop, step) if step else range(0)
     if len(items) > _MAX_ITEMS:
         raise GoError(f"a list of {len(items)} integers is too long")
@@ -41,7 +41,7 @@ def until_step(start: int, stop: int, step: int) -> Slice:
 
 
 def until(count: int) -> Slice:
-    """The integers from 0 on, without count."""
+    """Return the integers from 0 on, without count."""
     return until_step(0, count, -1 if count < 0 else 1)
 
 
@@ -58,7 +58,7 @@ def seq(*bounds: int) -> str:
 
 
 def octal(value: Any) -> Int64:
-    """The value's digits as an octal number; 0 when they are none."""
+    """Return the value's digits as an octal number; 0 when they are none."""
     try:
         return int64(int(text_of(value), 8))
     except ValueError:

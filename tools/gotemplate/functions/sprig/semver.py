@@ -68,7 +68,7 @@ Version.go_methods = {
 
 
 def parse_version(text: str) -> Version:
-    """A version, with or without `v`, minor and patch. Raises GoError."""
+    """Return a version, with or without `v`, minor and patch. Raises GoError."""
     match = _VERSION.fullmatch(text)
     if match is None:
         raise GoError("Invalid Semantic Version" if text else "Version string empty")
@@ -92,7 +92,7 @@ class _Bound:
         return cls(parse_version(text), places)
 
     def after(self, place: int) -> Version:
-        """The first version whose number at that place (1: major) is higher."""
+        """Return the first version whose number at that place (1: major) is higher."""
         v = self.version
         if place == 1:
             return Version(v.major + 1)
@@ -150,7 +150,7 @@ _CHECKS: Mapping[str, Callable[[Version, _Bound], bool]] = {
 
 
 def semver_compare(constraint: str, text: str) -> bool:
-    """Whether a version meets a constraint like `>=1.2, <2 || ^3.1`."""
+    """Return whether a version meets a constraint like `>=1.2, <2 || ^3.1`."""
     alternatives = [_parse_constraint(part) for part in constraint.split("||")]
     version = parse_version(text)
     return any(all(_meets(version, operator, bound) for operator, bound in terms) for terms in alternatives)

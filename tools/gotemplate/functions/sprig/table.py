@@ -28,7 +28,7 @@ SPRIG_NAMES = frozenset(_PREFIX + name for names in (*SPRIG_FAMILIES.values(), S
 
 
 def sprig_functions(words: Set[str]) -> dict[str, Function]:
-    """The families of the functions that `words` names."""
+    """Return the families of the functions that `words` names."""
     found = {_PREFIX + name: _unsupported(name) for name in SPRIG_UNSUPPORTED}
     for family, names in SPRIG_FAMILIES.items():
         if any(_PREFIX + name in words for name in names):

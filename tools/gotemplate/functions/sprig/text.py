@@ -33,7 +33,7 @@ def abbreviate(text: str, offset: int, width: int) -> str:
 
 
 def truncate(count: int, text: str) -> str:
-    """The first bytes, or with a negative count the last ones."""
+    """Return the first bytes, or with a negative count the last ones."""
     data = to_bytes(text)
     if count < 0:
         return to_text(data[count:]) if len(data) + count > 0 else text
@@ -53,7 +53,7 @@ def substring(start: int, end: int, text: str) -> str:
 
 
 def repeat(count: int, text: str) -> str:
-    """The text several times."""
+    """Return the text several times."""
     if count < 0:
         raise GoError("strings: negative Repeat count")
     if count * len(text) > _MAX_REPEAT:
@@ -62,12 +62,12 @@ def repeat(count: int, text: str) -> str:
 
 
 def title(text: str) -> str:
-    """A capital letter at the start of each word; an apostrophe ends a word."""
+    """Return a capital letter at the start of each word; an apostrophe ends a word."""
     return re.sub(r"\w+", lambda match: one_for_one(match.group()[0], str.title) + match.group()[1:], text)
 
 
 def untitle(text: str) -> str:
-    """A small letter at the start of each word."""
+    """Return a small letter at the start of each word."""
     return re.sub(r"\S+", lambda match: match.group()[0].lower() + match.group()[1:], text)
 
 
@@ -100,18 +100,18 @@ def indent(width: int, text: str) -> str:
 
 
 def split_map(separator: str, text: str, limit: int = -1) -> Map:
-    """The parts under the names `_0`, `_1` …"""
+    """Return the parts under the names `_0`, `_1` …"""
     parts = split_text(text, separator, limit)
     return Map("map[string]string", {f"_{i}": part for i, part in enumerate(parts)})
 
 
 def plural(one: str, many: str, count: int) -> str:
-    """The word for one or for many."""
+    """Return the word for one or for many."""
     return one if count == 1 else many
 
 
 def sort_alpha(items: Any) -> Slice:
-    """The items as texts, sorted."""
+    """Return the items as texts, sorted."""
     return strings(sorted(text_list(items)))
 
 

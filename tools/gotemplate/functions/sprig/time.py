@@ -96,7 +96,7 @@ Time.go_methods = {
 
 
 def to_date(layout: str, text: str) -> Time:
-    """The time that a text means, or the year 1."""
+    """Return the time that a text means, or the year 1."""
     try:
         return Time(parse_time(layout, text))
     except GoError:
@@ -104,7 +104,7 @@ def to_date(layout: str, text: str) -> Time:
 
 
 def modify(duration: str, time: Any, strict: bool = False) -> Any:
-    """The time, later by a duration; the same when that is none."""
+    """Return the time, later by a duration; the same when that is none."""
     if not isinstance(time, Time):
         raise GoError("wrong type for value; expected time.Time")
     try:
@@ -121,7 +121,7 @@ def duration_of(seconds: Any) -> str:
 
 
 def duration_round(value: Any) -> str:
-    """A duration in its largest unit: `2h`."""
+    """Return a duration in its largest unit: `2h`."""
     try:
         nanoseconds = parse_duration_ns(value) if isinstance(value, str) else int(integer_of(value))
     except GoError:

@@ -15,7 +15,7 @@ _ANYS = "..." + ANY
 
 
 def default(fallback: Any, *given: Any) -> Any:
-    """The given value, or the fallback when it is empty."""
+    """Return the given value, or the fallback when it is empty."""
     return fallback if not given or is_empty(given[0]) else given[0]
 
 
@@ -25,7 +25,7 @@ def fail(message: str) -> NoReturn:
 
 
 def _quiet(convert: Callable[[Any], Any], otherwise: Any) -> Callable[[Any], Any]:
-    """The conversion, which gives `otherwise` instead of an error."""
+    """Return the conversion, which gives `otherwise` instead of an error."""
 
     def run(value: Any) -> Any:
         try:

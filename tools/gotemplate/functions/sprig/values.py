@@ -13,19 +13,19 @@ from pyconsul.tools.gotemplate.text.verbs import display
 
 
 def text_of(value: Any) -> str:
-    """The value as a text."""
+    """Return the value as a text."""
     return value if isinstance(value, str) else display(value)
 
 
 def text_list(value: Any) -> list[str]:
-    """The items of a list as texts, without nil; another value as the only item."""
+    """Return the items of a list as texts, without nil; another value as the only item."""
     if isinstance(value, list):
         return [text_of(item) for item in value if item is not None]
     return [] if value is None else [text_of(value)]
 
 
 def integer_of(value: Any) -> Int64:
-    """The value as int64; 0 when it is none."""
+    """Return the value as int64; 0 when it is none."""
     if isinstance(value, str):
         whole, _, fraction = value.partition(".")
         number = parse_integer(whole if fraction.strip("0") == "" else value)
@@ -36,21 +36,21 @@ def integer_of(value: Any) -> Int64:
 
 
 def float_of(value: Any) -> float:
-    """The value as float64; 0 when it is none."""
+    """Return the value as float64; 0 when it is none."""
     if isinstance(value, str):
         return read_float(value) or 0.0
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def is_empty(value: Any) -> bool:
-    """Whether the value is nil, 0, false, or has nothing in it. Structs never are."""
+    """Return whether the value is nil, 0, false, or has nothing in it. Structs never are."""
     if isinstance(value, (bool, int, float, str, list, dict)):
         return not value
     return value is None or isinstance(value, NilPointer)
 
 
 def items_of(value: Any, doing: str) -> list[Any]:
-    """The items of a list; GoError for anything else. `doing`: what cannot be done, for the message."""
+    """Return the items of a list; GoError for anything else. `doing`: what cannot be done, for the message."""
     if isinstance(value, list):
         return list(value)
     raise GoError(f"Cannot {doing} on type {kind_of(value)}")
@@ -60,7 +60,7 @@ _KINDS = {"bool": "bool", "int": "int", "int64": "int64", "uint64": "uint64", "f
 
 
 def kind_of(value: Any) -> str:
-    """The kind of the value's type: `slice`, `map`, `ptr`, `int` …"""
+    """Return the kind of the value's type: `slice`, `map`, `ptr`, `int` …"""
     if value is None:
         return "invalid"
     name = type_name(value)

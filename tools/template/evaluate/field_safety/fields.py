@@ -43,7 +43,7 @@ Change = Callable[[Field], str]
 
 
 def dangerous_fields(answer: Any, dangerous: re.Pattern[str], *, checks: bool, free: bool) -> list[Field]:
-    """Those with a dangerous character. `checks`: look at health checks, too; `free`: and at their output and notes."""
+    """Return those with a dangerous character. `checks`: look at health checks, too; `free`: and at their output and notes."""
     found: dict[Field, None] = {}
 
     def note(field: Field) -> str:
@@ -75,7 +75,7 @@ def _joined(one: HealthService) -> str:
 
 
 def rewrite(value: Any, change: Change, *, checks: bool = True, owner: str = "", name: str = "") -> Any:
-    """A copy in which each text is what `change` makes of it; what is in the KV store is no catalog data."""
+    """Return a copy in which each text is what `change` makes of it; what is in the KV store is no catalog data."""
     if isinstance(value, str):
         return change(Field(owner or "the catalog", name or "name", value))
 
@@ -120,10 +120,10 @@ def _owner(record: Record, outer: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A name as messages show it: it may hold anything."""
+    """Return a name as messages show it: it may hold anything."""
     return text if text.isprintable() and len(text) <= _MAX_SHOWN else repr(text[:_MAX_SHOWN])
 
 
 def union(parts: Iterable[Iterable[Field]]) -> list[Field]:
-    """All fields, each once."""
+    """Return all fields, each once."""
     return list(dict.fromkeys(field for part in parts for field in part))

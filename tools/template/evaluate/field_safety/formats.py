@@ -30,7 +30,7 @@ _PIECE = r"""'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\.|(?P<bare>[^'"
 
 
 def _worded(words: str, expanded: str, *, strong: bool = True) -> Callable[[str], str]:
-    """The structure of a text of words. `words`: an expression for one word; what else there is stays as it is.
+    """Return the structure of a text of words. `words`: an expression for one word; what else there is stays as it is.
     `expanded`: the characters that begin something else within a word; `strong`: but not in single quotes."""
     ordinary = re.compile(rf"\\.|[^{expanded}]", re.DOTALL)
     pieces = re.compile(_PIECE, re.DOTALL)
@@ -76,7 +76,7 @@ FORMAT_NAMES = ("text", "haproxy", "nginx", "shell", "json", "yaml")
 
 @functools.cache
 def format_named(name: str) -> Format:
-    """One of FORMAT_NAMES. Its expressions are compiled at the first call."""
+    """Return one of FORMAT_NAMES. Its expressions are compiled at the first call."""
     expressions: dict[str, tuple[str, Callable[[], Callable[[str], Any]]]] = {
         "text": (r"[\n\r\0]", lambda: _lines),
         "haproxy": (r"[\s\"'#\\$\x00-\x1f\x7f]", lambda: _worded(_HAPROXY, "$")),

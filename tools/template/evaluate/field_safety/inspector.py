@@ -57,7 +57,7 @@ class Inspector:
             raise UnsafeField(self._located(guilty, answers))
 
     def _fields(self) -> list[Field]:
-        """The dangerous fields of all that the template has just been given."""
+        """Return the dangerous fields of all that the template has just been given."""
         free = self._format.name != "text"
         seen = [*self._functions.context.given, *self._functions.context.variables.values()]
         known = {}
@@ -70,7 +70,7 @@ class Inspector:
         return union(fields for _, fields in known.values())
 
     def _shadow(self, chosen: Sequence[Field], answers: Answers, inspect: Inspect | None = None) -> str:
-        """The text with stand-ins in these fields."""
+        """Return the text with stand-ins in these fields."""
         hidden = frozenset(chosen)
 
         def change(field: Field) -> str:
@@ -90,7 +90,7 @@ class Inspector:
             return self._render(inspect)
 
     def _located(self, field: Field, answers: Answers) -> str:
-        """The message, with file and line if the template prints the field itself."""
+        """Return the message, with file and line if the template prints the field itself."""
         message = f"{field}, which would break a line of this {self._format.name} file ({_remedy(self._format.name)})"
 
         def inspect(printed: str) -> None:
@@ -111,7 +111,7 @@ def _remedy(format_name: str) -> str:
 
 
 def _guilty(fields: Sequence[Field], breaks: Callable[[Sequence[Field]], bool]) -> Field:
-    """One of the fields that breaks something by itself; the first when only several together do."""
+    """Return one of the fields that breaks something by itself; the first when only several together do."""
     while len(fields) > 1:
         half = len(fields) // 2
         part = next((part for part in (fields[:half], fields[half:]) if breaks(part)), None)

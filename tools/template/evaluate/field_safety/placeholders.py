@@ -9,15 +9,15 @@ _STAND_INS = re.compile("[\U000f0000-\U000fffff]")
 
 
 def hide(text: str, dangerous: re.Pattern[str]) -> str:
-    """The text with a stand-in for each dangerous character."""
+    """Return the text with a stand-in for each dangerous character."""
     return dangerous.sub(lambda match: chr(_BASE + ord(match[0])) if ord(match[0]) < 0x10000 else match[0], text)
 
 
 def has_hidden(text: str) -> bool:
-    """Whether there is a stand-in."""
+    """Return whether there is a stand-in."""
     return _STAND_INS.search(text) is not None
 
 
 def unhide(text: str) -> str:
-    """The text as it was."""
+    """Return the text as it was."""
     return _STAND_INS.sub(lambda match: chr(ord(match[0]) - _BASE), text)

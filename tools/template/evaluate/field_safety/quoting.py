@@ -19,12 +19,12 @@ _NGINX_PLAIN = re.compile(r"""[^\s\\'"#$;{}]+""")
 
 
 def raw(value: Any) -> Any:
-    """The value as it is, whatever it does to the file."""
+    """Return the value as it is, whatever it does to the file."""
     return unhide(value) if isinstance(value, str) else value
 
 
 def haproxy(value: Any) -> str:
-    """One argument in HAProxy's configuration."""
+    """Return one argument in HAProxy's configuration."""
     text = _without_controls("haproxy", value)
     if _HAPROXY_PLAIN.fullmatch(text):
         return text
@@ -32,7 +32,7 @@ def haproxy(value: Any) -> str:
 
 
 def nginx(value: Any) -> str:
-    """One argument in nginx's configuration, which has no way to write a dollar sign."""
+    """Return one argument in nginx's configuration, which has no way to write a dollar sign."""
     text = _without_controls("nginx", value)
     if "$" in text:
         raise ValueError(f"nginx: {text!r} has a dollar sign, which begins a variable there")
@@ -40,7 +40,7 @@ def nginx(value: Any) -> str:
 
 
 def shell(value: Any) -> str:
-    """One word of a POSIX shell."""
+    """Return one word of a POSIX shell."""
     text = str(value)
     if "\0" in text:
         raise ValueError("shell: a word cannot hold NUL")
@@ -48,7 +48,7 @@ def shell(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """A JSON string, with its quotes."""
+    """Return a JSON string, with its quotes."""
     return json.dumps(value if isinstance(value, bool | int | float) else str(value), ensure_ascii=False)
 
 
