@@ -70,11 +70,11 @@ class Context:
         self._client = renewed
 
     def out(self, line: str | bytes) -> None:
-        """A line on standard output."""
+        """Print a line on standard output."""
         self.stdout.write(_octets(line) + b"\n")
 
     def note(self, line: str | bytes) -> None:
-        """A line on standard error: progress, warnings, what is wrong."""
+        """Print a line on standard error: progress, warnings, errors."""
         self.stdout.flush()
         self.stderr.write(_octets(line) + b"\n")
         self.stderr.flush()

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console_main() -> NoReturn:
-    """`main` as a program."""
+    """Run `main` as a program."""
     sys.exit(main())
 
 

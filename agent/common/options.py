@@ -251,7 +251,7 @@ def texts(name: str, help_text: str) -> Option[list[str]]:
 
 
 def pairs(name: str, help_text: str) -> Option[dict[str, str]]:
-    """`key=value` that may be given several times."""
+    """Declare a flag for `key=value` that may be given several times."""
     return Option(name, PAIRS, help_text, {}, flags=(name,))
 
 

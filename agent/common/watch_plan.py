@@ -48,7 +48,7 @@ class Plan:
         self.resume()
 
     def resume(self) -> None:
-        """After an outage: ask without an index. A new agent may have reached the same one with other data."""
+        """Ask without an index after an outage. A new agent may have reached the same one with other data."""
         if self.kind != "event":  # the index tells which events are new
             self.index = 0
 

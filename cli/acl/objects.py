@@ -104,7 +104,7 @@ def links(context: Context, kind: str, prefix: str = "") -> list[Object]:
 
 
 def service_identities(values: list[str]) -> list[Object]:
-    """`web` or `web:dc1,dc2`. Raises UsageError."""
+    """Parse `web` or `web:dc1,dc2`. Raises UsageError."""
     found = []
     for value in values:
         name, colon, datacenters = value.partition(":")
@@ -115,7 +115,7 @@ def service_identities(values: list[str]) -> list[Object]:
 
 
 def node_identities(values: list[str]) -> list[Object]:
-    """`node:dc1`. Raises UsageError."""
+    """Parse `node:dc1`. Raises UsageError."""
     found = []
     for value in values:
         name, _, datacenter = value.partition(":")

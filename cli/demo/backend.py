@@ -11,7 +11,7 @@ class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is not worth a traceback."""
+        """Ignore clients that hang up."""
 
 
 class Backend:

@@ -35,7 +35,7 @@ class Finding:
         self.advice = advice
 
     def document(self) -> dict[str, str]:
-        """For JSON and YAML."""
+        """Return the findings for JSON and YAML."""
         return {"What": self.what, "State": self.state, "Text": self.text, "Advice": self.advice}
 
 

@@ -32,7 +32,7 @@ UNSUPPORTED: dict[str, str] = {
 
 
 def explanation(words: str) -> str:
-    """Why a command is missing, and what to use; empty when Consul does not have it either."""
+    """Return why a command is missing, and what to use; empty when Consul does not have it either."""
     while words:
         if words in UNSUPPORTED:
             return f"pyconsul {words} is not in pyconsul. {UNSUPPORTED[words]}"

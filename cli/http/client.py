@@ -171,7 +171,7 @@ class Client:
         timeout: float | None = None,
         again: bool = True,
     ) -> Response:
-        """Any request; redirects of the agent are followed. Raises Unreachable, never for a status.
+        """Send a request and follow redirects of the agent. Raises Unreachable, never for a status.
 
         A kept connection may turn out to have been closed by the agent: the request is sent once more, over a new one.
         Without `again` it is not, and Dropped is raised: the agent may have been restarted.

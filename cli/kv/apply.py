@@ -21,14 +21,14 @@ def guard_deletions(limit: int, deletions: int) -> None:
 
 
 def counts(todo: list[Change]) -> str:
-    """`2 created, 1 deleted`."""
+    """Return a text such as `2 created, 1 deleted`."""
     words = {"+": "created", "~": "changed", "-": "deleted"}
     found = {kind: sum(change.kind == kind for change in todo) for kind in words}
     return ", ".join(f"{count} {words[kind]}" for kind, count in found.items() if count)
 
 
 def apply_changes(context: Context, todo: list[Change]) -> None:
-    """In transactions, writes before deletions; each is made as a whole or not at all. Raises CliError."""
+    """Apply changes in transactions, writes before deletions; each is made as a whole or not at all. Raises CliError."""
     ordered = sorted(todo, key=lambda change: change.kind == "-")
     for start in range(0, len(ordered), BATCH):
         batch = ordered[start : start + BATCH]

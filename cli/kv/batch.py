@@ -32,7 +32,7 @@ class Writer:
         self.written = 0
 
     def add(self, row: Row) -> None:
-        """One more; written now or later. Raises CliError when the agent refuses a row."""
+        """Add a row, which is written now or later. Raises CliError when the agent refuses a row."""
         part = _operation(row)
         if self._rows and (len(self._rows) == BATCH or self._octets + len(part) > MAX_OCTETS):
             self.flush()

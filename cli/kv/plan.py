@@ -31,7 +31,7 @@ class Change:
         self.index = index
 
     def document(self) -> dict[str, Any]:
-        """For programs: what is to be done with which key, and the value and flags it is to have."""
+        """Return the change for programs: its kind, the key, the new value and flags."""
         from binascii import b2a_base64
 
         action = {"+": "create", "~": "change", "-": "delete"}[self.kind]

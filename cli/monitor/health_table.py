@@ -42,7 +42,7 @@ def _first(check: Check) -> str:
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """`2 critical, 1 warning, 40 passing`."""
+    """Return a text such as `2 critical, 1 warning, 40 passing`."""
     counts = {state: sum(check["Status"] == state for check in checks) for state in STATES}
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 

@@ -30,7 +30,7 @@ class Health(NamedTuple):
 
     @property
     def instances(self) -> int:
-        """How many there are."""
+        """The number of instances."""
         return self.passing + self.warning + self.critical
 
     def __str__(self) -> str:
@@ -114,7 +114,7 @@ class Board:
         return [name, *map(str, counts), latest, health.output]
 
     def screen(self, environ: Mapping[str, str], now: float, height: int, note: str = "") -> RenderableType:
-        """For a terminal of so many lines."""
+        """Return the table for a terminal with this number of lines."""
         from rich.console import Group
         from rich.text import Text
 

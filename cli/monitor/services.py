@@ -24,7 +24,7 @@ _RETRY = 1.0
 
 
 def monitor_services(context: Context) -> None:
-    """Until q or Ctrl-C. Raises CliError when the agent refuses to answer."""
+    """Show the services until q or Ctrl-C. Raises CliError when the agent refuses to answer."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # The terminal is to be left as it was.
     source = _Source(context)
     board = Board(time.monotonic())
@@ -69,7 +69,7 @@ class _Source:
 
 
 def _rounds(source: _Source) -> Iterator[tuple[dict[str, Health] | None, str]]:
-    """What there is, again and again; None and what is wrong while the agent does not answer."""
+    """Yield the services again and again; None and the error while the agent does not answer."""
     while True:
         try:
             found = source.next()

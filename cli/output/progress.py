@@ -48,7 +48,7 @@ class Progress:
         self._stack.close()
 
     def advance(self, octets: int) -> None:
-        """So many more are done."""
+        """Count octets that are done."""
         self._done += octets
         if not self._wanted:
             return
@@ -65,7 +65,7 @@ class Progress:
             self.advance(len(piece))
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Lines on standard output, above the bar where both are on one terminal."""
+        """Print lines on standard output, above the bar where both are on one terminal."""
         if self._bar is None or not self._one_terminal:
             for line in lines:
                 self._context.out(line)

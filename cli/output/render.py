@@ -20,7 +20,7 @@ _FORMATS = ("table", "json", "yaml")
 
 
 def format_flag(*more: str) -> Option[str]:
-    """`-format`; `more` are words that mean the table as well, as Consul's `pretty` does."""
+    """Return the flag `-format`; `more` are words that mean the table as well, as Consul's `pretty` does."""
     return text("format", "Output format.", (more or _FORMATS)[0], metavar="format", choices=(*more, *_FORMATS))
 
 
@@ -67,7 +67,7 @@ class Report:
         document(self._context, self._done)
 
     def add(self, line: str | bytes, data: dict[str, Any]) -> None:
-        """One more is done."""
+        """Report a finished item."""
         if self._wanted == "table":
             self._context.out(line)
         else:
@@ -75,7 +75,7 @@ class Report:
 
 
 def streamed(context: Context, line: str | bytes, data: Any) -> None:
-    """One of many that come without an end: a line for people, a line of JSON, or a document of YAML."""
+    """Print one item of an endless series: a line for people, a line of JSON, or a document of YAML."""
     wanted = check_format(context)
     if wanted == "yaml":
         line = "---\n" + as_yaml(data).rstrip("\n")
@@ -102,7 +102,7 @@ def as_yaml(data: Any) -> str:
 
 
 def rows_of(data: Any) -> tuple[list[str], list[list[str]]]:
-    """Any answer of the API as headers and rows: a row for each object of a list, or for each field of an object."""
+    """Return a response of the API as headers and rows: a row for each object of a list, or for each field of an object."""
     if isinstance(data, list) and data and all(isinstance(one, dict) for one in data):
         headers = [*dict.fromkeys(name for one in data for name in one)]
         return headers, [[_cell(one.get(name)) for name in headers] for one in data]
@@ -135,7 +135,7 @@ _COLORS = {b"+": b"32", b"-": b"31", b"~": b"33", b"@": b"36"}
 
 
 def colored(context: Context, lines: Sequence[bytes]) -> Sequence[bytes]:
-    """Lines of a difference: on a terminal what is added is green, what is removed red."""
+    """Color the lines of a difference on a terminal: added ones green, removed ones red."""
     if not colors(context):
         return lines
     return [b"\x1b[" + color + b"m" + line + b"\x1b[0m" if (color := _COLORS.get(line[:1])) else line for line in lines]
@@ -209,12 +209,12 @@ def _terminal_table(context: Context, headers: Sequence[str], rows: Sequence[Seq
 
 
 def details(context: Context, pairs: Sequence[tuple[str, object]], indent: int = 0) -> None:
-    """`Name:  value` lines, the values aligned."""
+    """Print `Name:  value` lines with aligned values."""
     width = max((len(name) for name, _ in pairs), default=0) + 1
     for name, value in pairs:
         context.out(f"{' ' * indent}{name + ':':<{width}}  {value}".rstrip())
 
 
 def unknown_format(name: str, allowed: Sequence[str]) -> UsageError:
-    """For commands with formats of their own."""
+    """Return the error about a format, for commands with their own formats."""
     return UsageError(f"unknown format {name!r}: use one of {', '.join(allowed)}")

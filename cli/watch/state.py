@@ -44,7 +44,7 @@ class StateFile:
         return True
 
     def save(self, index: int, data: Any) -> None:
-        """The change of this index has been dealt with. Raises CliError."""
+        """Save that the change of this index was handled. Raises CliError."""
         self.answer = data
         if not self._path:
             return

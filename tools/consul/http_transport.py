@@ -97,7 +97,7 @@ class Transport:
         return data, response.headers
 
     async def lines(self, path: str, body: bytes, patience: float) -> AsyncGenerator[list[bytes], None]:
-        """As `ConsulClient.lines`."""
+        """Yield lines as `ConsulClient.lines` does."""
         request = self._request("POST", path, {}, body, patience)
         with self._errors("POST", path, patience):
             response = await self._client.send(request, stream=True)
@@ -210,7 +210,7 @@ async def _beginning(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 def _words_of(error: Exception) -> str:
-    """What is wrong, in the system's words where there are any: those above it only say that nothing worked."""
+    """Return why a request failed, in the system's words where there are any: those of the layers above say less."""
     if isinstance(error, httpx.LocalProtocolError):
         return "the request has invalid characters"
     if isinstance(error, httpx.RemoteProtocolError):

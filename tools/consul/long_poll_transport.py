@@ -28,7 +28,7 @@ class LongPollTransport(httpx.AsyncBaseTransport):
         self._sweeper: asyncio.Task[None] | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """As httpx asks for; raises what its own transport does."""
+        """Send a request for httpx; raises the errors of its own transport."""
         lane = self._idle.pop()[0] if self._idle else self._make()
         self._busy.add(lane)
         try:

@@ -40,7 +40,7 @@ class RetryPolicy:
     max_backoff: float = 60.0
 
     def delay(self, failures: int, rng: Jitter, *, answered: bool = False) -> float | None:
-        """Seconds to wait after that many failures in a row (1 …); None: give up."""
+        """Return the seconds to wait after that many failures in a row (1 …); None: give up."""
         limit = (0 if answered else 12) if self.attempts is None else self.attempts
         if not self.enabled or (limit and failures > limit):
             return None

@@ -54,7 +54,7 @@ def pages() -> Iterator[Page]:
 
 
 def page_name(command: str) -> str:
-    """`kv get` is described in pyconsul-kv-get(1)."""
+    """Return the name of a command's page: `kv get` is described in pyconsul-kv-get(1)."""
     return f"{PROGRAM} {command}".strip().replace(" ", "-")
 
 

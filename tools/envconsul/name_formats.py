@@ -27,7 +27,7 @@ def replace_key(old: str, new: str, text: str) -> str:
 
 
 def render(source: str, functions: Mapping[str, Function]) -> str:
-    """`source` as a Go template; `functions` take and give strings. Raises FormatError."""
+    """Render `source` as a Go template; `functions` take and return strings. Raises FormatError."""
     if "{{" not in source:
         return source
     # The template language is loaded only by those who use it.

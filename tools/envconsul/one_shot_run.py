@@ -38,7 +38,7 @@ class _Interrupted(Exception):
 
 
 def show(plan: Plan) -> int:
-    """`-print`: the variables on stdout. Raises ConsulError and Unprintable."""
+    """Print the variables on stdout (`-print`). Raises ConsulError and Unprintable."""
     text = render_variables(_read(plan), plan.settings[PRINT], log.warning)
     sys.stdout.buffer.write(os.fsencode(text))
     sys.stdout.buffer.flush()
@@ -82,7 +82,7 @@ def _block(caught: set[Signals]) -> None:
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """A handler, unlike SIG_IGN, is not inherited by the program."""
+    """Do nothing; unlike SIG_IGN, a handler is not inherited by the program."""
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def _attend(call: Call, child: WaitedChild, settings: Settings) -> int | Plan:
 
 
 def _hasten(child: WaitedChild, sig: Signals, kill_signal: Signals | None) -> None:
-    """A second signal to end cuts the grace period short."""
+    """Cut the grace period short after a second signal to end."""
     if sig in (kill_signal, Signals.SIGTERM, Signals.SIGINT):
         child.signal(Signals.SIGKILL)
 

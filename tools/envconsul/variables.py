@@ -48,7 +48,7 @@ class Naming:
 
 
 def sanitize(name: str) -> str:
-    """Everything but ASCII letters, digits and underscores becomes an underscore."""
+    """Replace everything but ASCII letters, digits and underscores by an underscore."""
     return _INVALID.sub("_", name)
 
 

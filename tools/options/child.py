@@ -91,7 +91,7 @@ EXEC: tuple[Option[Any], ...] = (
 
 
 def child_environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
-    """What of `variables` the child gets as `exec.env` says."""
+    """Return the variables that the child gets according to `exec.env`."""
     return select_environment(
         variables,
         settings[EXEC_ENV_PRISTINE],
@@ -104,7 +104,7 @@ def child_environment(settings: Settings, variables: Mapping[str, str]) -> dict[
 def select_environment(
     variables: Mapping[str, str], pristine: bool, custom: Sequence[str], allow: Sequence[str], deny: Sequence[str]
 ) -> dict[str, str]:
-    """What of `variables` is passed on: nothing when `pristine`, else what patterns of names let pass; then `custom`.
+    """Return no variables when `pristine`, else those whose names the patterns allow; then `custom` is added.
 
     Without an allowlist all names are allowed; the denylist wins. `custom`: NAME=value.
     """

@@ -9,7 +9,7 @@ _NANOSECONDS_FROM = 1_000_000
 
 
 def parse_config_duration_s(value: str | int | float) -> float:
-    """Seconds of a Go duration (https://pkg.go.dev/time#ParseDuration); a bare number is seconds, a large one ns.
+    """Parse a Go duration (https://pkg.go.dev/time#ParseDuration) to seconds; a bare number is seconds, a large one ns.
 
     Raises ValueError, saying what is allowed.
     """

@@ -33,7 +33,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def parse_config(text: str, where: str, *, is_json: bool = False) -> dict[str, Any]:
-    """`where` names the file in errors. Raises ConfigError with the line of a syntax error."""
+    """Parse a configuration text; `where` names the file in errors. Raises ConfigError with the line of a syntax error."""
     if is_json or text.lstrip().startswith("{"):
         try:
             document = json.loads(text)

@@ -70,7 +70,7 @@ class LogTarget:
 
 
 def log_target_of(settings: Settings, name: str) -> LogTarget | None:
-    """Where the settings want log files; None for nowhere. Raises ConfigError."""
+    """Return the log files of the settings; None for none. Raises ConfigError."""
     path = settings[LOG_FILE_PATH]
     if not path:
         return None

@@ -9,7 +9,7 @@ from pyconsul.tools.options.settings import DURATION
 
 
 def _limit(value: Any) -> tuple[str, int]:
-    """`key:N` as the key, without slashes at its ends, and N."""
+    """Parse `key:N` to the key, without slashes at its ends, and N."""
     key, colon, number = str(value).rpartition(":")
     key = key.strip("/")
     if not colon or not key or not (number.isascii() and number.isdecimal()) or int(number) < 1:

@@ -73,7 +73,7 @@ _NO_RETRY = RetryPolicy(enabled=False)
 def make_runner(
     plan: Plan, client: ConsulClient, rng: random.Random, counters: Counters, handover: Handover | None = None
 ) -> Runner:
-    """Everything that a run needs, put together. Needs a running loop."""
+    """Build a run with all its parts. Needs a running loop."""
     handover = handover or Handover()
     settings, news, answers = plan.settings, asyncio.Event(), handover.answers
     consul = consul_variables(client.connection)
@@ -171,7 +171,7 @@ def make_client(settings: Settings, rng: random.Random) -> ConsulClient:
 
 
 def consul_variables(connection: Connection) -> dict[str, str]:
-    """What commands and children are told about Consul. The token is theirs only if they inherit it."""
+    """Return the variables that tell commands and children where Consul is. They get the token only by inheritance."""
     return {
         "CONSUL_HTTP_ADDR": connection.address,
         "CONSUL_HTTP_SSL": str(connection.tls.enabled).lower(),

@@ -91,13 +91,13 @@ class Plan:
 
     @property
     def feeds(self) -> tuple[object, ...]:
-        """What is run with the files; the next run can take it over when this has not changed."""
+        """The program that uses the files, and its settings; the next run can take it over when these are equal."""
         files = configuration_files(self.specs) if self.settings[EXEC_RELOAD] == HAPROXY else []
         return files, self.settings.tree.get("exec"), self.settings[HAPROXY_STATE_DIR]
 
     @property
     def base(self) -> tuple[object, ...]:
-        """What a run cannot change while it goes on; another one needs another run."""
+        """The settings that cannot change during a run."""
         given = self.settings.tree.get("exec"), tuple(self.settings[key] for key in _FIXED)
         files = [spec.destination for spec in self.specs] if self.settings.given(EXEC_RELOAD) else []
         return connection_of(self.settings), retry_of(self.settings), given, files
@@ -189,7 +189,7 @@ def _guard(settings: Settings, block: Tree) -> Guard | None:
 def _deployables(
     specs: Sequence[Spec], evaluators: Sequence[Evaluator], groups: Mapping[str, Group], *, wait: bool
 ) -> list[Unit | Fanout]:
-    """In the order of the templates; a group stands where its first is."""
+    """Return the units in the order of the templates; a group stands at the place of its first template."""
     members: dict[str, list[tuple[Spec, Evaluator]]] = {}
     for number, pair in enumerate(zip(specs, evaluators, strict=True)):
         members.setdefault(pair[0].render_group or f" {number}", []).append(pair)

@@ -43,7 +43,7 @@ class Command:
 
     @property
     def shown(self) -> str:
-        """How messages name it."""
+        """The command in messages."""
         return " ".join(self.words)
 
 
@@ -112,7 +112,7 @@ class Spec:
 
     @property
     def name(self) -> str:
-        """How messages call the template."""
+        """The name of the template in messages."""
         if self.source == STREAM:
             return "stdin"
         return self.source or f"contents of {self.destination}"
@@ -134,7 +134,7 @@ class Spec:
 
     @property
     def folder(self) -> Path:
-        """Where its includes and macros are looked for."""
+        """The folder of its includes and macros."""
         return Path(self.source).parent if self.source and self.source != STREAM else Path()
 
 

@@ -30,7 +30,7 @@ def specs_of(settings: Settings) -> list[Spec]:
 
 
 def _refuse_shared_destinations(specs: Sequence[Spec]) -> None:
-    """Two templates with one file would overwrite each other for ever."""
+    """Refuse two templates with one destination: they would overwrite each other."""
     owners: dict[str, Spec] = {}
     for spec in specs:
         if spec.to_stdout:

@@ -105,7 +105,7 @@ def _lookup_fault(error: socket.gaierror) -> str:
 
 
 def _resolver() -> str:
-    """` on <server>:53`, the first name server of this machine."""
+    """Return ` on <server>:53` with the first name server of this machine."""
     try:
         lines = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

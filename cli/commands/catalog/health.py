@@ -65,7 +65,7 @@ def _print(context: Context, checks: list[Check]) -> None:
 
 
 def _watch(context: Context) -> None:
-    """Until interrupted: a screen that is drawn anew on a terminal, elsewhere a table after each change."""
+    """Show the checks until interrupted: a live screen on a terminal, elsewhere a table after each change."""
     if not on_terminal(context):
         for checks, trouble in _changes(context):
             if trouble:

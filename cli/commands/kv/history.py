@@ -96,7 +96,7 @@ def _row(version: dict[str, Any], *key: str) -> tuple[str, ...]:
 
 
 def _step(version: dict[str, Any], before: dict[str, Any] | None) -> Change:
-    """From the version before to this one."""
+    """Return the difference between the version before and this one."""
     old = b"" if before is None or before["Deleted"] else value_of(before)
     new = b"" if version["Deleted"] else value_of(version)
     kind = "-" if version["Deleted"] else "+" if before is None or before["Deleted"] else "~"

@@ -49,7 +49,7 @@ def export(context: Context) -> None:
 
 
 def _print(context: Context, rows: Iterator[dict[str, Any]], *, yaml: bool) -> None:
-    """One after the other, in the very words of a list that is printed as a whole."""
+    """Print pairs one after the other, byte for byte like a list that is printed as a whole."""
     from json import JSONEncoder
 
     def quoted(word: str) -> str:

@@ -21,7 +21,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def contains(container: Any, item: Any) -> bool:
-    """`in`: whether a list has the item (same kind of number, or string), or a string the part."""
+    """Return whether a list has the item (a number of the same kind, or a string), or a string the part: `in`."""
     if isinstance(container, str):
         return isinstance(item, str) and item in container
     if not isinstance(container, list):

@@ -124,7 +124,7 @@ def _divide_floats(left: float, right: float) -> float:
 
 
 def remainder(left: int, right: int) -> int:
-    """What division leaves; it has the sign of the left operand."""
+    """Return the remainder of a division; it has the sign of the left operand."""
     return left - right * _divide(left, right)
 
 

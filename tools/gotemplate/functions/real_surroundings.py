@@ -26,7 +26,7 @@ _FLAGS = {0x1: "up", 0x2: "broadcast", 0x8: "loopback", 0x10: "pointtopoint", 0x
 
 
 def real_surroundings() -> Surroundings:
-    """Everything a template may reach on this machine."""
+    """Return everything that a template may reach on this machine."""
     return Surroundings(
         lambda: datetime.now(UTC), write_file, run_plugin, lambda pipeline: sockaddr(pipeline, interfaces)
     )
@@ -69,7 +69,7 @@ def _group_id(name: str) -> int:
 
 
 def run_plugin(program: str, arguments: Sequence[str]) -> str:
-    """What the program prints. Raises GoError when it fails or takes too long."""
+    """Run a program and return its output. Raises GoError when it fails or takes too long."""
     try:
         done = subprocess.run([program, *arguments], capture_output=True, timeout=PLUGIN_TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

@@ -201,7 +201,7 @@ def _functions(every: Interfaces) -> dict[str, Function]:
 
 
 def sockaddr(pipeline: str, interfaces: Callable[[], Sequence[Interface]]) -> str:
-    """What a pipeline over the interfaces gives. Raises GoError."""
+    """Return the result of a pipeline over the interfaces. Raises GoError."""
     functions = _functions(list(interfaces()))
     try:
         return parse("sockaddr.Parse", f"{{{{ {pipeline} }}}}", functions=functions).execute(None, functions)

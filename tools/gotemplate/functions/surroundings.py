@@ -65,7 +65,7 @@ class Surroundings:
         return str(int(now.timestamp())) if layout == "unix" else format_time(now, layout)
 
     def plugin(self, program: str, *arguments: str) -> str:
-        """What a program prints; its arguments are trimmed, empty ones left out."""
+        """Return the output of a program; its arguments are trimmed, empty ones are left out."""
         if not program:
             return ""
         trimmed = [argument.strip(SPACES) for argument in arguments]

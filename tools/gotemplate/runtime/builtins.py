@@ -32,7 +32,7 @@ from pyconsul.tools.gotemplate.text.verbs import display_pointed
 
 
 def length(item: Any) -> int:
-    """`len`: bytes of a string, elements of a list or map."""
+    """Return the bytes of a string or the elements of a list or map: `len`."""
     if isinstance(item, str):
         return byte_length(item)
     if isinstance(item, (list, dict)):
@@ -51,7 +51,7 @@ def _pointed_type(item: Any) -> str:
 
 
 def index(item: Any, *indexes: Any) -> Any:
-    """`index x 1 2`: x[1][2] of lists, strings (bytes) and maps; a key that is not there gives the zero value."""
+    """Return x[1][2] for `index x 1 2`, of lists, strings (bytes) and maps; a missing key gives the zero value."""
     if item is None:
         raise GoError("index of untyped nil")
     for key in indexes:
@@ -95,7 +95,7 @@ def _position(key: Any, limit: int) -> int:
 
 
 def go_slice(item: Any, *indexes: Any) -> Any:
-    """`slice x 1 3`: x[1:3] of a list or of the bytes of a string."""
+    """Return x[1:3] for `slice x 1 3`, of a list or of the bytes of a string."""
     if item is None:
         raise GoError("slice of untyped nil")
     if len(indexes) > 3:
@@ -121,7 +121,7 @@ def go_slice(item: Any, *indexes: Any) -> Any:
 
 
 def call(target: Any, *arguments: Any) -> Any:
-    """`call f x`: the value is a function, not a name."""
+    """Call a function that is a value, not a name: `call f x`."""
     if target is None:
         raise GoError("call of nil")
     if not isinstance(target, Function) and not callable(target):

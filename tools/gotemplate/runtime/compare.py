@@ -14,7 +14,7 @@ _BAD_TYPE = "invalid type for comparison"
 
 
 def basic_kind(value: Any) -> str:
-    """`bool`, `int`, `float`, `complex` or `string`; "" for all others. Signed and unsigned integers compare."""
+    """Return `bool`, `int`, `float`, `complex` or `string`; "" for other values. Signed and unsigned integers compare."""
     found = _KINDS.get(type(value))
     if found is None:
         found = next((name for kind, name in _KINDS.items() if isinstance(value, kind)), "")

@@ -198,7 +198,7 @@ class Expressions:
         return run
 
     def and_or(self, head: nodes.Identifier, arguments: Sequence[nodes.Operand], has_final: bool) -> Stage:
-        """`and`, `or`: the first operand that decides; the others are not evaluated."""
+        """Return the first operand that decides `and` or `or`; the others are not evaluated."""
         if not arguments and not has_final:
             return self.failure(self.location(head), f"wrong number of args for {head.name}: want at least 1 got 0")
         operands = [self.argument(node)(ANY) for node in arguments]

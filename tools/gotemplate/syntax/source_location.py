@@ -17,7 +17,7 @@ class SourceText:
     text: str
 
     def location(self, position: int) -> str:
-        """`name:line:column` of a character position; lines count from 1, columns are bytes from 0 (as Go's)."""
+        """Return `name:line:column` of a character position; lines count from 1, columns are bytes from 0 (as Go's)."""
         before = self.text[:position]
         line_start = before.rfind("\n") + 1
         column = len(before[line_start:].encode("utf-8", "surrogateescape"))
@@ -40,6 +40,6 @@ class SourceLocation:
     node: Positioned
 
     def error(self, problem: object) -> TemplateError:
-        """`template: file:line:column: executing "template" at <node>: problem`."""
+        """Return `template: file:line:column: executing "template" at <node>: problem`."""
         where = self.source.location(self.node.position)
         return TemplateError(f"template: {where}: executing {go_quote(self.template)} at <{self.node}>: {problem}")

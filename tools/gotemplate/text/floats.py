@@ -6,7 +6,7 @@ import math
 
 
 def shortest(value: float, largest: int = 6) -> str:
-    """`%v`, `%g`: the fewest digits that read back the same; an exponent below 1e-4 and from 10**largest on.
+    """Format with the fewest digits that read back the same (`%v`, `%g`); an exponent below 1e-4 and from 10**largest on.
 
     >>> shortest(1e6), shortest(100.0), shortest(2.5e-7)
     ('1e+06', '100', '2.5e-07')
@@ -18,7 +18,7 @@ def shortest(value: float, largest: int = 6) -> str:
 
 
 def non_finite(value: float) -> str:
-    """`NaN`, `+Inf`, `-Inf`."""
+    """Format `NaN`, `+Inf` or `-Inf`."""
     if math.isnan(value):
         return "NaN"
     return "+Inf" if value > 0 else "-Inf"
@@ -38,7 +38,7 @@ def decompose(value: float) -> tuple[str, str, int]:
 
 
 def scientific(digits: str, exponent: int) -> str:
-    """`d.ddde±dd`."""
+    """Format as `d.ddde±dd`."""
     point = "." if len(digits) > 1 else ""
     return f"{digits[0]}{point}{digits[1:]}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
 
@@ -53,7 +53,7 @@ def plain(digits: str, exponent: int) -> str:
 
 
 def hexadecimal(value: float, precision: int | None, sharp: bool) -> str:
-    """`%x`: `0x1.8p+00`; as many digits as needed, or `precision` of them after the point."""
+    """Format as `0x1.8p+00` (`%x`); as many digits as needed, or `precision` of them after the point."""
     sign, _, rest = value.hex().partition("0x")
     mantissa, _, exponent = rest.partition("p")
     lead, _, digits = mantissa.partition(".")

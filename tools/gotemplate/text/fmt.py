@@ -19,7 +19,7 @@ _MAX_WIDTH = 1_000_000
 
 
 def go_print(*values: Any) -> str:
-    """`print`: a blank between operands when neither is a string."""
+    """Format operands as `print` does: a blank between two of which neither is a string."""
     return joined(values, display)
 
 
@@ -37,12 +37,12 @@ def joined(values: Sequence[Any], show: Callable[[Any], str]) -> str:
 
 
 def go_println(*values: Any) -> str:
-    """`println`: a blank between all operands and a newline at the end."""
+    """Format operands as `println` does: a blank between all, and a newline at the end."""
     return " ".join(map(display, values)) + "\n"
 
 
 def go_printf(template: str, *values: Any) -> str:
-    """`printf`; what does not fit is shown in the text, as `%!d(string=x)`."""
+    """Format as `printf` does; an unsuitable operand is shown in the text, as `%!d(string=x)`."""
     if "%" not in template and not values:
         return template
     pieces = _simple_directives(template)

@@ -27,7 +27,7 @@ class Match:
     found: Any
 
     def group(self, group: int | str = 0) -> str:
-        """What a group holds; "" when it took no part or does not exist."""
+        """Return the text of a group; "" when it took no part or does not exist."""
         try:
             data = self.found[group.encode() if isinstance(group, str) else group]
         except IndexError:
@@ -55,7 +55,7 @@ class Regex:
         return self.matches_in(to_bytes(text), limit)
 
     def matches_in(self, data: bytes, limit: int = -1) -> Iterator[Match]:
-        """As `matches`, in UTF-8."""
+        """Return the matches in UTF-8 as `matches` does."""
         at, end, count = 0, -1, 0
         while at <= len(data) and count != limit:
             match = self._search(data, at)

@@ -50,7 +50,7 @@ def _is_table_list(value: Any) -> bool:
 
 
 def _table(value: Any, path: list[str], lines: list[str]) -> None:
-    """The simple values of a table, then its tables."""
+    """Return the lines of a table: its simple values, then its tables."""
     margin = _INDENT * len(path)
     items = _items(value)
     for key, item in items:

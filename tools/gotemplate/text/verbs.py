@@ -38,7 +38,7 @@ _PLAIN = Flags()
 
 
 def display(value: Any) -> str:
-    """`%v`: how a value looks in a template's output (nil as `<nil>`)."""
+    """Format a value as a template's output does (`%v`; nil as `<nil>`)."""
     if isinstance(value, str):
         return value
     if isinstance(value, float):
@@ -49,7 +49,7 @@ def display(value: Any) -> str:
 
 
 def display_pointed(value: Any) -> str:
-    """How an action shows a value: as `%v`, but of a pointer what it points to."""
+    """Format a value as an action does: as `%v`, but of a pointer its target."""
     text = display(value)
     return text.removeprefix("&") if is_struct(value) and not hasattr(value, "__go_string__") else text
 
@@ -68,7 +68,7 @@ def format_value(value: Any, verb: str, flags: Flags, depth: int = 0) -> str:
 
 
 def bad_verb(value: Any, verb: str, flags: Flags) -> str:
-    """What Go writes for a verb that does not fit: the value by `%v`, with the width that was asked for."""
+    """Format a value whose verb does not fit, as Go does: by `%v`, with the requested width."""
     if value is None:
         return f"%!{verb}(<nil>)"
     return f"%!{verb}({type_name(value)}={format_value(value, 'v', replace(flags, go_syntax=False, names=False))})"
@@ -160,7 +160,7 @@ def _float(value: float, verb: str, flags: Flags, depth: int) -> str:
 
 
 def _sharp_general(value: float) -> str:
-    """`%#g` without a precision: a decimal point, and zeros up to six digits."""
+    """Format as `%#g` without a precision: a decimal point, and zeros up to six digits."""
     sign, digits, exponent = floats.decompose(value)
     digits = digits.ljust(6, "0")
     if exponent < -4 or exponent >= 6:

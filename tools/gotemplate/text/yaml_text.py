@@ -51,7 +51,7 @@ _PLAIN_TAG = "!plain-scalar"
 
 
 def resolve(text: str) -> Any:
-    """What a plain scalar means: None, bool, int, float, or its text.
+    """Return the value of a plain scalar: None, bool, int, float, or its text.
 
     >>> resolve("on"), resolve("0x10"), resolve("1.5"), resolve("2020-01-01")
     (True, 16, 1.5, '2020-01-01')
@@ -79,7 +79,7 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's loader with Go's meanings of scalars and maps."""
 
     def resolve(self, kind: type, value: Any, implicit: Any) -> str:
-        """Return the tag of a node without one; plain scalars get a tag of their own."""
+        """Return the tag of a node without one; plain scalars get their own tag."""
         if kind is yaml.ScalarNode and implicit[0]:
             return _MERGE_TAG if value == "<<" else _PLAIN_TAG
         if kind is yaml.ScalarNode:

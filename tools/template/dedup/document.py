@@ -84,7 +84,7 @@ class Bodies:
         self._encoded: dict[Lookup, tuple[Any, bytes]] = {}
 
     def of(self, answers: Mapping[Lookup, Any]) -> dict[Lookup, bytes]:
-        """In the order of the lookups' names, so that the same answers give the same document."""
+        """Build a document, in the order of the lookups' names, so that equal answers give equal documents."""
         before, self._encoded = self._encoded, {}
         for lookup in sorted(answers, key=_order):
             answer, kept = answers[lookup], before.get(lookup)

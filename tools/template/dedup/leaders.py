@@ -69,7 +69,7 @@ class Leaders:
         return leader.silence if leader is not None else None
 
     def follow(self, sessions: Set[str], now: float) -> None:
-        """These sessions are the leaders now."""
+        """Note that these sessions are the leaders now."""
         for session in self._leaders.keys() - sessions:
             leader = self._leaders.pop(session)
             leader.keep()
@@ -80,7 +80,7 @@ class Leaders:
             self._leaders[session] = _Leader(session, lookup, now)
 
     def confirm(self, session: str, now: float) -> None:
-        """The leader has written shared answers."""
+        """Note that the leader has written shared answers."""
         if (leader := self._leaders.get(session)) is not None:
             self._log_return(leader, leader.silence.confirm(now))
 

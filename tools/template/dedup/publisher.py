@@ -45,7 +45,7 @@ class Publisher:
         self._news.set()
 
     def repeat(self) -> None:
-        """The key does not say what it was told."""
+        """Write again: the key does not hold the published answers."""
         self._told = None
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class Share:
             self._right_at = None
 
     def data_age_s(self, now: float) -> float | None:
-        """Seconds since the shared data were last known to be right; None when we ask ourselves, or do not know."""
+        """Return the seconds since the shared data was last known to be right; None for own queries, or when unknown."""
         return None if self._right_at is None else max(now - self._right_at, 0.0)
 
     @property

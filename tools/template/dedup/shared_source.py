@@ -113,7 +113,7 @@ class Dedup:
         return max((age for age in ages if age is not None), default=None)
 
     def sharing(self, share: ShareId | None) -> Sharing | None:
-        """What this instance is in the share, and whom it follows."""
+        """Return the role of this instance in the share, and the leader that it follows."""
         member = self._members.get(share) if share is not None else None
         if member is None:
             return None

@@ -35,7 +35,7 @@ class ChildConsumer:
         self._changed = asyncio.Event()
 
     def claim(self) -> None:
-        """Nobody else is in the way."""
+        """Do nothing: no other program competes for the files."""
 
     async def check(self, drafts: Sequence[Draft]) -> str:
         return ""
@@ -93,7 +93,7 @@ class CommandConsumer:
         self._ready = asyncio.Event()
 
     def claim(self) -> None:
-        """Nobody else is in the way."""
+        """Do nothing: no other program competes for the files."""
 
     async def check(self, drafts: Sequence[Draft]) -> str:
         return ""
@@ -111,10 +111,10 @@ class CommandConsumer:
         return 0
 
     async def stop(self, *, handover: bool = False) -> None:
-        """A command ends by itself, or with the task that waits for it."""
+        """Do nothing: a command ends by itself, or with the task that waits for it."""
 
     def signal(self, sig: Signals) -> None:
-        """There is nobody to pass it on to."""
+        """Do nothing: there is no process to pass it on to."""
 
 
 async def run_reload(commands: Commands, command: Command) -> None:

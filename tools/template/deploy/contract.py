@@ -55,7 +55,7 @@ class Consumer(Protocol):
         ...
 
     def files_ready(self) -> None:
-        """All files are there."""
+        """Note that all files exist."""
         ...
 
     async def load(self) -> None:

@@ -252,7 +252,7 @@ class Deployer:
         return lambda old, new: unified_diff(old, new, name, mask, hide_old=unknown)
 
     def _masked(self, job: Job, text: str) -> str:
-        """What a check has said about the files, without the secrets in them."""
+        """Return the output of a check without the secrets of the files."""
         for rendering in job.renderings:
             text = self._disclosure.conceal(text, rendering)
         return text
@@ -291,7 +291,7 @@ class Deployer:
         return ""
 
     async def _refuse(self, job: Job, text: str) -> None:
-        """Its files stay as they are; what was there before may go on."""
+        """Keep the files in use; report and keep the refused ones."""
         self._postpone(job)
         names: dict[Rendering, str] = {}
         for change in job.changes:

@@ -48,7 +48,7 @@ class FailurePolicy:
         log.error("%s; %s stays as it is", text, rendering.spec.destination or "its file")
 
     def report_absent(self, rendering: Rendering, absent: set[Lookup]) -> None:
-        """What it cannot do without does not exist."""
+        """Report the keys and services without which a template cannot be written."""
         text = ", ".join(sorted(map(str, absent)))
         if text and text != rendering.problem:
             log.warning("%s: waiting for missing keys: %s", rendering.spec.name, text)
@@ -56,7 +56,7 @@ class FailurePolicy:
             rendering.note_problem(text)
 
     def report_guard(self, rendering: Rendering, events: Iterable[GuardEvent]) -> None:
-        """What its guard has begun to hold, or holds no longer."""
+        """Report what a template's guard holds now, or no longer."""
         for event in events:
             if event.began:
                 self._counters.count(Event.HELD, event.hold.service)

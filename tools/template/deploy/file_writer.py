@@ -38,7 +38,7 @@ class Draft:
 
     @property
     def path(self) -> Path:
-        """Where it is, until it takes the old file's place."""
+        """The draft's path until it replaces the old file."""
         return self.file.path
 
     @property
@@ -88,7 +88,7 @@ class Draft:
 
 
 def to_bytes(text: str) -> bytes:
-    """What is written for a text; surrogate escapes become the bytes that they stand for."""
+    """Encode a text for its file; surrogate escapes become the bytes that they stand for."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -106,7 +106,7 @@ def is_current(spec: Spec, data: bytes) -> bool:
 
 
 def read_bytes(spec: Spec) -> bytes | None:
-    """What the destination holds; None when it does not exist or cannot be read."""
+    """Return the bytes of the destination; None when it does not exist or cannot be read."""
     try:
         return Path(spec.destination).read_bytes()
     except OSError:

@@ -102,7 +102,7 @@ class Runner:
 
     @property
     def units(self) -> list[Unit]:
-        """What is promoted together, in order."""
+        """The units, in order."""
         return [unit for one in self.deployables for unit in one.units]
 
     @property

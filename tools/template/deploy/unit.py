@@ -33,7 +33,7 @@ class Quiescence:
         self._last = 0.0
 
     def tick(self, now: float) -> None:
-        """Something has changed."""
+        """Note a change."""
         if self._first is None:
             self._first = now
         self._last = now
@@ -46,7 +46,7 @@ class Quiescence:
         return min(self._last + self.minimum, self._first + self.maximum)
 
     def reset(self) -> None:
-        """What has changed has been rendered."""
+        """Note that the changes have been rendered."""
         self._first = None
 
 
@@ -74,7 +74,7 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The name of the unit in messages."""
         return f"group {self.group.name}" if self.group else self.renderings[0].spec.name
 
     @property
@@ -84,11 +84,11 @@ class Unit:
 
     @property
     def commands(self) -> list[Command]:
-        """What runs after any of its files has changed, besides the changed templates' own."""
+        """Commands that run after any of its files has changed, besides those of the changed templates."""
         return [self.group.command] if self.group and self.group.command else []
 
     def notice(self, changed: Set[Lookup], now: float) -> None:
-        """These answers have changed."""
+        """Note that these answers have changed."""
         for rendering in self.renderings:
             if rendering.notice(changed) and rendering.due:
                 self._quiescence.tick(now)
@@ -116,7 +116,7 @@ class Unit:
         return self._quiescence.deadline if due else None
 
     def succeed(self) -> None:
-        """All files are in place and loaded."""
+        """Note that all files are in place and loaded."""
         self._quiescence.reset()
         self._failures = 0
         self.retry_at = None
@@ -136,7 +136,7 @@ class Unit:
         return self._failures > 0
 
     def state(self, rendering: Rendering) -> State:
-        """Of one of its templates."""
+        """Return the state of one of its templates."""
         if rendering.error is not None:
             return State.FAILED
         if rendering.missing:

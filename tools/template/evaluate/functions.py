@@ -149,12 +149,12 @@ class Functions:
         return directly_in(self.tree(prefix, dc))
 
     def safe_tree(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
-        """As `tree`, but without any pair nothing is written: the last ones stay in force."""
+        """Return pairs as `tree` does; without any pair nothing is written and the last ones stay in use."""
         lookup = lookups.keys(prefix, dc=dc, folder=True)
         return below(self.context.view.need(lookup) or [], lookup.name)
 
     def safe_ls(self, prefix: str = "", dc: str = "") -> list[KeyPair]:
-        """As `ls`, but without any pair nothing is written: the last ones stay in force."""
+        """Return pairs as `ls` does; without any pair nothing is written and the last ones stay in use."""
         return directly_in(self.safe_tree(prefix, dc))
 
     def env(self, name: str, default: str = "") -> str:

@@ -80,7 +80,7 @@ def _nearest(pattern: re.Pattern[str], error: str, *known: Iterable[str]) -> str
 
 
 def _why_not(error: str) -> str:
-    """What to say about a function of consul-template's that does not exist here."""
+    """Return why a function of consul-template does not exist here."""
     names = ((name, why) for why, group in _NOT_HERE.items() for name in group.split())
     return next((f": {why}" for name, why in names if f'function "{name}" not defined' in error), "")
 

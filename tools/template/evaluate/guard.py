@@ -78,12 +78,12 @@ class Hold:
 
     @property
     def lookup(self) -> Lookup:
-        """What is asked for."""
+        """The lookup of the list."""
         return self.watched.lookup
 
     @property
     def subject(self) -> str:
-        """What it is about."""
+        """The service and its parameters, for messages."""
         return str(self.watched)
 
     def __str__(self) -> str:
@@ -178,11 +178,11 @@ class Guard:
 
     @staticmethod
     def watched(lookup: Lookup, statuses: tuple[str, ...]) -> Watched:
-        """What `admit` is asked about: the instances of these statuses."""
+        """Return the subject of `admit`: the instances with these statuses."""
         return Watched(lookup, statuses)
 
     def begin(self, now: float) -> None:
-        """An evaluation begins."""
+        """Begin an evaluation."""
         self._round += 1
         self._now = now
 
@@ -292,11 +292,11 @@ class Guard:
 
     @property
     def held(self) -> list[Hold | ListHold]:
-        """What the template holds, or waits for (no `kept_count`), as of its latest evaluation."""
+        """The holds of the template, and its waits (no `kept_count`), as of its latest evaluation."""
         return [*self._list_holds(self._whole), *self._holds(self._whole)]
 
     def in_use(self, lookup: Lookup, answer: Any) -> Any:
-        """What templates have in place of this answer: what is held, or the answer itself."""
+        """Return the list that templates get instead of this answer: the held one, or the answer itself."""
         listing = self._listings.get(lookup)
         if listing is not None and listing.holds:
             return listing.shown
@@ -342,7 +342,7 @@ def _place(lookup: Lookup) -> list[tuple[str, str]]:
 
 
 def _objection(limits: GuardLimits, floor: int | None, highest: int, count: int) -> str:
-    """Why a list of this length is not to be used; "" when it is. `floor`: the least that a release has accepted."""
+    """Return why a list of this length must not be used; "" when it may. `floor`: the minimum that a release has accepted."""
     least = limits.min_instances
     if least is not None and floor is not None:
         least = min(least, floor)

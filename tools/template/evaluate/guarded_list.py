@@ -29,7 +29,7 @@ class ListHold:
 
     @property
     def subject(self) -> str:
-        """What it is about."""
+        """The service and its parameters, for messages."""
         return " ".join(["listed service", self.service, *(f"{name}={value}" for name, value in self.lookup.params)])
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class Listing:
         return began, over
 
     def keep(self) -> None:
-        """The template is complete with what is shown."""
+        """Note that the template is complete with the shown list."""
         self.used = {service.Name: service for service in self.shown}
 
     def drop(self, names: list[str]) -> list[ListHold]:

@@ -112,7 +112,7 @@ class ItemsEvaluator:
         return items
 
     def _objection(self, destination: str, items: Mapping[str, Any]) -> str:
-        """Why an item must not have this file; "" when it may."""
+        """Return why an item must not have this file; "" when it may."""
         if not destination.isprintable():
             return f"the destination {destination!r} has control characters"
         if not Path(destination).is_relative_to(self._folder):
@@ -123,6 +123,6 @@ class ItemsEvaluator:
 
 
 def _shown(item: Any) -> str:
-    """How messages call an item."""
+    """Return the name of an item for messages."""
     name = next((getattr(item, field) for field in ("Name", "Node", "Key") if hasattr(item, field)), item)
     return f"item {str(name)[:80]!r}"

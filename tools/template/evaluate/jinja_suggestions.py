@@ -71,7 +71,7 @@ def _no_field(owner: Any, name: str) -> str:
 
 
 def syntax_text(error: jinja2.TemplateSyntaxError, environment: jinja2.Environment) -> str:
-    """What is wrong with a template's text."""
+    """Return the message of a syntax error."""
     text = str(error.message)
     if (found := _NO_FILTER.fullmatch(text)) is None:
         return text
@@ -81,7 +81,7 @@ def syntax_text(error: jinja2.TemplateSyntaxError, environment: jinja2.Environme
 
 
 def error_text(error: Exception) -> str:
-    """What went wrong in an evaluation, without names of our classes."""
+    """Return the message of an evaluation error, without names of our classes."""
     if isinstance(error, jinja2.TemplateError | ValueError):
         return str(error)
     text = str(error)

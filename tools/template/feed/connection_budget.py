@@ -118,7 +118,7 @@ class ConnectionBudget:
 
 
 def _open_files() -> int:
-    """How many connections this process may hold, some files aside."""
+    """Return how many connections this process may hold; some files are reserved."""
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -94,19 +94,19 @@ def _instance(entry: Mapping[str, Any]) -> HealthService:
 
 
 def instances(body: Json) -> Slice:
-    """`/v1/health/service/…`, in Consul's order."""
+    """Decode `/v1/health/service/…`, in Consul's order."""
     return Slice("[]*dependency.HealthService", map(_instance, body or ()))
 
 
 def instances_by_node(body: Json) -> Slice:
-    """`/v1/health/service/…`, by node, then by ID."""
+    """Decode `/v1/health/service/…`, ordered by node, then by ID."""
     found = instances(body)
     found.sort(key=lambda service: (service.Node, service.ID))
     return found
 
 
 def services(body: Json) -> Slice:
-    """`/v1/catalog/services`, by name."""
+    """Decode `/v1/catalog/services`, ordered by name."""
     found = (CatalogSnippet(name, Tags(tags)) for name, tags in sorted((body or {}).items()))
     return Slice("[]*dependency.CatalogSnippet", found)
 
@@ -123,19 +123,19 @@ def _node(entry: Mapping[str, Any]) -> Node:
 
 
 def nodes(body: Json) -> Slice:
-    """`/v1/catalog/nodes`, in Consul's order."""
+    """Decode `/v1/catalog/nodes`, in Consul's order."""
     return Slice("[]*dependency.Node", map(_node, body or ()))
 
 
 def nodes_by_name(body: Json) -> Slice:
-    """`/v1/catalog/nodes`, by name, then by address."""
+    """Decode `/v1/catalog/nodes`, ordered by name, then by address."""
     found = nodes(body)
     found.sort(key=lambda node: (node.Node, node.Address))
     return found
 
 
 def node(body: Json) -> CatalogNode | None:
-    """`/v1/catalog/node/…`, its services by name, then by ID; None when there is no such node."""
+    """Decode `/v1/catalog/node/…`, its services by name, then by ID; None when the node does not exist."""
     if not body or not body.get("Node"):
         return None
     entries = body.get("Services") or {}
@@ -156,12 +156,12 @@ def node(body: Json) -> CatalogNode | None:
 
 
 def own_name(body: Json) -> str:
-    """`/v1/agent/self`: the name of the agent's node."""
+    """Decode `/v1/agent/self`: return the name of the agent's node."""
     return str((body or {}).get("Config", {}).get("NodeName", ""))
 
 
 def datacenters(body: Json) -> Slice:
-    """`/v1/catalog/datacenters`, the nearest first."""
+    """Decode `/v1/catalog/datacenters`, the nearest first."""
     return Slice("[]string", body or ())
 
 
@@ -171,12 +171,12 @@ def text_of(value: str | None) -> str:
 
 
 def pair(body: Json) -> KeyPair | None:
-    """`/v1/kv/…`; None when there is no such key."""
+    """Decode `/v1/kv/…`; None when the key does not exist."""
     return _pair(body[0], "") if body else None
 
 
 def pairs(body: Json) -> list[KeyPair] | None:
-    """`/v1/kv/…?recurse`, by path; keys are whole, folder keys (`…/`) are left out. None when there is nothing."""
+    """Decode `/v1/kv/…?recurse`, by path; keys are whole, folder keys (`…/`) are left out. None without keys."""
     return None if body is None else [_pair(entry, "") for entry in body if not entry["Key"].endswith("/")]
 
 

@@ -50,7 +50,7 @@ def _texts(entries: Map) -> dict[str, str] | None:
 
 
 def _fields(record: Record) -> Json:
-    """Of a record whose fields are those of the JSON, but for maps and lists."""
+    """Return the fields of a record whose names are those of the JSON, without maps and lists."""
     found = {}
     for name in record.go_fields:
         value = getattr(record, name)

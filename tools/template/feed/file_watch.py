@@ -30,7 +30,7 @@ async def follow_file(path: str, pace: float, put: Callable[[str], None]) -> Non
 
 
 def _stamp(path: str) -> tuple[int, ...]:
-    """What differs after a file has been written."""
+    """Return values that differ after a file has been written."""
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size, status.st_ino
 

@@ -114,13 +114,13 @@ def _match(pattern: re.Pattern[str], text: str, what: str, form: str) -> dict[st
 
 
 def _extra(query: str | None) -> tuple[tuple[str, str], ...]:
-    """`ns=…&peer=…` of the short form."""
+    """Parse `ns=…&peer=…` of the short form."""
     parts = (part.partition("=") for part in (query or "").split("&") if part)
     return tuple((name, value) for name, _, value in parts)
 
 
 def statuses_of(text: str) -> tuple[str, ...]:
-    """`passing,warning` as a tuple; without any it is passing alone. Raises BadLookup."""
+    """Parse `passing,warning` to a tuple; the default is passing alone. Raises BadLookup."""
     words = tuple(word.strip() for word in text.split(",") if word.strip()) or ("passing",)
     if bad := next((word for word in words if word not in STATUSES), None):
         raise BadLookup(f"invalid status {bad!r}: use {', '.join(STATUSES)}")
@@ -134,7 +134,7 @@ def statuses_of(text: str) -> tuple[str, ...]:
 def service(
     text: str, *, tag: str = "", dc: str = "", near: str = "", status: str = ""
 ) -> tuple[Lookup, tuple[str, ...]]:
-    """`[tag.]name[?query][@dc][~near][|status,…]`, or a name and the rest in words; also the statuses that count.
+    """Parse `[tag.]name[?query][@dc][~near][|status,…]`, or a name and keywords; returns the wanted statuses, too.
 
     Whoever wants passing instances alone lets Consul choose them; all others share one lookup.
     """
@@ -158,18 +158,18 @@ def _place(text: str, what: str, dc: str, near: str) -> tuple[tuple[tuple[str, s
 
 
 def services(text: str = "", *, dc: str = "") -> Lookup:
-    """`[@dc]`."""
+    """Parse `[@dc]`."""
     return Lookup("services", "", _place(text, "datacenter", dc, "")[0])
 
 
 def nodes(text: str = "", *, dc: str = "", near: str = "") -> Lookup:
-    """`[@dc][~near]`."""
+    """Parse `[@dc][~near]`."""
     params, is_near = _place(text, "place", dc, near)
     return Lookup("nodes_near" if is_near else "nodes", "", params)
 
 
 def node(text: str, *, dc: str = "") -> Lookup:
-    """`name[@dc]`."""
+    """Parse `name[@dc]`."""
     parts = _match(_NODE, text, "node", "name[@datacenter]")
     return Lookup("node", parts["name"], _params(dc=dc or parts.get("dc")))
 
@@ -185,13 +185,13 @@ def datacenters() -> Lookup:
 
 
 def key(text: str, *, dc: str = "") -> Lookup:
-    """`path[@dc]`; a leading slash does not count."""
+    """Parse `path[@dc]`; a leading slash does not count."""
     parts = _match(_KEY, text, "key", "path[@datacenter]")
     return Lookup("key", parts["name"], _params(dc=dc or parts.get("dc")))
 
 
 def keys(text: str, *, dc: str = "", folder: bool = False) -> Lookup:
-    """`prefix[@dc]`; `folder`: only what is below `prefix/`, not `prefix2`."""
+    """Parse `prefix[@dc]`; `folder`: only keys below `prefix/`, not `prefix2`."""
     if not text.lstrip("/"):
         return Lookup("keys", "", _params(dc=dc))
     parts = _match(_KEY, text, "prefix", "path[@datacenter]")

@@ -52,7 +52,7 @@ class Outage:
         self.answered = False
 
     def begin(self, lookup: Lookup, error: ConsulError, now: float) -> bool:
-        """This lookup has failed and will be tried again; whether an outage begins with that."""
+        """Note that a lookup failed and will be retried; returns whether an outage begins."""
         text, lost = str(error), error.status == 0
         before = self._failing.get(lookup)
         since = before.since if before else now - error.silent
@@ -80,7 +80,7 @@ class Outage:
         return True
 
     def over(self, lookup: Lookup, now: float) -> bool:
-        """This lookup has been answered; whether it is the first one since the outage began."""
+        """Note that a lookup was answered; returns whether it is the first since the outage began."""
         self.answered = True
         first = self.unreachable and self._back is None
         if first:
@@ -89,7 +89,7 @@ class Outage:
         return first and self.unreachable
 
     def forget(self, lookup: Lookup) -> None:
-        """Nobody wants this lookup any more, or it is answered."""
+        """Note that a lookup is not used any more, or is answered."""
         self._awaited.discard(lookup)
         if self._failing.pop(lookup, None) is not None:
             self._look_for_end()
@@ -100,7 +100,7 @@ class Outage:
 
     @property
     def lost(self) -> list[Lookup]:
-        """Those to which there is no answer at all."""
+        """The lookups without any answer."""
         return [lookup for lookup, failing in self._failing.items() if failing.lost]
 
     def _look_for_end(self) -> None:
@@ -113,7 +113,7 @@ class Outage:
         return bool(self._awaited) and (self._back is None or now < self._back + HOLD)
 
     def age(self, known: Callable[[Lookup], bool], now: float) -> float | None:
-        """Seconds since Consul last confirmed the oldest of the data that there is; None when there is none at all."""
+        """Return the seconds since Consul last confirmed the oldest data in use; None without data."""
         if not self.answered:
             return None
         return max((now - failing.since for lookup, failing in self._failing.items() if known(lookup)), default=0.0)

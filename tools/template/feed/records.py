@@ -17,7 +17,7 @@ _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def snake_case(name: str) -> str:
-    """`NodeAddress` → `node_address`, `CheckID` → `check_id`."""
+    """Convert `NodeAddress` to `node_address`, `CheckID` to `check_id`."""
     return _WORD.sub("_", name).lower()
 
 

@@ -44,19 +44,19 @@ class Sink(Protocol):
     """Who is told what."""
 
     def answered(self, lookup: Lookup, body: Any) -> None:
-        """The JSON of its answer; None for "not found"."""
+        """Take the JSON of an answer; None for "not found"."""
 
     def filtered(self, lookup: Lookup) -> None:
-        """The token hides a part of its answer."""
+        """Note that the token hides a part of an answer."""
 
     def refused(self, lookup: Lookup, error: ConsulError) -> None:
-        """There is no answer, and it is followed here no more."""
+        """Note that the stream does not follow this lookup any more."""
 
     def lost(self, lookups: Iterable[Lookup], error: ConsulError, failures: int) -> float | None:
         """Consul does not answer, for so many times in a row. Returns when (seconds) it is tried again; None: not."""
 
     def unsupported(self, lookups: Iterable[Lookup]) -> None:
-        """There are no streams: these, and all others, are to be followed in another way."""
+        """Note that the agent has no streams; all lookups must be followed in another way."""
 
 
 class _Feed:
@@ -197,7 +197,7 @@ class Streams:
         feed.replaces = []
 
     def _broken(self, feed: _Feed, error: ConsulError) -> None:
-        """A stream has ended: ask for its lookups anew, in all others' company."""
+        """Request the lookups of a broken stream again, together with the others."""
         successor = next((other for other in self._feeds if feed in other.replaces), None)
         if successor is not None:
             # Another agent may be there now, where the same index means something else.
@@ -220,7 +220,7 @@ class Streams:
             self._schedule(again)
 
     def _give_up(self) -> None:
-        """There is no such endpoint: all that is not told is somebody else's business from now on."""
+        """Give all lookups back: the agent has no such endpoint."""
         for feed in self._feeds:
             feed.cancel()
         lookups = list(self._owners)

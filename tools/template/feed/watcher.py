@@ -168,7 +168,7 @@ class Watcher:
     # What the streams tell
 
     def answered(self, lookup: Lookup, body: Any) -> None:
-        """There is an answer, from a stream or another query."""
+        """Take an answer of a stream or of a single query."""
         try:
             answer = lookup.decode(body)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -183,11 +183,11 @@ class Watcher:
             self._put(lookup, answer)
 
     def filtered(self, lookup: Lookup) -> None:
-        """The token hides a part of the answer; the log says so once."""
+        """Log, once, that the token hides a part of the answer."""
         warn_of_filtered(lookup, self._filtered)
 
     def refused(self, lookup: Lookup, error: ConsulError) -> None:
-        """A stream does not have it (any more): ask for it alone until there is an answer."""
+        """Query a lookup alone until it is answered: the stream does not have it."""
         self._start(lookup, self._follow(lookup, error))
 
     def lost(self, lookups: Iterable[Lookup], error: ConsulError, failures: int) -> float | None:
@@ -201,7 +201,7 @@ class Watcher:
         return delay
 
     def unsupported(self, lookups: Iterable[Lookup]) -> None:
-        """This is not an agent that has streams."""
+        """Query all lookups alone: the agent has no streams."""
         self._streams, self._another = None, False
         for lookup in lookups:
             self._start(lookup, self._follow(lookup))

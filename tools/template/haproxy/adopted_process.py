@@ -20,7 +20,7 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """Of the process and of its group."""
+        """The ID of the process and of its group."""
         ...
 
     @property

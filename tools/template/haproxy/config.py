@@ -45,7 +45,7 @@ class Server:
 
     @property
     def key(self) -> str:
-        """How commands call it."""
+        """The name in commands of the runtime API."""
         return f"{self.backend}/{self.name}"
 
 
@@ -69,7 +69,7 @@ class Section:
 
     @property
     def title(self) -> str:
-        """How messages call it."""
+        """The name in messages."""
         return f"{self.kind} {self.name}".strip()
 
     def all_lines(self) -> list[Words]:

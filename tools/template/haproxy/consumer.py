@@ -159,7 +159,7 @@ class HaproxyConsumer:
             raise SpawnError(f"cannot use {self._state.stderr}: {error.strerror}") from error
 
     def _adopt(self) -> Adopted | None:
-        """What an earlier run of this program has left running."""
+        """Take over the HAProxy that an earlier run left running."""
         pid = self._state.master()
         try:
             return Adopted(pid, self._kill_signal, self._kill_timeout) if pid is not None else None
@@ -312,6 +312,6 @@ def _bytes(file: str) -> bytes:
 
 
 def _present(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
-    """Where the files are: new ones beside their destination; those that are nowhere yet are left out."""
+    """Return the paths of the files: drafts beside their destinations; files that do not exist yet are left out."""
     paths = [fresh[file].path if file in fresh else Path(file) for file in files]
     return [str(path) for path in paths if path.exists()]

@@ -45,7 +45,7 @@ def _shown(keys: Sequence[str]) -> str:
 
 
 def difference(old: Sequence[Section], new: Sequence[Section], leaving: Mapping[str, Server]) -> Update:
-    """What brings HAProxy from one configuration, with the servers that are leaving it, to another.
+    """Return the commands that bring HAProxy from one configuration, with the servers that are leaving it, to another.
 
     Raises NeedsReload.
     """
@@ -123,7 +123,7 @@ def _of_backend(old: Section, new: Section, update: Update) -> tuple[list[str], 
 
 
 def _come(server: Server, update: Update) -> list[str]:
-    """It may be new, or one that has not left yet."""
+    """Add a server, or bring back one that has not left yet."""
     left = update.leaving.pop(server.key, None)
     if left is None:
         return additions(server)
@@ -141,7 +141,7 @@ def _by_name(section: Section) -> dict[str, Server]:
 
 
 def _require_backup_order(before: Mapping[str, Server], after: Mapping[str, Server]) -> None:
-    """The first backup that works is used, and a new server is the last."""
+    """Require a reload where the order of backups would change: a new server is always the last."""
     kept = [name for name in before if name in after] + [name for name in after if name not in before]
     if [name for name in kept if has(after[name], "backup")] != [name for name in after if has(after[name], "backup")]:
         raise NeedsReload("the backup servers are in another order")

@@ -36,7 +36,7 @@ class LoadedConfig:
     certain: bool = True
 
     def update_to(self, files: Files) -> Update:
-        """What brings HAProxy to other files without a reload. Raises NeedsReload."""
+        """Return the commands that bring HAProxy to other files without a reload. Raises NeedsReload."""
         if not self.certain:
             raise NeedsReload("the latest change has failed")
         for path, digest in files.beside.items():
@@ -51,7 +51,7 @@ class LoadedConfig:
         return difference(old, new, self.leaving)
 
     def take(self, files: Files, leaving: Mapping[str, Server] | None = None) -> None:
-        """These are in force now; without `leaving` they have been read anew."""
+        """Note that these files are loaded; without `leaving` they were read by a reload."""
         self.files = files
         self.leaving = dict(leaving or {})
         self.certain = True

@@ -61,7 +61,7 @@ class Master:
         raise self.error(f"it was not done within {LOAD_TIMEOUT:g}s")
 
     def error(self, otherwise: str) -> LoadError:
-        """That it has not loaded its files: what it has said itself, or else this."""
+        """Return the error of a failed load: HAProxy's own output, or a general text."""
         return LoadError(f"haproxy has not loaded its configuration: {self._words.reason() or otherwise}")
 
     def signal(self, sig: Signals) -> None:

@@ -50,7 +50,7 @@ class Words:
                     sys.stderr.buffer.flush()
 
     def forget(self) -> None:
-        """What comes from now on counts."""
+        """Drop the lines so far."""
         self._read()
         self._recent = b""
 

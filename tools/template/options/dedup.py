@@ -9,7 +9,7 @@ from pyconsul.tools.options.settings import BOOL, DURATION
 
 
 def _prefix(value: Any) -> str:
-    """With a slash at its end, and none at its beginning."""
+    """Return a prefix with a slash at its end, and none at its beginning."""
     folder = str(value).strip("/")
     if not folder or not isinstance(value, str):
         raise ValueError(f"invalid prefix {value!r}: use a folder of keys, such as consul-template/dedup/")

@@ -19,7 +19,7 @@ def _count(value: Any) -> int:
 
 
 def _share(value: Any) -> float:
-    """`50%`, `"50%"` or `0.5` as 0.5."""
+    """Parse `50%`, `"50%"` or `0.5` to 0.5."""
     text = str(value).strip()
     try:
         share = float(text[:-1]) / 100 if text.endswith("%") else float(text)

@@ -20,7 +20,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """`host:port`, `[::1]:port`, `:port`, `port` on 127.0.0.1, or `unix:///path`. Raises ValueError."""
+    """Parse `host:port`, `[::1]:port`, `:port`, `port` on 127.0.0.1, or `unix:///path`. Raises ValueError."""
     if text.startswith("unix://"):
         path = text.removeprefix("unix://")
         if not path.startswith("/"):

@@ -29,7 +29,7 @@ _DRIVE = re.compile(r"([A-Za-z]:[^:]+)(?::(.*))?", re.DOTALL)
 
 
 def _template(value: Any) -> dict[str, Any]:
-    """`in:out[:command]`; the command may hold colons."""
+    """Parse `in:out[:command]`; the command may hold colons."""
     source, destination, command = _parts(str(value))
     if not source.strip():
         raise ValueError(f"invalid template {value!r}: use source:destination[:command]")

@@ -27,7 +27,7 @@ class Counters:
         self._counts: Counter[tuple[Event, str]] = Counter()
 
     def count(self, event: Event, label: str = "", amount: int = 1) -> None:
-        """It has happened (so many times)."""
+        """Count an event."""
         self._counts[event, label] += amount
 
     def __iter__(self) -> Iterator[tuple[Event, str, int]]:

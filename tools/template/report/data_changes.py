@@ -69,7 +69,7 @@ def _clean(line: str) -> str:
 
 
 def _label(lookup: Lookup) -> str:
-    """`service tag.web@dc2`, as it is written in templates; what only chooses or sorts the answer is left out."""
+    """Return `service tag.web@dc2`, as it is written in templates, without parameters that only choose or sort."""
     params = dict(lookup.params)
     tag, dc = params.pop("tag", ""), params.pop("dc", "")
     params.pop("passing", None)
@@ -84,7 +84,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _first(kind: str, new: Any) -> str:
-    """What is known of an answer that is the first."""
+    """Return the line about the first answer to a lookup."""
     match kind.removesuffix("_near"):
         case "service":
             return _counted(len(new), "instance")
@@ -128,14 +128,14 @@ def _one(line: str) -> list[str]:
 
 
 def _marked(old: Iterable[str], new: Iterable[str], changed: Iterable[str] = ()) -> str:
-    """`+added -removed ~changed`; "" when there is none of these."""
+    """Return `+added -removed ~changed`; "" without any."""
     before, after = set(old), set(new)
     words = [f"+{word}" for word in sorted(after - before)] + [f"-{word}" for word in sorted(before - after)]
     return " ".join(_capped([*words, *(f"~{word}" for word in sorted(changed))], _WORDS))
 
 
 def _of_map(old: Mapping[str, Any], new: Mapping[str, Any], what: str) -> list[str]:
-    """Which names have changed; the values are nobody's business."""
+    """Return the names whose values have changed; values may be secret."""
     if old == new:
         return []
     changed = [name for name, value in new.items() if name in old and old[name] != value]
@@ -154,7 +154,7 @@ def _endpoint(address: str, port: int) -> str:
 
 
 def _shown(instance: HealthService) -> str:
-    """Where an instance is reached: the service's address, or that of its node."""
+    """Return the address of an instance: the service's, or that of its node."""
     return _endpoint(instance.Address or instance.NodeAddress, instance.Port) or f"{instance.ID} on {instance.Node}"
 
 
@@ -162,7 +162,7 @@ Identity = Callable[[Any], Any]
 
 
 def _pairs(old: Iterable[Any], new: Iterable[Any], identity: Identity) -> tuple[list[tuple[Any, Any]], Any, Any]:
-    """Which are the same before and after; those that are gone; those that came. All in order."""
+    """Return the pairs of equal items before and after, the removed ones, and the added ones, each in order."""
     before = {identity(entry): entry for entry in old}
     after = {identity(entry): entry for entry in new}
     same = [(before[key], entry) for key, entry in after.items() if key in before]

@@ -53,7 +53,7 @@ class Mask:
         return [word for word in {form for secret in self._secrets for form in _forms(secret)} if word.strip("*")]
 
     def __call__(self, text: str) -> str:
-        """As `mask`."""
+        """Mask a text as `mask` does."""
         return self.mask(text)
 
     def mask(self, text: str) -> str:
@@ -61,7 +61,7 @@ class Mask:
         return self.prepared(text)(text)
 
     def prepared(self, text: str) -> Callable[[str], str]:
-        """What masks the parts of this text: the few secrets that may be in it are chosen once."""
+        """Return a function that masks the parts of this text; the secrets that may be in it are chosen once."""
         grams = {text[i : i + _SHORT] for i in range(len(text) - _SHORT + 1)}
         words = [word for word in self._words if _may_hold(text, grams, word)]
         if not words:
@@ -108,7 +108,7 @@ def _encoded(text: str) -> Iterator[str]:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """Lines, entries of configuration texts, leaves of JSON, and what is behind base64."""
+    """Yield lines, entries of configuration texts, leaves of JSON, and decoded base64."""
     lines = [line.strip() for line in secret.splitlines()]
     for line in lines:
         # Brackets on lines of their own give nothing away.

@@ -98,7 +98,7 @@ def _of_run(report: RunReport) -> Iterator[Metric]:
 
 
 def _of_templates(templates: Iterable[TemplateReport]) -> Iterator[Metric]:
-    """Two templates may have no destination, or one: then the last of them counts."""
+    """Return the metrics of templates; of several with one destination the last counts."""
     by_file = {_file(template): template for template in templates}
     rendered = GaugeMetricFamily(
         _PREFIX + "last_render_timestamp_seconds", "When the file got its text, since 1970", labels=["destination"]

@@ -41,7 +41,7 @@ class Call:
 
     @property
     def accept(self) -> str:
-        """Which types are welcome."""
+        """The accepted types."""
         return self.headers.get("accept", "")
 
 
@@ -163,7 +163,7 @@ class Pages:
 
 
 def _form(accept: str) -> str:
-    """Text for browsers and whoever asks for it; JSON for programs, which say nothing or `*/*`."""
+    """Return the wanted form: text for browsers and for `text/…`, JSON for programs, which send nothing or `*/*`."""
     return "text" if "text/" in accept and "json" not in accept else "json"
 
 
@@ -176,7 +176,7 @@ def _destination(templates: tuple[TemplateReport, ...], wanted: str) -> str | No
 
 
 def _degraded(report: RunReport) -> list[str]:
-    """What is not as it should be, a line each."""
+    """Return the problems, a line each."""
     lines = [] if report.reachable else ["Consul does not answer; the last data stay in use"]
     lines += [f"{line}; its data stay in use" for line in silent_leaders(report)]
     for template in report.templates:

@@ -18,7 +18,7 @@ _WORSE = (
 
 
 def status_line(report: RunReport) -> str:
-    """`3 templates current; data 2s old`, `1 of 3 waiting: service web; Consul does not answer`."""
+    """Return a line such as `1 of 3 waiting: service web; Consul does not answer`."""
     parts = [_trouble(report, state, word) for state, word in _WORSE]
     said = [part for part in parts if part] or [_well(report)]
     if held := sum(len(template.held) for template in report.templates):
@@ -32,7 +32,7 @@ def status_line(report: RunReport) -> str:
 
 
 def silent_leaders(report: RunReport) -> list[str]:
-    """`leader web1 silent for 20s` for each leader that has been silent for too long."""
+    """Return `leader web1 silent for 20s` for each leader that has been silent for too long."""
     silence = {one.leader: one.silence for one in _sharings(report) if one.silent and one.silence is not None}
     return [f"leader {host} silent for {duration(seconds)}" for host, seconds in sorted(silence.items())]
 
@@ -65,7 +65,7 @@ def _names(template: TemplateReport) -> tuple[str, ...]:
 
 
 def duration(seconds: float) -> str:
-    """`2s`, `5m`, `3h20m`, `2d4h`: the two largest units."""
+    """Format as `2s`, `5m`, `3h20m` or `2d4h`: the two largest units."""
     rest, parts = int(seconds), []
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, rest = divmod(rest, length)

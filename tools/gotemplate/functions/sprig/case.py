@@ -28,17 +28,17 @@ def _lowercase(text: str, connector: str) -> str:
 
 
 def snakecase(text: str) -> str:
-    """`HTTPServer` → `http_server`."""
+    """Convert `HTTPServer` to `http_server`."""
     return _lowercase(text, "_")
 
 
 def kebabcase(text: str) -> str:
-    """`HTTPServer` → `http-server`."""
+    """Convert `HTTPServer` to `http-server`."""
     return _lowercase(text, "-")
 
 
 def camelcase(text: str) -> str:
-    """`http_server` → `HttpServer`. Connectors at both ends stay, and all but one of those between words."""
+    """Convert `http_server` to `HttpServer`. Connectors at both ends stay, and all but one of those between words."""
     start = re.match(r"[-_\s]*", text)
     end = re.search(r"[-_\s]*$", text)
     assert start is not None

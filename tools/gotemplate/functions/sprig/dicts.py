@@ -47,7 +47,7 @@ def merge_all(override: bool, target: Dict, *sources: Dict) -> Dict:
 
 
 def dig(*path: Any) -> Any:
-    """`dig "a" "b" default dictionary`: the value at a.b, or the default."""
+    """Return the value at a.b, or the default: `dig "a" "b" default dictionary`."""
     if len(path) < 3:
         raise GoError("dig needs at least three arguments")
     *names, default, place = path

@@ -60,7 +60,7 @@ def directory(path: str) -> str:
 
 
 def extension(path: str) -> str:
-    """From the last dot of the last part on."""
+    """Return the part of a path from the last dot of its last element on."""
     name = path.rpartition("/")[2]
     return name[name.rindex(".") :] if "." in name else ""
 

@@ -46,7 +46,7 @@ def until(count: int) -> Slice:
 
 
 def seq(*bounds: int) -> str:
-    """As the command seq: last; first and last; first, step and last."""
+    """Return numbers as the command seq does: last; first and last; first, step and last."""
     if len(bounds) not in (1, 2, 3):
         return ""
     start, stop = (1, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[-1])

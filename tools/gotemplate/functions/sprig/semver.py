@@ -42,7 +42,7 @@ class Version:
 
     @property
     def rank(self) -> tuple[int, int, int, tuple[tuple[int, int, str], ...]]:
-        """What versions are ordered by; a prerelease comes before its release."""
+        """Return the key by which versions are ordered; a prerelease comes before its release."""
         parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.prerelease.split(".") if part]
         return self.major, self.minor, self.patch, tuple(parts) or ((2, 0, ""),)
 

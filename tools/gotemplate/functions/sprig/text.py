@@ -19,7 +19,7 @@ _MAX_REPEAT = 2**28  # characters
 
 
 def abbreviate(text: str, offset: int, width: int) -> str:
-    """At most `width` characters from about `offset` on, with `...` for what is left out."""
+    """Return at most `width` characters from about `offset` on, with `...` for the rest."""
     if len(text) <= width:
         return text
     offset = min(offset, len(text))
@@ -72,7 +72,7 @@ def untitle(text: str) -> str:
 
 
 def wrap(width: int, newline: str, break_words: bool, text: str) -> str:
-    """Lines of at most `width` characters; longer words stand on a line of their own or are broken."""
+    """Return lines of at most `width` characters; longer words get their own line, or are broken."""
     width = max(width, 1)
     lines: list[str] = []
     while len(text) > width:

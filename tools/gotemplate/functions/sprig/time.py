@@ -116,7 +116,7 @@ def modify(duration: str, time: Any, strict: bool = False) -> Any:
 
 
 def duration_of(seconds: Any) -> str:
-    """Seconds as Go prints a duration."""
+    """Format seconds as Go prints a duration."""
     return format_go_duration_ns(integer_of(seconds) * _SECOND)
 
 
