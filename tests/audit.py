@@ -23,7 +23,7 @@ LOWER = frozenset((">=", "==", "~="))
 
 
 def advisories(text: str) -> list[tuple[str, Version, str]]:
-    """The package, the first version without the hole, and the identifier of each line."""
+    """Return the package, the first version without the hole, and the identifier of each line."""
     lines = (line.partition("#")[0].split() for line in text.splitlines())
     return [(canonicalize_name(name), Version(fixed), hole) for name, fixed, hole in filter(None, lines)]
 
@@ -47,7 +47,7 @@ def pins(requirements: str) -> Iterable[tuple[str, Version]]:
 
 
 def findings(pyproject: str, requirements: str, known: str) -> list[str]:
-    """One line for each version with a known hole."""
+    """Return one line for each version with a known hole."""
     holes = advisories(known)
     affected = {package for package, _, _ in holes}
     found = [

@@ -1,4 +1,4 @@
-"""Decides what the bearer of a token may do.
+"""Decides whether the bearer of a token has a permission.
 
 An authorizer is made once for a token's policies; then a decision is a look into a dictionary (names that were asked about
 before) or a bisection.  No tree of rules is walked, however many instances are filtered.
@@ -15,9 +15,9 @@ from pyconsul.agent.acl.rule_index import RuleIndex
 from pyconsul.agent.acl.rules import CASELESS, DENY, NAMED, NAMES, SINGLE, WRITE, Rule, precedence
 from pyconsul.agent.model.acl import ANONYMOUS_ID
 
-REMEMBERED = 12 << 20  # bytes of names, by all rights together; then they are forgotten, all at once
+REMEMBERED = 12 << 20  # bytes of names in all CompiledPolicies together; then all are cleared at once
 LONGEST = 256  # characters of a name that is remembered
-PER_NAME = 64  # bytes that a name takes besides its text
+PER_NAME = 64  # bytes of memory for a name, without its text
 NO_RULE = -1  # the level of what no rule is about
 CAPPED = -10  # added to a level: the default policy decides, but gives no more than that level
 
@@ -27,11 +27,11 @@ class Forbidden(Exception):
 
 
 class PermissionDenied(Forbidden):
-    """Somebody may not do something."""
+    """The caller lacks a permission."""
 
 
 class UnknownToken(Forbidden):
-    """There is no such token, or it has expired."""
+    """The token does not exist, or it has expired."""
 
     def __init__(self, text: str = "ACL not found") -> None:
         super().__init__(text)
@@ -90,13 +90,13 @@ class CompiledPolicies:
         memory.follow(self)
 
     def _fold(self, kind: str, rules: Sequence[Rule]) -> RuleIndex:
-        """The rules of a resource with names in lower case; the same object when they are so already."""
+        """Return the rules of a resource with names in lower case; the same object when they are so already."""
         if all(rule.name == rule.name.lower() for rule in rules):
             return self.lookups[kind]
         return RuleIndex([replace(rule, name=rule.name.lower()) for rule in rules])
 
     def find(self, kind: str, name: str) -> int:
-        """The level of a name, found by the rules and remembered: see `Authorizer.level`.
+        """Return the level of a name, found by the rules and remembered: see `Authorizer.level`.
 
         Where the store compares names without case, another spelling gives no more than the rules for this one do.
         """
@@ -116,7 +116,7 @@ class CompiledPolicies:
 class Authorizer:
     """The rights of one token, and what holds where they say nothing.
 
-    accessor: the token's public ID.   everything: nothing is ever refused or filtered, because nobody asks for tokens.
+    accessor: the token's public ID.   everything: access control is off; nothing is refused or filtered.
     """
 
     __slots__ = ("_levels", "_single", "accessor", "default", "everything", "rights")
@@ -134,11 +134,11 @@ class Authorizer:
             return rule.level
         if kind in ("mesh", "peering"):
             return self._level_of("operator")
-        # Who may manage access is never left to the default.
+        # Access management never follows the default policy.
         return WRITE if self.everything else DENY if kind == "acl" else self.default
 
     def level(self, kind: str, name: str = "") -> int:
-        """The level that is given for a name, or for a resource that has none."""
+        """Return the level that is given for a name, or for a resource that has none."""
         known = self._levels.get(kind)
         if known is None:
             return self._single[kind]
@@ -150,16 +150,16 @@ class Authorizer:
         return self.default if level == NO_RULE else min(self.default, level - CAPPED)
 
     def allows(self, kind: str, wanted: int, name: str = "") -> bool:
-        """Whether a level is given."""
+        """Return whether a level is given."""
         return self.level(kind, name) >= wanted
 
     def allows_prefix(self, kind: str, wanted: int, prefix: str) -> bool:
-        """Whether a level is given for all names that begin so, as far as prefixes say."""
+        """Return whether a level is given for all names that begin so, as far as prefixes say."""
         rule = self.rights.lookups[kind].of_prefix(prefix)
         return (self.default if rule is None else rule.level) >= wanted
 
     def allows_tree(self, prefix: str) -> bool:
-        """Whether every key that begins so may be written: no rule below says otherwise."""
+        """Return whether every key that begins so may be written: no rule below says otherwise."""
         return self.allows_prefix("key", WRITE, prefix) and not self.rights.lookups["key"].refused_below(prefix)
 
     def require(self, kind: str, wanted: int, name: str = "") -> None:
@@ -173,7 +173,7 @@ class Authorizer:
             raise self.denial("key", WRITE, prefix)
 
     def denial(self, kind: str, wanted: int, name: str = "") -> PermissionDenied:
-        """The refusal, in the words that clients know."""
+        """Return the refusal with the text that clients know."""
         on = f' on "{name}"' if name else ""
         what = f"lacks permission '{kind}:{NAMES[wanted]}'{on}"
         if self.anonymous:
@@ -188,5 +188,5 @@ class Authorizer:
         return self.accessor == ANONYMOUS_ID
 
 
-#: Where nobody asks for tokens.
+#: The caller while access control is off.
 EVERYTHING = Authorizer("", CompiledPolicies(()), True, everything=True)

@@ -64,7 +64,7 @@ def prepare(txn: WriteTxn, accessor: str, secret: str) -> None:
 
 
 def ensure_management_token(txn: WriteTxn, accessor: str, secret: str) -> None:
-    """Make a token that may do everything, with a given secret, unless it is there; then nobody needs to bootstrap."""
+    """Create a management token with a given secret, unless it exists; bootstrapping is not needed then."""
     if not txn[TOKENS].by("secret", secret):
         put_management_token(txn, accessor, secret, "Initial Management Token")
 

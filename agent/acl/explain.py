@@ -18,7 +18,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """One decision.
 
     rule: what decided; None: the default policy.   others: further rules that apply to the resource and did not decide.
-    needed: a rule that would allow it, "" when it is allowed.   obstacle: the rule that stands in the way even then.
+    needed: a rule that would allow it, "" when it is allowed.   obstacle: the rule that would still deny it.
     """
 
     allowed: bool
@@ -32,7 +32,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     obstacle: Rule | None = None
 
     def words(self) -> str:
-        """The decision in one or more sentences."""
+        """Return the decision in one or more sentences."""
         what = f"{self.kind}:{NAMES[self.wanted]}" + (f' on "{self.name}"' if self.name else "")
         text = f"{what} is {'allowed' if self.allowed else 'denied'}: {self._because()}."
         if self.obstacle is not None:
@@ -58,7 +58,7 @@ def _place(rule: Rule) -> str:
 
 
 def explain(authorizer: Authorizer, kind: str, wanted: int, name: str) -> Decision:
-    """Why an authorizer decides as it does; `kind` and `wanted` as `access.parse_permission` gives them."""
+    """Return why an authorizer decides as it does; `kind` and `wanted` as `access.parse_permission` gives them."""
     applying = _applying(authorizer.rights.rules, kind, name)
     alike = _applying(_without_case(authorizer.rights.rules, kind), kind, name.lower() if kind in CASELESS else name)
     if alike and alike[0].level < (applying[0].level if applying else authorizer.default):
@@ -86,7 +86,7 @@ def explain(authorizer: Authorizer, kind: str, wanted: int, name: str) -> Decisi
 
 
 def _without_case(rules: Sequence[Rule], kind: str) -> list[Rule]:
-    """The rules as the store compares the names of a resource."""
+    """Return the rules as the store compares the names of a resource."""
     return [replace(rule, name=rule.name.lower()) for rule in rules] if kind in CASELESS else list(rules)
 
 
@@ -95,7 +95,7 @@ def _same_place(one: Rule, other: Rule) -> bool:
 
 
 def _applying(rules: Sequence[Rule], kind: str, name: str) -> list[Rule]:
-    """The rules that apply, the one that decides first: exact before prefix, longer before shorter, then by precedence."""
+    """Return the rules that apply, the one that decides first: exact before prefix, longer before shorter, then by precedence."""
     kinds = [kind, "operator"] if kind in ("mesh", "peering") else [kind]
     found: list[Rule] = []
     for one in kinds:

@@ -16,7 +16,9 @@ class LoginLimit:
     """A token bucket for each bearer token."""
 
     def __init__(self) -> None:
-        self._buckets: OrderedDict[_Key, tuple[float, float]] = OrderedDict()  # what is left, and when (seconds)
+        self._buckets: OrderedDict[_Key, tuple[float, float]] = (
+            OrderedDict()
+        )  # remaining logins, and their time (seconds)
 
     def take(self, method: str, bearer: str, now: float) -> float:
         """Count a login; 0.0, or the seconds until the next one is allowed."""

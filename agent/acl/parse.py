@@ -19,7 +19,7 @@ from pyconsul.agent.config.readers.hclfile import parse_hcl
 
 MAX_HCL = 64 << 10  # characters of what `read_plain` does not read: the grammar of HCL takes 10 µs for each
 FAILED = "Failed to parse ACL rules: "
-# Consul's name of a rule's structure, and of the field that holds what it names.
+# Consul's name of a rule's structure, and of the field with the rule's name.
 _STRUCTURES = {
     "agent": ("AgentRule", "Node"),
     "key": ("KeyRule", "Prefix"),
@@ -30,7 +30,7 @@ _STRUCTURES = {
     "query": ("PreparedQueryRule", "Prefix"),
 }
 _ENTERPRISE = ("key", "node", "service")
-# The order in which Consul looks for what is wrong.
+# The order in which Consul validates.
 _ORDER = (
     "acl",
     "agent",
@@ -57,7 +57,7 @@ class RuleError(ValueError):
 
 @lru_cache(maxsize=4096)
 def parse_rules(text: str) -> tuple[Rule, ...]:
-    """The rules of a policy in the order they are written.  Raises RuleError."""
+    """Return the rules of a policy in the order they are written.  Raises RuleError."""
     found = list(_read(text))
     for kind in _ORDER:
         for keyword in (kind, f"{kind}_prefix") if kind in NAMED else (kind,):
@@ -68,7 +68,7 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
 
 
 def unknown_rules(text: str) -> list[str]:
-    """A hint for each block of readable rules that means nothing: Consul accepts it without a word, and it gives nothing."""
+    """Return a hint for each unknown block of valid rules: Consul accepts it silently, and it has no effect."""
     plain = read_plain(text)
     if plain is None:
         document = _json(text) if text.lstrip().startswith("{") else _hcl(text)
@@ -124,7 +124,7 @@ def _hcl(text: str) -> dict[str, Any]:
 
 
 def _kind(keyword: str) -> str | None:
-    """The resource that a keyword is about; like all keys of HCL it may be written in any case."""
+    """Return the resource that a keyword is about; like all keys of HCL it may be written in any case."""
     keyword = keyword.lower()
     if keyword in SINGLE:
         return keyword
@@ -154,7 +154,7 @@ def _line(text: str, keyword: str, name: str | None) -> int:
 
 
 def _text(value: Any) -> str:
-    """A value as HCL makes a text of it."""
+    """Return a value as text, by HCL's conversion."""
     if isinstance(value, bool):
         return "1" if value else "0"
     return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
@@ -173,7 +173,7 @@ def _check(one: Plain, kind: str) -> None:
 
 
 def _shown(one: Plain, kind: str, policy: str, intentions: str) -> str:
-    """A rule as Go prints its structure."""
+    """Return a rule as Go prints its structure."""
     structure, field = _STRUCTURES[kind]
     parts = [f"{field}:{_quote(one.name or '')}", f"Policy:{_quote(policy)}"]
     if kind == "service":

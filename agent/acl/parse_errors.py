@@ -27,7 +27,7 @@ def position(text: str, offset: int) -> str:
 
 
 def repeated(text: str) -> str | None:
-    """The words about the first setting that is given twice in one block; blocks may come again."""
+    """Return the error text about the first setting that a block has twice; blocks may be repeated."""
     blocks: list[set[str]] = [set()]
     before: re.Match[str] | None = None
     for match in _TOKEN.finditer(text):
@@ -51,7 +51,7 @@ def repeated(text: str) -> str | None:
 
 
 def complaint(text: str) -> str:
-    """The words about a text that the parser refused."""
+    """Return the error text for rules that the parser refused."""
     keys: list[str] = []  # read since the last value, block or brace
     depth, before = 0, ""
     for match in _TOKEN.finditer(text):

@@ -32,7 +32,7 @@ class Plain(NamedTuple):
 
 
 def read_plain(text: str) -> list[Plain] | None:
-    """The rules of a text that is in plain form; None when it is not."""
+    """Return the rules of a text that is in plain form; None when it is not."""
     found: list[Plain] = []
     position, line, counted = 0, 1, 0
     single: set[str] = set()

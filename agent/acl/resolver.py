@@ -95,7 +95,7 @@ class Resolver:
         return None if known is None or known[1] == float("inf") else known[1]
 
     def unread(self, secret: str) -> Unread | None:
-        """The policies of a token, if it takes long to read their rules: for `Unread.compile`, in a thread, and `adopt`."""
+        """Return the policies of a token, if it takes long to read their rules: for `Unread.compile`, in a thread, and `adopt`."""
         secret = secret or self.own("default") or ANONYMOUS_SECRET
         if secret in self._known or (token := self.token(secret)) is None:
             return None
@@ -106,15 +106,15 @@ class Resolver:
         return Unread(key, policies)
 
     def adopt(self, unread: Unread, rights: CompiledPolicies) -> None:
-        """Keep what was compiled of a token's policies."""
+        """Keep the compiled policies of a token."""
         rights.join(self._memory)
         self._keep_rights(unread.key, rights)
 
     def token(self, secret: str) -> Token | None:
-        """The token with a secret, unless it has expired."""
+        """Return the token with a secret, unless it has expired."""
         secret = secret or self.own("default") or ANONYMOUS_SECRET
         for token in self._view[TOKENS].by("secret", secret):
-            # The index is a dictionary of seeded hashes, which tells nothing about a secret that is nearly right.
+            # The index is a dictionary of seeded hashes: its timing reveals nothing about a similar secret.
             if hmac.compare_digest(token.secret_id.encode(), secret.encode()) and lives(token, self.clock()):
                 return token
         return None
@@ -124,7 +124,7 @@ class Resolver:
         return Authorizer(token.accessor_id, self._rights_of(self.policies(token.grants)), self.settings.default_allow)
 
     def policies(self, grants: Grants) -> list[Policy]:
-        """The policies that hold here: of the grants and their roles, and those that identities stand for."""
+        """Return the policies that hold here: of the grants and their roles, and those that identities stand for."""
         found: dict[str, Policy] = {}
         for one in (grants, *(role.grants for role_id in grants.roles if (role := self._view[ROLES].get(role_id)))):
             written = (self._view[POLICIES].get(policy_id) for policy_id in one.policies)
@@ -159,7 +159,7 @@ class Resolver:
         return authorizer
 
     def _recovery(self) -> Authorizer:
-        """The agent's recovery token: good for this agent, and to read the nodes."""
+        """Return the agent's recovery token: good for this agent, and to read the nodes."""
         rules = (
             Rule("agent", self.settings.node_name, False, WRITE, policy=RECOVERY),
             Rule("node", "", True, READ, policy=RECOVERY),

@@ -32,12 +32,12 @@ class RuleIndex:
         self._not_write = sorted(rule.name for rule in kept if rule.level < WRITE)
 
     def find(self, name: str) -> Rule | None:
-        """The rule that decides about a name."""
+        """Return the rule that decides about a name."""
         found = self._exact.get(name)
         return found if found is not None else self.of_prefix(name)
 
     def of_prefix(self, name: str) -> Rule | None:
-        """The rule with the longest prefix that a name begins with."""
+        """Return the rule with the longest prefix that a name begins with."""
         prefixes = self._prefixes
         at = bisect_right(prefixes, name) - 1
         while at >= 0:
@@ -47,13 +47,13 @@ class RuleIndex:
         return None
 
     def refused_below(self, prefix: str) -> bool:
-        """Whether any rule for a name that begins with a prefix, or for that prefix, gives less than write."""
+        """Return whether any rule for a name that begins with a prefix, or for that prefix, gives less than write."""
         names = self._not_write
         at = bisect_left(names, prefix)
         return at < len(names) and names[at].startswith(prefix)
 
     def any(self, level: int) -> bool:
-        """Whether some name is given a level."""
+        """Return whether some name is given a level."""
         return any(rule.level >= level for rule in (*self._exact.values(), *self._rules))
 
 

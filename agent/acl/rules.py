@@ -17,7 +17,7 @@ SINGLE = ("acl", "keyring", "mesh", "operator", "peering")
 
 
 def may(granted: int, wanted: int) -> bool:
-    """Whether a level gives another: write gives list gives read."""
+    """Return whether a level gives another: write gives list gives read."""
     return granted >= wanted
 
 
@@ -27,7 +27,7 @@ def precedence(level: int) -> int:
 
 
 def parse_permission(text: str) -> tuple[str, int]:
-    """The resource and the level of `key:write`.  Raises ValueError, whose text says what is allowed."""
+    """Return the resource and the level of `key:write`.  Raises ValueError, whose text says what is allowed."""
     kind, _, name = text.partition(":")
     if kind not in NAMED + SINGLE:
         raise ValueError(f"{text!r} names no resource; allowed: {', '.join(sorted(NAMED + SINGLE))}, as in key:write")

@@ -1,4 +1,4 @@
-"""Policies that nobody wrote: what identities and templates stand for."""
+"""Synthetic policies: those that identities and templates stand for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FNV_BASIS = "6c62272e07bb014262b821756295c58d"  # Consul's IDs end in it: the s
 
 
 def synthetic_policy(template: Template, name: str | None, datacenters: tuple[str, ...] = ()) -> Policy:
-    """The policy that a template makes."""
+    """Return the policy that a template makes."""
     rules = template.rules(name)
     identity = rules.encode().hex() + _FNV_BASIS
     policy = Policy(
@@ -24,7 +24,7 @@ def synthetic_policy(template: Template, name: str | None, datacenters: tuple[st
 
 
 def of_grants(grants: Grants) -> list[Policy]:
-    """The policies that a token's or role's identities and templates stand for."""
+    """Return the policies that a token's or role's identities and templates stand for."""
     found = [
         synthetic_policy(TEMPLATES[SERVICE], one.service_name, one.datacenters) for one in grants.service_identities
     ]

@@ -39,7 +39,7 @@ class Template(msgspec.Struct, frozen=True):
 
     @property
     def schema(self) -> str:
-        """The JSON schema of its variables."""
+        """Return the JSON schema of its variables."""
         return _NAME_SCHEMA if self.takes_name else ""
 
     def rules(self, name: str | None) -> str:

@@ -34,7 +34,7 @@ def _pack(text: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def is_public(client: str) -> bool:
-    """Return whether a client's IP address is one of the Internet, so that anybody can forge it to have answers sent there."""
+    """Return whether a client's IP address is public: others can forge it, and have answers sent there."""
     try:
         found = ipaddress.ip_address(client)
     except ValueError:

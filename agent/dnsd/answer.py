@@ -84,7 +84,7 @@ class AnswerContext(msgspec.Struct):
     chance: gives a random number from 0 to 1.  caller: whose permissions limit what answers
     show.  service: the subject's service.  resolved: records of hosts
     outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
-    client's IP address.  fresh: records are to be in an order that no other answer has.  turn: of whoever asks
+    client's IP address.  fresh: draw a new order of the records.  turn: of whoever asks
     this question again and again, for answers that show a part of the instances.
     """
 
@@ -102,7 +102,7 @@ class AnswerContext(msgspec.Struct):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What a question is about.
+    """The subject of a question.
 
     zone: the zone that its name is in.  labels: those before the zone.  suffix: the zone's name as asked.
     name: the parsed name; None when nothing can have it.  service: the service whose instances the answer needs, or "".
@@ -116,7 +116,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 def subject_of(question: Question, settings: Settings) -> Subject:
-    """Return what a question is about."""
+    """Return the subject of a question."""
     zone = zone_of(question.labels, settings)
     if zone is None:
         return Subject()

@@ -1,7 +1,7 @@
-"""What is kept until something it depends on changes: answers as bytes, and the digested instances of services.
+"""Caches: answers as bytes, and the digested instances of services, each until one of its topics changes.
 
 An answer is kept under the bytes that asked for it.  Where chance orders the records, several
-orderings are kept and used in turn, and one is made anew every so often, so that a catalog
+orderings are kept and used in turn, and one is replaced regularly, so that a catalog
 that does not change still spreads its clients over all instances.
 """
 
@@ -17,9 +17,9 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 ORDERINGS = 16  # orderings of an answer
-ROUNDS = 2  # how often each is used before one is made anew
+ROUNDS = 2  # uses of each before one is replaced
 MAX_WINDOWS = 256  # answers to one question that show parts of the instances; with more instances none is cached
-WINDOW_ROUNDS = 64  # how often each is used again before all are made anew
+WINDOW_ROUNDS = 64  # uses of each before all are replaced
 
 
 class Orderings:
@@ -41,7 +41,7 @@ class Orderings:
         return self.ready.pop()
 
     def _refill(self) -> None:
-        """Have something ready: one more ordering, or a new one for the oldest, and all of them `ROUNDS` times.
+        """Refill `ready`: with one more ordering, or a new one for the oldest, and each `ROUNDS` times.
 
         So an answer that is soon stale costs few orderings, and one that lives gets all of them.
         """
@@ -94,7 +94,7 @@ class TopicCache(Generic[K, V]):
     """Values by key, each until one of its topics changes or room is needed (the oldest go first)."""
 
     def __init__(self, watches: Watches, limit: int) -> None:
-        """`limit` is what the sizes of the values come to at most."""
+        """`limit`: maximum sum of the sizes of the values."""
         self.values: dict[K, V] = {}
         self._watches, self._limit = watches, limit
         self._size = 0
@@ -104,7 +104,7 @@ class TopicCache(Generic[K, V]):
         self._listeners: dict[str, Callable[[], None]] = {}
 
     def put(self, key: K, value: V, topics: Iterable[str], size: int) -> None:
-        """Keep a value; one that is larger than a quarter of all room is not kept."""
+        """Keep a value, unless it is larger than a quarter of the limit."""
         self.drop(key)
         if size > self._limit // 4:
             return
@@ -123,7 +123,7 @@ class TopicCache(Generic[K, V]):
             users[key] = None
 
     def drop(self, key: K) -> None:
-        """Keep a value no longer."""
+        """Drop a value, if it is kept."""
         self.values.pop(key, None)
         self._size -= self._sizes.pop(key, 0)
         for topic in self._topics.pop(key, ()):
@@ -135,7 +135,7 @@ class TopicCache(Generic[K, V]):
                     self._watches.remove(self._listeners.pop(topic), (topic,))
 
     def clear(self) -> None:
-        """Keep nothing."""
+        """Drop all values."""
         for key in list(self.values):
             self.drop(key)
 

@@ -44,7 +44,7 @@ class AddressName(msgspec.Struct, frozen=True):
 
 
 class MeshName(msgspec.Struct, frozen=True):
-    """`name.virtual`: the name of a mesh that is not there."""
+    """`name.virtual`: a name of the service mesh, which is not supported."""
 
 
 Name: TypeAlias = ServiceName | NodeName | QueryName | AddressName | MeshName

@@ -72,7 +72,7 @@ class Recursors:
         return recursors
 
     async def _ask(self, packet: bytes, question: bytes, udp: bool, where: tuple[str, int]) -> bytes | None:
-        """One recursor's answer without its id, or None when it is a failure.
+        """Return one recursor's answer without its id, or None when it is a failure.
 
         The question goes out under an id, from a port and in capitals of its own; an answer has to repeat them. A server
         that changes capitals is asked over TCP, where nobody else can answer.
@@ -97,7 +97,7 @@ class Recursors:
 
 
 class _Asking(asyncio.DatagramProtocol):
-    """One question over UDP: the first datagram that answers it counts, others are somebody else's."""
+    """One question over UDP: the first datagram that answers it counts; others are ignored."""
 
     def __init__(self, sent: bytes, question: bytes) -> None:
         self._sent, self._question = sent, question

@@ -27,11 +27,11 @@ from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.watches import Watches
 
 MAX_CACHE_BYTES = {True: 16 << 20, False: 8 << 20}  # of the cached answers, with their keys, over UDP and TCP
-OVERHEAD = 2000  # bytes that a cached answer takes beside its key and its orderings
+OVERHEAD = 2000  # bytes of a cached answer, without its key and its orderings
 ANSWER_OVERHEAD = 33  # bytes of an object that holds bytes
 MAX_ONCE = 16_000  # questions that are remembered, to cache their answers when they come again
 INSTANCES = 50_000  # digested instances that are kept
-PUBLIC_SIZE = 1232  # bytes of an answer by UDP to a client of the Internet: its address may be forged to flood somebody
+PUBLIC_SIZE = 1232  # bytes of an answer over UDP to a public address, which may be forged to flood its owner
 FEW = 4  # instances that are digested as quickly as kept
 LARGEST_KEY = 320  # bytes of a question that may be cached: any name, and a short OPT record
 
@@ -91,7 +91,7 @@ class Responder:
     def respond(self, packet: bytes, udp: bool, source: str) -> bytes | Later | None:
         """Return the answer to a packet, without the id; None when it deserves none.  Never raises."""
         if log.isEnabledFor(logging.DEBUG):
-            # Nothing is cached then: what is cached is answered without coming here, and would not be logged.
+            # Nothing is cached then: cached answers do not reach this method, and would not be logged.
             log_question(packet, udp, source)
             self._answers[udp].drop(packet[2:])
         cached = self._answers[udp].values.get(packet[2:])
@@ -210,6 +210,6 @@ class Responder:
 
 
 def _limit_to(size: int, question: Question) -> None:
-    """Answer a question as if its client could receive no more than so many bytes."""
+    """Lower the size of answers that the client of a question can receive."""
     if question.edns is not None:
         question.edns.size = min(question.edns.size, size)

@@ -32,7 +32,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         cached = self._cached(data[2:])
-        # The shortest way: what is asked most is answered here.
+        # The shortest path, for the most frequent questions.
         if cached is not None and cached.ready and (not cached.large or addr[0] in LOOPBACK):
             self._send(data[:2] + cached.ready.pop(), addr)
             return

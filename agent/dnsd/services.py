@@ -37,7 +37,7 @@ class Service:
             return self._prepared[key]
         tagged = self.tagged(tag)
         if not tagged:
-            return None  # there are more tags that nobody has than can be remembered
+            return None  # the number of unknown tags is unlimited
         items = prepare(tagged, rdtype, self.ttl, suffix_length)
         prepared = self._prepared[key] = Prepared(items, suffix_length) if items else None
         return prepared

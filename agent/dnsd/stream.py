@@ -78,7 +78,7 @@ class Stream(asyncio.Protocol):
         self._work()
 
     def _work(self) -> None:
-        """Answer the whole questions that have come, for as long as there is room for answers."""
+        """Answer the complete questions that have arrived, up to the limit of pending answers."""
         buffer, start = self._buffer, 0
         while not self._full and self._waiting < WAITING and len(buffer) - start >= 2:
             length = buffer[start] << 8 | buffer[start + 1]

@@ -30,7 +30,7 @@ class ACLBootstrap:
         self._repair: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Write what is missing."""
+        """Create the missing rows."""
         try:
             await self._commit(partial(builtin.prepare, accessor=str(uuid.uuid4()), secret=self._secret))
         except EngineError as error:  # a full disk; rows of the last run are still valid
@@ -38,7 +38,7 @@ class ACLBootstrap:
         self._store.watches.add(self._on_change, (TOPIC,))
 
     async def stop(self) -> None:
-        """Watch the policies no longer."""
+        """Stop watching the policies."""
         self._store.watches.remove(self._on_change, (TOPIC,))
         if self._repair is not None:
             self._repair.cancel()

@@ -16,7 +16,7 @@ class Leadership(Protocol):
 
     @property
     def leads(self) -> bool:
-        """Whether this server leads now."""
+        """Return whether this server leads now."""
 
     def subscribe(self, listener: Callable[[], None], /) -> None:
         """Call a listener on the event loop whenever `leads` has changed."""

@@ -1,7 +1,7 @@
 """Ends sessions that are not renewed in time.
 
 A session lives for twice its TTL, as in Consul: the TTL is the time that it is guaranteed to live.  When a server becomes the
-leader, the TTL of every session starts over, since nobody could renew it meanwhile; likewise after a restore.
+leader, the TTL of every session starts over, since it could not be renewed meanwhile; likewise after a restore.
 """
 
 from __future__ import annotations

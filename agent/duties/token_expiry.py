@@ -36,7 +36,7 @@ class TokenExpiry:
         self._on_change()
 
     async def stop(self) -> None:
-        """Watch them no longer."""
+        """Stop watching the tokens."""
         self._running = False
         self._store.watches.remove(self._on_change, (TOPIC,))
         if self._timer is not None:

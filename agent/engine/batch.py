@@ -10,7 +10,7 @@ from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
 
-MAX_OPERATIONS = 256  # so that none waits long for the others
+MAX_OPERATIONS = 256  # limits the wait for the others
 MAX_ROWS = 1024  # computing and installing them blocks the event loop
 
 
@@ -27,7 +27,7 @@ class Batch:
     @property
     def is_full(self) -> bool:
         if self.changesets and self.changesets[-1].purged:
-            return True  # nothing of what is purged is written again in the same commit
+            return True  # no purged key is written again in the same commit
         return len(self.results) >= MAX_OPERATIONS or self._rows >= MAX_ROWS
 
     def add(self, operation: Operation[object], done: Done) -> bool:

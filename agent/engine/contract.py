@@ -39,7 +39,7 @@ class Conflict(EngineError):
 
 
 class Compacted(EngineError):
-    """The changesets after an index are not kept any more, or another state was put in place: load again."""
+    """The changesets after an index are no longer kept, or the state was replaced: load again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Engine(Protocol):
         """
 
     async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
-        """Put other rows, named indexes included, in place of everything, all or nothing (a snapshot is restored).
+        """Replace all rows and named indexes, all or nothing (a snapshot is restored).
 
         `index` is higher than that of the last commit.  Raises as `commit` does.
         """
@@ -111,7 +111,7 @@ class Engine(Protocol):
         """Return what is kept of a key's changes or, for a tree, of those of every key that begins with `key`.
 
         With `after`, of each key only the first change behind that index.  It is at least as new as the last commit that
-        was acknowledged, survives what the rows survive, and begins anew when they are replaced.  None: nothing is kept.
+        was acknowledged, as durable as the rows, and starts over when they are replaced.  None: no history is kept.
         """
 
     async def retain(self, retention: Retention, now: float) -> None:

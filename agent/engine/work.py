@@ -42,7 +42,7 @@ Result: TypeAlias = tuple[Done, Any, BaseException | None, Changeset | None]
 
 
 def fail(futures: Iterable[Done], error: BaseException) -> None:
-    """Answer with an error; a future accepts neither StopIteration nor an exception that ends the program."""
+    """Fail the future; it accepts neither StopIteration nor an exception that ends the program."""
     if isinstance(error, StopIteration) or not isinstance(error, Exception):
         wrapped = EngineError(f"the write was not made: {type(error).__name__}")
         wrapped.__cause__ = error

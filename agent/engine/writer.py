@@ -70,7 +70,7 @@ class Writer:
         return self._enqueue(operation)
 
     def replace(self, rows: Sequence[tuple[str, Any]], index: int) -> asyncio.Future[int]:
-        """Put another state in place of the current one, once what waits is written; the future has the state's new index.
+        """Replace the state once the waiting work is written; the future has the new index.
 
         Nothing changes when it fails: with Refused for rows that break a rule, or EngineError.  A caller that goes away
         does not stop it.
@@ -252,7 +252,7 @@ class Writer:
         return False
 
     def _finish(self, results: Sequence[Result]) -> None:
-        """Install what is durable, and answer."""
+        """Install durable changesets, and respond to their callers."""
         for done, value, failure, changeset in results:
             if failure is not None:
                 fail((done,), failure)
@@ -268,7 +268,7 @@ class Writer:
         self._follower.notify()
 
     def _watch(self) -> None:
-        """When the engine does not answer, answer the callers of the commit, and those who have waited too long behind it."""
+        """Fail the callers of a commit whose engine does not respond, and those that have waited too long for it."""
         self._watchdog = None
         if self._committing is None:
             return
@@ -294,7 +294,7 @@ class Writer:
 
 
 def _prepared(store: Store, new: Replacement) -> Tables:
-    """The tables of another state, every row of it looked at.  Raises Refused."""
+    """Return the tables of another state, with every row checked.  Raises Refused."""
     if len(new.rows) > MAX_ROWS:
         raise Refused(f"the new state has {len(new.rows)} rows; allowed: {MAX_ROWS}")
     try:
@@ -313,7 +313,7 @@ def _prepared(store: Store, new: Replacement) -> Tables:
 
 @contextmanager
 def _gc_paused() -> Iterator[None]:
-    """No garbage collection: a full one over the rows of a long operation would stop everybody for longer than any step."""
+    """Suspend garbage collection: a full one over the rows of a long operation would take longer than any step."""
     gc.disable()
     try:
         yield

@@ -17,7 +17,7 @@ class BudgetCache(Generic[V]):
         self._values: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
 
     def get(self, key: Hashable) -> V | None:
-        """A value that is kept, which is the one used last from now on."""
+        """Return a kept value, and mark it as the most recently used."""
         found = self._values.get(key)
         if found is None:
             return None
@@ -25,7 +25,7 @@ class BudgetCache(Generic[V]):
         return found[0]
 
     def put(self, key: Hashable, value: V, cost: int) -> None:
-        """Keep a value, unless it would take more than a quarter of the whole; those used longest ago go."""
+        """Keep a value, unless it exceeds a quarter of the budget; drop the least recently used ones."""
         if cost > self._limit // 4:
             return
         if key in self._values:

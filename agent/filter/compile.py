@@ -20,7 +20,7 @@ __all__ = ["FilterError", "Test", "compile_filter"]
 
 Test = Callable[[Any], bool]
 
-# What a comparison says of a map that lacks the selected key; this is so for `not matches` as well as for `matches`.
+# The result of a comparison for a map without the selected key; `matches` and `not matches` agree.
 FALSE_WHEN_MISSING = frozenset({Operator.EQUAL, Operator.IN, Operator.IS_NOT_EMPTY})
 
 
@@ -32,7 +32,7 @@ _compiled: BudgetCache[Test] = BudgetCache(CACHED)
 
 
 def compile_filter(text: str, kind: Any) -> Test:
-    """A function that says whether an object of type `kind` matches.  Raises FilterError.
+    """Return a function that says whether an object of type `kind` matches.  Raises FilterError.
 
     With a `kind` that tells nothing, such as `dict` or `Any`, selectors are looked up in each object as it comes.
     """
@@ -88,7 +88,7 @@ def _compile_match(match: Match, schema: Field) -> Test:
 
 
 def _select(selector: tuple[str, ...], schema: Field) -> Field:
-    """The selected field; raises FilterError when the type has none of that name."""
+    """Return the selected field; raises FilterError when the type has none of that name."""
     selected = schema
     for depth, name in enumerate(selector, 1):
         found = selected.fields.get(name) or selected.fields.get(ANY)
@@ -99,7 +99,7 @@ def _select(selector: tuple[str, ...], schema: Field) -> Field:
 
 
 def _leaf(operator: Operator, selected: Field, value: Any) -> Test:
-    """The comparison of the selected value itself; None stands for the type's zero."""
+    """Return the comparison of the selected value itself; None stands for the type's zero."""
     base = NEGATED.get(operator, operator)
     zero = selected.zero
     test: Test
@@ -123,7 +123,7 @@ def _search(pattern: str) -> Callable[[str], bool]:
 
 
 def _walk(selector: tuple[str, ...], schema: Field, leaf: Test, operator: Operator) -> Test:
-    """The way from an object of this type to the selected value, and the comparison at its end."""
+    """Return the path from an object of this type to the selected value, and the comparison at its end."""
     if not selector:
         return leaf
     name, rest = selector[0], selector[1:]

@@ -16,7 +16,7 @@ NOWHERE = object()
 
 
 def dynamic_test(match: Match) -> Callable[[Any], bool]:
-    """A comparison that follows its selector through each object as it comes; what cannot be compared does not match."""
+    """Return a comparison that applies its selector to each object; a value that cannot be compared does not match."""
     base = NEGATED.get(match.operator, match.operator)
     negated = base is not match.operator
 

@@ -26,15 +26,15 @@ class Farthest:
             self._wanted.add(what)
 
     def fault(self, position: int, rule: str, text: str) -> None:
-        """A rule can tell what is wrong; that makes the whole text wrong, whatever else fits."""
+        """Add a fault found by a rule: the text is invalid, even if another rule fits."""
         self._faults[f'{self._where(position)}: rule "{rule}": {text}'] = None
 
     def faults(self) -> str:
-        """The faults told by rules, a line each."""
+        """Return the faults found by rules, one a line."""
         return "\n".join(self._faults)
 
     def unmatched(self) -> str:
-        """The fault of a text that fits no rule."""
+        """Return the fault of a text that fits no rule."""
         names = sorted(self._wanted - {END}) + ([END] if END in self._wanted else [])
         listed = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
         return f"{self._where(self._position)}: no match found, expected: {listed}"

@@ -66,7 +66,7 @@ class _Parser:
         self.farthest = Farthest(text)
 
     def whole(self) -> Expression | None:
-        """The filter, when it is all of the text."""
+        """Parse the whole text as a filter."""
         found = self.any_of(self.blanks(0))
         if found is None:
             return None
@@ -124,11 +124,11 @@ class _Parser:
             if closed is not None:
                 return inner[0], closed
             self.farthest.fault(end, "grouping", "Unmatched parentheses")
-        self.match(start)  # for what it adds to the list of what could have come here
+        self.match(start)  # adds to the list of expected texts
         return None
 
     def match(self, start: int) -> Found:
-        """A comparison."""
+        """Parse a comparison."""
         selected = self.selector(start)
         if selected is not None:
             selector, after = selected
@@ -138,7 +138,7 @@ class _Parser:
         return self.membership(start)
 
     def with_value(self, selector: tuple[str, ...], start: int) -> Found:
-        """`== value` and what is like it."""
+        """Parse `== value` and similar comparisons."""
         for operator, after in self.value_operators(start):
             value = self.value(after)
             if value is not None:
@@ -147,7 +147,7 @@ class _Parser:
         return None
 
     def value_operators(self, start: int) -> list[tuple[Operator, int]]:
-        """The operator at `start` that wants a value after it."""
+        """Parse the operator at `start`, if a value follows it."""
         found = []
         for symbol, operator in SYMBOLS.items():
             after = self.literal(self.blanks(start), symbol)
@@ -216,7 +216,7 @@ class _Parser:
         return name[0], closed
 
     def identifier(self, start: int) -> tuple[str, int] | None:
-        """A letter, then letters, digits and underscores."""
+        """Parse a letter, then letters, digits and underscores."""
         found = _IDENTIFIER.match(self.text, start)
         if found is None:
             self.farthest.wanted(start, LETTER)
@@ -225,14 +225,14 @@ class _Parser:
         return found[0], found.end()
 
     def value(self, start: int) -> tuple[str, int] | None:
-        """A value as text: what it is to be is seen when the selected field is known."""
+        """Parse a value as text: its type depends on the selected field."""
         selected = self.selector(start)
         if selected is not None:
             return ".".join(selected[0]), selected[1]
         return self.number(start) or self.string(start)
 
     def number(self, start: int) -> tuple[str, int] | None:
-        """A whole or decimal number."""
+        """Parse a whole or decimal number."""
         found = _NUMBER.match(self.text, start)
         if found is None:
             self.number_wanted(start)
@@ -255,7 +255,7 @@ class _Parser:
         self.farthest.wanted(at, "[1-9]")
 
     def string(self, start: int) -> tuple[str, int] | None:
-        """A text in double quotes or backquotes."""
+        """Parse a text in double quotes or backquotes."""
         for mark in ("`", '"'):
             opened = self.literal(start, mark)
             if opened is None:

@@ -9,7 +9,7 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}
 
 
 def unquote(literal: str) -> str:
-    """The text of a literal in double quotes or backquotes; raises ValueError."""
+    """Return the text of a literal in double quotes or backquotes; raises ValueError."""
     body = literal[1:-1]
     if literal[0] == "`":
         return body.replace("\r", "")
@@ -31,7 +31,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def quote(text: str) -> str:
-    """A text in double quotes, with escapes where needed."""
+    """Return a text in double quotes, with escapes where needed."""
     named = {value: f"\\{key}" for key, value in SIMPLE.items()}
     return '"' + "".join(named.get(c) or (c if c.isprintable() else _escape(c)) for c in text) + '"'
 

@@ -21,14 +21,14 @@ class RegexpError(ValueError):
 
 @lru_cache(maxsize=CACHED)
 def compile_regexp(pattern: str) -> Callable[[str], bool]:
-    """A function that says whether a text has a match anywhere in it; raises RegexpError."""
+    """Return a predicate that searches for a match anywhere in a text; raises RegexpError."""
     search = _searcher(pattern)
     return lambda text: search(text) is not None
 
 
 @lru_cache(maxsize=CACHED)
 def compile_groups(pattern: str) -> Groups:
-    """A function that gives what a pattern's groups match in a text, "" for one without a part in it; raises RegexpError."""
+    """Return a function that returns the matches of a pattern's groups in a text, "" for unmatched ones; raises RegexpError."""
     search = _searcher(pattern)
 
     def groups(text: str) -> Sequence[str]:

@@ -113,7 +113,7 @@ ABSENT: dict[str, dict[str, Field]] = {
 
 @cache
 def schema_of(kind: Any) -> Field | None:
-    """A type as filters see it; None for what they cannot look into."""
+    """Return a type as filters see it; None for an opaque one."""
     kind = _without_none(kind)
     if kind in VALUES:
         return VALUES[kind]

@@ -44,7 +44,7 @@ CONFIG_KEYS = {field: field for field in FIELDS if field != "script_args"} | {
 
 
 def decode_check(body: Mapping[str, object]) -> CheckDefinition:
-    """A body of `/agent/check/register`; raises CheckError."""
+    """Decode a body of `/agent/check/register`; raises CheckError."""
     return _decode_api(body, CHECK_KEYS)
 
 
@@ -54,7 +54,7 @@ def decode_service_check(body: Mapping[str, object]) -> CheckDefinition:
 
 
 def decode_config_check(table: Mapping[str, object], where: str = "check") -> CheckDefinition:
-    """A `check` block of a configuration file; `where` is its path, for error texts.  Raises CheckError."""
+    """Decode a `check` block of a configuration file; `where` is its path, for error texts.  Raises CheckError."""
     values: dict[str, Any] = {}
     for key, value in table.items():
         field = CONFIG_KEYS.get(key.lower())
@@ -84,7 +84,7 @@ def _decode_api(body: Mapping[str, object], keys: Mapping[str, str]) -> CheckDef
 
 
 def _set_duration(values: dict[str, Any], field: str, value: object) -> None:
-    """A text such as `10s`, or a number of nanoseconds; other JSON values count as not given."""
+    """Decode a text such as `10s`, or a number of nanoseconds; other JSON values count as missing."""
     if isinstance(value, str):
         try:
             values[field] = parse_go_duration_ns(value, go_error=True)
@@ -103,7 +103,7 @@ def _finish(values: dict[str, Any]) -> CheckDefinition:
 
 
 def _go_path(key: str, field: str) -> str:
-    """Where Consul says that a value is: keys with a spelling of their own are outside the embedded structure."""
+    """Return the path of a value in Consul's errors; keys with a special spelling are outside the embedded structure."""
     return f".{key}" if key in SNAKE or key == "args" or key == "disable_redirects" else f".Alias.{wire_name(field)}"
 
 

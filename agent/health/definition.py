@@ -1,4 +1,4 @@
-"""A check as an agent is told to run it (https://developer.hashicorp.com/consul/api-docs/agent/check#register-check)."""
+"""The definition of a check (https://developer.hashicorp.com/consul/api-docs/agent/check#register-check)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPELLINGS = {
 
 
 def wire_name(field: str) -> str:
-    """The JSON key of a definition's field."""
+    """Return the JSON key of a definition's field."""
     return SPELLINGS.get(field) or camel(field)
 
 
@@ -89,7 +89,7 @@ def _late_type(definition: CheckDefinition, polled: bool) -> str:
 
 
 def is_alias(definition: CheckDefinition) -> bool:
-    """Does the check follow the health of another service or node?"""
+    """Return whether the check follows the health of another service or node."""
     return bool(definition.alias_node or definition.alias_service)
 
 
@@ -100,7 +100,7 @@ def output_limit(definition: CheckDefinition, agent_limit: int = DEFAULT_OUTPUT_
 
 
 def seconds_between(definition: CheckDefinition) -> float:
-    """The time from the end of one run to the start of the next, never below a second."""
+    """Return the time from the end of one run to the start of the next, never below a second."""
     return max(definition.interval, MIN_INTERVAL) / SECOND_NS
 
 

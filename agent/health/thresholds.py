@@ -29,7 +29,7 @@ class Thresholds:
         self._failures = critical
 
     def status_after(self, result: str) -> str | None:
-        """The status that a run's result leads to, or None when the check keeps the one it has."""
+        """Return the status that a run's result leads to, or None when the check keeps the one it has."""
         if result != CRITICAL:
             self._successes += 1
             self._failures = 0

@@ -34,7 +34,7 @@ class Timetable(Generic[K]):
         self._due.pop(key, None)
 
     def next_due(self) -> float | None:
-        """The earliest deadline."""
+        """Return the earliest deadline."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None

@@ -1,4 +1,4 @@
-"""TTL checks: what is said of them, and what happens when nobody does in time."""
+"""TTL checks: reports, and their expiry."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class TTLState:
         self.last_output = ""
 
     def report(self, output: str, now: float) -> None:
-        """Somebody reported: the time starts again."""
+        """Store a report and restart the TTL."""
         self.last_output = output
         self.deadline = now + self.ttl
 
     def expired_output(self) -> str:
-        """The output of a check that nobody reported on in time."""
+        """Return the output of a check whose TTL has expired."""
         if not self.last_output:
             return "TTL expired"
         return f"TTL expired (last output before timeout follows): {self.last_output}"
 
 
 def limit_report(output: str, limit: int) -> str:
-    """A reported output, cut to `limit` bytes with a note of what was cut."""
+    """Return a reported output, cut to `limit` bytes with a note of what was cut."""
     data = output.encode(errors="surrogateescape")
     if len(data) <= limit:
         return output

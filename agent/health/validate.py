@@ -83,7 +83,7 @@ def kind_fault(definition: CheckDefinition) -> str:
 
 
 def needs_interval(definition: CheckDefinition) -> bool:
-    """Is this a check that the agent runs again and again?"""
+    """Return whether the agent runs this check periodically."""
     kinds = (definition.script_args, definition.http, definition.tcp, definition.udp, definition.grpc,
              definition.h2ping, definition.os_service)  # fmt: skip
     return any(kinds)

@@ -1,4 +1,4 @@
-"""The agent's log: Consul's line format or JSON on stdout, in a file as well, and streamed to whoever attaches.
+"""The agent's log: Consul's line format or JSON on stdout, in a file as well, and streamed to subscribers.
 
 A record's fields are given as `log.info("text", extra={"fields": {"node": "n1"}})`.  Tokens are taken out of every line.
 """
@@ -29,7 +29,7 @@ LEVELS = {
     "error": logging.ERROR,
 }
 _NAMES = {TRACE: "TRACE", logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
-# These tell of every request; what they say is the agent's to say.
+# These log every request; the agent logs requests itself.
 _CHATTY = ("asyncio", "hpack", "httpcore", "httpx")
 _HIDDEN = "<hidden>"
 _TOKENS = re.compile(
@@ -38,7 +38,7 @@ _TOKENS = re.compile(
 
 
 class Redactor:
-    """Takes tokens out of texts: those it was told of, and what stands where a token usually does."""
+    """Removes tokens from texts: known ones, and any text in the usual place of a token."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
@@ -48,7 +48,7 @@ class Redactor:
         self._secrets.update(secret for secret in secrets if len(secret) >= 8)
 
     def clean(self, text: str) -> str:
-        """The text without tokens."""
+        """Return the text without tokens."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
         return _TOKENS.sub(rf"\1{_HIDDEN}", text)
@@ -122,7 +122,7 @@ def set_level(level: str) -> None:
 
 
 def subscribe(sink: Callable[[str], None], level: str, as_json: bool = False) -> Subscriber:
-    """Stream the log to `sink` from now on, at a level of its own."""
+    """Stream the log to `sink` from now on, at a separate level."""
     subscriber = Subscriber(sink, parse_level(level), as_json)
     logging.getLogger().addHandler(subscriber)
     _set_root_level()
@@ -159,7 +159,7 @@ def _formatter(as_json: bool) -> logging.Formatter:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, bool | int | float | str]:
-    """A record's fields without tokens; cleaned here, because quoting would hide a token from the patterns."""
+    """Return a record's fields without tokens; cleaned here, because quoting would hide a token from the patterns."""
     fields = getattr(record, "fields", None) or {}
     return {key: _HIDDEN if "token" in key.lower() else _clean(value) for key, value in fields.items()}
 

@@ -12,7 +12,7 @@ ADDRESS = "/dev/log"
 class SyslogHandler(SysLogHandler):
     """Sends each line to the machine's syslog, with its severity; `facility` is a name such as LOCAL0.
 
-    Raises OSError when nobody listens there.
+    Raises OSError when the socket has no listener.
     """
 
     append_nul = False
@@ -27,11 +27,11 @@ class SyslogHandler(SysLogHandler):
         return super().mapPriority(levelName) if levelName in self.priority_map else "debug"
 
     def handleError(self, record: LogRecord) -> None:  # noqa: N802 - the library's name
-        """A syslog that is restarted costs lines here, nothing else."""
+        """Ignore errors: a restart of syslog loses lines, nothing else."""
 
 
 def _probe(address: str) -> None:
-    """The library's handler does not say that nobody listens. Raises OSError."""
+    """Connect; unlike the library's handler, raises OSError when the socket has no listener."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         try:
             sock.connect(address)

@@ -73,7 +73,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_ns: int = 0
 
     def __repr__(self) -> str:
-        """The secret stays out of tracebacks and logs."""
+        """Show no secret: tracebacks and logs may contain this."""
         return f"Token(accessor_id={self.accessor_id!r})"
 
 

@@ -13,7 +13,7 @@ WARNING = "warning"
 CRITICAL = "critical"
 MAINTENANCE = "maintenance"
 STATES = (PASSING, WARNING, CRITICAL)
-SERF_CHECK = "serfHealth"  # the check by which gossip tells whether the agent of a node lives
+SERF_CHECK = "serfHealth"  # the check with the state of a node's agent, as gossip reports it
 
 
 class HealthCheck(msgspec.Struct, frozen=True, rename=camel):

@@ -29,18 +29,18 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # C0, DEL, C1, and Un
 _ESCAPED = re.compile(rb"\\[bfnrtu]")
 _UNESCAPED = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _encode = msgspec.json.Encoder().encode
-MAX_VALUES = 100_000  # of a body that are looked at one by one
+MAX_VALUES = 100_000  # of a body that are examined one by one
 
 _Path: TypeAlias = "tuple[_Path | None, str]"
 
 
 def fault_of_texts(texts: Iterable[tuple[str, str]]) -> str:
-    """Which of the texts, given as (field, text), has a control character first; empty when none has."""
+    """Return the first field whose text has a control character, of (field, text) pairs; empty for none."""
     return next(filter(None, (_fault(field, text) for field, text in texts)), "")
 
 
 def fault_of_fields(value: object, path: str = "", free: Collection[str] = FREE_TEXT) -> str:
-    """Which text of a structure, map or list has a control character; empty when none has.
+    """Return the path of the first text with a control character in a structure, map or list; empty for none.
 
     path: what stands before the fields' names in the text; free: the fields that are not looked at.
     """
@@ -75,7 +75,7 @@ def _is_clean(value: object) -> bool:
 
 
 def _fault(field: str, text: str) -> str:
-    """Why a text is refused; empty when it is not."""
+    """Return the refusal of a text; empty if it is allowed."""
     found = _CONTROL.search(text)
     if found is None:
         return ""
@@ -118,13 +118,13 @@ def _field(path: _Path | None) -> str:
 
 
 def fault_of_node(node: Node) -> str:
-    """Why a node is refused; empty when it is not."""
+    """Return the refusal of a node; empty if it is allowed."""
     addresses = _map("TaggedAddresses", node.tagged_addresses)
     return fault_of_texts((("Node", node.node), ("Address", node.address), *addresses, *_map("NodeMeta", node.meta)))
 
 
 def fault_of_service(service: NodeService) -> str:
-    """Why an instance is refused; empty when it is not."""
+    """Return the refusal of an instance; empty if it is allowed."""
     if _is_clean(service):
         return ""
     # A body can hold very many tags: one search over all of them finds that there is nothing to look for.
@@ -145,12 +145,12 @@ def fault_of_service(service: NodeService) -> str:
 
 
 def fault_of_check(check: HealthCheck) -> str:
-    """Why a check is refused; empty when it is not."""
+    """Return the refusal of a check; empty if it is allowed."""
     return fault_of_names(check.check_id, check.name) or fault_of_fields(check, "Check")
 
 
 def fault_of_names(check_id: str, name: str) -> str:
-    """Why the ID or the name of a check is refused; empty when they are not."""
+    """Return the refusal of a check's ID or name; empty if they are allowed."""
     return fault_of_texts((("Check.CheckID", check_id), ("Check.Name", name)))
 
 

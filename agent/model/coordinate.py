@@ -44,7 +44,7 @@ def is_valid(coordinate: Coordinate) -> bool:
 
 
 def distance(one: Coordinate | None, other: Coordinate | None) -> float:
-    """The estimated round trip between two points in nanoseconds, whole ones; infinite when it is not known."""
+    """Return the estimated round trip between two points in nanoseconds, whole ones; infinite when it is not known."""
     if one is None or other is None or len(one.vec) != len(other.vec):
         return math.inf
     raw = math.dist(one.vec, other.vec) + one.height + other.height

@@ -66,7 +66,7 @@ class NodeService(msgspec.Struct, frozen=True, kw_only=True, rename=camel, omit_
     port: int = 0
     socket_path: str = ""
     locality: Locality | None = None
-    # Of the mesh and of peerings; they have factories, so that they are shown although they never say anything.
+    # Of the mesh and of peerings; they have factories, so that their empty values are shown.
     proxy: ProxyConfig = msgspec.field(default_factory=lambda: NO_PROXY)
     connect: Nothing = msgspec.field(default_factory=lambda: NOTHING)
     peer_name: str = msgspec.field(default_factory=str)

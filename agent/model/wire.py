@@ -10,5 +10,5 @@ ACRONYMS = {
 
 
 def camel(name: str) -> str:
-    """The CamelCase key of a snake_case field, with Consul's capitalised acronyms."""
+    """Return the CamelCase key of a snake_case field, with Consul's capitalised acronyms."""
     return "".join(ACRONYMS.get(part) or part.capitalize() for part in name.split("_"))

@@ -16,7 +16,7 @@ from pyconsul.agent.state.schemas import NODES
 
 AGENT = "_agent"  # as `near`: this agent's node
 ADDRESS = "_ip"  # as `near`: the node with the caller's address
-FIRST_OF = 10  # how far the node itself may stand behind others and still be put first
+FIRST_OF = 10  # maximum position of the node itself at which it is still moved to the front
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Asker:
 
 
 def resolve(view: View, asked: str) -> PreparedQuery | None:
-    """The query that answers an ID or a name, a template filled in.  Raises Refused."""
+    """Return the query that answers an ID or a name, a template filled in.  Raises Refused."""
     query = queries.find(view, asked)
     return render(query, asked) if query is not None and query.template.type else query
 
@@ -44,7 +44,7 @@ def execute(view: View, query: PreparedQuery, asker: Asker, chance: Callable[[],
 
 
 def matching(view: View, wanted: ServiceQuery) -> list[CheckServiceNode]:
-    """The instances that a query allows; there are none that belong to a mesh."""
+    """Return the instances that a query allows; there are none that belong to a mesh."""
     if wanted.connect or wanted.peer:
         return []
     keep = _tag_filter(wanted.tags or ())
@@ -85,7 +85,7 @@ def _tag_filter(tags: Sequence[str]) -> Callable[[Sequence[str]], bool]:
 
 
 def near_node(view: View, wanted: ServiceQuery, asker: Asker) -> str:
-    """The node whose distance counts, or "" for none; what the caller says goes before what the query says."""
+    """Return the node whose distance counts, or "" for none; the caller's choice takes precedence over the query's."""
     near = asker.near or wanted.near
     if near == AGENT:
         return asker.agent

@@ -21,7 +21,7 @@ MAX_TEXT = 64 << 10  # characters of a text with its values
 
 
 class Fault(ValueError):
-    """A text that cannot be read or filled in, in the words that go to whoever wrote it."""
+    """A text that cannot be parsed or interpolated; the message is for its author."""
 
 
 class Literal(NamedTuple):
@@ -62,7 +62,7 @@ def parse(text: str) -> Node:
 
 
 def fill(node: Node, variables: Mapping[str, str], functions: Functions, limit: int = MAX_TEXT) -> str:
-    """The text with its values.  Raises Fault for an unknown name, a wrong argument, or over `limit` characters."""
+    """Return the text with its values.  Raises Fault for an unknown name, a wrong argument, or over `limit` characters."""
     parts: list[str] = []
     for part in node.parts if isinstance(node, Joined) else (node,):
         parts.append(str(_value(part, variables, functions)))

@@ -41,7 +41,7 @@ def check_template(query: PreparedQuery) -> None:
 
 
 def render(query: PreparedQuery, asked: str, segment: str = "") -> PreparedQuery:
-    """The query that a template makes of the name that was asked for.  Raises Refused when it cannot."""
+    """Return the query of a template for a name.  Raises Refused for a template that fails."""
     groups = _groups(query.template.regexp)
     matches = groups(asked) if groups else ()
     variables = {
@@ -84,7 +84,7 @@ def _checked(text: str, path: str) -> str:
 
 
 def _visit(service: ServiceQuery, path: str, change: Callable[[str, str], str]) -> ServiceQuery:
-    """The same structure with every text in it changed; `change` is told where each stands, as `Service.Tags[0]`."""
+    """Return the same structure with every text in it changed; `change` gets the path of each, such as `Service.Tags[0]`."""
     changed: ServiceQuery = _changed(service, path, change)
     return changed
 

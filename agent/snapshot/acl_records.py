@@ -156,7 +156,7 @@ def _templated_record(one: TemplatedPolicy) -> dict[str, Any]:
 
 
 def _nanoseconds(seconds: float) -> int:
-    """Whole microseconds, rounded as `datetime` does it: that is what the API shows of a time in seconds."""
+    """Whole microseconds, rounded as `datetime` does it: as the API shows a time in seconds."""
     fraction, whole = math.modf(seconds)
     return int(whole) * NANOSECONDS + round(fraction * 1_000_000) * 1000
 

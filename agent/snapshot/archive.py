@@ -25,12 +25,12 @@ FREE_RATIO = 64 << 20  # unpacked bytes up to which the ratio does not matter
 CHUNK = 1 << 20
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
-_USTAR_LIMIT = 8 << 30  # bytes of a file that the plain header can tell
+_USTAR_LIMIT = 8 << 30  # maximum size of a file in a plain header
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 
 def pack(state: BinaryIO, meta: Mapping[str, Any], now: float) -> Iterator[bytes]:
-    """The archive in pieces; `state` is read from its start to its end, `meta` is completed with its size."""
+    """Yield the archive in pieces; `state` is read from its start to its end, `meta` is completed with its size."""
     size = state.seek(0, 2)
     state.seek(0)
     text = json.dumps({**meta, "Size": size}, separators=(",", ":")).encode() + b"\n"

@@ -38,7 +38,7 @@ NO_PROXY: dict[str, Any] = {
 
 
 def read_register(record: Fields, left_out: Counter[str]) -> Iterator[tuple[str, Any]]:
-    """The rows of a `Register` record; the node's comes with each of its records."""
+    """Yield the rows of a `Register` record; the node's comes with each of its records."""
     if record.text("PeerName"):
         left_out["Register (imported from a peer)"] += 1
         return
@@ -150,7 +150,7 @@ def _definition(part: Fields) -> dict[str, Any]:
 
 
 def read_coordinate(record: Fields) -> tuple[str, Any]:
-    """The row of one of the coordinates of a record."""
+    """Return the row of one of the coordinates of a record."""
     coord = record.part("Coord")
     if coord is None:
         raise record.fail("Coord", "is missing")
@@ -165,7 +165,7 @@ def read_coordinate(record: Fields) -> tuple[str, Any]:
 
 
 def register(node: Node, service: NodeService | None = None, check: HealthCheck | None = None) -> dict[str, Any]:
-    """A `Register` record."""
+    """Return a `Register` record."""
     return {
         "Address": node.address,
         "Check": None if check is None else _check_record(check),
@@ -233,7 +233,7 @@ def _check_record(row: HealthCheck) -> dict[str, Any]:
 
 
 def _definition_record(definition: dict[str, Any]) -> dict[str, Any]:
-    """A definition with every field; values that Go's type would refuse are left at their zero."""
+    """Return a definition with every field; values that Go's type would refuse are left at their zero."""
     found = dict(NO_DEFINITION)
     for name, zero in NO_DEFINITION.items():
         value = definition.get(name)
@@ -262,7 +262,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def coordinates(row: NodeCoordinate) -> list[dict[str, Any]]:
-    """A record of one coordinate."""
+    """Return a record of one coordinate."""
     point = row.coord
     coord = {"Adjustment": point.adjustment, "Error": point.error, "Height": point.height, "Vec": point.vec}
     return [{"Coord": coord, "Node": row.node, "Segment": row.segment}]

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class SnapshotError(Exception):
-    """A snapshot that cannot be used; nothing was changed.  The text says what is wrong, without any value of a row."""
+    """A snapshot that cannot be used; nothing was changed.  The text has no value of a row."""

@@ -116,7 +116,7 @@ class Fields:
         return None if found is None else {key: self._text(name, value) for key, value in found.items()}
 
     def part(self, name: str) -> Fields | None:
-        """A structure within this one."""
+        """Return a structure within this one."""
         value = self._values.get(name)
         return None if value is None else Fields(value, f"{self.path}{name}: ")
 
@@ -126,7 +126,7 @@ class Fields:
 
 
 def plain(value: Any, where: str, depth: int = 32) -> Any:
-    """A free-form value (an auth method's configuration) with all its text checked."""
+    """Return a free-form value (an auth method's configuration) with all its text checked."""
     if depth == 0:
         raise SnapshotError(f"{where} is nested too deeply")
     if isinstance(value, dict):

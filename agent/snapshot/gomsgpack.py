@@ -14,7 +14,7 @@ import msgpack
 
 LARGEST_VALUE = 64 << 20  # bytes of one record
 MOST_ITEMS = 1 << 20  # of one list or map
-ERRORS = "surrogateescape"  # keeps bytes that are not UTF-8 within a str, so that they can be had back
+ERRORS = "surrogateescape"  # keeps bytes that are not UTF-8 within a str, reversibly
 
 _TIME = struct.Struct(">BqIh")
 _LONG_TIME = struct.Struct(">BqIhb")  # version 2: the offset has seconds, too
@@ -23,12 +23,12 @@ _UTC = -1
 _NANOSECONDS = 1_000_000_000
 ZERO_TIME_NS = _YEAR_ONE * _NANOSECONDS  # Go's zero time
 
-#: What an unpacker raises for bytes that are no MessagePack, or too large.
+#: Exceptions of an unpacker for bytes that are not MessagePack, or too large.
 UNPACK_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, msgpack.exceptions.UnpackException)
 
 
 def unpacker(file: BinaryIO) -> msgpack.Unpacker:
-    """Reads one value after the other; what a hostile file claims to hold is bounded."""
+    """Reads one value after the other; the sizes that a hostile file claims are bounded."""
     return msgpack.Unpacker(
         file,
         read_size=256 << 10,
@@ -48,18 +48,18 @@ def packer() -> msgpack.Packer:
 
 
 def raw(value: str | bytes) -> bytes:
-    """The bytes of a raw value."""
+    """Return the bytes of a raw value."""
     return value if isinstance(value, bytes) else value.encode("utf-8", ERRORS)
 
 
 def encode_time(unix_ns: int) -> bytes:
-    """A time (Unix nanoseconds) in UTC."""
+    """Return a time (Unix nanoseconds) in UTC."""
     seconds, nanoseconds = divmod(unix_ns, _NANOSECONDS)
     return _TIME.pack(1, seconds - _YEAR_ONE, nanoseconds, _UTC)
 
 
 def decode_time(value: Any) -> int:
-    """The Unix nanoseconds of a time.  Raises ValueError."""
+    """Return the Unix nanoseconds of a time.  Raises ValueError."""
     if isinstance(value, msgpack.Timestamp):
         return int(value.to_unix_nano())
     if not isinstance(value, str | bytes):

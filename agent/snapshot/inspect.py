@@ -85,7 +85,7 @@ def _count(where: dict[str, tuple[int, int]], name: str, size: int) -> None:
 
 
 def decode(path: str) -> Iterator[str]:
-    """A snapshot as lines of JSON, `{"Data": …, "Type": "KVS"}`; metadata first.  Raises SnapshotError, OSError."""
+    """Yield a snapshot as lines of JSON, `{"Data": …, "Type": "KVS"}`; metadata first.  Raises SnapshotError, OSError."""
     with opened(path) as (meta, state):
         yield _line("SnapshotHeader", meta)
         if is_older_pyconsul(state):
@@ -104,7 +104,7 @@ def _line(name: str, data: Any) -> str:
 
 
 def _config_entry(value: Any) -> Any:
-    """The request in a config entry's record, which is encoded twice."""
+    """Return the request in a config entry's record, which is encoded twice."""
     try:
         return unpack_all(raw(value))[1]
     except (*UNPACK_ERRORS, AttributeError, IndexError):

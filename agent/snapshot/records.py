@@ -1,6 +1,6 @@
 """`state.bin` of a Consul snapshot: a header `{"LastIndex": N}`, then records of one type byte and one MessagePack value.
 
-The numbers are Consul's `structs.MessageType`; only those that a state holds can occur.
+The numbers are Consul's `structs.MessageType`; only those of rows of the state can occur.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class RecordReader:
 
 
 def _reason(error: BaseException) -> str:
-    """Why, without any of the bytes: they may be a secret."""
+    """Return the reason without any of the bytes, which may be a secret."""
     if isinstance(error, msgpack.StackError):
         return "values are nested too deeply"
     if "exceeds max_" in str(error) or isinstance(error, msgpack.BufferFull | MemoryError):

@@ -20,7 +20,7 @@ from pyconsul.agent.state.acl.tables import AUTH_METHODS, BINDING_RULES, BOOTSTR
 from pyconsul.agent.state.contract import Key, Schema
 from pyconsul.agent.state.schemas import ALL, AUTOPILOT, KV, QUERIES, SESSIONS, TOMBSTONES
 
-ROW_COST = 600  # bytes of memory that a row takes beside its content, with its places in indexes
+ROW_COST = 600  # bytes of memory for a row and its index entries, without its content
 CONTENT_COST = 3  # bytes of memory for one of a record
 BOOTSTRAP_INDEX = "acl-token-bootstrap"
 
@@ -67,7 +67,7 @@ def read(file: BinaryIO, now: float, memory: int, allow_control_characters: bool
 
 
 def _highest(rows: dict[Key, Any]) -> int:
-    """The highest index of a table's rows: the index of the restored state may not be below it."""
+    """Return the highest index of a table's rows: the index of the restored state may not be below it."""
     return max((_modified(row) for row in rows.values()), default=0)
 
 
@@ -126,7 +126,7 @@ def _leave_out_methods(found: Restored) -> None:
 
 
 def _rows(record: Record, now: float, left_out: Counter[str]) -> Iterator[tuple[str, Any]]:
-    """The rows of a record; one that is not for pyconsul is counted."""
+    """Yield the rows of a record; one that is not for pyconsul is counted."""
     kind, value = record.kind, record.value
     if kind == records.REGISTER:
         yield from catalog_records.read_register(Fields(value), left_out)

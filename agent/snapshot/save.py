@@ -27,7 +27,7 @@ from pyconsul.agent.state.topics import EXTINCTION, of_service
 
 T = TypeVar("T")
 TERM = 2  # of the one server's Raft; readers expect one
-# Tables with an index of their own; the catalog's are also written for Consul's local peer, "~".
+# Tables with a named index; the catalog's are also written for Consul's local peer, "~".
 _TABLES: tuple[tuple[str, Schema[Any]], ...] = (
     ("acl-auth-methods", AUTH_METHODS),
     ("acl-binding-rules", BINDING_RULES),
@@ -61,7 +61,7 @@ class Image:
 
 
 def image(view: View) -> Image:
-    """The rows of this moment; rows never change, so that they can be written while the state goes on."""
+    """Return the present rows; rows are immutable, so they can be written while the state changes."""
     rows = {schema.name: list(view[schema]) for schema in ALL if schema.in_snapshots}
     return Image(rows, view.index, _indexes(view, rows))
 

@@ -127,7 +127,7 @@ class _Encoded(msgspec.Struct, array_like=True, frozen=True):
 
 
 class DecodeError(Exception):
-    """Bytes that are no changeset of this version, or one with a row that breaks a rule."""
+    """Bytes that are not a changeset of this version, or one with an invalid row."""
 
 
 _decode_changeset = msgspec.msgpack.Decoder(_Encoded).decode

@@ -10,11 +10,11 @@ Key: TypeAlias = str | tuple[str, ...]
 
 
 class Refused(Exception):
-    """A write that is rejected; the text is the one that Consul sends to its clients."""
+    """A rejected write; the text is Consul's."""
 
 
 class Unavailable(Exception):
-    """No write can be made at the moment, whatever it says; the text says why, for an operator."""
+    """No write is possible at the moment; the text gives the reason, for an operator."""
 
 
 class Schema(Generic[R]):
@@ -85,11 +85,11 @@ class View(Protocol):
 
     @property
     def index(self) -> int:
-        """The index of the last change of all."""
+        """Return the index of the last change of all."""
 
     @property
     def restored(self) -> int:
-        """The index at which another state last took the place of this one; 0 for never."""
+        """Return the index at which another state last took the place of this one; 0 for never."""
 
     def __getitem__(self, schema: Schema[R]) -> Rows[R]:
         """Return a table."""

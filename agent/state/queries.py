@@ -46,7 +46,7 @@ def find(view: View, asked: str) -> PreparedQuery | None:
 
 
 def _named(view: View, name: str) -> PreparedQuery | None:
-    """The query with a name, or the template with the longest name that this one begins with."""
+    """Return the query with a name, or the template with the longest name that this one begins with."""
     rows = view[QUERIES]
     if not len(rows):
         return None

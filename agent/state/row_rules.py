@@ -1,4 +1,4 @@
-"""Rules that every stored row keeps, whoever wrote it: the API, a restored snapshot, or an older version.
+"""Rules for every stored row, from the API, a restored snapshot, or an older version.
 
 Types are checked by decoding (see `codec`); these rules hold what types cannot say.
 """

@@ -1,4 +1,4 @@
-"""Every table of the state: its rows, what they are found by, and whom a change of them wakes.
+"""The tables of the state: rows, indexes, and the topics that a change publishes.
 
 Node and service names compare without case.
 """
@@ -20,7 +20,7 @@ from pyconsul.agent.state import topics
 from pyconsul.agent.state.acl.tables import ACL_TABLES
 from pyconsul.agent.state.contract import Schema
 
-# Written with every changeset, beside the rows (see `changeset.Changeset.indexes`); not among `ALL`.
+# Written with every changeset, in addition to the rows (see `changeset.Changeset.indexes`); not among `ALL`.
 INDEXES = Schema("indexes", NamedIndex, lambda row: row.name, in_snapshots=False)
 
 KV = Schema(

@@ -154,7 +154,7 @@ class Store:
     def tables_of(self, rows: Iterable[tuple[str, Any]]) -> Tables:
         """Return tables with other rows, for `replace_tables`; slow with many of them, and may run in another thread.
 
-        Nothing changes yet; raises what a bad row raises.
+        Nothing changes yet; raises the exception of an invalid row.
         """
         tables: Tables = {schema.name: Table(schema) for schema in self._schemas}
         by_table: dict[str, list[Any]] = {name: [] for name in tables}
@@ -181,7 +181,7 @@ class Store:
 
 
 def floor_row(index: int) -> tuple[str, NamedIndex]:
-    """Return the row that raises all named indexes without a row of their own, as (table name, row)."""
+    """Return the row with the lowest value of all other named indexes, as (table name, row)."""
     return INDEXES.name, NamedIndex(FLOOR, index)
 
 

@@ -74,7 +74,7 @@ class Table(Generic[R]):
         entries = []
         for name, values in self.schema.indexes.items():
             found = values(row)
-            if found != ():  # anything else is iterated, so that a value of a wrong type raises here
+            if found != ():  # iterating raises for a value of a wrong type
                 entries.append((self._indexes[name], dict.fromkeys(found)))
         old = self._rows.get(key)
         self._rows[key] = row
@@ -120,13 +120,13 @@ class Table(Generic[R]):
 
 
 def _end(prefix: str) -> str | None:
-    """The first text after all that begin with a prefix; None when nothing comes after them."""
+    """Return the first text after all that begin with a prefix; None when nothing comes after them."""
     prefix = prefix.rstrip(_LAST)
     return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else None
 
 
 class Overlay(Generic[R]):
-    """A table with pending rows over it: what it will look like once they are installed."""
+    """A table with pending rows: its content after they are installed."""
 
     __slots__ = ("_base", "_hidden", "_staged", "schema")
 

@@ -36,5 +36,5 @@ def checks_of(kind: str, name: str) -> str:
 
 
 def watching(name: str, exists: bool) -> tuple[str, ...]:
-    """Return what a reader of a service waits for; without instances, also the removal of another service."""
+    """Return the topics of a reader of a service; without instances, the removal of another service too."""
     return (of_service(name),) if exists else (of_service(name), EXTINCTION)

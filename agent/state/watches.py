@@ -32,7 +32,7 @@ class Watches:
     def __init__(self) -> None:
         self._exact: dict[str, dict[Listener, None]] = {}
         self._prefix: dict[str, dict[Listener, None]] = {}
-        self.closed = False  # nothing changes any more: listeners should give up
+        self.closed = False  # no more changes come: listeners should stop
         self.replaced = 0  # how often another state took the place of this one; indexes may have fallen then
         self._lengths: dict[int, int] = {}  # length of a watched prefix -> how many prefixes have it
 

@@ -29,7 +29,7 @@ class WriteTxn:
 
     @property
     def overlays(self) -> dict[str, Overlay[Any]]:
-        """The changed tables, with their pending rows."""
+        """Return the changed tables, with their pending rows."""
         return self._overlays
 
     def begin(self, index: int, now: float) -> None:
@@ -82,7 +82,7 @@ class WriteTxn:
         return self._view.last_index(name)
 
     def put(self, schema: Schema[R], row: R) -> None:
-        """Write a row; it is visible to what the batch does next."""
+        """Write a row; the next operations of the batch see it."""
         key = schema.key(row)
         if type(key) is not str and not (type(key) is tuple and all(type(part) is str for part in key)):
             raise Refused(f"key {key!r:.100} of {schema.name} is not text")  # its order and equality may be anything
@@ -105,7 +105,7 @@ class WriteTxn:
         self._current.indexes[name] = None
 
     def keep_version(self, key: str, before: KVEntry | None) -> None:
-        """Add to the history of a KV key what it was before this operation."""
+        """Add the row of a KV key before this operation to its history."""
         self._current.history.setdefault(key, before)
 
     def purge(self, key: str, *, tree: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The way of a check's result from the scheduler into the local state and the catalog."""
+"""Passes results of checks from the scheduler to the local state and the catalog."""
 
 from __future__ import annotations
 

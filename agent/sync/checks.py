@@ -19,7 +19,7 @@ MAINTENANCE_TYPE = "maintenance"
 def service_checks(
     node: str, service: NodeService, definitions: Sequence[CheckDefinition]
 ) -> list[tuple[HealthCheck, CheckDefinition]]:
-    """The checks that come with a service; those without an ID or a name get one of the service's."""
+    """Return the checks that come with a service; those without an ID or a name get one of the service's."""
     found = []
     for number, definition in enumerate(definitions, 1):
         made_up = f"service:{service.id}" + (f":{number}" if len(definitions) > 1 else "")
@@ -37,7 +37,7 @@ def service_checks(
 
 
 def own_check(node: str, definition: CheckDefinition, service: NodeService | None, typed: bool = True) -> HealthCheck:
-    """A check registered by itself, of the node or of a service.  Not `typed`: Consul leaves the type of file's checks empty."""
+    """Return a check that is registered separately.  `typed`: with its type, which Consul leaves empty for checks of files."""
     return _row(
         node,
         definition.id or definition.name,
@@ -81,7 +81,7 @@ def _row(
 
 
 def maintenance_check(node: str, service: NodeService | None, reason: str) -> HealthCheck:
-    """The check that takes a service, or the whole node, out of use."""
+    """Return the check that puts a service, or the whole node, into maintenance mode."""
     what = "service" if service else "node"
     default = f"Maintenance mode is enabled for this {what}, but no reason was provided. This is a default message."
     return HealthCheck(

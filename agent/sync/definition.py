@@ -1,4 +1,4 @@
-"""A service as an agent is told to hold it, from the API or from a file: its defaults, its checks, and what is refused.
+"""The definition of a service from the API or from a file: defaults, checks, and validation.
 
 https://developer.hashicorp.com/consul/docs/services/configuration/services-configuration-reference
 """
@@ -51,7 +51,7 @@ def node_service(
     socket_path: str = "",
     locality: Locality | None = None,
 ) -> NodeService:
-    """The row of a service, every default filled in."""
+    """Return the row of a service, every default filled in."""
     return NodeService(
         id=id or name,
         service=name,
@@ -70,7 +70,7 @@ def node_service(
 
 
 def _tagged_addresses(address: str, port: int, given: Mapping[str, ServiceAddress] | None) -> dict[str, ServiceAddress]:
-    """An IP address stands for its kind in both networks, where nothing else is said."""
+    """Add the addresses by IP version for both networks, unless they are given."""
     kind = ip_kind(address)
     own = {f"{network}_{kind}": ServiceAddress(address, port) for network in ("lan", "wan")} if kind else {}
     return dict(sorted({**own, **(given or {})}.items()))
@@ -108,7 +108,7 @@ def validate(
 
 
 def weights_fault(weights: Weights) -> str:
-    """Why no SRV record can carry the weights; empty when one can."""
+    """Return the problem of weights that do not fit into an SRV record; empty for none."""
     if weights.passing < 1:
         return "Passing must be greater than 0"
     if weights.warning < 0:
@@ -140,7 +140,7 @@ def _meta_pair_fault(key: str, value: str) -> str:
 
 
 def dns_warnings(service: NodeService) -> list[str]:
-    """Why DNS will not find a service, or not by all its tags; a name may still be right over HTTP."""
+    """Return why DNS will not find a service, or not by all its tags; a name may still be right over HTTP."""
     found = []
     if not _DNS_LABEL.fullmatch(service.service):
         found.append(f"service {service.service!r} cannot be found over DNS: its name is no DNS label")
@@ -151,7 +151,7 @@ def dns_warnings(service: NodeService) -> list[str]:
 
 
 def service_from_config(body: Mapping[str, Any], source: str) -> ServiceDefinition:
-    """A service of a configuration file, whose keys and types have been looked at; `source` is the file."""
+    """Return a service of a configuration file, whose keys and types are checked; `source` is the file."""
     weights = body.get("weights")
     addresses = body.get("tagged_addresses") or {}
     service = node_service(
@@ -174,7 +174,7 @@ def service_from_config(body: Mapping[str, Any], source: str) -> ServiceDefiniti
 
 
 def check_from_config(body: Mapping[str, Any], source: str) -> CheckDefinition:
-    """A check of a configuration file.  Raises CheckError."""
+    """Return a check of a configuration file.  Raises CheckError."""
     plain = {key: _plain(value) for key, value in body.items() if key not in ("namespace", "partition")}
     return decode_config_check(plain, f"{source}: check")
 

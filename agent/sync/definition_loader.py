@@ -104,7 +104,7 @@ async def define(agent: LocalAgent, defined: Definitions, last_seen: LastSeen = 
 
 
 async def reload(agent: LocalAgent, defined: Definitions) -> None:
-    """Hold what files define now, and no longer what they defined before.
+    """Hold the present definitions of files, and drop their earlier ones.
 
     What came over the API stays when it is kept; in `-dev` mode it goes, as Consul has it.
     """
@@ -153,7 +153,7 @@ def _try(hold: Callable[[], None], what: str) -> None:
 
 
 def _fault(row: CheckRow, remote_scripts: bool) -> str:
-    """Why the API would refuse a kept check now; empty when it would not."""
+    """Return the API's refusal of a kept check; empty if it is still valid."""
     try:
         if row.definition is not None:
             validate_check(row.definition, remote_scripts, of_service=True)

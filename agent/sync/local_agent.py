@@ -138,7 +138,7 @@ class LocalAgent:
             await self._add_check(CheckRow(check, None, token))
 
     def is_ttl(self, check_id: str) -> bool:
-        """Whether the check is a TTL check."""
+        """Return whether the check is a TTL check."""
         return self._scheduler.is_ttl(check_id)
 
     async def report(self, check_id: str, status: str, output: str) -> None:

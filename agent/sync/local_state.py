@@ -49,7 +49,7 @@ class Pending:
         ]
 
     def __str__(self) -> str:
-        """The IDs, for a log line."""
+        """Return the IDs, for a log line."""
         services = [f"service {row.service.id}" for row in self.services] + [
             f"service {one}" for one in self.gone_services
         ]
@@ -165,7 +165,7 @@ class LocalState:
         self._gone_checks.update(dict.fromkeys(one for one in checks if one not in self.checks))
 
     def __bool__(self) -> bool:
-        """Whether anything is pending."""
+        """Return whether anything is pending."""
         return bool(self.node_differs or self._services or self._checks or self._gone_services or self._gone_checks)
 
     def take(self) -> Pending:

@@ -1,4 +1,4 @@
-"""Keeps what the agent was told over the API, so that it survives a restart."""
+"""Stores registrations over the API, so that they survive a restart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LocalStore:
 
     @property
     def durable(self) -> bool:
-        """Whether anything is kept at all."""
+        """Return whether anything is stored."""
         return self._commit is not None
 
     async def write(self, changes: Iterable[Change]) -> None:
@@ -42,7 +42,7 @@ class LocalStore:
             await self._commit(lambda txn: _write(txn, rows))
 
     def report(self, report: TTLReport) -> None:
-        """Keep the last report on a TTL check, a moment later and together with others."""
+        """Store the last report on a TTL check, after a short delay and together with others."""
         if self._commit is None:
             return
         self._reports[report.check_id] = report
@@ -50,7 +50,7 @@ class LocalStore:
             self._timer = asyncio.get_running_loop().call_later(REPORT_DELAY, self._write_soon)
 
     def forget(self, check_id: str) -> None:
-        """Do not write a report that waits."""
+        """Drop a waiting report."""
         self._reports.pop(check_id, None)
 
     async def stop(self) -> None:

@@ -25,7 +25,7 @@ class NodeRegistration(msgspec.Struct, frozen=True):
 
 
 def node_registration(config: Config) -> NodeRegistration:
-    """The rows of the agent with these settings."""
+    """Return the rows of the agent with these settings."""
     node = Node(
         id=config.node_id,
         node=config.node_name,
@@ -42,12 +42,12 @@ def node_registration(config: Config) -> NodeRegistration:
 
 
 def node_meta(config: Config) -> dict[str, str]:
-    """The node's metadata: what is configured, and what Consul adds of itself."""
+    """Return the node's metadata: configured values, and those that Consul adds."""
     return {SEGMENT_KEY: "", VERSION_KEY: CONSUL_VERSION, **config.node_meta}
 
 
 def tagged_addresses(config: Config) -> dict[str, str]:
-    """The node's addresses by network: `lan`, `wan`, and both with the kind of the address."""
+    """Return the node's addresses by network: `lan`, `wan`, and both with the kind of the address."""
     found = {}
     for name, address in (("lan", config.advertise_addr), ("wan", config.advertise_addr_wan)):
         found[name] = address

@@ -21,12 +21,12 @@ class LoopLag:
 
     @property
     def last_s(self) -> float:
-        """The lag at the latest measurement."""
+        """Return the lag at the latest measurement."""
         return self._lags[-1]
 
     @property
     def max_s(self) -> float:
-        """The largest of the last ten seconds."""
+        """Return the largest of the last ten seconds."""
         return max(self._lags)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""A watch of a configuration file: what it asks for and which handler runs. Pure; the errors are Consul's.
+"""A watch of a configuration file: its query and its handler. Pure; the errors are Consul's.
 
 https://developer.hashicorp.com/consul/docs/dynamic-app-config/watches
 """
@@ -65,7 +65,7 @@ class Definition:
     handler: Script | Request
 
     def plan(self) -> Plan:
-        """A new plan: nothing was seen yet."""
+        """Return a new plan: nothing was seen yet."""
         return Plan(self.kind, self.path, dict(self.query))
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class Definition:
 
 
 def definition(params: Mapping[str, Any]) -> Definition:
-    """The watch that a file describes. Raises WatchError."""
+    """Return the watch that a file describes. Raises WatchError."""
     kind = str(params.get("type") or "")
     handler_type = params.get("handler_type", "script")
     if handler_type not in ("http", "script"):
@@ -131,7 +131,7 @@ def _request(params: Mapping[str, Any]) -> Request:
 
 
 def _target(kind: str, params: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """The path and the query of a watch. Raises ValueError."""
+    """Return the path and the query of a watch. Raises ValueError."""
     if not kind:
         raise ValueError("Watch type must be specified")
     if kind not in _PARAMETERS:
@@ -173,7 +173,7 @@ def _path(kind: str, texts: Mapping[str, str]) -> str:
 
 
 def _shown(kind: str, params: Mapping[str, Any]) -> str:
-    """The parameters that Consul has not looked at yet, as Go prints a map; no secrets."""
+    """Return the parameters that Consul has not read yet, as Go prints a map; without secrets."""
     looked_at = {"token", "datacenter", "http_handler_config"}
     if kind:
         looked_at |= {"type", "handler_type", *_PARAMETERS.get(kind, ())}

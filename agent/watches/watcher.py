@@ -46,7 +46,7 @@ class Watcher:
 
     @staticmethod
     def check(watches: Iterable[Mapping[str, Any]]) -> list[Definition]:
-        """The watches of a configuration. Raises WatchError."""
+        """Return the watches of a configuration. Raises WatchError."""
         return [definition(params) for params in watches]
 
     def prepare(self, watches: Iterable[Mapping[str, Any]]) -> list[Definition]:

@@ -15,7 +15,7 @@ READER = "66666666-2222-3333-4444-555555555555"
 
 
 def make_token(agent: AgentProcess) -> str:
-    """A token with all the policies; its secret."""
+    """Return a token with all the policies; its secret."""
     headers = {"X-Consul-Token": ROOT}
     for policy in range(POLICIES):
         rules = "\n".join(f'key_prefix "p{policy}/{rule}/" {{ policy = "read" }}' for rule in range(RULES))

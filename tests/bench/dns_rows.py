@@ -37,7 +37,7 @@ def dns_cached() -> Iterator[Row]:
 
 
 def dns_churn() -> Iterator[Row]:
-    """The same while the service changes every 10 ms."""
+    """Measure the same while the service changes every 10 ms."""
     with running_agent() as agent:
         register_web(agent)
         stop = threading.Event()
@@ -64,7 +64,7 @@ def dns_churn() -> Iterator[Row]:
 
 
 def dns_cold() -> Iterator[Row]:
-    """Every question is asked once: the name is spelled in another mixture of capitals each time."""
+    """Measure questions that are asked once: each name has another mixture of capitals."""
     with running_agent() as agent:
         register_web(agent)
         mixtures = itertools.product(*((c.lower(), c.upper()) for c in "webserviceconsul"))

@@ -71,7 +71,7 @@ def slowest_meanwhile(agent: AgentProcess, work: Callable[[], object], token: st
 
 
 def fairness_rows(agent: AgentProcess) -> dict[str, float]:
-    """The slowest other read (seconds) during each large operation, on an agent with a data folder and its history on."""
+    """Return the slowest other read (seconds) during each large operation, on an agent with a data folder and its history on."""
     rows = {"import of 100,000 keys": slowest_meanwhile(agent, lambda: fill(agent))[0]}
     index = int(agent.request("GET", "/v1/kv/bulk/?keys")[1]["x-consul-index"])
     snapshot = agent.request("GET", "/v1/snapshot", timeout=120)[2]
@@ -102,7 +102,7 @@ def roll_back(agent: AgentProcess, index: int) -> None:
 
 
 def huge_token_row(agent: AgentProcess, management: str) -> float:
-    """The slowest other read (seconds) while a token with 100,000 rules is used for the first time."""
+    """Return the slowest other read (seconds) while a token with 100,000 rules is used for the first time."""
     root = {"X-Consul-Token": management}
     each = RULES // POLICIES
     for policy in range(POLICIES):

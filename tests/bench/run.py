@@ -100,7 +100,7 @@ def idle_watchers() -> Iterator[Row]:
 
 
 def growth() -> Iterator[Row]:
-    """The same with ever more services, 5 instances each; the reference is an empty catalog."""
+    """Measure with more and more services, 5 instances each; the reference is an empty catalog."""
     with running_agent() as agent, running_agent() as without:
         empty = scale.megabytes(without)
         for size, used, took, alone in scale.grow(agent, without, (100, 1000, 10_000)):
@@ -136,7 +136,7 @@ def one_shot_tool() -> Iterator[Row]:
 
 
 def one_shot_template() -> Iterator[Row]:
-    """The reference of Jinja2 templates is the import of Jinja2."""
+    """Measure one-shot programs; the reference of Jinja2 templates is the import of Jinja2."""
     with running_agent() as agent, tempfile.TemporaryDirectory() as folder:
         agent.put("/v1/kv/app/k", b"v")
         for name, text, reference in (
@@ -151,7 +151,7 @@ def one_shot_template() -> Iterator[Row]:
 
 
 def best(argv: list[str], runs: int = 15) -> float:
-    """The shortest of several runs, in seconds, with compiled modules as an installed program has them."""
+    """Return the shortest of several runs, in seconds, with compiled modules as an installed program has them."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     times = []
     for _ in range(runs):

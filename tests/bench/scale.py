@@ -28,7 +28,7 @@ def megabytes(agent: AgentProcess) -> float:
 
 
 def processor_seconds(agent: AgentProcess) -> float:
-    """The processor time that an agent has had."""
+    """Return the processor time that an agent has had."""
     assert agent.process is not None
     fields = Path(f"/proc/{agent.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -65,7 +65,7 @@ async def sleepers(agent: AgentProcess, count: int) -> tuple[float, float, float
 
 
 def write_time(agent: AgentProcess, path: str, count: int) -> float:
-    """The median time of a KV write on one connection, in seconds."""
+    """Return the median time of a KV write on one connection, in seconds."""
     times = []
     with closing(http.client.HTTPConnection("127.0.0.1", agent.http_port)) as connection:
         for number in range(count):
@@ -93,7 +93,7 @@ def grow(agent: AgentProcess, empty: AgentProcess, sizes: tuple[int, ...]) -> It
 
 
 def registration_time(agent: AgentProcess, count: int = 100) -> float:
-    """The median time of a registration that changes something, in seconds."""
+    """Return the median time of a registration that changes something, in seconds."""
     times = []
     with closing(http.client.HTTPConnection("127.0.0.1", agent.http_port)) as connection:
         for number in range(count):

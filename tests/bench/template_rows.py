@@ -58,7 +58,7 @@ def template_1000_services() -> Iterator[Row]:
 
 
 def template_shared() -> Iterator[Row]:
-    """The same, by a machine that another one tells the answers: that one is asked, packs and writes, then this one reads."""
+    """Measure a follower: the leader asks, packs and writes, then the follower reads."""
     with running_agent() as agent, tempfile.TemporaryDirectory() as folder:
         _fill(agent)
         _, one, rendered = _reference(agent)
@@ -75,7 +75,7 @@ def template_shared() -> Iterator[Row]:
 
 
 def template_plain_agent() -> Iterator[Row]:
-    """The first render against an agent without our streams, as Consul's own: each lookup is a request."""
+    """Measure the first render against an agent without our streams, as Consul's own: each lookup is a request."""
     with running_agent(http_config={"block_endpoints": ["/v1/pyconsul/watch"]}) as agent:
         _fill(agent)
         fetched, _, rendered = _reference(agent)

@@ -39,7 +39,7 @@ pytestmark = [
 
 
 def load(path: Path) -> ModuleType:
-    """A replayer, as a module."""
+    """Return a replayer, as a module."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

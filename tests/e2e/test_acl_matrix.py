@@ -90,7 +90,7 @@ class Caller:
             connection.close()
 
     def may(self, method: str, path: str, body: Any) -> bool:
-        """Whether a request is not refused for want of rights."""
+        """Return whether a request is not refused for want of rights."""
         status, _, text = self.ask(method, path, body)
         return status != 403 and "Permission denied" not in text
 

@@ -52,7 +52,7 @@ def bank(manager: Manager) -> Iterator[None]:
 
 
 def locked(manager: Manager, **session: object) -> str:
-    """A session that holds a lock."""
+    """Return a session that holds a lock."""
     session_id = manager.write("/v1/session/create", session)["ID"]
     assert manager.write(f"/v1/kv/lock/{session_id}?acquire={session_id}") is True
     return str(session_id)

@@ -232,7 +232,7 @@ def _path(pattern: str, tail: str) -> str:
 
 
 def cases(ids: dict[str, str], bearers: Sequence[Bearer]) -> Iterator[Case]:
-    """All requests of the sweep."""
+    """Yield all requests of the sweep."""
     for route in ROUTES:
         if route.pattern in ENDLESS:
             continue
@@ -269,7 +269,7 @@ def fault(case: Case, response: Response, secrets: Sequence[str]) -> str:
 
 
 def everything(manager: Manager) -> dict[str, Any]:
-    """All that could be changed, as the manager sees it."""
+    """Return all that could be changed, as the manager sees it."""
     paths = ("kv/?recurse", "catalog/nodes", "catalog/services", "health/state/any", "session/list", "query", "event/list",
              "coordinate/nodes", "agent/services", "agent/checks", "acl/tokens", "acl/policies", "acl/roles",
              "acl/auth-methods", "acl/binding-rules", "operator/autopilot/configuration", "catalog/node/hidden-node",

@@ -42,7 +42,7 @@ class ServiceManager:
             )
 
     def next(self, *, signs_of_life: bool = False) -> str:
-        """The next message; signs of life only when asked for."""
+        """Return the next message; signs of life only when asked for."""
         while True:
             message = self.socket.recv(4096).decode()
             if signs_of_life or message != "WATCHDOG=1":

@@ -107,7 +107,7 @@ def test_tree(pyconsul: Run) -> None:
 
 
 def editor(folder: Path, line: str) -> str:
-    """A program that changes the file it is given by a line of shell, in which $1 is the file."""
+    """Return a program that changes the file it is given by a line of shell, in which $1 is the file."""
     path = folder / "editor"
     path.write_text(f"#!/bin/sh\n{line}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)

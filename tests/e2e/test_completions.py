@@ -56,7 +56,7 @@ def dialogue(command: list[str], environ: dict[str, str], folder: Path, typed: s
 
 
 def words_of(shown: bytes) -> list[str]:
-    """The words between the angle brackets that were printed."""
+    """Return the words between the angle brackets that were printed."""
     lines = [line for line in shown.decode(errors="replace").replace("\r", "\n").split("\n") if line.startswith("<")]
     assert lines, shown
     printed = lines[-1].partition(READY.decode())[0]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is 
 
 
 def leftovers(folder: str) -> list[str]:
-    """The processes that still have something to do with a folder."""
+    """Return the processes that still have something to do with a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

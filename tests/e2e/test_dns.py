@@ -27,7 +27,7 @@ def agent() -> Iterator[AgentProcess]:
 
 
 def dig(agent: AgentProcess, *words: str) -> list[str]:
-    """The lines that dig prints."""
+    """Return the lines that dig prints."""
     argv = ["dig", "@127.0.0.1", "-p", str(agent.dns_port), "+time=5", "+tries=1", *words]
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
 

@@ -13,7 +13,7 @@ from support.eventually import eventually
 
 
 def leftovers(folder: str) -> list[str]:
-    """The processes and mounts that still have something to do with a folder."""
+    """Return the processes and mounts that still have something to do with a folder."""
     found = [line for line in Path("/proc/mounts").read_text().splitlines() if folder in line]
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

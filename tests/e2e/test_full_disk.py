@@ -56,7 +56,7 @@ def fill(disk: Path) -> Path:
 
 
 def write_until_refused(agent: AgentProcess) -> tuple[list[str], bytes]:
-    """The keys that were taken, and the refusal of the one after them."""
+    """Return the keys that were taken, and the refusal of the one after them."""
     taken: list[str] = []
     for number in range(100):
         status, _, body = agent.request("PUT", f"/v1/kv/fill/{number}", LARGE)

@@ -52,7 +52,7 @@ class TestServer:
         log.close()
 
     def wait_for(self, path: str) -> tuple[dict[str, str], Any]:
-        """The first answer with status 200."""
+        """Return the first answer with status 200."""
         deadline = time.monotonic() + START
         while time.monotonic() < deadline:
             try:

@@ -28,7 +28,7 @@ def document(body: bytes) -> Speak:
 
 
 def objects(value: object) -> bytes:
-    """A list of one object with `value` in fields that commands read."""
+    """Return a list of one object with `value` in fields that commands read."""
     fields = ("ID", "Name", "Node", "Key", "Value", "Flags", "CreateIndex", "ModifyIndex", "AccessorID", "Policies")
     return json.dumps([dict.fromkeys(fields, value)]).encode()
 

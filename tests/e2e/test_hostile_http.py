@@ -36,7 +36,7 @@ def raw(agent: AgentProcess) -> Iterator[Raw]:
 
 
 def sockets(agent: AgentProcess) -> int:
-    """How many sockets the agent has open."""
+    """Return how many sockets the agent has open."""
     assert agent.process is not None
     count = 0
     for file in Path(f"/proc/{agent.process.pid}/fd").iterdir():

@@ -131,6 +131,6 @@ def test_every_route_answers_whatever_it_is_asked(agent: AgentProcess, seed: int
 
 
 def unhandled(agent: AgentProcess) -> str:
-    """The last unhandled error in the log."""
+    """Return the last unhandled error in the log."""
     log = agent.log()
     return log[log.rfind("Traceback") :][-1500:]

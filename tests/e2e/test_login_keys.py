@@ -29,7 +29,7 @@ def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 
 
 def says(*parts: bytes, again: bytes = b"", stays: bool = False) -> Serve:
-    """A server that sends parts, then one part again and again, or keeps the connection open."""
+    """Return a server that sends parts, then one part again and again, or keeps the connection open."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -92,7 +92,7 @@ class Fleet:
         return list(json.loads(body)) if status == 200 else []
 
     def contenders(self) -> list[str]:
-        """The sessions that have, or want, a place."""
+        """Return the sessions that have, or want, a place."""
         return [entry["Session"] for entry in self.entries() if entry.get("Session")]
 
     def holders(self) -> list[str]:

@@ -119,7 +119,7 @@ def fill(agent: Administered) -> None:
 
 
 def other_than(node: str, path: str, answer: Any) -> Any:
-    """An answer without the rows of the agent's own node."""
+    """Return an answer without the rows of the agent's own node."""
     if path == "/v1/internal/ui/services":
         return [row for row in answer if row["Name"] != "consul"]
     if (isinstance(answer, list) and "node" in path) or "health" in path:

@@ -28,13 +28,13 @@ class Caller:
         return self.ask("PUT", path, body)
 
     def read(self, path: str) -> Any:
-        """The JSON of a GET that succeeds."""
+        """Return the JSON of a GET that succeeds."""
         status, text = self.ask("GET", path)
         assert status == 200, f"{path}: {status} {text}"
         return json.loads(text)
 
     def write(self, path: str, body: Any = None) -> Any:
-        """The JSON of a PUT that succeeds."""
+        """Return the JSON of a PUT that succeeds."""
         status, text = self.put(path, body)
         assert status == 200, f"{path}: {status} {text}"
         return json.loads(text) if text else None
@@ -44,7 +44,7 @@ class Manager(Caller):
     """The client with the management token."""
 
     def caller(self, rules: str) -> Caller:
-        """A client whose token has these rules."""
+        """Return a client whose token has these rules."""
         number = len(self.read("/v1/acl/policies"))
         self.write("/v1/acl/policy", {"Name": f"policy-{number}", "Rules": rules})
         token = self.write("/v1/acl/token", {"Policies": [{"Name": f"policy-{number}"}]})

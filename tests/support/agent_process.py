@@ -102,14 +102,14 @@ class AgentProcess:
         return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
 
     def get(self, path: str) -> Any:
-        """The JSON of a GET that succeeds."""
+        """Return the JSON of a GET that succeeds."""
         status, _, body = self.request("GET", path)
         if status != 200:
             raise RuntimeError(f"GET {path}: {status} {body[:300]!r}")
         return json.loads(body)
 
     def put(self, path: str, body: Any = None) -> Any:
-        """The JSON (or None) of a PUT that succeeds."""
+        """Return the JSON (or None) of a PUT that succeeds."""
         status, _, data = self.request("PUT", path, body)
         if status != 200:
             raise RuntimeError(f"PUT {path}: {status} {data[:300]!r}")

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(path: Path, names: Sequence[str], addresses: Sequence[str] = ()) -> Path:
-    """A file with a key and a certificate for these names and IP addresses."""
+    """Return a file with a key and a certificate for these names and IP addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.now(UTC)

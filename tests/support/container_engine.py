@@ -59,7 +59,7 @@ class ContainerEngine:
             connection.close()
 
     def done(self, method: str, path: str, body: Any = None) -> bytes:
-        """The body of a request that succeeds."""
+        """Return the body of a request that succeeds."""
         status, data = self.request(method, path, body)
         if status >= 300:
             raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")

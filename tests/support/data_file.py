@@ -35,7 +35,7 @@ def opened(path: Path, accepted: AcceptedDamage = ACCEPT_NONE) -> EmbeddedEngine
 
 
 async def load(path: Path, accepted: AcceptedDamage = ACCEPT_NONE) -> tuple[dict[tuple[str, Any], Any], Loaded]:
-    """The rows of a file by table and key, as a start finds them."""
+    """Return the rows of a file by table and key, as a start finds them."""
     schemas = {schema.name: schema for schema in ALL}
     engine = opened(path, accepted)
     loaded = await engine.load()
@@ -44,7 +44,7 @@ async def load(path: Path, accepted: AcceptedDamage = ACCEPT_NONE) -> tuple[dict
 
 
 def indexes_of(loaded: Loaded) -> dict[str, int]:
-    """The named indexes that were loaded, "floor" among them."""
+    """Return the named indexes that were loaded, "floor" among them."""
     return {row.name: row.index for table, row in loaded.rows if table == INDEXES.name}
 
 
@@ -56,11 +56,11 @@ class History:
     keys: dict[str, KeyHistory]
 
     def versions(self) -> list[Version]:
-        """Every version, the newest first."""
+        """Return every version, the newest first."""
         return sorted((one for history in self.keys.values() for one in versions_of(history)), key=newest_first)
 
     def at(self, index: int, *, tree: bool) -> list[KVEntry]:
-        """The rows as they were once an index was written.  Raises Pruned."""
+        """Return the rows as they were once an index was written.  Raises Pruned."""
         if tree:
             check_kept(self.slice, index)
         return rows_at(self.slice, list(self.keys.values()), index, tree=tree)

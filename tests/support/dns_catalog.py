@@ -83,7 +83,7 @@ class Catalog:
             self.service(f"n{number:03d}", name, tags=tags)
 
     def responder(self, settings: Settings | None = None, **more: Any) -> Responder:
-        """An answering machine with a clock that stands still."""
+        """Return an answering machine with a clock that stands still."""
         return Responder(
             self.store,
             self.store.watches,
@@ -108,5 +108,5 @@ def ask(
 
 
 def lines(section: Any) -> list[str]:
-    """A section's records as text, sorted."""
+    """Return a section's records as text, sorted."""
     return sorted(f"{r.name} {r.ttl} {dns.rdatatype.to_text(r.rdtype)} {item}" for r in section for item in r)

@@ -19,7 +19,7 @@ class JSONError(ValueError):
 
 
 def parse(text: bytes) -> Any:
-    """The first JSON value of a text.  Raises JSONError."""
+    """Return the first JSON value of a text.  Raises JSONError."""
     end = _Scanner(text).first_value()
     return _mended(json.loads(text[:end].decode("utf-8", "replace")))
 
@@ -48,7 +48,7 @@ class _Scanner:
         return self.at
 
     def _peek(self) -> int | None:
-        """The next byte that is no blank, or None at the end."""
+        """Return the next byte that is no blank, or None at the end."""
         text = self.text
         while self.at < len(text) and text[self.at] in _BLANK:
             self.at += 1

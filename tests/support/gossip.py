@@ -37,7 +37,7 @@ def member(
 
 
 def node(member: Member) -> PushPullNode:
-    """The member as the membership protocol knows it."""
+    """Return the member as the membership protocol knows it."""
     versions = (member.protocol_min, member.protocol_max, member.protocol_current)
     delegate = (member.delegate_min, member.delegate_max, member.delegate_current)
     ip = ip_bytes(member.address)

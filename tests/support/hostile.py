@@ -121,13 +121,13 @@ def hangs_up(begin: bytes = b"", *, reset: bool = False, half: bool = False) -> 
 
 
 def zeros_compressed(size: int) -> bytes:
-    """A gzip stream that unpacks to so many zeros."""
+    """Return a gzip stream that unpacks to so many zeros."""
     pack = zlib.compressobj(9, wbits=31)
     return b"".join(pack.compress(bytes(1 << 20)) for _ in range(size >> 20)) + pack.flush()
 
 
 def frame(kind: int, payload: bytes = b"", flags: int = 0, stream: int = 0) -> bytes:
-    """An HTTP/2 frame (RFC 9113, section 4.1)."""
+    """Return an HTTP/2 frame (RFC 9113, section 4.1)."""
     return len(payload).to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4) + payload
 
 
@@ -221,7 +221,7 @@ def json_response(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 def engine(created: Speak | None = None, started: Speak | None = None, inspected: Speak | None = None) -> Speak:
-    """A container engine that is well but for one step."""
+    """Return a container engine that is well but for one step."""
 
     def speak(link: socket.socket) -> None:
         asked = link.recv(CHUNK, socket.MSG_PEEK).split(b" ")[1]

@@ -24,13 +24,13 @@ Graph = Mapping[str, Iterable[Import]]
 
 
 def module_name(path: Path) -> str:
-    """The full name of a module; a package's `__init__` counts as the package."""
+    """Return the full name of a module; a package's `__init__` counts as the package."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(("pyconsul", *parts)).removesuffix(".__init__")
 
 
 def read_graph(folder: str) -> dict[str, list[Import]]:
-    """The imports of all modules below a folder of the project; those of other projects included."""
+    """Return the imports of all modules below a folder of the project; those of other projects included."""
     return {module_name(path): list(_imports(path)) for path in sorted((ROOT / folder).rglob("*.py"))}
 
 
@@ -79,7 +79,7 @@ def find_cycle(graph: Graph) -> list[str]:
 
 
 def longest_chain(graph: Graph, counts: Callable[[str], bool]) -> list[str]:
-    """The longest chain of imports that are made at run time, among the modules that count."""
+    """Return the longest chain of imports that are made at run time, among the modules that count."""
     longest: dict[str, list[str]] = {}
 
     def chain(name: str) -> list[str]:

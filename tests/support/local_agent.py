@@ -102,5 +102,5 @@ class World:
         )
 
     def kept(self) -> list[tuple[str, Any]]:
-        """The rows a new start would find."""
+        """Return the rows a new start would find."""
         return [(schema.name, row) for schema in ALL for row in self.disk.store[schema]]

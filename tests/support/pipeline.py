@@ -28,14 +28,14 @@ class Response(NamedTuple):
 
 
 def request(method: str, target: str, headers: Sequence[str] = (), body: bytes = b"") -> Asked:
-    """A request as bytes; header lines as they are."""
+    """Return a request as bytes; header lines as they are."""
     length = [f"Content-Length: {len(body)}"] if body else []
     lines = (f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", *headers, *length, "", "")
     return Asked("\r\n".join(lines).encode("latin-1") + body, method == "HEAD")
 
 
 def responses(port: int, requests: Sequence[Asked]) -> Iterator[Response]:
-    """The response to each request, in order; a new connection is made when the agent ends one after a response."""
+    """Yield the response to each request, in order; a new connection is made when the agent ends one after a response."""
     done = 0
     while done < len(requests):
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
@@ -66,7 +66,7 @@ class _Reader:
         self._data, self._at = self._data[self._at :] + part, 0
 
     def response(self, bodiless: bool) -> Response:
-        """The next response.  Raises EOFError, and AssertionError for one whose end cannot be known."""
+        """Return the next response.  Raises EOFError, and AssertionError for one whose end cannot be known."""
         while (end := self._data.find(b"\r\n\r\n", self._at)) < 0:
             self._more()
         head = self._data[self._at : end]

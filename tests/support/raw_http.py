@@ -88,5 +88,5 @@ class Raw:
         return b"".join(parts)
 
     def ended(self) -> bool:
-        """Whether the connection ends with nothing more coming."""
+        """Return whether the connection ends with nothing more coming."""
         return self.everything() == b""

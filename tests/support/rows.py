@@ -69,13 +69,13 @@ POISON = st.sampled_from(_SCALARS)
 
 @st.composite
 def poisoned(draw: st.DrawFn) -> tuple[str, Any]:
-    """A table and a row of it with poison in one field, at any depth."""
+    """Return a table and a row of it with poison in one field, at any depth."""
     table = draw(st.sampled_from(sorted(SAMPLES)))
     return table, _poisoned(draw, SAMPLES[table])
 
 
 def _poisoned(draw: st.DrawFn, value: Any) -> Any:
-    """The value with poison in one of its parts, or poison instead of it."""
+    """Return the value with poison in one of its parts, or poison instead of it."""
     if isinstance(value, msgspec.Struct) and value.__struct_fields__:
         name = draw(st.sampled_from(value.__struct_fields__))
         return replace(value, **{name: _part(draw, getattr(value, name))})

@@ -47,7 +47,7 @@ class SerfAgent:
         return {words[0]: words[2] for words in (line.split() for line in lines)}
 
     def events(self) -> list[str]:
-        """The user events so far, as "NAME PAYLOAD"."""
+        """Return the user events so far, as "NAME PAYLOAD"."""
         return self._events.read_text().splitlines()
 
     def run(self, command: str, *arguments: str) -> str:
@@ -56,7 +56,7 @@ class SerfAgent:
         return done.stdout
 
     def round_trip_s(self, one: str, other: str) -> float | None:
-        """The estimated round trip between two members; None while it does not know their coordinates."""
+        """Return the estimated round trip between two members; None while it does not know their coordinates."""
         found = re.search(r"rtt: ([\d.]+) ms", self._run("rtt", one, other).stdout)
         return float(found[1]) / 1000 if found else None
 

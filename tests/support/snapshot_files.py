@@ -29,7 +29,7 @@ def state_of(rows: Iterable[tuple[str, Any]], index: int = 7) -> bytes:
 
 
 def saved(rows: Iterable[tuple[str, Any]], index: int = 7) -> bytes:
-    """An archive of these rows."""
+    """Return an archive of these rows."""
     state = save.image(Store(rows, index))
     meta = save.metadata(state, NOW, "e933bd31-eed6-9fde-3ca2-4e43fa58ee5b", "127.0.0.1:8300")
     return b"".join(archive.pack(io.BytesIO(state_of(rows, index)), meta, NOW))
@@ -48,13 +48,13 @@ def read(data: bytes) -> Restored:
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
-    """The files of an archive."""
+    """Return the files of an archive."""
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         return {member.name: content.read() for member in tar if (content := tar.extractfile(member)) is not None}
 
 
 def packed(files: dict[str, bytes], sums: bool = True, level: int = 6) -> bytes:
-    """An archive of any files, with the right sums unless they are given; at level 0 it is not compressed."""
+    """Return an archive of any files, with the right sums unless they are given; at level 0 it is not compressed."""
     if sums:
         lines = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in files.items()]
         files = {**files, "SHA256SUMS": "\n".join(lines).encode()}

@@ -28,7 +28,7 @@ class ToolAgent:
         self._agent.stop()
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """The body of a response; raises OSError for an error."""
+        """Return the body of a response; raises OSError for an error."""
         headers = {"X-Consul-Token": self._token} if self._token else {}
         request = urllib.request.Request(f"http://{self.address}{path}", body, headers, method=method)
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:

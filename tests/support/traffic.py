@@ -28,7 +28,7 @@ class Traffic:
             time.sleep(0.002)
 
     def get(self) -> str:
-        """The name of the server that answered."""
+        """Return the name of the server that answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", "/", headers={"Host": "web.example"})

@@ -57,7 +57,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules a file imports, under their full names."""
+    """Yield the modules a file imports, under their full names."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,7 +69,7 @@ def imports(path: Path) -> Iterator[str]:
 
 @cache
 def modules() -> dict[str, Path]:
-    """Every module of the project by its full name."""
+    """Return every module of the project by its full name."""
     return {
         "pyconsul." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
         for top in TOPS
@@ -82,7 +82,7 @@ def is_for_types(node: ast.AST) -> bool:
 
 
 def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below one, without those that only a type checker sees."""
+    """Yield all nodes below one, without those that only a type checker sees."""
     for child in ast.iter_child_nodes(node):
         if not is_for_types(child):
             yield child
@@ -90,7 +90,7 @@ def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def imported(node: ast.AST) -> list[str]:
-    """The modules that one statement imports."""
+    """Return the modules that one statement imports."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
@@ -100,7 +100,7 @@ def imported(node: ast.AST) -> list[str]:
 
 
 def own_imports(path: Path) -> Iterator[str]:
-    """The modules of the project that a module imports, at its top or in functions."""
+    """Yield the modules of the project that a module imports, at its top or in functions."""
     for node in run_nodes(parsed(path)):
         yield from (name for name in imported(node) if name in modules())
 
@@ -113,7 +113,7 @@ def imports_of_functions(path: Path) -> Iterator[str]:
 
 
 def cycle(graph: dict[str, set[str]], start: str) -> list[str]:
-    """One cycle that can be reached from a module, of a graph in which every module leads to one."""
+    """Return one cycle that can be reached from a module, of a graph in which every module leads to one."""
     way = [start]
     while (following := min(graph[way[-1]] & graph.keys())) not in way:
         way.append(following)
@@ -133,7 +133,7 @@ def assigned_attributes(path: Path) -> Iterator[ast.Attribute]:
 
 
 def lies_in(path: Path, places: Iterable[str]) -> bool:
-    """Whether a file is one of the places, or lies in one."""
+    """Return whether a file is one of the places, or lies in one."""
     return any(path.is_relative_to(place) for place in places)
 
 
@@ -295,7 +295,7 @@ def test_the_http_server_knows_its_application_by_contract_only(path: Path) -> N
 
 
 def package_of(path: Path) -> str:
-    """The package that a file is installed in."""
+    """Return the package that a file is installed in."""
     folder = path.parent.relative_to(ROOT)
     return "pyconsul" if folder == PROGRAM else "pyconsul." + ".".join(folder.parts)
 

@@ -112,7 +112,7 @@ LATE: dict[str, str] = {
 
 
 def room(module: str) -> str:
-    """The folder of a module below `tools/`; a deeper folder counts to the first room with a rule."""
+    """Return the folder of a module below `tools/`; a deeper folder counts to the first room with a rule."""
     parts = module.removeprefix(TOOLS).strip(".").split(".")
     folders = parts if ROOT.joinpath("tools", *parts).is_dir() else parts[:-1]
     return next(
@@ -121,7 +121,7 @@ def room(module: str) -> str:
 
 
 def ours() -> Iterator[tuple[str, Import]]:
-    """All imports of modules of the tools by others, but those of the generator of documents and of the programs."""
+    """Yield all imports of modules of the tools by others, but those of the generator of documents and of the programs."""
     for name, imported in GRAPH.items():
         if not name.startswith(f"{TOOLS}.docs"):
             yield from ((name, one) for one in imported if one.target.startswith(f"{TOOLS}."))

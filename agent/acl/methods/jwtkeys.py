@@ -33,7 +33,7 @@ class VerifyingKey(msgspec.Struct, frozen=True):
 
 
 def keys_of_pem(config: JWTConfig) -> list[VerifyingKey]:
-    """The public keys in `JWTValidationPubKeys`.  Raises ConfigError."""
+    """Return the public keys in `JWTValidationPubKeys`.  Raises ConfigError."""
     keys: list[VerifyingKey] = []
     for number, text in enumerate(config.public_keys):
         try:
@@ -59,7 +59,7 @@ def _pem(text: str) -> Any:
 
 
 def _checked(key: Any) -> Any:
-    """The key, if it is one that signs and is long enough.  Raises KeySetError."""
+    """Return the key if it can sign and is long enough.  Raises KeySetError."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -74,7 +74,7 @@ def _checked(key: Any) -> Any:
 
 
 def keys_of_config(config: JWTConfig) -> list[VerifyingKey]:
-    """The public keys of the set in `JWKS`, which is a text or an object.  Raises ConfigError."""
+    """Return the public keys of the set in `JWKS`, which is a text or an object.  Raises ConfigError."""
     try:
         return keys_of_jwks(config.jwks if isinstance(config.jwks, str) else json.dumps(config.jwks))
     except KeySetError as error:
@@ -82,7 +82,7 @@ def keys_of_config(config: JWTConfig) -> list[VerifyingKey]:
 
 
 def keys_of_jwks(text: str | bytes) -> list[VerifyingKey]:
-    """The keys of a set that may verify signatures.  Raises KeySetError when there is none."""
+    """Return the keys of a set that may verify signatures.  Raises KeySetError when there is none."""
     try:
         keys = json.loads(text)["keys"]
         if not isinstance(keys, list):
@@ -105,7 +105,7 @@ def keys_of_jwks(text: str | bytes) -> list[VerifyingKey]:
 
 
 def _verifies(key: Any) -> bool:
-    """Whether a key of a set is meant for signatures (RFC 7517, 4.2 and 4.3), by an algorithm with public keys."""
+    """Return whether a key of a set is meant for signatures (RFC 7517, 4.2 and 4.3), by an algorithm with public keys."""
     if not isinstance(key, dict) or key.get("kty") not in ("RSA", "EC", "OKP"):
         return False
     if any(isinstance(key.get(part), str) and len(key[part]) > MAX_NUMBER for part in ("n", "e", "x", "y")):
@@ -141,7 +141,7 @@ def _jwk(key: dict[str, Any]) -> VerifyingKey:
 
 
 def candidates(keys: Iterable[VerifyingKey], kid: Any, algorithm: Any) -> list[VerifyingKey]:
-    """The keys that a token's header allows: those of its `kid` (or without one) and of its `alg`."""
+    """Return the keys that a token's header allows: those of its `kid` (or without one) and of its `alg`."""
     return [
         key
         for key in keys

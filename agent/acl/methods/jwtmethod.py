@@ -36,7 +36,7 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 def check_config(given: Mapping[str, Any]) -> JWTConfig:
-    """The configuration, if it names one source of keys, and keys that can be read.  Raises ConfigError."""
+    """Return the configuration, if it names one source of keys, and keys that can be read.  Raises ConfigError."""
     config = read_jwt(given)
     sources = [
         source for source in (config.public_keys, config.jwks_url, config.oidc_discovery_url, config.jwks) if source
@@ -61,7 +61,7 @@ def check_config(given: Mapping[str, Any]) -> JWTConfig:
 
 
 def verify(bearer: str, keys: Iterable[VerifyingKey], config: JWTConfig, now: float) -> Claims:
-    """A token's claims about its bearer, if one of the keys signed it and it holds now.  Raises LoginError."""
+    """Return a token's claims about its bearer, if one of the keys signed it and it holds now.  Raises LoginError."""
     if not bearer:
         raise LoginError("missing jwt")
     if len(bearer) > MAX_BEARER:
@@ -155,7 +155,7 @@ def _claims(payload: Mapping[str, Any], config: JWTConfig) -> Claims:
 
 
 def _claim(payload: Any, path: str) -> Any:
-    """A claim by its name, or by a JSON pointer (RFC 6901)."""
+    """Return a claim by its name, or by a JSON pointer (RFC 6901)."""
     if not path.startswith("/"):
         return payload.get(path)
     for part in path[1:].split("/"):

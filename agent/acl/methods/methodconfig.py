@@ -65,7 +65,7 @@ class IAMConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_jwt(given: Mapping[str, Any]) -> JWTConfig:
-    """The configuration of a method of type `jwt`, its types checked.  Raises ConfigError."""
+    """Return the configuration of a method of type `jwt`, its types checked.  Raises ConfigError."""
     return JWTConfig(**_values(given, JWTConfig))
 
 
@@ -86,7 +86,7 @@ def check_unsupported(kind: str, given: Mapping[str, Any]) -> None:
 
 
 def _values(given: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The attributes of a Struct from a map whose keys have any case; null leaves the default."""
+    """Return the attributes of a Struct from a map whose keys have any case; null leaves the default."""
     fields = {field.encode_name.lower(): field for field in msgspec.structs.fields(kind)}
     types = get_type_hints(kind)
     unknown = sorted(key for key in given if key.lower() not in fields)
@@ -120,7 +120,7 @@ def _value(name: str, value: Any, kind: Any) -> Any:
 
 
 def _text(name: str, value: Any) -> str:
-    """A text, or a number or truth value as the weakly typed decoder makes one of it."""
+    """Return a text; numbers and booleans become text, as in Go's weakly typed decoder."""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, str | int | float):
@@ -146,7 +146,7 @@ def _nanoseconds(name: str, value: Any) -> int:
 
 
 def _kind(value: Any) -> str:
-    """The type of a JSON value as Go calls it."""
+    """Return the type of a JSON value as Go calls it."""
     return {dict: "map[string]interface {}", list: "[]interface {}", bool: "bool", str: "string"}.get(
         type(value), "float64"
     )

@@ -73,7 +73,7 @@ def record(owner: bytes, rdtype: int, ttl: int, data: bytes) -> Record:
 
 
 def address_head(packed: bytes, ttl: int) -> bytes:
-    """What stands before the address in an A (4 bytes) or AAAA (16 bytes) record, behind the owner."""
+    """Return the part of an A (4 bytes) or AAAA (16 bytes) record between owner and address."""
     return _FIXED.pack(A if len(packed) == 4 else AAAA, IN, ttl, len(packed))
 
 
@@ -88,12 +88,12 @@ def pointing(owner: bytes, rdtype: int, ttl: int, target: bytes) -> Record:
 
 
 def srv_place(weight: int, port: int) -> bytes:
-    """What stands before the target in an SRV record's data (RFC 2782): priority 1, the weight and the port."""
+    """Return the part of an SRV record's data before the target (RFC 2782): priority 1, the weight and the port."""
     return _PLACE.pack(1, weight & 0xFFFF, port & 0xFFFF)
 
 
 def srv_head(target_length: int, ttl: int) -> bytes:
-    """What stands before the data in an SRV record, behind the owner."""
+    """Return the part of an SRV record between owner and data."""
     return _FIXED.pack(SRV, IN, ttl, _PLACE.size + target_length)
 
 

@@ -170,7 +170,7 @@ def pack(
 
 
 def _whole(prepared: Prepared, start: int, suffix: bytes) -> Packed | None:
-    """All records, in the prepared order."""
+    """Return all records, in the prepared order."""
     fronts = prepared.fronts
     if not fronts or not prepared.order[0].stem:
         return Packed(len(fronts), b"".join(fronts), 0, b"", False)

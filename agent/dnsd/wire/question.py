@@ -28,7 +28,7 @@ _OPCODE = 0x7800
 
 
 class Malformed(Exception):
-    """A packet that is no question; it is answered with `reply` (without the id), or not at all when that is empty."""
+    """A malformed packet.  `reply`: the response to it without the id; empty for none."""
 
     def __init__(self, reply: bytes = b"") -> None:
         super().__init__("malformed question")
@@ -82,7 +82,7 @@ def parse(packet: bytes) -> Question:
         raise Malformed
     _, flags, questions, answers, authority, additional = HEADER.unpack_from(packet)
     if flags & QR:
-        raise Malformed  # answering answers would let two servers talk for ever
+        raise Malformed  # responding to answers could make two servers respond to each other endlessly
     if (flags >> 11) & 0xF not in (0, _NOTIFY):
         raise _refusal(flags, NOTIMP)
     if questions != 1 or answers > 1 or authority > 1 or additional > 2:

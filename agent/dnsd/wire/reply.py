@@ -1,4 +1,4 @@
-"""An answer as plain data: the sections, and what it depends on."""
+"""An answer as plain data: the sections, and the topics it depends on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pyconsul.agent.dnsd.wire.packed import Packed
 
 
 class Reply(msgspec.Struct):
-    """What is answered to one question.
+    """The answer to one question.
 
     topics: the watch topics whose change makes it stale.  varied: another asking may order it otherwise.
     wanted: hosts outside the zone whose addresses belong into it, but are not known yet.
     passing: it depends on something without a topic, and may not be kept.
     packed: the answer and additional sections as bytes, in place of records.
-    refused: the name is nobody's here; recursors may know it.  scoped: it holds for the asking subnet only.
+    refused: the name is in no zone of this server; recursors may know it.  scoped: it holds for the asking subnet only.
     cut: records were left out, because they are too many or too long.
     """
 

@@ -45,7 +45,7 @@ def cap(rdtype: int, udp: bool, size: int, settings: Settings) -> int:
 
 
 def room_for(question: Question, udp: bool, settings: Settings) -> Room:
-    """What an answer's records may take.  Nothing may be packed when names are not to be compressed."""
+    """Return the room for an answer's records.  Nothing may be packed when names are not compressed."""
     size = room(question, udp)
     opt_size = question.edns.answer_size if question.edns is not None else 0
     space = size - (_UDP_HEADER if udp else 0) - HEADER.size - len(question.wire) - opt_size
@@ -76,7 +76,7 @@ def trim(reply: Reply, question: Question, udp: bool, settings: Settings) -> Non
 
 
 def _keep(reply: Reply, count: int) -> None:
-    """Keep the first records of the answer, and what belongs to them."""
+    """Keep the first records of the answer with their additional records."""
     del reply.answer[count:]
     if reply.additional:
         index, kept = _index(reply.additional), set[bytes]()

@@ -239,7 +239,7 @@ def set_aside(database: sqlite3.Connection, rows: Iterable[BadRow]) -> None:
 
 
 def transaction(database: sqlite3.Connection, work: Callable[[], None]) -> None:
-    """Do all of the work or nothing.  Raises sqlite3.Error and what the work raises."""
+    """Run work in one transaction: all or nothing.  Raises sqlite3.Error and what the work raises."""
     database.execute("BEGIN IMMEDIATE")
     try:
         work()

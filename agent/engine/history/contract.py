@@ -1,14 +1,14 @@
-"""The history of KV keys: what a key was before each of its changes, and which versions follow from that.
+"""The history of KV keys: the row of a key before each of its changes, and the versions that follow from it.
 
 An engine keeps a `Change` for each commit that writes or deletes a key: when, and the row before it.  The row after it is the
 `before` of the next change, or the current row.  So only what would be lost is kept, and pruning the oldest changes never makes
 a later answer wrong.
 
-Bounds, so that no answer is a guess:
+Bounds of what is known:
 
     floor   changes after this index are kept, of all keys (except those beyond the number of versions of one key)
     since   of a key's oldest change: its `before` is valid from this index on; earlier changes were pruned
-    epoch   the index at which another state was put in place (a snapshot); earlier rows are no past of the current ones
+    epoch   the index at which the state was replaced (a snapshot); earlier rows are unrelated to the current ones
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 
 from pyconsul.agent.model.kv import KVEntry
 
-OVERHEAD_BYTES = 64  # of a change, beside its key and the row before it
+OVERHEAD_BYTES = 64  # of a change, without its key and previous row
 PAGE_KEYS = 1000  # keys that are read at once
 
 
@@ -56,7 +56,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeyHistory(NamedTuple):
-    """What is known of one key: its current row, and its changes, the oldest first."""
+    """One key: its current row, and its changes, the oldest first."""
 
     key: str
     current: KVEntry | None
@@ -67,7 +67,7 @@ class KeyHistory(NamedTuple):
 class HistorySlice:
     """What an engine keeps of some keys, at `index`.
 
-    pages: the keys in order, up to PAGE_KEYS at once, so that nobody holds up the event loop; raises EngineError.
+    pages: the keys in order, up to PAGE_KEYS at once, so that the event loop stays responsive; raises EngineError.
     close: frees what the pages are read from; call it in any case.
     exclude: prefixes of keys without a history.
     """
@@ -90,7 +90,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pruned(Exception):
-    """The rows of an index are not kept any more, or never were; the text says from which index on they are."""
+    """The rows of an index are no longer kept, or never were; the text names the first index that is."""
 
 
 def newest_first(version: Version) -> tuple[int, str]:

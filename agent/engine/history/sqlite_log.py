@@ -1,7 +1,7 @@
 """The history of keys in the embedded engine's file: a table that is written in the same transaction as the rows.
 
 A commit only appends to it, a page or two: an index by key would cost a page for each key.  So reading a key scans the whole
-table, on a connection of its own.  Pruning follows later, a little with each commit: the oldest changes when there are too many
+table, on a separate connection.  Pruning follows later, a little with each commit: the oldest changes when there are too many
 bytes or they are too old, and the changes beyond the number of versions of a key when a scan has found them.
 """
 

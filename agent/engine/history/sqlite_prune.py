@@ -1,4 +1,4 @@
-"""Finds the changes beyond the number of versions of each key: a scan of the whole table in a thread, beside the writing."""
+"""Finds the changes beyond the number of versions of each key: a scan of the whole table in a thread, while writes continue."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Prunable(NamedTuple):
 
 
 class PruneScanner:
-    """Scans a file from time to time, in a thread of its own."""
+    """Scans a file from time to time, in a separate thread."""
 
     def __init__(self, path: Path, versions: int, every: int = MIN_SCAN_CHANGES) -> None:
         self._path, self._versions, self._min_every = path, versions, every

@@ -1,4 +1,4 @@
-"""Reads the history of KV keys from the embedded engine's file, on a connection of its own, a page at a time."""
+"""Reads the history of KV keys from the embedded engine's file, on a separate connection, a page at a time."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class BoundedProtocol(asyncio.Protocol):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is of interest."""
+        """Return whether no more data is needed."""
         raise NotImplementedError
 
     def connection_made(self, transport: Any) -> None:

@@ -59,7 +59,7 @@ async def dial_unix(protocol: Callable[[], P], path: str) -> tuple[asyncio.Trans
 
 
 async def resolve(host: str, port: str, kind: socket.SocketKind) -> list[Address]:
-    """The addresses of a host, in the order to try them; an empty host is this machine.  Raises OSError."""
+    """Return the addresses of a host, in the order to try them; an empty host is this machine.  Raises OSError."""
     if port.isdigit() and is_ipv4(host):
         return [(socket.AF_INET, (host, int(port)))]
     try:
@@ -70,7 +70,7 @@ async def resolve(host: str, port: str, kind: socket.SocketKind) -> list[Address
 
 
 def is_ipv4(host: str) -> bool:
-    """Is this an address rather than a name?"""
+    """Return whether this is an address rather than a name."""
     try:
         socket.inet_pton(socket.AF_INET, host)
     except (OSError, ValueError):

@@ -24,7 +24,7 @@ NO_BODY_METHOD = "HEAD"
 
 
 class ExchangeError(Exception):
-    """The server hung up, or what it said is not HTTP."""
+    """The server closed the connection, or its response is not HTTP."""
 
 
 class Exchange(BoundedProtocol):

@@ -97,7 +97,7 @@ async def _follow(
 
 
 def _redirected(ask: _Ask, answer: Exchange) -> _Ask:
-    """The request that follows a redirect. Raises ExchangeError when it must not be made.
+    """Return the request that follows a redirect. Raises ExchangeError when it must not be made.
 
     A method that may change something is repeated only where the definition sent it. Otherwise a service could have the
     agent write into other programs, such as the agent itself.
@@ -123,7 +123,7 @@ def _origin(text: str) -> tuple[str, str, str]:
 
 
 def _secure_origin(text: str) -> tuple[str, str, str] | None:
-    """Where HTTP on the usual port is redirected to for HTTPS."""
+    """Return the HTTPS address that HTTP on the usual port is redirected to."""
     scheme, host, port = _origin(text)
     return ("https", host, PORTS["https"]) if (scheme, port) == ("http", PORTS["http"]) else None
 
@@ -151,7 +151,7 @@ async def _hop(
 
 
 def _target(text: str) -> tuple[SplitResult, str, str]:
-    """A URL taken apart, its host and port; raises _Unaskable or ExchangeError."""
+    """Return a URL taken apart, its host and port; raises _Unaskable or ExchangeError."""
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", str(url.port or PORTS.get(url.scheme, ""))
@@ -169,7 +169,7 @@ def _target(text: str) -> tuple[SplitResult, str, str]:
 
 
 def _request(definition: CheckDefinition, ask: _Ask, url: SplitResult, *, with_header: bool) -> bytes:
-    """The request as bytes.  Headers of the definition that may be secret go to its own host only."""
+    """Return the request as bytes.  Headers of the definition that may be secret go to its own host only."""
     lines: dict[str, list[str]] = {}
     for name, values in definition.header.items():
         if with_header or name.lower() in SHARED_HEADERS:

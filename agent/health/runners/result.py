@@ -13,11 +13,11 @@ class Result(NamedTuple):
 
 
 class LocalFault(Exception):
-    """This machine lacks what a run needs, such as file descriptors. It says nothing about the checked service."""
+    """This machine lacks resources for a run, such as file descriptors; the state of the checked service is unknown."""
 
 
 class Tail:
-    """The last `limit` bytes of what is written to it, and how many there were in all."""
+    """The last `limit` bytes written, and the number of all bytes."""
 
     __slots__ = ("_data", "limit", "total")
 
@@ -27,7 +27,7 @@ class Tail:
         self._data = bytearray()
 
     def write(self, data: bytes) -> None:
-        """Add data; what no longer fits is forgotten, oldest first."""
+        """Add data, and drop the oldest beyond the limit."""
         self.total += len(data)
         self._data += data[-self.limit :]
         if len(self._data) > self.limit:

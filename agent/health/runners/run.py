@@ -20,7 +20,7 @@ Run = Callable[[CheckDefinition], Awaitable[Result]]
 
 
 class Runners:
-    """Everything that runs checks, with what they share: TLS settings, HTTP clients and the limit of output in bytes."""
+    """The runners of all kinds, with their shared TLS settings, HTTP clients and limit of output in bytes."""
 
     def __init__(self, tls_context: ContextMaker = check_context, output_max_size: int = DEFAULT_OUTPUT_SIZE) -> None:
         contexts = TLSContexts(tls_context)

@@ -130,7 +130,7 @@ class CheckScheduler:
         self.refresh_aliases("", entry.definition.service_id)
 
     def is_ttl(self, key: str) -> bool:
-        """Whether this is the key of a TTL check."""
+        """Return whether this is the key of a TTL check."""
         return (key, "ttl") in self._entries
 
     def ttl_update(self, key: str, status: str, output: str) -> str:
@@ -248,7 +248,7 @@ class CheckScheduler:
         self._running[heavy] += 1
         task = entry.run = asyncio.get_running_loop().create_task(self._run(key, entry))
         self._tasks.add(task)
-        # A callback, because a task that is cancelled before it began runs no `finally` of its own.
+        # A callback: a task that is canceled before its first step runs no `finally`.
         task.add_done_callback(lambda _: self._end(entry, task))
 
     async def _run(self, key: str, entry: _Entry) -> None:

@@ -24,12 +24,12 @@ RUN_VARIABLE = "PYCONSUL_CHECK_RUN"  # in the environment of a program and of al
 
 
 def status_of_exit(code: int) -> str:
-    """The status that an exit code stands for."""
+    """Return the status that an exit code stands for."""
     return PASSING if code == 0 else WARNING if code == 1 else CRITICAL
 
 
 class _Watch(asyncio.SubprocessProtocol):
-    """Collects what a program prints.  `exited`: it has ended; `closed`: nobody holds its output open any longer, either.
+    """Collects the output of a program.  `exited`: it has ended; `closed`: its output is closed, by its children too.
 
     `run` is an entry of its environment that no other process has, unless the program started it.
     """
@@ -110,7 +110,7 @@ async def _start(arguments: list[str], watch: _Watch) -> asyncio.SubprocessTrans
 
 
 async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
-    """Kill what is left of the program and its children."""
+    """Kill the program and its children, if they still run."""
     if not (watch.exited.done() and watch.closed.done()):
         signal_group(transport.get_pid(), signal.SIGKILL)
         await asyncio.to_thread(_kill_run, watch.run.encode())
@@ -119,7 +119,7 @@ async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
 
 
 def _kill_run(run: bytes) -> None:
-    """Kill what a program started in other sessions, found by its environment."""
+    """Kill the descendants of a program in other sessions, found by their environment."""
     for _ in range(MAX_SCANS):  # a process may start another while they are looked at
         try:
             found = [int(name) for name in os.listdir("/proc") if name.isdecimal() and _is_of_run(name, run)]
@@ -146,7 +146,7 @@ def timed_out(allowed: float, tail: Tail) -> str:
 
 
 def start_fault(program: str, error: Exception) -> str:
-    """Why a program could not be started."""
+    """Return why a program could not be started."""
     if not isinstance(error, OSError):
         return f"fork/exec {program}: invalid argument"
     if "/" not in program and isinstance(error, FileNotFoundError):

@@ -10,7 +10,7 @@ ContextMaker = Callable[[bool], ssl.SSLContext]
 
 
 def check_context(skip_verify: bool) -> ssl.SSLContext:
-    """A client's context; with `skip_verify` any certificate will do."""
+    """Return a client's context; with `skip_verify` any certificate is accepted."""
     context = ssl.create_default_context()
     if skip_verify:
         context.check_hostname = False
@@ -27,11 +27,11 @@ class TLSContexts:
         self._lock = asyncio.Lock()
 
     async def load(self, skip_verify: bool) -> ssl.SSLContext:
-        """The context of one kind."""
+        """Return the context of one kind."""
         return await self._load(skip_verify, False)
 
     async def load_h2(self, skip_verify: bool) -> ssl.SSLContext:
-        """The same for HTTP/2, which has to be agreed upon during the handshake."""
+        """Return the context for HTTP/2, which is negotiated during the handshake."""
         return await self._load(skip_verify, True)
 
     async def _load(self, skip_verify: bool, h2: bool) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""UDP checks: passing unless the system says that nobody listens; silence counts as success."""
+"""UDP checks: passing unless the system reports a closed port; silence counts as success."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def from_file_form(body: bytes) -> ServiceDefinition | None:
     try:
         document = parse(body)
     except JSONError:
-        return None  # the decoder of plain bodies says what is wrong with it
+        return None  # the decoder of plain bodies reports the error
     if len(document) != 1 or next(iter(document)).lower() != "service":
         return None
     problems = Problems()

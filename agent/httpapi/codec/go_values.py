@@ -1,4 +1,4 @@
-"""Scalar values of request bodies as Go's decoder reads them: their bounds, and the texts of what is refused."""
+"""Scalar values of request bodies as Go's decoder reads them: their bounds, and the error texts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def plain(value: Any, path: Path = ROOT) -> Any:
 def nanoseconds(value: Any) -> Any:
     """Return a duration given as a text (`90s`) or as a number of nanoseconds; other JSON counts as not given.
 
-    Raises ValueError with Go's text for a text that is no duration and a number that no duration can hold.
+    Raises ValueError with Go's text for an invalid duration, or a number that is out of range.
     """
     if isinstance(value, str):
         return parse_go_duration_ns(value, go_error=True)

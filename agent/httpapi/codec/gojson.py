@@ -1,9 +1,9 @@
-"""JSON as Go's decoder reads it: the first value of a text, and Go's words for what is wrong with it.
+"""JSON as Go's decoder reads it: the first value of a text, and Go's error texts.
 
 https://pkg.go.dev/encoding/json#Decoder.Decode.  What follows the first value is not looked at.
 
-A text that is no JSON costs a few passes of msgspec: its errors say where the text goes wrong and what stood there; only
-the word or number at that place is looked at here.
+Invalid JSON costs a few passes of msgspec: its errors give the position and the kind of the mistake; only
+the word or number at that position is examined here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _LITERALS = {word[0]: word for word in (b"true", b"false", b"null")}
 _NUMBER_BYTES = b"0123456789+-.eE"
 _DIGITS = re.compile(rb"[0-9]*")
 _WHERE = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
-#: Bytes that are no ASCII, as `?`: valid in strings and nowhere else, as they are.
+#: Bytes beyond ASCII become `?`: like them, it is valid in strings only.
 _ASCII = bytes(range(128)) + b"?" * 128
 _PAD = b" " * 8  # msgspec looks at no word or escape that is cut off by the end of the text
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-# msgspec's words for what it did not find, and Go's; the position is that of the character.
+# msgspec's words for what it expected, and Go's; the position is that of the character.
 _AFTER = {
     "expected ':'": "after object key",
     "expected ',' or '}'": "after object key:value pair",
@@ -33,7 +33,7 @@ _AFTER = {
     "trailing comma in object": "looking for beginning of object key string",
     "object keys must be strings": "looking for beginning of object key string",
 }
-# The same, where the position is one behind the character.
+# The same, where the position is one after the character.
 _INSIDE = {
     "invalid escape character in string": "in string escape code",
     "invalid character in unicode escape": "in \\u hexadecimal character escape",
@@ -76,7 +76,7 @@ _check = msgspec.json.Decoder(float_hook=str).decode  # takes numbers of any siz
 
 
 class JSONError(ValueError):
-    """A text that is no JSON; the error's text is Go's."""
+    """Invalid JSON; the error's text is Go's."""
 
 
 class _Wrong(NamedTuple):
@@ -101,8 +101,8 @@ def parse(text: bytes) -> Any:
 
 
 def _end_of_first_value(text: bytes) -> int:
-    """Where it ends, or behind.  Raises JSONError."""
-    # The same text for a grammar, without what Go mends: half surrogate pairs, and bytes that are no UTF-8.
+    """Return the end of a value, or a position behind it.  Raises JSONError."""
+    # The text for a strict parser, without what Go repairs: lone surrogates, and bytes that are not UTF-8.
     shape = text.translate(_ASCII).replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0") + _PAD
     wrong = _wrong_with(shape)
     if wrong is None:
@@ -141,7 +141,7 @@ def _worded(shape: bytes, text: bytes, wrong: _Wrong) -> JSONError:
         return _invalid(text, at - 1, _INSIDE[what])
     if what == "invalid number":
         return _in_number(shape, text, at)
-    # An invalid character: in a string, in a word, behind a minus, or where a value should begin.
+    # An invalid character: in a string, in a word, after a minus, or at the start of a value.
     if _wrong_with(shape[:at] + b"x") == ("truncated", at + 1):
         return _invalid(text, at, "in string literal")
     for start in range(max(0, at - 5), at):
@@ -156,7 +156,7 @@ def _worded(shape: bytes, text: bytes, wrong: _Wrong) -> JSONError:
 
 
 def _leading_zero(shape: bytes, at: int) -> int:
-    """Where a number ends for Go that has digits behind a leading zero; 0 for another."""
+    """Return where Go ends a number with digits after a leading zero; 0 for other numbers."""
     position = len(shape[:at].rstrip(_NUMBER_BYTES))
     position += shape.startswith(b"-", position)
     digits = shape[position : position + 2]
@@ -183,7 +183,7 @@ def _in_number(shape: bytes, text: bytes, at: int) -> JSONError:
 
 
 def _mended(text: bytes) -> Any:
-    """One value, with U+FFFD for bytes that are no UTF-8 and for half surrogate pairs."""
+    """Return one value, with U+FFFD for bytes that are not UTF-8 and for lone surrogates."""
     read = _READ_LONG if _LONG_INTEGER.search(text) else _READ
     try:
         value, _ = read(text.decode("utf-8", "replace").lstrip(" \t\r\n"))
@@ -193,7 +193,7 @@ def _mended(text: bytes) -> Any:
                 value, _ = _READ(again.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except RecursionError:
         raise JSONError("exceeded max depth") from None
-    except json.JSONDecodeError as error:  # only behind an integer of more than 4,300 digits
+    except json.JSONDecodeError as error:  # only after an integer of more than 4,300 digits
         raise JSONError(f"invalid character at byte {error.pos}: {error.msg}") from None
     return value
 
@@ -209,7 +209,7 @@ _READ_LONG = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_cons
 
 
 def _invalid(text: bytes, at: int, where: str) -> JSONError:
-    """Return the error at a byte; behind the text it is its end."""
+    """Return the error at a byte position; behind the text it is that of an unexpected end."""
     if at >= len(text):
         return JSONError("unexpected EOF")
     return JSONError(f"invalid character {_quoted(chr(text[at]))} {where}")

@@ -19,7 +19,7 @@ from pyconsul.agent.httpapi.core.response import HTTPError
 #: Headers (lower case) that browsers send and programs do not. A request with one of them is never answered from bytes that are
 #: kept by target alone: it goes through `Admission.check`.
 BROWSER_HEADERS = frozenset((b"origin", b"sec-fetch-site", b"accept-language"))
-#: The same, and those that can turn a read into a refusal: no request with one of them is answered from kept bytes alone.
+#: The same, and headers that can cause a refusal: requests with one of them bypass the response cache.
 CHECKED_HEADERS = BROWSER_HEADERS | frozenset((b"cache-control", b"x-consul-namespace", b"x-consul-partition"))
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
 

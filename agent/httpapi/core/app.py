@@ -180,7 +180,7 @@ class App:
         return self._renderer.complete(failure(error, route, request), request)
 
     async def _begin_later(self, unread: Unread, request: Request) -> Response:
-        """Respond once the rules of the caller's token are compiled, by a thread and once for all that wait for them."""
+        """Respond once a thread has compiled the rules of the caller's token, once for all waiting requests."""
         compiling = self._compiling.get(unread.key)
         if compiling is None:
             compiling = self._compiling[unread.key] = asyncio.ensure_future(asyncio.to_thread(unread.compile))
@@ -248,7 +248,7 @@ class App:
         return endpoint
 
     def _foreign(self, route: Route, endpoint: Endpoint, request: Request) -> str:
-        """Return the other datacenter that a request is for, or ""; what is local is served here whatever `?dc` says."""
+        """Return the other datacenter that a request is for, or ""; local endpoints ignore `?dc`."""
         if not request.query or endpoint.scope == "local" or route.ignores_dc:
             return ""
         datacenter = request.params.get("dc", "")

@@ -15,7 +15,7 @@ from pyconsul.agent.httpapi.core.request import Request, seconds_to_wait, wait_o
 from pyconsul.agent.httpapi.core.response import Response, Seen
 from pyconsul.agent.state.watches import Watches
 
-JITTER = 16  # a wait is prolonged by up to a sixteenth, so that sleepers do not all come back at once
+JITTER = 16  # waits are prolonged by up to a sixteenth, which spreads the clients' next requests
 SLICE = 100  # clients that get their response before others have their turn
 
 
@@ -139,7 +139,7 @@ class BlockingQueries:
             del self._questions[question.key]
 
     def rights_changed(self) -> None:
-        """Have every question read again by the next client: permissions have changed."""
+        """Mark every question as stale: permissions have changed."""
         for question in self._questions.values():
             question.stale = True
 
@@ -158,7 +158,7 @@ JITTER = 16  # see `blocking`
 
 
 def deadline(context: Context, request: Request) -> float:
-    """When (loop time) a reader has waited enough.  Raises HTTPError."""
+    """Return the deadline (loop time) of a reader.  Raises HTTPError."""
     _, asked = wait_options(request)
     wait = seconds_to_wait(asked, context.config.default_query_time, context.config.max_query_time)
     return asyncio.get_running_loop().time() + wait + context.rng.random() * wait / JITTER

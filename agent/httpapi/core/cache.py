@@ -16,14 +16,14 @@ from pyconsul.agent.httpapi.server.wire import wire
 from pyconsul.agent.state.watches import Watches
 
 LIMIT = 24 << 20  # bytes of responses, with overhead
-MAX_KEY = 2048  # bytes of a target; what is asked with a longer one is not kept
-OVERHEAD = 1500  # bytes that an entry and its listeners take besides body and key
+MAX_KEY = 2048  # bytes of a target; responses to longer ones are not kept
+OVERHEAD = 1500  # bytes of an entry and its listeners, without body and key
 
 
 def cache_key(target: bytes, secret: bytes) -> Hashable:
     """Return the key of a response: target and caller's token; without one (or without access control) the target alone.
 
-    A token in the target itself takes precedence over one in a header; then the key is one that no other request has.
+    A token in the target itself takes precedence over one in a header; then the key is unique to that target.
     """
     return (target, secret) if secret else target
 

@@ -123,7 +123,7 @@ class StreamBudget:
         self.used += count
 
     def give_back(self, count: int) -> None:
-        """Count queries that are not watched any more."""
+        """Subtract queries that are no longer watched."""
         self.used -= count
 
 
@@ -152,7 +152,7 @@ class Context:
     lan: Membership
     login_keys: LoginKeys
     rng: random.Random = field(default_factory=random.Random)
-    acl: Resolver | None = None  # None: nobody asks for tokens
+    acl: Resolver | None = None  # None: access control is off
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None
     pool_counters: PoolCounters = field(default_factory=PoolCounters)

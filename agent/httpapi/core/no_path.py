@@ -1,6 +1,6 @@
 """A forwarder without a path to any other datacenter.
 
-The handler runs as for any other request, so that a mistake in the request is reported first; whatever touches the state
+The handler runs as for any other request, so that a mistake in the request is reported first; any access to the state
 raises "No path to datacenter".
 """
 

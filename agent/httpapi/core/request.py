@@ -76,7 +76,7 @@ class Request(HTTPRequest):
         return number
 
     def multi(self, name: str) -> list[str]:
-        """Every value of a parameter that may be given several times."""
+        """Return every value of a parameter that may be given several times."""
         return [
             value
             for key, value in parse_qsl(self.query.decode("utf-8", "replace"), keep_blank_values=True)

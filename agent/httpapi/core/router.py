@@ -143,7 +143,7 @@ class Route:
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
         self.watched, self.writes, self.body_rule = watched, writes, body_rule
         self.anywhere, self.ignores_dc, self.lists_options = anywhere, ignores_dc, lists_options
-        self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix with routes of their own
+        self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix that have separate routes
 
 
 class Router:

@@ -10,12 +10,12 @@ from pyconsul.agent.httpapi.core.request import Request, wait_options
 from pyconsul.agent.httpapi.core.response import bad_request
 from pyconsul.agent.model.control_characters import fault_of_fields
 
-#: Query parameter, header, and what they are for.
+#: Query parameter, header, and their Enterprise feature.
 ENTERPRISE = (
     ("ns", b"x-consul-namespace", "X-Consul-Namespace", "Namespaces"),
     ("partition", b"x-consul-partition", "X-Consul-Partition", "Partitions"),
 )
-#: Parameters whose response is no line of JSON, or which the stream sets for all of its queries.
+#: Parameters whose response is not a line of JSON, or that the stream sets for all of its queries.
 UNSUPPORTED_IN_STREAM = ("index", "wait", "pretty", "raw")
 SECONDS = ("max-age=", "stale-if-error=")  # directives of Cache-Control with a number
 
@@ -33,7 +33,7 @@ def check_read(request: Request) -> None:
 def takes_kept(request: Request) -> bool:
     """Return whether a `?cached` read accepts a response that was made for an earlier request.
 
-    Such a response is as good as a new one (age 0), so of `Cache-Control` only `must-revalidate` and `max-age=0` forbid it.
+    Such a response is current (age 0), so of `Cache-Control` only `must-revalidate` and `max-age=0` forbid it.
     """
     directives = request.headers.get(b"cache-control", b"").lower().replace(b" ", b"").split(b",")
     return b"must-revalidate" not in directives and b"max-age=0" not in directives

@@ -38,7 +38,7 @@ def _readable(value: Any) -> Any:
 
 
 class SettingsInput(msgspec.Struct, kw_only=True, rename=camel):
-    """The body of a change; what is left out gets its default."""
+    """The body of a change; missing settings get their defaults."""
 
     go_name: ClassVar[str] = "api.AutopilotConfiguration"
     cleanup_dead_servers: bool = DEFAULT.cleanup_dead_servers
@@ -62,7 +62,7 @@ def show_configuration(context: Context, request: Request) -> Response:
 
 
 async def change(context: Context, request: Request) -> Response:
-    """Set the settings; with `?cas` only when nobody has changed them since."""
+    """Change the settings; with `?cas` only if they are unchanged since that index."""
     given = decode(request.body, SettingsInput, PREFIX)
     refuse_control_characters(context, given)
     cas = _cas(request.params.get("cas", ""))

@@ -1,4 +1,4 @@
-"""/v1/internal/ui: what the web interface shows of the catalog."""
+"""/v1/internal/ui: summaries of the catalog for the web interface."""
 
 from __future__ import annotations
 

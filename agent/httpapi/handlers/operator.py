@@ -32,7 +32,7 @@ MESH_KINDS = (
 
 
 def server_address(context: Context) -> str:
-    """Where the server is reached by other servers."""
+    """Return where the server is reached by other servers."""
     return f"{context.config.advertise_addr}:{context.config.ports.server}"
 
 

@@ -1,7 +1,7 @@
 """/v1/snapshot: the whole state saved as a file, and put back (https://developer.hashicorp.com/consul/api-docs/snapshot).
 
-Everything that takes time with the size of the state runs in threads, so that other requests are served meanwhile.  What
-lies on the disk in between has no name and is readable by nobody else: it holds every secret there is.
+Everything that takes time with the size of the state runs in threads, so that other requests are served meanwhile.  A file
+on the disk has no name, and only this process can read it: it holds every secret.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from pyconsul.agent.snapshot.restore import Restored
 from pyconsul.agent.state.schemas import NODES
 
 LEFT_OUT = b"X-Pyconsul-Snapshot-Left-Out"  # header of a restore: the records that pyconsul has no use for
-FALLBACK_MEMORY = 4 << 30  # bytes, where the system does not tell what is free
+FALLBACK_MEMORY = 4 << 30  # bytes, where the free space is unknown
 
 log = logging.getLogger("agent.snapshot")
 
-_restoring: set[asyncio.Task[None]] = set()  # a task that nobody holds may be lost
+_restoring: set[asyncio.Task[None]] = set()  # a task without a reference may be collected
 
 
 def body_rule(context: Context, request: Request) -> BodyRule:
@@ -48,7 +48,7 @@ def body_rule(context: Context, request: Request) -> BodyRule:
 
 
 def _folder(context: Context) -> str | None:
-    """Where large files lie for a while: the data folder, or the system's folder for temporary files."""
+    """Return the folder of large temporary files: the data folder, or the system's temporary folder."""
     return None if context.config.dev_mode else context.config.data_dir or None
 
 
@@ -88,7 +88,7 @@ async def _parts(file: BinaryIO, parts: Iterator[bytes]) -> AsyncIterator[bytes]
 
 
 async def restore(context: Context, request: Request) -> Response:
-    """Put an archive's state in place of all there is; one that is damaged changes nothing."""
+    """Replace the state by that of an archive; a damaged archive changes nothing."""
     _ = context.view.index  # raises for a datacenter that cannot be reached, before its archive is read
     try:
         with await spooled(request, _folder(context)) as file:
@@ -141,7 +141,7 @@ async def _put_in_place(context: Context, found: Restored, rows: list[tuple[str,
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """No garbage collection while millions of rows are made: each run would stop the agent to look at all of them."""
+    """Suspend garbage collection while millions of rows are created: each run would stop the agent to visit all of them."""
     was_on = gc.isenabled()
     gc.disable()
     try:

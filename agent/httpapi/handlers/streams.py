@@ -7,7 +7,7 @@ is a stream of lines, each an object:
 
     {"ID":1,"Index":42,"Status":200,"Body":[…]}   the answer, unless the caller has it; then each answer that differs
     {"ID":1,…,"Status":200,"Filtered":true,…}     the same, when the caller's token hides a part of it
-    {"ID":2,"Index":7,"Status":404}               there is no such thing; it goes on, as above
+    {"ID":2,"Index":7,"Status":404}               it does not exist; watching continues, as above
     {"ID":3,"Index":0,"Status":403,"Text":"…"}    refused: no more comes of this one
     {}                                            every query has been read; later: nothing new for a while
 
@@ -199,7 +199,7 @@ class Stream:
             self._event.set()
             return
         self._watches.add(self._rights_changed, (TOPIC,))
-        # What is kept of rights may be forgotten after this was called.
+        # Cached permissions may be dropped after this call.
         asyncio.get_running_loop().call_soon(self._compare_rights)
 
     def _compare_rights(self) -> None:

@@ -14,7 +14,7 @@ SPOOL = 1 << 20  # bytes that a temporary file holds in memory before it is writ
 
 
 class BodyStream(AsyncIterator[bytes]):
-    """The parts of one body.  `resume` is called when more of them are wanted.
+    """The parts of one body.  `resume` is called when more parts are needed.
 
     What arrives before it is taken is one part: a client may send chunks of one byte.
     """
@@ -36,12 +36,12 @@ class BodyStream(AsyncIterator[bytes]):
         self._wake()
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Mark the body as complete."""
         self.ended = True
         self._wake()
 
     def lose(self) -> None:
-        """The client went away."""
+        """Mark the body as lost: the client closed the connection."""
         self._lost = not self.ended
         self._wake()
 

@@ -34,7 +34,7 @@ SLICE = 4 << 10  # bytes parsed at a time, at most that much is parsed behind th
 BODY_SLICE = 64 << 10  # the same inside a body
 AHEAD = 16 << 10  # bytes of bodies that are read while an earlier request is answered
 REPEATED = 2 << 10  # bytes; a longer request is not recognized by its bytes
-COPIED = 16 << 10  # bytes; a longer body is not copied to stand behind its head
+COPIED = 16 << 10  # bytes; a longer body is not joined with its head
 
 log = logging.getLogger("agent.http")
 
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._repeated: bytes | None = None
         self._repeated_hit = (b"", b"")
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
                 reader.began = self._loop.time()  # the pause was ours
             self._transport.resume_reading()
 
-    # What the reader calls
+    # Called by the reader
 
     def answer_from_cache(self, target: bytes, token: bytes) -> bool:
         """Send the cached response of a GET; False when there is none, or when it is not its turn."""

@@ -87,7 +87,7 @@ class BodyRule:
     limit: bytes; a longer one is refused before it is buffered.  Does not bind a `stream`.
     stream: hand the body on while it arrives.
     too_large: text of the refusal, with `{size}` and `{limit}`.
-    check: called with the request before that refusal; raises for what is wrong with it besides its size.
+    check: called with the request before that refusal; raises for a mistake other than its size.
     """
 
     limit: int
@@ -100,7 +100,7 @@ class BodyRule:
         return self.too_large.format(size=size, limit=self.limit)
 
 
-DEFAULT_BODY = BodyRule(1 << 20)  # how routes without a rule of their own take bodies
+DEFAULT_BODY = BodyRule(1 << 20)  # the rule of routes without one
 
 
 class Application(Protocol):

@@ -32,7 +32,7 @@ FLAGS = {
 }
 MALFORMED_HOST = re.compile(rb"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]")
 SMALL_DIGITS = 4  # of the length of a body that is read at once, whatever the rule of its route says
-HEADER_COST = 150  # bytes of memory for a header line besides its text
+HEADER_COST = 150  # bytes of memory for a header line, without its text
 NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together
 
 # Flags of a request that decide how its response is sent.
@@ -163,7 +163,7 @@ class RequestReader:
         self.phase, self.began = BROKEN, 0.0
         self._headers, self._parts = [], []
 
-    # What the parser calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
         if self.phase >= BROKEN:
@@ -184,7 +184,7 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.phase != HEAD:
-            return  # a trailer: nothing that comes behind a body may change what was asked
+            return  # a trailer: it must not change the request
         name = name.lower()
         flag = FLAGS.get(name)
         if flag is not None:

@@ -82,7 +82,7 @@ class HTTPServer:
         self._timer = loop.call_later(1, self._tick, loop)
 
     def connect(self) -> Connection:
-        """Return a new connection, for a socket that somebody else listens on."""
+        """Return a new connection, for a socket that another component listens on."""
         return Connection(self)
 
     def add(self, connection: Connection) -> bytes:

@@ -30,7 +30,7 @@ def _granted(grants: Grants) -> Iterator[str]:
 
 
 def token_hash(token: Token) -> Token:
-    """The token with its hash."""
+    """Return the token with its hash."""
 
     def parts() -> Iterator[str]:
         yield token.description
@@ -41,12 +41,12 @@ def token_hash(token: Token) -> Token:
 
 
 def policy_hash(policy: Policy) -> Policy:
-    """The policy with its hash."""
+    """Return the policy with its hash."""
     return replace(policy, hash=_digest(iter((policy.name, policy.description, policy.rules, *policy.datacenters))))
 
 
 def role_hash(role: Role) -> Role:
-    """The role with its hash."""
+    """Return the role with its hash."""
 
     def parts() -> Iterator[str]:
         yield role.name

@@ -12,7 +12,7 @@ TOPIC = ACL
 
 
 def _topics(row: Any) -> tuple[str]:
-    """Every change of permissions concerns everybody who relies on one."""
+    """Return the one topic of all changes of permissions."""
     return (TOPIC,)
 
 

@@ -1,4 +1,4 @@
-"""Rows that the catalog may not be told of because of their tokens: each is logged once, then counted."""
+"""Rows whose tokens lack the permission to register them: each is logged once, then counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Blocked:
         self.attempts: dict[tuple[str, str, str], int] = {}
 
     def permitted(self, pending: Pending, permits: Permits, node: str) -> Pending:
-        """The part of the pending rows that may be written."""
+        """Return the part of the pending rows that may be written."""
         services = [row for row in pending.services if not self._refuses_service(row, permits)]
         checks = [(row, owner) for row, owner in pending.checks if not self._refuses_check(row, permits, node)]
         for service_id in pending.gone_services:

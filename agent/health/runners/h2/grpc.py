@@ -69,7 +69,7 @@ async def _call(definition: CheckDefinition, contexts: TLSContexts, address: str
 
 
 def _answer(headers: dict[str, str], body: bytes) -> int:
-    """The serving status in an answer; raises RPCError for one that is none."""
+    """Return the serving status in an answer; raises RPCError for one that is none."""
     code = headers.get("grpc-status", "")
     if not (code.isascii() and code.isdigit() and len(code) < 10):
         status = excerpt(headers.get(":status", ""))
@@ -85,13 +85,13 @@ def _rpc(code: str, words: str) -> str:
 
 
 def health_request(service: str) -> bytes:
-    """A HealthCheckRequest: field 1 is the service's name."""
+    """Return a HealthCheckRequest: field 1 is the service's name."""
     name = service.encode()
     return b"\x0a" + _varint(len(name)) + name if name else b""
 
 
 def framed(message: bytes) -> bytes:
-    """A message as gRPC sends it: not compressed, its length in four bytes."""
+    """Return a message as gRPC sends it: not compressed, its length in four bytes."""
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 

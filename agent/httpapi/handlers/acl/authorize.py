@@ -39,7 +39,7 @@ def authorize(context: Context, request: Request) -> Response:
 
 
 def _answered(caller: Authorizer, one: Question) -> dict[str, object]:
-    # Who may see a service may see its intentions; there are none to write.
+    # Permission to read a service includes its intentions; writing them is not supported.
     kind = "service" if one.resource == "intention" else one.resource
     if kind not in NAMED + SINGLE:
         raise bad_request(f'Invalid ACL resource requested: "{one.resource}"')

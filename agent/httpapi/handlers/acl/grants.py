@@ -1,4 +1,4 @@
-"""Checks what a token or a role is to grant, and finds what it links to.
+"""Checks the grants of a token or a role, and resolves their links.
 
 Texts: Consul's; `what` in them is "token" or "role".
 """

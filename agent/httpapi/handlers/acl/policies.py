@@ -73,7 +73,7 @@ async def _write(context: Context, request: Request, body: PolicyBody, policy_id
     long = len(policy.rules) >= LONG_RULES
     if long:
         with suppress(RuleError):
-            await asyncio.to_thread(parse_rules, policy.rules)  # what is read there is known below
+            await asyncio.to_thread(parse_rules, policy.rules)  # caches the result for the check below
 
     def write(txn: WriteTxn) -> Policy:
         acl_policies.check(txn, policy, new)

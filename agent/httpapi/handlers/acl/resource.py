@@ -14,7 +14,7 @@ from pyconsul.agent.httpapi.core.response import TRUE, Query, Response, Result, 
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.write_txn import WriteTxn
 
-#: Reads one row by a text of the path; its value is None when there is no such row.
+#: Reads one row by a text of the path; its value is None when the row does not exist.
 Find: TypeAlias = Callable[[View, Authorizer, str], Result]
 
 

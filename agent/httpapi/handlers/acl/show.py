@@ -1,6 +1,6 @@
 """Responses for tokens, policies, roles, auth methods and binding rules.
 
-Links show the names that things have now, and leave out what is gone.
+Links show current names, and leave out deleted rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pyconsul.agent.model.acl import AuthMethod, BindingRule, Grants, Policy, Ro
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES
 from pyconsul.agent.state.contract import Schema, View
 
-HIDDEN = "<hidden>"  # instead of a secret, for those who may only read
+HIDDEN = "<hidden>"  # instead of a secret, for callers without `acl:write`
 
 
 def moment(seconds: float) -> str:

@@ -22,7 +22,7 @@ def list_templates(context: Context, request: Request) -> Response:
 
 
 def read_named(context: Context, request: Request) -> Response:
-    """One template."""
+    """Return one template."""
     enabled(context)
     require(request, "acl:read")
     if not request.tail:

@@ -1,4 +1,4 @@
-"""Makes and changes tokens: what is to be is worked out from a body, checked, and written.
+"""Creates and changes tokens: derives the row from a body, checks it, and writes it.
 
 Rules and texts: https://developer.hashicorp.com/consul/api-docs/acl/tokens
 """

@@ -39,7 +39,7 @@ MISSING = "token does not exist: ACL not found"
 
 
 def list_tokens(context: Context, request: Request) -> Query:
-    """Return the tokens; those who may only read do not see secrets."""
+    """Return the tokens; without their secrets for callers without `acl:write`."""
     acl = enabled(context)
     params = request.params
     identity = params.get("servicename", "")

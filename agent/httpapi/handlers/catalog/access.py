@@ -61,7 +61,7 @@ def require_node(caller: Authorizer, view: View, node: Node) -> None:
 
 
 def require_service(caller: Authorizer, view: View, node: str, service: NodeService) -> None:
-    """Raises PermissionDenied unless the caller may write an instance, and the one that stands under its ID."""
+    """Raises PermissionDenied unless the caller may write an instance, and the present one with its ID."""
     caller.require("service", WRITE, service.service)
     old = view[SERVICES].get((node.lower(), service.id))
     if old is not None:
@@ -83,9 +83,9 @@ def require_old_check(caller: Authorizer, view: View, node: str, check_id: str) 
 
 
 def refuse_agents_check(agent: str, node: str, check_id: str) -> None:
-    """Raises PermissionDenied when this is the health of a node with an agent (`agent`: its name), which nobody else writes.
+    """Raises PermissionDenied when this is the health of a node with an agent (`agent`: its name), which only the agent writes.
 
-    Whoever writes it can end all sessions of the node, and with them its locks.
+    A write of it can end all sessions of the node, and with them its locks.
     """
     if check_id == SERF_CHECK and node.lower() == agent.lower():
         raise PermissionDenied(

@@ -179,7 +179,7 @@ def _refuse_bad_uuid(text: str) -> None:
 
 
 def mesh_refusal(kind: str, connect: Mapping[str, Any] | None) -> str:
-    """Why an instance cannot be registered here, because it is part of a service mesh; empty when it can."""
+    """Return the refusal of an instance that is part of a service mesh; empty for other instances."""
     if kind:
         return f"pyconsul has no service mesh: a service of kind {go_quote(kind)} cannot be registered"
     if any(value and key.lower().replace("_", "") == "sidecarservice" for key, value in (connect or {}).items()):

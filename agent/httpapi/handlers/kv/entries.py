@@ -33,7 +33,7 @@ RAW = (
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Content-Security-Policy", b"sandbox"),
 )
-# Tells a client that the history is gone; other agents ignore `?purge`.
+# The header confirms the purge; other agents ignore `?purge`.
 PURGED = Response(TRUE.status, TRUE.body, (*TRUE.headers, (b"X-Pyconsul-Purged", b"true")))
 
 TOO_LARGE = (

@@ -77,7 +77,7 @@ def _number(request: Request, name: str) -> int | None:
 
 
 async def _response(kept: HistorySlice, caller: Authorizer, wanted: _Wanted) -> Response:
-    """Read and encode page by page, so that others are served meanwhile."""
+    """Read and encode page by page; other requests are served in between."""
     parts: list[bytes] = []
     found: list[Version] = []
     any_filtered = False

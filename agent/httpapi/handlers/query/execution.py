@@ -41,7 +41,7 @@ def execute(context: Context, request: Request) -> Response:
         "DNS": query.dns,
         "Datacenter": context.config.datacenter,
         "PeerName": "",
-        "Failovers": 0,  # there is nowhere else to look: unknown datacenters are passed over
+        "Failovers": 0,  # there is no other datacenter: unknown ones are skipped
         **query_meta(request),
         "ResultsFilteredByACLs": filtered,
     }

@@ -1,4 +1,4 @@
-"""Authorization of transactions: writes are refused one by one, results are filtered afterwards."""
+"""Authorization of transactions: each write is authorized, and results are filtered."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from pyconsul.agent.state.txn_operations import (
     ServiceOperation,
 )
 
-# What they find is filtered.
+# Their results are filtered.
 FILTERED = ("get", "get-tree", "get-or-empty")
-# Whether they succeed tells what is there.
+# Their success reveals the state of a key.
 TELLING = ("check-session", "check-index")
 
 
@@ -36,7 +36,7 @@ def denials(caller: Authorizer, view: View, operations: Sequence[Operation], age
 
 
 def refusal(caller: Authorizer, view: View, operation: Operation, agent: str, again: bool = False) -> str | None:
-    """Why the caller may not do an operation; None: nothing is in the way.
+    """Return the refusal of an operation; None when the caller may do it.
 
     `again`: asked for a second time, right before it runs.  Then only rows that are there matter, not names that were given.
     """
@@ -67,7 +67,7 @@ def _require(caller: Authorizer, view: View, operation: Operation, again: bool) 
 
 
 def _require_node(caller: Authorizer, view: View, node: Node) -> None:
-    """Return the node of an operation, which may be named by its ID alone."""
+    """Require permission for the node of an operation, which may be named by its ID alone."""
     named_by_id = not node.node and view[NODES].by("id", node.id.lower())
     require_node(caller, view, replace(node, node=named_by_id[0].node) if named_by_id else node)
 

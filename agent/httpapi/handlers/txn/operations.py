@@ -220,8 +220,8 @@ def _operations(context: Context, body: bytes) -> list[Operation]:
             ("Node", one.node),
             ("Service", one.service),
             ("Check", one.check),
-        ):  # keys are no names of the catalog
-            if part is not None and part.verb in ("set", "cas"):  # what is there already can be read and deleted
+        ):  # keys are not names of the catalog
+            if part is not None and part.verb in ("set", "cas"):  # existing rows can be read and deleted
                 refuse_control_characters(context, part, f"operation {position}: {kind}")
     return [made for one in inputs if (made := _operation(context, one)) is not None]
 

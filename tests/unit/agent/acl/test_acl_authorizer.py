@@ -30,7 +30,7 @@ def from_text(text: str, default_allow: bool = False) -> Authorizer:
 
 
 def naive(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
-    """Where the store compares names without case: the lesser of what the rules give with and without case."""
+    """Return where the store compares names without case: the lesser of what the rules give with and without case."""
     level = with_case(rules, kind, name, default_allow)
     if kind not in CASELESS:
         return level
@@ -39,7 +39,7 @@ def naive(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
 
 
 def with_case(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
-    """The rule for the name, else the one with the longest prefix; of equal ones deny, then the most."""
+    """Return the rule for the name, else the one with the longest prefix; of equal ones deny, then the most."""
     exact = [rule for rule in rules if rule.kind == kind and not rule.prefix and rule.name == name]
     fitting = [rule for rule in rules if rule.kind == kind and rule.prefix and name.startswith(rule.name)]
     longest = max((len(rule.name) for rule in fitting), default=0)

@@ -25,7 +25,7 @@ def another_run() -> None:
 
 
 def leave(folder: Path, name: str = "out") -> Path:
-    """A file whose maker is killed: the locks of a process end with it."""
+    """Return a file whose maker is killed: the locks of a process end with it."""
     file = DraftFile(folder, name)
     file.fill([b"half"])
     file._lock.close()

@@ -14,7 +14,7 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 
 
 def machine(root: Path, **files: str) -> Path:
-    """A root folder with some of the files that name the machine."""
+    """Return a root folder with some of the files that name the machine."""
     names = {
         "product": "sys/class/dmi/id/product_uuid",
         "machine": "etc/machine-id",

@@ -85,7 +85,7 @@ def recursor(udp: Reply, tcp: Reply = lambda question: ()) -> Iterator[Recursor]
 
 
 def resolved(port: int) -> tuple[Sequence[Record], float, float]:
-    """The records of a host, the processor time of this thread, and the time on the clock."""
+    """Return the records of a host, the processor time of this thread, and the time on the clock."""
 
     async def ask() -> tuple[Sequence[Record], float, float]:
         settings = Settings(recursors=(("127.0.0.1", port),), recursor_timeout=ALLOWED_S)

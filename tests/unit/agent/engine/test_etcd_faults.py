@@ -70,7 +70,7 @@ class Server:
         await self.writer.commit(write)
 
     def bulk(self) -> set[bytes | None]:
-        """The values of the keys that are written at once."""
+        """Return the values of the keys that are written at once."""
         return {row.value for row in self.store[KV].prefix("bulk/")}
 
     def numbers(self) -> list[int]:

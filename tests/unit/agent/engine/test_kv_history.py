@@ -57,7 +57,7 @@ class World:
         self.past: list[dict[str, KVEntry]] = [{}]
 
     def write(self, key: str, value: bytes | None) -> Changeset:
-        """The next changeset; None deletes."""
+        """Return the next changeset; None deletes."""
         self.index += 1
         old = self.now.get(key)
         created = old.create_index if old else self.index

@@ -42,7 +42,7 @@ class Keys:
         await self.writer.commit_steps(lambda txn: kv.delete_tree(txn, prefix, purge=True))
 
     async def values(self, key: str) -> list[bytes | None]:
-        """The versions of a key, the newest first; None is a deletion."""
+        """Return the versions of a key, the newest first; None is a deletion."""
         kept = await read_history(self.engine, key)
         assert kept is not None
         return [version.entry.value if version.entry else None for version in kept.versions()]
@@ -78,7 +78,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
 
 def holds(folder: Path, secret: bytes) -> list[str]:
-    """The files that hold a part of a secret."""
+    """Return the files that hold a part of a secret."""
     return [path.name for path in folder.iterdir() if secret[:16] in path.read_bytes()]
 
 

@@ -48,7 +48,7 @@ expressions: st.SearchStrategy[Expression] = st.recursive(matches, combined, max
 
 
 def written(expression: Expression) -> str:
-    """A text that says the expression, with every group in parentheses."""
+    """Return a text that says the expression, with every group in parentheses."""
     match expression:
         case Match(selector, operator, value):
             path = selector[0] + "".join(f"[{quote(name)}]" for name in selector[1:])
@@ -110,7 +110,7 @@ on_nodes = st.recursive(
 
 
 def naive(expression: Expression, row: dict[str, Any]) -> bool:
-    """The same by the book, on a dict."""
+    """Return the same by the book, on a dict."""
     match expression:
         case Not(operand):
             return not naive(operand, row)

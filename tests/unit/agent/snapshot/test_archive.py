@@ -77,7 +77,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = 
 
 
 def huge(name: str, size: int) -> bytes:
-    """An archive that claims a size and has next to nothing."""
+    """Return an archive that claims a size and has next to nothing."""
     return gzip.compress(member(name, size=size) + b"x" * 512)
 
 

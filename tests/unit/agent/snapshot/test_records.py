@@ -119,7 +119,7 @@ def tokens(draw: st.DrawFn) -> Token:
 
 @st.composite
 def catalogs(draw: st.DrawFn) -> list[tuple[str, Any]]:
-    """A node with a service, a check of each kind, and a coordinate."""
+    """Return a node with a service, a check of each kind, and a coordinate."""
     node = Node(
         draw(st.just("") | UUIDS), draw(NAMES), draw(PLAIN), "dc1", draw(MAPS), draw(MAPS), draw(INDEXES), draw(INDEXES)
     )

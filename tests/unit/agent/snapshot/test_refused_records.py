@@ -119,7 +119,7 @@ def test_rows_are_bounded_by_memory() -> None:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths to all values within a value."""
+    """Yield the paths to all values within a value."""
     if path:
         yield path
     if isinstance(value, dict | list):

@@ -61,7 +61,7 @@ def delete_tree(txn: WriteTxn, prefix: str, purge: bool) -> None:
 
 
 def make(function: Callable[..., object], *values: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
-    """An operation that calls a function of the state with drawn values."""
+    """Return an operation that calls a function of the state with drawn values."""
     return st.tuples(*values).map(lambda drawn: lambda txn: function(txn, *drawn))
 
 
@@ -107,7 +107,7 @@ OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
 
 
 def state(store: Store) -> dict[str, Any]:
-    """Every row of every table, and every index."""
+    """Return every row of every table, and every index."""
     tables = {name: {schema.key(row): row for row in store[schema]} for name, schema in SCHEMAS.items()}
     return {**tables, "index": store.index}
 

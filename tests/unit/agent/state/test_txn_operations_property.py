@@ -97,7 +97,7 @@ def prepare(txn: WriteTxn) -> None:
 
 
 def written() -> Store:
-    """A store in which all that was done."""
+    """Return a store in which all that was done."""
     store = Store()
     txn = WriteTxn(store)
     txn.begin(1, NOW)
@@ -107,7 +107,7 @@ def written() -> Store:
 
 
 def state(store: Store) -> dict[str, Any]:
-    """Every row of every table, and every index."""
+    """Return every row of every table, and every index."""
     tables = {schema.name: {schema.key(row): row for row in store[schema]} for schema in ALL}
     return {**tables, "index": store.index, "named": {row.name: row.index for row in store[NAMED]}}
 

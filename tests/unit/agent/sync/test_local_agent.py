@@ -131,7 +131,7 @@ async def test_outputs_can_be_discarded() -> None:
 async def started_again(
     world: World, defined: definition_loader.Definitions | None = None, remote_scripts: bool = False
 ) -> World:
-    """The same disk, a new process."""
+    """Return the same disk, a new process."""
     await world.store.stop()
     fresh = World()
     fresh.disk = world.disk

@@ -37,7 +37,7 @@ record = st.one_of(
 
 
 def plain(item: Record) -> tuple[dns.name.Name, int, dns.rdata.Rdata]:
-    """A record as dnspython has it."""
+    """Return a record as dnspython has it."""
     owner, rest, _ = item
     rdtype, _, seconds, length = layout._FIXED.unpack_from(rest)
     data = dns.rdata.from_wire(dns.rdataclass.IN, rdtype, rest, 10, length)

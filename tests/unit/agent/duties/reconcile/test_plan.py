@@ -302,7 +302,7 @@ def members(draw: st.DrawFn) -> list[Member]:
 
 @st.composite
 def catalogs(draw: st.DrawFn) -> Catalog:
-    """A catalog with any nodes."""
+    """Return a catalog with any nodes."""
     catalog = Catalog()
     taken: set[str] = set()
     for name in sorted({name.lower() for name in draw(st.sets(NAMES))}):

@@ -38,7 +38,7 @@ BODIES: list[type[msgspec.Struct]] = sorted(
 
 
 def keys_of(kind: Any, found: set[str]) -> set[str]:
-    """The JSON keys of a body type and of the types inside it."""
+    """Return the JSON keys of a body type and of the types inside it."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         for field in msgspec.structs.fields(kind):
             if field.encode_name not in found:

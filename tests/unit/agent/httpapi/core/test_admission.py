@@ -28,7 +28,7 @@ def request(method: str = "GET", path: str = "/v1/kv/a", remote: str = "127.0.0.
 
 
 def refusal(one: Request, rules: Admission | None = None) -> str:
-    """The text of the refusal of a request; "" when it is served."""
+    """Return the text of the refusal of a request; "" when it is served."""
     rules = rules or admission()
     try:
         rules.check(one)

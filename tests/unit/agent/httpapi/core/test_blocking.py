@@ -34,7 +34,7 @@ class Source:
         self.watches.fire(("thing",))
 
     def ask(self, index: int | None = None, seconds: float = HOUR) -> asyncio.Future[Response]:
-        """A client, as the application has it wait."""
+        """Return a client, as the application has it wait."""
         question = self.queries.find("q")
         seen = self.read() if question is None else question.current()
         if question is None:

@@ -112,7 +112,7 @@ def chunks(body: bytes) -> bytes:
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """A request, and what its answer must be."""
+    """Return a request, and what its answer must be."""
     method = draw(st.sampled_from([b"GET", b"PUT", b"DELETE"]))
     target = draw(st.sampled_from([b"/v1/kv/a", b"/later", b"/v1/later?x=1"]))
     body = draw(st.binary(max_size=12)) if method == b"PUT" else b""
