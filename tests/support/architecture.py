@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
     "duties": {"engine", "gossip", "model", "state", "acl", "sync"},
+    "cluster": {"engine"},
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.

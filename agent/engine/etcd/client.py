@@ -99,6 +99,10 @@ class Client:
         request = rpc.DeleteRangeRequest(key=key, range_end=end)
         await self._once(lambda channel: rpc.KVStub(channel).DeleteRange, request, self._timeout_s)
 
+    async def call(self, method: Callable[[Any], Call], request: Any) -> Any:
+        """Send any other request once; `method` returns it from a channel.  Raises Rejected, Unreachable."""
+        return await self._once(method, request, self._timeout_s)
+
     async def watch(self, requests: AsyncIterator[Any], silence_s: float) -> AsyncGenerator[Any, None]:
         """Send requests of a watch stream, and return what arrives.
 

@@ -1,0 +1,1 @@
+"""The servers of a cluster: etcd members, the relays between them, leadership."""

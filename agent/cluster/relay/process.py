@@ -1,0 +1,274 @@
+"""The relay: a process of its own beside an etcd member, so that a busy agent never delays Raft; it ends with the agent.
+
+    python -m pyconsul.agent.cluster.relay.process FD
+
+Its working directory is the folder of the etcd member.  There it listens on the socket `NODE-ID:1` of every other member, and dials
+`OWN-NODE-ID:1` for connections that come from outside.  FD is a socket pair (SOCK_SEQPACKET) to the agent.  From it come, as
+MessagePack, `Table`: who this relay is and where the others are now; and, together with a file descriptor, `Accepted`: a
+connection to the RPC port that began with the first byte of a relay.  Messages for the log go to standard error, a line each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import uvloop
+
+from pyconsul.agent.cluster.relay import handshake
+from pyconsul.agent.cluster.relay.handshake import FIRST_BYTE, HandshakeError, Identity
+from pyconsul.agent.cluster.relay.pipe import End, join
+
+TIMEOUT_S = 5.0  # for connecting, and for the handshake
+MAX_HANDSHAKES = 64  # at a time, of connections from outside
+REPEAT_S = 30.0  # before the same message is written again
+MESSAGE_BYTES = 1 << 20  # of a message from the agent, at most
+
+
+class Table(msgspec.Struct, frozen=True, tag="table"):
+    """Who this relay is, and the address (host, port) of each other member by node ID."""
+
+    identity: Identity
+    members: dict[str, tuple[str, int]]
+
+
+class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
+    """A connection; its file descriptor comes with this message.  peer: its address, for messages."""
+
+    peer: str
+
+
+FromAgent = Table | Accepted
+
+
+class Relay:
+    """Everything that the process holds."""
+
+    def __init__(self) -> None:
+        self._identity: Identity | None = None
+        self._members: dict[str, tuple[str, int]] = {}
+        self._listeners: dict[str, asyncio.Server] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handshakes = 0
+        self._written: dict[str, float] = {}
+
+    async def use(self, table: Table) -> None:
+        """Use other addresses, members or keys from now on."""
+        self._identity, self._members = table.identity, table.members
+        for node_id in self._listeners.keys() - table.members.keys():
+            self._listeners.pop(node_id).close()
+        for node_id in table.members.keys() - self._listeners.keys():
+            await self._listen(node_id)
+
+    async def _listen(self, node_id: str) -> None:
+        name = f"{node_id}:1"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)  # of an earlier relay
+
+        def dialed() -> End:
+            return _Announced(lambda end: self._spawn(self._dial(node_id, end)))
+
+        self._listeners[node_id] = await asyncio.get_running_loop().create_unix_server(dialed, name)
+
+    def accept(self, sock: socket.socket, peer: str) -> None:
+        """Take a connection from outside, unless too many have not proved yet where they come from."""
+        if self._identity is None or self._handshakes >= MAX_HANDSHAKES:
+            self._log(f"refused connections: more than {MAX_HANDSHAKES} are being checked")
+            sock.close()
+            return
+        self._spawn(self._accept(sock, peer))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- one connection
+
+    async def _dial(self, node_id: str, near: End) -> None:
+        """Carry a connection of the own etcd member to the relay of another server."""
+        assert self._identity is not None
+        host, port = self._members.get(node_id, ("", 0))
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                sock = await _connect(host, port)
+                try:
+                    await _introduce(sock, self._identity, node_id)
+                    far = await _end_of(sock)
+                except BaseException:
+                    sock.close()
+                    raise
+        except (OSError, TimeoutError, EOFError, HandshakeError, msgspec.MsgspecError) as error:
+            near.transport.abort()
+            self._log(f"cannot reach server {node_id} at {host}:{port}: {error or 'no answer'}")
+            return
+        join(near, far)
+
+    async def _accept(self, sock: socket.socket, peer: str) -> None:
+        """Carry a connection from outside to the own etcd member."""
+        assert self._identity is not None
+        self._handshakes += 1
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await _check(sock, self._identity)
+                far = await _end_of(sock)
+        except (OSError, TimeoutError, EOFError, HandshakeError, msgspec.MsgspecError) as error:
+            sock.close()
+            self._log(f"refused a connection from {peer}: {error or 'no answer'}")
+            return
+        finally:
+            self._handshakes -= 1
+        try:
+            _, near = await asyncio.get_running_loop().create_unix_connection(End, f"{self._identity.node_id}:1")
+        except OSError as error:
+            far.transport.abort()
+            self._log(f"etcd does not answer: {error}")
+            return
+        join(near, far)
+
+    def _log(self, text: str) -> None:
+        """Write a message for the log of the agent, the same one only now and then."""
+        now = time.monotonic()
+        if now - self._written.get(text, -REPEAT_S) < REPEAT_S:
+            return
+        if len(self._written) > 100:
+            self._written.clear()
+        self._written[text] = now
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Announced(End):
+    """An end that tells when it is there."""
+
+    def __init__(self, announce: Callable[[End], None]) -> None:
+        super().__init__()
+        self._announce = announce
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._announce(self)
+
+
+# --- the handshake over a socket
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+    except BaseException:
+        sock.close()
+        raise
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+async def _introduce(sock: socket.socket, identity: Identity, acceptor: str) -> None:
+    """Prove to the relay of another server that this one belongs to its cluster, and the reverse."""
+    send = asyncio.get_running_loop().sock_sendall
+    said = handshake.hello(identity, acceptor, secrets.token_bytes(handshake.NONCE_BYTES))
+    await send(sock, FIRST_BYTE + handshake.encode(said))
+    answered = await _receive(sock, handshake.Challenge)
+    await send(sock, handshake.encode(handshake.prove(said, answered, identity)))
+    verdict = await _receive(sock, handshake.Verdict)
+    if verdict.refusal:
+        raise HandshakeError(verdict.refusal)
+
+
+async def _check(sock: socket.socket, identity: Identity) -> None:
+    """Let the relay of another server prove that it belongs to this cluster."""
+    send = asyncio.get_running_loop().sock_sendall
+    await _read(sock, len(FIRST_BYTE))
+    said = await _receive(sock, handshake.Hello)
+    try:
+        handshake.check_hello(said, identity)
+    except HandshakeError as error:
+        await send(sock, handshake.encode(handshake.Challenge(b"", b"", str(error))))
+        raise
+    answered = handshake.challenge(said, identity, secrets.token_bytes(handshake.NONCE_BYTES))
+    await send(sock, handshake.encode(answered))
+    try:
+        handshake.check_proof(await _receive(sock, handshake.Proof), said, answered, identity)
+    except HandshakeError as error:
+        await send(sock, handshake.encode(handshake.Verdict(str(error))))
+        raise
+    await send(sock, handshake.encode(handshake.Verdict("")))
+
+
+async def _receive(sock: socket.socket, message_type: Any) -> Any:
+    data = await _read(sock, handshake.length(await _read(sock, 2)))
+    return msgspec.msgpack.decode(data, type=message_type)
+
+
+async def _read(sock: socket.socket, count: int) -> bytes:
+    loop, found = asyncio.get_running_loop(), b""
+    while len(found) < count:
+        data = await loop.sock_recv(sock, count - len(found))
+        if not data:
+            raise EOFError("the connection was closed")
+        found += data
+    return found
+
+
+async def _end_of(sock: socket.socket) -> End:
+    _, end = await asyncio.get_running_loop().connect_accepted_socket(End, sock)
+    return end
+
+
+# --- the agent
+
+
+async def _serve(channel: socket.socket) -> None:
+    """Do what the agent says, until it is gone."""
+    relay, gone, loop = Relay(), asyncio.Event(), asyncio.get_running_loop()
+    tables: asyncio.Queue[Table] = asyncio.Queue()
+
+    def receive() -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            loop.remove_reader(channel)
+            gone.set()
+            return
+        message = msgspec.msgpack.decode(data, type=FromAgent)
+        if isinstance(message, Table):
+            tables.put_nowait(message)
+        for descriptor in descriptors:
+            sock = socket.socket(fileno=descriptor)
+            sock.setblocking(False)
+            relay.accept(sock, message.peer if isinstance(message, Accepted) else "")
+
+    loop.add_reader(channel, receive)
+    following = loop.create_task(_follow(relay, tables))
+    await gone.wait()
+    following.cancel()
+
+
+async def _follow(relay: Relay, tables: asyncio.Queue[Table]) -> None:
+    while True:
+        await relay.use(await tables.get())
+
+
+def main() -> None:
+    """Run until the other end of the channel is closed."""
+    with contextlib.suppress(KeyboardInterrupt), socket.socket(fileno=int(sys.argv[1])) as channel:
+        channel.setblocking(False)
+        os.set_inheritable(channel.fileno(), False)
+        uvloop.run(_serve(channel))
+
+
+if __name__ == "__main__":
+    main()
