@@ -15,6 +15,7 @@ def summary(config: Config) -> dict[str, str]:
         "dc": config.datacenter,
         "http": _listeners(config.addresses.http or config.client_addr, config.ports.http),
         "dns": _listeners(config.addresses.dns or config.client_addr, config.ports.dns),
+        "gossip": _listeners(config.serf_lan, config.ports.serf_lan),
         "data": "memory" if config.dev_mode else config.data_dir,
     }
 

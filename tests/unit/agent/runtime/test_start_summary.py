@@ -19,10 +19,11 @@ from pyconsul.agent.runtime.summary import summary
         ({"data_dir": "/var/lib/x"}, {"mode": "single-server", "data": "/var/lib/x"}),
         ({"client_addr": "127.0.0.1 ::1"}, {"http": "127.0.0.1:8500,[::1]:8500", "dns": "127.0.0.1:8600,[::1]:8600"}),
         ({"addresses": Addresses(http="unix:///run/c.sock", dns="[::]")}, {"http": "unix:///run/c.sock", "dns": "[::]:8600"}),
-        ({"ports": Ports(http=-1, dns=-1)}, {"http": "off", "dns": "off"}),
+        ({"ports": Ports(http=-1, dns=-1, serf_lan=-1)}, {"http": "off", "dns": "off", "gossip": "off"}),
+        ({"serf_lan": "10.0.0.1"}, {"gossip": "10.0.0.1:8301"}),
     ],
 )  # fmt: skip
 def test_fields(settings: dict[str, Any], fields: dict[str, str]) -> None:
     found = summary(replace(Config(), node_name="n1", **settings))
-    assert list(found) == ["mode", "node", "dc", "http", "dns", "data"]
+    assert list(found) == ["mode", "node", "dc", "http", "dns", "gossip", "data"]
     assert fields.items() <= found.items()
