@@ -36,7 +36,7 @@ class Proxy:
         self.port = free_port()
         self.head = HEAD
         self.folder = folder
-        self.tally = Counters()
+        self.counters = Counters()
         self._state = tempfile.TemporaryDirectory(prefix="pct-")  # tmp_path is too long for a socket
         self.consumer = HaproxyConsumer(
             [Spec(str(folder / "haproxy.cfg")), Spec(str(folder / "map.txt"))],
@@ -46,7 +46,7 @@ class Proxy:
             kill_signal=signal.SIGTERM,
             kill_timeout=10.0,
             runtime=runtime,
-            tally=self.tally,
+            counters=self.counters,
         )
 
     def write(self, *servers: str) -> None:
@@ -90,9 +90,9 @@ class Proxy:
     def counts(self) -> tuple[int, int, int]:
         """Changes at runtime, reloads, failed reloads."""
         return (
-            self.tally.total(Event.RUNTIME_UPDATED),
-            self.tally.total(Event.RELOADED),
-            self.tally.total(Event.RELOAD_FAILED),
+            self.counters.total(Event.RUNTIME_UPDATED),
+            self.counters.total(Event.RELOADED),
+            self.counters.total(Event.RELOAD_FAILED),
         )
 
     async def answer(self) -> str:

@@ -1,7 +1,7 @@
-"""A transport for httpx on which a question costs the same however many others wait.
+"""A transport for httpx on which a request costs the same however many others wait.
 
-Blocking queries hold their connections for minutes, hundreds of them. The pool of httpx looks through all its connections
-for each request (0.4 ms beside none, 7 ms beside 900), so here each connection has a pool of its own: a lane.
+Blocking queries hold hundreds of connections for minutes. The pool of httpx searches all its connections for each request
+(0.4 ms beside none, 7 ms beside 900), so here each connection has its own pool, a lane.
 https://www.python-httpx.org/advanced/transports/#writing-custom-transports
 """
 
@@ -25,7 +25,7 @@ class LongPollTransport(httpx.AsyncBaseTransport):
         self._expiry = expiry
         self._idle: deque[tuple[httpx.AsyncHTTPTransport, float]] = deque()  # the latest used last; since when
         self._busy: set[httpx.AsyncHTTPTransport] = set()
-        self._sweeper: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request for httpx; raises the errors of its own transport."""
@@ -41,8 +41,8 @@ class LongPollTransport(httpx.AsyncBaseTransport):
         return response
 
     async def _free(self, lane: httpx.AsyncHTTPTransport, *, whole: bool) -> None:
-        """The lane's request is over; `whole`: its answer has come to its end. A request that was given up may leave
-        its connection in the pool, as if it were in use: the next one would wait for it for ever."""
+        """Free a lane after its request; `whole`: the response was read to its end. A cancelled request may leave its
+        connection in the pool as if it were in use, and the next one would wait for it without end."""
         if lane not in self._busy:
             return
         self._busy.discard(lane)
@@ -50,11 +50,11 @@ class LongPollTransport(httpx.AsyncBaseTransport):
             await lane.aclose()
             return
         self._idle.append((lane, asyncio.get_running_loop().time()))
-        if self._sweeper is None or self._sweeper.done():
-            self._sweeper = asyncio.create_task(self._sweep())
+        if self._closer is None or self._closer.done():
+            self._closer = asyncio.create_task(self._close_idle())
 
-    async def _sweep(self) -> None:
-        """Close what nobody has used for so long."""
+    async def _close_idle(self) -> None:
+        """Close lanes that have been idle for too long."""
         while self._idle:
             lane, since = self._idle[0]
             left = since + self._expiry - asyncio.get_running_loop().time()
@@ -66,8 +66,8 @@ class LongPollTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        if self._closer is not None:
+            self._closer.cancel()
         lanes = [*(lane for lane, _ in self._idle), *self._busy]
         self._idle.clear()
         self._busy.clear()
@@ -76,7 +76,7 @@ class LongPollTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer; `free` is told whether it was read to its end."""
+    """The body of a response; `free` is called at its end."""
 
     def __init__(self, stream: httpx.AsyncByteStream, free: Callable[..., Awaitable[None]]) -> None:
         self._stream = stream

@@ -65,7 +65,7 @@ class Contender:
         await self._live.open()
         mark = {"acquire": self.session, "flags": str(SEMAPHORE_FLAGS)}
         if not await self._client.send("PUT", self._prefix + self.session, mark):
-            self._live.lose()
+            self._live.forget()
             raise SessionLostError("the session has ended at once")
 
     async def enter(self) -> None:
@@ -77,7 +77,7 @@ class Contender:
                 return
             marks = {self._lock: index} | await self._alive([self.session, *holders])
             if self._prefix + self.session not in marks:
-                self._live.lose()
+                self._live.forget()
                 raise SessionLostError("the session has ended")
             alive = [holder for holder in holders if self._prefix + holder in marks]
             if len(alive) < self._slots:
@@ -112,7 +112,7 @@ class Contender:
         return held
 
     async def _end_session(self) -> None:
-        if session := self._live.lose():
+        if session := self._live.forget():
             await self._client.send("DELETE", self._prefix + session, {})
             await self._client.send("PUT", f"/v1/session/destroy/{session}", {})
 

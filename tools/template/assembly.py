@@ -138,16 +138,18 @@ def _source(
     if plan.fixture is not None:
         return FixtureWatcher(plan.fixture, answers, news)
     shares = any(spec.share is not None for spec in plan.specs)
-    told = Answers() if shares else answers
+    consul_answers = Answers() if shares else answers
     wait = settings[BLOCK_QUERY_WAIT]
-    watcher = Watcher(client, _retry(plan), told, news, rng=rng, wait=wait, filtered=handover.filtered)
+    watcher = Watcher(client, _retry(plan), consul_answers, news, rng=rng, wait=wait, filtered=handover.filtered)
     if not shares:
         return watcher
     host = socket.gethostname()
     prefix, ttl = settings[DEDUPLICATE_PREFIX], settings[DEDUPLICATE_TTL]
     election = Election(client, ttl=ttl, name=f"pyconsul-template on {host}", rng=rng)
     heartbeat = ttl / BEATS_PER_TTL
-    return Dedup(watcher, told, answers, news, election, prefix=prefix, host=host, heartbeat_s=heartbeat, rng=rng)
+    return Dedup(
+        watcher, consul_answers, answers, news, election, prefix=prefix, host=host, heartbeat_s=heartbeat, rng=rng
+    )
 
 
 def _record(recorder: Recorder, answers: Answers, used: set[Lookup]) -> None:

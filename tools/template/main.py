@@ -66,7 +66,7 @@ def _main(words: Sequence[str]) -> int:
             print(f"pyconsul-template v{_version()}")
             return Exit.OK
         if call.arguments:
-            raise UsageError(f"unexpected argument {call.arguments[0]!r}: all that is to be done is said by flags")
+            raise UsageError(f"unexpected argument {call.arguments[0]!r}: use flags only")
     except UsageError as error:
         return _fail(f"{error} (-h shows all flags)", Exit.USAGE)
     return _start(call)

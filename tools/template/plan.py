@@ -151,9 +151,9 @@ def _with_formats(specs: Sequence[Spec], *, feeds_haproxy: bool) -> list[Spec]:
 
 
 def _sharing(specs: Sequence[Spec]) -> list[Spec]:
-    from pyconsul.tools.template.dedup.share_identity import sharing
+    from pyconsul.tools.template.dedup.share_identity import with_share_id
 
-    return [sharing(spec) for spec in specs]
+    return [with_share_id(spec) for spec in specs]
 
 
 def _fixture(path: str) -> Fixture | None:

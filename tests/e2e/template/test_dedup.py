@@ -221,7 +221,7 @@ def test_what_is_shared_but_no_answers(fleet: Fleet) -> None:
     fleet.tools["a"].end()
     other = json.loads(fleet.agent.request("PUT", "/v1/session/create", b'{"Behavior": "delete", "LockDelay": "0s"}'))
     fleet.agent.request("PUT", f"/v1/kv/{key['Key']}?acquire={other['ID']}", b"no answers")
-    fleet.start("b", says="asks for itself: what is shared cannot be used")
+    fleet.start("b", says="queries Consul itself: the shared document cannot be used")
     fleet.shows("b", "1 -")
     fleet.put("v", "2")
     fleet.shows("b", "2 -")
@@ -236,7 +236,7 @@ def test_who_may_not_share_asks_for_itself(special_agent: Any, template: Any) ->
     _allow(agent, 'key_prefix "app/" { policy = "read" }')
     tool = template(agent, "-dedup", "-template", "in.j2:out", "-consul-token", READER, in_j2="{{ key('app/v') }}")
     tool.shows("out", "1")
-    assert tool.said("asks for itself: nobody tells anything")
+    assert tool.said("queries Consul itself: no instance shares answers")
     agent.put("app/v", "2")
     tool.shows("out", "2")
     assert READER not in tool.stderr
@@ -251,7 +251,7 @@ def test_answers_that_are_too_many(special_agent: Any, template: Any, tmp_path: 
     fleet = Fleet(special_agent(limits={"kv_max_value_size": 400}), template, tmp_path, "big")
     fleet.put("v", base64.b64encode(bytes(range(256))).decode())
     fleet.start("a", says="the answers are too many to be shared")
-    fleet.start("b", says="asks for itself: the answers are too many")
+    fleet.start("b", says="queries Consul itself: the answers are too many")
     fleet.put("v", "2")
     for machine in "ab":
         fleet.shows(machine, "2 -")

@@ -104,7 +104,7 @@ def test_a_follower_shows_and_logs_its_leaders_silence(restricted: Any, template
     assert 'pyconsul_template_dedup_leader_silent{destination="out"} 1.0' in pages.text("/metrics")
 
     leader.beat(1000.0)
-    eventually(lambda: follower.said("the leader web1 gives signs of life again after"))
+    eventually(lambda: follower.said("the leader web1 is alive again after"))
     assert pages.degraded("/ready") == pages.degraded("/health") == []
     assert not pages.dedup()["leader_silent"]
     assert follower.stderr.count("no sign of life") == 1

@@ -1,7 +1,7 @@
-"""What one instance tells the others: the answers to a template's lookups, as the value of one key. Pure.
+"""The document that a leader shares: the answers to a template's lookups, as the value of one key. Pure.
 
-It is zlib's compression of a JSON object. The answers are the bodies of Consul's own, so whoever reads them decodes
-them as if it had asked itself.
+It is a JSON object compressed with zlib. The answers are bodies of Consul's responses, so readers decode them like their
+own responses.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pyconsul.tools.template.feed.encode import body_of
 from pyconsul.tools.template.feed.lookups import Lookup, is_kind
 
 _VERSION = 1
-#: Bytes of an unpacked document that are read at most.
-_MOST = 256 << 20
+#: Maximum size of an unpacked document.
+_MAX_BYTES = 256 << 20
 
 
 class DocumentError(Exception):
-    """It cannot be read; the text says why."""
+    """A document cannot be read; the text says why."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """`host`: who tells it. `bodies`: JSON, by lookup. `problem`: why there are none."""
+    """`host`: the leader's. `bodies`: JSON, by lookup. `problem`: why there are none."""
 
     host: str
     bodies: Mapping[Lookup, bytes] = field(default_factory=dict)
@@ -58,15 +58,15 @@ def pack(document: Document) -> bytes:
 
 
 def unpack(value: bytes) -> Document:
-    """Lookups of kinds that are not known here are left out. Raises DocumentError."""
+    """Unpack a document; lookups of unknown kinds are left out. Raises DocumentError."""
     try:
         unpacker = zlib.decompressobj()
-        text = unpacker.decompress(value, _MOST)
+        text = unpacker.decompress(value, _MAX_BYTES)
         if not unpacker.eof:
             raise DocumentError("it is cut off, or too large")
         content = msgspec.json.decode(text, type=_Content)
     except (zlib.error, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DocumentError(f"it is no shared document: {error}") from error
+        raise DocumentError(f"it is not a shared document: {error}") from error
     if content.Version != _VERSION:
         raise DocumentError(f"it has version {content.Version}, and {_VERSION} is understood here")
     bodies = {

@@ -1,7 +1,7 @@
-"""Becoming the one that asks Consul and tells the others: by locking the key that holds the answers.
+"""Elect the instance that queries Consul and shares the answers: it locks the key that holds them.
 
-Only the holder can write: each document is written with `?acquire`, which Consul refuses to everybody else. The
-key goes away with its holder's session, so nothing stays behind when nobody renders the template any more.
+Only the holder of the lock can write: each document is written with `?acquire`, which Consul refuses to all others.
+Consul deletes the key with its holder's session, so nothing is left when no instance renders the template any more.
 """
 
 from __future__ import annotations
@@ -16,73 +16,73 @@ from pyconsul.tools.consul.session import LiveSession
 
 log = logging.getLogger("template")
 
-#: The flags of the keys, which tell people and programs what they are: "pyct".
+#: The flags that mark the keys for people and programs: "pyct".
 FLAGS = int.from_bytes(b"pyct")
-#: Seconds within which all who notice that a leader has gone try to take its place, so that most find that one has.
-_SPREAD = 0.5
-#: Seconds within which a key that was won is seen to be ours; after them it is tried again.
-_CONFIRM = 10.0
-#: Seconds that ending the session may take; if Consul is away, the session's TTL does it.
-_FAREWELL = 2.0
-#: A token may lack permissions, or Consul be away; when it is back, nobody should stay alone for long.
+#: Period over which instances spread their attempts to replace a leader, so that most find a new one.
+_SPREAD_S = 0.5
+#: Time for a won key to show up as ours; after it the attempt is repeated.
+_CONFIRM_S = 10.0
+#: Maximum time to end the session; if Consul does not respond, the session's TTL ends it.
+_MAX_END_S = 2.0
+#: Backoff after a failed attempt. The token may lack permissions, or Consul may be down for a short time.
 _RETRY = RetryPolicy(attempts=0, backoff=1.0, max_backoff=15.0)
 
 
 class Election:
-    """For any number of keys. `ttl`: of the session, in seconds."""
+    """Campaigns for any number of keys with one session. `ttl`: of the session, in seconds."""
 
     def __init__(self, client: ConsulClient, *, ttl: float, name: str, rng: random.Random) -> None:
         self._client = client
         self._rng = rng
-        # Every write is refused to whoever has lost the lock, so there is nothing that a lock-delay could protect.
+        # Consul refuses every write without the lock, so a lock-delay would protect nothing.
         self._live = LiveSession(client, name, ttl=ttl, behavior="delete", lock_delay=0.0)
         self._opening = asyncio.Lock()
-        self._contests: dict[str, asyncio.Task[None]] = {}
-        self._told = ""
+        self._campaigns: dict[str, asyncio.Task[None]] = {}
+        self._logged = ""
 
     @property
     def session(self) -> str:
         """The session that holds the keys; "" while there is none."""
         return self._live.id
 
-    def contend(self, key: str) -> None:
-        """Try to get a key that nobody holds, until `settle` says that it is decided."""
-        if key not in self._contests:
-            self._contests[key] = asyncio.create_task(self._contest(key))
+    def campaign(self, key: str) -> None:
+        """Try to get a key that is not held, until `withdraw`."""
+        if key not in self._campaigns:
+            self._campaigns[key] = asyncio.create_task(self._campaign_for(key))
 
-    def settle(self, key: str) -> None:
-        """Somebody holds the key, or it is not wanted any more."""
-        if (contest := self._contests.pop(key, None)) is not None:
-            contest.cancel()
+    def withdraw(self, key: str) -> None:
+        """Stop trying to get a key: it is held, or not used any more."""
+        if (campaign := self._campaigns.pop(key, None)) is not None:
+            campaign.cancel()
 
     @property
     def idle(self) -> bool:
-        """Whether there is a session that nothing is tried with."""
-        return bool(self._live.id) and not self._contests
+        """Whether there is a session without a campaign."""
+        return bool(self._live.id) and not self._campaigns
 
-    async def rest(self) -> None:
-        """End the session, and with it all that it holds: who only follows needs none."""
+    async def release_session(self) -> None:
+        """End the session and with it all that it holds: a follower needs none."""
         with contextlib.suppress(ConsulError, TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
+            async with asyncio.timeout(_MAX_END_S):
                 await self._live.end()
 
-    async def _contest(self, key: str) -> None:
-        await asyncio.sleep(self._rng.uniform(0, _SPREAD))
+    async def _campaign_for(self, key: str) -> None:
+        await asyncio.sleep(self._rng.uniform(0, _SPREAD_S))
         failures = 0
         while True:
-            delay = _CONFIRM
+            delay = _CONFIRM_S
             try:
                 won = await self.write(key, b"")
             except ConsulError as error:
                 won = False
-                self._tell(key, error)
+                self._log_failure(key, error)
             if not won:
                 failures += 1
                 delay = _RETRY.delay(failures, self._rng) or 0.0
             await asyncio.sleep(delay)
 
     async def write(self, key: str, value: bytes) -> bool:
-        """Lock the key and write its value; False when somebody else holds it. Raises ConsulError."""
+        """Lock the key and write its value; False when another session holds it. Raises ConsulError."""
         session = await self._session()
         try:
             return await self._write(key, value, session)
@@ -90,11 +90,11 @@ class Election:
             if "invalid session" not in str(error):
                 raise
         if session == self._live.id:
-            self._live.lose()  # It has ended; what it held is gone with it.
+            self._live.forget()  # it has ended, and its keys with it
         return await self._write(key, value, await self._session())
 
     async def write_as(self, session: str, key: str, value: bytes) -> None:
-        """Write a key that this session is to hold; nothing when it is not ours any more. Raises ConsulError."""
+        """Lock and write a key with this session; does nothing when it is not our session any more. Raises ConsulError."""
         if session == self._live.id:
             await self._write(key, value, session)
 
@@ -117,15 +117,15 @@ class Election:
         marks = {"acquire": session, "flags": str(FLAGS)}
         return bool(await self._client.send("PUT", f"/v1/kv/{key}", marks, value))
 
-    def _tell(self, key: str, error: ConsulError) -> None:
-        if str(error) != self._told:
+    def _log_failure(self, key: str, error: ConsulError) -> None:
+        if str(error) != self._logged:
             log.warning("cannot share answers under %s: %s; trying again", key, error)
-        self._told = str(error)
+        self._logged = str(error)
 
     async def close(self) -> None:
-        """Give everything back, at once if Consul answers."""
-        contests = list(self._contests.values())
-        for key in list(self._contests):
-            self.settle(key)
-        await asyncio.gather(*contests, return_exceptions=True)
-        await self.rest()
+        """Stop all campaigns and end the session."""
+        campaigns = list(self._campaigns.values())
+        for key in list(self._campaigns):
+            self.withdraw(key)
+        await asyncio.gather(*campaigns, return_exceptions=True)
+        await self.release_session()

@@ -52,7 +52,7 @@ def encode_heartbeat(beat: Heartbeat, now: float) -> bytes:
 
 
 def decode_heartbeat(value: str) -> Heartbeat | None:
-    """None for a value that is not a heartbeat of a known version."""
+    """Decode a heartbeat; None for another value or an unknown version."""
     try:
         content = msgspec.json.decode(value.encode("utf-8", "surrogateescape"), type=_Content)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,8 +1,8 @@
-"""The leaders that this instance follows: watches their heartbeats, logs their silence, and ends the session of one that
-stays silent, so that another instance can take over before Consul ends it.
+"""Follow the heartbeats of the leaders, log their silence, and end the session of a leader that stays silent, so that
+another instance can take over before Consul ends the session.
 
-Ending the session of a leader that is alive after all does no harm: each of its writes names the session and is refused
-from then on, so it becomes a follower or is elected again.
+It is safe to end the session of a leader that is alive: its writes name the session and are refused from then on, so it
+becomes a follower or is elected again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
-#: Seconds within which the followers of a silent leader end its session, so that most find it ended.
+#: Period over which followers of a silent leader spread their attempts to end its session.
 _SPREAD_S = 1.0
 
 
@@ -60,7 +60,7 @@ class Leaders:
 
     @property
     def deadlines(self) -> Iterable[float | None]:
-        """When to look again though nothing changes."""
+        """When to check again without a change."""
         return (leader.silence.deadline for leader in self._leaders.values())
 
     def get(self, session: str) -> LeaderSilence | None:
@@ -97,10 +97,10 @@ class Leaders:
     def _log_return(leader: _Leader, silent_s: float | None) -> None:
         if silent_s is not None:
             leader.keep()
-            log.warning("the leader %s gives signs of life again after %s", leader.silence.host, _text(silent_s))
+            log.warning("the leader %s is alive again after %s of silence", leader.silence.host, _text(silent_s))
 
     def look(self, now: float, is_live: Callable[[Lookup], bool]) -> None:
-        """Find the leaders that have become silent. `is_live`: whether changes of a key arrive as they happen."""
+        """Find leaders that have become silent. `is_live`: whether changes of a key arrive as they happen."""
         for leader in self._leaders.values():
             if leader.silence.look(now, live=is_live(leader.lookup)):
                 words = "no sign of life from the leader %s for %s; its data stay in use until another one leads"
@@ -112,7 +112,7 @@ class Leaders:
         host, logged = leader.silence.host, False
         while True:
             try:
-                # Its heartbeat may have been written and not reached us.
+                # A heartbeat may have been written without reaching us.
                 if await self._election.is_unchanged(leader.lookup.name, leader.silence.index):
                     log.info("ending the session of the silent leader %s: %s", host, leader.session)
                     await self._election.end_session(leader.session)
@@ -123,11 +123,11 @@ class Leaders:
                 if error.status == HTTPStatus.FORBIDDEN:
                     return
                 logged = True
-            # The leader may have had the same trouble: give it the time of a heartbeat.
+            # The leader may have had the same problem: wait for one heartbeat interval.
             await asyncio.sleep((leader.silence.limit_s or 0.0) / BEATS_PER_TTL)
 
     def close(self) -> None:
-        """Follow nobody."""
+        """Stop following."""
         for leader in self._leaders.values():
             leader.keep()
         self._leaders.clear()

@@ -1,4 +1,4 @@
-"""Tells a template's answers to the other instances, whenever they have changed."""
+"""Share a template's answers with the other instances whenever they have changed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
-#: Seconds between two documents at least: what changes all the time must not keep the whole fleet busy.
-_PACE = 0.1
+#: Minimum interval of documents: frequent changes must not keep the whole fleet busy.
+_MIN_INTERVAL_S = 0.1
 _TOO_MANY = "the answers are too many to be shared, larger than Consul takes a value"
 _RETRY = RetryPolicy(attempts=0, backoff=0.5, max_backoff=10.0)
 
 
 class Publisher:
-    """For one key that we hold. `host`: the name by which others know this machine."""
+    """Writes one key that we hold. `host`: the name of this machine for the others."""
 
     def __init__(self, election: Election, key: str, host: str, rng: random.Random) -> None:
         self._election = election
@@ -34,46 +34,46 @@ class Publisher:
         self._rng = rng
         self._bodies = Bodies()
         self._answers: Mapping[Lookup, Any] = {}
-        self._told: dict[Lookup, bytes] | None = None
-        self._limit: int | None = None  # bytes that have been too many
-        self._news = asyncio.Event()
+        self._published: dict[Lookup, bytes] | None = None
+        self._limit: int | None = None  # size in bytes that Consul has refused
+        self._changed = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
-    def tell(self, answers: Mapping[Lookup, Any]) -> None:
-        """These are the answers from now on."""
+    def publish(self, answers: Mapping[Lookup, Any]) -> None:
+        """Publish these answers soon."""
         self._answers = answers
-        self._news.set()
+        self._changed.set()
 
     def repeat(self) -> None:
         """Write again: the key does not hold the published answers."""
-        self._told = None
+        self._published = None
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Stop publishing."""
         self._task.cancel()
 
     async def _run(self) -> None:
         failures = 0
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._changed.wait()
+            self._changed.clear()
             bodies = self._bodies.of(self._answers)
-            if bodies == self._told:
+            if bodies == self._published:
                 continue
             try:
                 await self._write(bodies)
                 failures = 0
-                self._told = bodies
+                self._published = bodies
             except ConsulError as error:
                 failures += 1
-                self._news.set()
+                self._changed.set()
                 level = logging.WARNING if failures == 1 else logging.DEBUG
                 log.log(level, "cannot share answers under %s: %s; trying again", self._key, error)
                 await asyncio.sleep(_RETRY.delay(failures, self._rng) or 0.0)
-            await asyncio.sleep(_PACE)
+            await asyncio.sleep(_MIN_INTERVAL_S)
 
     async def _write(self, bodies: Mapping[Lookup, bytes]) -> None:
-        """Whether we still hold the key, the key itself tells. Raises ConsulError."""
+        """Write the key. Whether we still hold it shows at the key itself. Raises ConsulError."""
         value = await asyncio.to_thread(pack, Document(self._host, bodies))
         if self._limit is None or len(value) < self._limit:
             try:
@@ -82,7 +82,7 @@ class Publisher:
                 if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                     raise
                 self._limit = len(value)
-                log.warning("%s: %s (%d bytes); each instance asks for itself", self._key, _TOO_MANY, len(value))
+                log.warning("%s: %s (%d bytes); each instance queries Consul itself", self._key, _TOO_MANY, len(value))
             else:
                 self._limit = None
                 return

@@ -1,4 +1,4 @@
-"""Which templates share their answers: those that are the same, wherever they come from and go to."""
+"""Identify equal templates on several machines, whatever their files: they share their answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.spec import Spec
 
 
-def sharing(spec: Spec) -> Spec:
-    """Return the same, with its name in a fleet, made of its text and of how that is read. Raises TemplateError."""
+def with_share_id(spec: Spec) -> Spec:
+    """Return the spec with the ID of its share, made of its text and its syntax. Raises TemplateError."""
     read = ["pyconsul-template", spec.syntax, spec.left, spec.right, spec.for_each, read_source(spec)]
     digest = hashlib.sha256(msgspec.json.encode(read)).hexdigest()
     return replace(spec, share=ShareId(digest[:32], spec.name))

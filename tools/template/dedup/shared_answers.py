@@ -1,13 +1,13 @@
-"""The answers that instances with the same template share: who leads, and what the others are told. Pure.
+"""The answers that instances with the same template share: the role of this instance, and the leader's document. Pure.
 
-One key says both: the session that holds it is the leader's, the value is the leader's latest document.
+One key has both: the session that holds it is the leader's, its value is the leader's latest document.
 
-    key             role       asks Consul for
-    unknown         WAITING    what it asked for before; ALONE after a while
-    held by us      LEADER     everything, and tells it
-    … by another    FOLLOWER   what the document does not have
-    held by nobody  WAITING    as above; and contends for it
-    no use          ALONE      everything
+    key             role       queries of this instance
+    unknown         WAITING    those of before; ALONE after a while
+    held by us      LEADER     all, and it shares the answers
+    … by another    FOLLOWER   those that the document does not have
+    not held        WAITING    those of before; it campaigns for the key
+    unusable        ALONE      all
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
     from pyconsul.tools.template.feed.records import KeyPair
 
-#: Seconds that others may take to become the leader and to tell the first answers, before an instance asks itself.
-GRACE = 5.0
+#: Time for another instance to become the leader and share its first answers; after it an instance queries Consul itself.
+GRACE_S = 5.0
 
 
 class Role(StrEnum):
-    """What an instance is in the company of those that share."""
+    """The role of an instance in a share."""
 
     WAITING = "waiting"
     LEADER = "leader"
@@ -38,35 +38,35 @@ class Role(StrEnum):
 
 
 class Share:
-    """`now`: seconds of any clock."""
+    """One share as this instance sees it. `now`: seconds of any clock."""
 
     def __init__(self, now: float) -> None:
         self.role = Role.WAITING
         self._since = now
         self._right_at: float | None = None  # when the shared data were last known to be right; None: unknown
         self._bodies: dict[Lookup, bytes] = {}
-        #: What the leader's latest document says.
+        #: The answers of the leader's latest document.
         self.answers: dict[Lookup, Any] = {}
-        #: The host that told it.
+        #: The host that wrote it.
         self.leader = ""
         #: The session of another instance that holds the key; "" when there is none.
         self.holder = ""
         #: Why an instance is alone.
         self.problem = ""
-        #: Whether the key is known to be held by nobody.
+        #: Whether no session holds the key.
         self.vacant = False
-        #: Whether the document does not say what we, the leader, have told.
-        self.untold = False
+        #: Whether the key lacks the document that we, the leader, have published.
+        self.is_unpublished = False
 
-    def see(self, pair: KeyPair | None, session: str, now: float) -> set[Lookup]:
-        """Return the key as it is now; `session`: our own, "" for none. Returns the lookups whose told answers have changed."""
+    def update(self, pair: KeyPair | None, session: str, now: float) -> set[Lookup]:
+        """Take the key as it is now; `session`: our own, "" for none. Returns the lookups whose shared answers have changed."""
         self.vacant = pair is None or not pair.Session
         self.holder = pair.Session if pair is not None and pair.Session != session else ""
-        self.untold = False
+        self.is_unpublished = False
         if pair is None or self.vacant:
             self._wait(now)
         elif pair.Session == session:
-            self.untold = not pair.Value
+            self.is_unpublished = not pair.Value
             self._become(Role.LEADER)
         elif not pair.Value:
             self._wait(now)
@@ -74,14 +74,14 @@ class Share:
             return self._read(pair.Value)
         return set()
 
-    def look(self, now: float, *, reachable: bool) -> None:
-        """See whether others have been waited for too long; while Consul does not answer, nobody can tell anything."""
+    def check_wait(self, now: float, *, reachable: bool) -> None:
+        """Check whether this instance has waited too long; the time does not count while Consul does not answer."""
         if self.role is not Role.WAITING:
             return
         if not reachable:
             self._since = now
-        elif now >= self._since + GRACE:
-            self._be_alone(f"{self.leader} tells nothing any more" if self.leader else "nobody tells anything")
+        elif now >= self._since + GRACE_S:
+            self._be_alone(f"{self.leader} shares no answers any more" if self.leader else "no instance shares answers")
 
     def note_age(self, age_s: float | None, now: float) -> None:
         """Note how old the leader's data are; None: unknown. Without a leader, what it had shared goes on aging."""
@@ -96,11 +96,11 @@ class Share:
 
     @property
     def deadline(self) -> float | None:
-        """When to look again; None: not before something changes."""
-        return self._since + GRACE if self.role is Role.WAITING else None
+        """When to check again; None: not before a change."""
+        return self._since + GRACE_S if self.role is Role.WAITING else None
 
-    def own(self, wanted: Set[Lookup], asked: Set[Lookup]) -> set[Lookup]:
-        """What to ask Consul for, of what a template wants; `asked`: what is asked for now."""
+    def own_lookups(self, wanted: Set[Lookup], asked: Set[Lookup]) -> set[Lookup]:
+        """Return those of a template's lookups that this instance queries; `asked`: those that it queries now."""
         match self.role:
             case Role.FOLLOWER:
                 return set(wanted - self.answers.keys())
@@ -127,7 +127,7 @@ class Share:
             changed = {lookup for lookup, body in document.bodies.items() if self._bodies.get(lookup) != body}
             answers = {lookup: lookup.decode(msgspec.json.decode(document.bodies[lookup])) for lookup in changed}
         except (DocumentError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            self._be_alone(f"what is shared cannot be used: {error}")
+            self._be_alone(f"the shared document cannot be used: {error}")
             return set()
         if document.problem:
             self._be_alone(document.problem)

@@ -1,12 +1,11 @@
-"""Answers that come from other instances, where one of them asks already, and from Consul otherwise.
+"""Take answers from another instance where one shares them, and from Consul otherwise.
 
-    watcher ──told──▶ Dedup ──answers──▶ runner
-       ▲                │
-       └─ what is own ◀─┘ ──▶ Publisher ──▶ key ──▶ the watchers of the others
-                          ──▶ HeartbeatWriter ──▶ key ──▶ Leaders of the others
+    watcher ─ consul_answers ─▶ Dedup ─ answers ─▶ runner
+       ▲                          │
+       └────── own lookups ◀──────┘ ─▶ Publisher ─▶ key ─▶ watchers of the others
+                                    ─▶ HeartbeatWriter ─▶ key ─▶ Leaders of the others
 
-It stands between the runner and the watcher. The keys of the shares are lookups of the watcher's, as all others are, and
-ride out an outage with them.
+It stands between the runner and the watcher. The keys of the shares are lookups of the watcher like all others.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pyconsul.tools.template.dedup.heartbeat import Heartbeat
 from pyconsul.tools.template.dedup.heartbeat_writer import HeartbeatWriter
 from pyconsul.tools.template.dedup.leaders import Leaders
 from pyconsul.tools.template.dedup.publisher import Publisher
-from pyconsul.tools.template.dedup.shared_answers import GRACE, Role, Share
+from pyconsul.tools.template.dedup.shared_answers import GRACE_S, Role, Share
 from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.feed.share_id import Sharing
 
@@ -38,31 +37,31 @@ log = logging.getLogger("template")
 
 
 class _Member:
-    """One share, as this instance takes part in it."""
+    """This instance as a member of one share."""
 
     def __init__(self, lookup: Lookup, now: float) -> None:
         self.lookup = lookup
         self.share = Share(now)
         self.publisher: Publisher | None = None
-        self.shown: Sharing | None = None
-        self.broken_since: float | None = None  # since when answers are missing that we, the leader, should tell
+        self.logged: Sharing | None = None
+        self.broken_since: float | None = None  # since when answers are missing that we, the leader, should share
 
     def deadlines(self, now: float) -> Iterator[float | None]:
-        """When something may be due though nothing changes."""
+        """Yield the times at which to act without a change."""
         yield self.share.deadline
-        if self.broken_since is not None and self.broken_since + GRACE > now:
-            yield self.broken_since + GRACE
+        if self.broken_since is not None and self.broken_since + GRACE_S > now:
+            yield self.broken_since + GRACE_S
 
 
 class Dedup:
-    """An `AnswerSource`. `told`: the answers of the watcher; `answers`: those of the runner. `prefix`: of the keys, with
-    its slash. `host`: the name by which others know this machine. `heartbeat_s`: seconds between two heartbeats of a
-    leader."""
+    """An `AnswerSource`. `consul_answers`: the answers of the watcher; `answers`: those of the runner. `prefix`: of the
+    keys, with its slash. `host`: the name of this machine for the others. `heartbeat_s`: interval of a leader's
+    heartbeats."""
 
     def __init__(
         self,
         watcher: Watcher,
-        told: Answers,
+        consul_answers: Answers,
         answers: Answers,
         news: asyncio.Event,
         election: Election,
@@ -73,7 +72,7 @@ class Dedup:
         rng: random.Random,
     ) -> None:
         self._watcher = watcher
-        self._told = told
+        self._consul_answers = consul_answers
         self._answers = answers
         self._news = news
         self._election = election
@@ -85,21 +84,21 @@ class Dedup:
             election, prefix, lambda: Heartbeat(host, heartbeat_s, watcher.data_age(self._now()) or 0.0)
         )
         self._wanted: dict[ShareId | None, set[Lookup]] = {}
-        self._asked: set[Lookup] = set()
-        self._followed: set[Lookup] = set()  # these, and the keys of the shares
+        self._queried: set[Lookup] = set()
+        self._followed: set[Lookup] = set()  # the own lookups and the keys of the shares
         self._fresh: set[Lookup] = set()
         self._members: dict[ShareId, _Member] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._resting: asyncio.Task[None] | None = None
+        self._releasing: asyncio.Task[None] | None = None
 
     @property
     def failure(self) -> ConsulError | None:
-        """What ended a lookup for good."""
+        """The error that ended a lookup for good."""
         return self._watcher.failure
 
     @property
     def address(self) -> str:
-        """Where Consul is."""
+        """Consul's address."""
         return self._watcher.address
 
     @property
@@ -132,70 +131,72 @@ class Dedup:
         )
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
-        """Have answers to these, too."""
+        """Watch these lookups in addition."""
         new = set(lookups)
         self._wanted.setdefault(share, set()).update(new)
         own = self._own(share, new)
-        self._asked |= own
+        self._queried |= own
         self._watcher.watch(own)
         self._adopt(new)
 
     def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:
-        """Forget all others. Whatever is evaluated has been, so what is known may be told."""
+        """Forget all others. All templates are evaluated now, so known answers may be shared."""
         self._wanted = {share: set(lookups) for share, lookups in used.items()}
         for gone in self._members.keys() - self._wanted.keys():
             self._resign(self._members.pop(gone))
         self._answers.retain({lookup for lookups in used.values() for lookup in lookups})
-        self._ask()
-        self._tell(set())
+        self._update_queries()
+        self._publish(set())
         self._set_timer()
 
     def take(self) -> set[Lookup]:
         """Return the lookups whose answers have changed since the last call."""
-        changed = {one for one in self._watcher.take() if self._told.known(one)}
-        self._fresh |= {one for one in changed & self._asked if self._answers.put(one, self._told.latest(one))}
+        changed = {one for one in self._watcher.take() if self._consul_answers.known(one)}
+        self._fresh |= {
+            one for one in changed & self._queried if self._answers.put(one, self._consul_answers.latest(one))
+        }
         now, seen = self._now(), set[Lookup]()
         for name, member in self._members.items():
             if member.lookup in changed:
                 holder = member.share.holder
-                seen |= member.share.see(self._told.latest(member.lookup), self._election.session, now)
+                seen |= member.share.update(self._consul_answers.latest(member.lookup), self._election.session, now)
                 if holder == member.share.holder:
                     self._leaders.confirm(holder, now)
-            member.share.look(now, reachable=self.reachable)
+            member.share.check_wait(now, reachable=self.reachable)
             self._act(name, member)
-        self._listen(changed, now)
-        self._ask()
+        self._follow_leaders(changed, now)
+        self._update_queries()
         self._adopt(seen)
         fresh, self._fresh = self._fresh, set()
-        self._tell(fresh)
+        self._publish(fresh)
         leads = any(one.share.role is Role.LEADER for one in self._members.values())
         self._heartbeat.lead(self._election.session if leads else "")
         if self._election.idle and not leads:
-            self._rest()
+            self._release_session()
         self._set_timer()
         return fresh
 
     async def close(self) -> None:
-        """Stop asking and telling; somebody else may lead at once."""
+        """Stop all queries and end the session, so that another instance may lead at once."""
         if self._timer is not None:
             self._timer.cancel()
         self._heartbeat.lead("")
         self._leaders.close()
         for member in self._members.values():
             self._leave(member)
-        if self._resting is not None:
-            await asyncio.gather(self._resting, return_exceptions=True)
+        if self._releasing is not None:
+            await asyncio.gather(self._releasing, return_exceptions=True)
         await asyncio.gather(self._watcher.close(), self._election.close())
 
-    # What to ask for
+    # Own queries
 
     def _own(self, share: ShareId | None, wanted: Set[Lookup]) -> set[Lookup]:
-        """What is to be asked for, of what a template wants."""
+        """Return those of a template's lookups that this instance queries."""
         if share is None:
             return set(wanted)
         if share not in self._members:
             self._join(share)
-        return self._members[share].share.own(wanted, self._asked)
+        return self._members[share].share.own_lookups(wanted, self._queried)
 
     def _join(self, share: ShareId) -> None:
         lookup = Lookup("key", f"{self._prefix}{share.id}/data")
@@ -203,12 +204,12 @@ class Dedup:
         self._watcher.watch({lookup})
         self._set_timer()
 
-    def _ask(self) -> None:
-        """Ask for what is own, and for nothing else."""
-        before, own = self._asked, set[Lookup]()
+    def _update_queries(self) -> None:
+        """Let the watcher query the own lookups, and no others."""
+        before, own = self._queried, set[Lookup]()
         for share, lookups in self._wanted.items():
             own |= self._own(share, lookups)
-        self._asked = own
+        self._queried = own
         followed = own | {member.lookup for member in self._members.values()} | self._leaders.lookups
         if followed != self._followed:
             self._followed = followed
@@ -216,80 +217,82 @@ class Dedup:
             self._watcher.retain({None: followed})
         self._adopt(before - own)
 
-    def _adopt(self, told: Set[Lookup]) -> None:
-        """Take over what others tell, unless we ask for it ourselves."""
-        for one in told - self._asked:
+    def _adopt(self, consul_answers: Set[Lookup]) -> None:
+        """Take shared answers to lookups that this instance does not query."""
+        for one in consul_answers - self._queried:
             for member in self._members.values():
                 if one in member.share.answers and self._answers.put(one, member.share.answers[one]):
                     self._fresh.add(one)
                     self._news.set()
 
-    def _listen(self, changed: Set[Lookup], now: float) -> None:
-        """Hear the leaders that are followed, and miss those that are silent."""
+    def _follow_leaders(self, changed: Set[Lookup], now: float) -> None:
+        """Take the heartbeats of the leaders, and note which are silent."""
         self._leaders.follow({one.share.holder for one in self._members.values()} - {""}, now)
-        self._leaders.take(changed, self._told.latest, now)
+        self._leaders.take(changed, self._consul_answers.latest, now)
         self._leaders.look(now, self._watcher.is_live)
         for member in self._members.values():
             leader = self._leaders.get(member.share.holder)
             member.share.note_age(leader.data_age_s(now) if leader is not None else None, now)
 
-    # Taking part
+    # Membership
 
     def _act(self, name: ShareId, member: _Member) -> None:
-        """Do what the role demands."""
+        """Act according to the role."""
         share, key = member.share, member.lookup.name
         if share.vacant:
-            self._election.contend(key)
+            self._election.campaign(key)
         else:
-            self._election.settle(key)
+            self._election.withdraw(key)
         if share.role is not Role.LEADER:
-            self._silence(member)
+            self._stop_publishing(member)
         elif member.publisher is None:
             member.publisher = Publisher(self._election, key, self._host, self._rng)
-        elif share.untold:
+        elif share.is_unpublished:
             member.publisher.repeat()
-        if member.shown != (shown := _sharing(share)):
-            member.shown = shown
+        if member.logged != (shown := _sharing(share)):
+            member.logged = shown
             level = logging.WARNING if share.role is Role.ALONE else logging.INFO
             log.log(level, "%s: %s (%s)", name.template, shown.text, key)
 
-    def _tell(self, fresh: Set[Lookup]) -> None:
-        """Tell a template's answers when they are whole, or do not become so; a fresh one is to be evaluated first."""
+    def _publish(self, fresh: Set[Lookup]) -> None:
+        """Share a template's answers when they are complete, or after a grace period; fresh ones are evaluated first."""
         for name, member in self._members.items():
             wanted = self._wanted.get(name, set())
             if member.publisher is None or not wanted or not fresh.isdisjoint(wanted):
                 continue
-            known = {lookup for lookup in wanted if self._told.known(lookup)}
+            known = {lookup for lookup in wanted if self._consul_answers.known(lookup)}
             if known == wanted:
                 member.broken_since = None
             elif member.broken_since is None:
                 member.broken_since = self._now()
-            if member.broken_since is None or self._now() >= member.broken_since + GRACE:
-                member.publisher.tell({lookup: self._told.latest(lookup) for lookup in filter(is_shareable, known)})
+            if member.broken_since is None or self._now() >= member.broken_since + GRACE_S:
+                member.publisher.publish(
+                    {lookup: self._consul_answers.latest(lookup) for lookup in filter(is_shareable, known)}
+                )
 
     @staticmethod
-    def _silence(member: _Member) -> None:
+    def _stop_publishing(member: _Member) -> None:
         member.broken_since = None
         if member.publisher is not None:
             member.publisher.close()
             member.publisher = None
 
     def _leave(self, member: _Member) -> None:
-        self._silence(member)
-        self._election.settle(member.lookup.name)
+        self._stop_publishing(member)
+        self._election.withdraw(member.lookup.name)
 
     def _resign(self, member: _Member) -> None:
-        """Its template is not used any more. A document that is still under way must not revive the key, so the whole
-        session ends; other shares that it led are contended for anew."""
+        """Leave the share of a template that is not used any more. A document that is under way must not restore the key,
+        so the whole session ends; this instance campaigns again for other shares that it led."""
         leads = member.share.role is Role.LEADER
         self._leave(member)
         if leads:
-            self._rest()
+            self._release_session()
 
-    def _rest(self) -> None:
+    def _release_session(self) -> None:
         """End the session."""
-        if self._resting is None or self._resting.done():
-            self._resting = asyncio.create_task(self._election.rest())
+        if self._releasing is None or self._releasing.done():
+            self._releasing = asyncio.create_task(self._election.release_session())
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -308,9 +311,9 @@ class Dedup:
 
 def _sharing(share: Share) -> Sharing:
     texts = {
-        Role.LEADER: "leads: asks Consul and tells the others",
+        Role.LEADER: "leads: queries Consul and shares the answers",
         Role.FOLLOWER: f"follows {share.leader}",
-        Role.ALONE: f"asks for itself: {share.problem}",
+        Role.ALONE: f"queries Consul itself: {share.problem}",
         Role.WAITING: "waits for a leader",
     }
     return Sharing(share.role.value, texts[share.role])

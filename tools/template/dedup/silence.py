@@ -1,6 +1,6 @@
-"""How long a leader has given no sign of life: a heartbeat, or new shared answers. Pure: `now` is seconds of any clock.
+"""The time since a leader's last heartbeat or shared answers. Pure: `now` is seconds of any clock.
 
-Silence counts only while this instance would have heard the leader. An outage of Consul, and a pause of this process
+Silence counts only while heartbeats could reach this instance. An outage of Consul, and a pause of this process
 itself, start the count again.
 """
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LeaderSilence:
-    """One leader, as one follower hears it."""
+    """The silence of one leader."""
 
     def __init__(self, now: float) -> None:
         self._heard_at = now
@@ -43,7 +43,7 @@ class LeaderSilence:
         return self.confirm(now)
 
     def confirm(self, now: float) -> float | None:
-        """Take any other sign of life. Returns the seconds of the silence that it ends; None when there was none."""
+        """Note another sign of life. Returns the seconds of the silence that it ends; None without one."""
         ended = now - self._heard_at if self.is_silent else None
         self._heard_at = self._counts_from = now
         self.is_silent = self._interrupted = False
@@ -66,17 +66,17 @@ class LeaderSilence:
 
     @property
     def deadline(self) -> float | None:
-        """When to look again; None: not before a sign of life."""
+        """When to check again; None: not before a sign of life."""
         limit = self.limit_s
         if limit is None or self.is_silent:
             return None
         return self._counts_from + (limit / 3 if self._interrupted else limit)
 
     def silence_s(self, now: float) -> float | None:
-        """Seconds since the last sign of life; None when the leader sends no heartbeats."""
+        """Return the seconds since the last sign of life; None when the leader sends no heartbeats."""
         return max(now - self._heard_at, 0.0) if self._beat is not None else None
 
     def data_age_s(self, now: float) -> float | None:
-        """Seconds since the leader's data was last known to be right; None when the leader sends no heartbeats."""
+        """Return the seconds since the leader's data was last known to be right; None when the leader sends no heartbeats."""
         silence = self.silence_s(now)
         return None if silence is None or self._beat is None else silence + self._beat.data_age_s

@@ -1,4 +1,4 @@
-"""Whoever uses the rendered files: nobody, a child process, or a command that loads them."""
+"""Consumers of the rendered files: a child process, or a command that loads them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ log = logging.getLogger("template")
 
 
 class ChildConsumer:
-    """The child process of `-exec`: started when all files are there, told when they change, by a signal, a restart,
-    or a command. Its end is the end of it all."""
+    """The child process of `-exec`: started when all files exist; changes are reported by a signal, a restart, or a
+    command. Its end ends the run."""
 
     must_survive = False
 
     def __init__(self, child: Child, commands: Commands, reload: Command | None, *, limited: bool) -> None:
-        """`limited`: whether `load` has to last as long as the restart does, since others wait for its end."""
+        """`limited`: whether `load` lasts until the restart is over, since other machines wait for that."""
         self._limited = limited
         self._child = child
         self._commands = commands
@@ -49,26 +49,26 @@ class ChildConsumer:
         if self._reload is None and self._limited:
             await self._child.reload()
         elif self._reload is None:
-            self._changed.set()  # A splay may take long, and nobody can tell whether a signal did any good.
+            self._changed.set()  # a splay may take long, and a signal has no result
         else:
             await run_reload(self._commands, self._reload)
 
     async def run(self) -> int:
         await self._ready.wait()
         await self._child.start()
-        telling = asyncio.create_task(self._tell())
+        reporting = asyncio.create_task(self._report_changes())
         waiting = asyncio.create_task(self._child.wait())
         try:
-            await asyncio.wait((waiting, telling), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((waiting, reporting), return_when=asyncio.FIRST_COMPLETED)
             if waiting.done() and waiting.result():
                 log.error("%s %s", self._child.argv[0], self._child.ending)
-            return waiting.result() if waiting.done() else telling.result()
+            return waiting.result() if waiting.done() else reporting.result()
         finally:
-            telling.cancel()
+            reporting.cancel()
             waiting.cancel()
-            await asyncio.gather(telling, waiting, return_exceptions=True)
+            await asyncio.gather(reporting, waiting, return_exceptions=True)
 
-    async def _tell(self) -> int:
+    async def _report_changes(self) -> int:
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -82,7 +82,7 @@ class ChildConsumer:
 
 
 class CommandConsumer:
-    """The command of `-exec-reload`, run after each change; `once`: it ends with the runner's last file."""
+    """The command of `-exec-reload`, run after each change; `once`: end after the first files."""
 
     must_survive = True
 

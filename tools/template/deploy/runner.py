@@ -193,7 +193,7 @@ class Runner:
             await asyncio.Event().wait()  # The signal itself ends this run.
         await self._save_manifests()
         now = self.now()
-        self._stalls.look(self.renderings, now)
+        self._stalls.check(self.renderings, now)
         due = [unit for unit in self.units if (unit.deadline or now + 1) <= now]
         if self._gate.is_limited:  # Files that stay as they are need no slot.
             due = await self._deployer.with_changes(due)

@@ -1,4 +1,4 @@
-"""Templates that have waited for answers for too long: the log names what is missing, once. Pure but for the log."""
+"""Log, once, the missing lookups of templates that have waited too long. Pure but for the log."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
-#: How many lookups one line names.
-_NAMED = 20
+#: Maximum number of lookups in one line.
+_MAX_NAMED = 20
 
 
 class StallReporter:
-    """`patience`: seconds; 0 never tells. `now`: seconds of any clock."""
+    """`limit_s`: wait after which a template is logged; 0 never logs. `now`: seconds of any clock."""
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
         self._since: dict[Rendering, float] = {}
-        self._told: set[Rendering] = set()
+        self._reported: set[Rendering] = set()
 
-    def look(self, renderings: Iterable[Rendering], now: float) -> None:
-        """See who waits, and tell who has waited for too long."""
+    def check(self, renderings: Iterable[Rendering], now: float) -> None:
+        """Note which templates wait, and log those that have waited too long."""
         waiting = {rendering for rendering in renderings if rendering.missing}
         self._since = {rendering: self._since.get(rendering, now) for rendering in waiting}
-        self._told &= waiting
+        self._reported &= waiting
         for rendering, since in self._since.items():
-            if self._patience and now >= since + self._patience and rendering not in self._told:
-                self._told.add(rendering)
-                _tell(rendering, now - since)
+            if self._limit_s and now >= since + self._limit_s and rendering not in self._reported:
+                self._reported.add(rendering)
+                _log_stall(rendering, now - since)
 
     @property
     def deadline(self) -> float | None:
-        """When to look again at the latest; None: not before something changes."""
-        untold = [since for rendering, since in self._since.items() if rendering not in self._told]
-        return min(untold) + self._patience if untold and self._patience else None
+        """When to check again at the latest; None: not before a change."""
+        unreported = [since for rendering, since in self._since.items() if rendering not in self._reported]
+        return min(unreported) + self._limit_s if unreported and self._limit_s else None
 
 
-def _tell(rendering: Rendering, seconds: float) -> None:
+def _log_stall(rendering: Rendering, seconds: float) -> None:
     names = sorted(map(str, rendering.missing))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    shown = ", ".join(names[:_NAMED])
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    shown = ", ".join(names[:_MAX_NAMED])
     log.warning("%s: still waits, after %.0fs, for %s%s", rendering.spec.name, seconds, shown, more)

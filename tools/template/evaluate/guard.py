@@ -3,10 +3,10 @@
     guard.begin(now)
     found = guard.admit(Watched(lookup, statuses), found, now)   # what to use: the new list or the last good one
     listed = guard.admit_list(lookup, listed, now)               # of services: with those that must not go
-    events = guard.end(complete=True)                            # what to tell people
+    events = guard.end(complete=True)                            # for the log
 
-A list that breaks the service's limits is not used: the last good one is held, until the service has recovered, or
-somebody releases it. So is the place in a list of services of one that has left the catalog. One guard serves one
+A list that violates the service's limits is not used: the last good one is held until the service has recovered or is
+released. A service that has left the catalog is held in lists of services, too. One guard serves one
 template.
 """
 
@@ -93,7 +93,7 @@ class Hold:
 
 
 class Stage(StrEnum):
-    """What happened to a hold."""
+    """The change of a hold."""
 
     BEGAN = "began"
     RECOVERED = "recovered"
@@ -104,7 +104,7 @@ class Stage(StrEnum):
 class GuardEvent:
     """For the log and the counts; a hold that began and has no `kept_count` is a wait for enough instances.
 
-    `quiet`: the service's place in the list and its instances are held, so that the other event says it all.
+    `quiet`: another event reports this hold already.
     """
 
     stage: Stage
@@ -133,7 +133,7 @@ class _State:
     #: Earlier, higher counts, falling, with the time until which each held.
     peaks: list[tuple[float, int]] = field(default_factory=list)
     hold: Hold | None = None
-    #: The count that was accepted by a release though it is below the least.
+    #: The count that was accepted by a release though it is below the minimum.
     floor: int | None = None
     asked: float = 0.0
     round: int = 0
@@ -173,7 +173,7 @@ class Guard:
         self._listings: dict[Lookup, Listing] = {}
         self._events: list[GuardEvent] = []
         self._round = 0
-        self._whole = 0  # the round of the latest evaluation that was complete
+        self._complete_round = 0  # the round of the latest evaluation that was complete
         self._now = 0.0
 
     @staticmethod
@@ -190,7 +190,7 @@ class Guard:
         """Return the evaluation is over; what has happened since the last one. What a complete one did not ask for is
         forgotten in time."""
         if complete:
-            self._whole = self._round
+            self._complete_round = self._round
             self._states = {
                 watched: state
                 for watched, state in self._states.items()
@@ -210,7 +210,7 @@ class Guard:
         self._listings = {lookup: listing for lookup, listing in self._listings.items() if listing.used}
 
     def _is_wanted(self, service: str, asked: float, round_: int) -> bool:
-        limits = self._of(service)
+        limits = self._limits_for(service)
         return limits is not None and (round_ == self._round or self._now - asked <= limits.window)
 
     def admit(self, watched: Watched, found: list[Any], now: float) -> list[Any] | None:
@@ -218,17 +218,17 @@ class Guard:
 
         The same question in the same evaluation has the same answer.
         """
-        limits = self._of(watched.service)
+        limits = self._limits_for(watched.service)
         if limits is None:
             return found
         state = self._states.setdefault(watched, _State())
         state.seen, state.asked, state.round = found, now, self._round
-        reason = _objection(limits, state.floor, state.highest(now, limits.window), len(found))
+        reason = _violation(limits, state.floor, state.highest(now, limits.window), len(found))
         if reason:
             self._hold(watched, state, reason, now)
             return state.good
         if state.hold is not None:
-            self._tell(Stage.RECOVERED, replace(state.hold, now_count=len(found)))
+            self._add_event(Stage.RECOVERED, replace(state.hold, now_count=len(found)))
         state.accept(found, now)
         if state.floor is not None and len(found) >= (limits.min_instances or 0):
             state.floor = None
@@ -242,30 +242,30 @@ class Guard:
             listing = self._listings[lookup] = Listing(lookup)
         if listing.round != self._round or listing.seen is not found:
             listing.asked, listing.round = now, self._round
-            began, over = listing.admit(found, lambda name: self._misses(lookup, name, now), now)
+            began, over = listing.admit(found, lambda name: self._must_keep(lookup, name, now), now)
             for stage, holds in ((Stage.BEGAN, began), (Stage.RECOVERED, over)):
                 for hold in holds:
-                    self._tell(stage, hold)
+                    self._add_event(stage, hold)
         return listing.shown
 
-    def _misses(self, lookup: Lookup, service: str, now: float) -> bool:
+    def _must_keep(self, lookup: Lookup, service: str, now: float) -> bool:
         """Return whether a service that has left a list must not go; it may if it had no instances in use."""
-        limits, place = self._of(service), _place(lookup)
+        limits, catalog = self._limits_for(service), _catalog_of(lookup)
         states = [
             state
             for watched, state in self._states.items()
-            if watched.service == service and _place(watched.lookup) == place
+            if watched.service == service and _catalog_of(watched.lookup) == catalog
         ]
         if limits is None or not states:
-            return self._minds(service)
-        return any(_objection(limits, state.floor, state.highest(now, limits.window), 0) for state in states)
+            return self._would_hold_empty(service)
+        return any(_violation(limits, state.floor, state.highest(now, limits.window), 0) for state in states)
 
-    def _minds(self, service: str) -> bool:
+    def _would_hold_empty(self, service: str) -> bool:
         """Return whether the limits of a service object to its having no instances, when it had some."""
-        limits = self._of(service)
-        return limits is not None and bool(_objection(limits, None, 1, 0))
+        limits = self._limits_for(service)
+        return limits is not None and bool(_violation(limits, None, 1, 0))
 
-    def _of(self, service: str) -> GuardLimits | None:
+    def _limits_for(self, service: str) -> GuardLimits | None:
         if service not in self._limits:
             self._limits[service] = self._limits_of(service)
         return self._limits[service]
@@ -276,11 +276,13 @@ class Guard:
         since = now if state.hold is None else state.hold.since
         state.hold = Hold(watched, len(state.seen), kept, reason, since)
         if began:
-            self._tell(Stage.BEGAN, state.hold)
+            self._add_event(Stage.BEGAN, state.hold)
 
-    def _tell(self, stage: Stage, hold: Hold | ListHold) -> None:
+    def _add_event(self, stage: Stage, hold: Hold | ListHold) -> None:
         others: Iterable[Hold | ListHold] = self._list_holds(0) if isinstance(hold, Hold) else self._holds(0)
-        same = (one for one in others if one.service == hold.service and _place(one.lookup) == _place(hold.lookup))
+        same = (
+            one for one in others if one.service == hold.service and _catalog_of(one.lookup) == _catalog_of(hold.lookup)
+        )
         self._events.append(GuardEvent(stage, hold, quiet=any(same)))
 
     def _holds(self, since: int) -> list[Hold]:
@@ -293,7 +295,7 @@ class Guard:
     @property
     def held(self) -> list[Hold | ListHold]:
         """The holds of the template, and its waits (no `kept_count`), as of its latest evaluation."""
-        return [*self._list_holds(self._whole), *self._holds(self._whole)]
+        return [*self._list_holds(self._complete_round), *self._holds(self._complete_round)]
 
     def in_use(self, lookup: Lookup, answer: Any) -> Any:
         """Return the list that templates get instead of this answer: the held one, or the answer itself."""
@@ -311,11 +313,11 @@ class Guard:
         ended = 0
         for listing in self._listings.values():
             for hold in listing.release(service):
-                self._tell(Stage.RELEASED, hold)
+                self._add_event(Stage.RELEASED, hold)
                 ended += 1
         for watched, state in self._states.items():
             if state.hold is not None and fnmatchcase(watched.service, service):
-                self._tell(Stage.RELEASED, state.hold)
+                self._add_event(Stage.RELEASED, state.hold)
                 state.release()
                 ended += 1
         return ended
@@ -329,25 +331,25 @@ class Guard:
         self._states = {
             watched: replace(state, peaks=list(state.peaks), round=self._round)
             for watched, state in other._states.items()
-            if self._of(watched.service) is not None
+            if self._limits_for(watched.service) is not None
         }
         for lookup, old in other._listings.items():
-            holds = {name: hold for name, hold in old.holds.items() if self._minds(name)}
+            holds = {name: hold for name, hold in old.holds.items() if self._would_hold_empty(name)}
             self._listings[lookup] = replace(old, used=dict(old.used), holds=holds, seen=None, round=self._round)
 
 
-def _place(lookup: Lookup) -> list[tuple[str, str]]:
-    """In which catalog a lookup looks: its datacenter and the like."""
+def _catalog_of(lookup: Lookup) -> list[tuple[str, str]]:
+    """Return the parameters that choose a catalog, such as the datacenter."""
     return [(name, value) for name, value in lookup.params if name not in ("tag", "near", "passing")]
 
 
-def _objection(limits: GuardLimits, floor: int | None, highest: int, count: int) -> str:
+def _violation(limits: GuardLimits, floor: int | None, highest: int, count: int) -> str:
     """Return why a list of this length must not be used; "" when it may. `floor`: the minimum that a release has accepted."""
-    least = limits.min_instances
-    if least is not None and floor is not None:
-        least = min(least, floor)
-    if least is not None and count < least:
-        return f"{_instances(count)} (minimum {least})"
+    minimum = limits.min_instances
+    if minimum is not None and floor is not None:
+        minimum = min(minimum, floor)
+    if minimum is not None and count < minimum:
+        return f"{_instances(count)} (minimum {minimum})"
     if limits.max_drop is not None and highest - count > limits.max_drop * highest + _TOLERANCE:
         return f"{count} of {_instances(highest)} (max_drop {limits.max_drop * 100:.4g}%)"
     return ""

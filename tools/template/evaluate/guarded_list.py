@@ -1,6 +1,6 @@
 """A list of services as its guard lets a template have it: a service that is missed stays in it. Pure.
 
-began, over = listing.admit(found, misses, now)
+began, over = listing.admit(found, must_keep, now)
 listing.shown                                    # what to use
 listing.keep()                                   # the template is complete with it
 """
@@ -49,13 +49,13 @@ class Listing:
     round: int = 0
 
     def admit(
-        self, found: list[Any], misses: Callable[[str], bool], now: float
+        self, found: list[Any], must_keep: Callable[[str], bool], now: float
     ) -> tuple[list[ListHold], list[ListHold]]:
-        """Take Consul's list: the holds that begin with that, and those that are over. `misses`: whether a service must
+        """Take Consul's list: the holds that begin with that, and those that are over. `must_keep`: whether a service must
         not go."""
         names = {service.Name for service in found}
         gone = [name for name in self.used if name not in names and name not in self.holds]
-        began = [ListHold(self.lookup, name, now) for name in gone if misses(name)]
+        began = [ListHold(self.lookup, name, now) for name in gone if must_keep(name)]
         over = [self.holds.pop(name) for name in list(self.holds) if name in names]
         self.holds |= {hold.service: hold for hold in began}
         self.seen = self.shown = found

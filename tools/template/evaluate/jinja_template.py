@@ -80,7 +80,7 @@ class JinjaTemplate:
             text = f"there is no template {error.name!r} in the folder {str(self._spec.folder)!r}"
         else:
             text = error_text(error)
-        filename, line = _place(error.__traceback__)
+        filename, line = _template_location(error.__traceback__)
         return TemplateError(f"{_known(filename) or name}:{line}: {text}" if line else f"{name}: {text}")
 
 
@@ -88,7 +88,7 @@ def _known(filename: str | None) -> str:
     return "" if filename in (None, "<template>", "<unknown>") else str(filename)
 
 
-def _place(trace: TracebackType | None) -> tuple[str, int]:
+def _template_location(trace: TracebackType | None) -> tuple[str, int]:
     """Return the innermost line of a template in a traceback; Jinja2 makes frames for them."""
     filename, line = "", 0
     while trace is not None:

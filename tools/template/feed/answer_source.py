@@ -1,4 +1,4 @@
-"""What keeps the answers to lookups up to date, as a runner sees it: Consul, or a fixture in its place."""
+"""The contract of sources that keep the answers to lookups up to date: Consul, or a fixture in its place."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class AnswerSource(Protocol):
-    """Puts what it learns into `Answers`, and sets the runner's `news`."""
+    """Puts answers into `Answers`, and sets the runner's `news`."""
 
     @property
     def failure(self) -> ConsulError | None:
-        """What ended a lookup for good."""
+        """The error that ended a lookup for good."""
         ...
 
     @property
     def address(self) -> str:
-        """Where the answers come from."""
+        """The address that answers come from."""
         ...
 
     @property
@@ -30,15 +30,15 @@ class AnswerSource(Protocol):
         ...
 
     def data_age(self, now: float) -> float | None:
-        """Seconds since the oldest of the data in use was confirmed; None before the first answer."""
+        """Return the seconds since the oldest data in use was confirmed; None before the first answer."""
         ...
 
     def sharing(self, share: ShareId | None) -> Sharing | None:
-        """Who answers a template that shares its answers; None for one that does not."""
+        """Return the state of a share; None for templates that share nothing."""
         ...
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
-        """Have answers to these, too. `share`: the template that wants them, if it may share its answers."""
+        """Watch these lookups in addition. `share`: the template that uses them, if it may share its answers."""
         ...
 
     def take(self) -> set[Lookup]:
@@ -46,9 +46,9 @@ class AnswerSource(Protocol):
         ...
 
     def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:
-        """Forget all that is not used by any template."""
+        """Forget all lookups that no template uses."""
         ...
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Stop all queries."""
         ...

@@ -1,4 +1,4 @@
-"""Follows the text of a file that a template shows."""
+"""Follow the text of a file that a template reads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from pyconsul.tools.consul.client import ConsulError
 
 
-async def follow_file(path: str, pace: float, put: Callable[[str], None]) -> None:
-    """Pass on the text at once, and whenever the file has been written; looks every `pace` seconds.
+async def follow_file(path: str, interval_s: float, put: Callable[[str], None]) -> None:
+    """Pass on the text at once, and whenever the file has been written; checks every `interval_s` seconds.
 
-    What cannot be read any more keeps its last text. Raises ConsulError when it cannot be read at first.
+    A file that cannot be read any more keeps its last text. Raises ConsulError when the first read fails.
     """
     before: tuple[int, ...] | None = None
     while True:
@@ -25,8 +25,8 @@ async def follow_file(path: str, pace: float, put: Callable[[str], None]) -> Non
         except OSError as error:
             if before is None:
                 raise ConsulError(f"cannot read file {path}: {error.strerror}") from error
-            before = ()  # Its last text stays in force until it is back.
-        await asyncio.sleep(pace)
+            before = ()  # its last text stays in use until it can be read again
+        await asyncio.sleep(interval_s)
 
 
 def _stamp(path: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Where a one-shot run leaves off, so that a watching run goes on without doing anything twice. Pure."""
+"""The state of a one-shot run that a watching run continues from, so that nothing is done twice."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ log = LazyLog("template")
 
 
 class Handover:
-    """`answers`: what is known already. `filtered`: lookups whose answers ACLs have cut, which the log has said.
-    `signals`: those that nobody has acted on."""
+    """`answers`: the answers so far. `filtered`: lookups whose answers ACLs filter, and for which a warning was logged.
+    `signals`: received signals that were not handled."""
 
     def __init__(self) -> None:
         self.answers = Answers()

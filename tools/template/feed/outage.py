@@ -1,7 +1,7 @@
-"""When Consul does not answer: one line in the log when that begins, one when it is over, however many lookups fail.
+"""Outages of Consul: one log line at the begin, one at the end, however many lookups fail.
 
-Also how old the data is meanwhile, and how long new answers are held back, so that nobody sees half of the old and half
-of the new. Pure: `now` is seconds of any clock.
+It also knows the age of the data meanwhile, and how long new answers are held back, so that templates do not mix old and
+new answers. Pure but for the log: `now` is seconds of any clock.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
-#: Seconds of an outage after which its length is told; then every hour.
-_TELL_AFTER = (60.0, 300.0, 900.0, 3600.0)
-_HOUR = 3600.0
-#: Seconds from the first answer after an outage until what came is handed out though some lookups still fail: then it
-#: is not the agent that is gone.
-HOLD = 30.0
+#: Times after the begin of an outage at which its length is logged; then every hour.
+_LOG_AFTER_S = (60.0, 300.0, 900.0, 3600.0)
+_HOUR_S = 3600.0
+#: Maximum time that answers are held back after the first one of an outage, while other lookups still fail.
+MAX_HOLD_S = 30.0
 
 
 @dataclass(slots=True)
 class _Failing:
-    """`since`: when its data was last known to be right. `lost`: there is no answer at all."""
+    """A failing lookup. `since`: when its data was last known to be right. `lost`: no response at all."""
 
     since: float
     text: str
@@ -37,18 +36,18 @@ class _Failing:
 
 
 class Outage:
-    """Which lookups fail at present, and what was said about it."""
+    """The lookups that fail at present, and what was logged about them."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._failing: dict[Lookup, _Failing] = {}
-        self._awaited: set[Lookup] = set()  # lost, and to be answered before anything is handed out
+        self._awaited: set[Lookup] = set()  # lost; their answers are awaited before any answer is passed on
         self._began = 0.0
-        self._back: float | None = None  # when the first answer came after it had begun
-        self._told = 0.0
-        #: Whether there is no answer at all to some lookup.
+        self._answered_at: float | None = None  # time of the first answer since it began
+        self._logged_after = 0.0
+        #: Whether some lookup gets no response at all.
         self.unreachable = False
-        #: Whether anything was ever answered: from then on an outage is ridden out.
+        #: Whether there was any answer: from then on outages are waited out.
         self.answered = False
 
     def begin(self, lookup: Lookup, error: ConsulError, now: float) -> bool:
@@ -58,7 +57,7 @@ class Outage:
         since = before.since if before else now - error.silent
         self._failing[lookup] = _Failing(since, text, lost)
         if lost and before is None:
-            self._back = None  # It was answered, and is not any more: the outage goes on.
+            self._answered_at = None  # it was answered and fails again: the outage goes on
         if lost:
             if lookup.poll is None:
                 self._awaited.add(lookup)
@@ -66,13 +65,13 @@ class Outage:
         if before is None or before.text != text:
             log.warning("%s: %s; trying again", lookup, text)
         self._awaited.discard(lookup)
-        self._look_for_end()
+        self._check_end()
         return False
 
     def _lost(self, text: str, since: float) -> bool:
         if self.unreachable:
             return False
-        self.unreachable, self._began, self._back, self._told = True, since, None, 0.0
+        self.unreachable, self._began, self._answered_at, self._logged_after = True, since, None, 0.0
         if self.answered:
             log.warning("lost Consul at %s; files keep their last content; retrying: %s", self._address, text)
         else:
@@ -82,9 +81,9 @@ class Outage:
     def over(self, lookup: Lookup, now: float) -> bool:
         """Note that a lookup was answered; returns whether it is the first since the outage began."""
         self.answered = True
-        first = self.unreachable and self._back is None
+        first = self.unreachable and self._answered_at is None
         if first:
-            self._back = now
+            self._answered_at = now
         self.forget(lookup)
         return first and self.unreachable
 
@@ -92,7 +91,7 @@ class Outage:
         """Note that a lookup is not used any more, or is answered."""
         self._awaited.discard(lookup)
         if self._failing.pop(lookup, None) is not None:
-            self._look_for_end()
+            self._check_end()
 
     def fails(self, lookup: Lookup) -> bool:
         """Return whether the latest query of this lookup has failed."""
@@ -103,14 +102,14 @@ class Outage:
         """The lookups without any answer."""
         return [lookup for lookup, failing in self._failing.items() if failing.lost]
 
-    def _look_for_end(self) -> None:
+    def _check_end(self) -> None:
         if self.unreachable and not any(failing.lost for failing in self._failing.values()):
             self.unreachable = False
             log.warning("Consul at %s answers again", self._address)
 
     def holds(self, now: float) -> bool:
-        """Return whether answers are to be held back, because others are still those from before the outage."""
-        return bool(self._awaited) and (self._back is None or now < self._back + HOLD)
+        """Return whether answers are to be held back, because some are still from before the outage."""
+        return bool(self._awaited) and (self._answered_at is None or now < self._answered_at + MAX_HOLD_S)
 
     def age(self, known: Callable[[Lookup], bool], now: float) -> float | None:
         """Return the seconds since Consul last confirmed the oldest data in use; None without data."""
@@ -119,14 +118,14 @@ class Outage:
         return max((now - failing.since for lookup, failing in self._failing.items() if known(lookup)), default=0.0)
 
     @property
-    def tell_at(self) -> float:
-        """When the length of the outage is to be told next."""
-        later = (mark for mark in _TELL_AFTER if mark > self._told)
-        return self._began + next(later, self._told + _HOUR)
+    def next_log_at(self) -> float:
+        """When the length of the outage is logged next."""
+        later = (mark for mark in _LOG_AFTER_S if mark > self._logged_after)
+        return self._began + next(later, self._logged_after + _HOUR_S)
 
-    def tell(self, now: float) -> None:
-        """Say in the log for how long Consul has not answered."""
-        self._told = self.tell_at - self._began
+    def log_duration(self, now: float) -> None:
+        """Log for how long Consul has not answered."""
+        self._logged_after = self.next_log_at - self._began
         length = format_go_duration_ns(round(now - self._began) * 1_000_000_000)
         files = "; files show data of that age" if self.answered else ""
         log.warning("Consul at %s has not answered for %s%s", self._address, length, files)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ShareId:
-    """`id`: the same for the same template on every machine. `template`: how messages call it here."""
+    """`id`: the same for the same template on every machine. `template`: its name in messages of this machine."""
 
     id: str
     template: str = field(compare=False)
@@ -15,9 +15,9 @@ class ShareId:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What this instance is among those that share a template's answers, for programs and for people.
+    """The role of this instance among those that share a template's answers, for programs and for people.
 
-    `leader`: the host it follows; "" for none. `silence`: seconds since that leader's last sign of life; `data_age`: since
+    `leader`: the host it follows; "" for none. `silence`: seconds since that leader's last heartbeat or answer; `data_age`: since
     the shared data were last known to be right; both None when unknown. `silent`: whether the silence is too long.
     """
 

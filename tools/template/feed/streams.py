@@ -1,7 +1,7 @@
-"""Lookups on a few connections together: a pyconsul agent tells all that changes in a stream (`/v1/pyconsul/watch`).
+"""Follow many lookups on a few connections: a pyconsul agent sends all changes in a stream (`/v1/pyconsul/watch`).
 
-The lookups that are new in one turn of the loop share a stream. When there are many streams, one takes the place of
-all; it goes on where they were, by the indexes of the latest answers. After an outage everything is read anew.
+The lookups that are added in one iteration of the event loop share a stream. When there are many streams, one replaces
+them all; it continues at the indexes of the latest answers. After an outage everything is read again.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
 
 PATH = "/v1/pyconsul/watch"
-#: Streams that are open before one takes their place.
-_MANY = 8
-#: Queries that the agent takes in one stream.
-_MOST = 10_000
-#: Seconds of silence after which the agent is gone; it says every 15 s that it is there.
-_SILENCE = 45.0
-#: Lookups that nobody wants any more, but are still told, before a stream without them is opened.
-_IDLE = 100
+#: Maximum number of streams; above it one stream replaces them.
+_MAX_STREAMS = 8
+#: Maximum number of queries that the agent takes in one stream.
+_MAX_QUERIES = 10_000
+#: Time without a line after which the agent counts as gone; it sends one at least every 15 s.
+_MAX_SILENCE_S = 45.0
+#: Maximum number of unused lookups that streams still follow before one without them is opened.
+_MAX_IDLE = 100
 
 
 class Line(msgspec.Struct):
-    """What the agent says: an answer, a refusal, or (ID 0) that all is told."""
+    """One stream message: an answer, an error, or (ID 0) the end of the first answers."""
 
     ID: int = 0
     Index: int = 0
@@ -41,7 +41,7 @@ class Line(msgspec.Struct):
 
 
 class Sink(Protocol):
-    """Who is told what."""
+    """Receives the messages of streams."""
 
     def answered(self, lookup: Lookup, body: Any) -> None:
         """Take the JSON of an answer; None for "not found"."""
@@ -53,14 +53,14 @@ class Sink(Protocol):
         """Note that the stream does not follow this lookup any more."""
 
     def lost(self, lookups: Iterable[Lookup], error: ConsulError, failures: int) -> float | None:
-        """Consul does not answer, for so many times in a row. Returns when (seconds) it is tried again; None: not."""
+        """Note the consecutive failures of a stream; returns the seconds until the next try, None for no other try."""
 
     def unsupported(self, lookups: Iterable[Lookup]) -> None:
         """Note that the agent has no streams; all lookups must be followed in another way."""
 
 
 class _Feed:
-    """One stream. Its queries' IDs are the places of its lookups, from 1. `ready`: all that was asked has been told."""
+    """One stream. The ID of a query is the position of its lookup, from 1. `ready`: all first answers have come."""
 
     def __init__(self, lookups: list[Lookup], replaces: list[_Feed]) -> None:
         self.lookups = lookups
@@ -74,13 +74,13 @@ class _Feed:
 
 
 class Streams:
-    """All streams to one agent. Those of the sink's methods that do not say otherwise are called for what was added."""
+    """All streams to one agent; they report to the sink."""
 
     def __init__(self, client: ConsulClient, sink: Sink) -> None:
         self._client = client
         self._sink = sink
         self._feeds: list[_Feed] = []
-        self._owners: dict[Lookup, _Feed | None] = {}  # who tells it; None: nobody as yet
+        self._owners: dict[Lookup, _Feed | None] = {}  # the stream that follows it; None: not followed yet
         self._index: dict[Lookup, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._failures = 0
@@ -90,20 +90,20 @@ class Streams:
         return lookup in self._owners
 
     def add(self, lookup: Lookup, index: int = 0) -> None:
-        """Follow a lookup, too; `index`: of the answer that is known."""
+        """Follow a lookup; `index`: of its latest answer."""
         self._owners[lookup] = None
         self._index[lookup] = index
         self._schedule(0)
 
     def drop(self, lookup: Lookup) -> None:
-        """Follow it no more."""
+        """Stop following a lookup."""
         if lookup in self._owners:
             del self._owners[lookup], self._index[lookup]
-            if self._idle() > max(_IDLE, len(self._owners)):
+            if self._idle() > max(_MAX_IDLE, len(self._owners)):
                 self._schedule(0)
 
-    def hurry(self) -> None:
-        """Consul is there again: ask at once."""
+    def retry_now(self) -> None:
+        """Open streams at once: Consul answers again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -127,17 +127,17 @@ class Streams:
             self._timer = asyncio.get_running_loop().call_later(delay, self._open)
 
     def _open(self) -> None:
-        """Ask for all that nobody tells."""
+        """Open streams for all lookups that none follows."""
         self._timer = None
         replaces: list[_Feed] = []
         new = [lookup for lookup, owner in self._owners.items() if owner is None]
-        if len(self._feeds) >= _MANY or self._idle() + len(new) > max(_IDLE, len(self._owners)):
+        if len(self._feeds) >= _MAX_STREAMS or self._idle() + len(new) > max(_MAX_IDLE, len(self._owners)):
             replaces, self._feeds, new = self._feeds, [], list(self._owners)
         elif not new:
             return
-        for start in range(0, len(new), _MOST):
-            # The old ones end with the first that takes their place; a lookup has one owner all the time.
-            feed = _Feed(new[start : start + _MOST], replaces)
+        for start in range(0, len(new), _MAX_QUERIES):
+            # The old streams end when the first new one is ready; each lookup has one owner at any time.
+            feed = _Feed(new[start : start + _MAX_QUERIES], replaces)
             replaces = []
             self._owners.update(dict.fromkeys(feed.lookups, feed))
             self._feeds.append(feed)
@@ -146,20 +146,20 @@ class Streams:
             old.cancel()
 
     async def _read(self, feed: _Feed) -> None:
-        # Consul's own agent has none; a plain request tells that sooner than httpx is loaded.
+        # Consul's own agent has no streams; a plain request finds that out before httpx is loaded.
         if not self._worked and await self._client.lacks(PATH):
             self._give_up()
             return
         try:
-            async with aclosing(self._client.lines(PATH, self._question(feed), _SILENCE)) as parts:
+            async with aclosing(self._client.lines(PATH, self._request_body(feed), _MAX_SILENCE_S)) as parts:
                 async for lines in parts:
                     self._failures = 0
                     for line in lines:
-                        self._tell(feed, line)
+                        self._dispatch_line(feed, line)
         except ConsulError as error:
             self._broken(feed, error)
 
-    def _question(self, feed: _Feed) -> bytes:
+    def _request_body(self, feed: _Feed) -> bytes:
         stale = {"stale": ""} if self._client.max_stale > 0 else {}
         queries = [
             {"ID": place, "Path": lookup.path, "Params": lookup.query | stale, "Index": self._index.get(lookup, 0)}
@@ -167,11 +167,11 @@ class Streams:
         ]
         return msgspec.json.encode({"Queries": queries})
 
-    def _tell(self, feed: _Feed, text: bytes) -> None:
+    def _dispatch_line(self, feed: _Feed, text: bytes) -> None:
         try:
             line = msgspec.json.decode(text, type=Line)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise ConsulError(f"POST {PATH}: a line is no JSON: {error}", 200) from error
+            raise ConsulError(f"POST {PATH}: a line is not JSON: {error}", 200) from error
         self._worked = True
         if not 0 < line.ID <= len(feed.lookups):
             self._is_ready(feed)
@@ -200,7 +200,7 @@ class Streams:
         """Request the lookups of a broken stream again, together with the others."""
         successor = next((other for other in self._feeds if feed in other.replaces), None)
         if successor is not None:
-            # Another agent may be there now, where the same index means something else.
+            # Another agent may respond now, where the same index means something else.
             successor.cancel()
             feed = successor
         if feed in self._feeds:

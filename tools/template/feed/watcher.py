@@ -1,14 +1,14 @@
-"""Keeps the answers to all lookups up to date: in streams that they share, where the agent has them, else by a blocking
-query each; files and other endpoints by polling.
+"""Keep the answers to all lookups up to date: by shared streams where the agent has them, else by one blocking query for
+each lookup; files and some endpoints by polling.
 
     watcher = Watcher(client, retry, answers, news, rng=random.Random())
-    watcher.watch(lookups)                # asks for those that are not watched yet
+    watcher.watch(lookups)                # queries those that are not watched yet
     await news.wait()                     # until an answer has changed, or a lookup has failed for good
     changed = watcher.take()
 
-An outage changes nothing: answers stay as they are, failed queries are tried again with back-off, and the log has one
-line when it begins, one when it ends, and ever fewer between. After it, what has changed is handed out when everything
-has been answered again, and the agent is asked for streams once more if there were none.
+During an outage the answers stay, failed queries are retried with backoff, and the log has one line at its begin, one at
+its end, and reminders at growing intervals. Afterwards, changes are passed on when all lookups have been answered again,
+and streams are tried once more if the agent had none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pyconsul.tools.consul.client import ConsulClient, ConsulError, RetryPolicy
 from pyconsul.tools.template.feed.connection_budget import ConnectionBudget
 from pyconsul.tools.template.feed.file_watch import follow_file
 from pyconsul.tools.template.feed.handover import warn_of_filtered
-from pyconsul.tools.template.feed.outage import HOLD, Outage
+from pyconsul.tools.template.feed.outage import MAX_HOLD_S, Outage
 from pyconsul.tools.template.feed.streams import Streams
 
 if TYPE_CHECKING:
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
-#: First questions that are under way at the same time; more would only wait in the agent.
-_FIRST_AT_ONCE = 16
-#: Seconds that queries for changes are put off at most while first questions have no answer.
-_FIRST_WAIT = 2.0
-#: Seconds between two answers of one lookup at least: a value that changes all the time must not keep us busy.
-_PACE = 0.05
-#: Seconds between two times at least that all who wait for their next try are woken together.
-_HURRY = 5.0
-#: How long, in seconds, one query asks Consul to wait: at least, at most (Consul's limit), and for each lookup, so that
-#: thousands of idle lookups cost little.
-_WAIT_MIN, _WAIT_MAX, _WAIT_EACH = 60.0, 600.0, 0.6
+#: Maximum number of first queries at the same time; more would only wait in the agent.
+_MAX_FIRST_QUERIES = 16
+#: Maximum delay of queries for changes while first queries have no answer.
+_MAX_FIRST_WAIT_S = 2.0
+#: Minimum interval of answers to one lookup: a value that changes all the time must not use the CPU up.
+_MIN_INTERVAL_S = 0.05
+#: Minimum interval of retrying all failed queries at once.
+_MIN_WAKE_INTERVAL_S = 5.0
+#: Time that one query asks Consul to wait: minimum, maximum (Consul's limit), and for each lookup, so that thousands of
+#: idle lookups cost little.
+_MIN_WAIT_S, _MAX_WAIT_S, _WAIT_PER_LOOKUP_S = 60.0, 600.0, 0.6
 
 
 class Watcher:
-    """`client` must not retry by itself: `retry` says when a failed query is tried again. `news` is set when there is
-    something to take, or `failure`.
+    """Watches lookups. `client` must not retry by itself: `retry` decides when failed queries are retried. `news` is set
+    when there is something to take, or `failure`.
 
-    `wait`: seconds that one query asks Consul to wait for a change; None: by the number of lookups. `filtered`: those
-    whose answers ACLs have cut, which the log has said already.
+    `wait`: seconds that one query asks Consul to wait for a change; None: by the number of lookups. `filtered`: lookups
+    whose answers ACLs filter, and for which a warning was logged.
     """
 
     def __init__(
@@ -74,23 +74,23 @@ class Watcher:
         self._wait = wait
         self._watched: set[Lookup] = set()
         self._streams: Streams | None = Streams(client, self)  # None: the agent has none
-        self._another = False  # an outage has begun since then: it may be another agent that answers next
-        self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of those that are in no stream
-        self._gate = asyncio.Semaphore(_FIRST_AT_ONCE)
-        self._unanswered = 0  # first questions that are under way or wait for the gate
+        self._recheck_streams = False  # after an outage another agent may respond, which may have streams
+        self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of lookups that no stream follows
+        self._gate = asyncio.Semaphore(_MAX_FIRST_QUERIES)
+        self._unanswered = 0  # first queries that are under way or wait for the gate
         self._all_answered = asyncio.Event()
         self._changed: set[Lookup] = set()
         self._filtered = set() if filtered is None else filtered
-        self._held: dict[Lookup, Any] = {}  # answers, while others are still those from before an outage
+        self._held: dict[Lookup, Any] = {}  # answers that are held back after an outage
         self._news = news
         self._outage = Outage(client.connection.address)
-        self._crowd = ConnectionBudget(client, rng)
-        self._resting: set[Lookup] = set()  # until the crowd's pulse
-        self._back = asyncio.Event()  # Consul answers again
-        self._hurried = 0.0
-        self._reminder = _Reminder(self._outage)
+        self._budget = ConnectionBudget(client, rng)
+        self._awaiting_event: set[Lookup] = set()  # lookups without a connection
+        self._back = asyncio.Event()  # set when Consul answers again
+        self._retried_at = 0.0
+        self._outage_log = _OutageLog(self._outage)
         self._releaser: asyncio.TimerHandle | None = None
-        #: What ended a lookup for good.
+        #: The error that ended a lookup for good.
         self.failure: ConsulError | None = None
 
     @property
@@ -115,11 +115,11 @@ class Watcher:
         return self._outage.age(self._answers.known, now)
 
     def sharing(self, share: ShareId | None) -> Sharing | None:
-        """Consul answers, always."""
+        """Return None: no answer of this source is shared."""
         return None
 
     def watch(self, lookups: Iterable[Lookup], share: ShareId | None = None) -> None:
-        """Ask for these, too; those that are watched already go on."""
+        """Watch these lookups in addition."""
         for lookup in lookups:
             if lookup in self._watched:
                 continue
@@ -133,7 +133,7 @@ class Watcher:
                 self._start(lookup, self._follow(lookup))
 
     def retain(self, used: Mapping[ShareId | None, Set[Lookup]]) -> None:
-        """Stop asking for all others, and forget their answers."""
+        """Stop watching all other lookups, and forget their answers."""
         kept = {lookup for lookups in used.values() for lookup in lookups}
         for lookup in self._watched - kept:
             self._watched.discard(lookup)
@@ -143,7 +143,7 @@ class Watcher:
                 self._streams.drop(lookup)
             self._held.pop(lookup, None)
             self._outage.forget(lookup)
-            self._crowd.leave(lookup)
+            self._budget.release(lookup)
         self._answers.retain(kept)
         self._release()
 
@@ -153,19 +153,19 @@ class Watcher:
         return changed
 
     async def close(self) -> None:
-        """Stop asking; the answers stay."""
+        """Stop all queries; the answers stay."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
-        self._reminder.stop()
+        self._outage_log.stop()
         if self._releaser is not None:
             self._releaser.cancel()
         for task in tasks:
             task.cancel()
         if self._streams is not None:
             await self._streams.close()
-        await asyncio.gather(*tasks, self._crowd.close(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._budget.close(), return_exceptions=True)
 
-    # What the streams tell
+    # Messages of streams
 
     def answered(self, lookup: Lookup, body: Any) -> None:
         """Take an answer of a stream or of a single query."""
@@ -175,7 +175,7 @@ class Watcher:
             self._begin(lookup, ConsulError(f"its answer is not what Consul answers: {error!r}", 200))
             return
         if self._outage.over(lookup, _now()):
-            self._hurry()
+            self._retry_now()
         if self._outage.holds(_now()):
             self._held[lookup] = answer
         else:
@@ -191,7 +191,7 @@ class Watcher:
         self._start(lookup, self._follow(lookup, error))
 
     def lost(self, lookups: Iterable[Lookup], error: ConsulError, failures: int) -> float | None:
-        """Return a stream has ended; returns the seconds until the next try, None when that was the last."""
+        """Note that a stream has ended; returns the seconds until the next try, None when that was the last."""
         delay = self._retry.delay(failures, self._rng, answered=self._outage.answered)
         for lookup in lookups:
             if delay is None:
@@ -202,7 +202,7 @@ class Watcher:
 
     def unsupported(self, lookups: Iterable[Lookup]) -> None:
         """Query all lookups alone: the agent has no streams."""
-        self._streams, self._another = None, False
+        self._streams, self._recheck_streams = None, False
         for lookup in lookups:
             self._start(lookup, self._follow(lookup))
 
@@ -222,17 +222,17 @@ class Watcher:
         self._news.set()
 
     async def _follow(self, lookup: Lookup, error: ConsulError | None = None) -> None:
-        """Ask again and again; once there is an answer, a stream goes on if it can. `error`: it has failed before."""
+        """Query one lookup again and again; after an answer a stream takes over if there is one. `error`: of an earlier query."""
         index, failures = 0, 0
         while True:
             if error is not None:
                 failures += 1
                 await self._back_off(lookup, error, failures)
-                index, error = 0, None  # What happened meanwhile is to be read at once.
-            pulse = None
+                index, error = 0, None  # read at once what happened meanwhile
+            event = None
             try:
-                if index and not await self._crowd.seat(lookup):
-                    index, pulse = 0, self._crowd.pulse(lookup)
+                if index and not await self._budget.acquire(lookup):
+                    index, event = 0, self._budget.change_event(lookup)
                 body, index = await self._query(lookup, index)
             except ConsulError as failure:
                 error = failure
@@ -247,24 +247,23 @@ class Watcher:
                 del self._tasks[lookup]
                 self._to_stream(self._streams, lookup, index)
                 return
-            elif pulse is not None:
-                await self._rest(lookup, pulse)
+            elif event is not None:
+                await self._wait_for_event(lookup, event)
             else:
-                await asyncio.sleep(_PACE)
+                await asyncio.sleep(_MIN_INTERVAL_S)
 
     def _try_streams(self) -> None:
-        """The agent that answers after an outage may have streams: those without an answer go there together, others
-        with their next one."""
-        if self._another and self._streams is None:
+        """Try streams again after an outage: failed lookups move there together, others after their next answer."""
+        if self._recheck_streams and self._streams is None:
             self._streams = Streams(self._client, self)
             for lookup in self._outage.lost:
                 if lookup.poll is None and (task := self._tasks.pop(lookup, None)) is not None:
                     task.cancel()
                     self._to_stream(self._streams, lookup)
-        self._another = False
+        self._recheck_streams = False
 
     def _to_stream(self, streams: Streams, lookup: Lookup, index: int = 0) -> None:
-        self._crowd.leave(lookup)
+        self._budget.release(lookup)
         streams.add(lookup, index)
 
     async def _query(self, lookup: Lookup, index: int) -> tuple[Any, int]:
@@ -280,21 +279,21 @@ class Watcher:
                     self._all_answered.set()
                     self._all_answered = asyncio.Event()
         if self._unanswered:
-            # First answers come first: files wait for them, and queries that wait for changes are costly to begin.
-            await _patiently(self._all_answered, _FIRST_WAIT)
-        return await self._client.blocking(lookup.path, lookup.query, index, self._patience(), on_filtered=filtered)
+            # First answers have priority: files wait for them, and queries that wait for changes are costly to start.
+            await _wait_at_most(self._all_answered, _MAX_FIRST_WAIT_S)
+        return await self._client.blocking(lookup.path, lookup.query, index, self._query_wait_s(), on_filtered=filtered)
 
-    async def _rest(self, lookup: Lookup, pulse: asyncio.Event) -> None:
-        self._resting.add(lookup)
+    async def _wait_for_event(self, lookup: Lookup, event: asyncio.Event) -> None:
+        self._awaiting_event.add(lookup)
         try:
-            await _patiently(pulse, self._patience())
+            await _wait_at_most(event, self._query_wait_s())
         finally:
-            self._resting.discard(lookup)
+            self._awaiting_event.discard(lookup)
 
-    def _patience(self) -> float:
+    def _query_wait_s(self) -> float:
         if self._wait is not None:
             return self._wait
-        return min(max(_WAIT_MIN, _WAIT_EACH * len(self._tasks)), _WAIT_MAX)
+        return min(max(_MIN_WAIT_S, _WAIT_PER_LOOKUP_S * len(self._tasks)), _MAX_WAIT_S)
 
     async def _back_off(self, lookup: Lookup, error: ConsulError, failures: int) -> None:
         delay = self._retry.delay(failures, self._rng, answered=self._outage.answered)
@@ -304,37 +303,37 @@ class Watcher:
         if error.status:
             await asyncio.sleep(delay)
         else:
-            await _patiently(self._back, delay)
+            await _wait_at_most(self._back, delay)
 
     # Outages
 
     def _begin(self, lookup: Lookup, error: ConsulError) -> None:
         now = _now()
         if self._outage.begin(lookup, error, now):
-            # What waits for a pulse has no query that could fail.
-            for resting in self._resting:
-                self._outage.begin(resting, error, now)
-            self._crowd.beat()
-            self._reminder.start()
-            self._another = True
+            # Lookups that wait for a change event have no query that could fail.
+            for waiting in self._awaiting_event:
+                self._outage.begin(waiting, error, now)
+            self._budget.wake_all()
+            self._outage_log.start()
+            self._recheck_streams = True
         self._release()
 
-    def _hurry(self) -> None:
-        """Consul answers again: have everybody ask now, and wait for all of them, but not for ever."""
+    def _retry_now(self) -> None:
+        """Retry all failed queries now: Consul answers again. Answers are held back until all have come, for a limited time."""
         now = _now()
         if self._releaser is not None:
             self._releaser.cancel()
-        self._releaser = asyncio.get_running_loop().call_at(now + HOLD, self._release)
-        if now - self._hurried < _HURRY:
+        self._releaser = asyncio.get_running_loop().call_at(now + MAX_HOLD_S, self._release)
+        if now - self._retried_at < _MIN_WAKE_INTERVAL_S:
             return
-        self._hurried = now
+        self._retried_at = now
         self._back.set()
         self._back = asyncio.Event()
         if self._streams is not None:
-            self._streams.hurry()
+            self._streams.retry_now()
 
     def _release(self) -> None:
-        """Hand out what was held back, unless it still is."""
+        """Pass on the answers that were held back, unless they still are."""
         if self._held and not self._outage.holds(_now()):
             held, self._held = self._held, {}
             for lookup, answer in held.items():
@@ -350,15 +349,15 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _patiently(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, at most so long."""
+async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, at most this time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
 
 
-class _Reminder:
-    """Logs the length of an outage again and again, at growing intervals."""
+class _OutageLog:
+    """Logs the length of an outage at growing intervals."""
 
     def __init__(self, outage: Outage) -> None:
         self._outage = outage
@@ -367,7 +366,7 @@ class _Reminder:
     def start(self) -> None:
         """Start with an outage."""
         self.stop()
-        self._timer = asyncio.get_running_loop().call_at(self._outage.tell_at, self._remind)
+        self._timer = asyncio.get_running_loop().call_at(self._outage.next_log_at, self._remind)
 
     def stop(self) -> None:
         """Stop the reminders."""
@@ -376,5 +375,5 @@ class _Reminder:
 
     def _remind(self) -> None:
         if self._outage.unreachable:
-            self._outage.tell(asyncio.get_running_loop().time())
+            self._outage.log_duration(asyncio.get_running_loop().time())
             self.start()

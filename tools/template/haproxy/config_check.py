@@ -14,17 +14,17 @@ _SUMMARY = re.compile(r"Error\(s\) found in configuration file|Fatal errors foun
 _CHECK_TIMEOUT = 30.0  # seconds
 
 
-async def objection(paths: Sequence[str], environment: Mapping[str, str]) -> str:
+async def validate_config(paths: Sequence[str], environment: Mapping[str, str]) -> str:
     """Why HAProxy will not have these files together, in its own words; "" when it will. Raises SpawnError."""
     files = [word for path in paths for word in ("-f", path)]
     try:
         status, said = await examine([PROGRAM, "-c", *files], environment, _CHECK_TIMEOUT)
     except SpawnError as error:
         raise SpawnError(f"{error}: install it, or name a command") from error
-    return "" if status == 0 else essence(said) or f"{PROGRAM} -c ended with status {status}"
+    return "" if status == 0 else shortened_output(said) or f"{PROGRAM} -c ended with status {status}"
 
 
-def essence(said: str) -> str:
+def shortened_output(said: str) -> str:
     """What HAProxy objects to, without the process ID, which differs each time, and without its version."""
     lines: list[str] = []
     taken = True

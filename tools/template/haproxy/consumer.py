@@ -1,4 +1,4 @@
-"""A HAProxy that is fed with rendered files: each is checked before it takes its place, then loaded without a pause.
+"""HAProxy as the consumer of rendered files: each file is checked before it is put in place, then loaded without a pause.
 
 load ─▶ HAProxy is up ─▶ only servers differ? ─ yes ─▶ runtime API ─ done
         (or started)                          └ no, or it failed ─▶ reload ─ refused ─▶ LoadError
@@ -23,29 +23,29 @@ from pyconsul.tools.consul.client import RetryPolicy
 from pyconsul.tools.template.deploy.contract import LoadError
 from pyconsul.tools.template.deploy.file_writer import Draft
 from pyconsul.tools.template.haproxy.adopted_process import Adopted
-from pyconsul.tools.template.haproxy.config_check import PROGRAM, objection
+from pyconsul.tools.template.haproxy.config_check import PROGRAM, validate_config
 from pyconsul.tools.template.haproxy.loaded_config import Files, LoadedConfig
-from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT, LOOK, Master
+from pyconsul.tools.template.haproxy.master import LOAD_TIMEOUT_S, POLL_S, Master
 from pyconsul.tools.template.haproxy.runtime_api import Runtime, RuntimeRefused
 from pyconsul.tools.template.haproxy.servers import NeedsReload
 from pyconsul.tools.template.haproxy.state_folder import StateFolder
-from pyconsul.tools.template.haproxy.stderr_tail import Words
+from pyconsul.tools.template.haproxy.stderr_tail import StderrTail
 from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.spec import Spec, configuration_files
 
 log = logging.getLogger("template")
 
 _LABEL = "haproxy"
-#: When an HAProxy that has ended is started again: always.
+#: Backoff before an HAProxy that has ended is started again.
 _RESTART = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
-#: When a removed server, which had connections, is deleted: as soon as that is possible.
+#: Backoff between attempts to delete a removed server that still has connections.
 _DELETION = RetryPolicy(attempts=0, backoff=1.0, max_backoff=30.0)
 
 
 class HaproxyConsumer:
     """`specs`: the templates that concern HAProxy; `configuration_files` says which are its configuration, and it is
     reloaded when another one changes. `state_dir`: see `StateFolder`. `keep`: let HAProxy go on after `stop`. `once`: only
-    check the files, start nothing. `runtime`: use the runtime API. `conceal`: takes secrets out of what HAProxy says.
+    check the files, start nothing. `runtime`: use the runtime API. `conceal`: takes secrets out of HAProxy's output.
     """
 
     must_survive = True
@@ -67,7 +67,7 @@ class HaproxyConsumer:
         conceal: Callable[[str], str] = str,
     ) -> None:
         self._files = configuration_files(specs)
-        # Which files these make is not known here; HAProxy may read them, so each change is loaded.
+        # The names of their files are not known here, and HAProxy may read them: each change is loaded.
         self._loose = any(spec.for_each for spec in specs)
         self._beside = [spec.destination for spec in specs if spec.destination not in self._files]
         self._environment = dict(environment)
@@ -79,35 +79,35 @@ class HaproxyConsumer:
         self._runtime = runtime
         self._counters = counters or Counters()
         self._ready = asyncio.Event()
-        self._wanted = asyncio.Event()  # somebody waits for a start
+        self._wanted = asyncio.Event()  # a caller waits for a start
         self._deleting = asyncio.Event()
-        self._lock = asyncio.Lock()  # one who changes what is in force at a time
-        self._lives = 0
-        #: The latest life of HAProxy; None before the first.
+        self._lock = asyncio.Lock()  # one change of the loaded configuration at a time
+        self._starts = 0
+        #: The latest HAProxy process; None before the first.
         self.master: Master | None = None
-        self._words: Words | None = None
+        self._stderr: StderrTail | None = None
         self._state = StateFolder(state_dir, self._files)
         self._keep = keep
         self._conceal = conceal
         self._loading: asyncio.Task[None] | None = None
 
     def claim(self) -> None:
-        """Raises SpawnError when another instance looks after the same HAProxy."""
+        """Lock the state folder. Raises SpawnError when another instance manages the same HAProxy."""
         if not self._once:
             self._state.claim()
 
     async def check(self, drafts: Sequence[Draft]) -> str:
-        """HAProxy's own word on the new files, together with those that stay. Raises SpawnError."""
+        """Return HAProxy's objection to the new files, together with those that stay; "" without one. Raises SpawnError."""
         fresh = {draft.spec.destination: draft for draft in drafts}
         if not any(file in fresh for file in self._files):
             return ""
-        return await objection(_present(self._files, fresh), self._environment)
+        return await validate_config(_existing_paths(self._files, fresh), self._environment)
 
     def files_ready(self) -> None:
         self._ready.set()
 
     async def run(self) -> int:
-        """Keep HAProxy running, for ever; with `once` it ends at once. Raises SpawnError."""
+        """Keep HAProxy running without end; with `once` return at once. Raises SpawnError."""
         await self._ready.wait()
         if self._once:
             return 0
@@ -126,25 +126,25 @@ class HaproxyConsumer:
                     await self._wanted.wait()
 
     async def _serve(self) -> int:
-        """Return one life of HAProxy; its exit status."""
+        """Start or adopt HAProxy, wait for its end, and return its exit status."""
         self.claim()
-        self._words = self._words or self._listen()
-        self._words.forget()
+        self._stderr = self._stderr or self._listen()
+        self._stderr.forget()
         self._wanted.clear()
-        # Read before HAProxy reads them: what is promoted in between is loaded once more, rather than never.
-        force = LoadedConfig(self._read())
-        process = self._adopt() or self._new_child(self._words)
-        self.master = Master(process, Runtime(self._state.socket), force, self._words)
+        # Read before HAProxy reads them: a file that is replaced in between is loaded twice rather than never.
+        loaded = LoadedConfig(self._read())
+        process = self._adopt() or self._new_child(self._stderr)
+        self.master = Master(process, Runtime(self._state.socket), loaded, self._stderr)
         if isinstance(process, Child):
             await process.start()
-            self._state.remember(force.files.digest)
+            self._state.remember(loaded.files.digest)
             log.info("haproxy has been started with %s", ", ".join(self._files))
         else:
-            force.certain = self._state.remembered() == force.files.digest
+            loaded.certain = self._state.remembered() == loaded.files.digest
             log.info("haproxy runs already and has been adopted: pid %d", process.pid)
-            if not force.certain:
+            if not loaded.certain:
                 self._loading = asyncio.create_task(self._catch_up())
-        self._lives += 1
+        self._starts += 1
         deleting = asyncio.create_task(self._keep_deleting(self.master))
         try:
             return await process.wait()
@@ -152,9 +152,9 @@ class HaproxyConsumer:
             deleting.cancel()
             await asyncio.gather(deleting, return_exceptions=True)
 
-    def _listen(self) -> Words:
+    def _listen(self) -> StderrTail:
         try:
-            return Words(self._state.stderr, self._conceal)
+            return StderrTail(self._state.stderr, self._conceal)
         except OSError as error:
             raise SpawnError(f"cannot use {self._state.stderr}: {error.strerror}") from error
 
@@ -168,13 +168,13 @@ class HaproxyConsumer:
             return None
 
     async def _catch_up(self) -> None:
-        """Load what changed while nobody looked after it."""
+        """Load files that changed while no tool was running."""
         try:
             await self.load()
         except LoadError as error:
             log.error("%s", self._conceal(str(error)))
 
-    def _new_child(self, words: Words) -> Child:
+    def _new_child(self, stderr: StderrTail) -> Child:
         files = [word for file in self._files for word in ("-f", file)]
         return Child(
             [PROGRAM, "-W", "-db", "-S", f"{self._state.socket},mode,600", *files],
@@ -183,7 +183,7 @@ class HaproxyConsumer:
             kill_signal=self._kill_signal,
             kill_timeout=self._kill_timeout,
             outlive=True,
-            stderr=words.sink,
+            stderr=stderr.sink,
         )
 
     def _read(self) -> Files:
@@ -192,77 +192,77 @@ class HaproxyConsumer:
         return Files(configuration, {file: hashlib.sha256(_bytes(file)).digest() for file in self._beside})
 
     async def load(self) -> None:
-        """Let HAProxy work with the files that are in place; nothing to do before its first start. Raises LoadError."""
+        """Let HAProxy load the files that are in place; does nothing before its first start. Raises LoadError."""
         if self.master is None:
             return
         async with self._lock:
             try:
                 await self._load()
             except LoadError:
-                self.master.force.certain = False
+                self.master.loaded.certain = False
                 self._state.remember("")
                 self._counters.count(Event.RELOAD_FAILED, _LABEL)
                 raise
 
     async def _load(self) -> None:
-        master = await self._standing()
+        master = await self._wait_until_up()
         try:
-            await self._bring(master)
+            await self._apply(master)
         except LoadError:
             if master.running:
                 raise
-            # It has ended, for whatever reason: what counts is whether the next one comes up.
-            await self._bring(await self._standing())
+            # It has ended; the files are accepted if the next process starts with them.
+            await self._apply(await self._wait_until_up())
 
-    async def _bring(self, master: Master) -> None:
-        """Let it work with the files that are in place. Raises LoadError."""
+    async def _apply(self, master: Master) -> None:
+        """Let HAProxy load the files that are in place. Raises LoadError."""
         files = self._read()
-        if master.force.certain and files == master.force.files and not self._loose:
+        if master.loaded.certain and files == master.loaded.files and not self._loose:
             return
-        if self._runtime and not self._loose and await self._updated(master, files):
+        if self._runtime and not self._loose and await self._try_runtime_update(master, files):
             return
         if self._splay > 0:
             await asyncio.sleep(self._rng.uniform(0, self._splay))
         self._state.remember("")
         await master.reload()
-        master.force.take(files)
+        master.loaded.take(files)
         self._state.remember(files.digest)
         self._counters.count(Event.RELOADED, _LABEL)
         log.info("haproxy has loaded the new configuration")
 
-    async def _standing(self) -> Master:
-        """HAProxy, as soon as it is up; one that has ended is started at once. Raises LoadError."""
-        loop, lives = asyncio.get_running_loop(), self._lives
-        latest = loop.time() + LOAD_TIMEOUT
+    async def _wait_until_up(self) -> Master:
+        """Wait until HAProxy is up; one that has ended is started at once. Raises LoadError."""
+        loop, lives = asyncio.get_running_loop(), self._starts
+        latest = loop.time() + LOAD_TIMEOUT_S
         while True:
             master = self.master
             assert master is not None
             if await master.answers():
                 return master
-            if not master.running and self._lives > lives:
+            if not master.running and self._starts > lives:
                 raise master.error("it has ended")
             if loop.time() > latest:
-                raise master.error(f"it was not up within {LOAD_TIMEOUT:g}s")
+                raise master.error(f"it was not up within {LOAD_TIMEOUT_S:g}s")
             if not master.running and master.process.pid is not None:
                 self._wanted.set()
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_S)
 
-    async def _updated(self, master: Master, files: Files) -> bool:
+    async def _try_runtime_update(self, master: Master, files: Files) -> bool:
         """Return whether the change could be made without a reload."""
-        force = master.force
+        loaded = master.loaded
         try:
-            if force.leaving:
-                force.leaving = await master.runtime.delete(force.leaving)
-            update = force.update_to(files)
+            if loaded.leaving:
+                loaded.leaving = await master.runtime.delete(loaded.leaving)
+            update = loaded.update_to(files)
             if update.commands:
                 self._state.remember("")
                 await master.runtime.carry_out(update.commands)
-            force.take(files, await master.runtime.delete(update.leaving))
+            loaded.take(files, await master.runtime.delete(update.leaving))
             self._state.remember(files.digest)
         except (NeedsReload, RuntimeRefused) as error:
             log.info("haproxy is reloaded: %s", error)
             return False
-        if force.leaving:
+        if loaded.leaving:
             self._deleting.set()
         if update.commands:
             self._counters.count(Event.RUNTIME_UPDATED, _LABEL)
@@ -274,11 +274,11 @@ class HaproxyConsumer:
         while True:
             await self._deleting.wait()
             failures = 0
-            while master.force.leaving:
+            while master.loaded.leaving:
                 failures += 1
                 await asyncio.sleep(_DELETION.delay(failures, self._rng) or 0.0)
                 async with self._lock:
-                    master.force.leaving = await master.runtime.delete(master.force.leaving)
+                    master.loaded.leaving = await master.runtime.delete(master.loaded.leaving)
             self._deleting.clear()
 
     async def stop(self, *, handover: bool = False) -> None:
@@ -293,13 +293,13 @@ class HaproxyConsumer:
             log.info("haproxy goes on running: pid %s", process.pid if process is not None else "")
         if isinstance(process, Adopted):
             process.detach()
-        if self._words is not None:
-            self._words.close()
-            self._words = None
+        if self._stderr is not None:
+            self._stderr.close()
+            self._stderr = None
         self._state.release(keep=keep)
 
     def signal(self, sig: Signals) -> None:
-        """To the master alone."""
+        """Pass a signal on to the master process."""
         if self.master is not None:
             self.master.signal(sig)
 
@@ -311,7 +311,7 @@ def _bytes(file: str) -> bytes:
         return b""
 
 
-def _present(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
+def _existing_paths(files: Sequence[str], fresh: Mapping[str, Draft]) -> list[str]:
     """Return the paths of the files: drafts beside their destinations; files that do not exist yet are left out."""
     paths = [fresh[file].path if file in fresh else Path(file) for file in files]
     return [str(path) for path in paths if path.exists()]

@@ -1,4 +1,4 @@
-"""What the running HAProxy works with: the files as it read them, and what was changed in it since. Pure."""
+"""The configuration that HAProxy has loaded: the files as it read them, with the changes made at run time. Pure."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Files:
 
 @dataclass
 class LoadedConfig:
-    """`leaving`: servers that HAProxy still knows, by key, though the files no longer name them. `certain`: whether it
-    is known at all what is in force; after a failure it is not."""
+    """The loaded files. `leaving`: servers, by key, that HAProxy still knows though the files no longer name them.
+    `certain`: whether the loaded configuration is known; after a failure it is not."""
 
     files: Files
     leaving: dict[str, Server] = field(default_factory=dict)

@@ -17,20 +17,20 @@ from pyconsul.tools.template.deploy.contract import LoadError
 from pyconsul.tools.template.haproxy.adopted_process import Process
 from pyconsul.tools.template.haproxy.loaded_config import LoadedConfig
 from pyconsul.tools.template.haproxy.runtime_api import Runtime
-from pyconsul.tools.template.haproxy.stderr_tail import Words
+from pyconsul.tools.template.haproxy.stderr_tail import StderrTail
 
-#: Seconds: for a start or a reload; between two looks at it.
-LOAD_TIMEOUT, LOOK = 30.0, 0.05
+#: Time for a start or a reload; interval between two checks of it.
+LOAD_TIMEOUT_S, POLL_S = 30.0, 0.05
 
 
 class Master:
-    """`force`: what it has read, to begin with. `words`: what the process writes to stderr."""
+    """The master process of a running HAProxy. `loaded`: the configuration that it starts with. `stderr`: its output."""
 
-    def __init__(self, process: Process, runtime: Runtime, force: LoadedConfig, words: Words) -> None:
+    def __init__(self, process: Process, runtime: Runtime, loaded: LoadedConfig, stderr: StderrTail) -> None:
         self.process = process
         self.runtime = runtime
-        self.force = force
-        self._words = words
+        self.loaded = loaded
+        self._stderr = stderr
 
     @property
     def running(self) -> bool:
@@ -42,13 +42,13 @@ class Master:
 
     async def reload(self) -> None:
         """Let it read its files. Raises LoadError, with its own words, when it refuses them or does not say in time."""
-        self._words.forget()
+        self._stderr.forget()
         before = await self.runtime.reloads()
         if before is None or not self.running:
             raise self.error("it does not answer on its master's socket")
         self.signal(signal.SIGUSR2)
         loop = asyncio.get_running_loop()
-        latest = loop.time() + LOAD_TIMEOUT
+        latest = loop.time() + LOAD_TIMEOUT_S
         while loop.time() < latest:
             if not self.running:
                 raise self.error("it has ended")
@@ -57,12 +57,12 @@ class Master:
                 if now[1]:
                     raise self.error("it does not say why")
                 return
-            await asyncio.sleep(LOOK)
-        raise self.error(f"it was not done within {LOAD_TIMEOUT:g}s")
+            await asyncio.sleep(POLL_S)
+        raise self.error(f"it was not done within {LOAD_TIMEOUT_S:g}s")
 
     def error(self, otherwise: str) -> LoadError:
         """Return the error of a failed load: HAProxy's own output, or a general text."""
-        return LoadError(f"haproxy has not loaded its configuration: {self._words.reason() or otherwise}")
+        return LoadError(f"haproxy has not loaded its configuration: {self._stderr.reason() or otherwise}")
 
     def signal(self, sig: Signals) -> None:
         """To the master alone: a worker would die of SIGUSR2."""

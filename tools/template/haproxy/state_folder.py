@@ -108,12 +108,12 @@ class StateFolder:
         self._lock = None
 
     def remember(self, digest: str) -> None:
-        """Note which files are in force; "" when that is not known."""
+        """Note which files are in loaded; "" when that is not known."""
         with contextlib.suppress(OSError):
             self._loaded.write_text(digest)
 
     def remembered(self) -> str:
-        """Return the digest of the files in force; "" when that is not known."""
+        """Return the digest of the files in loaded; "" when that is not known."""
         try:
             return self._loaded.read_text()
         except OSError:

@@ -46,8 +46,8 @@ def test_other_bytes_are_refused(value: bytes) -> None:
     [
         ({"Version": 2}, "it has version 2, and 1 is understood here"),
         ({}, "missing required field"),
-        ({"Version": 1, "Answers": [["key", "a"]]}, "no shared document"),
-        ([], "no shared document"),
+        ({"Version": 1, "Answers": [["key", "a"]]}, "not a shared document"),
+        ([], "not a shared document"),
     ],
 )
 def test_other_content_is_refused(content: object, words: str) -> None:

@@ -62,7 +62,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SPREAD", 0.0)
+    monkeypatch.setattr(module, "_SPREAD_S", 0.0)
 
 
 async def test_writes_lock_the_key_with_one_session() -> None:
@@ -104,12 +104,12 @@ async def test_a_write_of_an_earlier_session_does_nothing() -> None:
 async def test_a_contest_writes_the_empty_key_until_it_is_settled() -> None:
     consul = Consul()
     async with elections(consul) as election:
-        election.contend(KEY)
-        election.contend(KEY)
+        election.campaign(KEY)
+        election.campaign(KEY)
         await until(lambda: consul.writes)
         assert consul.writes == [(KEY, "s1", b"")]
         assert not election.idle
-        election.settle(KEY)
+        election.withdraw(KEY)
         assert election.idle
 
 
@@ -118,6 +118,6 @@ async def test_a_failed_contest_is_tried_again(monkeypatch: pytest.MonkeyPatch) 
     consul = Consul()
     consul.fails = [ConsulError("Permission denied", 403)] * 2
     async with elections(consul) as election:
-        election.contend(KEY)
+        election.campaign(KEY)
         await until(lambda: consul.holder == "s1")
     assert len(consul.writes) == 3

@@ -107,7 +107,7 @@ def test_a_leader_whose_heartbeat_is_under_way_is_spared(caplog: pytest.LogCaptu
         assert company.election.ended == []
 
     run(scenario())
-    assert caplog.messages[1:] == ["the leader web1 gives signs of life again after 16s"]
+    assert caplog.messages[1:] == ["the leader web1 is alive again after 16s of silence"]
 
 
 def test_who_may_not_end_a_session_leaves_it_to_consul(caplog: pytest.LogCaptureFixture) -> None:

@@ -56,16 +56,16 @@ async def until(condition: Callable[[], Any]) -> None:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PACE", 0.0)
+    monkeypatch.setattr(module, "_MIN_INTERVAL_S", 0.0)
     monkeypatch.setattr(module, "_RETRY", RetryPolicy(attempts=0, backoff=0.0))
 
 
 async def test_changed_answers_are_written_with_the_name_of_the_host() -> None:
     held = Held()
     async with publishing(held) as publisher:
-        publisher.tell(answers("MQ=="))
+        publisher.publish(answers("MQ=="))
         await until(lambda: held.written)
-        publisher.tell(answers("Mg=="))
+        publisher.publish(answers("Mg=="))
         await until(lambda: len(held.written) == 2)
     assert unpack(held.written[0]).host == "host-1"
     assert held.written[0] != held.written[1]
@@ -74,14 +74,14 @@ async def test_changed_answers_are_written_with_the_name_of_the_host() -> None:
 async def test_equal_answers_are_written_again_only_on_demand() -> None:
     held = Held()
     async with publishing(held) as publisher:
-        publisher.tell(answers("MQ=="))
+        publisher.publish(answers("MQ=="))
         await until(lambda: held.written)
-        publisher.tell(answers("MQ=="))
+        publisher.publish(answers("MQ=="))
         for _ in range(50):
             await asyncio.sleep(0)
         assert len(held.written) == 1
         publisher.repeat()
-        publisher.tell(answers("MQ=="))
+        publisher.publish(answers("MQ=="))
         await until(lambda: len(held.written) == 2)
 
 
@@ -89,7 +89,7 @@ async def test_a_failed_write_is_repeated() -> None:
     held = Held()
     held.fails = [ConsulError("no leader", 500)] * 2
     async with publishing(held) as publisher:
-        publisher.tell(answers("MQ=="))
+        publisher.publish(answers("MQ=="))
         await until(lambda: held.written)
     assert len(held.written) == 1
 
@@ -98,6 +98,6 @@ async def test_answers_that_are_too_many_are_replaced_by_the_problem() -> None:
     held = Held()
     held.fails = [ConsulError("too large", 413)]
     async with publishing(held) as publisher:
-        publisher.tell(answers("MQ=="))
+        publisher.publish(answers("MQ=="))
         await until(lambda: held.written)
     assert "too many" in unpack(held.written[0]).problem

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pyconsul.tools.template.dedup.document import Document, pack
-from pyconsul.tools.template.dedup.shared_answers import GRACE, Role, Share
+from pyconsul.tools.template.dedup.shared_answers import GRACE_S, Role, Share
 from pyconsul.tools.template.feed import lookups
 from pyconsul.tools.template.feed.lookups import Lookup
 from pyconsul.tools.template.feed.records import KeyPair
@@ -33,84 +33,84 @@ def told(**values: str) -> KeyPair:
 
 
 def own(share: Share, asked: frozenset[Lookup] = frozenset()) -> set[Lookup]:
-    return share.own(WANTED, asked)
+    return share.own_lookups(WANTED, asked)
 
 
 def test_what_is_local_is_asked_for_at_once_and_the_rest_after_a_while() -> None:
     share = Share(0.0)
     assert own(share) == {LOCAL}
     assert own(share, frozenset({A})) == {A, LOCAL}, "what is asked for already goes on"
-    assert share.deadline == GRACE
-    share.look(GRACE - 0.1, reachable=True)
+    assert share.deadline == GRACE_S
+    share.check_wait(GRACE_S - 0.1, reachable=True)
     assert share.role is Role.WAITING
-    share.look(GRACE, reachable=True)
+    share.check_wait(GRACE_S, reachable=True)
     assert (share.role, own(share), share.deadline) == (Role.ALONE, WANTED, None)
 
 
 def test_while_consul_is_away_nobody_is_waited_for() -> None:
     share = Share(0.0)
-    share.look(100.0, reachable=False)
-    assert (share.role, share.deadline) == (Role.WAITING, 100.0 + GRACE)
+    share.check_wait(100.0, reachable=False)
+    assert (share.role, share.deadline) == (Role.WAITING, 100.0 + GRACE_S)
 
 
 def test_who_holds_the_key_leads() -> None:
     share = Share(0.0)
-    share.see(None, "", 1.0)
+    share.update(None, "", 1.0)
     assert share.vacant
-    share.see(key(OURS), OURS, 2.0)
-    assert (share.role, share.vacant, share.untold, own(share)) == (Role.LEADER, False, True, WANTED)
-    share.see(key(OURS, pack(Document("we"))), OURS, 3.0)
-    assert (share.role, share.untold) == (Role.LEADER, False)
+    share.update(key(OURS), OURS, 2.0)
+    assert (share.role, share.vacant, share.is_unpublished, own(share)) == (Role.LEADER, False, True, WANTED)
+    share.update(key(OURS, pack(Document("we"))), OURS, 3.0)
+    assert (share.role, share.is_unpublished) == (Role.LEADER, False)
 
 
 def test_a_key_without_a_session_is_held_by_nobody() -> None:
     share = Share(0.0)
-    share.see(key(""), "", 1.0)
+    share.update(key(""), "", 1.0)
     assert (share.role, share.vacant) == (Role.WAITING, True)
 
 
 def test_who_is_told_asks_for_what_is_left() -> None:
     share = Share(0.0)
-    assert share.see(told(a="MQ=="), OURS, 1.0) == {A}
+    assert share.update(told(a="MQ=="), OURS, 1.0) == {A}
     assert (share.role, share.leader, share.deadline) == (Role.FOLLOWER, "other", None)
     assert share.answers[A].Value == "1"
     assert own(share) == {B, LOCAL}
-    assert share.see(told(a="MQ==", b="Mg=="), OURS, 2.0) == {B}, "only what has changed is news"
+    assert share.update(told(a="MQ==", b="Mg=="), OURS, 2.0) == {B}, "only what has changed is news"
     assert (share.answers[A].Value, share.answers[B].Value) == ("1", "2")
     assert own(share) == {LOCAL}
-    assert share.see(told(b="Mw=="), OURS, 3.0) == {B}
+    assert share.update(told(b="Mw=="), OURS, 3.0) == {B}
     assert own(share) == {A, LOCAL}
 
 
 @pytest.mark.parametrize("gone", [None, key(""), key(THEIRS)])
 def test_a_leader_that_has_gone_is_waited_for(gone: KeyPair | None) -> None:
     share = Share(0.0)
-    share.see(told(a="MQ==", b="Mg=="), OURS, 1.0)
-    assert share.see(gone, OURS, 10.0) == set()
-    assert (share.role, own(share), share.deadline) == (Role.WAITING, {LOCAL}, 10.0 + GRACE)
-    assert share.see(told(a="MQ==", b="Mg=="), OURS, 11.0) == set(), "a new one tells the same"
+    share.update(told(a="MQ==", b="Mg=="), OURS, 1.0)
+    assert share.update(gone, OURS, 10.0) == set()
+    assert (share.role, own(share), share.deadline) == (Role.WAITING, {LOCAL}, 10.0 + GRACE_S)
+    assert share.update(told(a="MQ==", b="Mg=="), OURS, 11.0) == set(), "a new one tells the same"
     assert share.role is Role.FOLLOWER
-    share.see(gone, OURS, 20.0)
-    share.look(20.0 + GRACE, reachable=True)
-    assert (share.role, own(share), share.problem) == (Role.ALONE, WANTED, "other tells nothing any more")
-    assert share.see(told(a="MQ=="), OURS, 30.0) == {A}, "better late than never"
+    share.update(gone, OURS, 20.0)
+    share.check_wait(20.0 + GRACE_S, reachable=True)
+    assert (share.role, own(share), share.problem) == (Role.ALONE, WANTED, "other shares no answers any more")
+    assert share.update(told(a="MQ=="), OURS, 30.0) == {A}, "better late than never"
 
 
 def test_a_leader_that_is_deposed_goes_on_asking_until_it_is_told() -> None:
     share = Share(0.0)
-    share.see(key(OURS), OURS, 1.0)
-    share.see(key(THEIRS), OURS, 2.0)
+    share.update(key(OURS), OURS, 1.0)
+    share.update(key(THEIRS), OURS, 2.0)
     assert (share.role, own(share, frozenset(WANTED))) == (Role.WAITING, WANTED)
-    assert share.see(told(a="MQ=="), OURS, 3.0) == {A}
+    assert share.update(told(a="MQ=="), OURS, 3.0) == {A}
 
 
 def test_who_is_alone_stays_so_until_it_leads_or_is_told() -> None:
     share = Share(0.0)
-    share.look(GRACE, reachable=True)
+    share.check_wait(GRACE_S, reachable=True)
     for seen in (None, key(""), key(THEIRS)):
-        share.see(seen, OURS, 10.0)
+        share.update(seen, OURS, 10.0)
         assert share.role is Role.ALONE
-    share.see(key(OURS), OURS, 11.0)
+    share.update(key(OURS), OURS, 11.0)
     assert (share.role, share.problem) == (Role.LEADER, "")
 
 
@@ -126,35 +126,35 @@ def test_who_is_alone_stays_so_until_it_leads_or_is_told() -> None:
 )
 def test_what_cannot_be_used(value: bytes) -> None:
     share = Share(0.0)
-    assert share.see(key(THEIRS, value), OURS, 1.0) == set()
+    assert share.update(key(THEIRS, value), OURS, 1.0) == set()
     assert (share.role, share.answers, share.vacant) == (Role.ALONE, {}, False)
-    assert share.problem.startswith("what is shared cannot be used: ")
+    assert share.problem.startswith("the shared document cannot be used: ")
 
 
 def test_a_leader_says_why_it_tells_nothing() -> None:
     share = Share(0.0)
-    share.see(key(THEIRS, pack(Document("other", problem="too many"))), OURS, 1.0)
+    share.update(key(THEIRS, pack(Document("other", problem="too many"))), OURS, 1.0)
     assert (share.role, share.problem) == (Role.ALONE, "too many")
 
 
 def test_values_are_in_no_message() -> None:
     secret: Any = pack(Document("other", {A: b'[{"Key": "a", "Value": {"secret": "hunter2"}}]'}))
     share = Share(0.0)
-    share.see(key(THEIRS, secret), OURS, 1.0)
+    share.update(key(THEIRS, secret), OURS, 1.0)
     assert share.role is Role.ALONE
     assert "hunter2" not in share.problem
 
 
 def test_shared_data_go_on_aging_without_a_leader() -> None:
     share = Share(0.0)
-    share.see(told(a="MQ=="), OURS, 1.0)
+    share.update(told(a="MQ=="), OURS, 1.0)
     assert share.data_age_s(1.0) is None
     share.note_age(3.0, 10.0)
     assert share.data_age_s(11.0) == 4.0
-    share.see(None, OURS, 20.0)
+    share.update(None, OURS, 20.0)
     share.note_age(None, 20.0)
     assert (share.role, share.data_age_s(27.0)) == (Role.WAITING, 20.0)
-    share.see(key(OURS), OURS, 28.0)
+    share.update(key(OURS), OURS, 28.0)
     share.note_age(None, 28.0)
     assert share.data_age_s(29.0) is None, "who leads asks itself"
 
@@ -162,5 +162,5 @@ def test_shared_data_go_on_aging_without_a_leader() -> None:
 def test_the_session_of_another_leader_is_known() -> None:
     share = Share(0.0)
     for pair, holder in ((None, ""), (key(THEIRS), THEIRS), (told(a="MQ=="), THEIRS), (key(OURS), ""), (key(""), "")):
-        share.see(pair, OURS, 1.0)
+        share.update(pair, OURS, 1.0)
         assert share.holder == holder

@@ -34,7 +34,7 @@ def limited(connections: int) -> dict[str, Any]:
 
 async def seated(agent: Agent, count: int = 2000) -> int:
     crowd = ConnectionBudget(cast(ConsulClient, agent), random.Random(1))
-    return sum([await crowd.seat(lookups.key(str(number))) for number in range(count)])
+    return sum([await crowd.acquire(lookups.key(str(number))) for number in range(count)])
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ async def test_nobody_asks_for_a_few() -> None:
 async def test_a_seat_is_kept_until_it_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowds, "_open_files", lambda: 100_000)
     crowd = ConnectionBudget(cast(ConsulClient, Agent(limited(200))), random.Random(1))
-    found = [await crowd.seat(lookups.key(str(number))) for number in range(121)]
+    found = [await crowd.acquire(lookups.key(str(number))) for number in range(121)]
     assert found == [True] * 120 + [False]
-    assert await crowd.seat(lookups.key("0"))
-    crowd.leave(lookups.key("0"))
-    assert await crowd.seat(lookups.key("120"))
-    assert not await crowd.seat(lookups.key("0"))
+    assert await crowd.acquire(lookups.key("0"))
+    crowd.release(lookups.key("0"))
+    assert await crowd.acquire(lookups.key("120"))
+    assert not await crowd.acquire(lookups.key("0"))

@@ -6,7 +6,7 @@ import pytest
 
 from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.feed import lookups
-from pyconsul.tools.template.feed.outage import HOLD, Outage
+from pyconsul.tools.template.feed.outage import MAX_HOLD_S, Outage
 
 A, B = lookups.key("a"), lookups.key("b")
 GONE, DENIED = ConsulError("refused"), ConsulError("403", 403)
@@ -75,8 +75,8 @@ def test_one_that_never_comes_back_does_not_hold_for_ever() -> None:
     outage.begin(B, GONE, 1.0)
     assert outage.holds(1e6)
     outage.over(A, 1e6)
-    assert outage.holds(1e6 + HOLD - 1)
-    assert not outage.holds(1e6 + HOLD)
+    assert outage.holds(1e6 + MAX_HOLD_S - 1)
+    assert not outage.holds(1e6 + MAX_HOLD_S)
     outage.begin(A, GONE, 2e6)  # gone again: that is the outage
     assert outage.holds(2e6)
 
@@ -103,8 +103,8 @@ def test_its_length_is_told_ever_less_often(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
     times = []
     for _ in range(6):
-        times.append(outage.tell_at - 1000.0)
-        outage.tell(outage.tell_at)
+        times.append(outage.next_log_at - 1000.0)
+        outage.log_duration(outage.next_log_at)
     assert times == [60.0, 300.0, 900.0, 3600.0, 7200.0, 10800.0]
     texts = [record.message for record in caplog.records]
     assert texts[1] == "Consul at host:1 has not answered for 5m0s; files show data of that age"

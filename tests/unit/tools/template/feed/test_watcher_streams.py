@@ -153,7 +153,7 @@ async def test_an_agent_that_lacks_streams_is_not_asked_for_one() -> None:
 
 
 async def test_first_answers_come_before_queries_for_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher, "_PACE", 0.0)
+    monkeypatch.setattr(watcher, "_MIN_INTERVAL_S", 0.0)
     agent = Agent()
     agent.without, agent.held, agent.plain = True, {"/v1/kv/b"}, lambda path: ([{"Key": "x", "Value": "MQ=="}], 7)
     world = World(agent)
@@ -198,7 +198,7 @@ async def test_the_agent_after_an_outage_may_have_streams() -> None:
     assert world.watcher.reachable
     assert world.agent.posts == 2
     assert not any(index for _, index in world.agent.asked), "no query waits beside the stream"
-    assert not world.watcher._crowd._seated
+    assert not world.watcher._budget._holders
     await world.watcher.close()
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pyconsul.tools.template.haproxy.stderr_tail import Words
+from pyconsul.tools.template.haproxy.stderr_tail import StderrTail
 
 
 async def test_alerts_are_the_reason(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    words = Words(tmp_path / "pipe")
+    words = StderrTail(tmp_path / "pipe")
     os.write(words.sink, b"[ALERT]    (1) : from before\n")
     words.forget()
     assert words.reason() == ""
@@ -23,14 +23,14 @@ async def test_alerts_are_the_reason(tmp_path: Path, capfdbinary: pytest.Capture
 
 
 async def test_without_alerts_all_lines_are(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    words = Words(tmp_path / "pipe")
+    words = StderrTail(tmp_path / "pipe")
     os.write(words.sink, b"haproxy: cannot do that\n\n")
     assert words.reason() == "haproxy: cannot do that"
     words.close()
 
 
 async def test_secrets_are_not_passed_on(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    words = Words(tmp_path / "pipe", lambda text: text.replace("hunter2", "****"))
+    words = StderrTail(tmp_path / "pipe", lambda text: text.replace("hunter2", "****"))
     os.write(words.sink, b"[ALERT]    (1) : unknown keyword 'hunter2'\n")
     words.close()
     assert capfdbinary.readouterr().err == b"[ALERT]    (1) : unknown keyword '****'\n"

@@ -8,7 +8,7 @@ import pytest
 
 from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.options.settings import Settings, load_settings, parse_flags
-from pyconsul.tools.template.dedup.share_identity import sharing
+from pyconsul.tools.template.dedup.share_identity import with_share_id
 from pyconsul.tools.template.options.dedup import (
     DEDUP_OPTIONS,
     DEDUPLICATE_ENABLED,
@@ -56,8 +56,8 @@ def test_bad_values(tmp_path: Path, line: str, words: str) -> None:
 def test_the_same_template_has_the_same_name_everywhere(tmp_path: Path) -> None:
     source = tmp_path / "a.j2"
     source.write_text("{{ key('a') }}")
-    here = sharing(Spec("/etc/a", source=str(source))).share
-    assert here == sharing(Spec("/srv/b", contents="{{ key('a') }}", perms=0o600)).share
+    here = with_share_id(Spec("/etc/a", source=str(source))).share
+    assert here == with_share_id(Spec("/srv/b", contents="{{ key('a') }}", perms=0o600)).share
     assert here is not None
     assert here.template == str(source)
     others = [
@@ -66,4 +66,4 @@ def test_the_same_template_has_the_same_name_everywhere(tmp_path: Path) -> None:
         Spec("/etc/a", contents="{{ key('a') }}", left="<<"),
         Spec("/etc/{{ item }}", contents="{{ key('a') }}", for_each="services()"),
     ]
-    assert len({here, *(sharing(other).share for other in others)}) == 5
+    assert len({here, *(with_share_id(other).share for other in others)}) == 5
