@@ -76,7 +76,7 @@ def test_changed_rules_hold_for_cached_answers(agent: AgentProcess) -> None:
     assert ask(agent, "GET", "/v1/kv/changed/a?raw", token=secret) == (403, "ACL not found")
 
 
-def test_who_waits_is_refused_once_the_token_is_gone(agent: AgentProcess) -> None:
+def test_a_waiting_reader_is_refused_once_its_token_is_deleted(agent: AgentProcess) -> None:
     secret = token_for(agent, "waits", 'key_prefix "waits/" { policy = "read" }')
     ask(agent, "PUT", "/v1/kv/waits/a", b"1")
     status, headers, _ = agent.request("GET", "/v1/kv/waits/a", None, {"X-Consul-Token": secret["SecretID"]})
@@ -185,7 +185,7 @@ def test_no_secret_is_in_the_log(agent: AgentProcess) -> None:
     assert ROOT not in ask(agent, "GET", "/v1/agent/self")[1]
 
 
-def test_what_outlives_a_restart(tmp_path: Path) -> None:
+def test_access_control_survives_a_restart(tmp_path: Path) -> None:
     settings = {"acl": {**acl(), "enable_token_persistence": True}}
     first = AgentProcess(tmp_path, tmp_path / "data", **settings).start()
     try:

@@ -66,7 +66,7 @@ def test_a_login_is_refused_in_words_whatever_it_sends(manager: Manager) -> None
         assert nobody.ask("POST", "/v1/acl/login", {"AuthMethod": "people", "BearerToken": bearer})[0] == 403
 
 
-def test_a_token_that_is_deleted_while_its_request_waits_is_told_nothing(manager: Manager) -> None:
+def test_a_token_that_is_deleted_while_its_request_waits_gets_no_data(manager: Manager) -> None:
     manager.write("/v1/agent/service/register", {"Name": "waited-for"})
     caller = manager.caller('service "waited-for" { policy = "read" }')
     accessor = caller.read("/v1/acl/token/self")["AccessorID"]

@@ -232,7 +232,7 @@ def test_a_transaction_shows_an_instance_by_its_own_node(manager: Manager) -> No
         manager.write("/v1/catalog/deregister", {"Node": node})
 
 
-def test_a_later_operation_is_authorized_by_what_the_earlier_ones_left(manager: Manager, bank: None) -> None:
+def test_a_later_operation_is_authorized_on_the_rows_of_the_earlier_ones(manager: Manager, bank: None) -> None:
     """Operations that the caller may do one after the other succeed together."""
     caller = manager.caller('service "evil1" { policy = "write" }\nnode_prefix "" { policy = "read" }')
     operations = [
@@ -264,7 +264,7 @@ def test_an_unnamed_query_needs_a_token_or_the_session(manager: Manager) -> None
     assert manager.ask("POST", "/v1/query", query)[0] == 200
 
 
-def test_the_log_names_what_acls_keep_out_of_the_catalog(manager: Manager) -> None:
+def test_the_log_names_registrations_that_acls_refuse(manager: Manager) -> None:
     token = manager.write("/v1/acl/token", {})
     manager.write("/v1/agent/service/register", {"Name": "kept-out", "Token": token["SecretID"]})
     log = manager.agent.log()
@@ -282,7 +282,7 @@ def test_the_log_warns_of_rules_that_mean_nothing(manager: Manager) -> None:
     )
 
 
-def test_an_alias_check_tells_only_what_its_token_may_read(manager: Manager) -> None:
+def test_an_alias_check_shows_only_what_its_token_may_read(manager: Manager) -> None:
     """The status of what it follows counts; names and outputs stay hidden."""
     secret = {"Name": "hidden-alias", "Check": {"Name": "SECRET-NAME", "TTL": "10m"}}
     manager.write("/v1/agent/service/register", secret)

@@ -43,7 +43,7 @@ def test_numbers_as_json(agent: AgentProcess) -> None:
     assert gauges["consul.runtime.loop_lag_max_ms"] >= gauges["consul.runtime.loop_lag_ms"] >= 0
 
 
-def test_no_secret_is_told(agent: AgentProcess) -> None:
+def test_no_secret_is_shown(agent: AgentProcess) -> None:
     _, _, body = agent.request("GET", "/v1/agent/self")
     assert SECRET.encode() not in body
     assert json.loads(body)["DebugConfig"]["ACL"]["Tokens"]["Default"] == "hidden"

@@ -111,7 +111,7 @@ def test_the_log_is_streamed(dev: AgentProcess) -> None:
     assert dev.request("GET", "/v1/agent/monitor?loglevel=loud")[0] == 400
 
 
-def test_a_restart_keeps_what_was_registered(kept: AgentProcess) -> None:
+def test_a_restart_keeps_registrations(kept: AgentProcess) -> None:
     checks = [{"CheckID": "ttl", "TTL": "10m"}, {"CheckID": "tcp", "TCP": "127.0.0.1:1", "Interval": "10m"}]
     kept.put("/v1/agent/service/register", {"Name": "web", "Port": 80, "Tags": ["a"], "Checks": checks})
     kept.put("/v1/agent/check/register", {"Name": "memory", "TTL": "10m"})

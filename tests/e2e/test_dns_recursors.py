@@ -151,7 +151,7 @@ def test_truncation_is_passed_on_and_tcp_gets_all(ask: Ask) -> None:
     assert len(ask("big.example.com", tcp=True).answer[0]) == 100
 
 
-def test_reverse_names_go_to_recursors_when_nobody_here_has_the_address(ask: Ask) -> None:
+def test_reverse_names_of_unknown_addresses_go_to_recursors(ask: Ask) -> None:
     assert str(ask("1.0.0.10.in-addr.arpa", "PTR").answer[0][0]) == "a.node.dc1.consul."
     assert str(ask("9.9.9.9.in-addr.arpa", "PTR").answer[0][0]) == "203.0.113.1"
 

@@ -87,7 +87,7 @@ def expect(agent: AgentProcess, name: str, status: str, output: str) -> None:
     eventually(lambda: found() == [(status, output)], lambda: f"{found()}\n{agent.log()[-1500:]}")
 
 
-def test_the_exit_code_is_the_status_and_what_is_printed_is_the_output(
+def test_the_exit_code_is_the_status_and_stdout_is_the_output(
     agent: AgentProcess, container: Callable[..., None], shared: Path
 ) -> None:
     (shared / "script").write_text("echo all is well")

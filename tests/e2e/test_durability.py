@@ -91,7 +91,7 @@ def test_a_torn_file_is_refused_with_instructions(agent: AgentProcess, tmp_path:
     assert path.read_bytes() == bytes(data)
 
 
-def test_a_taken_port_says_which_and_how_to_change_it(agent: AgentProcess, tmp_path: Path) -> None:
+def test_the_error_of_a_taken_port_names_it_and_its_setting(agent: AgentProcess, tmp_path: Path) -> None:
     agent.start()
     other = AgentProcess(
         tmp_path, ports={"http": agent.http_port, "dns": -1, "server": 1, "serf_lan": -1, "serf_wan": -1}

@@ -158,7 +158,7 @@ def test_headers(agent: AgentProcess, allowed: float) -> None:
     assert cost(agent, "GET", "/v1/kv/a", **{f"X-{number}": "y" for number in range(5000)}) < allowed
 
 
-def test_nobody_waited_long(agent: AgentProcess) -> None:
+def test_no_request_waited_long(agent: AgentProcess) -> None:
     """The agent is as quick as before, and nothing was logged as a fault of its own."""
     assert agent.request("GET", "/v1/status/leader", headers={"X-Consul-Token": TOKEN})[0] == 200
     assert "Traceback" not in agent.log()

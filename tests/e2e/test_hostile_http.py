@@ -62,7 +62,7 @@ def sockets(agent: AgentProcess) -> int:
         b"BREW /v1/kv/k HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused_and_closed(raw: Raw, agent: AgentProcess, sent: bytes) -> None:
+def test_malformed_requests_are_refused_and_closed(raw: Raw, agent: AgentProcess, sent: bytes) -> None:
     answer = raw.send(sent).answer()
     assert answer.status in (400, 404, 505)
     assert answer.headers["connection"] == "close"

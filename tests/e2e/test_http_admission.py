@@ -152,7 +152,7 @@ def test_scripts_over_an_open_api_refuse_the_start(tmp_path: Path) -> None:
     assert "enable_script_checks: whoever reaches the HTTP API could run programs" in refused(agent)
 
 
-def test_scripts_on_loopback_are_dangerous_and_told_of_once() -> None:
+def test_scripts_on_loopback_give_one_warning() -> None:
     with running_agent(enable_script_checks=True) as agent:
         assert agent.log().count("DANGEROUS") == 1
 

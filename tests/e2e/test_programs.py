@@ -41,7 +41,7 @@ def test_output_that_cannot_be_written_is_one_line(
     assert (done.returncode, done.stderr) == (failure, f"{name}: cannot write to standard output: {reason}\n")
 
 
-def test_a_reader_that_goes_away_is_no_error(program: tuple[str, list[str], int]) -> None:
+def test_a_reader_that_closes_its_pipe_is_not_an_error(program: tuple[str, list[str], int]) -> None:
     _, argv, failure = program
     reader, writer = os.pipe()
     os.close(reader)

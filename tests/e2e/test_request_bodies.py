@@ -110,7 +110,7 @@ def test_the_checks_of_a_session(agent: AgentProcess, body: Any, node_checks: li
         ("/v1/agent/service/register", b'{"Name": "s", "Connect": {"SidecarService": {"Port": 1}}}'),
     ],
 )
-def test_what_no_go_type_holds_is_refused(agent: AgentProcess, path: str, body: bytes) -> None:
+def test_values_that_no_go_type_holds_are_refused(agent: AgentProcess, path: str, body: bytes) -> None:
     status, _, text = agent.request("PUT", path, body)
     assert status == 400, text
 

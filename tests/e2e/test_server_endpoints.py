@@ -132,7 +132,7 @@ def test_a_query_ends_with_its_session(agent: AgentProcess) -> None:
         ("OPTIONS", "/v1/query/x/execute", 200),
     ],
 )
-def test_what_client_libraries_ask_for_is_answered(agent: AgentProcess, method: str, path: str, status: int) -> None:
+def test_requests_of_client_libraries_succeed(agent: AgentProcess, method: str, path: str, status: int) -> None:
     found, _, body = agent.request(method, path)
     assert found == status, body
     assert b"internal error" not in body

@@ -168,7 +168,7 @@ def test_another_agent_gives_the_same_answers(filled: Administered, new: Adminis
     assert new.get("/v1/query/q/execute")["Nodes"] == filled.get("/v1/query/q/execute")["Nodes"]
 
 
-def test_what_was_restored_is_saved_as_it_was(filled: Administered, new: Administered) -> None:
+def test_a_restored_snapshot_is_saved_unchanged(filled: Administered, new: Administered) -> None:
     data = filled.send("GET", "/v1/snapshot")[1]
     new.restore(data)
     again = read(new.send("GET", "/v1/snapshot")[1]).tables
@@ -252,7 +252,7 @@ def test_an_archive_may_be_larger_than_any_other_body(new: Administered) -> None
     assert len(new.get("/v1/kv/big/?keys")) == 140
 
 
-def test_the_commands_say_what_is_left_out_and_read_both_formats(new: Administered, tmp_path: Path) -> None:
+def test_the_commands_list_what_is_left_out_and_read_both_formats(new: Administered, tmp_path: Path) -> None:
     environ = {**os.environ, "CONSUL_HTTP_ADDR": new.agent.address, "CONSUL_HTTP_TOKEN": TOKEN}
 
     def run(*words: str) -> tuple[int, str, str]:

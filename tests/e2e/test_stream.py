@@ -57,7 +57,7 @@ def agent() -> Iterator[AgentProcess]:
         yield running
 
 
-def test_a_stream_tells_what_the_requests_answer(agent: AgentProcess) -> None:
+def test_a_stream_sends_the_responses_of_the_requests(agent: AgentProcess) -> None:
     agent.put("/v1/agent/service/register", {"Name": "web", "Port": 80})
     paths = ("/v1/health/service/web", "/v1/catalog/services", "/v1/kv/none", "/v1/agent/self")
     with closing(Reader(agent, *paths)) as reader:

@@ -52,7 +52,7 @@ def signed(key: Any = KEY, algorithm: str = "RS256", **claims: Any) -> str:
     return jwt.encode({name: value for name, value in payload.items() if value is not None}, key, algorithm)
 
 
-def test_what_a_token_says() -> None:
+def test_claims_of_a_token() -> None:
     claims = verify(signed(more={"team": "x"}), KEYS, BOUND, NOW)
     assert claims == Claims({"name": "web", "team": "x"}, {"groups": ["a", "b"]})
     assert compile_filter('value.name == "web" and "a" in list.groups', Claims)(claims)
@@ -84,7 +84,7 @@ def test_what_a_token_says() -> None:
         ({"aud": None}, "aud claim does not match"),
     ],
 )
-def test_who_is_not_believed(claims: dict[str, Any], words: str) -> None:
+def test_tokens_that_are_refused(claims: dict[str, Any], words: str) -> None:
     with pytest.raises(LoginError, match=words):
         verify(signed(**claims), KEYS, BOUND, NOW)
 
@@ -109,7 +109,7 @@ def test_a_token_without_exp_lives_for_a_while_after_it_was_issued() -> None:
     verify(signed(exp=NOW + 60.5), KEYS, BOUND, NOW)
 
 
-def test_a_token_for_somebody_needs_a_method_that_is_bound() -> None:
+def test_a_token_with_an_audience_needs_a_bound_method() -> None:
     unbound = config_with(BoundAudiences=None)
     with pytest.raises(LoginError, match="audience claim found in JWT but no audiences are bound"):
         verify(signed(aud="someone-else"), KEYS, unbound, NOW)
@@ -142,7 +142,7 @@ RS256 = '{"alg":"RS256","typ":"JWT"}'
         _bearer(RS256, '{"exp":' + "9" * 5_000 + "}"),
     ],
 )
-def test_what_is_no_token_is_refused(bearer: str) -> None:
+def test_texts_that_are_not_tokens_are_refused(bearer: str) -> None:
     with pytest.raises(LoginError):
         verify(bearer, KEYS, BOUND, NOW)
 
@@ -295,7 +295,7 @@ def test_long_names_and_bad_variables_bind_nothing() -> None:
     assert len(bind(Store(), rules, Claims({"name": "a" * 256}), "dc1").service_identities) == 1
 
 
-def test_what_binding_rules_give() -> None:
+def test_grants_of_binding_rules() -> None:
     rules = [
         BindingRule(id="1", auth_method="m", bind_type="service", bind_name="api-${value.name}"),
         BindingRule(id="2", auth_method="m", bind_type="node", bind_name="N1"),

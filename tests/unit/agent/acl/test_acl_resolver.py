@@ -89,7 +89,7 @@ def test_a_token_ends_at_its_time(world: World) -> None:
         world.acl.of(SECRET)
 
 
-def test_it_tells_when_a_token_ends(world: World) -> None:
+def test_the_expiry_of_a_token_is_known(world: World) -> None:
     world.token(expires=1060.0)
     for secret in (SECRET, ""):
         world.acl.of(secret)
@@ -120,7 +120,7 @@ def test_templates(world: World) -> None:
     )
 
 
-def test_nobody_is_the_default_token_or_the_anonymous_one(world: World) -> None:
+def test_requests_without_a_token_use_the_default_or_the_anonymous_one(world: World) -> None:
     assert world.acl.of("").anonymous
     assert world.acl.of("anonymous").anonymous
     world.token(policies=("p",))
@@ -174,7 +174,7 @@ def test_long_rules_are_read_apart_and_then_kept(world: World) -> None:
     assert world.acl.unread("no such token") is None
 
 
-def test_the_end_of_a_token_is_told_with_its_rights(world: World) -> None:
+def test_permissions_come_with_the_expiry_of_their_token(world: World) -> None:
     world.token(expires=2000.0)
     world.token("lasting")
     for secret, end in ((SECRET, 2000.0), ("lasting", None)):

@@ -111,7 +111,7 @@ def texts(draw: st.DrawFn) -> str:
 
 
 @given(texts())
-def test_the_quick_way_reads_what_the_parser_reads(text: str) -> None:
+def test_the_simple_parser_agrees_with_the_full_one(text: str) -> None:
     quick = read_plain(text)
     assert quick is not None
     slow = list(parse._entries(parse._hcl(text), text))

@@ -22,7 +22,7 @@ def test_a_service_without_instances_is_not_there(catalog: Catalog) -> None:
     assert lines(answer.authority) == [SOA_LINE]
 
 
-def test_addresses_are_told_once_and_other_families_are_no_data(catalog: Catalog) -> None:
+def test_each_address_is_listed_once_and_other_families_are_nodata(catalog: Catalog) -> None:
     catalog.node("a", "10.0.0.1")
     catalog.service("a", "web", 80, id="1")
     catalog.service("a", "web", 81, id="2")
@@ -165,7 +165,7 @@ def test_host_names_of_nodes(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     "name", ["web.service.dc9.consul", "n001.node.dc9.consul", "web.service.x.peer.consul", "q.query.consul"]
 )
-def test_what_is_elsewhere_is_not_here(catalog: Catalog, name: str) -> None:
+def test_names_of_other_datacenters_do_not_exist(catalog: Catalog, name: str) -> None:
     catalog.many(1)
     assert ask(catalog.responder(), name).rcode() == dns.rcode.NXDOMAIN
 
@@ -245,7 +245,7 @@ def caller_without(**hidden: str) -> Authorizer:
     return Authorizer("test", CompiledPolicies(rules), default_allow=True)
 
 
-def test_what_the_token_may_not_see_is_not_there(catalog: Catalog) -> None:
+def test_hidden_names_do_not_exist(catalog: Catalog) -> None:
     catalog.many(2)
     catalog.node("x", "10.0.0.9")
     no_node = catalog.responder(caller=lambda: caller_without(node="n001"))

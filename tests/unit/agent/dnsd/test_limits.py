@@ -37,7 +37,7 @@ def test_records_over_udp_without_edns(catalog: Catalog, rdtype: str, limit: int
     assert len(lines(found.additional)) == (expected if rdtype == "SRV" else 0)
 
 
-def test_tc_is_only_told_when_configured(catalog: Catalog) -> None:
+def test_tc_is_set_only_when_configured(catalog: Catalog) -> None:
     catalog.many(20)
     for rdtype in ("A", "SRV"):
         assert not ask(catalog.responder(), "web.service.consul", rdtype).flags & dns.flags.TC
@@ -103,7 +103,7 @@ def test_names_in_full(catalog: Catalog) -> None:
     )
 
 
-def test_too_much_for_one_record_comes_without_what_is_added(catalog: Catalog) -> None:
+def test_a_record_that_is_too_large_comes_without_additional_records(catalog: Catalog) -> None:
     catalog.node("a", "10.0.0.1", {f"key{number}": "x" * 200 for number in range(9)})
     catalog.service("a", "web")
     responder = catalog.responder()
@@ -163,7 +163,7 @@ def _fill(rows: list[tuple[int, str, int, bool]]) -> Catalog:
     st.sampled_from((0, 512, 520, 700, 4096)),
     st.sampled_from((0, 2)),
 )
-def test_packed_answers_say_what_records_say(
+def test_packed_answers_equal_answers_made_of_records(
     rows: list[tuple[int, str, int, bool]], rdtype: str, udp: bool, edns: int, limit: int
 ) -> None:
     options = Settings(enable_truncate=True, a_record_limit=limit)

@@ -79,5 +79,5 @@ def test_reverse_names_lead_back(address: ipaddress.IPv4Address | ipaddress.IPv6
     "name",
     ["30.20.10.in-addr.arpa", "x.30.20.10.in-addr.arpa", "1.2.3.4.ip6.arpa", "_." + "0." * 31 + "ip6.arpa", "arpa"],
 )
-def test_names_that_are_no_whole_address(name: str) -> None:
+def test_incomplete_reverse_names(name: str) -> None:
     assert reverse(name.split(".")) is None

@@ -63,7 +63,7 @@ def test_whatever_changes_a_service_is_seen_at_once(catalog: Catalog, rdtype: st
     assert lines(ask(responder, "web.service.consul", udp=False).answer) == ["web.service.consul. 0 A 10.9.9.9"]
 
 
-def test_changes_of_nodes_and_of_other_services_are_told_apart(catalog: Catalog) -> None:
+def test_changes_of_nodes_and_of_other_services_are_distinguished(catalog: Catalog) -> None:
     catalog.many(1)
     responder = catalog.responder()
     for _ in range(2):
@@ -156,7 +156,7 @@ def test_a_failing_part_is_a_server_failure_and_no_more(catalog: Catalog, caplog
     assert "could not be answered" in caplog.text
 
 
-def test_what_recursors_are_for_comes_later(catalog: Catalog) -> None:
+def test_answers_from_recursors_come_later(catalog: Catalog) -> None:
     catalog.node("a", "10.0.0.1")
     catalog.service("a", "named", address="www.example.com")
     responder = catalog.responder(Settings(recursors=(("127.0.0.1", 1),)))

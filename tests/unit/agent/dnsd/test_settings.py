@@ -13,7 +13,7 @@ def test_defaults_are_consul_s() -> None:
     assert settings_of(Config()) == Settings()
 
 
-def test_what_is_configured_arrives() -> None:
+def test_settings_follow_the_configuration() -> None:
     config = Config(
         domain="Corp.Test.",
         alt_domain="other.example",
@@ -42,6 +42,6 @@ def test_recursors(text: str, expected: tuple[str, int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "example.com", "8.8.8.8:0", "8.8.8.8:x", "8.8.8.8:70000", "[::1", "[::1]x53"])
-def test_what_is_no_recursor(text: str) -> None:
+def test_invalid_recursors(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         recursor(text)

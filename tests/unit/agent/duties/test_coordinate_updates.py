@@ -110,5 +110,5 @@ async def test_a_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         (replace(ORIGIN, vec=[0.0]), True),
     ],
 )
-def test_what_counts_as_a_move(new: Coordinate, does: bool) -> None:
+def test_moves_of_a_coordinate(new: Coordinate, does: bool) -> None:
     assert has_moved(ORIGIN, new) is does

@@ -37,7 +37,7 @@ async def test_rows_that_are_due_are_dropped() -> None:
     assert store.index == index, "nothing is due: nothing is written"
 
 
-async def test_a_failing_disk_is_no_reason_to_stop(
+async def test_a_failing_disk_does_not_end_the_duty(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(ROWS, 5)

@@ -43,7 +43,7 @@ async def test_without_a_mark_the_index_comes_from_the_rows(tmp_path: Path) -> N
     assert (await load(path, ACCEPT_ALL))[1].index == COUNT
 
 
-async def test_what_cannot_be_accepted_is_not_offered(tmp_path: Path) -> None:
+async def test_damage_that_cannot_be_accepted_is_not_offered(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     await fill(path)
     with closing(sqlite3.connect(path)) as database, database:

@@ -56,7 +56,7 @@ async def test_a_batch_is_full_after_many_operations_or_many_rows() -> None:
     assert rows == MAX_ROWS
 
 
-async def test_what_does_not_fit_leaves_no_trace_and_comes_next() -> None:
+async def test_an_operation_that_does_not_fit_leaves_no_trace_and_runs_next() -> None:
     done = asyncio.get_running_loop().create_future()
     store = Store(index=10)
     batch = Batch(store, Limits(rows=7), 1.0)

@@ -52,7 +52,7 @@ async def test_named_indexes_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["row", "key", "index", "history"])
-async def test_what_does_not_match_its_checksum_is_refused(tmp_path: Path, target: str) -> None:
+async def test_rows_with_a_wrong_checksum_are_refused(tmp_path: Path, target: str) -> None:
     path = tmp_path / "state.db"
     await fill(path)
     statement = {
@@ -153,7 +153,7 @@ async def test_a_mark_that_is_missing_or_another_file_s_does_not_stop_the_start(
     assert len((await load(path))[0]) == COUNT
 
 
-async def test_a_mark_behind_the_file_is_what_a_power_cut_leaves(tmp_path: Path) -> None:
+async def test_a_mark_may_be_older_than_the_file_after_a_power_cut(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     engine = opened(path)
     await engine.load()
@@ -200,7 +200,7 @@ async def test_a_flipped_bit_is_refused_or_harmless(tmp_path: Path, name: str, f
     assert refused >= least
 
 
-def test_keys_of_several_parts_are_told_apart(tmp_path: Path) -> None:
+def test_keys_of_several_parts_are_distinct(tmp_path: Path) -> None:
     from pyconsul.agent.state.codec import stored_key
 
     parts = ["a", "b", "", "\0", "\x01", "a\0b", "\x01\x02", "\x02"]

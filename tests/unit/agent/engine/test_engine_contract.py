@@ -53,7 +53,7 @@ async def held(engine: Engine) -> tuple[dict[tuple[str, object], object], int]:
     return rows, loaded.index
 
 
-async def test_what_was_committed_is_there_again_with_its_index(reopen: Open) -> None:
+async def test_commits_survive_with_their_index(reopen: Open) -> None:
     service = NodeService(
         id="w-1", service="web", tags=["a"], address="", meta={"k": "v"}, weights=Weights(2, 3),
         enable_tag_override=False, create_index=2, modify_index=2, port=80,
@@ -200,7 +200,7 @@ async def test_another_state_ends_the_watch_of_other_servers() -> None:
     assert (await anext(aiter(other.watch(5)))).index == 6
 
 
-async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(b"not a database, but somebody's" * 100)
     with pytest.raises(EngineError, match=r"state\.db cannot be used: .*Nothing was changed"):

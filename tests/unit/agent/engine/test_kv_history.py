@@ -169,7 +169,7 @@ async def test_another_state_has_no_past(make: Make, tmp_path: Path) -> None:
     await engine.close()
 
 
-async def test_it_lasts_over_a_restart_and_begins_anew_when_it_was_off(tmp_path: Path) -> None:
+async def test_it_survives_a_restart_and_starts_over_after_it_was_off(tmp_path: Path) -> None:
     world = World()
     for kept, reach in ((PLENTY, 0), (PLENTY, 0), (Retention(0, 0, 0), None), (PLENTY, 6)):
         engine = MAKERS["embedded"](tmp_path, kept)
@@ -195,7 +195,7 @@ def batches(writes: list[Any], size: int) -> Iterator[list[Any]]:
 
 @settings(max_examples=60, deadline=None)
 @given(WRITES, BOUNDS, st.integers(1, 5), st.sampled_from(sorted(MAKERS)))
-async def test_nothing_that_is_told_is_wrong(writes: list[Any], bounds: Retention, size: int, name: str) -> None:
+async def test_every_known_version_is_right(writes: list[Any], bounds: Retention, size: int, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         await check_all(MAKERS[name](Path(folder), bounds), writes, size)
 
@@ -203,7 +203,7 @@ async def test_nothing_that_is_told_is_wrong(writes: list[Any], bounds: Retentio
 @needs_etcd
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(WRITES, BOUNDS, st.integers(1, 5))
-async def test_nothing_that_is_told_from_etcd_is_wrong(
+async def test_every_known_version_from_etcd_is_right(
     etcd: EtcdProcess, writes: list[Any], bounds: Retention, size: int
 ) -> None:
     await check_all(etcd_place(etcd, bounds)(), writes, size)
@@ -228,7 +228,7 @@ STEPS = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(STEPS, st.sampled_from(sorted(MAKERS)))
-async def test_nothing_that_is_told_is_wrong_after_other_limits(steps: list[Any], name: str) -> None:
+async def test_every_known_version_is_right_after_other_limits(steps: list[Any], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         await check_limits(MAKERS[name](Path(folder), PLENTY), steps)
 
@@ -236,7 +236,7 @@ async def test_nothing_that_is_told_is_wrong_after_other_limits(steps: list[Any]
 @needs_etcd
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
-async def test_nothing_that_is_told_from_etcd_is_wrong_after_other_limits(etcd: EtcdProcess, steps: list[Any]) -> None:
+async def test_every_known_version_from_etcd_is_right_after_other_limits(etcd: EtcdProcess, steps: list[Any]) -> None:
     await check_limits(etcd_place(etcd, PLENTY)(), steps)
 
 

@@ -106,7 +106,7 @@ async def test_the_past_of_a_deleted_key_can_be_purged(make: Make) -> None:
     await keys.engine.close()
 
 
-async def test_a_tree_is_purged_with_what_was_deleted_before(make: Make) -> None:
+async def test_a_tree_is_purged_with_its_deleted_keys(make: Make) -> None:
     keys = await make()
     for key in ("s/a", "s/b", "t"):
         await keys.put(key, b"1")

@@ -77,7 +77,7 @@ async def test_writes_that_came_meanwhile_follow() -> None:
     assert (entry.value, entry.create_index) == (b"new", store.index)
 
 
-async def test_one_that_fails_changes_nothing() -> None:
+async def test_a_failed_operation_changes_nothing() -> None:
     store, writer = await filled()
     index = store.index
 
@@ -137,7 +137,7 @@ async def test_tombstones_are_forgotten_one_in_each_step() -> None:
     assert not len(store[TOMBSTONES])
 
 
-def test_what_was_replaced_is_freed_row_by_row() -> None:
+def test_replaced_tables_are_freed_row_by_row() -> None:
     store = Store([(KV.name, KVEntry(0, f"{number}", 0, b"", 1, 1)) for number in range(COUNT)], 10)
     store.replace([], 11)
     assert sum(1 for _ in store.release_retired()) >= COUNT

@@ -87,7 +87,7 @@ def state(store: Store) -> dict[str, object]:
     return {**tables, "index": store.index}
 
 
-async def test_what_one_writes_the_other_shows_and_its_watchers_wake(start: Start) -> None:
+async def test_the_writes_of_one_server_show_on_the_other_and_wake_its_watchers(start: Start) -> None:
     one, other = await start(), await start()
     other.follower.start()
     woken: list[str] = []
@@ -190,7 +190,7 @@ async def test_another_state_of_one_server_is_that_of_the_other_too(start: Start
     other.follower.stop()
 
 
-async def test_another_state_is_put_in_place_of_what_others_wrote_meanwhile(start: Start) -> None:
+async def test_a_restore_replaces_concurrent_writes_of_others(start: Start) -> None:
     one, other = await start(), await start()
     for number in range(3):
         await one.put(f"k{number}", b"v")
@@ -255,7 +255,7 @@ async def test_after_an_unknown_outcome_each_write_is_made_once(kept: bool, monk
     assert shared.index == server.store.index == 12
 
 
-async def test_an_outcome_that_stays_unknown_is_told_to_the_caller() -> None:
+async def test_an_outcome_that_stays_unknown_reaches_the_caller() -> None:
     shared = place()
     server = Server(Unsure(shared, kept=True, failures=10**9), stall_s=0.0)
     with pytest.raises(OutcomeUnknown):

@@ -58,7 +58,7 @@ async def test_writes_that_wait_share_one_commit_and_each_has_its_index() -> Non
     assert store.index == 6
 
 
-async def test_one_that_is_refused_takes_nothing_with_it() -> None:
+async def test_a_refused_operation_affects_no_other() -> None:
     store = Store()
     writer = Writer(store, MemoryEngine())
 
@@ -77,14 +77,14 @@ async def test_one_that_is_refused_takes_nothing_with_it() -> None:
     assert store.index == 2
 
 
-async def test_what_changes_nothing_is_not_committed() -> None:
+async def test_an_operation_without_changes_is_not_committed() -> None:
     store, engine = Store(), GatedEngine()
     writer = Writer(store, engine)
     assert await writer.commit(lambda txn: kv.delete(txn, "none"))
     assert engine.commits == []
 
 
-async def test_an_engine_that_fails_is_told_to_the_caller_and_recovers() -> None:
+async def test_a_failure_of_the_engine_reaches_the_caller_and_later_writes_succeed() -> None:
     store, engine = Store(), GatedEngine()
     writer = Writer(store, engine)
     await writer.commit(partial(put, key="a"))

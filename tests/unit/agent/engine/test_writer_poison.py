@@ -73,7 +73,7 @@ def test_there_is_a_sample_of_every_table() -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(st.lists(poisoned(), max_size=4), max_size=3))
-def test_poison_fails_alone_and_what_is_acknowledged_is_there_after_a_restart(batches: list[list[Poison]]) -> None:
+def test_poison_fails_alone_and_acknowledged_writes_survive_a_restart(batches: list[list[Poison]]) -> None:
     async def scenario(path: Path) -> None:
         engine = EmbeddedEngine(path, ALL, HISTORY)
         _, acknowledged = await write_all(engine, batches)
@@ -116,7 +116,7 @@ async def test_whatever_an_operation_raises_only_its_caller_hears_of_it(error: B
     assert isinstance(results[1], EngineError)
 
 
-async def test_a_listener_that_fails_harms_nobody() -> None:
+async def test_a_failing_listener_affects_no_other() -> None:
     store = Store()
     writer = Writer(store, MemoryEngine())
     called: list[str] = []
@@ -139,7 +139,7 @@ class Failing(MemoryEngine):
         return await super().commit(changesets)
 
 
-async def test_an_unforeseen_error_of_the_engine_is_told_and_the_writer_goes_on() -> None:
+async def test_an_unexpected_error_of_the_engine_reaches_the_caller_and_the_writer_continues() -> None:
     store = Store()
     writer = Writer(store, Failing())
     with pytest.raises(EngineError, match="unforeseen"):
@@ -148,7 +148,9 @@ async def test_an_unforeseen_error_of_the_engine_is_told_and_the_writer_goes_on(
     assert [row.key for row in store[KV]] == ["good"]
 
 
-async def test_a_row_that_cannot_be_shown_is_told_of_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_row_that_cannot_be_installed_is_reported_and_the_rest_continues(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     store = Store()
     writer = Writer(store, MemoryEngine())
     table = store._tables[KV.name]

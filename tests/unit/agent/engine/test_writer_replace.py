@@ -76,7 +76,7 @@ async def test_a_later_state_s_index_counts() -> None:
     assert entry.modify_index == 40
 
 
-async def test_everybody_who_waits_wakes() -> None:
+async def test_all_waiting_readers_wake() -> None:
     store, engine = Store(), SlowEngine()
     engine.gate.set()
     woken: list[str] = []
@@ -86,7 +86,7 @@ async def test_everybody_who_waits_wakes() -> None:
     assert woken == ["topic", "prefix"]
 
 
-async def test_one_that_fails_changes_nothing_and_writes_go_on() -> None:
+async def test_a_failed_restore_changes_nothing_and_writes_continue() -> None:
     store, engine = Store(), SlowEngine()
     engine.gate.set()
     writer = Writer(store, engine)

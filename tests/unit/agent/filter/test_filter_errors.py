@@ -95,7 +95,7 @@ def test_refused_with_consuls_text(text: str, fault: str) -> None:
         (CheckServiceNode, "Checks == x", 'Invalid match operator "Equal" for selector "Checks"'),
     ],
 )
-def test_what_can_be_selected_depends_on_the_type(kind: type, text: str, fault: str) -> None:
+def test_selectors_depend_on_the_type(kind: type, text: str, fault: str) -> None:
     with pytest.raises(FilterError) as caught:
         compile_filter(text, kind)
     assert caught.value.fault == fault

@@ -67,7 +67,7 @@ def has_quote(expression: Expression) -> bool:
 
 @settings(deadline=None)
 @given(expressions.filter(lambda each: not has_quote(each)))
-def test_what_is_written_is_parsed_back(expression: Expression) -> None:
+def test_a_written_filter_is_parsed_back(expression: Expression) -> None:
     assert parse(written(expression)) == expression
 
 

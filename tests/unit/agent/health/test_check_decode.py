@@ -54,7 +54,7 @@ def test_all_fields() -> None:
         ({"Token": "t"}, "token", "t"),
     ],
 )
-def test_spellings_of_a_check_of_its_own(body: dict[str, Any], field: str, value: Any) -> None:
+def test_spellings_of_a_separate_check(body: dict[str, Any], field: str, value: Any) -> None:
     assert getattr(decode_check(body), field) == value
 
 

@@ -43,7 +43,9 @@ def test_the_first_result_counts_at_once(success: int, warning: int, critical: i
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([P, W, C]), max_size=30), st.integers(0, 4), st.integers(0, 4))
-def test_critical_is_told_only_after_enough_failures_in_a_row(results: list[str], success: int, critical: int) -> None:
+def test_critical_is_reported_only_after_enough_failures_in_a_row(
+    results: list[str], success: int, critical: int
+) -> None:
     counters = Thresholds(success, 0, critical)
     for position, result in enumerate(results):
         row = 0

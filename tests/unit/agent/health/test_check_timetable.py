@@ -53,7 +53,7 @@ def test_a_report_starts_the_time_again() -> None:
     assert state.deadline == 115
 
 
-def test_what_is_said_when_the_time_is_over() -> None:
+def test_the_output_of_an_expired_ttl() -> None:
     state = TTLState(10, now=0)
     assert state.expired_output() == "TTL expired"
     state.report("fine", now=1)

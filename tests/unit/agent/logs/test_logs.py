@@ -53,7 +53,7 @@ def test_levels_are_padded(capsys: pytest.CaptureFixture[str], level: int, text:
     assert f" {text}agent.http: x\n" in capsys.readouterr().out
 
 
-def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     agent_log.setup("warn")
     log.info("no")
     agent_log.set_level("debug")
@@ -102,13 +102,13 @@ def test_a_known_secret_shows_nowhere(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out.endswith("what about <hidden>, a word?\n")
 
 
-def test_what_looks_like_a_token_but_is_none_stays(capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_that_resemble_a_token_stay(capsys: pytest.CaptureFixture[str]) -> None:
     agent_log.setup("info")
     log.info("node %s has a token; 3 tokens", SECRET)
     assert capsys.readouterr().out.endswith(f"node {SECRET} has a token; 3 tokens\n")
 
 
-def test_a_subscriber_has_a_level_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_subscriber_has_a_separate_level(capsys: pytest.CaptureFixture[str]) -> None:
     lines: list[str] = []
     agent_log.setup("error")
     subscriber = agent_log.subscribe(lines.append, "debug", as_json=True)
@@ -122,7 +122,7 @@ def test_a_subscriber_has_a_level_of_its_own(capsys: pytest.CaptureFixture[str])
     assert not log.isEnabledFor(logging.DEBUG)
 
 
-def test_an_unknown_level_is_told() -> None:
+def test_an_unknown_level_is_an_error() -> None:
     with pytest.raises(ValueError, match="allowed: trace, debug, info, warn, error"):
         agent_log.parse_level("loud")
 

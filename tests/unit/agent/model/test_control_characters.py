@@ -89,6 +89,6 @@ def test_a_name_that_passes_is_one_line(name: str) -> None:
 
 
 @given(st.lists(st.text(st.sampled_from([*CONTROLS, "\\", '"', "n", "u", "é", "\xa0", "\ufffd", "☃"]), max_size=6)))
-def test_one_search_over_all_texts_finds_what_a_look_at_each_finds(texts: list[str]) -> None:
+def test_a_search_over_the_whole_value_agrees_with_a_search_of_each_text(texts: list[str]) -> None:
     has_control = any(control in text for text in texts for control in CONTROLS)
     assert bool(fault_of_fields(texts)) == has_control

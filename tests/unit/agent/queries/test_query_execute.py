@@ -64,7 +64,7 @@ def found(txn: WriteTxn, service: ServiceQuery, asker: Asker = ME) -> list[str]:
         (ServiceQuery("web", connect=True), ""),
     ],
 )
-def test_what_a_query_allows(catalog: WriteTxn, service: ServiceQuery, names: str) -> None:
+def test_instances_that_a_query_allows(catalog: WriteTxn, service: ServiceQuery, names: str) -> None:
     assert sorted(found(catalog, service)) == list(names)
 
 

@@ -73,7 +73,7 @@ def test_a_key_needs_permission_even_when_it_does_not_exist() -> None:
             kv_reads.entry(with_keys("a"), reader("b"), key)
 
 
-def test_a_tree_shows_what_may_be_read_and_tells_that_there_is_more() -> None:
+def test_a_tree_shows_readable_keys_and_states_that_some_are_hidden() -> None:
     store = with_keys("app/a", "app/b", "other")
     result = kv_reads.entries_below(store, reader("app/a"), "app/", needs_list=False)
     assert [one.key for one in result.value] == ["app/a"]

@@ -29,7 +29,7 @@ def test_no_other_file_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_the_mode_is_the_one_that_is_set(tmp_path: Path) -> None:
+def test_a_socket_gets_the_configured_mode(tmp_path: Path) -> None:
     with listeners.unix(str(tmp_path / "socket"), listeners.Owner(mode="0660")) as sock:
         assert sock.family == socket.AF_UNIX
         assert stat.S_IMODE((tmp_path / "socket").stat().st_mode) == 0o660

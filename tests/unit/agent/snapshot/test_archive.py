@@ -115,7 +115,7 @@ BOMB = gzip.compress(member("state.bin", size=200 << 20) + bytes(200 << 20), mti
     ],
     ids=lambda value: value if isinstance(value, str) else "archive",
 )  # fmt: skip
-def test_what_is_no_snapshot(data: bytes, refusal: str) -> None:
+def test_files_that_are_not_snapshots(data: bytes, refusal: str) -> None:
     with pytest.raises(SnapshotError, match=refusal):
         read(data)
 

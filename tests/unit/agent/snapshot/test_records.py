@@ -180,7 +180,7 @@ def test_every_row_comes_back(rows: list[tuple[str, Any]], index: int) -> None:
     assert not found.left_out
 
 
-def test_links_to_policies_and_roles_have_their_names_and_what_is_gone_is_left_out() -> None:
+def test_links_have_current_names_and_deleted_rows_are_left_out() -> None:
     policy = Policy(id="5e62f867-fb87-bc9d-28b7-90cc7e36515b", name="p")
     role = Role(id="1a9bb1bf-abbd-0f72-f501-dc917ae4ede9", name="r", grants=Grants(policies=(policy.id, "gone")))
     data = state_of([("acl_policies", policy), ("acl_roles", role)])

@@ -85,7 +85,7 @@ def test_a_state_that_cannot_be_is_refused_without_its_secrets(state: bytes, ref
     assert SECRET not in str(caught.value)
 
 
-def test_what_pyconsul_has_no_use_for_is_counted() -> None:
+def test_unsupported_records_are_counted() -> None:
     entry = bytes(PACK("service-defaults")) + bytes(PACK({"Entry": {}}))
     state = HEADER + b"".join(
         [record(22, entry), record(22, b"\xc1"), record(30, {}), record(65, b"x"), record(29, {"ChunkMap": {}}),

@@ -71,7 +71,7 @@ def test_the_start(store: Store) -> None:
     assert store[POLICIES].get(MANAGEMENT_ID).create_index <= index  # type: ignore[union-attr]
 
 
-def test_every_write_wakes_who_watches_rights(store: Store) -> None:
+def test_every_write_wakes_watchers_of_permissions(store: Store) -> None:
     woken: list[int] = []
     store.watches.add(lambda: woken.append(1), (TOPIC,))
     put_token(store)

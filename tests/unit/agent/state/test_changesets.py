@@ -181,7 +181,7 @@ def test_everything_of_a_changeset_is_encoded() -> None:
         (lambda parts: parts[3][0].__setitem__(2, row_bytes(modify_index=1 << 60)), "out of range"),
     ],
 )
-def test_bytes_that_are_no_changeset_are_refused(change: Callable[[list[Any]], object], text: str) -> None:
+def test_bytes_that_are_not_a_changeset_are_refused(change: Callable[[list[Any]], object], text: str) -> None:
     parts = msgspec.msgpack.decode(codec.encode(changeset_of(7, KVEntry(0, "a", 0, b"v", 7, 7))))
     change(parts)
     with pytest.raises(DecodeError, match=text):

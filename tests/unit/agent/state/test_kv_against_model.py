@@ -115,7 +115,7 @@ def contents(store: Store) -> dict[str, list[object]]:
 
 @given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=4), max_size=12))
 @settings(max_examples=300, deadline=None)
-def test_batches_do_what_one_by_one_would(batches: list[list[tuple[object, ...]]]) -> None:
+def test_batches_agree_with_single_operations(batches: list[list[tuple[object, ...]]]) -> None:
     store, model = store_with_sessions(), Model()
     index = store.index
     for batch in batches:

@@ -193,7 +193,7 @@ async def hold(transactions: list[list[Operation]]) -> None:
 
 @given(TRANSACTIONS)
 @settings(max_examples=100, deadline=None)
-def test_those_that_wait_together_do_what_they_do_one_after_the_other(transactions: list[list[Operation]]) -> None:
+def test_a_batch_gives_the_results_of_single_operations(transactions: list[list[Operation]]) -> None:
     asyncio.run(hold_together(transactions))
 
 

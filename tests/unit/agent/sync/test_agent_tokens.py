@@ -18,7 +18,7 @@ def started(folder: Path, on_change: Callable[[], None] = lambda: None, **tokens
     return agent_tokens(Config(data_dir=str(folder), acl=acl), on_change)
 
 
-def test_what_is_set_is_found_after_a_restart(tmp_path: Path) -> None:
+def test_tokens_survive_a_restart(tmp_path: Path) -> None:
     started(tmp_path, default="settings").set("default", "api")
     again = started(tmp_path, default="settings", agent="other")
     assert (again.get("default"), again.get("agent"), again.get("dns")) == ("api", "other", "")
@@ -37,7 +37,7 @@ def test_a_token_that_cannot_be_kept_is_not_used(tmp_path: Path) -> None:
     assert tokens.get("default") == "settings"
 
 
-def test_a_reload_changes_what_the_settings_change(tmp_path: Path) -> None:
+def test_a_reload_changes_the_configured_tokens(tmp_path: Path) -> None:
     tokens = started(tmp_path, default="a", agent="b")
     tokens.set("default", "api")
     tokens.set("agent", "api")

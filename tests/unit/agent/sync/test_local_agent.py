@@ -38,7 +38,7 @@ async def test_a_registration_is_in_the_catalog_when_it_returns() -> None:
     assert world.scheduler.checks["mine"].service_id == "web-1"
 
 
-async def test_a_registration_with_a_broken_catalog_is_told_later() -> None:
+async def test_a_registration_reaches_the_catalog_once_it_works_again() -> None:
     world = World()
     world.catalog.broken = True
     await world.agent.register_service(web(TTL))
@@ -147,7 +147,7 @@ async def started_again(
     return fresh
 
 
-async def test_a_restart_finds_what_was_registered() -> None:
+async def test_registrations_survive_a_restart() -> None:
     world = World()
     polled = CheckDefinition(id="http", http="http://127.0.0.1/", interval=SECOND_NS, status="passing")
     await world.agent.register_service(web(TTL, polled, token="t"))
@@ -191,7 +191,7 @@ async def test_a_report_that_has_expired_does_not_count() -> None:
     assert fresh.local.checks["service:web-1"].check.status == "critical"
 
 
-async def test_files_win_over_what_was_kept() -> None:
+async def test_files_take_precedence_over_stored_registrations() -> None:
     world = World()
     await world.agent.register_service(web(TTL))
     defined = definition_loader.Definitions([ServiceDefinition(service_row("web-1", "web", port=81))], [])
@@ -202,7 +202,7 @@ async def test_files_win_over_what_was_kept() -> None:
 
 
 @pytest.mark.parametrize(("durable", "left"), [(True, {"web-1", "file-2"}), (False, {"file-2"})])
-async def test_a_reload_drops_what_files_no_longer_define(durable: bool, left: set[str]) -> None:
+async def test_a_reload_drops_services_that_files_no_longer_define(durable: bool, left: set[str]) -> None:
     world = World(durable)
     await world.agent.register_service(ServiceDefinition(service_row("file-1"), [TTL]), from_file=True)
     await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND_NS), from_file=True)
@@ -214,7 +214,7 @@ async def test_a_reload_drops_what_files_no_longer_define(durable: bool, left: s
     assert set(world.local.checks) == ({"service:web-1"} if durable else set())
 
 
-async def test_a_reload_keeps_states_and_what_the_api_added() -> None:
+async def test_a_reload_keeps_states_and_registrations_over_the_api() -> None:
     world = World()
     defined = definition_loader.Definitions(
         [ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND_NS)])], []

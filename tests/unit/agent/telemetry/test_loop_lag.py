@@ -21,7 +21,7 @@ class Loop:
         return cast(asyncio.TimerHandle, None)
 
 
-def test_the_lag_is_what_a_timer_is_late() -> None:
+def test_the_lag_is_the_delay_of_a_timer() -> None:
     now = 100.0
     loop, lag = Loop(), LoopLag(lambda: now)
     lag._schedule(cast(asyncio.AbstractEventLoop, loop))

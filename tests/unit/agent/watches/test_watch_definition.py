@@ -27,7 +27,7 @@ from pyconsul.agent.watches.definition import Request, Script, WatchError, defin
         ({"type": "event", "name": "deploy"}, "/v1/event/list", {"name": "deploy"}),
     ],
 )
-def test_what_is_asked(params: dict[str, Any], path: str, query: dict[str, str]) -> None:
+def test_the_query_of_a_watch(params: dict[str, Any], path: str, query: dict[str, str]) -> None:
     made = definition({**params, "args": ["true"], "token": "t"})
     assert (made.path, dict(made.query), made.token) == (path, query, "t")
     assert "t" not in repr(made).split()
@@ -50,7 +50,7 @@ def test_what_is_asked(params: dict[str, Any], path: str, query: dict[str, str])
         ({"handler_type": "http", "http_handler_config": {"path": "http://h/"}}, Request("http://h/", "POST", (), 10.0)),
     ],
 )  # fmt: skip
-def test_what_runs(params: dict[str, Any], handler: Script | Request) -> None:
+def test_the_handler_of_a_watch(params: dict[str, Any], handler: Script | Request) -> None:
     assert definition({"type": "key", "key": "a", **params}).handler == handler
 
 

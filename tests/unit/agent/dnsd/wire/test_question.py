@@ -24,7 +24,7 @@ def reading(packet: bytes) -> Question | Malformed:
 
 
 @given(names, st.integers(1, 65000).filter(lambda rdtype: rdtype != 41), st.one_of(st.none(), st.integers(0, 65535)))
-def test_what_dnspython_writes_is_read(name: dns.name.Name, rdtype: int, size: int | None) -> None:
+def test_questions_of_dnspython_are_parsed(name: dns.name.Name, rdtype: int, size: int | None) -> None:
     query = dns.message.make_query(name, rdtype, use_edns=False if size is None else 0, payload=size or 0)
     packet = query.to_wire()
     question = parse(packet)
@@ -82,7 +82,7 @@ GOOD = dns.message.make_query("web.service.consul", "A", id=1).to_wire()
         (GOOD[:12] + b"\x3f" + b"a" * 63 + (b"\x3f" + b"a" * 63) * 4 + b"\0" + GOOD[-4:], 1),  # too long
     ],
 )
-def test_what_is_no_question_gets_a_short_refusal_or_silence(packet: bytes, rcode: int | None) -> None:
+def test_malformed_packets_get_a_short_refusal_or_no_response(packet: bytes, rcode: int | None) -> None:
     found = reading(packet)
     assert isinstance(found, Malformed)
     if rcode is None:

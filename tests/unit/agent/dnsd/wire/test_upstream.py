@@ -59,7 +59,7 @@ def shown(records: list[Record]) -> list[str]:
         (lambda packet: b"", Match.OTHER),
     ],
 )
-def test_an_answer_repeats_what_was_asked(change, expected: Match) -> None:  # type: ignore[no-untyped-def]
+def test_an_answer_must_repeat_the_question(change, expected: Match) -> None:  # type: ignore[no-untyped-def]
     assert upstream.match(change(answer()), SENT, QUESTION) is expected
 
 
@@ -98,7 +98,7 @@ def test_aliases_in_a_circle_end() -> None:
 
 
 @given(st.lists(st.tuples(NAMES, NAMES), max_size=8), st.lists(st.tuples(NAMES, st.ip_addresses(v=4)), max_size=8))
-def test_what_a_library_writes_is_read(aliases: list[tuple[str, str]], found: list[tuple[str, object]]) -> None:
+def test_answers_of_dnspython_are_parsed(aliases: list[tuple[str, str]], found: list[tuple[str, object]]) -> None:
     name, chain = "www.example.com", []
     for number, (_, stem) in enumerate(aliases):
         chain.append(f"{name}. 1 CNAME {stem}.n{number}.example.")

@@ -76,7 +76,7 @@ def test_names_are_written_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", ".", "a..b", "a" * 64, ".".join(["a" * 63] * 4), ".a"])
-def test_what_dns_cannot_name(text: str) -> None:
+def test_names_that_dns_cannot_hold(text: str) -> None:
     with pytest.raises(ValueError, match="not a domain name"):
         layout.encode_name(text)
 

@@ -26,7 +26,7 @@ def test_frames_cut_anywhere(frames: list[tuple[int, bytes]], cuts: list[int]) -
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 100])
-def test_what_is_not_framed_is_taken_as_it_is(size: int) -> None:
+def test_unframed_output_is_kept_unchanged(size: int) -> None:
     tail = Tail(1000)
     streams = Demultiplexer(tail)
     data = b"all is well, said the engine"

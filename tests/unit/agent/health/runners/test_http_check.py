@@ -59,7 +59,7 @@ async def test_statuses(serve, status: str, expected: str) -> None:
     assert found == Result(expected, f"HTTP GET http://{address}/health: {status} Output: {body}")
 
 
-async def test_what_is_sent(serve) -> None:
+async def test_the_request_of_a_check(serve) -> None:
     web = Web(answer("200 OK"))
     address = await serve(web)
     definition = CheckDefinition(
@@ -183,7 +183,7 @@ async def test_timeouts(serve) -> None:
     )
 
 
-async def test_nobody_listens(closed_port: str) -> None:
+async def test_a_closed_port(closed_port: str) -> None:
     found = await run(CheckDefinition(http=f"http://{closed_port}/"))
     assert found == Result(
         "critical", f'Get "http://{closed_port}/": dial tcp {closed_port}: connect: connection refused'

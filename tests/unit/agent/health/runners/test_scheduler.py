@@ -119,7 +119,7 @@ async def test_an_unchanged_check_keeps_its_counters(scheduler: CheckScheduler, 
     assert scheduler._entries[("a", "script")] is not entry
 
 
-async def test_stopping_ends_what_runs(told: Ledger) -> None:
+async def test_stopping_ends_running_checks(told: Ledger) -> None:
     scheduler = CheckScheduler(told, AtOnce())
     scheduler.add("hangs", script("echo x; sleep 300"))
     scheduler.add("done", script("true"))
@@ -158,7 +158,7 @@ async def test_only_a_ttl_check_can_be_updated(scheduler: CheckScheduler) -> Non
             scheduler.ttl_update(key, "passing", "")
 
 
-async def test_what_the_listener_raises_stops_nothing(told: Ledger) -> None:
+async def test_an_exception_of_the_listener_stops_nothing(told: Ledger) -> None:
     def listener(key: str, status: str, output: str) -> None:
         told(key, status, output)
         raise RuntimeError("no")
@@ -231,7 +231,7 @@ async def test_an_alias_keeps_its_status_while_the_catalog_cannot_be_read(
     assert caplog.text.count("error=no server") == 1
 
 
-async def test_an_alias_of_another_node_is_looked_at_when_told(told: Ledger) -> None:
+async def test_an_alias_of_another_node_is_evaluated_on_a_refresh(told: Ledger) -> None:
     exists = [False]
     scheduler = CheckScheduler(told, AtOnce(), alias_views=Views(lambda: AliasView((), exists[0])))
     scheduler.add("alias", CheckDefinition(alias_node="far", alias_service="db"))

@@ -71,7 +71,7 @@ def test_values() -> None:
     assert made == Outer(payload=b"hi", flags=2**64 - 1, twice=4, ratio=1.0, anything=[1])
 
 
-def test_what_follows_is_not_looked_at() -> None:
+def test_text_after_the_value_is_ignored() -> None:
     assert decode(b"{} trailing", Outer) == Outer()
 
 

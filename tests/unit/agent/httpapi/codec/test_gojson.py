@@ -60,7 +60,7 @@ def test_texts_of_errors(text: str, error: str) -> None:
     ("text", "value"),
     [(b"{} trailing", {}), (b'"a" x', "a"), (b"12]", 12), (b"\xff", None), (b'"\\ud800"', "�"), (b'"\xff"', "�")],
 )
-def test_what_go_mends_or_passes_over(text: bytes, value: object) -> None:
+def test_texts_that_go_repairs_or_ignores(text: bytes, value: object) -> None:
     if value is None:
         with pytest.raises(JSONError):
             parse(text)

@@ -30,7 +30,7 @@ def test_a_change_drops_it() -> None:
     assert (cache.get(b"/a"), len(cache), len(watches)) == (None, 0, 0)
 
 
-def test_what_is_asked_at_length_is_not_kept() -> None:
+def test_responses_to_long_targets_are_not_kept() -> None:
     cache = ResponseCache(Watches())
     cache.put(b"/" + b"x" * MAX_KEY, SEEN)
     cache.put(b"/unchanging", Seen(Response(200, b"x")))

@@ -40,7 +40,7 @@ def test_a_request_that_was_never_resolved_has_no_permissions() -> None:
         _ = Request("GET", b"/v1/kv/a", {}).caller
 
 
-def test_without_access_control_everybody_may_do_everything() -> None:
+def test_without_access_control_everything_is_allowed() -> None:
     class Open:
         acl = None
 

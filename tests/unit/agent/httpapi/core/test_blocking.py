@@ -71,7 +71,7 @@ async def test_several_changes_at_once_are_read_once() -> None:
     assert source.reads == 2
 
 
-async def test_what_is_not_shared_is_read_again_on_arrival() -> None:
+async def test_a_response_that_is_not_shared_is_read_again_on_arrival() -> None:
     source = Source(shared=False)
     source.ask()
     source.index = 9  # nobody is told
@@ -81,7 +81,7 @@ async def test_what_is_not_shared_is_read_again_on_arrival() -> None:
     assert await body(client) == b"10"
 
 
-async def test_what_changes_nothing_goes_on_waiting() -> None:
+async def test_a_change_of_nothing_wakes_no_reader() -> None:
     source = Source()
     client = source.ask()
     source.watches.fire(("thing",))
@@ -118,7 +118,7 @@ async def test_changed_rights_have_the_next_client_read_again() -> None:
     assert source.reads == 2
 
 
-async def test_a_restored_state_wakes_everybody() -> None:
+async def test_a_restored_state_wakes_all_readers() -> None:
     source = Source()
     client = source.ask(100)
     source.index = 3
@@ -126,7 +126,7 @@ async def test_a_restored_state_wakes_everybody() -> None:
     assert await body(client) == b"3"
 
 
-async def test_nobody_waits_for_an_agent_that_ends() -> None:
+async def test_waiting_ends_with_the_agent() -> None:
     source = Source()
     client = source.ask()
     source.watches.close()

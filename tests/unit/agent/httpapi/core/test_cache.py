@@ -19,7 +19,7 @@ def test_keys_count_as_bodies_do() -> None:
     assert 95 <= len(cache) <= 100
 
 
-def test_what_is_asked_with_many_bytes_is_not_kept() -> None:
+def test_responses_to_long_targets_are_not_kept() -> None:
     cache = ResponseCache(Watches())
     for key in (b"x" * (MAX_KEY + 1), (b"x" * MAX_KEY, b"t")):
         cache.put(key, seen(b"y"))

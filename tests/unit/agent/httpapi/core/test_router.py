@@ -60,7 +60,7 @@ def test_only_permissions_without_a_word_are_checked_before_the_handler() -> Non
     assert Read(handler, "open").gate is None
 
 
-def test_what_the_agent_itself_serves_is_local_and_a_get_never_writes() -> None:
+def test_routes_of_the_agent_are_local_and_a_get_never_writes() -> None:
     for one in ROUTES:
         for method, endpoint in one.endpoints.items():
             assert method != "GET" or endpoint.scope != "write", one.pattern

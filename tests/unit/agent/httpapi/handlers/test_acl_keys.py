@@ -40,7 +40,7 @@ async def test_keys_are_kept_until_they_are_old() -> None:
     assert server.fetches == 2
 
 
-async def test_those_who_come_together_share_one_fetch() -> None:
+async def test_concurrent_requests_share_one_fetch() -> None:
     server = Server()
     server.gate = asyncio.Event()
     waiting = [asyncio.create_task(server.keys.get(CONFIG)) for _ in range(100)]
@@ -86,7 +86,7 @@ async def test_old_keys_bridge_an_outage_but_not_for_ever() -> None:
         await server.keys.get(CONFIG)
 
 
-async def test_any_failure_is_told_and_not_kept_for_ever() -> None:
+async def test_a_failure_reaches_the_caller_and_is_not_kept() -> None:
     async def broken(config: JWTConfig) -> list[VerifyingKey]:
         raise MemoryError("x" * 1000)
 

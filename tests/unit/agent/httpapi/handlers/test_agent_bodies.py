@@ -47,7 +47,7 @@ def test_one_check_comes_before_the_list_and_an_empty_one_is_none() -> None:
     assert made({"Name": "s", "Check": None, "Checks": None}).checks == []
 
 
-def test_what_belongs_to_the_mesh_is_passed_over() -> None:
+def test_fields_of_the_mesh_are_ignored() -> None:
     assert made({"Name": "s", "Connect": {"Native": True}, "Kind": "", "Proxy": None}).service.service == "s"
 
 

@@ -54,7 +54,7 @@ def test_bodies_that_cannot_be_read(body: bytes, text: str) -> None:
     assert (caught.value.status, caught.value.text) == (400, f"Request decode failed: {text}")
 
 
-def test_keys_are_read_without_case_and_what_the_mesh_has_is_passed_over() -> None:
+def test_keys_have_no_case_and_those_of_the_mesh_are_ignored() -> None:
     body = (
         b'{"name": "x", "SERVICE": {"service": "web", "ignorecheckids": ["m"], "SamenessGroup": "g", "Connect": true}}'
     )

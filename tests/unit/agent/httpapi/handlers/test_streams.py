@@ -75,7 +75,7 @@ async def test_answers_come_at_once_and_when_they_change() -> None:
     assert await take(stream) == [line(2, 4, 2)]
 
 
-async def test_what_the_reader_has_is_not_sent_again() -> None:
+async def test_unchanged_values_are_not_sent_again() -> None:
     source = Source()
     stream = source.open(ask("/a", 3), ask("/b", 2))
     assert await take(stream) == [line(2, 3, 1)]
@@ -147,7 +147,7 @@ async def test_lost_rights_end_access_at_once() -> None:
     assert (await take(stream))[0]["Status"] == 403
 
 
-async def test_what_was_refused_is_not_refused_again() -> None:
+async def test_a_refusal_is_sent_once() -> None:
     source = Source()
     stream = source.open(ask("/a"), ask("/nothing"))
     assert [response["ID"] for response in await take(stream)] == [1, 2]
@@ -201,7 +201,7 @@ async def test_the_agents_end_is_the_streams() -> None:
         (json.dumps({"Queries": [{"ID": n, "Path": "/a"} for n in range(10_001)]}).encode(), 400, "10001 queries"),
     ],
 )
-def test_what_cannot_be_asked(body: bytes, status: int, words: str) -> None:
+def test_queries_that_are_refused(body: bytes, status: int, words: str) -> None:
     with pytest.raises(HTTPError) as caught:
         Source().post(body)
     assert caught.value.status == status

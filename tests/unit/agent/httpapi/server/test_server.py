@@ -101,7 +101,7 @@ async def test_requests_behind_a_stream_wait_for_it() -> None:
         assert answer.index(b"\r\n\r\n300000") < answer.index(b"\r\n\r\n3", answer.index(b"300000") + 6)
 
 
-async def test_a_stream_that_is_cut_off_is_told_to_its_reader() -> None:
+async def test_the_reader_of_a_stream_learns_that_it_was_cut_off() -> None:
     async with serving() as (port, application):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")

@@ -6,6 +6,6 @@ from pyconsul.agent.httpapi.core.admission import BROWSER_HEADERS
 from pyconsul.agent.httpapi.server.reader import FLAGS, SPECIAL
 
 
-def test_what_browsers_send_is_special() -> None:
+def test_headers_of_browsers_are_special() -> None:
     for name in (*BROWSER_HEADERS, b"authorization", b"accept-encoding", b"content-length", b"transfer-encoding"):
         assert FLAGS[name] & SPECIAL

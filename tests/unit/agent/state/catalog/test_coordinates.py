@@ -32,7 +32,7 @@ def test_distances_worked_out_by_hand() -> None:
     assert distance(None, ORIGIN) == distance(ORIGIN, None) == math.inf
 
 
-def test_what_no_coordinate_may_be() -> None:
+def test_invalid_coordinates() -> None:
     assert is_valid(ORIGIN)
     assert not is_valid(point(math.nan))
     assert not is_valid(point(0.0, height=math.inf))

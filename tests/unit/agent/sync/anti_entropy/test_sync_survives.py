@@ -174,7 +174,7 @@ async def test_a_task_that_is_stuck_is_started_again(caplog: pytest.LogCaptureFi
     await agent.syncer.stop()
 
 
-async def test_a_change_that_nobody_looks_after_is_found(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_change_without_a_worker_is_found(caplog: pytest.LogCaptureFixture) -> None:
     agent = Agent()
     agent.syncer.start()
     agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)  # and nobody pokes
