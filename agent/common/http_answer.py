@@ -74,6 +74,15 @@ class Answer:
         if self._max_bytes is not None and self._body_bytes > self._max_bytes:
             raise AnswerError(f"its body is longer than {_size(self._max_bytes)}")
 
+    def take_chunks(self) -> list[bytes]:
+        """Return the pieces of the body since the last call."""
+        chunks, self.chunks = self.chunks, []
+        return chunks
+
+    def finish(self) -> None:
+        """Note that the body is complete, because the connection has ended."""
+        self.complete = True
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Header names are kept in lower case."""
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")

@@ -30,7 +30,7 @@ class Backend:
                 if self.path == "/health":
                     status, body = (200, b"fine\n") if backend.healthy else (503, b"out of order\n")
                 else:
-                    backend.served += 1
+                    backend.count_request()
                     status, body = 200, f"{backend.name}\n".encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
@@ -43,6 +43,14 @@ class Backend:
         self._server = _QuietServer(("127.0.0.1", 0), Handler)
         self.port = int(self._server.server_port)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def set_health(self, healthy: bool) -> None:
+        """Let the check of this instance pass or fail from now on."""
+        self.healthy = healthy
+
+    def count_request(self) -> None:
+        """Count an answered request."""
+        self.served += 1
 
     def definition(self) -> dict[str, Any]:
         """Return its registration with the agent."""

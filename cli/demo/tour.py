@@ -21,7 +21,7 @@ def tour(world: World) -> Iterator[str]:
     world.wait("answers of all three", lambda: {"web-1", "web-2", "web-3"} <= set(world.traffic.answers))
     yield "requests go through HAProxy to all three"
 
-    world.backends["web-2"].healthy = False
+    world.backends["web-2"].set_health(False)
     took = world.wait("web-2 to be gone", lambda: "web-2" not in world.served_by_haproxy())
     yield f"web-2 fails its check: gone from HAProxy after {took:.1f} s"
     world.add_backend("web-4")
@@ -41,7 +41,7 @@ def tour(world: World) -> Iterator[str]:
     world.change_template(good.replace("retries 3", "retries 2"))
     took = world.wait("the reload", lambda: world.reloads() > reloads)
     yield f"the template is mended, with another number of retries: HAProxy reloads after {took:.1f} s"
-    world.backends["web-2"].healthy = True
+    world.backends["web-2"].set_health(True)
     took = world.wait("web-2 to be back", lambda: "web-2" in world.served_by_haproxy())
     yield f"web-2 recovers: back after {took:.1f} s"
     yield f"reloads of HAProxy: {world.reloads()}; changes without a reload: {world.runtime_changes()}"

@@ -70,8 +70,7 @@ class Connection:
         answer = self._answer
         try:
             while True:
-                pieces, answer.chunks = answer.chunks, []
-                yield from pieces
+                yield from answer.take_chunks()
                 if answer.complete:
                     break
                 assert self._socket is not None
@@ -85,7 +84,7 @@ class Connection:
     def _receive(self, sock: socket) -> None:
         data = sock.recv(_CHUNK)
         if not data and self._answer.started and self._answer.closing:
-            self._answer.complete = True  # a body without a length ends with the connection
+            self._answer.finish()  # a body without a length ends with the connection
             return
         if not data:
             raise ConnectionResetError("the connection was closed")

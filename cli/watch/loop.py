@@ -44,6 +44,10 @@ class Hangup:
             self._waiting = False
             raise Interrupted
 
+    def acknowledge(self) -> None:
+        """Note that the signal is being handled."""
+        self.pending = False
+
     def __enter__(self) -> None:
         self._waiting = True
         if self.pending:
@@ -126,7 +130,7 @@ class Follower:
 
     def _reload(self) -> None:
         assert self._hangup is not None
-        self._hangup.pending = False
+        self._hangup.acknowledge()
         self._context.client.close()  # it may have been interrupted within an answer
         try:
             self._context.renew_client()

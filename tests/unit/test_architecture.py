@@ -16,6 +16,7 @@ import pytest
 from support.architecture import (
     ALLOWED,
     ASSIGNABLE,
+    ASSIGNABLE_ELSEWHERE,
     CHOOSES_ENGINE,
     CLI_ALLOWED,
     CLI_COMMANDS_ALLOWED,
@@ -212,6 +213,14 @@ def test_functions_import_only_what_costs_time(top: str) -> None:
 @pytest.mark.parametrize("path", list(sources("agent")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_assigned_from_outside(path: Path) -> None:
     allowed = ASSIGNABLE.get(room(list(path.relative_to(ROOT / "agent").parts)), {})
+    for target in assigned_attributes(path):
+        owner = ast.unparse(target.value)
+        assert owner in ("self", "cls") or owner in allowed, f"{path}:{target.lineno}: {ast.unparse(target)} = …"
+
+
+@pytest.mark.parametrize("path", [*sources("cli"), *sources("tools")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_assigned_from_outside_elsewhere(path: Path) -> None:
+    allowed = ASSIGNABLE_ELSEWHERE.get(str(path.relative_to(ROOT)), {})
     for target in assigned_attributes(path):
         owner = ast.unparse(target.value)
         assert owner in ("self", "cls") or owner in allowed, f"{path}:{target.lineno}: {ast.unparse(target)} = …"

@@ -140,7 +140,8 @@ class HaproxyConsumer:
             self._state.remember(loaded.files.digest)
             log.info("haproxy has been started with %s", ", ".join(self._files))
         else:
-            loaded.certain = self._state.remembered() == loaded.files.digest
+            if self._state.remembered() != loaded.files.digest:
+                loaded.doubt()
             log.info("haproxy runs already and has been adopted: pid %d", process.pid)
             if not loaded.certain:
                 self._loading = asyncio.create_task(self._catch_up())
@@ -199,7 +200,7 @@ class HaproxyConsumer:
             try:
                 await self._load()
             except LoadError:
-                self.master.loaded.certain = False
+                self.master.loaded.doubt()
                 self._state.remember("")
                 self._counters.count(Event.RELOAD_FAILED, _LABEL)
                 raise
@@ -252,7 +253,7 @@ class HaproxyConsumer:
         loaded = master.loaded
         try:
             if loaded.leaving:
-                loaded.leaving = await master.runtime.delete(loaded.leaving)
+                loaded.keep_leaving(await master.runtime.delete(loaded.leaving))
             update = loaded.update_to(files)
             if update.commands:
                 self._state.remember("")
@@ -278,7 +279,7 @@ class HaproxyConsumer:
                 failures += 1
                 await asyncio.sleep(_DELETION.delay(failures, self._rng) or 0.0)
                 async with self._lock:
-                    master.loaded.leaving = await master.runtime.delete(master.loaded.leaving)
+                    master.loaded.keep_leaving(await master.runtime.delete(master.loaded.leaving))
             self._deleting.clear()
 
     async def stop(self, *, handover: bool = False) -> None:

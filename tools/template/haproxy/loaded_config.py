@@ -50,6 +50,14 @@ class LoadedConfig:
             raise NeedsReload(str(error)) from error
         return difference(old, new, self.leaving)
 
+    def doubt(self) -> None:
+        """Note that the loaded configuration is not known: a change has failed."""
+        self.certain = False
+
+    def keep_leaving(self, leaving: Mapping[str, Server]) -> None:
+        """Note which of the removed servers HAProxy still knows."""
+        self.leaving = dict(leaving)
+
     def take(self, files: Files, leaving: Mapping[str, Server] | None = None) -> None:
         """Note that these files are loaded; without `leaving` they were read by a reload."""
         self.files = files

@@ -66,6 +66,9 @@ class Signals:
             self.pending = True
             raise Interrupted
 
+    def acknowledge(self) -> None:
+        self.pending = False
+
     def __exit__(self, *error: object) -> None:
         pass
 
