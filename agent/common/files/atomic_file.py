@@ -20,6 +20,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pyconsul.agent.common.lazy_log import LazyLog
+
 #: Nobody else's hidden files have such a name.
 _SUFFIX = ".pyconsul-draft"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -134,8 +136,6 @@ def _remove_stale_draft(path: Path) -> None:
         # It may just have replaced another file, or have been removed.
         if os.path.samestat(os.fstat(handle), path.lstat()):
             path.unlink()
-            import logging
-
-            logging.getLogger("template").info("%s has been removed: a run that was killed has left it", path)
+            LazyLog("template").info("%s has been removed: a run that was killed has left it", path)
     finally:
         os.close(handle)
