@@ -1,4 +1,4 @@
-"""The child processes of `lock` and `watch`: how their words become a command, and how their end is told."""
+"""The child processes of `lock` and `watch`: their command lines, and the text for their end."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class CliError(Exception):
 
 
 def printable(text: str) -> str:
-    """Replace control characters, which may come from others and would steer the terminal; undecodable bytes stay."""
+    """Replace control characters, which could control the terminal; undecodable bytes stay."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" or "\udc80" <= c <= "\udcff" else "\ufffd" for c in text)
@@ -39,7 +39,7 @@ class Unreachable(CliError):
 
 
 class ApiError(CliError):
-    """The agent answered with an error. `code` is its HTTP status, `text` what it said."""
+    """The agent answered with an error. `code` is the HTTP status, `text` the message."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"Unexpected response code: {code} ({text.strip()})", of_http(code))
@@ -50,7 +50,7 @@ class ApiError(CliError):
 def during(doing: str, error: CliError) -> CliError:
     """Return the error with the failed action in front: `Error retrieving members: Unexpected response code …`.
 
-    That the agent does not answer, or that a flag is wrong, has nothing to do with what was being done.
+    Errors of flags and of the connection stay as they are: they do not depend on the action.
     """
     if isinstance(error, Unreachable | UsageError):
         return error

@@ -1,7 +1,7 @@
 """Exit codes: Consul's by default, finer ones when they are asked for.
 
 Consul ends nearly every failure with 1. With `-detailed-exitcode`, or `PYCONSUL_DETAILED_EXITCODE=1`, scripts can
-tell the reasons apart; the codes are part of the interface and do not change.
+distinguish the reasons; the codes are part of the interface and do not change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Regular expressions of the command line: those of Consul, with Go's words for errors."""
+"""Regular expressions of the command line: Consul's syntax, with Go's error messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def compile_regexp(pattern: str) -> Callable[[str], bool]:
-    """Return a function that tells whether a text has a match anywhere in it. Raises ValueError with Go's text."""
+    """Return a function that returns whether a text has a match anywhere. Raises ValueError with Go's text."""
     import re2
 
     from pyconsul.agent.common.go.regexp_errors import go_text

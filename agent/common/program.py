@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 
-#: Errors of a write that say that the file, and not the program, is at fault.
+#: Errors of writes that the file causes, not the program.
 _WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT})
 
 
@@ -41,9 +41,9 @@ def run_program(name: str, main: Callable[[], int], failure: int = 1) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Put something in the place of closed streams, so that no other file gets their numbers.
+    """Open the null device for closed streams, so that no other file gets their numbers.
 
-    Writing to what was closed fails as it should: the file there can only be read.
+    Writing to such a stream fails: its file is read-only.
     """
     for number, mode in enumerate(("r", "w", "w")):
         if (sys.stdin, sys.stdout, sys.stderr)[number] is not None:

@@ -1,4 +1,4 @@
-"""Words for the errors of the system in messages: `no such file or directory`, without error numbers. Imports nothing."""
+"""Texts of system errors for messages: `no such file or directory`, without error numbers. Imports nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def reason(error: BaseException) -> str:
     if kind == "CERTIFICATE_VERIFY_FAILED":
         return f"certificate verify failed: {getattr(error, 'verify_message', '') or 'not trusted'}"
     if isinstance(error, OSError) and error.strerror and not isinstance(kind, str):
-        # asyncio puts a sentence of its own in the place of the system's.
+        # asyncio replaces the system's text.
         text = error.strerror
         if text.startswith("Connect call failed") and error.errno is not None:
             import os
@@ -24,6 +24,6 @@ def reason(error: BaseException) -> str:
 
 
 def file_error(error: BaseException, path: str = "") -> str:
-    """Return which file and why, as Go's programs say it: `open a.json: no such file or directory`."""
+    """Return which file and why, as Go's programs do: `open a.json: no such file or directory`."""
     name = path or getattr(error, "filename", None)
     return f"open {name}: {reason(error)}" if name else reason(error)

@@ -1,6 +1,6 @@
 """Long work as a generator: it yields where it may be interrupted, and its value is the result.
 
-Whoever runs it decides what happens in between: an event loop serves others, a test or a small caller goes straight on.
+The caller decides what happens between steps: an event loop serves others, a test runs straight through.
 """
 
 from __future__ import annotations

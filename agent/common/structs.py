@@ -85,7 +85,7 @@ def _shown(self: Any) -> str:
 
 
 def _compiling(cls: Any) -> Callable[..., None]:
-    """Return an `__init__` that puts the real one in its place."""
+    """Return an `__init__` that replaces itself with the compiled one."""
 
     def init(self: Any, *args: Any, **given: Any) -> None:
         cls.__init__ = _compile(cls.__struct_defaults__)

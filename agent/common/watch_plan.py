@@ -20,16 +20,16 @@ _CHECK_DEFINITION: dict[str, Any] = {
 
 
 class Plan:
-    """One watch. `path` and `query` are what to ask; `step` takes each answer in."""
+    """One watch. `path` and `query` make the request; `step` takes each response."""
 
     def __init__(self, kind: str, path: str, query: dict[str, str]) -> None:
         self.kind = kind
         self.path = path
         self.query = query
         self.index = 0
-        #: The last index that the agent gave, whether we still ask with it or not.
+        #: The last index of the agent, whether requests still use it or not.
         self.known = 0
-        #: What the last news looked like; None before there were any.
+        #: The digest of the last reported data; None before the first.
         self.digest: str | None = None
 
     @property
@@ -42,14 +42,14 @@ class Plan:
         return {**self.query, "index": str(self.index)} if self.index else self.query
 
     def remember(self, index: int, digest: str) -> None:
-        """Go on where another process ended. What the agent has now is looked at first: see `resume`."""
+        """Continue from the state of another process. The present data is requested first: see `resume`."""
         self.index = self.known = index
         self.digest = digest
         self.resume()
 
     def resume(self) -> None:
         """Ask without an index after an outage. A new agent may have reached the same one with other data."""
-        if self.kind != "event":  # the index tells which events are new
+        if self.kind != "event":  # the index shows which events are new
             self.index = 0
 
     def step(self, index: int, answer: Any) -> tuple[bool, Any]:

@@ -1,4 +1,4 @@
-"""`pyconsul demo`: everything at once, for a first look."""
+"""`pyconsul demo`: show the agent, templates and HAProxy at work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pyconsul doctor`: check the agent, the way to it and its hardening, and say what to do about each problem."""
+"""`pyconsul doctor`: check the agent, the connection to it and its hardening, with advice for each problem."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MANAGEMENT_ID = "00000000-0000-0000-0000-000000000001"  # of the policy global-
 
 
 def doctor(context: Context) -> int | None:
-    """Print what was found; the exit code is 1 when something is broken, not for warnings."""
+    """Print the findings; the exit code is 1 for failures, not for warnings."""
     if context.args.rest:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
     findings = list(_findings(context))

@@ -1,4 +1,4 @@
-"""`pyconsul lock`: run a command while a lock, or a place in a semaphore, is held."""
+"""`pyconsul lock`: run a command while a lock or a semaphore slot is held."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pyconsul.cli.help.command import Command
 from pyconsul.cli.lock.protocol import Deadline, Holdable, Lock, Semaphore
 from pyconsul.cli.lock.session import Session
 
-#: Seconds between asking the child to end and killing it; the lock-delay, 15 s, gives it that time.
+#: Seconds between SIGTERM and SIGKILL; within the lock-delay of 15 s.
 GRACE = 5.0
 
 
@@ -79,7 +79,7 @@ def _hold(context: Context, held: Holdable) -> int | None:
         failed = Child(context, held).run()
     except Shutdown:
         with suppress(CliError):
-            held.release()  # or the session's end would close the lock to everybody for the lock-delay
+            held.release()  # otherwise the session's end would block the lock for the lock-delay
         raise
     try:
         held.release()

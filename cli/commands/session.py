@@ -1,4 +1,4 @@
-"""`pyconsul session`: what locks are held with.
+"""`pyconsul session`: manage the sessions that hold locks.
 
 The API: https://developer.hashicorp.com/consul/api-docs/session
 """
@@ -20,7 +20,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 def create(context: Context) -> None:
-    """Create a session and print its ID, which scripts go on with."""
+    """Create a session and print its ID, for scripts."""
     _no_arguments(context)
     args = context.args
     body: dict[str, Any] = {
@@ -73,7 +73,7 @@ def _row(session: dict[str, Any]) -> list[str]:
 
 
 def destroy(context: Context) -> None:
-    """Destroy sessions; what they hold is released. Raises CliError for one that does not exist."""
+    """Destroy sessions; their locks are released. Raises CliError for one that does not exist."""
     if not context.args.rest:
         raise UsageError("Error! Missing ID argument")
     with Report(context) as report:

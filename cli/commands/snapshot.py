@@ -1,4 +1,4 @@
-"""`pyconsul snapshot`: save the state of the servers, look into it, put it back.
+"""`pyconsul snapshot`: save, inspect and restore the state of the servers.
 
 The API: https://developer.hashicorp.com/consul/api-docs/snapshot
 """
@@ -27,7 +27,7 @@ _PIECE = 65536
 
 
 def save(context: Context) -> None:
-    """Fetch a snapshot, check it, and only then give it its name."""
+    """Fetch and check a snapshot, then move it to its name."""
     path = _file(context)
     draft: DraftFile | None = None
     try:
@@ -54,7 +54,7 @@ def save(context: Context) -> None:
 
 
 def restore(context: Context) -> None:
-    """Send a snapshot; the agent checks it before it gives up what it has."""
+    """Send a snapshot; the agent checks it before it replaces its state."""
     try:
         with open(_file(context), "rb") as file, Progress(context, "Restoring", _size(file)) as progress:
             upload = Upload(_size(file), lambda: progress.counted(_pieces(file)))

@@ -11,7 +11,7 @@ CONSUL_VERSION = "1.21.4"
 
 
 def version(context: Context) -> None:
-    """Print pyconsul's version and that of the Consul it stands in for."""
+    """Print the version of pyconsul and of the Consul that it replaces."""
     from importlib.metadata import version as installed
 
     number = installed("pyconsul")

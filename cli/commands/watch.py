@@ -1,4 +1,4 @@
-"""`pyconsul watch`: run a handler whenever what it watches changes, or print what it is or how it changed.
+"""`pyconsul watch`: run a handler after each change of the watched data, or print the data or its changes.
 
 Consul's own: https://developer.hashicorp.com/consul/commands/watch
 """
@@ -67,7 +67,7 @@ def _end_on_signals(handler: Handler | None) -> None:
         if handler is not None:
             handler.stop(number)
         sys.stdout.flush()
-        os._exit(0)  # the handler may go on; nobody waits for it
+        os._exit(0)  # the handler may go on running
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)

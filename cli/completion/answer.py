@@ -1,7 +1,7 @@
 """Answers a shell that completes a command line; the scripts in `completions/` call it.
 
-`_PYCONSUL_COMPLETE=bash pyconsul WORD… CURRENT` prints a line for each word that may take the place of CURRENT: the
-word, for zsh and fish also a tab and what it is for. A first line `:files PREFIX` or `:folders PREFIX` asks the shell
+`_PYCONSUL_COMPLETE=bash pyconsul WORD… CURRENT` prints a line for each possible word in place of CURRENT: the
+word, for zsh and fish also a tab and its description. A first line `:files PREFIX` or `:folders PREFIX` asks the shell
 for paths after PREFIX. `_PYCONSUL_COMPLETE=bash_source pyconsul` prints the shell's script.
 """
 
@@ -96,7 +96,7 @@ def _client(words: Sequence[str]) -> Client:
 
 
 def names(client: Client, kind: str, beginning: str) -> list[str]:
-    """Return the names of a kind; keys up to the next `/` after what is typed already. Raises CliError."""
+    """Return the names of a kind; keys up to the next `/` after the typed part. Raises CliError."""
     from pyconsul.agent.common.http_answer import quote
 
     if kind == KEYS:

@@ -1,7 +1,7 @@
 """The candidates for the next word of a `pyconsul` command line. Pure: the names of the agent are passed in.
 
-Used by the scripts of `completions/`, through `cli/completion/answer.py`. Nothing is written down twice: words come from
-`registry`, flags and their values from each `Command`; only what an argument names is said here.
+Used by the scripts of `completions/`, through `cli/completion/answer.py`. Words come from
+`registry`, flags and their values from each `Command`; only the kinds of arguments are declared here.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 from pyconsul.agent.common.options import Option
 from pyconsul.cli.help.registry import AGENT, COMMANDS, GROUPS, find, load
 
-#: A whole word that may stand there, and what it is for.
+#: A possible word, and its description.
 Item = tuple[str, str]
-#: Gives the names of a kind that begin like this: `live(kind, beginning, words)`; words are those before the current.
+#: Returns the names of a kind with a prefix: `live(kind, prefix, words)`; words are those before the current one.
 Live = Callable[[str, str, Sequence[str]], list[str]]
 
 FILES, FOLDERS = "files", "folders"
@@ -23,7 +23,7 @@ NODES, DATACENTERS, SESSIONS = "nodes", "datacenters", "sessions"
 POLICIES, ROLES = "policies", "roles"
 WATCH_TYPES = ("key", "keyprefix", "services", "nodes", "service", "checks", "event")  # as `watchplan.TYPES`
 
-#: What a flag's value names, for every command that has such a flag and says no choices.
+#: The kind of name that a flag's value is, for flags without choices.
 _FLAG_VALUES = {
     "service": SERVICES, "node": NODES, "near": NODES, "datacenter": DATACENTERS, "dc": DATACENTERS, "key": KEYS,
     "policy-name": POLICIES, "role-name": ROLES, "prefix": KEYS, "session": SESSIONS, "output": FILES,
@@ -40,7 +40,7 @@ _OWN_FLAG_VALUES = {
     ("acl role delete", "name"): ROLES,
     ("services deregister", "id"): INSTANCES,
 }
-#: What a command's arguments name, in their order; the last one goes on for all that follow.
+#: The kinds of names that a command's arguments are, in order; the last kind holds for all further arguments.
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "kv delete": (KEYS, ""), "kv diff": (FILES, ""), "kv edit": (KEYS, ""), "kv export": (KEYS, ""),
     "kv get": (KEYS, ""), "kv put": (KEYS, ""), "kv sync": (FOLDERS, ""), "kv tree": (KEYS, ""),
@@ -52,14 +52,14 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
 
 
 class Answer:
-    """`items` are whole words; `paths` says that the shell is to offer files or folders: FILES, FOLDERS or ""."""
+    """`items` are whole words; `paths`: whether the shell offers files or folders: FILES, FOLDERS or ""."""
 
     __slots__ = ("items", "paths", "prefix")
 
     def __init__(self, items: Sequence[Item] = (), paths: str = "", prefix: str = "") -> None:
         self.items = list(items)
         self.paths = paths
-        #: The part of the current word that stands before the path: `-config-file=`.
+        #: The part of the current word before the path: `-config-file=`.
         self.prefix = prefix
 
 

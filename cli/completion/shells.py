@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: A flag as it is typed (with a `=` at its end when it takes a value), and what it is for.
+#: A flag as it is typed (with a `=` at its end when it takes a value), and its description.
 FixedFlag = tuple[str, str]
 
 _BASH = r"""# bash completion for pyconsul. Made by `python -m pyconsul.tools.docs`; do not edit.

@@ -13,7 +13,7 @@ MISSING = "the demonstration needs HAProxy, which is not installed. As root on D
 
 
 def ensure_haproxy(say: Callable[[str], None]) -> None:
-    """Install HAProxy where that is allowed and it is absent.  Raises CliError, saying what to do."""
+    """Install HAProxy if it is missing and that is allowed. Raises CliError with advice."""
     if shutil.which("haproxy"):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):

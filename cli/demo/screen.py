@@ -24,7 +24,7 @@ FRAME = 2  # lines of a panel's frame
 
 
 class Screen:
-    """Draws the world as it is now; remembers what it has seen of haproxy.cfg."""
+    """Draws the present state of the demonstration; keeps the earlier haproxy.cfg to show changes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -121,7 +121,7 @@ class Sizes(NamedTuple):
 
 
 def sizes(width: int, height: int, instances: int) -> Sizes:
-    """Share a terminal among the parts: what matters least goes first where it is small."""
+    """Share a terminal among the parts: the least important parts are dropped first on a small one."""
     commands_ = COMMANDS if height >= 20 and width >= 60 else 0
     table, beside = height >= 16, width >= 72
     fixed = commands_ + 1 + (max(instances + 2, NUMBERS) if table else 0) + (0 if table and beside else 1)

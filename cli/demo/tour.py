@@ -1,4 +1,4 @@
-"""The scripted tour: what happens in the demonstration, step by step."""
+"""The scripted tour: the steps of the demonstration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BROKEN = "\nbackend broken_backend\n    no_such_keyword\n"
 
 
 def tour(world: World) -> Iterator[str]:
-    """Run the tour; each sentence says what has just been seen to be true."""
+    """Run the tour; yield a sentence after each verified step."""
     world.start_agent()
     yield f"agent runs: HTTP on {world.http}, DNS on {world.dns}"
     world.start_backends()

@@ -1,4 +1,4 @@
-"""Steady requests through HAProxy, and who answered them."""
+"""Steady requests through HAProxy, and the instances that answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAUSE = 0.01  # seconds between two requests
 
 
 class Traffic:
-    """Asks the address again and again; counts answers by the instance that gave them, and failures."""
+    """Sends requests without pause; counts responses by instance, and failures."""
 
     def __init__(self, port: int) -> None:
         self.answers: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Traffic:
                 self.failures.append(f"{type(error).__name__}: {error}")
 
     def _ask(self) -> str:
-        """Return one request on a connection of its own; the name of the instance that answered."""
+        """Send a request on a new connection; return the name of the instance that answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
             connection.request("GET", "/", headers={"Host": "web.example", "Connection": "close"})

@@ -22,11 +22,11 @@ from pyconsul.cli.demo.backend import Backend
 from pyconsul.cli.demo.traffic import Traffic
 from pyconsul.cli.errors import CliError
 
-START = 20.0  # seconds that each part gets to come up
+START = 20.0  # time for each part to start
 STOP = 8.0  # seconds that each part gets to end
-#: What pyconsul-template logs.
+#: Log messages of pyconsul-template.
 RELOADED, CHANGED_AT_RUNTIME = "haproxy has loaded the new configuration", "haproxy has been changed without a reload"
-#: Below the ports that the system gives to connections by itself, which could take one between its choice and its use.
+#: Below the system's range for outgoing connections, which could take a port between its choice and its use.
 OTHER_PORTS = range(10240, 32768)
 ATTEMPTS = 20
 PREFERRED = {"http": 8500, "dns": 8600, "frontend": 8080}
@@ -150,7 +150,7 @@ class World:
     def _run(self, name: str, argv: list[str], **environment: str) -> subprocess.Popen[bytes]:
         variables = {**os.environ, "CONSUL_HTTP_ADDR": f"127.0.0.1:{self.http}", **environment}
         log = self._stack.enter_context((self.folder / f"{name}.log").open("wb"))
-        # A session of its own: Ctrl-C is for the demonstration, which then ends its parts in order.
+        # In a new session: Ctrl-C reaches the demonstration only, which then stops its parts in order.
         process = subprocess.Popen(argv, stdout=log, stderr=log, env=variables, start_new_session=True)
         self._stack.callback(_end, process)
         self._processes[name] = process

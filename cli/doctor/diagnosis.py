@@ -1,6 +1,6 @@
-"""The checks of `pyconsul doctor`: one function each, whose finding says what to do.
+"""The checks of `pyconsul doctor`: one function each, which returns a finding with advice.
 
-Each takes what it needs and gives one Finding; only `reachable_ports` and `dns_answers` open sockets.
+Each gets its input and returns one Finding; only `reachable_ports` and `dns_answers` open sockets.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 from pyconsul.agent.common.reasons import reason
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
-#: Seconds between two clocks that are no reason to worry, and those that break tokens and TTLs.
+#: Differences of clocks: tolerated, and so large that tokens and TTLs break.
 CLOCK_WARNING, CLOCK_FAILURE = 3.0, 60.0
 #: Bytes free on the disk of the data directory below which writes may soon fail.
 DISK_WARNING = 500 * 1024 * 1024
 #: Seconds to wait for an answer over DNS.
 DNS_PATIENCE = 3.0
-#: What an agent listens on by default, and what for.
+#: The default ports of an agent, and their use.
 DEFAULT_PORTS = {8500: "HTTP", 8600: "DNS", 8300: "servers"}
 
 
 class Finding:
-    """`what` was looked at, how it stands (OK, WARNING, FAILURE), the `text` to it, and what to do."""
+    """`what` was checked, its state (OK, WARNING, FAILURE), the `text` about it, and the advice."""
 
     __slots__ = ("advice", "state", "text", "what")
 
@@ -40,7 +40,7 @@ class Finding:
 
 
 def clock(date: str, now: float) -> Finding:
-    """Return the agent's clock, as the Date of an answer tells it (RFC 9110), against this machine's in Unix seconds."""
+    """Compare the agent's clock, from the Date of a response (RFC 9110), with this machine's in Unix seconds."""
     from email.utils import parsedate_to_datetime
 
     try:

@@ -1,7 +1,7 @@
 """The ten hardening lines of README's section "Security", compared with an agent's settings by `pyconsul doctor`. Pure.
 
 `settings` is `DebugConfig` of `GET /v1/agent/self` as pyconsul writes it. A line whose settings are missing there (another
-program, or a token without `agent:read`) gives no finding.
+program, or a token without `agent:read`) returns no finding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every command of `pyconsul`: its name, the module below `commands/` that holds it, and what it is for.
+"""Every command of `pyconsul`: its name, its module below `commands/`, and its description.
 
 A module's own `COMMANDS` maps the names it holds to their `Command`s.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyconsul.cli.help.command import Command
 
-#: Words that only lead to commands.
+#: Groups of commands.
 GROUPS: dict[str, str] = {
     "acl": "Manage access control: tokens, policies, roles, logins",
     "acl auth-method": "Manage auth methods (JWT login)",
@@ -145,6 +145,6 @@ def find(words: Sequence[str]) -> tuple[str, list[str]]:
 def load(name: str) -> Command:
     """Import a command."""
     module = COMMANDS[name][0]
-    # importlib would be one more import on every start; __import__ gives the leaf module when names are asked for.
+    # importlib would be another import at every start; __import__ returns the leaf module when given names.
     commands: dict[str, Command] = __import__(f"pyconsul.cli.commands.{module}", fromlist=["COMMANDS"]).COMMANDS
     return commands[name]

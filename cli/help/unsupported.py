@@ -7,7 +7,7 @@ _MESH = (
 )
 _ENTERPRISE = "It belongs to Consul Enterprise."
 
-#: The longest name that the words begin with counts.
+#: By name; the longest name that the words begin with counts.
 UNSUPPORTED: dict[str, str] = {
     "audit": _ENTERPRISE,
     "config": "Config entries configure the service mesh, which pyconsul does not have. Prepared queries (/v1/query) "

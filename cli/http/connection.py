@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from pyconsul.agent.common.consul_environment import AgentAddress, Tls
 
-#: Seconds to wait for a connection. Answers may take as long as they like: a blocking query takes minutes.
+#: Time limit for a connection. Responses have none: a blocking query takes minutes.
 CONNECT_TIMEOUT = 10.0
 _CHUNK = 65536
 
 
 class Dropped(Exception):
-    """The agent closed a connection that had been used before, without a word: it may be tried again."""
+    """The agent closed a kept connection without a response: the request may be sent again."""
 
 
 class Connection:
-    """Connects at the first request and stays connected as long as the agent allows it."""
+    """Connects at the first request and stays connected until the agent closes."""
 
     def __init__(self, address: AgentAddress, tls: Tls) -> None:
         self._address = address
@@ -55,7 +55,7 @@ class Connection:
                 for piece in more:
                     sock.sendall(piece)
             except ConnectionError:
-                pass  # who refuses a long body answers and closes before it was sent
+                pass  # a server that refuses a long body responds and closes before the end
             while not self._answer.started:
                 self._receive(sock)
         except OSError as error:
@@ -66,7 +66,7 @@ class Connection:
         return self._answer
 
     def body(self) -> Iterator[bytes]:
-        """Yield the pieces of the answer's body, as they come. Raises Unreachable when it breaks off."""
+        """Yield the pieces of the response's body. Raises Unreachable when it is cut off."""
         answer = self._answer
         try:
             while True:
@@ -102,7 +102,7 @@ class Connection:
 
 
 def connect(address: AgentAddress, tls: Tls) -> socket:
-    """Return a connected socket. Raises Unreachable, saying where the address came from and how to start an agent."""
+    """Return a connected socket. Raises Unreachable with the origin of the address and how to start an agent."""
     try:
         sock = open_socket(address.host, address.port, address.unix, CONNECT_TIMEOUT)
     except OSError as error:

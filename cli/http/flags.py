@@ -1,4 +1,4 @@
-"""The flags that say where the agent is and who asks; every command that talks to an agent has them.
+"""The flags for the agent's address, token and TLS; all commands that send requests have them.
 
 They and the environment variables beside them are Consul's: https://developer.hashicorp.com/consul/commands
 """

@@ -1,4 +1,4 @@
-"""Making planned changes of the KV store: in transactions, under the condition that nobody else was there meanwhile."""
+"""Make planned changes of the KV store: in transactions that fail when a key has changed meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyconsul.cli.errors import CliError, during
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.kv.plan import BATCH, Change
 
-#: How many keys are deleted without being told that so many are meant.
+#: Maximum number of deletions without an explicit flag.
 MAX_PRUNE = 10
 
 

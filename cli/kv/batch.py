@@ -1,4 +1,4 @@
-"""Writes keys in transactions, as few as the agent allows; what one refuses is written key by key.
+"""Write keys in as few transactions as the agent allows; a refused one is written key by key.
 
 The limits: https://developer.hashicorp.com/consul/docs/agent/config/config-files#txn_max_req_len
 """
@@ -21,7 +21,7 @@ _TOO_LARGE = 413
 
 
 class Writer:
-    """`done` is told of rows as soon as they are written, in their order; `written` counts them."""
+    """`done` is called with rows as soon as they are written, in order; `written` counts them."""
 
     def __init__(self, client: Client, done: Callable[[list[Row]], None]) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class Writer:
         self._octets += len(part) + 1
 
     def flush(self) -> None:
-        """Write what is left. Raises CliError, with the rows before the refused one written."""
+        """Write the remaining rows. Raises CliError, with the rows before the refused one written."""
         rows, parts = self._rows, self._parts
         self._rows, self._parts, self._octets = [], [], 0
         if rows:
@@ -59,7 +59,7 @@ class Writer:
                 self._write(rows[:half], parts[:half])
                 self._write(rows[half:], parts[half:])
                 return
-            for row in rows:  # a transaction is refused as a whole: find the row, and write what is before it
+            for row in rows:  # a transaction is refused as a whole: find the row, and write those before it
                 self._put(row)
             return
         self._report_written(rows)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-#: The longest thing but a string that a piece's end may cut in two: `-Infinity`, or an escape in a string.
+#: Length of the longest token that a piece's end may split, strings apart: `-Infinity`, or an escape in a string.
 _TOKEN = 12
 _BLANKS = " \t\r\n"
 
@@ -39,7 +39,7 @@ class _Text:
         self.ended = False
 
     def more(self) -> bool:
-        """Drop what was used and add about as much as there is left, so that a long item is not read too often."""
+        """Drop the used part and read about as much as is left, so that a long item is not scanned too often."""
         used = self.text[: self.at]
         self._offset += len(used.encode())
         self._lines += used.count("\n")
@@ -58,7 +58,7 @@ class _Text:
         return got > 0
 
     def peek(self) -> str:
-        """Return the next character that is no blank; empty at the end."""
+        """Return the next character that is not a blank; empty at the end."""
         while True:
             while self.at < len(self.text):
                 if self.text[self.at] not in _BLANKS:
@@ -72,7 +72,7 @@ class _Text:
         return Malformed(reason, self._offset + len(before.encode()), self._lines + before.count("\n") + 1)
 
     def item(self) -> Any:
-        """Decode what begins here."""
+        """Decode the value that begins here."""
         while True:
             try:
                 found, end = _DECODER.raw_decode(self.text, self.at)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyconsul.cli.errors import CliError
 
-#: What the files say of a key: its value, and its flags, None when they do not say.
+#: A key's value in the files, and its flags, None when they have none.
 Wanted = dict[str, tuple[bytes, int | None]]
 #: Operations that fit into one transaction.
 BATCH = 64
@@ -39,7 +39,7 @@ class Change:
         return {"Action": action, "Key": self.key, "Flags": self.flags, "Value": value, "ModifyIndex": self.index}
 
     def operation(self) -> dict[str, Any]:
-        """Return its part of a transaction; it fails when somebody else was there since."""
+        """Return its operation of a transaction, which fails when the key has changed since."""
         from binascii import b2a_base64
 
         if self.kind == "-":
@@ -49,7 +49,7 @@ class Change:
 
 
 def changes(wanted: Wanted, stored: Mapping[str, dict[str, Any]]) -> list[Change]:
-    """Return the keys that differ, sorted. `stored`: the entries below the prefix, as the API gives them, by key."""
+    """Return the keys that differ, sorted. `stored`: the entries below the prefix, as in the API, by key."""
     from binascii import a2b_base64
 
     found = []
@@ -68,7 +68,7 @@ def changes(wanted: Wanted, stored: Mapping[str, dict[str, Any]]) -> list[Change
 
 
 def difference(change: Change) -> list[bytes]:
-    """Return the change as `diff -u` shows it; what is not text is only measured."""
+    """Return the change as `diff -u` shows it; of binary values only the sizes."""
     from difflib import diff_bytes, unified_diff
 
     name = change.key.encode("utf-8", "surrogateescape")
@@ -106,7 +106,7 @@ def common_folder(keys: Collection[str]) -> str:
 def folder_entries(folder: str, prefix: str, *, chomp: bool) -> Wanted:
     """Return a key for each file, named by its path in the folder. Raises CliError.
 
-    What begins with a dot is passed over; with `chomp` one line break at a file's end is no part of the value.
+    Names with a dot at the begin are skipped; `chomp` removes one line break at a file's end.
     """
     wanted: Wanted = {}
     for place, folders, names in os.walk(folder, onerror=_unreadable):

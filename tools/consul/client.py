@@ -34,9 +34,9 @@ log = logging.getLogger("consul")
 
 #: How long, in seconds, one blocking query asks Consul to wait.
 WAIT = 60.0
-#: Seconds that an answer may take beyond what Consul was asked to wait.
+#: Time for a response beyond the requested wait.
 PATIENCE = 10.0
-#: Seconds between two answers of one watch at least: a value that changes all the time must not keep us busy.
+#: Minimum interval of responses to one watch: a value that changes all the time must not use the CPU up.
 PACE = 0.1
 #: Statuses of a GET to an endpoint that exists: method not allowed, timeout, too many requests.
 _ENDPOINT_EXISTS = (405, 408, 429)
@@ -45,7 +45,7 @@ _ENDPOINT_EXISTS = (405, 408, 429)
 class ConsulClient:
     """Asks Consul's HTTP API; may be used by any number of tasks of one event loop.
 
-    `plain_reads`: GETs that wait for no change go by connections of their own, without httpx, so that a program has its
+    `plain_reads`: GETs that do not wait for a change use their own connections, without httpx, so that a program has its
     first answers before httpx is loaded. `retry` is for all queries. `max_stale`: any server may answer that had contact
     with the leader within so many seconds; 0 asks the leader. `rng` draws the jitter. Raises ConsulError for a connection
     that makes no sense.
@@ -149,7 +149,7 @@ class ConsulClient:
         failures = 0
         while True:
             try:
-                # After an outage Consul may have begun anew, where `index` lies far ahead: ask without waiting for it.
+                # After an outage Consul may have been replaced, and `index` may be far ahead: ask without it.
                 data, headers = await self._query(path, params, 0 if failures else index, wait)
             except ConsulError as error:
                 failures += 1

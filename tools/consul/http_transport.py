@@ -1,4 +1,4 @@
-"""How questions travel to Consul: through one httpx client, each on a connection of its own for as long as it is open.
+"""Send requests to Consul: through one httpx client, each on its own connection while it is open.
 
 An error tells the path and what the server says of a refusal; of all else that was sent and received it tells nothing,
 since that may be a token or a value.
@@ -29,7 +29,7 @@ _IDLE = 5.0
 #: Bytes of an error's text that are read from a stream.
 _TEXT = 4096
 _REDIRECTS = (301, 302, 303, 307, 308)
-#: What a header may hold.
+#: Characters of a header.
 _HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -80,7 +80,7 @@ class Transport:
         request = self._request(method, path, params, body, patience)
         with self._errors(method, path, patience):
             async with asyncio.timeout(self._connection.dial_timeout + patience):
-                # What waits for an index is not asked again: the server may be a new one, where that lies far ahead.
+                # A request with an index is not repeated: the server may be a new one with lower indexes.
                 response = await self._answer(request, again=method == "GET" and "index" not in params)
                 async with aclosing(response):
                     data = await _body(response)
@@ -105,7 +105,7 @@ class Transport:
                 pieces = response.aiter_raw()
                 if response.status_code != 200:
                     raise _refusal("POST", path, response.status_code, await _beginning(pieces))
-                rest: list[bytes] = []  # of a line that has not come to its end
+                rest: list[bytes] = []  # of an incomplete line
                 rest_bytes = 0
                 async for piece in pieces:
                     first, *others = piece.split(b"\n")
@@ -162,7 +162,7 @@ class Transport:
 
     @contextmanager
     def _errors(self, method: str, path: str, patience: float) -> Iterator[None]:
-        """Makes what httpx raises a ConsulError."""
+        """Convert exceptions of httpx to ConsulError."""
         where, dial = f"{method} {path} from {self._connection.address}", self._connection.dial_timeout
         try:
             yield

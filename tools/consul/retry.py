@@ -29,8 +29,8 @@ class LazyRandom:
 class RetryPolicy:
     """When a failed query is tried again.
 
-    `attempts`: tries again before giving up; 0: for ever; None: 12 until there was a first answer, then for ever, so
-    that an outage does not end what runs already. `backoff`, `max_backoff`: seconds before the first and at most
+    `attempts`: retries before giving up; 0: without limit; None: 12 before the first answer, then without limit, so
+    that an outage does not end running programs. `backoff`, `max_backoff`: seconds before the first and at most
     before any further try; it doubles each time, and up to half of it is jitter.
     """
 

@@ -1,4 +1,4 @@
-"""One of N places that a fleet shares: a semaphore on a key prefix, the same as that of `consul lock -n` and `pyconsul lock -n`.
+"""One of N slots that a fleet shares: a semaphore on a key prefix, the same as that of `consul lock -n` and `pyconsul lock -n`.
 
 Keys and algorithm are those of `pyconsul.cli.lock.protocol`, here as tasks, so that a wait can be cancelled; and nobody lists
 all contenders: a thousand machines that wait together ask for the list of holders and for its few holders only.
@@ -22,29 +22,29 @@ from pyconsul.tools.consul.session import LiveSession
 if TYPE_CHECKING:
     from pyconsul.tools.consul.client import ConsulClient
 
-#: Seconds after which Consul ends a session that is not renewed, so that a machine that died frees its place.
+#: Seconds after which Consul ends a session that is not renewed, so that a machine that died frees its slot.
 TTL = 15.0
-#: Seconds that one look at the semaphore waits for a change at most.
+#: Maximum time that one query of the semaphore waits for a change.
 _WAIT = 30.0
 #: How many of the holders are watched for their end; the others' is noticed when the wait is over.
 _WATCHED = 4
-#: Seconds that giving a place back may take; if Consul is away, the TTL does it.
+#: Maximum time to free a slot; if Consul does not respond, the TTL frees it.
 _FAREWELL = 2.0
 Entry = dict[str, Any]
 
 
 class ConflictError(Exception):
-    """What is at the key is no semaphore, or one with another number of places; the text says which."""
+    """The key holds no semaphore, or one with another number of slots; the text says which."""
 
 
 class SessionLostError(Exception):
-    """The session has ended, and with it the contention for a place."""
+    """The session has ended, and with it the request for a slot."""
 
 
 class Contender:
-    """One that wants a place: `open`, `enter`, then `leave`, which may come at any time.
+    """A contender for a slot: `open`, `enter`, then `leave`, which may be called at any time.
 
-    `prefix`: without slashes at its ends. `slots`: the number of places. `name`: of the session, for people.
+    `prefix`: without slashes at its ends. `slots`: their number. `name`: of the session, for people.
     """
 
     def __init__(self, client: ConsulClient, prefix: str, slots: int, name: str) -> None:
@@ -69,7 +69,7 @@ class Contender:
             raise SessionLostError("the session has ended at once")
 
     async def enter(self) -> None:
-        """Wait for a place and take it. Raises ConsulError, ConflictError and SessionLostError; then try again."""
+        """Wait for a slot and take it. Raises ConsulError, ConflictError and SessionLostError; then try again."""
         while True:
             lock, index = await self._read(self._lock)
             holders = self._holders(lock)
@@ -83,13 +83,13 @@ class Contender:
             if len(alive) < self._slots:
                 if await self._write(lock, [*alive, self.session]):
                     return
-                continue  # Somebody else wrote the list first.
+                continue  # another contender wrote the list first
             await self._until_change(dict(list(marks.items())[: 2 + _WATCHED]))
 
     async def leave(self) -> bool:
-        """Give the place, the contention and the session back; whether the place was held until now.
+        """Free the slot, withdraw the request and end the session; returns whether the slot was held until now.
 
-        What Consul does not answer in time is left to the session's TTL; then the place counts as held.
+        When Consul does not respond in time, the session's TTL frees the slot; then it counts as held.
         """
         held = True
         with contextlib.suppress(ConsulError, ConflictError, TimeoutError):

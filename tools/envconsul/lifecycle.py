@@ -101,5 +101,5 @@ async def _stop(runner: Runner, sig: Signals, signals: asyncio.Queue[Signals], s
     status = stopping.result()
     if by_kill_signal:
         return Exit.INTERRUPT
-    # A program that SIGTERM ended did what it was asked to do.
+    # A program that SIGTERM has ended has succeeded.
     return Exit.OK if status in (None, KILLED_STATUS) else _report(status, runner)

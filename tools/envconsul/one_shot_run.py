@@ -167,7 +167,7 @@ def _stop(child: WaitedChild, sig: Signals, settings: Settings) -> int:
     status = child.stop(None if by_kill_signal else sig, lambda again: _hasten(child, again, sig))
     if by_kill_signal:
         return Exit.INTERRUPT
-    # A program that SIGTERM ended did what it was asked to do.
+    # A program that SIGTERM has ended has succeeded.
     return Exit.OK if status == KILLED_STATUS else _report(status, child)
 
 

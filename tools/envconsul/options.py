@@ -13,7 +13,7 @@ from pyconsul.tools.options.run import PROCESS
 from pyconsul.tools.options.settings import BOOL, STRINGS, TEXT, Tree
 from pyconsul.tools.options.unsupported import UNSUPPORTED
 
-#: What a service instance gives a variable for.
+#: The fields of a service instance that become variables.
 SERVICE_FIELDS = ("id", "name", "address", "tag", "port")
 
 
@@ -126,7 +126,7 @@ _SECRETS: tuple[Option[Any], ...] = (
 
 _PROCESS = tuple(row.with_environ("ENVCONSUL_LOG") if row.key == "log_level" else row for row in PROCESS)
 
-#: What help and documentation show.
+#: Options in help and documentation.
 DOCUMENTED: tuple[Option[Any], ...] = (
     *_VARIABLES,
     *_RUN,
@@ -136,5 +136,5 @@ DOCUMENTED: tuple[Option[Any], ...] = (
     *LOG_FILE_OPTIONS,
     *CONNECTION,
 )
-#: What is understood.
+#: All options.
 OPTIONS: tuple[Option[Any], ...] = (*DOCUMENTED, *_SECRETS, *UNSUPPORTED)

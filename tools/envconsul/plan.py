@@ -1,4 +1,4 @@
-"""What a command line and its configuration files ask for, checked: what to read, what to run."""
+"""The checked plan of a command line and its configuration files: sources to read, the program to run."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: What a shell, or a reader of dotenv files, treats specially within double quotes.
+#: Characters with a meaning within double quotes in shells or dotenv files.
 _SPECIAL_IN_QUOTES = re.compile(r'[\\"$`]')
 # systemd.exec(5), EnvironmentFile=: within double quotes a backslash protects these; line breaks stand for themselves.
 _SYSTEMD_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
@@ -60,7 +60,7 @@ def _docker(value: str) -> str:
     return value
 
 
-#: By form: what stands before the name, and how the value is written.
+#: By form: the text before the name, and the function that writes the value.
 _LINES: dict[str, tuple[str, Callable[[str], str]]] = {
     "docker": ("", _docker),
     "dotenv": ("", _dotenv),
@@ -73,7 +73,7 @@ FORMATS = ("docker", "dotenv", "json", "shell", "systemd")
 def render_variables(variables: Mapping[str, str], form: str, warn: Callable[[str], None]) -> str:
     """Return the variables, sorted by name, in one of `FORMATS`. Raises Unprintable, which names the variable.
 
-    All but json can only hold names of letters, digits and underscores; `warn` is told which are left out.
+    All but json can only hold names of letters, digits and underscores; `warn` is called for the others.
     """
     if form == "json":
         return json.dumps(dict(sorted(variables.items())), indent=2, ensure_ascii=False) + "\n"

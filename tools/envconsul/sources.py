@@ -1,4 +1,4 @@
-"""What pyenvconsul reads: prefixes of the KV store and services; each says what to ask and what the answer means. Pure.
+"""The sources of pyenvconsul: prefixes of the KV store and services, their requests and the meaning of responses. Pure.
 
 `path` and `params` are a query of Consul's HTTP API; `variables(answer)` turns its JSON into variables.
 """
@@ -23,7 +23,7 @@ _SERVICE = re.compile(r"(?:([\w:.-]+)\.)?([\w:-]+)(?:@([\w.-]+))?(?:~([\w.-]+))?
 
 
 class QueryError(ConfigError):
-    """What is asked for cannot be understood."""
+    """A query is invalid."""
 
 
 class Source(Protocol):
@@ -121,7 +121,7 @@ def sources_of(settings: Settings, environ: Mapping[str, str]) -> list[Source]:
         prefixes = [_prefix(block, settings, environ) for block in settings.blocks("prefix") if block.get("path")]
         services = [_service(block, settings) for block in settings.blocks("service")]
         sources: list[Source] = [*prefixes, *services]
-        for source in sources:  # A wrong format is to be told now, not when the first key appears.
+        for source in sources:  # report a wrong format now, not when the first key appears
             if isinstance(source, Prefix):
                 list(source.variables([{"Key": source.folder + "k", "Value": ""}]))
             else:

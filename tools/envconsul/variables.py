@@ -1,4 +1,4 @@
-"""From keys and services to environment variables: their names, who wins, and what cannot be one. Pure."""
+"""Convert keys and services to environment variables: names, precedence, and invalid ones. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Naming:
-    """What is done to every name. `allowed`, `strict`: as for `safety.judge`."""
+    """Changes to every name. `allowed`, `strict`: as for `safety.judge`."""
 
     sanitize: bool = False
     upcase: bool = False
@@ -36,7 +36,7 @@ class Naming:
         return name.upper() if self.upcase else name
 
     def refuses(self, name: str, origin: str, warn: Callable[[str], None]) -> bool:
-        """Return whether the variable is left out because it changes how programs start; `warn` is told about it."""
+        """Return whether the variable is left out because it changes how programs start; `warn` is called."""
         verdict = judge(name, self.allowed, strict=self.strict)
         if verdict is Verdict.REFUSED:
             warn(
@@ -63,7 +63,7 @@ def _encodable(text: str) -> bool:
 def environment(groups: Iterable[Iterable[Variable]], naming: Naming, warn: Callable[[str], None]) -> dict[str, str]:
     """Return the variables of all prefixes and services, later groups winning over earlier ones.
 
-    `warn` is told about names that two keys of one group come to share (a later group is meant to win) and about
+    `warn` is called for names that two keys of one group come to share (a later group is meant to win) and about
     what the system cannot hold: names with "=" or NUL, values with NUL; and about names that change how programs start.
     Values are never part of a warning.
     """

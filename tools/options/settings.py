@@ -1,4 +1,4 @@
-"""One table of options for a tool: it gives the flags, the keys of configuration files, the defaults and the help.
+"""One table of options for a tool: flags, keys of configuration files, defaults and help.
 
     ADDRESS = Option("consul.address", TEXT, "Address of Consul", "", flags=("consul-addr", "http-addr"))
     call = parse_flags((ADDRESS,), sys.argv[1:])              # Go's flag syntax; UsageError
@@ -106,7 +106,7 @@ COMMAND: Kind[tuple[str, ...]] = Kind("command", _command)  # one word: a shell 
 
 @struct(frozen=False)
 class Call:
-    """A parsed command line: the tree that its flags make, what follows them, and whether help was asked for."""
+    """A parsed command line: the tree of its flags, the arguments, and whether help is wanted."""
 
     tree: Tree = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
@@ -153,7 +153,7 @@ def lookup(tree: Mapping[str, Any], key: str) -> Any:
 
 
 def assign(tree: Tree, key: str, value: Any) -> None:
-    """Set the value at a dotted key; what is on the way there is made."""
+    """Set the value at a dotted key; missing parents are created."""
     *path, last = key.split(".")
     for part in path:
         tree = tree.setdefault(part, {})
@@ -243,7 +243,7 @@ def _blocks(value: Any, where: str, place: str) -> list[Mapping[str, Any]]:
 
 
 class Settings:
-    """What holds for a run: the tree of files and flags above the environment and the table's defaults."""
+    """The settings of a run: the tree of files and flags above the environment and the table's defaults."""
 
     def __init__(self, options: Iterable[Option[Any]], tree: Tree, environ: Mapping[str, str]) -> None:
         self.tree = tree
@@ -251,7 +251,7 @@ class Settings:
         self._defaults = {option.key: _default(option, environ) for option in options}
 
     def __getitem__(self, option: Option[T]) -> T:
-        """Return the value of an option of the table, its default if nobody gave one."""
+        """Return the value of an option of the table, or its default."""
         value: T | None = lookup(self.tree, option.key)
         default: T = self._defaults[option.key]
         return default if value is None else value

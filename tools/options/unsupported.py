@@ -52,7 +52,7 @@ UNSUPPORTED: tuple[Option[Any], ...] = (
 
 
 def warn_of_unsupported(settings: Settings, warn: Callable[[str], None]) -> None:
-    """Tell `warn` about each block that was given, by a file or by a flag."""
+    """Call `warn` for each given block, of a file or of a flag."""
     for block in _BLOCKS:
         if block in settings.tree:
             warn(f"the settings of {block} have no effect: keep secrets in Consul's KV store")

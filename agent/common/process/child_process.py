@@ -1,6 +1,6 @@
 """Helpers for child processes: arguments, guardian, terminal, and the description of their end.
 
-Without asyncio, which one-shot commands do not load; `supervise` watches children while other things happen.
+Without asyncio, which one-shot commands do not load; `supervised_child` runs children on an event loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-#: The exit status that stands for a child killed by a signal (it has no status of its own).
+#: The exit status for a child that was killed by a signal, which has none.
 KILLED_STATUS = 255
 #: Seconds a guardian leaves an orphaned group before SIGKILL; the kill timeout, when that is shorter.
 ORPHAN_GRACE = 5.0
@@ -48,7 +48,7 @@ def parse_signal(name: str) -> Signals | None:
 
 
 class ShellLine(list[str]):
-    """The arguments of a shell that runs one line: signals are for what it runs, since a shell passes none on."""
+    """The arguments of a shell that runs one line. Signals go to its whole group: a shell does not pass them on."""
 
 
 def argv_of(command: str | Sequence[str]) -> list[str]:
@@ -122,7 +122,7 @@ def preparation(
 ) -> Callable[[], None] | None:
     """Return the steps of the new process before it executes its program, so that its group ends when the tool dies.
 
-    The guardian is started here, from within, so that there is no moment in which the program runs without it.
+    The new process starts the guardian itself, so that the program never runs without it.
     `sig`: what the kernel sends when the tool dies; None: nothing. `reading`: the end of the pipe that the guardian
     watches; None for no guardian. `foreground`: take the terminal, too.
     `blocked`: signals that we have blocked, and that the program is to get.
@@ -184,7 +184,7 @@ def find_program(name: str) -> str:
 
 
 def dismiss_guardian(leash: int) -> None:
-    """Tell the guardian behind this end of its pipe that all has ended, and close it."""
+    """Dismiss the guardian that reads from this pipe, and close the pipe."""
     with contextlib.suppress(BrokenPipeError):
         os.write(leash, b"\n")
     os.close(leash)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 def pid_file(path: str) -> Iterator[None]:
     """Keep the file while the block runs; an empty path means none. Raises OSError when it cannot be written.
 
-    Only its owner may write it, whatever the umask: who writes it decides which process gets signals.
+    Only its owner may write it, whatever the umask: its content decides which process gets signals.
     """
     if not path:
         yield

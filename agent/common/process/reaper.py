@@ -43,7 +43,7 @@ async def _reap(ended: asyncio.Event) -> None:
         ended.clear()
         await asyncio.sleep(_DELAY_S)
         zombies = _zombies()
-        # Our own children are waited for at once; who is still there a second later is nobody's.
+        # Our own children are waited for at once; zombies that are still there a second later are orphans.
         for pid in zombies & seen:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 - it does not wait

@@ -1,9 +1,9 @@
-"""Child processes of the tools: started in a process group of their own, signalled, stopped and restarted as a whole.
+"""Child processes of the tools, each in its own process group, which is signalled, stopped and restarted as a whole.
 
 A `Child` is what `pyenvconsul` runs and what `pyconsul-template` runs with `-exec` and after rendering:
 
     child = Child(argv_of("sleep 20"), env, rng=random.Random(), kill_signal=signal.SIGINT, kill_timeout=30.0)
-    await child.start()                 # SpawnError: there is no such program
+    await child.start()                 # SpawnError: the program does not exist
     child.signal(signal.SIGUSR1)        # to the program; to its whole group when it is a shell line
     await child.restart(env=new_env)    # splay, stop, start; a running `wait` goes on with the new process
     status = await child.wait()         # 0-255; a process killed by a signal counts as 255
@@ -48,7 +48,7 @@ class Child(ProcessGroup):
     `splay`: upper bound, in seconds, of a random wait (drawn from `rng`) before a reload or a restart.
     `foreground`: hand the terminal to the child while it runs, when stdin is one (for shells and editors).
     `guard`: start the guardian process; a command that is over in a moment may do without.
-    `outlive`: let it go on when the tool dies.
+    `outlive`: let it run on when the tool dies.
     `stdin`, `stdout`, `stderr`: as for `asyncio.create_subprocess_exec`; None inherits the tool's.
     """
 
@@ -139,7 +139,7 @@ class Child(ProcessGroup):
     async def wait(self) -> int:
         """Wait until the child has ended, by itself or by `stop`, and return its exit status (see `exit_status`).
 
-        A restart meanwhile is no end: the wait goes on with the new process.
+        A restart is not an end: the wait continues with the new process.
         """
         while True:
             process = self._process
@@ -185,7 +185,7 @@ class Child(ProcessGroup):
             await asyncio.sleep(GROUP_POLL_S)
 
     async def restart(self, env: Mapping[str, str] | None = None) -> None:
-        """Splay, stop, and start anew, with another environment if one is given. Raises SpawnError."""
+        """Splay, stop, and start again, with another environment if one is given. Raises SpawnError."""
         await self._splay()
         async with self._lock:
             self._replaced.clear()

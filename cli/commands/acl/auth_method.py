@@ -70,7 +70,7 @@ def _config(source: str) -> Method:
 
 
 def update(context: Context) -> None:
-    """Change what was given; with -no-merge replace everything but name and type."""
+    """Change the given fields; with -no-merge replace all but name and type."""
     path = _path(context)
     try:
         method = context.client.get(path)

@@ -48,7 +48,7 @@ def _variables(context: Context) -> Rule:
 
 
 def update(context: Context) -> None:
-    """Change what was given; with -no-merge replace everything but the auth method."""
+    """Change the given fields; with -no-merge replace all but the auth method."""
     args = context.args
     if args[_NO_MERGE] and not args[_BIND_NAME]:
         raise UsageError("Missing required '-bind-name' flag")

@@ -11,7 +11,7 @@ from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag
 
-#: The words of the command line and those of the API.
+#: Names on the command line and in the API.
 _AGENT_TOKENS = {
     "default": "default",
     "agent": "agent",

@@ -36,7 +36,7 @@ def create(context: Context) -> None:
 
 
 def update(context: Context) -> None:
-    """Change what was given, and add to what the role grants; with -no-merge replace everything."""
+    """Change the given fields, and add to the role's grants; with -no-merge replace all fields."""
     args = context.args
     if not args[_ID]:
         raise UsageError("Cannot update a role without specifying the -id parameter")

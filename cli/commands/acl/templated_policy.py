@@ -17,7 +17,7 @@ from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import to_json
 from pyconsul.cli.output.render import document, format_flag
 
-#: What people are told of the built-in templates: their variable, and an example.
+#: Help for the built-in templates: their variable, and an example.
 _KNOWN = {
     "builtin/service": ("The name of the service.", "-var name:api"),
     "builtin/node": ("The node name.", "-var name:node-1"),

@@ -1,4 +1,4 @@
-"""`pyconsul acl token`: create, clone, read, list and delete; `update` has a file of its own.
+"""`pyconsul acl token`: create, clone, read, list and delete; `update` is in `token_update`.
 
 The API: https://developer.hashicorp.com/consul/api-docs/acl/tokens
 """

@@ -1,4 +1,4 @@
-"""`pyconsul acl token update`: what is given replaces or, with -append-…, joins what the token has.
+"""`pyconsul acl token update`: the given links replace those of the token, or are added with -append-….
 
 Without -policy-… or -role-… policies and roles stay as they are; service and node identities that are not given again
 are lost, as with Consul's command.
@@ -109,7 +109,7 @@ def _set_templates(args: Args, token: Token) -> None:
         token["TemplatedPolicies"] = [*(token.get("TemplatedPolicies") or ()), *appended]
 
 
-#: Flags that replace what the token has, and those that add to it.
+#: Flags that replace the links of the token, and flags that add links.
 _ALTERNATIVES = (
     ((POLICY_ID, POLICY_NAME), (APPEND_POLICY_ID, APPEND_POLICY_NAME)),
     ((ROLE_ID, ROLE_NAME), (APPEND_ROLE_ID, APPEND_ROLE_NAME)),

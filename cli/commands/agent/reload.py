@@ -9,7 +9,7 @@ from pyconsul.cli.output.render import confirm, format_flag
 
 
 def reload(context: Context) -> None:
-    """Ask for it. Raises CliError with the agent's words when the new configuration is not valid."""
+    """Request a reload. Raises CliError with the agent's error when the new configuration is invalid."""
     try:
         context.client.put("/v1/agent/reload")
     except CliError as error:

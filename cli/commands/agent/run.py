@@ -20,7 +20,7 @@ _HELP_FLAGS = ("-h", "-help", "--help", "--h")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run an agent until it is told to stop; the exit status: 0, or 1 when the settings or the start are at fault."""
+    """Run an agent until it is stopped; the exit status is 0, or 1 after an error in the settings or at the start."""
     if any(argument in _HELP_FLAGS for argument in argv):
         sys.stdout.write(help_text())
         return 0

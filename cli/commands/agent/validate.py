@@ -1,6 +1,6 @@
 """`pyconsul validate`: check configuration files without starting an agent.
 
-Besides `pyconsul agent` this is the only command that looks into the agent's own code, and only at its configuration.
+Besides `pyconsul agent` this is the only command that imports code of the agent, and only that of its configuration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`pyconsul health`: what is well and what is not, once or live.
+"""`pyconsul health`: the state of the checks, once or live.
 
 The API: https://developer.hashicorp.com/consul/api-docs/health
 """
@@ -84,7 +84,7 @@ def _watch(context: Context) -> None:
 
 
 def _changes(context: Context) -> Iterator[tuple[list[Check], str]]:
-    """Yield the checks after each change; or the last ones, and what is wrong with the agent."""
+    """Yield the checks after each change; or the last ones, and the agent's error."""
     index, last = 0, list[Check]()
     fresh = True
     while True:

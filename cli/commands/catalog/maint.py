@@ -16,7 +16,7 @@ _NODE_CHECK, _SERVICE_CHECK = "_node_maintenance", "_service_maintenance:"
 
 
 def maint(context: Context) -> None:
-    """Switch maintenance mode, or list what is in it."""
+    """Switch maintenance mode, or list the nodes and services in it."""
     args = context.args
     enable, disable = args[_ENABLE], args[_DISABLE]
     if enable and disable:

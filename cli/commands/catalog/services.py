@@ -63,7 +63,7 @@ def _address(value: str) -> dict[str, Any]:
 
 
 def _combined(service: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
-    """Return a file's service with what the flags add; where both say something the file counts, tags and maps grow."""
+    """Return a file's service with the values of flags; the file wins, tags and maps are merged."""
     result = {**flags, **service}
     if "Tags" in flags:
         result["Tags"] = [*(service.get("Tags") or ()), *flags["Tags"]]

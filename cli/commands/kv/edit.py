@@ -1,4 +1,4 @@
-"""`pyconsul kv edit`: a value through the user's editor and back, unless somebody else was faster."""
+"""`pyconsul kv edit`: change a value in the user's editor, unless it has changed meanwhile."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def key_argument(words: Sequence[str]) -> str:
 
 
 def value_of(entry: dict[str, Any]) -> bytes:
-    """Return the value of an entry as the API gives it; an empty one is null there."""
+    """Return the value of an entry as in the API, where an empty value is null."""
     from binascii import a2b_base64
 
     return a2b_base64(entry.get("Value") or "")
@@ -39,7 +39,7 @@ def entries_below(context: Context, prefix: str) -> list[dict[str, Any]]:
 
 
 def get(context: Context) -> None:
-    """Print what was asked for. Raises CliError when the one key does not exist."""
+    """Print a value or entries. Raises CliError when the key does not exist."""
     args = context.args
     key = key_argument(args.rest)
     if args[_KEYS]:

@@ -1,4 +1,4 @@
-"""`pyconsul kv history` and `kv rollback`: what keys were before, and the way back.
+"""`pyconsul kv history` and `kv rollback`: earlier values of keys, and restoring them.
 
 The agent keeps a bounded history (its settings kv_history_*); Consul's own agents keep none.
 """
@@ -64,7 +64,7 @@ def _print_steps(context: Context, versions: Sequence[dict[str, Any]], found: Se
 
 
 def _read(context: Context, key: str, query: Query) -> Any:
-    """Raises CliError; a 404 comes from an agent that keeps no history."""
+    """Request the history. Raises CliError; an agent without a history answers 404."""
     response = context.client.request("GET", "/v1/pyconsul/kv-history/" + quote(key), query)
     if response.status == 404:
         raise CliError(
@@ -104,7 +104,7 @@ def _step(version: dict[str, Any], before: dict[str, Any] | None) -> Change:
 
 
 def rollback(context: Context) -> None:
-    """Show what would be written and deleted so that keys are as they were; with -apply do it."""
+    """Show the writes and deletions that restore keys; with -apply make them."""
     args = context.args
     prefix, index = _place(args.rest)
     tree = prefix == "" or prefix.endswith("/")

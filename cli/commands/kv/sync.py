@@ -17,7 +17,7 @@ from pyconsul.cli.output.render import check_format, colored, document, format_f
 
 
 def diff(context: Context) -> int | None:
-    """Print what differs, as diff -u does; the exit code is 1 when something does."""
+    """Print the differences as diff -u does; the exit code is 1 with differences."""
     found = _changes(context)
     if document(context, [change.document() for change in found]):
         return Status.FAILURE if found else None
@@ -29,7 +29,7 @@ def diff(context: Context) -> int | None:
 
 
 def sync(context: Context) -> None:
-    """Show what would be done; with -apply do it. Raises CliError before anything is written, or on a conflict."""
+    """Show the planned changes; with -apply make them. Raises CliError before anything is written, or on a conflict."""
     args = context.args
     found = _changes(context)
     kept = [change for change in found if change.kind == "-" and not args[_PRUNE]]
@@ -68,7 +68,7 @@ def _changes(context: Context) -> list[Change]:
 
 
 def _scope(context: Context, path: str, prefix: str, wanted: Wanted) -> str:
-    """Return the prefix of the keys that are looked at: what the source says nothing about is not touched."""
+    """Return the prefix of the keys that are compared; keys outside of it are not changed."""
     if context.args.given(_PREFIX) and (not prefix or os.path.isdir(path)):
         return prefix
     scope = common_folder(wanted)

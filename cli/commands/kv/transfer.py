@@ -22,7 +22,7 @@ from pyconsul.cli.output.progress import Progress
 from pyconsul.cli.output.render import as_yaml, check_format, table
 from pyconsul.cli.output.terminal import same_terminal
 
-#: What Go's encoder writes in other words within a text.
+#: Characters that Go's encoder escapes in texts.
 _ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -71,9 +71,9 @@ def _print(context: Context, rows: Iterator[dict[str, Any]], *, yaml: bool) -> N
 
 
 def import_(context: Context) -> None:
-    """Write what was exported. Nothing is written when any of it cannot be read.
+    """Write an export. Nothing is written when any part of it cannot be read.
 
-    Where the agent refuses a key, what comes before it is written.
+    When the agent refuses a key, the keys before it are written.
     """
     words = context.args.rest
     if len(words) != 1:
@@ -126,7 +126,7 @@ def read_export(data: bytes) -> list[Row]:
 
 
 def rows_of(pieces: Iterable[bytes]) -> Iterator[Row]:
-    """Keys, flags and values, as they come. Raises CliError, which names the place of a mistake."""
+    """Yield keys, flags and values while reading. Raises CliError with the location of a mistake."""
     number, last = 0, ""
     try:
         for number, row in enumerate(items(pieces), 1):

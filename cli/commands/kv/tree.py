@@ -16,7 +16,7 @@ from pyconsul.cli.output.utf8_locale import draws_utf8
 
 #: Characters of a value that -values shows.
 _SHOWN = 60
-#: A name between slashes: what is below it, and the entry that has this very key.
+#: A name between slashes: the names below it, and the entry with exactly this key.
 Branch = dict[str, Any]
 
 

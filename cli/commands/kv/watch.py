@@ -18,7 +18,7 @@ Entries = dict[str, dict[str, Any]]
 
 
 def watch(context: Context) -> None:
-    """Print what is there, then each change, until interrupted."""
+    """Print the present values, then each change, until interrupted."""
     key = key_argument(context.args.rest)
     recurse = context.args[_RECURSE] or key.endswith("/") or context.args.rest == ["/"]
     if not key and not recurse:

@@ -1,4 +1,4 @@
-"""`pyconsul operator autopilot`: what is done about failing servers.
+"""`pyconsul operator autopilot`: the settings for failing servers.
 
 The API: https://developer.hashicorp.com/consul/api-docs/operator/autopilot
 """
@@ -21,7 +21,7 @@ _MIN_QUORUM = unsigned("min-quorum", "Minimum number of servers that stay when d
 _REDUNDANCY_ZONE_TAG = text("redundancy-zone-tag", "Metadata key of the zone of a server.")
 _DISABLE_UPGRADE_MIGRATION = switch("disable-upgrade-migration", "Do not migrate to servers of a new version.")
 _UPGRADE_VERSION_TAG = text("upgrade-version-tag", "Metadata key of the version of a server.")
-#: The settings in the order they are printed, and what each of them is.
+#: The settings in the order of output, with their types.
 _SETTINGS: tuple[tuple[str, Option[Any]], ...] = (
     ("CleanupDeadServers", _CLEANUP_DEAD_SERVERS),
     ("LastContactThreshold", seconds("last-contact-threshold", "Maximum time without contact for a healthy server.")),
@@ -55,7 +55,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def set_config(context: Context) -> None:
-    """Change the settings that were given, unless somebody else changed one meanwhile."""
+    """Change the given settings, unless one has changed meanwhile."""
     if context.args.rest:
         raise UsageError(f"Too many arguments (expected 0, got {len(context.args.rest)})")
     config = _read(context)

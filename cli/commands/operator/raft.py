@@ -58,7 +58,7 @@ def remove_peer(context: Context) -> None:
 
 
 def transfer_leader(context: Context) -> None:
-    """Give the leadership to another server."""
+    """Transfer the leadership to another server."""
     query = {"id": context.args[_ID]} if context.args[_ID] else {}
     try:
         answer = context.client.request("POST", "/v1/operator/raft/transfer-leader", query).checked().json()
