@@ -188,3 +188,19 @@ def test_the_locality_of_instances_is_kept(agent: AgentProcess) -> None:
 
 def test_health_names_its_query_backend(agent: AgentProcess) -> None:
     assert agent.request("GET", "/v1/health/service/consul")[1]["x-consul-query-backend"] == "blocking-query"
+
+
+@pytest.mark.parametrize("key", ["Namespace", "partition"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/session/create", {"Name": "x"}),
+        ("/v1/agent/service/register", {"Name": "x"}),
+        ("/v1/agent/check/register", {"Name": "x", "TTL": "10s"}),
+        ("/v1/catalog/register", {"Node": "x", "Address": "1.1.1.1"}),
+    ],
+)
+def test_keys_of_consul_enterprise_are_refused(agent: AgentProcess, path: str, body: dict[str, str], key: str) -> None:
+    status, _, text = agent.request("PUT", path, body | {key: "team"})
+    assert status == 400
+    assert b'unknown field "' + key.encode() + b'"' in text

@@ -14,7 +14,7 @@ say that type.  Class variables, all optional, say what Go knows of the type:
     go_name: ClassVar[str]         Go's name of the structure ("structs.RegisterRequest"); the class's name without it
     go_embedded: ClassVar[str]     stands before a field's name in error texts ("Alias": `.Alias.Port`), without go_name
     aliases: ClassVar[dict]        further keys -> attribute ("enable_tag_override": "enable_tag_override"); None: ignored
-    lenient: ClassVar[bool]        unknown keys are passed over instead of refused
+    lenient: ClassVar[bool]        unknown keys are ignored instead of refused, apart from those of Consul Enterprise
 
 Keys are compared without case, as Go does; null leaves the default of a scalar and empties the rest; of a key given twice the
 last counts; integers are bounded by their Go type; what follows the first JSON value is not looked at.  The first thing that
@@ -47,6 +47,7 @@ from pyconsul.agent.httpapi.codec.go_values import (
     Path,
     Reader,
     integer_reader,
+    is_enterprise,
     json_kind,
     mismatch,
     plain,
@@ -163,7 +164,7 @@ class _Plan:
             try:
                 entry = self.exact[key.lower()]
             except KeyError:
-                if self.lenient:
+                if self.lenient and not (item and is_enterprise(key)):
                     continue
                 raise unknown_field(key) from None
             if entry is not None:

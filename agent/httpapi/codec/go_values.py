@@ -10,7 +10,7 @@ from pyconsul.agent.common.go.base64_text import decode_go_base64
 from pyconsul.agent.common.go.durations import parse_go_duration_ns
 
 Reader: TypeAlias = Callable[[Any, "Path"], Any]
-ENTERPRISE = {"Namespace": "Namespaces", "Partition": "Partitions"}  # keys of another edition -> feature
+ENTERPRISE = {"namespace": "Namespaces", "partition": "Partitions"}  # keys of Consul Enterprise, lower case -> feature
 ABSENT: Any = object()  # a reader's result for null: the default stays
 NUMERIC = ("int", "uint", "float", "time.Duration")
 DURATION = "time.Duration"
@@ -49,10 +49,15 @@ def mismatch(value: Any, path: Path, wanted: str) -> DecodeError:
     return DecodeError(f"json: cannot unmarshal {what} into Go struct field {where} of type {wanted}")
 
 
+def is_enterprise(key: str) -> bool:
+    """Return whether a key of a body belongs to Consul Enterprise."""
+    return key.lower() in ENTERPRISE
+
+
 def unknown_field(key: str) -> DecodeError:
     """Return the refusal of a key that a body must not have."""
     quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    feature = ENTERPRISE.get(key)
+    feature = ENTERPRISE.get(key.lower())
     return DecodeError(
         f"json: unknown field {quoted}" + (f" - {feature} are a Consul Enterprise feature" if feature else "")
     )
