@@ -8,7 +8,7 @@ There is no WAN pool yet: with `?wan` this server is the only member.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -64,10 +64,10 @@ def list_members(context: Context, request: Request) -> Response:
         found, owner = sorted(context.lan.members(), key=lambda member: member.name), ""
     caller = request.caller
     rows, filtered = visible(caller, found, lambda member: caller.level("node", owner or member.name) >= READ)
-    rows = select(rows)
     if "explain" in request.params and not owner:
-        return json_response(_explained(context, rows, request.params["explain"]), filtered=filtered)
-    return json_response(rows, filtered=filtered)
+        hidden = {member.name for member in found} - {member.name for member in rows}
+        return json_response(_explained(context, select(rows), request.params["explain"], hidden), filtered=filtered)
+    return json_response(select(rows), filtered=filtered)
 
 
 def _check_segment(config: Config, segment: str) -> None:
@@ -78,23 +78,28 @@ def _check_segment(config: Config, segment: str) -> None:
     raise server_error(f'segment "{segment}" not found')
 
 
-def _explained(context: Context, members: Sequence[Member], name: str) -> list[ExplainedMember]:
-    """Return the explanations of members, or of the named one.  Raises HTTPError."""
+def _explained(
+    context: Context, members: Sequence[Member], name: str, hidden: Collection[str]
+) -> list[ExplainedMember]:
+    """Return the explanations of members, or of the named one; `hidden`: names that the caller may not see.
+
+    Raises HTTPError.
+    """
     if not name:
-        return [_output(context.lan.explain(member.name)) for member in members]
+        return [_output(context.lan.explain(member.name), hidden) for member in members]
     if all(member.name != name for member in members):
         raise not_found(f"No node found with name '{name}'")
-    return [_output(context.lan.explain(name))]
+    return [_output(context.lan.explain(name), hidden)]
 
 
-def _output(explanation: Explanation) -> ExplainedMember:
+def _output(explanation: Explanation, hidden: Collection[str]) -> ExplainedMember:
     return ExplainedMember(
         member=explanation.member,
-        reasons=explanation.reasons,
+        reasons=[reason for reason in explanation.reasons if not any(name in reason for name in hidden)],
         last_ack_seconds=_rounded(explanation.last_ack_s),
         last_tcp_ack_seconds=_rounded(explanation.last_tcp_ack_s),
         missed_probes=explanation.missed_probes,
-        accusers=explanation.accusers,
+        accusers=[name for name in explanation.accusers if name not in hidden],
         fails_in_seconds=_rounded(explanation.fails_in_s),
     )
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from support.http_api import Api
 from support.scripted_pool import FAILED, ScriptedPool, client, server
 
+from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies
+from pyconsul.agent.acl.parse import parse_rules
 from pyconsul.agent.gossip.membership import Explanation, JoinFailure, JoinResult
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.handlers.agent.members import list_members
 
 
 def api(*members: Any, **settings: Any) -> Api:
@@ -91,6 +96,19 @@ async def test_explanations_of_one_member_and_of_all() -> None:
     assert [item["Member"]["Name"] for item in both] == ["c1", "s1"]
     assert await one.json("/v1/agent/members?explain&filter=Status==1") == [both[1]]
     assert await one.text("GET", "/v1/agent/members?explain=x") == (404, "No node found with name 'x'")
+
+
+async def test_members_that_the_caller_may_not_see_are_not_named() -> None:
+    one = api(client("c1", status=FAILED), client("secret"))
+    reasons = ("declared dead by secret", "3 probes of this agent went unanswered")
+    one.pool.explanations["c1"] = Explanation(one.pool.known["c1"], reasons, accusers=("secret", "c1"))
+    request = Request("GET", b"/v1/agent/members?explain", {})
+    rules = parse_rules('node "c1" { policy = "read" }')
+    request.authenticate(Authorizer("test", CompiledPolicies(rules), default_allow=False))
+    answer = list_members(one.context, request)
+    (found,) = json.loads(answer.body)
+    assert (found["Reasons"], found["Accusers"]) == ([reasons[1]], ["c1"])
+    assert (b"X-Consul-Results-Filtered-By-ACLs", b"true") in answer.headers
 
 
 async def test_a_join_gives_the_address_to_the_pool() -> None:
