@@ -69,6 +69,7 @@ def _findings(context: Context) -> Iterator[Finding]:
     yield diagnosis.clock(response.headers.get("date", ""), time.time())
     try:
         yield from _cluster(context)
+        yield from _gossip(context, about)
         yield from _dns(context, about)
         yield from _disk(context, about)
         if settings := about.get("DebugConfig"):
@@ -99,6 +100,14 @@ def _cluster(context: Context) -> Iterator[Finding]:
     if critical.status == 200:
         filtered = "x-consul-results-filtered-by-acls" in critical.headers or own.status == 403
         yield diagnosis.checks(critical.json(), complete=not filtered)
+
+
+def _gossip(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
+    response = context.client.request("GET", "/v1/agent/members", {"explain": ""}, timeout=PATIENCE)
+    if response.status != 200:
+        return
+    score = ((about.get("Stats") or {}).get("serf_lan") or {}).get("health_score", "0")
+    yield from diagnosis.gossip(response.rows(), health_score=int(score) if score.isdecimal() else 0)
 
 
 def _surroundings(context: Context, settings: dict[str, Any]) -> hardening.Surroundings:
@@ -181,8 +190,8 @@ COMMANDS = {
         doctor,
         _DNS_ADDR,
         format_flag(),
-        about="Checks the agent, its leader, the clocks, the token, failing checks, DNS over UDP and TCP, the ten hardening "
-        "lines of the README, and, for an agent on this machine, its disk and ports. Changes nothing. Exits with 1 when "
-        "something is broken, not for warnings.",
+        about="Checks the agent, its leader, the members of its pool, the clocks, the token, failing checks, DNS over UDP and "
+        "TCP, the ten hardening lines of the README, and, for an agent on this machine, its disk and ports. Changes "
+        "nothing. Exits with 1 when something is broken, not for warnings.",
     )
 }

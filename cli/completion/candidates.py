@@ -33,6 +33,7 @@ _FLAG_VALUES = {
 #: The same where a command means something else by it.
 _OWN_FLAG_VALUES = {
     ("maint", "service"): INSTANCES,
+    ("members", "why"): NODES,
     ("acl policy read", "name"): POLICIES,
     ("acl policy update", "name"): POLICIES,
     ("acl policy delete", "name"): POLICIES,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyconsul.agent.common.reasons import reason
+from pyconsul.cli.errors import printable
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 #: Differences of clocks: tolerated, and so large that tokens and TTLs break.
@@ -21,6 +22,17 @@ DISK_WARNING = 500 * 1024 * 1024
 DNS_PATIENCE = 3.0
 #: The default ports of an agent, and their use.
 DEFAULT_PORTS = {8500: "HTTP", 8600: "DNS", 8300: "servers"}
+#: The status of a failed member.
+_FAILED = 4
+#: Signs in the reasons of members -> what it means, and what to do.
+_GOSSIP_FAULTS = (
+    ("UDP is blocked", "UDP does not pass, TCP does", "Open the gossip port (8301) for UDP, too, both ways."),
+    (
+        "could not be decrypted",
+        "packets cannot be decrypted",
+        "Compare the gossip keys: `pyconsul keyring -list` on both agents.",
+    ),
+)
 
 
 class Finding:
@@ -98,6 +110,30 @@ def checks(critical: list[dict[str, Any]], *, complete: bool = True) -> Finding:
         advice = "The token needs node:read and service:read."
         return Finding("checks", WARNING, "cannot see all checks: ACLs hide some", advice)
     return Finding("checks", OK, "no check is critical")
+
+
+def gossip(explained: list[dict[str, Any]], *, health_score: int) -> Iterator[Finding]:
+    """Judge the members of the pool: the response of `/v1/agent/members?explain`, of Consul's agents without reasons.
+
+    `health_score`: that of this agent; above 0 it answers, or is answered, too late.
+    """
+    members = [one.get("Member", one) for one in explained]
+    failed = sorted(printable(member["Name"]) for member in members if member["Status"] == _FAILED)
+    if failed:
+        text = f"{len(failed)} of {len(members)} members failed: {', '.join(failed[:5])}"
+        yield Finding("gossip", WARNING, text, f"`pyconsul members -why {failed[0]}` explains it.")
+    else:
+        count = "1 member" if len(members) == 1 else f"{len(members)} members"
+        yield Finding("gossip", OK, f"{count}, none of them failed")
+    for sign, text, advice in _GOSSIP_FAULTS:
+        names = [one["Member"]["Name"] for one in explained if any(sign in reason for reason in one.get("Reasons", ()))]
+        if names:
+            yield Finding("gossip", WARNING, f"{text}: {', '.join(map(printable, sorted(names)[:5]))}", advice)
+    if health_score:
+        advice = "Is this machine overloaded, or its network? Failures of others are noticed later meanwhile."
+        yield Finding(
+            "gossip", WARNING, f"this agent answers too late: health score {health_score} (0 is good)", advice
+        )
 
 
 def data_folder(path: str) -> Finding:

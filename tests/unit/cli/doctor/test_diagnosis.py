@@ -86,3 +86,41 @@ def test_dns(rcode: dns.rcode.Rcode, state: str) -> None:
         thread.join()
     assert found.state == state
     assert diagnosis.dns_answers("127.0.0.1", 1, "consul", tcp=True).state == FAILURE
+
+
+def explained(name: str, status: int, *reasons: str) -> dict[str, Any]:
+    return {"Member": {"Name": name, "Status": status}, "Reasons": list(reasons)}
+
+
+def test_a_pool_without_faults() -> None:
+    (finding,) = diagnosis.gossip([explained("a", 1, "it is alive"), explained("b", 3, "it left")], health_score=0)
+    assert (finding.state, finding.text) == (OK, "2 members, none of them failed")
+
+
+def test_members_that_failed_are_named_with_the_command_that_explains_them() -> None:
+    (finding,) = diagnosis.gossip([explained("a", 1), explained("b", 4)], health_score=0)
+    assert (finding.state, finding.text) == (WARNING, "1 of 2 members failed: b")
+    assert "pyconsul members -why b" in finding.advice
+
+
+def test_members_of_an_agent_that_explains_nothing() -> None:
+    (finding,) = diagnosis.gossip([{"Name": "a", "Status": 1}], health_score=0)
+    assert finding.text == "1 member, none of them failed"
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("UDP is blocked, TCP works: the last …", "UDP does not pass, TCP does: b"),
+        ("3 packets from its address could not be decrypted: …", "packets cannot be decrypted: b"),
+    ],
+)
+def test_faults_between_this_agent_and_a_member(reason: str, text: str) -> None:
+    _, finding = diagnosis.gossip([explained("a", 1), explained("b", 1, "it is alive", reason)], health_score=0)
+    assert (finding.state, finding.text) == (WARNING, text)
+    assert finding.advice
+
+
+def test_an_agent_that_answers_too_late() -> None:
+    *_, finding = diagnosis.gossip([explained("a", 1)], health_score=3)
+    assert finding.text == "this agent answers too late: health score 3 (0 is good)"
