@@ -76,6 +76,7 @@ class Api:
             acl=acl,
         )
         self.context = context
+        self.pool.subscribe(context.pool_counters.receive)
         self.app = App(context, ROUTES, ResponseCache(self.store.watches), NoPath(context))
 
     async def request(self, method: str, target: str, body: bytes = b"", token: str = "") -> Response:

@@ -26,6 +26,7 @@ at once, so that a server that starts before the others forgets their sessions a
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
@@ -187,10 +188,19 @@ def _node(pool: Pool, view: View, member: Member, node: Node | None) -> Node:
         version = build_version(member.tags.get("build", ""))
         meta = {VERSION_KEY: ".".join(map(str, version))} if version else {}
         return Node(member.tags["id"], member.name, member.address, pool.datacenter, None, meta, 0, 0)
+    if _is_same_address(node.address, member.address):  # IPv6 may be written in another way
+        return replace(node, id=member.tags["id"], node=member.name)
     tagged = node.tagged_addresses
     if tagged:
         tagged = {tag: member.address if value == node.address else value for tag, value in tagged.items()}
     return replace(node, id=member.tags["id"], node=member.name, address=member.address, tagged_addresses=tagged)
+
+
+def _is_same_address(one: str, other: str) -> bool:
+    try:
+        return one == other or ipaddress.ip_address(one) == ipaddress.ip_address(other)
+    except ValueError:
+        return False
 
 
 def _is_registered(view: View, node: Node, wanted: Node, service: NodeService | None) -> bool:

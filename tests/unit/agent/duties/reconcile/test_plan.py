@@ -184,6 +184,11 @@ def test_a_changed_address_is_followed_and_the_rest_of_the_node_stays() -> None:
     assert catalog.disk.store[SERVICES].get(("c1", "web")) is not None
 
 
+def test_another_way_to_write_an_address_is_no_change() -> None:
+    catalog = Catalog().put(node("c1", "id-c1", "FD00:0::1"), PASSING)
+    assert catalog.run(pool_of(client("c1", address="fd00::1"))) == []
+
+
 def test_a_changed_name_renames_the_node() -> None:
     catalog = Catalog().put(node("old", "X", meta={"rack": "a"}), PASSING)
     catalog.run(pool_of(client("old", "X", status=FAILED), client("new", "X")))

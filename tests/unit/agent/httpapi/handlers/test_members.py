@@ -11,9 +11,11 @@ from support.scripted_pool import FAILED, ScriptedPool, client, server
 
 from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies
 from pyconsul.agent.acl.parse import parse_rules
+from pyconsul.agent.config.sections.performance import Telemetry
 from pyconsul.agent.gossip.membership import Explanation, JoinFailure, JoinResult
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.handlers.agent.members import list_members
+from pyconsul.agent.model.member import MemberEvent
 
 
 def api(*members: Any, **settings: Any) -> Api:
@@ -187,3 +189,17 @@ async def test_metrics_of_the_pool() -> None:
     gauges = {gauge["Name"]: gauge["Value"] for gauge in found["Gauges"]}
     assert (gauges["consul.members.servers"], gauges["consul.members.clients"]) == (1, 1)
     assert (gauges["consul.memberlist.health.score"], gauges["consul.serf.queue.Event"]) == (2, 5)
+
+
+async def test_counters_of_the_pool() -> None:
+    one = api(telemetry=Telemetry(prometheus_retention_time=60.0))
+    one.pool.put(client("c1"), MemberEvent.JOIN)
+    one.pool.put(client("c2"), MemberEvent.JOIN)
+    one.pool.put(client("c1", status=FAILED), MemberEvent.FAILED)
+    one.pool.fire("x", b"")
+    found = await one.json("/v1/agent/metrics")
+    counts = {"consul.serf.events": 1, "consul.serf.member.failed": 1, "consul.serf.member.join": 2}
+    assert {counter["Name"]: counter["Count"] for counter in found["Counters"]} == counts
+    _, text = await one.text("GET", "/v1/agent/metrics?format=prometheus")
+    assert "# TYPE consul_serf_member_join counter\nconsul_serf_member_join 2\n" in text
+    assert "consul_members_servers 1.0\n" in text
