@@ -16,7 +16,7 @@ from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError
 
 _PIECE = 65536
-#: What cannot be read twice is kept in memory up to this size, beyond it in a file that has no name.
+#: Data that cannot be read twice is kept in memory up to this size, beyond it in an unnamed file.
 _IN_MEMORY = 4 << 20
 
 

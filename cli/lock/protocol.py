@@ -70,7 +70,7 @@ class Holdable(ABC):
         """Delete the keys; return False when they are in use. Raises CliError."""
 
     def wait_until_lost(self, client: Client, retries: int) -> None:
-        """Return when it is no longer held, or after more than `retries` consecutive errors of the agent, 1 s apart."""
+        """Return when the lock is lost, or after more than `retries` consecutive errors of the agent, 1 s apart."""
         index, failures = 0, 0
         while True:
             try:

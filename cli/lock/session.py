@@ -16,7 +16,7 @@ TTL = 15.0
 
 
 class Session:
-    """Created when it is entered, renewed by a thread of its own, destroyed when it is left."""
+    """A session that is created at the begin of the block, renewed by a thread, and destroyed at the end."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client

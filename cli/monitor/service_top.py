@@ -1,4 +1,4 @@
-"""What `pyconsul monitor -services` shows: services with the health of their instances, and what has changed since the
+"""The table of `pyconsul monitor -services`: services with the health of their instances, and what has changed since the
 start. Pure but for the drawing."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Health(NamedTuple):
 
 
 def healths(checks: Sequence[Mapping[str, Any]], unchecked: Mapping[str, int]) -> dict[str, Health]:
-    """By service, from the checks as /v1/health/state/any gives them. `unchecked`: instances of services without any
+    """Group checks of /v1/health/state/any by service. `unchecked`: instances of services without any
     checks of their own, which count as passing; checks of a whole node count for all instances on it."""
     nodes: dict[str, Mapping[str, Any]] = {}
     worst: dict[tuple[str, str, str], Mapping[str, Any]] = {}
@@ -72,7 +72,7 @@ def _health(checks: Sequence[Mapping[str, Any]]) -> Health:
 
 
 class Board:
-    """What was seen last, and how often it has changed. `now`: seconds of any clock that only goes forward."""
+    """The latest state and the number of its changes. `now`: seconds of any clock that only goes forward."""
 
     def __init__(self, now: float) -> None:
         self._started = now

@@ -17,7 +17,7 @@ from pyconsul.cli.exit_status import Status
 from pyconsul.cli.monitor.service_top import Board, Health, healths, without_checks
 from pyconsul.cli.output.terminal import console, on_terminal
 
-#: How long one query waits for a change, in seconds: then keys are looked at and ages are drawn anew.
+#: Seconds that one query waits for a change; then keys are read and ages are drawn again.
 _TICK = 1.0
 #: Seconds before an agent that does not answer is asked again.
 _RETRY = 1.0
@@ -110,7 +110,7 @@ def _draw(context: Context, source: _Source, board: Board) -> None:
 
 @contextmanager
 def _keys() -> Iterator[Any]:
-    """Gives what was typed since it was last asked; nothing when standard input is no terminal."""
+    """Returns the keys typed since the last call; nothing when standard input is not a terminal."""
     if not sys.stdin.isatty():
         yield lambda: ""
         return

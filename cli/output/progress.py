@@ -1,4 +1,4 @@
-"""A progress bar on standard error for what takes longer than a moment; in a pipe there is none.
+"""A progress bar on standard error for long work on a terminal.
 
 with Progress(context, "Importing", total=size) as progress:
     for piece in pieces:
@@ -72,7 +72,7 @@ class Progress:
             return
         from rich.text import Text
 
-        # Standard error's terminal is standard output's, too: what writes past the bar would be drawn over.
+        # Standard error and standard output share the terminal: direct output would be drawn over.
         self._bar[0].console.print(Text("\n".join(lines)), soft_wrap=True)
 
     def _show(self) -> None:

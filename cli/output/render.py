@@ -50,9 +50,9 @@ def confirm(context: Context, line: str | bytes, data: dict[str, Any]) -> None:
 
 
 class Report:
-    """Several things that are done one after the other: lines for people as they come, or one list in the end.
+    """Reports several finished items: lines for people at once, or one list at the end.
 
-    The list is printed when an error ends the work, too, with what was done before it.
+    The list is also printed when an error ends the work, with the items before it.
     """
 
     def __init__(self, context: Context) -> None:

@@ -19,7 +19,7 @@ class StateFile:
         self.answer: Any = None
 
     def load(self) -> bool:
-        """Take up what the file says; False without one. Raises CliError for a file that is not this watch's."""
+        """Read the state; returns False without a file. Raises CliError for the file of another watch."""
         if not self._path:
             return False
         try:

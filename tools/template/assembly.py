@@ -1,4 +1,4 @@
-"""Puts together what a run needs: the watcher, the consumer, the deployer and the runner that composes them."""
+"""Build the parts of a run: the watcher, the consumer, the deployer and the runner that composes them."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def make_runner(
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:
-    """Work on files beside the event loop. When the caller is cancelled, it is cancelled after the work has ended: nobody may
-    touch the files meanwhile."""
+    """Run work on files in a thread. A cancelled caller waits for the end of the work: no other code may touch the files
+    meanwhile."""
     working = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(working)
@@ -160,7 +160,7 @@ def _record(recorder: Recorder, answers: Answers, used: set[Lookup]) -> None:
 
 
 def _retry(plan: Plan) -> RetryPolicy:
-    """Unless it is said otherwise, what is to run for long waits for an agent that is not there yet, too."""
+    """Return the retry policy; a watching run waits without limit for an agent unless the settings say otherwise."""
     retry = retry_of(plan.settings)
     return retry if plan.once or retry.attempts is not None else replace(retry, attempts=0)
 

@@ -1,4 +1,4 @@
-"""Evaluations that last too long give way to the signals that end the program."""
+"""Let signals that end the program interrupt long evaluations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program pyconsul-template: render templates out of Consul, and again when what they show has changed.
+"""The program pyconsul-template: render templates with data from Consul, and again when the data has changed.
 
 Exit status: see `Exit`; with a child process, the child's own.
 """
@@ -40,7 +40,7 @@ Tests of templates, without Consul: pyconsul-template test -h"""
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the console script; returns the exit status."""
     words = sys.argv[1:] if argv is None else argv
-    # What is loaded at the start stays: to look through it for garbage takes a tenth of a one-shot run.
+    # Objects of the start stay: to search them for garbage takes a tenth of a one-shot run.
     gc.disable()
     try:
         return run_program("pyconsul-template", lambda: _main(words), Exit.RUN)
@@ -129,7 +129,7 @@ def _watch(call: Call, plan: Plan, handover: Handover | None) -> int:
 
 
 def _collect_garbage() -> None:
-    """Look for garbage from now on, but never in what is loaded already."""
+    """Collect garbage from now on, but not among the objects of the start."""
     gc.freeze()
     gc.enable()
 

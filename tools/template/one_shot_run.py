@@ -1,7 +1,7 @@
-"""Runs with -once that need no event loop: evaluate, ask for what is missing, evaluate again, write.
+"""Runs with -once without an event loop: evaluate, query missing lookups, evaluate again, write.
 
 asyncio and httpx take longer to load than all of that takes. Whatever goes beyond it (an error of Consul, a key that does
-not exist yet, a command, a reload signal) is left to the watching run, which goes on from a `Handover`.
+not exist yet, a command, a reload signal) is left to the watching run, which continues from a `Handover`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def is_one_shot(plan: Plan) -> bool:
 
 
 def run_once(plan: Plan) -> int | Handover:
-    """Render all templates once; returns the exit status, or where the watching run has to go on.
+    """Render all templates once; returns the exit status, or the state that the watching run continues from.
 
     Raises TemplateError and RenderError for what ends the program, ConfigError for a signal that cannot be caught.
     """
@@ -123,7 +123,7 @@ class _Interrupts:
 
     @contextmanager
     def raising(self, signals: Collection[Signals]) -> Iterator[None]:
-        """While the block runs, these signals raise Interrupted; so do those that have come before."""
+        """While the block runs, these signals raise Interrupted; so do earlier ones."""
         self._stopping = signals
         try:
             self._leave()
@@ -209,7 +209,7 @@ class _OneShotRun:
         self._answers.retain({lookup for rendering in self._renderings for lookup in rendering.used})
 
     def _ask(self) -> bool:
-        """Ask for what has never been answered; False when there is no such thing, or no answer."""
+        """Query the lookups without an answer; returns False without such lookups, or after an error."""
         missing = {lookup for rendering in self._renderings for lookup in rendering.missing}
         asked = sorted((lookup for lookup in missing if not self._answers.known(lookup)), key=str)
         changed: set[Lookup] = set()
@@ -226,7 +226,7 @@ class _OneShotRun:
                 with self._interrupts.raising(self._interrupts.leaving):
                     answer = self._answer(lookup)
             except (ConsulError, OSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                return False  # The watching run asks again, and says what is wrong.
+                return False  # the watching run queries again and reports the error
             self._answers.put(lookup, answer)
             changed.add(lookup)
         return True
@@ -244,7 +244,7 @@ async def _at_once(work: Callable[[], Any]) -> Any:
 
 
 def _finish(deployment: Coroutine[Any, Any, Any]) -> None:
-    """Run to its end what has nothing to wait for, since it runs no program."""
+    """Run a deployment that has nothing to wait for, since it runs no program."""
     try:
         deployment.send(None)
     except StopIteration:

@@ -1,4 +1,4 @@
-"""What a command line and its configuration files ask for, checked and parsed."""
+"""The plan of a command line and its configuration files, checked and parsed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 log = LazyLog("template")
 
-#: What a run cannot change while it goes on.
+#: Settings that cannot change during a run.
 _FIXED = (
     BLOCK_QUERY_WAIT,
     MAX_STALE,
@@ -76,7 +76,7 @@ _FIXED = (
 @struct(frozen=True)
 class Plan:
     """`deployables`: units and fan-outs in order, parsed and ready for their first evaluation. `environ`: the
-    variables that templates see. `fixture`: what takes Consul's place."""
+    variables that templates see. `fixture`: takes Consul's place."""
 
     settings: Settings
     specs: list[Spec]

@@ -1,4 +1,4 @@
-"""What is known of one template before it is read: where it comes from, where it goes, what happens then."""
+"""The settings of one template: source, destination, checks and commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The source that is stdin, and the destination that is stdout.
 STREAM = "-"
-#: Seconds that a command may run unless the configuration says otherwise.
+#: Default time limit of commands in seconds.
 COMMAND_TIMEOUT = 30.0
 
 
@@ -34,7 +34,7 @@ class Environment:
 
 @struct(frozen=True)
 class Command:
-    """What runs after files have changed. Equal commands of one pass run once. Durations are seconds."""
+    """A command that runs after files have changed. Equal commands of one pass run once. Durations are seconds."""
 
     words: tuple[str, ...]
     timeout: float = COMMAND_TIMEOUT
@@ -49,7 +49,7 @@ class Command:
 
 @struct(frozen=True)
 class Check:
-    """What judges new files before they take the old ones' place. `words`: `{{ path }}` stands for the new file,
+    """A check of new files before they replace the old ones. `words`: `{{ path }}` stands for the new file,
     `{{ paths }}` for all of a group. `timeout`: seconds."""
 
     words: tuple[str, ...]

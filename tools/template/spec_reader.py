@@ -43,7 +43,7 @@ def _refuse_shared_destinations(specs: Sequence[Spec]) -> None:
 
 
 def groups_of(settings: Settings, specs: Sequence[Spec]) -> dict[str, Group]:
-    """Return the groups that the templates name, by name; those without a block of their own have no command. SpecError."""
+    """Return the groups that the templates name, by name; those without a block have no command. Raises SpecError."""
     blocks = {block.get("name", ""): block for block in settings.blocks("render_group")}
     named = list(dict.fromkeys(spec.render_group for spec in specs if spec.render_group))
     if unused := sorted(set(blocks) - set(named)):

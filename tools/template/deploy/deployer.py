@@ -1,6 +1,6 @@
-"""From texts to files in force: draft ─▶ check ─▶ promote ─▶ commands ─▶ load; what fails goes back to the last good file.
+"""Deploy rendered texts: draft ─▶ check ─▶ promote ─▶ commands ─▶ load; after a failure the last good files are restored.
 
-Whatever happens to one unit, the others go on.
+A failure of one unit does not affect the others.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Deployer:
         return found
 
     async def load(self) -> bool:
-        """Let the consumer load what is new, now that all files are there; returns whether it did. Raises LoadError with
+        """Let the consumer load new files, now that all files exist; returns whether it did. Raises LoadError with
         -once."""
         jobs, self._unloaded = self._unloaded, []
         ran = False
@@ -201,7 +201,7 @@ class Deployer:
         try:
             await self._commands.run(command)
         except CommandError as error:
-            if failed and self._once:  # The first one ends the program, and is its last word.
+            if failed and self._once:  # the first error ends the program with its message
                 log.error("%s", self._disclosure.conceal_all(str(error)))
             self._counters.count(Event.RELOAD_FAILED, command.shown)
             return error
@@ -246,7 +246,7 @@ class Deployer:
     def _difference(self, rendering: Rendering) -> Callable[[bytes, bytes], str]:
         """Return a function that makes the masked difference of two texts of a file; it needs no other data."""
         now = rendering.ingredients(self._answers)
-        # Before the first render by this run nobody knows which values are in the old file.
+        # Before the first render by this run the values in the old file are unknown.
         unknown = not rendering.file_answers and any(secrets_of(lookup, answer) for lookup, answer in now.items())
         mask, name = self._disclosure.mask(rendering), rendering.spec.destination
         return lambda old, new: unified_diff(old, new, name, mask, hide_old=unknown)
@@ -357,7 +357,7 @@ def _print_difference(difference: Callable[[bytes, bytes], str], old: bytes, new
 def _differing(
     before: Mapping[Lookup, Any], after: Mapping[Lookup, Any]
 ) -> tuple[dict[Lookup, Any], dict[Lookup, Any]]:
-    """Both without what is the same object in them: of a thousand answers, few have changed."""
+    """Return both without equal objects: of a thousand answers, few have changed."""
     return (
         {lookup: answer for lookup, answer in before.items() if after.get(lookup) is not answer},
         {lookup: answer for lookup, answer in after.items() if before.get(lookup) is not answer},

@@ -3,7 +3,7 @@
     drafts ─▶ checks ─▶ promotion ─▶ commands        deployment()
     load ─ refused ─▶ last good files ─▶ load        loading()
 
-Whatever happens to one job, the others go on. Between any two steps each destination holds its old or its new text as a
+A failure of one job does not affect the others. Between any two steps each destination holds its old or its new text as a
 whole, and new text is there only after all checks of it. The last good files return before anything is run or loaded again.
 """
 

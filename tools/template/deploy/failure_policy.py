@@ -1,4 +1,4 @@
-"""What goes wrong with one template: whether it ends the program, or is reported once while the old file stays."""
+"""Decide about errors of a template: end the program, or report them once while the old file stays."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = LazyLog("template")
 
 
 class FailurePolicy:
-    """`must_survive`: whether what uses the files must not be taken down by a template. `disclosure`: every text passes it
-    before anybody sees it."""
+    """`must_survive`: whether the consumer of the files must survive errors of templates. `disclosure`: takes secrets out of
+    every text."""
 
     def __init__(self, counters: Counters, disclosure: Disclosure, *, once: bool, must_survive: bool) -> None:
         self.must_survive = must_survive
@@ -64,12 +64,12 @@ class FailurePolicy:
             log.log(level, "%s: %s", rendering.spec.name, event)
 
     def _is_fatal(self, rendering: Rendering, error: Exception) -> bool:
-        # Whoever may register a service must not be able to end this program.
+        # A registered service must not be able to end this program.
         if isinstance(error, Refused | UnsafeField):
             return self._once
         if rendering.spec.error_fatal is not None:
             return rendering.spec.error_fatal
-        # Go templates end the program, as they always did, unless that took down what serves.
+        # Go templates end the program, as in consul-template, unless the consumer must survive.
         return self._once or not rendering.done or not self.survives(rendering)
 
     def survives(self, rendering: Rendering) -> bool:

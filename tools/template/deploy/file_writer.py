@@ -1,7 +1,7 @@
 """Writing a rendered text to its destination: whole or not at all, and only when it differs.
 
 A new text goes to a temporary file in the same folder, is flushed to disk, and then takes the old one's place; so
-whoever reads the destination, and whatever happens meanwhile, sees the old text or the new one.
+readers of the destination see the old text or the new one, whatever happens meanwhile.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RenderError(Exception):
 
 @struct(frozen=True)
 class Draft:
-    """A new text on disk, beside the destination whose place it is to take."""
+    """A new text on disk, beside the destination that it will replace."""
 
     spec: Spec
     file: DraftFile
@@ -47,7 +47,7 @@ class Draft:
         return Path(os.path.realpath(self.spec.destination))
 
     def promote(self) -> None:
-        """Let it take the old file's place. Raises RenderError."""
+        """Replace the old file. Raises RenderError."""
         try:
             if self.spec.backup and self.target.is_file():
                 import shutil
@@ -68,10 +68,10 @@ class Draft:
         except OSError as error:
             if error.errno not in (errno.EBUSY, errno.EXDEV):
                 raise
-            self._overwrite()  # The destination is a mount point of its own: it cannot be replaced.
+            self._overwrite()  # the destination is a mount point, which cannot be replaced
 
     def _overwrite(self) -> None:
-        """Write into the old file itself, so that whoever has it mounted or open sees the new text."""
+        """Write into the old file itself, so that programs that have it mounted or open see the new text."""
         data = self.path.read_bytes()
         with open(self.target, "r+b") as file:
             file.write(data)
@@ -189,7 +189,7 @@ def _dress(handle: int, spec: Spec, target: Path) -> None:
         old = None
     mode = _MODE if old is None else stat.S_IMODE(old.st_mode)
     if old is not None:
-        with contextlib.suppress(PermissionError):  # Only root may give files away.
+        with contextlib.suppress(PermissionError):  # only root may change the owner
             os.fchown(handle, old.st_uid, old.st_gid)
     if spec.user is not None or spec.group is not None:
         os.fchown(handle, _user_id(spec.user), _group_id(spec.group))

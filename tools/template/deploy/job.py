@@ -52,7 +52,7 @@ class FileChange:
         self.promoted = True
 
     def restore(self) -> bool:
-        """Put the old text back, if there was one and the new one is in place; whether it was. Raises RenderError."""
+        """Restore the old text, if there was one and the new one is in place; returns whether it was. Raises RenderError."""
         if not self.promoted or self.old is None:
             return False
         draft(self.rendering.spec, self.old).promote()

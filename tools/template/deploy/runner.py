@@ -1,6 +1,6 @@
 """Composes a run: lookups are watched, templates evaluated when their data has changed, files deployed.
 
-run:  _pass ─▶ evaluate ─▶ watch what is missing ─▶ deploy what is complete
+run:  _pass ─▶ evaluate ─▶ watch missing lookups ─▶ deploy complete files
         ▲                                                   │
         └── news: an answer, a deadline, the consumer's end ◀┘
 """
@@ -133,13 +133,13 @@ class Runner:
         return all(one.done for one in self.deployables) and all(unit.done for unit in self.units)
 
     async def stop(self, *, handover: bool = False) -> None:
-        """End what was started, in order; with `handover` leave to the next run what that can take over."""
+        """Stop the consumer; with `handover` leave running what the next run can take over."""
         if self.consumer:
             await self.consumer.stop(handover=handover)
 
     def release(self, service: str, destination: str = "") -> int:
-        """Accept what Consul has now of a service (or a pattern of services) that guards hold, in one template or in
-        all; how many holds that ended."""
+        """Accept Consul's present data of a service (or a pattern of services) that guards hold, in one template or in
+        all; returns the number of released holds."""
         ended = 0
         for rendering in self.renderings:
             guard = rendering.evaluator.guard
@@ -158,7 +158,7 @@ class Runner:
             self.consumer.signal(sig)
 
     def adopt(self, deployables: Sequence[Unit | Fanout]) -> None:
-        """Go on with these templates; the answers, the watches and the child stay."""
+        """Continue with these templates; the answers, the watches and the child stay."""
         done = {old.spec.destination: old for old in self.renderings if old.done}
         self.deployables = list(deployables)
         for rendering in self.renderings:
@@ -232,7 +232,7 @@ class Runner:
                 fanout.notice(changed)
             for unit in self.units:
                 unit.notice(changed, now)
-        # What is evaluated may ask for what is known already, so one evaluation may make another possible.
+        # An evaluation may use known answers, so one may make another possible.
         evaluated = False
         for fanout in self._fanouts:
             if (result := fanout.evaluate(self._answers, now)) is not None:

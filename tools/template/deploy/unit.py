@@ -1,4 +1,4 @@
-"""What is promoted together: one template, or all of a group. When it may be written, and what became of it. Pure."""
+"""A unit of promotion: one template, or all of a group. When it may be written, and the result. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
     from pyconsul.tools.template.spec import Command, Group
 
-#: When what was refused, or could not be loaded, is tried again: for ever.
+#: Backoff after a refusal or a failed load, without limit.
 _AGAIN = RetryPolicy(attempts=0, backoff=1.0, max_backoff=60.0)
 
 
@@ -51,7 +51,7 @@ class Quiescence:
 
 
 class Unit:
-    """`group`: None for a template that stands alone. `wait`: whether quiescence counts; with -once it does not.
+    """`group`: None for a single template. `wait`: whether quiescence counts; with -once it does not.
 
     `now`: seconds of any clock.
     """
@@ -62,9 +62,9 @@ class Unit:
         times = group.wait if group is not None and group.wait is not None else self.renderings[0].spec.wait
         self._quiescence = Quiescence(*(times if wait else (0.0, 0.0)))
         self._failures = 0
-        #: When what has failed is tried again; None: nothing has.
+        #: When to try again after a failure; None without one.
         self.retry_at: float | None = None
-        #: What was promoted, but could not be loaded, and has no earlier file to return to.
+        #: Templates whose new file could not be loaded and that have no earlier file to restore.
         self.written_but_not_loaded: set[Rendering] = set()
 
     @property
@@ -94,7 +94,7 @@ class Unit:
                 self._quiescence.tick(now)
 
     def evaluate(self, answers: Answers, now: float) -> list[tuple[Rendering, Evaluation]]:
-        """Evaluate what has to be; the results."""
+        """Evaluate the templates whose data has changed; return the results."""
         results = [(rendering, rendering.evaluate(answers, now)) for rendering in self.renderings]
         fresh = [(rendering, result) for rendering, result in results if result is not None]
         for _, result in fresh:

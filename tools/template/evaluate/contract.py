@@ -1,4 +1,4 @@
-"""Contracts of evaluation: what a template is, what an evaluation gives, and the errors of templates."""
+"""Contracts of evaluation: templates, results of evaluations, and errors of templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run has done so far, counted: for metrics and reports. Pure."""
+"""Counters of a run's events, for metrics and reports. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What is counted; the words are the names of metrics, too. The label is a destination unless it says otherwise."""
+    """The counted events; the values are part of the names of metrics. The label is a destination unless noted."""
 
     RENDERED = "renders"  # a file got a new text
     TEMPLATE_ERROR = "template_errors"

@@ -1,4 +1,4 @@
-"""What has changed between two answers to a lookup, in short lines for logs and the explain page. Pure.
+"""Describe the changes between two answers to a lookup in short lines for logs and the explain page. Pure.
 
     changes(lookup, old, new)   →  ["service web: -10.0.0.3:8080", "service web: 10.0.0.4:8080 passing → critical"]
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 UNKNOWN: Final = object()
 #: Lines for one lookup, words in a line, characters in a line.
 _LINES, _WORDS, _WIDTH = 20, 12, 300
-#: What need not exist.
+#: Kinds of lookups whose subject need not exist.
 _OPTIONAL = ("key", "keys", "node")
-#: What of an instance is compared besides what has words of its own.
+#: Fields of an instance that are compared, besides those with their own text.
 _MORE = (
     ("Checks", "checks"),
     ("NodeMeta", "node meta"),
@@ -33,7 +33,7 @@ _MORE = (
 
 
 def changes(lookup: Lookup, old: Any, new: Any, limit: int = _LINES) -> list[str]:
-    """Return a line for each change, at most `limit` and one that says how many more there are; none for equal answers."""
+    """Return a line for each change, at most `limit`, and one with the number of further changes; none for equal answers."""
     if old is new:
         return []
     first = old is UNKNOWN or (old is None and lookup.kind not in _OPTIONAL)
@@ -62,7 +62,7 @@ def _capped(lines: Sequence[str], limit: int) -> list[str]:
 
 
 def _clean(line: str) -> str:
-    """Names come from the catalog: they must not be able to break lines, or to steer a terminal."""
+    """Return a name that can neither break lines nor control a terminal: names come from the catalog."""
     if not line.isprintable():
         line = "".join(char if char.isprintable() else "?" for char in line)
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
@@ -172,7 +172,7 @@ def _pairs(old: Iterable[Any], new: Iterable[Any], identity: Identity) -> tuple[
 
 def _of_instances(old: Sequence[HealthService], new: Sequence[HealthService]) -> Iterator[str]:
     same, gone, came = _pairs(old or (), new or (), lambda instance: (instance.Node, instance.ID))
-    # A deployment often gives what runs at an address another ID: that is no change of the address.
+    # A deployment often changes the ID at an address: that is not a change of the address.
     moved, gone, came = _pairs(gone, came, _shown)
     yield from (f"-{_shown(instance)}" for instance in gone)
     yield from (f"+{_shown(instance)}" for instance in came)

@@ -3,7 +3,7 @@
     disclosure = Disclosure(answers, environ)
     disclosure.conceal(text, rendering)      # "…: strconv.ParseInt: parsing "****": invalid syntax"
 
-Secret is what a template has from the KV store and from files, and what variables with telling names hold.
+Secret are the values of keys and files that a template has read, and the values of variables with names such as PASSWORD.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.answers import Answers
     from pyconsul.tools.template.feed.lookups import Lookup
 
-#: Functions that read numbers, times and the like quote what they were given; it may be derived from a secret.
+#: Functions that parse numbers, times and the like quote their argument, which may be derived from a secret.
 _QUOTED = re.compile(r'\b(parsing|parsing time) "(?:[^"\\]|\\.)*"')
 _TELLING = re.compile(r"pass|pwd|secret|token|key|cred|auth|private", re.IGNORECASE)
 
@@ -41,7 +41,7 @@ class Disclosure:
         self._read = read
 
     def mask(self, rendering: Informed) -> Mask:
-        """Takes out of a text what the template knows from the KV store, now or when its file was written."""
+        """Return the mask of the template's values of the KV store, present ones and those in its file."""
         known = (rendering.file_answers, self._known(rendering.used))
         return Mask(secret for part in known for pair in part.items() for secret in secrets_of(*pair))
 

@@ -1,10 +1,10 @@
-"""Takes secrets out of what is shown: values of the KV store appear as `****`, in whatever form a template uses them.
+"""Take secrets out of texts: values of the KV store appear as `****`, in whatever form a template uses them.
 
     mask = Mask(secrets_of(lookup, answer))
     mask("password hunter2")                          →  "password ****"
     unified_diff(b"pw a\\n", b"pw b\\n", "app.conf", mask)
 
-Pure. Masking is for people's eyes: it keeps a diff from showing values, not a person who may read the file from them.
+Pure. Masking keeps values out of diffs and logs; it does not protect them from readers of the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.feed.lookups import Lookup
 
 MASK = "****"
-#: Texts shorter than this are masked only where they stand alone: a `1` is everywhere.
+#: Shorter texts are masked only as whole words: a `1` is everywhere.
 _SHORT = 4
 #: How deep common beginnings are factored out, in branches; the parser of expressions recurses.
 _DEPTH = 24
@@ -43,7 +43,7 @@ def secrets_of(lookup: Lookup, answer: Any) -> list[str]:
 
 
 class Mask:
-    """Replaces each of the secrets, and what they are made of, by four asterisks, in time linear in the text."""
+    """Replaces the secrets, and their parts, by four asterisks, in time linear in the text."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = set(secrets)
@@ -67,7 +67,7 @@ class Mask:
         if not words:
             return str
         expression = _expression(words)
-        # The asterisks that stand for one secret may complete another one.
+        # The asterisks of one secret may complete another one.
         again = any("*" in word for word in self._words)
 
         def masked(part: str) -> str:
@@ -111,7 +111,7 @@ def _parts(secret: str) -> Iterator[str]:
     """Yield lines, entries of configuration texts, leaves of JSON, and decoded base64."""
     lines = [line.strip() for line in secret.splitlines()]
     for line in lines:
-        # Brackets on lines of their own give nothing away.
+        # Lines with brackets only reveal nothing.
         if len(lines) > 1 and (len(line) >= _SHORT or any(map(str.isalnum, line))):
             yield line
         yield from _entry(line)
@@ -180,7 +180,7 @@ def _expression(words: Iterable[str]) -> re.Pattern[str]:
 
 
 def _alone(word: str) -> str:
-    """Return the word where it is not a part of a longer one."""
+    """Return an expression for the word where it is not a part of a longer one."""
     before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
     after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
     return before + re.escape(word) + after

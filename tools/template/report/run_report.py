@@ -1,4 +1,4 @@
-"""What a run looks like from outside, at one moment: plain values for the status pages, metrics and sd_notify. Pure."""
+"""The state of a run at one moment: plain values for the status pages, metrics and sd_notify. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class State(StrEnum):
     WAITING = "waiting"  # something that it asks for has never been answered
     SETTLING = "settling"  # its data has changed; it is quiescent, or its file is about to be written
     CURRENT = "current"  # its file is as it should be, and loaded
-    PENDING = "pending"  # its new text was refused, or could not be loaded: the last good file is in place
+    PENDING = "pending"  # the new text was refused or could not be loaded; the last good file is in place
     FAILED = "failed"  # it cannot be evaluated: its file stays as it is
 
 

@@ -83,7 +83,7 @@ def _moment(seconds: float) -> str:
 
 
 def explain_text(report: RunReport) -> str:
-    """Return the report for people, a paragraph for each template; what needs attention stands first in each."""
+    """Return the report for people, a paragraph for each template; problems come first in each."""
     consul = consul_of(report)
     reach = "answers" if report.reachable else "does not answer"
     lines = [

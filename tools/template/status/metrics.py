@@ -1,6 +1,6 @@
 """The numbers of a run for Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/
 
-Events are counters, `pyconsul_template_<event>_total`; how things are is gauges.
+Events are counters, `pyconsul_template_<event>_total`; states are gauges.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 
 _PREFIX = "pyconsul_template_"
-#: What an event's label is called, and what the event is. Files that count nothing yet have a count of 0.
+#: The label of an event, and its description. Files without events have a count of 0.
 _EVENTS: dict[Event, tuple[str, str]] = {
     Event.RENDERED: ("destination", "Files that got a new text"),
     Event.TEMPLATE_ERROR: ("destination", "Templates that could not be evaluated"),
@@ -35,7 +35,7 @@ _EVENTS: dict[Event, tuple[str, str]] = {
 
 
 def metrics(report: RunReport, counters: Counters, accept: str = "") -> tuple[bytes, str]:
-    """Return the page and its content type: OpenMetrics for who accepts it, Prometheus' text otherwise."""
+    """Return the page and its content type: OpenMetrics for clients that accept it, else Prometheus' text."""
     registry = CollectorRegistry()
     registry.register(_Numbers(report, counters))
     ProcessCollector(registry=registry)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.deploy.runner import Runner
     from pyconsul.tools.template.deploy.unit import Unit
 
-#: Who answers a template that shares its answers.
+#: Returns the state of a share.
 SharingOf = Callable[[ShareId | None], Sharing | None]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
-#: Ends what guards hold for a service: for one destination, or "" for all. Returns how many it were.
+#: Releases the holds of a service: for one destination, or "" for all. Returns their number.
 Release = Callable[[str, str], int]
 
 
@@ -65,7 +65,7 @@ def _json(status: int, value: Any) -> Page:
 
 
 class Pages:
-    """`report`, `counters`: how things are."""
+    """`report`, `counters`: the state of the run."""
 
     def __init__(self, report: Callable[[], RunReport], counters: Counters, release: Release) -> None:
         self._report = report

@@ -1,4 +1,4 @@
-"""Keeps those outside informed while a run goes on: the status pages, and systemd."""
+"""Serve the status pages and notify systemd during a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.report.run_report import RunReport
     from pyconsul.tools.template.status.pages import Release
 
-#: Seconds between two looks at the report for systemd: while it waits for the start, and later.
+#: Interval of updates for systemd: while it waits for the start, and later.
 _SOON, _LATER = 0.2, 5.0
 
 
@@ -28,7 +28,7 @@ async def shown(
     counters: Counters,
     release: Release,
 ) -> AsyncIterator[None]:
-    """While the block runs: serve the status pages at `address` ("": nowhere), and tell systemd, if it listens.
+    """Serve the status pages at `address` ("": nowhere) during the block, and notify systemd, if it listens.
 
     Raises ConfigError when it cannot listen at the address.
     """
@@ -46,7 +46,7 @@ async def shown(
 
 
 async def _tell(notifier: Notifier, report: Callable[[], RunReport]) -> None:
-    """READY=1 once every template has its file; always how things are."""
+    """Send READY=1 when every template has its file, and the status at each change."""
     ready = False
     while notifier:
         now = report()

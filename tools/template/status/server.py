@@ -28,9 +28,9 @@ log = logging.getLogger("template")
 
 #: Connections at the same time; more are refused.
 _AT_ONCE = 64
-#: Bytes of a request's body: no page looks at one.
+#: Maximum size of a request's body, which no page reads.
 _BODY = 4096
-#: Seconds after which a connection is closed: who sends nothing must not take the place of others.
+#: Time after which an idle connection is closed, to free its slot.
 _LIFE = 30.0
 #: Seconds that requests get when the server stops.
 _GRACE = 1.0
@@ -82,7 +82,7 @@ class StatusServer:
         return [sock.getsockname()[1] for sock in sockets if sock.family != socket.AF_UNIX]
 
     async def stop(self) -> None:
-        """Accept no more; requests that are under way may finish."""
+        """Stop accepting; requests that are under way may finish."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -108,7 +108,7 @@ class PageApplication:
         return text_response(413, rule.refusal(size))
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
-        """Pages show how things are now."""
+        """Pages show the present state."""
         return None
 
     def begin(self, request: HTTPRequest) -> Response:
@@ -133,14 +133,14 @@ class PageApplication:
 
 
 def _reason(error: OSError) -> str:
-    """Without the library's words around it; errors of name resolution have numbers of their own."""
+    """Return the system's text without that of the library; name resolution has its own error numbers."""
     if isinstance(error, socket.gaierror) or not error.errno:
         return str(error.strerror or error)
     return os.strerror(error.errno).lower()
 
 
 def _clear(path: str) -> None:
-    """Remove a socket that nobody listens at any more. Raises OSError when somebody does, or when it is no socket."""
+    """Remove a socket that no process listens on. Raises OSError when one does, or when it is not a socket."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             raise FileExistsError(17, "File exists", path)

@@ -9,7 +9,7 @@ from pyconsul.tools.template.report.run_report import RunReport, State, Template
 
 #: Names that are listed; the rest is counted.
 _LISTED = 3
-#: What is told first, and in which words.
+#: The states in the order of importance, and their texts.
 _WORSE = (
     (State.FAILED, "failed"),
     (State.PENDING, "pending"),

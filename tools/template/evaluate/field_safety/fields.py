@@ -43,7 +43,7 @@ Change = Callable[[Field], str]
 
 
 def dangerous_fields(answer: Any, dangerous: re.Pattern[str], *, checks: bool, free: bool) -> list[Field]:
-    """Return those with a dangerous character. `checks`: look at health checks, too; `free`: and at their output and notes."""
+    """Return the fields with a dangerous character. `checks`: include health checks; `free`: and their output and notes."""
     found: dict[Field, None] = {}
 
     def note(field: Field) -> str:
@@ -52,7 +52,7 @@ def dangerous_fields(answer: Any, dangerous: re.Pattern[str], *, checks: bool, f
         return field.text
 
     for entry in answer if isinstance(answer, list) else [answer]:
-        # Most instances have nothing of the kind: one search tells.
+        # Most instances have none: one search finds that out.
         if type(entry) is HealthService and not checks and not dangerous.search(_joined(entry)):
             continue
         rewrite(entry, note, checks=checks)
@@ -75,7 +75,7 @@ def _joined(one: HealthService) -> str:
 
 
 def rewrite(value: Any, change: Change, *, checks: bool = True, owner: str = "", name: str = "") -> Any:
-    """Return a copy in which each text is what `change` makes of it; what is in the KV store is no catalog data."""
+    """Return a copy whose texts are changed by `change`; data of the KV store is not catalog data."""
     if isinstance(value, str):
         return change(Field(owner or "the catalog", name or "name", value))
 

@@ -1,7 +1,7 @@
 """Decides whether a rendered text may be used: a template's output must not depend in its structure on catalog data.
 
 The template is rendered once more with harmless stand-ins for the dangerous characters of catalog fields. When the text
-then has another structure, such a character broke a line or made another word, however the template came to print it.
+then has another structure, such a character broke a line or made another word, wherever the template printed it.
 Without dangerous characters in the fields nothing is rendered twice.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyconsul.tools.template.evaluate.functions import Functions
     from pyconsul.tools.template.feed.lookups import Lookup
 
-#: A template that has one of these words may print what is in health checks.
+#: A template with one of these words may print data of health checks.
 _CHECKS = re.compile(r"hecks|\binclude\b|\bimport\b|\bextends\b|\battr\b|getattr|utput|otes")
 Render = Callable[[Inspect | None], str]
 
@@ -36,7 +36,7 @@ class Inspector:
         self._render = render
         self._format = format_named(format_name or "text")
         self._checks = _CHECKS.search(text) is not None
-        self._known: dict[int, tuple[Any, list[Field]]] = {}  # by the identity of an answer: what is dangerous in it
+        self._known: dict[int, tuple[Any, list[Field]]] = {}  # dangerous fields by the identity of an answer
 
     def inspect(self, text: str, answers: Answers) -> None:
         """Raise UnsafeField when the text must not be used. Call it in the evaluation that rendered the text."""
@@ -48,7 +48,7 @@ class Inspector:
         def breaks(chosen: Sequence[Field]) -> bool:
             try:
                 shadow = self._shadow(chosen, answers)
-            except TemplateError:  # It works with the characters themselves; what it prints tells.
+            except TemplateError:  # it works with the real characters only; its text decides
                 return any(field.text in text for field in chosen)
             return has_hidden(shadow) and self._format.structure(shadow) != structure
 
@@ -111,7 +111,7 @@ def _remedy(format_name: str) -> str:
 
 
 def _guilty(fields: Sequence[Field], breaks: Callable[[Sequence[Field]], bool]) -> Field:
-    """Return one of the fields that breaks something by itself; the first when only several together do."""
+    """Return a field that breaks the structure alone; the first when only several together do."""
     while len(fields) > 1:
         half = len(fields) // 2
         part = next((part for part in (fields[:half], fields[half:]) if breaks(part)), None)
@@ -122,7 +122,7 @@ def _guilty(fields: Sequence[Field], breaks: Callable[[Sequence[Field]], bool]) 
 
 
 class _PlainView(View):
-    """Asks for what the names say without stand-ins."""
+    """Reads the lookups whose names have no stand-ins."""
 
     def ask(self, lookup: Lookup) -> Any:
         return super().ask(replace(lookup, name=unhide(lookup.name)))

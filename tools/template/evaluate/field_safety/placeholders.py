@@ -1,4 +1,4 @@
-"""Stand-ins for characters that mean something in a file's format: each is one private character, and can be turned back. Pure."""
+"""Stand-ins for characters with a meaning in a file's format: one private character each, which can be converted back. Pure."""
 
 from __future__ import annotations
 
