@@ -39,8 +39,8 @@ class GossipChild:
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # closes the pipes, and waits
+            self._process.kill()
 
     def _ask(self, command: str) -> Any:
         assert self._process.stdin is not None

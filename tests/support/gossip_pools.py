@@ -71,13 +71,15 @@ class Pools:
         join: PoolAgent | None = None,
         rejoin_after_leave: bool = False,
         advertise: str = "",
+        bind: str = "",
+        port: int = 0,
     ) -> PoolAgent:
-        """Open a pool on 127.0.0.NUMBER; `folder` holds its files."""
-        address = f"127.0.0.{number}"
+        """Open a pool on 127.0.0.NUMBER, or `bind`; `folder` holds its files."""
+        address = bind or f"127.0.0.{number}"
         settings = PoolSettings(
             serf=serf or SerfSettings(node_name=name, leave_propagate_delay_s=0.2),
             bind=address,
-            port=self.port,
+            port=port or self.port,
             advertise=advertise or address,
             tags={"role": "node", "dc": "dc1"},
             swim=swim,

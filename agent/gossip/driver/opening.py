@@ -67,7 +67,7 @@ def _core(settings: PoolSettings, frames: Frames, rng: random.Random, contents: 
     except ValueError:
         raise PoolError(f"the advertised address {settings.advertise!r} is no IP address") from None
     now = time.monotonic()
-    keyring = frames.streams.keyring
+    keyring = frames.present.keyring
     return GossipPool(
         settings.swim,
         replace(settings.serf, gossip_interval_s=settings.swim.gossip_interval_s),
@@ -75,7 +75,7 @@ def _core(settings: PoolSettings, frames: Frames, rng: random.Random, contents: 
         rng,
         now,
         admission=settings.admission,
-        packet_overhead=frames.uncompressed.packet_overhead,
+        packet_overhead=frames.present.packet_overhead,
         keyring=keyring.keys if keyring else (),
         snapshot=contents,
     )

@@ -34,7 +34,7 @@ class PacketDecoder:
             self._ignored("packet from outside", source, "its address is outside the allowed networks")
             return None
         try:
-            packet = decode_packet(data, self._frames.uncompressed)
+            packet = decode_packet(data, self._frames.present)
         except DecodeError as error:
             self._ignored("packet", source, str(error))
             if isinstance(error, DecryptError) or self._looks_encrypted(data):

@@ -1,4 +1,8 @@
-"""The packet socket: takes what has arrived in bounded portions, so that a flood leaves time for the rest of the agent."""
+"""The packet socket: takes what has arrived in bounded portions, so that a flood leaves time for the rest of the agent.
+
+After a portion that took its whole time, the socket rests for as long: gossip gets half of a busy event loop at most. What does not
+fit into the system's buffer meanwhile is lost, as packets may be.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,7 @@ class PacketSocket:
         self._finished = finished
         self._send = sender(udp)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._rest: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Receive from now on, in the running loop."""
@@ -62,11 +67,22 @@ class PacketSocket:
 
     def close(self) -> None:
         """Receive nothing more; may be called again."""
+        if self._rest is not None:
+            self._rest.cancel()
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
             self._loop = None
         self._socket.close()
 
     def _readable(self) -> None:
-        self.drain()
+        started = monotonic()
+        may_be_more = self.drain()
         self._finished()
+        took_s = monotonic() - started
+        if may_be_more and took_s >= MAX_TURN_S and self._loop is not None:
+            self._loop.remove_reader(self._socket)
+            self._rest = self._loop.call_later(took_s, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._loop is not None:
+            self._loop.add_reader(self._socket, self._readable)

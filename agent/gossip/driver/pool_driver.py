@@ -147,7 +147,7 @@ class PoolDriver:
             self.log.failure("a packet could not be taken in", error)
 
     def _send(self, effect: SendPacket) -> None:
-        data = encode_packet(effect.encoded_parts(), self.frames.uncompressed, crc=effect.crc)
+        data = encode_packet(effect.encoded_parts(), self.frames.present, crc=effect.crc)
         try:
             self._packets.send(data, effect.address)
         except BlockingIOError:

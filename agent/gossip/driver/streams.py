@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 #: Bytes of a stream from which on it is decoded in a thread, so that the event loop does not stand still.
 LARGE_STREAM = 16 << 10
-#: Members of a push/pull from which on it is encoded in a thread, and not compressed: LZW in Python is slow.
+#: Members of a push/pull from which on it is encoded in a thread.
 MANY_MEMBERS = 100
 _CHUNK = 1 << 16  # bytes read at once
 
@@ -36,13 +36,13 @@ class StreamCodec:
 
     def decoder(self, *, is_answer: bool) -> StreamDecoder:
         """Return a decoder for one stream."""
-        return StreamDecoder(self._frames.streams, is_answer=is_answer)
+        return StreamDecoder(self._frames.present, is_answer=is_answer)
 
     async def encode(self, message: StreamMessage, *, is_answer: bool) -> bytes:
         """Return the bytes of a message."""
         if not isinstance(message, PushPull) or len(message.nodes) < MANY_MEMBERS:
-            return encode_stream(message, self._frames.streams, is_answer=is_answer)
-        return await self._in_thread(lambda: encode_stream(message, self._frames.uncompressed, is_answer=is_answer))
+            return encode_stream(message, self._frames.present, is_answer=is_answer)
+        return await self._in_thread(lambda: encode_stream(message, self._frames.present, is_answer=is_answer))
 
     async def read(
         self, reader: asyncio.StreamReader, decoder: StreamDecoder, received: Callable[[int], None] = lambda size: None

@@ -16,8 +16,10 @@ import pytest
 from msgspec.structs import replace
 from support.eventually import eventually_async
 from support.gossip_pools import FAST, PoolAgent, Pools
+from support.ports import free_port
 
 from pyconsul.agent.gossip.consul.admission import LanAdmission
+from pyconsul.agent.gossip.driver import pool as driver_pool
 from pyconsul.agent.gossip.driver.opening import open_pool
 from pyconsul.agent.gossip.serf.effects import MemberChanged, UserEventReceived
 from pyconsul.agent.gossip.settings import PoolError
@@ -108,6 +110,22 @@ async def test_a_member_that_restarts_joins_again_by_itself_and_hears_no_event_t
     one.pool.fire("after", b"")
     await hears(again, "after")
     assert "before" not in events_of(again)
+
+
+async def test_a_member_that_restarts_before_all_others_joins_them_later(
+    pools: Pools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_pool, "REJOIN_DELAYS_S", (0.05,) * 1000)
+    one = await pools.open("one", 1)
+    two = await pools.open("two", 2, join=one, folder=tmp_path)
+    await one.knows("one", "two")
+    await pools.close(two)
+    await pools.close(one)
+    two = await pools.open("two", 2, folder=tmp_path)
+    await asyncio.sleep(0.1)  # a first attempt fails
+    one = await pools.open("one", 1)
+    await two.knows("one", "two")
+    await one.knows("one", "two")
 
 
 @pytest.mark.parametrize("rejoins", [False, True])
@@ -269,6 +287,24 @@ async def test_a_peer_that_only_tcp_reaches_is_found_out(pools: Pools) -> None:
         assert (result.contacted, result.without_udp) == (1, (f"127.0.0.9:{pools.port}",))
         await eventually_async(lambda: any("UDP is blocked" in reason for reason in one.pool.explain("two").reasons))
         assert one.alive() == {"one", "two"}
+
+
+async def test_a_pool_over_ipv6(pools: Pools) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    one = await pools.open("one", 1, bind="::1")
+    two = await pools.open("two", 2, bind="::1", port=free_port())
+    result = await two.pool.join([f"[::1]:{pools.port}"])
+    assert (result.contacted, result.failures, result.without_udp) == (1, (), ())
+    for agent in (one, two):
+        await agent.knows("one", "two")
+    assert {(member.address, member.port) for member in one.pool.members()} == {
+        ("::1", pools.port),
+        ("::1", two.settings.port),
+    }
 
 
 async def test_tags_change_for_all(pools: Pools) -> None:

@@ -28,7 +28,7 @@ def decoder(*keys: bytes, admission: LanAdmission | None = None) -> PacketDecode
 
 
 def packet(*keys: bytes) -> bytes:
-    return encode_packet([encode_message(Ack(7))], frames(*keys).uncompressed, crc=True)
+    return encode_packet([encode_message(Ack(7))], frames(*keys).present, crc=True)
 
 
 def test_a_packet_and_where_it_comes_from() -> None:

@@ -139,7 +139,7 @@ async def test_the_number_of_streams_is_bounded(executor: ThreadPoolExecutor, mo
     """A new one is refused while all are young, and takes the place of the oldest one when that is slow."""
     monkeypatch.setattr(stream_server, "MAX_STREAMS", 2)
     time = [0.0]
-    ping = encode_stream(Ping(1, ""), frames().streams, is_answer=False)
+    ping = encode_stream(Ping(1, ""), frames().present, is_answer=False)
     async with serving(StreamCodec(frames(), executor), Handler(echo), now=lambda: time[0]) as address:
         idle = [await asyncio.open_connection("127.0.0.1", address.port) for _ in range(2)]
         refused, writer = await asyncio.open_connection("127.0.0.1", address.port)
@@ -162,7 +162,7 @@ async def test_the_bytes_of_all_streams_are_bounded(
     async with serving(StreamCodec(frames(), executor), handler) as address:
         for size in (200_000, 50_000, 80_000):  # what was received is given back at the end of each stream
             reader, writer = await asyncio.open_connection("127.0.0.1", address.port)
-            writer.write(encode_stream(UserMessage(bytes(size)), frames().uncompressed, is_answer=False))
+            writer.write(encode_stream(UserMessage(bytes(size)), frames().present, is_answer=False))
             with contextlib.suppress(ConnectionResetError):
                 await reader.read()
             writer.close()
