@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,8 @@ from pyconsul.agent.config.decode import decode
 from pyconsul.agent.config.flags import Flags, parse_flags
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.files import config_paths, parse_text, read_file
+from pyconsul.agent.config.readers.hclfile import mistake
+from pyconsul.agent.config.readers.locate import position_of
 from pyconsul.agent.config.resolve import build, dev_values, merged, resolve
 from pyconsul.agent.config.table import Values
 from pyconsul.agent.config.validate import validate
@@ -63,8 +66,23 @@ def _read(flags: Flags, problems: Problems, files: list[str]) -> list[Values]:
     for path in flags.paths:
         for file in config_paths(path, flags.config_format, problems):
             files.append(str(file))
-            sources.append(decode(read_file(file, flags.config_format), str(file), problems))
+            text = read_file(file)
+            data = parse_text(text, flags.config_format or file.suffix.removeprefix("."), str(file))
+            sources.append(_decode(data, text, str(file), problems))
     for position, text in enumerate(flags.fragments, 1):
         source = f"-hcl {position}"
-        sources.append(decode(parse_text(text, "hcl", source), source, problems))
+        sources.append(_decode(parse_text(text, "hcl", source), text, source, problems))
     return sources
+
+
+def _decode(data: dict[str, Any], text: str, source: str, problems: Problems) -> Values:
+    """Decode a text, and note the positions of its errors."""
+    known = len(problems.errors)
+    values = decode(data, source, problems)
+    for error in problems.errors[known:]:
+        key = error.removeprefix(f"{source}: ").partition(": ")[0]
+        position = position_of(text, key)
+        if position is not None:
+            place = mistake(text, position, key)
+            problems.details.append(f"{source}:{place.line}:{place.column}: {place.text}")
+    return values

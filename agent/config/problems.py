@@ -33,6 +33,7 @@ class Problems:
 
     unsupported: keys without effect -> missing feature.   clustering: settings that ask for shared data.   refusals: reasons why an
     agent does not start with a configuration that is valid otherwise.   skipped: files that were not read.
+    details: positions of the errors in their files.
     """
 
     errors: list[str] = field(default_factory=list)
@@ -41,11 +42,12 @@ class Problems:
     clustering: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
 
     def raise_any(self) -> None:
         """Raise ConfigError if there is an error."""
         if self.errors:
-            raise ConfigError(dict.fromkeys([*self.errors, *self.skipped]))
+            raise ConfigError(dict.fromkeys([*self.errors, *self.skipped]), dict.fromkeys(self.details))
 
     def all_warnings(self) -> tuple[str, ...]:
         """Return all warnings, with one that names the settings without effect."""

@@ -26,14 +26,13 @@ def config_paths(path: str, config_format: str, problems: Problems) -> list[Path
     return [file for file in files if _is_read(file, config_format, problems)]
 
 
-def read_file(path: Path, config_format: str) -> dict[str, Any]:
-    """One file, decoded; raises ConfigError with the file's path."""
+def read_file(path: Path) -> str:
+    """Return the text of a file; raises ConfigError with its path."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError([f"config: cannot read {path}: {reason}"]) from error
-    return parse_text(text, config_format or path.suffix.removeprefix("."), str(path))
 
 
 def parse_text(text: str, config_format: str, source: str) -> dict[str, Any]:
