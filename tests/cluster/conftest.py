@@ -1,73 +1,13 @@
-"""Five machines with an agent each, for the tests of this folder."""
+"""Clusters of five agents, for the tests of this folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cluster.machine_agent import FAST, MachineAgent
-from cluster.network import Network, require_namespaces
-from support.eventually import eventually
-
-KEY = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="
-MACHINES = 5
-RECONNECT_S = 120.0
-
-
-class Cluster:
-    """A network, and an agent on each machine, named m1 to m5; gossip is encrypted. `settings` are those of the agents."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.network = Network(MACHINES)
-        first = self.network.machines[0].address
-        self.agents = [
-            MachineAgent(machine, folder / f"m{number}", f"m{number}", encrypt=KEY, retry_join=[first], **settings)
-            for number, machine in enumerate(self.network.machines, 1)
-        ]
-
-    def wait_until(self, status: int, name: str, *, seen_by: list[MachineAgent] | None = None) -> None:
-        """Wait until agents (all others, if none are given) see a member with a status."""
-        for agent in seen_by or [one for one in self.agents if one.name != name]:
-            eventually(partial(_sees, agent, {name: status}), agent.log)
-
-    def wait_until_all_alive(self) -> None:
-        """Wait until every agent sees all of them alive. After a cut that may need a reconnect, tried every 30 s."""
-        everybody = {agent.name: 1 for agent in self.agents}
-        for agent in self.agents:
-            eventually(partial(_sees, agent, everybody), agent.log, patience=RECONNECT_S)
-
-    def failures(self) -> int:
-        """Return how often any of the agents has declared a member failed."""
-        return sum(agent.log().count("member failed: ") for agent in self.agents)
-
-    def close(self) -> None:
-        """Stop the agents, and remove the machines."""
-        for agent in self.agents:
-            if agent.process is not None and agent.process.poll() is None:
-                agent.kill()
-        self.network.close()
-
-
-def _sees(agent: MachineAgent, members: dict[str, int]) -> bool:
-    return members.items() <= agent.members().items()
-
-
-@contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[Cluster]:
-    require_namespaces()
-    cluster = Cluster(folder, **settings)
-    try:
-        for agent in cluster.agents:
-            agent.launch()
-        for agent in cluster.agents:
-            agent.wait_until_ready()
-        yield cluster
-    finally:
-        cluster.close()
+from cluster.five_machines import Cluster, running
+from cluster.machine_agent import FAST
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from cluster.conftest import KEY, Cluster
+from cluster.five_machines import KEY, Cluster
 
 NEW_KEY = "6f5eQYoYw2pSI5gEwDAPZz6kAnDAnkP8wIsVqGhKSQA="
 #: Seconds for which nothing may happen: each agent sends as many probes.

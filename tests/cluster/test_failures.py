@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from cluster.conftest import Cluster
+from cluster.five_machines import Cluster
 from cluster.machine_agent import MachineAgent
 from support.eventually import eventually
 
