@@ -27,10 +27,10 @@ class ServiceManager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(folder / "notify"))
         self.socket.settimeout(TIMEOUT_S)
-        self.http, self.dns, lan, server = free_ports(4)
+        self.http, self.dns, self.lan, server = free_ports(4)
         self.config = folder / "agent.json"
         self.config.write_text(
-            json.dumps({"ports": {"http": self.http, "dns": self.dns, "serf_lan": lan, "server": server}})
+            json.dumps({"ports": {"http": self.http, "dns": self.dns, "serf_lan": self.lan, "server": server}})
         )
         self.log = folder / "log"
         environ = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "100000"}
@@ -89,5 +89,5 @@ def test_the_life_of_a_unit(manager: ServiceManager) -> None:
     (line,) = (line for line in manager.log.read_text().splitlines() if "Agent started" in line)
     assert line.partition("Agent started: ")[2].split() == [
         "mode=development", "node=here", "dc=dc1", f"http=127.0.0.1:{manager.http}",
-        f"dns=127.0.0.1:{manager.dns}", "data=memory",
+        f"dns=127.0.0.1:{manager.dns}", f"gossip=127.0.0.1:{manager.lan}", "data=memory",
     ]  # fmt: skip
