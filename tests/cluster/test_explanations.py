@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from functools import partial
 
-from cluster.conftest import Cluster
+from cluster.five_machines import Cluster
 from cluster.machine_agent import MachineAgent
 from support.eventually import eventually
 
