@@ -36,7 +36,7 @@ def page() -> Page:
         ),
         Section(
             "EXAMPLES",
-            ["The examples on this page were rendered from this fixture (-data); -> stands before their output."],
+            ["The examples on this page were rendered from this fixture (-fixture); -> stands before their output."],
             literal=FIXTURE.splitlines(),
         ),
         Section("FUNCTIONS (JINJA2)", entries=list(_python(functions.mapping().items(), shown=str))),

@@ -77,7 +77,7 @@ def pair(fleet: Fleet) -> Iterator[Fleet]:
         tool.process.send_signal(signal.SIGCONT)
 
 
-def test_who_follows_asks_only_for_what_is_its_own(pair: Fleet) -> None:
+def test_a_follower_queries_only_local_lookups(pair: Fleet) -> None:
     pair.tools["a"].process.send_signal(signal.SIGSTOP)
     pair.put("v", "2")
     pair.put("own/b", "mine")
@@ -88,7 +88,7 @@ def test_who_follows_asks_only_for_what_is_its_own(pair: Fleet) -> None:
     pair.shows("b", "2 mine")
 
 
-def test_what_was_told_before_it_was_asked_for(fleet: Fleet, tmp_path: Path) -> None:
+def test_answers_shared_before_they_are_needed(fleet: Fleet, tmp_path: Path) -> None:
     name = repr(fleet.name)
     (tmp_path / "in.j2").write_text(
         f"{{% if key_exists({name} ~ '/wants/' ~ env('MACHINE')) %}}{{{{ key({name} ~ '/v') }}}}{{% endif %}}."
@@ -214,7 +214,7 @@ def test_an_agent_that_forgets_everything(pair: Fleet) -> None:
         pair.shows(machine, "3 -")
 
 
-def test_what_is_shared_but_no_answers(fleet: Fleet) -> None:
+def test_a_shared_key_without_answers(fleet: Fleet) -> None:
     fleet.start("a", says="leads")
     fleet.shows("a", "1 -")
     (key,) = fleet.shared()
@@ -229,7 +229,7 @@ def test_what_is_shared_but_no_answers(fleet: Fleet) -> None:
     eventually(lambda: fleet.tools["b"].said("leads"))
 
 
-def test_who_may_not_share_asks_for_itself(special_agent: Any, template: Any) -> None:
+def test_without_the_permission_an_instance_queries_itself(special_agent: Any, template: Any) -> None:
     tokens = {"initial_management": ROOT}
     agent = special_agent(ROOT, acl={"enabled": True, "default_policy": "deny", "tokens": tokens})
     agent.put("app/v", "1")

@@ -255,12 +255,12 @@ def test_the_difference_is_shown_without_values(agent: Any, template: Any, tmp_p
     assert "new line" not in (tmp_path / "out").read_text()
 
 
-def test_what_is_still_missing_is_named(agent: Any, template: Any) -> None:
+def test_missing_lookups_are_named(agent: Any, template: Any) -> None:
     tool = template(agent, "-template", "in.j2:out", "-missing-after=100ms", in_j2="{{ key('no/a') }}{{ key('no/b') }}")
     eventually(lambda: tool.said("s, for key no/a, key no/b"))
 
 
-def test_what_changed_is_logged(agent: Any, template: Any) -> None:
+def test_changes_are_logged(agent: Any, template: Any) -> None:
     agent.register(Name="told", ID="told-1", Address="10.0.0.1", Port=80)
     source = "{% for s in service('told') %}{{ s.port }} {% endfor %}"
     tool = template(agent, "-template", "in.j2:out", "-log-level=info", in_j2=source)

@@ -39,7 +39,7 @@ def test_both_syntaxes_render_from_a_fixture(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (0, "demo: 10.0.0.1:8080\n")
 
 
-def test_what_the_fixture_does_not_have_ends_it_with_a_word(tmp_path: Path) -> None:
+def test_missing_data_of_a_fixture_ends_the_run_with_an_error(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(FIXTURE)
     ended = run(tmp_path, "-data", "f.yaml", "-template=-:-", stdin='{{ key("app/nane") }}')
     assert ended.returncode == 14

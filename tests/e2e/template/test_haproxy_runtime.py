@@ -151,7 +151,7 @@ async def test_a_server_that_speaks_tls_is_added_and_checked(start: Start, echo:
     assert proxy.counts() == (1, 0, 0)
 
 
-async def test_after_many_changes_haproxy_has_what_the_file_says(start: Start) -> None:
+async def test_after_many_changes_haproxy_agrees_with_the_file(start: Start) -> None:
     proxy, rng = await start(), random.Random(7)
     worker = await proxy.worker()
     for _ in range(25):
@@ -192,7 +192,7 @@ async def test_everything_else_is_reloaded(start: Start, echo: Echo) -> None:
     assert proxy.counts() == (1, 3, 0)
 
 
-async def test_what_haproxy_does_not_take_at_runtime_is_reloaded(start: Start) -> None:
+async def test_changes_that_haproxy_refuses_at_runtime_are_reloaded(start: Start) -> None:
     proxy = await start("a 127.0.0.1:1")
     assert await proxy.ask("@1 add server b/x 127.0.0.1:5") == "New server registered."
     await proxy.change("a 127.0.0.1:1", "x 127.0.0.1:2")
@@ -258,7 +258,7 @@ async def test_a_client_that_keeps_its_connection_is_moved_on(start: Start, echo
     assert proxy.counts() == (1, 0, 0)
 
 
-async def test_a_killed_master_is_started_again_and_goes_on(start: Start, echo: Echo) -> None:
+async def test_a_killed_master_is_started_again(start: Start, echo: Echo) -> None:
     one, two = await echo("one"), await echo("two")
     proxy = await start(f"a {one}")
     await proxy.change(f"a {one}", f"b {two}")
@@ -274,7 +274,7 @@ async def test_a_killed_master_is_started_again_and_goes_on(start: Start, echo: 
     assert (await proxy.worker(), *proxy.counts()) == (worker, 2, 0, 0)
 
 
-async def test_a_refused_reload_tells_why_and_the_old_worker_serves(start: Start, echo: Echo, taken: int) -> None:
+async def test_a_refused_reload_is_reported_and_the_old_worker_serves(start: Start, echo: Echo, taken: int) -> None:
     one, two = await echo("one"), await echo("two")
     proxy = await start(f"a {one}")
     worker, port, proxy.port = await proxy.worker(), proxy.port, taken

@@ -73,7 +73,7 @@ def machines(agent: Any, template: Any, tmp_path: Path, request: pytest.FixtureR
     return made
 
 
-def test_commands_run_in_turn_with_the_latest_files(machines: Machines) -> None:
+def test_commands_run_one_machine_at_a_time_with_the_latest_files(machines: Machines) -> None:
     for name in "ab":
         machines.let_go(name)
         tool = machines.start(name, command=f":sh load.sh {name}")
@@ -107,7 +107,7 @@ def test_children_restart_in_turn(machines: Machines) -> None:
     assert [word[1] for word in words] == ["begins", "ends"] * 2
 
 
-def test_a_turn_that_is_waited_for_does_not_keep_the_end_waiting(machines: Machines) -> None:
+def test_a_requested_slot_does_not_delay_the_end(machines: Machines) -> None:
     tools = {}
     for name in "ab":
         machines.let_go(name)

@@ -44,7 +44,7 @@ def test_no_agent_at_first(own_agent: Any, template: Any) -> None:
     tool.shows("out", "here")
 
 
-def test_only_what_has_changed_is_written(agent: Any, template: Any, tmp_path: Path) -> None:
+def test_only_changed_files_are_written(agent: Any, template: Any, tmp_path: Path) -> None:
     agent.put("w/a", "1")
     agent.put("w/b", "1")
     tool = template(
@@ -81,7 +81,7 @@ def test_a_bad_reload_changes_nothing(agent: Any, template: Any, tmp_path: Path)
     tool.shows("out", "two 2")
 
 
-def test_the_child_goes_on_over_a_reload(agent: Any, template: Any, tmp_path: Path) -> None:
+def test_the_child_survives_a_reload(agent: Any, template: Any, tmp_path: Path) -> None:
     agent.put("c/a", "1")
     child = "trap 'echo hup >> log' HUP; echo start >> log; while :; do sleep 0.05; done"
     tool = template(
@@ -112,7 +112,7 @@ def test_a_reload_that_fails_is_tried_again_and_ends_nothing(agent: Any, templat
     tool.shows("done", "1\n2\n")
 
 
-def test_what_is_waited_for_is_told(agent: Any, template: Any) -> None:
+def test_awaited_lookups_are_logged(agent: Any, template: Any) -> None:
     tool = template(agent, "-template", "in.j2:out", in_j2="{{ key('no/such') }}")
     eventually(lambda: tool.said("in.j2: waiting for missing keys: key no/such"))
     assert tool.text("out") is None
@@ -137,7 +137,7 @@ def test_the_ends(agent: Any, template: Any, sig: int) -> None:
     assert tool.text("pid") is None
 
 
-def test_what_makes_no_sense_is_said_at_once(agent: Any, template: Any) -> None:
+def test_senseless_settings_are_reported_at_once(agent: Any, template: Any) -> None:
     tool = template(agent)
     assert tool.process.wait(PATIENCE) == 13
     assert "nothing to render: give -template" in tool.stderr

@@ -98,7 +98,7 @@ def test_an_outage_of_consul_is_no_reason_to_end_the_tool(own_agent: Any, templa
     eventually(lambda: status.json("/health")[1]["consul"]["reachable"])
 
 
-def test_what_a_check_refuses_is_explained_without_the_value(agent: Any, template: Any, status: Status) -> None:
+def test_a_refused_file_is_explained_without_secret_values(agent: Any, template: Any, status: Status) -> None:
     agent.put("refused/a", "good")
     config = f"""status {{ address = "{status.address}" }}
     template {{

@@ -99,7 +99,7 @@ def test_after_an_outage_streams_are_asked_for_again(agent: Any, gate: Gate, tem
     assert tool.stderr.count("lost Consul at") == 2
 
 
-def test_what_acls_hide_is_told_once(special_agent: Any, template: Any) -> None:
+def test_filtered_answers_are_logged_once(special_agent: Any, template: Any) -> None:
     root, reader = "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666"
     agent = special_agent(root, acl={"enabled": True, "default_policy": "deny", "tokens": {"initial_management": root}})
     agent.register(Name="web", ID="web", Port=80)

@@ -74,7 +74,7 @@ def test_detailed_exit_codes_from_the_environment(monkeypatch: pytest.MonkeyPatc
     assert main(["kv", "get", "-wrong"]) == 7
 
 
-def test_a_refused_connection_says_where_and_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_connection_is_reported_with_advice(capfd: pytest.CaptureFixture[str]) -> None:
     main(["kv", "get", "a"])
     out, err = capfd.readouterr()
     assert out == ""
@@ -119,7 +119,7 @@ def test_the_default_editor_needs_a_terminal(
     assert "vi needs a terminal" in capfd.readouterr().err
 
 
-def test_what_is_explained_as_missing_is_missing() -> None:
+def test_commands_explained_as_missing_are_missing() -> None:
     for words in UNSUPPORTED:
         assert words not in COMMANDS
         assert words not in GROUPS

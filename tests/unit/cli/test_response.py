@@ -9,7 +9,7 @@ from pyconsul.cli.http.client import Response
 
 
 @pytest.mark.parametrize("body", [b"", b"no", b"[" * 200_000, b"\xff", b"9" * 5000])
-def test_what_is_not_json_is_an_error_of_the_agent(body: bytes) -> None:
+def test_invalid_json_is_an_error_of_the_agent(body: bytes) -> None:
     with pytest.raises(ApiError, match="not JSON"):
         Response(200, {}, body).json()
 

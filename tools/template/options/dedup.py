@@ -29,8 +29,8 @@ TTL = Kind("duration", _ttl)
 DEDUPLICATE_ENABLED = Option(
     "deduplicate.enabled",
     BOOL,
-    "One instance of those with the same template queries Consul and shares the results through a KV key, readable "
-    "by whoever may read that key. Not with -once",
+    "Let one instance of those with the same template query Consul and share the results through a KV key, readable "
+    "by everyone who can read that key. Not with -once",
     False,
     flags=("dedup",),
 )
@@ -38,8 +38,8 @@ DEDUPLICATE_PREFIX = Option("deduplicate.prefix", PREFIX, "Folder of these keys"
 DEDUPLICATE_TTL = Option(
     "deduplicate.ttl",
     TTL,
-    "Time without a sign of life after which another instance takes over from the leader, which writes a heartbeat "
-    "three times in that time",
+    "Time without a heartbeat after which another instance replaces the leader; a leader writes three heartbeats in "
+    "that time",
     15.0,
 )
 DEDUP_OPTIONS: tuple[Option[Any], ...] = (

@@ -1,4 +1,4 @@
-"""The options of pyconsul-template that render out of a fixture, and make one."""
+"""Options of pyconsul-template for rendering from a fixture, and for recording one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pyconsul.tools.options.settings import TEXT
 DATA = Option(
     "data",
     TEXT,
-    "Render out of this fixture (YAML: services, nodes, keys, files, env), without any Consul; implies -once. What "
-    "the fixture does not have is not found, and a template that cannot do without it is an error. Commands run as "
-    "they do with -once; -dry runs none",
+    "Render from this fixture (YAML: services, nodes, keys, files, env), without Consul; implies -once. Data that the "
+    "fixture does not have is not found; a template that requires it is an error. Commands run as with -once; -dry "
+    "runs none",
     "",
-    flags=("data",),
+    flags=("fixture", "data"),
 )
 RECORD = Option(
     "record",
     TEXT,
-    "Save what templates are rendered from to this file, as a fixture for -data, at each change. It holds the "
-    "values of keys, files and variables that templates read, secrets, too: only its owner may read it (0600)",
+    "Save the data of the templates to this file after each change, as a fixture for -fixture. It holds the values of "
+    "keys, files and variables that templates read, secrets included: only its owner may read it (0600)",
     "",
     flags=("record",),
 )

@@ -38,8 +38,8 @@ _MIN = (
     "or the first are waited for"
 )
 _DROP = (
-    "Share of a service's instances that may go away within the drop window, such as 50%; if more go, the last ones "
-    "stay in force, and the service in services()"
+    "Share of a service's instances that may go away within the drop window, such as 50%. If more go, the last "
+    "accepted list stays in use, and services() keeps the service"
 )
 
 MIN_INSTANCES = Option(
@@ -61,7 +61,7 @@ GUARD_OPTIONS: tuple[Option[Any], ...] = (
     Option(
         "guard[].service",
         TEXT,
-        "Service that the block is about, or a pattern such as web-*; wins over templates",
+        "Service of the block, or a pattern such as web-*; overrides the limits of templates",
         None,
     ),
     Option("guard[].min_instances", COUNT, "As min_instances, for these services", None),

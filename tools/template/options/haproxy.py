@@ -1,4 +1,4 @@
-"""The options of HAProxy as the user of rendered files."""
+"""Options of HAProxy as the consumer of rendered files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pyconsul.tools.options.settings import BOOL, TEXT
 HAPROXY_RUNTIME = Option(
     "haproxy.runtime",
     BOOL,
-    "Change a running HAProxy through its runtime API, without a reload, where only servers differ",
+    "Change a running HAProxy through its runtime API instead of a reload, where only servers differ",
     True,
     flags=("haproxy-runtime",),
 )
 HAPROXY_STATE_DIR = Option(
     "haproxy.state_dir",
     TEXT,
-    "Folder of HAProxy's master socket, by which a later start takes over a running HAProxy; default: "
-    "/run/pyconsul-template, for other users than root a folder of their own",
+    "Folder of HAProxy's master socket, through which a later start takes over a running HAProxy. Default: "
+    "/run/pyconsul-template for root, a private folder for other users",
     "",
     flags=("haproxy-state-dir",),
 )

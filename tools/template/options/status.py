@@ -1,4 +1,4 @@
-"""The option that turns the status pages on, and the addresses that it takes. Pure."""
+"""The option for the status pages, and its addresses. Pure."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ ADDRESS = Kind("address", _address)
 STATUS_ADDRESS = Option(
     "status.address",
     ADDRESS,
-    "Show over HTTP how this program is doing, at host:port or unix:///path: /health, /ready, /metrics for "
-    "Prometheus, /explain; `PUT /release?service=…` ends what a guard holds. Unset: nothing is shown",
+    "Serve the state of this program over HTTP at host:port or unix:///path: /health, /ready, /metrics for Prometheus, "
+    "/explain; `PUT /release?service=…` releases the holds of guards. Default: not served",
     "",
     flags=("http-addr-status",),
 )

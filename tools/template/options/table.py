@@ -102,7 +102,7 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     ),
     Option("template[].source", TEXT, "File that holds the template", ""),
     Option(
-        "template[].contents", TEXT, "The template itself, in place of a source; Go syntax unless syntax is given", None
+        "template[].contents", TEXT, "Text of the template instead of a source; Go syntax unless syntax is set", None
     ),
     Option("template[].syntax", SYNTAX, "go or jinja2", None),
     Option("template[].destination", TEXT, "File to write", ""),
@@ -110,7 +110,7 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     Option("template[].command", COMMAND, "Command to run after the file has changed", ()),
     Option("template[].command_timeout", DURATION, "Maximum run time of the command", 30.0),
     Option(
-        "template[].perms", PERMS, "Permissions of the file, in octal; unset: as they are, 0644 for a new file", None
+        "template[].perms", PERMS, "Permissions of the file, in octal. Default: unchanged, 0644 for a new file", None
     ),
     Option("template[].user", TEXT, "Owner of the file, by name or number", None),
     Option("template[].uid", INT, "Owner of the file, by number", None),
@@ -121,20 +121,27 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     Option("template[].right_delimiter", TEXT, "Delimiter that closes an expression", ""),
     Option("template[].error_on_missing_key", BOOL, "Treat a missing map key as an error (Go syntax)", False),
     Option("template[].error_fatal", BOOL, "Exit when the template fails", None),
-    Option("template[].function_denylist", STRINGS, "Functions, or patterns of them, that it must not call", ()),
+    Option(
+        "template[].function_denylist", STRINGS, "Functions, or patterns of them, that the template must not call", ()
+    ),
     Option("template[].function_blacklist", STRINGS, "The older name of function_denylist", ()),
     Option("template[].sandbox_path", TEXT, "Folder that file() is restricted to", ""),
     Option("template[].wait", WAIT_RANGE, "As wait, for this template alone", None),
     Option(
         "template[].check",
         COMMAND,
-        "Command that judges the new file before it takes the old one's place; {{ path }} stands for it",
+        "Command that checks the new file before it replaces the old one; {{ path }} is its path",
         (),
     ),
     Option("template[].check_timeout", DURATION, "Maximum run time of the check", 30.0),
     Option("template[].rollback", BOOL, "As rollback, for this template alone", None),
     Option("template[].in_place", BOOL, "Write into the existing file, for bind mounts", False),
-    Option("template[].haproxy", BOOL, "It configures HAProxy; unset: those named .cfg, or else the first, do", None),
+    Option(
+        "template[].haproxy",
+        BOOL,
+        "The file configures HAProxy. Default: on for files named .cfg, or else for the first file",
+        None,
+    ),
     Option(
         "template[].format",
         FORMAT,
@@ -146,19 +153,19 @@ _TEMPLATES: tuple[Option[Any], ...] = (
     Option(
         "template[].for_each",
         TEXT,
-        "Expression of Jinja2 that gives a list, such as services() or ls('app/sites'): one file is rendered for each "
-        "item, which the template and the destination know as item",
+        "Jinja2 expression whose value is a list, such as services() or ls('app/sites'): one file is rendered for each "
+        "item, which is the variable item in the template and the destination",
         "",
     ),
-    Option("template[].prune", BOOL, "With for_each: remove the files of items that are gone", False),
+    Option("template[].prune", BOOL, "With for_each: remove the files of former items", False),
     Option("template[].render_group", TEXT, "Group of templates that are rendered and promoted together", ""),
     Option("template[].exec.command", COMMAND, "As command", ()),
     Option("template[].exec.enabled", BOOL, "Run the command", True),
     Option("template[].exec.timeout", DURATION, "As command_timeout", None),
     Option("template[].exec.splay", DURATION, "Maximum random delay before the command", 0.0),
-    Option("template[].exec.kill_signal", SIGNAL, "Signal that ends a command that takes too long", None),
+    Option("template[].exec.kill_signal", SIGNAL, "Signal that stops a command after its timeout", None),
     Option("template[].exec.kill_timeout", DURATION, "Grace period between that signal and SIGKILL", None),
-    Option("template[].exec.reload_signal", SIGNAL, "Accepted; a command is over when it is done", None),
+    Option("template[].exec.reload_signal", SIGNAL, "Accepted without effect", None),
     Option("template[].exec.env.pristine", BOOL, "Give the command only the custom variables", False),
     Option("template[].exec.env.custom", STRINGS, "Variables NAME=value for the command", ()),
     Option("template[].exec.env.allowlist", STRINGS, "Patterns of variables that the command gets", ()),
@@ -172,7 +179,7 @@ _GROUPS: tuple[Option[Any], ...] = (
     Option(
         "render_group[].check",
         COMMAND,
-        "Command that judges the new files together; {{ paths }} stands for all of them, in the templates' order",
+        "Command that checks the new files together; {{ paths }} are their paths, in the templates' order",
         (),
     ),
     Option("render_group[].check_timeout", DURATION, "Maximum run time of the check", 30.0),
@@ -182,16 +189,16 @@ _GROUPS: tuple[Option[Any], ...] = (
 DIFF = Option(
     "diff",
     BOOL,
-    "Show what changes in a file, as a unified diff without the values of keys: on stderr before it is written; "
-    "with -dry on stdout, in place of the file",
+    "Show the changes of a file as a unified diff without the values of keys: on stderr before the file is written; "
+    "with -dry on stdout instead of the file",
     False,
     flags=("diff",),
 )
 ROLLBACK = Option(
     "rollback",
     BOOL,
-    "After a command or a reload has failed, put the last good file back and try again later. Unset: yes; but the "
-    "command of a Go template ends this program",
+    "Restore the last good file after a failed command or reload, and try again later. Default: on, but a failing "
+    "command of a Go template exits the program",
     None,
     flags=("rollback",),
 )
@@ -205,19 +212,19 @@ MISSING_AFTER = Option(
 DEFAULT_SYNTAX = Option(
     "default_syntax",
     SYNTAX,
-    "go or jinja2, for templates that are not named .ctmpl and have no syntax of their own",
+    "Language of templates that are not named .ctmpl and set no syntax: go or jinja2",
     None,
     flags=("syntax",),
 )
-ONCE = Option("once", BOOL, "Render each template once, then end", False, flags=("once",))
+ONCE = Option("once", BOOL, "Render each template once, then exit", False, flags=("once",))
 DRY = Option("dry", BOOL, "Write to stdout instead of files; run no commands", False, flags=("dry",), flag_only=True)
 PARSE_ONLY = Option("parse_only", BOOL, "Only parse the templates", False, flags=("parse-only",))
 EXEC_RELOAD = Option(
     "exec.reload",
     RELOAD,
-    "How changed files are loaded. Without a value: they configure HAProxy, which is started and supervised; a "
-    "file is checked before it takes the old one's place. With a value: the command that reloads. Together with "
-    "-exec, without a value: the child gets the reload signal, SIGHUP unless set",
+    "Command that loads changed files. Without a value: the files configure HAProxy, which is started and supervised; "
+    "each file is checked before it replaces the old one. Without a value and with -exec: the child gets the reload "
+    "signal, SIGHUP by default",
     None,
     flags=("exec-reload",),
 )
@@ -238,15 +245,15 @@ DEFAULT_DELIMITERS_RIGHT = Option(
 TEMPLATE_ERROR_FATAL = Option(
     "template_error_fatal",
     BOOL,
-    "An error in a template ends this program. Unset: yes; but a Jinja2 template that has been rendered before "
-    "keeps its file, and so does everything that feeds HAProxy",
+    "Exit after an error in a template. Default: on, but a Jinja2 template that has been rendered before keeps its "
+    "file, as do all templates of HAProxy",
     None,
     flags=("template-error-fatal",),
 )
 BLOCK_QUERY_WAIT = Option(
     "block_query_wait",
     DURATION,
-    "How long one query asks Consul to wait for a change; unset: longer with more lookups",
+    "Time that one query asks Consul to wait for a change. Default: longer with more lookups",
     None,
     flags=("block-query-wait",),
 )
@@ -273,7 +280,7 @@ _RUN: tuple[Option[Any], ...] = (
     Option(
         "retry",
         DURATION,
-        "Wait before each try after a failed query: -consul-retry-backoff and -consul-retry-max-backoff in one",
+        "Backoff after a failed query: sets -consul-retry-backoff and -consul-retry-max-backoff",
         None,
         flags=("retry",),
         flag_only=True,
@@ -282,7 +289,7 @@ _RUN: tuple[Option[Any], ...] = (
     Option("version", BOOL, "Show the version", False, flags=("version", "v"), flag_only=True),
 )
 
-#: What help and documentation show.
+#: Options in help and documentation.
 DOCUMENTED: tuple[Option[Any], ...] = (
     *_TEMPLATES,
     *_GROUPS,

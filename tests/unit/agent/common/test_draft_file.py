@@ -36,7 +36,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_its_name_says_whose_it_is(tmp_path: Path) -> None:
+def test_the_name_of_a_draft_holds_its_owner(tmp_path: Path) -> None:
     file = DraftFile(tmp_path, "haproxy.cfg")
     file.fill([b"text"], lambda handle: os.fchmod(handle, 0o640))
     (name,) = names(tmp_path)
@@ -49,7 +49,7 @@ def test_its_name_says_whose_it_is(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_what_killed_runs_have_left_is_removed_whatever_it_was_for(tmp_path: Path) -> None:
+def test_stale_drafts_of_any_destination_are_removed(tmp_path: Path) -> None:
     left = [leave(tmp_path), leave(tmp_path), leave(tmp_path, "gone.conf")]
     assert all(path.exists() for path in left)
     another_run()
@@ -57,7 +57,7 @@ def test_what_killed_runs_have_left_is_removed_whatever_it_was_for(tmp_path: Pat
     assert names(tmp_path) == []
 
 
-def test_what_somebody_works_on_stays(tmp_path: Path) -> None:
+def test_drafts_in_use_stay(tmp_path: Path) -> None:
     theirs = DraftFile(tmp_path, "out")
     another_run()
     ours = DraftFile(tmp_path, "out")
@@ -72,7 +72,7 @@ def test_what_somebody_works_on_stays(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out"]
 
 
-def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+def test_foreign_files_stay(tmp_path: Path) -> None:
     others = [".haproxy.cfg.bak12345", ".out.abcd1234", "out.abcd1234.pyconsul-draft", ".out.pyconsul-draft.txt"]
     for name in others:
         (tmp_path / name).write_text("mine")

@@ -97,7 +97,7 @@ def test_values_of_every_kind() -> None:
         (["-=x"], "bad flag syntax: -=x"),
     ],
 )
-def test_errors_say_what_is_wrong_and_what_is_allowed(words: list[str], message: str) -> None:
+def test_errors_name_the_mistake_and_the_allowed_values(words: list[str], message: str) -> None:
     with pytest.raises(OptionError) as caught:
         parse(FLAGS, words)
     assert message in str(caught.value)

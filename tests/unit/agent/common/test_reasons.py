@@ -40,7 +40,7 @@ async def test_asyncio_puts_nothing_before_the_reason() -> None:
     assert reason(error.value) == "connection refused"
 
 
-def test_a_plain_server_is_told_from_a_tls_server() -> None:
+def test_a_plain_server_is_distinguished_from_a_tls_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

@@ -109,7 +109,7 @@ def test_templated_policies(tmp_path: Path) -> None:
             templated_policies(*words)
 
 
-def test_merging_replaces_what_agrees_and_adds_the_rest() -> None:
+def test_merging_replaces_equal_links_and_adds_the_others() -> None:
     old = [{"ID": "1", "Name": "a"}, {"ID": "2", "Name": "b"}]
     assert merged(old, [{"Name": "b"}, {"ID": "1"}, {"Name": "c"}], "ID", "Name") == [*old, {"Name": "c"}]
     services = [{"ServiceName": "web", "Datacenters": ["dc1"]}]

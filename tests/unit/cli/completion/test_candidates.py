@@ -49,7 +49,7 @@ def words(*line: str) -> list[str]:
         (["agent", "-de"], ["-default-query-time=", "-dev"]),
     ],
 )
-def test_what_may_come_next(line: list[str], expected: list[str]) -> None:
+def test_candidates_for_the_next_word(line: list[str], expected: list[str]) -> None:
     assert words(*line) == expected
 
 

@@ -68,7 +68,7 @@ def test_a_fact_beside_the_settings(surroundings: Surroundings, expected: list[s
     assert warnings({}, surroundings) == expected
 
 
-def test_settings_that_another_program_does_not_show_give_no_finding() -> None:
+def test_settings_that_another_program_does_not_show_are_no_finding() -> None:
     assert list(findings({"Version": "1.21.4"}, Surroundings())) == []
 
 

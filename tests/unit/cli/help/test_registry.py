@@ -25,7 +25,7 @@ def test_every_command_loads_and_has_help(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", *GROUPS])
-def test_every_group_lists_what_is_below_it(name: str) -> None:
+def test_every_group_lists_its_commands(name: str) -> None:
     text = help_text(name)
     below = {path.rpartition(" ")[2] for path in (*COMMANDS, *GROUPS) if path.rpartition(" ")[0] == name}
     assert below

@@ -66,7 +66,7 @@ def test_a_mistake_is_named_with_its_place(text: str, reason: str, offset: int, 
     assert caught.value.line == text.encode()[:offset].count(b"\n") + 1
 
 
-def test_what_is_no_utf_8() -> None:
+def test_invalid_utf_8() -> None:
     with pytest.raises(Malformed, match="not UTF-8") as caught:
         list(items([b'["a', b'b\xff"]']))
     assert caught.value.offset == 4

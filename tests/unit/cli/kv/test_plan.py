@@ -37,7 +37,7 @@ def test_the_changes_lead_from_one_to_the_other(wanted: Wanted, before: Wanted) 
     assert changes(wanted, stored_of(wanted)) == []
 
 
-def test_flags_that_nobody_speaks_of_stay() -> None:
+def test_unspecified_flags_stay() -> None:
     (change,) = changes({"a": (b"new", None)}, {"a": entry("a", b"old", 7)})
     assert (change.kind, change.flags) == ("~", 7)
     assert changes({"a": (b"old", None)}, {"a": entry("a", b"old", 7)}) == []

@@ -305,7 +305,7 @@ def test_errors_within_the_limit_do_not_cost_the_lock(store: Store, clock: Clock
     assert failing == []
 
 
-def test_errors_beyond_the_limit_give_the_lock_up(store: Store, clock: Clock) -> None:
+def test_errors_beyond_the_limit_release_the_lock(store: Store, clock: Clock) -> None:
     held = Lock(store.client(), KEY, "s1", sleep=clock.sleep)
     held.acquire(Deadline(0))
     held.wait_until_lost(cast(Client, Flaky(store, [True] * 9)), retries=2)

@@ -32,7 +32,7 @@ def test_an_instance_is_as_well_as_its_worst_check_and_its_node() -> None:
     }
 
 
-def test_what_changes_is_told_counted_and_marked_and_what_fails_is_first() -> None:
+def test_changes_are_reported_counted_and_marked_and_failures_are_first() -> None:
     board = Board(0)
     assert board.update({"api": Health(1), "web": Health(2)}, 1) == []
     told = board.update({"api": Health(1), "web": Health(1, critical=1, output="refused")}, 10)

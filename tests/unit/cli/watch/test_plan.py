@@ -85,7 +85,7 @@ def test_the_same_index_or_the_same_data_is_no_news() -> None:
     assert wanted.step(7, {}) == (True, {})
 
 
-def test_an_index_that_goes_backwards_starts_anew() -> None:
+def test_an_index_that_goes_backwards_resets_the_watch() -> None:
     wanted = make("-type=services")
     wanted.step(50, {"web": []})
     assert wanted.step(7, {"db": []}) == (True, {"db": []})

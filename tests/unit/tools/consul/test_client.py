@@ -71,7 +71,7 @@ async def test_errors_are_ridden_out(httpserver: HTTPServer) -> None:
     await consul.close()
 
 
-async def test_after_an_outage_nobody_waits_for_an_old_index(httpserver: HTTPServer) -> None:
+async def test_after_an_outage_no_query_waits_for_an_old_index(httpserver: HTTPServer) -> None:
     """A new server is far behind the index: a blocking query would wait for nothing."""
     blocked = {"index": "90", "wait": "60000ms"}
     httpserver.expect_ordered_request("/v1/x", query_string=blocked).respond_with_data("", 500)
@@ -98,14 +98,14 @@ async def test_an_error_in_the_end(httpserver: HTTPServer) -> None:
     await consul.close()
 
 
-async def test_nobody_listens() -> None:
+async def test_a_refused_connection() -> None:
     consul = ConsulClient(Connection(address="127.0.0.1:1"), rng=random.Random(1), retry=RetryPolicy(enabled=False))
     with pytest.raises(ConsulError, match=r"127\.0\.0\.1:1"):
         await consul.blocking("/v1/x", {}, 0)
     await consul.close()
 
 
-async def test_watch_gives_each_new_index(httpserver: HTTPServer) -> None:
+async def test_watch_yields_each_new_index(httpserver: HTTPServer) -> None:
     for index, value in ((5, "a"), (5, "a"), (6, "b"), (2, "reset"), (2, "reset")):
         httpserver.expect_ordered_request("/v1/x").respond_with_json(value, headers={"X-Consul-Index": str(index)})
     consul = client(httpserver)

@@ -16,7 +16,7 @@ from pyconsul.tools.consul.client import Connection, ConsulError
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-async def test_a_connection_is_used_again_and_requests_say_no_more_than_they_must() -> None:
+async def test_a_connection_is_reused_and_requests_have_few_headers() -> None:
     script = Script(json_answer(b"true", b"X-Consul-Index: 7"))
     async with asking(script, Connection(token="t")) as client:
         for _ in range(3):
@@ -163,7 +163,7 @@ class Stale:
         self.requests += 1
 
 
-async def test_what_a_server_closes_at_that_very_moment_is_asked_again() -> None:
+async def test_a_request_on_a_connection_that_the_server_closes_is_repeated() -> None:
     stale = Stale()
     async with asking(stale) as client:
         await client.request("/v1/x", {})
@@ -262,7 +262,7 @@ async def test_a_unix_socket(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "unix:///none/s"])
-async def test_nobody_is_there(address: str) -> None:
+async def test_no_server(address: str) -> None:
     client = client_of(Connection(address=address))
     with pytest.raises(ConsulError, match=r"(connection refused|no such file or directory)$"):
         await client.request("/v1/x", {})

@@ -47,7 +47,7 @@ def test_lines_are_the_same_however_they_are_cut(lines: list[bytes], data: st.Da
     assert asyncio.run(run()) == lines
 
 
-async def test_what_is_asked() -> None:
+async def test_the_request() -> None:
     script = Script(HEAD + END)
     async with asking(script, Connection(token="t")) as client:
         await read(client)
@@ -60,7 +60,7 @@ async def test_what_is_asked() -> None:
 @pytest.mark.parametrize(
     ("end", "error"), [(END, "has ended"), (b"", "no whole answer"), (b"hunter2\r\n", "no whole answer")]
 )
-async def test_what_came_before_the_end_is_not_lost(end: bytes, error: str) -> None:
+async def test_lines_before_the_end_are_not_lost(end: bytes, error: str) -> None:
     async with asking(Script(HEAD + chunk(b"one\ntwo\nha") + end, ends=True)) as client:
         lines, ended = await read(client)
     assert lines == [b"one", b"two"]
@@ -70,7 +70,7 @@ async def test_what_came_before_the_end_is_not_lost(end: bytes, error: str) -> N
 
 
 @pytest.mark.parametrize("answer", [b"", HEAD, HEAD + chunk(b"one\ntwo")])
-async def test_silence_is_the_end_and_says_how_long(answer: bytes) -> None:
+async def test_silence_ends_the_stream_and_its_length_is_reported(answer: bytes) -> None:
     async with asking(Script(answer)) as client:
         _, error = await read(client, 0.2)
     assert (error.status, error.silent) == (0, 0.2)
@@ -103,7 +103,7 @@ async def test_no_http() -> None:
 
 
 @pytest.mark.parametrize("how", ["cancelled", "left"])
-async def test_who_listens_no_more_leaves_no_connection_behind(how: str) -> None:
+async def test_a_reader_that_stops_leaves_no_connection_behind(how: str) -> None:
     gone = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,7 +130,7 @@ async def test_who_listens_no_more_leaves_no_connection_behind(how: str) -> None
         await asyncio.wait_for(gone.wait(), LONG)
 
 
-async def test_who_reads_slowly_is_not_overrun() -> None:
+async def test_a_slow_reader_is_not_overrun() -> None:
     sent, total = 0, 64
     line = chunk(b"x" * ((1 << 20) - 1) + b"\n")
 

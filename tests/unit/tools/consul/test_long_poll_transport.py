@@ -105,7 +105,7 @@ async def test_a_question_that_is_given_up_ends_its_connection() -> None:
         assert (server.connections, server.open) == (2, 1)
 
 
-async def test_the_end_of_the_client_is_the_end_of_what_waits() -> None:
+async def test_closing_the_client_ends_waiting_requests() -> None:
     async with served() as (server, client):
         stream = asyncio.create_task(client.get(server.url))
         await server.until(asked=1)

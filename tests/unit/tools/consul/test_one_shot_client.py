@@ -113,7 +113,7 @@ def test_a_stale_answer_of_a_lost_server_is_asked_of_the_leader() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-secret\r\n\r\n", http(200, b"secret{"), b"HTTP/1.1 200 OK\r\nContent-"])
-def test_what_was_received_is_not_shown(answer: bytes) -> None:
+def test_received_data_is_not_in_errors(answer: bytes) -> None:
     server = Server(answer, ends=True)
     with client_of(server) as client:
         with pytest.raises(ConsulError) as caught:

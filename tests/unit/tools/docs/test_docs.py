@@ -60,7 +60,7 @@ def test_every_setting_of_the_agent_is_in_its_page() -> None:
     assert ".BR pyconsul-agent-config (5)" in MADE["man/pyconsul-agent.1"].replace("\\-", "-")
 
 
-def test_what_roff_would_take_for_its_own_is_escaped() -> None:
+def test_characters_with_a_meaning_in_roff_are_escaped() -> None:
     page = Page("x", "about", "x", "[y]", [Section("ONE", [".PP is no macro. 'nor this", "C:\\dir — ö"])])
     lines = page_text(page, "x 1").splitlines()
     assert "\\&.PP is no macro." in lines
@@ -73,7 +73,7 @@ def test_texts_of_flags_are_quoted(shell: str, quoted: str) -> None:
     assert quoted in fixed_script(shell, "program", [("-flag=", "it's [so]")])
 
 
-def test_what_is_no_longer_made_goes_away(tmp_path: Path) -> None:
+def test_stale_pages_are_removed(tmp_path: Path) -> None:
     assert main([str(tmp_path)]) == 1
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "man").mkdir()

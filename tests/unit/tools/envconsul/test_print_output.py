@@ -62,7 +62,7 @@ def test_names_that_only_json_can_hold() -> None:
     ]
 
 
-def test_what_a_form_cannot_say_is_refused_without_the_value() -> None:
+def test_a_value_that_a_form_cannot_hold_is_refused_without_showing_it() -> None:
     for form, value in (("docker", "hush\nx"), ("dotenv", "hush'`"), ("dotenv", "hush\\"), ("systemd", "hush\x01")):
         with pytest.raises(Unprintable) as caught:
             render({"a": value}, form)

@@ -97,11 +97,11 @@ def test_prefixes_come_before_services_and_keep_their_order() -> None:
         (("-service-query", "web", "-service-format-port", "{{nope}}"), "not defined"),
     ],
 )
-def test_what_cannot_be_read(argv: tuple[str, ...], word: str) -> None:
+def test_unreadable_sources(argv: tuple[str, ...], word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         sources(*argv)
 
 
-def test_a_bad_format_of_a_prefix_is_told_at_once() -> None:
+def test_a_bad_format_of_a_prefix_is_reported_at_once() -> None:
     with pytest.raises(ConfigError, match="unclosed"):
         sources(blocks={"prefix": [{"path": "a", "format": "{{ key"}]})

@@ -26,7 +26,7 @@ def test_other_names_are_taken(name: str) -> None:
     assert judge(name, (), strict=True) is Verdict.TAKEN
 
 
-def test_the_final_name_counts_and_the_origin_is_told() -> None:
+def test_the_final_name_counts_and_the_origin_is_reported() -> None:
     warnings: list[str] = []
     group = [Variable("ld-preload", "hush.so", "key app/ld-preload"), Variable("a", "1", "key app/a")]
     assert environment([group], Naming(sanitize=True, upcase=True), warnings.append) == {"A": "1"}

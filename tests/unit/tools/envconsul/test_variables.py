@@ -25,7 +25,7 @@ def test_the_right_group_wins_silently() -> None:
     assert env({"a": "1", "b": "1"}, {"a": "2"}) == ({"a": "2", "b": "1"}, [])
 
 
-def test_keys_that_come_to_share_a_name_are_told() -> None:
+def test_keys_with_one_name_are_reported() -> None:
     result, warnings = env({"a-b": "hush1", "a.b": "hush2"}, naming=Naming(sanitize=True))
     assert result == {"a_b": "hush2"}
     assert len(warnings) == 1
@@ -34,7 +34,7 @@ def test_keys_that_come_to_share_a_name_are_told() -> None:
     assert "hush" not in warnings[0]
 
 
-def test_what_no_variable_can_be() -> None:
+def test_invalid_variables() -> None:
     result, warnings = env({"a=b": "1", " ": "2", "n": "x\0y", "ok": "3"})
     assert result == {"ok": "3"}
     assert len(warnings) == 3

@@ -30,7 +30,7 @@ def test_a_module_has_the_sprig_functions_that_the_table_says(family: str) -> No
     assert set(SPRIG_FAMILIES[family]) == set(import_module(f"{PACKAGE}.sprig.{family}").FUNCTIONS)
 
 
-def test_no_name_stands_for_two_functions() -> None:
+def test_no_name_has_two_functions() -> None:
     names = [name for names in FAMILIES.values() for name in names]
     assert len(names) == len(set(names))
 

@@ -16,7 +16,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "often", "5", "5 s", "s", "1d", "5s!", "--1s"])
-def test_what_is_no_duration(text: str) -> None:
+def test_invalid_durations(text: str) -> None:
     with pytest.raises(ValueError, match="invalid duration"):
         parse_config_duration_s(text)
 
@@ -40,6 +40,6 @@ def test_wait() -> None:
 
 
 @pytest.mark.parametrize("text", ["20s:5s", "soon", "5s:", "-5s"])
-def test_what_is_no_wait(text: str) -> None:
+def test_invalid_waits(text: str) -> None:
     with pytest.raises(ValueError, match="invalid"):
         parse_wait_s(text)

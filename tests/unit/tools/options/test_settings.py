@@ -146,7 +146,7 @@ def test_a_document_becomes_a_tree() -> None:
         ({"consul": [{"address": ["x"]}]}, "must be a string"),
     ],
 )
-def test_bad_documents_say_where(document: dict[str, object], word: str) -> None:
+def test_errors_of_documents_have_a_location(document: dict[str, object], word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         normalize(TABLE, document, "c.hcl")
 
@@ -188,7 +188,7 @@ DOCUMENTS = st.dictionaries(
 
 
 @given(st.lists(WORDS | st.text(max_size=8)))
-def test_any_command_line_is_understood_or_told_to_be_wrong(argv: list[str]) -> None:
+def test_any_command_line_is_parsed_or_refused(argv: list[str]) -> None:
     try:
         call = parse_flags(OPTIONS, argv)
     except UsageError:
@@ -197,6 +197,6 @@ def test_any_command_line_is_understood_or_told_to_be_wrong(argv: list[str]) -> 
 
 
 @given(DOCUMENTS)
-def test_any_document_is_understood_or_told_to_be_wrong(document: dict[str, object]) -> None:
+def test_any_document_is_parsed_or_refused(document: dict[str, object]) -> None:
     with suppress(ConfigError):
         assert set(normalize(TABLE, document, "c")) <= set(document)

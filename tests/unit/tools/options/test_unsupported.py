@@ -50,7 +50,7 @@ def test_unknown_keys_suggest_the_nearest(document: dict[str, Any], hint: str) -
 
 
 @TOOLS
-def test_help_fits_80_columns_and_hides_what_has_no_effect(options: tuple[Option[Any], ...]) -> None:
+def test_help_fits_80_columns_and_hides_options_without_effect(options: tuple[Option[Any], ...]) -> None:
     documented = template.DOCUMENTED if options is template.OPTIONS else envconsul.DOCUMENTED
     text = render_help("x", lists=[("Options", option_rows(documented))], width=80)
     assert [line for line in text.splitlines() if len(line) > 80 and " " in line.strip()] == []

@@ -110,7 +110,7 @@ def test_names(tmp_path: Path, path: str, name: str) -> None:
     assert re.fullmatch(name + r"-\d{19}\.(log|y)", made.name)
 
 
-def test_setting_up_again_goes_on_with_the_file(tmp_path: Path) -> None:
+def test_a_second_setup_continues_the_file(tmp_path: Path) -> None:
     target = LogTarget(f"{tmp_path}/x")
     for _ in range(2):
         setup_logging("info", file=target)
@@ -167,7 +167,7 @@ def test_files_of_earlier_runs_count(tmp_path: Path) -> None:
     assert texts(tmp_path) == ["older\n", "new\n"]
 
 
-def test_without_a_new_file_the_old_one_goes_on(tmp_path: Path) -> None:
+def test_without_a_new_file_the_old_one_stays(tmp_path: Path) -> None:
     handler = open_log_file(LogTarget(f"{tmp_path}/logs/", max_bytes=1))
     handler.emit(record("first"))
     opened = (tmp_path / "logs").rename(tmp_path / "moved")

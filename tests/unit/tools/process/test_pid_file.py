@@ -11,7 +11,7 @@ from pyconsul.tools.options.hcl_file import ConfigError
 from pyconsul.tools.process.pid_file import pid_file
 
 
-def test_nobody_else_may_write_it_whatever_the_umask(tmp_path: Path) -> None:
+def test_only_the_owner_may_write_it_whatever_the_umask(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     before = os.umask(0)
     try:

@@ -117,7 +117,7 @@ async def test_signals_of_a_shell_line_reach_its_whole_group() -> None:
     await process.stop()
 
 
-async def test_signals_of_a_program_reach_nobody_else() -> None:
+async def test_signals_of_a_program_reach_no_other_process() -> None:
     process, out = child(
         "trap 'echo outer' USR1; sh -c 'trap \"echo inner\" USR1; while :; do sleep 0.01; done' & echo ready; "
         "while :; do sleep 0.01; done"
@@ -143,7 +143,7 @@ async def test_stop_is_orderly() -> None:
     assert not group_alive(process.pid)
 
 
-async def test_stop_ends_what_does_not_want_to_end() -> None:
+async def test_stop_kills_a_program_that_ignores_signals() -> None:
     process, out = child("trap '' TERM INT; (echo ready; while :; do sleep 0.01; done)")
     await process.start()
     await line(out)
@@ -152,7 +152,7 @@ async def test_stop_ends_what_does_not_want_to_end() -> None:
     assert not group_alive(process.pid)
 
 
-async def test_stop_ends_what_the_leader_left_behind() -> None:
+async def test_stop_ends_processes_that_the_leader_left_behind() -> None:
     process, out = child("trap 'exit 0' TERM; (trap '' TERM; echo ready; while :; do sleep 0.01; done) & wait")
     await process.start()
     await line(out)
@@ -166,7 +166,7 @@ async def test_stop_before_start() -> None:
     assert await process.stop() is None
 
 
-async def test_wait_goes_on_through_a_restart() -> None:
+async def test_wait_continues_through_a_restart() -> None:
     process, out = child("echo $WHICH; exec sleep 30", env={"WHICH": "one", "PATH": os.environ["PATH"]})
     await process.start()
     first = process.pid

@@ -12,7 +12,7 @@ from pyconsul.agent.common.go.base64_text import decode_go_base64
 
 
 @given(st.binary())
-def test_what_is_encoded_is_decoded(data: bytes) -> None:
+def test_encoding_and_decoding_are_inverse(data: bytes) -> None:
     text = b64encode(data).decode()
     assert decode_go_base64(text) == data
     assert decode_go_base64("\r\n".join(text)) == data

@@ -34,14 +34,14 @@ from pyconsul.agent.common.go.durations import (
         ("1s1s", 2.0),
     ],
 )
-def test_reads_what_go_reads(text: str, seconds: float) -> None:
+def test_parses_as_go_does(text: str, seconds: float) -> None:
     assert parse_go_duration_s(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
     "text", ["", "10", "s", ".s", "10x", "1 s", " 1s", "1s ", "ten", "-", "1.2.3s", "999999999h", "٣s"]
 )
-def test_refuses_what_go_refuses(text: str) -> None:
+def test_refuses_as_go_does(text: str) -> None:
     with pytest.raises(ValueError, match="invalid duration"):
         parse_go_duration_s(text)
 
@@ -67,7 +67,7 @@ def test_writes_as_go_writes(seconds: float, text: str) -> None:
 
 
 @given(st.integers(-LONGEST_NS, LONGEST_NS))
-def test_what_is_written_reads_back_exactly(nanoseconds: int) -> None:
+def test_formatted_durations_parse_back_exactly(nanoseconds: int) -> None:
     assert parse_go_duration_ns(format_go_duration_ns(nanoseconds)) == nanoseconds
 
 

@@ -79,7 +79,7 @@ def test_kinds_that_are_not_known_are_left_out() -> None:
         (lookups.file("/etc/hosts"), False),
     ],
 )
-def test_what_is_the_same_on_all_machines(lookup: Lookup, shareable: bool) -> None:
+def test_lookups_with_the_same_answer_on_all_machines(lookup: Lookup, shareable: bool) -> None:
     assert is_shareable(lookup) is shareable
 
 

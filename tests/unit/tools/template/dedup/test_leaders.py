@@ -110,7 +110,7 @@ def test_a_leader_whose_heartbeat_is_under_way_is_spared(caplog: pytest.LogCaptu
     assert caplog.messages[1:] == ["the leader web1 is alive again after 16s of silence"]
 
 
-def test_who_may_not_end_a_session_leaves_it_to_consul(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_the_permission_consul_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         company = Company()
         company.beat(7, 0.0)

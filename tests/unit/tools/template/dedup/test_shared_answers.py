@@ -36,7 +36,7 @@ def own(share: Share, asked: frozenset[Lookup] = frozenset()) -> set[Lookup]:
     return share.own_lookups(WANTED, asked)
 
 
-def test_what_is_local_is_asked_for_at_once_and_the_rest_after_a_while() -> None:
+def test_local_lookups_are_queried_at_once_and_others_after_a_grace_period() -> None:
     share = Share(0.0)
     assert own(share) == {LOCAL}
     assert own(share, frozenset({A})) == {A, LOCAL}, "what is asked for already goes on"
@@ -47,13 +47,13 @@ def test_what_is_local_is_asked_for_at_once_and_the_rest_after_a_while() -> None
     assert (share.role, own(share), share.deadline) == (Role.ALONE, WANTED, None)
 
 
-def test_while_consul_is_away_nobody_is_waited_for() -> None:
+def test_the_grace_period_stops_while_consul_does_not_answer() -> None:
     share = Share(0.0)
     share.check_wait(100.0, reachable=False)
     assert (share.role, share.deadline) == (Role.WAITING, 100.0 + GRACE_S)
 
 
-def test_who_holds_the_key_leads() -> None:
+def test_the_holder_of_the_key_leads() -> None:
     share = Share(0.0)
     share.update(None, "", 1.0)
     assert share.vacant
@@ -63,13 +63,13 @@ def test_who_holds_the_key_leads() -> None:
     assert (share.role, share.is_unpublished) == (Role.LEADER, False)
 
 
-def test_a_key_without_a_session_is_held_by_nobody() -> None:
+def test_a_key_without_a_session_is_vacant() -> None:
     share = Share(0.0)
     share.update(key(""), "", 1.0)
     assert (share.role, share.vacant) == (Role.WAITING, True)
 
 
-def test_who_is_told_asks_for_what_is_left() -> None:
+def test_a_follower_queries_what_the_document_lacks() -> None:
     share = Share(0.0)
     assert share.update(told(a="MQ=="), OURS, 1.0) == {A}
     assert (share.role, share.leader, share.deadline) == (Role.FOLLOWER, "other", None)
@@ -96,7 +96,7 @@ def test_a_leader_that_has_gone_is_waited_for(gone: KeyPair | None) -> None:
     assert share.update(told(a="MQ=="), OURS, 30.0) == {A}, "better late than never"
 
 
-def test_a_leader_that_is_deposed_goes_on_asking_until_it_is_told() -> None:
+def test_a_deposed_leader_queries_until_it_gets_a_document() -> None:
     share = Share(0.0)
     share.update(key(OURS), OURS, 1.0)
     share.update(key(THEIRS), OURS, 2.0)
@@ -104,7 +104,7 @@ def test_a_leader_that_is_deposed_goes_on_asking_until_it_is_told() -> None:
     assert share.update(told(a="MQ=="), OURS, 3.0) == {A}
 
 
-def test_who_is_alone_stays_so_until_it_leads_or_is_told() -> None:
+def test_an_instance_stays_alone_until_it_leads_or_follows() -> None:
     share = Share(0.0)
     share.check_wait(GRACE_S, reachable=True)
     for seen in (None, key(""), key(THEIRS)):
@@ -124,14 +124,14 @@ def test_who_is_alone_stays_so_until_it_leads_or_is_told() -> None:
     ],
     ids=["no document", "no pairs", "no key", "no base64"],
 )
-def test_what_cannot_be_used(value: bytes) -> None:
+def test_unusable_documents(value: bytes) -> None:
     share = Share(0.0)
     assert share.update(key(THEIRS, value), OURS, 1.0) == set()
     assert (share.role, share.answers, share.vacant) == (Role.ALONE, {}, False)
     assert share.problem.startswith("the shared document cannot be used: ")
 
 
-def test_a_leader_says_why_it_tells_nothing() -> None:
+def test_a_leader_publishes_its_problem() -> None:
     share = Share(0.0)
     share.update(key(THEIRS, pack(Document("other", problem="too many"))), OURS, 1.0)
     assert (share.role, share.problem) == (Role.ALONE, "too many")

@@ -60,7 +60,7 @@ def test_a_leader_without_heartbeats_is_never_silent() -> None:
     assert not leader.look(1e9, live=True)
 
 
-def test_a_leader_is_silent_at_the_limit_and_that_is_said_once() -> None:
+def test_a_leader_is_silent_at_the_limit_and_reported_once() -> None:
     leader = heard()
     assert leader.deadline == LIMIT
     assert not leader.look(LIMIT - 0.1, live=True)
@@ -87,7 +87,7 @@ def test_the_limit_is_the_leaders() -> None:
     assert heard(beat=Heartbeat("web1", 60.0)).deadline == 180.0
 
 
-def test_data_are_as_old_as_the_leader_says_and_longer() -> None:
+def test_the_age_of_data_is_the_leader_s_plus_the_silence() -> None:
     leader = heard(beat=Heartbeat("web1", 5.0, 30.0))
     assert leader.data_age_s(4.0) == 34.0
     leader.hear(BEAT, 8, 5.0)

@@ -129,7 +129,7 @@ async def test_a_new_text_is_checked_placed_and_loaded(tmp_path: Path) -> None:
     assert (world.rendering.done, world.rendering.due, world.unit.retry_at) == (True, False, None)
 
 
-async def test_a_file_that_is_as_it_should_be_concerns_nobody(tmp_path: Path) -> None:
+async def test_a_current_file_is_not_deployed(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.file.write_text("new")
     assert await world.deployer.deploy([world.unit]) is False
@@ -159,7 +159,7 @@ async def test_a_refused_file_is_kept_for_people_and_tried_again(tmp_path: Path)
     assert world.names == {"out"}
 
 
-async def test_a_file_that_cannot_be_loaded_goes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_file_that_cannot_be_loaded_is_rolled_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     world = World(tmp_path)
     world.user.load_errors = [LoadError("it does not start")]
     with caplog.at_level(logging.INFO, "template"):

@@ -209,14 +209,14 @@ def test_all_files_end_with_the_new_text(tmp_path: Path) -> None:
     assert world.reports.count("Succeeded") == 2
 
 
-def test_what_haproxy_refuses_never_gets_in_place(tmp_path: Path) -> None:
+def test_a_file_that_haproxy_refuses_is_not_promoted(tmp_path: Path) -> None:
     world = World(tmp_path, accepts=lambda text: text == OLD)
     world.run(world.jobs())
     assert set(world.proxy.files().values()) == {OLD}
     assert world.reports.count("Refused") == 2
 
 
-def test_what_cannot_be_loaded_goes_back_and_the_old_files_are_loaded(tmp_path: Path) -> None:
+def test_after_a_failed_load_the_old_files_are_restored_and_loaded(tmp_path: Path) -> None:
     world = World(tmp_path, loads=lambda text: text == OLD)
     world.run(world.jobs())
     assert world.proxy.files() == world.proxy.running == dict.fromkeys(("a.cfg", "b.cfg", "c.cfg"), OLD)

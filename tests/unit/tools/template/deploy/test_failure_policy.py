@@ -69,7 +69,7 @@ def test_which_errors_of_templates_end_the_program(settings: dict[str, Any], run
 
 @pytest.mark.parametrize("error", [UnsafeField("line break"), Refused("no")])
 @pytest.mark.parametrize("once", [True, False])
-def test_who_may_register_a_service_cannot_end_the_program(error: TemplateError | Refused, once: bool) -> None:
+def test_a_registered_service_cannot_end_the_program(error: TemplateError | Refused, once: bool) -> None:
     assert ends(rendering(syntax="go", error_fatal=True), error, once=once) is once
 
 

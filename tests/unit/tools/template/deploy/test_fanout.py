@@ -57,7 +57,7 @@ def test_the_files_of_held_services_stay(tmp_path: Path) -> None:
     assert (files.names(), files.names(absent=True)) == (["db-2", "new"], ["db-1", "web"])
 
 
-def test_a_list_that_has_only_what_is_held_counts_as_empty(tmp_path: Path) -> None:
+def test_a_list_with_held_services_only_counts_as_empty(tmp_path: Path) -> None:
     for files in (Files(tmp_path), Files(tmp_path, "services()|map(attribute='name')", "item")):
         files.sees()
         assert (files.names(), files.names(absent=True)) == (["db-1", "db-2", "web"], [])

@@ -90,7 +90,7 @@ def test_the_owner_is_kept_or_changed(tmp_path: Path) -> None:
     assert (out.stat().st_uid, out.stat().st_gid) == (1, 1)
 
 
-def test_what_is_current(tmp_path: Path) -> None:
+def test_current_files(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert not is_current(spec(out), b"")
     out.write_bytes(b"same")

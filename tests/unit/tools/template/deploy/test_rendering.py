@@ -84,7 +84,7 @@ def test_a_change_while_it_is_due_extends_the_wait() -> None:
     assert one.deadline == 11.5
 
 
-def test_what_has_failed_is_pending_tried_later_or_at_the_next_change_and_later_each_time() -> None:
+def test_after_failures_a_unit_is_retried_with_growing_backoff_or_at_the_next_change() -> None:
     answers, one = known(A, B), unit(wait=False)
     [(rendering, _)] = one.evaluate(answers, 0)
     delays = [one.postpone(0, random.Random(1)) for _ in range(9)]

@@ -91,14 +91,14 @@ def test_while_it_is_held_the_baseline_does_not_age() -> None:
     assert [life.sees(6, 20_110.0), life.sees(7, 20_110.0), life.sees(6, 20_111.0)] == [7, 7, 6]
 
 
-def test_what_was_old_when_a_hold_began_does_not_count() -> None:
+def test_counts_older_than_the_window_do_not_count_during_a_hold() -> None:
     life = Life(least=2, drop=0.5, window=100.0)
     for count, now in ((10, 0.0), (6, 1.0), (1, 1000.0)):
         life.sees(count, now)
     assert life.sees(3, 1001.0) == 3
 
 
-def test_a_release_accepts_what_is_there() -> None:
+def test_a_release_accepts_the_present_instances() -> None:
     life = Life(least=3, drop=0.5)
     assert [life.sees(5), life.sees(1)] == [5, 5]
     assert life.guard.release("api") == 0
@@ -116,14 +116,14 @@ def test_a_release_ends_a_wait_too() -> None:
     assert life.sees(0) == 0
 
 
-def test_what_is_watched_is_held_apart() -> None:
+def test_different_lookups_have_separate_holds() -> None:
     life = Life(least=1)
     other = Watched(Lookup("service", "web", (("tag", "blue"),)), ("passing", "warning"))
     assert [life.sees(2), life.sees(3, watched=other), life.sees(0, watched=other)] == [2, 3, 3]
     assert [str(hold.watched) for hold in life.guard.held] == ["service web tag=blue status=passing,warning"]
 
 
-def test_what_is_not_asked_for_any_more_is_not_shown_and_forgotten() -> None:
+def test_unused_lookups_are_hidden_and_forgotten() -> None:
     life = Life(least=1, window=100.0)
     other = Watched(Lookup("service", "api"))
     life.sees(2, 0.0)
@@ -154,7 +154,7 @@ def test_it_survives_another_reading_of_the_configuration() -> None:
     st.integers(0, 4),
     st.floats(0.0, 1.0),
 )
-def test_what_is_used_always_satisfies_the_limits(steps: list[tuple[int, float]], least: int, drop: float) -> None:
+def test_lists_in_use_always_satisfy_the_limits(steps: list[tuple[int, float]], least: int, drop: float) -> None:
     life, now, used = Life(least, drop, 100.0), 0.0, [(0.0, 0)]
     for count, pause in steps:
         now += pause
@@ -196,7 +196,7 @@ def test_without_limits_there_is_no_guard() -> None:
 
 
 @pytest.mark.parametrize("block", [{"min_instances": 1}, {"service": "web"}])
-def test_a_block_that_says_too_little(block: dict[str, Any]) -> None:
+def test_incomplete_blocks(block: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="guard"):
         guard_rules(settings_of({"guard": block}), {})
 
@@ -207,7 +207,7 @@ def test_shares(given: Any, share: float) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "50", "half", "-1%", "101%", True, "nan", "%"])
-def test_what_is_no_share(bad: Any) -> None:
+def test_invalid_shares(bad: Any) -> None:
     with pytest.raises(ValueError, match="use a percentage, such as 50%"):
         SHARE.convert(bad)
 
@@ -265,7 +265,7 @@ def test_without_a_guard_nothing_is_in_the_way() -> None:
     assert evaluator.evaluate(answers).text == "/0"
 
 
-def test_what_is_in_use_is_what_is_held() -> None:
+def test_the_list_in_use_is_the_held_one() -> None:
     lookup = lookups.service("web")[0]
     guard = Guard(lambda name: GuardLimits(min_instances=1))
     guard.begin(0.0)

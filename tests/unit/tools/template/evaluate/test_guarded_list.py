@@ -76,7 +76,7 @@ def test_limits_that_object_to_nothing_hold_nothing(limits: dict[str, Any]) -> N
     assert loop.sees(api=1) == {"api": 1}
 
 
-def test_what_has_no_guard_and_what_was_never_listed_goes() -> None:
+def test_services_without_a_guard_or_never_listed_leave() -> None:
     loop = Loop(least=1)
     loop.sees(free=1, web=1)
     assert loop.sees() == {"web": 1}
@@ -84,7 +84,7 @@ def test_what_has_no_guard_and_what_was_never_listed_goes() -> None:
     assert other.sees(api=1) == {"api": 1}
 
 
-def test_only_what_the_template_was_complete_with_is_missed() -> None:
+def test_only_services_of_a_complete_evaluation_are_kept() -> None:
     loop = Loop(least=2)
     assert loop.sees(api=2, web=1) == {"api": 2, "web": 0}, "it waits for web"
     assert loop.sees(api=2) == {"api": 2}
@@ -92,7 +92,7 @@ def test_only_what_the_template_was_complete_with_is_missed() -> None:
     assert loop.sees(api=2) == {"api": 2}
 
 
-def test_it_goes_on_when_the_template_is_not_complete() -> None:
+def test_holds_stay_while_the_template_is_incomplete() -> None:
     loop = Loop(least=1)
     loop.sees(web=1)
     for _ in range(2):
@@ -109,7 +109,7 @@ def test_its_last_tags_stay() -> None:
 
 
 @pytest.mark.parametrize("steps", [[None], [0, None]], ids=["together", "instances first"])
-def test_one_accident_is_told_aloud_once(steps: list[int | None]) -> None:
+def test_one_accident_is_one_loud_event(steps: list[int | None]) -> None:
     loop = Loop(least=1)
     loop.sees(web=2)
     for count in steps:
@@ -153,7 +153,7 @@ def test_a_release_ends_both(asks: bool) -> None:
     assert list(loop.sees(api=1)) == ["api", "web"]
 
 
-def test_what_may_have_no_instances_may_leave() -> None:
+def test_services_that_may_be_empty_may_leave() -> None:
     loop = Loop(least=1)
     loop.sees(web=2)
     assert loop.sees(web=0) == {"web": 2}
@@ -181,7 +181,7 @@ def test_it_survives_another_reading_of_the_configuration() -> None:
     assert lax.sees(api=1) == {"api": 1}
 
 
-def test_what_is_not_asked_for_any_more_is_not_shown_and_forgotten() -> None:
+def test_unused_lookups_are_hidden_and_forgotten() -> None:
     loop = Loop(least=1)
     loop.sees(0.0, web=1, free=1)
     loop.sees(1.0)

@@ -101,7 +101,7 @@ def test_a_missing_lookup_is_noted_and_later_ones_too() -> None:
     assert not result.complete
 
 
-def test_an_error_may_be_due_to_what_is_missing() -> None:
+def test_an_error_may_be_due_to_missing_data() -> None:
     assert evaluate("{{ service('other')[0].id }}").error is None
     assert "no element" in error_of("{{ service('web')[5].id }}")
 
@@ -114,7 +114,7 @@ def test_a_key_that_does_not_exist_is_waited_for_and_keeps_its_last_value() -> N
     assert evaluate("{{ safe_tree('none') }}").missing == {lookups.keys("none", folder=True)}
 
 
-def test_what_was_asked_for_is_known() -> None:
+def test_used_lookups_are_known() -> None:
     assert evaluate("{{ key('app/name') }}").used == {lookups.key("app/name")}
 
 

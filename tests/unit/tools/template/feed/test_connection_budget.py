@@ -62,7 +62,7 @@ async def test_open_files_are_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> No
     assert await seated(Agent(limited(0))) == 150
 
 
-async def test_nobody_asks_for_a_few() -> None:
+async def test_few_lookups_do_not_read_the_limit() -> None:
     agent = Agent(limited(10))
     assert await seated(agent, 100) == 100
     assert agent.asked == 0

@@ -23,7 +23,7 @@ def running() -> Outage:
     return outage
 
 
-def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_and_its_end_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     outage = running()
     assert [outage.begin(lookup, GONE, 1.0) for lookup in (A, B, A)] == [True, False, False]
     assert outage.unreachable
@@ -62,7 +62,7 @@ def test_answers_are_held_until_all_are_back() -> None:
     assert not outage.holds(101.0)
 
 
-def test_what_is_polled_holds_nothing_up() -> None:
+def test_polled_lookups_hold_nothing_back() -> None:
     outage = running()
     outage.begin(lookups.own_node(), GONE, 1.0)
     assert outage.unreachable
@@ -97,7 +97,7 @@ def test_the_age_of_the_data() -> None:
     assert outage.age(known, 130.0) == 0.0
 
 
-def test_its_length_is_told_ever_less_often(caplog: pytest.LogCaptureFixture) -> None:
+def test_its_length_is_logged_at_growing_intervals(caplog: pytest.LogCaptureFixture) -> None:
     outage = running()
     outage.begin(A, GONE, 1000.0)
     caplog.clear()

@@ -122,7 +122,7 @@ class World:
         return stream
 
 
-async def test_what_is_new_in_a_pass_shares_a_stream() -> None:
+async def test_lookups_of_one_pass_share_a_stream() -> None:
     world = World()
     world.watcher.watch([A])
     world.watcher.watch([B, A])
@@ -215,7 +215,7 @@ async def test_streams_are_asked_for_once_after_each_outage() -> None:
     await world.watcher.close()
 
 
-async def test_who_waits_in_peace_is_not_disturbed() -> None:
+async def test_waiting_lookups_are_not_disturbed() -> None:
     world = Without()
     world.agent.spared = B.path
     world.watcher.watch([A, B])
@@ -285,7 +285,7 @@ async def test_a_refusal_does_not_hold_up_the_rest() -> None:
     await world.watcher.close()
 
 
-async def test_what_was_refused_goes_back_to_a_stream_with_its_first_answer() -> None:
+async def test_a_refused_lookup_returns_to_a_stream_with_its_first_answer() -> None:
     world = World()
     world.watcher.watch([A])
     world.agent.plain = lambda path: ([{"Key": "a", "Value": "MQ=="}], 7)
@@ -295,7 +295,7 @@ async def test_what_was_refused_goes_back_to_a_stream_with_its_first_answer() ->
     await world.watcher.close()
 
 
-async def test_one_stream_takes_the_place_of_many() -> None:
+async def test_one_stream_replaces_many() -> None:
     world = World()
     for number in range(9):
         world.watcher.watch([lookups.key(f"k{number}")])
@@ -343,7 +343,7 @@ async def test_the_age_of_the_data_in_an_outage() -> None:
     await world.watcher.close()
 
 
-async def test_what_makes_no_sense_is_no_end(caplog: Any) -> None:
+async def test_senseless_answers_do_not_end_the_watch(caplog: Any) -> None:
     world = World()
     stream = await world.running()
     stream.say({"ID": stream.asked["/v1/kv/a"]["ID"], "Index": 8, "Status": 200, "Body": [5]})
@@ -353,7 +353,7 @@ async def test_what_makes_no_sense_is_no_end(caplog: Any) -> None:
     await world.watcher.close()
 
 
-async def test_giving_up_says_which_lookup() -> None:
+async def test_giving_up_names_the_lookup() -> None:
     agent = Agent(ConsulError("refused"))
     world = World(agent)
     never = RetryPolicy(enabled=False)

@@ -29,7 +29,7 @@ def test_the_words_of_a_line(line: str, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("line", ["a 'b", 'a "b', 'a "b\\"', "a\\", 'server "s${.LINE}" 1.2.3.4:80'])
-def test_what_cannot_be_taken_apart(line: str) -> None:
+def test_unparsable_files(line: str) -> None:
     with pytest.raises(Unreadable, match="line 7"):
         tokenise(line, 7)
 
@@ -116,6 +116,6 @@ def test_the_latest_defaults_hold_also_in_the_next_file() -> None:
         (["backend b\n server a\n"], "without an address"),
     ],
 )
-def test_what_is_left_to_haproxy(texts: list[str], words: str) -> None:
+def test_mistakes_that_are_left_to_haproxy(texts: list[str], words: str) -> None:
     with pytest.raises(Unreadable, match=words):
         parse(texts)

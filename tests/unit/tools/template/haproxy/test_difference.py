@@ -85,7 +85,7 @@ def test_commands(old: list[str], new: list[str], expected: list[str]) -> None:
     assert commands(old, new) == expected
 
 
-def test_what_serves_comes_first_and_what_leaves_last() -> None:
+def test_new_servers_come_first_and_leaving_ones_last() -> None:
     made = update(
         text("a 10.0.0.1:80", "b 10.0.0.2:80", "c 10.0.0.3:80"),
         text("b 10.0.0.9:80", "c 10.0.0.3:80", "d 10.0.0.4:80"),
@@ -127,7 +127,7 @@ def test_comments_and_blank_lines_do_not_count() -> None:
     assert update(text("a 10.0.0.1:80"), "# one\n\n" + text("a   10.0.0.1:80 # two")).commands == []
 
 
-def test_what_has_not_left_yet_comes_back() -> None:
+def test_a_leaving_server_comes_back() -> None:
     first, second, third = (
         parse([text(*servers)])
         for servers in (

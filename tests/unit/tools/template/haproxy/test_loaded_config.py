@@ -31,7 +31,7 @@ def test_a_server_more_needs_no_reload() -> None:
         (files(".if TRUE\n"), NEW, "condition"),
     ],
 )
-def test_what_needs_one(old: Files, new: Files, why: str) -> None:
+def test_changes_that_need_a_reload(old: Files, new: Files, why: str) -> None:
     with pytest.raises(NeedsReload, match=why):
         LoadedConfig(old).update_to(new)
 

@@ -41,7 +41,7 @@ def test_instances_come_and_go() -> None:
     assert lines == ["service web: -10.0.0.3:8080", "service web: +10.0.0.4:8080", "service web: +[fd00::1]:8080"]
 
 
-def test_the_address_of_the_node_stands_in() -> None:
+def test_the_node_s_address_is_the_default() -> None:
     assert of_service([], [entry("", 80)]) == ["service web: +10.9.9.9:80"]
 
 
@@ -59,7 +59,7 @@ def test_the_address_of_the_node_stands_in() -> None:
         ({}, {"status": "warning", "Tags": ["t"]}, "passing → warning, tags +t"),
     ],
 )
-def test_what_changes_in_an_instance(old: dict[str, Any], new: dict[str, Any], words: str) -> None:
+def test_changes_of_an_instance(old: dict[str, Any], new: dict[str, Any], words: str) -> None:
     assert of_service([entry(**old)], [entry(**new)]) == [f"service web: 10.0.0.3:8080 {words}"]
 
 

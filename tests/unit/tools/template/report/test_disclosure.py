@@ -27,7 +27,7 @@ def test_keys_files_and_telling_variables_are_hidden() -> None:
     assert disclosure.conceal_all(text) == "**** **** **** /home/me"
 
 
-def test_what_a_function_could_not_read_is_hidden_wherever_it_comes_from() -> None:
+def test_arguments_that_a_function_cannot_parse_are_hidden() -> None:
     answers = Answers()
     rendering = _rendered(answers, "x")
     text = r'parseInt: strconv.ParseInt: parsing "hunter\"2": invalid syntax'

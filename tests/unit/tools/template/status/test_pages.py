@@ -67,7 +67,7 @@ def test_health_is_well_even_when_consul_is_not(well: RunReport, badly: RunRepor
     ]
 
 
-def test_ready_says_what_is_missing(well: RunReport, badly: RunReport) -> None:
+def test_ready_names_missing_lookups(well: RunReport, badly: RunReport) -> None:
     assert Site(well).json("/ready") == (200, {"ready": True, "waiting": [], "degraded": []})
     status, body = Site(badly).json("/ready/")
     assert status == 503
@@ -115,7 +115,7 @@ def test_explain_for_people(badly: RunReport, accept: str) -> None:
     ]
 
 
-def test_who_tells_whom(well: RunReport) -> None:
+def test_the_roles_of_shared_templates(well: RunReport) -> None:
     (template,) = well.templates
     site = Site(replace(well, templates=(replace(template, dedup=Sharing("follower", "follows web1")),)))
     shared = site.json("/explain?format=json")[1]["templates"][0]["dedup"]
@@ -167,7 +167,7 @@ def test_a_leader_that_is_not_silent(well: RunReport) -> None:
     assert site.numbers()["pyconsul_template_dedup_leader_silent", "/etc/web.conf"] == 0.0
 
 
-def test_the_format_can_be_said(well: RunReport) -> None:
+def test_the_format_can_be_chosen(well: RunReport) -> None:
     site = Site(well)
     assert site.get("/explain?format=text").content_type.startswith("text/plain")
     assert site.get("/explain?format=json", "text/html").content_type == JSON

@@ -46,7 +46,7 @@ async def test_pages_are_there_while_it_runs(well: RunReport, tmp_path: Path) ->
     assert not path.exists()
 
 
-async def test_a_bad_address_is_told_at_once(well: RunReport) -> None:
+async def test_a_bad_address_is_reported_at_once(well: RunReport) -> None:
     with pytest.raises(ConfigError, match="-http-addr-status"):
         async with shown("nonsense", Notifier(""), lambda: well, Counters(), none):
             pass

@@ -58,7 +58,7 @@ async def test_nonsense_gets_an_answer(well: RunReport) -> None:
         assert (await client.get("/health")).status_code == 200
 
 
-async def test_who_sends_nothing_is_sent_away(well: RunReport, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_clients_are_disconnected(well: RunReport, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyconsul.tools.template.status.server._LIFE", 0.01)
     async with serving("127.0.0.1:0", lambda: well) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
@@ -82,7 +82,7 @@ async def test_signals_stay_with_the_program(well: RunReport) -> None:
         assert [signal.getsignal(sig) for sig in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-async def test_an_address_in_use_is_told_with_the_flag(well: RunReport) -> None:
+async def test_an_address_in_use_is_reported_with_the_flag(well: RunReport) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

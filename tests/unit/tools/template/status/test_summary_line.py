@@ -20,7 +20,7 @@ def test_settling(well: RunReport) -> None:
     assert status_line(replace(well, templates=templates)) == "1 of 2 settling; data 2s old"
 
 
-def test_what_is_wrong(badly: RunReport) -> None:
+def test_problems(badly: RunReport) -> None:
     assert status_line(badly) == (
         "1 of 3 pending: /etc/lb.cfg; 1 of 3 waiting: key app/db, service db; 1 held by guards; "
         "Consul does not answer; data 1m15s old"

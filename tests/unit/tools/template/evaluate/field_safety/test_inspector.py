@@ -68,7 +68,7 @@ def test_the_message_has_file_and_line(tmp_path: Path) -> None:
         assert f"{name}:2:" in str(Evaluator(spec, {}).evaluate(answers).error)
 
 
-def test_what_is_not_printed_does_no_harm() -> None:
+def test_fields_that_are_not_printed_do_no_harm() -> None:
     bad = instance("bad", Meta={"note": "a\nb", "x y": "#"}, Tags=["two words"])
     for format in ("", "haproxy"):
         assert evaluate(jinja("{{ i.address }}"), bad, format=format).error is None
@@ -77,7 +77,7 @@ def test_what_is_not_printed_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize("value", ["a b", "a#b", 'a"b', "a\\", "$HOME", "a\tb"])
-def test_another_word_of_haproxy_is_refused_unless_it_is_raw_or_quoted(value: str) -> None:
+def test_an_additional_word_of_haproxy_is_refused_unless_raw_or_quoted(value: str) -> None:
     bad = instance("bad", Meta={"note": value})
     refused = evaluate(jinja("x {{ i.service_meta.note }} y"), bad, format="haproxy")
     assert isinstance(refused.error, UnsafeField)
@@ -91,7 +91,7 @@ def test_another_word_of_haproxy_is_refused_unless_it_is_raw_or_quoted(value: st
     assert evaluate(go('x {{ index .ServiceMeta "note" | haproxy }}'), bad, syntax="go", format="haproxy").error is None
 
 
-def test_what_quotes_take_in_is_one_word() -> None:
+def test_quoted_text_is_one_word() -> None:
     good, bad = instance(Meta={"note": "a b#c"}), instance(Meta={"note": 'a" b "c'})
     text = jinja('x "{{ i.service_meta.note }}" y')
     assert evaluate(text, good, format="haproxy").error is None
