@@ -22,8 +22,10 @@ DISK_WARNING = 500 * 1024 * 1024
 DNS_PATIENCE = 3.0
 #: The default ports of an agent, and their use.
 DEFAULT_PORTS = {8500: "HTTP", 8600: "DNS", 8300: "servers"}
-#: The status of a failed member.
-_FAILED = 4
+#: The status of a living and of a failed member.
+_ALIVE, _FAILED = 1, 4
+#: Score of an agent up to which nothing is wrong, and size of a pool in which scores say little.
+_GOOD_SCORE, _FEW_MEMBERS = 1, 2
 #: Signs in the reasons of members -> what it means, and what to do.
 _GOSSIP_FAULTS = (
     ("UDP is blocked", "UDP does not pass, TCP does", "Open the gossip port (8301) for UDP, too, both ways."),
@@ -115,7 +117,8 @@ def checks(critical: list[dict[str, Any]], *, complete: bool = True) -> Finding:
 def gossip(explained: list[dict[str, Any]], *, health_score: int) -> Iterator[Finding]:
     """Judge the members of the pool: the response of `/v1/agent/members?explain`, of Consul's agents without reasons.
 
-    `health_score`: that of this agent; above 0 it answers, or is answered, too late.
+    `health_score`: that of this agent; it rises when probes go unanswered, and when others suspect this agent.  With few
+    members it says little: the one that died may have been the only one that could answer.
     """
     members = [one.get("Member", one) for one in explained]
     failed = sorted(printable(member["Name"]) for member in members if member["Status"] == _FAILED)
@@ -129,11 +132,11 @@ def gossip(explained: list[dict[str, Any]], *, health_score: int) -> Iterator[Fi
         names = [one["Member"]["Name"] for one in explained if any(sign in reason for reason in one.get("Reasons", ()))]
         if names:
             yield Finding("gossip", WARNING, f"{text}: {', '.join(map(printable, sorted(names)[:5]))}", advice)
-    if health_score:
-        advice = "Is this machine overloaded, or its network? Failures of others are noticed later meanwhile."
-        yield Finding(
-            "gossip", WARNING, f"this agent answers too late: health score {health_score} (0 is good)", advice
-        )
+    alive = sum(member["Status"] == _ALIVE for member in members)
+    if health_score > _GOOD_SCORE and alive > _FEW_MEMBERS:
+        text = f"this agent answers, or is answered, too late: health score {health_score} (0 is good)"
+        advice = "Is this machine overloaded, or its network? Until then it notices failures of others later."
+        yield Finding("gossip", WARNING, text, advice)
 
 
 def data_folder(path: str) -> Finding:

@@ -121,6 +121,7 @@ def test_faults_between_this_agent_and_a_member(reason: str, text: str) -> None:
     assert finding.advice
 
 
-def test_an_agent_that_answers_too_late() -> None:
-    *_, finding = diagnosis.gossip([explained("a", 1)], health_score=3)
-    assert finding.text == "this agent answers too late: health score 3 (0 is good)"
+@pytest.mark.parametrize(("score", "members", "is_told"), [(3, 3, True), (1, 3, False), (3, 2, False)])
+def test_an_agent_that_answers_too_late(score: int, members: int, is_told: bool) -> None:
+    found = list(diagnosis.gossip([explained(f"m{number}", 1) for number in range(members)], health_score=score))
+    assert any("health score 3 (0 is good)" in finding.text for finding in found) is is_told
