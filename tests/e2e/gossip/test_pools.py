@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
 import socket
 import struct
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -20,16 +22,30 @@ from support.ports import free_port
 
 from pyconsul.agent.gossip.consul.admission import LanAdmission
 from pyconsul.agent.gossip.driver import pool as driver_pool
-from pyconsul.agent.gossip.driver.opening import open_pool
+from pyconsul.agent.gossip.driver.frames import Frames
+from pyconsul.agent.gossip.driver.opening import VERSIONS, open_pool
+from pyconsul.agent.gossip.driver.streams import StreamClient, StreamCodec
+from pyconsul.agent.gossip.pool import QUEUE_SLACK
 from pyconsul.agent.gossip.serf.effects import MemberChanged, UserEventReceived
+from pyconsul.agent.gossip.serf.settings import MIN_QUEUE_DEPTH
 from pyconsul.agent.gossip.settings import PoolError
 from pyconsul.agent.gossip.swim.settings import CONSUL_LAN
 from pyconsul.agent.gossip.wire.encryption import Keyring
-from pyconsul.agent.gossip.wire.messages import Ping, encode_message
+from pyconsul.agent.gossip.wire.messages import (
+    STATE_ALIVE,
+    Address,
+    Ping,
+    PushPull,
+    PushPullNode,
+    UserMessage,
+    encode_message,
+)
 from pyconsul.agent.gossip.wire.packet import Framing, encode_packet
+from pyconsul.agent.gossip.wire.serf_messages import UserEvent, encode_serf_message
 from pyconsul.agent.model.member import MemberEvent, MemberStatus, UnknownMember
 
 JOINERS = 30
+FLOOD = 8000  # events
 
 
 def text(key: bytes) -> str:
@@ -305,6 +321,38 @@ async def test_a_pool_over_ipv6(pools: Pools) -> None:
         ("::1", pools.port),
         ("::1", two.settings.port),
     }
+
+
+async def test_a_flood_of_events_leaves_bounded_queues_and_a_working_member(pools: Pools) -> None:
+    one = await pools.open("one", 1, swim=CONSUL_LAN)
+    two = await pools.open("two", 2, swim=CONSUL_LAN, join=one)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.66", 0))
+        for number in itertools.count():
+            event = UserEvent(number // 2, f"flood-{number}", b"x" * 100, False)
+            udp.sendto(encode_message(UserMessage(encode_serf_message(event))), ("127.0.0.1", pools.port))
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+                if len(one.events) >= FLOOD:
+                    break
+    assert MIN_QUEUE_DEPTH / 2 < int(one.pool.stats()["event_queue"]) <= MIN_QUEUE_DEPTH * QUEUE_SLACK
+    two.pool.set_tags({"role": "node", "after": "the flood"})
+    await eventually_async(lambda: "the flood" in [member.tags.get("after") for member in one.pool.members()])
+    assert one.alive() == two.alive() == {"one", "two"}
+
+
+async def test_a_large_state_is_merged_as_a_whole(pools: Pools) -> None:
+    one = await pools.open("one", 1, keys=(b"k" * 16,))
+    nodes = tuple(
+        PushPullNode(f"n{number}", bytes((127, 1, number >> 8, number & 255)), 1, b"", 1, STATE_ALIVE, VERSIONS)
+        for number in range(1000)
+    )
+    with ThreadPoolExecutor(1) as executor:
+        client = StreamClient(StreamCodec(Frames((b"k" * 16,), verify_incoming=True, verify_outgoing=True), executor))
+        answer = await client.ask(Address(bytes((127, 0, 0, 1)), pools.port), lambda: PushPull(False, nodes), 10.0)
+    assert isinstance(answer, PushPull)
+    assert [node.name for node in answer.nodes] == ["one"]
+    await eventually_async(lambda: len(one.pool.members()) == 1001)
 
 
 async def test_tags_change_for_all(pools: Pools) -> None:
