@@ -12,13 +12,18 @@ from collections.abc import Callable
 from typing import Any
 
 from pyconsul.agent.common.http_answer import quote
+from pyconsul.agent.common.semaphore_list import (
+    SEMAPHORE_FLAGS,
+    SemaphoreList,
+    format_semaphore_list,
+    parse_semaphore_list,
+)
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.exit_status import Status
-from pyconsul.cli.http.client import Client, to_json
+from pyconsul.cli.http.client import Client
 
-#: The flags that mark a key as a lock, or as part of a semaphore.
+#: The flags of the key of a lock.
 LOCK_FLAGS = 0x2DDCCBC058A50C18
-SEMAPHORE_FLAGS = 0xE0F69A2BAA414DE0
 #: Maximum duration of one blocking query.
 _WAIT_S = 15.0
 #: Interval of attempts while a lock-delay keeps a free lock closed.
@@ -188,13 +193,13 @@ class Semaphore(Holdable):
 
     def holds(self, entry: Entry | None) -> bool:
         """Return the list has the session."""
-        return entry is not None and self._session in _holders(entry)
+        return entry is not None and self._session in _parsed(entry).holders
 
     def release(self) -> None:
         """Leave the list of holders, and try again when another client writes it at the same time."""
         while True:
             lock, _ = self._read(self._client)
-            if lock is None or self._session not in (holders := _holders(lock)):
+            if lock is None or self._session not in (holders := _parsed(lock).holders):
                 break
             if self._write(lock, [holder for holder in holders if holder != self._session]):
                 break
@@ -221,26 +226,19 @@ class Semaphore(Holdable):
             return None, []
         if lock["Flags"] != SEMAPHORE_FLAGS:
             raise CliError(f"The key {self.key} exists and is not a semaphore", Status.CONFLICT)
-        if (limit := _decoded(lock).get("Limit")) != self._limit:
-            raise CliError(f"Semaphore limit conflict (lock: {limit}, here: {self._limit})", Status.CONFLICT)
-        return lock, [holder for holder in _holders(lock) if holder in alive]
+        found = _parsed(lock)
+        if found.limit != self._limit:
+            raise CliError(f"Semaphore limit conflict (lock: {found.limit}, here: {self._limit})", Status.CONFLICT)
+        return lock, [holder for holder in found.holders if holder in alive]
 
     def _write(self, lock: Entry | None, holders: list[str]) -> bool:
-        document = {"Limit": self._limit, "Holders": dict.fromkeys(holders, True)}
         index = lock["ModifyIndex"] if lock else 0
-        return self._put(self.key, {"cas": str(index), "flags": str(SEMAPHORE_FLAGS)}, to_json(document))
+        value = format_semaphore_list(self._limit, holders)
+        return self._put(self.key, {"cas": str(index), "flags": str(SEMAPHORE_FLAGS)}, value)
 
 
-def _decoded(entry: Entry) -> dict[str, Any]:
-    import json
-    from binascii import a2b_base64
-
+def _parsed(entry: Entry) -> SemaphoreList:
     try:
-        document = json.loads(a2b_base64(entry.get("Value") or ""))
+        return parse_semaphore_list(entry.get("Value"))
     except ValueError:
         raise CliError(f"The key {entry['Key']} does not hold a semaphore", Status.CONFLICT) from None
-    return document if isinstance(document, dict) else {}
-
-
-def _holders(entry: Entry) -> list[str]:
-    return list(_decoded(entry).get("Holders") or ())

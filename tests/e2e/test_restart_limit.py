@@ -17,7 +17,7 @@ import pytest
 from support.agent_process import AgentProcess, running_agent
 from support.eventually import PATIENCE, eventually
 
-from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
+from pyconsul.agent.common.semaphore_list import SEMAPHORE_FLAGS
 
 BIN = Path(sys.executable).parent
 

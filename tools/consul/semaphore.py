@@ -1,21 +1,18 @@
 """One of N slots that a fleet shares: a semaphore on a key prefix, the same as that of `consul lock -n` and `pyconsul lock -n`.
 
-Keys and algorithm are those of `pyconsul.cli.lock.protocol`, here as tasks, so that a wait can be cancelled; and nobody lists
-all contenders: a thousand machines that wait together ask for the list of holders and for its few holders only.
+It runs as tasks, so that a wait can be cancelled. It never lists all contenders: a thousand waiting machines read the list of
+holders and the keys of its few holders only.
 https://developer.hashicorp.com/consul/tutorials/developer-configuration/distributed-semaphore
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from pyconsul.cli.lock.protocol import SEMAPHORE_FLAGS
+from pyconsul.agent.common.semaphore_list import SEMAPHORE_FLAGS, format_semaphore_list, parse_semaphore_list
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.consul.session import LiveSession
 
@@ -25,11 +22,11 @@ if TYPE_CHECKING:
 #: Seconds after which Consul ends a session that is not renewed, so that a machine that died frees its slot.
 TTL = 15.0
 #: Maximum time that one query of the semaphore waits for a change.
-_WAIT = 30.0
-#: How many of the holders are watched for their end; the others' is noticed when the wait is over.
-_WATCHED = 4
+_WAIT_S = 30.0
+#: Maximum number of holders that are watched; the end of others is noticed after the wait.
+_MAX_WATCHED = 4
 #: Maximum time to free a slot; if Consul does not respond, the TTL frees it.
-_FAREWELL = 2.0
+_MAX_LEAVE_S = 2.0
 Entry = dict[str, Any]
 
 
@@ -60,7 +57,7 @@ class Contender:
         return self._live.id
 
     async def open(self) -> None:
-        """Make a session that is kept alive, and contend with it. Raises ConsulError and SessionLostError."""
+        """Create a session that is kept alive, and request a slot with it. Raises ConsulError and SessionLostError."""
         await self._end_session()
         await self._live.open()
         mark = {"acquire": self.session, "flags": str(SEMAPHORE_FLAGS)}
@@ -84,7 +81,7 @@ class Contender:
                 if await self._write(lock, [*alive, self.session]):
                     return
                 continue  # another contender wrote the list first
-            await self._until_change(dict(list(marks.items())[: 2 + _WATCHED]))
+            await self._until_change(dict(list(marks.items())[: 2 + _MAX_WATCHED]))
 
     async def leave(self) -> bool:
         """Free the slot, withdraw the request and end the session; returns whether the slot was held until now.
@@ -93,7 +90,7 @@ class Contender:
         """
         held = True
         with contextlib.suppress(ConsulError, ConflictError, TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
+            async with asyncio.timeout(_MAX_LEAVE_S):
                 try:
                     held = await self._leave_list()
                 finally:
@@ -117,8 +114,8 @@ class Contender:
             await self._client.send("PUT", f"/v1/session/destroy/{session}", {})
 
     async def _read(self, path: str, index: int = 0) -> tuple[Entry | None, int]:
-        params = {"index": str(index), "wait": f"{_WAIT:g}s"} if index else {}
-        found, headers = await self._client.request(path, params, _WAIT if index else 0.0)
+        params = {"index": str(index), "wait": f"{_WAIT_S:g}s"} if index else {}
+        found, headers = await self._client.request(path, params, _WAIT_S if index else 0.0)
         return (found[0] if found else None), int(headers.get("x-consul-index", "0"))
 
     async def _alive(self, sessions: Sequence[str]) -> dict[str, int]:
@@ -144,22 +141,22 @@ class Contender:
             await asyncio.gather(*reads, return_exceptions=True)
 
     def _holders(self, lock: Entry | None) -> list[str]:
-        """Return those that the list names, whether their sessions are alive or not. Raises ConflictError."""
+        """Return the sessions in the list, alive or not. Raises ConflictError."""
         if lock is None:
             return []
         key = lock["Key"]
         try:
-            document = msgspec.json.decode(base64.b64decode(lock["Value"] or ""))
-        except (ValueError, msgspec.DecodeError):
-            document = None
-        if lock["Flags"] != SEMAPHORE_FLAGS or not isinstance(document, dict):
+            found = parse_semaphore_list(lock["Value"])
+        except ValueError:
+            found = None
+        if lock["Flags"] != SEMAPHORE_FLAGS or found is None:
             raise ConflictError(f"the key {key} exists and is not a semaphore")
-        if (limit := document.get("Limit")) != self._slots:
+        if found.limit != self._slots:
             raise ConflictError(
-                f"the fleet disagrees: the key {key} has a limit of {limit}, this machine {self._slots}; "
+                f"the fleet disagrees: the key {key} has a limit of {found.limit}, this machine {self._slots}; "
                 f"give all machines the same one, or delete the key"
             )
-        return list(document.get("Holders") or ())
+        return found.holders
 
     async def _write(self, lock: Entry | None, holders: Sequence[str]) -> bool:
         """Replace the list that was read; False when it has changed since. An empty one is deleted, so that the next
@@ -167,6 +164,6 @@ class Contender:
         index = {"cas": str(lock["ModifyIndex"] if lock else 0)}
         if not holders:
             return bool(await self._client.send("DELETE", self._lock, index))
-        document = {"Limit": self._slots, "Holders": dict.fromkeys(holders, True)}
         marked = index | {"flags": str(SEMAPHORE_FLAGS)}
-        return bool(await self._client.send("PUT", self._lock, marked, msgspec.json.encode(document)))
+        value = format_semaphore_list(self._slots, holders)
+        return bool(await self._client.send("PUT", self._lock, marked, value))

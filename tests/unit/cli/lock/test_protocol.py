@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from pyconsul.agent.common.semaphore_list import SEMAPHORE_FLAGS
 from pyconsul.cli.errors import CliError, Unreachable
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.http.client import Client, Response
-from pyconsul.cli.lock.protocol import LOCK_FLAGS, SEMAPHORE_FLAGS, Deadline, Holdable, Lock, Semaphore
+from pyconsul.cli.lock.protocol import LOCK_FLAGS, Deadline, Holdable, Lock, Semaphore
 
 KEY = "job/.lock"
 
