@@ -21,6 +21,7 @@ PERIOD_S = 60.0
 MIN_INTERVAL_S = 0.05  # events that come sooner after a run wait for the next one
 CATALOG_DELAY_S = 1.0  # after a change of a node: a late registration stays no longer than this
 RETRY_S = 5.0  # after a failed commit
+MAX_BATCH = 500  # members of one commit: others wait for it some 20 ms
 MAX_DEPARTED = 4096  # remembered IDs of erased members
 
 log = logging.getLogger("agent.catalog")
@@ -82,8 +83,9 @@ class Reconciler:
                 self._note_unknown(unknown_agents(pool, self._store))
             operations = list(self._plan(pool, self._store, names))
             self._log_conflicts(operations, all_members=names is None)
-            if touched := {_name(one) for one in operations if not isinstance(one, Conflict)}:
-                await self._write(pool, touched)
+            touched = sorted({_name(one) for one in operations if not isinstance(one, Conflict)})
+            for start in range(0, len(touched), MAX_BATCH):
+                await self._write(pool, set(touched[start : start + MAX_BATCH]))
         except Exception:
             log.exception("reconciling members with the catalog failed, retrying in %gs", RETRY_S)
             self._full_within(RETRY_S)

@@ -52,13 +52,15 @@ def _print_why(context: Context, name: str) -> None:
     if context.args[_WAN]:
         raise UsageError("-why is about the members of this datacenter: give it without -wan")
     found = _ask(context, {"explain": name})
+    if any("Reasons" not in explained for explained in found):
+        raise CliError("the agent explains no members: -why needs an agent of pyconsul")
     if document(context, found):
         return
     for explained in found:
         member = explained["Member"]
-        context.out(f"{printable(member['Name'])}  {_address(member)}  {_state(member)}")
+        context.out(f"{_line(member['Name'])}  {_address(member)}  {_state(member)}")
         for reason in explained["Reasons"]:
-            context.out(f"  {printable(reason)}")
+            context.out(f"  {_line(reason)}")
 
 
 def _ask(context: Context, query: dict[str, str]) -> list[Any]:
@@ -95,19 +97,24 @@ def _segment(member: dict[str, Any]) -> str:
 
 def _row(member: dict[str, Any]) -> list[str]:
     tags = member["Tags"]
-    head = [printable(member["Name"]), _address(member), _state(member)]
+    head = [_line(member["Name"]), _address(member), _state(member)]
     role = _ROLES.get(tags.get("role", ""))
     if role is None:
         return [*head, "unknown", "", "", "", "", ""]
     build = tags.get("build", "").partition(":")[0] or "< 0.3"
     values = (build, tags.get("vsn", ""), tags.get("dc", ""), tags.get("ap") or _PARTITION, _segment(member))
-    return [*head, role, *map(printable, values)]
+    return [*head, role, *map(_line, values)]
 
 
 def _detailed_row(member: dict[str, Any]) -> list[str]:
     tags = member["Tags"] | {"ap": member["Tags"].get("ap") or _PARTITION, "segment": _segment(member)}
     text = ",".join(f"{key}={value}" for key, value in sorted(tags.items()))
-    return [printable(member["Name"]), _address(member), _state(member), printable(text)]
+    return [_line(member["Name"]), _address(member), _state(member), _line(text)]
+
+
+def _line(text: str) -> str:
+    """Return a text of another member without line breaks, which would look like more members."""
+    return printable(text).replace("\n", "\ufffd")
 
 
 def _address(member: dict[str, Any]) -> str:

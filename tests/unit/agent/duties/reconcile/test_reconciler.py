@@ -32,10 +32,13 @@ class Server:
         self.store = Store()
         self.writer = Writer(self.store, MemoryEngine())
         self.pool = ScriptedPool(server("s1"))
+        self.commits = 0
         self.refused: Callable[[WriteTxn], bool] = lambda txn: False
         self.duty = Reconciler(self.pool, self.store, self.commit, "dc1", 72 * 3600.0, lambda: self.now)
 
     async def commit(self, operation: Callable[[WriteTxn], Any]) -> Any:
+        self.commits += 1
+
         def run(txn: WriteTxn) -> Any:
             result = operation(txn)
             if self.refused(txn):
@@ -91,6 +94,16 @@ async def test_members_that_were_there_before_are_registered_at_the_start() -> N
     one.pool.known["c1"] = client("c1")
     await one.duty.start()
     assert one.statuses() == {"c1": PASSING}
+    await one.duty.stop()
+
+
+async def test_very_many_members_are_registered_in_batches() -> None:
+    one = Server()
+    names = [f"c{number}" for number in range(reconciler.MAX_BATCH + 1)]
+    one.pool.known |= {name: client(name) for name in names}
+    await one.duty.start()
+    assert one.statuses() == dict.fromkeys(names, PASSING)
+    assert one.commits == 2
     await one.duty.stop()
 
 
