@@ -31,13 +31,13 @@ class Cluster:
     def wait_until(self, status: int, name: str, *, seen_by: list[MachineAgent] | None = None) -> None:
         """Wait until agents (all others, if none are given) see a member with a status."""
         for agent in seen_by or [one for one in self.agents if one.name != name]:
-            eventually(partial(_sees, agent, {name: status}), agent.log)
+            eventually(partial(agent.sees, {name: status}), agent.log)
 
     def wait_until_all_alive(self) -> None:
         """Wait until every agent sees all of them alive. After a cut that may need a reconnect, tried every 30 s."""
         everybody = {agent.name: 1 for agent in self.agents}
         for agent in self.agents:
-            eventually(partial(_sees, agent, everybody), agent.log, patience=RECONNECT_S)
+            eventually(partial(agent.sees, everybody), agent.log, patience=RECONNECT_S)
 
     def failures(self) -> int:
         """Return how often any of the agents has declared a member failed."""
@@ -49,10 +49,6 @@ class Cluster:
             if agent.process is not None and agent.process.poll() is None:
                 agent.kill()
         self.network.close()
-
-
-def _sees(agent: MachineAgent, members: dict[str, int]) -> bool:
-    return members.items() <= agent.members().items()
 
 
 @contextmanager

@@ -58,6 +58,10 @@ class MachineAgent(AgentProcess):
         """The status of each member, as this agent sees it: 1 alive, 2 leaving, 3 left, 4 failed."""
         return {member["Name"]: member["Status"] for member in self.get("/v1/agent/members")}
 
+    def sees(self, members: dict[str, int]) -> bool:
+        """Return whether this agent sees these members with these statuses."""
+        return members.items() <= self.members().items()
+
     def address_of(self, name: str) -> str:
         """The gossip address of a member."""
         return next(str(member["Addr"]) for member in self.get("/v1/agent/members") if member["Name"] == name)
