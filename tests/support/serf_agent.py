@@ -48,7 +48,7 @@ class SerfAgent:
 
     def events(self) -> list[str]:
         """Return the user events so far, as "NAME PAYLOAD"."""
-        return self._events.read_text().splitlines()
+        return self._events.read_text(errors="replace").splitlines()
 
     def run(self, command: str, *arguments: str) -> str:
         done = self._run(command, *arguments)

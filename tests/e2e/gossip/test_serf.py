@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.agent_process import AgentProcess, running_agent
 from support.eventually import eventually_async
 from support.gossip_pools import PoolAgent, Pools
 from support.serf_agent import SerfAgent, needs_serf
@@ -114,3 +115,30 @@ async def test_keys_are_rotated_with_serf_in_the_pool(pools: Pools, start_serf: 
     await eventually_async(lambda: serf.events() == ["deploy v2"])
     assert text in await asyncio.to_thread(serf.run, "keys", "-list")
     assert one.alive() == {"one", "debian"}
+
+
+@pytest.mark.parametrize("keys", KEYS)
+async def test_serf_joins_a_whole_agent(keys: tuple[bytes, ...], tmp_path: Path) -> None:
+    encryption = {"encrypt": b64encode(keys[0]).decode()} if keys else {}
+    with running_agent(**encryption) as agent:
+        serf = await asyncio.to_thread(
+            SerfAgent,
+            tmp_path,
+            "debian",
+            "127.0.0.101",
+            agent.lan_port,
+            key=keys[0] if keys else b"",
+            join=f"127.0.0.1:{agent.lan_port}",
+        )
+        try:
+            await sees(serf, n1="alive", debian="alive")
+            await eventually_async(lambda: statuses(agent) == {"n1": 1, "debian": 1})
+            agent.put("/v1/event/fire/deploy", b"v1")
+            await eventually_async(lambda: any(event.startswith("consul:event:deploy ") for event in serf.events()))
+        finally:
+            serf.kill()
+        await eventually_async(lambda: statuses(agent) == {"n1": 1, "debian": 4})
+
+
+def statuses(agent: AgentProcess) -> dict[str, int]:
+    return {member["Name"]: member["Status"] for member in agent.get("/v1/agent/members")}
