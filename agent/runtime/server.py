@@ -11,6 +11,7 @@ from functools import partial
 from urllib.parse import quote, urlencode
 
 from pyconsul.agent.acl.authorizer import EVERYTHING
+from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
@@ -47,6 +48,7 @@ from pyconsul.agent.state.acl.tables import TOPIC as ACL_TOPIC
 from pyconsul.agent.state.watches import Watches, on_replaced
 from pyconsul.agent.sync.agent_tokens import agent_tokens
 from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
+from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.watches.definition import Definition, WatchError
 from pyconsul.agent.watches.watcher import Ask, Found, Watcher
@@ -63,22 +65,18 @@ async def start(
     """Start every part; the stack stops them in reverse.
 
     open_storage: loads the state, given a clock.   stop: ends the agent with an exit status.   notifier: is told of reloads.
-
     Raises WatchError, ListenError, EngineError, FileDefinitionError, GossipError.
     """
     watches = Watcher.check(config.watches)
     http_sockets, dns_sockets = listeners.http_sockets(config), listeners.dns_sockets(config)
-    clock = SteadyClock()
-    clock.start(stack)
+    clock = _start_clock(stack)
     storage = await open_storage(clock)
     store, writer = storage.store, storage.writer
     tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
     sessions, history = await _start_duties(config, storage, clock, leadership, stack)
     acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
     local_watches = Watches()
-    permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
-    agent = await local.start(config, LocalCatalog(store, writer.commit), local_watches, stack, *permits)
-    on_replaced(store.watches, agent.syncer.schedule_full_sync)
+    agent = await _start_local(config, storage, acl, local_watches, stack)
     lan = await open_lan(config, stack)
     events = EventLog(local_watches)
     counters = await members.follow(config, lan, storage, agent, events, leadership, stack)
@@ -102,14 +100,26 @@ async def start(
         loop_lag=_start_loop_lag(stack),
         pool_counters=counters,
     )
-    app = await _start_http(context, control, http_sockets, stack)
-    stack.callback(local_watches.close)  # before the HTTP server stops: it waits for blocking queries
-    responder = await _start_dns(context, control, dns_sockets, stack)
-    if acl is not None:
-        access_control.follow_changes(store.watches, responder.forget, agent.syncer.full_sync)
-    _start_watcher(app, watches, control, stack)
+    await _serve(context, control, http_sockets, dns_sockets, watches, stack)
     retry_join.start(config, lan, stop, stack)
     return control
+
+
+def _start_clock(stack: AsyncExitStack) -> SteadyClock:
+    clock = SteadyClock()
+    clock.start(stack)
+    return clock
+
+
+async def _start_local(
+    config: Config, storage: Storage, acl: Resolver | None, local_watches: Watches, stack: AsyncExitStack
+) -> LocalAgent:
+    """Start the local half of the agent; a restore makes it compare everything with the catalog."""
+    permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
+    catalog = LocalCatalog(storage.store, storage.writer.commit)
+    agent = await local.start(config, catalog, local_watches, stack, *permits)
+    on_replaced(storage.store.watches, agent.syncer.schedule_full_sync)
+    return agent
 
 
 def _start_loop_lag(stack: AsyncExitStack) -> LoopLag:
@@ -149,6 +159,21 @@ async def _start_duties(
     return sessions, history
 
 
+async def _serve(
+    context: Context,
+    control: AgentControl,
+    http_sockets: list[socket.socket],
+    dns_sockets: tuple[list[socket.socket], list[socket.socket]],
+    watches: Sequence[Definition],
+    stack: AsyncExitStack,
+) -> None:
+    """Start what clients and handlers see: HTTP, DNS, and the watches of the configuration."""
+    app = await _start_http(context, control, http_sockets, stack)
+    stack.callback(context.events.watches.close)  # before the HTTP server stops: it waits for blocking queries
+    await _start_dns(context, control, dns_sockets, stack)
+    _start_watcher(app, watches, control, stack)
+
+
 async def _start_http(
     context: Context, control: AgentControl, sockets: list[socket.socket], stack: AsyncExitStack
 ) -> App:
@@ -166,7 +191,7 @@ async def _start_dns(
     control: AgentControl,
     sockets: tuple[list[socket.socket], list[socket.socket]],
     stack: AsyncExitStack,
-) -> Responder:
+) -> None:
     config, view = context.config, context.view
     caller = access_control.dns_caller(context.acl) if context.acl else lambda: EVERYTHING
     execute = query_executor(view, caller, config.node_name, config.datacenter, context.rng)
@@ -175,7 +200,8 @@ async def _start_dns(
     server = DNSServer(responder, *sockets)
     await server.start()
     stack.push_async_callback(server.stop)
-    return responder
+    if context.acl is not None:
+        access_control.follow_changes(context.watches, responder.forget, context.agent.syncer.full_sync)
 
 
 def _check_watches(watcher: Watcher, config: Config) -> None:
