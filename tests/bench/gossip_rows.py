@@ -32,11 +32,13 @@ SETTLE_S = 20.0
 IDLE_S = 30.0
 KNOWN = 2000  # members of which the memory is measured
 EVENTS_PER_S = 10_000
+#: The timing of a server; -dev probes ten times as often.
+LAN = {"gossip_interval": "200ms", "probe_interval": "1s", "probe_timeout": "500ms", "suspicion_mult": 4}
 
 
 def gossip_idle() -> Iterator[Row]:
     """The reference is the same agent, alone in its pool."""
-    with running_agent(log_level="warn") as agent:
+    with running_agent(log_level="warn", gossip_lan=LAN) as agent:
         time.sleep(SETTLE_S)
         alone = _share(agent)
         with _crowd(agent):
