@@ -79,6 +79,11 @@ def etcd_place(
     etcd: EtcdProcess, retention: Retention = NO_HISTORY, limits: Limits = LIMITS
 ) -> Callable[[], EtcdEngine]:
     """Return a function that opens one new place in etcd, again and again, as other servers or after a restart."""
-    prefix = f"/test/{next(_numbers)}"
+    prefix = fresh_prefix()
     servers = itertools.count()
     return lambda: EtcdEngine(Client([etcd.endpoint]), prefix, f"server-{next(servers)}", retention, limits)
+
+
+def fresh_prefix() -> str:
+    """Return a prefix that no other test uses."""
+    return f"/test/{next(_numbers)}"

@@ -103,6 +103,20 @@ class Client:
         """Send any other request once; `method` returns it from a channel.  Raises Rejected, Unreachable."""
         return await self._once(method, request, self._timeout_s)
 
+    async def keep_alive(self, lease: int, timeout_s: float) -> bool:
+        """Renew a lease; False when it is over.  Raises Rejected, Unreachable."""
+        endpoint = self.endpoints[self._current]
+        requests = [rpc.LeaseKeepAliveRequest(ID=lease)]
+        keep_alive = rpc.LeaseStub(self._channel(endpoint)).LeaseKeepAlive
+        try:
+            async for response in keep_alive(requests, timeout=timeout_s, metadata=await self._metadata()):
+                return bool(response.TTL > 0)
+        except rpc.AioRpcError as error:
+            self.rotate()
+            raise self._failure(error, endpoint) from error
+        _pass_cancellation_on()
+        return False
+
     async def watch(self, requests: AsyncIterator[Any], silence_s: float) -> AsyncGenerator[Any, None]:
         """Send requests of a watch stream, and return what arrives.
 
@@ -113,7 +127,7 @@ class Client:
         metadata = (*await self._metadata(), ("hasleader", "true"))
         call = rpc.WatchStub(self._channel(endpoint)).Watch(requests, metadata=metadata)
         try:
-            while (response := await asyncio.wait_for(call.read(), silence_s)) is not EOF:
+            while (response := await _read(call, silence_s)) is not EOF:
                 self._check(response.header, endpoint)
                 yield response
             failure: EngineError = Unreachable(f"etcd at {endpoint} has closed the watch")
@@ -175,6 +189,8 @@ class Client:
         self._cluster_id = header.cluster_id
 
     def _failure(self, error: Any, endpoint: str) -> Rejected | Unreachable | RevisionCompacted:
+        """Return an error as ours.  Raises CancelledError when the caller is canceled: gRPC may have taken that for its own."""
+        _pass_cancellation_on()
         code, details = error.code(), error.details() or ""
         text = f"etcd at {endpoint}: {details or code.name.lower()}"
         if code is rpc.StatusCode.OUT_OF_RANGE:
@@ -197,6 +213,21 @@ class Client:
         if channel is None:
             channel = self._channels[endpoint] = _open(endpoint, self._credentials)
         return channel
+
+
+async def _read(call: Any, timeout_s: float) -> Any:
+    """Return the next message of a stream.  Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        response = await call.read()
+    _pass_cancellation_on()
+    return response
+
+
+def _pass_cancellation_on() -> None:
+    """Raise CancelledError when the caller is canceled: gRPC swallows it while it prepares a call."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _open(endpoint: str, credentials: Credentials) -> Any:

@@ -1,4 +1,4 @@
-"""A real etcd for the tests of its engine."""
+"""A real etcd for the tests of engine and leadership."""
 
 from __future__ import annotations
 

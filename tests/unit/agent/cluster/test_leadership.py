@@ -1,0 +1,97 @@
+"""Servers that compete for the leadership in a real etcd."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from aetcd import rpc
+from support.etcd import EtcdProcess, fresh_prefix, needs_etcd
+from support.eventually import eventually_async
+
+from pyconsul.agent.cluster import leadership
+from pyconsul.agent.cluster.leadership import EtcdLeadership
+from pyconsul.agent.engine.etcd.client import Client
+
+pytestmark = needs_etcd
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leadership, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(leadership, "KEEP_ALIVE_S", 0.2)
+    monkeypatch.setattr(leadership, "RETRY_S", 0.02)
+
+
+async def answer(value: bool) -> bool:
+    return value
+
+
+@asynccontextmanager
+async def servers(etcd: EtcdProcess, *member_leads: bool) -> AsyncIterator[list[EtcdLeadership]]:
+    """Servers n0, n1 … that compete."""
+    prefix = fresh_prefix()
+    clients = [Client([etcd.endpoint]) for _ in member_leads]
+    found = [
+        EtcdLeadership(client, prefix, f"n{number}", member_leads=partial(answer, leads))
+        for number, (client, leads) in enumerate(zip(clients, member_leads, strict=True))
+    ]
+    for server in found:
+        await server.start()
+    yield found
+    for server in found:
+        await server.stop()
+    for client in clients:
+        await client.close()
+
+
+def agree(found: list[EtcdLeadership], *allowed: str) -> Callable[[], Awaitable[bool]]:
+    """Whether all follow one of these leaders, and that one knows."""
+
+    async def check() -> bool:
+        leaders = {server.leader for server in found}
+        return len(leaders) == 1 and leaders <= set(allowed) and sum(server.leads for server in found) == 1
+
+    return check
+
+
+async def test_one_server_leads_and_the_others_know(etcd: EtcdProcess) -> None:
+    async with servers(etcd, False, True, False) as found:
+        await eventually_async(agree(found, "n0", "n1", "n2"))
+
+
+async def test_a_leader_that_stops_is_followed_by_another(etcd: EtcdProcess) -> None:
+    async with servers(etcd, True, False) as found:
+        await eventually_async(agree(found, "n0", "n1"))
+        leader, follower = sorted(found, key=lambda server: not server.leads)
+        told: list[bool] = []
+        follower.subscribe(lambda: told.append(follower.leads))
+        await leader.resign()
+        assert not leader.leads
+        await eventually_async(lambda: follower.leads)
+        assert told[-1]
+
+
+async def test_a_leader_that_is_gone_is_replaced_at_once_and_learns_of_it(etcd: EtcdProcess) -> None:
+    async with servers(etcd, True, True, True) as found:
+        await eventually_async(agree(found, "n0", "n1", "n2"))
+        first = next(server for server in found if server.leads)
+        others = [server for server in found if server is not first]
+        others[0].set_gone(first.leader, True)
+        await eventually_async(agree(found, others[0]._node_id))
+        assert not first.leads
+
+
+async def test_a_lease_that_is_lost_ends_the_leadership(etcd: EtcdProcess) -> None:
+    async with servers(etcd, True) as (server,):
+        await eventually_async(lambda: server.leads)
+        told: list[bool] = []
+        server.subscribe(lambda: told.append(server.leads))
+        lease = server._lease
+        revoke = rpc.LeaseRevokeRequest(ID=lease)
+        await server._client.call(lambda channel: rpc.LeaseStub(channel).LeaseRevoke, revoke)
+        await eventually_async(lambda: server._lease not in (0, lease))
+        assert told[0] is False
+        assert server.leads
