@@ -15,7 +15,7 @@ log = logging.getLogger("agent.gossip")
 
 
 class PoolLog:
-    """The log of one pool. Lines hold no keys and no payloads; names of members are escaped if they are not plain."""
+    """The log of one pool. Lines hold no keys and no payloads; whatever peers call themselves, a line stays one line."""
 
     def __init__(self, pool: str, clock: Callable[[], float]) -> None:
         """`pool` is named in each line."""
@@ -49,7 +49,10 @@ class PoolLog:
             self._timer.cancel()
 
     def _with_pool(self, text: str) -> str:
-        event, colon, rest = text[:MAX_LINE].partition(": ")
+        text = text[:MAX_LINE]
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+        event, colon, rest = text.partition(": ")
         return f"{event}: pool={self._pool} {rest}" if colon else f"{event}: pool={self._pool}"
 
     def _report_later(self) -> None:
