@@ -117,3 +117,23 @@ def test_a_second_signal_ends_a_leave(first: AgentProcess, start_agent: StartAge
     other.process.send_signal(signal.SIGTERM)
     assert other.process.wait(30) == 1
     assert "Caught second signal" in other.log()
+
+
+def test_an_agent_from_another_network_is_not_admitted(start_agent: StartAgent) -> None:
+    guarded = start_agent(serf_lan_allowed_cidrs=["127.0.0.1/32"])
+    start_agent(node_name="n2", bind_addr="127.0.0.2", retry_join=[f"127.0.0.1:{guarded.lan_port}"])
+    guarded.wait_for_log("Member 'n2' has an address outside the allowed networks: 127.0.0.2")
+    assert [member["Name"] for member in guarded.get("/v1/agent/members")] == ["n1"]
+    friend = start_agent(node_name="n3", retry_join=[f"127.0.0.1:{guarded.lan_port}"])
+    friend.wait_for_log("Join cluster completed")
+    assert sorted(member["Name"] for member in guarded.get("/v1/agent/members")) == ["n1", "n3"]
+
+
+def test_unencrypted_gossip_is_refused_until_the_settings_allow_it(start_agent: StartAgent) -> None:
+    strict = start_agent(encrypt=KEYS[0])
+    plain = start_agent(node_name="n2", retry_join=[f"127.0.0.1:{strict.lan_port}"], retry_interval="100ms")
+    plain.wait_for_log("Join cluster failed, will retry")
+    lenient = start_agent(node_name="n3", encrypt=KEYS[0], encrypt_verify_incoming=False, encrypt_verify_outgoing=False)
+    plain.put(f"/v1/agent/join/127.0.0.1:{lenient.lan_port}")
+    eventually(lambda: has_joined(lenient, "n2") and has_joined(plain, "n3"), plain.log)
+    assert [member["Name"] for member in strict.get("/v1/agent/members")] == ["n1"]
