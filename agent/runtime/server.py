@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -78,7 +79,7 @@ async def start(
     local_watches = Watches()
     agent = await _start_local(config, storage, acl, local_watches, stack)
     lan = await open_lan(config, stack)
-    events = EventLog(local_watches)
+    events = EventLog(local_watches, asyncio.get_running_loop().call_soon)
     counters = await members.follow(config, lan, storage, agent, events, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))

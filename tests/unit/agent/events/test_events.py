@@ -17,8 +17,8 @@ from pyconsul.agent.state.watches import Watches
 
 
 def event(name: str = "deploy", **fields: Any) -> UserEvent:
-    plain: dict[str, Any] = {"payload": None, "node_filter": "", "service_filter": "", "tag_filter": ""}
-    return UserEvent(id=str(uuid.uuid4()), name=name, version=1, ltime=0, **{**plain, **fields})
+    plain: dict[str, Any] = {"payload": None, "node_filter": "", "service_filter": "", "tag_filter": "", "ltime": 0}
+    return UserEvent(id=str(uuid.uuid4()), name=name, version=1, **{**plain, **fields})
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,21 @@ def test_readers_wake() -> None:
     watches.add(lambda: woken.append(True), (TOPIC,))
     EventLog(watches).add(event())
     assert woken == [True]
+
+
+def test_events_of_one_turn_are_ordered_by_their_lamport_times() -> None:
+    watches, turn, woken = Watches(), [], []  # type: ignore[var-annotated]
+    watches.add(lambda: woken.append(True), (TOPIC,))
+    events = EventLog(watches, turn.append)
+    for time in (3, 5, 4):
+        events.add(event(str(time), ltime=time))
+    assert (len(turn), woken) == (1, [])
+    assert [one.name for one in events.recent()] == ["3", "4", "5"]
+    turn.pop()()
+    assert woken == [True]
+    events.add(event("1", ltime=1))  # later: a reader has seen the others
+    turn.pop()()
+    assert [one.name for one in events.recent()] == ["3", "4", "5", "1"]
 
 
 def test_the_index_of_nothing() -> None:
