@@ -37,6 +37,10 @@ from pyconsul.agent.common.process.child_process import (
 from pyconsul.agent.common.process.process_group import GROUP_POLL_S, KILL_WAIT_S, ProcessGroup
 from pyconsul.agent.common.reasons import reason
 
+#: Minimum time between the start of a shell line and a signal that stops it. While dash starts a program it defers SIGINT
+#: until that program ends, and loses it when the program replaces the shell (`exec`).
+SHELL_START_S = 0.1
+
 
 class Child(ProcessGroup):
     """One supervised process and its group.
@@ -80,6 +84,7 @@ class Child(ProcessGroup):
         self._rng = rng
         self._streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         self._process: asyncio.subprocess.Process | None = None
+        self._started_at = 0.0  # by the loop's clock
         self._outlive = outlive
         self._guardian = guardian_argv(kill_signal, kill_timeout) if guard and not outlive else []
         self._replaced = asyncio.Event()  # set while no restart is under way
@@ -117,6 +122,7 @@ class Child(ProcessGroup):
                 ),
                 **self._streams,
             )
+            self._started_at = asyncio.get_running_loop().time()
         except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a NUL byte or a bad name
             self._dismiss_guardian()
             raise SpawnError(f"cannot run {self.argv[0]!r}: {reason(error)}") from error
@@ -164,6 +170,8 @@ class Child(ProcessGroup):
         process = self._process
         if process is None:
             return None
+        if self._is_shell_line and self.running:
+            await asyncio.sleep(max(self._started_at + SHELL_START_S - asyncio.get_running_loop().time(), 0.0))
         self.signal(kill_signal)
         try:
             await asyncio.wait_for(self._group_ended(process, kill_signal), grace)

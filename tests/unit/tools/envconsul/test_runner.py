@@ -71,7 +71,8 @@ class Run:
         self._task: asyncio.Task[int] | None = None
 
     async def __aenter__(self) -> Run:
-        command = f"echo $v >> {self.file}; exec sleep 600"
+        # The trap keeps a SIGINT that comes while the shell starts a program.
+        command = f"trap exit INT; echo $v >> {self.file}; while :; do sleep 0.02; done"
         self._task = asyncio.create_task(self.runner.run(["sh", "-c", command]))
         await self.until("1\n")
         return self

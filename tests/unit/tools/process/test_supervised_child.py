@@ -143,6 +143,21 @@ async def test_stop_is_orderly() -> None:
     assert not group_alive(process.pid)
 
 
+async def test_stop_waits_until_a_shell_line_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyconsul.agent.common.process.supervised_child.SHELL_START_S", 3600.0)
+    process, out = child("echo ready; while :; do sleep 0.01; done", line=True)
+    await process.start()
+    await line(out)
+    stopping = asyncio.create_task(process.stop())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not stopping.done()
+    stopping.cancel()
+    assert process.running
+    monkeypatch.setattr("pyconsul.agent.common.process.supervised_child.SHELL_START_S", 0.0)
+    assert await process.stop() == 255
+
+
 async def test_stop_kills_a_program_that_ignores_signals() -> None:
     process, out = child("trap '' TERM INT; (echo ready; while :; do sleep 0.01; done)")
     await process.start()
