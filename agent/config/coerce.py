@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.common.go.durations import ALLOWED, LONGEST_NS, parse_go_duration_s
 from pyconsul.agent.config import host, validators
 from pyconsul.agent.config.table import Kind, Setting
-
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class ItemError(ValueError):
@@ -116,11 +114,11 @@ def _item(kind: Kind, key: str, value: Any) -> Any:
 def _scalar(kind: Kind, text: str) -> Any:
     if kind is Kind.STRING:
         return text
-    if kind is Kind.BOOL and text in _TRUE | _FALSE:
-        return text in _TRUE
     if kind is Kind.DURATION:
         return parse_seconds(text)
     try:
+        if kind is Kind.BOOL:
+            return parse_go_bool(text)
         if kind is Kind.INT and abs(number := int(text)) <= LONGEST_NS:
             return number
         if kind is Kind.FLOAT and abs(size := float(text)) <= LONGEST_NS:

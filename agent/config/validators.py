@@ -6,9 +6,10 @@ import ipaddress
 import re
 from collections.abc import Callable
 
+from pyconsul.agent.common.uuids import is_uuid
+
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _UI_PATH = re.compile(r"[/A-Za-z0-9_-]*")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
@@ -87,7 +88,7 @@ def node_name(value: object) -> str | None:
 
 
 def node_id(value: object) -> str | None:
-    return None if value == "" or _UUID.fullmatch(str(value)) else "a UUID such as 5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
+    return None if value == "" or is_uuid(str(value)) else "a UUID such as 5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 
 
 def domain(value: object) -> str | None:

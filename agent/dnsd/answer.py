@@ -1,6 +1,6 @@
 """Answers a question from the state: the zone itself, services, nodes, prepared queries, addresses, reverse names.
 
-Pure: the state is a view, chance and time are passed in, and hosts outside the zone whose
+Pure: the state is a view, randomness and time are passed in, and hosts outside the zone whose
 addresses are needed are named in the reply (`wanted`) for the caller to look up.
 """
 
@@ -81,7 +81,7 @@ class ExecuteQuery(Protocol):
 class AnswerContext(msgspec.Struct):
     """The inputs of an answer.
 
-    chance: gives a random number from 0 to 1.  caller: whose permissions limit what answers
+    rng: returns a random number from 0 to 1.  caller: whose permissions limit what answers
     show.  service: the subject's service.  resolved: records of hosts
     outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
     client's IP address.  fresh: draw a new order of the records.  turn: of whoever asks
@@ -90,7 +90,7 @@ class AnswerContext(msgspec.Struct):
 
     view: View
     settings: Settings
-    chance: Callable[[], float]
+    rng: Callable[[], float]
     now: float
     caller: Authorizer = EVERYTHING
     service: Service | None = None
@@ -211,8 +211,8 @@ def shuffled(found: Sequence[Candidate], known: AnswerContext, reply: Reply) -> 
     if len(found) < 2:
         return found
     reply.varied = True
-    chance = known.chance
-    return sorted(found, key=lambda _: chance())
+    rng = known.rng
+    return sorted(found, key=lambda _: rng())
 
 
 def _look_up(
@@ -260,7 +260,7 @@ def _service(name: names.ServiceName, service: Service, asked: Lookup, known: An
         reply.many = len(ready.items)
         reply.varied = reply.many > 1
         limit = known.settings.a_record_limit if asked.rdtype != SRV else 0
-        reply.packed = pack(ready, asked.name, suffix, asked.room, known.chance, limit, known.fresh, known.turn)
+        reply.packed = pack(ready, asked.name, suffix, asked.room, known.rng, limit, known.fresh, known.turn)
         if reply.packed is not None:
             return True
     found = service.tagged(name.tag)
@@ -269,7 +269,7 @@ def _service(name: names.ServiceName, service: Service, asked: Lookup, known: An
     reply.many = len(found)
     reply.varied = reply.many > 1
     turn = known.turn or service.turn(name.tag)
-    _select(turn.next(found, len(found), known.chance), service.ttl, asked, known, reply)
+    _select(turn.next(found, len(found), known.rng), service.ttl, asked, known, reply)
     return bool(reply.answer)
 
 
@@ -295,7 +295,7 @@ def _query(name: names.QueryName, asked: Lookup, known: AnswerContext, reply: Re
     ttl = result.ttl if result.ttl is not None else settings.ttl_of(result.service)
     found = [candidates.digest(one, result.datacenter, settings) for one in result.nodes]
     if known.turn is not None and not result.ordered:
-        found = known.turn.next(found, len(found), known.chance)
+        found = known.turn.next(found, len(found), known.rng)
     _select(found, ttl, asked, known, reply)
     return bool(reply.answer)
 

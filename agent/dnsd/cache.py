@@ -1,6 +1,6 @@
 """Caches: answers as bytes, and the digested instances of services, each until one of its topics changes.
 
-An answer is kept under the bytes that asked for it.  Where chance orders the records, several
+An answer is kept under the bytes that asked for it.  Where the order of records is random, several
 orderings are kept and used in turn, and one is replaced regularly, so that a catalog
 that does not change still spreads its clients over all instances.
 """

@@ -198,7 +198,7 @@ class Responder:
         if udp and is_public(source):
             _limit_to(PUBLIC_SIZE, question)
         resolved: dict[bytes, Sequence[Record]] = {}
-        for _ in range(3):  # an answer may turn out to need other hosts, where chance picks the instances
+        for _ in range(3):  # instances are picked at random, so an answer may need other hosts
             hosts = [host for host in dict.fromkeys(wanted) if host not in resolved]
             found = await asyncio.gather(*map(self._recursors.addresses_of, hosts))
             resolved.update(zip(hosts, found, strict=True))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import msgspec
 
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.filter.regexp import RegexpError, compile_regexp
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.model.service import NodeService
@@ -14,7 +14,6 @@ from pyconsul.agent.model.service import NodeService
 VERSION = 1  # of an event's encoding
 PREFIX = "consul:event:"  # of its name among agents
 
-_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -61,7 +60,7 @@ def unpacked(payload: bytes, ltime: int) -> UserEvent:
         event = _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"invalid user event: {error}") from None
-    if not _UUID.fullmatch(event.ID):
+    if not is_uuid(event.ID):
         raise ValueError("invalid user event: its ID is no UUID")
     return UserEvent(event.ID, event.n, event.p, event.nf, event.sf, event.tf, event.v, ltime)
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.filter.quote import quote
 
-TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _WHOLE = re.compile(r"[+-]?(?:0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO]?(?:_?[0-7])+|[1-9](?:_?[0-9])*|0)")
 _OCTAL = re.compile(r"\A([+-]?)0(?=[0-7_])")
 
@@ -31,9 +30,10 @@ def _decimal(text: str) -> float:
 
 
 def _truth(text: str) -> bool:
-    if text not in TRUE | FALSE:
-        raise ValueError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax")
-    return text in TRUE
+    try:
+        return parse_go_bool(text)
+    except ValueError:
+        raise ValueError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax") from None
 
 
 COERCIONS: dict[type, Callable[[str], Any]] = {str: str, int: _whole, float: _decimal, bool: _truth}

@@ -10,10 +10,10 @@ import math
 
 import msgspec
 
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.model.wire import camel
 
 DIMENSIONS = 8
-NANOSECONDS = 1_000_000_000
 
 
 class Coordinate(msgspec.Struct, frozen=True, rename=camel):
@@ -50,4 +50,4 @@ def distance(one: Coordinate | None, other: Coordinate | None) -> float:
     raw = math.dist(one.vec, other.vec) + one.height + other.height
     adjusted = raw + one.adjustment + other.adjustment
     seconds = adjusted if adjusted > 0.0 else raw
-    return float(int(seconds * NANOSECONDS)) if math.isfinite(seconds) else math.inf
+    return float(int(seconds * SECOND_NS)) if math.isfinite(seconds) else math.inf

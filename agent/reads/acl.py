@@ -7,6 +7,7 @@ from typing import Any
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.model.acl import Token
 from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.state.acl import auth as acl_auth
@@ -63,7 +64,7 @@ def token(view: View, caller: Authorizer, accessor: str, now: float) -> Result:
 
 
 def _token(view: View, accessor: str, now: float) -> Token | None:
-    if not acl_tokens.is_uuid(accessor):
+    if not is_uuid(accessor):
         raise ValueError("UUID must be 36 characters")
     return acl_tokens.by_accessor(view, accessor, now)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.model.acl import (
     AuthMethod,
     BindingRule,
@@ -20,7 +21,6 @@ from pyconsul.agent.model.acl import (
 from pyconsul.agent.snapshot.fields import Fields, plain
 from pyconsul.agent.snapshot.gomsgpack import ZERO_TIME_NS, encode_time
 
-NANOSECONDS = 1_000_000_000
 #: The name of a policy or role by its ID; None when it is gone.
 NameOf = Callable[[str], str | None]
 
@@ -37,9 +37,9 @@ def read_token(record: Fields) -> Token:
         grants=_grants(record),
         local=record.flag("Local"),
         auth_method=record.text("AuthMethod"),
-        created=created / NANOSECONDS,
+        created=created / SECOND_NS,
         created_ns=created,
-        expires=None if expires is None else expires / NANOSECONDS,
+        expires=None if expires is None else expires / SECOND_NS,
         expires_ns=expires or 0,
         hash=record.data("Hash"),
         create_index=record.index("CreateIndex"),
@@ -158,7 +158,7 @@ def _templated_record(one: TemplatedPolicy) -> dict[str, Any]:
 def _nanoseconds(seconds: float) -> int:
     """Whole microseconds, rounded as `datetime` does it: as the API shows a time in seconds."""
     fraction, whole = math.modf(seconds)
-    return int(whole) * NANOSECONDS + round(fraction * 1_000_000) * 1000
+    return int(whole) * SECOND_NS + round(fraction * 1_000_000) * 1000
 
 
 def token(row: Token, policy_name: NameOf, role_name: NameOf) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import msgpack
 
+from pyconsul.agent.common.go.durations import SECOND_NS
+
 LARGEST_VALUE = 64 << 20  # bytes of one record
 MOST_ITEMS = 1 << 20  # of one list or map
 ERRORS = "surrogateescape"  # keeps bytes that are not UTF-8 within a str, reversibly
@@ -20,8 +22,7 @@ _TIME = struct.Struct(">BqIh")
 _LONG_TIME = struct.Struct(">BqIhb")  # version 2: the offset has seconds, too
 _YEAR_ONE = -62_135_596_800  # 0001-01-01T00:00:00Z in Unix seconds
 _UTC = -1
-_NANOSECONDS = 1_000_000_000
-ZERO_TIME_NS = _YEAR_ONE * _NANOSECONDS  # Go's zero time
+ZERO_TIME_NS = _YEAR_ONE * SECOND_NS  # Go's zero time
 
 #: Exceptions of an unpacker for bytes that are not MessagePack, or too large.
 UNPACK_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, msgpack.exceptions.UnpackException)
@@ -54,7 +55,7 @@ def raw(value: str | bytes) -> bytes:
 
 def encode_time(unix_ns: int) -> bytes:
     """Return a time (Unix nanoseconds) in UTC."""
-    seconds, nanoseconds = divmod(unix_ns, _NANOSECONDS)
+    seconds, nanoseconds = divmod(unix_ns, SECOND_NS)
     return _TIME.pack(1, seconds - _YEAR_ONE, nanoseconds, _UTC)
 
 
@@ -69,9 +70,9 @@ def decode_time(value: Any) -> int:
     if layout is None or len(data) != layout.size:
         raise ValueError("must be a time")
     _, seconds, nanoseconds, *_ = layout.unpack(data)
-    if nanoseconds >= _NANOSECONDS:
+    if nanoseconds >= SECOND_NS:
         raise ValueError("must be a time")
-    return int((seconds + _YEAR_ONE) * _NANOSECONDS + nanoseconds)
+    return int((seconds + _YEAR_ONE) * SECOND_NS + nanoseconds)
 
 
 def unpack_all(data: bytes) -> list[Any]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.snapshot import archive
 from pyconsul.agent.snapshot.errors import SnapshotError
 from pyconsul.agent.snapshot.gomsgpack import UNPACK_ERRORS, decode_time, raw, unpack_all
@@ -136,7 +137,7 @@ def _text(value: str | bytes) -> str:
 
 def _moment(value: Any) -> Any:
     try:
-        seconds, nanoseconds = divmod(decode_time(value), 1_000_000_000)
+        seconds, nanoseconds = divmod(decode_time(value), SECOND_NS)
         text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return _text(value) if isinstance(value, str | bytes) else str(value)

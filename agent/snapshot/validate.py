@@ -6,7 +6,6 @@ Names of rows stand in the errors, values never: a value may be a secret.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from pyconsul.agent.acl.methods.jwtmethod import Claims, check_config
 from pyconsul.agent.acl.methods.methodconfig import ConfigError
 from pyconsul.agent.acl.parse import RuleError, parse_rules
 from pyconsul.agent.common.go.durations import SECOND_NS, parse_go_duration_ns
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.filter.error import FilterError
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET, AuthMethod, BindingRule, Policy, Role, Token
@@ -39,7 +39,6 @@ Tables = Mapping[str, Mapping[Key, Any]]
 MAX_SESSION_TTL = 24 * 3600 * SECOND_NS
 MAX_DIMENSIONS = 64  # of a coordinate
 LAST_SECOND = 253_402_300_799  # of the year 9999
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def validate(tables: Tables, allow_control_characters: bool = False) -> None:
@@ -101,7 +100,7 @@ def _name(kind: str, name: str) -> None:
 
 
 def _uuid(kind: str, name: str, value: str) -> None:
-    if not _UUID.fullmatch(value):
+    if not is_uuid(value):
         raise _refuse(kind, name, "its ID must be a UUID")
 
 

@@ -5,19 +5,17 @@ A query is found by its ID or its name (without case); a template by the longest
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.state.contract import Refused, View
 from pyconsul.agent.state.schemas import QUERIES, SESSIONS
 from pyconsul.agent.state.write_txn import WriteTxn
 
 TOPIC = "prepared-queries"  # the index, and what watchers of queries wait for
-
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def all_queries(view: View) -> list[PreparedQuery]:
@@ -29,7 +27,7 @@ def get(view: View, query_id: str) -> PreparedQuery | None:
     """Return the query of an ID.  Raises Refused for a malformed ID."""
     if len(query_id) != 36:
         raise Refused("failed prepared query lookup: index error: UUID must be 36 characters")
-    if _UUID.fullmatch(query_id) is None:
+    if not is_uuid(query_id):
         raise Refused("failed prepared query lookup: index error: invalid UUID")
     return view[QUERIES].get(query_id.lower())
 
@@ -38,7 +36,7 @@ def find(view: View, asked: str) -> PreparedQuery | None:
     """Return the query or template for an ID or a name.  Raises Refused for a template's ID."""
     if not asked:
         raise Refused("Missing Query ID")
-    if _UUID.fullmatch(asked) and (found := view[QUERIES].get(asked.lower())):
+    if is_uuid(asked) and (found := view[QUERIES].get(asked.lower())):
         if found.template.type:
             raise Refused("prepared query templates can only be resolved up by name, not by ID")
         return found
@@ -81,7 +79,7 @@ def _refuse_taken(txn: WriteTxn, query: PreparedQuery) -> None:
             raise Refused(f"name '{query.name}' aliases an existing query name")
     elif query.template.type and any(other.id != query.id for other in rows.by("template", "")):
         raise Refused("a query template with an empty name already exists")
-    if _UUID.fullmatch(query.name) and rows.get(query.name.lower()) is not None:
+    if is_uuid(query.name) and rows.get(query.name.lower()) is not None:
         raise Refused(f"name '{query.name}' aliases an existing query ID")
 
 

@@ -12,12 +12,12 @@ import msgspec
 
 from pyconsul.agent.acl.methods.jwtkeys import ASYMMETRIC, VerifyingKey, candidates, keys_of_config, keys_of_pem
 from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig, read_jwt
+from pyconsul.agent.common.go.durations import SECOND_NS
 
 DEFAULT_SKEW_S = 60.0  # seconds that clocks may differ, unless the method says otherwise
 DEFAULT_LEEWAY_S = 150.0  # seconds that a token without `exp` lives after `iat` or `nbf`, or without `nbf` before `exp`
 MAX_BEARER = 64 << 10  # characters of a token
 MAX_TIME = 1 << 53  # Unix seconds; whole numbers up to here are exact in JSON
-_NANO = 1_000_000_000
 
 
 class LoginError(Exception):
@@ -123,7 +123,7 @@ def _time(payload: Mapping[str, Any], name: str) -> float:
 
 
 def _leeway(nanoseconds: int, default: float) -> float:
-    return default if nanoseconds == 0 else max(0.0, nanoseconds / _NANO)
+    return default if nanoseconds == 0 else max(0.0, nanoseconds / SECOND_NS)
 
 
 def _check_audience(payload: Mapping[str, Any], bound: list[str]) -> None:

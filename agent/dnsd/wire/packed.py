@@ -58,7 +58,7 @@ class Item(NamedTuple):
 
 
 class Turn:
-    """Whose turn it is, when only some of many fit into an answer: a window over an order of chance.
+    """The turns of items when only some fit into an answer: a window over a random order.
 
     From answer to answer it moves by one, and after a round the order is drawn again. So of any `total` answers in a row,
     from the start of a round on, each instance is first in one.
@@ -70,11 +70,11 @@ class Turn:
         self._order: list[int] = []  # twice, so that no window has to wrap
         self._total = self._at = 0
 
-    def next(self, items: Sequence[T], count: int, chance: Callable[[], float]) -> list[T]:
+    def next(self, items: Sequence[T], count: int, rng: Callable[[], float]) -> list[T]:
         """Return the `count` items (at most all) whose turn it is."""
         total = len(items)
         if total != self._total or self._at >= total:
-            self._order = some(range(total), total, chance) * 2
+            self._order = some(range(total), total, rng) * 2
             self._total, self._at = total, 0
         at = self._at
         self._at = at + 1
@@ -99,10 +99,10 @@ class Prepared:
         self.glue: dict[int, tuple[int, bytes]] = {}  # by where the answer section starts
         self._left = 0
 
-    def arrange(self, chance: Callable[[], float], fresh: bool) -> None:
+    def arrange(self, rng: Callable[[], float], fresh: bool) -> None:
         """Draw an order, when it is time to."""
         if fresh or not self._left:
-            self.order = some(self.items, len(self.items), chance)
+            self.order = some(self.items, len(self.items), rng)
             self.fronts = [item.front for item in self.order]
             self.glue = {}
             self._left = SHARED
@@ -140,12 +140,12 @@ def pack(
     name: bytes,
     suffix: bytes,
     room: Room,
-    chance: Callable[[], float],
+    rng: Callable[[], float],
     limit: int = 0,
     fresh: bool = False,
     turn: Turn | None = None,
 ) -> Packed | None:
-    """Pack prepared records into an answer to a question by name, in an order of chance and cut to the room.
+    """Pack prepared records into an answer to a question by name, in random order, cut to the room.
 
     limit: how many records there may be however much room there is; 0: any number.  fresh: no other answer's order.
     turn: whose turn it is when not all fit, instead of the one that all answers share.
@@ -156,9 +156,9 @@ def pack(
     count = min(total, limit or total)
     cut = count > room.most
     if count == total and not cut and prepared.size <= room.space:
-        prepared.arrange(chance, fresh)
+        prepared.arrange(rng, fresh)
         return _whole(prepared, start, suffix)
-    chosen = (turn or prepared.turn).next(prepared.items, min(count, room.most), chance)
+    chosen = (turn or prepared.turn).next(prepared.items, min(count, room.most), rng)
     spelled = cut and room.spelled
     if len(chosen) < total and not spelled:
         packed = _join(chosen, start, suffix, cut)
@@ -241,13 +241,13 @@ def _size(items: Sequence[Item], suffix: int) -> int:
     return size
 
 
-def some(items: Sequence[T], most: int, chance: Callable[[], float]) -> list[T]:
-    """At most so many of the items, picked and ordered by chance."""
+def some(items: Sequence[T], most: int, rng: Callable[[], float]) -> list[T]:
+    """Return at most `most` items, in random order."""
     count = len(items)
     if count <= most:
-        return sorted(items, key=lambda _: chance()) if count > 1 else list(items)
+        return sorted(items, key=lambda _: rng()) if count > 1 else list(items)
     rest = list(items)
     for place in range(most):
-        other = place + int(chance() * (count - place))
+        other = place + int(rng() * (count - place))
         rest[place], rest[other] = rest[other], rest[place]
     return rest[:most]

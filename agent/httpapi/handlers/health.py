@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyconsul.agent.acl.authorizer import Authorizer
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering, near_node, node_meta
 from pyconsul.agent.httpapi.core.request import Request
@@ -38,13 +39,12 @@ def list_instances(context: Context, request: Request) -> Query:
 
 def _passing(request: Request) -> bool:
     text = request.params.get("passing")
-    if text in (None, ""):
+    if not text:
         return text is not None
-    if text in ("1", "t", "T", "TRUE", "true", "True"):
-        return True
-    if text in ("0", "f", "F", "FALSE", "false", "False"):
-        return False
-    raise bad_request("Invalid value for ?passing")
+    try:
+        return parse_go_bool(text)
+    except ValueError:
+        raise bad_request("Invalid value for ?passing") from None
 
 
 def list_node_checks(context: Context, request: Request) -> Query:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from pyconsul.agent.acl.rules import WRITE
-from pyconsul.agent.common.go.durations import format_go_duration_ns, parse_go_duration_ns
+from pyconsul.agent.common.go.durations import SECOND_NS, format_go_duration_ns, parse_go_duration_ns
 from pyconsul.agent.httpapi.codec.decoding import Convert, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.authorization import authorized
@@ -33,11 +33,10 @@ from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.schemas import SESSIONS
 from pyconsul.agent.state.write_txn import WriteTxn
 
-SECOND = 1_000_000_000
-LOCK_DELAY = 15 * SECOND
+LOCK_DELAY = 15 * SECOND_NS
 SECONDS_BELOW = 1000  # a number below this is meant in seconds, not nanoseconds
-MIN_TTL = 10 * SECOND  # unless session_ttl_min says otherwise
-MAX_TTL = 24 * 3600 * SECOND
+MIN_TTL = 10 * SECOND_NS  # unless session_ttl_min says otherwise
+MAX_TTL = 24 * 3600 * SECOND_NS
 
 
 def lock_delay(value: Any) -> Any:
@@ -45,7 +44,7 @@ def lock_delay(value: Any) -> Any:
     if value is None:
         return ABSENT
     if isinstance(value, int | float) and not isinstance(value, bool) and value < SECONDS_BELOW:
-        value *= SECOND
+        value *= SECOND_NS
     delay = nanoseconds(value)
     if delay is ABSENT:
         raise ValueError("json: LockDelay must be a duration or a number")
@@ -98,7 +97,7 @@ async def create(context: Context, request: Request) -> Response:
         await context.commit(write)
     except Refused as error:
         raise server_error(f"apply failed: {error}") from None
-    context.session_clock.renew(session.id, ttl / SECOND)
+    context.session_clock.renew(session.id, ttl / SECOND_NS)
     return json_response({"ID": session.id})
 
 
@@ -110,7 +109,7 @@ def _ttl(context: Context, text: str) -> int:
         ttl = parse_go_duration_ns(text, go_error=True)
     except ValueError as error:
         raise server_error(f"Session TTL '{text}' invalid: {error}") from None
-    shortest = int(context.config.session_ttl_min * SECOND) or MIN_TTL
+    shortest = int(context.config.session_ttl_min * SECOND_NS) or MIN_TTL
     if ttl != 0 and not shortest <= ttl <= MAX_TTL:
         bounds = f"[{format_go_duration_ns(shortest)}={format_go_duration_ns(MAX_TTL)}]"
         raise server_error(f"Invalid Session TTL '{ttl}', must be between {bounds}")
@@ -138,7 +137,7 @@ def renew(context: Context, request: Request) -> Response:
     if session is None:
         raise not_found(f"Session id '{request.tail}' not found")
     if session.ttl:
-        context.session_clock.renew(session.id, parse_go_duration_ns(session.ttl) / SECOND)
+        context.session_clock.renew(session.id, parse_go_duration_ns(session.ttl) / SECOND_NS)
     return json_response([session])
 
 

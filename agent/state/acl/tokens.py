@@ -5,11 +5,10 @@ Semantics and texts: https://developer.hashicorp.com/consul/api-docs/acl/tokens.
 
 from __future__ import annotations
 
-import re
-
 from msgspec.structs import replace
 
 from pyconsul.agent.common.go.durations import format_go_duration_s
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.model.acl import ANONYMOUS_ID, ANONYMOUS_SECRET, RESERVED_PREFIX, Bootstrapped, Token
 from pyconsul.agent.state.acl.hash import token_hash
 from pyconsul.agent.state.acl.tables import BOOTSTRAPPED, TOKENS
@@ -18,11 +17,6 @@ from pyconsul.agent.state.write_txn import WriteTxn
 
 INDEX = "acl-tokens"
 MIN_LIFETIME_S = 60.0
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-def is_uuid(text: str) -> bool:
-    return _UUID.fullmatch(text) is not None
 
 
 def all_tokens(view: View, now: float) -> list[Token]:

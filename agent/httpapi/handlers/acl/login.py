@@ -12,6 +12,7 @@ from pyconsul.agent.acl.methods.binding import UnknownVariable, bind
 from pyconsul.agent.acl.methods.jwtkeys import KeySetError
 from pyconsul.agent.acl.methods.jwtmethod import Claims, LoginError, UnknownKey, check_config, verify
 from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
@@ -27,7 +28,6 @@ from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.write_txn import WriteTxn
 
 DENIED = "Permission denied"
-NANO = 1_000_000_000
 
 
 async def login(context: Context, request: Request) -> Response:
@@ -59,7 +59,7 @@ async def login(context: Context, request: Request) -> Response:
                 local=method.token_locality != "global",
                 auth_method=method.name,
                 created=txn.now,
-                expires=txn.now + method.max_token_ttl / NANO if method.max_token_ttl else None,
+                expires=txn.now + method.max_token_ttl / SECOND_NS if method.max_token_ttl else None,
             ),
         )
 

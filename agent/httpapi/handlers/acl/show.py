@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyconsul.agent.acl.templates import Template
-from pyconsul.agent.common.go.durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import SECOND_NS, format_go_duration_ns
 from pyconsul.agent.model.acl import AuthMethod, BindingRule, Grants, Policy, Role, TemplatedPolicy, Token
 from pyconsul.agent.state.acl.tables import POLICIES, ROLES
 from pyconsul.agent.state.contract import Schema, View
@@ -29,7 +29,7 @@ def exact_moment(nanoseconds: int, seconds: float) -> str:
     """Return the same of Unix nanoseconds, or of seconds where those are 0."""
     if not nanoseconds:
         return moment(seconds)
-    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    whole, rest = divmod(nanoseconds, SECOND_NS)
     return (
         datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09}".rstrip("0").rstrip(".") + "Z"
     )

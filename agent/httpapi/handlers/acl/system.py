@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from pyconsul.agent.acl import builtin
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
@@ -39,7 +40,7 @@ async def bootstrap(context: Context, request: Request) -> Response:
                 why = f"ACL bootstrap no longer allowed (reset index: {index})"
             raise HTTPError(403, f"Permission denied: {why}")
         if body.bootstrap_secret:
-            if not acl_tokens.is_uuid(secret):
+            if not is_uuid(secret):
                 raise bad_request("Invalid bootstrap token: SecretID - not a valid UUID")
             acl_tokens.check_new_id(txn, "SecretID", secret)
         return builtin.put_management_token(txn, accessor, secret, "Bootstrap Token (Global Management)")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from pyconsul.agent.common.go.durations import SECOND_NS
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.httpapi.handlers.acl.bodies import TokenBody
 from pyconsul.agent.httpapi.handlers.acl.grants import grants
 from pyconsul.agent.model.acl import Token
 from pyconsul.agent.state.acl import tokens as acl_tokens
 from pyconsul.agent.state.contract import Refused
 from pyconsul.agent.state.write_txn import WriteTxn
-
-NANO = 1_000_000_000
 
 
 def create(txn: WriteTxn, body: TokenBody, accessor: str, secret: str) -> Token:
@@ -25,7 +25,7 @@ def create(txn: WriteTxn, body: TokenBody, accessor: str, secret: str) -> Token:
         acl_tokens.check_new_id(txn, "SecretID", body.secret_id)
     if body.auth_method:
         raise Refused("AuthMethod field is disallowed outside of login")
-    expires = acl_tokens.lifetime(txn.now, body.expiration_ttl / NANO, body.expiration_time)
+    expires = acl_tokens.lifetime(txn.now, body.expiration_ttl / SECOND_NS, body.expiration_time)
     token = Token(
         accessor_id=body.accessor_id or accessor,
         secret_id=body.secret_id or secret,
@@ -40,7 +40,7 @@ def create(txn: WriteTxn, body: TokenBody, accessor: str, secret: str) -> Token:
 
 def update(txn: WriteTxn, accessor: str, body: TokenBody) -> Token:
     """Return a token as the body has it; what cannot change is kept where the body leaves it out.  Raises Refused."""
-    if not acl_tokens.is_uuid(accessor):
+    if not is_uuid(accessor):
         raise Refused("AccessorID is not a valid UUID")
     old = acl_tokens.by_accessor(txn, accessor, txn.now)
     if old is None:

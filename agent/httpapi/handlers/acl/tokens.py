@@ -9,6 +9,7 @@ from typing import Any
 from pyconsul.agent.acl.authorizer import UnknownToken
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import WRITE
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.authorization import authorized, enabled
 from pyconsul.agent.httpapi.core.context import Context, new_id
@@ -165,7 +166,7 @@ async def delete(context: Context, request: Request) -> Response:
     mine = enabled(context).token(request.token)
 
     def remove(txn: WriteTxn) -> bool:
-        if not acl_tokens.is_uuid(accessor):
+        if not is_uuid(accessor):
             raise server_error("Accessor ID is missing or an invalid UUID")
         if mine is not None and hmac.compare_digest(mine.accessor_id, accessor):
             raise server_error("Deletion of the request's authorization token is not permitted")

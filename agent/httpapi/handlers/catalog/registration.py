@@ -5,13 +5,13 @@ https://developer.hashicorp.com/consul/api-docs/catalog#register-entity
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from pyconsul.agent.common.go.quoting import go_quote
+from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.httpapi.codec.check_definition import DefinitionBody, definition_row, type_of
 from pyconsul.agent.httpapi.codec.decoding import GoType, decode
 from pyconsul.agent.httpapi.core.context import Context
@@ -33,7 +33,6 @@ from pyconsul.agent.state.schemas import NODES
 from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync.definition import weights_fault
 
-UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 Index = Annotated[int, GoType("uint64")]
 
 
@@ -174,7 +173,7 @@ def _refuse_malformed(body: Registration) -> None:
 def _refuse_bad_uuid(text: str) -> None:
     if len(text) != 36:
         raise server_error("Bad node ID: uuid string is wrong length")
-    if not UUID.fullmatch(text):
+    if not is_uuid(text):
         raise server_error("Bad node ID: uuid is improperly formatted")
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
+from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import near_node
 from pyconsul.agent.httpapi.core.rendering import missing, query_meta, read_response
@@ -20,9 +21,6 @@ from pyconsul.agent.queries import execute as running
 from pyconsul.agent.reads.queries import visible_form
 from pyconsul.agent.reads.visibility import sees_instance, visible
 from pyconsul.agent.state.contract import Refused
-
-TRUE = ("1", "t", "T", "TRUE", "true", "True")
-FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
 def execute(context: Context, request: Request) -> Response:
@@ -86,9 +84,11 @@ def _limit(request: Request) -> int:
 
 def _connect(request: Request) -> bool:
     text = request.params.get("connect", "")
-    if text and text not in TRUE + FALSE:
-        raise server_error(f"Error parsing 'connect' value: strconv.ParseBool: parsing \"{text}\": invalid syntax")
-    return text in TRUE
+    try:
+        return bool(text) and parse_go_bool(text)
+    except ValueError:
+        message = f"Error parsing 'connect' value: strconv.ParseBool: parsing \"{text}\": invalid syntax"
+        raise server_error(message) from None
 
 
 def _address(request: Request) -> str:

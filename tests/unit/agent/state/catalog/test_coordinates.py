@@ -7,7 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconsul.agent.model.coordinate import NANOSECONDS, ORIGIN, Coordinate, NodeCoordinate, distance, is_valid
+from pyconsul.agent.common.go.durations import SECOND_NS
+from pyconsul.agent.model.coordinate import ORIGIN, Coordinate, NodeCoordinate, distance, is_valid
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.state.catalog import coordinates, nodes
 from pyconsul.agent.state.store import Store
@@ -24,11 +25,11 @@ def point(place: float, height: float = 0.0, adjustment: float = 0.0) -> Coordin
 
 
 def test_distances_worked_out_by_hand() -> None:
-    assert distance(point(0.25), point(0.5)) == 0.25 * NANOSECONDS
-    assert distance(point(0.25, height=0.125), point(0.5, height=0.5)) == 0.875 * NANOSECONDS
-    assert distance(point(0.25, adjustment=0.25), point(0.5, adjustment=0.25)) == 0.75 * NANOSECONDS
+    assert distance(point(0.25), point(0.5)) == 0.25 * SECOND_NS
+    assert distance(point(0.25, height=0.125), point(0.5, height=0.5)) == 0.875 * SECOND_NS
+    assert distance(point(0.25, adjustment=0.25), point(0.5, adjustment=0.25)) == 0.75 * SECOND_NS
     # an adjustment that would make it negative is left out
-    assert distance(point(0.25, adjustment=-1.0), point(0.5)) == 0.25 * NANOSECONDS
+    assert distance(point(0.25, adjustment=-1.0), point(0.5)) == 0.25 * SECOND_NS
     assert distance(None, ORIGIN) == distance(ORIGIN, None) == math.inf
 
 
