@@ -165,7 +165,7 @@ ASSIGNABLE_ELSEWHERE = {
     "tools/template/fixture/case_report.py": {
         "ElementTree.SubElement(case, tag, message=_clean(message))": "elements of XML get their text by attribute"
     },
-    "tools/template/fixture/gather.py": {"place": "builder", "said": "builder"},
+    "tools/template/fixture/gather.py": {"check": "builder", "datacenter": "builder", "instance": "builder"},
     "tools/template/fixture/recording.py": {"document": "builder"},
     "tools/template/fixture/yaml_source.py": {"source": "builder"},
     "tools/template/haproxy/config.py": {"section": "builder"},

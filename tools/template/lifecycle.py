@@ -25,7 +25,7 @@ from pyconsul.tools.template.plan import Plan, load, make_plan
 from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.spec import SpecError
 from pyconsul.tools.template.status.overview import run_report
-from pyconsul.tools.template.status.serve_status import shown
+from pyconsul.tools.template.status.serve_status import serve_status
 
 if TYPE_CHECKING:
     from pyconsul.tools.consul.client import ConsulClient
@@ -66,7 +66,9 @@ async def _one_run(
     rng, counters = random.Random(), Counters()
     client = make_client(plan.settings, rng)
     runner = make_runner(plan, client, rng, counters, handover)
-    async with shown(plan.settings[STATUS_ADDRESS], notifier, partial(run_report, runner), counters, runner.release):
+    async with serve_status(
+        plan.settings[STATUS_ADDRESS], notifier, partial(run_report, runner), counters, runner.release
+    ):
         return await _until_end(call, plan, runner, client, signals, notifier)
 
 

@@ -1,4 +1,4 @@
-"""Asking a program about files: its exit status, and what it said, within a time limit."""
+"""Asking a program about files: its exit status, and what it output, within a time limit."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def with_paths(words: Sequence[str], paths: Sequence[Path]) -> list[str]:
     return argv_of(result)
 
 
-async def examine(argv: Sequence[str], environment: Mapping[str, str], longest: float) -> tuple[int, str]:
-    """Return the exit status and everything that was printed; status 1 when it does not end within `longest` seconds.
+async def run_check(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> tuple[int, str]:
+    """Return the exit status and everything that was printed; status 1 when it does not end within `timeout_s` seconds.
 
     Raises SpawnError when it cannot be run.
     """
@@ -50,10 +50,10 @@ async def examine(argv: Sequence[str], environment: Mapping[str, str], longest: 
     except OSError as error:
         raise SpawnError(f"cannot run {argv[0]}: {error.strerror}") from error
     try:
-        async with asyncio.timeout(longest or None):
+        async with asyncio.timeout(timeout_s or None):
             out, _ = await process.communicate()
     except TimeoutError:
-        return 1, f"{' '.join(argv)} did not end within {longest:g}s"
+        return 1, f"{' '.join(argv)} did not end within {timeout_s:g}s"
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

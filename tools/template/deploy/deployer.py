@@ -279,15 +279,15 @@ class Deployer:
             checks.append((job.unit.group.check, job.unit.renderings))
         if not checks:
             return ""
-        from pyconsul.tools.template.deploy.check_program import examine, with_paths
+        from pyconsul.tools.template.deploy.check_program import run_check, with_paths
 
         for check, renderings in checks:
             argv = with_paths(check.words, [paths[rendering] for rendering in renderings])
-            status, said = await examine(argv, self._environment, check.timeout)
+            status, output = await run_check(argv, self._environment, check.timeout)
             if status != 0:
                 shown = " ".join(check.words)
-                said = f": {self._masked(job, said)}" if said else ""
-                return f"the check {shown!r} ended with status {status}{said}"
+                output = f": {self._masked(job, output)}" if output else ""
+                return f"the check {shown!r} ended with status {status}{output}"
         return ""
 
     async def _refuse(self, job: Job, text: str) -> None:

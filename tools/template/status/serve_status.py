@@ -21,7 +21,7 @@ _SOON, _LATER = 0.2, 5.0
 
 
 @contextlib.asynccontextmanager
-async def shown(
+async def serve_status(
     address: str,
     notifier: Notifier,
     report: Callable[[], RunReport],
