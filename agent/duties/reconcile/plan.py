@@ -42,7 +42,9 @@ from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.sync.node_registration import CONSUL, VERSION_KEY
 
-UNKNOWN_GRACE_S = 60.0  # until an unknown agent's node is critical; members may be about to rejoin
+UNKNOWN_GRACE_S = (
+    55.0  # until an unknown agent's node is critical, a little less than the period; it may be about to rejoin
+)
 
 
 class Pool:

@@ -269,7 +269,7 @@ def test_an_agents_node_without_a_member_fails_after_a_while_and_is_removed_at_l
 
     assert run(0.0) == []
     assert run(UNKNOWN_GRACE_S - 1) == []
-    assert run(UNKNOWN_GRACE_S) == [MarkFailed("c1", "no member for 60 s")]
+    assert run(UNKNOWN_GRACE_S) == [MarkFailed("c1", "no member for 55 s")]
     assert run(999.0) == []
     assert run(1000.0) == [Deregister("c1", "no member for 1000 s")]
 
