@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pyconsul.agent.duties.contract import Commit
+from pyconsul.agent.duties.task_duty import TaskDuty
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.model.coordinate import DIMENSIONS, Coordinate, NodeCoordinate, is_valid
 from pyconsul.agent.model.member import MemberStatus
@@ -29,24 +30,13 @@ MIN_ERROR_CHANGE = 0.1
 log = logging.getLogger("agent.catalog")
 
 
-class CoordinateUpdates:
+class CoordinateUpdates(TaskDuty):
     """The duty."""
 
     def __init__(self, lan: Membership, store: Store, commit: Commit) -> None:
         self._lan, self._store, self._commit = lan, store, commit
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Start the periodic task."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Cancel it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
         while True:
             await asyncio.sleep(max(MIN_PERIOD_S, len(self._lan.members()) / MAX_RATE))
             await self.update()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from pyconsul.agent.duties.task_duty import TaskDuty
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.history.contract import Retention
 
@@ -17,30 +18,19 @@ PERIOD_S = 60.0
 log = logging.getLogger("agent")
 
 
-class HistoryRetention:
+class HistoryRetention(TaskDuty):
     """Prunes the history once a minute.  `clock`: Unix seconds."""
 
     def __init__(self, engine: Engine, retention: Retention, clock: Callable[[], float]) -> None:
         self._engine, self._retention, self._clock = engine, retention, clock
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Start the periodic task."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Cancel it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def use(self, retention: Retention) -> None:
         """Apply other limits, at once when this server leads."""
         self._retention = retention
         self._changed.set()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
         while True:
             self._changed.clear()
             await self.prune()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from pyconsul.agent.duties.task_duty import TaskDuty
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv, sessions
@@ -16,24 +17,13 @@ PERIOD_S = 60.0
 log = logging.getLogger("agent")
 
 
-class StateUpkeep:
+class StateUpkeep(TaskDuty):
     """Looks for such rows once a minute.  `clock`: Unix seconds."""
 
     def __init__(self, store: Store, writer: Writer, clock: Callable[[], float]) -> None:
         self._store, self._writer, self._clock = store, writer, clock
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Start the periodic task."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Cancel it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
         while True:
             await asyncio.sleep(PERIOD_S)
             await self.drop_old_rows()
