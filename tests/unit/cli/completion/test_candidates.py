@@ -44,6 +44,7 @@ def words(*line: str) -> list[str]:
         (["catalog", "nodes", "-service=w"], ["-service=web"]),
         (["catalog", "nodes", "-near", "n"], ["n1"]),
         (["maint", "-service="], ["-service=web-1"]),
+        (["members", "-why=n"], ["-why=n1"]),
         (["rtt", "n1", "n"], ["n1"]),
         (["agent", "-data-d"], ["-data-dir="]),
         (["agent", "-de"], ["-default-query-time=", "-dev"]),
