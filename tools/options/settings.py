@@ -175,8 +175,15 @@ def merge(under: Tree, over: Tree) -> Tree:
 
 
 def normalize(options: Iterable[Option[Any]], document: Mapping[str, Any], where: str) -> Tree:
-    """Return the tree of one file's document. Raises ConfigError for unknown keys and wrong types; `where` names the file."""
-    return _normalize(_schema(options), document, where, "")
+    """Return the tree of one file's document; `where` names the file.
+
+    Raises ConfigError with all unknown keys and wrong types, a line each.
+    """
+    mistakes: list[str] = []
+    tree = _normalize(_schema(options), document, "", mistakes)
+    if mistakes:
+        raise ConfigError("\n".join(f"configuration {where}: {mistake}" for mistake in mistakes))
+    return tree
 
 
 def _schema(options: Iterable[Option[Any]]) -> Tree:
@@ -194,7 +201,7 @@ def _schema(options: Iterable[Option[Any]]) -> Tree:
     return schema
 
 
-def _normalize(schema: Tree, document: Mapping[str, Any], where: str, path: str) -> Tree:
+def _normalize(schema: Tree, document: Mapping[str, Any], path: str, mistakes: list[str]) -> Tree:
     result: Tree = {}
     for key, value in document.items():
         place, node = path + key, schema.get(key)
@@ -202,16 +209,15 @@ def _normalize(schema: Tree, document: Mapping[str, Any], where: str, path: str)
             try:
                 result[key] = node.kind.convert(value)
             except ValueError as error:
-                raise ConfigError(f"configuration {where}: {place}: {error}") from error
+                mistakes.append(f"{place}: {error}")
         elif node is None:
-            hint = _hint(key, place, path, schema)
-            raise ConfigError(f"configuration {where}: unknown key {place!r}{hint}")
+            mistakes.append(f"unknown key {place!r}{_hint(key, place, path, schema)}")
         elif isinstance(node, list):
-            blocks = [_normalize(node[0], block, where, place + ".") for block in _blocks(value, where, place)]
+            blocks = [_normalize(node[0], block, place + ".", mistakes) for block in _blocks(value, place, mistakes)]
             result[key] = result.get(key, []) + blocks
         else:
-            for block in _blocks(value, where, place):
-                result[key] = merge(result.get(key, {}), _normalize(node, block, where, place + "."))
+            for block in _blocks(value, place, mistakes):
+                result[key] = merge(result.get(key, {}), _normalize(node, block, place + ".", mistakes))
     return result
 
 
@@ -235,10 +241,11 @@ def _leaves(schema: Tree) -> Iterator[Option[Any]]:
             yield from _leaves(node[0] if isinstance(node, list) else node)
 
 
-def _blocks(value: Any, where: str, place: str) -> list[Mapping[str, Any]]:
+def _blocks(value: Any, place: str, mistakes: list[str]) -> list[Mapping[str, Any]]:
     blocks = value if isinstance(value, list) else [value]
     if not all(isinstance(block, dict) for block in blocks):
-        raise ConfigError(f"configuration {where}: {place} must be a block: {place} {{ … }}")
+        mistakes.append(f"{place} must be a block: {place} {{ … }}")
+        return []
     return blocks
 
 

@@ -151,6 +151,17 @@ def test_errors_of_documents_have_a_location(document: dict[str, object], word: 
         normalize(TABLE, document, "c.hcl")
 
 
+def test_all_mistakes_of_a_document_are_reported() -> None:
+    document = {"grace": "soon", "bogus": 1, "prefix": "p", "once": True}
+    with pytest.raises(ConfigError) as raised:
+        normalize(TABLE, document, "c.hcl")
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("configuration c.hcl: ") for line in lines)
+    assert "unknown key 'bogus'" in lines[1]
+    assert "prefix must be a block" in lines[2]
+
+
 def test_files_environment_and_flags(tmp_path: Path) -> None:
     (tmp_path / "a.hcl").write_text('grace = "1s"\nallow = ["a"]\nprefix { path = "p" }\n')
     (tmp_path / "b.json").write_text('{"grace": "2s", "once": true}')
