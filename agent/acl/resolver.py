@@ -90,7 +90,7 @@ class Resolver:
         return self._resolve(secret)
 
     def expires(self, secret: str) -> float | None:
-        """When the rights of a secret that was just resolved end (Unix seconds); None: never."""
+        """Return when the permissions of a resolved secret end (Unix seconds); None for never."""
         known = self._known.get(secret or self.own("default") or ANONYMOUS_SECRET)
         return None if known is None or known[1] == float("inf") else known[1]
 

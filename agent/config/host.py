@@ -36,7 +36,7 @@ def with_node_id(config: Config) -> Config:
     try:
         kept = path.read_text().strip().lower() if path.exists() else ""
         if kept and not config.node_id and validators.node_id(kept):
-            raise ConfigError([f"{path}: {kept!r:.60} is no node ID; allowed: {validators.node_id(kept)}"])
+            raise ConfigError([f"{path}: {kept!r:.60} is not a node ID; allowed: {validators.node_id(kept)}"])
         node_id = config.node_id or kept or _new_node_id(config)
         if node_id != kept:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def data_folder_fault(path: Path, error: OSError | UnicodeDecodeError) -> str:
     """Why a file of the data folder cannot be used, and what to change."""
     folder = path.parent
     if isinstance(error, UnicodeDecodeError):
-        return f"{path} is no text; remove it to get a new node ID"
+        return f"{path} is not UTF-8 text; remove it to get a new node ID"
     if isinstance(error, PermissionError):
         return (
             f"{folder} is not writable by UID {os.geteuid()}, which the agent runs as; make that user its owner, or choose "

@@ -131,7 +131,7 @@ def subject_of(question: Question, settings: Settings) -> Subject:
 
 
 def answer(question: Question, subject: Subject, known: AnswerContext, room: Room = UNLIMITED) -> Reply:
-    """Answer a question about a subject.
+    """Return the reply to a question about a subject.
 
     May stop after room.most + 1 records, enough for the caller to see truncation; records that fit into the room may be
     packed; the caller cuts those that do not fit.
@@ -218,7 +218,7 @@ def shuffled(found: Sequence[Candidate], known: AnswerContext, reply: Reply) -> 
 def _look_up(
     name: names.Name | None, service: Service | None, asked: Lookup, known: AnswerContext, reply: Reply
 ) -> bool:
-    """Answer a name within the zone; `service`: the service that it names, if that is known already.
+    """Add the answer for a name within the zone; `service`: the service that it names, if it is known already.
 
     Return False when the zone's SOA record is due: the name or the data does not exist.
     """

@@ -46,7 +46,7 @@ def _ttl(query: PreparedQuery) -> int | None:
 
 
 def _topics(query: PreparedQuery) -> tuple[str, ...]:
-    """What the answer depends on; one that depends on who asks cannot be kept."""
+    """The topics of the answer; one that depends on the client cannot be cached."""
     if query.service.near == running.ADDRESS:
         return ()
     depends = (queries.TOPIC, topics.of_service(query.service.service))

@@ -12,7 +12,7 @@ from pyconsul.agent.dnsd.responder import Later, Responder
 IDLE = 10.0  # seconds without a whole question after which a connection is closed
 CONNECTIONS = 128  # of one client at a time
 WAITING = 64  # questions of a connection that may wait for recursors; reading stops until there are fewer
-_SHORTEST = 12  # bytes of a question; less is no DNS
+_SHORTEST = 12  # minimum bytes of a question
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ def size_of(changeset: Changeset) -> tuple[int, int]:
 def check_size(changeset: Changeset, limits: Limits) -> None:
     """Raises Refused for a changeset that is larger than one commit may be."""
     if limits is NO_LIMITS or limits.takes_larger:
-        return  # a large changeset is not even counted
+        return  # a large changeset is not counted
     rows, size_bytes = size_of(changeset)
     if rows > limits.rows or size_bytes > limits.size_bytes:
         raise Refused(

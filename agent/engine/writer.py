@@ -55,7 +55,7 @@ class Writer:
         self._store, self._engine, self._clock, self._stall_s = store, engine, clock, stall_s
         self._follower = follower or Follower(store, engine)
         self._waiting: deque[Waiting] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the first operation comes from
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the first operation
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._committing: tuple[float, Sequence[Result]] | None = None  # since when (the loop's time), and for whom
@@ -229,7 +229,7 @@ class Writer:
         return True
 
     def _fail(self, error: EngineError, results: Sequence[Result], cause: BaseException | None = None) -> None:
-        """Answer with an error; who asked for something that is wrong in itself hears of that."""
+        """Fail the caller; an error of its own operation takes precedence."""
         self._report(error, cause)
         for done, _, failure, _ in results:
             fail((done,), failure or error)

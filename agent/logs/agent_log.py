@@ -149,7 +149,7 @@ def level_name(number: int) -> str:
 
 
 def _set_root_level() -> None:
-    """A subscriber may ask for more than stdout shows."""
+    """Set the logger to the most detailed level of stdout and all subscribers."""
     root = logging.getLogger()
     root.setLevel(min((handler.level for handler in root.handlers), default=logging.INFO))
 

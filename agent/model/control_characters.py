@@ -16,7 +16,7 @@ from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 
-#: Fields that are no names, by the names they have in JSON: what people write, what checks send, receive and run, the rules,
+#: Fields that are not names, by their JSON keys: texts by people, requests, outputs and scripts of checks, the rules,
 #: expressions and settings of access control, secrets, and the free-form settings of mesh proxies, which are dropped.
 FREE_TEXT = frozenset(
     {

@@ -116,7 +116,7 @@ def _number(text: str, what: str, find: Callable[[str], int]) -> int:
     try:
         return find(text)
     except KeyError:
-        raise LookupError(f"unix_sockets.{what}: there is no {what} {text!r}") from None
+        raise LookupError(f"unix_sockets.{what}: no such {what}: {text!r}") from None
 
 
 def _mode(text: str) -> int | None:
@@ -127,7 +127,7 @@ def _mode(text: str) -> int | None:
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o777:
-        raise ValueError(f"unix_sockets.mode: {text!r} is no mode; allowed: octal digits such as 0660")
+        raise ValueError(f"unix_sockets.mode: {text!r} is not a mode; allowed: octal digits such as 0660")
     return mode
 
 

@@ -34,7 +34,7 @@ class Inspection:
 
 @contextmanager
 def opened(path: str) -> Iterator[tuple[dict[str, Any], BinaryIO]]:
-    """The metadata and the verified state of an archive, or of a `state.bin` with `meta.json` beside it.
+    """Open an archive, or a `state.bin` with its `meta.json`: the metadata and the verified state.
 
     Raises SnapshotError, OSError.
     """

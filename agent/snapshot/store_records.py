@@ -43,7 +43,7 @@ def read_tombstone(record: Fields, now: float) -> Tombstone:
 
 
 def tombstone(row: Tombstone) -> dict[str, Any]:
-    """A tombstone has the form of a key of which only the deletion's index is set."""
+    """Return a tombstone's record: a key with nothing but the index of its deletion."""
     return entry(KVEntry(0, row.key, 0, None, 0, row.index))
 
 

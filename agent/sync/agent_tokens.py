@@ -46,7 +46,7 @@ def _write(path: Path, tokens: Mapping[str, str]) -> None:
     write_file(path, json.dumps(dict(tokens)).encode())
 
 
-# What the API calls them, old names too (https://developer.hashicorp.com/consul/api-docs/agent#update-acl-tokens).
+# Their names in the API, old ones too (https://developer.hashicorp.com/consul/api-docs/agent#update-acl-tokens).
 NAMES = {
     "default": "default", "acl_token": "default",
     "agent": "agent", "acl_agent_token": "agent",

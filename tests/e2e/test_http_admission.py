@@ -144,7 +144,7 @@ def refused(agent: AgentProcess) -> str:
 def test_a_wrong_mode_is_named(tmp_path: Path) -> None:
     sockets = {"mode": "rw"}
     agent = AgentProcess(tmp_path, addresses={"http": f"unix://{tmp_path}/s"}, unix_sockets=sockets)
-    assert "unix_sockets.mode: 'rw' is no mode; allowed: octal digits such as 0660" in refused(agent)
+    assert "unix_sockets.mode: 'rw' is not a mode; allowed: octal digits such as 0660" in refused(agent)
 
 
 def test_scripts_over_an_open_api_refuse_the_start(tmp_path: Path) -> None:

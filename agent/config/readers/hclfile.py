@@ -183,7 +183,7 @@ class Mistake(NamedTuple):
 
 
 class HCLError(ValueError):
-    """A text that is no HCL."""
+    """A text that is not HCL."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
@@ -294,7 +294,7 @@ class _Reader:
             self._add(bracket.start, f"the list of {key or 'this block'} is never closed; it ends with ]")
             self._key = self._word.text.strip('"')
         elif self._expects not in ("after", "label"):
-            self._add(token.start, f'there is no key before "{token.text}"')
+            self._add(token.start, f'no key before "{token.text}"')
         self._expects = "value"
 
     def _take_opener(self, token: Token) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 _LITERALS = {"t": "true", "f": "false", "n": "null", "-": "-"}
 _AFTER_ITEM = {"{": "after object key:value pair", "[": "after array element"}
-#: What Python says -> what Go says of the character at that place.
+#: Python's error -> Go's for the character at that position.
 _WORDS = {
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
     "Illegal trailing comma before end of object": "looking for beginning of object key string",
@@ -22,7 +22,7 @@ _WORDS = {
 
 
 class JSONError(ValueError):
-    """A text that is no JSON, in Go's words; `position` is where the reading stopped."""
+    """Invalid JSON, in Go's words; `position` is where reading stopped."""
 
     def __init__(self, words: str, position: int) -> None:
         super().__init__(words)

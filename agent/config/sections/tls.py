@@ -58,7 +58,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
     enabled: Annotated[
         bool,
         setting(
-            "List a root certificate, for clients that wait for one; there is no service mesh.",
+            "List a root certificate, for clients that wait for one; the service mesh is not supported.",
             dev=True,
             unsupported="the service mesh, except for the list of root certificates",
         ),

@@ -46,7 +46,7 @@ def encode(reply: Reply, question: Question, settings: Settings, udp: bool) -> b
 
 
 def _stripped(flags: int, question: Question, reply: Reply, compress: bool, opt: bytes, udp: bool) -> bytes:
-    """When one record with all that comes with it is too large: what fits, to be asked again over TCP."""
+    """Return the part that fits when a single record with its additional records is too large; clients retry over TCP."""
     wire = join(flags, question.wire, reply.answer, (), (), compress, opt)
     if len(wire) + 2 <= trim.room(question, udp):
         return wire

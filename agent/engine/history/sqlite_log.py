@@ -225,7 +225,7 @@ class HistoryLog:
             self._set("history_floor", floor)
 
     def done(self, kept: bool) -> None:
-        """The transaction ended; `kept`: it was committed."""
+        """End the transaction; `kept`: it was committed."""
         if kept:
             self._saved = self._size, self._measured, self._last
         else:

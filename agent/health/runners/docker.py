@@ -183,7 +183,7 @@ async def _execute(engine: _Engine, definition: CheckDefinition, tail: Tail) -> 
     created = await engine.ask("POST", f"/containers/{quote(container, safe='')}/exec", body)
     _expect(created, 201, "create", container, f"create exec failed for unknown container {container}")
     run = _decoded(created, _Created, "create", container).run
-    # Both must say that there is no terminal: told otherwise here than above, the engine drops what goes to stderr.
+    # `Tty` must agree with the creation above: otherwise the engine drops stderr.
     path = f"/exec/{quote(run, safe='')}"
     started = await engine.stream(f"{path}/start", {"Detach": False, "Tty": False}, Demultiplexer(tail))
     unknown = f"invalid exec id {excerpt(run)}"

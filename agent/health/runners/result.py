@@ -39,11 +39,11 @@ class Tail:
         self._data.clear()
 
     def text(self) -> str:
-        """The kept bytes as text."""
+        """Return the kept bytes as text."""
         return self._data.decode(errors="replace")
 
     def captured(self) -> str:
-        """The kept bytes, after a note when they are not all."""
+        """Return the kept bytes, after a note if some are missing."""
         if self.total <= self.limit:
             return self.text()
         return f"Captured {self.limit} of {self.total} bytes\n...\n{self.text()}"

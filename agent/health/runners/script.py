@@ -20,7 +20,7 @@ from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
 
 TIMEOUT = 30.0  # seconds; for scripts without a timeout
 MAX_SCANS = 5
-RUN_VARIABLE = "PYCONSUL_CHECK_RUN"  # in the environment of a program and of all that it starts
+RUN_VARIABLE = "PYCONSUL_CHECK_RUN"  # in the environment of a program and its descendants
 
 
 def status_of_exit(code: int) -> str:

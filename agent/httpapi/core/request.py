@@ -28,7 +28,7 @@ class Request(HTTPRequest):
         raw_path, _, self.query = target.partition(b"?")
         self.path = unquote(raw_path.decode("latin-1")) if b"%" in raw_path else raw_path.decode("utf-8", "replace")
         self.tail = ""
-        self.route: Any = None  # what the application found for the path
+        self.route: Any = None  # the route of the path
         self._params: dict[str, str] | None = None
         self._token: str | None = None
         self._caller: Authorizer | None = None

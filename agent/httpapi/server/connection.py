@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
-        """Answer a request, now or in its turn."""
+        """Start the response to a request, now or in its turn."""
         if self._transport.is_closing():
             return
         if self._is_idle():

@@ -24,7 +24,7 @@ class Limits:
     pipelined: int = 16  # requests read before the first is answered
     send_timeout_s: float = 30.0  # for a request to arrive; a streamed body: between two parts
     half_closed_s: float = 2.0  # that a client which sends no more may wait for its response
-    linger_s: float = 2.0  # that a refused client may go on sending, so that it gets to read the refusal
+    linger_s: float = 2.0  # during which a refused client may still send, so that it can read the refusal
     stop_s: float = 2.0  # that running requests get when the server stops
     lifetime_s: float = 0.0  # of a connection; 0: no limit
     connections: int = 0  # of all clients together; 0: no limit

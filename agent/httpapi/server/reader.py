@@ -33,7 +33,7 @@ FLAGS = {
 MALFORMED_HOST = re.compile(rb"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]")
 SMALL_DIGITS = 4  # of the length of a body that is read at once, whatever the rule of its route says
 HEADER_COST = 150  # bytes of memory for a header line, without its text
-NO_PROGRESS = 64 << 10  # bytes of chunk extensions or trailers that may stand together
+NO_PROGRESS = 64 << 10  # maximum bytes of chunk extensions or trailers without body data
 
 # Flags of a request that decide how its response is sent.
 KEEP_ALIVE, HTTP_1_0 = 1, 2
@@ -54,7 +54,7 @@ class Receiver(Protocol):
         """Send the cached response of a GET; False when there is none, or when it is not its turn."""
 
     def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
-        """Answer a request, now or in its turn."""
+        """Start the response to a request, now or in its turn."""
 
     def invite(self) -> None:
         """Invite a client that waits with its body (`expects`) to send it, if it is its turn."""

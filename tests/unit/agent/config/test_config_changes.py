@@ -51,7 +51,7 @@ def test_the_id_is_kept_in_the_data_folder(tmp_path: Path) -> None:
 
 def test_a_spoilt_id_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "node-id").write_text("what?")
-    with pytest.raises(ConfigError, match="is no node ID"):
+    with pytest.raises(ConfigError, match="is not a node ID"):
         with_node_id(load([f"-data-dir={tmp_path}", "-bind=127.0.0.1"]))
 
 

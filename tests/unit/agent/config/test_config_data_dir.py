@@ -32,5 +32,5 @@ def test_other_faults_name_the_file(tmp_path: Path) -> None:
         f"cannot write {tmp_path}/node-id: No space left on device"
     )
     (tmp_path / "node-id").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match="node-id is no text; remove it"):
+    with pytest.raises(ConfigError, match="node-id is not UTF-8 text; remove it"):
         with_node_id(replace(Config(), data_dir=str(tmp_path)))

@@ -95,7 +95,7 @@ def test_says_where_it_cannot_read(text: str, words: str) -> None:
         ("a = ", ["1:4 a has no value: a ="]),
         ("a = 1\n}", ['2:1 "}" closes nothing: }']),
         ('a = ["b" "c"]', ['1:10 a comma is missing before this item: a = ["…" "…"]']),
-        ("= 1", ['1:1 there is no key before "=": = 1']),
+        ("= 1", ['1:1 no key before "=": = 1']),
     ],
 )
 def test_all_mistakes_with_their_places(text: str, mistakes: list[str]) -> None:
