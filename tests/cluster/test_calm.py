@@ -44,16 +44,3 @@ def test_loss_of_a_tenth_of_all_packets_makes_nobody_fail(steady_cluster: Cluste
     time.sleep(CALM_S)
     assert steady_cluster.failures() == 0
     steady_cluster.wait_until_all_alive()
-
-
-@pytest.mark.slow
-def test_an_agent_that_failed_comes_back_with_another_address(steady_cluster: Cluster) -> None:
-    """Its old address is kept for 30 s after its failure, as Consul keeps it (dead node reclaim time)."""
-    agent = steady_cluster.agents[4]
-    agent.kill()
-    steady_cluster.wait_until(4, "m5")
-    agent.machine.set_address("10.77.0.55")
-    agent.change_settings(bind_addr="10.77.0.55")
-    agent.start()
-    steady_cluster.wait_until_all_alive()
-    assert {other.address_of("m5") for other in steady_cluster.agents} == {"10.77.0.55"}

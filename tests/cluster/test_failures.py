@@ -70,6 +70,19 @@ def test_a_killed_agent_fails_and_comes_back(cluster: Cluster) -> None:
     cluster.wait_until_all_alive()
 
 
+def test_an_agent_that_failed_comes_back_with_another_address(cluster: Cluster) -> None:
+    """At once, since it has the same node ID; another machine with its name would have to wait."""
+    agent = cluster.agents[4]
+    agent.kill()
+    cluster.wait_until(FAILED, "m5")
+    agent.machine.set_address("10.77.0.55")
+    agent.change_settings(bind_addr="10.77.0.55")
+    agent.start()
+    for other in cluster.agents:
+        eventually(partial(has_address, other, "m5", "10.77.0.55"), other.log)
+    cluster.wait_until_all_alive()
+
+
 def test_an_agent_that_left_comes_back_with_another_address(cluster: Cluster) -> None:
     agent = cluster.agents[4]
     agent.put("/v1/agent/leave")

@@ -64,6 +64,11 @@ class _Admission:
             members.append((member_of(node)[0], node.state == STATE_LEFT))
         return self._refuse(members)
 
+    def is_same(self, known: Node, node: Node) -> bool:
+        """Return whether two nodes have one node ID: a machine that came back with another address."""
+        node_id = member_of(node)[0].tags.get("id", "")
+        return bool(node_id) and member_of(known)[0].tags.get("id") == node_id
+
     def _refuse(self, members: Iterable[tuple[Member, bool]]) -> str:
         """Check members; True stands beside those that left."""
         raise NotImplementedError

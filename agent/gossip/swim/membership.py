@@ -49,6 +49,9 @@ class Admission(Protocol):
     def refuse_merge(self, nodes: tuple[PushPullNode, ...]) -> str:
         """Return why the pool of a joining peer may not be merged with this one; "" to admit it."""
 
+    def is_same(self, known: Member, node: Member) -> bool:
+        """Return whether a node with the name of a member, but another address, is certainly the same one."""
+
 
 class AdmitAll:
     """Admits every node."""
@@ -58,6 +61,9 @@ class AdmitAll:
 
     def refuse_merge(self, nodes: tuple[PushPullNode, ...]) -> str:
         return ""
+
+    def is_same(self, known: Member, node: Member) -> bool:
+        return False
 
 
 class Membership:
@@ -115,7 +121,7 @@ class Membership:
             self._outbox.effects.append(LogLine("refused member", f"ignored member: name={name!r} reason={reason!r}"))
             return
         if known is not None and address != known.address:
-            if not self._is_free(known, now):
+            if not self._is_free(known, node, now):
                 self._outbox.effects.append(NameConflict(known, node))
                 return
         elif is_local:
@@ -236,13 +242,15 @@ class Membership:
         if known is None or known.is_gone:
             self._contacts.revived(node.name)
             self._outbox.effects.append(MemberJoined(node))
-        elif known.meta != node.meta:
+        elif known.meta != node.meta or known.address != node.address:
             self._outbox.effects.append(MemberUpdated(node))
 
-    def _is_free(self, known: Member, now: float) -> bool:
+    def _is_free(self, known: Member, node: Member, now: float) -> bool:
         """Return whether another address may take over the name."""
         reclaim_s = self._settings.dead_node_reclaim_s
-        return known.state is _LEFT or (known.state is _DEAD and 0 < reclaim_s < now - known.changed_at)
+        if known.state is _LEFT or (known.state is _DEAD and 0 < reclaim_s < now - known.changed_at):
+            return True
+        return known.state is not _ALIVE and self._admission.is_same(known, node)
 
     def _hear_of_self(self, node: Member) -> None:
         local = self.local

@@ -14,8 +14,8 @@ Rules besides:
   1. Whatever changes a state, or confirms a suspicion, is broadcast on.
   2. Claims about the local node are refuted: suspect and dead with i ≥ I; alive with i > I, or i = I and other meta or versions
      (so a restarted node takes over its name). While it leaves, it refutes nothing, ignores alive and takes dead as its own.
-  3. alive with another address is a name conflict, unless the member left, or is dead for longer than `dead_node_reclaim_s`:
-     then the address is taken, whatever i.
+  3. alive with another address is a name conflict, unless the member left, is dead for longer than `dead_node_reclaim_s`, or is
+     dead or suspected and certainly the same node (own addition: it has the same ID): then the address is taken, whatever i.
   4. A suspicion that nobody refutes in time makes the member dead, from the local node.
   5. DEAD and LEFT members are forgotten at the end of a round of probes, `gossip_to_the_dead_s` after they changed.
 

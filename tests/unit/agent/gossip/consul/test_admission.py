@@ -80,3 +80,10 @@ def test_allowed_networks(ip: bytes, is_allowed: bool) -> None:
     assert (admission.refuse(node("x", {}, ip=ip)) == "") is is_allowed
     assert WanAdmission().admits_address(ip)
     assert not WanAdmission(allowed=[]).admits_address(ip)
+
+
+def test_a_node_with_another_address_is_the_same_by_its_id_only() -> None:
+    known = client("n1", "id-7")
+    assert LAN.is_same(known, client("n1", "id-7"))
+    assert not LAN.is_same(known, client("n1", "id-8"))
+    assert not LAN.is_same(node("n1", {"role": "web"}), node("n1", {"role": "web"})), "members without an ID"

@@ -20,6 +20,7 @@ from pyconsul.agent.gossip.swim.effects import (
     SendStreamPing,
 )
 from pyconsul.agent.gossip.swim.member import Member, MemberState
+from pyconsul.agent.gossip.swim.membership import AdmitAll
 from pyconsul.agent.gossip.swim.rules import MAX_INCARNATION
 from pyconsul.agent.gossip.wire.messages import Ack, Alive, Dead, Ping, PushPullNode, Suspect
 
@@ -209,6 +210,29 @@ def test_a_dead_member_s_name_is_free_after_the_reclaim_time(dead_for_s: float, 
     node.now += dead_for_s
     node.hear(moved("a", 1))
     assert node.state_of("a") is state
+
+
+class SameNode(AdmitAll):
+    """Knows every node that comes back with another address."""
+
+    def is_same(self, known: Member, node: Member) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("claims", "state", "is_moved"),
+    [((), ALIVE, False), ((Suspect(1, "a", "b"),), ALIVE, True), ((Dead(1, "a", "b"),), ALIVE, True)],
+)
+def test_the_same_node_takes_its_name_with_another_address_unless_it_is_alive(
+    claims: tuple[Suspect | Dead, ...], state: MemberState, is_moved: bool
+) -> None:
+    node = Harness("b", admission=SameNode())
+    node.hear(alive("a"), *claims)
+    node.hear(moved("a", 1))
+    assert node.state_of("a") is state
+    found = node.swim.members.get("a")
+    assert found is not None
+    assert (found.address.ip == moved("a", 1).ip) is is_moved
 
 
 @pytest.mark.parametrize(
