@@ -57,7 +57,17 @@ def traffic() -> Iterator[Callable[[int], Traffic]]:
 
 
 def masters(folder: Path) -> list[int]:
-    """The HAProxy masters whose socket is in the folder."""
+    """Return the HAProxy masters whose socket is in the folder.
+
+    A master that executes itself again has no command line for a moment: two readings in a row must agree.
+    """
+    before, now = None, _read_masters(folder)
+    while now != before:
+        before, now = now, _read_masters(folder)
+    return now
+
+
+def _read_masters(folder: Path) -> list[int]:
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -67,7 +77,7 @@ def masters(folder: Path) -> list[int]:
             continue
         if words[:2] == [b"haproxy", b"-W"] and str(folder).encode() in b" ".join(words) and state != "Z":
             found[int(entry.name)] = int(parent)
-    return [pid for pid, parent in found.items() if parent not in found]
+    return sorted(pid for pid, parent in found.items() if parent not in found)
 
 
 @pytest.fixture(autouse=True)
