@@ -29,6 +29,7 @@ class Handlers:
 
     def __init__(self) -> None:
         self._processes: set[Process] = set()
+        self._is_stopped = False
 
     async def run(self, watch: Definition, index: int, data: Any) -> None:
         """Run the handler of a watch once, until it ends. Only cancellation is raised."""
@@ -39,7 +40,8 @@ class Handlers:
             await self._run_script(watch.handler, index, body)
 
     def stop(self) -> None:
-        """Send SIGTERM to the running programs and all that they started."""
+        """Send SIGTERM to the running programs and all that they started; how they end is not logged as a failure."""
+        self._is_stopped = True
         for process in self._processes:
             signal_group(process.pid, signal.SIGTERM)
 
@@ -70,7 +72,7 @@ class Handlers:
                 self._processes.discard(process)
             text = reading.result() if reading.done() else ""
         log.debug("watch handler output: watch_handler=%s output=%s", words, text)
-        if code:
+        if code and not self._is_stopped:
             reason = f"exit status {code}" if code > 0 else f"signal: {signal.Signals(-code).name}"
             log.error('Failed to run watch handler: watch_handler=%s error="%s"', words, reason)
 

@@ -123,7 +123,7 @@ async def test_three_members_share_what_is_written_without_a_port(tmp_path: Path
             await engine.load()
         await engines[0].commit([put(1, "a")])
         assert [await engine.barrier() for engine in engines] == [1, 1, 1]
-        members = children("etcd --name")
+        members = children("strict-reconfig-check")
         assert len(members) == 3
         assert [listening_ports(pid) for pid in members] == [set(), set(), set()]
 

@@ -156,3 +156,14 @@ async def test_refused_watches_stop_those_that_run(agent: FakeAgent, watcher: Wa
     assert agent.answers.qsize() == 1, "nobody reads it"
     watcher.use(watcher.prepare([{"type": "key", "key": "a", "args": runs.args}]))
     assert (await runs.wait(2))["Value"] == "eQ=="
+
+
+async def test_a_handler_that_ends_with_the_agent_is_no_failure(
+    agent: FakeAgent, watcher: Watcher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = tmp_path / "started"
+    watcher.use([definition({"type": "nodes", "args": ["sh", "-c", f"touch {started}; exec sleep 60"]})])
+    agent.put(1, [])
+    await eventually_async(started.exists)
+    await watcher.stop()
+    assert caplog.text == ""
