@@ -1,4 +1,4 @@
-"""The members of the etcd cluster: who they are, adding, promoting and removing them."""
+"""List, add, promote and remove the members of the etcd cluster."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Who leads the servers: a key in etcd with a lease, which one server holds.
+"""Leadership of the servers: a key in etcd with a lease, held by one server.
 
-It only avoids conflicts: commits are compared with the last index (see `engine.etcd`), so that two servers that both believe to
-lead cannot harm anything.  Therefore a server may take the key over as soon as its holder is known to be gone, without waiting for
-the lease to end.
+Leadership only avoids conflicts.  Commits compare the last index (see `engine.etcd`), so two servers that both believe to lead do
+no harm.  A server may therefore take the key over as soon as its holder is known to be gone, before the lease ends.
 
-| what a server sees | what it does |
+| key | action of a server |
 | --- | --- |
 | the key is its own | leads; keeps the lease alive, and leads no more when that fails for the time of the lease |
 | there is no key | tries to create it: at once when its etcd member leads, after `PATIENCE_S` otherwise |
@@ -43,7 +42,7 @@ class EtcdLeadership:
     def __init__(
         self, client: Client, prefix: str, node_id: str, *, member_leads: Callable[[], Awaitable[bool]]
     ) -> None:
-        """member_leads: tells whether the etcd member of this server leads those of the others."""
+        """member_leads: returns whether the etcd member of this server leads those of the others."""
         self._client, self._node_id, self._member_leads = client, node_id, member_leads
         self._key = f"{prefix.rstrip('/')}/leader".encode()
         self._holder, self._revision, self._lease = "", 0, 0
@@ -90,7 +89,7 @@ class EtcdLeadership:
                 await self._client.call(
                     lambda channel: rpc.LeaseStub(channel).LeaseRevoke, rpc.LeaseRevokeRequest(ID=lease)
                 )
-            self._tell()
+            self._notify()
 
     def set_gone(self, node_id: str, is_gone: bool) -> None:
         """Another server is known to be gone, or is back."""
@@ -107,7 +106,7 @@ class EtcdLeadership:
                 async with aclosing(self._client.watch(requests, SILENCE_S)) as responses:
                     async for response in responses:
                         for event in response.events:  # without a value: it was deleted
-                            self._see(event.kv.value.decode(), event.kv.mod_revision)
+                            self._update(event.kv.value.decode(), event.kv.mod_revision)
             except EngineError as error:
                 log.debug("cannot follow the leader, retrying in %gs: %s", RETRY_S, error)
             await asyncio.sleep(RETRY_S)
@@ -116,7 +115,7 @@ class EtcdLeadership:
         response = await self._client.read(rpc.TxnRequest(success=[transaction.get(self._key)]))
         value, revision = transaction.value_of(response, 0)
         self._revision_seen = response.header.revision
-        self._see(value.decode(), revision or self._revision_seen)
+        self._update(value.decode(), revision or self._revision_seen)
         self._look.set()
 
     async def _requests(self, revision: int) -> AsyncIterator[Any]:
@@ -126,18 +125,18 @@ class EtcdLeadership:
             await asyncio.sleep(SILENCE_S / 3)
             yield rpc.WatchRequest(progress_request=rpc.WatchProgressRequest())
 
-    def _see(self, holder: str, revision: int) -> None:
+    def _update(self, holder: str, revision: int) -> None:
         if revision <= self._revision:
-            return  # told late
+            return  # a late event
         before = self._holder, self.leads
         self._holder, self._revision = holder, revision
         if holder != self._node_id:
             self._lease = 0
         self._look.set()
         if before != (self._holder, self.leads):
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -175,10 +174,10 @@ class EtcdLeadership:
             self._lease, self._alive_at = lease, now
             self._holder, self._revision = self._node_id, response.header.revision
             log.info("this server leads now")
-            self._tell()
+            self._notify()
         else:
             value, revision = transaction.value_of(response, 0)
-            self._see(value.decode(), revision or response.header.revision)
+            self._update(value.decode(), revision or response.header.revision)
 
     async def _keep_alive(self) -> None:
         """Keep the lease, or lead no more."""
@@ -200,4 +199,4 @@ class EtcdLeadership:
                 log.warning("this server leads no more: etcd does not confirm it")
                 self._lease = 0
                 self._look.set()
-                self._tell()
+                self._notify()

@@ -42,7 +42,7 @@ from pyconsul.agent.dnsd.wire.layout import (
     record,
     soa,
 )
-from pyconsul.agent.dnsd.wire.packed import Room, Turn, pack, packs
+from pyconsul.agent.dnsd.wire.packed import Room, Rotation, pack, packs
 from pyconsul.agent.dnsd.wire.question import Question
 from pyconsul.agent.dnsd.wire.reply import Reply
 from pyconsul.agent.model.catalog import CheckServiceNode
@@ -84,8 +84,8 @@ class AnswerContext(msgspec.Struct):
     rng: returns a random number from 0 to 1.  caller: whose permissions limit what answers
     show.  service: the subject's service.  resolved: records of hosts
     outside the zone, by their names on the wire.  now: Unix seconds, for the zone's serial number.  source: the
-    client's IP address.  fresh: draw a new order of the records.  turn: of whoever asks
-    this question again and again, for answers that show a part of the instances.
+    client's IP address.  fresh: draw a new order of the records.  rotation: for repeated
+    answers to this question that show a part of the instances.
     """
 
     view: View
@@ -98,7 +98,7 @@ class AnswerContext(msgspec.Struct):
     resolved: Mapping[bytes, Sequence[Record]] | None = None
     source: str = ""
     fresh: bool = False
-    turn: Turn | None = None
+    rotation: Rotation | None = None
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -260,7 +260,7 @@ def _service(name: names.ServiceName, service: Service, asked: Lookup, known: An
         reply.many = len(ready.items)
         reply.varied = reply.many > 1
         limit = known.settings.a_record_limit if asked.rdtype != SRV else 0
-        reply.packed = pack(ready, asked.name, suffix, asked.room, known.rng, limit, known.fresh, known.turn)
+        reply.packed = pack(ready, asked.name, suffix, asked.room, known.rng, limit, known.fresh, known.rotation)
         if reply.packed is not None:
             return True
     found = service.tagged(name.tag)
@@ -268,8 +268,8 @@ def _service(name: names.ServiceName, service: Service, asked: Lookup, known: An
         return _missing(reply)
     reply.many = len(found)
     reply.varied = reply.many > 1
-    turn = known.turn or service.turn(name.tag)
-    _select(turn.next(found, len(found), known.rng), service.ttl, asked, known, reply)
+    rotation = known.rotation or service.rotation(name.tag)
+    _select(rotation.next(found, len(found), known.rng), service.ttl, asked, known, reply)
     return bool(reply.answer)
 
 
@@ -294,8 +294,8 @@ def _query(name: names.QueryName, asked: Lookup, known: AnswerContext, reply: Re
     reply.many = 0 if result.ordered else len(result.nodes)
     ttl = result.ttl if result.ttl is not None else settings.ttl_of(result.service)
     found = [candidates.digest(one, result.datacenter, settings) for one in result.nodes]
-    if known.turn is not None and not result.ordered:
-        found = known.turn.next(found, len(found), known.rng)
+    if known.rotation is not None and not result.ordered:
+        found = known.rotation.next(found, len(found), known.rng)
     _select(found, ttl, asked, known, reply)
     return bool(reply.answer)
 

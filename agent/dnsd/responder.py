@@ -19,7 +19,7 @@ from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import encode, trim
 from pyconsul.agent.dnsd.wire.layout import Record
-from pyconsul.agent.dnsd.wire.packed import Turn
+from pyconsul.agent.dnsd.wire.packed import Rotation
 from pyconsul.agent.dnsd.wire.question import Malformed, Question, log_question, parse
 from pyconsul.agent.dnsd.wire.reply import Reply
 from pyconsul.agent.state import topics
@@ -132,7 +132,7 @@ class Responder:
         source: str,
         resolved: Mapping[bytes, Sequence[Record]] | None = None,
         fresh: bool = False,
-        turn: Turn | None = None,
+        rotation: Rotation | None = None,
     ) -> Reply:
         subject, caller = subject_of(question, self.settings), self._caller()
         known = AnswerContext(
@@ -146,7 +146,7 @@ class Responder:
             resolved,
             source,
             fresh,
-            turn,
+            rotation,
         )
         return answer(question, subject, known, trim.room_for(question, udp, self.settings))
 
@@ -171,7 +171,7 @@ class Responder:
         if reply.varied and reply.partial:
             if reply.many > MAX_WINDOWS:
                 return
-            kept: Orderings | Windows = Windows(partial(self._again, question, udp, source, Turn()), reply.many)
+            kept: Orderings | Windows = Windows(partial(self._again, question, udp, source, Rotation()), reply.many)
             count = reply.many
         else:
             again = partial(self._again, question, udp, source) if reply.varied else None
@@ -180,8 +180,8 @@ class Responder:
         kept.large = len(wire) + 2 > PUBLIC_SIZE
         self._answers[udp].put(asked, kept, reply.topics, size)
 
-    def _again(self, question: Question, udp: bool, source: str, turn: Turn | None = None) -> bytes:
-        reply = self._answer(question, udp, source, fresh=True, turn=turn)
+    def _again(self, question: Question, udp: bool, source: str, rotation: Rotation | None = None) -> bytes:
+        reply = self._answer(question, udp, source, fresh=True, rotation=rotation)
         return encode.encode(reply, question, self.settings, udp)
 
     async def _forward(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes:

@@ -8,27 +8,27 @@ from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.dnsd import candidates
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire.candidate import Candidate
-from pyconsul.agent.dnsd.wire.packed import Prepared, Turn, prepare
+from pyconsul.agent.dnsd.wire.packed import Prepared, Rotation, prepare
 from pyconsul.agent.state.contract import View
 
 
 class Service:
     """The healthy instances of a service, and what was prepared of them for answers."""
 
-    __slots__ = ("_prepared", "_turns", "found", "ttl")
+    __slots__ = ("_prepared", "_rotations", "found", "ttl")
 
     def __init__(self, found: tuple[Candidate, ...], ttl: int) -> None:
         self.found, self.ttl = found, ttl
         self._prepared: dict[tuple[int, str, int], Prepared | None] = {}
-        self._turns: dict[str, Turn] = {}  # by tag
+        self._rotations: dict[str, Rotation] = {}  # by tag
 
     def tagged(self, tag: str) -> Sequence[Candidate]:
         """Return the instances with a tag; all of them without one."""
         return [one for one in self.found if tag in one.tags] if tag else self.found
 
-    def turn(self, tag: str) -> Turn:
-        """Whose turn it is among the instances with a tag that there is."""
-        return self._turns.setdefault(tag, Turn())
+    def rotation(self, tag: str) -> Rotation:
+        """Return the rotation of the instances with a tag."""
+        return self._rotations.setdefault(tag, Rotation())
 
     def prepared(self, rdtype: int, tag: str, suffix_length: int) -> Prepared | None:
         """Return the prepared records of the instances with a tag; None when they cannot be packed, or there are none."""

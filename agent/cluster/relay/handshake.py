@@ -1,4 +1,4 @@
-"""How two relays prove to each other that they belong to one cluster, before a byte of etcd passes.
+"""Handshake of two relays: both prove that they belong to one cluster before a byte of etcd passes.
 
 | step | who | message |
 | --- | --- | --- |
@@ -7,9 +7,10 @@
 | 3 | dialing relay | Proof |
 | 4 | accepting relay | Verdict: an empty text, or why the connection is refused |
 
-A proof is HMAC-SHA-256, with a gossip key, over its role and everything that was said in steps 1 and 2, so that none can be used
-again or for another connection.  Each side accepts a proof with any key of its ring, as during a rotation of keys.  Without gossip
-keys the cluster ID stands for the key: then a relay trusts whoever knows it, as Consul's servers trust whoever reaches their port.
+A proof is HMAC-SHA-256, with a gossip key, over its role and the messages of steps 1 and 2, so that it is valid for one
+connection only.  Each side accepts a proof with any key of its ring, as during a rotation of keys.  Without gossip keys the
+cluster ID stands for the key: then a relay trusts any peer that knows it, as Consul's servers trust any peer that reaches their
+port.
 
 Each message is a length (2 bytes, big endian) and MessagePack.  After step 4 the bytes of etcd follow as they are.
 """
@@ -28,11 +29,11 @@ NONCE_BYTES = 32
 
 
 class HandshakeError(Exception):
-    """The other side is not a relay of this cluster; the text says what it sent or lacks."""
+    """The other side is not a relay of this cluster; the text gives the reason."""
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who a relay is.  keys: the gossip keys, the primary one first; none without encryption."""
+    """Identity of a relay.  keys: the gossip keys, the primary one first; none without encryption."""
 
     node_id: str
     cluster_id: str
@@ -89,7 +90,7 @@ def length(head: bytes) -> int:
 
 
 def hello(identity: Identity, acceptor: str, nonce: bytes) -> Hello:
-    """Return what the dialing relay says first."""
+    """Return the first message of the dialing relay."""
     return Hello(VERSION, identity.cluster_id, identity.node_id, acceptor, nonce)
 
 

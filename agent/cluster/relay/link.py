@@ -1,4 +1,4 @@
-"""The agent's side of the relay: starts it, tells it where the other servers are, hands connections over, and restarts it."""
+"""The agent's side of the relay: starts and restarts it, sends it the addresses of the other servers, hands connections over."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class RelayLink:
             await asyncio.gather(self._running, return_exceptions=True)
 
     def use(self, identity: Identity, members: dict[str, tuple[str, int]]) -> None:
-        """Tell who this server is, and the address (host, port) of each other member by node ID."""
+        """Send the identity of this server, and the address (host, port) of each other member by node ID."""
         self._table = Table(identity, members)
-        self._tell(self._table)
+        self._send(self._table)
 
     def hand_over(self, sock: socket.socket, peer: str) -> None:
         """Give a connection to the relay, which began with `handshake.FIRST_BYTE`; the socket is closed here."""
         with sock:
-            self._tell(Accepted(peer), [sock.fileno()])
+            self._send(Accepted(peer), [sock.fileno()])
 
-    def _tell(self, message: Table | Accepted, descriptors: list[int] | None = None) -> None:
+    def _send(self, message: Table | Accepted, descriptors: list[int] | None = None) -> None:
         if self._channel is None:
             return
         try:
@@ -70,7 +70,7 @@ class RelayLink:
             )  # fmt: skip
         self._channel = ours
         if self._table is not None:
-            self._tell(self._table)
+            self._send(self._table)
         return process
 
     async def _keep_running(self, process: asyncio.subprocess.Process) -> None:

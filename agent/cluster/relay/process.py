@@ -2,10 +2,10 @@
 
     python -m pyconsul.agent.cluster.relay.process FD
 
-Its working directory is the folder of the etcd member.  There it listens on the socket `NODE-ID:1` of every other member, and dials
-`OWN-NODE-ID:1` for connections that come from outside.  FD is a socket pair (SOCK_SEQPACKET) to the agent.  From it come, as
-MessagePack, `Table`: who this relay is and where the others are now; and, together with a file descriptor, `Accepted`: a
-connection to the RPC port that began with the first byte of a relay.  Messages for the log go to standard error, a line each.
+Its working directory is the folder of the etcd member.  There it listens on the socket `NODE-ID:1` of every other member, and
+dials `OWN-NODE-ID:1` for connections from outside.  FD is a socket pair (SOCK_SEQPACKET) to the agent, which sends MessagePack:
+`Table`, with the identity of this relay and the addresses of the others; and `Accepted`, together with a file descriptor: a
+connection to the RPC port that began with the first byte of a relay.  Log messages go to standard error, one a line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MESSAGE_BYTES = 1 << 20  # of a message from the agent, at most
 
 
 class Table(msgspec.Struct, frozen=True, tag="table"):
-    """Who this relay is, and the address (host, port) of each other member by node ID."""
+    """Identity of this relay, and the address (host, port) of each other member by node ID."""
 
     identity: Identity
     members: dict[str, tuple[str, int]]
@@ -50,7 +50,7 @@ FromAgent = Table | Accepted
 
 
 class Relay:
-    """Everything that the process holds."""
+    """The listeners and connections of the process."""
 
     def __init__(self) -> None:
         self._identity: Identity | None = None
@@ -146,7 +146,7 @@ class Relay:
 
 
 class _Announced(End):
-    """An end that tells when it is there."""
+    """An end that announces its connection."""
 
     def __init__(self, announce: Callable[[End], None]) -> None:
         super().__init__()

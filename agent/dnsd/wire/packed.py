@@ -57,8 +57,8 @@ class Item(NamedTuple):
     texts: tuple[bytes, ...] = ()
 
 
-class Turn:
-    """The turns of items when only some fit into an answer: a window over a random order.
+class Rotation:
+    """Rotates items when only some fit into an answer: a window over a random order.
 
     From answer to answer it moves by one, and after a round the order is drawn again. So of any `total` answers in a row,
     from the start of a round on, each instance is first in one.
@@ -71,7 +71,7 @@ class Turn:
         self._total = self._at = 0
 
     def next(self, items: Sequence[T], count: int, rng: Callable[[], float]) -> list[T]:
-        """Return the `count` items (at most all) whose turn it is."""
+        """Return the next `count` items (at most all)."""
         total = len(items)
         if total != self._total or self._at >= total:
             self._order = some(range(total), total, rng) * 2
@@ -88,12 +88,12 @@ class Prepared:
     length.  `fresh` draws at once.  `size`: bytes of all records, behind the question.
     """
 
-    __slots__ = ("_left", "fronts", "glue", "items", "order", "size", "turn")
+    __slots__ = ("_left", "fronts", "glue", "items", "order", "rotation", "size")
 
     def __init__(self, items: list[Item], suffix_length: int = 0) -> None:
         self.items = items
         self.size = _size(items, suffix_length)
-        self.turn = Turn()
+        self.rotation = Rotation()
         self.order = items
         self.fronts: list[bytes] = []
         self.glue: dict[int, tuple[int, bytes]] = {}  # by where the answer section starts
@@ -143,12 +143,12 @@ def pack(
     rng: Callable[[], float],
     limit: int = 0,
     fresh: bool = False,
-    turn: Turn | None = None,
+    rotation: Rotation | None = None,
 ) -> Packed | None:
     """Pack prepared records into an answer to a question by name, in random order, cut to the room.
 
     limit: how many records there may be however much room there is; 0: any number.  fresh: no other answer's order.
-    turn: whose turn it is when not all fit, instead of the one that all answers share.
+    rotation: used when not all items fit, instead of the one that all answers share.
     None when not even one record fits, when it would be too long for pointers, or when only texts are too much.
     """
     start = HEADER.size + len(name) + 4
@@ -158,7 +158,7 @@ def pack(
     if count == total and not cut and prepared.size <= room.space:
         prepared.arrange(rng, fresh)
         return _whole(prepared, start, suffix)
-    chosen = (turn or prepared.turn).next(prepared.items, min(count, room.most), rng)
+    chosen = (rotation or prepared.rotation).next(prepared.items, min(count, room.most), rng)
     spelled = cut and room.spelled
     if len(chosen) < total and not spelled:
         packed = _join(chosen, start, suffix, cut)

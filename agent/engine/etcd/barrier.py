@@ -1,4 +1,4 @@
-"""One question to etcd for everybody who waits at that moment."""
+"""One linearizable read of etcd, shared by all requests that wait at that moment."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 
 
 class Barrier:
-    """Shares a linearizable read: a caller gets an answer that was asked for after it came."""
+    """Shares a linearizable read: each caller gets the result of a read that began after its call."""
 
     def __init__(self, ask: Callable[[], Awaitable[int]]) -> None:
         self._ask = ask
-        self._next: asyncio.Future[int] | None = None  # of those who wait until a running question is answered
+        self._next: asyncio.Future[int] | None = None  # of the callers that wait for the next read
         self._running: asyncio.Task[None] | None = None
 
     async def reach(self) -> int:
-        """Return what was asked.  Raises what the question raises."""
+        """Return the result of the read; raises its exceptions."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         answer = self._next
@@ -33,6 +33,6 @@ class Barrier:
                 answer.exception()  # nobody may be waiting any more
 
     def close(self) -> None:
-        """Cancel a running question."""
+        """Cancel a running read."""
         if self._running is not None:
             self._running.cancel()

@@ -1,10 +1,10 @@
 """Requests to etcd: one or several endpoints, TLS, a password, and a deadline for each request.
 
 The generated messages and stubs are those of `aetcd`; channels, retries and watches are our own, since its client has no TLS, no
-deadlines, and drops what tells how far a watch has come.
+deadlines, and drops the progress notifications of watches.
 
 A request goes to one endpoint at a time.  One that only reads is sent to the next endpoint when one does not answer; one that
-writes is sent once, because nobody knows whether a request without an answer was carried out.
+writes is sent once: without a response its outcome is unknown.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 _LOST = (rpc.StatusCode.UNAVAILABLE, rpc.StatusCode.DEADLINE_EXCEEDED, rpc.StatusCode.CANCELLED, rpc.StatusCode.UNKNOWN)
-#: What etcd answers when a token is not known any more, in its different versions.
+#: Errors of etcd for an authentication token that is not valid any more, by version.
 _BAD_TOKENS = ("invalid auth token", "user name is empty", "revision of auth store is old")
 
 Call = Callable[..., Awaitable[Any]]
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """How an agent proves who it is, and knows etcd: files of TLS, user name and password; "" = none."""
+    """Credentials for etcd: TLS files, user name and password; "" = none."""
 
     ca_file: str = ""
     cert_file: str = ""
@@ -118,7 +118,7 @@ class Client:
         return False
 
     async def watch(self, requests: AsyncIterator[Any], silence_s: float) -> AsyncGenerator[Any, None]:
-        """Send requests of a watch stream, and return what arrives.
+        """Open a watch stream with requests, and return its responses.
 
         Raises Rejected, Unreachable at the end of the stream, and when nothing arrives for `silence_s`.
         """

@@ -1,7 +1,7 @@
 """The engine of a cluster: rows in etcd, followed by all servers.
 
-Consistency rests on the index and the epoch alone (see `transaction`): whoever commits compares both, so that two servers that
-believe to lead cannot both write, and nobody writes into an epoch that a restore has replaced.
+Consistency rests on the index and the epoch alone (see `transaction`): each commit compares both, so that two servers that
+believe to lead cannot both write, and no write reaches an epoch that a restore has replaced.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class EtcdEngine:
         raise EngineError("the state in etcd changes faster than it can be read")
 
     async def _current_epoch(self) -> tuple[str, int]:
-        """Return the epoch, the first one if there is none, and a revision at which all of it is there."""
+        """Return the current epoch (a new one in an empty etcd), and a revision at which it is complete."""
         pointer = pointer_key(self._prefix)
         response = await self._client.read(rpc.TxnRequest(success=[transaction.get(pointer)]))
         epoch, _ = transaction.value_of(response, 0)
@@ -186,7 +186,7 @@ class EtcdEngine:
         return int(response.header.revision)
 
     async def _conflict(self, response: Any) -> Conflict:
-        """Return why a commit could not be made, once a large one that stood in the way is carried out."""
+        """Return the conflict of a commit; carry out a large commit that was in the way."""
         refusal = transaction.refusal_of(response)
         layout = self._head.layout
         if refusal.epoch != layout.epoch:
@@ -202,7 +202,7 @@ class EtcdEngine:
         layout = pending.layout
         made, own_revision = await self._look(pending)
         if not made and own_revision == pending.known.own_revision:
-            # Write the row again, so that the commit can never be made, unless it was made just now.
+            # Rewrite the row, so that the commit can never take effect, unless it just has.
             fence = rpc.TxnRequest(
                 compare=[transaction.unchanged(layout.own_commit, own_revision)],
                 success=[transaction.put(layout.own_commit, b"0")],
@@ -252,20 +252,20 @@ class EtcdEngine:
                 raise Compacted(f"it is not known which revision of etcd has index {after}")
             try:
                 async with aclosing(watch(self._client, layout, revision + 1)) as stream:
-                    async for told in stream:
+                    async for event in stream:
                         if layout is not self._head.layout:
                             continue  # this server has just put another state in place
-                        if isinstance(told, CaughtUp):
-                            self._head.quiet(after, told)
+                        if isinstance(event, CaughtUp):
+                            self._head.quiet(after, event)
                             continue
-                        self._head.told(told)
-                        if told.last <= after:
+                        self._head.observe(event)
+                        if event.last <= after:
                             continue
-                        if after and told.first != after + 1:
-                            raise Compacted(f"the commit of index {told.first} does not follow index {after}")
-                        after = told.last
-                        if not told.own_id:
-                            yield await self._changeset_of(told, layout)
+                        if after and event.first != after + 1:
+                            raise Compacted(f"the commit of index {event.first} does not follow index {after}")
+                        after = event.last
+                        if not event.own_id:
+                            yield await self._changeset_of(event, layout)
             except EpochMoved as moved:
                 pending = self._pending
                 if pending is not None and pending.new is not None and pending.new[0].epoch == moved.epoch:
@@ -274,16 +274,16 @@ class EtcdEngine:
                     raise Compacted("another server has put another state in place") from None
                 after = self._head.placed_index
 
-    async def _changeset_of(self, told: Commit, layout: Layout) -> Changeset:
+    async def _changeset_of(self, event: Commit, layout: Layout) -> Changeset:
         """Raises Compacted, EngineError."""
-        if not told.large:
-            return changeset_of(told, told.written, layout, _SCHEMAS)
-        marker = large.Marker(told.large.decode(), told.revision)
+        if not event.large:
+            return changeset_of(event, event.written, layout, _SCHEMAS)
+        marker = large.Marker(event.large.decode(), event.revision)
         try:
             operations = await large.staged(self._client, layout, marker)
         except RevisionCompacted as error:
             raise Compacted(str(error)) from error
-        return changeset_of(told, [(key, value) for key, value, _ in operations], layout, _SCHEMAS)
+        return changeset_of(event, [(key, value) for key, value, _ in operations], layout, _SCHEMAS)
 
     # --- another state
 
@@ -313,7 +313,7 @@ class EtcdEngine:
             self._head.placed(layout, pending.index, Known(index_revision, 0), pending.coverage, revision)
 
     async def _remove(self, layout: Layout) -> None:
-        """Delete an epoch that does not count; when that fails, it only takes up room."""
+        """Delete an epoch that is not the current one; on failure it only takes up space."""
         with suppress(EngineError):
             await replacement.remove(self._client, layout)
 

@@ -1,4 +1,4 @@
-"""What can go wrong between this agent and etcd."""
+"""Errors of requests to etcd."""
 
 from __future__ import annotations
 

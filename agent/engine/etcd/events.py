@@ -1,4 +1,4 @@
-"""What a watch of etcd tells, as changesets: the events of one revision are one commit."""
+"""Convert watch events of etcd to changesets: the events of one revision are one commit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("agent.engine")
 
 
 class Commit(NamedTuple):
-    """A commit that a watch tells of; `own_id`: its number when this server made it, else 0; coverage: of the history."""
+    """A commit in a watch; `own_id`: its ID when this server made it, else 0; coverage: of the history."""
 
     revision: int
     first: int

@@ -1,12 +1,12 @@
-"""What a server knows of the last commits: a pure state machine beside the requests.
+"""The last commit that a server knows: a pure state machine beside the requests.
 
-| what happens | what changes |
+| event | changes |
 | --- | --- |
 | the state was loaded | everything |
-| a commit of this server was confirmed, or the watch told of it first | index, revisions, coverage |
-| a commit of another server was told | index, revision of the index, coverage |
+| a commit of this server was confirmed, or observed by the watch first | index, revisions, coverage |
+| a commit of another server was observed | index, revision of the index, coverage |
 | this server has given up a commit | revision of its own row |
-| this server has changed what the history covers | coverage |
+| this server has changed the coverage of the history | coverage |
 | this server has put another state in place | everything |
 """
 
@@ -48,8 +48,8 @@ class Head:
             self.index, self.coverage = index, coverage
             self._revisions.append((index, revision))
 
-    def told(self, commit: Commit) -> None:
-        """The watch tells of a commit, of this server or another, or of a commit that was given up."""
+    def observe(self, commit: Commit) -> None:
+        """Take over a commit from the watch, of this server or another, or one that was given up."""
         self.known = Known(self.known.index_revision, max(commit.own_revision, self.known.own_revision))
         if commit.last > self.index:
             self.known = self.known._replace(index_revision=commit.revision)
@@ -64,7 +64,7 @@ class Head:
             self.known = self.known._replace(own_revision=max(revision, self.known.own_revision))
 
     def covers(self, layout: Layout, coverage: Coverage) -> None:
-        """This server has changed what the history covers."""
+        """This server has changed the coverage of the history."""
         if layout is self.layout:
             self.coverage = coverage
 
@@ -73,5 +73,5 @@ class Head:
         self._revisions.append((index, revision))
 
     def revision_of(self, index: int) -> int | None:
-        """Return a revision after which everything behind an index is told; None: it is not known any more."""
+        """Return a revision from which a watch delivers every commit after an index; None when it is not known any more."""
         return next((revision for known, revision in reversed(self._revisions) if known <= index), None)

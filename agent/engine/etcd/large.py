@@ -1,10 +1,10 @@
-"""Large commits: what does not fit into one transaction is written in two steps, of which the first alone is the commit.
+"""Large commits, which do not fit into one transaction, are written in two steps; the first is the commit.
 
-1. The operations are written as data below `P/E/staged/ID/`, where nobody looks, then the transaction of the commit raises the
-   index and writes the row `P/E/state/large`, that names them.  From then on the commit is made.
-2. They are carried out, some at a time, and the row `large` is deleted.  Meanwhile nobody can commit, and nobody loads: whoever
-   wants to, after the death of the first server, too, carries them out first.  All are made on the condition that the row
-   `large` is still the same, so that any number of servers may do it, again and again.
+1. The operations are staged as data below `P/E/staged/ID/`.  Then the transaction of the commit raises the index and writes the
+   row `P/E/state/large` with their ID.  From then on the commit is durable.
+2. They are carried out in several transactions, and the row `large` is deleted.  Meanwhile no commit and no load is possible: a
+   server that needs one carries them out first, also after the death of the committing server.  Each transaction requires that
+   the row `large` is unchanged, so any number of servers may repeat them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.pages import pages
 
-#: What an operation does: key and value of a put, key and None of a deletion, key and end of the deletion of a range.
+#: An operation as data: key and value of a put; key and None of a deletion; key, None and end of the deletion of a range.
 Operation: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 
 CHUNK_BYTES = 1_000_000  # of one staged value, about
@@ -38,7 +38,7 @@ class Marker(NamedTuple):
 
 
 def marker_of(value: bytes, revision: int) -> Marker | None:
-    """Return what the row `large` says; None when there is none."""
+    """Return the marker in the row `large`; None when there is none."""
     return Marker(value.decode(), revision) if value else None
 
 
@@ -64,7 +64,7 @@ def chunks(operations: Sequence[Any]) -> Iterator[bytes]:
 
 
 async def stage(client: Client, layout: Layout, name: str, operations: Sequence[Any]) -> Any:
-    """Write operations where nobody looks; returns the condition that they are still there.  Raises EngineError."""
+    """Stage operations; returns the condition that they are still there.  Raises EngineError."""
     key, revision = b"", 0
     for number, value in enumerate(chunks(operations)):
         key = layout.staged_chunk(name, number)

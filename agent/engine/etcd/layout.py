@@ -1,19 +1,19 @@
-"""Where things stand in etcd.  Keys are bytes; `P` is the prefix of the cluster, `E` the current epoch.
+"""The keys in etcd.  Keys are bytes; `P` is the prefix of the cluster, `E` the current epoch.
 
 | key | value |
 | --- | --- |
-| P/epoch | E: the epoch that counts; a restore writes another one and moves this pointer |
+| P/epoch | E: the current epoch; a restore writes another one and moves this pointer |
 | P/E/state/index | first and last index of the last commit, in decimal, and its time (Unix seconds) |
-| P/E/state/commits/SERVER | number of the last commit of that server, in decimal: how it finds out about a lost answer |
+| P/E/state/commits/SERVER | ID of the last commit of that server, in decimal; it reads this row when a response was lost |
 | P/E/state/rows/TABLE/KEY | a row (MessagePack); KEY as `state.codec.stored_key` has it |
 | P/E/state/indexes/NAME | a named index, in decimal |
-| P/E/state/history | what the history of keys covers (`Coverage`, MessagePack) |
+| P/E/state/history | coverage of the history of keys (`Coverage`, MessagePack) |
 | P/E/state/large | ID of a large commit that is being carried out: see `large` |
 | P/E/staged/ID/NUMBER | its operations (MessagePack) |
 | P/E/history-floor | index up to which changes of keys were dropped, since they were too old or too many, in decimal |
 | P/E/history/KEY NUL SUFFIX | a change of a key of the KV store: see `history.changes` |
 
-All that other servers follow is below `P/E/state/`, and each commit writes its `index` in the same transaction.
+Servers watch `P/E/state/`.  Each commit writes `index` in the same transaction as its rows.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Layout:
         self.history_floor = self.root + b"history-floor"
 
     def staged_chunks(self, name: str) -> bytes:
-        """Return what the keys of the operations of a large commit begin with."""
+        """Return the prefix of the staged operations of a large commit."""
         return b"%s%s/" % (self.staged, name.encode())
 
     def staged_chunk(self, name: str, number: int) -> bytes:
-        """Return the key of some operations of a large commit."""
+        """Return the key of one chunk of staged operations."""
         return self.staged_chunks(name) + b"%08d" % number
 
     def row(self, table: str, stored_key: str) -> bytes:

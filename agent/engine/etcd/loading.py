@@ -24,13 +24,13 @@ log = logging.getLogger("agent.engine")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What etcd holds of one epoch."""
+    """The state of one epoch."""
 
     rows: list[tuple[str, Any]]
     index: int
     known: Known
     coverage: Coverage
-    large: Marker | None  # then rows are missing
+    large: Marker | None  # a large commit that is not carried out yet: rows are missing
 
 
 async def load(client: Client, layout: Layout, schemas: Mapping[str, Schema[Any]], revision: int) -> State:

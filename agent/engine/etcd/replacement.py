@@ -1,4 +1,4 @@
-"""Puts another state in place: its rows are written into an epoch of their own, then the pointer is moved, all or nothing."""
+"""Replace the whole state: write its rows into a new epoch, then move the pointer, all or nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIZE_BYTES = 1_000_000
 async def prepare(
     client: Client, layout: Layout, operations: Iterable[Any], index: int, now: float, limits: Limits
 ) -> int:
-    """Write the rows of a new epoch, which nobody looks at yet; returns the revision of its index.  Raises EngineError."""
+    """Write the rows of a new epoch before it is current; returns the revision of its index.  Raises EngineError."""
     for batch in _batches(operations, limits):
         await client.write(rpc.TxnRequest(success=batch))
     coverage = changes.write_coverage(layout, Coverage(index, index))
@@ -72,5 +72,5 @@ def flip(old: Layout, known: Known, new: Layout, new_revision: int) -> Any:
 
 
 async def remove(client: Client, layout: Layout) -> None:
-    """Delete an epoch that does not count.  Raises EngineError."""
+    """Delete an epoch that is not the current one.  Raises EngineError."""
     await client.delete(layout.root, end_of(layout.root))

@@ -19,7 +19,7 @@ from pyconsul.agent.state.changeset import Changeset
 
 
 class Known(NamedTuple):
-    """What a server knows of the last commits: revisions of the rows `index` and `commits/SERVER`; 0: there is no such row."""
+    """Known revisions of the rows `index` and `commits/SERVER`; 0: there is no such row."""
 
     index_revision: int
     own_revision: int
@@ -55,7 +55,7 @@ def has_value(key: bytes, value: bytes) -> Any:
 
 
 def conditions(layout: Layout, known: Known) -> list[Any]:
-    """Return under what conditions a commit may be made."""
+    """Return the conditions of a commit."""
     return [
         has_value(layout.pointer, layout.epoch.encode()),
         unchanged(layout.index, known.index_revision),
@@ -83,7 +83,7 @@ def operations_of(layout: Layout, batch: Sequence[Changeset]) -> list[Any]:
 
 
 def commit(layout: Layout, known: Known, batch: Sequence[Changeset], commit_id: int, operations: Iterable[Any]) -> Any:
-    """Return the transaction of a commit; when it may not be made, it reads what `Refusal` has."""
+    """Return the transaction of a commit; when a condition fails, it reads the fields of `Refusal`."""
     written = [
         put(layout.index, b"%d %d %.3f" % (batch[0].first, batch[-1].index, batch[-1].now)),
         put(layout.own_commit, b"%d" % commit_id),
@@ -93,7 +93,7 @@ def commit(layout: Layout, known: Known, batch: Sequence[Changeset], commit_id: 
 
 
 class Refusal(NamedTuple):
-    """Why a commit could not be made: the epoch that counts, the last index, and a large commit that is being carried out."""
+    """The reason for a failed condition: the current epoch, the last index, and the row of a large commit being carried out."""
 
     epoch: str
     last: int
@@ -106,7 +106,7 @@ def why_not(layout: Layout) -> list[Any]:
 
 
 def refusal_of(response: Any) -> Refusal:
-    """Return what a transaction has read that could not be made."""
+    """Return the refusal in the response to a transaction."""
     return Refusal(value_of(response, 0)[0].decode(), last_index(value_of(response, 1)[0]), value_of(response, 2))
 
 

@@ -1,4 +1,4 @@
-"""The watch stream: commits from a revision on, and the moment at which another epoch takes the place of this one."""
+"""The watch stream: commits from a revision on, until another epoch replaces this one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class EpochMoved(Exception):
 
 
 class CaughtUp(int):
-    """A revision up to which nothing is left to be told."""
+    """A revision up to which every commit has been delivered."""
 
 
-Told: TypeAlias = Commit | CaughtUp
+WatchEvent: TypeAlias = Commit | CaughtUp
 
 
-async def watch(client: Client, layout: Layout, revision: int) -> AsyncGenerator[Told, None]:
+async def watch(client: Client, layout: Layout, revision: int) -> AsyncGenerator[WatchEvent, None]:
     """Return the commits from a revision on, in order and without a gap; never ends.
 
     Raises EpochMoved, Compacted, Rejected, Unreachable.
@@ -55,7 +55,7 @@ async def watch(client: Client, layout: Layout, revision: int) -> AsyncGenerator
                 for commit in commits(response.events, layout):
                     yield commit
                 if not response.events:
-                    # Only etcd's own notices count: an answer to a question may overtake events (etcd 3.4 before 3.4.25).
+                    # Only etcd's own notifications: a response to a progress request may overtake events (before 3.4.25).
                     yield CaughtUp(response.header.revision)
 
 

@@ -25,7 +25,7 @@ _SUFFIX = 36  # digits after the NUL
 
 
 class Coverage(msgspec.Struct, frozen=True, array_like=True):
-    """What the history covers: every change after the index `floor`, except of keys that begin with a prefix of `exclude`.
+    """Coverage of the history: every change after the index `floor`, except of keys that begin with a prefix of `exclude`.
 
     epoch: the index at which another state was put in place.  off: some server keeps no history.
     """
@@ -46,7 +46,7 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """What the key of a row tells; `time` in Unix seconds, `size` in bytes."""
+    """The fields in the key of a row; `time` in Unix seconds, `size` in bytes."""
 
     key: str
     index: int
@@ -73,7 +73,7 @@ def row_value(change: Change) -> bytes:
 
 
 def read_mark(layout: Layout, row: bytes) -> Mark:
-    """Return what the key of a row tells."""
+    """Return the fields in the key of a row."""
     suffix = row[-_SUFFIX:]
     key = _ESCAPE.sub(_unescaped, row[len(layout.history) : -_SUFFIX - 1]).decode()
     return Mark(key, int(suffix[:16], 16), int(suffix[16:28], 16) / 1000, int(suffix[28:], 16), row)
@@ -98,7 +98,7 @@ def range_of(layout: Layout, key: str, *, tree: bool) -> tuple[bytes, bytes]:
 def operations(
     layout: Layout, batch: Sequence[Changeset], kept: Retention, covered: Coverage
 ) -> tuple[list[Any], Coverage]:
-    """Return what a commit does to the history, and what it covers from then on."""
+    """Return the operations of a commit on the history, and the coverage after it."""
     found, coverage = change_coverage(layout, batch[0].first - 1, kept, covered)
     if not kept.on:
         return found, coverage
@@ -108,7 +108,7 @@ def operations(
 
 
 def change_coverage(layout: Layout, index: int, kept: Retention, covered: Coverage) -> tuple[list[Any], Coverage]:
-    """Return how the history becomes one with these limits after an index, and what it covers then."""
+    """Return the operations that change the coverage to these limits after an index, and the new coverage."""
     if not kept.on:
         if covered.off:
             return [], covered

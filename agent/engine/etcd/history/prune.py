@@ -1,8 +1,8 @@
-"""Drops what is beyond the limits of the history: read from the keys of the rows alone, key by key.
+"""Prune the history to its limits; only the keys of its rows are read.
 
-Changes that are too old, or all together too large, are dropped in order of their index; the row `P/E/history-floor` tells up to
-which one, and is written first.  Changes beyond the number of versions of a key are dropped in the transaction that notes, in the
-oldest change that stays, since when its value is known.
+Changes that are too old, or together too large, are dropped in order of their index; the row `P/E/history-floor` holds the last
+dropped index, and is written first.  Changes beyond the number of versions of a key are dropped in a transaction that also
+records, in the oldest remaining change, since when its value is valid.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Beyond(NamedTuple):
 
 
 async def prune(client: Client, layout: Layout, kept: Retention, now: float) -> None:
-    """Drop what is beyond the limits at `now` (Unix seconds).  Raises EngineError."""
+    """Prune the history to its limits at `now` (Unix seconds).  Raises EngineError."""
     response = await client.read(rpc.TxnRequest(success=[transaction.get(layout.history_floor)]))
     floor, floor_revision = transaction.value_of(response, 0)
     stored: list[Stored] = []
@@ -71,7 +71,7 @@ def new_floor(marks: Iterable[Mark], kept: Retention, now: float) -> int:
 
 
 def find_beyond(stored: Sequence[Stored], versions: int, floor: int) -> list[Beyond]:
-    """Return what to drop of each key; `stored` is in order of keys and indexes."""
+    """Return the changes to drop, by key; `stored` is in order of keys and indexes."""
     found = []
     for _, rows in groupby(stored, key=lambda one: one.mark.key):
         of_key = list(rows)

@@ -1,4 +1,4 @@
-"""Reads the history of keys from etcd, as it was at one revision."""
+"""Read the history of keys from etcd at one revision."""
 
 from __future__ import annotations
 

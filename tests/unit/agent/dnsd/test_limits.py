@@ -17,7 +17,7 @@ from pyconsul.agent.dnsd.answer import AnswerContext, QueryResult, answer, subje
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
 from pyconsul.agent.dnsd.wire import encode, trim
-from pyconsul.agent.dnsd.wire.packed import Turn
+from pyconsul.agent.dnsd.wire.packed import Rotation
 from pyconsul.agent.dnsd.wire.question import parse
 from pyconsul.agent.state.catalog import services
 
@@ -173,7 +173,7 @@ def test_packed_answers_equal_answers_made_of_records(
     quick = responder.respond(packet, udp, "192.0.2.1")
     assert isinstance(quick, bytes)
     question = parse(packet)
-    known = AnswerContext(catalog.store, options, rng.random, NOW, turn=Turn())
+    known = AnswerContext(catalog.store, options, rng.random, NOW, rotation=Rotation())
     subject = subject_of(question, options)
     reply = answer(question, subject, known)  # without room: record by record
     assert reply.packed is None

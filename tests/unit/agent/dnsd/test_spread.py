@@ -15,7 +15,7 @@ from pyconsul.agent.dnsd.answer import QueryResult
 from pyconsul.agent.dnsd.cache import WINDOW_ROUNDS, Windows
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
-from pyconsul.agent.dnsd.wire.packed import Turn
+from pyconsul.agent.dnsd.wire.packed import Rotation
 from pyconsul.agent.state.catalog import services
 
 MANY, QUESTIONS = 60, 300
@@ -112,10 +112,10 @@ def test_services_with_too_many_instances_are_not_cached_in_part(
 
 
 def test_each_is_first_once_in_a_round() -> None:
-    turn, rng = Turn(), random.Random(1)
+    rotation, rng = Rotation(), random.Random(1)
     for _ in range(3):
-        found = [turn.next(range(7), 3, rng.random) for _ in range(7)]
+        found = [rotation.next(range(7), 3, rng.random) for _ in range(7)]
         assert sorted(one[0] for one in found) == list(range(7))
         assert all(len(set(one)) == 3 for one in found)
-    assert len(turn.next(range(5), 9, rng.random)) == 5, "another number of items"
-    assert turn.next([], 3, rng.random) == []
+    assert len(rotation.next(range(5), 9, rng.random)) == 5, "another number of items"
+    assert rotation.next([], 3, rng.random) == []
