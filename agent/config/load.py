@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.common.files.locate import locate
 from pyconsul.agent.config.compat import note_unsupported
 from pyconsul.agent.config.config import Config, Origin
 from pyconsul.agent.config.decode import decode
 from pyconsul.agent.config.flags import Flags, parse_flags
 from pyconsul.agent.config.problems import ConfigError, Problems
 from pyconsul.agent.config.readers.files import config_paths, parse_text, read_file
-from pyconsul.agent.config.readers.hclfile import mistake
-from pyconsul.agent.config.readers.locate import position_of
 from pyconsul.agent.config.resolve import build, dev_values, merged, resolve
 from pyconsul.agent.config.table import Values
 from pyconsul.agent.config.validate import validate
@@ -81,8 +80,6 @@ def _decode(data: dict[str, Any], text: str, source: str, problems: Problems) ->
     values = decode(data, source, problems)
     for error in problems.errors[known:]:
         key = error.removeprefix(f"{source}: ").partition(": ")[0]
-        position = position_of(text, key)
-        if position is not None:
-            place = mistake(text, position, key)
-            problems.details.append(f"{source}:{place.line}:{place.column}: {place.text}")
+        if location := locate(text, key):
+            problems.details.append(f"{source}:{location.line}:{location.column}: {key}: {location.excerpt}")
     return values

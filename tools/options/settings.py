@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from signal import Signals
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.common.options import HelpRequested, Kind, MissingValue, Option, OptionError, UnknownFlag, scan
@@ -20,7 +20,7 @@ from pyconsul.agent.common.process.child_process import parse_signal
 from pyconsul.agent.common.structs import field, struct
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.tools.options.duration import parse_config_duration_s, parse_wait_s
-from pyconsul.tools.options.hcl_file import ConfigError, config_files, read_config
+from pyconsul.tools.options.hcl_file import ConfigError, config_files, describe_mistake, read_config
 
 T = TypeVar("T")
 Tree = dict[str, Any]
@@ -174,15 +174,31 @@ def merge(under: Tree, over: Tree) -> Tree:
     return result
 
 
-def normalize(options: Iterable[Option[Any]], document: Mapping[str, Any], where: str) -> Tree:
-    """Return the tree of one file's document; `where` names the file.
+class _Path(NamedTuple):
+    """A key below its blocks: as messages show it, and with the number of each repeated block, for its location."""
 
-    Raises ConfigError with all unknown keys and wrong types, a line each.
+    shown: str = ""
+    numbered: str = ""
+
+    def child(self, key: str) -> _Path:
+        return _Path(f"{self.shown}.{key}", f"{self.numbered}.{key}") if self.shown else _Path(key, key)
+
+    def block(self, number: int) -> _Path:
+        return _Path(self.shown, f"{self.numbered}[{number}]")
+
+
+_Mistakes = list[tuple[_Path, str]]
+
+
+def normalize(options: Iterable[Option[Any]], document: Mapping[str, Any], where: str, text: str = "") -> Tree:
+    """Return the tree of one file's document; `where` names the file, `text` is what it holds.
+
+    Raises ConfigError with all unknown keys and wrong types, each with its location where that is certain.
     """
-    mistakes: list[str] = []
-    tree = _normalize(_schema(options), document, "", mistakes)
+    mistakes: _Mistakes = []
+    tree = _normalize(_schema(options), document, _Path(), mistakes)
     if mistakes:
-        raise ConfigError("\n".join(f"configuration {where}: {mistake}" for mistake in mistakes))
+        raise ConfigError("\n".join(describe_mistake(where, text, path.numbered, words) for path, words in mistakes))
     return tree
 
 
@@ -201,32 +217,32 @@ def _schema(options: Iterable[Option[Any]]) -> Tree:
     return schema
 
 
-def _normalize(schema: Tree, document: Mapping[str, Any], path: str, mistakes: list[str]) -> Tree:
+def _normalize(schema: Tree, document: Mapping[str, Any], parent: _Path, mistakes: _Mistakes) -> Tree:
     result: Tree = {}
     for key, value in document.items():
-        place, node = path + key, schema.get(key)
+        path, node = parent.child(key), schema.get(key)
         if isinstance(node, Option):
             try:
                 result[key] = node.kind.convert(value)
             except ValueError as error:
-                mistakes.append(f"{place}: {error}")
+                mistakes.append((path, f"{path.shown}: {error}"))
         elif node is None:
-            mistakes.append(f"unknown key {place!r}{_hint(key, place, path, schema)}")
+            mistakes.append((path, f"unknown key {path.shown!r}{_hint(key, parent.shown, schema)}"))
         elif isinstance(node, list):
-            blocks = [_normalize(node[0], block, place + ".", mistakes) for block in _blocks(value, place, mistakes)]
+            blocks = [_normalize(node[0], block, place, mistakes) for place, block in _blocks(value, path, mistakes)]
             result[key] = result.get(key, []) + blocks
         else:
-            for block in _blocks(value, place, mistakes):
-                result[key] = merge(result.get(key, {}), _normalize(node, block, place + ".", mistakes))
+            for place, block in _blocks(value, path, mistakes):
+                result[key] = merge(result.get(key, {}), _normalize(node, block, place, mistakes))
     return result
 
 
-def _hint(key: str, place: str, path: str, schema: Tree) -> str:
+def _hint(key: str, parent: str, schema: Tree) -> str:
     """Return the nearest key: of this block, or where the flag of that name has its setting; else the few keys of a small block."""
     flag = key.replace("_", "-")
     if close := did_you_mean(key, schema):
         return close
-    for option in () if path else _leaves(schema):
+    for option in () if parent else _leaves(schema):
         if flag in option.flags:
             block, dot, last = option.key.rpartition(".")
             return f"; the setting of -{flag} is {block} {{ {last} = … }}" if dot else f"; did you mean {option.key}?"
@@ -241,12 +257,14 @@ def _leaves(schema: Tree) -> Iterator[Option[Any]]:
             yield from _leaves(node[0] if isinstance(node, list) else node)
 
 
-def _blocks(value: Any, place: str, mistakes: list[str]) -> list[Mapping[str, Any]]:
+def _blocks(value: Any, path: _Path, mistakes: _Mistakes) -> list[tuple[_Path, Mapping[str, Any]]]:
     blocks = value if isinstance(value, list) else [value]
     if not all(isinstance(block, dict) for block in blocks):
-        mistakes.append(f"{place} must be a block: {place} {{ … }}")
+        mistakes.append((path, f"{path.shown} must be a block: {path.shown} {{ … }}"))
         return []
-    return blocks
+    if blocks is not value:
+        return [(path, value)]
+    return [(path.block(number), block) for number, block in enumerate(blocks)]
 
 
 class Settings:
@@ -285,9 +303,19 @@ def _default(option: Option[Any], environ: Mapping[str, str]) -> Any:
 def load_settings(
     options: Sequence[Option[Any]], call: Call, environ: Mapping[str, str], config_key: str = "config"
 ) -> Settings:
-    """Return the files that the flag with `config_key` names, in order, then the flags. Raises ConfigError."""
+    """Return the files that the flag with `config_key` names, in order, then the flags.
+
+    Raises ConfigError with the mistakes of all files.
+    """
     tree: Tree = {}
+    mistakes: list[str] = []
     for path in call.tree.get(config_key, []):
         for file in config_files(path):
-            tree = merge(tree, normalize(options, read_config(file), str(file)))
+            try:
+                document, text = read_config(file)
+                tree = merge(tree, normalize(options, document, str(file), text))
+            except ConfigError as error:
+                mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
     return Settings(options, merge(tree, call.tree), environ)

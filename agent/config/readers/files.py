@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pyconsul.agent.common.files.excerpt import mistake
 from pyconsul.agent.config.problems import ConfigError, Problems
-from pyconsul.agent.config.readers.hclfile import HCLError, mistake, parse_hcl
+from pyconsul.agent.config.readers.hclfile import HCLError, parse_hcl
 from pyconsul.agent.config.readers.jsonfile import JSONError, parse_json
 
 FORMATS = ("hcl", "json")

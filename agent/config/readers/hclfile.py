@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pyconsul.agent.common.files.excerpt import SECRET_KEY, Mistake, mistake
 from pyconsul.agent.common.files.hcl import HIDE, HclSyntaxError, parse_hcl_source, text_of_source
 from pyconsul.agent.config.readers.jsonfile import parse_json
 
@@ -154,16 +155,10 @@ def _unforeseen(line: int, text: str) -> Mistake:
 
 #: Mistakes to report of one text.
 MAX_MISTAKES = 10
-_WIDTH = 80
 _CLOSERS = {"{": "}", "[": "]"}
 _WORDS = frozenset(("true", "false", "null"))
 _NUMBER = re.compile(r"-?(0[xX][0-9a-fA-F]+|\d+(\.\d+)?([eE][+-]?\d+)?)")
 _NAME = re.compile(r"[^\W\d][\w.-]*")
-#: A text in quotes; the first group is there when it is a key.
-_STRING = re.compile(r'"(?:\\.|[^"\\\n])*(?:"(?=(\s*[:=]))|("|$))', re.MULTILINE)
-#: Keys whose values may be secrets: an unquoted value is not shown.
-_SECRET = re.compile(r"token|secret|encrypt|password|key|agent|default|replication|management|recovery", re.IGNORECASE)
-_SETTING = re.compile(r"([\w.-]+\s*=\s*)([^\s\"{\[,}]+)")
 
 
 class Token(NamedTuple):
@@ -172,14 +167,6 @@ class Token(NamedTuple):
     kind: str
     text: str
     start: int
-
-
-class Mistake(NamedTuple):
-    """`line` and `column` count from 1."""
-
-    line: int
-    column: int
-    text: str
 
 
 class HCLError(ValueError):
@@ -198,19 +185,6 @@ def mistakes(text: str, tokens: Sequence[Token]) -> list[Mistake]:
         if len(found) == MAX_MISTAKES:
             break
     return found
-
-
-def mistake(text: str, position: int, words: str) -> Mistake:
-    """One mistake at a position, with the line it stands in; what is between quotes is not shown, it may be a token."""
-    position = min(position, len(text))
-    begin = text.rfind("\n", 0, position) + 1
-    line = text[begin:].split("\n", 1)[0]
-    shown = _STRING.sub(lambda match: match[0] if match[1] or match[0] == '""' else '"…' + match[2], line).strip()
-    shown = _SETTING.sub(lambda match: match[1] + "…" if _SECRET.search(match[1]) else match[0], shown)
-    if len(shown) > _WIDTH:
-        shown = shown[:_WIDTH] + "…"
-    excerpt = f": {shown}" if shown else ""
-    return Mistake(text.count("\n", 0, position) + 1, position - begin + 1, words + excerpt)
 
 
 class _Reader:
@@ -339,7 +313,7 @@ class _Reader:
             self._key, self._expects = token.text.strip('"'), "after"
 
     def _unquoted(self, word: str) -> str:
-        if len(word) > 40 or _SECRET.search(self._key):
+        if len(word) > 40 or SECRET_KEY.search(self._key):
             return f"put the value of {self._key} in quotes"
         return f'put the value in quotes: "{word}"'
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyconsul.agent.common.files.locate import position_of
 from pyconsul.agent.config.load import load_files
 from pyconsul.agent.config.problems import ConfigError
-from pyconsul.agent.config.readers.locate import position_of
 
 HCL = """\
 # ports { http = 1 }

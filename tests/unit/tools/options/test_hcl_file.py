@@ -48,6 +48,23 @@ def test_syntax_errors_name_the_file(text: str) -> None:
         parse_config(text, "c.hcl")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('grace = "1s"\nprefix { path = ]\n', "configuration c:2:17: no valid HCL\n    prefix { path = ]"),
+        (
+            '{"token": "hunter2",\n "once": nope}',
+            'configuration c:2:10: no valid JSON: Expecting value\n    "once": nope}',
+        ),
+        ("prefix { path = ", "configuration c:1:17: no valid HCL\n    prefix { path ="),
+    ],
+)
+def test_syntax_errors_have_location_and_excerpt(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_config(text, "c")
+    assert str(raised.value) == message
+
+
 def test_a_json_file_must_hold_an_object(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text("[]")
     with pytest.raises(ConfigError, match="object"):

@@ -162,6 +162,41 @@ def test_all_mistakes_of_a_document_are_reported() -> None:
     assert "prefix must be a block" in lines[2]
 
 
+def test_mistakes_of_all_files_have_location_excerpt_and_what_is_allowed(tmp_path: Path) -> None:
+    hcl, document = tmp_path / "a.hcl", tmp_path / "b.json"
+    hcl.write_text(
+        'prefix { path = "a" }\nprefix {\n  path = ["secret"]\n  colour = "blue"\n}\n'
+        'grace = "soon"\nonse = true\nconsul {\n  retry { attempts = "few" }\n}\n'
+    )
+    document.write_text('{\n  "once": "maybe",\n  "prefix": [{}, {"colour": 1}]\n}')
+    with pytest.raises(ConfigError) as raised:
+        load_settings(TABLE, parse_flags(OPTIONS, ["-config", str(hcl), "-config", str(document)]), {})
+    assert str(raised.value).splitlines() == [
+        f"configuration {hcl}:3:3: prefix.path: must be a string",
+        '    path = ["…"]',
+        f"configuration {hcl}:4:3: unknown key 'prefix.colour'; allowed: path",
+        '    colour = "…"',
+        f"configuration {hcl}:6:1: grace: invalid duration 'soon'; allowed: a number with a unit, "
+        'such as "500ms", "10s" or "1h30m" (units: ns, us, ms, s, m, h)',
+        '    grace = "…"',
+        f"configuration {hcl}:7:1: unknown key 'onse'; did you mean once?",
+        "    onse = true",
+        f"configuration {hcl}:9:11: consul.retry.attempts: invalid number 'few': use a whole number",
+        '    retry { attempts = "…" }',
+        f"configuration {document}:2:3: once: invalid boolean 'maybe': use true or false",
+        '    "once": "…",',
+        f"configuration {document}:3:19: unknown key 'prefix.colour'; allowed: path",
+        '    "prefix": [{}, {"colour": 1}]',
+    ]
+
+
+def test_an_ambiguous_mistake_names_the_file_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"grace": "soon", "grace": "later"}')
+    with pytest.raises(ConfigError, match=rf"^configuration {file}: grace: invalid duration 'later'[^\n]*$"):
+        load_settings(TABLE, parse_flags(OPTIONS, ["-config", str(file)]), {})
+
+
 def test_files_environment_and_flags(tmp_path: Path) -> None:
     (tmp_path / "a.hcl").write_text('grace = "1s"\nallow = ["a"]\nprefix { path = "p" }\n')
     (tmp_path / "b.json").write_text('{"grace": "2s", "once": true}')

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pyconsul.agent.common.files.excerpt import MAX_EXCERPT, SourceLocation, excerpt, source_location
+
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*|//[^\n]*|/\*.*?\*/)
-      |(?P<value><<-?\s*(?P<tag>\w+)\n.*?\n\s*(?P=tag)\b)
+      |(?P<value><<-?[ \t]*(?P<tag>[\w.-]+)\r?\n(?:.*?\n)?[ \t]*(?P=tag)(?![\w.-]))
       |(?P<word>"(?:\\.|[^"\\])*"|[^\s{}\[\]=:,"]+)
       |(?P<mark>[{}\[\]=:,])""",
     re.VERBOSE | re.DOTALL,
@@ -45,12 +47,27 @@ class _Frame:
         return f"{self.path}[{self._count}]" if self.is_list else self.path
 
 
+def locate(text: str, key: str) -> SourceLocation | None:
+    """Return the location of a setting, as `position_of` finds it. The excerpt of a long line begins at the setting."""
+    position = position_of(text, key)
+    if position is None:
+        return None
+    location = source_location(text, position)
+    if location.column <= MAX_EXCERPT:
+        return location
+    # A key is never within quotes, so the excerpt still knows which text is quoted.
+    return location._replace(excerpt="…" + excerpt(text[position:].split("\n", 1)[0]))
+
+
 def position_of(text: str, key: str) -> int | None:
-    """Return the position of a setting such as `ports.http` or `services[1].port`; None when it is not certain."""
+    """Return the position of a setting such as `ports.http` or `services[1].port`; None when it is not certain.
+
+    The number counts the items of a list, or the blocks of one name.
+    """
     found = list(_keys(list(_tokens(text))))
     wanted = key.lower()
-    exact = [position for path, position in found if path == wanted]
     plain = _INDEX.sub("", wanted)
+    exact = [position for path, position in found if path == wanted] if plain != wanted else []
     matching = exact or [position for path, position in found if _INDEX.sub("", path) == plain]
     return matching[0] if len(matching) == 1 else None
 
@@ -65,6 +82,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _keys(tokens: Sequence[_Token]) -> Iterator[tuple[str, int]]:
     """Return the path of each key in lower case, and its position."""
     frames = [_Frame("", is_list=False)]
+    blocks: dict[str, int] = {}
     at = 0
     while at < len(tokens):
         token, frame = tokens[at], frames[-1]
@@ -79,8 +97,12 @@ def _keys(tokens: Sequence[_Token]) -> Iterator[tuple[str, int]]:
         elif token.kind == "word" and not frame.is_list:
             path = frame.child(token.text.strip('"').lower())
             yield path, token.start
+            is_block = at < len(tokens) and tokens[at].text not in ("=", ":")
             at = _behind_key(tokens, at)
             if at < len(tokens) and tokens[at].text in ("{", "["):
+                if is_block:
+                    number = blocks[path] = blocks.get(path, -1) + 1
+                    path = f"{path}[{number}]"
                 frames.append(_Frame(path, tokens[at].text == "["))
             at += 1
 
