@@ -45,6 +45,11 @@ class MemberTable:
     def get(self, name: str) -> Member | None:
         return self._records.get(name) or self._base.get(name)
 
+    def is_member(self, name: str) -> bool:
+        """Return whether broadcasts to a node are of use; an unnamed one may be a member."""
+        member = self.get(name)
+        return not name or (member is not None and not member.is_gone)
+
     def put(self, member: Member) -> None:
         """Store a member; a new one takes part in the present round of probes."""
         if member.name not in self._records and member.name not in self._base:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -10,18 +9,16 @@ import msgspec
 from pyconsul.agent.gossip.swim.contacts import Contact, Contacts
 from pyconsul.agent.gossip.swim.effects import (
     Effect,
-    ExchangeState,
-    LogLine,
     MemberJoined,
     Outbox,
     UserMessageReceived,
     UserStateReceived,
 )
-from pyconsul.agent.gossip.swim.member import Member, MemberState, normal_ip
+from pyconsul.agent.gossip.swim.member import Member
 from pyconsul.agent.gossip.swim.member_table import MemberTable, Rng
 from pyconsul.agent.gossip.swim.membership import Admission, AdmitAll, Membership
-from pyconsul.agent.gossip.swim.packets import PacketSender, Queue
-from pyconsul.agent.gossip.swim.pings import Relays, UdpTests
+from pyconsul.agent.gossip.swim.packets import GossipRounds, PacketSender, Queue
+from pyconsul.agent.gossip.swim.pings import PingAnswers, Relays, UdpTests
 from pyconsul.agent.gossip.swim.pings import Sequence as SequenceNumbers
 from pyconsul.agent.gossip.swim.prober import Prober
 from pyconsul.agent.gossip.swim.push_pull import MergeRefused, PushPullSchedule, check_nodes, check_protocols
@@ -58,17 +55,16 @@ class Swim:
     """
 
     __slots__ = (
-        "_ack_payload",
         "_admission",
         "_contacts",
-        "_gossip_at",
+        "_gossip",
         "_membership",
         "_outbox",
+        "_ping_answers",
         "_prober",
         "_push_pull",
         "_relays",
         "_sender",
-        "_settings",
         "_table",
         "_udp_tests",
     )
@@ -88,9 +84,7 @@ class Swim:
         """`ack_payload` returns the delegate's payload of an ack; `packet_overhead`: bytes that label and encryption add;
         `known`: members to start with, shared and never changed.
         """
-        self._settings = settings
         self._admission = admission or AdmitAll()
-        self._ack_payload = ack_payload
         self._outbox = Outbox()
         self._table = MemberTable(rng, *known) if known else MemberTable(rng)
         if self._table.get(local.name) is None:
@@ -105,10 +99,11 @@ class Swim:
         self._prober = Prober(
             settings, self._membership, self._sender, self._outbox, sequence, self._contacts, first_probe_at
         )
-        self._relays = Relays(self._sender, self._outbox, sequence, settings.probe_timeout_s, self._is_member)
+        self._ping_answers = PingAnswers(self._sender, self._outbox, ack_payload, self._table.is_member)
+        self._relays = Relays(self._sender, self._outbox, sequence, settings.probe_timeout_s, self._table.is_member)
         self._udp_tests = UdpTests(self._sender, self._outbox, sequence, settings.probe_timeout_s)
-        self._push_pull = PushPullSchedule(settings, rng, now)
-        self._gossip_at = now + rng.random() * settings.gossip_interval_s
+        self._push_pull = PushPullSchedule(settings, self._table, self._outbox, rng, now)
+        self._gossip = GossipRounds(settings, self._table, self._sender, rng, now)
         if known is None:
             self._sender.broadcast(Queue.MEMBERSHIP, local.as_alive(), local.name)
 
@@ -152,14 +147,14 @@ class Swim:
             self._relays.deadline,
             self._udp_tests.deadline,
         )
-        if self._gossip_at < due and self._sender.waiting and len(self._table) > 1:
-            return self._gossip_at
+        if self._gossip.next_at < due and self._sender.waiting and len(self._table) > 1:
+            return self._gossip.next_at
         return due
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due. Take the packets that have arrived first: they may refute what is about to be declared."""
-        if self._gossip_at <= now and self._sender.waiting:
-            self._gossip(now)
+        if self._gossip.next_at <= now and self._sender.waiting:
+            self._gossip.start(self.local.name, now)
         if self._prober.deadline <= now:
             self._prober.advance(now)
         if self._relays.deadline <= now:
@@ -169,7 +164,7 @@ class Swim:
         if self._membership.deadline <= now:
             self._membership.expire(now)
         if self._push_pull.deadline <= now:
-            self._start_push_pull(now)
+            self._push_pull.start(self.local.name, now)
         return self._changes(now)
 
     # --- packets
@@ -182,7 +177,7 @@ class Swim:
             if kind is Ack:
                 self._ack(message, now)  # type: ignore[arg-type]
             elif kind is Ping:
-                self._answer_ping(message, source)  # type: ignore[arg-type]
+                self._ping_answers.answer(message, source, self.local.name)  # type: ignore[arg-type]
             elif kind is Alive:
                 self._membership.alive(message, now)  # type: ignore[arg-type]
             elif kind is IndirectPing:
@@ -277,54 +272,14 @@ class Swim:
 
     def _changes(self, now: float) -> list[Effect]:
         """Return the effects. Rounds of gossip keep their rhythm, also over times in which there was nothing to send."""
-        if self._gossip_at < now and self._sender.waiting:
-            interval = self._settings.gossip_interval_s
-            self._gossip_at += interval * math.ceil((now - self._gossip_at) / interval)
+        if self._gossip.next_at < now and self._sender.waiting:
+            self._gossip.skip(now)
         effects = self._outbox.take()
         for effect in effects:
             if type(effect) is MemberJoined:
-                self._push_pull.member_joined(len(self._table), now)
+                self._push_pull.member_joined(now)
         return effects
-
-    def _gossip(self, now: float) -> None:
-        """Send broadcasts to random members. Source: SWIM paper, section 4.1; own rounds: memberlist (PROTOCOL, section 7.4)."""
-        interval = self._settings.gossip_interval_s
-        self._gossip_at += interval * (math.floor((now - self._gossip_at) / interval) + 1)
-        local_name, since = self.local.name, now - self._settings.gossip_to_the_dead_s
-        for member in self._table.random_members(
-            self._settings.gossip_nodes,
-            lambda member: (
-                member.name != local_name
-                and (not member.is_gone or (member.state is MemberState.DEAD and member.changed_at >= since))
-            ),
-        ):
-            self._sender.gossip(member)
-
-    def _start_push_pull(self, now: float) -> None:
-        self._push_pull.start(len(self._table), now)
-        local_name = self.local.name
-        for member in self._table.random_members(
-            1, lambda member: member.state is MemberState.ALIVE and member.name != local_name
-        ):
-            self._outbox.effects.append(ExchangeState(member, join=False))
 
     def _ack(self, message: Ack, now: float) -> None:
         if not self._prober.ack(message, now) and not self._relays.ack(message):
             self._udp_tests.ack(message)
-
-    def _answer_ping(self, ping: Ping, source: Address) -> None:
-        if ping.node and ping.node != self.local.name:
-            text = f"ignored a ping for another node: node={ping.node!r} source={ping.source_node!r}"
-            self._outbox.effects.append(LogLine("ping for another node", text))
-            return
-        address = Address(normal_ip(ping.source_ip), ping.source_port) if ping.source_ip else source
-        ack = Ack(ping.seq_no, self._ack_payload())
-        if self._is_member(ping.source_node):
-            self._sender.send(address, ack)
-        else:
-            self._sender.send_bare(address, ack)
-
-    def _is_member(self, name: str) -> bool:
-        """Return whether broadcasts to a node are of use; an unnamed one may be a member."""
-        member = self._table.get(name)
-        return not name or (member is not None and not member.is_gone)

@@ -1,14 +1,15 @@
-"""Outgoing packets: every one carries as many waiting broadcasts as fit."""
+"""Outgoing packets: every one carries as many waiting broadcasts as fit. Rounds of gossip send nothing else."""
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 from pyconsul.agent.gossip.swim.broadcast_queue import PART_OVERHEAD, Broadcast, BroadcastQueue
 from pyconsul.agent.gossip.swim.effects import BroadcastFinished, LeaveFinished, LogLine, Outbox, SendPacket
 from pyconsul.agent.gossip.swim.formulas import retransmit_limit
-from pyconsul.agent.gossip.swim.member import PMAX_CRC, Member
-from pyconsul.agent.gossip.swim.member_table import MemberTable
+from pyconsul.agent.gossip.swim.member import PMAX_CRC, Member, MemberState
+from pyconsul.agent.gossip.swim.member_table import MemberTable, Rng
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, UserMessage, encode_message
 from pyconsul.agent.gossip.wire.packet import MAX_PARTS
@@ -112,3 +113,36 @@ class PacketSender:
 
     def _finished(self, token: str) -> None:
         self._outbox.effects.append(LeaveFinished() if token == LEAVE_TOKEN else BroadcastFinished(token))
+
+
+class GossipRounds:
+    """Rounds in which broadcasts go to random members, at regular times; without broadcasts there is none.
+
+    Source: SWIM paper, section 4.1; own rounds: memberlist (PROTOCOL, section 7.4).
+    """
+
+    __slots__ = ("_sender", "_settings", "_table", "next_at")
+
+    def __init__(self, settings: SwimSettings, table: MemberTable, sender: PacketSender, rng: Rng, now: float) -> None:
+        self._settings, self._table, self._sender = settings, table, sender
+        #: When the next round is due, in seconds.
+        self.next_at = now + rng.random() * settings.gossip_interval_s
+
+    def start(self, local_name: str, now: float) -> None:
+        """Send broadcasts to random members."""
+        interval = self._settings.gossip_interval_s
+        self.next_at += interval * (math.floor((now - self.next_at) / interval) + 1)
+        since = now - self._settings.gossip_to_the_dead_s
+        for member in self._table.random_members(
+            self._settings.gossip_nodes,
+            lambda member: (
+                member.name != local_name
+                and (not member.is_gone or (member.state is MemberState.DEAD and member.changed_at >= since))
+            ),
+        ):
+            self._sender.gossip(member)
+
+    def skip(self, now: float) -> None:
+        """Skip the rounds before `now`, in which there was nothing to send; the rhythm stays."""
+        interval = self._settings.gossip_interval_s
+        self.next_at += interval * math.ceil((now - self.next_at) / interval)

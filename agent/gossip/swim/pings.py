@@ -1,4 +1,4 @@
-"""Pings besides probes: those sent on behalf of others (indirect probes), and tests of UDP after a join."""
+"""Pings besides probes: those of peers, those sent on behalf of others (indirect probes), and tests of UDP after a join."""
 
 from __future__ import annotations
 
@@ -26,6 +26,35 @@ class Sequence:
     def next(self) -> int:
         self._last = (self._last + 1) & _SEQUENCE_MASK
         return self._last
+
+
+class PingAnswers:
+    """Answers the pings of peers that arrive in packets."""
+
+    __slots__ = ("_ack_payload", "_is_member", "_outbox", "_sender")
+
+    def __init__(
+        self,
+        sender: PacketSender,
+        outbox: Outbox,
+        ack_payload: Callable[[], bytes | None],
+        is_member: Callable[[str], bool],
+    ) -> None:
+        """`ack_payload` returns the delegate's payload of an ack; `is_member` says whether broadcasts to a node are of use."""
+        self._sender, self._outbox, self._ack_payload, self._is_member = sender, outbox, ack_payload, is_member
+
+    def answer(self, ping: Ping, source: Address, local_name: str) -> None:
+        """Send the ack of a ping, unless it is for another node."""
+        if ping.node and ping.node != local_name:
+            text = f"ignored a ping for another node: node={ping.node!r} source={ping.source_node!r}"
+            self._outbox.effects.append(LogLine("ping for another node", text))
+            return
+        address = Address(normal_ip(ping.source_ip), ping.source_port) if ping.source_ip else source
+        ack = Ack(ping.seq_no, self._ack_payload())
+        if self._is_member(ping.source_node):
+            self._sender.send(address, ack)
+        else:
+            self._sender.send_bare(address, ack)
 
 
 class _Relay:

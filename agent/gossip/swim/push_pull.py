@@ -1,12 +1,13 @@
-"""Push/pulls, which mend what gossip missed: when they happen, and which peers they are refused to."""
+"""Push/pulls, which mend what gossip missed: when they happen and with whom, and which peers they are refused to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pyconsul.agent.gossip.swim.effects import ExchangeState, Outbox
 from pyconsul.agent.gossip.swim.formulas import push_pull_interval_s
 from pyconsul.agent.gossip.swim.member import Member, MemberState, invalid_reason
-from pyconsul.agent.gossip.swim.member_table import Rng
+from pyconsul.agent.gossip.swim.member_table import MemberTable, Rng
 from pyconsul.agent.gossip.swim.settings import SwimSettings
 from pyconsul.agent.gossip.wire.messages import STATE_ALIVE, PushPullNode
 
@@ -16,29 +17,33 @@ CATCH_UP_GROWTH = 0.1  # share of the members that must have joined since the la
 
 
 class PushPullSchedule:
-    """The time of the next push/pull.
+    """Starts push/pulls with random members.
 
     Regularly: every push/pull interval, the first one a random part of an interval later (memberlist). Own addition: while many
     members join, one soon after. A broadcast is sent as often as the few members known at that time ask for, so a burst of joins
     would otherwise become known to all only with the next regular push/pull (TARGETS: 4–107 s).
     """
 
-    __slots__ = ("_joined", "_rng", "_settings", "deadline")
+    __slots__ = ("_joined", "_outbox", "_rng", "_settings", "_table", "deadline")
 
-    def __init__(self, settings: SwimSettings, rng: Rng, now: float) -> None:
-        self._settings, self._rng = settings, rng
+    def __init__(self, settings: SwimSettings, table: MemberTable, outbox: Outbox, rng: Rng, now: float) -> None:
+        self._settings, self._table, self._outbox, self._rng = settings, table, outbox, rng
         self._joined = 0  # members that joined since the last push/pull
         self.deadline = now + settings.push_pull_interval_s * (1 + rng.random())
 
-    def member_joined(self, members: int, now: float) -> None:
+    def member_joined(self, now: float) -> None:
         self._joined += 1
-        if self._settings.catch_up and self._joined > 1 + CATCH_UP_GROWTH * members:
+        if self._settings.catch_up and self._joined > 1 + CATCH_UP_GROWTH * len(self._table):
             self.deadline = min(self.deadline, now + CATCH_UP_DELAY_S * (1 + self._rng.random()))
 
-    def start(self, members: int, now: float) -> None:
-        """A push/pull begins now."""
+    def start(self, local_name: str, now: float) -> None:
+        """Start a push/pull with a random alive member, if there is one, and schedule the next one."""
         self._joined = 0
-        self.deadline = now + push_pull_interval_s(self._settings.push_pull_interval_s, members)
+        self.deadline = now + push_pull_interval_s(self._settings.push_pull_interval_s, len(self._table))
+        for member in self._table.random_members(
+            1, lambda member: member.state is MemberState.ALIVE and member.name != local_name
+        ):
+            self._outbox.effects.append(ExchangeState(member, join=False))
 
 
 class MergeRefused(ValueError):
