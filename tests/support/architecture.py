@@ -261,6 +261,4 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 MAX_METHODS = 25
 # Files -> what is larger in them (`*`: the file) -> why.
-OVER_BUDGET: dict[str, dict[str, str]] = {
-    "tools/template/feed/watcher.py": {"Watcher": "watches of all kinds"},
-}
+OVER_BUDGET: dict[str, dict[str, str]] = {}

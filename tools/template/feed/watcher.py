@@ -14,7 +14,6 @@ and streams are tried once more if the agent had none.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 import random
@@ -23,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.consul.client import ConsulClient, ConsulError, RetryPolicy
 from pyconsul.tools.template.feed.connection_budget import ConnectionBudget
+from pyconsul.tools.template.feed.delivery import Delivery
 from pyconsul.tools.template.feed.file_watch import follow_file
 from pyconsul.tools.template.feed.handover import warn_of_filtered
-from pyconsul.tools.template.feed.outage import MAX_HOLD_S, Outage
+from pyconsul.tools.template.feed.lookup_queries import LookupQueries, wait_at_most
+from pyconsul.tools.template.feed.outage import Outage
 from pyconsul.tools.template.feed.streams import Streams
 
 if TYPE_CHECKING:
@@ -35,17 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("template")
 
-#: Maximum number of first queries at the same time; more would only wait in the agent.
-_MAX_FIRST_QUERIES = 16
-#: Maximum delay of queries for changes while first queries have no answer.
-_MAX_FIRST_WAIT_S = 2.0
 #: Minimum interval of answers to one lookup: a value that changes all the time must not use the CPU up.
 _MIN_INTERVAL_S = 0.05
 #: Minimum interval of retrying all failed queries at once.
 _MIN_WAKE_INTERVAL_S = 5.0
-#: Time that one query asks Consul to wait: minimum, maximum (Consul's limit), and for each lookup, so that thousands of
-#: idle lookups cost little.
-_MIN_WAIT_S, _MAX_WAIT_S, _WAIT_PER_LOOKUP_S = 60.0, 600.0, 0.6
 
 
 class Watcher:
@@ -71,25 +65,19 @@ class Watcher:
         self._retry = retry
         self._answers = answers
         self._rng = rng
-        self._wait = wait
         self._watched: set[Lookup] = set()
         self._streams: Streams | None = Streams(client, self)  # None: the agent has none
         self._recheck_streams = False  # after an outage another agent may respond, which may have streams
         self._tasks: dict[Lookup, asyncio.Task[None]] = {}  # of lookups that no stream follows
-        self._gate = asyncio.Semaphore(_MAX_FIRST_QUERIES)
-        self._unanswered = 0  # first queries that are under way or wait for the gate
-        self._all_answered = asyncio.Event()
-        self._changed: set[Lookup] = set()
         self._filtered = set() if filtered is None else filtered
-        self._held: dict[Lookup, Any] = {}  # answers that are held back after an outage
         self._news = news
         self._outage = Outage(client.connection.address)
+        self._delivery = Delivery(answers, self._outage, news)
+        self._queries = LookupQueries(client, wait, self._tasks)
         self._budget = ConnectionBudget(client, rng)
-        self._awaiting_event: set[Lookup] = set()  # lookups without a connection
         self._back = asyncio.Event()  # set when Consul answers again
         self._retried_at = 0.0
         self._outage_log = _OutageLog(self._outage)
-        self._releaser: asyncio.TimerHandle | None = None
         #: The error that ended a lookup for good.
         self.failure: ConsulError | None = None
 
@@ -105,7 +93,7 @@ class Watcher:
 
     def is_live(self, lookup: Lookup) -> bool:
         """Return whether its changes arrive as they happen: Consul answers, and nothing is held back after an outage."""
-        return self.reachable and not self._outage.fails(lookup) and not self._outage.holds(_now())
+        return self.reachable and not self._outage.fails(lookup) and not self._delivery.holds
 
     def data_age(self, now: float) -> float | None:
         """Seconds since Consul last confirmed the oldest data in use: 0 while all is well; None when there is none.
@@ -125,7 +113,7 @@ class Watcher:
                 continue
             self._watched.add(lookup)
             if lookup.kind == "file":
-                put = functools.partial(self._put, lookup)
+                put = functools.partial(self._delivery.put, lookup)
                 self._start(lookup, follow_file(lookup.name, lookup.poll or 1.0, put))
             elif lookup.poll is None and self._streams is not None:
                 self._streams.add(lookup)
@@ -141,24 +129,22 @@ class Watcher:
                 task.cancel()
             elif self._streams is not None:
                 self._streams.drop(lookup)
-            self._held.pop(lookup, None)
+            self._delivery.forget(lookup)
             self._outage.forget(lookup)
             self._budget.release(lookup)
         self._answers.retain(kept)
-        self._release()
+        self._delivery.release()
 
     def take(self) -> set[Lookup]:
         """Return the lookups whose answers have changed since the last call."""
-        changed, self._changed = self._changed, set()
-        return changed
+        return self._delivery.take()
 
     async def close(self) -> None:
         """Stop all queries; the answers stay."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
         self._outage_log.stop()
-        if self._releaser is not None:
-            self._releaser.cancel()
+        self._delivery.close()
         for task in tasks:
             task.cancel()
         if self._streams is not None:
@@ -176,11 +162,7 @@ class Watcher:
             return
         if self._outage.over(lookup, _now()):
             self._retry_now()
-        if self._outage.holds(_now()):
-            self._held[lookup] = answer
-        else:
-            self._release()
-            self._put(lookup, answer)
+        self._delivery.deliver(lookup, answer)
 
     def filtered(self, lookup: Lookup) -> None:
         """Log, once, that the token hides a part of the answer."""
@@ -233,7 +215,7 @@ class Watcher:
             try:
                 if index and not await self._budget.acquire(lookup):
                     index, event = 0, self._budget.change_event(lookup)
-                body, index = await self._query(lookup, index)
+                body, index = await self._queries.query(lookup, index, functools.partial(self.filtered, lookup))
             except ConsulError as failure:
                 error = failure
                 continue
@@ -248,7 +230,7 @@ class Watcher:
                 self._to_stream(self._streams, lookup, index)
                 return
             elif event is not None:
-                await self._wait_for_event(lookup, event)
+                await self._queries.wait_for_event(lookup, event)
             else:
                 await asyncio.sleep(_MIN_INTERVAL_S)
 
@@ -266,35 +248,6 @@ class Watcher:
         self._budget.release(lookup)
         streams.add(lookup, index)
 
-    async def _query(self, lookup: Lookup, index: int) -> tuple[Any, int]:
-        filtered = functools.partial(self.filtered, lookup)
-        if index == 0:
-            self._unanswered += 1
-            try:
-                async with self._gate:
-                    return await self._client.blocking(lookup.path, lookup.query, 0, on_filtered=filtered)
-            finally:
-                self._unanswered -= 1
-                if self._unanswered == 0:
-                    self._all_answered.set()
-                    self._all_answered = asyncio.Event()
-        if self._unanswered:
-            # First answers have priority: files wait for them, and queries that wait for changes are costly to start.
-            await _wait_at_most(self._all_answered, _MAX_FIRST_WAIT_S)
-        return await self._client.blocking(lookup.path, lookup.query, index, self._query_wait_s(), on_filtered=filtered)
-
-    async def _wait_for_event(self, lookup: Lookup, event: asyncio.Event) -> None:
-        self._awaiting_event.add(lookup)
-        try:
-            await _wait_at_most(event, self._query_wait_s())
-        finally:
-            self._awaiting_event.discard(lookup)
-
-    def _query_wait_s(self) -> float:
-        if self._wait is not None:
-            return self._wait
-        return min(max(_MIN_WAIT_S, _WAIT_PER_LOOKUP_S * len(self._tasks)), _MAX_WAIT_S)
-
     async def _back_off(self, lookup: Lookup, error: ConsulError, failures: int) -> None:
         delay = self._retry.delay(failures, self._rng, answered=self._outage.answered)
         if delay is None:
@@ -303,7 +256,7 @@ class Watcher:
         if error.status:
             await asyncio.sleep(delay)
         else:
-            await _wait_at_most(self._back, delay)
+            await wait_at_most(self._back, delay)
 
     # Outages
 
@@ -311,19 +264,17 @@ class Watcher:
         now = _now()
         if self._outage.begin(lookup, error, now):
             # Lookups that wait for a change event have no query that could fail.
-            for waiting in self._awaiting_event:
+            for waiting in self._queries.awaiting_event:
                 self._outage.begin(waiting, error, now)
             self._budget.wake_all()
             self._outage_log.start()
             self._recheck_streams = True
-        self._release()
+        self._delivery.release()
 
     def _retry_now(self) -> None:
         """Retry all failed queries now: Consul answers again. Answers are held back until all have come, for a limited time."""
         now = _now()
-        if self._releaser is not None:
-            self._releaser.cancel()
-        self._releaser = asyncio.get_running_loop().call_at(now + MAX_HOLD_S, self._release)
+        self._delivery.limit_hold(now)
         if now - self._retried_at < _MIN_WAKE_INTERVAL_S:
             return
         self._retried_at = now
@@ -332,28 +283,9 @@ class Watcher:
         if self._streams is not None:
             self._streams.retry_now()
 
-    def _release(self) -> None:
-        """Pass on the answers that were held back, unless they still are."""
-        if self._held and not self._outage.holds(_now()):
-            held, self._held = self._held, {}
-            for lookup, answer in held.items():
-                self._put(lookup, answer)
-
-    def _put(self, lookup: Lookup, answer: Any) -> None:
-        if self._answers.put(lookup, answer):
-            self._changed.add(lookup)
-            self._news.set()
-
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, at most this time."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 class _OutageLog:
