@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyconsul.agent.gossip.membership import Explanation
+from pyconsul.agent.gossip.serf.wall_clocks import MAX_OFFSET_S, describe
 from pyconsul.agent.gossip.swim.contacts import Contact
 from pyconsul.agent.gossip.swim.node import Explanation as Evidence
 from pyconsul.agent.model.member import Member, MemberStatus
 
 
-def explain(member: Member, evidence: Evidence | None, now: float, *, undecryptable_packets: int = 0) -> Explanation:
+def explain(
+    member: Member,
+    evidence: Evidence | None,
+    now: float,
+    *,
+    undecryptable_packets: int = 0,
+    clock_offset_s: float | None = None,
+) -> Explanation:
     """Return why a member has its status.
 
     `evidence` is what SWIM knows; None: it has forgotten the member. `undecryptable_packets`: packets from the member's address
-    that no key of this agent fits, a sign of a key mismatch.
+    that no key of this agent fits, a sign of a key mismatch. `clock_offset_s`: how far its clock is ahead of this agent's.
     """
     contact = evidence.contact if evidence else Contact()
     accusers = evidence.accusers if evidence else ()
@@ -26,6 +34,8 @@ def explain(member: Member, evidence: Evidence | None, now: float, *, undecrypta
     if undecryptable_packets:
         packets = f"{undecryptable_packets} packet" + ("s" if undecryptable_packets > 1 else "")
         reasons.append(f"{packets} from its address could not be decrypted: it may use another gossip key")
+    if clock_offset_s is not None and abs(clock_offset_s) > MAX_OFFSET_S:
+        reasons.append(describe(clock_offset_s))
     return Explanation(
         member=member,
         reasons=tuple(reasons),
@@ -34,6 +44,7 @@ def explain(member: Member, evidence: Evidence | None, now: float, *, undecrypta
         missed_probes=contact.missed_probes,
         accusers=accusers,
         fails_in_s=max(0.0, ends_at - now) if ends_at is not None else None,
+        clock_offset_s=clock_offset_s,
     )
 
 

@@ -53,6 +53,7 @@ class Explanation(msgspec.Struct, frozen=True):
     missed_probes: int = 0
     accusers: tuple[str, ...] = ()
     fails_in_s: float | None = None
+    clock_offset_s: float | None = None  # how far its wall clock is ahead of this agent's
 
 
 class Keyring(Protocol):

@@ -101,9 +101,10 @@ class GossipPool:
         packet_overhead: int = 0,
         keyring: Keys = (),
         snapshot: Contents | None = None,
+        wall_clock: Callable[[], float] | None = None,
     ) -> None:
         """Parameters as those of `Swim` and `Serf`."""
-        serf = self.serf = Serf(serf_settings, rng, now, keyring=keyring, snapshot=snapshot)
+        serf = self.serf = Serf(serf_settings, rng, now, keyring=keyring, snapshot=snapshot, wall_clock=wall_clock)
         swim = self.swim = Swim(
             swim_settings,
             local,
@@ -237,7 +238,13 @@ class GossipPool:
             raise UnknownMember(name)
         if name == self.swim.local.name:
             return Explanation(member, ("it is this agent",))
-        return explain(member, self.swim.explain(name), now, undecryptable_packets=undecryptable_packets)
+        return explain(
+            member,
+            self.swim.explain(name),
+            now,
+            undecryptable_packets=undecryptable_packets,
+            clock_offset_s=self.serf.wall_clocks.offset(name),
+        )
 
     # --- between the layers
 

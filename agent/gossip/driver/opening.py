@@ -78,6 +78,7 @@ def _core(settings: PoolSettings, frames: Frames, rng: random.Random, contents: 
         packet_overhead=frames.present.packet_overhead,
         keyring=keyring.keys if keyring else (),
         snapshot=contents,
+        wall_clock=time.time,
     )
 
 

@@ -1,7 +1,7 @@
 """Serf on top of SWIM: one pool, composed of the state machines of this folder.
 
 Everything comes in by a method call with the present time `now` (seconds, of a clock that does not jump), everything goes out as
-effects. Nothing here reads a clock, opens a socket or a file. The driver calls, and carries out the effects it is given:
+effects. Nothing here opens a socket or a file; the wall clock is passed in. The driver calls, and carries out the effects:
 
 | input | method |
 | --- | --- |
@@ -22,6 +22,8 @@ member is tried again. Source: Serf's behavior (PROTOCOL, section 8.7).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyconsul.agent.gossip.serf.coordinates import CoordinateClient, RejectedObservation
 from pyconsul.agent.gossip.serf.effects import NOTHING, Effect, Effects, LogLine, MemberChanged, Reconnect
 from pyconsul.agent.gossip.serf.events import UserEvents
@@ -33,6 +35,7 @@ from pyconsul.agent.gossip.serf.recent import RecentMessages
 from pyconsul.agent.gossip.serf.rng import Rng
 from pyconsul.agent.gossip.serf.settings import SerfSettings
 from pyconsul.agent.gossip.serf.snapshot import Contents
+from pyconsul.agent.gossip.serf.wall_clocks import WallClocks
 from pyconsul.agent.gossip.wire.errors import DecodeError
 from pyconsul.agent.gossip.wire.serf_messages import (
     Join,
@@ -54,9 +57,19 @@ class Serf:
     """One agent's view of one pool."""
 
     def __init__(
-        self, settings: SerfSettings, rng: Rng, now: float, *, keyring: Keys = (), snapshot: Contents | None = None
+        self,
+        settings: SerfSettings,
+        rng: Rng,
+        now: float,
+        *,
+        keyring: Keys = (),
+        snapshot: Contents | None = None,
+        wall_clock: Callable[[], float] | None = None,
     ) -> None:
-        """`keyring`: the keys in use, the primary one first. `snapshot`: what the snapshot file said at the start."""
+        """`keyring`: the keys in use, the primary one first. `snapshot`: the contents of the snapshot file at the start.
+
+        `wall_clock`: Unix seconds, to be compared with those of the members; None: they are not compared.
+        """
         seen = snapshot or Contents()
         self._settings = settings
         self._rng = rng
@@ -68,7 +81,8 @@ class Serf:
         self.queries = PoolQueries(settings, self.members, rng, keyring=keyring, seen_time=seen.query_clock)
         self.coordinates = CoordinateClient(rng)
         self._handled = RecentMessages()
-        self._ack_payload = _encoded(self.coordinates.coordinate)
+        self.wall_clocks = WallClocks(wall_clock)
+        self._ack_payload = self._encoded(self.coordinates.coordinate)
 
     def receive(self, data: bytes, now: float) -> Effects:
         """Take in a user message of the membership protocol."""
@@ -108,6 +122,7 @@ class Serf:
         if change is None:
             return NOTHING
         self.coordinates.forget(name)
+        self.wall_clocks.forget(name)
         return (change,)
 
     def local_state(self) -> bytes:
@@ -143,8 +158,8 @@ class Serf:
         return [*effects, *self.events.merge(state.events)]
 
     def ack_payload(self) -> bytes:
-        """Return the payload of this agent's acks: its coordinate."""
-        return self._ack_payload
+        """Return the payload of this agent's acks: its coordinate, and its wall clock."""
+        return self.wall_clocks.stamp(self._ack_payload)
 
     def probe_acknowledged(self, name: str, rtt_s: float, payload: bytes) -> Effects:
         """Learn this agent's coordinate from a direct ack; one without a payload teaches nothing."""
@@ -156,8 +171,16 @@ class Serf:
             own = self.coordinates.observe(name, peer, rtt_s)
         except (DecodeError, RejectedObservation) as error:
             return (LogLine("coordinate", f"ignored coordinate: {error}"),)
-        self._ack_payload = _encoded(own)
-        return NOTHING
+        self._ack_payload = self._encoded(own)
+        return self.wall_clocks.observe(name, found.wall_clock, rtt_s)
+
+    def _encoded(self, coordinate: Coordinate) -> bytes:
+        """Return the payload of an ack; the wall clock in it is replaced with each ack."""
+        clock = 1.0 if self.wall_clocks.is_used else None
+        payload = CoordinatePayload(
+            tuple(coordinate.vec), coordinate.error, coordinate.adjustment, coordinate.height, clock
+        )
+        return encode_coordinate(payload)
 
     @property
     def deadline(self) -> float:
@@ -184,7 +207,3 @@ class Serf:
         if not failed or self.intents.leaving.is_leaving or self._rng.random() > len(failed) / max(alive, 1):
             return NOTHING
         return (Reconnect(self._rng.choice(failed)),)
-
-
-def _encoded(own: Coordinate) -> bytes:
-    return encode_coordinate(CoordinatePayload(tuple(own.vec), own.error, own.adjustment, own.height))

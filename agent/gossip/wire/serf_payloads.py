@@ -24,12 +24,16 @@ _FILTER_NODES, _FILTER_TAG = range(2)
 
 
 class CoordinatePayload(msgspec.Struct, frozen=True, gc=False):
-    """A Vivaldi coordinate: position, error estimate, and heights in seconds."""
+    """A Vivaldi coordinate: position, error estimate, and heights in seconds.
+
+    wall_clock: Unix seconds of the sender; own addition, which Serf ignores.  Its name makes it the last field on the wire.
+    """
 
     vector: tuple[float, ...]
     error: float
     adjustment: float
     height: float
+    wall_clock: float | None = None
 
 
 class NodeFilter(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +60,7 @@ _COORDINATE: StructCodec[CoordinatePayload] = StructCodec(
         Field("error", "Error", read_float, 0.0),
         Field("adjustment", "Adjustment", read_float, 0.0),
         Field("height", "Height", read_float, 0.0),
+        Field("wall_clock", "WallClock", read_float, None, omit_empty=True),
     ),
 )
 _TAG_FILTER: StructCodec[TagFilter] = StructCodec(

@@ -40,6 +40,7 @@ class ExplainedMember(msgspec.Struct, frozen=True, rename=camel):
     missed_probes: int
     accusers: Sequence[str]
     fails_in_seconds: float | None
+    clock_offset_seconds: float | None
 
 
 def wan_member(context: Context) -> Member:
@@ -101,6 +102,7 @@ def _output(explanation: Explanation, hidden: Collection[str]) -> ExplainedMembe
         missed_probes=explanation.missed_probes,
         accusers=[name for name in explanation.accusers if name not in hidden],
         fails_in_seconds=_rounded(explanation.fails_in_s),
+        clock_offset_seconds=_rounded(explanation.clock_offset_s),
     )
 
 

@@ -93,6 +93,7 @@ async def test_explanations_of_one_member_and_of_all() -> None:
         "MissedProbes": 3,
         "Accusers": ["c2"],
         "FailsInSeconds": None,
+        "ClockOffsetSeconds": None,
     }
     both = await one.json("/v1/agent/members?explain")
     assert [item["Member"]["Name"] for item in both] == ["c1", "s1"]
