@@ -7,6 +7,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TypeAlias
 
+from pyconsul.agent.events.user_event import index_of
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.state.watches import Watches
 
@@ -40,6 +41,10 @@ class EventLog:
         """Return the remembered events, of one name if it is given."""
         self._take_in()
         return [event for event in self._recent if not name or event.name == name]
+
+    def index(self, name: str = "") -> int:
+        """Return the index of the remembered events, of one name if it is given."""
+        return index_of(self.recent(name))
 
     def _take_in(self) -> None:
         self._recent.extend(sorted(self._arrived, key=attrgetter("ltime")))

@@ -1,4 +1,4 @@
-"""Rules of user events: encoding, filters and the index of a list (https://developer.hashicorp.com/consul/api-docs/event)."""
+"""User events: encoding, filters, firing and the index of a list (https://developer.hashicorp.com/consul/api-docs/event)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
+from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.filter.regexp import RegexpError, compile_regexp
+from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.model.service import NodeService
 
@@ -30,6 +33,13 @@ def check(event: UserEvent) -> None:
             compile_regexp(pattern)
         except RegexpError as error:
             raise EventError(f"Invalid {what} filter: {error}") from None
+
+
+def fire(lan: Membership, caller: Authorizer, event: UserEvent) -> None:
+    """Send a checked event to all agents, this one included.  Raises PermissionDenied, EventTooLarge."""
+    if not caller.allows("event", WRITE, event.name):
+        raise PermissionDenied("Permission denied")  # Consul does not name the permission here
+    lan.fire(PREFIX + event.name, packed(event))
 
 
 def packed(event: UserEvent) -> bytes:

@@ -14,6 +14,7 @@ from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import INDEXES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
@@ -35,6 +36,7 @@ from pyconsul.agent.sync.reap import reap
 async def start(
     config: Config,
     catalog: Catalog,
+    view: View,
     watches: Watches,
     stack: AsyncExitStack,
     permits: Permits | None = None,
@@ -42,7 +44,8 @@ async def start(
 ) -> LocalAgent:
     """Start the local half; on return the catalog shows it, as far as tokens permit.  The stack stops it.
 
-    watches: notifies readers of the local state.   permits, reads: authorize tokens to write and to read.
+    view: the catalog's rows, for authorizing registrations.   watches: notifies readers of the local state.
+    permits, reads: authorize tokens to write and to read.
 
     Raises FileDefinitionError, EngineError.
     """
@@ -67,7 +70,7 @@ async def start(
         output_max_size=config.check_output_max_size,
     )
     stack.push_async_callback(scheduler.stop)
-    agent = LocalAgent(config.node_name, local, syncer, local_store, scheduler, results, time.time)
+    agent = LocalAgent(config.node_name, local, syncer, local_store, scheduler, results, time.time, view)
     await syncer.flush()
     shown = await catalog.node_rows(config.node_name)
     await definition_loader.load(

@@ -118,7 +118,7 @@ async def _start_local(
     """Start the local half of the agent; a restore makes it compare everything with the catalog."""
     permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
     catalog = LocalCatalog(storage.store, storage.writer.commit)
-    agent = await local.start(config, catalog, local_watches, stack, *permits)
+    agent = await local.start(config, catalog, storage.store, local_watches, stack, *permits)
     on_replaced(storage.store.watches, agent.syncer.schedule_full_sync)
     return agent
 

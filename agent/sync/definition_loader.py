@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pyconsul.agent.acl.authorizer import EVERYTHING
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.health.validate import validate as validate_check
@@ -95,12 +96,12 @@ async def load(
 async def define(agent: LocalAgent, defined: Definitions, last_seen: LastSeen = NOTHING_SEEN) -> None:
     """Register the definitions of files; they replace rows with the same IDs."""
     for service in defined.services:
-        await agent.register_service(service, replace_checks=True, from_file=True, last_seen=last_seen)
+        await agent.register_service(EVERYTHING, service, replace_checks=True, from_file=True, last_seen=last_seen)
     for check in defined.checks:
         if check.service_id and check.service_id not in agent.local.services:
             log.error("check %r in a file belongs to service %r, which is not registered", check.name, check.service_id)
             continue
-        await agent.register_check(check, from_file=True, last_seen=last_seen)
+        await agent.register_check(EVERYTHING, check, from_file=True, last_seen=last_seen)
 
 
 async def reload(agent: LocalAgent, defined: Definitions) -> None:
@@ -112,11 +113,11 @@ async def reload(agent: LocalAgent, defined: Definitions) -> None:
     checks = {one.id or one.name for one in defined.checks}
     for service_id, service in list(agent.local.services.items()):
         if service_id not in services and (service.from_file or not agent.store.durable):
-            await agent.deregister_service(service_id)
+            await agent.deregister_service(EVERYTHING, service_id)
     for check_id, check in list(agent.local.checks.items()):
         leaves = check.from_file or not agent.store.durable
         if leaves and check.check.service_id not in services and check_id not in checks:
-            await agent.deregister_check(check_id)
+            await agent.deregister_check(EVERYTHING, check_id)
     await define(agent, defined)
 
 

@@ -1,7 +1,8 @@
 """The agent's own services and checks: registration, maintenance, and reports on TTL checks.
 
 Every change takes the same way: durable storage if it must survive a restart, then the local state and the check scheduler,
-then the catalog.  Arguments have been validated.
+then the catalog.  Arguments have been validated.  An operation of a caller requires the permissions before it changes anything, and
+raises PermissionDenied; the agent itself passes EVERYTHING.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.state.contract import View
+from pyconsul.agent.sync.access import LocalAccess
 from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.check_results import CheckResults
-from pyconsul.agent.sync.checks import maintenance_check, own_check, service_checks
+from pyconsul.agent.sync.checks import (
+    NODE_MAINTENANCE,
+    SERVICE_MAINTENANCE,
+    maintenance_check,
+    own_check,
+    service_checks,
+)
 from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
 from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 from pyconsul.agent.sync.local_state import LocalState
@@ -43,8 +53,12 @@ class Scheduler(Protocol):
     def ttl_update(self, key: str, status: str, output: str) -> str: ...
 
 
+class NotTTL(ValueError):
+    """A report on a check that is not a TTL check."""
+
+
 class LocalAgent:
-    """The services and checks of this agent."""
+    """The services and checks of this agent.  `catalog`: the rows that a registration would replace there."""
 
     def __init__(
         self,
@@ -55,9 +69,11 @@ class LocalAgent:
         scheduler: Scheduler,
         results: CheckResults,
         clock: Callable[[], float],
+        catalog: View,
     ) -> None:
         self.node, self.local, self.syncer, self.store = node, local, syncer, store
         self._scheduler, self._results, self._clock = scheduler, results, clock
+        self._access = LocalAccess(node, local, catalog)
 
     def reconfigure(self, registration: NodeRegistration, discard_output: bool) -> None:
         """Apply reloaded settings; the catalog shows the registration after the next full sync."""
@@ -66,6 +82,7 @@ class LocalAgent:
 
     async def register_service(
         self,
+        caller: Authorizer,
         definition: ServiceDefinition,
         *,
         replace_checks: bool = False,
@@ -76,6 +93,7 @@ class LocalAgent:
 
         A definition from a file replaces only checks from files, if checks of the API are durable.
         """
+        self._access.require_service_registration(caller, definition)
         name = definition.service.service
         log.debug("registering service", extra={"fields": {"service": name, "id": definition.service.id}})
         row = ServiceRow(definition.service, definition.token, from_file)
@@ -98,8 +116,9 @@ class LocalAgent:
             self._drop_check(check_id)
         await self.syncer.flush()
 
-    async def deregister_service(self, service_id: str) -> None:
+    async def deregister_service(self, caller: Authorizer, service_id: str) -> None:
         """Remove a registered service and its checks."""
+        self._access.require_service(caller, service_id)
         log.debug("deregistering service", extra={"fields": {"id": service_id}})
         await self.store.write([(SERVICES, service_id, None), *_removals(self._checks_but(service_id, ()))])
         if service_id in self.local.services:
@@ -109,6 +128,7 @@ class LocalAgent:
 
     async def register_check(
         self,
+        caller: Authorizer,
         definition: CheckDefinition,
         token: str = "",
         *,
@@ -116,33 +136,40 @@ class LocalAgent:
         last_seen: LastSeen = NOTHING_SEEN,
     ) -> None:
         """Add or replace a check of the node or of a registered service; `token`: for a definition without one."""
+        self._access.require_check_registration(caller, definition)
         owner = self.local.services.get(definition.service_id)
         check = own_check(self.node, definition, owner.service if owner else None, typed=not from_file)
         token = definition.token or token or (owner.token if owner else "")
         log.debug("registering check", extra={"fields": {"check": check.check_id, "service": definition.service_id}})
         await self._add_check(CheckRow(check, definition, token, from_file), last_seen)
 
-    async def deregister_check(self, check_id: str) -> None:
+    async def deregister_check(self, caller: Authorizer, check_id: str) -> None:
         """Remove a check, if it exists."""
-        log.debug("deregistering check", extra={"fields": {"check": check_id}})
-        await self.store.write(_removals([check_id]))
-        if check_id in self.local.checks:
-            self._drop_check(check_id)
-        await self.syncer.flush()
+        self._access.require_check(caller, check_id)
+        await self._remove_check(check_id)
 
-    async def begin_maintenance(self, service_id: str, reason: str, token: str = "") -> None:
+    async def begin_maintenance(self, caller: Authorizer, service_id: str, reason: str, token: str = "") -> None:
         """Put a registered service (empty: the node) into maintenance mode; an earlier reason stays."""
+        self._access.require_service(caller, service_id)
         owner = self.local.services.get(service_id)
         check = maintenance_check(self.node, owner.service if owner else None, reason)
         if check.check_id not in self.local.checks:
             await self._add_check(CheckRow(check, None, token))
 
+    async def end_maintenance(self, caller: Authorizer, service_id: str) -> None:
+        """Take a registered service (empty: the node) out of maintenance mode, if it is in it."""
+        self._access.require_service(caller, service_id)
+        await self._remove_check(SERVICE_MAINTENANCE + service_id if service_id else NODE_MAINTENANCE)
+
     def is_ttl(self, check_id: str) -> bool:
         """Return whether the check is a TTL check."""
         return self._scheduler.is_ttl(check_id)
 
-    async def report(self, check_id: str, status: str, output: str) -> None:
-        """Store a report on an existing TTL check."""
+    async def report(self, caller: Authorizer, check_id: str, status: str, output: str) -> None:
+        """Store a report on an existing check.  Raises NotTTL, after PermissionDenied."""
+        self._access.require_check(caller, check_id)
+        if not self.is_ttl(check_id):
+            raise NotTTL(check_id)
         kept = self._scheduler.ttl_update(check_id, status, output)
         definition = self.local.checks[check_id].definition
         if definition is not None and self.store.durable:
@@ -181,6 +208,13 @@ class LocalAgent:
     async def _add_check(self, row: CheckRow, last_seen: LastSeen = NOTHING_SEEN) -> None:
         await self.store.write([(CHECKS, row.check.check_id, None if row.from_file else row)])
         self.hold_check(row, last_seen)
+        await self.syncer.flush()
+
+    async def _remove_check(self, check_id: str) -> None:
+        log.debug("deregistering check", extra={"fields": {"check": check_id}})
+        await self.store.write(_removals([check_id]))
+        if check_id in self.local.checks:
+            self._drop_check(check_id)
         await self.syncer.flush()
 
     def _checks_but(self, service_id: str, kept: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from pyconsul.agent.acl.authorizer import EVERYTHING
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.sync.local_agent import LocalAgent
 from pyconsul.agent.sync.local_state import LocalState
@@ -36,6 +37,6 @@ async def reap(agent: LocalAgent, clock: Callable[[], float]) -> None:
         for service_id, check_id in overdue(agent.local, clock()).items():
             log.info("deregistering a service with a critical check: service=%s check=%s", service_id, check_id)
             try:
-                await agent.deregister_service(service_id)
+                await agent.deregister_service(EVERYTHING, service_id)
             except Exception as error:
                 log.warning("cannot deregister a service with a critical check: service=%s error=%s", service_id, error)

@@ -17,15 +17,15 @@ ALLOWED: dict[str, set[str]] = {
     "acl": {"model", "state", "config"},  # rules are HCL, as files are
     "gossip": {"model", "filter"},  # tag filters of queries are regular expressions
     "health": {"model", "filter"},
-    "sync": {"model", "state", "health", "config"},
-    "reads": {"model", "state", "acl", "filter"},
+    "sync": {"model", "state", "health", "config", "acl"},  # registrations are authorized where they change
+    "reads": {"model", "state", "acl", "filter", "events", "sync"},  # of the agent itself, too
     "dnsd": {"model", "state", "config", "acl", "queries", "reads"},
     "config": {"model"},
     "engine": {"model", "state"},
     "httpapi": {"model", "engine", "events", "gossip", "logs", "snapshot", "telemetry", *PURE},
     "telemetry": {"gossip", "model"},
     "watches": {"model"},
-    "events": {"gossip", "model", "state", "filter"},
+    "events": {"gossip", "model", "state", "filter", "acl"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
     "duties": {"engine", "gossip", "model", "state", "acl", "sync"},

@@ -67,7 +67,7 @@ class Api:
             self.writer.commit_steps,
             self.writer.replace,
             SessionExpiry(self.store, self.writer.commit),
-            World().agent,
+            World(view=self.store).agent,
             agent_tokens(self.config, lambda: None),
             self.control,
             self.events,

@@ -10,6 +10,7 @@ from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -88,7 +89,13 @@ class Remembered:
 class World:
     """The local half of an agent, its catalog, its disk and the time."""
 
-    def __init__(self, durable: bool = True, output_delay_s: float = 0.0, permits: Permits | None = None) -> None:
+    def __init__(
+        self,
+        durable: bool = True,
+        output_delay_s: float = 0.0,
+        permits: Permits | None = None,
+        view: View | None = None,
+    ) -> None:
         self.now = 1000.0
         self.catalog, self.disk = Disk(), Disk(ALL)
         self.shown = LocalCatalog(self.catalog.store, self.catalog.commit)
@@ -98,7 +105,14 @@ class World:
         self.results = CheckResults(self.local, self.syncer, lambda: self.now, output_delay_s=output_delay_s)
         self.scheduler = Remembered(self.results.notify)
         self.agent = LocalAgent(
-            NODE, self.local, self.syncer, self.store, self.scheduler, self.results, lambda: self.now
+            NODE,
+            self.local,
+            self.syncer,
+            self.store,
+            self.scheduler,
+            self.results,
+            lambda: self.now,
+            view or self.catalog.store,
         )
 
     def kept(self) -> list[tuple[str, Any]]:

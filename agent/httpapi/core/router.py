@@ -3,7 +3,7 @@
 Each route states what its callers need, method by method:
 
     operator:read           checked before the handler runs; `agent:…` is about this agent's node name
-    handler key:write       checked by the handler, since only the handler knows the name
+    handler key:write       checked in the operation or read that the handler calls, since the name is known there
     filter node             the response shows only what the caller may read; nothing is refused
     self                    about the caller's own token, or needs any token
     open                    for everybody

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pyconsul.agent.acl.authorizer import PermissionDenied
-from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.events import event_log, user_event
 from pyconsul.agent.gossip.serf.events import EventTooLarge
 from pyconsul.agent.httpapi.core.authorization import resolved_again
@@ -24,7 +22,7 @@ from pyconsul.agent.httpapi.core.response import (
 from pyconsul.agent.httpapi.core.router import Local, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.event import UserEvent
-from pyconsul.agent.reads.visibility import visible
+from pyconsul.agent.reads import events as reads
 
 
 def fire(context: Context, request: Request) -> Response:
@@ -47,10 +45,8 @@ def fire(context: Context, request: Request) -> Response:
         user_event.check(event)
     except user_event.EventError as error:
         raise server_error(str(error)) from None
-    if not request.caller.allows("event", WRITE, event.name):
-        raise PermissionDenied("Permission denied")  # Consul says no more here
     try:
-        context.lan.fire(user_event.PREFIX + event.name, user_event.packed(event))  # this agent receives it, too
+        user_event.fire(context.lan, request.caller, event)
     except EventTooLarge as error:
         raise server_error(str(error)) from None
     return json_response(event)
@@ -60,15 +56,14 @@ async def list_events(context: Context, request: Request) -> Response:
     """Return the last events; with `?index` wait for another one."""
     name = request.params.get("name", "")
     known, _ = wait_options(request)
-    found = context.events.recent(name)
-    if known and known == user_event.index_of(found):
+    events = context.events
+    if known and known == events.index(name):
         until = deadline(context, request)
-        while known == user_event.index_of(found) and await changed(context.events.watches, event_log.TOPIC, until):
-            found = context.events.recent(name)
-    caller = resolved_again(context, request)
-    rows, filtered = visible(caller, found, lambda event: caller.level("event", event.name) >= READ)
-    headers = (*JSON, *FILTERED) if filtered else JSON
-    return Response(200, encode(rows), (*headers, (b"X-Consul-Index", b"%d" % user_event.index_of(found))))
+        while known == events.index(name) and await changed(events.watches, event_log.TOPIC, until):
+            pass
+    result = reads.recent(events, resolved_again(context, request), name)
+    headers = (*JSON, *FILTERED) if result.filtered else JSON
+    return Response(200, encode(result.value), (*headers, (b"X-Consul-Index", b"%d" % result.index)))
 
 
 ROUTES = (

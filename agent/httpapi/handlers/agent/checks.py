@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyconsul.agent.acl.authorizer import Authorizer
-from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.health.decode import decode_check
 from pyconsul.agent.health.definition import CheckDefinition, CheckError
 from pyconsul.agent.health.validate import validate
@@ -22,35 +21,25 @@ from pyconsul.agent.httpapi.core.response import (
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Local, Route
-from pyconsul.agent.httpapi.handlers.agent.access import require_check, require_check_id
 from pyconsul.agent.httpapi.handlers.agent.bodies import CheckUpdate
 from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck
-from pyconsul.agent.reads.visibility import visible
+from pyconsul.agent.reads import local as reads
+from pyconsul.agent.sync.local_agent import NotTTL
 
 
 def list_checks(context: Context, request: Request) -> Response:
     """Return the agent's checks by ID."""
     select = filtering(request, HealthCheck)
-    caller = request.caller
-    held = [row.check for _, row in sorted(context.agent.local.checks.items())]
-    rows, filtered = visible(caller, held, lambda check: _level(context, caller, check) >= READ)
+    rows, filtered = reads.checks(context.agent.local, request.caller, context.config.node_name)
     return json_response({check.check_id: check for check in select(rows)}, filtered=filtered)
 
 
-def _level(context: Context, caller: Authorizer, check: HealthCheck) -> int:
-    """Return the caller's level for a check: of its service, or of the node when it has none."""
-    if check.service_id:
-        return caller.level("service", check.service_name)
-    return caller.level("node", context.config.node_name)
-
-
-def _require_held(context: Context, request: Request, check_id: str) -> None:
-    """Raises HTTPError 404 unless the agent holds the check, and Forbidden unless the caller may write it."""
+def _caller(context: Context, request: Request) -> Authorizer:
+    """Return the caller of a change of a held check.  Raises UnknownToken, then HTTPError 404 for a check not held."""
     caller = request.caller
-    row = context.agent.local.checks.get(check_id)
-    if row is None:
-        raise unknown_check(check_id)
-    require_check(context, caller, row.check.service_name if row.check.service_id else None)
+    if request.tail not in context.agent.local.checks:
+        raise unknown_check(request.tail)
+    return caller
 
 
 async def register(context: Context, request: Request) -> Response:
@@ -63,10 +52,7 @@ async def register(context: Context, request: Request) -> Response:
         raise HTTPError(error.status, error.text) from None
     if definition.service_id and definition.service_id not in context.agent.local.services:
         raise not_found(f'ServiceID "{definition.service_id}" does not exist')
-    owner, caller = context.agent.local.services.get(definition.service_id), request.caller
-    require_check(context, caller, owner.service.service if owner else None)
-    require_check_id(context, caller, definition.id or definition.name)
-    await context.agent.register_check(definition, request.token)
+    await context.agent.register_check(request.caller, definition, request.token)
     return EMPTY
 
 
@@ -85,9 +71,7 @@ def _definition(request: Request) -> CheckDefinition:
 
 async def deregister(context: Context, request: Request) -> Response:
     """Remove a check."""
-    check_id = request.tail
-    _require_held(context, request, check_id)
-    await context.agent.deregister_check(check_id)
+    await context.agent.deregister_check(_caller(context, request), request.tail)
     return EMPTY
 
 
@@ -112,11 +96,10 @@ async def update(context: Context, request: Request) -> Response:
 
 
 async def _report(context: Context, request: Request, status: str, output: str) -> Response:
-    agent, check_id = context.agent, request.tail
-    _require_held(context, request, check_id)
-    if not agent.is_ttl(check_id):
-        raise server_error(f'CheckID "{check_id}" does not have associated TTL')
-    await agent.report(check_id, status, output)
+    try:
+        await context.agent.report(_caller(context, request), request.tail, status, output)
+    except NotTTL:
+        raise server_error(f'CheckID "{request.tail}" does not have associated TTL') from None
     return EMPTY
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import msgspec
 
-from pyconsul.agent.httpapi.core.authorization import require
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Response, json_response, server_error
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.services import AgentService, agent_service
 from pyconsul.agent.model.check import CRITICAL, MAINTENANCE, PASSING, WARNING, HealthCheck
+from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.model.wire import camel
+from pyconsul.agent.reads import local as reads
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
-from pyconsul.agent.sync.local_rows import ServiceRow
 
 STATUSES = {PASSING: 200, WARNING: 429, CRITICAL: 503, MAINTENANCE: 503}
 # Consul shows the checks here as its client library has them, with every field of a definition.
@@ -62,13 +63,13 @@ def by_id(context: Context, request: Request) -> Response:
     service_id = request.tail
     if not service_id:
         raise server_error("Missing serviceID")
-    row = context.agent.local.services.get(service_id)
-    if row is None:
+    local = context.agent.local
+    # The caller is asked for after the first test: an unknown ID is a 404 for unknown tokens, too.
+    if service_id not in local.services or (service := reads.service(local, request.caller, service_id)) is None:
         if _wants_text(request):
             return Response(404, f"ServiceId {service_id} not found".encode(), PLAIN)
         return json_response(ServiceHealth(CRITICAL, None, None), 404)
-    require(request, "service:read", row.service.service)
-    found = _health(context, row)
+    found = _health(context, request.caller, service)
     status = found.aggregated_status
     return _text(status) if _wants_text(request) else json_response(found, STATUSES[status])
 
@@ -78,13 +79,12 @@ def by_name(context: Context, request: Request) -> Response:
     name = request.tail
     if not name:
         raise server_error("Missing service Name")
-    require(request, "service:read", name)
-    rows = [row for _, row in sorted(context.agent.local.services.items()) if row.service.service == name]
-    if not rows:
+    services = reads.services_named(context.agent.local, request.caller, name)
+    if not services:
         if _wants_text(request):
             return Response(404, f"ServiceName {name} Not Found".encode(), PLAIN)
         return json_response([], 404)
-    found = [_health(context, row) for row in rows]
+    found = [_health(context, request.caller, service) for service in services]
     worst = _worst(one.aggregated_status for one in found)
     return _text(worst) if _wants_text(request) else json_response(found, STATUSES[worst])
 
@@ -99,13 +99,11 @@ def _text(status: str) -> Response:
     return Response(STATUSES[status], status.encode(), PLAIN)
 
 
-def _health(context: Context, row: ServiceRow) -> ServiceHealth:
-    local = context.agent.local
-    checks = [one.check for one in (*local.checks_of(""), *local.checks_of(row.service.id))]
-    checks.sort(key=lambda check: check.check_id)
+def _health(context: Context, caller: Authorizer, service: NodeService) -> ServiceHealth:
+    checks = reads.health(context.agent.local, caller, service)
     status = _worst(_status(check) for check in checks)
     shown = [_shown(check) for check in checks]
-    return ServiceHealth(status, agent_service(row.service, context.config.datacenter), shown)
+    return ServiceHealth(status, agent_service(service, context.config.datacenter), shown)
 
 
 def _shown(check: HealthCheck) -> ShownCheck:

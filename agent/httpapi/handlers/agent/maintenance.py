@@ -5,13 +5,11 @@ https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
 
 from __future__ import annotations
 
-from pyconsul.agent.httpapi.core.authorization import require
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Local, Route
-from pyconsul.agent.httpapi.handlers.agent.services import require_service
-from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
+from pyconsul.agent.httpapi.handlers.agent.services import caller_for
 
 TRUE = ("1", "t", "T", "true", "TRUE", "True")
 FALSE = ("0", "f", "F", "false", "FALSE", "False")
@@ -20,11 +18,10 @@ FALSE = ("0", "f", "F", "false", "FALSE", "False")
 async def of_node(context: Context, request: Request) -> Response:
     """Put the node into maintenance mode, or take it out."""
     enable = _enable(request)
-    require(request, "node:write", context.config.node_name)
     if enable:
-        await context.agent.begin_maintenance("", request.params.get("reason", ""), request.token)
+        await context.agent.begin_maintenance(request.caller, "", request.params.get("reason", ""), request.token)
     else:
-        await context.agent.deregister_check(NODE_MAINTENANCE)
+        await context.agent.end_maintenance(request.caller, "")
     return EMPTY
 
 
@@ -34,11 +31,11 @@ async def of_service(context: Context, request: Request) -> Response:
     if not service_id:
         raise bad_request("Missing service ID")
     enable = _enable(request)
-    require_service(context, request, service_id)
+    caller = caller_for(context, request, service_id)
     if enable:
-        await context.agent.begin_maintenance(service_id, request.params.get("reason", ""), request.token)
+        await context.agent.begin_maintenance(caller, service_id, request.params.get("reason", ""), request.token)
     else:
-        await context.agent.deregister_check(SERVICE_MAINTENANCE + service_id)
+        await context.agent.end_maintenance(caller, service_id)
     return EMPTY
 
 

@@ -7,7 +7,7 @@ import logging
 
 import msgspec
 
-from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, refusal
 from pyconsul.agent.httpapi.codec.file_form import from_file_form
@@ -29,11 +29,10 @@ from pyconsul.agent.httpapi.core.response import (
 )
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
-from pyconsul.agent.httpapi.handlers.agent.access import require_service_registration
 from pyconsul.agent.httpapi.handlers.agent.bodies import ServiceBody, service_definition
 from pyconsul.agent.model.service import Locality, NodeService, ServiceAddress, Weights
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.reads.visibility import visible
+from pyconsul.agent.reads import local as reads
 from pyconsul.agent.sync.definition import DefinitionError, ServiceDefinition, validate
 from pyconsul.agent.sync.local_state import of_service
 
@@ -80,9 +79,7 @@ def agent_service(service: NodeService, datacenter: str) -> AgentService:
 def list_services(context: Context, request: Request) -> Response:
     """Return the agent's services by ID."""
     select = filtering(request, AgentService)
-    caller = request.caller
-    held = [row.service for _, row in sorted(context.agent.local.services.items())]
-    rows, filtered = visible(caller, held, lambda row: caller.level("service", row.service) >= READ)
+    rows, filtered = reads.services(context.agent.local, request.caller)
     shown = select([agent_service(row, context.config.datacenter) for row in rows])
     return json_response({one.id: one for one in shown}, filtered=filtered)
 
@@ -103,12 +100,10 @@ async def show_service(context: Context, request: Request) -> Response:
 
 def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
     """Return a service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
-    caller = resolved_again(context, request)
-    row = context.agent.local.services.get(request.tail)
-    if row is None:
+    service = reads.service(context.agent.local, resolved_again(context, request), request.tail)
+    if service is None:
         raise not_found(f"unknown service ID: {request.tail}")
-    caller.require("service", READ, row.service.service)
-    shown = agent_service(row.service, context.config.datacenter)
+    shown = agent_service(service, context.config.datacenter)
     content_hash = hashlib.blake2b(encode(shown), digest_size=8).hexdigest()
     return encode(msgspec.structs.replace(shown, content_hash=content_hash)), content_hash
 
@@ -123,9 +118,8 @@ async def register(context: Context, request: Request) -> Response:
         raise bad_request(str(error)) from None
     except CheckError as error:
         raise HTTPError(error.status, error.text) from None
-    require_service_registration(context, request.caller, definition)
     replace_checks = request.params.get("replace-existing-checks") in ("", "true")
-    await context.agent.register_service(definition, replace_checks=replace_checks)
+    await context.agent.register_service(request.caller, definition, replace_checks=replace_checks)
     log.debug("registered service: id=%r name=%r", definition.service.id, definition.service.service)
     return EMPTY
 
@@ -143,18 +137,16 @@ def _plain(context: Context, request: Request) -> ServiceDefinition:
 async def deregister(context: Context, request: Request) -> Response:
     """Remove a service and its checks."""
     service_id = request.tail
-    require_service(context, request, service_id)
-    await context.agent.deregister_service(service_id)
+    await context.agent.deregister_service(caller_for(context, request, service_id), service_id)
     return EMPTY
 
 
-def require_service(context: Context, request: Request, service_id: str) -> None:
-    """Raises HTTPError 404 unless the agent holds the service, and Forbidden unless the caller may write it."""
+def caller_for(context: Context, request: Request, service_id: str) -> Authorizer:
+    """Return the caller of a change of a held service.  Raises UnknownToken, then HTTPError 404 for a service not held."""
     caller = request.caller
-    row = context.agent.local.services.get(service_id)
-    if row is None:
+    if service_id not in context.agent.local.services:
         raise unknown_service(service_id)
-    caller.require("service", WRITE, row.service.service)
+    return caller
 
 
 def unknown_service(service_id: str) -> HTTPError:

@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
+from pyconsul.agent.acl.catalog_writes import require_node, require_old_check
 from pyconsul.agent.acl.rules import READ, WRITE
-from pyconsul.agent.httpapi.handlers.catalog.access import refuse_agents_check, require_node, require_old_check
+from pyconsul.agent.httpapi.handlers.catalog.access import refuse_agents_check
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.reads.visibility import sees_check, sees_instance
 from pyconsul.agent.state.contract import View

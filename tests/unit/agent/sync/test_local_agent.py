@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.local_agent import NODE, World, service_row
 
+from pyconsul.agent.acl.authorizer import EVERYTHING
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
 from pyconsul.agent.state.schemas import CHECKS, SERVICES
@@ -27,7 +28,7 @@ def web(*checks: CheckDefinition, name: str = "web", token: str = "") -> Service
 async def test_a_registration_is_in_the_catalog_when_it_returns() -> None:
     world = World()
     await world.agent.register_service(
-        web(TTL, CheckDefinition(id="mine", name="own", ttl=SECOND_NS, status="passing"))
+        EVERYTHING, web(TTL, CheckDefinition(id="mine", name="own", ttl=SECOND_NS, status="passing"))
     )
     shown = {check.check_id: check for check in world.catalog.store[CHECKS].by("instance", (NODE, "web-1"))}
     assert {one: (check.name, check.status, check.type) for one, check in shown.items()} == {
@@ -41,7 +42,7 @@ async def test_a_registration_is_in_the_catalog_when_it_returns() -> None:
 async def test_a_registration_reaches_the_catalog_once_it_works_again() -> None:
     world = World()
     world.catalog.broken = True
-    await world.agent.register_service(web(TTL))
+    await world.agent.register_service(EVERYTHING, web(TTL))
     assert "web-1" in world.local.services
     world.catalog.broken = False
     assert await world.syncer.flush()
@@ -53,16 +54,16 @@ async def test_a_registration_that_cannot_be_kept_changes_nothing() -> None:
     world = World()
     world.disk.broken = True
     with pytest.raises(OSError, match="full"):
-        await world.agent.register_service(web(TTL))
+        await world.agent.register_service(EVERYTHING, web(TTL))
     assert not world.local.services
     assert not world.scheduler.checks
 
 
 async def test_a_check_that_is_registered_again_keeps_its_state() -> None:
     world = World()
-    await world.agent.register_service(web(TTL))
-    await world.agent.report("service:web-1", "passing", "fine")
-    await world.agent.register_service(web(TTL, name="web"))
+    await world.agent.register_service(EVERYTHING, web(TTL))
+    await world.agent.report(EVERYTHING, "service:web-1", "passing", "fine")
+    await world.agent.register_service(EVERYTHING, web(TTL, name="web"))
     check = world.local.checks["service:web-1"].check
     assert (check.status, check.output) == ("passing", "fine")
 
@@ -70,17 +71,21 @@ async def test_a_check_that_is_registered_again_keeps_its_state() -> None:
 @pytest.mark.parametrize(("replace", "left"), [(False, {"service:web-1", "new"}), (True, {"new"})])
 async def test_old_checks_stay_unless_they_are_replaced(replace: bool, left: set[str]) -> None:
     world = World()
-    await world.agent.register_service(web(TTL))
-    await world.agent.register_service(web(CheckDefinition(id="new", ttl=SECOND_NS)), replace_checks=replace)
+    await world.agent.register_service(EVERYTHING, web(TTL))
+    await world.agent.register_service(
+        EVERYTHING, web(CheckDefinition(id="new", ttl=SECOND_NS)), replace_checks=replace
+    )
     assert set(world.local.checks) == set(world.scheduler.checks) == left
     assert {row.check.check_id for row in world.disk.store[KEPT_CHECKS]} == left
 
 
 async def test_a_service_goes_with_its_checks() -> None:
     world = World()
-    await world.agent.register_service(web(TTL))
-    await world.agent.register_check(CheckDefinition(id="more", name="more", service_id="web-1", ttl=SECOND_NS))
-    await world.agent.deregister_service("web-1")
+    await world.agent.register_service(EVERYTHING, web(TTL))
+    await world.agent.register_check(
+        EVERYTHING, CheckDefinition(id="more", name="more", service_id="web-1", ttl=SECOND_NS)
+    )
+    await world.agent.deregister_service(EVERYTHING, "web-1")
     assert not world.local.services
     assert not world.local.checks
     assert not world.scheduler.checks
@@ -90,10 +95,10 @@ async def test_a_service_goes_with_its_checks() -> None:
 
 async def test_maintenance_keeps_the_first_reason() -> None:
     world = World()
-    await world.agent.register_service(web())
-    await world.agent.begin_maintenance("web-1", "first")
-    await world.agent.begin_maintenance("web-1", "second")
-    await world.agent.begin_maintenance("", "")
+    await world.agent.register_service(EVERYTHING, web())
+    await world.agent.begin_maintenance(EVERYTHING, "web-1", "first")
+    await world.agent.begin_maintenance(EVERYTHING, "web-1", "second")
+    await world.agent.begin_maintenance(EVERYTHING, "", "")
     held = world.local.checks
     assert held[SERVICE_MAINTENANCE + "web-1"].check.notes == "first"
     assert "no reason was provided" in held[NODE_MAINTENANCE].check.notes
@@ -102,9 +107,9 @@ async def test_maintenance_keeps_the_first_reason() -> None:
 
 async def test_an_output_alone_waits_and_a_status_does_not() -> None:
     world = World(output_delay_s=3600.0)
-    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND_NS))
-    await world.agent.report("c", "passing", "one")
-    await world.agent.report("c", "passing", "two")
+    await world.agent.register_check(EVERYTHING, CheckDefinition(id="c", name="c", ttl=SECOND_NS))
+    await world.agent.report(EVERYTHING, "c", "passing", "one")
+    await world.agent.report(EVERYTHING, "c", "passing", "two")
     shown = world.catalog.store[CHECKS].get((NODE, "c"))
     assert shown is not None
     assert (shown.status, shown.output) == ("passing", "one")
@@ -113,7 +118,7 @@ async def test_an_output_alone_waits_and_a_status_does_not() -> None:
     shown = world.catalog.store[CHECKS].get((NODE, "c"))
     assert shown is not None
     assert shown.output == "one"
-    await world.agent.report("c", "warning", "three")
+    await world.agent.report(EVERYTHING, "c", "warning", "three")
     shown = world.catalog.store[CHECKS].get((NODE, "c"))
     assert shown is not None
     assert (shown.status, shown.output) == ("warning", "three")
@@ -123,8 +128,8 @@ async def test_an_output_alone_waits_and_a_status_does_not() -> None:
 async def test_outputs_can_be_discarded() -> None:
     world = World()
     world.results.reconfigure(discard_output=True)
-    await world.agent.register_check(CheckDefinition(id="c", name="c", ttl=SECOND_NS))
-    await world.agent.report("c", "passing", "secret")
+    await world.agent.register_check(EVERYTHING, CheckDefinition(id="c", name="c", ttl=SECOND_NS))
+    await world.agent.report(EVERYTHING, "c", "passing", "secret")
     assert world.local.checks["c"].check.output == ""
 
 
@@ -150,9 +155,9 @@ async def started_again(
 async def test_registrations_survive_a_restart() -> None:
     world = World()
     polled = CheckDefinition(id="http", http="http://127.0.0.1/", interval=SECOND_NS, status="passing")
-    await world.agent.register_service(web(TTL, polled, token="t"))
-    await world.agent.report("service:web-1:1", "passing", "fine")
-    await world.agent.begin_maintenance("web-1", "moving")
+    await world.agent.register_service(EVERYTHING, web(TTL, polled, token="t"))
+    await world.agent.report(EVERYTHING, "service:web-1:1", "passing", "fine")
+    await world.agent.begin_maintenance(EVERYTHING, "web-1", "moving")
     fresh = await started_again(world)
     assert fresh.local.services == world.local.services
     assert set(fresh.local.checks) == set(world.local.checks)
@@ -170,8 +175,8 @@ async def test_kept_scripts_run_only_while_the_api_may_register_them(
     world = World()
     script = CheckDefinition(id="script", name="s", script_args=["true"], interval=SECOND_NS)
     docker = CheckDefinition(id="docker", script_args=["true"], docker_container_id="c", interval=SECOND_NS)
-    await world.agent.register_service(web(TTL, docker))
-    await world.agent.register_check(script)
+    await world.agent.register_service(EVERYTHING, web(TTL, docker))
+    await world.agent.register_check(EVERYTHING, script)
     fresh = await started_again(world, remote_scripts=remote_scripts)
     scripts = {"script", "docker"}
     assert set(fresh.scheduler.checks) & scripts == (scripts if remote_scripts else set())
@@ -184,8 +189,8 @@ async def test_kept_scripts_run_only_while_the_api_may_register_them(
 
 async def test_a_report_that_has_expired_does_not_count() -> None:
     world = World()
-    await world.agent.register_service(web(TTL))
-    await world.agent.report("service:web-1", "passing", "fine")
+    await world.agent.register_service(EVERYTHING, web(TTL))
+    await world.agent.report(EVERYTHING, "service:web-1", "passing", "fine")
     world.now += 11
     fresh = await started_again(world)
     assert fresh.local.checks["service:web-1"].check.status == "critical"
@@ -193,7 +198,7 @@ async def test_a_report_that_has_expired_does_not_count() -> None:
 
 async def test_files_take_precedence_over_stored_registrations() -> None:
     world = World()
-    await world.agent.register_service(web(TTL))
+    await world.agent.register_service(EVERYTHING, web(TTL))
     defined = definition_loader.Definitions([ServiceDefinition(service_row("web-1", "web", port=81))], [])
     fresh = await started_again(world, defined)
     assert fresh.local.services["web-1"].service.port == 81
@@ -204,9 +209,9 @@ async def test_files_take_precedence_over_stored_registrations() -> None:
 @pytest.mark.parametrize(("durable", "left"), [(True, {"web-1", "file-2"}), (False, {"file-2"})])
 async def test_a_reload_drops_services_that_files_no_longer_define(durable: bool, left: set[str]) -> None:
     world = World(durable)
-    await world.agent.register_service(ServiceDefinition(service_row("file-1"), [TTL]), from_file=True)
-    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND_NS), from_file=True)
-    await world.agent.register_service(web(TTL))
+    await world.agent.register_service(EVERYTHING, ServiceDefinition(service_row("file-1"), [TTL]), from_file=True)
+    await world.agent.register_check(EVERYTHING, CheckDefinition(id="node", name="node", ttl=SECOND_NS), from_file=True)
+    await world.agent.register_service(EVERYTHING, web(TTL))
     await definition_loader.reload(
         world.agent, definition_loader.Definitions([ServiceDefinition(service_row("file-2"))], [])
     )
@@ -220,8 +225,8 @@ async def test_a_reload_keeps_states_and_registrations_over_the_api() -> None:
         [ServiceDefinition(service_row("f"), [CheckDefinition(id="c", ttl=SECOND_NS)])], []
     )
     await definition_loader.define(world.agent, defined)
-    await world.agent.report("c", "passing", "fine")
-    await world.agent.begin_maintenance("f", "moving")
+    await world.agent.report(EVERYTHING, "c", "passing", "fine")
+    await world.agent.begin_maintenance(EVERYTHING, "f", "moving")
     await definition_loader.reload(world.agent, defined)
     assert world.local.checks["c"].check.status == "passing"
     assert SERVICE_MAINTENANCE + "f" in world.local.checks
@@ -231,20 +236,20 @@ async def test_services_that_are_critical_for_too_long_are_overdue() -> None:
     world = World()
     brief = CheckDefinition(id="brief", ttl=SECOND_NS, deregister_critical_service_after=SECOND_NS)
     late = CheckDefinition(id="late", ttl=SECOND_NS, deregister_critical_service_after=120 * SECOND_NS)
-    await world.agent.register_service(ServiceDefinition(service_row("a"), [brief]))
-    await world.agent.register_service(ServiceDefinition(service_row("b"), [late]))
-    await world.agent.register_check(CheckDefinition(id="node", name="node", ttl=SECOND_NS))
+    await world.agent.register_service(EVERYTHING, ServiceDefinition(service_row("a"), [brief]))
+    await world.agent.register_service(EVERYTHING, ServiceDefinition(service_row("b"), [late]))
+    await world.agent.register_check(EVERYTHING, CheckDefinition(id="node", name="node", ttl=SECOND_NS))
     assert overdue(world.local, world.now + 59) == {}
     assert overdue(world.local, world.now + 60) == {"a": "brief"}
     assert overdue(world.local, world.now + 120) == {"a": "brief", "b": "late"}
-    await world.agent.report("brief", "passing", "")
+    await world.agent.report(EVERYTHING, "brief", "passing", "")
     assert overdue(world.local, world.now + 120) == {"b": "late"}
     await world.syncer.stop()
 
 
 async def test_alias_view_of_this_node_and_of_others() -> None:
     world = World()
-    await world.agent.register_service(web(TTL))
+    await world.agent.register_service(EVERYTHING, web(TTL))
     views = AliasViews(world.local, world.shown)
     checks, exists = views.local("web-1", "")
     assert ([check.check_id for check in checks], exists) == (["service:web-1"], True)
@@ -256,7 +261,7 @@ async def test_a_failed_write_is_tried_again_by_itself() -> None:
     world = World()
     await world.syncer.full_sync()
     world.catalog.broken = True
-    await world.agent.register_service(web())
+    await world.agent.register_service(EVERYTHING, web())
     world.catalog.broken = False
     world.syncer.schedule()
     assert world.syncer._worker is not None
