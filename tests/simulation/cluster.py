@@ -77,6 +77,8 @@ class Cluster:
         self.rng = random.Random(seed)
         self.loss, self.delay_s, self.tcp_pings, self.framing = loss, delay_s, tcp_pings, framing
         self.counts: Counter[str] = Counter()
+        #: Directions in which no packet arrives (source, target); streams pass.
+        self.cut: set[tuple[Node, Node]] = set()
         #: Called with (observer, effect) for every change of a member and every ack of a direct ping.
         self.on_change: Callable[[Node, Effect], None] | None = None
         self._events: list[tuple[float, int, Node | Callable[[], None], Sequence[PacketMessage] | None, Address]] = []
@@ -221,7 +223,7 @@ class Cluster:
         if self.loss and self.rng.random() < self.loss:
             return
         target = self._by_address.get(packet.address)
-        if target is None or target.group != node.group:
+        if target is None or target.group != node.group or (node, target) in self.cut:
             return
         messages: Sequence[PacketMessage] = packet.messages
         if packet.broadcasts:
