@@ -173,12 +173,12 @@ class RestartGate:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is a limit."""
+        """Return whether there is a limit."""
         return self._limit is not None
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a slot was requested, and is not held yet."""
+        """Return whether a slot was requested, and is not held yet."""
         return self._task is not None and not self._holds_slot
 
     def release(self, *, restarted: bool) -> None:

@@ -48,7 +48,7 @@ def find_program() -> str:
     program = shutil.which("etcd")
     if program is None:
         raise EngineError(
-            f"there is no program etcd on PATH: install it (Debian: apt-get install {PACKAGE}),"
+            f"cannot find the program etcd on PATH: install it (Debian: apt-get install {PACKAGE}),"
             " or set etcd { endpoints = [...] } to use an existing cluster"
         )
     return program
@@ -66,12 +66,12 @@ class EtcdMember:
 
     @property
     def endpoint(self) -> str:
-        """Where this process reaches it; the path of a socket has at most 107 bytes, however long that of the folder is."""
+        """The address for clients in this process. Its path is short, since that of a socket has at most 107 bytes."""
         return f"unix:/proc/self/fd/{self._opened}/client:1"
 
     @property
     def has_data(self) -> bool:
-        """Whether it was part of a cluster before."""
+        """Return whether it was part of a cluster before."""
         return (self.folder / "data" / "member").is_dir()
 
     async def start(self, members: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ no harm.  A server may therefore take the key over as soon as its holder is know
 | key | action of a server |
 | --- | --- |
 | the key is its own | leads; keeps the lease alive, and leads no more when that fails for the time of the lease |
-| there is no key | tries to create it: at once when its etcd member leads, after `PATIENCE_S` otherwise |
+| absent | tries to create it: at once when its etcd member leads, after `BACKOFF_S` otherwise |
 | the holder is known to be gone | tries to put its own in place of that very one |
 | the key of another server | follows |
 """
@@ -28,7 +28,7 @@ from pyconsul.agent.engine.etcd.errors import Unreachable
 
 LEASE_S = 10  # the shortest time after which the key of a server that has gone without a word disappears
 KEEP_ALIVE_S = 2.0
-PATIENCE_S = 0.3  # of a server whose etcd member does not lead
+BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
 SILENCE_S = 10.0  # after that a watch is taken for dead
 _WATCH = 1
@@ -56,7 +56,7 @@ class EtcdLeadership:
 
     @property
     def leads(self) -> bool:
-        """Whether this server leads now."""
+        """Return whether this server leads now."""
         return self._holder == self._node_id and bool(self._lease)
 
     @property
@@ -150,7 +150,7 @@ class EtcdLeadership:
                 continue
             try:
                 if not await self._member_leads():
-                    await asyncio.sleep(PATIENCE_S)
+                    await asyncio.sleep(BACKOFF_S)
                 if not self._holder or self._holder in (*self._gone, self._node_id):
                     await self._take()
             except EngineError as error:

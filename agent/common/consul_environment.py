@@ -277,7 +277,7 @@ def check_scope(value: str, name: str, scope: str) -> None:
 
 
 def read_token(token: str, token_file: str) -> str:
-    """Return the content of the token file without blanks around it; the token if there is none. Raises UnreadableFile."""
+    """Return the content of the token file without blanks around it; the token when no file is set. Raises UnreadableFile."""
     if not token_file:
         return token
     try:

@@ -44,7 +44,7 @@ def option_text(option: Option[Any]) -> str:
 
 
 def _shown(option: Option[Any]) -> str:
-    """Return the default, as a user would write it; empty when there is none to speak of."""
+    """Return the default, as a user would write it; empty for a zero value."""
     value = option.default
     if value is None or value is False or value == 0 or value in ("", [], (), {}, (0.0, 0.0)):
         return ""

@@ -266,7 +266,7 @@ class Args:
         self.rest = rest
 
     def __getitem__(self, option: Option[T]) -> T:
-        """Return the value given, else the default; the kind's zero value when the command has no such flag."""
+        """Return the value given, else the default; the zero value of its kind when the command lacks this flag."""
         name = option.name
         if name in self._values:
             value: T = self._values[name]

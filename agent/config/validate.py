@@ -82,7 +82,7 @@ def at_start(config: Config) -> list[str]:
 
 
 def listens_locally(config: Config) -> bool:
-    """Whether HTTP is served on loopback addresses and unix sockets only."""
+    """Return whether HTTP is served on loopback addresses and unix sockets only."""
     found: list[str] = []
     for port, addresses in (
         (config.ports.http, config.addresses.http),
@@ -103,7 +103,7 @@ def _fault_of_key(text: str) -> str:
 
 
 def _open_to_scripts(config: Config) -> bool:
-    """Whether anyone who can send a request may register a check that runs a program."""
+    """Return whether anyone who can send a request may register a check that runs a program."""
     if not config.enable_script_checks or (config.acl.enabled and config.acl.default_policy == "deny"):
         return False
     networks = [ipaddress.ip_network(one, strict=False) for one in config.http_config.allow_write_http_from]

@@ -126,7 +126,7 @@ def _address(parts: Sequence[str]) -> AddressName | None:
 
 
 def reverse(labels: Sequence[str]) -> str | None:
-    """Return the address that a name below `arpa` asks for, in its usual form; None when it is no whole address."""
+    """Return the address that a name below `arpa` asks for, in its usual form; None for a part of an address."""
     try:
         if len(labels) == 6 and labels[-2] == "in-addr":
             return str(ipaddress.IPv4Address(".".join(reversed(labels[:4]))))

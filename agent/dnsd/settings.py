@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recursor_timeout: float = 2.0
 
     def ttl_of(self, service: str) -> int:
-        """Return the TTL of a service's records: of its own name, else of the longest prefix that has one, else 0."""
+        """Return the TTL of a service's records: that set for its name, or for the longest matching prefix, or 0."""
         ttl = self.service_ttl.get(service)
         if ttl is not None or not self.service_ttl:
             return ttl or 0

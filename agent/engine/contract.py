@@ -46,7 +46,7 @@ class Compacted(EngineError):
 class Limits:
     """The largest commit: stored rows and named indexes together, and bytes of their keys and rows.
 
-    takes_larger: a changeset that is larger is accepted, in a commit of its own.
+    takes_larger: a larger changeset is accepted and committed alone.
     """
 
     rows: int = sys.maxsize

@@ -229,7 +229,7 @@ class Writer:
         return True
 
     def _fail(self, error: EngineError, results: Sequence[Result], cause: BaseException | None = None) -> None:
-        """Fail the caller; an error of its own operation takes precedence."""
+        """Fail the caller; the error of its operation takes precedence."""
         self._report(error, cause)
         for done, _, failure, _ in results:
             fail((done,), failure or error)

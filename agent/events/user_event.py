@@ -76,7 +76,7 @@ def unpacked(payload: bytes, ltime: int) -> UserEvent:
 
 
 def concerns(event: UserEvent, node: str, services: Iterable[NodeService]) -> bool:
-    """Whether an event is for the agent of this name, which holds these services; filters see their IDs, as Consul's."""
+    """Return whether an event is for the agent of this name, which holds these services; filters see their IDs, as Consul's."""
     if event.node_filter and not compile_regexp(event.node_filter)(node):
         return False
     if not event.service_filter:

@@ -27,19 +27,19 @@ class NoKeyring:
         self._name = name
 
     async def list(self, *, relay_factor: int = 0) -> KeyReport:
-        """Report that there are no keys."""
+        """Report an empty list of keys."""
         return self._failure("Keyring is empty (encryption not enabled)")
 
     async def install(self, key: str, *, relay_factor: int = 0) -> KeyReport:
-        """Report that there is no keyring. Raises ValueError."""
+        """Report that this agent has no keyring. Raises ValueError."""
         return self._refuse(KeyOperation.INSTALL, key)
 
     async def use(self, key: str, *, relay_factor: int = 0) -> KeyReport:
-        """Report that there is no keyring. Raises ValueError."""
+        """Report that this agent has no keyring. Raises ValueError."""
         return self._refuse(KeyOperation.USE, key)
 
     async def remove(self, key: str, *, relay_factor: int = 0) -> KeyReport:
-        """Report that there is no keyring. Raises ValueError."""
+        """Report that this agent has no keyring. Raises ValueError."""
         return self._refuse(KeyOperation.REMOVE, key)
 
     def _refuse(self, operation: KeyOperation, key: str) -> KeyReport:

@@ -6,7 +6,7 @@ import msgspec
 
 
 class JoinAddress(msgspec.Struct, frozen=True):
-    """Where to join. `name` of the node, if known, else ""; `host` is a name or an IP address without brackets."""
+    """An address to join. `name` of the node, if known, else ""; `host` is a name or an IP address without brackets."""
 
     name: str
     host: str

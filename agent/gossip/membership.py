@@ -126,7 +126,7 @@ class Membership(Protocol):
 
 
 class OpenPool(Membership, Protocol):
-    """A pool with its sockets open, as whoever opened it holds it."""
+    """A pool with open sockets, for its owner."""
 
     async def close(self) -> None:
         """Close the sockets and write what is left to the files. Without `leave`, the others see this agent fail."""

@@ -1,4 +1,4 @@
-"""What the commands of policies and of roles share: print, read, list and delete objects that have a name."""
+"""Print, read, list and delete ACL objects that have a name: policies and roles."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def full_id(client: Client, kind: str, partial: str) -> str:
 
 
 def named(client: Client, kind: str, name: str) -> Object:
-    """Return the policy or role of this name. Raises CliError when there is none."""
+    """Return the policy or role of this name. Raises CliError when it is missing."""
     found: Object = client.get(f"/v1/acl/{kind}/name/{quote(name, slash=False)}")
     return found
 

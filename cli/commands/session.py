@@ -101,7 +101,7 @@ def _no_arguments(context: Context) -> None:
 
 _NAME = text("name", "Display name.", metavar="name")
 _NODE = text("node", "Node of the session; the default is the node of the agent.", metavar="name")
-_TTL = seconds("ttl", "Lifetime of the session without renewal, 10s to 24h; the default is no limit.")
+_TTL = seconds("ttl", "Lifetime of the session without renewal, 10s to 24h; unlimited by default.")
 _LOCK_DELAY = seconds(
     "lock-delay", "Time before another session can acquire a lock that this one lost; the default is 15s."
 )

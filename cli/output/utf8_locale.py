@@ -8,7 +8,7 @@ from collections.abc import Mapping
 def draws_utf8(environ: Mapping[str, str]) -> bool:
     """Return whether the locale has the characters that lines are drawn with.
 
-    Where no locale is set, Python itself sets LC_CTYPE to C.UTF-8 (PEP 538), which says nothing about the terminal.
+    Without a locale Python itself sets LC_CTYPE to C.UTF-8 (PEP 538), which says nothing about the terminal.
     """
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
         value = environ.get(name, "")

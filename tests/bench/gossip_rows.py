@@ -1,4 +1,4 @@
-"""What gossip costs an agent: among 50 members while nothing happens, for each member it knows, and in a flood of events."""
+"""The cost of gossip for an agent: among 50 members while nothing happens, for each member it knows, and in a flood of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Five machines with the default timing: lost packets and new keys make nobody fail."""
+"""Five machines with the default timing: no member fails when packets are lost or keys change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents say about a machine whose UDP is blocked, and about one that missed a change of the gossip key."""
+"""Explanations of a machine whose UDP is blocked, and of one that missed a change of the gossip key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the settings of gossip show when agents start, join each other and end."""
+"""Effects of the gossip settings when agents start, join each other and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real etcd for tests: one process for a test run, listening on a unix socket; each test has a prefix of its own."""
+"""A real etcd for tests: one process for a test run, listening on a unix socket; each test has a separate prefix."""
 
 from __future__ import annotations
 

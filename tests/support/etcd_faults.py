@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.errors import Unreachable
 
-#: What happens to a request: nothing, it never arrives, its answer is lost, or it arrives after somebody was told of its loss.
+#: Fault of a request: none, it never arrives, its response is lost, or it arrives after the caller was told of its loss.
 Fault = Literal["", "request lost", "answer lost", "late"]
 LATE_S = 0.005
 
 
 class FaultyClient(Client):
-    """`faults`: what happens to the next requests, in their order."""
+    """`faults`: those of the next requests, in order."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__([endpoint])

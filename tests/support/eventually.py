@@ -34,3 +34,8 @@ async def eventually_async(condition: Callable[[], T | Awaitable[T]], *, patienc
             if value:
                 return value
             await asyncio.sleep(_PAUSE_S)
+
+
+async def one_turn() -> None:
+    """Let each ready task of the event loop run once; no time passes."""
+    await asyncio.sleep(0)

@@ -48,7 +48,7 @@ class _Scanner:
         return self.at
 
     def _peek(self) -> int | None:
-        """Return the next byte that is no blank, or None at the end."""
+        """Skip blanks and return the next byte, or None at the end."""
         text = self.text
         while self.at < len(text) and text[self.at] in _BLANK:
             self.at += 1

@@ -202,7 +202,7 @@ GRPC: dict[str, Speak] = {
     "status of many digits": says(
         HELLO, frame(HEADERS, STATUS_200, 4, 1), frame(HEADERS, b"\x00\x0bgrpc-status\x7f\xa1\x1e" + b"9" * 4000, 5, 1)
     ),
-    "status that is no number": says(
+    "status that is not a number": says(
         HELLO, frame(HEADERS, STATUS_200, 4, 1), frame(HEADERS, b"\x00\x0bgrpc-status\x02\xc2\xb2", 5, 1)
     ),
     "long message": says(
@@ -248,7 +248,7 @@ DOCKER: dict[str, Speak] = {
     "empty pieces of output": engine(started=floods(OUTPUT, b"\1\0\0\0\0\0\0\0")),
     "error without end": engine(started=floods(b"HTTP/1.1 500 No\r\n\r\n", b"a")),
     "program that never ends": engine(inspected=says(json_response(b'{"ExitCode":null}'))),
-    "exit code that is no number": engine(inspected=says(json_response(b'{"ExitCode":"0"}'))),
+    "exit code that is not a number": engine(inspected=says(json_response(b'{"ExitCode":"0"}'))),
     "exit code above all numbers": engine(inspected=says(json_response(b'{"ExitCode":1' + b"0" * 5000 + b"}"))),
     "endless inspection": engine(inspected=floods(b'HTTP/1.1 200 OK\r\n\r\n{"ExitCode":', b" ")),
     "silence": engine(created=says()),

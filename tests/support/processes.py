@@ -1,4 +1,4 @@
-"""What the kernel tells of processes: children by their command line, and the TCP ports on which one listens."""
+"""Processes as the kernel shows them: children by their command line, and the TCP ports on which one listens."""
 
 from __future__ import annotations
 

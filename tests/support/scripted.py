@@ -36,7 +36,7 @@ class Script:
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """Return one request with its body. Raises IncompleteReadError when there is none."""
+    """Return one request with its body. Raises IncompleteReadError when it is missing."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"\r\nContent-Length: (\d+)\r\n", head)
     return head + (await reader.readexactly(int(length[1])) if length else b"")

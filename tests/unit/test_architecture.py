@@ -378,7 +378,7 @@ def test_every_handler_module_exports_its_routes() -> None:
     for path in sources("agent/httpapi/handlers"):
         if "\nROUTES = (" in path.read_text():
             module = ".".join(path.relative_to(ROOT / "agent/httpapi/handlers").with_suffix("").parts)
-            assert f"*{module.replace('.', '_')}.ROUTES" in listed, f"{path.name} has routes that nobody serves"
+            assert f"*{module.replace('.', '_')}.ROUTES" in listed, f"{path.name} has routes that are not served"
         else:
             assert "Route(" not in path.read_text(), path.name
 
@@ -386,5 +386,7 @@ def test_every_handler_module_exports_its_routes() -> None:
 def test_no_unit_test_sleeps() -> None:
     for path in sources("tests/unit"):
         for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep"):
-                assert ast.unparse(node.args[0]) == "0", f"{path.relative_to(ROOT)}:{node.lineno}"
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in ("time.sleep", "asyncio.sleep"), (
+                    f"{path.relative_to(ROOT)}:{node.lineno}"
+                )

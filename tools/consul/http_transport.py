@@ -151,7 +151,7 @@ class Transport:
         return httpx.Request("GET", self._url, headers=request.headers.raw, stream=stream, extensions=extensions)
 
     async def _answer(self, request: httpx.Request, *, again: bool) -> httpx.Response:
-        """Return the head of an answer. `again`: whether to ask once more when there is none. Raises what httpx does."""
+        """Return the head of an answer. `again`: whether to repeat a request without an answer. Raises the errors of httpx."""
         try:
             return await self._client.send(request, stream=True)
         except (httpx.ReadError, httpx.RemoteProtocolError):

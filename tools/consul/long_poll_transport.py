@@ -1,4 +1,4 @@
-"""A transport for httpx on which a request costs the same however many others wait.
+"""A transport for httpx on which the cost of a request does not grow with the number of waiting ones.
 
 Blocking queries hold hundreds of connections for minutes. The pool of httpx searches all its connections for each request
 (0.4 ms beside none, 7 ms beside 900), so here each connection has its own pool, a lane.
@@ -28,7 +28,7 @@ class LongPollTransport(httpx.AsyncBaseTransport):
         self._closer: asyncio.Task[None] | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request for httpx; raises the errors of its own transport."""
+        """Send a request for httpx; raises the errors of an httpx transport."""
         lane = self._idle.pop()[0] if self._idle else self._make()
         self._busy.add(lane)
         try:

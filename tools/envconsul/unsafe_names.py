@@ -1,4 +1,4 @@
-"""Names of variables that change how programs start: whoever may write such a key can run code in the program. Pure.
+"""Names of variables that change how programs start: a writer of such a key can run code in the program. Pure.
 
 Sources: ld.so(8) and glibc's list of variables that it ignores for setuid programs; bash(1), dash(1); the manuals of the
 interpreters.

@@ -145,7 +145,7 @@ def _apply_flag(tree: Tree, option: Option[Any], name: str, text: str) -> None:
 
 
 def lookup(tree: Mapping[str, Any], key: str) -> Any:
-    """Return the value at a dotted key, None if there is none."""
+    """Return the value at a dotted key, or None."""
     value: Any = tree
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -238,7 +238,7 @@ def _normalize(schema: Tree, document: Mapping[str, Any], parent: _Path, mistake
 
 
 def _hint(key: str, parent: str, schema: Tree) -> str:
-    """Return the nearest key: of this block, or where the flag of that name has its setting; else the few keys of a small block."""
+    """Return the nearest key (of this block, or the setting of the flag with that name), or all keys of a small block."""
     flag = key.replace("_", "-")
     if close := did_you_mean(key, schema):
         return close

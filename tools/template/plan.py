@@ -86,7 +86,7 @@ class Plan:
 
     @property
     def once(self) -> bool:
-        """Whether it ends when each file has been written."""
+        """Return whether it ends when each file has been written."""
         return _once(self.settings)
 
     @property

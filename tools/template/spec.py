@@ -119,7 +119,7 @@ class Spec:
 
     @property
     def to_stdout(self) -> bool:
-        """Whether the text goes to stdout."""
+        """Return whether the text goes to stdout."""
         return self.destination == STREAM
 
     def survives_errors(self, *, must_survive: bool) -> bool:

@@ -82,7 +82,7 @@ def keys_of_config(config: JWTConfig) -> list[VerifyingKey]:
 
 
 def keys_of_jwks(text: str | bytes) -> list[VerifyingKey]:
-    """Return the keys of a set that may verify signatures.  Raises KeySetError when there is none."""
+    """Return the keys of a set that may verify signatures.  Raises KeySetError for an empty set."""
     try:
         keys = json.loads(text)["keys"]
         if not isinstance(keys, list):

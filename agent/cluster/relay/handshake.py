@@ -56,7 +56,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Challenge(msgspec.Struct, frozen=True, array_like=True):
-    """Step 2.  refusal: why there is no challenge, "" when there is one."""
+    """Step 2.  refusal: the reason for a refusal, or "" with a challenge."""
 
     nonce: bytes
     proof: bytes

@@ -53,7 +53,7 @@ class End(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the connection is gone."""
+        """Return whether the connection is gone."""
         return self._ended
 
     def meet(self, other: End) -> None:

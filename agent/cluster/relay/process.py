@@ -1,4 +1,4 @@
-"""The relay: a process of its own beside an etcd member, so that a busy agent never delays Raft; it ends with the agent.
+"""The relay: a separate process beside an etcd member, so that a busy agent never delays Raft; it ends with the agent.
 
     python -m pyconsul.agent.cluster.relay.process FD
 

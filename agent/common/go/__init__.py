@@ -1,1 +1,1 @@
-"""How Go writes and reads values: durations, booleans, base64, quoted strings; and how it words their errors."""
+"""Values as Go reads and writes them (durations, booleans, base64, quoted strings), and the texts of its errors."""

@@ -48,7 +48,7 @@ def parse_go_duration_s(text: str) -> float:
 
 
 def _sum_of_parts(text: str) -> int | None:
-    """Return the sum in nanoseconds; None when a part is not a number with a unit, or when there is none."""
+    """Return the sum in nanoseconds; None when a part is not a number with a unit, or when the text is empty."""
     total, position = 0, 0
     while position < len(text):
         number, position = _run(text, position, number=True)

@@ -16,7 +16,7 @@ _FAULTS = {
 
 
 def go_text(error: Exception) -> str:
-    """Return the text of a `re2.error`, or of a UnicodeEncodeError for a pattern that is no UTF-8: "missing closing ): `(`"."""
+    """Return the text of a `re2.error`, or of a UnicodeEncodeError for a pattern that is not UTF-8: "missing closing ): `(`"."""
     if isinstance(error, UnicodeEncodeError):
         return "invalid UTF-8: ``"
     text = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error.args[0])

@@ -176,7 +176,7 @@ def guardian_argv(kill_signal: Signals, kill_timeout: float) -> list[str]:
 
 
 def find_program(name: str) -> str:
-    """Return the path of a program. Raises SpawnError when there is none."""
+    """Return the path of a program. Raises SpawnError when it is missing."""
     program = _which(name)
     if program is None:
         raise SpawnError(f"cannot run {name!r}: no such program, or it may not be executed")

@@ -1,4 +1,4 @@
-"""What all supervised children share: a process group, its signals, its guardian process, and the terminal."""
+"""The process group of a supervised child: its signals, its guardian process, and the terminal."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Rules besides:
   1. The node of this server is not touched: anti-entropy registers it.
   2. An agent's node has `serfHealth` and a node ID.  A node without them, registered by hand, is not touched; one without an ID
      becomes that of the agent which joins under its name, as in Consul.
-  3. A node with the ID of an agent that left or was erased is removed, whoever registered it: it is a registration that arrived
+  3. A node with the ID of an agent that left or was erased is removed: it is a registration that arrived
      late.  Consul leaves such a node in the catalog.
   4. Metadata and tagged addresses of a known node stay, but a tagged address that equaled the old address follows a new one.
   5. Members that are neither servers nor clients of this datacenter, or have no node ID (before Consul 0.8), are ignored.

@@ -117,7 +117,7 @@ class EmbeddedEngine:
 
     async def watch(self, after: int) -> AsyncIterator[Changeset]:
         while True:
-            await asyncio.get_running_loop().create_future()  # there is no other writer
+            await asyncio.get_running_loop().create_future()  # this server is the only writer
             yield Changeset(after, 0.0)
 
     def _commit(self, changesets: Sequence[Changeset]) -> None:

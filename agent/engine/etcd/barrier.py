@@ -30,7 +30,7 @@ class Barrier:
                 answer.set_result(await self._ask())
             except Exception as error:
                 answer.set_exception(error)
-                answer.exception()  # nobody may be waiting any more
+                answer.exception()  # marks it as retrieved: the callers may be gone
 
     def close(self) -> None:
         """Cancel a running read."""

@@ -53,7 +53,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def uses_tls(self) -> bool:
-        """Whether connections are encrypted."""
+        """Return whether connections are encrypted."""
         return bool(self.ca_file or self.cert_file)
 
 
@@ -155,7 +155,7 @@ class Client:
             except Unreachable:
                 if left == 1:
                     raise
-        raise AssertionError("there is no endpoint")
+        raise AssertionError("a client without endpoints")
 
     async def _once(self, method: Callable[[Any], Call], request: Any, timeout_s: float) -> Any:
         endpoint = self.endpoints[self._current]

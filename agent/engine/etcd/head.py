@@ -5,7 +5,7 @@
 | the state was loaded | everything |
 | a commit of this server was confirmed, or observed by the watch first | index, revisions, coverage |
 | a commit of another server was observed | index, revision of the index, coverage |
-| this server has given up a commit | revision of its own row |
+| this server has given up a commit | revision of its row `commits/SERVER` |
 | this server has changed the coverage of the history | coverage |
 | this server has put another state in place | everything |
 """

@@ -38,7 +38,7 @@ class Marker(NamedTuple):
 
 
 def marker_of(value: bytes, revision: int) -> Marker | None:
-    """Return the marker in the row `large`; None when there is none."""
+    """Return the marker in the row `large`, or None."""
     return Marker(value.decode(), revision) if value else None
 
 

@@ -62,7 +62,7 @@ def _batches(operations: Iterable[Any], limits: Limits) -> Iterator[list[Any]]:
 
 
 def flip(old: Layout, known: Known, new: Layout, new_revision: int) -> Any:
-    """Return the transaction that moves the pointer, unless somebody has committed, or has removed the new epoch."""
+    """Return the transaction that moves the pointer, unless a commit was made, or the new epoch was removed."""
     conditions = [*transaction.conditions(old, known), transaction.unchanged(new.index, new_revision)]
     return rpc.TxnRequest(
         compare=conditions,

@@ -1,7 +1,7 @@
 """A batch of changesets as one transaction of etcd.
 
 etcd refuses a transaction that writes a key twice, so only the last state of each row and named index is written.  The transaction
-is carried out if, and only if, nobody has committed since the state from which the batch was computed (the revision of the row
+is carried out if, and only if, no commit was made since the state from which the batch was computed (the revision of the row
 `index`), this server's own last commit is the one that it knows of (so that a commit whose answer was lost can be given up for
 good), no large commit is being carried out, and no other epoch was put in place.
 """
@@ -19,7 +19,7 @@ from pyconsul.agent.state.changeset import Changeset
 
 
 class Known(NamedTuple):
-    """Known revisions of the rows `index` and `commits/SERVER`; 0: there is no such row."""
+    """Known revisions of the rows `index` and `commits/SERVER`; 0 for a missing row."""
 
     index_revision: int
     own_revision: int

@@ -90,7 +90,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pruned(Exception):
-    """The rows of an index are no longer kept, or never were; the text names the first index that is."""
+    """The rows of an index are no longer kept, or never were; the text names the first one that is kept."""
 
 
 def newest_first(version: Version) -> tuple[int, str]:

@@ -124,7 +124,7 @@ def is_client(member: Member) -> bool:
 
 
 def build_version(build: str) -> tuple[int, int, int] | None:
-    """Return the version in a `build` tag as numbers; None if there is none."""
+    """Return the version in a `build` tag as numbers, or None."""
     found = _BUILD.search(build)
     if found is None:
         return None

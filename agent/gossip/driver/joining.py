@@ -29,7 +29,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class Joinable(Protocol):
-    """What joining needs of a pool."""
+    """The part of a pool that joining uses."""
 
     async def contact(self, address: Address) -> Contact:
         """Test UDP, and join the pool of an address. Raises StreamError, MergeRefused."""

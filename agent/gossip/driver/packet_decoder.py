@@ -28,7 +28,7 @@ class PacketDecoder:
         self._undecryptable: dict[Address, int] = {}
 
     def decode(self, data: bytes, source: SocketAddress) -> tuple[Sequence[PacketMessage], Address] | None:
-        """Return the messages of a packet and where it comes from; None: there is nothing to take in."""
+        """Return the messages of a packet and its source; None for a packet that is ignored."""
         address = Address(ip_of(source[0]), source[1])
         if self._admits is not None and not self._admits(address.ip):
             self._ignored("packet from outside", source, "its address is outside the allowed networks")

@@ -67,7 +67,7 @@ class PoolEvents:
         self._publish(effect)
 
     def query_received(self, effect: QueryReceived) -> None:
-        """A query is delivered; nobody here answers queries of users, but after a restart it is not to be delivered again."""
+        """Record a delivered query: this agent answers none of users, but a restart must not deliver it again."""
         if self._snapshot is not None:
             self._snapshot.record(effect)
 

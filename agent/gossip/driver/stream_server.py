@@ -27,7 +27,7 @@ _LINGER_BYTES = 1 << 20
 
 
 class StreamHandler(Protocol):
-    """What the streams are for."""
+    """The handlers of the streams."""
 
     def answer(self, message: StreamMessage, source: SocketAddress) -> StreamMessage | None:
         """Return the answer to a message; None: close without one."""

@@ -25,7 +25,7 @@ class WallClocks:
 
     @property
     def is_used(self) -> bool:
-        """Whether clocks are compared."""
+        """Return whether clocks are compared."""
         return self._clock is not None
 
     def stamp(self, payload: bytes) -> bytes:

@@ -116,7 +116,7 @@ class PacketSender:
 
 
 class GossipRounds:
-    """Rounds in which broadcasts go to random members, at regular times; without broadcasts there is none.
+    """Rounds in which broadcasts go to random members, at regular times; skipped without broadcasts.
 
     Source: SWIM paper, section 4.1; own rounds: memberlist (PROTOCOL, section 7.4).
     """

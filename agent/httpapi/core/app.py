@@ -79,7 +79,7 @@ class App:
     def _refusal(
         self, route: Route | Response, request: Request, rule: BodyRule | None = None, size: int = 0
     ) -> Response | None:
-        """Return the refusal of a request before its body is read; None if there is none."""
+        """Return the refusal of a request before its body is read, or None."""
         if isinstance(route, Response):
             return self._renderer.outside(route, request)
         try:

@@ -51,7 +51,7 @@ def json_response(value: Any, status: int = 200, *, filtered: bool = False) -> R
 
 TRUE = Response(200, b"true", JSON)
 FALSE = Response(200, b"false", JSON)
-EMPTY = Response(200, b"", JSON)  # Consul's agent endpoints send it when there is no result
+EMPTY = Response(200, b"", JSON)  # sent by Consul's agent endpoints without a result
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What follows the members of the LAN pool: the catalog, the coordinates of its nodes, and the log of user events."""
+"""Let the catalog, the coordinates of its nodes and the log of user events follow the LAN pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pyconsul debug`: record an agent's state and metrics for a while, in an archive for whoever helps with a problem.
+"""`pyconsul debug`: record an agent's state and metrics for a while, in an archive for those who help with a problem.
 
 Tokens never get into it: the agent's own answers have none, and the environment is not recorded.
 """

@@ -34,7 +34,7 @@ KEYS = (b"k" * 32,)
 
 
 class Machine:
-    """What a server has of etcd: a member, a relay, and the listener of its RPC port."""
+    """The etcd parts of a server: a member, a relay, and the listener of its RPC port."""
 
     def __init__(self, folder: Path, cluster_id: str, keys: tuple[bytes, ...] = KEYS) -> None:
         self.identity = Identity(str(uuid.uuid4()), cluster_id, keys)

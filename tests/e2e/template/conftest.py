@@ -42,7 +42,7 @@ class Tool:
             )
 
     def text(self, name: str) -> str | None:
-        """A file's text, None when there is none."""
+        """A file's text, or None."""
         path = self.folder / name
         return path.read_text() if path.exists() else None
 
@@ -51,7 +51,7 @@ class Tool:
         eventually(lambda: self._is_alive() and self.text(name) == text)
 
     def said(self, words: str) -> bool:
-        """Whether stderr has these words."""
+        """Return whether stderr has these words."""
         return self._is_alive() and words in self._log.read_text()
 
     @property

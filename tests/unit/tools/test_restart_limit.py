@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.tools.options.connection import CONNECTION
 from pyconsul.tools.options.restart_limit import RESTART_LIMIT, RESTART_LIMIT_OPTIONS
@@ -107,7 +108,7 @@ async def test_a_request_is_withdrawn() -> None:
     restarts = RestartGate(limit, news)
     restarts.release(restarted=False)
     assert not restarts.request("app")
-    await asyncio.sleep(0)
+    await one_turn()
     restarts.release(restarted=False)
     await news.next()
     assert limit.steps == ["app", "back"]

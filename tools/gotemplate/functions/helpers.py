@@ -52,7 +52,7 @@ class Helpers:
         return _NAMES
 
     def functions(self) -> dict[str, Function]:
-        """Return the functions for one rendering: each has a scratch of its own."""
+        """Return the functions for one rendering, with a new scratch."""
         if not self._scratch:
             return dict(self._shared)
         from pyconsul.tools.gotemplate.functions.scratch import Scratch

@@ -130,7 +130,7 @@ def _ipv6(name: str) -> list[ipaddress.IPv6Interface]:
 
 
 def _default_interface() -> str:
-    """Return the interface of the default route, "" when there is none."""
+    """Return the interface of the default route, or ""."""
     try:
         rows = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
     except OSError:

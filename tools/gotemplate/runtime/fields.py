@@ -29,7 +29,7 @@ def struct_fields(kind: type) -> frozenset[str]:
 
 
 def plain_fields(kind: type) -> frozenset[str]:
-    """Return the names of a struct's fields that are no methods, too."""
+    """Return the names of a struct's fields, without those that are also methods."""
     found = _plain_fields.get(kind)
     if found is None:
         found = _plain_fields[kind] = struct_fields(kind).difference(methods(kind))
@@ -55,7 +55,7 @@ def _without_self(method: Function) -> Function:
 
 
 def read(value: Any, name: str, missing: MissingKey, container: Any = None) -> Any:
-    """Return the field of a value that is not None; GoError when there is none."""
+    """Return the field of a value that is not None. Raises GoError when it does not exist."""
     kind = type(value)
     if name in struct_fields(kind):
         return getattr(value, name)

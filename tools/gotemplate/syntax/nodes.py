@@ -215,7 +215,7 @@ class Tree:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing but blanks."""
+        """Return whether there is nothing but blanks."""
         return is_empty(self.body)
 
 

@@ -66,7 +66,7 @@ class _Parser:
         self.add(name, self.closed_body("define clause"))
 
     def closed_body(self, context: str) -> Body:
-        """Return the body of a definition: it has variables of its own and ends with `{{end}}`."""
+        """Return the body of a definition: it has separate variables and ends with `{{end}}`."""
         outer, self.pipelines.variables = self.pipelines.variables, ["$"]
         outer_ranges, self.range_depth = self.range_depth, 0
         body, end = self.body()

@@ -104,7 +104,7 @@ class Pipelines:
         return nodes.Command(position, tuple(operands))
 
     def operand(self) -> nodes.Operand | None:
-        """Return a term and the fields that follow it at once; None when there is no term."""
+        """Return a term and the fields that follow it at once; None without a term."""
         term = self.term()
         if term is None or self.stream.peek().kind is not Kind.FIELD:
             return term

@@ -38,12 +38,12 @@ class Stream:
             self.at += 1
 
     def next_word(self) -> Token:
-        """Return the next token that is no blank, taken."""
+        """Skip blanks, and consume and return the next token."""
         self.skip_space()
         return self.next()
 
     def peek_word(self) -> Token:
-        """Return the next token that is no blank; it stays."""
+        """Skip blanks and return the next token without consuming it."""
         self.skip_space()
         return self.peek()
 

@@ -57,7 +57,7 @@ class Election:
 
     @property
     def idle(self) -> bool:
-        """Whether there is a session without a campaign."""
+        """Return whether there is a session without a campaign."""
         return bool(self._live.id) and not self._campaigns
 
     async def release_session(self) -> None:

@@ -49,7 +49,7 @@ class Share:
         self.answers: dict[Lookup, Any] = {}
         #: The host that wrote it.
         self.leader = ""
-        #: The session of another instance that holds the key; "" when there is none.
+        #: The session of another instance that holds the key, or "".
         self.holder = ""
         #: Why an instance is alone.
         self.problem = ""

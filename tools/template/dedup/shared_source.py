@@ -103,7 +103,7 @@ class Dedup:
 
     @property
     def reachable(self) -> bool:
-        """Whether Consul answers, as far as is known."""
+        """Return whether Consul answers, as far as is known."""
         return self._watcher.reachable
 
     def data_age(self, now: float) -> float | None:

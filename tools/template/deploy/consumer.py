@@ -114,7 +114,7 @@ class CommandConsumer:
         """Do nothing: a command ends by itself, or with the task that waits for it."""
 
     def signal(self, sig: Signals) -> None:
-        """Do nothing: there is no process to pass it on to."""
+        """Do nothing: this consumer has no process."""
 
 
 async def run_reload(commands: Commands, command: Command) -> None:

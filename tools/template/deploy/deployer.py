@@ -338,7 +338,7 @@ class Deployer:
             destination = rendering.spec.destination
             self._counters.count(Event.ROLLED_BACK, destination)
             if rendering in staying:
-                log.error("keeping %s: there is no earlier version to restore", destination)
+                log.error("keeping %s: no earlier version was kept", destination)
             else:
                 log.error("restored the last good %s", destination)
         return reason

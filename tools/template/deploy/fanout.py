@@ -69,7 +69,7 @@ class Fanout:
 
     @property
     def done(self) -> bool:
-        """Whether the list was complete at least once."""
+        """Return whether the list was complete at least once."""
         return self._expanded
 
     def notice(self, changed: Set[Lookup]) -> None:
@@ -145,7 +145,7 @@ class Fanout:
 
     @property
     def needs_manifest(self) -> bool:
-        """Whether `read_manifest` must be called before the next evaluation."""
+        """Return whether `read_manifest` must be called before the next evaluation."""
         return self._spec.prune and not self._manifest.is_read
 
     def read_manifest(self) -> None:

@@ -75,7 +75,7 @@ class Rendering:
 
     @property
     def complete(self) -> bool:
-        """Whether its text is whole and made of the latest answers."""
+        """Return whether its text is whole and made of the latest answers."""
         return self._evaluation is not None and self._evaluation.complete and not self._stale
 
     @property

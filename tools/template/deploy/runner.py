@@ -129,7 +129,7 @@ class Runner:
 
     @property
     def ready(self) -> bool:
-        """Whether each file has been written at least once."""
+        """Return whether each file has been written at least once."""
         return all(one.done for one in self.deployables) and all(unit.done for unit in self.units)
 
     async def stop(self, *, handover: bool = False) -> None:

@@ -79,7 +79,7 @@ class Unit:
 
     @property
     def done(self) -> bool:
-        """Whether all files have been written at least once."""
+        """Return whether all files have been written at least once."""
         return all(rendering.done for rendering in self.renderings)
 
     @property
@@ -132,7 +132,7 @@ class Unit:
 
     @property
     def pending(self) -> bool:
-        """Whether the new text was refused or could not be loaded."""
+        """Return whether the new text was refused or could not be loaded."""
         return self._failures > 0
 
     def state(self, rendering: Rendering) -> State:

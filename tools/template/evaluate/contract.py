@@ -54,7 +54,7 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """Whether the text may be written."""
+        """Return whether the text may be written."""
         return not self.missing and self.error is None
 
 

@@ -107,7 +107,7 @@ class Functions:
         return answer
 
     def node(self, name: str = "", dc: str = "") -> CatalogNode | None:
-        """Return a node and its services, the agent's own without a name; None when there is none of this name."""
+        """Return a node and its services (without a name those of the agent), or None."""
         if not name:
             name = self._ask(lookups.own_node(), "")
             if not name:
@@ -121,7 +121,7 @@ class Functions:
         return answer
 
     def pair(self, path: str, dc: str = "") -> KeyPair | None:
-        """Return a key with its flags and indexes; None when there is no such key."""
+        """Return a key with its flags and indexes; None when it does not exist."""
         answer: KeyPair | None = self._ask(lookups.key(path, dc=dc))
         return answer
 

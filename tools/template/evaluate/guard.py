@@ -113,7 +113,7 @@ class GuardEvent:
 
     @property
     def began(self) -> bool:
-        """Whether the hold has just begun."""
+        """Return whether the hold has just begun."""
         return self.stage is Stage.BEGAN
 
     def __str__(self) -> str:
@@ -214,7 +214,7 @@ class Guard:
         return limits is not None and (round_ == self._round or self._now - asked <= limits.window)
 
     def admit(self, watched: Watched, found: list[Any], now: float) -> list[Any] | None:
-        """Return the list to use: `found` when it satisfies the limits, else the last good one; None: there is none yet.
+        """Return the list to use: `found` when it satisfies the limits, else the last good one; None before the first.
 
         The same question in the same evaluation has the same answer.
         """

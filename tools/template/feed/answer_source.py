@@ -26,7 +26,7 @@ class AnswerSource(Protocol):
 
     @property
     def reachable(self) -> bool:
-        """Whether it answers at present."""
+        """Return whether it answers at present."""
         ...
 
     def data_age(self, now: float) -> float | None:

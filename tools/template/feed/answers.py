@@ -58,7 +58,7 @@ class View:
         self.missing: set[Lookup] = set()
 
     def ask(self, lookup: Lookup) -> Any:
-        """Return the answer; None for "not found", and while there is none (then it is noted as missing)."""
+        """Return the answer; None for "not found", and before the first one (then it is noted as missing)."""
         self.used.add(lookup)
         try:
             return self._answers.latest(lookup)

@@ -25,7 +25,7 @@ class Delivery:
 
     @property
     def holds(self) -> bool:
-        """Whether answers are to be held back at present."""
+        """Return whether answers are to be held back at present."""
         return self._outage.holds(asyncio.get_running_loop().time())
 
     def deliver(self, lookup: Lookup, answer: Any) -> None:

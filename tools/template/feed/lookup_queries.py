@@ -55,7 +55,7 @@ class LookupQueries:
         )
 
     async def wait_for_event(self, lookup: Lookup, event: asyncio.Event) -> None:
-        """Wait for a change event as long as a query would wait for a change."""
+        """Wait for a change event, for the time that a blocking query would take."""
         self.awaiting_event.add(lookup)
         try:
             await wait_at_most(event, self._query_wait_s())

@@ -1,4 +1,4 @@
-"""Outages of Consul: one log line at the begin, one at the end, however many lookups fail.
+"""Outages of Consul: one log line at the begin, one at the end, for any number of failing lookups.
 
 It also knows the age of the data meanwhile, and how long new answers are held back, so that templates do not mix old and
 new answers. Pure but for the log: `now` is seconds of any clock.

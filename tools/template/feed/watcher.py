@@ -88,7 +88,7 @@ class Watcher:
 
     @property
     def reachable(self) -> bool:
-        """Whether Consul answers, as far as is known."""
+        """Return whether Consul answers, as far as is known."""
         return not self._outage.unreachable
 
     def is_live(self, lookup: Lookup) -> bool:
@@ -96,7 +96,7 @@ class Watcher:
         return self.reachable and not self._outage.fails(lookup) and not self._delivery.holds
 
     def data_age(self, now: float) -> float | None:
-        """Seconds since Consul last confirmed the oldest data in use: 0 while all is well; None when there is none.
+        """Seconds since Consul last confirmed the oldest data in use: 0 while all is well, or None.
 
         `now`: the loop's time.
         """

@@ -25,7 +25,7 @@ class Process(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether the master is there."""
+        """Return whether the master is there."""
         ...
 
     async def wait(self) -> int:
@@ -56,7 +56,7 @@ class Adopted:
 
     @property
     def running(self) -> bool:
-        """Whether it is there; a pidfd becomes readable at the end."""
+        """Return whether it is there; a pidfd becomes readable at the end."""
         return not self._ended.is_set() and not select.select([self._fd], [], [], 0)[0]
 
     async def wait(self) -> int:

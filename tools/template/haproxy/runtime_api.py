@@ -41,7 +41,7 @@ class Runtime:
         self._socket = socket
 
     async def ask(self, command: str) -> str:
-        """Return one command's answer, without its empty lines. Raises RuntimeRefused when there is none."""
+        """Return one command's answer, without its empty lines. Raises RuntimeRefused when it is missing."""
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT):
                 reader, writer = await asyncio.open_unix_connection(self._socket)

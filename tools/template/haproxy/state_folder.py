@@ -120,7 +120,7 @@ class StateFolder:
             return ""
 
     def master(self) -> int | None:
-        """Return the process ID of a HAProxy that an earlier run has left at this socket; None when there is none."""
+        """Return the process ID of a HAProxy that an earlier run has left at this socket, or None."""
         found = dict(_processes(str(self.socket)))
         # Workers have the master's command line.
         return next((pid for pid, parent in found.items() if parent not in found), None)

@@ -206,7 +206,7 @@ def _common(first: str, last: str) -> str:
 
 
 def unified_diff(old: bytes, new: bytes, name: str, mask: Mask, *, hide_old: bool = False) -> str:
-    """Return the change of a file as `diff -u` shows it; "" when there is none. A changed secret is a changed line of asterisks.
+    """Return the change of a file as `diff -u` shows it, or "". A changed secret is a changed line of asterisks.
 
     `hide_old`: the secrets of the old text are not known, so nothing of the lines that go away is shown.
     """

@@ -26,7 +26,7 @@ class TemplateReport:
     """`rendered`: when its file got its text (seconds since 1970); None: not by this run. `retry_in`: seconds.
 
     `missing`: the lookups that were never answered. `changes`: what the latest render changed, a line each.
-    `held`: what its guards hold, a line each. `problem`: the latest error or refusal; "" when there is none.
+    `held`: what its guards hold, a line each. `problem`: the latest error or refusal, or "".
     `dedup`: None when it does not share its answers.
     """
 

@@ -168,7 +168,7 @@ def _form(accept: str) -> str:
 
 
 def _destination(templates: tuple[TemplateReport, ...], wanted: str) -> str | None:
-    """Return the destination of the template with this name, source or destination; "" for all; None when there is none."""
+    """Return the destination of the template with this name, source or destination; "" for all, or None."""
     if not wanted:
         return ""
     names = ((template.destination, template.name) for template in templates)

@@ -56,7 +56,7 @@ def _reset_file(context: Context) -> Path:
 
 
 def _reset_index(context: Context) -> int | None:
-    """Return the index that the reset file names; None when there is no such file."""
+    """Return the index that the reset file names; None when that file does not exist."""
     if not context.config.data_dir or context.config.dev_mode:
         return None
     try:

@@ -59,7 +59,7 @@ class AgentService(msgspec.Struct, frozen=True, rename=camel, omit_defaults=True
 
 
 def agent_service(service: NodeService, datacenter: str) -> AgentService:
-    """Return a service in the form of its own agent, without its hash."""
+    """Return a service as the agent shows it, without its hash."""
     return AgentService(
         id=service.id,
         service=service.service,

@@ -39,7 +39,7 @@ def execute(context: Context, request: Request) -> Response:
         "DNS": query.dns,
         "Datacenter": context.config.datacenter,
         "PeerName": "",
-        "Failovers": 0,  # there is no other datacenter: unknown ones are skipped
+        "Failovers": 0,  # unknown datacenters are skipped, and this is the only one
         **query_meta(request),
         "ResultsFilteredByACLs": filtered,
     }

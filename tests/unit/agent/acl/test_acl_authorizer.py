@@ -39,7 +39,7 @@ def naive(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
 
 
 def with_case(rules: list[Rule], kind: str, name: str, default_allow: bool) -> int:
-    """Return the rule for the name, else the one with the longest prefix; of equal ones deny, then the most."""
+    """Return the rule for the name, or the one with the longest prefix; of equal ones deny, then the highest."""
     exact = [rule for rule in rules if rule.kind == kind and not rule.prefix and rule.name == name]
     fitting = [rule for rule in rules if rule.kind == kind and rule.prefix and name.startswith(rule.name)]
     longest = max((len(rule.name) for rule in fitting), default=0)

@@ -20,7 +20,7 @@ pytestmark = needs_etcd
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leadership, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(leadership, "BACKOFF_S", 0.05)
     monkeypatch.setattr(leadership, "KEEP_ALIVE_S", 0.2)
     monkeypatch.setattr(leadership, "RETRY_S", 0.02)
 
@@ -48,7 +48,7 @@ async def servers(etcd: EtcdProcess, *member_leads: bool) -> AsyncIterator[list[
 
 
 def agree(found: list[EtcdLeadership], *allowed: str) -> Callable[[], Awaitable[bool]]:
-    """Whether all follow one of these leaders, and that one knows."""
+    """Return whether all follow one of these leaders, and that one knows."""
 
     async def check() -> bool:
         leaders = {server.leader for server in found}

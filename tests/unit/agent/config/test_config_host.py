@@ -1,4 +1,4 @@
-"""What the settings take from the host: its node ID and its addresses."""
+"""Settings taken from the host: its node ID and its addresses."""
 
 from __future__ import annotations
 

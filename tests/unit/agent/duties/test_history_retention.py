@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.duties.history_retention import HistoryRetention
 from pyconsul.agent.engine.contract import EngineError
@@ -46,7 +47,7 @@ async def test_limits_hold_from_the_start_and_after_a_reload() -> None:
     assert await engine.next() == (OTHERS, NOW)
     await duty.stop()
     duty.use(LIMITS)
-    await asyncio.sleep(0)
+    await one_turn()
     assert engine.retained[-1] == (OTHERS, NOW), "a server that does not lead prunes nothing"
     await duty.start()
     assert await engine.next() == (LIMITS, NOW)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.eventually import one_turn
 
 from pyconsul.agent.duties.leader_duties import AlwaysLeader, LeaderDuties
 
@@ -123,7 +124,7 @@ def test_the_last_election_decides(elected: list[bool], steps: int) -> None:
         for leads in elected:
             elections.change(leads)
             for _ in range(steps):
-                await asyncio.sleep(0)
+                await one_turn()
         await settle()
         assert job.running is bool(elected and elected[-1])
         assert record == ["+a", "-a"] * (len(record) // 2) + ["+a"] * (len(record) % 2)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.duties import token_expiry
 from pyconsul.agent.duties.token_expiry import TokenExpiry
@@ -59,7 +60,7 @@ async def test_cached_answers_go_even_when_the_disk_fails() -> None:
     await writer.commit(put("soon", 1.0))
     expiry = TokenExpiry(store, fail, time.time)
     told = asyncio.create_task(until_rights_change(store))
-    await asyncio.sleep(0)
+    await one_turn()
     await expiry.start()
     await told
     await expiry.stop()
@@ -73,9 +74,9 @@ async def test_a_step_of_the_clock_ends_tokens_soon(monkeypatch: pytest.MonkeyPa
     await writer.commit(put("later", 10_000.0))
     expiry = TokenExpiry(store, writer.commit, lambda: now)
     await expiry.start()
-    await asyncio.sleep(0)
+    await one_turn()
     gone = asyncio.create_task(until_rights_change(store))
-    await asyncio.sleep(0)
+    await one_turn()
     now = 10_000.0
     await gone
     while store[TOKENS].get("later") is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.etcd import etcd_place, needs_etcd
+from support.eventually import one_turn
 
 from pyconsul.agent.engine.contract import Compacted, Conflict, Engine, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
@@ -160,7 +161,7 @@ async def test_without_another_server_a_watch_is_silent(reopen: Open) -> None:
     engine = reopen()
     await engine.load()
     watch = asyncio.ensure_future(anext(aiter(engine.watch(0))))
-    await asyncio.sleep(0)
+    await one_turn()
     assert not watch.done()
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
@@ -176,7 +177,7 @@ async def test_all_other_servers_see_each_commit_in_order() -> None:
     await one.commit([put(1, (KV, entry("a", 1))), put(2, (KV, entry("a", 2)))])
     assert [(await anext(watch)).index for _ in range(2)] == [1, 2]
     following = asyncio.ensure_future(anext(watch))
-    await asyncio.sleep(0)
+    await one_turn()
     await other.commit([put(3, (KV, entry("b", 3)))])
     seen = await following
     assert (seen.index, seen.writes) == (3, [(KV, "b", entry("b", 3))])

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.etcd import EtcdProcess, etcd_place, needs_etcd
 from support.etcd_faults import Fault, FaultyClient
+from support.eventually import one_turn
 
 from pyconsul.agent.engine.contract import EngineError, Limits
 from pyconsul.agent.engine.etcd.client import Client
@@ -135,7 +136,7 @@ class Run:
         elif do == "compact":
             await compact(server.client)
         else:
-            await asyncio.sleep(0)
+            await one_turn()
 
     async def finish(self) -> None:
         """Let all faults end, and wait until all servers have seen all there is."""

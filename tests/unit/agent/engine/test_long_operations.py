@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.common.steps import Steps, finish, sort
 from pyconsul.agent.engine.follower import LARGE_ROWS
@@ -42,7 +43,7 @@ async def observe(store: Store, done: asyncio.Future[object]) -> set[tuple[int, 
         rows = list(store[KV].prefix("bulk/"))
         single = sum(store[KV].get(f"bulk/{number:05}") is not None for number in range(0, COUNT, 50)) * 50
         seen.add((len(rows), single, len(store[KV]), store[KV].get("other") is not None))
-        await asyncio.sleep(0)
+        await one_turn()
     return seen
 
 
@@ -69,7 +70,7 @@ async def test_watchers_are_woken_once_when_all_of_it_is_there() -> None:
 async def test_writes_that_came_meanwhile_follow() -> None:
     store, writer = await filled()
     deleting = asyncio.ensure_future(writer.commit_steps(lambda txn: kv.delete_tree(txn, "bulk/")))
-    await asyncio.sleep(0)
+    await one_turn()
     await writer.commit(lambda txn: kv.put(txn, "bulk/00001", b"new", 0))
     assert deleting.done()
     entry = store[KV].get("bulk/00001")

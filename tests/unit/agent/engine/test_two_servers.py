@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.etcd import EtcdProcess, etcd_place, needs_etcd
+from support.eventually import one_turn
 
 from pyconsul.agent.engine.batch import size_of
 from pyconsul.agent.engine.contract import Engine, EngineError, Limits, OutcomeUnknown
@@ -166,7 +167,7 @@ async def test_a_large_changeset_of_another_server_shows_as_a_whole(start: Start
     seen = set()
     while other.store.index < one.store.index:
         seen.add(len(list(other.store[KV].prefix("k"))))
-        await asyncio.sleep(0)
+        await one_turn()
     assert seen <= {0, LARGE_ROWS + 1}
     await other.follow()
     assert state(one.store) == state(other.store)
@@ -339,7 +340,7 @@ async def both_write(start: Start, writes: list[tuple[int, str, bool]]) -> None:
     for number, (which, key, waits) in enumerate(writes):
         tasks.append(servers[which].writer.commit(append_to(key, b"%d." % number)))
         if waits:
-            await asyncio.sleep(0)
+            await one_turn()
     await asyncio.gather(*tasks)
     for server in servers:
         await server.follow()

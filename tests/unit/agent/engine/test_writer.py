@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.memory import MemoryEngine
@@ -50,7 +51,7 @@ async def test_writes_that_wait_share_one_commit_and_each_has_its_index() -> Non
     first = asyncio.ensure_future(writer.commit(partial(put, key="first")))
     await engine.entered.wait()
     others = [asyncio.ensure_future(writer.commit(partial(put, key=f"k{n}"))) for n in range(5)]
-    await asyncio.sleep(0)
+    await one_turn()
     assert len(list(store[KV].prefix(""))) == 0, "visible before it is durable"
     engine.gate.set()
     assert await asyncio.gather(first, *others) == [1, 2, 3, 4, 5, 6]
@@ -103,7 +104,7 @@ async def test_a_caller_that_leaves_does_not_stop_the_others() -> None:
     engine.gate.clear()
     gone = asyncio.ensure_future(writer.commit(partial(put, key="a")))
     stays = asyncio.ensure_future(writer.commit(partial(put, key="b")))
-    await asyncio.sleep(0)
+    await one_turn()
     gone.cancel()
     engine.gate.set()
     assert await stays == 2

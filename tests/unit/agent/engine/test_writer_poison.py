@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.eventually import one_turn
 from support.rows import SAMPLES, poisoned
 
 from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
@@ -190,7 +191,7 @@ async def test_a_disk_that_hangs_is_reported_to_every_caller() -> None:
     store, engine = Store(), Stuck()
     writer = Writer(store, engine, stall_s=0.0)
     first = asyncio.ensure_future(writer.commit(innocent("first")))
-    await asyncio.sleep(0)
+    await one_turn()
     behind = asyncio.ensure_future(writer.commit(innocent("behind")))
     with pytest.raises(OutcomeUnknown, match="may still take effect"):
         await first

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.memory import MemoryEngine
@@ -58,7 +59,7 @@ async def test_it_waits_its_turn_and_indexes_go_on_rising() -> None:
     before = [asyncio.ensure_future(writer.commit(partial(put, key=f"old{n}"))) for n in range(2)]
     replaced = asyncio.ensure_future(writer.replace(NEW, 5))
     after = asyncio.ensure_future(writer.commit(partial(put, key="after")))
-    await asyncio.sleep(0)
+    await one_turn()
     engine.gate.set()
     assert await asyncio.gather(*before, replaced, after) == [11, 12, 13, 14]
     assert engine.done == ["commit 12", "replace 13", "commit 14"]
@@ -102,7 +103,7 @@ async def test_a_caller_that_goes_away_does_not_split_store_and_engine() -> None
     store, engine = Store(), SlowEngine()
     writer = Writer(store, engine)
     caller = asyncio.ensure_future(writer.replace(NEW, 5))
-    await asyncio.sleep(0)
+    await one_turn()
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
     engine.gate.set()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.config.host import with_node_id
 from pyconsul.agent.config.load import load
@@ -106,5 +107,5 @@ async def test_no_task_outlives_the_agent(agent: Agent) -> None:
     )
     assert asyncio.all_tasks() > before
     await agent.stack.aclose()
-    await asyncio.sleep(0)
+    await one_turn()
     assert asyncio.all_tasks() <= before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.runtime import process
 from pyconsul.agent.runtime.process import Ending
@@ -42,8 +43,8 @@ async def test_a_graceful_end_waits_for_the_leave() -> None:
     ending, pools = Ending(), Pools()
     ending.signal(True)
     leaving = asyncio.ensure_future(ending.leave(pools))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await one_turn()
+    await one_turn()
     assert pools.is_asked
     assert not leaving.done()
     pools.left.set()
@@ -54,7 +55,7 @@ async def test_a_second_signal_ends_the_leave() -> None:
     ending, pools = Ending(), Pools()
     ending.signal(True)
     leaving = asyncio.ensure_future(ending.leave(pools))
-    await asyncio.sleep(0)
+    await one_turn()
     ending.signal(True)
     assert await leaving == 1
 

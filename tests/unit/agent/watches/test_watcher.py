@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.eventually import eventually_async
+from support.eventually import eventually_async, one_turn
 
 from pyconsul.agent.watches import watcher as module
 from pyconsul.agent.watches.definition import WatchError, definition
@@ -152,7 +152,7 @@ async def test_refused_watches_stop_those_that_run(agent: FakeAgent, watcher: Wa
         watcher.prepare([{"type": "nonsense", "args": ["true"]}])
     agent.put(2, [{**KEY, "Value": "eQ=="}])
     for _ in range(10):
-        await asyncio.sleep(0)
+        await one_turn()
     assert agent.answers.qsize() == 1, "nobody reads it"
     watcher.use(watcher.prepare([{"type": "key", "key": "a", "args": runs.args}]))
     assert (await runs.wait(2))["Value"] == "eQ=="

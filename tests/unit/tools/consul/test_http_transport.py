@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from support.eventually import one_turn
 from support.scripted import Script, asking, client_of, json_answer, read_request
 
 from pyconsul.tools.consul import client as consul_client
@@ -203,7 +204,7 @@ async def test_an_answer_that_never_comes_to_its_end(monkeypatch: pytest.MonkeyP
         writer.write(CHUNKED)
         while not writer.is_closing():
             writer.write(b"1\r\n \r\n")
-            await asyncio.sleep(0)
+            await one_turn()
 
     monkeypatch.setattr(consul_client, "PATIENCE", 0.2)
     async with asking(serve, Connection(dial_timeout=0.2)) as client:
@@ -247,7 +248,7 @@ async def test_a_request_may_be_given_up_at_any_moment() -> None:
         for turns in range(60):
             request = asyncio.create_task(client.send("PUT", "/v1/kv/a", {}, b"x"))
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await one_turn()
             request.cancel()
             await asyncio.gather(request, return_exceptions=True)
             async with asyncio.timeout(20):

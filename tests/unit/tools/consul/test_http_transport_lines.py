@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.eventually import one_turn
 from support.scripted import Script, asking, read_request
 
 from pyconsul.tools.consul.client import Connection, ConsulClient, ConsulError
@@ -151,6 +152,6 @@ async def test_a_slow_reader_is_not_overrun() -> None:
                 count += len(await anext(parts))
                 if first:
                     for _ in range(1000):
-                        await asyncio.sleep(0)
+                        await one_turn()
                     assert sent < total
                 first = False

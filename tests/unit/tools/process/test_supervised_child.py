@@ -8,6 +8,7 @@ import sys
 from signal import Signals
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.common.process.child_process import SpawnError, argv_of, exit_status, group_alive, parse_signal
 from pyconsul.agent.common.process.supervised_child import Child
@@ -150,7 +151,7 @@ async def test_stop_waits_until_a_shell_line_has_started(monkeypatch: pytest.Mon
     await line(out)
     stopping = asyncio.create_task(process.stop())
     for _ in range(5):
-        await asyncio.sleep(0)
+        await one_turn()
     assert not stopping.done()
     stopping.cancel()
     assert process.running

@@ -30,7 +30,7 @@ _PIECE = r"""'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\.|(?P<bare>[^'"
 
 
 def _worded(words: str, expanded: str, *, strong: bool = True) -> Callable[[str], str]:
-    """Return the structure of a text of words. `words`: an expression for one word; what else there is stays as it is.
+    """Return the structure of a text of words. `words`: an expression for one word; other text stays as it is.
     `expanded`: the characters that begin something else within a word; `strong`: but not in single quotes."""
     ordinary = re.compile(rf"\\.|[^{expanded}]", re.DOTALL)
     pieces = re.compile(_PIECE, re.DOTALL)

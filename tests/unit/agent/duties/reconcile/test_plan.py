@@ -339,7 +339,7 @@ def test_reconciling_comes_to_an_end_and_nothing_is_refused(
     for name, row in before.items():
         is_hand_made = not serf[name] and row.id.lower() not in own_ids
         if name == "s1" or (is_hand_made and name not in names):
-            assert after.get(name) == row, "a node that is no member's was touched"
+            assert after.get(name) == row, "a node without a member was changed"
     for row in after.values():
         if row.node != "s1":
             assert row.id.lower() not in pool.gone_ids, "a ghost"

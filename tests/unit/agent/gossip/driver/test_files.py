@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.eventually import eventually_async
+from support.eventually import eventually_async, one_turn
 
 from pyconsul.agent.gossip.driver import snapshot_file
 from pyconsul.agent.gossip.driver.keyring_file import read_keyring, write_keyring
@@ -116,6 +115,6 @@ async def test_a_leave_is_the_last_thing_recorded(tmp_path: Path, executor: Thre
     file.record(changed(MemberEvent.LEAVE, "web1"))
     await file.close()
     assert path.read_text().endswith("leave\n")
-    await asyncio.sleep(0)
+    await one_turn()
     assert read_snapshot(path, rejoin_after_leave=False)[0].alive == {}
     assert list(read_snapshot(path, rejoin_after_leave=True)[0].alive) == ["web1"]

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.gossip.driver.joining import MAX_CONTACTS, Contact, join
 from pyconsul.agent.gossip.driver.streams import StreamError
@@ -28,7 +29,7 @@ class FakePool:
         self.contacted.append(address)
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
-        await asyncio.sleep(0)
+        await one_turn()
         self.at_once -= 1
         answer = self._answers.get("a" + str(address.ip[-1]), Contact(is_self=False, passes_udp=True))
         if isinstance(answer, Exception):

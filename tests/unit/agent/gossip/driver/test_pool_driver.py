@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support.eventually import eventually_async
+from support.eventually import eventually_async, one_turn
 
 from pyconsul.agent.gossip.driver import packets
 from pyconsul.agent.gossip.driver.frames import Frames
@@ -198,4 +197,4 @@ async def test_a_socket_for_both_families() -> None:
     await eventually_async(lambda: not packet_socket.drain() and len(sources) == 2)
     assert sources == ["::ffff:127.0.0.1", "::1"]
     packet_socket.close()
-    await asyncio.sleep(0)
+    await one_turn()

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from support.eventually import eventually_async
+from support.eventually import eventually_async, one_turn
 
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
@@ -161,7 +161,7 @@ async def test_a_cancelled_script_is_killed(tmp_path: Path) -> None:
 async def test_a_script_may_be_cancelled_at_any_moment_of_its_start(tmp_path: Path, steps: int) -> None:
     task = asyncio.create_task(run_script(CheckDefinition(script_args=["sh", "-c", f": {tmp_path}; sleep 300; :"])))
     for _ in range(steps):
-        await asyncio.sleep(0)
+        await one_turn()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from random import Random
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.alias import AliasView
@@ -314,7 +315,7 @@ async def test_without_descriptors_a_check_keeps_its_status(
             scheduler._wake()
             assert entry.run is not None
             await entry.run
-            await asyncio.sleep(0)  # for the run's callback
+            await one_turn()  # for the run's callback
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert told.all == []

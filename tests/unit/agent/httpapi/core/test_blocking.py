@@ -6,6 +6,7 @@ import asyncio
 from random import Random
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.httpapi.core.blocking import SLICE, BlockingQueries
 from pyconsul.agent.httpapi.core.request import Request
@@ -48,7 +49,7 @@ async def body(waiting: asyncio.Future[Response]) -> bytes:
 
 async def turns(count: int = 3) -> None:
     for _ in range(count):
-        await asyncio.sleep(0)
+        await one_turn()
 
 
 async def test_one_change_is_read_once_for_all() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.acl.methods.jwtkeys import KeySetError, VerifyingKey
 from pyconsul.agent.acl.methods.methodconfig import JWTConfig, read_jwt
@@ -44,9 +45,9 @@ async def test_concurrent_requests_share_one_fetch() -> None:
     server = Server()
     server.gate = asyncio.Event()
     waiting = [asyncio.create_task(server.keys.get(CONFIG)) for _ in range(100)]
-    await asyncio.sleep(0)
+    await one_turn()
     waiting[0].cancel()  # one of them hangs up
-    await asyncio.sleep(0)
+    await one_turn()
     server.gate.set()
     assert len({id(keys) for keys in await asyncio.gather(*waiting[1:])}) == 1
     assert server.fetches == 1

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, get_type_hints
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.httpapi.core.context import StreamBudget
 from pyconsul.agent.httpapi.core.request import Request
@@ -103,7 +104,7 @@ async def test_idle_queries_are_not_looked_at() -> None:
     await anext(stream)
     waiting = asyncio.ensure_future(anext(stream))
     for _ in range(5):
-        await asyncio.sleep(0)
+        await one_turn()
     assert source.looks == 2
     source.change("/a", 7)
     await waiting
@@ -140,7 +141,7 @@ async def test_lost_rights_end_access_at_once() -> None:
     await anext(stream)
     await anext(stream)
     source.watches.fire((TOPIC,))  # somebody else's rights: nothing to look at
-    await asyncio.sleep(0)
+    await one_turn()
     assert source.looks == 1
     source.permissions = None
     source.watches.fire((TOPIC,))
@@ -184,7 +185,7 @@ async def test_the_agents_end_is_the_streams() -> None:
     await anext(stream)
     await anext(stream)
     rest = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0)
+    await one_turn()
     source.watches.close()
     with pytest.raises(StopAsyncIteration):
         await rest

@@ -6,6 +6,7 @@ import asyncio
 import tracemalloc
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.agent.httpapi.server.body_stream import HIGH_WATER, BodyStream
 from pyconsul.agent.httpapi.server.contract import BodyLost
@@ -30,7 +31,7 @@ async def test_chunks_of_one_byte_are_one_part_and_take_no_more_memory_than_thei
 async def test_a_reader_waits_for_the_next_part_and_hears_of_a_client_that_is_gone() -> None:
     stream = BodyStream(lambda: None)
     reading = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0)
+    await one_turn()
     stream.feed(b"a")
     assert await reading == b"a"
     stream.lose()

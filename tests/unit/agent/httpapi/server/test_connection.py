@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.eventually import one_turn
 
 from pyconsul.agent.httpapi.server.contract import BodyRule, HTTPRequest, Response, Wire
 from pyconsul.agent.httpapi.server.server import HTTPServer
@@ -35,7 +36,7 @@ class Echo:
         return self._later(response) if b"later" in request.target else response
 
     async def _later(self, response: Response) -> Response:
-        await asyncio.sleep(0)
+        await one_turn()
         return response
 
     def close(self) -> None:
@@ -90,9 +91,9 @@ def feed(parts: Iterable[bytes]) -> tuple[bytes, bool]:
             if wire.closed:
                 break
             protocol.data_received(part)
-            await asyncio.sleep(0)
+            await one_turn()
         for _ in range(PATIENCE):
-            await asyncio.sleep(0)
+            await one_turn()
         assert not server.tasks
         found = bytes(wire.sent), wire.closed
         protocol.connection_lost(None)

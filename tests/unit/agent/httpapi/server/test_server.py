@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.certificate import write_certificate
+from support.eventually import one_turn
 
 from pyconsul.agent.httpapi.server.body_stream import spooled
 from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule, HTTPRequest, Response, Wire
@@ -79,8 +80,8 @@ async def ask(port: int, data: bytes, context: ssl.SSLContext | None = None) -> 
 async def settled(true: Callable[[], bool]) -> None:
     """Let the loop turn until something is so."""
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - it is told by no event
-            await asyncio.sleep(0)
+        while not true():
+            await one_turn()
 
 
 async def test_a_body_larger_than_any_limit_comes_as_a_stream() -> None:

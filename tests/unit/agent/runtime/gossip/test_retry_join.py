@@ -56,7 +56,7 @@ async def test_too_many_failures_give_up() -> None:
     peers = Peers(answering_at=99)
     with pytest.raises(JoinExhausted, match="max join retry exhausted"):
         await peers.run(max_retries=2)
-    assert len(peers.asked) == 3  # the first attempt is no retry
+    assert len(peers.asked) == 3  # the first attempt does not count as a retry
 
 
 async def test_an_answer_of_the_agent_itself_is_neither_a_success_nor_a_failure() -> None:

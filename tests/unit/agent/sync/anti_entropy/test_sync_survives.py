@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from support.eventually import one_turn
 from support.local_agent import NODE, World, check_row, me, service_row
 
 from pyconsul.agent.engine.memory import MemoryEngine
@@ -157,8 +158,8 @@ async def test_a_task_that_is_stuck_is_started_again(caplog: pytest.LogCaptureFi
     agent = Agent(commit, limit_s=1e6)
     agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
     agent.syncer.schedule()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await one_turn()
+    await one_turn()
     agent.result("c", "critical")
     hanging = False
     agent.syncer.check_tasks()
@@ -166,7 +167,7 @@ async def test_a_task_that_is_stuck_is_started_again(caplog: pytest.LogCaptureFi
     agent.syncer._worker_since -= 2 * syncer_module.STUCK_S
     agent.syncer.check_tasks()
     await agent.told()
-    await asyncio.sleep(0)
+    await one_turn()
     agent.syncer.check_tasks()
     await agent.told()
     assert agent.status_of("c") == "critical"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.tools.consul.client import ConsulClient, ConsulError
 from pyconsul.tools.template.dedup import election as module
@@ -28,7 +29,7 @@ class Consul:
         self.fails: list[ConsulError] = []
 
     async def send(self, method: str, path: str, params: Mapping[str, str], body: bytes = b"") -> Any:
-        await asyncio.sleep(0)
+        await one_turn()
         if path == "/v1/session/create":
             self.sessions.append(f"s{len(self.sessions) + 1}")
             return {"ID": self.sessions[-1]}
@@ -56,8 +57,8 @@ async def elections(consul: Consul) -> AsyncIterator[Election]:
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - there is nothing to be told by
-            await asyncio.sleep(0)
+        while not condition():
+            await one_turn()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import random
 from typing import Any, cast
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.template.dedup.election import Election
@@ -66,7 +67,7 @@ class Company:
 
         self.leaders.look(now, is_live)
         for _ in range(5):
-            await asyncio.sleep(0)
+            await one_turn()
 
 
 def run(scenario: Any) -> None:

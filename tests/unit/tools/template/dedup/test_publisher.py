@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.tools.consul.client import ConsulError, RetryPolicy
 from pyconsul.tools.template.dedup import publisher as module
@@ -50,8 +51,8 @@ async def publishing(held: Held) -> AsyncIterator[Publisher]:
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - there is nothing to be told by
-            await asyncio.sleep(0)
+        while not condition():
+            await one_turn()
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ async def test_equal_answers_are_written_again_only_on_demand() -> None:
         await until(lambda: held.written)
         publisher.publish(answers("MQ=="))
         for _ in range(50):
-            await asyncio.sleep(0)
+            await one_turn()
         assert len(held.written) == 1
         publisher.repeat()
         publisher.publish(answers("MQ=="))

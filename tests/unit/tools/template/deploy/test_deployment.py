@@ -67,7 +67,7 @@ class World:
         self.reports: list[str] = []
 
     def jobs(self, command: Command | None = None, text: bytes = NEW) -> list[Job]:
-        """What a start of the program finds to do."""
+        """The steps that a start of the program finds."""
         specs = [Spec(str(self.folder / name), command=command) for name in ("a.cfg", "b.cfg", "c.cfg")]
         renderings = [Rendering(spec, Text(text)) for spec in specs]
         for rendering in renderings:
@@ -124,7 +124,7 @@ class World:
         return count
 
     def after_kill(self) -> None:
-        """What must hold whenever the program is killed."""
+        """The invariants, at whatever step the program is killed."""
         assert set(self.proxy.files()) == {"a.cfg", "b.cfg", "c.cfg"}
         assert all(text in (OLD, NEW) for text in self.proxy.files().values())
         assert all(text in (OLD, NEW) for text in self.proxy.running.values())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, cast
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.restart_limit import RestartGate
@@ -138,10 +139,10 @@ class World:
 async def test_missing_lookups_are_watched_and_files_written_when_all_are_there() -> None:
     world = World(Asks(A, B), once=True)
     running = asyncio.create_task(world.runner.run())
-    await asyncio.sleep(0)
+    await one_turn()
     assert world.source.watched == {A, B}
     world.source.give(A, 1)
-    await asyncio.sleep(0)
+    await one_turn()
     assert world.written.texts == []
     world.source.give(B, 2)
     assert await running == 0
@@ -152,7 +153,7 @@ async def test_missing_lookups_are_watched_and_files_written_when_all_are_there(
 async def test_one_template_does_not_wait_for_another() -> None:
     world = World(Asks(A), Asks(B))
     running = asyncio.create_task(world.runner.run())
-    await asyncio.sleep(0)
+    await one_turn()
     world.source.give(B, 2)
     await world.until(["2"])
     assert world.written.loads == 0  # nothing is loaded before all files are there
@@ -167,7 +168,7 @@ async def test_one_template_does_not_wait_for_another() -> None:
 async def test_only_templates_whose_answers_change_are_written_again() -> None:
     world = World(Asks(A), Asks(B))
     running = asyncio.create_task(world.runner.run())
-    await asyncio.sleep(0)
+    await one_turn()
     world.source.give(A, 1)
     world.source.give(B, 2)
     await world.until(["1", "2"])
@@ -181,7 +182,7 @@ async def test_only_templates_whose_answers_change_are_written_again() -> None:
 async def test_a_lookup_that_failed_for_good_ends_the_run() -> None:
     world = World(Asks(A))
     running = asyncio.create_task(world.runner.run())
-    await asyncio.sleep(0)
+    await one_turn()
     world.source.fail()
     with pytest.raises(ConsulError, match="gone"):
         await running
@@ -191,7 +192,7 @@ async def test_a_lookup_that_failed_for_good_ends_the_run() -> None:
 async def test_a_new_configuration_keeps_the_answers() -> None:
     world = World(Asks(A))
     running = asyncio.create_task(world.runner.run())
-    await asyncio.sleep(0)
+    await one_turn()
     world.source.give(A, 1)
     await world.until(["1"])
     world.runner.adopt([Unit([Rendering(Spec("out9", source="in9"), Asks(A))], None, wait=False)])

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 
 import pytest
+from support.eventually import one_turn
 
 from pyconsul.tools.consul.client import Connection, ConsulClient, ConsulError, RetryPolicy
 from pyconsul.tools.template.feed import lookups, watcher
@@ -104,8 +105,8 @@ class World:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - there is nothing to be told by
-                await asyncio.sleep(0)
+            while not condition():
+                await one_turn()
 
     async def stream(self, number: int) -> Stream:
         await self.until(lambda: len(self.agent.streams) > number)
@@ -160,7 +161,7 @@ async def test_first_answers_come_before_queries_for_changes(monkeypatch: pytest
     world.watcher.watch([A, B])
     await world.until(lambda: world.answers.known(A))
     for _ in range(100):
-        await asyncio.sleep(0)
+        await one_turn()
     assert ("/v1/kv/a", 7) not in agent.asked
     agent.let_go.set()
     await world.until(lambda: ("/v1/kv/a", 7) in agent.asked and ("/v1/kv/b", 7) in agent.asked)
@@ -260,7 +261,7 @@ async def test_nothing_partial_is_handed_out_after_an_outage() -> None:
     second.tell(("a", "Mg==", 9))
     await world.until(second.said.empty)
     for _ in range(5):
-        await asyncio.sleep(0)
+        await one_turn()
     assert world.watcher.take() == set()
     assert world.text(A) == "1"
     second.tell(("b", "Mg==", 9))
