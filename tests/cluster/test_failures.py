@@ -75,12 +75,7 @@ def test_an_agent_that_failed_comes_back_with_another_address(cluster: Cluster) 
     agent = cluster.agents[4]
     agent.kill()
     cluster.wait_until(FAILED, "m5")
-    agent.machine.set_address("10.77.0.55")
-    agent.change_settings(bind_addr="10.77.0.55")
-    agent.start()
-    for other in cluster.agents:
-        eventually(partial(has_address, other, "m5", "10.77.0.55"), other.log)
-    cluster.wait_until_all_alive()
+    come_back_elsewhere(cluster, agent, "10.77.0.55")
 
 
 def test_an_agent_that_left_comes_back_with_another_address(cluster: Cluster) -> None:
@@ -88,9 +83,14 @@ def test_an_agent_that_left_comes_back_with_another_address(cluster: Cluster) ->
     agent.put("/v1/agent/leave")
     assert agent.process is not None
     assert agent.process.wait(30) == 0
-    agent.machine.set_address("10.77.0.55")
-    agent.change_settings(bind_addr="10.77.0.55")
+    come_back_elsewhere(cluster, agent, "10.77.0.55")
+
+
+def come_back_elsewhere(cluster: Cluster, agent: MachineAgent, address: str) -> None:
+    """Start an agent again on another address, and wait until all know it there."""
+    agent.machine.set_address(address)
+    agent.change_settings(bind_addr=address)
     agent.start()
     for other in cluster.agents:
-        eventually(partial(has_address, other, "m5", "10.77.0.55"), other.log)
+        eventually(partial(has_address, other, agent.name, address), other.log)
     cluster.wait_until_all_alive()
