@@ -1,4 +1,4 @@
-"""The settings of autopilot (https://developer.hashicorp.com/consul/api-docs/operator/autopilot)."""
+"""The settings of autopilot and what it knows of the servers (https://developer.hashicorp.com/consul/api-docs/operator/autopilot)."""
 
 from __future__ import annotations
 
@@ -21,3 +21,25 @@ class AutopilotSettings(msgspec.Struct, frozen=True, kw_only=True, rename=camel)
     upgrade_version_tag: str = ""
     create_index: int = 0
     modify_index: int = 0
+
+
+class ClusterServer(msgspec.Struct, frozen=True, kw_only=True):
+    """One server.
+
+    address: "10.0.0.1:8300", "" if it is not known.  serf_status: "alive", "left" or "failed".
+    last_index: index of the last commit that it has; 0: unknown.  last_contact_ms: since the leader last heard of it; -1: never.
+    stable_since: Unix seconds since which it is healthy, or is not.
+    """
+
+    node_id: str
+    name: str
+    address: str
+    is_leader: bool
+    is_voter: bool
+    is_healthy: bool = True
+    serf_status: str = "alive"
+    last_index: int = 0
+    last_term: int = 0
+    last_contact_ms: int = 0
+    stable_since: float = 0.0
+    build: str = ""

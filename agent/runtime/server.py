@@ -32,7 +32,7 @@ from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.no_path import NoPath
+from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.httpapi.routes import ROUTES

@@ -29,7 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
     "duties": {"engine", "gossip", "model", "state", "acl", "sync"},
-    "cluster": {"engine"},
+    "cluster": {"engine", "gossip", "model", "state", "rpc", "duties"},
+    "rpc": {"gossip", "model", "httpapi"},
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.

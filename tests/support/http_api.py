@@ -18,7 +18,7 @@ from pyconsul.agent.events.event_receiver import EventReceiver
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.no_path import NoPath
+from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Response
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys

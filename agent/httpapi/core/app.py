@@ -17,7 +17,7 @@ from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, Admission, re
 from pyconsul.agent.httpapi.core.authorization import require_gate, resolve
 from pyconsul.agent.httpapi.core.cache import ResponseCache, cache_key
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
-from pyconsul.agent.httpapi.core.forwarder import Forwarder
+from pyconsul.agent.httpapi.core.forwarding.contract import Forwarder
 from pyconsul.agent.httpapi.core.query_runner import QueryRunner
 from pyconsul.agent.httpapi.core.rendering import INTERNAL_ERROR, Renderer, failure, redirect, sized, unknown_path
 from pyconsul.agent.httpapi.core.request import Request, method_not_allowed

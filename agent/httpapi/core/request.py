@@ -15,9 +15,12 @@ DIGITS = 20  # of the largest number of 64 bits
 
 
 class Request(HTTPRequest):
-    """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded."""
+    """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded.
 
-    __slots__ = ("_caller", "_params", "_refusal", "_token", "path", "query", "route", "tail")
+    origin: node name of the agent that has forwarded the request, "" if it comes from a client.
+    """
+
+    __slots__ = ("_caller", "_params", "_refusal", "_token", "origin", "path", "query", "route", "tail")
 
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
@@ -27,7 +30,7 @@ class Request(HTTPRequest):
         self.stream = None
         raw_path, _, self.query = target.partition(b"?")
         self.path = unquote(raw_path.decode("latin-1")) if b"%" in raw_path else raw_path.decode("utf-8", "replace")
-        self.tail = ""
+        self.tail = self.origin = ""
         self.route: Any = None  # the route of the path
         self._params: dict[str, str] | None = None
         self._token: str | None = None

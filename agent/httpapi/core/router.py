@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from pyconsul.agent.acl.rules import NAMED, SINGLE, parse_permission
 from pyconsul.agent.httpapi.core.context import Context, OpenStream
+from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Query, Response
 from pyconsul.agent.httpapi.server.contract import BodyRule, PendingResponse
@@ -50,7 +51,6 @@ def gate(part: str) -> Gate | None:
 
 Handled: TypeAlias = Response | Query | OpenStream
 Handler: TypeAlias = Callable[[Context, Request], Handled | PendingResponse | Awaitable[Handled]]
-Scope: TypeAlias = Literal["local", "read", "write"]
 
 
 class Endpoint:

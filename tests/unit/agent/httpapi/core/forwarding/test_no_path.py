@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pyconsul.agent.httpapi.core import no_path
 from pyconsul.agent.httpapi.core.context import ForeignDatacenter
-from pyconsul.agent.httpapi.core.no_path import NoPath
+from pyconsul.agent.httpapi.core.forwarding import no_path
+from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, HTTPError, Query, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Handler, Read, Route

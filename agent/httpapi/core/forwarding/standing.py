@@ -1,0 +1,69 @@
+"""The contract between the HTTP API and the cluster that its agent belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Literal, Protocol, TypeAlias
+
+from pyconsul.agent.model.autopilot import ClusterServer
+
+Scope: TypeAlias = Literal["local", "read", "write"]
+NO_LEADER = "No cluster leader"  # text of the error that Consul's clients know
+NO_SERVERS = "No known Consul servers"
+
+
+class Standing(Protocol):
+    """The place of this agent in its datacenter: what it can answer itself, and how fresh its state is.
+
+    knows_leader, last_contact_ms: the values of `X-Consul-KnownLeader` and `X-Consul-LastContact`; 0 ms while this server hears of
+        every commit as it is made.
+    """
+
+    knows_leader: bool
+    last_contact_ms: int
+
+    def serves(self, scope: Scope) -> bool:
+        """Return whether this agent answers requests of a scope itself; otherwise they are forwarded."""
+
+    def barrier(self) -> Awaitable[None] | None:
+        """Return what ends as soon as the state has every write acknowledged before; None: it has them at any time.
+
+        It raises EngineError; with NO_LEADER as text when there is no quorum.
+        """
+
+    @property
+    def has_state(self) -> bool:
+        """Return whether the state was read since the start; a server without one has nothing to answer, `?stale` included."""
+
+
+class Cluster(Protocol):
+    """The servers of this datacenter, as a server knows them.  The methods raise EngineError, with NO_LEADER without a quorum."""
+
+    @property
+    def leader(self) -> ClusterServer | None:
+        """Return the server that leads, as far as this one knows."""
+
+    async def servers(self) -> Sequence[ClusterServer]:
+        """Return all members of the cluster."""
+
+    def last_known_servers(self) -> Sequence[ClusterServer]:
+        """Return the members that this server has last heard of; it needs no quorum."""
+
+    async def transfer_leader(self, node_id: str) -> None:
+        """Let another server lead; "": any one.  Raises LookupError for one that is not a voter."""
+
+    async def remove(self, node_id: str) -> None:
+        """Remove a server from the cluster.  Raises LookupError if it is not a member."""
+
+
+class SingleServer:
+    """The standing of a server without others."""
+
+    knows_leader, last_contact_ms, has_state = True, 0, True
+
+    def serves(self, scope: Scope) -> bool:
+        """Return that it answers everything."""
+        return True
+
+    def barrier(self) -> None:
+        """Return that its state is always current."""

@@ -1,0 +1,1 @@
+"""Requests between agents: one connection for each pair, for both directions, over `ports.server`."""
