@@ -23,6 +23,7 @@ from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.alias_views import AliasViews
 from pyconsul.agent.sync.anti_entropy.blocked import Permits
 from pyconsul.agent.sync.anti_entropy.contract import Catalog
+from pyconsul.agent.sync.anti_entropy.first_contact import FirstContact
 from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.check_results import CheckResults
 from pyconsul.agent.sync.local_agent import LocalAgent
@@ -41,11 +42,14 @@ async def start(
     stack: AsyncExitStack,
     permits: Permits | None = None,
     reads: Permits | None = None,
+    *,
+    waits: bool = True,
 ) -> LocalAgent:
-    """Start the local half; on return the catalog shows it, as far as tokens permit.  The stack stops it.
+    """Start the local half.  The stack stops it.
 
     view: the catalog's rows, for authorizing registrations.   watches: notifies readers of the local state.
-    permits, reads: authorize tokens to write and to read.
+    permits, reads: authorize tokens to write and to read.   waits: on return the catalog shows everything, as far as tokens permit;
+        otherwise it does as soon as there is a server.
 
     Raises FileDefinitionError, EngineError.
     """
@@ -54,7 +58,8 @@ async def start(
     stored, local_store = await _local_store(config, stack)
     stack.push_async_callback(local_store.stop)
     local, registration = LocalState(watches), node_registration(config)
-    syncer = Syncer(local, registration, catalog, rng, permits=permits)
+    first_contact = FirstContact(catalog, local)
+    syncer = Syncer(local, registration, first_contact, rng, permits=permits)
     stack.push_async_callback(syncer.stop)
     results = CheckResults(
         local,
@@ -71,15 +76,35 @@ async def start(
     )
     stack.push_async_callback(scheduler.stop)
     agent = LocalAgent(config.node_name, local, syncer, local_store, scheduler, results, time.time, view)
-    await syncer.flush()
-    shown = await catalog.node_rows(config.node_name)
-    await definition_loader.load(
-        agent, defined, stored, time.time(), remote_scripts=config.enable_script_checks, last_seen=shown.checks
-    )
-    await syncer.full_sync()
-    syncer.start()
+    first_contact.subscribe(agent.adopt)
+    await _load(agent, first_contact, config, defined, stored, waits)
     _run(reap(agent, time.time), stack)
     return agent
+
+
+async def _load(
+    agent: LocalAgent,
+    contact: FirstContact,
+    config: Config,
+    defined: definition_loader.Definitions,
+    stored: list[tuple[str, object]],
+    waits: bool,
+) -> None:
+    """Fill the local state, and let the catalog follow it from now on."""
+    syncer = agent.syncer
+    if waits:
+        await syncer.flush()
+    else:
+        syncer.hold()
+    remote_scripts = config.enable_script_checks
+    await definition_loader.load(
+        agent, defined, stored, time.time(), remote_scripts=remote_scripts, last_seen=contact.shown
+    )
+    if waits:
+        await syncer.full_sync()
+    else:
+        syncer.release()
+    syncer.start()
 
 
 async def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], LocalStore]:

@@ -114,7 +114,7 @@ class LocalAgent:
             self.hold_check(one, last_seen)
         for check_id in dropped:
             self._drop_check(check_id)
-        await self.syncer.flush()
+        await self.syncer.show()
 
     async def deregister_service(self, caller: Authorizer, service_id: str) -> None:
         """Remove a registered service and its checks."""
@@ -124,7 +124,7 @@ class LocalAgent:
         if service_id in self.local.services:
             for check_id in self.local.remove_service(service_id):
                 self._stop_check(check_id)
-        await self.syncer.flush()
+        await self.syncer.show()
 
     async def register_check(
         self,
@@ -175,7 +175,7 @@ class LocalAgent:
         if definition is not None and self.store.durable:
             expires = self._clock() + definition.ttl / SECOND_NS
             self.store.report(TTLReport(check_id, status, kept, expires))
-        await self.syncer.flush()
+        await self.syncer.show()
 
     def restore_report(self, report: TTLReport) -> None:
         """Apply a report from before a restart."""
@@ -202,20 +202,27 @@ class LocalAgent:
         if old is not None:
             row = replace(row, check=replace(row.check, status=old.status, output=old.output))
         self.local.put_check(row, self._clock())
+        if polled and old is None:
+            self.local.untried.add(check_id)
         if row.definition is not None:
             self._scheduler.add(check_id, row.definition, row.check.status)
+
+    def adopt(self, last_seen: LastSeen) -> None:
+        """Give polled checks that have not run yet the status and output that the catalog shows."""
+        for check_id in self.local.untried & last_seen.keys():
+            self._results.notify(check_id, last_seen[check_id].status, last_seen[check_id].output)
 
     async def _add_check(self, row: CheckRow, last_seen: LastSeen = NOTHING_SEEN) -> None:
         await self.store.write([(CHECKS, row.check.check_id, None if row.from_file else row)])
         self.hold_check(row, last_seen)
-        await self.syncer.flush()
+        await self.syncer.show()
 
     async def _remove_check(self, check_id: str) -> None:
         log.debug("deregistering check", extra={"fields": {"check": check_id}})
         await self.store.write(_removals([check_id]))
         if check_id in self.local.checks:
             self._drop_check(check_id)
-        await self.syncer.flush()
+        await self.syncer.show()
 
     def _checks_but(self, service_id: str, kept: Iterable[str]) -> list[str]:
         return [row.check.check_id for row in self.local.checks_of(service_id) if row.check.check_id not in kept]

@@ -72,6 +72,7 @@ class LocalState:
         self.checks: dict[str, CheckRow] = {}
         self.critical_since: dict[str, float] = {}  # check ID -> time at which it turned critical
         self.late: set[str] = set()  # checks whose output is to be written later
+        self.untried: set[str] = set()  # checks whose status is still the initial one
         self.watches = watches
         self.node_differs = True
         self._by_service: dict[str, dict[str, None]] = {}
@@ -128,11 +129,13 @@ class LocalState:
         self._unlink(row.check)
         self.critical_since.pop(check_id, None)
         self.late.discard(check_id)
+        self.untried.discard(check_id)
         self._checks.pop(check_id, None)
         self._gone_checks[check_id] = None
 
     def update_check(self, check_id: str, status: str, output: str, now: float, delay_output: bool) -> Update:
         """Store a check's result.  With `delay_output` a change of the output alone is only noted in `late`."""
+        self.untried.discard(check_id)
         row = self.checks.get(check_id)
         if row is None or (row.check.status == status and row.check.output == output):
             return Update.NOTHING
@@ -194,6 +197,12 @@ class LocalState:
             if check_id in self.checks:
                 self.mark_check(check_id)
         self.mark_gone([*pending.gone_services, *services], [*pending.gone_checks, *checks])
+
+    def refreshed(self, pending: Pending) -> Pending:
+        """Return changes that were taken, with the checks as they are now."""
+        held = [self.checks[row.check.check_id] for row, _ in pending.checks if row.check.check_id in self.checks]
+        checks = [self._with_service(row) for row in held]
+        return Pending(pending.node, pending.services, checks, pending.gone_services, pending.gone_checks)
 
     def _with_service(self, row: CheckRow) -> tuple[CheckRow, ServiceRow | None]:
         return row, self.services.get(row.check.service_id)

@@ -73,7 +73,21 @@ class Syncer:
         self._behind_since: float | None = None  # the loop's time
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
-        self._stopped = False
+        self._held = self._stopped = False
+
+    def hold(self) -> None:
+        """Write nothing until `release`: the definitions of a starting agent are not complete yet."""
+        self._held = True
+
+    def release(self) -> None:
+        """Compare everything soon, and write from now on."""
+        self._held = False
+        self.schedule_full_sync()
+
+    async def show(self) -> None:
+        """Write everything that is pending, and wait for it unless writes fail at present."""
+        if self._retry is None and not self._held:
+            await self.flush()
 
     async def flush(self) -> bool:
         """Write everything that is pending; False when that failed and is retried later."""
@@ -121,7 +135,7 @@ class Syncer:
 
     def schedule(self) -> None:
         """Write pending changes soon, in the background."""
-        if self._stopped:
+        if self._stopped or self._held:
             return
         self._note_behind()
         if self._worker is None or self._worker.done():
