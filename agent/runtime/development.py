@@ -9,9 +9,10 @@ from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.duties.leader_duties import AlwaysLeader
 from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.runtime import server, storage
 from pyconsul.agent.runtime.reload import AgentControl
-from pyconsul.agent.runtime.storage import Storage
+from pyconsul.agent.runtime.server import Place
 
 
 async def start(
@@ -19,7 +20,8 @@ async def start(
 ) -> AgentControl:
     """Start a development agent; see `server.start`."""
 
-    async def open_storage(clock: Callable[[], float]) -> Storage:
-        return await storage.load(MemoryEngine(storage.history_retention(config)), clock, stack)
+    async def open_place(_: Membership, clock: Callable[[], float]) -> Place:
+        engine = MemoryEngine(storage.history_retention(config))
+        return Place(await storage.load(engine, clock, stack), AlwaysLeader())
 
-    return await server.start(config, open_storage, AlwaysLeader(), stack, stop, notifier)
+    return await server.start(config, open_place, stack, stop, notifier)
