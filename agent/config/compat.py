@@ -15,7 +15,6 @@ from pyconsul.agent.config.table import SETTINGS, Setting, Values
 UNSUPPORTED: dict[str, str] = {
     "auto_config": "automatic configuration",
     "auto_encrypt": "automatic certificates",
-    "autopilot": "Raft's autopilot",
     "build_date": "another version than its own",
     "cache": "the agent's cache",
     "cloud": "HashiCorp's cloud",

@@ -10,6 +10,9 @@ import msgspec
 
 from pyconsul.agent.config import validators as allowed
 from pyconsul.agent.config.sections.acl import ACL
+from pyconsul.agent.config.sections.cluster import Autopilot, Mode
+from pyconsul.agent.config.sections.definitions import Definition as Definition
+from pyconsul.agent.config.sections.definitions import Origin as Origin
 from pyconsul.agent.config.sections.dns import DNSConfig
 from pyconsul.agent.config.sections.gossip import GossipTiming
 from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
@@ -17,31 +20,6 @@ from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.sections.performance import Performance, Telemetry
 from pyconsul.agent.config.sections.tls import TLS, Connect
 from pyconsul.agent.config.setting import CLUSTERING, DATACENTERS, Duration, setting
-
-
-class Definition(msgspec.Struct, frozen=True):
-    """One service or check as a file defines it: Consul's snake_case keys, values not yet decoded.
-
-    A service's `check` and `checks` are one list below `checks`.  `source` is the file's path, for messages.
-    """
-
-    source: str
-    body: dict[str, Any]
-
-    def __repr__(self) -> str:
-        """Tokens stay out of tracebacks and logs."""
-        return f"Definition({self.source}: {self.body.get('name') or self.body.get('id') or 'unnamed'})"
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """The arguments and the files that a configuration was read from, in the order they were read."""
-
-    argv: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        """Flags may hold secrets."""
-        return f"Origin({len(self.argv)} arguments, files: {', '.join(self.files) or 'none'})"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,6 +255,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = False
     performance: Annotated[Performance, setting("Timing between servers.")] = Performance()
+    autopilot: Annotated[Autopilot, setting("First settings of autopilot.")] = Autopilot()
     read_replica: Annotated[
         bool, setting("Run as a server without a vote.", "read-replica", "non-voting-server", unsupported="clustering")
     ] = False
@@ -377,6 +356,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     #: Why an agent does not start with these settings, besides `validate.at_start`: sentences; no setting.
     refusals: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> Mode:
+        """Return what these settings make of an agent, whatever its data folder holds."""
+        if not self.server:
+            return Mode.CLIENT_AGENT
+        if self.dev_mode:
+            return Mode.DEVELOPMENT
+        if self.bootstrap or (self.bootstrap_expect < 2 and not self.retry_join):
+            return Mode.SINGLE_SERVER
+        return Mode.CLUSTER_SERVER
 
     @property
     def tagged_addresses(self) -> dict[str, str]:

@@ -21,9 +21,8 @@ def resolve(values: Values, problems: Problems) -> Values:
     result["primary_datacenter"] = result.get("primary_datacenter", "").lower() or result["datacenter"]
     result["node_name"] = result.get("node_name") or host.host_name()
     result["node_id"] = result.get("node_id", "").lower()
-    server = result.get("server", defaults.server)
     # Without `server` and without other agents to join, an agent is a single server.
-    result.setdefault("server", not result.get("retry_join"))
+    server = result.setdefault("server", not result.get("retry_join"))
     result.setdefault("leave_on_terminate", not server)
     result.setdefault("skip_leave_on_interrupt", server)
     result["log_level"] = _LEVELS.get(result.get("log_level", "info").lower(), result.get("log_level", "info").lower())

@@ -53,6 +53,16 @@ def at_least(least: float, words: str) -> Callable[[object], str | None]:
     return check
 
 
+def between(least: int, most: int) -> Callable[[object], str | None]:
+    """A whole number in a range."""
+
+    def check(value: object) -> str | None:
+        assert isinstance(value, int)
+        return None if least <= value <= most else f"{least} to {most}"
+
+    return check
+
+
 def one_of(*words: str) -> Callable[[object], str | None]:
     """One of these words, in any case."""
 

@@ -84,13 +84,13 @@ def test_the_exit_status_says_whether_a_server_left(number: int, settings: dict[
         assert "not supported" not in agent.log()
 
 
-def test_without_being_a_server_an_agent_exits_with_0(tmp_path: Path) -> None:
+def test_a_single_server_is_a_server_although_no_setting_says_so(tmp_path: Path) -> None:
     agent = AgentProcess(tmp_path, tmp_path / "data")
     settings = json.loads(agent.config_file.read_text())
     del settings["server"], settings["bootstrap_expect"]
     agent.config_file.write_text(json.dumps(settings))
     agent.start()
-    assert agent.stop() == 0
+    assert agent.stop() == STOPPED
 
 
 def test_limits_of_requests_hold_for_cached_responses_too_and_follow_a_reload() -> None:

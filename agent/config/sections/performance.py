@@ -17,10 +17,9 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     raft_multiplier: Annotated[
         int,
         setting(
-            "Multiplier of Raft timeouts; no effect.",
+            "Election timeout of the servers' etcd in units of 200ms, at least 500ms; from 1 to 10.",
             dev=1,
-            check=validators.not_negative,
-            unsupported="tuning of Raft",
+            check=validators.between(1, 10),
         ),
     ] = 5
     rpc_hold_timeout: Annotated[

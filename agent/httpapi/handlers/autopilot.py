@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from pyconsul.agent.common.go.durations import format_go_duration_ns
+from pyconsul.agent.common.go.durations import SECOND_NS, format_go_duration_ns
+from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.authorization import authorized
@@ -53,9 +54,21 @@ class SettingsInput(msgspec.Struct, kw_only=True, rename=camel):
     modify_index: Annotated[int, GoType("uint64")] = 0
 
 
+def initial_settings(config: Config) -> AutopilotSettings:
+    """Return the settings that hold until the first change over the API: those of the agent's configuration."""
+    autopilot = config.autopilot
+    return AutopilotSettings(
+        cleanup_dead_servers=autopilot.cleanup_dead_servers,
+        last_contact_threshold=round(autopilot.last_contact_threshold * SECOND_NS),
+        max_trailing_logs=autopilot.max_trailing_logs,
+        min_quorum=autopilot.min_quorum,
+        server_stabilization_time=round(autopilot.server_stabilization_time * SECOND_NS),
+    )
+
+
 def show_configuration(context: Context, request: Request) -> Response:
     """Return the settings."""
-    settings = msgspec.to_builtins(autopilot.current(context.view, DEFAULT))
+    settings = msgspec.to_builtins(autopilot.current(context.view, initial_settings(context.config)))
     for name in ("LastContactThreshold", "ServerStabilizationTime"):
         settings[name] = format_go_duration_ns(settings[name])
     return plain_response(request, settings)
@@ -67,7 +80,8 @@ async def change(context: Context, request: Request) -> Response:
     refuse_control_characters(context, given)
     cas = _cas(request.params.get("cas", ""))
     settings = AutopilotSettings(**msgspec.structs.asdict(given))
-    write = authorized(request, "operator:write", lambda txn: autopilot.change(txn, settings, DEFAULT, cas))
+    initial = initial_settings(context.config)
+    write = authorized(request, "operator:write", lambda txn: autopilot.change(txn, settings, initial, cas))
     done = await context.commit(write)
     return TRUE if done else FALSE
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pyconsul.agent.common.go.base64_text import decode_go_base64
 from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.sections.cluster import Mode
 from pyconsul.agent.gossip.alone import Alone
 from pyconsul.agent.gossip.consul.admission import LanAdmission
 from pyconsul.agent.gossip.consul.tags import ServerTags, client_tags, server_of
@@ -58,7 +59,7 @@ def lan_tags(config: Config) -> dict[str, str]:
         port=config.ports.server,
         acls_enabled=config.acl.enabled,
         wan_join_port=config.ports.serf_wan,
-        bootstrap=None if config.dev_mode else "alone",
+        bootstrap="alone" if config.mode is Mode.SINGLE_SERVER else config.bootstrap_expect or None,
     ).for_lan()
 
 

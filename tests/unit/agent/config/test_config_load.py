@@ -11,6 +11,7 @@ import pytest
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.load import ConfigError, load, load_files, reload
+from pyconsul.agent.config.sections.cluster import Mode
 from pyconsul.agent.config.validate import at_start
 
 
@@ -46,22 +47,30 @@ def test_without_dev_a_data_folder_is_needed(tmp_path: Path) -> None:
         load([])
     config = load(["-data-dir", str(tmp_path), "-advertise=10.1.2.3"])
     assert (config.server, config.log_level, config.advertise_addr) == (True, "info", "10.1.2.3")
-    assert (config.leave_on_terminate, config.skip_leave_on_interrupt) == (True, False)
+    assert (config.leave_on_terminate, config.skip_leave_on_interrupt) == (False, True)
 
 
 @pytest.mark.parametrize(
-    ("argv", "is_server"),
+    ("argv", "mode"),
     [
-        ([], True),
-        (["-retry-join=10.0.0.1"], False),
-        (["-server", "-retry-join=10.0.0.1"], True),
-        (["-server=false"], False),
+        ([], Mode.SINGLE_SERVER),
+        (["-server"], Mode.SINGLE_SERVER),
+        (["-server", "-bootstrap", "-retry-join=10.0.0.1"], Mode.SINGLE_SERVER),
+        (["-server", "-bootstrap-expect=1", "-retry-join=10.0.0.1"], Mode.SINGLE_SERVER),
+        (["-server", "-bootstrap-expect=3"], Mode.CLUSTER_SERVER),
+        (["-server", "-retry-join=10.0.0.1"], Mode.CLUSTER_SERVER),
+        (["-retry-join=10.0.0.1"], Mode.CLIENT_AGENT),
+        (["-server=false"], Mode.CLIENT_AGENT),
+        (["-dev"], Mode.DEVELOPMENT),
+        (["-dev", "-retry-join=10.0.0.1"], Mode.DEVELOPMENT),
+        (["-dev", "-server=false"], Mode.CLIENT_AGENT),
     ],
 )
-def test_an_agent_that_joins_others_is_a_client_unless_it_is_called_a_server(
-    argv: list[str], is_server: bool, tmp_path: Path
-) -> None:
-    assert load(["-data-dir", str(tmp_path), *argv]).server is is_server
+def test_the_mode_of_an_agent(argv: list[str], mode: Mode, tmp_path: Path) -> None:
+    config = load(["-data-dir", str(tmp_path), *argv])
+    assert config.mode is mode
+    assert config.server is (mode is not Mode.CLIENT_AGENT)
+    assert config.leave_on_terminate is (mode is Mode.CLIENT_AGENT)
 
 
 def test_a_server_stays_in_the_cluster_when_it_is_stopped(tmp_path: Path) -> None:

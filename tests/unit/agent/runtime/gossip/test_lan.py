@@ -34,6 +34,17 @@ def test_a_single_server_has_the_tags_of_a_bootstrapped_server(tmp_path: Path) -
     assert made.tags["id"] == (tmp_path / "node-id").read_text()
 
 
+def test_servers_that_found_a_cluster_together_say_how_many_they_expect(tmp_path: Path) -> None:
+    made = settings(tmp_path, "-server", "-bootstrap-expect=3")
+    assert (made.tags["expect"], "bootstrap" in made.tags) == ("3", False)
+    assert settings(tmp_path, "-server", "-bootstrap-expect=1").tags["bootstrap"] == "1"
+
+
+def test_a_server_that_joins_a_cluster_expects_nobody(tmp_path: Path) -> None:
+    made = settings(tmp_path, "-server", "-retry-join=127.0.0.2")
+    assert not {"expect", "bootstrap"} & made.tags.keys()
+
+
 def test_a_client_says_so_and_when_it_wants_to_be_forgotten(tmp_path: Path) -> None:
     made = settings(tmp_path, "-server=false", "-hcl", 'advertise_reconnect_timeout = "10h"')
     assert is_client(member(made))

@@ -1,0 +1,49 @@
+"""Settings of servers that form a cluster: `autopilot`; and the modes of an agent."""
+
+import enum
+from typing import Annotated
+
+import msgspec
+
+from pyconsul.agent.config import validators
+from pyconsul.agent.config.setting import Duration, setting
+
+
+class Mode(enum.Enum):
+    """What an agent is; the value is its name in the log.
+
+    A single server keeps its state in `state.db` until another server joins it.  A cluster server founds a cluster together with
+    the others that it expects, or waits until an existing cluster adds it.  A client agent holds its own registrations only.
+    """
+
+    DEVELOPMENT = "development"
+    SINGLE_SERVER = "single-server"
+    CLUSTER_SERVER = "server"
+    CLIENT_AGENT = "client"
+
+
+class Autopilot(msgspec.Struct, frozen=True, kw_only=True):
+    """The first settings of autopilot; durations in seconds.  `operator autopilot set-config` changes them for good."""
+
+    cleanup_dead_servers: Annotated[bool, setting("Remove failed servers from the cluster.")] = True
+    last_contact_threshold: Annotated[
+        Duration, setting("Maximum time since the last contact of a healthy server.", check=validators.not_negative)
+    ] = 0.2
+    max_trailing_logs: Annotated[
+        int, setting("Maximum number of commits that a healthy server may be behind.", check=validators.not_negative)
+    ] = 250
+    min_quorum: Annotated[
+        int, setting("Minimum number of servers that stay when dead ones are removed.", check=validators.not_negative)
+    ] = 0
+    server_stabilization_time: Annotated[
+        Duration, setting("Time for which a new server must be healthy before it votes.", check=validators.not_negative)
+    ] = 10.0
+    redundancy_zone_tag: Annotated[
+        str, setting("Metadata key of the zone of a server.", unsupported="Consul Enterprise")
+    ] = ""
+    disable_upgrade_migration: Annotated[
+        bool, setting("Do not migrate to servers of a new version.", unsupported="Consul Enterprise")
+    ] = False
+    upgrade_version_tag: Annotated[
+        str, setting("Metadata key of the version of a server.", unsupported="Consul Enterprise")
+    ] = ""

@@ -1,0 +1,17 @@
+"""Settings of an agent, as the parts of a cluster take them."""
+
+from __future__ import annotations
+
+from pyconsul.agent.cluster.etcd_member import MemberSettings
+from pyconsul.agent.config.config import Config
+
+#: Milliseconds for each unit of `performance.raft_multiplier`: its default, 5, gives etcd's default timers.
+ELECTION_MS = 200
+MIN_ELECTION_MS = 500  # less lets slow disks and busy machines lose their leader for nothing
+HEARTBEATS = 10  # in an election timeout, as etcd advises
+
+
+def member_settings(config: Config) -> MemberSettings:
+    """Return the settings of the etcd member of a server."""
+    election_ms = max(MIN_ELECTION_MS, ELECTION_MS * config.performance.raft_multiplier)
+    return MemberSettings(heartbeat_interval_ms=election_ms // HEARTBEATS, election_timeout_ms=election_ms)
