@@ -38,6 +38,10 @@ class Lost(RPCError):
     """The connection ended before the response came: the request may have been carried out."""
 
 
+class RateExceeded(RPCError):
+    """This agent sends more requests than `limits.rpc_rate` allows: nobody has carried it out, and no other server is to be tried."""
+
+
 #: Answers a request of another agent.  May raise NotSent to refuse a request that was not begun ("this server does not lead").
 Serve: TypeAlias = Callable[[HTTPRequest, Peer], Response | Awaitable[Response]]
 
@@ -65,5 +69,5 @@ class Peers(Protocol):
         """Send a request and return its response; one of a stream has its parts in `Response.stream`.
 
         Connects to a server first if that is needed.  Cancellation, or closing the stream, ends the request at the other side too.
-        Raises NotSent, Lost.
+        Raises NotSent, Lost, RateExceeded.
         """

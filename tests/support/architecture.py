@@ -135,6 +135,12 @@ ASSIGNABLE = {
         "waiter": "own entry",
         "watched": "own entry",
     },
+    "rpc": {
+        "asked": "own entry",
+        "request": "filled in while it is received",
+        "served": "own entry",
+        "served.request": "filled in while it is received",
+    },
     "snapshot": {"found": "builder", "member": "tarfile.TarInfo is configured by attributes"},
     "state": {"changeset": "encoded in place"},
     "sync": {"found": "builder"},

@@ -1,0 +1,247 @@
+"""The connections of this agent to others: dialed when they are needed, one for each pair of agents."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from pyconsul.agent.common.go.durations import parse_go_duration_s
+from pyconsul.agent.common.go.network_errors import join_address, phrase
+from pyconsul.agent.gossip.consul.tags import Server
+from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
+from pyconsul.agent.rpc import handshake, proof
+from pyconsul.agent.rpc.connection import TICK_S, Connection, transport_of
+from pyconsul.agent.rpc.contract import NotSent, Peer, Servers
+from pyconsul.agent.rpc.handshake import HandshakeError, Identity
+from pyconsul.agent.rpc.introduction import Introduction
+from pyconsul.agent.rpc.notices import Notices
+from pyconsul.agent.rpc.serving import Service
+from pyconsul.agent.rpc.settings import RPCSettings
+
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0  # after a dial that failed
+LONGEST_WAIT_S = 600.0  # of a blocking query that does not say how long
+
+
+class _Dial:
+    """Dialing of one server.  found: the connection, for all that wait; None while nobody dials."""
+
+    def __init__(self) -> None:
+        self.found: asyncio.Future[Connection] | None = None
+        self.address = ""
+        self._reason = ""
+        self._retry_at = self._backoff_s = 0.0
+
+    def start(self, address: str, found: asyncio.Future[Connection]) -> None:
+        """Begin to dial."""
+        self.address, self.found = address, found
+
+    def succeed(self, connection: Connection) -> None:
+        """Give a connection to all that wait."""
+        self._retry_at = self._backoff_s = 0.0
+        found, self.found = self.found, None
+        if found is not None:
+            found.set_result(connection)
+
+    def fail(self, reason: str, now: float) -> None:
+        """Give the reason to all that wait, and to those that come too soon."""
+        self._reason = reason
+        self._backoff_s = min(max(2 * self._backoff_s, MIN_BACKOFF_S), MAX_BACKOFF_S)
+        self._retry_at = now + self._backoff_s * random.uniform(0.5, 1.0)
+        found, self.found = self.found, None
+        if found is not None:
+            found.set_exception(NotSent(reason))
+
+    def refusal(self, address: str, now: float) -> str:
+        """Return why this address is not dialed yet, or ""."""
+        return self._reason if address == self.address and now < self._retry_at else ""
+
+
+class PeerConnections:
+    """Implements `Peers`.
+
+    identity: this agent, with the gossip keys of the moment.  service: answers requests of other agents.  settings: those in force.
+    `made` is for the listener.
+    """
+
+    def __init__(
+        self,
+        identity: Callable[[], Identity],
+        servers: Servers,
+        service: Service,
+        settings: Callable[[], RPCSettings] = RPCSettings,
+    ) -> None:
+        self._identity, self._servers, self._service, self._settings = identity, servers, service, settings
+        self._loop = asyncio.get_running_loop()
+        self._notices = Notices(self._loop.time)
+        self._by_node_id: dict[str, Connection] = {}
+        self._by_name: dict[str, Connection] = {}
+        self._all: set[Connection] = set()
+        self._dials: dict[str, _Dial] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self._next_tick = self._loop.time() + TICK_S
+        self._timer = self._loop.call_at(self._next_tick, self._tick)
+
+    # --- the contract
+
+    def find(self, name: str) -> Peer | None:
+        """Return a connected agent by its node name, without regard to case."""
+        connection = self._by_name.get(name.lower())
+        return None if connection is None else connection.peer
+
+    async def ask(self, node_id: str, request: HTTPRequest) -> Response:
+        """Send a request and return its response.  Raises NotSent, Lost."""
+        connection = self._by_node_id.get(node_id) or await self._connect(node_id)
+        timeout_s = self._settings().client_timeout_s
+        if timeout_s and b"index=" in request.target:
+            timeout_s += _longest_wait_s(request.target)
+        return await connection.ask(request, timeout_s)
+
+    # --- for the owner
+
+    async def stop(self, grace_s: float) -> None:
+        """End all connections in order: requests under way are answered, for so many seconds at most."""
+        self._is_stopping = True
+        for task in self._tasks:
+            task.cancel()
+        for connection in list(self._all):
+            connection.leave(f"agent {self._identity().name} is stopping")
+        ended = [connection.ended for connection in self._all]
+        if ended:
+            await asyncio.wait(ended, timeout=grace_s)
+        for connection in list(self._all):
+            connection.fail("this agent is stopping")
+        self._timer.cancel()
+
+    def made_by_listener(self, transport: asyncio.Transport, peer: Peer) -> Connection:
+        """Return the connection of an agent that has dialed this one."""
+        return self._made(transport, peer, is_dialer=False)
+
+    # --- connections
+
+    def _made(self, transport: asyncio.Transport, peer: Peer, *, is_dialer: bool) -> Connection:
+        connection = Connection(
+            transport, peer, is_dialer=is_dialer, service=self._service, changed=self._connection_changed
+        )
+        self._all.add(connection)
+        if self._is_stopping:
+            connection.fail("this agent is stopping")
+            return connection
+        loser = self._loser(self._by_node_id.get(peer.node_id), connection)
+        if loser is not connection:
+            self._by_node_id[peer.node_id] = self._by_name[peer.name.lower()] = connection
+        if loser is not None:
+            loser.leave("there is another connection between the two agents")
+        if (dial := self._dials.get(peer.node_id)) is not None:
+            dial.succeed(self._by_node_id[peer.node_id])
+        return connection
+
+    def _loser(self, old: Connection | None, new: Connection) -> Connection | None:
+        """Return the one that ends, of two connections to the same agent."""
+        if old is None or not old.is_open:
+            return None
+        if old.is_dialer == new.is_dialer:
+            old.fail(f"agent {new.peer.name} has connected again")
+            return None
+        # Both have dialed at once: that of the agent with the smaller node ID stays, on both sides.
+        keeps_own = self._identity().node_id < new.peer.node_id
+        return old if new.is_dialer == keeps_own else new
+
+    def _connection_changed(self, connection: Connection) -> None:
+        if not connection.is_open:
+            peer = connection.peer
+            if self._by_node_id.get(peer.node_id) is connection:
+                del self._by_node_id[peer.node_id]
+            if self._by_name.get(peer.name.lower()) is connection:
+                del self._by_name[peer.name.lower()]
+        if connection.ended.done():
+            self._all.discard(connection)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        late_s = now - self._next_tick
+        for connection in list(self._all):
+            connection.tick(now, late_s)
+        self._next_tick = now + TICK_S
+        self._timer = self._loop.call_at(self._next_tick, self._tick)
+
+    # --- dialing
+
+    async def _connect(self, node_id: str) -> Connection:
+        """Return the connection to a server, dialing it if nobody does so already.  Raises NotSent."""
+        own, server = self._identity(), self._servers.find(node_id)
+        if self._is_stopping:
+            raise NotSent(f"agent {own.name} is stopping")
+        if node_id == own.node_id:
+            raise NotSent(f"agent {own.name} cannot send requests to itself")
+        if server is None:
+            raise NotSent(f"agent {node_id} is not connected, and not known as a server that is alive")
+        dial = self._dials.setdefault(node_id, _Dial())
+        if dial.found is None:
+            address = join_address(server.address, server.port)
+            if reason := dial.refusal(address, self._loop.time()):
+                raise NotSent(reason)
+            found: asyncio.Future[Connection] = self._loop.create_future()
+            found.add_done_callback(_retrieved)
+            dial.start(address, found)
+            task = self._loop.create_task(self._dial(server, dial, own))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            found = dial.found
+        return await asyncio.shield(found)
+
+    async def _dial(self, server: Server, dial: _Dial, own: Identity) -> None:
+        """Dial a server; `_made` gives the connection to those that wait."""
+        where = f"server {server.name} at {dial.address}"
+        try:
+            async with asyncio.timeout(self._settings().handshake_timeout_s):
+                await self._open(server, own)
+        except TimeoutError:
+            reason = f"cannot reach {where}: no answer in {self._settings().handshake_timeout_s:g} s"
+        except OSError as error:
+            reason = f"cannot reach {where}: {phrase(error)}"
+        except HandshakeError as error:
+            reason = f"{where} refuses the connection: {error}"
+        except asyncio.CancelledError:
+            dial.fail(f"agent {own.name} is stopping", self._loop.time())
+            raise
+        else:
+            return
+        dial.fail(reason, self._loop.time())
+        self._notices.warn(reason)
+
+    async def _open(self, server: Server, own: Identity) -> None:
+        """Connect, and run the handshake.  (TLS: give the context to `create_connection`.)"""
+        steps = handshake.dialing(own, server.node_id, secrets.token_bytes(proof.NONCE_BYTES))
+
+        def made(transport: asyncio.Transport, peer: Peer) -> Connection:
+            return self._made(transport, peer, is_dialer=True)
+
+        transport, introduction = await self._loop.create_connection(
+            lambda: Introduction(steps, made), server.address, server.port
+        )
+        try:
+            await introduction.connection
+        except BaseException:
+            transport_of(transport).abort()
+            raise
+
+
+def _longest_wait_s(target: bytes) -> float:
+    """Return how long a blocking query may wait, its random part included."""
+    given = parse_qs(target.partition(b"?")[2]).get(b"wait", [b""])[0]
+    try:
+        wait_s = parse_go_duration_s(given.decode()) if given else LONGEST_WAIT_S
+    except (ValueError, UnicodeDecodeError):
+        wait_s = 0.0  # refused at once
+    return wait_s * 17 / 16
+
+
+def _retrieved(found: asyncio.Future[Connection]) -> None:
+    """A dial may fail when those that waited are gone."""
+    if not found.cancelled():
+        found.exception()

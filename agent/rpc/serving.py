@@ -1,0 +1,247 @@
+"""The requests of the other agent on a connection, until they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.server.contract import BodyLost, PendingResponse, Response
+from pyconsul.agent.rpc import frames
+from pyconsul.agent.rpc.asking import MAX_REQUESTS
+from pyconsul.agent.rpc.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
+from pyconsul.agent.rpc.channel import Channel, body_parts
+from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
+
+MAX_REQUEST_BYTES = 64 << 20  # of a body that is not a stream
+TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+
+log = logging.getLogger("agent.rpc")
+
+#: Makes a request from method, target, headers, body and address: `App.new_request`.
+NewRequest: TypeAlias = Callable[[str, bytes, Mapping[bytes, bytes], bytes, str], Request]
+
+
+class Service(NamedTuple):
+    """What answers the requests of other agents."""
+
+    serve: Serve
+    new_request: NewRequest = Request
+
+
+class _Served:
+    """A request that is received or answered."""
+
+    __slots__ = ("body", "request", "running", "stream", "window")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.window = SendWindow()
+        self.body: ArrivingBody | None = None
+        self.stream: ArrivingStream | None = None
+        self.running: asyncio.Future[Any] | None = None
+
+    def lose(self) -> None:
+        """End it: nobody waits for the response."""
+        if self.running is not None:
+            self.running.cancel()
+        if self.stream is not None:
+            self.stream.lose(BodyLost("the other agent has ended the request before its body"))
+
+
+class Serving:
+    """The requests of the other agent.  remote: its IP address."""
+
+    def __init__(self, channel: Channel, peer: Peer, remote: str, service: Service) -> None:
+        self._channel, self._peer, self._remote, self._service = channel, peer, remote, service
+        self._served: dict[int, _Served] = {}
+        self._loop = asyncio.get_running_loop()
+        self._last = 0
+        self._refusal = ""
+
+    def __len__(self) -> int:
+        return len(self._served)
+
+    def refuse_all(self, reason: str) -> None:
+        """Refuse new requests from now on."""
+        self._refusal = reason
+
+    # --- frames of the other agent; those of requests that have ended meanwhile are ignored
+
+    def take(self, frame: frames.Request) -> None:
+        """Take a request.  Raises FrameError."""
+        number = frame.id
+        if number <= self._last:
+            raise frames.FrameError(f"request {number} after request {self._last}")
+        self._last = number
+        if self._refusal:
+            self._refuse(number, self._refusal)
+            return
+        if len(self._served) >= MAX_REQUESTS:
+            self._refuse(number, f"{MAX_REQUESTS} requests of agent {self._peer.name} are under way")
+            return
+        try:
+            request = self._service.new_request(frame.method, frame.target, frame.headers, frame.body, self._remote)
+            request.origin = self._peer.name
+        except Exception:
+            log.exception("request of another agent failed before it was served: from=%s", self._peer.name)
+            self._respond(number, _internal_error())
+            return
+        if frame.more == frames.WHOLE:
+            self._begin(number, request, None)
+            return
+        served = self._served[number] = _Served(request)
+        grant = partial(self._grant, number)
+        if frame.more == frames.REST:
+            served.body = ArrivingBody(grant, frame.body, MAX_REQUEST_BYTES)
+            return
+        served.stream = ArrivingStream(grant)
+        request.stream = BodyParts(served.stream, _nothing)
+        self._begin(number, request, served)
+
+    def feed(self, frame: frames.Part) -> None:
+        """Take a part of a request's body.  Raises FrameError."""
+        served = self._served.get(frame.id)
+        if served is None:
+            return
+        if served.stream is not None:
+            served.stream.feed(frame.data, frame.last)
+            return
+        if served.body is None:
+            raise frames.FrameError("a part of a body that was not announced")
+        served.body.feed(frame.data, frame.last)
+        if served.body.too_large:
+            del self._served[frame.id]
+            text = f"request body too large, max size: {MAX_REQUEST_BYTES} bytes"
+            self._respond(frame.id, Response(413, text.encode(), TEXT))
+        elif frame.last:
+            served.request.body, served.body = served.body.whole, None
+            self._begin(frame.id, served.request, served)
+
+    def credit(self, frame: frames.Credit) -> None:
+        """Go on with the body of a response."""
+        if (served := self._served.get(frame.id)) is not None:
+            served.window.add(frame.count)
+
+    def cancel(self, frame: frames.Cancel) -> None:
+        """End a request that nobody waits for."""
+        if (served := self._served.pop(frame.id, None)) is not None:
+            served.lose()
+
+    def lose(self) -> None:
+        """End all requests: the connection is gone."""
+        served, self._served = self._served, {}
+        for one in served.values():
+            one.lose()
+
+    # --- responses
+
+    def _begin(self, number: int, request: Request, served: _Served | None) -> None:
+        """Serve a request; it gets an entry, and a task, only if the response is not there at once."""
+        try:
+            result = self._service.serve(request, self._peer)
+        except NotSent as error:
+            self._end(number)
+            self._refuse(number, str(error))
+            return
+        except Exception:
+            log.exception("request of another agent failed: from=%s method=%s", self._peer.name, request.method)
+            result = _internal_error()
+        if isinstance(result, Response) and result.stream is None and len(result.body) <= frames.INLINE_BYTES:
+            self._end(number)
+            self._respond(number, result)
+            return
+        if served is None:
+            served = self._served[number] = _Served(request)
+        if isinstance(result, PendingResponse):
+            served.running = result.future
+            result.future.add_done_callback(partial(self._complete, number, served, result))
+        else:
+            served.running = self._loop.create_task(self._finish(number, served, result))
+
+    def _complete(self, number: int, served: _Served, pending: PendingResponse, future: asyncio.Future[Any]) -> None:
+        """Send the response that a future stands for."""
+        if number not in self._served:
+            return
+        if future.cancelled():
+            self._give_up(number)
+            return
+        served.running = None
+        try:
+            response = pending.complete(future)
+        except NotSent as error:
+            self._end(number)
+            self._refuse(number, str(error))
+            return
+        if response.stream is None and len(response.body) <= frames.INLINE_BYTES:
+            self._end(number)
+            self._respond(number, response)
+        else:
+            served.running = self._loop.create_task(self._finish(number, served, response))
+
+    async def _finish(self, number: int, served: _Served, result: Response | Awaitable[Response]) -> None:
+        """Send a response that takes time to make, or to send."""
+        try:
+            response = result if isinstance(result, Response) else await result
+            if response.stream is None and len(response.body) <= frames.INLINE_BYTES:
+                self._respond(number, response)
+            else:
+                await self._send_in_parts(number, served, response)
+        except NotSent as error:
+            self._refuse(number, str(error))
+        except asyncio.CancelledError:
+            self._give_up(number)
+            raise
+        except Exception:
+            log.exception("request of another agent failed: from=%s method=%s", self._peer.name, served.request.method)
+            if number in self._served:
+                self._respond(number, _internal_error())
+        finally:
+            self._end(number)
+
+    async def _send_in_parts(self, number: int, served: _Served, response: Response) -> None:
+        more = frames.REST if response.stream is None else frames.STREAM
+        self._channel.send(frames.Response(number, response.status, response.headers, b"", more))
+        try:
+            await self._channel.send_body(number, body_parts(response.body, response.stream), served.window)
+        except Exception:
+            log.exception("stream to another agent failed: to=%s path=%s", self._peer.name, served.request.path)
+            self._give_up(number)
+
+    def _respond(self, number: int, response: Response) -> None:
+        """Send a whole response."""
+        try:
+            self._channel.send(frames.Response(number, response.status, response.headers, response.body))
+        except frames.FrameError as error:
+            log.error("response to another agent cannot be sent: to=%s: %s", self._peer.name, error)
+            failed = _internal_error()
+            self._channel.send(frames.Response(number, failed.status, failed.headers, failed.body))
+
+    def _refuse(self, number: int, reason: str) -> None:
+        self._channel.send(frames.Refusal(number, reason[:1000]))
+
+    def _end(self, number: int) -> None:
+        """Forget a request that is answered; the rest of its body is not wanted."""
+        served = self._served.pop(number, None)
+        if served is not None and served.stream is not None:
+            served.stream.lose(BodyLost("the request was answered before the end of its body"))
+
+    def _give_up(self, number: int) -> None:
+        """End a request without a response, unless the other agent has ended it."""
+        if self._served.pop(number, None) is not None:
+            self._channel.send(frames.Cancel(number))
+
+    def _grant(self, number: int, count: int) -> None:
+        if number in self._served:
+            self._channel.send(frames.Credit(number, count))
+
+
+def _internal_error() -> Response:
+    return Response(500, b"internal error; the agent's log says more", TEXT)
+
+
+def _nothing() -> None:
+    """A handler need not read the body of its request."""
