@@ -10,12 +10,13 @@ from pyconsul.agent.model.catalog import CatalogService, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceInstance
 from pyconsul.agent.reads.contract import Result, Select, all_rows
-from pyconsul.agent.reads.visibility import sees_instance, visible
+from pyconsul.agent.reads.visibility import sees_check, sees_instance, visible
 from pyconsul.agent.state import topics
 from pyconsul.agent.state.catalog import coordinates, services
 from pyconsul.agent.state.catalog import nodes as node_rows
 from pyconsul.agent.state.contract import View
-from pyconsul.agent.state.schemas import NODES, SERVICES
+from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
+from pyconsul.agent.sync.anti_entropy.contract import NodeRows
 
 
 def nodes(
@@ -93,6 +94,24 @@ def node_with_services(view: View, caller: Authorizer, name: str, select: Select
     rows = services.of_node(view, node.node)
     rows, filtered = visible(caller, rows, lambda row: caller.level("service", row.service) >= READ)
     return Result((node, select(rows)), index, depends, filtered=filtered)
+
+
+def registrations(view: View, caller: Authorizer, name: str) -> Result:
+    """Read the visible rows of a node as its agent compares them: node, services, checks, and the number of all nodes."""
+    key, depends = name.lower(), ("nodes", "services", "checks")
+    node = view[NODES].get(key)
+    if node is None or caller.level("node", node.node) < READ:
+        rows = NodeRows(cluster_nodes=len(view[NODES]))
+    else:
+        services = [row.service for row in view[SERVICES].by("node", key)]
+        checks = sorted(view[CHECKS].by("node", key), key=CHECKS.key)
+        rows = NodeRows(
+            node,
+            {row.id: row for row in services if caller.level("service", row.service) >= READ},
+            {row.check_id: row for row in checks if sees_check(caller, row.node, row.service_name)},
+            len(view[NODES]),
+        )
+    return Result(rows, view.index_of(*depends), depends, cacheable=False)
 
 
 def node_at(view: View, caller: Authorizer, has_address: Callable[[str], bool]) -> Node | None:

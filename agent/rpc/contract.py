@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from pyconsul.agent.gossip.consul.tags import Server
+from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 
 
@@ -70,4 +71,15 @@ class Peers(Protocol):
 
         Connects to a server first if that is needed.  Cancellation, or closing the stream, ends the request at the other side too.
         Raises NotSent, Lost, RateExceeded.
+        """
+
+
+class AskServer(Protocol):
+    """Sends requests of this agent itself to the servers of its datacenter."""
+
+    async def __call__(self, scope: Scope, request: HTTPRequest) -> Response:
+        """Return the response of a server: for "write" the leader, for "read" any; retried and held as a client's request is.
+
+        A response with an error is returned like any other.  One of a stream has its parts in `Response.stream`.
+        Raises NotSent, Lost.
         """

@@ -59,7 +59,8 @@ class AgentControl:
         self._stop(0)
 
     async def leave_pools(self) -> None:
-        """Leave the gossip pool, so that its members do not take this agent for failed."""
+        """Leave the gossip pool, so that its members do not take this agent for failed; anti-entropy ends before."""
+        await self._agent.syncer.stop()
         await self._lan.leave()
 
     async def reload(self) -> None:

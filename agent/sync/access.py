@@ -1,6 +1,7 @@
 """Permissions that a change of the agent's own services and checks needs: those of everything that it replaces.
 
-The row that has an ID now is looked up in the local state, and in the catalog, where another client may have written it.
+The row that has an ID now is looked up in the local state, and in the catalog, where another client may have written it.  An agent
+that does not hold the catalog leaves that to the server, which authorizes each row when it is written.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.catalog_writes import require_old_check, require_service
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.model.check import SERF_CHECK
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.sync.checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE, service_checks
 from pyconsul.agent.sync.definition import ServiceDefinition
@@ -18,7 +20,8 @@ from pyconsul.agent.sync.local_state import LocalState
 class LocalAccess:
     """Authorizes changes of one agent's registrations.  Every method raises PermissionDenied."""
 
-    def __init__(self, node: str, local: LocalState, catalog: View) -> None:
+    def __init__(self, node: str, local: LocalState, catalog: View | None) -> None:
+        """catalog: None for an agent that does not hold it."""
         self._node, self._local, self._catalog = node, local, catalog
 
     def require_service_registration(self, caller: Authorizer, definition: ServiceDefinition) -> None:
@@ -29,7 +32,8 @@ class LocalAccess:
         caller.require("service", WRITE, service.service)
         if (old := self._local.services.get(service.id)) is not None:
             caller.require("service", WRITE, old.service.service)
-        require_service(caller, self._catalog, self._node, service)
+        if self._catalog is not None:
+            require_service(caller, self._catalog, self._node, service)
         for check, _ in service_checks(self._node, service, definition.checks):
             self._require_check_id(caller, check.check_id)
 
@@ -53,13 +57,13 @@ class LocalAccess:
     def _require_check_id(self, caller: Authorizer, check_id: str) -> None:
         """Require that the ID of a check is unused, or that the caller may write the check that has it.
 
-        The IDs of maintenance checks belong to the node or the service in maintenance.
+        `serfHealth` and the IDs of maintenance checks belong to the node, or the service in maintenance.
         """
         if check_id in self._local.checks:
             self.require_check(caller, check_id)
-        else:
+        elif self._catalog is not None:
             require_old_check(caller, self._catalog, self._node, check_id)
-        if check_id == NODE_MAINTENANCE:
+        if check_id in (NODE_MAINTENANCE, SERF_CHECK):
             self._require_owner(caller, None)
         elif check_id.startswith(SERVICE_MAINTENANCE):
             self.require_service(caller, check_id.removeprefix(SERVICE_MAINTENANCE))

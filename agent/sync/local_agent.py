@@ -58,7 +58,10 @@ class NotTTL(ValueError):
 
 
 class LocalAgent:
-    """The services and checks of this agent.  `catalog`: the rows that a registration would replace there."""
+    """The services and checks of this agent.
+
+    catalog: the rows that a registration would replace there; None: the server authorizes that when it writes the row.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class LocalAgent:
         scheduler: Scheduler,
         results: CheckResults,
         clock: Callable[[], float],
-        catalog: View,
+        catalog: View | None,
     ) -> None:
         self.node, self.local, self.syncer, self.store = node, local, syncer, store
         self._scheduler, self._results, self._clock = scheduler, results, clock

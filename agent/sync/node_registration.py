@@ -17,15 +17,18 @@ SEGMENT_KEY, VERSION_KEY = "consul-network-segment", "consul-version"  # metadat
 
 
 class NodeRegistration(msgspec.Struct, frozen=True):
-    """The rows of one living agent."""
+    """The rows of one living agent.
+
+    service, check: None where the leader registers them, as it does for every member of its pool (see `duties.reconcile`).
+    """
 
     node: Node
     service: NodeService | None
-    check: HealthCheck
+    check: HealthCheck | None
 
 
 def node_registration(config: Config) -> NodeRegistration:
-    """Return the rows of the agent with these settings."""
+    """Return the rows of the agent with these settings; of a client agent only its node."""
     node = Node(
         id=config.node_id,
         node=config.node_name,
@@ -36,9 +39,9 @@ def node_registration(config: Config) -> NodeRegistration:
         create_index=0,
         modify_index=0,
     )
-    return NodeRegistration(
-        node, _server(config) if config.server else None, serf_check(config.node_name, is_alive=True)
-    )
+    if not config.server:
+        return NodeRegistration(node, None, None)
+    return NodeRegistration(node, _server(config), serf_check(config.node_name, is_alive=True))
 
 
 def node_meta(config: Config) -> dict[str, str]:

@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "duties": {"engine", "gossip", "model", "state", "acl", "sync"},
     "cluster": {"engine", "gossip", "model", "state", "rpc", "duties"},
     "rpc": {"gossip", "model", "httpapi"},
+    "remote": {"gossip", "model", "httpapi", "rpc", "state", "acl", "sync", "dnsd", "reads", "config"},
     "logs": set(),
 }
 # The gossip cores, and which of the others each may import.

@@ -1,4 +1,4 @@
-"""Rows whose tokens lack the permission to register them: each is logged once, then counted."""
+"""Rows whose tokens lack the permission to register or remove them: each is logged once, then counted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
+
+import msgspec
 
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import Pending
@@ -16,8 +18,22 @@ Permits: TypeAlias = Callable[[str, str, str], "str | None"]
 log = logging.getLogger("agent.sync")
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """A row that a token does not permit to write, or to remove.
+
+    kind: "node", "service" or "check".  accessor: the token's accessor ID.  resource, name: of the missing rule.
+    """
+
+    kind: str
+    row_id: str
+    accessor: str
+    resource: str
+    name: str
+    removes: bool = False
+
+
 class Blocked:
-    """The services and checks whose tokens do not permit them, by kind and ID, with the number of attempts."""
+    """The rows whose tokens do not permit them, by kind, ID and accessor, with the number of attempts."""
 
     def __init__(self) -> None:
         self.attempts: dict[tuple[str, str, str], int] = {}
@@ -27,9 +43,9 @@ class Blocked:
         services = [row for row in pending.services if not self._refuses_service(row, permits)]
         checks = [(row, owner) for row, owner in pending.checks if not self._refuses_check(row, permits, node)]
         for service_id in pending.gone_services:
-            self._forget("service", service_id)
+            self.permit("service", service_id)
         for check_id in pending.gone_checks:
-            self._forget("check", check_id)
+            self.permit("check", check_id)
         return replace(pending, services=services, checks=checks)
 
     def _refuses_service(self, row: ServiceRow, permits: Permits) -> bool:
@@ -43,26 +59,37 @@ class Blocked:
         resource, name = ("service", check.service_name) if check.service_id else ("node", node)
         return self._note("check", check.check_id, permits(row.token, resource, name), resource, name)
 
-    def _note(self, what: str, row_id: str, accessor: str | None, resource: str, name: str) -> bool:
-        """Log the first refusal of a row with a token, and every tenfold of it; whether there is one."""
+    def _note(self, kind: str, row_id: str, accessor: str | None, resource: str, name: str) -> bool:
+        """Note whether a row is refused, and return that."""
         if accessor is None:
-            self._forget(what, row_id)
+            self.permit(kind, row_id)
             return False
-        key = what, row_id, accessor
+        self.refuse(Refusal(kind, row_id, accessor, resource, name))
+        return True
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a refusal; log the first of a row with a token, and every tenfold of it."""
+        kind, row_id, accessor = key = refusal.kind, refusal.row_id, refusal.accessor
         count = self.attempts[key] = self.attempts.get(key, 0) + 1
         if str(count).strip("0") == "1":  # 1, 10, 100 …
             log.warning(
-                '%s registration blocked by ACLs: %s=%s accessorID=%s attempts=%d missing=%s "%s" { policy = "write" } '
-                "(set the token of the registration, or acl.tokens.default)",
-                what.capitalize(), what, row_id, accessor, count, resource, name,
+                '%s blocked by ACLs: %s=%s accessorID=%s attempts=%d missing=%s "%s" { policy = "write" } (%s)',
+                _action(kind, refusal.removes), kind, row_id, accessor, count, refusal.resource, refusal.name,
+                "set acl.tokens.agent" if kind == "node" or refusal.removes
+                else "set the token of the registration, or acl.tokens.default",
             )  # fmt: skip
-        return True
 
-    def _forget(self, what: str, row_id: str) -> None:
+    def permit(self, kind: str, row_id: str) -> None:
+        """Note that a row was written, or is no longer to be written."""
         if not self.attempts:
             return
-        for key in [key for key in self.attempts if key[:2] == (what, row_id)]:
+        for key in [key for key in self.attempts if key[:2] == (kind, row_id)]:
             count = self.attempts.pop(key)
-            log.info(
-                "%s registration no longer blocked by ACLs: %s=%s attempts=%d", what.capitalize(), what, row_id, count
-            )
+            log.info("%s no longer blocked by ACLs: %s=%s attempts=%d", _action(kind), kind, row_id, count)
+
+
+def _action(kind: str, removes: bool = False) -> str:
+    """Return what was attempted, in the words of Consul's log."""
+    if kind == "node":
+        return "Node info update"
+    return f"{kind.capitalize()} {'deregistration' if removes else 'registration'}"

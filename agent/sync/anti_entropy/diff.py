@@ -1,7 +1,7 @@
 """Anti-entropy: the difference between the catalog's rows of this node and the agent's own services and checks.  Pure.
 
 The agent is authoritative for its node: rows that others wrote there are overwritten, except for the tags of a service with
-`EnableTagOverride`.
+`EnableTagOverride`, the service `consul` and the check `serfHealth`, which the leader registers for the members of its pool.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from math import ceil, log2
 
 from msgspec.structs import replace
 
-from pyconsul.agent.model.check import HealthCheck
+from pyconsul.agent.model.check import SERF_CHECK, HealthCheck
+from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService
 from pyconsul.agent.sync.anti_entropy.contract import NodeRows
 from pyconsul.agent.sync.local_state import LocalState
-from pyconsul.agent.sync.node_registration import NodeRegistration
+from pyconsul.agent.sync.node_registration import CONSUL, NodeRegistration
 
 SMALL_CLUSTER = 128  # nodes; in a larger one the interval between two full syncs grows
 
@@ -42,11 +43,10 @@ def diff(local: LocalState, registration: NodeRegistration, shown: NodeRows) -> 
         check = shown.checks.get(check_id)
         if check is None or not same_check(row.check, check, check_id in local.late):
             found.checks.append(check_id)
-    own_service = {registration.service.id} if registration.service else set()
-    found.gone_services = _unknown(shown.services, local.services.keys() | own_service)
+    found.gone_services = _unknown(shown.services, local.services.keys() | {CONSUL})
     found.gone_checks = [
         check_id
-        for check_id in _unknown(shown.checks, local.checks.keys() | {registration.check.check_id})
+        for check_id in _unknown(shown.checks, local.checks.keys() | {SERF_CHECK})
         if shown.checks[check_id].service_id not in found.gone_services
     ]
     return found
@@ -73,6 +73,15 @@ def _compare_service(held: NodeService, there: NodeService | None, found: Differ
         found.services.append(held.id)
 
 
+def same_node(one: Node, other: Node) -> bool:
+    """Compare two rows without their indexes."""
+    return _undated_node(one) == _undated_node(other)
+
+
+def _undated_node(node: Node) -> Node:
+    return replace(node, create_index=0, modify_index=0)
+
+
 def same_service(one: NodeService, other: NodeService) -> bool:
     """Compare two rows without their indexes."""
     return _undated_service(one) == _undated_service(other)
@@ -94,11 +103,12 @@ def _undated_check(check: HealthCheck, without_output: bool = False) -> HealthCh
 
 def _node_differs(registration: NodeRegistration, shown: NodeRows) -> bool:
     node = shown.node
-    if node is None or replace(node, create_index=0, modify_index=0) != registration.node:
+    if node is None or not same_node(node, registration.node):
         return True
-    check = shown.checks.get(registration.check.check_id)
-    if check is None or not same_check(registration.check, check):
-        return True
+    if registration.check is not None:
+        check = shown.checks.get(registration.check.check_id)
+        if check is None or not same_check(registration.check, check):
+            return True
     if registration.service is None:
         return False
     service = shown.services.get(registration.service.id)

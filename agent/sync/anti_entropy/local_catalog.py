@@ -61,7 +61,8 @@ def _register_node(txn: WriteTxn, registration: NodeRegistration) -> None:
     ensure_node(txn, registration.node)
     if registration.service is not None:
         ensure_service(txn, registration.node.node, registration.service)
-    ensure_check(txn, registration.check)
+    if registration.check is not None:
+        ensure_check(txn, registration.check)
 
 
 def _register_check(txn: WriteTxn, node: str, check: HealthCheck, owner: NodeService | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from pyconsul.agent.state.contract import Unavailable
 from pyconsul.agent.sync.anti_entropy.blocked import Blocked, Permits
 from pyconsul.agent.sync.anti_entropy.catalog_writer import CATALOG_TIMEOUT_S, CatalogWriter
 from pyconsul.agent.sync.anti_entropy.contract import Catalog
@@ -21,6 +22,7 @@ MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 15.0  # before a retry; doubled after each f
 WATCHDOG_PERIOD_S = 5.0
 STUCK_S = 60.0  # age from which a running worker counts as stuck
 MAX_LOGGED_PARTS = 3
+AWAY = (TimeoutError, Unavailable)  # nothing can be written at present: logged once, and when it is over
 MAX_DELAY_S = 10.0  # age of pending changes from which the agent reports that the catalog is behind
 
 log = logging.getLogger("agent.sync")
@@ -74,6 +76,7 @@ class Syncer:
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
         self._held = self._stopped = False
+        self._is_away = False  # the last write or comparison failed for a reason of `AWAY`
 
     def hold(self) -> None:
         """Write nothing until `release`: the definitions of a starting agent are not complete yet."""
@@ -90,9 +93,9 @@ class Syncer:
             await self.flush()
 
     async def flush(self) -> bool:
-        """Write everything that is pending; False when that failed and is retried later."""
-        if not self._local:
-            return True
+        """Write everything that is pending; False when that failed and is retried later, or after `stop`."""
+        if not self._local or self._stopped:
+            return not self._local
         self._note_behind()
         pending = self._local.take()
         try:
@@ -119,6 +122,8 @@ class Syncer:
 
     async def full_sync(self) -> bool:
         """Compare everything with the catalog and write the differences; False when that failed and is retried later."""
+        if self._stopped:
+            return False
         self._full_sync_due = False
         try:
             shown = await self._writer.node_rows(self.registration.node.node)
@@ -128,9 +133,12 @@ class Syncer:
             self._full_sync_due = True
             if not isinstance(error, Exception):
                 raise
+            if not isinstance(error, AWAY):
+                log.exception("comparing with the catalog failed")
             self._retry_later(error, [])
-            log.exception("comparing with the catalog failed")
             return False
+        if not self._local:
+            self._note_done()
         return await self.flush()
 
     def schedule(self) -> None:
@@ -174,7 +182,10 @@ class Syncer:
         self._watchdog = loop.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Cancel all tasks; pending changes are found by the full sync of the next start."""
+        """Cancel all tasks, and write nothing any more: an agent that leaves must not register its node again.
+
+        Pending changes are found by the full sync of the next start.
+        """
         self._stopped = True
         if self._retry is not None:
             self._retry.cancel()
@@ -239,6 +250,9 @@ class Syncer:
     def _note_done(self) -> None:
         """Reset the failure state after everything that was taken has been written."""
         self._backoff_s, self._error, self._behind_since = MIN_BACKOFF_S, "", None
+        if self._is_away:
+            self._is_away = False
+            log.info("the catalog can be reached again, anti-entropy goes on")
         self._note_behind()  # of changes made meanwhile
         if self._reported:
             self._reported = False
@@ -248,7 +262,11 @@ class Syncer:
         self._failures += 1
         self._error = str(error) or type(error).__name__
         what = "; ".join(map(str, left[:MAX_LOGGED_PARTS])) or "everything"
-        log.warning("anti-entropy sync failed, retrying in %gs: %s: %s", self._backoff_s, what, self._error)
+        if isinstance(error, AWAY):
+            level, self._is_away = logging.DEBUG if self._is_away else logging.WARNING, True
+        else:
+            level = logging.WARNING
+        log.log(level, "anti-entropy sync failed, retrying in %gs: %s: %s", self._backoff_s, what, self._error)
         if self._retry is not None:
             self._retry.cancel()
         self._retry = asyncio.get_running_loop().call_later(self._backoff_s, self._retry_now)

@@ -1,0 +1,47 @@
+"""Requests of this agent itself to the servers, and what their responses mean for the caller."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from pyconsul.agent.httpapi.core.forwarding.standing import Scope
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.rpc.contract import AskServer, RPCError
+from pyconsul.agent.state.contract import Unavailable
+
+MAX_TEXT = 300  # characters of an error text that are shown
+
+
+class Rejected(Exception):
+    """A server refuses a request; `status` is that of its response, and the text of the exception its body's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def path(*parts: str) -> str:
+    """Return a path below /v1/pyconsul; the parts are escaped."""
+    return "/v1/pyconsul/" + "/".join(quote(part, safe="") for part in parts)
+
+
+async def ask(
+    servers: AskServer, scope: Scope, method: str, target: str, token: str = "", body: bytes = b""
+) -> Response:
+    """Return the response with status 200 to a request.
+
+    Raises Unavailable when there is no server or no leader, and Rejected for any other error.
+    """
+    # A token is named in any case: without one the server's own default token would count.
+    headers = {b"x-consul-token": (token or "anonymous").encode("latin-1", "replace")}
+    try:
+        response = await servers(scope, Request(method, target.encode(), headers, body))
+    except RPCError as error:
+        raise Unavailable(str(error)) from None
+    if response.status == 200:
+        return response
+    text = bytes(response.body).decode("utf-8", "replace")[:MAX_TEXT]
+    if response.status >= 500 or response.status == 429:
+        raise Unavailable(text or f"status {response.status}")
+    raise Rejected(response.status, text)
