@@ -40,7 +40,7 @@ class Lost(RPCError):
 
 
 class RateExceeded(RPCError):
-    """This agent sends more requests than `limits.rpc_rate` allows.  Nobody has carried it out; it is not for another server either."""
+    """This agent sends more requests than `limits.rpc_rate` allows.  Nobody has carried it out; no other server is to be tried."""
 
 
 #: Answers a request of another agent.  May raise NotSent to refuse a request that was not begun ("this server does not lead").

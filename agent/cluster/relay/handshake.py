@@ -7,8 +7,8 @@
 | 3 | dialing relay | Proof |
 | 4 | accepting relay | Verdict: an empty text, or why the connection is refused |
 
-A proof is HMAC-SHA-256, with a gossip key, over its role and the messages of steps 1 and 2, so that it is valid for one
-connection only.  Each side accepts a proof with any key of its ring, as during a rotation of keys.  Without gossip keys the
+A proof (`rpc/proof.py`) is made with a gossip key; it covers its role and the messages of steps 1 and 2, so that it is valid for
+one connection only.  Each side accepts a proof with any key of its ring, as during a rotation of keys.  Without gossip keys the
 cluster ID stands for the key: then a relay trusts any peer that knows it, as Consul's servers trust any peer that reaches their
 port.
 
@@ -17,15 +17,16 @@ Each message is a length (2 bytes, big endian) and MessagePack.  After step 4 th
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 
 import msgspec
 
+from pyconsul.agent.rpc import proof
+from pyconsul.agent.rpc.proof import NONCE_BYTES
+
 FIRST_BYTE = b"\x01"  # of a connection to the RPC port: neither HTTP nor TLS begins with it
 VERSION = 1
 MAX_BYTES = 512  # of a message
-NONCE_BYTES = 32
 
 
 class HandshakeError(Exception):
@@ -108,7 +109,7 @@ def check_hello(said: Hello, identity: Identity) -> None:
 
 def challenge(said: Hello, identity: Identity, nonce: bytes) -> Challenge:
     """Return the answer of the accepting relay."""
-    return Challenge(nonce, _proof(identity.secrets[0], b"accept", said, nonce))
+    return Challenge(nonce, proof.prove(identity.secrets[0], b"accept", said, nonce))
 
 
 def prove(said: Hello, answered: Challenge, identity: Identity) -> Proof:
@@ -116,7 +117,7 @@ def prove(said: Hello, answered: Challenge, identity: Identity) -> Proof:
     if answered.refusal:
         raise HandshakeError(answered.refusal)
     _check(answered.proof, b"accept", said, answered.nonce, identity)
-    return Proof(_proof(identity.secrets[0], b"dial", said, answered.nonce))
+    return Proof(proof.prove(identity.secrets[0], b"dial", said, answered.nonce))
 
 
 def check_proof(proved: Proof, said: Hello, answered: Challenge, identity: Identity) -> None:
@@ -124,11 +125,6 @@ def check_proof(proved: Proof, said: Hello, answered: Challenge, identity: Ident
     _check(proved.proof, b"dial", said, answered.nonce, identity)
 
 
-def _proof(secret: bytes, role: bytes, said: Hello, nonce: bytes) -> bytes:
-    return hmac.digest(secret, msgspec.msgpack.encode((role, said, nonce)), "sha256")
-
-
-def _check(proof: bytes, role: bytes, said: Hello, nonce: bytes, identity: Identity) -> None:
-    expected = [_proof(secret, role, said, nonce) for secret in identity.secrets]
-    if not sum(hmac.compare_digest(proof, one) for one in expected):
+def _check(proved: bytes, role: bytes, said: Hello, nonce: bytes, identity: Identity) -> None:
+    if not proof.is_proven(proved, identity.secrets, role, said, nonce):
         raise HandshakeError("it does not know a gossip key of this server" if identity.keys else "a wrong proof")

@@ -141,9 +141,9 @@ log = logging.getLogger("agent.http")
 class Bucket:
     """Tokens that come at a rate a second, up to a burst; a rate below 0 has no limit."""
 
-    def __init__(self, rate: float, now: float) -> None:
+    def __init__(self, rate: float, now: float, burst: float | None = None) -> None:
         self._rate = rate
-        self._burst = max(rate * BURST, 1.0) if rate else 0.0
+        self._burst = burst if burst is not None else max(rate * BURST, 1.0) if rate else 0.0
         self._tokens = self._burst
         self._last = now
 
