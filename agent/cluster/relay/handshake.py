@@ -22,7 +22,6 @@ from collections.abc import Sequence
 import msgspec
 
 from pyconsul.agent.rpc import proof
-from pyconsul.agent.rpc.proof import NONCE_BYTES
 
 FIRST_BYTE = b"\x01"  # of a connection to the RPC port: neither HTTP nor TLS begins with it
 VERSION = 1
@@ -103,8 +102,8 @@ def check_hello(said: Hello, identity: Identity) -> None:
         raise HandshakeError(f"it belongs to cluster {said.cluster_id:.40}, this server to {identity.cluster_id}")
     if said.acceptor != identity.node_id:
         raise HandshakeError(f"it looks for server {said.acceptor:.40}, this one is {identity.node_id}")
-    if len(said.nonce) != NONCE_BYTES:
-        raise HandshakeError(f"a nonce of {len(said.nonce)} bytes; allowed: {NONCE_BYTES}")
+    if len(said.nonce) != proof.NONCE_BYTES:
+        raise HandshakeError(f"a nonce of {len(said.nonce)} bytes; allowed: {proof.NONCE_BYTES}")
 
 
 def challenge(said: Hello, identity: Identity, nonce: bytes) -> Challenge:

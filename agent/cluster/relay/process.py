@@ -26,6 +26,7 @@ import uvloop
 from pyconsul.agent.cluster.relay import handshake
 from pyconsul.agent.cluster.relay.handshake import FIRST_BYTE, HandshakeError, Identity
 from pyconsul.agent.cluster.relay.pipe import End, join
+from pyconsul.agent.rpc.proof import NONCE_BYTES
 
 TIMEOUT_S = 5.0  # for connecting, and for the handshake
 MAX_HANDSHAKES = 64  # at a time, of connections from outside
@@ -175,7 +176,7 @@ async def _connect(host: str, port: int) -> socket.socket:
 async def _introduce(sock: socket.socket, identity: Identity, acceptor: str) -> None:
     """Prove to the relay of another server that this one belongs to its cluster, and the reverse."""
     send = asyncio.get_running_loop().sock_sendall
-    said = handshake.hello(identity, acceptor, secrets.token_bytes(handshake.NONCE_BYTES))
+    said = handshake.hello(identity, acceptor, secrets.token_bytes(NONCE_BYTES))
     await send(sock, FIRST_BYTE + handshake.encode(said))
     answered = await _receive(sock, handshake.Challenge)
     await send(sock, handshake.encode(handshake.prove(said, answered, identity)))
@@ -194,7 +195,7 @@ async def _check(sock: socket.socket, identity: Identity) -> None:
     except HandshakeError as error:
         await send(sock, handshake.encode(handshake.Challenge(b"", b"", str(error))))
         raise
-    answered = handshake.challenge(said, identity, secrets.token_bytes(handshake.NONCE_BYTES))
+    answered = handshake.challenge(said, identity, secrets.token_bytes(NONCE_BYTES))
     await send(sock, handshake.encode(answered))
     try:
         handshake.check_proof(await _receive(sock, handshake.Proof), said, answered, identity)
