@@ -14,6 +14,7 @@ import msgspec
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.httpapi.core.consistency.freshness import allows_stale
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
     FILTERED,
@@ -120,7 +121,9 @@ NOBODY = meta_headers(0, known_leader=False)  # what goes with a refusal by the 
 
 def level_of(request: Request) -> str:
     """Return the consistency that a read asks for."""
-    return "stale" if "stale" in request else "consistent" if "consistent" in request else "leader"
+    if not request.query:
+        return "leader"
+    return "stale" if allows_stale(request) else "consistent" if "consistent" in request else "leader"
 
 
 def query_meta(request: Request, index: int = 0) -> dict[str, Any]:
@@ -185,6 +188,7 @@ class Renderer:
             (b"X-Consul-Default-Acl-Policy", policy),
             *self.extra_headers,
         )
+        self._added = {b"Content-Length", *(name for name, _ in self._common)}
 
     def outside(self, response: Response, request: Request) -> Response:
         """Complete a response that belongs to no route: it has none of the API's own headers."""
@@ -193,6 +197,17 @@ class Renderer:
     def complete(self, response: Response, request: Request) -> Response:
         """Complete a response."""
         return sized(self.unsized(response, request), request)
+
+    def relayed(self, response: Response, request: Request) -> Response:
+        """Complete the response of another agent, whose handler has done the rest."""
+        return sized(
+            Response(response.status, response.body, (*response.headers, *self._common), response.stream), request
+        )
+
+    def bare(self, response: Response) -> Response:
+        """Return a complete response without what the agent that the client talks to adds."""
+        headers = tuple([header for header in response.headers if header[0] not in self._added])
+        return Response(response.status, response.body, headers, response.stream)
 
     def unsized(self, response: Response, request: Request) -> Response:
         """Complete a response but for its length and compression."""

@@ -10,6 +10,7 @@ from pyconsul.agent.acl.authorizer import Authorizer, Forbidden, UnknownToken
 from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.httpapi.core.response import HTTPError, bad_request, server_error
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
+from pyconsul.agent.model.acl import ANONYMOUS_SECRET
 
 DIGITS = 20  # of the largest number of 64 bits
 
@@ -44,6 +45,12 @@ class Request(HTTPRequest):
         if caller is None:
             raise self._refusal or UnknownToken()
         return caller
+
+    def retarget(self, target: bytes) -> None:
+        """Use another query from now on."""
+        self.target = target
+        self.query = target.partition(b"?")[2]
+        self._params = None
 
     def authenticate(self, caller: Authorizer | Forbidden) -> None:
         """Set the permissions of the caller, or the refusal of an unknown token."""
@@ -90,7 +97,8 @@ class Request(HTTPRequest):
     def token(self) -> str:
         """Return the secret ID of the caller's token, or "": `?token=` before `X-Consul-Token` before a Bearer token."""
         if self._token is None:
-            self._token = self._find_token()
+            # The default token of this agent is not for requests that other agents forward.
+            self._token = self._find_token() or (ANONYMOUS_SECRET if self.origin else "")
         return self._token
 
     def _find_token(self) -> str:

@@ -99,6 +99,8 @@ class Route:
     consistency: responses name their consistency (X-Consul-Effective-Consistency).
     meta_on_error: error responses of GET carry an index, as Consul's do for errors of its servers.
     cached: accepts `?cached` and states whether the response came from a cache.
+    stateless: answered without the state of the cluster, so at any time.
+    patient: waits for a leader while there is none; otherwise it fails at once.
     anywhere: responds the same for every datacenter.  ignores_dc: takes neither `?dc` nor a consistency mode.
     writes: methods other than GET are subject to `allow_write_http_from`.
     watched: GET returns a `Query` and may be part of a stream (see `handlers.streams`).
@@ -116,7 +118,9 @@ class Route:
         "lists_options",
         "meta_on_error",
         "methods",
+        "patient",
         "pattern",
+        "stateless",
         "strict",
         "subroutes",
         "watched",
@@ -138,11 +142,14 @@ class Route:
         anywhere: bool = False,
         ignores_dc: bool = False,
         lists_options: bool = True,
+        stateless: bool = False,
+        patient: bool = True,
     ) -> None:
         self.pattern, self.endpoints, self.methods = pattern, endpoints, tuple(endpoints)
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
         self.watched, self.writes, self.body_rule = watched, writes, body_rule
         self.anywhere, self.ignores_dc, self.lists_options = anywhere, ignores_dc, lists_options
+        self.stateless, self.patient = stateless, patient
         self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix that have separate routes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyconsul.agent.common.go.durations import parse_go_duration_s
+from pyconsul.agent.httpapi.core.consistency.freshness import allows_stale
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request, wait_options
 from pyconsul.agent.httpapi.core.response import bad_request
@@ -49,15 +50,15 @@ def refuse_enterprise(request: Request) -> None:
 
 
 def _check_level(request: Request) -> None:
-    if "stale" in request and "consistent" in request:
-        raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
-    if "cached" in request and "consistent" in request:
-        raise bad_request("Cannot specify ?cached with ?consistent, conflicting semantics.")
     if max_stale := request.params.get("max_stale"):
         try:
             parse_go_duration_s(max_stale)
         except ValueError:
             raise bad_request(f'Invalid max_stale value "{max_stale}"') from None
+    if "consistent" in request and allows_stale(request):
+        raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
+    if "cached" in request and "consistent" in request:
+        raise bad_request("Cannot specify ?cached with ?consistent, conflicting semantics.")
 
 
 def _check_cache_control(text: str) -> None:

@@ -15,10 +15,12 @@ NO_SERVERS = "No known Consul servers"
 class Standing(Protocol):
     """The place of this agent in its datacenter: what it can answer itself, and how fresh its state is.
 
+    always_current: the state has every write at any time, since no other server writes; then `barrier` returns None.
     knows_leader, last_contact_ms: the values of `X-Consul-KnownLeader` and `X-Consul-LastContact`; 0 ms while this server hears of
         every commit as it is made.
     """
 
+    always_current: bool
     knows_leader: bool
     last_contact_ms: int
 
@@ -59,7 +61,7 @@ class Cluster(Protocol):
 class SingleServer:
     """The standing of a server without others."""
 
-    knows_leader, last_contact_ms, has_state = True, 0, True
+    always_current, knows_leader, last_contact_ms, has_state = True, True, 0, True
 
     def serves(self, scope: Scope) -> bool:
         """Return that it answers everything."""

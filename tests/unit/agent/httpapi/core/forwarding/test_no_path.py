@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pyconsul.agent.httpapi.core.context import ForeignDatacenter
-from pyconsul.agent.httpapi.core.forwarding import no_path
+from pyconsul.agent.httpapi.core.forwarding import unreachable
 from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, HTTPError, Query, Response, bad_request
@@ -17,8 +17,11 @@ from pyconsul.agent.reads.contract import Result
 
 
 async def forward(handler: Handler, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Any:
-    unreachable: Any = no_path._Unreachable()
-    monkeypatch.setattr(no_path, "_unreachable", lambda context: State(unreachable, unreachable))
+    def without_state(context: Any, error: HTTPError) -> Any:
+        nothing = unreachable.Unreachable(error)
+        return State(nothing, nothing)
+
+    monkeypatch.setattr(unreachable, "without_state", without_state)
     context: Any = None
     route = Route("/v1/x", {"GET": Read(handler, "open")}, **options)
     handled = NoPath(context).forward("elsewhere", route, route.endpoints["GET"], Request("GET", b"/v1/x", {}))
