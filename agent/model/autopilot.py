@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from pyconsul.agent.common.go.durations import SECOND_NS
@@ -43,3 +45,9 @@ class ClusterServer(msgspec.Struct, frozen=True, kw_only=True):
     last_contact_ms: int = 0
     stable_since: float = 0.0
     build: str = ""
+
+
+def failure_tolerance(servers: Iterable[ClusterServer]) -> int:
+    """Return how many more voters may fail until the cluster has no quorum."""
+    voters = [server for server in servers if server.is_voter]
+    return max(0, sum(server.is_healthy for server in voters) - len(voters) // 2 - 1)

@@ -57,6 +57,9 @@ class Cluster(Protocol):
     async def remove(self, node_id: str) -> None:
         """Remove a server from the cluster.  Raises LookupError if it is not a member."""
 
+    def proposals(self) -> Sequence[str]:
+        """Return a sentence for each failed server that autopilot keeps, with the reason."""
+
 
 class SingleServer:
     """The standing of a server without others."""
