@@ -21,6 +21,7 @@ class NoKeyring:
     """The keyring of a pool without encryption: every operation fails, with Serf's text."""
 
     is_encrypted = False
+    keys: tuple[bytes, ...] = ()
 
     def __init__(self, name: str) -> None:
         """`name`: that of the only member."""

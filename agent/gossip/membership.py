@@ -66,6 +66,10 @@ class Keyring(Protocol):
     def is_encrypted(self) -> bool:
         """True if this agent has gossip keys."""
 
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the gossip keys of this agent, the primary one first."""
+
     async def list(self, *, relay_factor: int = 0) -> KeyReport:
         """Count the members that have each key."""
 

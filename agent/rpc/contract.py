@@ -14,6 +14,7 @@ import msgspec
 
 from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.httpapi.core.forwarding.standing import Scope
+from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 
 
@@ -44,7 +45,7 @@ class RateExceeded(RPCError):
 
 
 #: Answers a request of another agent.  May raise NotSent to refuse a request that was not begun ("this server does not lead").
-Serve: TypeAlias = Callable[[HTTPRequest, Peer], Response | Awaitable[Response]]
+Serve: TypeAlias = Callable[[Request, Peer], Response | Awaitable[Response]]
 
 
 class Servers(Protocol):

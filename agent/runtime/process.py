@@ -17,10 +17,11 @@ from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ReloadError
 from pyconsul.agent.engine.contract import EngineError
-from pyconsul.agent.runtime import development, reload_watch, single_server
+from pyconsul.agent.runtime import reload_watch
 from pyconsul.agent.runtime.data_folder import DataFolderError
 from pyconsul.agent.runtime.gossip.lan import GossipError
 from pyconsul.agent.runtime.listeners import ListenError
+from pyconsul.agent.runtime.modes import development, single_server
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.summary import summary
 from pyconsul.agent.sync.definition_loader import FileDefinitionError

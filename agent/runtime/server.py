@@ -28,7 +28,7 @@ from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, SingleServe
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.runtime import access_control, local
 from pyconsul.agent.runtime.gossip import members, retry_join
-from pyconsul.agent.runtime.gossip.lan import open_lan
+from pyconsul.agent.runtime.network import Network, open_network
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.serving import Front
 from pyconsul.agent.runtime.steady_clock import SteadyClock
@@ -51,8 +51,8 @@ class Place:
     cluster: Cluster | None = None
 
 
-#: Opens the state of a server, given its gossip pool and a clock (Unix seconds).
-OpenPlace: TypeAlias = Callable[[Membership, Callable[[], float]], Awaitable[Place]]
+#: Opens the state of a server, given its network and a clock (Unix seconds).
+OpenPlace: TypeAlias = Callable[[Network, Callable[[], float]], Awaitable[Place]]
 
 
 async def start(
@@ -69,8 +69,9 @@ async def start(
     """
     front = Front(config)
     clock = _start_clock(stack)
-    lan = await open_lan(config, stack)
-    place = await open_place(lan, clock)
+    network = await open_network(config, stack)
+    lan = network.lan
+    place = await open_place(network, clock)
     storage, leadership = place.storage, place.leadership
     store = storage.store
     tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
@@ -82,9 +83,11 @@ async def start(
     counters = await members.follow(config, lan, storage, agent, events, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))
+    control.on_reload(network.configure)
     context = _context(place, sessions, agent, tokens, control, events, lan)
     lag = _start_loop_lag(stack)
-    await front.serve(replace(context, acl=acl, loop_lag=lag, pool_counters=counters), control, stack)
+    app = await front.serve(replace(context, acl=acl, loop_lag=lag, pool_counters=counters), control, stack)
+    network.answer_with(lambda request, _: app.begin(request))
     retry_join.start(config, lan, stop, stack)
     return control
 

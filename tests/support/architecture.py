@@ -212,8 +212,8 @@ IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "t
 # The engines, and the modules outside `engine/` that choose one -> for what.
 ENGINES = ("pyconsul.agent.engine.memory", "pyconsul.agent.engine.embedded")
 CHOOSES_ENGINE = {
-    "agent/runtime/development.py": "state of a development agent",
-    "agent/runtime/single_server.py": "state of a single server",
+    "agent/runtime/modes/development.py": "state of a development agent",
+    "agent/runtime/modes/single_server.py": "state of a single server",
     "agent/runtime/local.py": "registrations of this agent",
 }
 # What every table of the state is built on; it knows no table but by its schema.

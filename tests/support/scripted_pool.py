@@ -35,6 +35,7 @@ class ScriptedKeyring:
 
     def __init__(self, *, is_encrypted: bool = True) -> None:
         self.is_encrypted = is_encrypted
+        self.keys = (bytes(32),) if is_encrypted else ()
         self.report = KeyReport(members=1, responses=1)
         self.calls: list[tuple[str, str, int]] = []
 

@@ -91,27 +91,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Duration, setting("Timeout of a TLS handshake.", check=validators.not_negative, unsupported="HTTPS")
     ] = 5.0
     request_limits: Annotated[RequestLimits, setting("Limits on all requests together.")] = RequestLimits()
-    rpc_handshake_timeout: Annotated[
-        Duration, setting("Timeout of the handshake between servers.", unsupported="clustering")
-    ] = 5.0
-    rpc_client_timeout: Annotated[
-        Duration, setting("Timeout of a request to a server.", reloadable=True, unsupported="clustering")
-    ] = 60.0
+    rpc_handshake_timeout: Annotated[Duration, setting("Timeout of the handshake between servers.")] = 5.0
+    rpc_client_timeout: Annotated[Duration, setting("Timeout of a request to a server.", reloadable=True)] = 60.0
     rpc_max_conns_per_client: Annotated[
         int,
-        setting("Maximum number of server connections from one address.", reloadable=True, unsupported="clustering"),
+        setting("Maximum number of server connections from one address.", reloadable=True),
     ] = 100
     rpc_rate: Annotated[
         float,
         setting(
             "Maximum number of requests to servers per second; -1: unlimited.",
             reloadable=True,
-            unsupported="clustering",
         ),
     ] = -1.0
-    rpc_max_burst: Annotated[
-        int, setting("Maximum burst of requests to servers.", reloadable=True, unsupported="clustering")
-    ] = 1000
+    rpc_max_burst: Annotated[int, setting("Maximum burst of requests to servers.", reloadable=True)] = 1000
     kv_max_value_size: Annotated[
         int, setting("Maximum size of a value in the KV store in bytes.", check=validators.not_negative)
     ] = 512 * 1024

@@ -33,6 +33,11 @@ class Frames:
         """True if there are keys."""
         return self.present.keyring is not None
 
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the keys, the primary one first."""
+        return () if self.present.keyring is None else self.present.keyring.keys
+
     def set_keys(self, keys: Sequence[bytes]) -> None:
         """Use these keys from now on, the primary one first."""
         self.present = replace(self.present, keyring=Keyring(keys))

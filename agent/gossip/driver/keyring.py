@@ -29,6 +29,11 @@ class PoolKeyring:
         """True if this agent has gossip keys."""
         return self._driver.frames.is_encrypted
 
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the gossip keys of this agent, the primary one first."""
+        return self._driver.frames.keys
+
     async def list(self, *, relay_factor: int = 0) -> KeyReport:
         """Count the members that have each key."""
         return await self._manage(KeyOperation.LIST, "", relay_factor)

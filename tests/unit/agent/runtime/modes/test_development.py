@@ -16,7 +16,8 @@ from support.eventually import one_turn
 from pyconsul.agent.config.host import with_node_id
 from pyconsul.agent.config.load import load
 from pyconsul.agent.config.problems import ReloadError
-from pyconsul.agent.runtime import development, reload_watch
+from pyconsul.agent.runtime import reload_watch
+from pyconsul.agent.runtime.modes import development
 from pyconsul.agent.runtime.reload import AgentControl
 
 
@@ -34,7 +35,7 @@ class Agent:
         return await development.start(config, self.stack, lambda status: self.stopped.set())
 
     def configure(self, **settings: Any) -> None:
-        base = {"node_name": "n1", "ports": {"http": -1, "dns": -1, "serf_lan": -1}}
+        base = {"node_name": "n1", "ports": {"http": -1, "dns": -1, "serf_lan": -1, "server": -1}}
         self.file.write_text(json.dumps({**base, **settings}))
 
 

@@ -11,8 +11,8 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.duties.leader_duties import AlwaysLeader
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL, ACCEPT_FILE, ACCEPT_NONE
-from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.runtime import data_folder, server, storage
+from pyconsul.agent.runtime.network import Network
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.server import Place
 from pyconsul.agent.state.schemas import ALL
@@ -25,7 +25,7 @@ async def start(
     folder = Path(config.data_dir)
     stack.callback(data_folder.Lock(folder).release)
 
-    async def open_place(_: Membership, clock: Callable[[], float]) -> Place:
+    async def open_place(_: Network, clock: Callable[[], float]) -> Place:
         accept = folder / ACCEPT_FILE  # by this file an operator accepts a damaged `state.db`, once
         accepted = ACCEPT_ALL if accept.exists() else ACCEPT_NONE
         engine = EmbeddedEngine(folder / "state.db", ALL, storage.history_retention(config), accepted=accepted)

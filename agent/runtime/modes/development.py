@@ -9,8 +9,8 @@ from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.duties.leader_duties import AlwaysLeader
 from pyconsul.agent.engine.memory import MemoryEngine
-from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.runtime import server, storage
+from pyconsul.agent.runtime.network import Network
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.server import Place
 
@@ -20,7 +20,7 @@ async def start(
 ) -> AgentControl:
     """Start a development agent; see `server.start`."""
 
-    async def open_place(_: Membership, clock: Callable[[], float]) -> Place:
+    async def open_place(_: Network, clock: Callable[[], float]) -> Place:
         engine = MemoryEngine(storage.history_retention(config))
         return Place(await storage.load(engine, clock, stack), AlwaysLeader())
 

@@ -1,0 +1,1 @@
+"""The modes of an agent, one module each."""

@@ -1,0 +1,124 @@
+"""The ways of an agent to others: its gossip pool, and requests to and from other agents (RPC)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib.metadata import PackageNotFoundError, version
+
+from pyconsul.agent.config.config import Config
+from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
+from pyconsul.agent.rpc.handshake import Identity
+from pyconsul.agent.rpc.listener import Listener
+from pyconsul.agent.rpc.peers import PeerConnections
+from pyconsul.agent.rpc.servers import GossipServers
+from pyconsul.agent.rpc.serving import Service
+from pyconsul.agent.rpc.settings import RPCSettings
+from pyconsul.agent.runtime import listeners
+from pyconsul.agent.runtime.gossip.lan import open_lan
+
+STOP_S = 2.0  # that requests of other agents get when this one ends
+
+log = logging.getLogger("agent.rpc")
+
+
+class Network:
+    """The pool and the RPC connections of one agent.
+
+    `answer_with` and `hand_over_to` say who takes what comes in; before that requests are refused, and sent again by their agents.
+    """
+
+    def __init__(self, config: Config, lan: Membership) -> None:
+        self._config, self.lan = config, lan
+        self._version = _version()
+        self._serve: Serve = _starting
+        self._take_relay: Callable[[socket.socket, str], None] = _no_relay
+        self.servers = GossipServers(lan, config.datacenter)
+        self.peers = PeerConnections(self._identity, self.servers, Service(self._answer), self._settings)
+        self._listener: Listener | None = None
+
+    def listen(self, listening: socket.socket) -> None:
+        """Accept connections of other agents from now on."""
+        self._listener = Listener(
+            [listening],
+            self._identity,
+            self._settings,
+            self.peers.made_by_listener,
+            self._hand_over,
+        )
+        self._listener.start()
+
+    def configure(self, config: Config) -> None:
+        """Use other settings from now on."""
+        self._config = config
+
+    def answer_with(self, serve: Serve) -> None:
+        """Let `serve` answer the requests of other agents."""
+        self._serve = serve
+
+    def hand_over_to(self, take: Callable[[socket.socket, str], None]) -> None:
+        """Let `take` have the connections of the other servers' relays."""
+        self._take_relay = take
+
+    async def stop(self) -> None:
+        """Accept nothing more, and end all connections."""
+        if self._listener is not None:
+            self._listener.close()
+        self.servers.close()
+        await self.peers.stop(STOP_S)
+
+    def _answer(self, request: Request, peer: Peer) -> Response | Awaitable[Response]:
+        return self._serve(request, peer)
+
+    def _hand_over(self, sock: socket.socket, peer: str) -> None:
+        self._take_relay(sock, peer)
+
+    def _identity(self) -> Identity:
+        config = self._config
+        return Identity(
+            config.node_id, config.node_name, config.datacenter, config.server, self._version, self.lan.keyring.keys
+        )
+
+    def _settings(self) -> RPCSettings:
+        limits = self._config.limits
+        return RPCSettings(
+            handshake_timeout_s=limits.rpc_handshake_timeout,
+            client_timeout_s=limits.rpc_client_timeout,
+            max_connections_per_client=limits.rpc_max_conns_per_client,
+            rate=-1.0 if self._config.server else limits.rpc_rate,
+            max_burst=limits.rpc_max_burst,
+        )
+
+
+async def open_network(config: Config, stack: AsyncExitStack) -> Network:
+    """Open the gossip pool and, for a server, the RPC port; the stack closes both.  Raises GossipError, ListenError."""
+    listening = None
+    if config.server and config.ports.server > 0:
+        listening = listeners.tcp(config.bind_addr, config.ports.server, "-server-port")
+        stack.callback(listening.close)
+    network = Network(config, await open_lan(config, stack))
+    stack.push_async_callback(network.stop)
+    if listening is not None:
+        network.listen(listening)
+    return network
+
+
+def _starting(_: Request, __: Peer) -> Response:
+    raise NotSent("the agent is starting")
+
+
+def _no_relay(sock: socket.socket, peer: str) -> None:
+    log.debug("closed a connection for a relay, which this agent does not have: from=%s", peer)
+    sock.close()
+
+
+def _version() -> str:
+    try:
+        return version("pyconsul")
+    except PackageNotFoundError:  # run from a checkout
+        return ""
