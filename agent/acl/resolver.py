@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies, DecisionBudget, UnknownToken
+from pyconsul.agent.acl.identity import Identity
 from pyconsul.agent.acl.parse import RuleError, parse_rules
 from pyconsul.agent.acl.rules import READ, WRITE, Rule
 from pyconsul.agent.acl.synthetic_policies import of_grants
@@ -94,8 +95,12 @@ class Resolver:
         known = self._known.get(secret or self.own("default") or ANONYMOUS_SECRET)
         return None if known is None or known[1] == float("inf") else known[1]
 
-    def unread(self, secret: str) -> Unread | None:
-        """Return the policies of a token, if it takes long to read their rules: for `Unread.compile`, in a thread, and `adopt`."""
+    def unread(self, secret: str) -> Unread | Awaitable[None] | None:
+        """Return what is to be done before `of` knows a secret; None: nothing.
+
+        The policies of a token, if it takes long to read their rules: for `Unread.compile`, in a thread, and `adopt`.
+        Where a server has to be asked for the token: what ends as soon as it has answered, or cannot be reached.
+        """
         secret = secret or self.own("default") or ANONYMOUS_SECRET
         if secret in self._known or (token := self.token(secret)) is None:
             return None
@@ -118,6 +123,22 @@ class Resolver:
             if hmac.compare_digest(token.secret_id.encode(), secret.encode()) and lives(token, self.clock()):
                 return token
         return None
+
+    def identity(self, secret: str) -> Identity:
+        """Return the token with a secret and what it grants.  Raises UnknownToken."""
+        token = self.token(secret)
+        if token is None and secret == ANONYMOUS_SECRET:
+            return Identity(accessor=ANONYMOUS_ID, policies=[])
+        if token is None:
+            raise self._unknown()
+        grants = token.grants
+        policies = self.policies(grants)
+        return Identity(
+            accessor=token.accessor_id, policies=policies, expires=token.expires, has_roles=bool(grants.roles)
+        )
+
+    def _unknown(self) -> UnknownToken:
+        return UnknownToken() if bootstrapped_at(self._view) else UnknownToken(NOT_BOOTSTRAPPED)
 
     def of_token(self, token: Token) -> Authorizer:
         """Return the authorizer of a token."""
@@ -142,21 +163,23 @@ class Resolver:
         token = self.token(secret)
         if token is not None:
             authorizer, until = self.of_token(token), float("inf") if token.expires is None else token.expires
-        elif (recovery := self.own("agent_recovery")) and hmac.compare_digest(recovery.encode(), secret.encode()):
+        elif self._is_recovery(secret):
             authorizer, until = self._recovery(), float("inf")
         elif secret == ANONYMOUS_SECRET:  # a restored snapshot may not have it
             authorizer, until = (
                 Authorizer(ANONYMOUS_ID, CompiledPolicies(()), self.settings.default_allow),
                 float("inf"),
             )
-        elif not bootstrapped_at(self._view):
-            raise UnknownToken(NOT_BOOTSTRAPPED)
         else:
-            raise UnknownToken
+            raise self._unknown()
         self._known[secret] = authorizer, until
         if len(self._known) > MAX_AUTHORIZERS:
             self._known.popitem(last=False)
         return authorizer
+
+    def _is_recovery(self, secret: str) -> bool:
+        recovery = self.own("agent_recovery")
+        return bool(recovery) and hmac.compare_digest(recovery.encode(), secret.encode())
 
     def _recovery(self) -> Authorizer:
         """Return the agent's recovery token: good for this agent, and to read the nodes."""

@@ -36,6 +36,7 @@ from pyconsul.agent.httpapi.handlers.agent import self_info as agent_self_info
 from pyconsul.agent.httpapi.handlers.agent import services as agent_services
 from pyconsul.agent.httpapi.handlers.catalog import listings as catalog_listings
 from pyconsul.agent.httpapi.handlers.catalog import registration as catalog_registration
+from pyconsul.agent.httpapi.handlers.internal import callers as internal_callers
 from pyconsul.agent.httpapi.handlers.internal import registrations as internal_registrations
 from pyconsul.agent.httpapi.handlers.kv import entries as kv_entries
 from pyconsul.agent.httpapi.handlers.kv import history as kv_history
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     *coordinate.ROUTES,
     *event.ROUTES,
     *health.ROUTES,
+    *internal_callers.ROUTES,
     *internal_registrations.ROUTES,
     *internal_ui.ROUTES,
     *keyring.ROUTES,

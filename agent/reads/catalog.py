@@ -97,20 +97,17 @@ def node_with_services(view: View, caller: Authorizer, name: str, select: Select
 
 
 def registrations(view: View, caller: Authorizer, name: str) -> Result:
-    """Read the visible rows of a node as its agent compares them: node, services, checks, and the number of all nodes."""
+    """Read the visible rows of a node as its agent compares them, and the number of all nodes.  Raises PermissionDenied."""
+    caller.require("node", READ, name)
     key, depends = name.lower(), ("nodes", "services", "checks")
-    node = view[NODES].get(key)
-    if node is None or caller.level("node", node.node) < READ:
-        rows = NodeRows(cluster_nodes=len(view[NODES]))
-    else:
-        services = [row.service for row in view[SERVICES].by("node", key)]
-        checks = sorted(view[CHECKS].by("node", key), key=CHECKS.key)
-        rows = NodeRows(
-            node,
-            {row.id: row for row in services if caller.level("service", row.service) >= READ},
-            {row.check_id: row for row in checks if sees_check(caller, row.node, row.service_name)},
-            len(view[NODES]),
-        )
+    services = [row.service for row in view[SERVICES].by("node", key)]
+    checks = sorted(view[CHECKS].by("node", key), key=CHECKS.key)
+    rows = NodeRows(
+        view[NODES].get(key),
+        {row.id: row for row in services if caller.level("service", row.service) >= READ},
+        {row.check_id: row for row in checks if sees_check(caller, row.node, row.service_name)},
+        len(view[NODES]),
+    )
     return Result(rows, view.index_of(*depends), depends, cacheable=False)
 
 

@@ -37,8 +37,13 @@ class RemoteCatalog:
         self._blocked = Blocked()
 
     async def node_rows(self, name: str) -> NodeRows:
-        """Return the rows of a node that the agent's token may see.  Raises Unavailable, Rejected."""
-        response = await ask(self._servers, "read", "GET", path("registrations", name), self._agent_token())
+        """Return the rows of a node that the agent's token may see; none if it may not see the node.  Raises Unavailable."""
+        try:
+            response = await ask(self._servers, "read", "GET", path("registrations", name), self._agent_token())
+        except Rejected as error:
+            if error.status != FORBIDDEN:
+                raise
+            return NodeRows()
         return _rows.decode(response.body)
 
     async def apply(self, registration: NodeRegistration, pending: Pending) -> None:
@@ -88,7 +93,7 @@ class RemoteCatalog:
         except Rejected as error:
             if error.status != FORBIDDEN:
                 raise
-            refused = _all_refused(batch)
+            refused = _refused(error.body) or _all_refused(batch)
         for refusal in refused:
             self._blocked.refuse(refusal)
         denied = {(one.kind, one.row_id) for one in refused}
@@ -106,6 +111,14 @@ def _rows_of(batch: Batch) -> list[tuple[str, str]]:
         *(("service", service_id) for service_id in batch.gone_services),
         *(("check", check_id) for check_id in batch.gone_checks),
     ]
+
+
+def _refused(body: bytes) -> list[Refusal]:
+    """Return the refused rows that a response names."""
+    try:
+        return _outcome.decode(body).refused
+    except msgspec.DecodeError:
+        return []
 
 
 def _all_refused(batch: Batch) -> list[Refusal]:

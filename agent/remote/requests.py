@@ -14,11 +14,11 @@ MAX_TEXT = 300  # characters of an error text that are shown
 
 
 class Rejected(Exception):
-    """A server refuses a request; `status` is that of its response, and the text of the exception its body's."""
+    """A server refuses a request; `status` and `body` are those of its response."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(_text(body))
+        self.status, self.body = status, body
 
 
 def path(*parts: str) -> str:
@@ -41,7 +41,11 @@ async def ask(
         raise Unavailable(str(error)) from None
     if response.status == 200:
         return response
-    text = bytes(response.body).decode("utf-8", "replace")[:MAX_TEXT]
+    body = bytes(response.body)
     if response.status >= 500 or response.status == 429:
-        raise Unavailable(text or f"status {response.status}")
-    raise Rejected(response.status, text)
+        raise Unavailable(_text(body) or f"status {response.status}")
+    raise Rejected(response.status, body)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")[:MAX_TEXT]

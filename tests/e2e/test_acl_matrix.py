@@ -49,12 +49,18 @@ TAILS = {
     "/v1/health/service/": "web",
     "/v1/catalog/service/": "web",
 }
+NODE = {"ID": "", "Node": "n1", "Address": "127.0.0.1", "Datacenter": "dc1", "TaggedAddresses": None, "Meta": None}
+WEB = {
+    "ID": "web", "Service": "web", "Tags": [], "Address": "", "Meta": None, "Weights": {}, "EnableTagOverride": False,
+    "CreateIndex": 0, "ModifyIndex": 0,
+}  # fmt: skip
 QUERIES = {"/v1/agent/maintenance": "?enable=true", "/v1/acl/explain": "?permission=acl:read"}
 POINT = {"Vec": [0.0] * 8, "Error": 1.5, "Adjustment": 0.0, "Height": 1e-5}
 BODIES: dict[str, Any] = {
     "/v1/txn": [{"KV": {"Verb": "set", "Key": "secret/t", "Value": "eA=="}}],
     "/v1/catalog/register": {"Node": "x1", "Address": "10.0.0.1"},
     "/v1/catalog/deregister": {"Node": "x1"},
+    "/v1/pyconsul/registrations": {"node": {**NODE, "CreateIndex": 0, "ModifyIndex": 0}, "services": [WEB]},
     "/v1/session/create": {"NodeChecks": []},
     "/v1/agent/service/register": {"Name": "web"},
     "/v1/agent/check/register": {"Name": "disk", "TTL": "5m"},

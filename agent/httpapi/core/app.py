@@ -93,7 +93,7 @@ class App:
             return self._renderer.outside(route, request)
         try:
             endpoint = route.endpoints.get(request.method)
-            if endpoint is None or not self._checks.serves(endpoint):
+            if endpoint is None or not self._checks.serves(endpoint) or self._must_ask(endpoint, request):
                 self._checks.form(route, request)
             else:
                 if endpoint.gate is not None:
@@ -106,6 +106,11 @@ class App:
         except Exception as error:
             return self._fail(error, route, request)
         return None
+
+    def _must_ask(self, endpoint: Endpoint, request: Request) -> bool:
+        """Return whether the permission that an endpoint asks for is not known before its token has been resolved."""
+        acl = self._context.acl
+        return acl is not None and endpoint.gate is not None and acl.unread(request.token) is not None
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """Return the kept response to a GET as bytes; `token`: the value of `X-Consul-Token`."""
@@ -156,7 +161,7 @@ class App:
             if known is not None:
                 return sized(known.response, request)
         acl = self._context.acl
-        if acl is not None and (unread := acl.unread(request.token)) is not None:
+        if acl is not None and not request.is_resolved and (unread := acl.unread(request.token)) is not None:
             return self._begin_later(unread, route, request)
         if acl is None:
             request.authenticate(EVERYTHING)
@@ -247,8 +252,13 @@ class App:
     def _fail(self, error: Exception, route: Route, request: Request) -> Response:
         return self._renderer.complete(failure(error, route, request), request)
 
-    async def _begin_later(self, unread: Unread, route: Route, request: Request) -> Response:
-        """Respond once a thread has compiled the rules of the caller's token, once for all waiting requests."""
+    async def _begin_later(self, unread: Unread | Awaitable[None], route: Route, request: Request) -> Response:
+        """Respond once a server was asked for the caller's token, or a thread has compiled its rules for all requests that wait."""
+        if not isinstance(unread, Unread):
+            await unread
+            resolve(self._context, request)
+            response = self._answer(route, request)
+            return response if isinstance(response, Response) else await response
         compiling = self._compiling.get(unread.key)
         if compiling is None:
             compiling = self._compiling[unread.key] = asyncio.ensure_future(asyncio.to_thread(unread.compile))

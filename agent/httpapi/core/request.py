@@ -52,6 +52,11 @@ class Request(HTTPRequest):
         self.query = target.partition(b"?")[2]
         self._params = None
 
+    @property
+    def is_resolved(self) -> bool:
+        """Return whether the permissions of the caller, or the refusal of its token, are known."""
+        return self._caller is not None or self._refusal is not None
+
     def authenticate(self, caller: Authorizer | Forbidden) -> None:
         """Set the permissions of the caller, or the refusal of an unknown token."""
         if isinstance(caller, Authorizer):

@@ -44,9 +44,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The rows of a batch that were not written, since its token does not permit them."""
+    """The rows of a batch that were not written, since its token does not permit them; `wrote_nothing`: all of them."""
 
     refused: list[Refusal] = []
+    wrote_nothing: bool = False
 
 
 class NodeMissing(Unavailable):
@@ -72,7 +73,7 @@ def write(txn: WriteTxn, caller: Authorizer, batch: Batch) -> Outcome:
         [check_id for check_id in batch.gone_checks if permits.gone_check(check_id)],
     )
     apply(txn, NodeRegistration(batch.node, None, None), pending)
-    return Outcome(permits.refused)
+    return Outcome(permits.refused, wrote_nothing=bool(permits.refused) and not pending)
 
 
 def _rows(one: OwnedCheck) -> tuple[CheckRow, ServiceRow | None]:

@@ -43,7 +43,7 @@ async def register(context: Context, request: Request) -> Response:
         outcome: Outcome = await context.commit(lambda txn: write(txn, caller, batch))
     except NodeMissing as error:
         raise HTTPError(503, str(error)) from None
-    return json_response(outcome)
+    return json_response(outcome, 403 if outcome.wrote_nothing else 200)
 
 
 def _refuse_malformed(batch: Batch, datacenter: str) -> None:
@@ -67,7 +67,7 @@ def _refuse_malformed(batch: Batch, datacenter: str) -> None:
 
 
 ROUTES = (
-    Route("/v1/pyconsul/registrations/", {"GET": Read(show, "filter node")}),
+    Route("/v1/pyconsul/registrations/", {"GET": Read(show, "handler node:read")}),
     Route(
         "/v1/pyconsul/registrations",
         {"PUT": Write(register, "handler node:write")},
