@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Return whether requests can be sent."""
-        return not (self._is_leaving or self._is_left or self.ended.done() or self._reason)
+        return not (self._is_leaving or self._reason)
 
     @property
     def in_flight(self) -> int:
@@ -69,11 +69,15 @@ class Connection(asyncio.Protocol):
             raise NotSent(self._reason or f"the connection to agent {self.peer.name} is ending")
         return await self._asking.ask(request, timeout_s)
 
-    def leave(self, reason: str) -> None:
-        """End the connection as soon as all requests under way are answered; new ones are refused with the reason."""
-        if self.is_open or (self._is_left and not self._is_leaving):
+    def leave(self, refusal: str = "") -> None:
+        """End the connection as soon as all requests under way are answered.  refusal: of new ones; "": they are served.
+
+        An agent that has said goodbye sends no more requests.  When both have, and all is answered, the connection is closed.
+        """
+        if refusal:
+            self._serving.refuse_all(refusal)
+        if not self._is_leaving and not self._reason:
             self._is_leaving = True
-            self._serving.refuse_all(reason)
             self._channel.send(frames.Goodbye())
             self._changed(self)
 
@@ -82,6 +86,7 @@ class Connection(asyncio.Protocol):
         if not self.ended.done() and not self._reason:
             self._reason = reason
             self._transport.abort()
+            self._changed(self)
 
     def tick(self, now: float, late_s: float) -> None:
         """Look for signs of life, and for requests whose time is over.  late_s: by which this agent itself was held up."""
@@ -148,7 +153,7 @@ class Connection(asyncio.Protocol):
                 self._channel.send(frames.Pong())
             case frames.Goodbye():
                 self._is_left = True
-                self._changed(self)
+                self.leave()
 
     def _half(self, number: int) -> Asking | Serving:
         return self._asking if number % 2 == self.is_dialer else self._serving
@@ -158,7 +163,7 @@ class Connection(asyncio.Protocol):
         self.fail(f"agent {self.peer.name} reads nothing: {MAX_UNSENT_BYTES >> 20} MB wait for it")
 
     def _close_if_done(self) -> None:
-        if self._is_leaving and not self.in_flight and self._channel.is_empty:
+        if self._is_leaving and self._is_left and not self.in_flight and self._channel.is_empty:
             self._transport.close()
 
 

@@ -11,10 +11,11 @@ from urllib.parse import parse_qs
 from pyconsul.agent.common.go.durations import parse_go_duration_s
 from pyconsul.agent.common.go.network_errors import join_address, phrase
 from pyconsul.agent.gossip.consul.tags import Server
+from pyconsul.agent.httpapi.core.admission import Bucket
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc import handshake, proof
 from pyconsul.agent.rpc.connection import TICK_S, Connection, transport_of
-from pyconsul.agent.rpc.contract import NotSent, Peer, Servers
+from pyconsul.agent.rpc.contract import NotSent, Peer, RateExceeded, Servers
 from pyconsul.agent.rpc.handshake import HandshakeError, Identity
 from pyconsul.agent.rpc.introduction import Introduction
 from pyconsul.agent.rpc.notices import Notices
@@ -63,7 +64,6 @@ class PeerConnections:
     """Implements `Peers`.
 
     identity: this agent, with the gossip keys of the moment.  service: answers requests of other agents.  settings: those in force.
-    `made` is for the listener.
     """
 
     def __init__(
@@ -81,6 +81,9 @@ class PeerConnections:
         self._all: set[Connection] = set()
         self._dials: dict[str, _Dial] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[], None]] = []
+        self._limit = (-1.0, 0)  # of which `_bucket` is
+        self._bucket = Bucket(-1.0, 0.0)
         self._is_stopping = False
         self._next_tick = self._loop.time() + TICK_S
         self._timer = self._loop.call_at(self._next_tick, self._tick)
@@ -93,14 +96,49 @@ class PeerConnections:
         return None if connection is None else connection.peer
 
     async def ask(self, node_id: str, request: HTTPRequest) -> Response:
-        """Send a request and return its response.  Raises NotSent, Lost."""
-        connection = self._by_node_id.get(node_id) or await self._connect(node_id)
-        timeout_s = self._settings().client_timeout_s
+        """Send a request and return its response.  Raises NotSent, Lost, RateExceeded."""
+        settings = self._settings()
+        if settings.rate >= 0:
+            self._count_request(settings)
+        connection = self._by_node_id.get(node_id)
+        if connection is None:
+            made = await self._connect(node_id)
+            connection = self._by_node_id.get(node_id, made)  # it may have lost against another one meanwhile
+        timeout_s = settings.client_timeout_s
         if timeout_s and b"index=" in request.target:
             timeout_s += _longest_wait_s(request.target)
         return await connection.ask(request, timeout_s)
 
+    def _count_request(self, settings: RPCSettings) -> None:
+        """Raises RateExceeded for a request of a client agent that sends too many."""
+        if self._identity().is_server:
+            return
+        now, limit = self._loop.time(), (settings.rate, settings.max_burst)
+        if limit != self._limit:
+            self._limit, self._bucket = limit, Bucket(settings.rate, now, settings.max_burst)
+        if not self._bucket.take(now):
+            raise RateExceeded("RPC rate limit exceeded")  # Consul's text
+
     # --- for the owner
+
+    def connected(self) -> list[Peer]:
+        """Return the agents to which requests can be sent without dialing."""
+        return [connection.peer for connection in self._by_node_id.values()]
+
+    @property
+    def open_connections(self) -> int:
+        """Return the number of connections, including those that are ending."""
+        return len(self._all)
+
+    def subscribe(self, listener: Callable[[], None], /) -> Callable[[], None]:
+        """Call a listener whenever an agent is connected, or not any more; returns a function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def connect(self, node_id: str) -> None:
+        """Connect to a server, if it is not connected.  Raises NotSent."""
+        if node_id not in self._by_node_id:
+            await self._connect(node_id)
 
     async def stop(self, grace_s: float) -> None:
         """End all connections in order: requests under way are answered, for so many seconds at most."""
@@ -133,8 +171,9 @@ class PeerConnections:
         loser = self._loser(self._by_node_id.get(peer.node_id), connection)
         if loser is not connection:
             self._by_node_id[peer.node_id] = self._by_name[peer.name.lower()] = connection
+            self._publish()
         if loser is not None:
-            loser.leave("there is another connection between the two agents")
+            loser.leave()
         if (dial := self._dials.get(peer.node_id)) is not None:
             dial.succeed(self._by_node_id[peer.node_id])
         return connection
@@ -155,10 +194,15 @@ class PeerConnections:
             peer = connection.peer
             if self._by_node_id.get(peer.node_id) is connection:
                 del self._by_node_id[peer.node_id]
+                self._publish()
             if self._by_name.get(peer.name.lower()) is connection:
                 del self._by_name[peer.name.lower()]
         if connection.ended.done():
             self._all.discard(connection)
+
+    def _publish(self) -> None:
+        for listener in list(self._listeners):
+            listener()
 
     def _tick(self) -> None:
         now = self._loop.time()

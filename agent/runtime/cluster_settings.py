@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyconsul.agent.cluster.etcd_member import MemberSettings
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.rpc.settings import RPCSettings
 
 #: Milliseconds for each unit of `performance.raft_multiplier`: its default, 5, gives etcd's default timers.
 ELECTION_MS = 200
@@ -15,3 +16,15 @@ def member_settings(config: Config) -> MemberSettings:
     """Return the settings of the etcd member of a server."""
     election_ms = max(MIN_ELECTION_MS, ELECTION_MS * config.performance.raft_multiplier)
     return MemberSettings(heartbeat_interval_ms=election_ms // HEARTBEATS, election_timeout_ms=election_ms)
+
+
+def rpc_settings(config: Config) -> RPCSettings:
+    """Return the settings of requests between agents."""
+    limits = config.limits
+    return RPCSettings(
+        handshake_timeout_s=limits.rpc_handshake_timeout,
+        client_timeout_s=limits.rpc_client_timeout,
+        max_connections_per_client=limits.rpc_max_conns_per_client,
+        rate=limits.rpc_rate,
+        max_burst=limits.rpc_max_burst,
+    )

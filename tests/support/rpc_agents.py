@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
+import msgspec
+
 from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Peer, Serve
@@ -135,19 +137,24 @@ class Agent:
         hand_over: Callable[[socket.socket, str], None] | None = None,
     ) -> None:
         self.node_id, self.name = identity.node_id, identity.name
-        self.peers = PeerConnections(lambda: identity, servers, Service(serve), lambda: settings)
+        self.identity = identity
+        self.peers = PeerConnections(lambda: self.identity, servers, Service(serve), lambda: settings)
         self.port = 0
         self._listener: Listener | None = None
         if listening is not None:
             self.port = listening.getsockname()[1]
             self._listener = Listener(
-                [listening], lambda: identity, lambda: settings, self.peers.made_by_listener, hand_over
+                [listening], lambda: self.identity, lambda: settings, self.peers.made_by_listener, hand_over
             )
             self._listener.start()
 
     async def ask(self, agent: Self, request: HTTPRequest) -> Response:
         """Send a request to another agent."""
         return await asyncio.wait_for(self.peers.ask(agent.node_id, request), 20)
+
+    def use_keys(self, *keys: bytes) -> None:
+        """Rotate the gossip keys."""
+        self.identity = msgspec.structs.replace(self.identity, keys=keys)
 
     async def stop(self, grace_s: float = STOP_S) -> None:
         """End it."""

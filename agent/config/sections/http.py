@@ -91,20 +91,42 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Duration, setting("Timeout of a TLS handshake.", check=validators.not_negative, unsupported="HTTPS")
     ] = 5.0
     request_limits: Annotated[RequestLimits, setting("Limits on all requests together.")] = RequestLimits()
-    rpc_handshake_timeout: Annotated[Duration, setting("Timeout of the handshake between servers.")] = 5.0
-    rpc_client_timeout: Annotated[Duration, setting("Timeout of a request to a server.", reloadable=True)] = 60.0
+    rpc_handshake_timeout: Annotated[
+        Duration,
+        setting(
+            "Time that another agent gets to introduce itself on a connection.",
+            check=validators.positive,
+            reloadable=True,
+        ),
+    ] = 5.0
+    rpc_client_timeout: Annotated[
+        Duration,
+        setting(
+            "Timeout of a request to another agent, beyond the time that a blocking query waits; 0: none.",
+            check=validators.not_negative,
+            reloadable=True,
+        ),
+    ] = 60.0
     rpc_max_conns_per_client: Annotated[
         int,
-        setting("Maximum number of server connections from one address.", reloadable=True),
+        setting(
+            "Maximum number of connections of other agents from one address; 0: unlimited.",
+            check=validators.not_negative,
+            reloadable=True,
+        ),
     ] = 100
     rpc_rate: Annotated[
         float,
+        setting("Maximum number of requests per second of a client agent to servers; -1: unlimited.", reloadable=True),
+    ] = -1.0
+    rpc_max_burst: Annotated[
+        int,
         setting(
-            "Maximum number of requests to servers per second; -1: unlimited.",
+            "Number of requests of a client agent that may exceed rpc_rate at once.",
+            check=validators.not_negative,
             reloadable=True,
         ),
-    ] = -1.0
-    rpc_max_burst: Annotated[int, setting("Maximum burst of requests to servers.", reloadable=True)] = 1000
+    ] = 1000
     kv_max_value_size: Annotated[
         int, setting("Maximum size of a value in the KV store in bytes.", check=validators.not_negative)
     ] = 512 * 1024

@@ -177,6 +177,7 @@ async def test_keys_are_rotated_and_kept(pools: Pools, tmp_path: Path) -> None:
     assert [report.error for report in reports] == ["", "", ""]
     report = await two.pool.keyring.list()
     assert (report.keys, report.primary_keys) == ({text(new): 2}, {text(new): 2})
+    assert keyring.keys == two.pool.keyring.keys == (new,)
     file = tmp_path / "local.keyring"
     assert json.loads(file.read_text()) == [text(new)]
     assert file.stat().st_mode & 0o777 == 0o600

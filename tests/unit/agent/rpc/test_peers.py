@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from typing import Any
 
+import msgspec
 import pytest
-from support.rpc_agents import get, network
+from support.eventually import eventually_async
+from support.rpc_agents import get, network, server_at
 
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
-from pyconsul.agent.rpc.contract import NotSent, Peer
+from pyconsul.agent.rpc.contract import NotSent, Peer, RateExceeded
+from pyconsul.agent.rpc.home import HomeConnection
+from pyconsul.agent.rpc.settings import RPCSettings
 
 
 async def test_a_request_and_its_response() -> None:
@@ -76,3 +82,97 @@ async def test_a_server_that_restarts_is_asked_again() -> None:
             await client.ask(server, get("/"))
         server = await net.server("s1")
         assert (await client.ask(server, get("/"))).status == 200
+
+
+async def test_a_client_agent_keeps_a_connection_to_a_server() -> None:
+    async with network() as net:
+        first, second, client = await net.server("s1"), await net.server("s2"), await net.client("web1")
+        home = HomeConnection(client.peers, net.servers)
+        home.start()
+        await eventually_async(lambda: first.peers.find("web1") or second.peers.find("web1"))
+        assert len(client.peers.connected()) == 1
+        near, far = (first, second) if first.peers.find("web1") else (second, first)
+        net.servers.drop(near.name)
+        await near.stop()
+        await eventually_async(lambda: far.peers.find("web1"))
+        assert (await far.ask(client, get("/"))).status == 200
+        net.servers.drop(far.name)
+        await far.stop()
+        await eventually_async(lambda: not client.peers.connected())
+        third = await net.server("s3")  # gossip hears of a new one
+        await eventually_async(lambda: third.peers.find("web1"))
+        await home.stop()
+
+
+async def test_two_servers_that_dial_each_other_at_once_keep_one_connection() -> None:
+    async with network() as net:
+        one, two = await net.server("s1"), await net.server("s2")
+        responses = await asyncio.gather(*(a.ask(b, get("/")) for a, b in [(one, two), (two, one)] * 10))
+        assert {response.body for response in responses} == {b"GET / by s1", b"GET / by s2"}
+        await eventually_async(lambda: one.peers.open_connections == two.peers.open_connections == 1)
+        assert (await one.ask(two, get("/"))).status == (await two.ask(one, get("/"))).status == 200
+        assert one.peers.open_connections == two.peers.open_connections == 1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "reason"),
+    [
+        ({"datacenter": "dc2"}, "agent web1 belongs to datacenter dc2, agent s1 to dc1"),
+        ({"keys": (b"x" * 16,)}, "does not know a gossip key of agent"),
+        ({"keys": ()}, "agent web1 does not know a gossip key of agent s1 (setting `encrypt`)"),
+    ],
+)
+async def test_a_refused_agent_is_told_why_and_so_is_the_log(
+    theirs: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with network() as net:
+        server = await net.server("s1", keys=(b"k" * 16,))
+        client = await net.client("web1", **{"keys": (b"k" * 16,), **theirs})
+        for _ in range(3):
+            with pytest.raises(NotSent, match=re.escape(reason)) as caught:
+                await client.ask(server, get("/"))
+        assert str(caught.value).startswith(f"server s1 at 127.0.0.1:{server.port} refuses the connection: ")
+        assert len([line for line in caplog.messages if reason in line]) == 2  # once by each of them
+
+
+async def test_keys_are_rotated_one_agent_after_the_other() -> None:
+    old, new = b"o" * 16, b"n" * 32
+    async with network() as net:
+        server = await net.server("s1", keys=(old,))
+        for ring_of_server, ring_of_client in [
+            ((old,), (old, new)), ((old, new), (old, new)), ((new, old), (old, new)), ((new, old), (new, old)), ((new,), (new, old))
+        ]:  # fmt: skip
+            server.use_keys(*ring_of_server)
+            client = await net.client("web1", keys=ring_of_client)
+            assert (await client.ask(server, get("/"))).status == 200
+
+
+async def test_a_copied_data_directory_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async with network() as net:
+        server = await net.server("s1")
+        copy = await net.server("s2")
+        copy.identity = msgspec.structs.replace(copy.identity, node_id=server.node_id)
+        with pytest.raises(NotSent, match="cannot send requests to itself"):
+            await copy.ask(server, get("/"))
+        with pytest.raises(NotSent, match="agents s1 and s2 have the same node ID id-s1: remove the file node-id"):
+            await server.peers.ask("id-s2", get("/"))
+
+
+async def test_another_agent_at_the_address_is_not_asked() -> None:
+    async with network() as net:
+        server, client = await net.server("s1"), await net.client("web1")
+        net.servers.put(server_at("s2", server.port))
+        with pytest.raises(NotSent, match="there is agent s1 with node ID id-s1 at this address, not id-s2"):
+            await client.peers.ask("id-s2", get("/"))
+
+
+async def test_a_client_agent_may_send_so_many_requests() -> None:
+    settings = RPCSettings(rate=0.001, max_burst=3)
+    async with network() as net:
+        server, client = await net.server("s1", settings=settings), await net.client("web1", settings=settings)
+        for _ in range(3):
+            await client.ask(server, get("/"))
+        with pytest.raises(RateExceeded, match="RPC rate limit exceeded"):
+            await client.ask(server, get("/"))
+        for _ in range(4):  # a server may send any number
+            await server.ask(client, get("/"))
