@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pyconsul.agent.common.go.network_errors import join_address, phrase
-from pyconsul.agent.rpc import handshake, proof
-from pyconsul.agent.rpc.connection import Connection
 from pyconsul.agent.rpc.contract import Peer
-from pyconsul.agent.rpc.handshake import HandshakeError, Identity
-from pyconsul.agent.rpc.introduction import Introduction
 from pyconsul.agent.rpc.notices import Notices
 from pyconsul.agent.rpc.settings import RPCSettings
+from pyconsul.agent.rpc.transport import handshake, proof
+from pyconsul.agent.rpc.transport.connection import Connection
+from pyconsul.agent.rpc.transport.handshake import HandshakeError, Identity
+from pyconsul.agent.rpc.transport.introduction import Introduction
 
 RELAY_BYTE = b"\x01"  # of `cluster/relay`
 TLS_BYTE = b"\x16"

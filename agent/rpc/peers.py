@@ -13,14 +13,14 @@ from pyconsul.agent.common.go.network_errors import join_address, phrase
 from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.httpapi.core.admission import Bucket
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
-from pyconsul.agent.rpc import handshake, proof
-from pyconsul.agent.rpc.connection import TICK_S, Connection, transport_of
 from pyconsul.agent.rpc.contract import NotSent, Peer, RateExceeded, Servers
-from pyconsul.agent.rpc.handshake import HandshakeError, Identity
-from pyconsul.agent.rpc.introduction import Introduction
 from pyconsul.agent.rpc.notices import Notices
-from pyconsul.agent.rpc.serving import Service
 from pyconsul.agent.rpc.settings import RPCSettings
+from pyconsul.agent.rpc.transport import handshake, proof
+from pyconsul.agent.rpc.transport.connection import TICK_S, Connection, transport_of
+from pyconsul.agent.rpc.transport.handshake import HandshakeError, Identity
+from pyconsul.agent.rpc.transport.introduction import Introduction
+from pyconsul.agent.rpc.transport.serving import Service
 
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0  # after a dial that failed
 LONGEST_WAIT_S = 600.0  # of a blocking query that does not say how long

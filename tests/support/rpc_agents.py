@@ -13,11 +13,11 @@ import msgspec
 from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Peer, Serve
-from pyconsul.agent.rpc.handshake import Identity
 from pyconsul.agent.rpc.listener import Listener
 from pyconsul.agent.rpc.peers import PeerConnections
-from pyconsul.agent.rpc.serving import Service
 from pyconsul.agent.rpc.settings import RPCSettings
+from pyconsul.agent.rpc.transport.handshake import Identity
+from pyconsul.agent.rpc.transport.serving import Service
 
 STOP_S = 5.0
 DEFAULTS = RPCSettings()

@@ -7,10 +7,10 @@
 | 3 | dialing relay | Proof |
 | 4 | accepting relay | Verdict: an empty text, or why the connection is refused |
 
-A proof (`rpc/proof.py`) is made with a gossip key; it covers its role and the messages of steps 1 and 2, so that it is valid for
-one connection only.  Each side accepts a proof with any key of its ring, as during a rotation of keys.  Without gossip keys the
-cluster ID stands for the key: then a relay trusts any peer that knows it, as Consul's servers trust any peer that reaches their
-port.
+A proof (`rpc/transport/proof.py`) is made with a gossip key; it covers its role and the messages of steps 1 and 2, so that it is
+valid for one connection only.  Each side accepts a proof with any key of its ring, as during a rotation of keys.  Without gossip
+keys the cluster ID stands for the key: then a relay trusts any peer that knows it, as Consul's servers trust any peer that reaches
+their port.
 
 Each message is a length (2 bytes, big endian) and MessagePack.  After step 4 the bytes of etcd follow as they are.
 """
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pyconsul.agent.rpc import proof
+from pyconsul.agent.rpc.transport import proof
 
 FIRST_BYTE = b"\x01"  # of a connection to the RPC port: neither HTTP nor TLS begins with it
 VERSION = 1

@@ -26,7 +26,7 @@ import uvloop
 from pyconsul.agent.cluster.relay import handshake
 from pyconsul.agent.cluster.relay.handshake import FIRST_BYTE, HandshakeError, Identity
 from pyconsul.agent.cluster.relay.pipe import End, join
-from pyconsul.agent.rpc.proof import NONCE_BYTES
+from pyconsul.agent.rpc.transport.proof import NONCE_BYTES
 
 TIMEOUT_S = 5.0  # for connecting, and for the handshake
 MAX_HANDSHAKES = 64  # at a time, of connections from outside

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pyconsul.agent.cluster.relay import handshake
 from pyconsul.agent.cluster.relay.handshake import Challenge, HandshakeError, Hello, Identity, Proof
-from pyconsul.agent.rpc.proof import NONCE_BYTES
+from pyconsul.agent.rpc.transport.proof import NONCE_BYTES
 
 KEYS = st.lists(st.sampled_from([b"a" * 16, b"b" * 32, b"c" * 16]), unique=True, max_size=3).map(tuple)
 NONCE, OTHER_NONCE = b"n" * NONCE_BYTES, b"m" * NONCE_BYTES

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from pyconsul.agent.rpc.frames import WINDOW_BYTES, FrameError
+from pyconsul.agent.rpc.transport.frames import WINDOW_BYTES, FrameError
 
 GRANT_BYTES = WINDOW_BYTES // 2  # taken bytes for which the sender gets credit at once
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from pyconsul.agent.rpc import frames
-from pyconsul.agent.rpc.body_flow import SendWindow, WriteTurns
+from pyconsul.agent.rpc.transport import frames
+from pyconsul.agent.rpc.transport.body_flow import SendWindow, WriteTurns
 
 FLUSH_BYTES = 64 << 10  # that are written before the turn ends
 MAX_UNSENT_BYTES = 64 << 20  # that may wait while the other agent does not read

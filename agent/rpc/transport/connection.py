@@ -9,11 +9,11 @@ from typing import cast
 
 from pyconsul.agent.common.go.network_errors import phrase
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
-from pyconsul.agent.rpc import frames
-from pyconsul.agent.rpc.asking import Asking
-from pyconsul.agent.rpc.channel import MAX_UNSENT_BYTES, Channel
 from pyconsul.agent.rpc.contract import NotSent, Peer
-from pyconsul.agent.rpc.serving import Service, Serving
+from pyconsul.agent.rpc.transport import frames
+from pyconsul.agent.rpc.transport.asking import Asking
+from pyconsul.agent.rpc.transport.channel import MAX_UNSENT_BYTES, Channel
+from pyconsul.agent.rpc.transport.serving import Service, Serving
 
 TICK_S = 0.5  # between two calls of `tick`
 PING_S = 1.0  # of silence after which the dialing agent asks for a sign of life

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import BodyLost, PendingResponse, Response
-from pyconsul.agent.rpc import frames
-from pyconsul.agent.rpc.asking import MAX_REQUESTS
-from pyconsul.agent.rpc.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
-from pyconsul.agent.rpc.channel import Channel, body_parts
 from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
+from pyconsul.agent.rpc.transport import frames
+from pyconsul.agent.rpc.transport.asking import MAX_REQUESTS
+from pyconsul.agent.rpc.transport.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
+from pyconsul.agent.rpc.transport.channel import Channel, body_parts
 
 MAX_REQUEST_BYTES = 64 << 20  # of a body that is not a stream
 TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)

@@ -6,10 +6,10 @@ import asyncio
 from functools import partial
 
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
-from pyconsul.agent.rpc import frames
-from pyconsul.agent.rpc.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
-from pyconsul.agent.rpc.channel import Channel, body_parts
 from pyconsul.agent.rpc.contract import Lost, NotSent
+from pyconsul.agent.rpc.transport import frames
+from pyconsul.agent.rpc.transport.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
+from pyconsul.agent.rpc.transport.channel import Channel, body_parts
 
 MAX_REQUESTS = 1 << 16  # under way in one direction of a connection
 MAX_RESPONSE_BYTES = 512 << 20  # of a body that is not a stream

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from pyconsul.agent.common.go.network_errors import phrase
-from pyconsul.agent.rpc.connection import Connection, transport_of
 from pyconsul.agent.rpc.contract import Peer
-from pyconsul.agent.rpc.handshake import Handshake, HandshakeError, MessageReader, Step
+from pyconsul.agent.rpc.transport.connection import Connection, transport_of
+from pyconsul.agent.rpc.transport.handshake import Handshake, HandshakeError, MessageReader, Step
 
 
 class Introduction(asyncio.Protocol):

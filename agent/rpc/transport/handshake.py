@@ -20,8 +20,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from pyconsul.agent.rpc import proof
 from pyconsul.agent.rpc.contract import Peer
+from pyconsul.agent.rpc.transport import proof
 
 FIRST_BYTE = b"\x02"  # of a connection to the RPC port: neither a relay's, nor HTTP, nor TLS
 VERSION = 1

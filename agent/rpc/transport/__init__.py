@@ -1,0 +1,1 @@
+"""One connection between two agents: handshake, frames, requests in both directions."""
