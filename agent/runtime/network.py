@@ -13,13 +13,13 @@ from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
-from pyconsul.agent.rpc.handshake import Identity
 from pyconsul.agent.rpc.listener import Listener
 from pyconsul.agent.rpc.peers import PeerConnections
 from pyconsul.agent.rpc.servers import GossipServers
-from pyconsul.agent.rpc.serving import Service
-from pyconsul.agent.rpc.settings import RPCSettings
+from pyconsul.agent.rpc.transport.handshake import Identity
+from pyconsul.agent.rpc.transport.serving import Service
 from pyconsul.agent.runtime import listeners
+from pyconsul.agent.runtime.cluster_settings import rpc_settings
 from pyconsul.agent.runtime.gossip.lan import open_lan
 
 STOP_S = 2.0  # that requests of other agents get when this one ends
@@ -35,11 +35,12 @@ class Network:
 
     def __init__(self, config: Config, lan: Membership) -> None:
         self._config, self.lan = config, lan
+        self._settings = rpc_settings(config)
         self._version = _version()
         self._serve: Serve = _starting
         self._take_relay: Callable[[socket.socket, str], None] = _no_relay
         self.servers = GossipServers(lan, config.datacenter)
-        self.peers = PeerConnections(self._identity, self.servers, Service(self._answer), self._settings)
+        self.peers = PeerConnections(self._identity, self.servers, Service(self._answer), lambda: self._settings)
         self._listener: Listener | None = None
 
     def listen(self, listening: socket.socket) -> None:
@@ -47,7 +48,7 @@ class Network:
         self._listener = Listener(
             [listening],
             self._identity,
-            self._settings,
+            lambda: self._settings,
             self.peers.made_by_listener,
             self._hand_over,
         )
@@ -55,7 +56,7 @@ class Network:
 
     def configure(self, config: Config) -> None:
         """Use other settings from now on."""
-        self._config = config
+        self._config, self._settings = config, rpc_settings(config)
 
     def answer_with(self, serve: Serve) -> None:
         """Let `serve` answer the requests of other agents."""
@@ -82,16 +83,6 @@ class Network:
         config = self._config
         return Identity(
             config.node_id, config.node_name, config.datacenter, config.server, self._version, self.lan.keyring.keys
-        )
-
-    def _settings(self) -> RPCSettings:
-        limits = self._config.limits
-        return RPCSettings(
-            handshake_timeout_s=limits.rpc_handshake_timeout,
-            client_timeout_s=limits.rpc_client_timeout,
-            max_connections_per_client=limits.rpc_max_conns_per_client,
-            rate=-1.0 if self._config.server else limits.rpc_rate,
-            max_burst=limits.rpc_max_burst,
         )
 
 
