@@ -8,11 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pyconsul.agent.engine.history.contract import HistorySlice, Retention
 from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.contract import Unavailable
+
+NO_LEADER = "No cluster leader"  # text of the error that Consul's clients know
 
 
 class EngineError(Unavailable):
@@ -71,7 +74,9 @@ class Loaded:
 class Engine(Protocol):
     """A place where changesets last."""
 
-    limits: Limits
+    @property
+    def limits(self) -> Limits:
+        """The largest commit."""
 
     async def load(self) -> Loaded:
         """Open the place, or read it again, and return everything.
@@ -123,3 +128,21 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Finish what was begun, and close."""
+
+
+class MovableEngine(Engine, Protocol):
+    """The engine of a single server, whose state can move to a cluster."""
+
+    @property
+    def path(self) -> Path:
+        """The file of the state; it is missing until the first start."""
+
+    @property
+    def moved_to(self) -> str:
+        """The ID of the cluster that holds the state since it has moved; "" for none."""
+
+    async def copy(self) -> Loaded:
+        """Return all rows as they are on disk now, while commits go on.  Raises EngineError."""
+
+    async def mark_moved(self, cluster_id: str) -> None:
+        """Record durably that a cluster holds the state from now on; `load` refuses it then.  Raises EngineError."""

@@ -11,7 +11,8 @@ from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.store import InstallError, Store
 
 LARGE_ROWS = 1000  # of a changeset that is installed step by step
-RETRY_S = 1.0
+RETRY_S = 0.2
+REPORT_S = 30.0  # before the same failure is reported again
 
 log = logging.getLogger("agent.engine")
 
@@ -27,6 +28,7 @@ class Follower:
         self.lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._reported_s = -REPORT_S  # loop time
 
     def start(self) -> None:
         """Follow from now on; nothing happens when it does already."""
@@ -58,14 +60,23 @@ class Follower:
                 error: Exception = EngineError("the engine ended the watch")
             except Compacted as compacted:
                 log.info("reading the state again: %s", compacted)
-                if await self._reload():
+                if (unread := await self._reload()) is None:
                     continue
-                error = compacted
+                error = unread
             except Exception as failure:
                 error = failure
-            unforeseen = None if isinstance(error, EngineError) else error
-            log.warning("cannot follow other servers, retrying in %gs: %s", RETRY_S, error, exc_info=unforeseen)
+            self._report(error)
             await asyncio.sleep(RETRY_S)
+
+    def _report(self, error: Exception) -> None:
+        """Log that following fails, now and then."""
+        unforeseen = None if isinstance(error, EngineError) else error
+        now = asyncio.get_running_loop().time()
+        is_due = unforeseen is not None or now - self._reported_s >= REPORT_S
+        if is_due:
+            self._reported_s = now
+        level = logging.WARNING if is_due else logging.DEBUG
+        log.log(level, "cannot follow other servers, retrying every %gs: %s", RETRY_S, error, exc_info=unforeseen)
 
     async def _install(self, changeset: Changeset) -> None:
         store = self._store
@@ -83,18 +94,17 @@ class Follower:
                 log.critical("%s", error, exc_info=error)
         self.notify()
 
-    async def _reload(self) -> bool:
-        """Take the engine's state in place of the store's; False when it could not be read."""
+    async def _reload(self) -> Exception | None:
+        """Take the engine's state in place of the store's; returns why it could not be read."""
         async with self.lock:
             try:
                 loaded = await self._engine.load()
                 tables = await asyncio.to_thread(self._store.tables_of, list(loaded.rows))
             except Exception as error:
-                log.error("cannot read the state again: %s", error, exc_info=error)
-                return False
+                return error
             self._store.replace_tables(tables, loaded.index or self._store.index)  # 0: nothing was written yet
         self.notify()
-        return True
+        return None
 
     def notify(self) -> None:
         """Continue those who wait for an index that is reached."""

@@ -240,6 +240,9 @@ class Writer:
         while error.commit_id and not self._draining:
             try:
                 took_effect = await self._engine.took_effect(error.commit_id)
+            except OutcomeUnknown as lost:  # it can never be found out
+                error = lost
+                break
             except EngineError as again:
                 log.debug("cannot find out about a commit, retrying in %gs: %s", RETRY_S, again)
                 await asyncio.sleep(RETRY_S)

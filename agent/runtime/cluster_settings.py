@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyconsul.agent.cluster.etcd_member import MemberSettings
+from pyconsul.agent.cluster.etcd.member import MemberSettings
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.rpc.settings import RPCSettings
 

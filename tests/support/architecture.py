@@ -29,7 +29,15 @@ ALLOWED: dict[str, set[str]] = {
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
     "duties": {"engine", "gossip", "model", "state", "acl", "sync"},
-    "cluster": {"engine", "gossip", "model", "state", "rpc", "duties"},
+    "cluster": {
+        "engine",
+        "gossip",
+        "model",
+        "state",
+        "rpc",
+        "duties",
+        "httpapi",
+    },  # requests of other servers, standing
     "rpc": {"gossip", "model", "httpapi"},
     "remote": {"gossip", "model", "httpapi", "rpc", "state", "acl", "sync", "dnsd", "reads", "config"},
     "logs": set(),

@@ -26,6 +26,9 @@ from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.row_rules import check_row
 
 FORMAT = 2
+#: Instead of the format once the state has moved to a cluster, so that no version uses the file any more.
+MOVED_FORMAT = 1_000
+MOVED = "moved/"  # before the ID of that cluster in `meta`; the value is the last index
 NAMED = "index/"  # before a named index in `meta`
 FLOOR = "floor"  # the row `store.FLOOR` of the named indexes; it has no prefix
 NUMBERS = ("id", "index", FLOOR)  # always in `meta`
@@ -146,6 +149,21 @@ def create(database: sqlite3.Connection) -> None:
     for statement in TABLES:
         database.execute(statement)
     put_meta(database, {"format": FORMAT, "id": secrets.randbits(63), "index": 0, "floor": 0})
+
+
+def mark_moved(database: sqlite3.Connection, cluster_id: str, index: int) -> None:
+    """Record that a cluster holds the state, in a transaction of the caller."""
+    put_meta(database, {"format": MOVED_FORMAT, MOVED + cluster_id: index})
+
+
+def moved_to(database: sqlite3.Connection) -> str:
+    """Return the ID of the cluster that holds the state, "" while it is in the file."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        return ""
+    if database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() != (MOVED_FORMAT,):
+        return ""
+    found = database.execute("SELECT name FROM meta WHERE name GLOB ?", (MOVED + "*",)).fetchone()
+    return str(found[0]).removeprefix(MOVED) if found else ""
 
 
 def name_of(index_name: str) -> str:

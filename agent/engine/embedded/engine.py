@@ -12,6 +12,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from pyconsul.agent.engine.embedded.opening import (
     OpenFile,
     damage_advice,
     disk_is_full,
+    moved_to,
     open_file,
+    read_copy,
     read_on_full_disk,
 )
 from pyconsul.agent.engine.history.contract import NO_HISTORY, HistorySlice, Retention
@@ -67,6 +70,11 @@ class EmbeddedEngine:
 
     async def load(self) -> Loaded:
         """Read the file; blocks the event loop: nothing else runs at the start of an agent."""
+        if cluster_id := self.moved_to:
+            raise EngineError(
+                f"the state in {self.path} has moved to cluster {cluster_id}, whose data is in"
+                f" {self.path.parent / 'cluster'}: start the agent as a server of that cluster"
+            )
         try:
             contents = self._open()
         except (sqlite3.Error, OSError) as error:
@@ -234,8 +242,8 @@ class EmbeddedEngine:
         try:
             reader = await asyncio.to_thread(Reader, self.path, key, self._retention, tree=tree, after=after)
         except (sqlite3.Error, Damaged) as error:
-            raise self._read_error(error) from error
-        return reader.slice(self._read_error)
+            raise _read_error(self.path, error) from error
+        return reader.slice(partial(_read_error, self.path))
 
     async def retain(self, retention: Retention, now: float) -> None:
         await self._in_thread(lambda: self._retain(retention, now))
@@ -249,8 +257,27 @@ class EmbeddedEngine:
             history.prune(now)
         self._retention = retention
 
-    def _read_error(self, error: Exception) -> EngineError:
-        return EngineError(disk_is_full(self.path) or f"cannot read {self.path}: {error}")
+    # --- the move to a cluster
+
+    @property
+    def moved_to(self) -> str:
+        try:
+            return moved_to(self.path)
+        except sqlite3.Error:
+            return ""  # `load` says what is wrong with the file
+
+    async def copy(self) -> Loaded:
+        try:
+            return await asyncio.to_thread(read_copy, self.path, self._schemas)
+        except (sqlite3.Error, Damaged) as error:
+            raise _read_error(self.path, error) from error
+
+    async def mark_moved(self, cluster_id: str) -> None:
+        def mark() -> None:
+            database = self._writable()[0].database
+            datafile.transaction(database, lambda: datafile.mark_moved(database, cluster_id, self._index))
+
+        await self._in_thread(mark)
 
     async def close(self) -> None:
         thread = self._thread
@@ -280,6 +307,10 @@ class EmbeddedEngine:
             except Exception as error:  # for the caller; this thread goes on
                 failure = error
             done.get_loop().call_soon_threadsafe(_settle, done, failure)
+
+
+def _read_error(path: Path, error: Exception) -> EngineError:
+    return EngineError(disk_is_full(path) or f"cannot read {path}: {error}")
 
 
 def _settle(done: asyncio.Future[None], failure: Exception | None) -> None:

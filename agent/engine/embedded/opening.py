@@ -59,8 +59,7 @@ class OpenFile:
 
     def index_rows(self) -> list[tuple[str, NamedIndex]]:
         """Return the named indexes of the time when the file was opened, as rows."""
-        named = {name.removeprefix(NAMED): value for name, value in self._meta.items() if name.startswith(NAMED)}
-        return [floor_row(self.floor), *((INDEXES.name, NamedIndex(name, value)) for name, value in named.items())]
+        return index_rows({**self._meta, datafile.FLOOR: self.floor})
 
     def write_mark(self) -> None:
         """Raises OSError."""
@@ -235,6 +234,32 @@ def read_on_full_disk(path: Path, schemas: Mapping[str, Schema[Any]], accepted: 
             return Loaded([*contents.rows, floor_row(index)], index)
         opened = OpenFile(path, database, datafile.read_meta(database))
         return Loaded([*contents.rows, *opened.index_rows()], _compare_mark(opened, accepted))
+
+
+def read_copy(path: Path, schemas: Mapping[str, Schema[Any]]) -> Loaded:
+    """Read all rows of a file that is in use, at one moment.  Raises Damaged, sqlite3.Error."""
+    with closing(datafile.connect_to_read(path)) as database:
+        database.execute("BEGIN")
+        meta = datafile.read_meta(database)
+        contents = _intact(datafile.read_rows(database, schemas), ACCEPT_NONE)
+        return Loaded([*contents.rows, *index_rows(meta)], meta["index"])
+
+
+def moved_to(path: Path) -> str:
+    """Return the ID of the cluster that holds the state of a file now, "" for none.  Raises sqlite3.Error."""
+    if not path.exists() or not path.stat().st_size:
+        return ""
+    with closing(datafile.connect_to_read(path)) as database:
+        return datafile.moved_to(database)
+
+
+def index_rows(meta: Mapping[str, int]) -> list[tuple[str, NamedIndex]]:
+    """Return the named indexes among the numbers of `meta`, as rows."""
+    named = {name.removeprefix(NAMED): value for name, value in meta.items() if name.startswith(NAMED)}
+    return [
+        floor_row(meta[datafile.FLOOR]),
+        *((INDEXES.name, NamedIndex(name, value)) for name, value in named.items()),
+    ]
 
 
 def _list(rows: Sequence[BadRow]) -> str:

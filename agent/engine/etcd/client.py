@@ -74,6 +74,11 @@ class Client:
         self._raft_term = 0  # the highest seen: a member that reports a lower one is behind
         self._cluster_id = 0
 
+    @property
+    def raft_term(self) -> int:
+        """The highest term of Raft that was seen."""
+        return self._raft_term
+
     async def close(self) -> None:
         """Close all connections."""
         channels, self._channels = list(self._channels.values()), {}

@@ -17,8 +17,8 @@ from support.etcd import needs_etcd
 from support.eventually import eventually_async
 from support.processes import children, listening_ports
 
-from pyconsul.agent.cluster.etcd_member import EtcdMember, MemberSettings
-from pyconsul.agent.cluster.etcd_members import EtcdMembers
+from pyconsul.agent.cluster.etcd.member import EtcdMember, MemberSettings
+from pyconsul.agent.cluster.etcd.members import EtcdMembers
 from pyconsul.agent.cluster.relay.handshake import Identity
 from pyconsul.agent.cluster.relay.link import RelayLink
 from pyconsul.agent.engine.contract import EngineError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol, TypeAlias
 
+from pyconsul.agent.engine import contract
 from pyconsul.agent.model.autopilot import ClusterServer
 
 Scope: TypeAlias = Literal["local", "read", "write"]
-NO_LEADER = "No cluster leader"  # text of the error that Consul's clients know
+NO_LEADER = contract.NO_LEADER
 NO_SERVERS = "No known Consul servers"
 
 
@@ -20,9 +21,12 @@ class Standing(Protocol):
         every commit as it is made.
     """
 
-    always_current: bool
-    knows_leader: bool
-    last_contact_ms: int
+    @property
+    def always_current(self) -> bool: ...
+    @property
+    def knows_leader(self) -> bool: ...
+    @property
+    def last_contact_ms(self) -> int: ...
 
     def serves(self, scope: Scope) -> bool:
         """Return whether this agent answers requests of a scope itself; otherwise they are forwarded."""

@@ -11,8 +11,8 @@ from aetcd import rpc
 from support.etcd import EtcdProcess, fresh_prefix, needs_etcd
 from support.eventually import eventually_async
 
-from pyconsul.agent.cluster import leadership
-from pyconsul.agent.cluster.leadership import EtcdLeadership
+from pyconsul.agent.cluster.leading import leadership
+from pyconsul.agent.cluster.leading.leadership import EtcdLeadership
 from pyconsul.agent.engine.etcd.client import Client
 
 pytestmark = needs_etcd

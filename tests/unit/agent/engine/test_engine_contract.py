@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from support.eventually import one_turn
 from pyconsul.agent.engine.contract import Compacted, Conflict, Engine, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.memory import MemoryEngine, MemoryPlace
+from pyconsul.agent.engine.switchable import SwitchableEngine
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.model.named_index import NamedIndex
 from pyconsul.agent.model.service import NodeService, ServiceInstance, Weights
@@ -25,15 +27,32 @@ from pyconsul.agent.state.store import floor_row
 Open = Callable[[], Engine]
 
 
-@pytest.fixture(params=["embedded", "memory", pytest.param("etcd", marks=needs_etcd)])
+@pytest.fixture(
+    params=[
+        "embedded",
+        "memory",
+        "switchable embedded",
+        pytest.param("etcd", marks=needs_etcd),
+        pytest.param("switchable etcd", marks=needs_etcd),
+    ]
+)
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens the engine's place again, as after a restart."""
-    place = MemoryPlace(max_changesets=100)
-    if request.param == "memory":
+    kind: str = request.param
+    if kind == "memory":
+        place = MemoryPlace(max_changesets=100)
         return lambda: MemoryEngine(place=place)
-    if request.param == "etcd":
-        return etcd_place(request.getfixturevalue("etcd"))
-    return lambda: EmbeddedEngine(tmp_path / "folder" / "state.db", ALL)
+    if kind.endswith("etcd"):
+        opened: Open = etcd_place(request.getfixturevalue("etcd"))
+    else:
+        opened = partial(EmbeddedEngine, tmp_path / "folder" / "state.db", ALL)
+    return partial(switchable_to, opened) if kind.startswith("switchable") else opened
+
+
+def switchable_to(opened: Open) -> SwitchableEngine:
+    engine = SwitchableEngine()
+    engine.switch(opened())
+    return engine
 
 
 def entry(key: str, index: int, value: bytes | None = b"v") -> KVEntry:

@@ -17,6 +17,7 @@ from pyconsul.agent.engine.batch import size_of
 from pyconsul.agent.engine.contract import Engine, EngineError, Limits, OutcomeUnknown
 from pyconsul.agent.engine.follower import LARGE_ROWS, Follower
 from pyconsul.agent.engine.memory import MemoryEngine, MemoryPlace
+from pyconsul.agent.engine.switchable import SwitchableEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.state import codec, kv, topics
@@ -67,7 +68,13 @@ async def servers_of(open_place: Callable[[], Engine]) -> AsyncIterator[Start]:
         await server.engine.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("etcd", marks=needs_etcd)])
+def switchable_to(opened: Callable[[], Engine]) -> SwitchableEngine:
+    engine = SwitchableEngine()
+    engine.switch(opened())
+    return engine
+
+
+@pytest.fixture(params=["memory", "switchable memory", pytest.param("etcd", marks=needs_etcd)])
 async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
     """Starts one more server of the same cluster."""
     if request.param == "etcd":
@@ -75,6 +82,8 @@ async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
     else:
         shared = place()
         open_place = partial(MemoryEngine, place=shared)
+    if request.param.startswith("switchable"):
+        open_place = partial(switchable_to, open_place)
     async with servers_of(open_place) as start_server:
         yield start_server
 

@@ -43,6 +43,11 @@ class EtcdMembers:
         """Remove a member.  Raises EngineError."""
         await self._client.call(_cluster("MemberRemove"), rpc.MemberRemoveRequest(ID=member.id))
 
+    async def move_leader(self, member: ClusterMember) -> None:
+        """Let another voter lead etcd; only the member that leads may be asked.  Raises EngineError."""
+        request = rpc.MoveLeaderRequest(targetID=member.id)
+        await self._client.call(_maintenance("MoveLeader"), request)
+
     async def leader(self) -> int:
         """Return the number of the member that leads; 0: none.  Raises EngineError."""
         response = await self._client.call(_maintenance("Status"), rpc.StatusRequest())

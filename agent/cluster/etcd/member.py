@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from pyconsul.agent.common.process.child_process import describe_end
+from pyconsul.agent.common.process.child_process import describe_end, preparation
 from pyconsul.agent.engine.contract import EngineError, Limits
 
 PACKAGE = "etcd-server"  # Debian's name of the package
@@ -125,6 +125,7 @@ class EtcdMember:
             return await asyncio.create_subprocess_exec(
                 *argv, cwd=self.folder, env=_environment(os.environ), stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+                preexec_fn=preparation((), signal.SIGKILL, None, foreground=False),  # it ends with the agent
             )  # fmt: skip
         except OSError as error:
             raise EngineError(f"cannot start {argv[0]}: {error}") from error

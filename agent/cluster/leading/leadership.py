@@ -91,6 +91,20 @@ class EtcdLeadership:
                 )
             self._notify()
 
+    async def hand_over(self, node_id: str) -> None:
+        """Put another server in place of this one, which takes the key over at once.  Raises EngineError."""
+        lease = self._lease
+        if self._holder != self._node_id or not lease:
+            return
+        self._handed_over_s = asyncio.get_running_loop().time()
+        put = rpc.PutRequest(key=self._key, value=node_id.encode(), lease=lease)
+        request = rpc.TxnRequest(
+            compare=[transaction.unchanged(self._key, self._revision)], success=[rpc.RequestOp(request_put=put)]
+        )
+        response = await self._client.write(request)
+        if response.succeeded:
+            self._update(node_id, response.header.revision)
+
     def set_gone(self, node_id: str, is_gone: bool) -> None:
         """Another server is known to be gone, or is back."""
         (self._gone.add if is_gone else self._gone.discard)(node_id)

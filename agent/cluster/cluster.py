@@ -1,0 +1,255 @@
+"""A server among the servers of its datacenter: founds a cluster with the others, is added to one, or grows into one.
+
+| phase | state | leadership |
+| --- | --- | --- |
+| alone | `state.db` | leads |
+| waiting | none: founding, or waiting to be added | none |
+| in a cluster | etcd | competes |
+
+The runtime uses it in this order, after gossip and RPC are open:
+
+    engine = SwitchableEngine(history_retention(config))
+    cluster = ServerCluster(folder, own, engine, EmbeddedEngine(state_db, ALL, …), settings, lan, servers, peers)
+    await cluster.open()                                    # chooses the engine; raises EngineError
+    storage = await storage.load(engine, clock, stack)      # empty in the phases without `state.db`
+    standing = ClusterStanding(cluster, storage.store, storage.follower)
+    await cluster.start()                                   # from now on the phase may change
+    …  cluster.leadership, cluster.roster (for Autopilot), cluster.serve, cluster.hand_over
+    await cluster.leave()                                   # only when the server leaves for good
+    await cluster.stop()                                    # before gossip and RPC are closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyconsul.agent.cluster import roster
+from pyconsul.agent.cluster.colleagues import Colleagues
+from pyconsul.agent.cluster.etcd.local import LocalEtcd
+from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
+from pyconsul.agent.cluster.etcd_phase import FRESH_S, EtcdPhase
+from pyconsul.agent.cluster.founding import founder
+from pyconsul.agent.cluster.founding.founder import Founder
+from pyconsul.agent.cluster.joining.guest import Guest
+from pyconsul.agent.cluster.joining.host import Host
+from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
+from pyconsul.agent.cluster.messages import ServerState
+from pyconsul.agent.cluster.record import RecordFile
+from pyconsul.agent.cluster.relay_table import RelayTable
+from pyconsul.agent.cluster.requests import Requests
+from pyconsul.agent.cluster.roster import Roster
+from pyconsul.agent.cluster.settings import ClusterSettings
+from pyconsul.agent.duties.leader_duties import LeaderDuties
+from pyconsul.agent.engine.contract import EngineError, MovableEngine
+from pyconsul.agent.engine.switchable import SwitchableEngine
+from pyconsul.agent.gossip.consul.tags import Server
+from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
+from pyconsul.agent.rpc.contract import Peer, Peers, Servers
+
+log = logging.getLogger("agent.cluster")
+
+
+class ServerCluster:
+    """The cluster of this server, in all phases."""
+
+    def __init__(
+        self,
+        folder: Path,
+        own: Server,
+        engine: SwitchableEngine,
+        single: MovableEngine,
+        settings: ClusterSettings,
+        pool: Membership,
+        servers: Servers,
+        peers: Peers,
+    ) -> None:
+        """folder: `cluster` in the data dir.  single: the engine of a server that is alone, not loaded yet.
+
+        Raises EngineError.
+        """
+        self.own, self.engine, self.settings = own, engine, settings
+        self.leadership = PhasedLeadership()
+        self._folder, self._single, self._servers = folder, single, servers
+        self._file = RecordFile(folder)
+        self._phase: EtcdPhase | None = None
+        self._is_alone = self._is_leaving = False
+        self._colleagues = Colleagues(peers)
+        self._founder = Founder(own, settings.expect, self._file, servers.all, self._colleagues)
+        self._relay = RelayTable(own, pool, servers)
+        self.roster = Roster(self, pool, self._colleagues)
+        self._guest = Guest(self, self._file, folder)
+        self._requests = Requests(self, self._founder, self._guest)
+        self.host = Host(self, servers, self._colleagues)
+        self._duties = LeaderDuties(self.leadership, [self.host])
+        self._running: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+
+    # --- what the other parts ask
+
+    @property
+    def phase(self) -> EtcdPhase | None:
+        """The etcd of this server, while it is in a cluster."""
+        return self._phase
+
+    @property
+    def is_alone(self) -> bool:
+        """Return whether this server has its state for itself, in `state.db`."""
+        return self._is_alone
+
+    @property
+    def cluster_id(self) -> str:
+        """The ID of the cluster of this server; "" for none."""
+        return self._file.record.cluster_id
+
+    @property
+    def recorded_members(self) -> Sequence[str]:
+        """The node IDs of the members that this server has last heard of."""
+        return self._file.record.members
+
+    def remember(self, members: Sequence[str]) -> None:
+        """Record the members of the cluster.  Raises EngineError."""
+        if self._phase is not None and self.own.node_id in members:
+            self._file.change(members=tuple(sorted(members)))
+
+    @property
+    def knows_leader(self) -> bool:
+        """Return whether a server leads, as far as this one knows."""
+        return self._is_alone or (self._phase is not None and self._phase.knows_leader)
+
+    @property
+    def last_contact_ms(self) -> int:
+        """Milliseconds since etcd last had a leader; 0 while it has one."""
+        silence_s = None if self._phase is None else self._phase.silence_s
+        return 0 if silence_s is None or silence_s < FRESH_S else int(silence_s * 1000)
+
+    def state(self) -> ServerState:
+        """Return the state of this server as it tells the others."""
+        record = self._file.record
+        has_state = self._is_alone or bool(record.cluster_id)
+        is_member = bool(record.number) or record.is_founder or record.is_member
+        return ServerState(
+            record.cluster_id, has_state, not self._is_alone and not is_member, self.engine.index, self._is_leaving
+        )
+
+    # --- start and stop
+
+    async def open(self) -> None:
+        """Choose the engine that the state is loaded from.  Raises EngineError."""
+        moved_to, settings = self._single.moved_to, self.settings
+        if moved_to:
+            self._require_cluster(moved_to)
+        elif settings.external is None and (settings.is_bootstrapped or self._single.path.exists()):
+            self._forget_unfinished_move()
+            self._is_alone = True
+            self.engine.switch(self._single)
+            self.leadership.use(Alone(self.own.node_id))
+
+    def _require_cluster(self, moved_to: str) -> None:
+        """Raises EngineError when the cluster that has the state of this server is not the recorded one."""
+        if self.cluster_id != moved_to:
+            raise EngineError(
+                f"the state in {self._single.path} has moved to cluster {moved_to}, but {self._folder} belongs to"
+                f" {self.cluster_id or 'none'}: restore the folder from a backup"
+            )
+
+    def _forget_unfinished_move(self) -> None:
+        """Drop the record of a move that was interrupted before the state was marked: the state is still here."""
+        if self.cluster_id:
+            log.info("the move of the state into etcd was interrupted: going on with %s", self._single.path)
+            self._file.change(cluster_id="", number=0, is_member=False, is_founder=False, members=())
+
+    async def start(self) -> None:
+        """Take part in the life of the cluster from now on."""
+        self._running = asyncio.get_running_loop().create_task(self._run())
+        self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        self._relay.start()
+        await self._duties.start()
+
+    async def _run(self) -> None:
+        if self.settings.external is not None:
+            await self.enter(RemoteEtcd(self.settings.external, self.own.node_id))
+            return
+        while not self._is_alone and not self.cluster_id:
+            if await self._founder.run():
+                break
+            await asyncio.sleep(founder.PERIOD_S)
+        if self.cluster_id and self._phase is None:
+            await self._guest.resume()
+
+    async def _refresh(self) -> None:
+        """Keep the list of members up to date, and let the leadership know which servers have failed."""
+        while True:
+            try:
+                await self.roster.refresh()
+            except EngineError as error:
+                log.debug("cannot read the members of the cluster: %s", error)
+            self._report_gone()
+            await asyncio.sleep(roster.PERIOD_S)
+
+    def _report_gone(self) -> None:
+        phase = self._phase
+        if phase is not None:
+            for node_id, is_gone in self.roster.failures().items():
+                phase.leadership.set_gone(node_id, is_gone)
+
+    async def grow(self, newcomer: str) -> None:
+        """Move the state of this server, which is alone, into etcd, since a newcomer waits.  Raises EngineError."""
+        raise EngineError(
+            f"server {newcomer} was not added: this server is alone, with its state in {self._single.path}"
+        )
+
+    async def enter(self, etcd: LocalEtcd | RemoteEtcd) -> None:
+        """Use an etcd that was started, as soon as it has a quorum."""
+        phase = self._phase = EtcdPhase(etcd, self.own.node_id, self.engine, self.leadership)
+        await phase.begin(self._guest.connected)
+
+    def prepare_relay(self, etcd: LocalEtcd) -> None:
+        """Inform the relay of an etcd from now on."""
+        self._relay.use(etcd)
+
+    async def stop_phase(self) -> None:
+        """Leave the present cluster, in memory."""
+        phase, self._phase = self._phase, None
+        self._relay.use(None)
+        if phase is not None:
+            await phase.stop()
+
+    async def leave(self) -> None:
+        """Remove the etcd member of this server, so that the others need no vote of it.  Errors are logged."""
+        self._is_leaving = True
+        if self._phase is None or self._phase.local is None:
+            return
+        try:
+            await self.roster.leave()
+        except EngineError as error:
+            log.warning("this server stays a member of the cluster: %s", error)
+
+    async def stop(self) -> None:
+        """Hand the leadership over, and end everything."""
+        tasks = [task for task in (self._running, self._refreshing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._duties.stop()
+        self._relay.stop()
+        await self.roster.hand_over()
+        await self.stop_phase()
+
+    # --- connections of other servers
+
+    async def serve(self, request: HTTPRequest, peer: Peer) -> Response:
+        """Respond to a request of another server below /v1/pyconsul/cluster/."""
+        return await self._requests.serve(request, peer)
+
+    def hand_over(self, sock: socket.socket, peer: str) -> None:
+        """Take a connection that began with the first byte of a relay."""
+        local = None if self._phase is None else self._phase.local
+        if local is None:
+            sock.close()
+        else:
+            local.hand_over(sock, peer)

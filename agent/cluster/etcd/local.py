@@ -1,0 +1,113 @@
+"""The etcd of a server that belongs to a cluster: its member, the relay to the others, and clients of both."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from aetcd import rpc
+
+from pyconsul.agent.cluster.etcd.member import LIMITS, EtcdMember, MemberSettings
+from pyconsul.agent.cluster.etcd.members import EtcdMembers
+from pyconsul.agent.cluster.relay.handshake import Identity
+from pyconsul.agent.cluster.relay.link import RelayLink
+from pyconsul.agent.cluster.settings import PREFIX
+from pyconsul.agent.common.files.atomic_file import sync_folder
+from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.etcd.client import Client
+from pyconsul.agent.engine.etcd.engine import EtcdEngine
+from pyconsul.agent.engine.history.contract import Retention
+
+FOLDER = "etcd"
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The state of the member of this server.  number, leader: etcd's numbers of members, 0 for none.  Sizes in bytes."""
+
+    number: int
+    leader: int
+    term: int
+    size_bytes: int
+    used_bytes: int
+    errors: tuple[str, ...]
+
+
+class LocalEtcd:
+    """A supervised etcd member."""
+
+    prefix = PREFIX
+
+    def __init__(self, folder: Path, node_id: str, cluster_id: str, settings: MemberSettings) -> None:
+        """folder: of the cluster in the data dir."""
+        self._node_id, self._cluster_id = node_id, cluster_id
+        self._member = EtcdMember(folder / FOLDER, node_id, cluster_id, settings)
+        self._relay = RelayLink(self._member.folder)
+        self.client = Client([self._member.endpoint])
+        self.members = EtcdMembers(self.client)
+
+    @property
+    def has_data(self) -> bool:
+        """Return whether the member was started before."""
+        return self._member.has_data
+
+    async def start(self, members: Sequence[str]) -> None:
+        """Start relay and member; see `EtcdMember.start`.  Raises EngineError."""
+        try:
+            await self._relay.start()
+        except OSError as error:
+            raise EngineError(f"cannot start the relay: {error}") from error
+        await self._member.start(members)
+
+    async def stop(self) -> None:
+        """End everything, and wait for that."""
+        await self.client.close()
+        await self._member.stop()
+        await self._relay.stop()
+
+    def engine(self, retention: Retention) -> EtcdEngine:
+        """Return an engine over this member; it has connections of its own."""
+        return EtcdEngine(Client([self._member.endpoint]), self.prefix, self._node_id, retention, LIMITS)
+
+    def use(self, addresses: Mapping[str, tuple[str, int]], keys: Sequence[bytes]) -> None:
+        """Let the relay use these addresses (host, port) of the other servers by node ID, and these gossip keys."""
+        self._relay.use(Identity(self._node_id, self._cluster_id, tuple(keys)), dict(addresses))
+
+    def hand_over(self, sock: socket.socket, peer: str) -> None:
+        """Give a connection of another relay to the own one."""
+        self._relay.hand_over(sock, peer)
+
+    async def status(self) -> Status:
+        """Return the state of the member.  Raises EngineError."""
+        found = await self.client.call(lambda channel: rpc.MaintenanceStub(channel).Status, rpc.StatusRequest())
+        header = found.header
+        return Status(
+            header.member_id, found.leader, header.raft_term, found.dbSize, found.dbSizeInUse, tuple(found.errors)
+        )
+
+    async def has_leader(self) -> bool:
+        """Return whether the members have a leader.  Raises EngineError."""
+        return bool((await self.status()).leader)
+
+    async def leads(self) -> bool:
+        """Return whether this member leads the others.  Raises EngineError."""
+        status = await self.status()
+        return status.leader == status.number
+
+
+def set_aside(folder: Path, reason: str) -> Path | None:
+    """Rename the folder of an etcd member that is not used any more; returns its new path.  Raises OSError."""
+    present = folder / FOLDER
+    if not present.exists():
+        return None
+    kept = folder / f"{FOLDER}.{reason}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = kept.with_name(f"{kept.name.partition('_')[0]}_{number}")
+    os.rename(present, kept)
+    sync_folder(folder)
+    return kept

@@ -1,0 +1,129 @@
+"""A server in its cluster: the etcd, the engine over it, and the competition for the leadership."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from pyconsul.agent.cluster.etcd.local import LocalEtcd
+from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
+from pyconsul.agent.cluster.leading.leadership import EtcdLeadership
+from pyconsul.agent.cluster.leading.phased import NoCluster, PhasedLeadership
+from pyconsul.agent.engine.contract import Engine, EngineError
+from pyconsul.agent.engine.switchable import SwitchableEngine
+
+RETRY_S = 0.1
+PROBE_S = 0.5
+FRESH_S = 2.0  # after the last sign of a leader of etcd, it counts as known
+NAMED_S = 60.0  # without a quorum, until the log names the command for a lost majority
+
+log = logging.getLogger("agent.cluster")
+
+
+class EtcdPhase:
+    """From the start of the etcd of this server until its stop."""
+
+    def __init__(
+        self, etcd: LocalEtcd | RemoteEtcd, node_id: str, engine: SwitchableEngine, leadership: PhasedLeadership
+    ) -> None:
+        self.etcd = etcd
+        self._engine, self._phased = engine, leadership
+        self.leadership = EtcdLeadership(etcd.client, etcd.prefix, node_id, member_leads=etcd.leads)
+        self._contact_s: float | None = None  # loop time at which etcd last had a leader
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def local(self) -> LocalEtcd | None:
+        """The etcd member of this server; None with an external etcd."""
+        return self.etcd if isinstance(self.etcd, LocalEtcd) else None
+
+    @property
+    def silence_s(self) -> float | None:
+        """Seconds since etcd last had a leader; None: never."""
+        return None if self._contact_s is None else asyncio.get_running_loop().time() - self._contact_s
+
+    @property
+    def has_quorum(self) -> bool:
+        """Return whether etcd has had a leader just now."""
+        silence_s = self.silence_s
+        return silence_s is not None and silence_s < FRESH_S
+
+    @property
+    def knows_leader(self) -> bool:
+        """Return whether a server leads, as far as this one knows."""
+        return self.has_quorum and bool(self.leadership.leader)
+
+    @property
+    def term(self) -> int:
+        """The term of Raft that a response was last from."""
+        return self.etcd.client.raft_term
+
+    async def begin(self, connected: Callable[[], None]) -> None:
+        """Use etcd as soon as it has a quorum; `connected` is called then."""
+
+        async def run() -> None:
+            engine = await self._reach()
+            self._engine.switch(engine)
+            connected()
+            await self.leadership.start()
+            self._phased.use(self.leadership)
+
+        self._tasks = [asyncio.create_task(run()), asyncio.create_task(self._probe())]
+
+    async def take_over(self, engine: Engine) -> None:
+        """Use an engine that holds the present state; no write is on its way (see `SwitchableEngine.held`)."""
+        self._engine.switch(engine, same_state=True)
+        self._contact_s = asyncio.get_running_loop().time()
+        self._tasks = [asyncio.create_task(self._probe())]
+
+    async def stop(self) -> None:
+        """Give the leadership up, and end everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.leadership.stop()
+        self._phased.use(NoCluster())
+        engine = self._engine.current
+        self._engine.switch(None)
+        if engine is not None:
+            await engine.close()
+        await self.etcd.stop()
+
+    async def _reach(self) -> Engine:
+        """Return an engine as soon as etcd answers with a quorum."""
+        engine = self.etcd.engine(self._engine.retention)
+        try:
+            while True:
+                try:
+                    await engine.barrier()
+                except EngineError as error:
+                    log.debug("etcd does not answer yet: %s", error)
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    return engine
+        except BaseException:
+            await engine.close()
+            raise
+
+    async def _probe(self) -> None:
+        """Keep `silence_s` up to date, and say in the log when a quorum is missing for long."""
+        loop = asyncio.get_running_loop()
+        since = named = loop.time()
+        while True:
+            try:
+                has_leader = await self.etcd.has_leader()
+            except EngineError as error:
+                log.debug("etcd does not answer: %s", error)
+                has_leader = False
+            now = loop.time()
+            if has_leader:
+                self._contact_s = since = named = now
+            elif now - named >= NAMED_S:
+                named = now
+                log.warning(
+                    "etcd has had no quorum for %d s: nothing can be written. It goes on by itself as soon as most servers"
+                    " of the cluster are back. If most of their disks are lost, run: pyconsul operator recover",
+                    now - since,
+                )
+            await asyncio.sleep(PROBE_S)

@@ -1,0 +1,1 @@
+"""The founding of a cluster by the votes of servers that have no state yet."""

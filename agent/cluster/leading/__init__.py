@@ -1,0 +1,1 @@
+"""The leadership of the servers."""

@@ -1,0 +1,86 @@
+"""The requests that servers send each other about their cluster: POST /v1/pyconsul/cluster/NAME, JSON both ways."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pyconsul.agent.cluster.etcd.member import MemberSettings
+from pyconsul.agent.cluster.founding.ballot import Proposal
+
+PATH = "/v1/pyconsul/cluster/"
+
+
+class StateAsked(msgspec.Struct, frozen=True, tag="state"):
+    """Ask a server for its state.  cluster_id, leads: those of the asking server, for the log of the other one."""
+
+    cluster_id: str = ""
+    leads: bool = False
+
+
+class ServerState(msgspec.Struct, frozen=True):
+    """The state of a server.
+
+    has_state: it is alone with a state, or a member of a cluster.  cluster_id: "" for none.  waits: it may be added to a cluster.
+    index: of the last commit that it has.  is_leaving: it must not be added.
+    """
+
+    cluster_id: str
+    has_state: bool
+    waits: bool
+    index: int = 0
+    is_leaving: bool = False
+
+
+class VoteAsked(msgspec.Struct, frozen=True, tag="vote"):
+    """Ask a server for its vote."""
+
+    proposal: Proposal
+
+
+class RefusalAsked(msgspec.Struct, frozen=True, tag="refuse"):
+    """Ask a server to refuse a proposal for ever."""
+
+    proposal: Proposal
+
+
+class BallotState(msgspec.Struct, frozen=True):
+    """The answer to both: whether the server has its vote, whether it refuses the proposal, and its cluster, if any."""
+
+    votes: bool = False
+    refuses: bool = False
+    cluster_id: str = ""
+
+
+class Invitation(msgspec.Struct, frozen=True, tag="join"):
+    """Ask a server to start its etcd member, which was added to a cluster.
+
+    number: etcd's number of the new member.  members: node IDs of all, this server included.
+    """
+
+    cluster_id: str
+    number: int
+    members: tuple[str, ...]
+    settings: MemberSettings
+
+
+class Dismissal(msgspec.Struct, frozen=True, tag="dismiss"):
+    """Tell a server that its etcd member was removed from the cluster."""
+
+    cluster_id: str
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to an invitation or a dismissal; a refusal has its reason."""
+
+    refusal: str = ""
+
+
+Message = StateAsked | VoteAsked | RefusalAsked | Invitation | Dismissal
+Answer = ServerState | BallotState | Reply
+NAMES: dict[str, type[Message]] = {
+    "state": StateAsked,
+    "vote": VoteAsked,
+    "refuse": RefusalAsked,
+    "join": Invitation,
+    "dismiss": Dismissal,
+}

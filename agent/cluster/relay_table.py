@@ -1,0 +1,63 @@
+"""Keeps the relay of this server informed of the addresses of the others, and of the gossip keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pyconsul.agent.cluster.etcd.local import LocalEtcd
+from pyconsul.agent.gossip.consul.tags import Server, server_of
+from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.rpc.contract import Servers
+
+PERIOD_S = 1.0  # between two looks at the gossip keys
+
+
+class RelayTable:
+    """Follows gossip: addresses at once, keys within a second."""
+
+    def __init__(self, own: Server, pool: Membership, servers: Servers) -> None:
+        self._own, self._pool, self._servers = own, pool, servers
+        self._etcd: LocalEtcd | None = None
+        self._sent: object = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Follow from now on."""
+        self._unsubscribe = self._servers.subscribe(self.refresh)
+        self._task = asyncio.get_running_loop().create_task(self._poll())
+
+    def stop(self) -> None:
+        """Follow no more."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._task is not None:
+            self._task.cancel()
+
+    def use(self, etcd: LocalEtcd | None) -> None:
+        """Inform the relay of this etcd."""
+        self._etcd, self._sent = etcd, None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Send the table, if it has changed."""
+        if self._etcd is None:
+            return
+        table = self._addresses(), self._pool.keyring.keys
+        if table != self._sent:
+            self._sent = table
+            self._etcd.use(*table)
+
+    def _addresses(self) -> dict[str, tuple[str, int]]:
+        """Return the addresses of the other servers: of failed ones, too, as they may be alive for etcd."""
+        found = [server_of(member) for member in self._pool.members()]
+        known = [server for server in found if server is not None and server.datacenter == self._own.datacenter]
+        table = {server.node_id: (server.address, server.port) for server in [*known, *self._servers.all()]}
+        table.pop(self._own.node_id, None)
+        return table
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            self.refresh()

@@ -1,0 +1,234 @@
+"""The servers of this datacenter, without their health, and their changes; see `autopilot` and `forwarding.standing.Cluster`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
+from pyconsul.agent.cluster.etcd.local import LocalEtcd
+from pyconsul.agent.cluster.etcd.members import ClusterMember
+from pyconsul.agent.cluster.etcd_phase import EtcdPhase
+from pyconsul.agent.cluster.messages import Dismissal, Reply, ServerState, StateAsked
+from pyconsul.agent.engine.contract import NO_LEADER, EngineError
+from pyconsul.agent.gossip.consul.tags import Server, server_of
+from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.model.autopilot import ClusterServer
+from pyconsul.agent.model.member import MemberStatus
+
+if TYPE_CHECKING:
+    from pyconsul.agent.cluster.cluster import ServerCluster
+
+PERIOD_S = 0.5  # between two looks at the list of members
+REMOVED_S = 60.0  # that a removed server is not added again while it stays alive
+STATE_S = 1.0  # that a server gets to tell its state
+
+log = logging.getLogger("agent.cluster")
+
+
+class Roster:
+    """The members of the cluster, with what gossip and the servers themselves say of them."""
+
+    def __init__(self, cluster: ServerCluster, pool: Membership, colleagues: Colleagues) -> None:
+        self._cluster, self._pool, self._colleagues = cluster, pool, colleagues
+        self._members: list[ClusterMember] = []  # as last read
+        self._states: dict[str, tuple[float, ServerState]] = {}  # node ID -> loop time of its last answer, and that
+        self._health: dict[
+            str, tuple[bool, float]
+        ] = {}  # node ID -> whether it is healthy, and since when (Unix seconds)
+
+    # --- reading
+
+    @property
+    def leader(self) -> ClusterServer | None:
+        """Return the server that leads, as far as this one knows."""
+        cluster = self._cluster
+        if not cluster.knows_leader:
+            return None
+        found = self._shown([ClusterMember(0, cluster.leadership.leader, False)])
+        return found[0]
+
+    async def servers(self) -> Sequence[ClusterServer]:
+        """Return all members of the cluster.  Raises EngineError."""
+        phase = self._cluster.phase
+        if not self._cluster.is_alone and (phase is None or not phase.has_quorum):
+            raise EngineError(NO_LEADER)
+        await self.refresh()
+        await self._ask_states()
+        return self.last_known_servers()
+
+    def last_known_servers(self) -> Sequence[ClusterServer]:
+        """Return the members that this server has last heard of; it needs no quorum."""
+        return self._shown(self._members or self._recorded())
+
+    def _recorded(self) -> list[ClusterMember]:
+        cluster = self._cluster
+        ids = [cluster.own.node_id] if cluster.is_alone else cluster.recorded_members
+        return [ClusterMember(0, node_id, False) for node_id in ids]
+
+    async def refresh(self) -> None:
+        """Read the list of members.  Raises EngineError."""
+        phase = self._cluster.phase
+        if phase is None:
+            self._members = []
+        elif phase.local is not None:
+            self._members = await phase.local.members.list()
+            self._cluster.remember([member.node_id for member in self._members])
+        else:
+            self._members = [ClusterMember(0, node_id, False) for node_id in sorted(self._alive())]
+
+    async def _ask_states(self) -> None:
+        """Ask every other member that is alive for its state."""
+        alive, own = self._alive(), self._cluster.own.node_id
+
+        async def ask(node_id: str) -> None:
+            try:
+                async with asyncio.timeout(STATE_S):
+                    state = await self._colleagues.ask(node_id, StateAsked(self._cluster.cluster_id), ServerState)
+            except (NoAnswer, TimeoutError) as error:
+                log.debug("server %s does not tell its state: %s", node_id, error)
+            else:
+                self._states[node_id] = asyncio.get_running_loop().time(), state
+
+        asked = [member.node_id for member in self._members if member.node_id in alive and member.node_id != own]
+        await asyncio.gather(*map(ask, asked))
+
+    def _shown(self, members: Iterable[ClusterMember]) -> list[ClusterServer]:
+        known = self._in_gossip()
+        return [self._server(member, known.get(member.node_id)) for member in members]
+
+    def _server(self, member: ClusterMember, found: tuple[Server, MemberStatus] | None) -> ClusterServer:
+        cluster, node_id = self._cluster, member.node_id
+        is_own = node_id == cluster.own.node_id
+        server, status = (cluster.own, MemberStatus.ALIVE) if is_own else found or (None, MemberStatus.FAILED)
+        answered_s, state = self._states.get(node_id, (0.0, None))
+        silent_ms = int((asyncio.get_running_loop().time() - answered_s) * 1000) if state else -1
+        term = 0 if cluster.phase is None else cluster.phase.term
+        return ClusterServer(
+            node_id=node_id,
+            name=node_id if server is None else server.name,
+            address="" if server is None else _address(server),
+            is_leader=cluster.knows_leader and node_id == cluster.leadership.leader,
+            is_voter=not member.is_learner,
+            serf_status="alive" if is_own else _STATUS.get(status, "failed"),
+            last_index=cluster.engine.index if is_own else 0 if state is None else state.index,
+            last_term=term,
+            last_contact_ms=0 if is_own else silent_ms,
+            build="" if server is None else server.build.partition(":")[0],
+        )
+
+    def _in_gossip(self) -> dict[str, tuple[Server, MemberStatus]]:
+        """Return the servers of this datacenter by node ID; an alive one comes before another of the same ID."""
+        found: dict[str, tuple[Server, MemberStatus]] = {}
+        for member in self._pool.members():
+            server = server_of(member)
+            if server is None or server.datacenter != self._cluster.own.datacenter:
+                continue
+            if member.status is MemberStatus.ALIVE or server.node_id not in found:
+                found[server.node_id] = server, member.status
+        return found
+
+    def _alive(self) -> set[str]:
+        alive = {node_id for node_id, (_, status) in self._in_gossip().items() if status is MemberStatus.ALIVE}
+        return alive | {self._cluster.own.node_id}
+
+    def failures(self) -> dict[str, bool]:
+        """Return whether each other server that gossip knows of has failed or left."""
+        own, known = self._cluster.own.node_id, self._in_gossip().items()
+        return {node_id: status is not MemberStatus.ALIVE for node_id, (_, status) in known if node_id != own}
+
+    # --- changing
+
+    async def transfer_leader(self, node_id: str) -> None:
+        """Let another server lead; "": any one.  Raises LookupError for one that is not a voter, EngineError."""
+        phase = self._phase()
+        await self.refresh()
+        own = self._cluster.own.node_id
+        voters = [member for member in self._members if not member.is_learner and member.node_id != own]
+        if node_id == own and self._cluster.leadership.leads:
+            return
+        chosen = [member for member in voters if member.node_id in self._alive() and node_id in ("", member.node_id)]
+        if not chosen:
+            raise LookupError(f"no voter with the ID {node_id}" if node_id else "no other server can lead")
+        await self._hand_over_to(phase, chosen[0])
+
+    async def _hand_over_to(self, phase: EtcdPhase, member: ClusterMember) -> None:
+        if phase.local is not None and await phase.local.leads():
+            await phase.local.members.move_leader(member)
+        await phase.leadership.hand_over(member.node_id)
+
+    async def hand_over(self) -> None:
+        """Let another server lead before this one stops; errors are logged."""
+        phase = self._cluster.phase
+        if phase is None or not phase.has_quorum:
+            return
+        try:
+            is_needed = phase.leadership.leads or (phase.local is not None and await phase.local.leads())
+            if is_needed:
+                await self.transfer_leader("")
+        except LookupError:
+            return  # no other server
+        except EngineError as error:
+            log.info("the leadership was not handed over: %s", error)
+
+    async def remove(self, node_id: str) -> None:
+        """Remove a server from the cluster.  Raises LookupError if it is not a member, EngineError if that is not safe."""
+        local = self._local()
+        await self.refresh()
+        member = next((one for one in self._members if one.node_id == node_id), None)
+        if member is None:
+            raise LookupError(f"server {node_id} is not a member of the cluster")
+        self._require_quorum_without(member)
+        if node_id == self._cluster.own.node_id:
+            await self.hand_over()
+        self._cluster.host.exclude(node_id, REMOVED_S)
+        await local.members.remove(member)
+        log.info("removed server %s from the cluster", node_id)
+        if node_id in self._alive() and node_id != self._cluster.own.node_id:
+            try:
+                await self._colleagues.ask(node_id, Dismissal(self._cluster.cluster_id), Reply)
+            except NoAnswer as error:
+                log.info("server %s was not told that it was removed: %s", node_id, error)
+        await self.refresh()
+
+    def _require_quorum_without(self, member: ClusterMember) -> None:
+        """Raises EngineError when the servers that stay would have no quorum."""
+        staying = [one for one in self._members if not one.is_learner and one != member]
+        alive = [one for one in staying if one.node_id in self._alive()]
+        needed = len(staying) // 2 + 1
+        if not staying:
+            raise EngineError("cannot remove the only server of the cluster")
+        if len(alive) < needed:
+            raise EngineError(
+                f"cannot remove server {member.node_id}: of the {len(staying)} voters that stay, {len(alive)} are alive, but"
+                f" {needed} are needed"
+            )
+
+    async def leave(self) -> None:
+        """Remove this server, if there are others.  Raises EngineError."""
+        self._local()
+        await self.refresh()
+        if len(self._members) > 1:
+            await self.remove(self._cluster.own.node_id)
+
+    def _phase(self) -> EtcdPhase:
+        phase = self._cluster.phase
+        if phase is None or not phase.has_quorum:
+            raise EngineError(NO_LEADER if not self._cluster.is_alone else "this server is the only one")
+        return phase
+
+    def _local(self) -> LocalEtcd:
+        local = self._phase().local
+        if local is None:
+            raise EngineError("the members of an external etcd are managed with etcdctl")
+        return local
+
+
+_STATUS = {MemberStatus.ALIVE: "alive", MemberStatus.LEAVING: "leaving", MemberStatus.LEFT: "left"}
+
+
+def _address(server: Server) -> str:
+    host = f"[{server.address}]" if ":" in server.address else server.address
+    return f"{host}:{server.port}"

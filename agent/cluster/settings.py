@@ -1,0 +1,34 @@
+"""Settings of the cluster that a server belongs to."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pyconsul.agent.cluster.etcd.member import DEFAULTS, MemberSettings
+from pyconsul.agent.engine.contract import Limits
+from pyconsul.agent.engine.etcd.client import NO_CREDENTIALS, Credentials
+from pyconsul.agent.engine.etcd.engine import DEFAULT_LIMITS
+
+PREFIX = "pyconsul"  # of all keys in a supervised etcd
+
+
+class ExternalEtcd(msgspec.Struct, frozen=True):
+    """An etcd that others run.  endpoints: `HOST:PORT`, or a URL.  prefix: of all keys of this datacenter."""
+
+    endpoints: tuple[str, ...]
+    credentials: Credentials = NO_CREDENTIALS
+    prefix: str = PREFIX
+    limits: Limits = DEFAULT_LIMITS
+
+
+class ClusterSettings(msgspec.Struct, frozen=True):
+    """Settings of a server.
+
+    expect: `bootstrap_expect`; with 0 it waits until a cluster adds it.  is_bootstrapped: it has, or begins, a state alone.
+    member: options of the supervised etcd.  external: use another etcd.
+    """
+
+    expect: int = 0
+    is_bootstrapped: bool = False
+    member: MemberSettings = DEFAULTS
+    external: ExternalEtcd | None = None
