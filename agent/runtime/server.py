@@ -24,6 +24,7 @@ from pyconsul.agent.duties.token_expiry import TokenExpiry
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
 from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, SingleServer, Standing
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.runtime import access_control, local
@@ -80,13 +81,15 @@ async def start(
     local_watches = Watches()
     agent = await _start_local(config, storage, acl, local_watches, stack)
     events = EventLog(local_watches, asyncio.get_running_loop().call_soon)
-    counters = await members.follow(config, lan, storage, agent, events, leadership, stack)
+    counters = members.follow_events(config, lan, agent, events, stack)
+    await members.follow_members(config, lan, storage, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))
     control.on_reload(network.configure)
     context = _context(place, sessions, agent, tokens, control, events, lan)
     lag = _start_loop_lag(stack)
-    app = await front.serve(replace(context, acl=acl, loop_lag=lag, pool_counters=counters), control, stack)
+    context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters)
+    app = await front.serve(context, control, NoPath(context), stack)
     network.answer_with(lambda request, _: app.begin(request))
     retry_join.start(config, lan, stop, stack)
     return control

@@ -19,7 +19,7 @@ from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
+from pyconsul.agent.httpapi.core.forwarding.contract import Forwarder
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.httpapi.server.contract import Response
@@ -39,9 +39,9 @@ class Front:
         self._watches = Watcher.check(config.watches)
         self._http, self._dns = listeners.http_sockets(config), listeners.dns_sockets(config)
 
-    async def serve(self, context: Context, control: AgentControl, stack: AsyncExitStack) -> App:
+    async def serve(self, context: Context, control: AgentControl, forwarder: Forwarder, stack: AsyncExitStack) -> App:
         """Serve from now on; the stack ends it."""
-        app = await _start_http(context, control, self._http, stack)
+        app = await _start_http(context, control, forwarder, self._http, stack)
         stack.callback(context.events.watches.close)  # before the HTTP server stops: it waits for blocking queries
         await _start_dns(context, control, self._dns, stack)
         _start_watcher(app, self._watches, control, stack)
@@ -58,9 +58,13 @@ def _start_watcher(app: App, watches: Sequence[Definition], control: AgentContro
 
 
 async def _start_http(
-    context: Context, control: AgentControl, sockets: list[socket.socket], stack: AsyncExitStack
+    context: Context,
+    control: AgentControl,
+    forwarder: Forwarder,
+    sockets: list[socket.socket],
+    stack: AsyncExitStack,
 ) -> App:
-    app = App(context, ROUTES, ResponseCache(context.watches), NoPath(context))
+    app = App(context, ROUTES, ResponseCache(context.watches), forwarder)
     control.on_reload(app.configure)
     limits = _http_limits(context.config, lambda: context.config.limits.http_max_conns_per_client)
     server = HTTPServer(app, [Listener(sock) for sock in sockets], limits)

@@ -20,22 +20,23 @@ from pyconsul.agent.telemetry.pool_counters import PoolCounters
 RECONNECT_TIMEOUT_S = 72 * 3600.0  # as Consul's
 
 
-async def follow(
-    config: Config,
-    lan: Membership,
-    storage: Storage,
-    agent: LocalAgent,
-    events: EventLog,
-    leadership: Leadership,
-    stack: AsyncExitStack,
+def follow_events(
+    config: Config, lan: Membership, agent: LocalAgent, events: EventLog, stack: AsyncExitStack
 ) -> PoolCounters:
-    """Follow the pool until the stack ends, and return the counters of its events; the own node is in the catalog already."""
+    """Receive user events until the stack ends; returns the counters of the pool's events."""
     counters = PoolCounters()
     stack.callback(lan.subscribe(counters.receive))
     receiver = EventReceiver(events, config.node_name, lambda: (row.service for row in agent.local.services.values()))
     stack.callback(lan.subscribe(receiver.receive))
+    return counters
+
+
+async def follow_members(
+    config: Config, lan: Membership, storage: Storage, leadership: Leadership, stack: AsyncExitStack
+) -> None:
+    """Let the catalog follow the members until the stack ends; the own node is in the catalog already."""
     if config.ports.serf_lan <= 0:
-        return counters
+        return
     store, commit = storage.store, storage.writer.commit
     duties: list[Duty] = [
         Reconciler(
@@ -51,4 +52,3 @@ async def follow(
     running = LeaderDuties(leadership, duties)
     stack.push_async_callback(running.stop)
     await running.start()
-    return counters
