@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,7 +18,9 @@ from pyconsul.agent.events.event_receiver import EventReceiver
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.forwarding.contract import Forwarder
 from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
+from pyconsul.agent.httpapi.core.forwarding.standing import SingleServer, Standing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Response
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
@@ -44,10 +46,25 @@ class FixedControl:
         self.has_left = True
 
 
+def in_memory() -> tuple[Store, Writer]:
+    """Return an empty state, and what writes to it."""
+    store = Store()
+    return store, Writer(store, MemoryEngine())
+
+
 class Api:
     """One agent; `settings` are those of its configuration."""
 
-    def __init__(self, pool: ScriptedPool | None = None, acl: Resolver | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        pool: ScriptedPool | None = None,
+        acl: Resolver | None = None,
+        *,
+        state: tuple[Store, Writer] | None = None,
+        standing: Standing | None = None,
+        forwarder: Callable[[Context], Forwarder] = NoPath,
+        **settings: Any,
+    ) -> None:
         self.pool = pool or ScriptedPool()
         fields = {
             "node_name": self.pool.name,
@@ -56,8 +73,8 @@ class Api:
             "advertise_addr_wan": "10.0.0.1",
         }
         self.config = replace(Config(), **{**fields, **settings})
-        self.store, self.events = Store(), EventLog(Watches())
-        self.writer = Writer(self.store, MemoryEngine())
+        self.store, self.writer = state or in_memory()
+        self.events = EventLog(Watches())
         self.control = FixedControl(self.config)
         self.pool.subscribe(EventReceiver(self.events, self.pool.name, list).receive)
         context = Context(
@@ -74,10 +91,11 @@ class Api:
             self.pool,
             LoginKeys(),
             acl=acl,
+            standing=standing or SingleServer(),
         )
         self.context = context
         self.pool.subscribe(context.pool_counters.receive)
-        self.app = App(context, ROUTES, ResponseCache(self.store.watches), NoPath(context))
+        self.app = App(context, ROUTES, ResponseCache(self.store.watches), forwarder(context))
 
     async def request(self, method: str, target: str, body: bytes = b"", token: str = "") -> Response:
         headers = {b"x-consul-token": token.encode()} if token else {}

@@ -42,7 +42,10 @@ log = logging.getLogger("agent.http")
 
 
 class App:
-    """The HTTP API of one agent."""
+    """The HTTP API of one agent.
+
+    checks, renderer: its routes and the form of its responses, for what serves the requests of other agents.
+    """
 
     new_request = Request
 
@@ -50,16 +53,16 @@ class App:
         self._context, self._cache, self._forwarder = context, cache, forwarder
         self._standing = context.standing
         self._barrier = Barrier(context.standing, context.rng)
-        self._checks = RequestChecks(context, Router(routes))
+        self.checks = RequestChecks(context, Router(routes))
         self._compiling: dict[PolicyKey, asyncio.Future[CompiledPolicies]] = {}
-        self._renderer = Renderer(context.config)
-        self._queries = QueryRunner(context, cache, self._renderer)
+        self.renderer = Renderer(context.config)
+        self._queries = QueryRunner(context, cache, self.renderer)
         self.configure(context.config)
 
     def configure(self, config: Config) -> None:
         """Use other settings from now on (start and reload)."""
-        self._renderer.configure(config)
-        self._checks.configure(config)
+        self.renderer.configure(config)
+        self.checks.configure(config)
         self._rates = request_rates(config.limits.request_limits)
         self._has_defaults = config.discovery_max_stale > 0 or not config.http_config.use_cache
         self._cache.clear()
@@ -67,11 +70,11 @@ class App:
     @property
     def extra_headers(self) -> Headers:
         """`http_config.response_headers`, which the connection's own responses have, too."""
-        return self._renderer.extra_headers
+        return self.renderer.extra_headers
 
     def body_rule(self, request: Request) -> BodyRule | Response:
         """Return how to receive a request's body, or the refusal of a request with a large one."""
-        route = self._checks.locate(request)
+        route = self.checks.locate(request)
         if _has_large_body(request) and (refusal := self._refusal(route, request)) is not None:
             return refusal
         if isinstance(route, Response) or route.body_rule is None:
@@ -80,7 +83,7 @@ class App:
 
     def too_large(self, request: Request, rule: BodyRule, size: int) -> Response:
         """Return the refusal of a body that is too large, or of anything else that is wrong with the request."""
-        route = self._checks.locate(request)
+        route = self.checks.locate(request)
         refusal = self._refusal(route, request, rule, size)
         assert refusal is not None
         return refusal
@@ -90,15 +93,15 @@ class App:
     ) -> Response | None:
         """Return the refusal of a request before its body is read, or None."""
         if isinstance(route, Response):
-            return self._renderer.outside(route, request)
+            return self.renderer.outside(route, request)
         try:
             endpoint = route.endpoints.get(request.method)
-            if endpoint is None or not self._checks.serves(endpoint) or self._must_ask(endpoint, request):
-                self._checks.form(route, request)
+            if endpoint is None or not self.checks.serves(endpoint) or self._must_ask(endpoint, request):
+                self.checks.form(route, request)
             else:
                 if endpoint.gate is not None:
                     resolve(self._context, request)
-                self._checks.all(route, request)
+                self.checks.all(route, request)
             if rule is not None:
                 if rule.check is not None:
                     rule.check(request)
@@ -135,13 +138,13 @@ class App:
             response = self._begin(request)
         except Exception:
             log.exception("%s failed before it reached its route", request.method)
-            response = self._renderer.outside(Response(500, INTERNAL_ERROR, TEXT), request)
+            response = self.renderer.outside(Response(500, INTERNAL_ERROR, TEXT), request)
         return logged(request, response) if log.isEnabledFor(logging.DEBUG) else response
 
     def _begin(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
-        route = request.route or self._checks.locate(request)
+        route = request.route or self.checks.locate(request)
         if isinstance(route, Response):
-            return self._renderer.outside(route, request)
+            return self.renderer.outside(route, request)
         if self._rates is not None and (refused := self._rates.refusal(request.method, route.pattern)) is not None:
             return self._fail(refused, route, request)
         if self._has_defaults and not request.origin:
@@ -180,7 +183,7 @@ class App:
         if endpoint.scope == "write":
             return self._answer(route, request)
         try:
-            self._checks.form(route, request)
+            self.checks.form(route, request)
             if not needs_barrier(standing, route, request):
                 response = self._answer(route, request)
                 return response if is_current(standing) else restamped(response, standing)
@@ -194,18 +197,13 @@ class App:
                 return self._fail(server_error(str(error)), route, request)
             return self._answer(route, request)
 
-        return self._barrier.enter(answer, self._hold_s(route, request))
-
-    def _hold_s(self, route: Route, request: Request) -> float:
-        """Return how long a request waits for a leader; one of another agent may try the next server soon."""
-        hold = self._context.config.performance.rpc_hold_timeout
-        return hold if route.patient and not request.origin else min(hold, SHORT_HOLD_S)
+        return self._barrier.enter(answer, _hold_s(self._context.config, route, request))
 
     async def _relay(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
         """Return the response of another server."""
         try:
-            self._checks.form(route, request)
-            return self._renderer.relayed(await self._forwarder.relay(route, endpoint, request), request)
+            self.checks.form(route, request)
+            return self.renderer.relayed(await self._forwarder.relay(route, endpoint, request), request)
         except ServedHere:
             response = self._begin(request)
             return response if isinstance(response, Response) else await response
@@ -219,18 +217,18 @@ class App:
         if isinstance(handled, Query):
             return self._queries.run(handled, route, request)
         if isinstance(handled, Response):
-            return self._renderer.complete(handled, request)
+            return self.renderer.complete(handled, request)
         if isinstance(handled, PendingResponse):
             return PendingResponse(handled.future, partial(self._settle, handled, route, request))
         if isinstance(handled, OpenStream):
-            return self._renderer.complete(handled.open(self), request)
+            return self.renderer.complete(handled.open(self), request)
         return self._finish(handled, route, request)
 
     def _settle(
         self, handled: PendingResponse, route: Route, request: Request, future: asyncio.Future[Any]
     ) -> Response:
         try:
-            return self._renderer.complete(handled.complete(future), request)
+            return self.renderer.complete(handled.complete(future), request)
         except Exception as error:
             return self._fail(error, route, request)
 
@@ -245,12 +243,12 @@ class App:
                 ran = self._queries.run(response, route, request)
                 return ran if isinstance(ran, Response) else await ran
             assert isinstance(response, Response)
-            return self._renderer.complete(response, request)
+            return self.renderer.complete(response, request)
         except Exception as error:
             return self._fail(error, route, request)
 
     def _fail(self, error: Exception, route: Route, request: Request) -> Response:
-        return self._renderer.complete(failure(error, route, request), request)
+        return self.renderer.complete(failure(error, route, request), request)
 
     async def _begin_later(self, unread: Unread | Awaitable[None], route: Route, request: Request) -> Response:
         """Respond once a server was asked for the caller's token, or a thread has compiled its rules for all requests that wait."""
@@ -273,8 +271,8 @@ class App:
         """Run the handler of a request, or forward the request.  Raises HTTPError or Forbidden."""
         if request.method == "OPTIONS":
             return Response(200, b"", (*JSON, (b"Allow", ",".join(("OPTIONS", *route.methods)).encode())))
-        endpoint = self._checks.all(route, request)
-        if datacenter := self._checks.other_datacenter(route, endpoint, request):
+        endpoint = self.checks.all(route, request)
+        if datacenter := self.checks.other_datacenter(route, endpoint, request):
             return self._forward(datacenter, route, request)
         try:
             return endpoint.handler(self._context, request)
@@ -286,7 +284,7 @@ class App:
 
     def look(self, request: Request) -> Seen:
         """Return the current response to a GET of a watched route; never raises."""
-        route = self._checks.locate_watched(request)
+        route = self.checks.locate_watched(request)
         if isinstance(route, Response):
             return Seen(route)
         if (known := self._queries.known(request)) is not None:
@@ -311,3 +309,9 @@ class App:
 def _has_large_body(request: Request) -> bool:
     length = request.headers.get(b"content-length")
     return length is None or len(length) > LARGE_DIGITS
+
+
+def _hold_s(config: Config, route: Route, request: Request) -> float:
+    """Return how long a request waits for a leader; one of another agent may try the next server soon."""
+    hold = config.performance.rpc_hold_timeout
+    return hold if route.patient and not request.origin else min(hold, SHORT_HOLD_S)

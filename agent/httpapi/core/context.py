@@ -168,6 +168,10 @@ class Context:
         """Return the effective settings; a reload replaces them."""
         return self.control.config
 
+    def agent_of(self, request: Request) -> str:
+        """Return the node name of the agent that a client talks to: this one, or one that has forwarded the request."""
+        return request.origin or self.config.node_name
+
     def require_here(self, datacenter: str) -> None:
         """Raises ForeignDatacenter unless a datacenter that a request body names is this one, or none."""
         if datacenter not in ("", self.config.datacenter):

@@ -49,4 +49,4 @@ def node_meta(request: Request) -> dict[str, str]:
 def near_node(context: Context, request: Request) -> str:
     """Return the node that `?near` names; `_agent` is this agent's; "" for none."""
     near = request.params.get("near", "") if request.query else ""
-    return context.config.node_name if near == "_agent" else near
+    return context.agent_of(request) if near == "_agent" else near

@@ -8,6 +8,7 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.admission import Admission
 from pyconsul.agent.httpapi.core.authorization import require_gate
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.core.rendering import redirect, unknown_path
 from pyconsul.agent.httpapi.core.request import Request, method_not_allowed
 from pyconsul.agent.httpapi.core.response import TEXT, HTTPError, Response
@@ -56,6 +57,13 @@ class RequestChecks:
         route, request.tail = found
         request.route = route
         return route
+
+    def scope(self, request: Request) -> Scope | None:
+        """Return the scope of a request's endpoint; None for one that no handler answers."""
+        route = self.locate(request)
+        if isinstance(route, Response) or (endpoint := route.endpoints.get(request.method)) is None:
+            return None
+        return endpoint.scope
 
     def locate_watched(self, request: Request) -> Route | Response:
         """Return the route of a GET in a stream, and keep what follows it in the request; or the refusal."""

@@ -77,7 +77,7 @@ async def update(context: Context, request: Request) -> Response:
 
 
 ROUTES = (
-    Route("/v1/coordinate/datacenters", {"GET": Read(list_datacenters, "open")}, ignores_dc=True),
+    Route("/v1/coordinate/datacenters", {"GET": Read(list_datacenters, "open")}, ignores_dc=True, stateless=True),
     Route("/v1/coordinate/nodes", {"GET": Read(list_nodes, "filter node")}, meta_on_error=True),
     Route("/v1/coordinate/node/", {"GET": Read(list_node, "handler node:read")}, meta_on_error=True),
     Route("/v1/coordinate/update", {"PUT": Write(update, "handler node:write")}),

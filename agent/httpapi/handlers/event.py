@@ -19,7 +19,7 @@ from pyconsul.agent.httpapi.core.response import (
     json_response,
     server_error,
 )
-from pyconsul.agent.httpapi.core.router import Local, Route, Write
+from pyconsul.agent.httpapi.core.router import Local, Read, Route
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
 from pyconsul.agent.model.event import UserEvent
 from pyconsul.agent.reads import events as reads
@@ -67,6 +67,6 @@ async def list_events(context: Context, request: Request) -> Response:
 
 
 ROUTES = (
-    Route("/v1/event/fire/", {"PUT": Write(fire, "handler event:write")}),
+    Route("/v1/event/fire/", {"PUT": Read(fire, "handler event:write")}, stateless=True),
     Route("/v1/event/list", {"GET": Local(list_events, "filter event")}),
 )

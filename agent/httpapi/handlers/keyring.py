@@ -16,7 +16,7 @@ from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Response, bad_request, json_response, server_error
-from pyconsul.agent.httpapi.core.router import Read, Route, Write
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.wire import camel
 
 MAX_RELAYS = 5
@@ -132,9 +132,10 @@ ROUTES = (
         "/v1/operator/keyring",
         {
             "GET": Read(list_keys, "keyring:read"),
-            "POST": Write(install_key, "keyring:write"),
-            "PUT": Write(use_key, "keyring:write"),
-            "DELETE": Write(remove_key, "keyring:write"),
+            "POST": Read(install_key, "keyring:write"),
+            "PUT": Read(use_key, "keyring:write"),
+            "DELETE": Read(remove_key, "keyring:write"),
         },
+        stateless=True,
     ),
 )

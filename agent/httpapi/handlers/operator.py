@@ -101,8 +101,8 @@ def peers(context: Context, request: Request) -> Response:
 
 
 ROUTES = (
-    Route("/v1/status/leader", {"GET": Read(leader, "open")}),
-    Route("/v1/status/peers", {"GET": Read(peers, "open")}),
+    Route("/v1/status/leader", {"GET": Read(leader, "open")}, stateless=True),
+    Route("/v1/status/peers", {"GET": Read(peers, "open")}, stateless=True),
     Route("/v1/operator/raft/configuration", {"GET": Read(raft_configuration, "operator:read")}),
     Route("/v1/operator/raft/peer", {"DELETE": Write(remove_peer, "operator:write")}),
     Route("/v1/operator/raft/transfer-leader", {"POST": Write(transfer_leader, "operator:write")}),

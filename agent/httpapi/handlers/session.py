@@ -83,7 +83,7 @@ async def create(context: Context, request: Request) -> Response:
     session = Session(
         id=new_id(),
         name=given.name,
-        node=given.node or context.config.node_name,
+        node=given.node or context.agent_of(request),
         lock_delay=given.lock_delay,
         behavior=given.behavior or sessions.RELEASE,
         ttl=given.ttl,

@@ -180,6 +180,9 @@ def _free_memory() -> int:
 
 ROUTES = (
     Route(
-        "/v1/snapshot", {"GET": Read(save_state, "acl:write"), "PUT": Write(restore, "acl:write")}, body_rule=body_rule
+        "/v1/snapshot",
+        {"GET": Read(save_state, "acl:write"), "PUT": Write(restore, "acl:write")},
+        body_rule=body_rule,
+        patient=False,
     ),
 )

@@ -36,7 +36,7 @@ from pyconsul.agent.httpapi.core.response import (
     bad_request,
     encode,
 )
-from pyconsul.agent.httpapi.core.router import Local, Route
+from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.watches import Watches
 
@@ -220,10 +220,15 @@ class Stream:
 
 def _get(caller: Request, question: Question) -> Request:
     """Return the GET that a question stands for, from the same caller."""
-    query = "?" + urlencode(question.params) if question.params else ""
+    params = question.params
+    if caller.origin and params.get("near") == "_agent":  # responses are kept by target, whoever forwarded the request
+        params = {**params, "near": caller.origin}
+    query = "?" + urlencode(params) if params else ""
     token = caller.token
     headers: dict[bytes, bytes] = {b"x-consul-token": token.encode("latin-1", "replace")} if token else {}
-    return Request("GET", (quote(question.path) + query).encode(), headers, b"", caller.remote)
+    request = Request("GET", (quote(question.path) + query).encode(), headers, b"", caller.remote)
+    request.origin = caller.origin
+    return request
 
 
-ROUTES = (Route("/v1/pyconsul/watch", {"POST": Local(open_stream, "open")}, writes=False),)
+ROUTES = (Route("/v1/pyconsul/watch", {"POST": Read(open_stream, "open")}, writes=False),)

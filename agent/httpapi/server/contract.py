@@ -74,10 +74,16 @@ class HTTPRequest:
     __slots__ = ("body", "headers", "method", "remote", "stream", "target")
 
     def __init__(
-        self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
+        self,
+        method: str,
+        target: bytes,
+        headers: Mapping[bytes, bytes],
+        body: bytes = b"",
+        remote: str = "",
+        stream: AsyncIterator[bytes] | None = None,
     ) -> None:
         self.method, self.target, self.headers, self.body, self.remote = method, target, headers, body, remote
-        self.stream: AsyncIterator[bytes] | None = None
+        self.stream = stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.acl.catalog_writes import require_node, require_old_check, require_service
 from pyconsul.agent.acl.rules import WRITE
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.response import server_error
 from pyconsul.agent.model.check import SERF_CHECK, HealthCheck
 from pyconsul.agent.model.node import Node
@@ -54,12 +55,15 @@ def _changes(node: Node, old: Node) -> bool:
     return data(node) != data(old)
 
 
-def refuse_agents_check(agent: str, node: str, check_id: str) -> None:
-    """Raises PermissionDenied when this is the health of a node with an agent (`agent`: its name), which only the agent writes.
+def refuse_agents_check(context: Context, node: str, check_id: str) -> None:
+    """Raises PermissionDenied when this is the health of a node with an agent, which only the servers write.
 
     A write of it can end all sessions of the node, and with them its locks.
     """
-    if check_id == SERF_CHECK and node.lower() == agent.lower():
+    if check_id != SERF_CHECK:
+        return
+    agents = (context.config.node_name, *(member.name for member in context.lan.members()))
+    if (agent := next((name for name in agents if name.lower() == node.lower()), None)) is not None:
         raise PermissionDenied(
             f'Permission denied: check "{SERF_CHECK}" of node "{agent}" is written by its agent only'
         )

@@ -144,7 +144,7 @@ async def register(context: Context, request: Request) -> Response:
     rows = [health_check(check, body.node) for check in found]
     caller = request.caller
     for check in rows:
-        refuse_agents_check(context.config.node_name, body.node, check.check_id)
+        refuse_agents_check(context, body.node, check.check_id)
 
     def write(txn: WriteTxn) -> None:
         require_registration(caller, txn, node, body.skip_node_update, service, rows)
@@ -253,7 +253,7 @@ async def deregister(context: Context, request: Request) -> Response:
         raise server_error("Must provide node")
     caller = request.caller
     if not body.service_id:
-        refuse_agents_check(context.config.node_name, body.node, body.check_id)
+        refuse_agents_check(context, body.node, body.check_id)
 
     def write(txn: WriteTxn) -> None:
         require_deregistration(caller, txn, body.node, body.service_id, body.check_id)

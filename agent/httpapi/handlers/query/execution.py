@@ -27,7 +27,7 @@ def execute(context: Context, request: Request) -> Response:
     """Return the instances that a query finds."""
     limit, connect = _limit(request), _connect(request)
     query = _resolved(context, request)
-    asker = running.Asker(context.config.node_name, _address(request), near_node(context, request))
+    asker = running.Asker(context.agent_of(request), _address(request), near_node(context, request))
     found = [] if connect else running.execute(context.view, query, asker, context.rng.random)
     caller = _executor(context, request, query)
     found, filtered = visible(caller, found, lambda one: sees_instance(caller, one.node.node, one.service.service))

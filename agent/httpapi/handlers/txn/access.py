@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import Authorizer, PermissionDenied
 from pyconsul.agent.acl.catalog_writes import require_node, require_old_check
 from pyconsul.agent.acl.rules import READ, WRITE
+from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.handlers.catalog.access import refuse_agents_check
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.reads.visibility import sees_check, sees_instance
@@ -30,13 +31,13 @@ FILTERED = ("get", "get-tree", "get-or-empty")
 TELLING = ("check-session", "check-index")
 
 
-def denials(caller: Authorizer, view: View, operations: Sequence[Operation], agent: str) -> list[tuple[int, str]]:
-    """Return the forbidden operations, by position and text.  `agent`: the name of this agent's node."""
-    found = ((position, refusal(caller, view, operation, agent)) for position, operation in enumerate(operations))
+def denials(caller: Authorizer, view: View, operations: Sequence[Operation], context: Context) -> list[tuple[int, str]]:
+    """Return the forbidden operations, by position and text."""
+    found = ((position, refusal(caller, view, operation, context)) for position, operation in enumerate(operations))
     return [(position, text) for position, text in found if text is not None]
 
 
-def refusal(caller: Authorizer, view: View, operation: Operation, agent: str, again: bool = False) -> str | None:
+def refusal(caller: Authorizer, view: View, operation: Operation, context: Context, again: bool = False) -> str | None:
     """Return the refusal of an operation; None when the caller may do it.
 
     `again`: asked for a second time, right before it runs.  Then only rows that are there matter, not names that were given.
@@ -45,7 +46,7 @@ def refusal(caller: Authorizer, view: View, operation: Operation, agent: str, ag
         return None
     try:
         if isinstance(operation, CheckOperation):
-            refuse_agents_check(agent, operation.check.node, operation.check.check_id)
+            refuse_agents_check(context, operation.check.node, operation.check.check_id)
         if not caller.everything:
             _require(caller, view, operation, again)
     except PermissionDenied as error:

@@ -129,18 +129,20 @@ async def apply(context: Context, request: Request) -> Response:
         raise HTTPError(413, f"Transaction contains too many operations ({len(operations)} > {MAX_OPERATIONS})")
     if unknown := txn_operations.unknown_verbs(operations):
         return _response(None, unknown, 0, False)
-    caller, agent = request.caller, context.config.node_name
+    caller = request.caller
     reads_only = txn_operations.reads_only(operations)
     if malformed := _malformed(operations):
         return _response(None, malformed, 0, False) if reads_only else _response(None, malformed)
     if reads_only:
+        if (barrier := context.standing.barrier()) is not None:
+            await barrier  # the leader of a moment ago may not lead any more
         return _read(context, operations, caller)
 
     def write(txn: WriteTxn) -> Steps[txn_operations.Rows]:
-        if refused := access.denials(caller, txn, operations, agent):
+        if refused := access.denials(caller, txn, operations, context):
             raise Failed(refused)
         return txn_operations.apply_steps(
-            txn, operations, lambda now, one: access.refusal(caller, now, one, agent, again=True)
+            txn, operations, lambda now, one: access.refusal(caller, now, one, context, again=True)
         )
 
     try:
@@ -157,7 +159,7 @@ def _read(context: Context, operations: Sequence[Operation], caller: Authorizer)
     """Run a transaction that writes nothing; it needs no commit."""
     txn = WriteTxn(context.view)
     index = context.view.index_of("kvs", "nodes", "services", "checks")
-    if refused := access.denials(caller, context.view, operations, context.config.node_name):
+    if refused := access.denials(caller, context.view, operations, context):
         return _response(None, refused, 0, known_leader=False)
     try:
         rows, filtered = access.shown(caller, txn_operations.apply(txn, operations))

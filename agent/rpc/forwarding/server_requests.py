@@ -1,0 +1,117 @@
+"""Sends requests to the servers of this datacenter, and decides what is sent again.
+
+A read is sent to the next server whenever one fails.  A write goes to the leader and is sent again only after NotSent: then nobody
+has carried it out.  While there is no leader, requests are tried again until `rpc_hold_timeout` is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from pyconsul.agent.httpapi.core.forwarding.contract import ServedHere
+from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, NO_SERVERS, Scope, Standing
+from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
+from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RPCError, Servers
+from pyconsul.agent.rpc.forwarding.server_choice import ServerChoice
+
+LEADER = b"x-pyconsul-leader"  # header of a response between agents: the node ID of the leader
+#: Seconds before all servers are tried once more: at first, and at last.
+FIRST_WAIT_S, LAST_WAIT_S = 0.02, 0.25
+
+
+class NoServers(NotSent):
+    """Gossip knows no server that is alive."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_SERVERS)
+
+
+class ServerRequests:
+    """Implements `AskServer`.
+
+    standing: of this agent; it never sends a request that it serves itself.
+    leader: the node ID of the leader, as this server knows it, or ""; None on a client agent, which learns it from responses.
+    hold_s: seconds that a request waits for a leader.
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        peers: Peers,
+        standing: Standing,
+        *,
+        own_id: str,
+        leader: Callable[[], str] | None,
+        hold_s: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self._servers, self._peers, self._standing = servers, peers, standing
+        self._own_id, self._leader, self._hold_s, self._rng = own_id, leader, hold_s, rng
+        self._learned = ""  # the leader, from the last response that named one
+        self.choice = ServerChoice(servers, own_id, asyncio.get_running_loop().time, rng)
+
+    async def __call__(self, scope: Scope, request: HTTPRequest) -> Response:
+        """Return the response of a server.  Raises NotSent, Lost, RateExceeded."""
+        try:
+            return await self.ask(scope, request, self._hold_s())
+        except ServedHere:
+            raise NotSent(f"this agent serves requests of scope {scope} itself now") from None
+
+    async def ask(self, scope: Scope, request: HTTPRequest, hold_s: float) -> Response:
+        """Return the response of a server.  hold_s: seconds that it may be tried again.
+
+        Raises ServedHere, NotSent, Lost, RateExceeded; NoServers at once.
+        """
+        clock = asyncio.get_running_loop().time
+        until, wait_s = clock() + hold_s, FIRST_WAIT_S
+        tried: set[str] = set()
+        reason: RPCError = NotSent(NO_LEADER)
+        while True:
+            if self._standing.serves(scope):
+                raise ServedHere
+            node_id = self._next(scope, tried)
+            if node_id:
+                try:
+                    return self._learn(await self._peers.ask(node_id, request))
+                except (NotSent, Lost) as error:
+                    self._failed(node_id)
+                    if request.stream is not None or (scope != "read" and isinstance(error, Lost)):
+                        raise  # a body that streams can be sent once
+                    tried.add(node_id)
+                    reason = error
+            left_s = until - clock()
+            if left_s <= 0:
+                raise reason
+            if not node_id or not self._next(scope, tried):
+                tried.clear()
+                await asyncio.sleep(min(left_s, self._rng.uniform(0.5, 1) * wait_s))
+                wait_s = min(2 * wait_s, LAST_WAIT_S)
+
+    def _next(self, scope: Scope, tried: set[str]) -> str:
+        """Return the server to ask, "" for none at the moment.  Raises NoServers."""
+        if self._leader is not None and scope == "write":
+            leader = self._leader()
+            return leader if leader not in tried and leader != self._own_id else ""
+        if not self.choice.known():
+            if self._leader is None:
+                raise NoServers
+            return ""
+        if scope == "write" and self._learned not in tried and self._servers.find(self._learned) is not None:
+            return self._learned
+        return self.choice.next(tried)
+
+    def _failed(self, node_id: str) -> None:
+        self.choice.failed(node_id)
+        if self._learned == node_id:
+            self._learned = ""
+
+    def _learn(self, response: Response) -> Response:
+        """Take the name of the leader out of a response."""
+        for name, value in response.headers:
+            if name == LEADER:
+                self._learned = value.decode()
+                headers = tuple([header for header in response.headers if header[0] != LEADER])
+                return Response(response.status, response.body, headers, response.stream)
+        return response
