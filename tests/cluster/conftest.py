@@ -1,4 +1,4 @@
-"""Clusters of five agents, for the tests of this folder."""
+"""Pools of five agents, and clusters of three servers and two client agents, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cluster.five_machines import Cluster, running
 from cluster.machine_agent import FAST
+from cluster.server_cluster import ServerCluster, running_servers
 
 
 @pytest.fixture(scope="package")
@@ -30,3 +31,16 @@ def steady_cluster(tmp_path: Path) -> Iterator[Cluster]:
     with running(tmp_path) as cluster:
         cluster.wait_until_all_alive()
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def running_server_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerCluster]:
+    with running_servers(tmp_path_factory.mktemp("servers")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def servers(running_server_cluster: ServerCluster) -> ServerCluster:
+    """Three servers and two client agents, without any fault."""
+    running_server_cluster.mend()
+    return running_server_cluster

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class MachineAgent(AgentProcess):
-    """A server with a data folder, alone on its machine and so on the default ports."""
+    """An agent with a data folder, alone on its machine and so on the default ports; a single server by default."""
 
-    def __init__(self, machine: Machine, folder: Path, name: str, **config: Any) -> None:
-        folder.mkdir(exist_ok=True)
+    def __init__(
+        self, machine: Machine, folder: Path, name: str, *, launcher: Sequence[str] = (), **config: Any
+    ) -> None:
+        folder.mkdir(exist_ok=True, parents=True)
         self.machine, self.name = machine, name
         self._socket = folder / "http.sock"
         settings: dict[str, Any] = {
@@ -45,11 +48,28 @@ class MachineAgent(AgentProcess):
             "disable_host_node_id": True,
             **config,
         }
-        super().__init__(folder, folder / "data", launcher=machine.launcher, **settings)
+        super().__init__(folder, folder / "data", launcher=(*machine.launcher, *launcher), **settings)
 
     def change_settings(self, **settings: Any) -> None:
         """Change the settings file; the next start reads it."""
         self.config_file.write_text(json.dumps({**json.loads(self.config_file.read_text()), **settings}))
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether its process is there."""
+        return self.process is not None and self.process.poll() is None
+
+    def power_off(self) -> None:
+        """Switch its machine off; `start` switches it on again."""
+        self.machine.power_off()
+        if self.process is not None:
+            self.process.wait()
+
+    def launch(self) -> None:
+        """Start it without waiting."""
+        self.machine.plug_in()
+        self._socket.unlink(missing_ok=True)
+        super().launch()
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         return UnixConnection(self._socket, timeout)

@@ -29,7 +29,7 @@ class AgentProcess:
     def __init__(
         self, folder: Path, data_dir: Path | None = None, *, launcher: Sequence[str] = (), **config: Any
     ) -> None:
-        """`launcher`: the program, with its arguments, that runs the agent."""
+        """`launcher`: the program, with its arguments, that runs the agent.  A setting that is None is left out."""
         self.folder = folder
         self.http_port, self.dns_port, self.lan_port, server = free_ports(4)
         self.address = f"127.0.0.1:{self.http_port}"
@@ -42,9 +42,9 @@ class AgentProcess:
         }
         settings = {"node_name": "n1", "bind_addr": "127.0.0.1", "ports": ports, "log_level": "info", **config}
         if data_dir is not None:
-            settings |= {"data_dir": str(data_dir), "server": True, "bootstrap_expect": 1}
+            settings = {"data_dir": str(data_dir), "server": True, "bootstrap_expect": 1, **settings}
         self.config_file = folder / "agent.json"
-        self.config_file.write_text(json.dumps(settings))
+        self.config_file.write_text(json.dumps({name: value for name, value in settings.items() if value is not None}))
         self.argv = [
             *launcher,
             *PROGRAM,
