@@ -29,6 +29,7 @@ from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.sync.agent_tokens import agent_tokens
 from support.local_agent import World
+from support.scripted_cluster import ScriptedCluster
 from support.scripted_pool import ScriptedPool
 
 
@@ -53,7 +54,7 @@ def in_memory() -> tuple[Store, Writer]:
 
 
 class Api:
-    """One agent; `settings` are those of its configuration."""
+    """One agent; `settings` are those of its configuration.  cluster: that of the server; without one it is the only server."""
 
     def __init__(
         self,
@@ -63,9 +64,10 @@ class Api:
         state: tuple[Store, Writer] | None = None,
         standing: Standing | None = None,
         forwarder: Callable[[Context], Forwarder] = NoPath,
+        cluster: ScriptedCluster | None = None,
         **settings: Any,
     ) -> None:
-        self.pool = pool or ScriptedPool()
+        self.pool, self.cluster = pool or ScriptedPool(), cluster or ScriptedCluster()
         fields = {
             "node_name": self.pool.name,
             "server": True,
@@ -92,6 +94,7 @@ class Api:
             LoginKeys(),
             acl=acl,
             standing=standing or SingleServer(),
+            cluster=cluster,
         )
         self.context = context
         self.pool.subscribe(context.pool_counters.receive)

@@ -90,7 +90,8 @@ class Autopilot:
     @property
     def leader(self) -> ClusterServer | None:
         """Return the server that leads, as far as this one knows."""
-        return self._servers.leader
+        leader = self._servers.leader
+        return None if leader is None else _with_status(leader, self._members().get(leader.node_id))
 
     async def servers(self) -> Sequence[ClusterServer]:
         """Return all members.  Raises EngineError."""
@@ -179,11 +180,15 @@ class Autopilot:
         return autopilot.current(self._view, self._initial)
 
     def _rate(self, servers: Sequence[ClusterServer]) -> list[ClusterServer]:
-        known = [member for member in self._lan.members() if server_of(member) is not None]
-        known.sort(key=lambda member: member.status is MemberStatus.ALIVE)  # after one of this ID that had another name
-        members = {member.tags["id"]: member for member in known if "id" in member.tags}
+        members = self._members()
         seen = [_with_status(server, members.get(server.node_id)) for server in servers]
         return self._record.rate(seen, self._settings(), self._clock())
+
+    def _members(self) -> dict[str, Member]:
+        """Return the servers in the pool by node ID; of two with the same ID, the one that is alive."""
+        known = [member for member in self._lan.members() if server_of(member) is not None and "id" in member.tags]
+        known.sort(key=lambda member: member.status is MemberStatus.ALIVE)
+        return {member.tags["id"]: member for member in known}
 
 
 def _with_status(server: ClusterServer, member: Member | None) -> ClusterServer:

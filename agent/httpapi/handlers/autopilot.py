@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
@@ -13,20 +14,19 @@ from pyconsul.agent.httpapi.codec.decoding import Convert, GoType, decode
 from pyconsul.agent.httpapi.codec.go_values import ABSENT, nanoseconds
 from pyconsul.agent.httpapi.core.authorization import authorized
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.rendering import plain_response
+from pyconsul.agent.httpapi.core.rendering import plain_response, shown
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import FALSE, TRUE, Response, bad_request
+from pyconsul.agent.httpapi.core.response import FALSE, TEXT, TRUE, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
-from pyconsul.agent.httpapi.handlers.operator import server_address
-from pyconsul.agent.model.autopilot import AutopilotSettings
+from pyconsul.agent.httpapi.handlers.servers import servers
+from pyconsul.agent.model.autopilot import AutopilotSettings, ClusterServer, failure_tolerance
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import autopilot
-from pyconsul.agent.sync.node_registration import CONSUL_VERSION
+from pyconsul.agent.state.schemas import NODES
 
 DEFAULT = AutopilotSettings()
 PREFIX = "Error parsing autopilot config: "
-TERM = 2  # of the leader: the first election of a single server ends in it
 
 
 def _readable(value: Any) -> Any:
@@ -96,37 +96,69 @@ def _cas(text: str) -> int | None:
     return int(text)
 
 
-def health(context: Context, request: Request) -> Response:
-    """Return the health of the servers: this one, which is healthy."""
-    server = {**_server(context), "SerfStatus": "alive", "Leader": True, "Voter": True}
-    return plain_response(request, {"Healthy": True, "FailureTolerance": 0, "Servers": [server]})
+async def health(context: Context, request: Request) -> Response:
+    """Return the health of the servers; the status is 429 if one of them is unhealthy."""
+    found = await servers(context, request)
+    healthy = _all_healthy(found)
+    shown_servers = [
+        {
+            **_server(server),
+            "SerfStatus": server.serf_status,
+            "Leader": server.is_leader,
+            "Voter": server.is_voter,
+        }
+        for server in found
+    ]
+    value = {"Healthy": healthy, "FailureTolerance": failure_tolerance(found), "Servers": shown_servers}
+    return plain_response(request, value) if healthy else Response(429, shown(request, value), TEXT)
 
 
-def state(context: Context, request: Request) -> Response:
-    """Return the state of the servers."""
-    node_id = context.config.node_id
-    server = {
-        **_server(context), "NodeStatus": "alive", "Status": "leader", "ReadReplica": False, "NodeType": "voter",
-        "Meta": dict(context.config.node_meta),
-    }  # fmt: skip
+async def state(context: Context, request: Request) -> Response:
+    """Return the state of the servers, and what autopilot would do but does not (own addition)."""
+    found = await servers(context, request)
+    tolerance = failure_tolerance(found)
     value = {
-        "Healthy": True, "FailureTolerance": 0, "OptimisticFailureTolerance": 0, "Servers": {node_id: server},
-        "Leader": node_id, "Voters": [node_id],
-    }  # fmt: skip
+        "Healthy": _all_healthy(found),
+        "FailureTolerance": tolerance,
+        "OptimisticFailureTolerance": tolerance,
+        "Servers": {server.node_id: _detailed(context, server) for server in found},
+        "Leader": next((server.node_id for server in found if server.is_leader), ""),
+        "Voters": [server.node_id for server in found if server.is_voter],
+    }
+    if context.cluster is not None and (proposals := context.cluster.proposals()):
+        value["Proposals"] = list(proposals)
     return plain_response(request, value)
 
 
-def _server(context: Context) -> dict[str, Any]:
+def _all_healthy(found: Sequence[ClusterServer]) -> bool:
+    return bool(found) and all(server.is_healthy for server in found)
+
+
+def _detailed(context: Context, server: ClusterServer) -> dict[str, Any]:
+    node = context.view[NODES].get(server.name.lower())
+    status = "leader" if server.is_leader else "voter" if server.is_voter else "non-voter"
     return {
-        "ID": context.config.node_id,
-        "Name": context.config.node_name,
-        "Address": server_address(context),
-        "Version": CONSUL_VERSION,
-        "LastContact": "0s",
-        "LastTerm": TERM,
-        "LastIndex": context.view.index,
-        "Healthy": True,
-        "StableSince": datetime.fromtimestamp(int(context.started), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **_server(server),
+        "NodeStatus": server.serf_status,
+        "Status": status,
+        "ReadReplica": False,
+        "NodeType": "voter",
+        "Meta": dict((node.meta if node else None) or {}),
+    }
+
+
+def _server(server: ClusterServer) -> dict[str, Any]:
+    contact_ns = server.last_contact_ms * 1_000_000 if server.last_contact_ms >= 0 else -1
+    return {
+        "ID": server.node_id,
+        "Name": server.name,
+        "Address": server.address,
+        "Version": server.build,
+        "LastContact": format_go_duration_ns(contact_ns),
+        "LastTerm": server.last_term,
+        "LastIndex": server.last_index,
+        "Healthy": server.is_healthy,
+        "StableSince": datetime.fromtimestamp(int(server.stable_since), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 

@@ -1,6 +1,6 @@
 """/v1/operator and /v1/status: the servers and what they hold.
 
-There is one server, this agent, and it leads.  Sources: https://developer.hashicorp.com/consul/api-docs/operator and
+Sources: https://developer.hashicorp.com/consul/api-docs/operator and
 https://developer.hashicorp.com/consul/api-docs/status
 """
 
@@ -10,6 +10,7 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.rendering import plain_response, query_meta
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import (
+    EMPTY,
     Query,
     Response,
     Result,
@@ -18,6 +19,7 @@ from pyconsul.agent.httpapi.core.response import (
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
+from pyconsul.agent.httpapi.handlers.servers import known_servers, leader_address, servers
 from pyconsul.agent.state.schemas import NODES, SERVICES
 from pyconsul.agent.sync.node_registration import CONSUL
 
@@ -31,43 +33,59 @@ MESH_KINDS = (
 )
 
 
-def server_address(context: Context) -> str:
-    """Return where the server is reached by other servers."""
-    return f"{context.config.advertise_addr}:{context.config.ports.server}"
+async def raft_configuration(context: Context, request: Request) -> Response:
+    """Return the servers and who of them leads and votes."""
+    found = [
+        {
+            "ID": server.node_id,
+            "Node": server.name,
+            "Address": server.address,
+            "Leader": server.is_leader,
+            "ProtocolVersion": "3",
+            "Voter": server.is_voter,
+            "LastIndex": server.last_index,
+        }
+        for server in await servers(context, request)
+    ]
+    return plain_response(request, {"Servers": found, "Index": context.view.index})
 
 
-def raft_configuration(context: Context, request: Request) -> Response:
-    """Return the voting servers."""
-    config, index = context.config, context.view.index
-    server = {
-        "ID": config.node_id,
-        "Node": config.node_name,
-        "Address": server_address(context),
-        "Leader": True,
-        "ProtocolVersion": "3",
-        "Voter": True,
-        "LastIndex": index,
-    }
-    return plain_response(request, {"Servers": [server], "Index": index})
-
-
-def remove_peer(context: Context, request: Request) -> Response:
-    """Refuse to remove a server: this is the only one."""
+async def remove_peer(context: Context, request: Request) -> Response:
+    """Remove a server from the cluster; its data stays on its disk."""
     peer_id, address = request.params.get("id", ""), request.params.get("address", "")
     if not peer_id and not address:
         raise bad_request("Must specify either ?id with the server's ID or ?address with IP:port of peer to remove")
     if peer_id and address:
         raise bad_request("Must specify only one of ?id or ?address")
-    if peer_id and peer_id != context.config.node_id:
-        raise server_error(f'id "{peer_id}" was not found in the Raft configuration')
-    if address and address != server_address(context):
-        raise server_error(f'address "{address}" was not found in the Raft configuration')
-    raise server_error("this is the only server: it cannot be removed")
+    found = [server for server in await servers(context, request) if peer_id in (server.node_id, "")]
+    ids = [server.node_id for server in found if address in (server.address, "")]
+    unknown = server_error(
+        f'{"id" if peer_id else "address"} "{peer_id or address}" was not found in the Raft configuration'
+    )
+    if not ids:
+        raise unknown
+    if context.cluster is None:
+        raise server_error("this is the only server: it cannot be removed")
+    try:
+        await context.cluster.remove(ids[0])
+    except LookupError:
+        raise unknown from None
+    return EMPTY
 
 
-def transfer_leader(context: Context, request: Request) -> Response:
-    """Refuse to transfer the leadership: this is the only server."""
-    raise server_error("cannot find peer: this is the only server")
+async def transfer_leader(context: Context, request: Request) -> Response:
+    """Transfer the leadership to a server, or to any other one."""
+    peer_id = request.params.get("id", "")
+    if peer_id and all(server.node_id != peer_id for server in await servers(context, request)):
+        raise server_error(f"Could not find address for server id {peer_id}")
+    if context.cluster is None:
+        raise server_error("cannot find peer: this is the only server")
+    try:
+        await context.cluster.transfer_leader(peer_id)
+    except LookupError:
+        reason = f"the server {peer_id} has no vote yet" if peer_id else "no other server has a vote"
+        raise server_error(f"cannot find peer: {reason}") from None
+    return json_response({"Success": True})
 
 
 def usage(context: Context, request: Request) -> Query:
@@ -91,13 +109,13 @@ def usage(context: Context, request: Request) -> Query:
 
 
 def leader(context: Context, request: Request) -> Response:
-    """Return the address of the leader."""
-    return json_response(server_address(context))
+    """Return the address of the leader; "" while there is none."""
+    return json_response(leader_address(context))
 
 
 def peers(context: Context, request: Request) -> Response:
     """Return the addresses of all servers."""
-    return json_response([server_address(context)])
+    return json_response([server.address for server in known_servers(context)])
 
 
 ROUTES = (

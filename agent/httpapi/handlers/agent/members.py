@@ -2,7 +2,7 @@
 
 https://developer.hashicorp.com/consul/api-docs/agent.  Own addition: `members?explain` tells why each member has its status.
 
-There is no WAN pool yet: with `?wan` this server is the only member.
+There is no WAN pool yet: `?wan` shows the servers of the LAN pool, which are in it with Consul.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.common.go.network_errors import dial_error
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.gossip.membership import Explanation
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
@@ -43,13 +44,22 @@ class ExplainedMember(msgspec.Struct, frozen=True, rename=camel):
     clock_offset_seconds: float | None
 
 
-def wan_member(context: Context) -> Member:
-    """Return this server as the other datacenters see it."""
-    config, local = context.config, context.lan.local
-    tags = {name: value for name, value in local.tags.items() if name != "wan_join_port"}
-    name = f"{config.node_name}.{config.datacenter}"
+def wan_members(context: Context) -> list[Member]:
+    """Return the servers of this datacenter as the other datacenters see them."""
+    servers = [member for member in context.lan.members() if server_of(member) is not None]
+    return [_in_wan(context, member) for member in servers]
+
+
+def _in_wan(context: Context, member: Member) -> Member:
+    config = context.config
+    tags = {name: value for name, value in member.tags.items() if name != "wan_join_port"}
+    is_local = member.name == context.lan.local.name
     return msgspec.structs.replace(
-        local, name=name, address=config.advertise_addr_wan, port=max(0, config.ports.serf_wan), tags=tags
+        member,
+        name=f"{member.name}.{config.datacenter}",
+        address=config.advertise_addr_wan if is_local else member.address,
+        port=max(0, config.ports.serf_wan if is_local else int(member.tags.get("wan_join_port", 0))),
+        tags=tags,
     )
 
 
@@ -59,13 +69,15 @@ def list_members(context: Context, request: Request) -> Response:
     if request.params.get("wan"):
         if not context.config.server:
             return json_response(None)
-        found, owner = [wan_member(context)], context.config.node_name
+        found, suffix = wan_members(context), f".{context.config.datacenter}"
     else:
         _check_segment(context.config, request.params.get("segment", ""))
-        found, owner = sorted(context.lan.members(), key=lambda member: member.name), ""
+        found, suffix = sorted(context.lan.members(), key=lambda member: member.name), ""
     caller = request.caller
-    rows, filtered = visible(caller, found, lambda member: caller.level("node", owner or member.name) >= READ)
-    if "explain" in request.params and not owner:
+    rows, filtered = visible(
+        caller, found, lambda member: caller.level("node", member.name.removesuffix(suffix)) >= READ
+    )
+    if "explain" in request.params and not suffix:
         hidden = {member.name for member in found} - {member.name for member in rows}
         return json_response(_explained(context, select(rows), request.params["explain"], hidden), filtered=filtered)
     return json_response(select(rows), filtered=filtered)
@@ -160,9 +172,9 @@ async def _dial(host: str, port: int) -> str:
 
 def force_leave(context: Context, request: Request) -> Response:
     """Declare that a failed member left; with `?prune`, forget it."""
-    config, name = context.config, request.tail
+    name = request.tail
     if "wan" in request.params:
-        known = name == f"{config.node_name}.{config.datacenter}"
+        known = any(member.name == name for member in wan_members(context))
     else:
         known = _force_leave_lan(context, name, prune="prune" in request.params)
     if not known:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,8 +14,8 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Response, json_response
 from pyconsul.agent.httpapi.core.router import Local, Route
+from pyconsul.agent.httpapi.handlers.agent.stats import stats
 from pyconsul.agent.model.wire import camel
-from pyconsul.agent.sync.anti_entropy.syncer import MAX_DELAY_S
 from pyconsul.agent.sync.node_registration import CONSUL_VERSION, node_meta
 
 HIDDEN = "hidden"
@@ -45,7 +42,7 @@ def show_self(context: Context, request: Request) -> Response:
             "DebugConfig": _debug_config(config),
             "Coord": context.lan.coordinate,
             "Member": context.lan.local,
-            "Stats": _stats(context),
+            "Stats": stats(context),
             "Meta": node_meta(config),
         }
     )
@@ -79,65 +76,6 @@ def _debug_config(config: Config) -> dict[str, Any]:
 
 def _is_private(key: str, value: Any) -> bool:
     return key.lower() in ("header", "headers") or (isinstance(value, str) and key.lower() in ("body", "token"))
-
-
-def _stats(context: Context) -> dict[str, dict[str, str]]:
-    config, local = context.config, context.agent.local
-    ttls = sum(1 for row in local.checks.values() if row.definition is not None and row.definition.ttl)
-    server = f"{config.advertise_addr}:{config.ports.server}"
-    lan = context.lan.stats()
-    index = str(context.view.index_of("nodes", "services", "checks", "kvs", "sessions"))
-    return {
-        "agent": {
-            "check_monitors": str(len(local.checks) - ttls),
-            "check_ttls": str(ttls),
-            "checks": str(len(local.checks)),
-            "services": str(len(local.services)),
-        },
-        "build": {"prerelease": "", "revision": "pyconsul", "version": CONSUL_VERSION, "version_metadata": ""},
-        "consul": {
-            "acl": "enabled" if config.acl.enabled else "disabled",
-            "bootstrap": str(not config.dev_mode).lower(),
-            "known_datacenters": "1",
-            "leader": "true",
-            "leader_addr": server,
-            "server": str(config.server).lower(),
-        },
-        "raft": {
-            "applied_index": index,
-            "commit_index": index,
-            "last_log_index": index,
-            "num_peers": "0",
-            "state": "Leader",
-        },
-        "runtime": {
-            "arch": platform.machine(),
-            "cpu_count": str(os.cpu_count() or 1),
-            "max_procs": str(os.cpu_count() or 1),
-            "os": platform.system().lower(),
-            "version": f"python{platform.python_version()}",
-        },
-        "serf_lan": dict(sorted(lan.items())),
-        "serf_wan": dict(sorted(_wan_stats(lan).items())),
-        "sync": _sync_stats(context),
-    }
-
-
-def _sync_stats(context: Context) -> dict[str, str]:
-    """Return the status of anti-entropy."""
-    status = context.agent.syncer.status()
-    return {
-        "behind_seconds": f"{status.behind_s:.1f}",
-        "error": status.error,
-        "failures": str(status.failures),
-        "restarts": str(status.restarts),
-        "state": "ok" if status.behind_s <= MAX_DELAY_S else "behind",
-    }
-
-
-def _wan_stats(lan: Mapping[str, str]) -> dict[str, str]:
-    """Return the figures of a WAN pool of this server alone."""
-    return {**dict.fromkeys(lan, "0"), "encrypted": lan.get("encrypted", "false"), "members": "1"}
 
 
 def version(context: Context, request: Request) -> Response:
