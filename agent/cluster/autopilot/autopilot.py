@@ -98,8 +98,8 @@ class Autopilot:
         return self._rate(await self._servers.servers())
 
     def last_known_servers(self) -> Sequence[ClusterServer]:
-        """Return the members that this server has last heard of."""
-        return self._rate(self._servers.last_known_servers())
+        """Return the members that this server has last heard of, with the health that it has last seen."""
+        return self._record.shown(self._with_statuses(self._servers.last_known_servers()))
 
     async def transfer_leader(self, node_id: str) -> None:
         """Let another server lead.  Raises LookupError, EngineError."""
@@ -131,10 +131,10 @@ class Autopilot:
             self._changed.clear()
             try:
                 await self.look()
-            except EngineError as error:
-                log.warning("cannot tend the servers, retrying in %gs: %s", PERIOD_S, error)
+            except EngineError as error:  # most often there is no quorum, which others report
+                log.debug("cannot look at the servers, retrying in %gs: %s", PERIOD_S, error)
             except Exception:
-                log.exception("cannot tend the servers, retrying in %gs", PERIOD_S)
+                log.exception("cannot look at the servers, retrying in %gs", PERIOD_S)
             try:
                 async with asyncio.timeout(PERIOD_S):
                     await self._changed.wait()
@@ -143,14 +143,18 @@ class Autopilot:
 
     async def look(self) -> None:
         """Note the health of the servers; as the leader, remove those that are gone.  Raises EngineError."""
-        servers = self.last_known_servers()
+        try:
+            servers = await self.servers()
+        except EngineError:
+            self._rate(self._servers.last_known_servers())
+            raise
         self._most_voters = max(self._most_voters, sum(server.is_voter for server in servers))
         if not self._leadership.leads:
             self._proposals = ()
             return
         if self._view[AUTOPILOT].get(autopilot.ONLY) is None:
             await self._commit(partial(_write_initial, settings=self._initial))
-        plan = rules.plan(await self.servers(), self._settings(), self._clock(), self._most_voters)
+        plan = rules.plan(servers, self._settings(), self._clock(), self._most_voters)
         self._note(plan.proposals)
         for server in plan.removals[:1]:  # the next one is judged by what is left then
             await self._remove(server)
@@ -180,9 +184,11 @@ class Autopilot:
         return autopilot.current(self._view, self._initial)
 
     def _rate(self, servers: Sequence[ClusterServer]) -> list[ClusterServer]:
+        return self._record.rate(self._with_statuses(servers), self._settings(), self._clock())
+
+    def _with_statuses(self, servers: Sequence[ClusterServer]) -> list[ClusterServer]:
         members = self._members()
-        seen = [_with_status(server, members.get(server.node_id)) for server in servers]
-        return self._record.rate(seen, self._settings(), self._clock())
+        return [_with_status(server, members.get(server.node_id)) for server in servers]
 
     def _members(self) -> dict[str, Member]:
         """Return the servers in the pool by node ID; of two with the same ID, the one that is alive."""

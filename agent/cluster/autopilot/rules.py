@@ -48,6 +48,10 @@ class HealthRecord:
         self._states = {
             server.node_id: self._state(server, is_healthy(server, leader, settings), now) for server in servers
         }
+        return self.shown(servers)
+
+    def shown(self, servers: Sequence[ClusterServer]) -> list[ClusterServer]:
+        """Return the servers with their last health; one that was never rated is not healthy."""
         return [self._rated(server) for server in servers]
 
     def _state(self, server: ClusterServer, healthy: bool, now: float) -> tuple[bool, str, float]:
@@ -57,7 +61,7 @@ class HealthRecord:
         return healthy, server.serf_status, now
 
     def _rated(self, server: ClusterServer) -> ClusterServer:
-        healthy, _, since = self._states[server.node_id]
+        healthy, _, since = self._states.get(server.node_id, (False, "", 0.0))
         return replace(server, is_healthy=healthy, stable_since=since)
 
 

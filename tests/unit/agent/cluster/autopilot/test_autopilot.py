@@ -140,6 +140,7 @@ async def test_the_leader_writes_the_first_settings_and_follows_later_ones() -> 
 async def test_a_server_may_vote_when_it_has_been_healthy_for_a_while() -> None:
     room = Room()
     room.cluster.known[2] = cluster_server("s3", is_voter=False)
+    await room.after(0)
     assert not room.autopilot.may_vote("id-s3")
     room.now += 10
     assert room.autopilot.may_vote("id-s3")
@@ -170,10 +171,20 @@ async def test_a_server_that_removed_itself_is_no_error() -> None:
     assert room.cluster.removed == []
 
 
+async def test_the_last_known_servers_have_their_last_health() -> None:
+    room = Room()
+    await room.after(0)
+    room.cluster.known = [replace(one, last_contact_ms=5000) for one in room.cluster.known]  # nobody was asked again
+    room.now += 5
+    assert [(one.is_healthy, one.stable_since) for one in room.autopilot.last_known_servers()] == [(True, 1000.0)] * 3
+
+
 async def test_without_a_quorum_the_last_known_servers_are_shown_and_none_is_healthy() -> None:
     room = Room()
     room.cluster.quorum = False
     room.cluster.known = [replace(one, is_leader=False) for one in three()]
+    with pytest.raises(EngineError, match="No cluster leader"):
+        await room.after(0)
     assert [one.is_healthy for one in room.autopilot.last_known_servers()] == [False] * 3
     with pytest.raises(EngineError, match="No cluster leader"):
         await room.autopilot.servers()
