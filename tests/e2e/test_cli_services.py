@@ -59,6 +59,16 @@ def test_maintenance(pyconsul: Run) -> None:
     assert pyconsul("maint").stdout == b""
 
 
+def test_the_agent_of_a_node_is_asked(pyconsul: Run) -> None:
+    assert pyconsul("maint", "-enable", "-node=N1", "-reason=a new disk").returncode == 0
+    assert pyconsul("maint", "-node=n1").stdout == b"Node:\n  Name:   n1\n  Reason: a new disk\n\n"
+    assert pyconsul("maint", "-disable", "-node=n1").returncode == 0
+    for words in (["maint", "-enable"], ["maint"], ["services", "deregister", "-id=web"]):
+        done = pyconsul(*words, "-node=n9")
+        assert done.returncode == 1
+        assert b'"n9"' in done.stderr
+
+
 @pytest.mark.parametrize("words", [["info"], ["reload"], ["keygen"], ["version"], ["event", "-name=e", "payload"]])
 def test_small_commands(pyconsul: Run, words: list[str]) -> None:
     done = pyconsul(*words)

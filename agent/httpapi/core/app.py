@@ -24,6 +24,7 @@ from pyconsul.agent.httpapi.core.consistency.freshness import (
     restamped,
 )
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
+from pyconsul.agent.httpapi.core.forwarding.agents import Agents
 from pyconsul.agent.httpapi.core.forwarding.contract import Forwarder, ServedHere
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER
 from pyconsul.agent.httpapi.core.query_runner import QueryRunner
@@ -31,7 +32,17 @@ from pyconsul.agent.httpapi.core.rendering import INTERNAL_ERROR, Renderer, fail
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.request_checks import RequestChecks
 from pyconsul.agent.httpapi.core.request_log import logged
-from pyconsul.agent.httpapi.core.response import JSON, TEXT, Headers, HTTPError, Query, Response, Seen, server_error
+from pyconsul.agent.httpapi.core.response import (
+    JSON,
+    TEXT,
+    Headers,
+    HTTPError,
+    Query,
+    Response,
+    Seen,
+    not_found,
+    server_error,
+)
 from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route, Router
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
 
@@ -96,7 +107,7 @@ class App:
             return self.renderer.outside(route, request)
         try:
             endpoint = route.endpoints.get(request.method)
-            if endpoint is None or not self.checks.serves(endpoint) or self._must_ask(endpoint, request):
+            if endpoint is None or not self.checks.serves(endpoint) or _must_ask(self._context, endpoint, request):
                 self.checks.form(route, request)
             else:
                 if endpoint.gate is not None:
@@ -109,11 +120,6 @@ class App:
         except Exception as error:
             return self._fail(error, route, request)
         return None
-
-    def _must_ask(self, endpoint: Endpoint, request: Request) -> bool:
-        """Return whether the permission that an endpoint asks for is not known before its token has been resolved."""
-        acl = self._context.acl
-        return acl is not None and endpoint.gate is not None and acl.unread(request.token) is not None
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """Return the kept response to a GET as bytes; `token`: the value of `X-Consul-Token`."""
@@ -155,6 +161,8 @@ class App:
                 return self._relay(route, endpoint, request)
             if not self._standing.always_current:
                 return self._begin_in_cluster(route, endpoint, request)
+        elif endpoint is not None and request.query and (name := self.checks.other_agent(request)):
+            return self._relay(route, endpoint, request, name)
         return self._answer(route, request)
 
     def _answer(self, route: Route, request: Request) -> Response | PendingResponse | Awaitable[Response]:
@@ -199,11 +207,15 @@ class App:
 
         return self._barrier.enter(answer, _hold_s(self._context.config, route, request))
 
-    async def _relay(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
-        """Return the response of another server."""
+    async def _relay(self, route: Route, endpoint: Endpoint, request: Request, agent: str = "") -> Response:
+        """Return the response of another server, or of the agent that the request is for."""
         try:
             self.checks.form(route, request)
-            return self.renderer.relayed(await self._forwarder.relay(route, endpoint, request), request)
+            if agent:
+                waiting = _others(self._context, agent).relay(agent, request)
+            else:
+                waiting = self._forwarder.relay(route, endpoint, request)
+            return self.renderer.relayed(await waiting, request)
         except ServedHere:
             response = self._begin(request)
             return response if isinstance(response, Response) else await response
@@ -304,6 +316,19 @@ class App:
             return request.caller.rights
         except Forbidden:
             return None
+
+
+def _must_ask(context: Context, endpoint: Endpoint, request: Request) -> bool:
+    """Return whether the permission that an endpoint asks for is not known before its token has been resolved."""
+    acl = context.acl
+    return acl is not None and endpoint.gate is not None and acl.unread(request.token) is not None
+
+
+def _others(context: Context, name: str) -> Agents:
+    """Return the other agents.  Raises HTTPError 404 when none can be asked."""
+    if context.agents is None:
+        raise not_found(f'this agent knows no other agent, and "{name}" is not its name')
+    return context.agents
 
 
 def _has_large_body(request: Request) -> bool:

@@ -19,6 +19,7 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.httpapi.core.forwarding.agents import Agents
 from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, SingleServer, Standing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Response, Seen
@@ -155,6 +156,7 @@ class Context:
     rng: random.Random = field(default_factory=random.Random)
     standing: Standing = field(default_factory=SingleServer)
     cluster: Cluster | None = None  # None: this server is the only one
+    agents: Agents | None = None  # None: no other agent can be asked
     acl: Resolver | None = None  # None: access control is off
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None

@@ -102,6 +102,13 @@ class RequestChecks:
         """Return whether this agent serves an endpoint; other requests are relayed to a server."""
         return endpoint.scope == "local" or self._context.standing.serves(endpoint.scope)
 
+    def other_agent(self, request: Request) -> str:
+        """Return the name of the other agent that a local request is for (`?node=NAME` on /v1/agent/…), or ""."""
+        if b"node=" not in request.query or not request.path.startswith("/v1/agent/"):
+            return ""
+        name = request.params.get("node", "")
+        return name if name.lower() != self._context.config.node_name.lower() else ""
+
     def other_datacenter(self, route: Route, endpoint: Endpoint, request: Request) -> str:
         """Return the other datacenter that a request is for, or ""; local endpoints ignore `?dc`."""
         if not request.query or endpoint.scope == "local" or route.ignores_dc:

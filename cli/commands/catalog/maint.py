@@ -1,4 +1,4 @@
-"""`pyconsul maint`: maintenance mode of the agent's node and services.
+"""`pyconsul maint`: maintenance mode of the agent's node and services, or of another node's.
 
 The API: https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenance-mode
 """
@@ -6,7 +6,7 @@ The API: https://developer.hashicorp.com/consul/api-docs/agent#enable-maintenanc
 from __future__ import annotations
 
 from pyconsul.agent.common.http_answer import quote
-from pyconsul.agent.common.options import switch, text
+from pyconsul.agent.common.options import Args, switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
 from pyconsul.cli.help.command import Command
@@ -30,7 +30,7 @@ def maint(context: Context) -> None:
         return
     service = args[_SERVICE]
     path = f"/v1/agent/service/maintenance/{quote(service, slash=False)}" if service else "/v1/agent/maintenance"
-    query = {"enable": "true" if enable else "false"}
+    query = {**_at(args), "enable": "true" if enable else "false"}
     if args[_REASON]:
         query["reason"] = args[_REASON]
     try:
@@ -42,10 +42,15 @@ def maint(context: Context) -> None:
     confirm(context, what.format("enabled" if enable else "disabled"), data)
 
 
+def _at(args: Args) -> dict[str, str]:
+    """Return the query that names the agent which is asked."""
+    return {"node": args[_NODE]} if args[_NODE] else {}
+
+
 def _list(context: Context) -> None:
     try:
-        node = context.client.get("/v1/agent/self")["Config"]["NodeName"]
-        checks = context.client.get("/v1/agent/checks")
+        node = context.client.get("/v1/agent/self", _at(context.args))["Config"]["NodeName"]
+        checks = context.client.get("/v1/agent/checks", _at(context.args))
     except CliError as error:
         raise during("Error querying Consul agent", error) from None
     listed = [checks[name] for name in sorted(checks) if name == _NODE_CHECK or name.startswith(_SERVICE_CHECK)]
@@ -65,12 +70,14 @@ def _list(context: Context) -> None:
 _ENABLE = switch("enable", "Switch maintenance mode on.")
 _DISABLE = switch("disable", "Switch maintenance mode off.")
 _REASON = text("reason", "Reason for the maintenance, shown in the catalog.", metavar="text")
+_NODE = text("node", "Node whose agent is asked; the default is the local one.", metavar="name")
 _SERVICE = text("service", "ID of the service; the default is the whole node.", metavar="id")
 COMMANDS = {
     "maint": Command(
         maint,
         _ENABLE,
         _DISABLE,
+        _NODE,
         _REASON,
         _SERVICE,
         format_flag(),

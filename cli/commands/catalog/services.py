@@ -81,10 +81,11 @@ def deregister(context: Context) -> None:
     if args[_ID] and args.rest:
         raise UsageError("Service deregistration requires arguments or -id, not both.")
     found = [service.get("ID") or service.get("Name", "") for path in args.rest for service in services_in(path)]
+    query = {"node": args[_NODE]} if args[_NODE] else {}
     with Report(context) as report:
         for identity in found if args.rest else [args[_ID]]:
             try:
-                context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False))
+                context.client.put("/v1/agent/service/deregister/" + quote(identity, slash=False), query)
             except CliError as error:
                 raise during(f'Error deregistering service "{identity}"', error) from None
             report.add(f"Deregistered service: {identity}", {"ID": identity, "Deregistered": True})
@@ -124,6 +125,7 @@ def _where(service: dict[str, Any]) -> str:
 
 _FILTER = text("filter", "Filter expression for the services.", metavar="expression")
 _ID = text("id", "ID of the service; by default its name.")
+_NODE = text("node", "Node whose agent is asked; the default is the local one.", metavar="name")
 _NAME = text("name", "Name of the service.", metavar="name")
 _ADDRESS = text("address", "Address of the service; the default is the address of the node.")
 _PORT = number("port", "Port of the service.")
@@ -155,5 +157,5 @@ COMMANDS = {
         usage="[FILES...]",
         about=_FILES,
     ),
-    "services deregister": Command(deregister, _SERVICE_ID, format_flag(), usage="[FILES...]", about=_FILES),
+    "services deregister": Command(deregister, _SERVICE_ID, _NODE, format_flag(), usage="[FILES...]", about=_FILES),
 }
