@@ -70,8 +70,8 @@ class Peers(Protocol):
     async def ask(self, node_id: str, request: HTTPRequest) -> Response:
         """Send a request and return its response; one of a stream has its parts in `Response.stream`.
 
-        Connects to a server first if that is needed.  Cancellation, or closing the stream, ends the request at the other side too.
-        Raises NotSent, Lost, RateExceeded.
+        Connects to a server first if that is needed.  Cancellation ends the request at the other side too, and so does closing or
+        dropping the stream, or cancelling a task that waits for its next part.  Raises NotSent, Lost, RateExceeded.
         """
 
 

@@ -286,14 +286,18 @@ class Connection(asyncio.Protocol):
         """Send a body of unknown length part by part, at the pace of the client."""
         transport, chunked = self._transport, not mode & HTTP_1_0
         transport.write(head(response, self._server.date, CHUNKED + CLOSE if chunked else CLOSE))
-        async for part in parts:
-            if transport.is_closing():
-                return
-            if part:
-                transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-                while self._write_paused:
-                    self._writable = self._loop.create_future()
-                    await self._writable
+        try:
+            async for part in parts:
+                if transport.is_closing():
+                    return
+                if part:
+                    transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                    while self._write_paused:
+                        self._writable = self._loop.create_future()
+                        await self._writable
+        finally:
+            if (close := getattr(parts, "aclose", None)) is not None:
+                await close()  # at once, and not when the garbage is collected: it may be a request to another agent
         if chunked:
             transport.write(b"0\r\n\r\n")
         self.end()

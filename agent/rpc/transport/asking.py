@@ -9,7 +9,7 @@ from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Lost, NotSent
 from pyconsul.agent.rpc.transport import frames
 from pyconsul.agent.rpc.transport.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
-from pyconsul.agent.rpc.transport.channel import Channel, body_parts
+from pyconsul.agent.rpc.transport.channel import Channel
 
 MAX_REQUESTS = 1 << 16  # under way in one direction of a connection
 MAX_RESPONSE_BYTES = 512 << 20  # of a body that is not a stream
@@ -21,7 +21,10 @@ class _Asked:
     __slots__ = ("body", "deadline", "flush", "future", "head", "sending", "stream", "timeout_s", "window")
 
     def __init__(self, future: asyncio.Future[Response], flush: int, timeout_s: float) -> None:
-        self.future, self.flush, self.timeout_s = future, flush, timeout_s
+        self.future: asyncio.Future[Response] | None = (
+            future  # None once it is done: a dropped response ends its stream
+        )
+        self.flush, self.timeout_s = flush, timeout_s
         self.deadline = 0.0
         self.window = SendWindow()
         self.sending: asyncio.Task[None] | None = None  # of the request's body
@@ -39,13 +42,14 @@ class _Asked:
         self.stop_sending()
         if self.stream is not None:
             self.stream.lose(error)
-        elif not self.future.done():
+        elif self.future is not None and not self.future.done():
             self.future.set_exception(error)
 
     def complete(self, response: Response) -> None:
         """Return a response to the waiting task, if it still waits."""
-        if not self.future.done():
-            self.future.set_result(response)
+        future, self.future = self.future, None
+        if future is not None and not future.done():
+            future.set_result(response)
 
     def stop_sending(self) -> None:
         """Send no more of the request's body."""
@@ -75,7 +79,13 @@ class Asking:
             raise NotSent(f"agent {self._peer} has {MAX_REQUESTS} requests of this agent under way")
         number, self._number = self._number, self._number + 2
         body, stream = request.body, request.stream
-        more = frames.STREAM if stream is not None else frames.REST if len(body) > frames.INLINE_BYTES else frames.WHOLE
+        more = (
+            frames.STREAM
+            if stream is not None
+            else frames.REST
+            if len(body) > self._channel.inline_bytes
+            else frames.WHOLE
+        )
         future: asyncio.Future[Response] = self._loop.create_future()
         asked = _Asked(future, self._channel.flushes, timeout_s)
         headers = request.headers if type(request.headers) is dict else dict(request.headers)
@@ -100,7 +110,7 @@ class Asking:
     async def _send_body(self, number: int, asked: _Asked, request: HTTPRequest) -> None:
         """Send the body of a request; its own failure ends the request, which was begun."""
         try:
-            await self._channel.send_body(number, body_parts(request.body, request.stream), asked.window)
+            await self._channel.send_body(number, asked.window, request.body, request.stream)
         except Exception as error:
             self._abandon(number)
             asked.fail(Lost(f"the body of the request to agent {self._peer} has ended early: {error}"))
@@ -112,8 +122,10 @@ class Asking:
         """End a request whose response nobody waits for."""
         asked = self._asked.pop(number, None)
         if asked is not None:
-            asked.stop_sending()
             self._channel.send(frames.Cancel(number))
+            asked.stop_sending()
+            if asked.stream is not None:
+                asked.stream.lose(Lost("the request was cancelled"))
 
     # --- frames of the other agent; those of requests that have ended meanwhile are ignored
 

@@ -110,7 +110,10 @@ class ArrivingStream:
 
 
 class BodyParts(AsyncIterator[bytes]):
-    """A stream for those who read it.  abandon: called when it is closed, or dropped, before its end."""
+    """A stream for those who read it.
+
+    abandon: called when it is closed or dropped before its end, or when a task is cancelled while it waits for a part.
+    """
 
     def __init__(self, arriving: ArrivingStream, abandon: Callable[[], None]) -> None:
         self._arriving, self._abandon = arriving, abandon
@@ -120,7 +123,11 @@ class BodyParts(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         if self._closed:
             raise StopAsyncIteration
-        part = await self._arriving.next_part()
+        try:
+            part = await self._arriving.next_part()
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
         if not part:
             raise StopAsyncIteration
         return part

@@ -9,6 +9,8 @@ from pyconsul.agent.rpc.transport import frames
 from pyconsul.agent.rpc.transport.body_flow import SendWindow, WriteTurns
 
 FLUSH_BYTES = 64 << 10  # that are written before the turn ends
+CONGESTED_BYTES = 4 << 20  # that wait, above which bodies wait for their turns
+CONGESTED_INLINE_BYTES = 512
 MAX_UNSENT_BYTES = 64 << 20  # that may wait while the other agent does not read
 
 
@@ -33,6 +35,11 @@ class Channel:
     def is_empty(self) -> bool:
         """Return whether all frames were given to the transport."""
         return not self._unsent
+
+    @property
+    def inline_bytes(self) -> int:
+        """Return the size of the largest body that may be sent with its head."""
+        return frames.INLINE_BYTES if self._size < CONGESTED_BYTES else CONGESTED_INLINE_BYTES
 
     def send(self, frame: frames.Frame) -> None:
         """Send a frame at the end of this turn of the loop.  Raises FrameError for one that is too long."""
@@ -80,18 +87,26 @@ class Channel:
         """Send nothing more: the connection is gone."""
         self._is_closed = True
         self._unsent.clear()
+        self._size = 0
 
-    async def send_body(self, number: int, parts: AsyncIterator[bytes], window: SendWindow) -> None:
-        """Send a body as the other agent takes it; other bodies and requests pass in between."""
+    async def send_body(
+        self, number: int, window: SendWindow, body: bytes, stream: AsyncIterator[bytes] | None = None
+    ) -> None:
+        """Send a body, and a stream that follows it, as the other agent takes them; other frames pass in between.
+
+        Closes the stream in any case.
+        """
         try:
-            async for part in parts:
-                await self._send_part(number, part, window)
+            await self._send_part(number, window, body)
+            if stream is not None:
+                async for part in stream:
+                    await self._send_part(number, window, part)
         finally:
-            if (close := getattr(parts, "aclose", None)) is not None:
+            if (close := getattr(stream, "aclose", None)) is not None:
                 await close()
         self.send(frames.Part(number, b"", True))
 
-    async def _send_part(self, number: int, part: bytes, window: SendWindow) -> None:
+    async def _send_part(self, number: int, window: SendWindow, part: bytes) -> None:
         at = 0
         while at < len(part):
             await window.opened()
@@ -101,12 +116,3 @@ class Channel:
             self.send(frames.Part(number, part if end - at == len(part) else part[at:end]))
             self._turns.give()
             at = end
-
-
-async def body_parts(body: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
-    """Yield a body, and what follows it."""
-    if body:
-        yield body
-    if rest is not None:
-        async for part in rest:
-            yield part

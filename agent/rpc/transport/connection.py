@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
         self.remote = str(address[0]) if isinstance(address, tuple) else ""
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._reader = frames.FrameReader()
-        self._channel = Channel(transport, self._stop_reading_peer, self._close_if_done)
+        self._channel = Channel(transport, self._give_up_writing, self._close_if_done)
         self._asking = Asking(self._channel, peer.name, 1 if is_dialer else 2)
         self._serving = Serving(self._channel, peer, self.remote, service)
         self._heard, self._heard_at = True, self._loop.time()
@@ -85,6 +85,7 @@ class Connection(asyncio.Protocol):
         """End the connection at once."""
         if not self.ended.done() and not self._reason:
             self._reason = reason
+            self._channel.close()
             self._transport.abort()
             self._changed(self)
 
@@ -158,7 +159,7 @@ class Connection(asyncio.Protocol):
     def _half(self, number: int) -> Asking | Serving:
         return self._asking if number % 2 == self.is_dialer else self._serving
 
-    def _stop_reading_peer(self) -> None:
+    def _give_up_writing(self) -> None:
         log.warning("closed the connection to agent %s: it reads nothing", self.peer.name)
         self.fail(f"agent {self.peer.name} reads nothing: {MAX_UNSENT_BYTES >> 20} MB wait for it")
 

@@ -14,7 +14,7 @@ from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
 from pyconsul.agent.rpc.transport import frames
 from pyconsul.agent.rpc.transport.asking import MAX_REQUESTS
 from pyconsul.agent.rpc.transport.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
-from pyconsul.agent.rpc.transport.channel import Channel, body_parts
+from pyconsul.agent.rpc.transport.channel import Channel
 
 MAX_REQUEST_BYTES = 64 << 20  # of a body that is not a stream
 TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
@@ -150,7 +150,7 @@ class Serving:
         except Exception:
             log.exception("request of another agent failed: from=%s method=%s", self._peer.name, request.method)
             result = _internal_error()
-        if isinstance(result, Response) and result.stream is None and len(result.body) <= frames.INLINE_BYTES:
+        if isinstance(result, Response) and result.stream is None and len(result.body) <= self._channel.inline_bytes:
             self._end(number)
             self._respond(number, result)
             return
@@ -176,7 +176,10 @@ class Serving:
             self._end(number)
             self._refuse(number, str(error))
             return
-        if response.stream is None and len(response.body) <= frames.INLINE_BYTES:
+        except Exception:
+            log.exception("request of another agent failed: from=%s method=%s", self._peer.name, served.request.method)
+            response = _internal_error()
+        if response.stream is None and len(response.body) <= self._channel.inline_bytes:
             self._end(number)
             self._respond(number, response)
         else:
@@ -186,7 +189,7 @@ class Serving:
         """Send a response that takes time to make, or to send."""
         try:
             response = result if isinstance(result, Response) else await result
-            if response.stream is None and len(response.body) <= frames.INLINE_BYTES:
+            if response.stream is None and len(response.body) <= self._channel.inline_bytes:
                 self._respond(number, response)
             else:
                 await self._send_in_parts(number, served, response)
@@ -206,7 +209,7 @@ class Serving:
         more = frames.REST if response.stream is None else frames.STREAM
         self._channel.send(frames.Response(number, response.status, response.headers, b"", more))
         try:
-            await self._channel.send_body(number, body_parts(response.body, response.stream), served.window)
+            await self._channel.send_body(number, served.window, response.body, response.stream)
         except Exception:
             log.exception("stream to another agent failed: to=%s path=%s", self._peer.name, served.request.path)
             self._give_up(number)
