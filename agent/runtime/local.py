@@ -37,7 +37,7 @@ from pyconsul.agent.sync.reap import reap
 async def start(
     config: Config,
     catalog: Catalog,
-    view: View,
+    view: View | None,
     watches: Watches,
     stack: AsyncExitStack,
     permits: Permits | None = None,
@@ -47,7 +47,8 @@ async def start(
 ) -> LocalAgent:
     """Start the local half.  The stack stops it.
 
-    view: the catalog's rows, for authorizing registrations.   watches: notifies readers of the local state.
+    view: the catalog's rows, for authorizing registrations; None: the servers do that.
+    watches: notifies readers of the local state.
     permits, reads: authorize tokens to write and to read.   waits: on return the catalog shows everything, as far as tokens permit;
         otherwise it does as soon as there is a server.
 

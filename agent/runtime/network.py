@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,9 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.gossip.membership import Membership
+from pyconsul.agent.httpapi.core.forwarding.standing import Standing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
+from pyconsul.agent.rpc.forwarding.server_requests import ServerRequests
 from pyconsul.agent.rpc.listener import Listener
 from pyconsul.agent.rpc.peers import PeerConnections
 from pyconsul.agent.rpc.servers import GossipServers
@@ -97,6 +100,21 @@ async def open_network(config: Config, stack: AsyncExitStack) -> Network:
     if listening is not None:
         network.listen(listening)
     return network
+
+
+def server_requests(
+    config: Config, network: Network, standing: Standing, leader: Callable[[], str] | None
+) -> ServerRequests:
+    """Return the way of this agent's requests to the servers; the arguments are those of `ServerRequests`."""
+    return ServerRequests(
+        network.servers,
+        network.peers,
+        standing,
+        own_id=config.node_id,
+        leader=leader,
+        hold_s=lambda: config.performance.rpc_hold_timeout,
+        rng=random.Random(),
+    )
 
 
 def _starting(_: Request, __: Peer) -> Response:

@@ -16,12 +16,13 @@ import uvloop
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ReloadError
+from pyconsul.agent.config.sections.cluster import Mode
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.runtime import reload_watch
 from pyconsul.agent.runtime.data_folder import DataFolderError
 from pyconsul.agent.runtime.gossip.lan import GossipError
 from pyconsul.agent.runtime.listeners import ListenError
-from pyconsul.agent.runtime.modes import development, single_server
+from pyconsul.agent.runtime.modes import client_agent, development, server
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.summary import summary
 from pyconsul.agent.sync.definition_loader import FileDefinitionError
@@ -142,13 +143,13 @@ async def _serve(config: Config) -> int:
 
 def _starter(config: Config) -> Start:
     """Return what starts the mode that the settings ask for.  Raises StartError."""
-    if config.dev_mode:
+    if config.mode is Mode.DEVELOPMENT:
         return development.start
     if not config.data_dir:
         raise StartError(
             "nothing says where to keep the data: give -data-dir FOLDER, or -dev to keep it in memory only"
         )
-    return single_server.start
+    return client_agent.start if config.mode is Mode.CLIENT_AGENT else server.start
 
 
 def _reload_soon(control: AgentControl) -> None:

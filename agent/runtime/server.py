@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -24,14 +23,20 @@ from pyconsul.agent.duties.token_expiry import TokenExpiry
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.context import Context
-from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
-from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, SingleServer, Standing
+from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, Standing
+from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
+from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.remote.catalog import RemoteCatalog
+from pyconsul.agent.remote.server_catalog import ServerCatalog
+from pyconsul.agent.rpc.contract import Peer, Serve
+from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
+from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
 from pyconsul.agent.runtime import access_control, local
 from pyconsul.agent.runtime.gossip import members, retry_join
-from pyconsul.agent.runtime.network import Network, open_network
+from pyconsul.agent.runtime.network import Network, open_network, server_requests
 from pyconsul.agent.runtime.reload import AgentControl
-from pyconsul.agent.runtime.serving import Front
+from pyconsul.agent.runtime.serving import Front, start_loop_lag
 from pyconsul.agent.runtime.steady_clock import SteadyClock
 from pyconsul.agent.runtime.storage import Storage, history_retention
 from pyconsul.agent.state.acl.tables import TOPIC as ACL_TOPIC
@@ -39,17 +44,24 @@ from pyconsul.agent.state.watches import Watches, on_replaced
 from pyconsul.agent.sync.agent_tokens import AgentTokens, agent_tokens
 from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
 from pyconsul.agent.sync.local_agent import LocalAgent
-from pyconsul.agent.telemetry.loop_lag import LoopLag
+
+CLUSTER_PATH = b"/v1/pyconsul/cluster/"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The state of a server, and its place among the others.  cluster: None for a server that stays alone."""
+    """The state of a server, and its place among the others.
+
+    cluster: None for a server that stays alone.   leader: returns the node ID of the leader, or "".
+    colleagues: answers what only servers ask each other, below CLUSTER_PATH.
+    """
 
     storage: Storage
     leadership: Leadership
-    standing: Standing = field(default_factory=SingleServer)
-    cluster: Cluster | None = None
+    standing: Standing
+    cluster: Cluster | None
+    leader: Callable[[], str]
+    colleagues: Serve | None = None
 
 
 #: Opens the state of a server, given its network and a clock (Unix seconds).
@@ -79,7 +91,8 @@ async def start(
     sessions, history = await _start_duties(config, storage, clock, leadership, stack)
     acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
     local_watches = Watches()
-    agent = await _start_local(config, storage, acl, local_watches, stack)
+    servers = server_requests(config, network, place.standing, place.leader)
+    agent = await _start_local(config, place, RemoteCatalog(servers, tokens.get), acl, local_watches, stack)
     events = EventLog(local_watches, asyncio.get_running_loop().call_soon)
     counters = members.follow_events(config, lan, agent, events, stack)
     await members.follow_members(config, lan, storage, leadership, stack)
@@ -87,10 +100,10 @@ async def start(
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))
     control.on_reload(network.configure)
     context = _context(place, sessions, agent, tokens, control, events, lan)
-    lag = _start_loop_lag(stack)
+    lag = start_loop_lag(stack)
     context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters)
-    app = await front.serve(context, control, NoPath(context), stack)
-    network.answer_with(lambda request, _: app.begin(request))
+    app = await front.serve(context, control, ServerForwarder(context, servers), stack)
+    network.answer_with(_answering(place, PeerRequests(app, place.standing, servers, place.leader)))
     retry_join.start(config, lan, stop, stack)
     return control
 
@@ -132,22 +145,35 @@ def _start_clock(stack: AsyncExitStack) -> SteadyClock:
     return clock
 
 
+def _answering(place: Place, requests: PeerRequests) -> Serve:
+    """Return what answers the requests of other agents."""
+    colleagues = place.colleagues
+
+    def serve(request: Request, peer: Peer) -> Response | Awaitable[Response]:
+        if colleagues is not None and request.target.startswith(CLUSTER_PATH):
+            return colleagues(request, peer)
+        return requests.serve(request, peer)
+
+    return serve
+
+
 async def _start_local(
-    config: Config, storage: Storage, acl: Resolver | None, local_watches: Watches, stack: AsyncExitStack
+    config: Config,
+    place: Place,
+    remote: RemoteCatalog,
+    acl: Resolver | None,
+    local_watches: Watches,
+    stack: AsyncExitStack,
 ) -> LocalAgent:
     """Start the local half of the agent; a restore makes it compare everything with the catalog."""
     permits = (access_control.permits(acl), access_control.permits(acl, READ)) if acl else (None, None)
-    catalog = LocalCatalog(storage.store, storage.writer.commit)
-    agent = await local.start(config, catalog, storage.store, local_watches, stack, *permits)
-    on_replaced(storage.store.watches, agent.syncer.schedule_full_sync)
+    store, leadership = place.storage.store, place.leadership
+    own = LocalCatalog(store, place.storage.writer.commit)
+    catalog = ServerCatalog(own, remote, place.standing, lambda: leadership.leads)
+    waits = place.standing.always_current
+    agent = await local.start(config, catalog, store, local_watches, stack, *permits, waits=waits)
+    on_replaced(store.watches, agent.syncer.schedule_full_sync)
     return agent
-
-
-def _start_loop_lag(stack: AsyncExitStack) -> LoopLag:
-    lag = LoopLag(time.monotonic)
-    lag.start()
-    stack.callback(lag.stop)
-    return lag
 
 
 async def _start_duties(

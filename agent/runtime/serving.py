@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -27,6 +28,7 @@ from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.runtime import access_control, listeners
 from pyconsul.agent.runtime.reload import AgentControl
+from pyconsul.agent.telemetry.loop_lag import LoopLag
 from pyconsul.agent.watches.definition import Definition, WatchError
 from pyconsul.agent.watches.watcher import Ask, Found, Watcher
 
@@ -119,3 +121,11 @@ def _asker(app: App) -> Ask:
         return Found(response.status, index, bytes(response.body))
 
     return ask
+
+
+def start_loop_lag(stack: AsyncExitStack) -> LoopLag:
+    """Measure how late the event loop runs what is due, until the stack ends."""
+    lag = LoopLag(time.monotonic)
+    lag.start()
+    stack.callback(lag.stop)
+    return lag

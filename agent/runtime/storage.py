@@ -28,6 +28,7 @@ class Storage:
     store: Store
     engine: Engine
     writer: Writer
+    follower: Follower
 
 
 async def load(engine: Engine, clock: Callable[[], float], stack: AsyncExitStack) -> Storage:
@@ -45,7 +46,7 @@ async def load(engine: Engine, clock: Callable[[], float], stack: AsyncExitStack
     writer = Writer(store, engine, clock, follower=follower)
     stack.push_async_callback(writer.drain)
     stack.callback(asyncio.get_running_loop().create_task(_free_replaced(store)).cancel)
-    return Storage(store, engine, writer)
+    return Storage(store, engine, writer, follower)
 
 
 def history_retention(config: Config) -> Retention:

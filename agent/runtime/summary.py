@@ -10,7 +10,7 @@ _OFF = "off"
 def summary(config: Config) -> dict[str, str]:
     """Fields of the log message, in order."""
     return {
-        "mode": "development" if config.dev_mode else "single-server",
+        "mode": config.mode.value,
         "node": config.node_name,
         "dc": config.datacenter,
         "http": _listeners(config.addresses.http or config.client_addr, config.ports.http),

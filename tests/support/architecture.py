@@ -221,7 +221,7 @@ IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "t
 ENGINES = ("pyconsul.agent.engine.memory", "pyconsul.agent.engine.embedded")
 CHOOSES_ENGINE = {
     "agent/runtime/modes/development.py": "state of a development agent",
-    "agent/runtime/modes/single_server.py": "state of a single server",
+    "agent/runtime/modes/server.py": "state of a server that is alone",
     "agent/runtime/local.py": "registrations of this agent",
 }
 # What every table of the state is built on; it knows no table but by its schema.

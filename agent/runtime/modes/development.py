@@ -9,6 +9,7 @@ from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.duties.leader_duties import AlwaysLeader
 from pyconsul.agent.engine.memory import MemoryEngine
+from pyconsul.agent.httpapi.core.forwarding.standing import SingleServer
 from pyconsul.agent.runtime import server, storage
 from pyconsul.agent.runtime.network import Network
 from pyconsul.agent.runtime.reload import AgentControl
@@ -22,6 +23,7 @@ async def start(
 
     async def open_place(_: Network, clock: Callable[[], float]) -> Place:
         engine = MemoryEngine(storage.history_retention(config))
-        return Place(await storage.load(engine, clock, stack), AlwaysLeader())
+        opened = await storage.load(engine, clock, stack)
+        return Place(opened, AlwaysLeader(), SingleServer(), None, lambda: config.node_id)
 
     return await server.start(config, open_place, stack, stop, notifier)

@@ -15,8 +15,10 @@ from pyconsul.agent.runtime.summary import summary
 @pytest.mark.parametrize(
     ("settings", "fields"),
     [
-        ({"dev_mode": True}, {"mode": "development", "data": "memory"}),
-        ({"data_dir": "/var/lib/x"}, {"mode": "single-server", "data": "/var/lib/x"}),
+        ({"dev_mode": True, "server": True}, {"mode": "development", "data": "memory"}),
+        ({"data_dir": "/var/lib/x", "server": True}, {"mode": "single-server", "data": "/var/lib/x"}),
+        ({"data_dir": "/var/lib/x", "server": True, "bootstrap_expect": 3}, {"mode": "server"}),
+        ({"data_dir": "/var/lib/x"}, {"mode": "client"}),
         ({"client_addr": "127.0.0.1 ::1"}, {"http": "127.0.0.1:8500,[::1]:8500", "dns": "127.0.0.1:8600,[::1]:8600"}),
         ({"addresses": Addresses(http="unix:///run/c.sock", dns="[::]")}, {"http": "unix:///run/c.sock", "dns": "[::]:8600"}),
         ({"ports": Ports(http=-1, dns=-1, serf_lan=-1)}, {"http": "off", "dns": "off", "gossip": "off"}),
