@@ -34,6 +34,7 @@ from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
 from pyconsul.agent.cluster.etcd_phase import FRESH_S, EtcdPhase
 from pyconsul.agent.cluster.founding import founder
 from pyconsul.agent.cluster.founding.founder import Founder
+from pyconsul.agent.cluster.growth import Growth
 from pyconsul.agent.cluster.joining.guest import Guest
 from pyconsul.agent.cluster.joining.host import Host
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
@@ -199,14 +200,34 @@ class ServerCluster:
 
     async def grow(self, newcomer: str) -> None:
         """Move the state of this server, which is alone, into etcd, since a newcomer waits.  Raises EngineError."""
-        raise EngineError(
-            f"server {newcomer} was not added: this server is alone, with its state in {self._single.path}"
+        log.info("moving the state of this server into etcd, to add server %s", newcomer)
+        growth = Growth(
+            self._folder,
+            self.own.node_id,
+            self._file,
+            self._single,
+            self.engine,
+            self.settings.member,
+            self._phase_of,
+            self._adopt,
         )
+        await growth.run()
+        log.info("the state of this server is in etcd now: cluster=%s", self.cluster_id)
+
+    def _phase_of(self, etcd: LocalEtcd | RemoteEtcd) -> EtcdPhase:
+        phase = EtcdPhase(etcd, self.own.node_id, self.engine, self.leadership)
+        self._relay.use(phase.local)
+        return phase
+
+    def _adopt(self, phase: EtcdPhase) -> None:
+        """The state has moved into the etcd of a phase."""
+        self._phase, self._is_alone = phase, False
+        self.leadership.use(phase.leadership)
 
     async def enter(self, etcd: LocalEtcd | RemoteEtcd) -> None:
         """Use an etcd that was started, as soon as it has a quorum."""
-        phase = self._phase = EtcdPhase(etcd, self.own.node_id, self.engine, self.leadership)
-        await phase.begin(self._guest.connected)
+        self._phase = self._phase_of(etcd)
+        await self._phase.begin(self._guest.connected)
 
     def prepare_relay(self, etcd: LocalEtcd) -> None:
         """Inform the relay of an etcd from now on."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ from pyconsul.agent.engine.etcd.engine import EtcdEngine
 from pyconsul.agent.engine.history.contract import Retention
 
 FOLDER = "etcd"
+RELAY_S = 3.0  # that the relay gets to listen, before etcd starts
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -48,6 +51,7 @@ class LocalEtcd:
         self._relay = RelayLink(self._member.folder)
         self.client = Client([self._member.endpoint])
         self.members = EtcdMembers(self.client)
+        self._dialed: set[str] = set()  # node IDs of the servers that the relay knows
 
     @property
     def has_data(self) -> bool:
@@ -56,10 +60,20 @@ class LocalEtcd:
 
     async def start(self, members: Sequence[str]) -> None:
         """Start relay and member; see `EtcdMember.start`.  Raises EngineError."""
+        folder = self._member.folder
         try:
+            for stale in folder.glob("*:1"):
+                stale.unlink()
             await self._relay.start()
         except OSError as error:
             raise EngineError(f"cannot start the relay: {error}") from error
+        others = [folder / f"{node_id}:1" for node_id in self._dialed.intersection(members)]
+        with suppress(TimeoutError):  # etcd is started again until it reaches the others
+            async with asyncio.timeout(RELAY_S):
+                while True:
+                    if all(path.exists() for path in others):
+                        break
+                    await asyncio.sleep(0.01)
         await self._member.start(members)
 
     async def stop(self) -> None:
@@ -74,6 +88,7 @@ class LocalEtcd:
 
     def use(self, addresses: Mapping[str, tuple[str, int]], keys: Sequence[bytes]) -> None:
         """Let the relay use these addresses (host, port) of the other servers by node ID, and these gossip keys."""
+        self._dialed = set(addresses)
         self._relay.use(Identity(self._node_id, self._cluster_id, tuple(keys)), dict(addresses))
 
     def hand_over(self, sock: socket.socket, peer: str) -> None:

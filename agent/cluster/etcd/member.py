@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from pyconsul.agent.cluster.etcd.log_lines import parse_line
 from pyconsul.agent.common.process.child_process import describe_end, preparation
 from pyconsul.agent.engine.contract import EngineError, Limits
 
@@ -149,7 +150,8 @@ async def _log_of(process: asyncio.subprocess.Process) -> None:
     """Write what a process says into the log, until it ends."""
     assert process.stderr is not None
     async for line in process.stderr:
-        log.info("%s", line.decode(errors="replace").rstrip())
+        level, text = parse_line(line)
+        log.log(level, "%s", text)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -186,6 +186,8 @@ class Client:
 
     def _check(self, header: Any, endpoint: str) -> None:
         """Raises Unreachable for a member that is behind the others, or belongs to another cluster."""
+        if not header.cluster_id:
+            return  # some responses have none
         if header.raft_term < self._raft_term:
             raise Unreachable(f"etcd at {endpoint} is behind: it has term {header.raft_term}, others {self._raft_term}")
         self._raft_term = header.raft_term

@@ -287,15 +287,22 @@ class EtcdEngine:
 
     # --- another state
 
-    async def replace(self, rows: Iterable[tuple[str, Any]], index: int) -> None:
+    async def replace(self, rows: Iterable[tuple[str, Any]], index: int, history: HistorySlice | None = None) -> None:
+        """Put other rows in place; history: of the same rows in another engine, which goes on here."""
         head, new = self._head, self._layout(secrets.token_hex(8))
         if index <= head.index:
             raise Conflict(head.index)
         old, known = head.layout, head.known  # before the first wait: the index is right for these only
         operations = await asyncio.to_thread(replacement.operations_of, new, rows, _SCHEMAS)
+        coverage = Coverage(index, index)
         try:
-            revision = await replacement.prepare(self._client, new, operations, index, time.time(), self.limits)
-            pending = _Pending(_new_id(), old, known, index, Coverage(index, index), (new, revision))
+            if history is not None:
+                coverage = Coverage(history.floor, history.epoch, exclude=tuple(sorted(history.exclude)))
+                await replacement.write_history(self._client, new, history, self.limits)
+            revision = await replacement.prepare(
+                self._client, new, operations, index, time.time(), self.limits, coverage
+            )
+            pending = _Pending(_new_id(), old, known, index, coverage, (new, revision))
             flipped = await self._write(replacement.flip(old, known, new, revision), pending)
         except OutcomeUnknown:
             raise

@@ -14,6 +14,7 @@ from pyconsul.agent.engine.etcd.history import changes
 from pyconsul.agent.engine.etcd.history.changes import Coverage
 from pyconsul.agent.engine.etcd.layout import Layout, end_of
 from pyconsul.agent.engine.etcd.transaction import Known
+from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.state import codec
 from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.schemas import INDEXES
@@ -23,16 +24,32 @@ _SIZE_BYTES = 1_000_000
 
 
 async def prepare(
-    client: Client, layout: Layout, operations: Iterable[Any], index: int, now: float, limits: Limits
+    client: Client,
+    layout: Layout,
+    operations: Iterable[Any],
+    index: int,
+    now: float,
+    limits: Limits,
+    coverage: Coverage,
 ) -> int:
     """Write the rows of a new epoch before it is current; returns the revision of its index.  Raises EngineError."""
-    for batch in _batches(operations, limits):
-        await client.write(rpc.TxnRequest(success=batch))
-    coverage = changes.write_coverage(layout, Coverage(index, index))
+    await _write(client, operations, limits)
     written = transaction.put(layout.index, b"%d %d %.3f" % (index, index, now))
-    response = await client.write(rpc.TxnRequest(success=[written, coverage]))
+    response = await client.write(rpc.TxnRequest(success=[written, changes.write_coverage(layout, coverage)]))
     revision: int = response.header.revision
     return revision
+
+
+async def write_history(client: Client, layout: Layout, history: HistorySlice, limits: Limits) -> None:
+    """Write the changes of keys into a new epoch.  Raises EngineError."""
+    async for page in history.pages:
+        rows = ((changes.row_key(layout, key.key, change), change) for key in page for change in key.changes)
+        await _write(client, (transaction.put(key, changes.row_value(change)) for key, change in rows), limits)
+
+
+async def _write(client: Client, operations: Iterable[Any], limits: Limits) -> None:
+    for batch in _batches(operations, limits):
+        await client.write(rpc.TxnRequest(success=batch))
 
 
 def operations_of(layout: Layout, rows: Iterable[tuple[str, Any]], schemas: Mapping[str, Schema[Any]]) -> list[Any]:
