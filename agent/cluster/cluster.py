@@ -24,10 +24,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
-from pyconsul.agent.cluster import roster
 from pyconsul.agent.cluster.colleagues import Colleagues
 from pyconsul.agent.cluster.etcd.local import LocalEtcd
 from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
@@ -82,13 +80,12 @@ class ServerCluster:
         self._colleagues = Colleagues(peers)
         self._founder = Founder(own, settings.expect, self._file, servers.all, self._colleagues)
         self._relay = RelayTable(own, pool, servers)
-        self.roster = Roster(self, pool, self._colleagues)
+        self.roster = Roster(self, self._file, pool, self._colleagues)
         self._guest = Guest(self, self._file, folder)
         self._requests = Requests(self, self._founder, self._guest)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
         self._running: asyncio.Task[None] | None = None
-        self._refreshing: asyncio.Task[None] | None = None
 
     # --- what the other parts ask
 
@@ -106,16 +103,6 @@ class ServerCluster:
     def cluster_id(self) -> str:
         """The ID of the cluster of this server; "" for none."""
         return self._file.record.cluster_id
-
-    @property
-    def recorded_members(self) -> Sequence[str]:
-        """The node IDs of the members that this server has last heard of."""
-        return self._file.record.members
-
-    def remember(self, members: Sequence[str]) -> None:
-        """Record the members of the cluster.  Raises EngineError."""
-        if self._phase is not None and self.own.node_id in members:
-            self._file.change(members=tuple(sorted(members)))
 
     @property
     def knows_leader(self) -> bool:
@@ -167,7 +154,7 @@ class ServerCluster:
     async def start(self) -> None:
         """Take part in the life of the cluster from now on."""
         self._running = asyncio.get_running_loop().create_task(self._run())
-        self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        self.roster.start()
         self._relay.start()
         await self._duties.start()
 
@@ -181,22 +168,6 @@ class ServerCluster:
             await asyncio.sleep(founder.PERIOD_S)
         if self.cluster_id and self._phase is None:
             await self._guest.resume()
-
-    async def _refresh(self) -> None:
-        """Keep the list of members up to date, and let the leadership know which servers have failed."""
-        while True:
-            try:
-                await self.roster.refresh()
-            except EngineError as error:
-                log.debug("cannot read the members of the cluster: %s", error)
-            self._report_gone()
-            await asyncio.sleep(roster.PERIOD_S)
-
-    def _report_gone(self) -> None:
-        phase = self._phase
-        if phase is not None:
-            for node_id, is_gone in self.roster.failures().items():
-                phase.leadership.set_gone(node_id, is_gone)
 
     async def grow(self, newcomer: str) -> None:
         """Move the state of this server, which is alone, into etcd, since a newcomer waits.  Raises EngineError."""
@@ -252,13 +223,12 @@ class ServerCluster:
 
     async def stop(self) -> None:
         """Hand the leadership over, and end everything."""
-        tasks = [task for task in (self._running, self._refreshing) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
         await self._duties.stop()
         self._relay.stop()
-        await self.roster.hand_over()
+        await self.roster.stop()
         await self.stop_phase()
 
     # --- connections of other servers

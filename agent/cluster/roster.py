@@ -12,6 +12,7 @@ from pyconsul.agent.cluster.etcd.local import LocalEtcd
 from pyconsul.agent.cluster.etcd.members import ClusterMember
 from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 from pyconsul.agent.cluster.messages import Dismissal, Reply, ServerState, StateAsked
+from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.engine.contract import NO_LEADER, EngineError
 from pyconsul.agent.gossip.consul.tags import Server, server_of
 from pyconsul.agent.gossip.membership import Membership
@@ -31,8 +32,9 @@ log = logging.getLogger("agent.cluster")
 class Roster:
     """The members of the cluster, with what gossip and the servers themselves say of them."""
 
-    def __init__(self, cluster: ServerCluster, pool: Membership, colleagues: Colleagues) -> None:
-        self._cluster, self._pool, self._colleagues = cluster, pool, colleagues
+    def __init__(self, cluster: ServerCluster, file: RecordFile, pool: Membership, colleagues: Colleagues) -> None:
+        self._cluster, self._file, self._pool, self._colleagues = cluster, file, pool, colleagues
+        self._task: asyncio.Task[None] | None = None
         self._members: list[ClusterMember] = []  # as last read
         self._states: dict[str, tuple[float, ServerState]] = {}  # node ID -> loop time of its last answer, and that
         self._health: dict[
@@ -65,7 +67,7 @@ class Roster:
 
     def _recorded(self) -> list[ClusterMember]:
         cluster = self._cluster
-        ids = [cluster.own.node_id] if cluster.is_alone else cluster.recorded_members
+        ids = [cluster.own.node_id] if cluster.is_alone else self._file.record.members
         return [ClusterMember(0, node_id, False) for node_id in ids]
 
     async def refresh(self) -> None:
@@ -75,7 +77,9 @@ class Roster:
             self._members = []
         elif phase.local is not None:
             self._members = await phase.local.members.list()
-            self._cluster.remember([member.node_id for member in self._members])
+            ids = sorted(member.node_id for member in self._members)
+            if self._cluster.own.node_id in ids:
+                self._file.change(members=tuple(ids))
         else:
             self._members = [ClusterMember(0, node_id, False) for node_id in sorted(self._alive())]
 
@@ -134,10 +138,30 @@ class Roster:
         alive = {node_id for node_id, (_, status) in self._in_gossip().items() if status is MemberStatus.ALIVE}
         return alive | {self._cluster.own.node_id}
 
-    def failures(self) -> dict[str, bool]:
-        """Return whether each other server that gossip knows of has failed or left."""
-        own, known = self._cluster.own.node_id, self._in_gossip().items()
-        return {node_id: status is not MemberStatus.ALIVE for node_id, (_, status) in known if node_id != own}
+    # --- following
+
+    def start(self) -> None:
+        """Keep the list of members up to date, and let the leadership know which servers have failed."""
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Follow no more, and let another server lead before this one stops."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.hand_over()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except EngineError as error:
+                log.debug("cannot read the members of the cluster: %s", error)
+            phase = self._cluster.phase
+            for node_id, (_, status) in self._in_gossip().items():
+                if phase is not None and node_id != self._cluster.own.node_id:
+                    phase.leadership.set_gone(node_id, status is not MemberStatus.ALIVE)
+            await asyncio.sleep(PERIOD_S)
 
     # --- changing
 

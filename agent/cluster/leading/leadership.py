@@ -30,6 +30,7 @@ LEASE_S = 10  # the shortest time after which the key of a server that has gone 
 KEEP_ALIVE_S = 2.0
 BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
+LOOK_S = 1.0  # between two looks at a holder that may be gone
 SILENCE_S = 10.0  # after that a watch is taken for dead
 _WATCH = 1
 
@@ -50,6 +51,7 @@ class EtcdLeadership:
         self._gone: set[str] = set()  # node IDs of servers that do not answer
         self._alive_at = 0.0  # loop time at which the lease was last known to be kept
         self._resigned = False
+        self._lost_s = -float(LEASE_S)  # loop time at which another server last took the key from this one
         self._listeners: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
@@ -96,7 +98,6 @@ class EtcdLeadership:
         lease = self._lease
         if self._holder != self._node_id or not lease:
             return
-        self._handed_over_s = asyncio.get_running_loop().time()
         put = rpc.PutRequest(key=self._key, value=node_id.encode(), lease=lease)
         request = rpc.TxnRequest(
             compare=[transaction.unchanged(self._key, self._revision)], success=[rpc.RequestOp(request_put=put)]
@@ -107,8 +108,9 @@ class EtcdLeadership:
 
     def set_gone(self, node_id: str, is_gone: bool) -> None:
         """Another server is known to be gone, or is back."""
-        (self._gone.add if is_gone else self._gone.discard)(node_id)
-        self._look.set()
+        if is_gone != (node_id in self._gone):
+            (self._gone.add if is_gone else self._gone.discard)(node_id)
+            self._look.set()
 
     # --- following
 
@@ -143,6 +145,8 @@ class EtcdLeadership:
         if revision <= self._revision:
             return  # a late event
         before = self._holder, self.leads
+        if self.leads and holder != self._node_id:
+            self._lost_s = asyncio.get_running_loop().time()
         self._holder, self._revision = holder, revision
         if holder != self._node_id:
             self._lease = 0
@@ -158,19 +162,31 @@ class EtcdLeadership:
 
     async def _compete(self) -> None:
         while True:
-            await self._look.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._look.wait()
             self._look.clear()
-            if self._resigned or self.leads or (self._holder and self._holder not in (*self._gone, self._node_id)):
+            if self._resigned or self.leads or not self._may_take():
                 continue
             try:
                 if not await self._member_leads():
                     await asyncio.sleep(BACKOFF_S)
-                if not self._holder or self._holder in (*self._gone, self._node_id):
+                if self._may_take():
                     await self._take()
             except EngineError as error:
                 log.debug("cannot become the leader, retrying in %gs: %s", RETRY_S, error)
                 await asyncio.sleep(RETRY_S)
                 self._look.set()
+
+    def _may_take(self) -> bool:
+        """Return whether nobody holds the key, or nobody who can use it.
+
+        Two servers of which each takes the other one for gone do not take it from each other all the time.
+        """
+        if self._holder in ("", self._node_id):
+            return True
+        rested = asyncio.get_running_loop().time() - self._lost_s > LEASE_S
+        return rested and self._holder in self._gone
 
     async def _take(self) -> None:
         """Try to put the own key in place of what is there, unless that has changed.  Raises EngineError."""
