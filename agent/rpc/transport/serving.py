@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +16,7 @@ from pyconsul.agent.rpc.transport.asking import MAX_REQUESTS
 from pyconsul.agent.rpc.transport.body_flow import ArrivingBody, ArrivingStream, BodyParts, SendWindow
 from pyconsul.agent.rpc.transport.channel import Channel
 
+INTERNAL_ERROR = b"internal error; the agent's log says more"
 MAX_REQUEST_BYTES = 64 << 20  # of a body that is not a stream
 TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
@@ -88,7 +89,7 @@ class Serving:
             request.origin = self._peer.name
         except Exception:
             log.exception("request of another agent failed before it was served: from=%s", self._peer.name)
-            self._respond(number, _internal_error())
+            self._respond(number, Response(500, INTERNAL_ERROR, TEXT))
             return
         if frame.more == frames.WHOLE:
             self._begin(number, request, None)
@@ -140,88 +141,87 @@ class Serving:
     # --- responses
 
     def _begin(self, number: int, request: Request, served: _Served | None) -> None:
-        """Serve a request; it gets an entry, and a task, only if the response is not there at once."""
+        """Serve a request; it gets an entry only if its response is not sent at once."""
         try:
             result = self._service.serve(request, self._peer)
-        except NotSent as error:
-            self._end(number)
-            self._refuse(number, str(error))
-            return
-        except Exception:
-            log.exception("request of another agent failed: from=%s method=%s", self._peer.name, request.method)
-            result = _internal_error()
-        if isinstance(result, Response) and result.stream is None and len(result.body) <= self._channel.inline_bytes:
-            self._end(number)
-            self._respond(number, result)
+            if isinstance(result, Response):
+                self._send(number, request, served, result)
+                return
+            if isinstance(result, PendingResponse):
+                future, complete = result.future, result.complete
+            else:
+                future, complete = asyncio.ensure_future(result), _result
+        except Exception as error:
+            self._fail(number, request, error)
             return
         if served is None:
             served = self._served[number] = _Served(request)
-        if isinstance(result, PendingResponse):
-            served.running = result.future
-            result.future.add_done_callback(partial(self._complete, number, served, result))
-        else:
-            served.running = self._loop.create_task(self._finish(number, served, result))
+        served.running = future
+        future.add_done_callback(partial(self._complete, number, served, complete))
 
-    def _complete(self, number: int, served: _Served, pending: PendingResponse, future: asyncio.Future[Any]) -> None:
+    def _complete(
+        self,
+        number: int,
+        served: _Served,
+        complete: Callable[[asyncio.Future[Any]], Response],
+        future: asyncio.Future[Any],
+    ) -> None:
         """Send the response that a future stands for."""
         if number not in self._served:
-            return
-        if future.cancelled():
+            if not future.cancelled():
+                future.exception()  # nobody wants it
+        elif future.cancelled():
             self._give_up(number)
-            return
-        served.running = None
-        try:
-            response = pending.complete(future)
-        except NotSent as error:
-            self._end(number)
-            self._refuse(number, str(error))
-            return
-        except Exception:
-            log.exception("request of another agent failed: from=%s method=%s", self._peer.name, served.request.method)
-            response = _internal_error()
+        else:
+            try:
+                self._send(number, served.request, served, complete(future))
+            except Exception as error:
+                self._fail(number, served.request, error)
+
+    def _send(self, number: int, request: Request, served: _Served | None, response: Response) -> None:
         if response.stream is None and len(response.body) <= self._channel.inline_bytes:
             self._end(number)
             self._respond(number, response)
-        else:
-            served.running = self._loop.create_task(self._finish(number, served, response))
+            return
+        if served is None:
+            served = self._served[number] = _Served(request)
+        served.running = self._loop.create_task(self._send_in_parts(number, served, response))
 
-    async def _finish(self, number: int, served: _Served, result: Response | Awaitable[Response]) -> None:
-        """Send a response that takes time to make, or to send."""
+    async def _send_in_parts(self, number: int, served: _Served, response: Response) -> None:
+        """Send a response that takes time."""
+        more = frames.REST if response.stream is None else frames.STREAM
         try:
-            response = result if isinstance(result, Response) else await result
-            if response.stream is None and len(response.body) <= self._channel.inline_bytes:
-                self._respond(number, response)
-            else:
-                await self._send_in_parts(number, served, response)
-        except NotSent as error:
-            self._refuse(number, str(error))
+            self._channel.send(frames.Response(number, response.status, response.headers, b"", more))
+        except Exception as error:
+            self._fail(number, served.request, error)
+            return
+        try:
+            await self._channel.send_body(number, served.window, response.body, response.stream)
         except asyncio.CancelledError:
             self._give_up(number)
             raise
         except Exception:
-            log.exception("request of another agent failed: from=%s method=%s", self._peer.name, served.request.method)
-            if number in self._served:
-                self._respond(number, _internal_error())
-        finally:
-            self._end(number)
-
-    async def _send_in_parts(self, number: int, served: _Served, response: Response) -> None:
-        more = frames.REST if response.stream is None else frames.STREAM
-        self._channel.send(frames.Response(number, response.status, response.headers, b"", more))
-        try:
-            await self._channel.send_body(number, served.window, response.body, response.stream)
-        except Exception:
             log.exception("stream to another agent failed: to=%s path=%s", self._peer.name, served.request.path)
             self._give_up(number)
+        else:
+            self._end(number)
+
+    def _fail(self, number: int, request: Request, error: Exception) -> None:
+        """Refuse a request that was not begun, or respond that it has failed."""
+        self._end(number)
+        if isinstance(error, NotSent):
+            self._refuse(number, str(error))
+            return
+        log.error("request of another agent failed: from=%s method=%s", self._peer.name, request.method, exc_info=error)
+        self._respond(number, Response(500, INTERNAL_ERROR, TEXT))
 
     def _respond(self, number: int, response: Response) -> None:
         """Send a whole response."""
         try:
             self._channel.send(frames.Response(number, response.status, response.headers, response.body))
-        except frames.FrameError as error:
+        except Exception as error:
             log.error("response to another agent cannot be sent: to=%s: %s", self._peer.name, error)
-            failed = _internal_error()
-            self._channel.send(frames.Response(number, failed.status, failed.headers, failed.body))
+            self._channel.send(frames.Response(number, 500, TEXT, INTERNAL_ERROR))
 
     def _refuse(self, number: int, reason: str) -> None:
         self._channel.send(frames.Refusal(number, reason[:1000]))
@@ -242,8 +242,8 @@ class Serving:
             self._channel.send(frames.Credit(number, count))
 
 
-def _internal_error() -> Response:
-    return Response(500, b"internal error; the agent's log says more", TEXT)
+def _result(future: asyncio.Future[Response]) -> Response:
+    return future.result()
 
 
 def _nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconsul.agent.rpc.transport import frames
@@ -60,6 +60,7 @@ def test_garbage_is_refused_or_waited_for(pieces: list[bytes]) -> None:
         pass
 
 
+@settings(max_examples=30)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text() | BYTES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -144,10 +144,20 @@ def _failed(error: Exception) -> asyncio.Future[Response]:
     return future
 
 
-async def test_a_request_that_cannot_be_made_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    pair = Pair(lambda request, peer: None)  # type: ignore[arg-type, return-value]
-    assert (await pair.ask(get("/"))).status == 500
-    assert (await pair.ask(get("/"))).status == 500
+@pytest.mark.parametrize(
+    "wrong",
+    [None, Response(200, b"", ((b"A", object()),)), Response(200, stream=3)],  # type: ignore[arg-type]
+)
+async def test_what_is_no_response_harms_no_other(wrong: Response) -> None:
+    pair = Pair(lambda request, peer: wrong if request.target == b"/bad" else echo(request, peer))
+    if wrong is None or wrong.stream is None:
+        assert (await pair.ask(get("/bad"))).status == 500
+    else:
+        response = await pair.ask(get("/bad"))
+        with pytest.raises(Lost):
+            await pair.result(whole(response))
+    assert (await pair.ask(get("/"))).status == 200
+    assert pair.in_flight == (0, 0)
 
 
 # --- cancellation
