@@ -25,14 +25,11 @@ import asyncio
 import logging
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues
-from pyconsul.agent.cluster.etcd.local import LocalEtcd
-from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
-from pyconsul.agent.cluster.etcd_phase import FRESH_S, EtcdPhase
 from pyconsul.agent.cluster.founding import founder
 from pyconsul.agent.cluster.founding.founder import Founder
-from pyconsul.agent.cluster.growth import Growth
 from pyconsul.agent.cluster.joining.guest import Guest
 from pyconsul.agent.cluster.joining.host import Host
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
@@ -41,7 +38,7 @@ from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.cluster.relay_table import RelayTable
 from pyconsul.agent.cluster.requests import Requests
 from pyconsul.agent.cluster.roster import Roster
-from pyconsul.agent.cluster.settings import ClusterSettings
+from pyconsul.agent.cluster.settings import FRESH_S, ClusterSettings
 from pyconsul.agent.duties.leader_duties import LeaderDuties
 from pyconsul.agent.engine.contract import EngineError, MovableEngine
 from pyconsul.agent.engine.switchable import SwitchableEngine
@@ -49,6 +46,11 @@ from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Peer, Peers, Servers
+
+if TYPE_CHECKING:
+    from pyconsul.agent.cluster.etcd.local import LocalEtcd
+    from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
+    from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 
 log = logging.getLogger("agent.cluster")
 
@@ -160,6 +162,8 @@ class ServerCluster:
 
     async def _run(self) -> None:
         if self.settings.external is not None:
+            from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
+
             await self.enter(RemoteEtcd(self.settings.external, self.own.node_id))
             return
         while not self._is_alone and not self.cluster_id:
@@ -171,6 +175,8 @@ class ServerCluster:
 
     async def grow(self, newcomer: str) -> None:
         """Move the state of this server, which is alone, into etcd, since a newcomer waits.  Raises EngineError."""
+        from pyconsul.agent.cluster.growth import Growth
+
         log.info("moving the state of this server into etcd, to add server %s", newcomer)
         growth = Growth(
             self._folder,
@@ -186,6 +192,8 @@ class ServerCluster:
         log.info("the state of this server is in etcd now: cluster=%s", self.cluster_id)
 
     def _phase_of(self, etcd: LocalEtcd | RemoteEtcd) -> EtcdPhase:
+        from pyconsul.agent.cluster.etcd_phase import EtcdPhase
+
         phase = EtcdPhase(etcd, self.own.node_id, self.engine, self.leadership)
         self._relay.use(phase.local)
         return phase
@@ -199,6 +207,14 @@ class ServerCluster:
         """Use an etcd that was started, as soon as it has a quorum."""
         self._phase = self._phase_of(etcd)
         await self._phase.begin(self._guest.connected)
+
+    def local_etcd(self) -> LocalEtcd:
+        """Return the etcd member of this server as it is recorded, not started."""
+        from pyconsul.agent.cluster.etcd.local import LocalEtcd
+
+        record = self._file.record
+        settings = record.settings or self.settings.member
+        return LocalEtcd(self._folder, self.own.node_id, record.cluster_id, settings)
 
     def prepare_relay(self, etcd: LocalEtcd) -> None:
         """Inform the relay of an etcd from now on."""

@@ -10,12 +10,12 @@ from pyconsul.agent.cluster.etcd.local import LocalEtcd
 from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
 from pyconsul.agent.cluster.leading.leadership import EtcdLeadership
 from pyconsul.agent.cluster.leading.phased import NoCluster, PhasedLeadership
+from pyconsul.agent.cluster.settings import FRESH_S
 from pyconsul.agent.engine.contract import Engine, EngineError
 from pyconsul.agent.engine.switchable import SwitchableEngine
 
 RETRY_S = 0.1
 PROBE_S = 0.5
-FRESH_S = 2.0  # after the last sign of a leader of etcd, it counts as known
 NAMED_S = 60.0  # without a quorum, until the log names the command for a lost majority
 
 log = logging.getLogger("agent.cluster")

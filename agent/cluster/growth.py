@@ -24,7 +24,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from pyconsul.agent.cluster.etcd.local import FOLDER, LocalEtcd
+from pyconsul.agent.cluster.etcd.contract import FOLDER
+from pyconsul.agent.cluster.etcd.local import LocalEtcd
 from pyconsul.agent.cluster.etcd.member import MemberSettings, find_program
 from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 from pyconsul.agent.cluster.record import Record, RecordFile

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pyconsul.agent.cluster.etcd.local import LocalEtcd
 from pyconsul.agent.gossip.consul.tags import Server, server_of
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.rpc.contract import Servers
+
+if TYPE_CHECKING:
+    from pyconsul.agent.cluster.etcd.local import LocalEtcd
 
 PERIOD_S = 1.0  # between two looks at the gossip keys
 

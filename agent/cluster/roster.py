@@ -8,9 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
-from pyconsul.agent.cluster.etcd.local import LocalEtcd
-from pyconsul.agent.cluster.etcd.members import ClusterMember
-from pyconsul.agent.cluster.etcd_phase import EtcdPhase
+from pyconsul.agent.cluster.etcd.contract import ClusterMember
 from pyconsul.agent.cluster.messages import Dismissal, Reply, ServerState, StateAsked
 from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.engine.contract import NO_LEADER, EngineError
@@ -21,6 +19,8 @@ from pyconsul.agent.model.member import MemberStatus
 
 if TYPE_CHECKING:
     from pyconsul.agent.cluster.cluster import ServerCluster
+    from pyconsul.agent.cluster.etcd.local import LocalEtcd
+    from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 
 PERIOD_S = 0.5  # between two looks at the list of members
 REMOVED_S = 60.0  # that a removed server is not added again while it stays alive

@@ -6,9 +6,9 @@ import msgspec
 
 from pyconsul.agent.cluster.etcd.member import DEFAULTS, MemberSettings
 from pyconsul.agent.engine.contract import Limits
-from pyconsul.agent.engine.etcd.client import NO_CREDENTIALS, Credentials
-from pyconsul.agent.engine.etcd.engine import DEFAULT_LIMITS
+from pyconsul.agent.engine.etcd.settings import DEFAULT_LIMITS, NO_CREDENTIALS, Credentials
 
+FRESH_S = 2.0  # after the last sign of a leader of etcd, it counts as known
 PREFIX = "pyconsul"  # of all keys in a supervised etcd
 
 

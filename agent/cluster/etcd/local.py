@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 from aetcd import rpc
 
+from pyconsul.agent.cluster.etcd.contract import FOLDER, Status
 from pyconsul.agent.cluster.etcd.member import LIMITS, EtcdMember, MemberSettings
 from pyconsul.agent.cluster.etcd.members import EtcdMembers
 from pyconsul.agent.cluster.relay.handshake import Identity
 from pyconsul.agent.cluster.relay.link import RelayLink
 from pyconsul.agent.cluster.settings import PREFIX
-from pyconsul.agent.common.files.atomic_file import sync_folder
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.engine import EtcdEngine
 from pyconsul.agent.engine.history.contract import Retention
 
-FOLDER = "etcd"
 RELAY_S = 3.0  # that the relay gets to listen, before etcd starts
-
-
-class Status(msgspec.Struct, frozen=True):
-    """The state of the member of this server.  number, leader: etcd's numbers of members, 0 for none.  Sizes in bytes."""
-
-    number: int
-    leader: int
-    term: int
-    size_bytes: int
-    used_bytes: int
-    errors: tuple[str, ...]
 
 
 class LocalEtcd:
@@ -111,18 +96,3 @@ class LocalEtcd:
         """Return whether this member leads the others.  Raises EngineError."""
         status = await self.status()
         return status.leader == status.number
-
-
-def set_aside(folder: Path, reason: str) -> Path | None:
-    """Rename the folder of an etcd member that is not used any more; returns its new path.  Raises OSError."""
-    present = folder / FOLDER
-    if not present.exists():
-        return None
-    kept = folder / f"{FOLDER}.{reason}-{time.strftime('%Y%m%d-%H%M%S')}"
-    number = 1
-    while kept.exists():
-        number += 1
-        kept = kept.with_name(f"{kept.name.partition('_')[0]}_{number}")
-    os.rename(present, kept)
-    sync_folder(folder)
-    return kept

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from aetcd import rpc
 
+from pyconsul.agent.cluster.etcd.contract import ClusterMember
 from pyconsul.agent.engine.etcd.client import Client
-
-
-class ClusterMember(msgspec.Struct, frozen=True):
-    """One member.  id: etcd's number.  is_learner: it receives everything, but has no vote yet."""
-
-    id: int
-    node_id: str
-    is_learner: bool
 
 
 class EtcdMembers:

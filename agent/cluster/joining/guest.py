@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyconsul.agent.cluster.etcd.local import LocalEtcd, set_aside
+from pyconsul.agent.cluster.etcd.contract import set_aside
 from pyconsul.agent.cluster.messages import Dismissal, Invitation, Reply
 from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.engine.contract import EngineError
@@ -97,8 +97,7 @@ class Guest:
     async def _start(self) -> None:
         """Start the member as it is recorded.  Raises EngineError."""
         record, cluster = self._file.record, self._cluster
-        settings = record.settings or cluster.settings.member
-        etcd = LocalEtcd(self._folder, cluster.own.node_id, record.cluster_id, settings)
+        etcd = cluster.local_etcd()
         if not etcd.has_data and (record.is_member or not (record.is_founder or record.number)):
             await etcd.stop()
             if record.is_member:

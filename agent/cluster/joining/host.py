@@ -7,8 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
-from pyconsul.agent.cluster.etcd.local import LocalEtcd
-from pyconsul.agent.cluster.etcd.members import ClusterMember
+from pyconsul.agent.cluster.etcd.contract import ClusterMember
 from pyconsul.agent.cluster.joining import plan
 from pyconsul.agent.cluster.messages import Invitation, Reply, ServerState, StateAsked
 from pyconsul.agent.duties.task_duty import TaskDuty
@@ -18,6 +17,7 @@ from pyconsul.agent.rpc.contract import Servers
 
 if TYPE_CHECKING:
     from pyconsul.agent.cluster.cluster import ServerCluster
+    from pyconsul.agent.cluster.etcd.local import LocalEtcd
 
 PERIOD_S = 0.3
 PROMOTE_S = 0.05  # between two tries to promote a learner

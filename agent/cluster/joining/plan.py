@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from pyconsul.agent.cluster.etcd.members import ClusterMember
+from pyconsul.agent.cluster.etcd.contract import ClusterMember
 
 
 class Add(msgspec.Struct, frozen=True):

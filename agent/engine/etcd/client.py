@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import msgspec
 from aetcd import rpc
 from grpc.aio import EOF
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
+from pyconsul.agent.engine.etcd.settings import NO_CREDENTIALS, Credentials
 
 TIMEOUT_S = 5.0  # of a request, over all endpoints that are tried
 _OPTIONS = (
@@ -40,24 +40,6 @@ _LOST = (rpc.StatusCode.UNAVAILABLE, rpc.StatusCode.DEADLINE_EXCEEDED, rpc.Statu
 _BAD_TOKENS = ("invalid auth token", "user name is empty", "revision of auth store is old")
 
 Call = Callable[..., Awaitable[Any]]
-
-
-class Credentials(msgspec.Struct, frozen=True):
-    """Credentials for etcd: TLS files, user name and password; "" = none."""
-
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    username: str = ""
-    password: str = ""
-
-    @property
-    def uses_tls(self) -> bool:
-        """Return whether connections are encrypted."""
-        return bool(self.ca_file or self.cert_file)
-
-
-NO_CREDENTIALS = Credentials()
 
 
 class Client:

@@ -28,6 +28,7 @@ from pyconsul.agent.engine.etcd.history import changes, prune
 from pyconsul.agent.engine.etcd.history.changes import Coverage
 from pyconsul.agent.engine.etcd.history.read import HistoryReader
 from pyconsul.agent.engine.etcd.layout import Layout, pointer_key
+from pyconsul.agent.engine.etcd.settings import DEFAULT_LIMITS
 from pyconsul.agent.engine.etcd.transaction import Known
 from pyconsul.agent.engine.etcd.watch import CaughtUp, EpochMoved, watch
 from pyconsul.agent.engine.history.contract import NO_HISTORY, HistorySlice, Retention
@@ -35,8 +36,6 @@ from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import ALL, INDEXES
 from pyconsul.agent.state.store import floor_row
 
-#: What etcd accepts with its default settings (128 operations, 1.5 MiB), less what every commit writes beside its rows.
-DEFAULT_LIMITS = Limits(rows=110, size_bytes=1_400_000, takes_larger=True)
 MAX_LOADS = 5  # tries to read the state before it is compacted away
 CLOSE_S = 5.0  # that closing waits for a large commit to be carried out; another server would do it, too
 _SCHEMAS = {schema.name: schema for schema in (INDEXES, *ALL)}
