@@ -27,6 +27,7 @@ class Sizes:
 
     def __init__(self) -> None:
         self.lost = asyncio.Event()
+        self.closed = asyncio.Event()
         self.tokens: list[bytes] = []
 
     def body_rule(self, request: HTTPRequest) -> BodyRule:
@@ -40,7 +41,16 @@ class Sizes:
 
     def begin(self, request: HTTPRequest) -> Response | Awaitable[Response]:
         self.tokens.append(request.headers.get(b"x-consul-token", b""))
+        if request.target == b"/endless":
+            return Response(200, stream=self._endless())
         return self._measure(request) if request.stream else text_response(200, str(len(request.body)))
+
+    async def _endless(self) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(10_000)
+        finally:
+            self.closed.set()
 
     async def _measure(self, request: HTTPRequest) -> Response:
         try:
@@ -109,6 +119,15 @@ async def test_the_reader_of_a_stream_learns_that_it_was_cut_off() -> None:
         await writer.drain()
         writer.close()
         await asyncio.wait_for(application.lost.wait(), 10)
+
+
+async def test_a_stream_is_closed_when_its_client_goes_away(no_collections: None) -> None:
+    async with serving() as (port, application):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readexactly(100_000)  # and no more: the stream waits for its client
+        writer.transport.abort()
+        await asyncio.wait_for(application.closed.wait(), 10)
 
 
 async def test_tls(tmp_path: Path) -> None:
