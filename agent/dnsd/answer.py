@@ -1,16 +1,15 @@
 """Answers a question from the state: the zone itself, services, nodes, prepared queries, addresses, reverse names.
 
-Pure: the state is a view, randomness and time are passed in, and hosts outside the zone whose
-addresses are needed are named in the reply (`wanted`) for the caller to look up.
+Pure: views of the state, randomness and time are passed in, and hosts outside the zone whose
+addresses are needed are named in the reply (`wanted`) for the caller to look up.  A part of the
+state that is not at hand ends the attempt (NotHeld).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import msgspec
 
@@ -20,6 +19,7 @@ from pyconsul.agent.dnsd import addresses, candidates, names, selection
 from pyconsul.agent.dnsd.selection import Lookup
 from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings, Zone
+from pyconsul.agent.dnsd.views import Views
 from pyconsul.agent.dnsd.wire.candidate import Candidate
 from pyconsul.agent.dnsd.wire.layout import (
     AAAA,
@@ -45,11 +45,9 @@ from pyconsul.agent.dnsd.wire.layout import (
 from pyconsul.agent.dnsd.wire.packed import Room, Rotation, pack, packs
 from pyconsul.agent.dnsd.wire.question import Question
 from pyconsul.agent.dnsd.wire.reply import Reply
-from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.reads import catalog
 from pyconsul.agent.state import topics
-from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import NODES
 
 SERVERS = "consul"  # the service of the servers, which are the zone's name servers
@@ -57,25 +55,6 @@ MAX_SERVERS = 3
 UNLIMITED = Room(65535, 0)  # nothing is cut, and nothing is packed
 MAX_DEPTH = 3  # how many times a name within the zone may lead to another
 _UNUSUAL = re.compile(r"[^A-Za-z0-9\-]")
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """The result of a prepared query, in the order of the answer.  `ttl` is the query's own (seconds), if it has one;
-    without topics the answer is never kept.  `ordered`: the order means something and has to stay."""
-
-    service: str
-    datacenter: str
-    nodes: Sequence[CheckServiceNode]
-    ttl: int | None = None
-    topics: tuple[str, ...] = ()
-    ordered: bool = False
-
-
-class ExecuteQuery(Protocol):
-    """Executes a prepared query by name or ID for a client at an IP address; None when there is no such query."""
-
-    def __call__(self, name: str, source: str, /) -> QueryResult | None: ...
 
 
 class AnswerContext(msgspec.Struct):
@@ -88,13 +67,12 @@ class AnswerContext(msgspec.Struct):
     answers to this question that show a part of the instances.
     """
 
-    view: View
+    views: Views
     settings: Settings
     rng: Callable[[], float]
     now: float
     caller: Authorizer = EVERYTHING
     service: Service | None = None
-    execute_query: ExecuteQuery | None = None
     resolved: Mapping[bytes, Sequence[Record]] | None = None
     source: str = ""
     fresh: bool = False
@@ -193,9 +171,9 @@ def _name_servers(suffix: bytes, known: AnswerContext, reply: Reply) -> tuple[li
     ttl = known.settings.node_ttl
     servers: list[Record] = []
     glue: list[Record] = []
-    service = known.service or service_of(known.view, SERVERS, known.settings, known.caller)
+    service, nodes = known.service or _service_of(SERVERS, known), known.views.service(SERVERS)[NODES]
     for one in shuffled(service.found, known, reply):
-        node = known.view[NODES].get(one.key[0].lower())
+        node = nodes.get(one.key[0].lower())
         if node is None or not one.named or _UNUSUAL.search(node.node):
             continue
         name = candidates.node_stem(node.node.lower(), known.settings.datacenter) + suffix.lower()
@@ -204,6 +182,10 @@ def _name_servers(suffix: bytes, known: AnswerContext, reply: Reply) -> tuple[li
         if len(servers) == MAX_SERVERS:
             break
     return servers, glue
+
+
+def _service_of(name: str, known: AnswerContext) -> Service:
+    return service_of(known.views.service(name), name, known.settings, known.caller)
 
 
 def shuffled(found: Sequence[Candidate], known: AnswerContext, reply: Reply) -> Sequence[Candidate]:
@@ -230,7 +212,7 @@ def _look_up(
         case names.ServiceName():
             if name.peer or name.datacenter not in ("", own):
                 return _missing(reply)
-            found = service or service_of(known.view, name.name, known.settings, known.caller)
+            found = service or _service_of(name.name, known)
             return _service(name, found, asked, known, reply)
         case names.NodeName():
             if asked.rdtype not in (A, AAAA, ANY, TXT):
@@ -283,7 +265,7 @@ def _select(found: Sequence[Candidate], ttl: int, asked: Lookup, known: AnswerCo
 
 def _query(name: names.QueryName, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     reply.scoped = True
-    result = known.execute_query(name.name, known.source) if known.execute_query is not None else None
+    result = known.views.query(name.name, known.source)
     if result is None or not result.nodes:
         reply.passing = True
         return _missing(reply)
@@ -302,7 +284,7 @@ def _query(name: names.QueryName, asked: Lookup, known: AnswerContext, reply: Re
 
 def _node(name: names.NodeName, asked: Lookup, known: AnswerContext, reply: Reply) -> bool:
     reply.topics.add("nodes")
-    node = known.view[NODES].get(name.name)
+    node = known.views.node(name.name)[NODES].get(name.name)
     if node is None or known.caller.level("node", node.node) < READ:
         return _missing(reply)
     ttl = known.settings.node_ttl
@@ -363,9 +345,10 @@ def _labels_at(wanted: str | None, known: AnswerContext) -> bytes:
     if wanted is None:
         return b""
     datacenter = known.settings.datacenter
-    if node := catalog.node_at(known.view, known.caller, lambda text: _is_same_address(text, wanted)):
+    view = known.views.address(wanted)
+    if node := catalog.node_at(view, known.caller, lambda text: _is_same_address(text, wanted)):
         return candidates.node_stem(node.node, datacenter)
-    if row := catalog.service_at(known.view, known.caller, wanted):
+    if row := catalog.service_at(view, known.caller, wanted):
         return candidates.stem(f"{row.service.service}.service.{datacenter}")
     return b""
 

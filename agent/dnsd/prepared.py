@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.common.go.durations import SECOND_NS, parse_go_duration_ns
-from pyconsul.agent.dnsd.answer import ExecuteQuery, QueryResult
+from pyconsul.agent.dnsd.views import ExecuteQuery, QueryResult
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.queries import execute as running
 from pyconsul.agent.reads.visibility import sees_instance

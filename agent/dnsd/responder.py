@@ -12,18 +12,19 @@ from functools import partial
 
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.dnsd.addresses import is_public
-from pyconsul.agent.dnsd.answer import AnswerContext, ExecuteQuery, answer, subject_of
+from pyconsul.agent.dnsd.answer import AnswerContext, answer, subject_of
 from pyconsul.agent.dnsd.cache import MAX_WINDOWS, ORDERINGS, Orderings, TopicCache, Windows
 from pyconsul.agent.dnsd.recursors import Recursors
 from pyconsul.agent.dnsd.services import Service, service_of
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.views import Fetch, NotHeld, Views
 from pyconsul.agent.dnsd.wire import encode, trim
 from pyconsul.agent.dnsd.wire.layout import Record
 from pyconsul.agent.dnsd.wire.packed import Rotation
 from pyconsul.agent.dnsd.wire.question import Malformed, Question, log_question, parse
 from pyconsul.agent.dnsd.wire.reply import Reply
 from pyconsul.agent.state import topics
-from pyconsul.agent.state.contract import View
+from pyconsul.agent.state.contract import Unavailable
 from pyconsul.agent.state.watches import Watches
 
 MAX_CACHE_BYTES = {True: 16 << 20, False: 8 << 20}  # of the cached answers, with their keys, over UDP and TCP
@@ -33,6 +34,8 @@ MAX_ONCE = 16_000  # questions that are remembered, to cache their answers when 
 INSTANCES = 50_000  # digested instances that are kept
 PUBLIC_SIZE = 1232  # bytes of an answer over UDP to a public address, which may be forged to flood its owner
 FEW = 4  # instances that are digested as quickly as kept
+PATIENCE_S = 4.0  # for rows from a server; clients ask again after 5 s
+MAX_FETCHED = 8  # parts of the catalog that are fetched for one question
 LARGEST_KEY = 320  # bytes of a question that may be cached: any name, and a short OPT record
 
 log = logging.getLogger("agent.dns")
@@ -40,7 +43,7 @@ log = logging.getLogger("agent.dns")
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An answer that needs recursors."""
+    """An answer that needs recursors, or rows from a server."""
 
     finish: Callable[[], Awaitable[bytes]]
 
@@ -48,23 +51,23 @@ class Later:
 class Responder:
     """Answers packets of one agent.
 
+    views: where answers read the catalog.  fetch: gets what they do not hold; None: they hold everything.
     cached_over_udp: returns the cached answer to a question, given the packet behind its id.
     """
 
     def __init__(
         self,
-        view: View,
+        views: Views,
         watches: Watches,
         settings: Settings,
         *,
-        execute_query: ExecuteQuery | None = None,
+        fetch: Fetch | None = None,
         caller: Callable[[], Authorizer] = lambda: EVERYTHING,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self._view, self._clock = view, clock
-        self._execute_query, self._caller = execute_query, caller
+        self._views, self._fetch, self._caller, self._clock = views, fetch, caller, clock
         self._rng = rng or random.Random()
         # By protocol (UDP: True); the keys are packets behind their id.
         self._answers: dict[bool, TopicCache[bytes, Orderings | Windows]] = {
@@ -105,24 +108,47 @@ class Responder:
             log.exception("a question could not be answered again")
             return None
         try:
-            return self._fresh(packet, question, udp, source)
+            return self._fresh(packet, question, udp, source, self._views)
+        except NotHeld:
+            return Later(partial(self._fetched, packet, question, udp, source))
+        except Unavailable:
+            return encode.failure(question, self.settings)
         except Exception:
             log.exception("a question could not be answered: type=%d labels=%d", question.rdtype, len(question.labels))
             return encode.failure(question, self.settings)
 
-    def _fresh(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes | Later:
-        reply = self._answer(question, udp, source)
+    async def _fetched(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes:
+        """Answer with what is held and what `fetch` gets; one part may lead to another."""
+        views = self._views
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                for _ in range(MAX_FETCHED):
+                    try:
+                        found = self._fresh(packet, question, udp, source, views)
+                        return found if isinstance(found, bytes) else await found.finish()
+                    except NotHeld as missing:
+                        if self._fetch is None:
+                            raise
+                        views = await self._fetch(missing.part, views)
+        except (TimeoutError, Unavailable) as error:
+            log.debug("a question could not be answered: error=%s", str(error) or "no server answers in time")
+        except Exception:
+            log.exception("a question could not be answered: type=%d labels=%d", question.rdtype, len(question.labels))
+        return encode.failure(question, self.settings)
+
+    def _fresh(self, packet: bytes, question: Question, udp: bool, source: str, views: Views) -> bytes | Later:
+        reply = self._answer(question, udp, source, views)
         if self.settings.recursors:
             if reply.refused:
                 return Later(partial(self._forward, packet, question, udp, source))
             if reply.wanted:
-                return Later(partial(self._resolve, question, udp, source, reply.wanted))
+                return Later(partial(self._resolve, question, udp, source, views, reply.wanted))
         wire = encode.encode(reply, question, self.settings, udp)
-        if not reply.passing:
+        if not reply.passing and views is self._views and views.is_lasting:
             self._remember(packet[2:], question, udp, source, reply, wire)
         if udp and len(wire) + 2 > PUBLIC_SIZE and is_public(source):
             _limit_to(PUBLIC_SIZE, question)
-            return encode.encode(self._answer(question, udp, source), question, self.settings, udp)
+            return encode.encode(self._answer(question, udp, source, views), question, self.settings, udp)
         return wire
 
     def _answer(
@@ -130,19 +156,19 @@ class Responder:
         question: Question,
         udp: bool,
         source: str,
+        views: Views,
         resolved: Mapping[bytes, Sequence[Record]] | None = None,
         fresh: bool = False,
         rotation: Rotation | None = None,
     ) -> Reply:
         subject, caller = subject_of(question, self.settings), self._caller()
         known = AnswerContext(
-            self._view,
+            views,
             self.settings,
             self._rng.random,
             self._clock(),
             caller,
-            self._service(subject.service, caller) if subject.service else None,
-            self._execute_query,
+            self._service(subject.service, caller, views) if subject.service else None,
             resolved,
             source,
             fresh,
@@ -150,11 +176,13 @@ class Responder:
         )
         return answer(question, subject, known, trim.room_for(question, udp, self.settings))
 
-    def _service(self, name: str, caller: Authorizer) -> Service:
-        known = self._services.values.get(name)
+    def _service(self, name: str, caller: Authorizer, views: Views) -> Service:
+        view = views.service(name)
+        is_kept = views is self._views and views.is_lasting
+        known = self._services.values.get(name) if is_kept else None
         if known is None:
-            known = service_of(self._view, name, self.settings, caller)
-            if len(known.found) > FEW:
+            known = service_of(view, name, self.settings, caller)
+            if is_kept and len(known.found) > FEW:
                 self._services.put(name, known, (topics.of_service(name),), len(known.found))
         return known
 
@@ -181,7 +209,7 @@ class Responder:
         self._answers[udp].put(asked, kept, reply.topics, size)
 
     def _again(self, question: Question, udp: bool, source: str, rotation: Rotation | None = None) -> bytes:
-        reply = self._answer(question, udp, source, fresh=True, rotation=rotation)
+        reply = self._answer(question, udp, source, self._views, fresh=True, rotation=rotation)
         return encode.encode(reply, question, self.settings, udp)
 
     async def _forward(self, packet: bytes, question: Question, udp: bool, source: str) -> bytes:
@@ -194,7 +222,9 @@ class Responder:
             _limit_to(PUBLIC_SIZE, question)
         return encode.cut(found, question)
 
-    async def _resolve(self, question: Question, udp: bool, source: str, wanted: Sequence[bytes]) -> bytes:
+    async def _resolve(
+        self, question: Question, udp: bool, source: str, views: Views, wanted: Sequence[bytes]
+    ) -> bytes:
         if udp and is_public(source):
             _limit_to(PUBLIC_SIZE, question)
         resolved: dict[bytes, Sequence[Record]] = {}
@@ -202,7 +232,7 @@ class Responder:
             hosts = [host for host in dict.fromkeys(wanted) if host not in resolved]
             found = await asyncio.gather(*map(self._recursors.addresses_of, hosts))
             resolved.update(zip(hosts, found, strict=True))
-            reply = self._answer(question, udp, source, resolved)
+            reply = self._answer(question, udp, source, views, resolved)
             wanted = reply.wanted
             if not wanted:
                 break

@@ -35,6 +35,9 @@ def zone(domain: str) -> Zone:
     return Zone(tuple(name.split(".")), encode_name(name))
 
 
+FOREVER_S = 87600 * 3600.0  # the default of `max_stale`: ten years
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """TTLs are in whole seconds; `service_ttl` has names, and prefixes ending in `*`; recursors are (host, port)."""
 
@@ -54,6 +57,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recursors: tuple[tuple[str, int], ...] = ()
     recursor_strategy: str = "sequential"  # or "random"
     recursor_timeout: float = 2.0
+    allow_stale: bool = True
+    max_stale_s: float = FOREVER_S
+    use_cache: bool = False
+    cache_max_age_s: float = 0.0  # 0: none
+
+    @property
+    def limits_age(self) -> bool:
+        """Return whether the age of the rows that answers show is limited."""
+        return not self.allow_stale or self.max_stale_s < FOREVER_S
 
     def ttl_of(self, service: str) -> int:
         """Return the TTL of a service's records: that set for its name, or for the longest matching prefix, or 0."""
@@ -84,6 +96,10 @@ def settings_of(config: Config) -> Settings:
         recursors=tuple(recursor(text) for text in config.recursors),
         recursor_strategy=dns.recursor_strategy or "sequential",
         recursor_timeout=dns.recursor_timeout or 2.0,
+        allow_stale=dns.allow_stale,
+        max_stale_s=dns.max_stale,
+        use_cache=dns.use_cache,
+        cache_max_age_s=dns.cache_max_age,
     )
 
 

@@ -17,6 +17,7 @@ from pyconsul.agent.dnsd.prepared import query_executor
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
+from pyconsul.agent.dnsd.views import ClusterViews, WholeState
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
@@ -83,8 +84,11 @@ async def _start_dns(
 ) -> None:
     config, view = context.config, context.view
     caller = access_control.dns_caller(context.acl) if context.acl else lambda: EVERYTHING
-    execute = query_executor(view, caller, config.node_name, config.datacenter, context.rng)
-    responder = Responder(view, context.watches, settings_of(config), execute_query=execute, caller=caller)
+    state = WholeState(view, query_executor(view, caller, config.node_name, config.datacenter, context.rng))
+    settings = settings_of(config)
+    views = ClusterViews(state, context.standing, settings)
+    responder = Responder(views, context.watches, settings, fetch=views.fetch, caller=caller)
+    control.on_reload(lambda fresh: views.reconfigure(settings_of(fresh)))
     control.on_reload(lambda fresh: responder.reconfigure(settings_of(fresh)))
     server = DNSServer(responder, *sockets)
     await server.start()

@@ -11,6 +11,7 @@ import dns.rdatatype
 
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.views import ExecuteQuery, WholeState
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import NodeService, ServiceAddress, Weights
@@ -82,10 +83,12 @@ class Catalog:
             self.node(f"n{number:03d}", f"10.0.{number // 250}.{number % 250}")
             self.service(f"n{number:03d}", name, tags=tags)
 
-    def responder(self, settings: Settings | None = None, **more: Any) -> Responder:
+    def responder(
+        self, settings: Settings | None = None, *, execute_query: ExecuteQuery | None = None, **more: Any
+    ) -> Responder:
         """Return an answering machine with a clock that stands still."""
         return Responder(
-            self.store,
+            WholeState(self.store, execute_query),
             self.store.watches,
             settings or Settings(),
             **{"rng": random.Random(7), "clock": lambda: NOW, **more},

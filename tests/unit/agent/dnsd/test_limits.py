@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.dns_catalog import NOW, Catalog, ask, lines
 
-from pyconsul.agent.dnsd.answer import AnswerContext, QueryResult, answer, subject_of
+from pyconsul.agent.dnsd.answer import AnswerContext, answer, subject_of
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.views import QueryResult, WholeState
 from pyconsul.agent.dnsd.wire import encode, trim
 from pyconsul.agent.dnsd.wire.packed import Rotation
 from pyconsul.agent.dnsd.wire.question import parse
@@ -173,7 +174,7 @@ def test_packed_answers_equal_answers_made_of_records(
     quick = responder.respond(packet, udp, "192.0.2.1")
     assert isinstance(quick, bytes)
     question = parse(packet)
-    known = AnswerContext(catalog.store, options, rng.random, NOW, rotation=Rotation())
+    known = AnswerContext(WholeState(catalog.store), options, rng.random, NOW, rotation=Rotation())
     subject = subject_of(question, options)
     reply = answer(question, subject, known)  # without room: record by record
     assert reply.packed is None

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from support.dns_catalog import Catalog, ask, lines
 
 from pyconsul.agent.dnsd import responder as responding
-from pyconsul.agent.dnsd.answer import QueryResult
 from pyconsul.agent.dnsd.cache import ORDERINGS, ROUNDS, Orderings, TopicCache
 from pyconsul.agent.dnsd.responder import Later
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.views import QueryResult
 from pyconsul.agent.state.catalog import services
 from pyconsul.agent.state.watches import Watches
 

@@ -11,10 +11,10 @@ import pytest
 from support.dns_catalog import Catalog
 
 from pyconsul.agent.dnsd import cache
-from pyconsul.agent.dnsd.answer import QueryResult
 from pyconsul.agent.dnsd.cache import WINDOW_ROUNDS, Windows
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.views import QueryResult
 from pyconsul.agent.dnsd.wire.packed import Rotation
 from pyconsul.agent.state.catalog import services
 
