@@ -22,7 +22,6 @@ from pyconsul.agent.runtime import reload_watch
 from pyconsul.agent.runtime.data_folder import DataFolderError
 from pyconsul.agent.runtime.gossip.lan import GossipError
 from pyconsul.agent.runtime.listeners import ListenError
-from pyconsul.agent.runtime.modes import client_agent, development, server
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.summary import summary
 from pyconsul.agent.sync.definition_loader import FileDefinitionError
@@ -144,12 +143,20 @@ async def _serve(config: Config) -> int:
 def _starter(config: Config) -> Start:
     """Return what starts the mode that the settings ask for.  Raises StartError."""
     if config.mode is Mode.DEVELOPMENT:
+        from pyconsul.agent.runtime.modes import development
+
         return development.start
     if not config.data_dir:
         raise StartError(
             "nothing says where to keep the data: give -data-dir FOLDER, or -dev to keep it in memory only"
         )
-    return client_agent.start if config.mode is Mode.CLIENT_AGENT else server.start
+    if config.mode is Mode.CLIENT_AGENT:
+        from pyconsul.agent.runtime.modes import client_agent
+
+        return client_agent.start
+    from pyconsul.agent.runtime.modes import server
+
+    return server.start
 
 
 def _reload_soon(control: AgentControl) -> None:

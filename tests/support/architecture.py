@@ -111,6 +111,7 @@ LAZY_IMPORTERS = {
     "agent/cluster/cluster.py": "gRPC takes 25 MB and 130 ms; a single server does without etcd",
     "agent/common/http_answer.py": "start-up of one-shot commands",
     "agent/common/options.py": "start-up of one-shot commands",
+    "agent/runtime/process.py": "an agent imports its own mode only: servers need gRPC, 25 MB",
     "agent/health/runners/h2": "imports h2 when the first such check runs",
     "cli": "a one-shot command imports what it runs",
     "tools": "a program imports what its arguments ask for",
