@@ -14,6 +14,7 @@ from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.forwarding.standing import Standing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.remote.agents import OtherAgents
 from pyconsul.agent.rpc.contract import NotSent, Peer, Serve
 from pyconsul.agent.rpc.forwarding.server_requests import ServerRequests
 from pyconsul.agent.rpc.listener import Listener
@@ -114,6 +115,13 @@ def server_requests(
         leader=leader,
         hold_s=lambda: config.performance.rpc_hold_timeout,
         rng=random.Random(),
+    )
+
+
+def other_agents(config: Config, network: Network, own: Callable[[str], str]) -> OtherAgents:
+    """Return the way of requests for one other agent.  own: returns one of this agent's tokens by its name."""
+    return OtherAgents(
+        network.peers, network.servers, network.lan, own, node_id=config.node_id, is_server=config.server
     )
 
 

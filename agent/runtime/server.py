@@ -34,7 +34,7 @@ from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
 from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
 from pyconsul.agent.runtime import access_control, local
 from pyconsul.agent.runtime.gossip import members, retry_join
-from pyconsul.agent.runtime.network import Network, open_network, server_requests
+from pyconsul.agent.runtime.network import Network, open_network, other_agents, server_requests
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.serving import Front, start_loop_lag
 from pyconsul.agent.runtime.steady_clock import SteadyClock
@@ -101,7 +101,8 @@ async def start(
     control.on_reload(network.configure)
     context = _context(place, sessions, agent, tokens, control, events, lan)
     lag = start_loop_lag(stack)
-    context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters)
+    others = other_agents(config, network, tokens.get)
+    context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters, agents=others)
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(_answering(place, PeerRequests(app, place.standing, servers, place.leader)))
     retry_join.start(config, lan, stop, stack)

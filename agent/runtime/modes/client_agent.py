@@ -21,11 +21,12 @@ from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.remote.catalog import RemoteCatalog
 from pyconsul.agent.remote.resolver import remote_resolver
 from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
+from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
 from pyconsul.agent.rpc.forwarding.server_requests import ServerRequests
 from pyconsul.agent.rpc.home import HomeConnection
 from pyconsul.agent.runtime import access_control, data_folder, local
 from pyconsul.agent.runtime.gossip import members, retry_join
-from pyconsul.agent.runtime.network import Network, open_network, server_requests
+from pyconsul.agent.runtime.network import Network, open_network, other_agents, server_requests
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.serving import Front, start_loop_lag
 from pyconsul.agent.state.acl.tables import TOPIC as ACL_TOPIC
@@ -93,12 +94,13 @@ async def start(
         network.lan,
         LoginKeys(),
         standing=standing,
+        agents=other_agents(config, network, tokens.get),
         acl=acl,
         loop_lag=start_loop_lag(stack),
         pool_counters=counters,
     )
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
-    network.answer_with(lambda request, _: app.begin(request))
+    network.answer_with(PeerRequests(app, standing, servers, lambda: "").serve)
     _stay_connected(network, stack)
     retry_join.start(config, network.lan, stop, stack)
     return control
