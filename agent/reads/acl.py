@@ -19,7 +19,7 @@ from pyconsul.agent.state.contract import View
 
 
 def policies(view: View, caller: Authorizer) -> Result:
-    """Read the policies, by ID."""
+    """Read the policies, by name."""
     return _read(caller, lambda: policy_result(view, acl_policies.all_policies(view)))
 
 

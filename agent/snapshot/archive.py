@@ -66,7 +66,9 @@ def unpack(archive: BinaryIO, state: BinaryIO, limit: int = MAX_STATE) -> dict[s
     try:
         with gzip.GzipFile(fileobj=archive, mode="rb") as unpacked:
             meta = _Reader(unpacked, archive, limit).read(state)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except EOFError:
+        raise SnapshotError("failed to read snapshot file: failed to read snapshot metadata: unexpected EOF") from None
+    except (tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise SnapshotError(f"failed to read snapshot file: failed to read snapshot: {error}") from None
     return decode_meta(meta)
 

@@ -29,6 +29,7 @@ _PIECE = 65536
 def save(context: Context) -> None:
     """Fetch and check a snapshot, then move it to its name."""
     path = _file(context)
+    name = Path(path).name
     draft: DraftFile | None = None
     try:
         response, pieces = context.client.stream("GET", "/v1/snapshot")
@@ -36,7 +37,7 @@ def save(context: Context) -> None:
             raise ApiError(response.status, b"".join(pieces).decode("utf-8", "replace"))
         size = response.headers.get("content-length", "")
         with Progress(context, "Saving", int(size) if size.isdecimal() else 0) as progress:
-            draft = DraftFile(Path(path).parent, Path(path).name)
+            draft = DraftFile(Path(path).parent, name, f"{name}.unverified.tmp")
             draft.fill(progress.counted(pieces))
         inspect(str(draft.path))
         draft.replace(Path(path))
@@ -45,7 +46,7 @@ def save(context: Context) -> None:
     except CliError as error:
         raise during("Error saving snapshot", error) from None
     except OSError as error:
-        raise CliError(f"Error creating snapshot file: {file_error(error, path)}") from None
+        raise CliError(f"Error writing unverified snapshot file: {file_error(error)}") from None
     finally:
         if draft is not None:
             draft.discard()
@@ -99,8 +100,9 @@ def show(context: Context) -> None:
 
 
 def _unreadable(context: Context, error: Exception) -> CliError:
-    opening = isinstance(error, OSError)
-    return CliError(f"Error {'opening snapshot file' if opening else 'reading snapshot'}: {error}")
+    if isinstance(error, OSError):
+        return CliError(f"Error opening snapshot file: {file_error(error)}")
+    return CliError(f"Error reading snapshot: {error}")
 
 
 def _ordered(found: dict[str, tuple[int, int]]) -> list[tuple[str, int, int]]:

@@ -18,7 +18,6 @@ from pyconsul.agent.common.consul_environment import (
     InvalidSetting,
     Tls,
     UnreadableFile,
-    check_scope,
     read_token,
     resolve_access,
 )
@@ -56,9 +55,8 @@ _FLAGS = {
     "cert": CLIENT_CERT,
     "key": CLIENT_KEY,
     "server_name": TLS_SERVER_NAME,
-    "namespace": NAMESPACE,
-    "partition": PARTITION,
 }
+_DEFAULT_SCOPE = "default"
 _FLAG_NAMES = {key: "-" + flag.name for key, flag in _FLAGS.items()}
 
 
@@ -150,6 +148,7 @@ class Client:
             query["dc"] = args[DATACENTER]
         if args[STALE]:
             query["stale"] = ""
+        query.update(scope(args))
         return cls(access.address, access.tls, headers, query)
 
     def copy(self) -> Client:
@@ -256,10 +255,15 @@ class Client:
 def access_of(args: Args, environ: Mapping[str, str]) -> ConsulAccess:
     """Return the settings that flags and environment variables make. Raises UsageError."""
     try:
-        check_scope(args[NS], "-ns", "namespace")
         return resolve_access(environ, {key: args[flag] for key, flag in _FLAGS.items()}, _FLAG_NAMES)
     except InvalidSetting as error:
         raise UsageError(str(error)) from None
+
+
+def scope(args: Args) -> dict[str, str]:
+    """Return the parameters of a namespace and a partition; the agent says that it has none but the default ones."""
+    given = {"ns": args[NAMESPACE] or args[NS], "partition": args[PARTITION]}
+    return {name: value for name, value in given.items() if value not in ("", _DEFAULT_SCOPE)}
 
 
 def token_of(access: ConsulAccess) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pyconsul.agent.common.consul_environment import InvalidSetting, Tls, parse_address
 from pyconsul.agent.common.options import Args, Option, parse
 from pyconsul.cli.errors import CliError, UsageError
-from pyconsul.cli.http.client import access_of, token_of
+from pyconsul.cli.http.client import access_of, scope, token_of
 from pyconsul.cli.http.flags import HTTP_FLAGS
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.envconsul.options import OPTIONS as ENVCONSUL_OPTIONS
@@ -153,11 +153,10 @@ def test_token_precedence(tmp_path: Path) -> None:
     assert token_of(access_of(args("-token=flag"), environ)) == "flag"
 
 
-@pytest.mark.parametrize("flag", ["namespace", "partition", "ns"])
-def test_enterprise_flags(flag: str) -> None:
-    assert access_of(args(f"-{flag}=default"), {}).address.port == 8500
-    with pytest.raises(UsageError, match=f"-{flag}: only the"):
-        access_of(args(f"-{flag}=team"), {})
+@pytest.mark.parametrize(("flag", "parameter"), [("namespace", "ns"), ("partition", "partition"), ("ns", "ns")])
+def test_the_agent_is_asked_for_namespaces_and_partitions(flag: str, parameter: str) -> None:
+    assert scope(args(f"-{flag}=team")) == {parameter: "team"}
+    assert scope(args(f"-{flag}=default")) == scope(args()) == {}
 
 
 def test_a_key_without_a_certificate_is_refused() -> None:

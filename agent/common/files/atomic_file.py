@@ -45,12 +45,17 @@ class DraftFile:
     `path`: its name. It is readable by its owner alone, until `fill` says otherwise.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Create the file. Raises OSError."""
+    def __init__(self, folder: Path, name: str, prefix: str = "") -> None:
+        """Create the file. With a prefix, which a number follows, it is not hidden, and not removed when stale.
+
+        Raises OSError.
+        """
         _remove_stale_drafts(folder)
         lock = None
         while lock is None:
-            self.path = folder / f".{name}.{os.urandom(4).hex()}{_SUFFIX}"
+            number = os.urandom(4)
+            hidden = f".{name}.{number.hex()}{_SUFFIX}"
+            self.path = folder / (f"{prefix}{int.from_bytes(number)}" if prefix else hidden)
             try:
                 self._file = os.fdopen(os.open(self.path, _NEW, 0o600), "wb")
             except FileExistsError:

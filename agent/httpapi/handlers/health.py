@@ -10,7 +10,7 @@ from pyconsul.agent.common.go.booleans import parse_go_bool
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering, near_node, node_meta
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import JSON, Query, bad_request
+from pyconsul.agent.httpapi.core.response import JSON, Query, bad_request, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import STATES, HealthCheck
@@ -27,6 +27,8 @@ def list_instances(context: Context, request: Request) -> Query:
     name = request.tail
     if not name:
         raise bad_request("Missing service name")
+    if request.params.get("sg"):
+        raise server_error("sameness groups are not supported in consul CE")
     tags, meta, passing = request.multi("tag"), node_meta(request), _passing(request)
     select, near, view = filtering(request, CheckServiceNode), near_node(context, request), context.view
     return Query(

@@ -19,8 +19,8 @@ LONGEST_NAME = 128
 
 
 def all_policies(view: View) -> list[Policy]:
-    """Return every policy, by ID."""
-    return sorted(view[POLICIES], key=POLICIES.key)
+    """Return every policy, by name."""
+    return sorted(view[POLICIES], key=lambda policy: policy.name)
 
 
 def by_name(view: View, name: str) -> Policy | None:

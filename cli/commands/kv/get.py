@@ -11,7 +11,7 @@ from typing import Any
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import switch, text
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.errors import ApiError, CliError, UsageError, during
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import FORMAT, columns, document, format_flag
@@ -42,16 +42,19 @@ def get(context: Context) -> None:
     """Print a value or entries. Raises CliError when the key does not exist."""
     args = context.args
     key = key_argument(args.rest)
-    if args[_KEYS]:
-        _keys(context, key)
-    elif args[_RECURSE]:
-        _tree(context, key)
-    elif not key:
+    if not (key or args[_KEYS] or args[_RECURSE]):
         raise UsageError("Error! Missing KEY argument")
-    elif args[_DETAILED] or args[FORMAT] != "table":
-        _detailed(context, key)
-    else:
-        _value(context, key)
+    try:
+        if args[_KEYS]:
+            _keys(context, key)
+        elif args[_RECURSE]:
+            _tree(context, key)
+        elif args[_DETAILED] or args[FORMAT] != "table":
+            _detailed(context, key)
+        else:
+            _value(context, key)
+    except ApiError as error:
+        raise during("Error querying Consul agent", error) from None
 
 
 def _value(context: Context, key: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.errors import ApiError, CliError, during
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.render import confirm, document, format_flag, table
 
@@ -20,6 +20,9 @@ def list_peers(context: Context) -> None:
     """Print a table of the servers."""
     try:
         servers = context.client.get("/v1/operator/raft/configuration")["Servers"]
+    except CliError as error:
+        raise during("Error getting peers: Failed to retrieve raft configuration", error) from None
+    try:
         # 429 means that a server is unhealthy; the numbers are there nevertheless.
         health = context.client.request("GET", "/v1/operator/autopilot/health")
         healths = (health if health.status == 429 else health.checked()).json().get("Servers") or ()
@@ -46,8 +49,10 @@ def _row(server: dict[str, Any], index: int | None, last: int) -> list[str]:
 def remove_peer(context: Context) -> None:
     """Remove a server that is gone."""
     address, identity = context.args[_ADDRESS], context.args[_ID]
-    if bool(address) == bool(identity):
-        raise UsageError("Either an address (-address) or an ID (-id) is required for the peer to remove")
+    if address and identity:
+        raise CliError("Error removing peer: cannot give both an address and id")
+    if not address and not identity:
+        raise CliError("Error removing peer: an address or id is required for the peer to remove")
     query = {"address": address} if address else {"id": identity}
     try:
         context.client.delete("/v1/operator/raft/peer", query)
@@ -62,10 +67,11 @@ def transfer_leader(context: Context) -> None:
     query = {"id": context.args[_ID]} if context.args[_ID] else {}
     try:
         answer = context.client.request("POST", "/v1/operator/raft/transfer-leader", query).checked().json()
-    except CliError as error:
-        raise during("Error transferring leadership", error) from None
+    except ApiError as error:
+        text = f"Error transfering leadership: Failed to transfer leadership {error}"
+        raise CliError(text, error.status) from None
     if not answer.get("Success"):
-        raise CliError("Error transferring leadership: the agent did not say why")
+        raise CliError("Error transfering leadership: the agent did not say why")
     confirm(context, "Success", answer)
 
 
