@@ -61,8 +61,8 @@ def put_token(store: Store, **more: object) -> Token:
 
 def test_the_start(store: Store) -> None:
     assert [policy.name for policy in acl_policies.all_policies(store)] == [
-        "global-management",
         "builtin/global-read-only",
+        "global-management",
     ]
     assert [token.secret_id for token in acl_tokens.all_tokens(store, NOW)] == ["anonymous"]
     index = store.index
