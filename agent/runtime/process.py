@@ -29,6 +29,7 @@ from pyconsul.agent.watches.definition import WatchError
 
 Start = Callable[[Config, AsyncExitStack, Callable[[int], None], Notifier], Awaitable[AgentControl]]
 LEAVE_TIMEOUT_S = 15.0
+HAND_OVER_TIMEOUT_S = 5.0
 
 log = logging.getLogger("agent")
 
@@ -62,6 +63,7 @@ class Pools(Protocol):
     """The gossip pools of the agent."""
 
     async def leave_pools(self) -> None: ...
+    async def prepare_end(self) -> None: ...
 
 
 class Ending:
@@ -136,8 +138,17 @@ async def _serve(config: Config) -> int:
         await ending.wait()
         notifier.stopping()
         status = await ending.leave(control)
+        await _prepare_end(control)
         log.info("stopping")
     return status
+
+
+async def _prepare_end(pools: Pools) -> None:
+    """Hand over what others can go on with, within a time limit."""
+    try:
+        await asyncio.wait_for(pools.prepare_end(), HAND_OVER_TIMEOUT_S)
+    except TimeoutError:
+        log.warning("the leadership was not handed over within %g s", HAND_OVER_TIMEOUT_S)
 
 
 def _starter(config: Config) -> Start:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -43,6 +43,21 @@ class AgentControl:
         self._notifier = notifier or Notifier()
         self._checks: list[Callable[[Config], object]] = []
         self._reloading = asyncio.Lock()
+        self._before_leave: list[Callable[[], Awaitable[None]]] = []
+        self._before_end: list[Callable[[], Awaitable[None]]] = []
+
+    def before_leave(self, listener: Callable[[], Awaitable[None]]) -> None:
+        """Await a listener before the agent leaves the gossip pool."""
+        self._before_leave.append(listener)
+
+    def before_end(self, listener: Callable[[], Awaitable[None]]) -> None:
+        """Await a listener before the agent ends, while it still serves requests."""
+        self._before_end.append(listener)
+
+    async def prepare_end(self) -> None:
+        """Hand over what others can go on with."""
+        for listener in self._before_end:
+            await listener()
 
     def before_reload(self, check: Callable[[Config], object]) -> None:
         """Call a check with the new settings before a reload applies them; it raises ReloadError to refuse them."""
@@ -61,6 +76,8 @@ class AgentControl:
     async def leave_pools(self) -> None:
         """Leave the gossip pool, so that its members do not take this agent for failed; anti-entropy ends before."""
         await self._agent.syncer.stop()
+        for listener in self._before_leave:
+            await listener()
         await self._lan.leave()
 
     async def reload(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import READ
@@ -48,12 +48,25 @@ from pyconsul.agent.sync.local_agent import LocalAgent
 CLUSTER_PATH = b"/v1/pyconsul/cluster/"
 
 
+class ClusterMember(Protocol):
+    """A server as a member of its cluster."""
+
+    async def serve(self, request: Request, peer: Peer) -> Response:
+        """Respond to what only servers ask each other, below CLUSTER_PATH."""
+
+    async def leave(self) -> None:
+        """Leave the cluster for good."""
+
+    async def hand_over(self) -> None:
+        """Let another server lead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """The state of a server, and its place among the others.
 
     cluster: None for a server that stays alone.   leader: returns the node ID of the leader, or "".
-    colleagues: answers what only servers ask each other, below CLUSTER_PATH.
+    member: this server as a member of its cluster.
     """
 
     storage: Storage
@@ -61,7 +74,7 @@ class Place:
     standing: Standing
     cluster: Cluster | None
     leader: Callable[[], str]
-    colleagues: Serve | None = None
+    member: ClusterMember | None = None
 
 
 #: Opens the state of a server, given its network and a clock (Unix seconds).
@@ -99,6 +112,9 @@ async def start(
     control = AgentControl(config, agent, tokens, lan, stop, notifier)
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))
     control.on_reload(network.configure)
+    if place.member is not None:
+        control.before_leave(place.member.leave)
+        control.before_end(place.member.hand_over)
     context = _context(place, sessions, agent, tokens, control, events, lan)
     lag = start_loop_lag(stack)
     others = other_agents(config, network, tokens.get)
@@ -148,11 +164,11 @@ def _start_clock(stack: AsyncExitStack) -> SteadyClock:
 
 def _answering(place: Place, requests: PeerRequests) -> Serve:
     """Return what answers the requests of other agents."""
-    colleagues = place.colleagues
+    member = place.member
 
     def serve(request: Request, peer: Peer) -> Response | Awaitable[Response]:
-        if colleagues is not None and request.target.startswith(CLUSTER_PATH):
-            return colleagues(request, peer)
+        if member is not None and request.target.startswith(CLUSTER_PATH):
+            return member.serve(request, peer)
         return requests.serve(request, peer)
 
     return serve

@@ -71,7 +71,14 @@ async def _open_place(
     await cluster.start()
     stack.push_async_callback(autopilot.stop)
     await autopilot.start()
-    return Place(opened, cluster.leadership, standing, autopilot, lambda: cluster.leadership.leader, cluster.serve)
+    return Place(opened, cluster.leadership, standing, autopilot, lambda: cluster.leadership.leader, _Member(cluster))
+
+
+class _Member:
+    """This server as a member of its cluster; see `runtime.server.ClusterMember`."""
+
+    def __init__(self, cluster: ServerCluster) -> None:
+        self.serve, self.leave, self.hand_over = cluster.serve, cluster.leave, cluster.roster.hand_over
 
 
 def _settings(config: Config) -> ClusterSettings:
