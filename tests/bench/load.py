@@ -35,6 +35,13 @@ def reference_udp(port: int, answer: bytes) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def reference_tcp(port: int) -> Iterator[None]:
+    """A bare uvloop TCP echo."""
+    with _server([sys.executable, str(HERE / "reference_tcp.py"), str(port)], port):
+        yield
+
+
+@contextlib.contextmanager
 def _server(argv: list[str], port: int | None) -> Iterator[None]:
     process = subprocess.Popen(argv)
     try:

@@ -32,6 +32,7 @@ from bench.dns_rows import dns_cached, dns_churn, dns_cold, dns_without_loss
 from bench.fairness import fairness
 from bench.gossip_rows import gossip_flood, gossip_idle, gossip_memory
 from bench.rows import Row, register_web, row
+from bench.rpc_rows import rpc_requests
 from bench.template_rows import template_1000_services, template_plain_agent, template_shared
 from bench.watchers import wake_watchers
 
@@ -177,7 +178,7 @@ def memory() -> Iterator[Row]:
 ALL: tuple[Callable[[], Iterator[Row]], ...] = (
     kv_read, kv_read_with_a_token, health, durable_write, registration, dns_cached, dns_churn, dns_cold,
     dns_without_loss, watchers, idle_watchers, fairness, growth, command, one_shot_tool, one_shot_template, memory,
-    template_1000_services, template_plain_agent, template_shared, gossip_idle, gossip_memory, gossip_flood,
+    template_1000_services, template_plain_agent, template_shared, gossip_idle, gossip_memory, gossip_flood, rpc_requests,
 )  # fmt: skip
 
 
