@@ -30,7 +30,7 @@ LEVELS = {
 }
 _NAMES = {TRACE: "TRACE", logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
 # These log every request; the agent logs requests itself.
-_CHATTY = ("asyncio", "hpack", "httpcore", "httpx")
+_CHATTY = ("grpc", "asyncio", "hpack", "httpcore", "httpx")
 _HIDDEN = "<hidden>"
 _TOKENS = re.compile(
     r"(?i)((?:[?&;]|\b)token=|x-consul-token['\"]?\s*[:=,]\s*b?['\"]?|bearer\s+|\"?secretid\"?\s*[:=]\s*\"?)[^\s&\"',;}#]+"

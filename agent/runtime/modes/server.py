@@ -52,6 +52,7 @@ async def _open_place(
     cluster = ServerCluster(
         folder / "cluster", own, engine, single, _settings(config), network.lan, network.servers, network.peers
     )
+    stack.push_async_callback(cluster.stop)  # after the last write is finished
     await cluster.open()
     opened = await storage.load(engine, clock, stack)
     accept.unlink(missing_ok=True)
@@ -67,7 +68,6 @@ async def _open_place(
         config.bootstrap_expect,
     )
     network.hand_over_to(cluster.hand_over)
-    stack.push_async_callback(cluster.stop)
     await cluster.start()
     stack.push_async_callback(autopilot.stop)
     await autopilot.start()
