@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import random
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import PackageNotFoundError, version
 
+from pyconsul.agent.common.go.network_errors import join_address
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.forwarding.standing import Standing
@@ -57,6 +59,19 @@ class Network:
             self._hand_over,
         )
         self._listener.start()
+        self._report_trust(*listening.getsockname()[:2])
+
+    def _report_trust(self, host: str, port: int) -> None:
+        """Log which agents are trusted on a port that other machines reach."""
+        if ipaddress.ip_address(host).is_loopback:
+            return
+        address = join_address(host, port)
+        if self.lan.keyring.is_encrypted:
+            log.info("any agent that knows a gossip key is trusted on the RPC port: address=%s", address)
+        else:
+            log.warning(
+                "any agent is trusted on the RPC port, as there is no gossip key (encrypt): address=%s", address
+            )
 
     def configure(self, config: Config) -> None:
         """Use other settings from now on."""

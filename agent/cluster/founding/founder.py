@@ -46,7 +46,9 @@ class Founder:
         """Take one step; returns whether this server has founded a cluster."""
         try:
             alive = await self._alive()
-            step = rules.next_step(self._candidate(self._own), self._ballot, alive)  # no wait until the ballot is stored
+            step = rules.next_step(
+                self._candidate(self._own), self._ballot, alive
+            )  # no wait until the ballot is stored
             if isinstance(step, Wait):
                 self._log(step.reason, logging.ERROR if step.is_error else logging.INFO)
             elif isinstance(step, GiveUp):

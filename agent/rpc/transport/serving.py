@@ -18,6 +18,8 @@ from pyconsul.agent.rpc.transport.channel import Channel
 
 INTERNAL_ERROR = b"internal error; the agent's log says more"
 MAX_REQUEST_BYTES = 64 << 20  # of a body that is not a stream
+MAX_HELD_BYTES = 128 << 20  # of the bodies of all requests under way
+TOO_MUCH = f"requests with {MAX_HELD_BYTES >> 20} MB are under way"
 TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 log = logging.getLogger("agent.rpc")
@@ -34,12 +36,13 @@ class Service(NamedTuple):
 
 
 class _Served:
-    """A request that is received or answered."""
+    """A request that is received or answered.  held: bytes of its body that count."""
 
-    __slots__ = ("body", "request", "running", "stream", "window")
+    __slots__ = ("body", "held", "request", "running", "stream", "window")
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.held = len(request.body)
         self.window = SendWindow()
         self.body: ArrivingBody | None = None
         self.stream: ArrivingStream | None = None
@@ -60,7 +63,7 @@ class Serving:
         self._channel, self._peer, self._remote, self._service = channel, peer, remote, service
         self._served: dict[int, _Served] = {}
         self._loop = asyncio.get_running_loop()
-        self._last = 0
+        self._last = self._held = 0
         self._refusal = ""
 
     def __len__(self) -> int:
@@ -84,6 +87,9 @@ class Serving:
         if len(self._served) >= MAX_REQUESTS:
             self._refuse(number, f"{MAX_REQUESTS} requests of agent {self._peer.name} are under way")
             return
+        if self._held + len(frame.body) > MAX_HELD_BYTES:
+            self._refuse(number, TOO_MUCH)
+            return
         try:
             request = self._service.new_request(frame.method, frame.target, frame.headers, frame.body, self._remote)
             request.origin = self._peer.name
@@ -94,7 +100,7 @@ class Serving:
         if frame.more == frames.WHOLE:
             self._begin(number, request, None)
             return
-        served = self._served[number] = _Served(request)
+        served = self._add(number, request)
         grant = partial(self._grant, number)
         if frame.more == frames.REST:
             served.body = ArrivingBody(grant, frame.body, MAX_REQUEST_BYTES)
@@ -114,8 +120,13 @@ class Serving:
         if served.body is None:
             raise frames.FrameError("a part of a body that was not announced")
         served.body.feed(frame.data, frame.last)
-        if served.body.too_large:
-            del self._served[frame.id]
+        served.held += len(frame.data)
+        self._held += len(frame.data)
+        if self._held > MAX_HELD_BYTES:
+            self._end(frame.id)
+            self._refuse(frame.id, TOO_MUCH)
+        elif served.body.too_large:
+            self._end(frame.id)
             text = f"request body too large, max size: {MAX_REQUEST_BYTES} bytes"
             self._respond(frame.id, Response(413, text.encode(), TEXT))
         elif frame.last:
@@ -129,12 +140,12 @@ class Serving:
 
     def cancel(self, frame: frames.Cancel) -> None:
         """End a request that nobody waits for."""
-        if (served := self._served.pop(frame.id, None)) is not None:
+        if (served := self._remove(frame.id)) is not None:
             served.lose()
 
     def lose(self) -> None:
         """End all requests: the connection is gone."""
-        served, self._served = self._served, {}
+        served, self._served, self._held = self._served, {}, 0
         for one in served.values():
             one.lose()
 
@@ -155,7 +166,7 @@ class Serving:
             self._fail(number, request, error)
             return
         if served is None:
-            served = self._served[number] = _Served(request)
+            served = self._add(number, request)
         served.running = future
         future.add_done_callback(partial(self._complete, number, served, complete))
 
@@ -184,7 +195,7 @@ class Serving:
             self._respond(number, response)
             return
         if served is None:
-            served = self._served[number] = _Served(request)
+            served = self._add(number, request)
         served.running = self._loop.create_task(self._send_in_parts(number, served, response))
 
     async def _send_in_parts(self, number: int, served: _Served, response: Response) -> None:
@@ -226,15 +237,26 @@ class Serving:
     def _refuse(self, number: int, reason: str) -> None:
         self._channel.send(frames.Refusal(number, reason[:1000]))
 
+    def _add(self, number: int, request: Request) -> _Served:
+        served = self._served[number] = _Served(request)
+        self._held += served.held
+        return served
+
+    def _remove(self, number: int) -> _Served | None:
+        served = self._served.pop(number, None)
+        if served is not None:
+            self._held -= served.held
+        return served
+
     def _end(self, number: int) -> None:
         """Forget a request that is answered; the rest of its body is not wanted."""
-        served = self._served.pop(number, None)
+        served = self._remove(number)
         if served is not None and served.stream is not None:
             served.stream.lose(BodyLost("the request was answered before the end of its body"))
 
     def _give_up(self, number: int) -> None:
         """End a request without a response, unless the other agent has ended it."""
-        if self._served.pop(number, None) is not None:
+        if self._remove(number) is not None:
             self._channel.send(frames.Cancel(number))
 
     def _grant(self, number: int, count: int) -> None:

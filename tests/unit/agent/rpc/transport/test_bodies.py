@@ -53,6 +53,29 @@ async def test_a_body_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPat
     assert pair.in_flight == (0, 0)
 
 
+async def test_bodies_under_way_are_limited_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyconsul.agent.rpc.transport.serving.MAX_HELD_BYTES", 1_000_000)
+    gate = Gate()
+    pair = Pair(gate.serve)
+    asked = [asyncio.ensure_future(pair.near.ask(get(f"/{number}", bytes(60_000)))) for number in range(15)]
+    large = [asyncio.ensure_future(pair.near.ask(get(f"/large{number}", bytes(200_000)))) for number in range(3)]
+    await pair.settle()
+    errors = [task.exception() for task in large]
+    assert [str(error) for error in errors] == ["agent s1: requests with 128 MB are under way"] * 3
+    assert {type(error) for error in errors} == {NotSent}
+    asked.append(asyncio.ensure_future(pair.near.ask(get("/15", bytes(60_000)))))
+    await pair.settle()
+    refused = asyncio.ensure_future(pair.near.ask(get("/16", bytes(60_000))))
+    await pair.settle()
+    assert isinstance(refused.exception(), NotSent)
+    asked[0].cancel()
+    for target in sorted(gate.waiting)[1:]:
+        gate.open(target)
+    await pair.settle()
+    assert all(task.result().body == b"opened" for task in asked[1:])
+    assert pair.in_flight == (0, 0)
+
+
 async def test_heads_that_are_too_large_are_refused(caplog: pytest.LogCaptureFixture) -> None:
     def serve(request: HTTPRequest, _: Peer) -> Response:
         return Response(200, b"", ((b"A", bytes(MAX_FRAME_BYTES)),))

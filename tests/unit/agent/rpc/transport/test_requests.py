@@ -212,3 +212,38 @@ def test_a_request_may_be_cancelled_at_every_point(turns: int, size: int, is_str
             assert (await whole(await pair.ask(get("/")))) == b""  # the connection goes on
 
     asyncio.run(scenario())
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 100_000), st.integers(0, 200_000)), max_size=30), st.booleans()
+)
+def test_what_was_not_sent_was_not_served_and_never_will_be(
+    steps: list[tuple[int, int, int]], is_orderly: bool
+) -> None:
+    """Writes may be sent again after NotSent.  Each step asks some requests with a body, and passes some bytes."""
+    served: list[bytes] = []
+
+    def serve(request: HTTPRequest, _: Peer) -> Response:
+        served.append(request.target)
+        return Response(200, b"y" * len(request.body))
+
+    async def scenario() -> None:
+        pair, asked = Pair(serve), []
+        for count, size, body in steps:
+            for _ in range(count):
+                asked.append(asyncio.ensure_future(pair.near.ask(get(f"/{len(asked)}", bytes(body)))))
+            await one_turn()
+            pair.pass_on(size)
+            pair.pass_back(size)
+        if is_orderly:
+            pair.far.leave("agent s1 is stopping")
+            await pair.settle()
+        pair.cut()
+        await pair.settle()
+        for number, task in enumerate(asked):
+            error = task.exception()
+            assert served.count(b"/%d" % number) == (error is None) or isinstance(error, Lost)
+            assert not is_orderly or not isinstance(error, Lost)
+
+    asyncio.run(scenario())
