@@ -148,8 +148,10 @@ ASSIGNABLE = {
     },
     "rpc": {
         "asked": "own entry",
+        "entry": "own entry",
         "request": "filled in while it is received",
         "served": "own entry",
+        "shared": "own entry",
         "served.request": "filled in while it is received",
     },
     "snapshot": {"found": "builder", "member": "tarfile.TarInfo is configured by attributes"},

@@ -62,6 +62,7 @@ class JoinedAgents:
         self.failed: set[str] = set()
         self.refusals: dict[str, list[Exception]] = {}
         self.served: list[str] = []
+        self.tokens: list[str] = []  # of the same requests
         self.state = in_memory()
         self._server_names = servers
         self.agents = {name: JoinedAgent(self, name, name in servers, settings) for name in (*servers, *clients)}
@@ -112,6 +113,7 @@ class JoinedAgent(Api):
         if node_id in agents.gone:
             raise NotSent(f"cannot reach {node_id}")
         agents.served.append(f"{self.name}>{node_id} {request.method} {request.target.decode()}")
+        agents.tokens.append(request.headers.get(b"x-consul-token", b"").decode())
         if refusals := agents.refusals.get(node_id):
             raise refusals.pop(0)
         arrived = Request(request.method, request.target, request.headers, request.body, request.remote)

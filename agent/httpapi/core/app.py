@@ -137,6 +137,7 @@ class App:
     def close(self) -> None:
         """End the waiting queries with their responses: the agent stops."""
         self._context.watches.close()
+        self._forwarder.close()
 
     def begin(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
         """Return the response to a request, or an awaitable of it; neither raises."""

@@ -240,6 +240,9 @@ class Connection(asyncio.Protocol):
                 self._send(request, response, mode)
             else:
                 await self._stream(response, response.stream, mode)
+        except Exception as error:  # of a stream; its last chunk is missing, so the client knows
+            log.warning("a response broke off: %s", error or type(error).__name__)
+            self._transport.close()
         finally:
             self._task = None
             if size:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from pyconsul.agent.httpapi.core.blocking import JITTER
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.no_path import NoPath
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, NO_SERVERS
 from pyconsul.agent.httpapi.core.forwarding.unreachable import handled_without_state, refuse
-from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.request import Request, seconds_to_wait, wait_options
 from pyconsul.agent.httpapi.core.response import HTTPError, Response, server_error
 from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
 from pyconsul.agent.rpc.contract import NotSent, RateExceeded, RPCError
+from pyconsul.agent.rpc.forwarding.agent_cache import AgentCache, cache_control
 from pyconsul.agent.rpc.forwarding.message import forwarded
 from pyconsul.agent.rpc.forwarding.peer_requests import NOT_LEADER
+from pyconsul.agent.rpc.forwarding.question import Question, question_of
 from pyconsul.agent.rpc.forwarding.server_requests import NoServers, ServerRequests
+from pyconsul.agent.rpc.forwarding.shared_queries import SharedQueries
 
 NO_ADDRESSES = "resolver error: resolver produced no addresses"  # Consul's stream of health has its own error
 
@@ -29,6 +33,8 @@ class ServerForwarder:
     def __init__(self, context: Context, requests: ServerRequests) -> None:
         self._context, self._requests = context, requests
         self._datacenters = NoPath(context)
+        self._shared = SharedQueries(self._ask_read, context.rng)
+        self._cache = AgentCache(self._ask_read, context.rng)
 
     def forward(
         self, datacenter: str, route: Route, endpoint: Endpoint, request: Request
@@ -46,17 +52,44 @@ class ServerForwarder:
         except RPCError as error:
             raise reason_of(error) from None
 
-    async def _ask(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
-        hold_s = self._context.config.performance.rpc_hold_timeout
-        return await self._requests.ask(endpoint.scope, self._message(request), hold_s)
+    def close(self) -> None:
+        """End the waiting queries with their present responses: the agent stops."""
+        self._shared.close()
+        self._cache.close()
 
-    def _message(self, request: Request) -> HTTPRequest:
+    async def _ask(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
         context = self._context
-        return forwarded(
-            request,
-            default_token=context.tokens.get("default"),
-            agent=context.config.node_name,
+        default_token = context.tokens.get("default")
+        keeps = route.cached and bool(request.query) and "cached" in request
+        message = forwarded(
+            request, default_token=default_token, agent=context.config.node_name, dropped=("cached",) if keeps else ()
         )
+        index, wait = wait_options(request) if request.query else (0, 0.0)
+        if request.method != "GET" or endpoint.scope != "read" or not (index or keeps):
+            return await self._requests.ask(endpoint.scope, message, self._hold_s())
+        config = context.config
+        seconds = seconds_to_wait(wait, config.default_query_time, config.max_query_time)
+        seconds += context.rng.random() * seconds / JITTER
+        question = question_of(message, request.token or default_token)
+        if keeps:
+            return await self._read_kept(question, index, seconds, route, request)
+        return await self._shared.wait(question, index, seconds)
+
+    async def _read_kept(
+        self, question: Question, index: int, seconds: float, route: Route, request: Request
+    ) -> Response:
+        if index and route.watched:
+            response = await self._cache.wait(question, index, seconds)
+        else:
+            control = cache_control(request.headers.get(b"cache-control", b""))
+            response = await self._cache.read(question, control, follows=route.watched)
+        return _without_leader(response) if _is_streamed(route) else response
+
+    async def _ask_read(self, message: HTTPRequest) -> Response:
+        return await self._requests.ask("read", message, self._hold_s())
+
+    def _hold_s(self) -> float:
+        return self._context.config.performance.rpc_hold_timeout
 
 
 def reason_of(error: RPCError) -> HTTPError:
@@ -70,5 +103,19 @@ def reason_of(error: RPCError) -> HTTPError:
 
 
 def _no_servers(route: Route, request: Request) -> HTTPError:
-    streamed = route.pattern.startswith("/v1/health/") and route.cached
-    return HTTPError(503, NO_ADDRESSES) if streamed and "cached" in request else server_error(NO_SERVERS)
+    if _is_streamed(route) and "cached" in request:
+        return HTTPError(503, NO_ADDRESSES)
+    return server_error(NO_SERVERS)
+
+
+def _is_streamed(route: Route) -> bool:
+    """Return whether Consul's agents keep the responses of a route by its own stream of health."""
+    return route.cached and route.pattern.startswith("/v1/health/")
+
+
+def _without_leader(response: Response) -> Response:
+    """Return a kept response as Consul's stream of health gives it: it does not know of a leader."""
+    headers = tuple(
+        [(name, b"false" if name == b"X-Consul-KnownLeader" else value) for name, value in response.headers]
+    )
+    return Response(response.status, response.body, headers)

@@ -18,9 +18,10 @@ from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, Standing
 from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
 from pyconsul.agent.httpapi.server.wire import text_response
 
-#: Makes a response when the barrier has passed (None), or has failed.  Never raises.
+#: Makes a response when the barrier has passed (None), or has failed.
 Answer: TypeAlias = Callable[[EngineError | None], Response | PendingResponse | Awaitable[Response]]
 
+INTERNAL_ERROR = "internal error; the agent's log says more"
 SLICE = 64  # requests that are answered before others have their turn
 SWEEP_S = 0.1  # between two searches for requests whose time is over
 STUCK_S = 0.5  # after which a barrier no longer keeps the next one waiting
@@ -124,7 +125,7 @@ class Barrier:
     def _deliver(self, waiting: Iterator[_Waiting]) -> None:
         for number, one in enumerate(waiting, 1):
             if not one.done.done():
-                pass_on(one.answer(None), one.done)
+                _answer(one, None)
             if number == SLICE:
                 asyncio.get_running_loop().call_soon(self._deliver, waiting)
                 return
@@ -138,10 +139,19 @@ class Barrier:
             group[:] = [one for one in group if one.until > now and not one.done.done()]
         self._begun = {number: group for number, group in self._begun.items() if group}
         for one in late:
-            pass_on(one.answer(self._reason), one.done)
+            _answer(one, self._reason)
         self._sweeping = bool(self._next or self._begun)
         if self._sweeping:
             loop.call_later(SWEEP_S, self._sweep)
+
+
+def _answer(waiting: _Waiting, reason: EngineError | None) -> None:
+    try:
+        made = waiting.answer(reason)
+    except Exception:
+        log.exception("a response could not be made")
+        made = text_response(500, INTERNAL_ERROR)
+    pass_on(made, waiting.done)
 
 
 def pass_on(made: Response | PendingResponse | Awaitable[Response], done: asyncio.Future[Response]) -> None:
@@ -165,7 +175,7 @@ def pass_on(made: Response | PendingResponse | Awaitable[Response], done: asynci
             response = complete(source)
         except Exception:
             log.exception("a response could not be made")
-            response = text_response(500, "internal error; the agent's log says more")
+            response = text_response(500, INTERNAL_ERROR)
         done.set_result(response)
 
     def given_up(done: asyncio.Future[Response]) -> None:

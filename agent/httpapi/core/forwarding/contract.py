@@ -27,3 +27,6 @@ class Forwarder(Protocol):
 
         It has the headers of its handler only.  Raises HTTPError, ServedHere.
         """
+
+    def close(self) -> None:
+        """End the waiting requests with their present responses: the agent stops."""

@@ -34,3 +34,6 @@ class NoPath:
         """Raises HTTPError."""
         error = server_error(NO_SERVERS)
         await refuse(handled_without_state(self._context, endpoint, request, error), error)
+
+    def close(self) -> None:
+        """Do nothing: no request waits."""

@@ -73,7 +73,9 @@ def _node(context: Context, request: Request, shown: Callable[[Node, list[NodeSe
 
 
 ROUTES = (
-    Route("/v1/catalog/datacenters", {"GET": Read(list_datacenters, "open")}, anywhere=True, stateless=True),
+    Route(
+        "/v1/catalog/datacenters", {"GET": Read(list_datacenters, "open")}, anywhere=True, stateless=True, cached=True
+    ),
     Route(
         "/v1/catalog/nodes",
         {"GET": Read(list_nodes, "filter node")},

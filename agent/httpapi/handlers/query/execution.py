@@ -110,6 +110,7 @@ ROUTES = (
     Route(
         "/v1/query/*/execute",
         {"GET": Read(execute, "filter service")},
+        cached=True,
         consistency=True,
         meta_on_error=True,
         lists_options=False,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from support.joined_agents import JoinedAgents
+from support.scripted_reads import turns
 
 from pyconsul.agent.config.sections.http import HTTPConfig
 from pyconsul.agent.config.sections.performance import Performance
@@ -161,3 +164,83 @@ async def test_without_a_leader_writes_and_default_reads_end_with_consuls_text()
     assert await agents["c1"].text("GET", "/v1/catalog/services?stale") == (200, "{}")
     assert await agents["c1"].text("GET", "/v1/status/peers") != (500, "No cluster leader")
     assert await agents["s2"].text("GET", "/v1/snapshot") == (500, "No cluster leader")
+
+
+async def test_clients_with_the_same_blocking_query_share_one() -> None:
+    agents = JoinedAgents()
+    await agents["s1"].text("PUT", "/v1/kv/a", b"1")
+    index = header(await agents["c1"].request("GET", "/v1/kv/a"), b"X-Consul-Index") or b""
+    agents.served.clear()
+    target = f"/v1/kv/a?raw&index={index.decode()}"
+    tasks = [
+        asyncio.ensure_future(agents["c1"].request("GET", target + wait)) for wait in ("", "&wait=50s", "&wait=60s")
+    ]
+    await turns()
+    assert len(agents.served) == 1
+    await agents["s1"].text("PUT", "/v1/kv/a", b"2")
+    assert [(await task).body for task in tasks] == [b"2"] * 3
+
+
+async def test_cached_reads_of_a_client_agent_say_where_they_come_from() -> None:
+    agents = JoinedAgents()
+    for expected in ((b"MISS", None), (b"HIT", b"0")):
+        response = await agents["c1"].request("GET", "/v1/health/service/web?cached")
+        assert (header(response, b"X-Cache"), header(response, b"Age")) == expected
+        assert header(response, b"X-Consul-KnownLeader") == b"false"
+        assert header(response, b"X-Consul-Effective-Consistency") == b"leader"
+    response = await agents["c1"].request("GET", "/v1/catalog/datacenters?cached")
+    assert header(response, b"X-Cache") == b"MISS"
+    agents["c1"].app.close()
+
+
+async def test_without_use_cache_cached_is_a_read_like_any_other() -> None:
+    agents = JoinedAgents(http_config=HTTPConfig(use_cache=False))
+    for agent in ("s1", "c1"):
+        for _ in range(2):
+            response = await agents[agent].request("GET", "/v1/health/service/web?cached")
+            assert header(response, b"X-Cache") is None
+
+
+async def test_discovery_max_stale_of_the_agent_makes_its_catalog_reads_stale() -> None:
+    agents = JoinedAgents(discovery_max_stale=10.0)
+    for agent in ("s2", "c1"):
+        for target, level in (
+            ("/v1/catalog/nodes", b"stale"),
+            ("/v1/health/service/web", b"stale"),
+            ("/v1/health/service/web?consistent", b"consistent"),
+            ("/v1/health/service/web?leader", b"leader"),
+        ):
+            response = await agents[agent].request("GET", target)
+            assert header(response, b"X-Consul-Effective-Consistency") == level, (agent, target)
+
+
+async def test_the_agents_default_token_is_used_when_the_client_gives_none() -> None:
+    agents = JoinedAgents()
+    agents["c1"].context.tokens.set("default", "secret")
+    await agents["c1"].text("GET", "/v1/kv/a")
+    await agents["c1"].request("GET", "/v1/kv/a", token="own")
+    assert agents.tokens == ["secret", "own"]
+
+
+async def test_near_agent_means_the_agent_that_the_client_talks_to() -> None:
+    agents = JoinedAgents()
+    await agents["c1"].text("GET", "/v1/catalog/nodes?near=_agent&stale")
+    assert agents.served[0].endswith("/v1/catalog/nodes?near=c1&stale")
+
+
+async def test_a_follower_may_become_the_leader_while_a_write_waits() -> None:
+    agents = JoinedAgents()
+    agents.leader = ""
+    write = asyncio.ensure_future(agents["s2"].text("PUT", "/v1/kv/a", b"1"))
+    await turns()
+    agents.leader = "s2"
+    assert await write == (200, "true")
+
+
+async def test_a_stream_of_watches_is_passed_on() -> None:
+    agents = JoinedAgents()
+    await agents["s1"].text("PUT", "/v1/kv/a", b"1")
+    body = b'{"Queries": [{"ID": 1, "Path": "/v1/kv/a"}]}'
+    response = await agents["c1"].request("POST", "/v1/pyconsul/watch", body)
+    assert response.stream is not None
+    assert b'"Status":200' in await anext(response.stream)
