@@ -188,12 +188,12 @@ class App:
         self, route: Route, endpoint: Endpoint, request: Request
     ) -> Response | PendingResponse | Awaitable[Response]:
         """Respond as one server of several: at once, or as soon as the state is current."""
-        standing = self._standing
-        if endpoint.scope == "write":
+        standing, writes = self._standing, endpoint.scope == "write"
+        if writes and standing.knows_leader:
             return self._answer(route, request)
         try:
             self.checks.form(route, request)
-            if not needs_barrier(standing, route, request):
+            if not writes and not needs_barrier(standing, route, request):
                 response = self._answer(route, request)
                 return response if is_current(standing) else restamped(response, standing)
             if not (route.patient or standing.knows_leader):
@@ -204,7 +204,7 @@ class App:
         def answer(error: EngineError | None) -> Response | PendingResponse | Awaitable[Response]:
             if error is not None:
                 return self._fail(server_error(str(error)), route, request)
-            return self._answer(route, request)
+            return self._begin(request) if writes else self._answer(route, request)
 
         return self._barrier.enter(answer, _hold_s(self._context.config, route, request))
 
