@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from pyconsul.agent.rpc.transport.serving import Service
 
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0  # after a dial that failed
 LONGEST_WAIT_S = 600.0  # of a blocking query that does not say how long
+
+log = logging.getLogger("agent.rpc")
 
 
 class _Dial:
@@ -165,6 +168,10 @@ class PeerConnections:
             transport, peer, is_dialer=is_dialer, service=self._service, changed=self._connection_changed
         )
         self._all.add(connection)
+        log.debug(
+            "connected: agent=%s address=%s version=%s dialed=%s",
+            peer.name, connection.remote, peer.version, str(is_dialer).lower(),
+        )  # fmt: skip
         if self._is_stopping:
             connection.fail("this agent is stopping")
             return connection
@@ -197,8 +204,9 @@ class PeerConnections:
                 self._publish()
             if self._by_name.get(peer.name.lower()) is connection:
                 del self._by_name[peer.name.lower()]
-        if connection.ended.done():
+        if connection.ended.done() and connection in self._all:
             self._all.discard(connection)
+            log.debug("connection ended: agent=%s reason=%r", connection.peer.name, connection.reason)
 
     def _publish(self) -> None:
         for listener in list(self._listeners):

@@ -16,7 +16,7 @@ from pyconsul.agent.rpc.transport.channel import MAX_UNSENT_BYTES, Channel
 from pyconsul.agent.rpc.transport.serving import Service, Serving
 
 TICK_S = 0.5  # between two calls of `tick`
-PING_S = 1.0  # of silence after which the dialing agent asks for a sign of life
+PING_S = 1.5  # of silence, of either agent, after which the dialing one asks for a sign of life, and gives one
 DEAD_S = 4.0  # of silence after which the other agent counts as gone
 WRITE_BUFFER_BYTES = 256 << 10  # in the transport, at which bodies wait
 
@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._asking = Asking(self._channel, peer.name, 1 if is_dialer else 2)
         self._serving = Serving(self._channel, peer, self.remote, service)
         self._heard, self._heard_at = True, self._loop.time()
+        self._flushes, self._sent_at = 0, self._heard_at
         self._reason = ""  # of the end
         self._is_leaving = False  # this agent has said goodbye
         self._is_left = False  # the other one has
@@ -57,6 +58,11 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Return whether requests can be sent."""
         return not (self._is_leaving or self._reason)
+
+    @property
+    def reason(self) -> str:
+        """Return why the connection has ended, "" before."""
+        return self._reason
 
     @property
     def in_flight(self) -> int:
@@ -95,10 +101,12 @@ class Connection(asyncio.Protocol):
             self._heard, self._heard_at = False, now
         elif late_s > TICK_S:
             self._heard_at += late_s  # what has arrived meanwhile is not read yet
+        if self._flushes != self._channel.flushes:
+            self._flushes, self._sent_at = self._channel.flushes, now
         silent_s = now - self._heard_at
         if silent_s >= DEAD_S:
             self.fail(f"no sign of life of agent {self.peer.name} for {silent_s:.0f} s")
-        elif self.is_dialer and silent_s >= PING_S:
+        elif self.is_dialer and max(silent_s, now - self._sent_at) >= PING_S:
             self._channel.send(frames.Ping())
         self._asking.expire(now)
 

@@ -181,6 +181,8 @@ def _check(other: Hello, own: Identity) -> None:
         )
     if not other.node_id or not other.name or len(other.nonce) != proof.NONCE_BYTES:
         raise HandshakeError("an agent must give its name, its node ID and a nonce")
+    if not (other.node_id + other.name + other.version).isprintable():
+        raise HandshakeError(f"name, node ID and version of agent {_shown(other.name)} must be printable")
     if other.node_id == own.node_id:
         raise HandshakeError(
             f"agents {_shown(other.name)} and {own.name} have the same node ID {own.node_id}:"

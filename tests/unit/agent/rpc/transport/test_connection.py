@@ -52,6 +52,25 @@ async def test_a_silent_agent_is_pinged_and_lives() -> None:
     assert pair.far.is_open
 
 
+async def test_an_agent_that_only_listens_gives_signs_of_life() -> None:
+    sources: list[asyncio.Queue[bytes]] = []
+
+    async def events() -> AsyncIterator[bytes]:
+        sources.append(asyncio.Queue())
+        while True:
+            yield await sources[0].get()
+
+    pair = Pair(lambda request, peer: Response(200, stream=events()))
+    response = await pair.ask(get("/"))
+    assert response.stream is not None
+    for second in range(20):  # far too few bytes for a credit
+        sources[0].put_nowait(b"event")
+        assert await pair.result(anext(response.stream)) == b"event"
+        ticks(pair, 1, from_s=second)
+    assert pair.far.is_open
+    assert pair.near.is_open
+
+
 async def test_only_the_dialing_agent_asks_for_signs_of_life() -> None:
     pair = Pair(echo)
     ticks(pair, 2 * PING_S)

@@ -113,10 +113,12 @@ def test_agents_pass_when_each_knows_the_primary_key_of_the_other(
             {"node_id": "id-s1"},
             "agents web1 and s1 have the same node ID id-s1: remove the file node-id from the data directory",
         ),
+        ({"version": "1\n"}, "name, node ID and version of agent web1 must be printable"),
+        ({"datacenter": "dc\n2"}, "agent web1 belongs to datacenter dc?2, agent s1 to dc1"),
         ({"name": ""}, "an agent must give its name, its node ID and a nonce"),
         (
-            {"name": "a\nb\x1b[0m" + "c" * 200, "datacenter": "x"},
-            "agent a?b?[0m" + "c" * 57 + " belongs to datacenter x",
+            {"name": "a\nb\x1b[0m" + "c" * 200},
+            "name, node ID and version of agent a?b?[0m" + "c" * 57 + " must be printable",
         ),
     ],
 )
