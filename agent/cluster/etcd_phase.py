@@ -64,6 +64,7 @@ class EtcdPhase:
 
         async def run() -> None:
             engine = await self._reach()
+            self._contact_s = asyncio.get_running_loop().time()
             self._engine.switch(engine)
             connected()
             await self.leadership.start()

@@ -78,7 +78,8 @@ class Requests:
     def _report_other_cluster(self, message: StateAsked, peer: Peer) -> None:
         """Say once in the log that another cluster wants to add this server, which has a state already."""
         own = self._cluster.state()
-        if not message.leads or not own.has_state or own.cluster_id == message.cluster_id:
+        is_same = bool(own.cluster_id) and own.cluster_id == message.cluster_id
+        if not message.leads or not own.has_state or is_same:
             return
         if peer.name not in self._reported:
             self._reported.add(peer.name)

@@ -30,6 +30,7 @@ LEASE_S = 10  # the shortest time after which the key of a server that has gone 
 KEEP_ALIVE_S = 2.0
 BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
+RESIGN_S = 1.0  # that giving the key up may take
 LOOK_S = 1.0  # between two looks at a holder that may be gone
 SILENCE_S = 10.0  # after that a watch is taken for dead
 _WATCH = 1
@@ -87,10 +88,11 @@ class EtcdLeadership:
         self._resigned = True
         lease, self._lease = self._lease, 0
         if lease:
-            with suppress(EngineError):
-                await self._client.call(
-                    lambda channel: rpc.LeaseStub(channel).LeaseRevoke, rpc.LeaseRevokeRequest(ID=lease)
-                )
+            with suppress(EngineError, TimeoutError):  # without a quorum the lease ends by itself
+                async with asyncio.timeout(RESIGN_S):
+                    await self._client.call(
+                        lambda channel: rpc.LeaseStub(channel).LeaseRevoke, rpc.LeaseRevokeRequest(ID=lease)
+                    )
             self._notify()
 
     async def hand_over(self, node_id: str) -> None:

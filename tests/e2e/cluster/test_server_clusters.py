@@ -6,9 +6,13 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
+import pytest
 from support.etcd import needs_etcd
 from support.eventually import eventually_async
-from support.server_clusters import town
+from support.server_clusters import FAST, town
+
+from pyconsul.agent.cluster.settings import ClusterSettings
+from pyconsul.agent.engine.contract import EngineError
 
 pytestmark = needs_etcd
 
@@ -50,3 +54,122 @@ async def test_a_single_server_grows_while_clients_write(tmp_path: Path) -> None
         assert first.store.restored == restored, "the waiters of the first server were woken"
         for machine in (first, *others):
             await eventually_async(partial(machine.has, "before", *written))
+
+
+async def test_a_follower_takes_over_when_the_leader_stops(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        first = place.leader
+        assert first is not None
+        await first.put("a")
+        await first.stop()
+        await eventually_async(lambda: place.leader)
+        second = place.leader
+        assert second is not None
+        await second.put("b")
+        await first.start()
+        await eventually_async(partial(first.has, "a", "b"))
+        await eventually_async(place.cluster_of(*machines))
+
+
+async def test_all_servers_return_at_new_addresses(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        assert place.leader is not None
+        await place.leader.put("a")
+        for machine in machines:
+            await machine.stop()
+        for machine in machines:
+            await machine.start()
+        for machine in machines:
+            await eventually_async(partial(machine.has, "a"))
+        await eventually_async(place.cluster_of(*machines))
+
+
+async def test_a_removed_server_is_added_again_with_its_old_data_set_aside(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        leader = place.leader
+        assert leader is not None
+        removed = next(machine for machine in machines if machine is not leader)
+        await removed.stop()
+        await leader.cluster.roster.remove(removed.node_id)
+        leader.cluster.host.exclude(removed.node_id, 0.0)
+        staying = [machine for machine in machines if machine is not removed]
+        await eventually_async(place.cluster_of(*staying))
+        await leader.put("meanwhile")
+        await removed.start()
+        await eventually_async(place.cluster_of(*machines))
+        await eventually_async(partial(removed.has, "meanwhile"))
+        assert list((removed.folder / "cluster").glob("etcd.removed-*"))
+
+
+async def test_removing_a_server_never_endangers_the_quorum(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        leader = place.leader
+        assert leader is not None
+        one, other = (machine for machine in machines if machine is not leader)
+        await one.stop()
+        with pytest.raises(EngineError, match="of the 2 voters that stay, 1 are alive, but 2 are needed"):
+            await leader.cluster.roster.remove(other.node_id)
+        with pytest.raises(LookupError, match="is not a member"):
+            await leader.cluster.roster.remove("nobody")
+        await leader.cluster.roster.remove(one.node_id)
+
+
+async def test_the_leadership_can_be_handed_over(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=2) for _ in range(2)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        leader = place.leader
+        assert leader is not None
+        other = next(machine for machine in machines if machine is not leader)
+        await leader.cluster.roster.transfer_leader(other.node_id)
+        await eventually_async(lambda: place.leader is other)
+        await other.cluster.roster.transfer_leader("")
+        await eventually_async(lambda: place.leader is leader)
+        with pytest.raises(LookupError, match="no voter with the ID nobody"):
+            await leader.cluster.roster.transfer_leader("nobody")
+
+
+async def test_a_server_with_a_state_is_not_added(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with town(tmp_path) as place:
+        stranger = await place.machine(is_bootstrapped=True).start()
+        await stranger.put("its own")
+        await stranger.stop()
+        stranger.settings = ClusterSettings(member=FAST)
+        first = await place.machine(is_bootstrapped=True).start()
+        await stranger.start()
+        await eventually_async(lambda: "it has a state already, of it alone; to add it, stop its agent" in caplog.text)
+        await eventually_async(lambda: "cannot add this server, which has a state already" in caplog.text)
+        assert first.cluster.is_alone
+        assert stranger.cluster.is_alone
+        assert await stranger.has("its own")
+
+
+async def test_without_etcd_the_newcomer_is_refused_and_the_server_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    async with town(tmp_path) as place:
+        first = await place.machine(is_bootstrapped=True).start()
+        await place.machine().start()
+        await eventually_async(lambda: "apt-get install etcd-server" in caplog.text)
+        await first.put("a")
+        assert first.cluster.is_alone
+        assert await first.has("a")
