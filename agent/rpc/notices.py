@@ -27,7 +27,3 @@ class Notices:
             self._written.clear()
         self._written[cause] = now
         log.warning("%s", text)
-
-    def forget(self, text: str) -> None:
-        """Write the next message of this cause at once: it was good in between."""
-        self._written.pop(text, None)

@@ -29,7 +29,7 @@ LONGEST_WAIT_S = 600.0  # of a blocking query that does not say how long
 log = logging.getLogger("agent.rpc")
 
 
-class _Dial:
+class Dial:
     """Dialing of one server.  found: the connection, for all that wait; None while nobody dials."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class PeerConnections:
         self._by_node_id: dict[str, Connection] = {}
         self._by_name: dict[str, Connection] = {}
         self._all: set[Connection] = set()
-        self._dials: dict[str, _Dial] = {}
+        self._dials: dict[str, Dial] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._limit = (-1.0, 0)  # of which `_bucket` is
@@ -109,7 +109,7 @@ class PeerConnections:
             connection = self._by_node_id.get(node_id, made)  # it may have lost against another one meanwhile
         timeout_s = settings.client_timeout_s
         if timeout_s and b"index=" in request.target:
-            timeout_s += _longest_wait_s(request.target)
+            timeout_s += longest_wait_s(request.target)
         return await connection.ask(request, timeout_s)
 
     def _count_request(self, settings: RPCSettings) -> None:
@@ -231,7 +231,7 @@ class PeerConnections:
             raise NotSent(f"agent {own.name} cannot send requests to itself")
         if server is None:
             raise NotSent(f"agent {node_id} is not connected, and not known as a server that is alive")
-        dial = self._dials.setdefault(node_id, _Dial())
+        dial = self._dials.setdefault(node_id, Dial())
         if dial.found is None:
             address = join_address(server.address, server.port)
             if reason := dial.refusal(address, self._loop.time()):
@@ -244,9 +244,12 @@ class PeerConnections:
             task.add_done_callback(self._tasks.discard)
         else:
             found = dial.found
-        return await asyncio.shield(found)
+        try:
+            return await asyncio.shield(found)
+        except NotSent as error:  # each that waits gets its own
+            raise NotSent(str(error)) from None
 
-    async def _dial(self, server: Server, dial: _Dial, own: Identity) -> None:
+    async def _dial(self, server: Server, dial: Dial, own: Identity) -> None:
         """Dial a server; `_made` gives the connection to those that wait."""
         where = f"server {server.name} at {dial.address}"
         try:
@@ -283,12 +286,13 @@ class PeerConnections:
             raise
 
 
-def _longest_wait_s(target: bytes) -> float:
+def longest_wait_s(target: bytes) -> float:
     """Return how long a blocking query may wait, its random part included."""
-    given = parse_qs(target.partition(b"?")[2]).get(b"wait", [b""])[0]
+    query = target.partition(b"?")[2].decode("utf-8", "replace")
+    given = parse_qs(query).get("wait", [""])[0]
     try:
-        wait_s = parse_go_duration_s(given.decode()) if given else LONGEST_WAIT_S
-    except (ValueError, UnicodeDecodeError):
+        wait_s = max(parse_go_duration_s(given), 0.0) if given else LONGEST_WAIT_S
+    except ValueError:
         wait_s = 0.0  # refused at once
     return wait_s * 17 / 16
 
