@@ -11,7 +11,7 @@ from typing import Any
 from pyconsul.agent.acl.authorizer import EVERYTHING, CompiledPolicies, Forbidden
 from pyconsul.agent.acl.resolver import PolicyKey, Unread
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.contract import EngineError, OutcomeUnknown
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, request_rates
 from pyconsul.agent.httpapi.core.authorization import resolve
 from pyconsul.agent.httpapi.core.cache import ResponseCache, cache_key
@@ -23,6 +23,7 @@ from pyconsul.agent.httpapi.core.consistency.freshness import (
     needs_barrier,
     restamped,
 )
+from pyconsul.agent.httpapi.core.consistency.repeated_writes import Unwritten, repeated
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
 from pyconsul.agent.httpapi.core.forwarding.agents import Agents
 from pyconsul.agent.httpapi.core.forwarding.contract import Forwarder, ServedHere
@@ -190,7 +191,7 @@ class App:
         """Respond as one server of several: at once, or as soon as the state is current."""
         standing, writes = self._standing, endpoint.scope == "write"
         if writes and standing.knows_leader:
-            return self._answer(route, request)
+            return self._write(route, endpoint, request)
         try:
             self.checks.form(route, request)
             if not writes and not needs_barrier(standing, route, request):
@@ -207,6 +208,19 @@ class App:
             return self._begin(request) if writes else self._answer(route, request)
 
         return self._barrier.enter(answer, _hold_s(self._context.config, route, request))
+
+    def _write(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse | Response:
+        """Respond to a write as the leader, as long as this server is it."""
+
+        def begin() -> Response | PendingResponse | Awaitable[Response]:
+            serves = self._standing.serves("write")
+            return self._answer(route, request) if serves else self._relay(route, endpoint, request)
+
+        def no_leader() -> Response:
+            return self._fail(server_error(NO_LEADER), route, request)
+
+        hold_s = 0.0 if request.stream is not None else _hold_s(self._context.config, route, request)
+        return repeated(begin, self._standing, hold_s, self._context.rng, no_leader)
 
     async def _relay(self, route: Route, endpoint: Endpoint, request: Request, agent: str = "") -> Response:
         """Return the response of another server, or of the agent that the request is for."""
@@ -261,7 +275,10 @@ class App:
             return self._fail(error, route, request)
 
     def _fail(self, error: Exception, route: Route, request: Request) -> Response:
-        return self.renderer.complete(failure(error, route, request), request)
+        response = self.renderer.complete(failure(error, route, request), request)
+        if isinstance(error, EngineError) and not isinstance(error, OutcomeUnknown):
+            return Unwritten(response.status, response.body, response.headers)
+        return response
 
     async def _begin_later(self, unread: Unread | Awaitable[None], route: Route, request: Request) -> Response:
         """Respond once a server was asked for the caller's token, or a thread has compiled its rules for all requests that wait."""

@@ -227,7 +227,12 @@ class Connection(asyncio.Protocol):
         if size:
             self._reader.release(size)
         if not future.cancelled():
-            self._send(request, response.complete(future), mode)
+            completed = response.complete(future)
+            if completed.stream is not None:
+                self._task = self._loop.create_task(self._finish(request, completed, mode, 0))
+                self._server.tasks.add(self._task)
+                return
+            self._send(request, completed, mode)
         if self._waiting or self._unread or self._read_paused or self._reader.expects:
             self._next()
 

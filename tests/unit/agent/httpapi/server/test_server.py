@@ -14,7 +14,7 @@ from support.certificate import write_certificate
 from support.eventually import one_turn
 
 from pyconsul.agent.httpapi.server.body_stream import spooled
-from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule, HTTPRequest, Response, Wire
+from pyconsul.agent.httpapi.server.contract import BodyLost, BodyRule, HTTPRequest, PendingResponse, Response, Wire
 from pyconsul.agent.httpapi.server.limits import Budget, Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.httpapi.server.wire import text_response
@@ -39,8 +39,12 @@ class Sizes:
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         return None
 
-    def begin(self, request: HTTPRequest) -> Response | Awaitable[Response]:
+    def begin(self, request: HTTPRequest) -> Response | PendingResponse | Awaitable[Response]:
         self.tokens.append(request.headers.get(b"x-consul-token", b""))
+        if request.target.startswith(b"/parts"):
+            future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+            future.set_result(Response(200, stream=_parts(breaks=request.target.endswith(b"breaks"))))
+            return PendingResponse(future, lambda done: done.result())
         if request.target == b"/endless":
             return Response(200, stream=self._endless())
         return self._measure(request) if request.stream else text_response(200, str(len(request.body)))
@@ -62,6 +66,13 @@ class Sizes:
 
     def close(self) -> None:
         pass
+
+
+async def _parts(*, breaks: bool) -> AsyncIterator[bytes]:
+    yield b"first"
+    if breaks:
+        raise ConnectionError("the source is gone")
+    yield b"second"
 
 
 @asynccontextmanager
@@ -102,6 +113,18 @@ async def test_a_body_larger_than_any_limit_comes_as_a_stream() -> None:
         chunks = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
         head = b"PUT /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert (await ask(port, head + chunks * 40 + b"0\r\n\r\n")).endswith(b"\r\n\r\n%d" % (40 << 16))
+
+
+async def test_a_pending_response_may_be_a_stream() -> None:
+    async with serving() as (port, _):
+        answer = await ask(port, b"GET /parts HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.endswith(b"\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n")
+
+
+async def test_a_stream_that_breaks_off_closes_the_connection_without_its_last_chunk() -> None:
+    async with serving() as (port, _):
+        answer = await ask(port, b"GET /parts/breaks HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.endswith(b"\r\n\r\n5\r\nfirst\r\n")
 
 
 async def test_requests_behind_a_stream_wait_for_it() -> None:
