@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 import secrets
@@ -23,6 +24,7 @@ from pyconsul.agent.rpc.transport.handshake import HandshakeError, Identity
 from pyconsul.agent.rpc.transport.introduction import Introduction
 from pyconsul.agent.rpc.transport.serving import Service
 
+CONNECT_S = 2.0  # for the system to connect, its second try included: a machine that is off must not hold requests long
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0  # after a dial that failed
 LONGEST_WAIT_S = 600.0  # of a blocking query that does not say how long
 
@@ -255,10 +257,10 @@ class PeerConnections:
         try:
             async with asyncio.timeout(self._settings().handshake_timeout_s):
                 await self._open(server, own)
-        except TimeoutError:
-            reason = f"cannot reach {where}: no answer in {self._settings().handshake_timeout_s:g} s"
         except OSError as error:
-            reason = f"cannot reach {where}: {phrase(error)}"
+            is_late = isinstance(error, TimeoutError) and error.errno is None
+            late = f"no handshake in {self._settings().handshake_timeout_s:g} s"
+            reason = f"cannot reach {where}: {late if is_late else phrase(error)}"
         except HandshakeError as error:
             reason = f"{where} refuses the connection: {error}"
         except asyncio.CancelledError:
@@ -276,9 +278,13 @@ class PeerConnections:
         def made(transport: asyncio.Transport, peer: Peer) -> Connection:
             return self._made(transport, peer, is_dialer=True)
 
-        transport, introduction = await self._loop.create_connection(
-            lambda: Introduction(steps, made), server.address, server.port
-        )
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                transport, introduction = await self._loop.create_connection(
+                    lambda: Introduction(steps, made), server.address, server.port
+                )
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, "") from None
         try:
             await introduction.connection
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import ExitStack
 
 import pytest
 from support.eventually import eventually_async, one_turn
@@ -57,6 +58,22 @@ async def test_all_that_wait_for_one_dial_learn_why_it_failed() -> None:
         errors = await asyncio.gather(*asked, return_exceptions=True)
         assert {str(error) for error in errors} == {f"cannot reach server s1 at 127.0.0.1:{port}: connection refused"}
         assert len({id(error) for error in errors}) == 5
+
+
+async def test_a_machine_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyconsul.agent.rpc.peers.CONNECT_S", 0.05)
+    with socket.socket() as full, ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(2):  # further connections are dropped by the system
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        async with network() as net:
+            client = await net.client("web1")
+            net.servers.put(server_at("s1", full.getsockname()[1]))
+            with pytest.raises(NotSent, match=r"cannot reach server s1 at .*: connection timed out"):
+                await client.peers.ask("id-s1", get("/"))
 
 
 async def test_an_agent_that_stops_sends_nothing_more_and_waits_for_what_runs() -> None:

@@ -102,7 +102,9 @@ async def test_a_server_that_does_not_answer_is_given_up_by_the_one_that_dials(
             client = await net.client("web1", settings=RPCSettings(handshake_timeout_s=0.05))
             await server.stop()
             net.servers.put(server_at(server.name, silent.getsockname()[1]))
-            with pytest.raises(NotSent, match=r"cannot reach server s1 at 127\.0\.0\.1:[0-9]+: no answer in 0\.05 s"):
+            with pytest.raises(
+                NotSent, match=r"cannot reach server s1 at 127\.0\.0\.1:[0-9]+: no handshake in 0\.05 s"
+            ):
                 await client.ask(server, get("/"))
 
 
