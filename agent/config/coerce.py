@@ -9,6 +9,8 @@ from pyconsul.agent.common.go.durations import ALLOWED, LONGEST_NS, parse_go_dur
 from pyconsul.agent.config import host, validators
 from pyconsul.agent.config.table import Kind, Setting
 
+DETAIL = "    "  # begins further lines of an error
+
 
 class ItemError(ValueError):
     """One item of a list or map has a wrong value. `place`: where below the setting, as `.key` or `[0]`."""
@@ -17,6 +19,10 @@ class ItemError(ValueError):
         super().__init__(allowed)
         self.place = place
         self.value = value
+
+
+class NotAllowed(ValueError):
+    """The row's check refuses a value of the right type."""
 
 
 def from_file(row: Setting, value: Any) -> Any:
@@ -39,7 +45,7 @@ def checked(row: Setting, value: Any) -> Any:
         value = host.fill_address_template(value)
     allowed = row.note.check(value) if row.note.check else None
     if allowed:
-        raise ValueError(allowed)
+        raise NotAllowed(allowed)
     return value
 
 
@@ -49,6 +55,14 @@ def shown(row: Setting, value: object) -> str:
         return "(hidden)"
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 100 else text[:100] + "…"
+
+
+def refusal(row: Setting, place: str, value: object, error: ValueError) -> str:
+    """Return the text of an error about a value; `place` is where it was written."""
+    text = f"{place}: {shown(row, value)} is not allowed; allowed: {error}"
+    if not row.note.error or not isinstance(error, NotAllowed):
+        return text
+    return f"{row.note.error.format(value=value)}\n{DETAIL}{text}"
 
 
 def typed(kind: Kind, value: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyconsul.agent.config.problems import Problems
-from pyconsul.agent.config.setting import CLUSTERING
 from pyconsul.agent.config.table import SETTINGS, Setting, Values
 
 #: Unsupported key -> its feature, for the warning.
@@ -104,10 +103,13 @@ UNSUPPORTED: dict[str, str] = {
     "ui_config.metrics_proxy": "metrics in the web interface",
 }
 
-#: Keys with which an agent does not start, since ignoring them would be unsafe -> reason.
+_NO_SEGMENTS = "Network segments are not supported in this version of Consul\n    {place}"
+#: Keys with which an agent does not start, since ignoring them would be unsafe -> reason; {place} is where the key was written.
 REFUSED = {
-    "auto_config": "this version gets no settings, certificates and tokens from servers; write them into the file",
-    "auto_encrypt": "this version has no TLS, so no certificates are fetched or handed out; remove the setting",
+    "segment": _NO_SEGMENTS,
+    "segments": _NO_SEGMENTS,
+    "auto_config": "{place}: this version gets no settings, certificates and tokens from servers; write them into the file",
+    "auto_encrypt": "{place}: this version has no TLS, so no certificates are fetched or handed out; remove the setting",
 }
 
 #: Unsupported keys without a noticeable effect: no warning.
@@ -189,18 +191,12 @@ def note_unsupported(given: Values, problems: Problems) -> None:
 
     A value that equals the default, or turns off what is off anyway, is without a warning.
     """
-    if given.get("server") is False and not given.get("dev_mode"):
-        problems.clustering.append("server = false")
-    if given.get("retry_join"):
-        problems.clustering.append("retry_join")
     for row in SETTINGS:
         value = _value(given, row.key)
         if not _matters(row, value):
             continue
         if row.note.refused:
             problems.refusals.append(f"{row.key}: {row.note.refused}")
-        elif row.note.unsupported == CLUSTERING:
-            problems.clustering.append(f"{row.key} = {value}")
         elif row.note.unsupported:
             problems.unsupported[row.key] = row.note.unsupported
     _note_https(given, problems)

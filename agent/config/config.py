@@ -19,7 +19,7 @@ from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
 from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.sections.performance import Performance, Telemetry
 from pyconsul.agent.config.sections.tls import TLS, Connect
-from pyconsul.agent.config.setting import CLUSTERING, DATACENTERS, Duration, setting
+from pyconsul.agent.config.setting import DATACENTERS, Duration, setting
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         bool, setting("Development mode: a server on 127.0.0.1 that keeps everything in memory.", "dev", flag_only=True)
     ] = False
     data_dir: Annotated[str, setting("Directory of the agent's data.", "data-dir")] = ""
-    datacenter: Annotated[str, setting("Name of the datacenter.", "datacenter", check=allowed.datacenter)] = "dc1"
+    datacenter: Annotated[
+        str,
+        setting("Name of the datacenter.", "datacenter", check=allowed.datacenter, error=allowed.DATACENTER_ERROR),
+    ] = "dc1"
     primary_datacenter: Annotated[
         str, setting("Datacenter that ACLs are managed in.", check=allowed.datacenter, computed="datacenter")
     ] = ""
@@ -38,7 +41,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         str, setting("Name of the node.", "node", check=allowed.node_name, computed="the host's name")
     ] = ""
     node_id: Annotated[
-        str, setting("UUID of the node.", "node-id", check=allowed.node_id, computed="from the data folder, or random")
+        str,
+        setting(
+            "UUID of the node.",
+            "node-id",
+            check=allowed.node_id,
+            computed="from the data folder, or random",
+            error=allowed.NODE_ID_ERROR,
+        ),
     ] = ""
     node_meta: Annotated[
         dict[str, str],
@@ -131,9 +141,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     discovery_max_stale: Annotated[
         Duration,
         setting(
-            "Maximum age of catalog responses from other servers.",
+            "Maximum age of responses about catalog and health that name no consistency; 0: they are current.",
             reloadable=True,
-            unsupported="reads from other servers",
+            check=allowed.not_negative,
         ),
     ] = 0.0
     session_ttl_min: Annotated[Duration, setting("Minimum TTL of a session; 0: 10s.", check=allowed.not_negative)] = 0.0
@@ -180,7 +190,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "Number of servers to expect before the cluster is bootstrapped.",
             "bootstrap-expect",
             check=allowed.not_negative,
-            unsupported=CLUSTERING,
+            error=allowed.EXPECT_ERROR,
         ),
     ] = 0
     retry_join: Annotated[

@@ -48,7 +48,7 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
             continue
         if key in UNSUPPORTED:
             if key in REFUSED and not is_off(value):
-                problems.refusals.append(f"{source}: {key}: {REFUSED[key]}")
+                problems.refusals.append(REFUSED[key].format(place=f"{source}: {key}"))
             elif key not in SILENT and not is_off(value):
                 problems.unsupported[key] = UNSUPPORTED[key]
         elif key in RENAMED:
@@ -67,8 +67,7 @@ def _decode_setting(row: Setting, given: str, value: Any, source: str, problems:
         put(values, row.key, coerce.from_file(row, value))
     except ValueError as error:
         place, wrong = (error.place, error.value) if isinstance(error, coerce.ItemError) else ("", value)
-        shown = coerce.shown(row, wrong)
-        problems.errors.append(f"{source}: {given}{place}: {shown} is not allowed; allowed: {error}")
+        problems.errors.append(coerce.refusal(row, f"{source}: {given}{place}", wrong, error))
 
 
 def _decode_renamed(key: str, value: Any, source: str, problems: Problems, values: Values) -> None:

@@ -78,8 +78,7 @@ def _put_flag(row: Setting, texts: list[str], values: Values, problems: Problems
     try:
         put(values, row.key, coerce.from_flag(row, texts))
     except ValueError as error:
-        shown = coerce.shown(row, texts[-1])
-        problems.errors.append(f"-{row.note.flags[0]}: {shown} is not allowed; allowed: {error}")
+        problems.errors.append(coerce.refusal(row, f"-{row.note.flags[0]}", texts[-1], error))
 
 
 def _given(argv: Sequence[str]) -> dict[str, list[str]]:

@@ -78,8 +78,11 @@ def _decode(data: dict[str, Any], text: str, source: str, problems: Problems) ->
     """Decode a text, and note the positions of its errors."""
     known = len(problems.errors)
     values = decode(data, source, problems)
+    prefix = f"{source}: "
     for error in problems.errors[known:]:
-        key = error.removeprefix(f"{source}: ").partition(": ")[0]
+        if error.startswith(prefix):
+            problems.by_file.setdefault(source, []).append(error)
+        key = error.rpartition("\n")[2].strip().removeprefix(prefix).partition(": ")[0]
         if location := locate(text, key):
             problems.details.append(f"{source}:{location.line}:{location.column}: {key}: {location.excerpt}")
     return values

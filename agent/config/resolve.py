@@ -61,7 +61,7 @@ def _resolve_addresses(values: Values) -> None:
 def _resolve_bootstrap(values: Values, problems: Problems) -> None:
     """One expected server is a server on its own, as Consul has it."""
     if values.get("bootstrap_expect") == 1:
-        problems.warnings.append("bootstrap_expect is 1: the same as bootstrap, a single server")
+        problems.warnings.append("BootstrapExpect is set to 1; this is the same as Bootstrap mode.")
         values["bootstrap"], values["bootstrap_expect"] = values.get("server", False), 0
 
 

@@ -23,8 +23,6 @@ class Unit(enum.Enum):
     RAW = "raw"
 
 
-#: `unsupported` of the settings that only make sense among several agents: they get a warning of their own.
-CLUSTERING = "clustering (this agent shares its data with no other)"
 #: `unsupported` of the settings of the WAN pool.
 DATACENTERS = "several datacenters"
 
@@ -52,6 +50,8 @@ class Note:
     unsupported: str = ""
     # Why an agent does not start with this setting: ignoring it would be unsafe.
     refused: str = ""
+    # Consul's error about a value that `check` refuses; {value} stands for it.
+    error: str = ""
 
 
 def setting(
@@ -65,6 +65,7 @@ def setting(
     flag_only: bool = False,
     unsupported: str = "",
     refused: str = "",
+    error: str = "",
 ) -> Note:
     """The note of one setting, for `Annotated`."""
-    return Note(doc, flags, dev, check, reloadable, secret, computed, flag_only, unsupported, refused)
+    return Note(doc, flags, dev, check, reloadable, secret, computed, flag_only, unsupported, refused, error)

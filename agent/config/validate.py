@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from pyconsul.agent.common.go.base64_text import decode_go_base64
+from pyconsul.agent.config.coerce import DETAIL
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import Problems
 from pyconsul.agent.config.table import Values
@@ -21,15 +22,15 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
     errors = problems.errors
     is_server, given_expect = given.get("server", False), given.get("bootstrap_expect", 0)
     if not config.data_dir and not config.dev_mode:
-        errors.append("data_dir cannot be empty: give -data-dir FOLDER, or -dev to keep everything in memory")
+        errors.append(f"data_dir cannot be empty\n{DETAIL}give -data-dir FOLDER, or -dev to keep everything in memory")
     if given_expect and not is_server:
-        errors.append("bootstrap_expect > 0 requires server = true")
+        errors.append("'bootstrap_expect > 0' requires 'server = true'")
     if config.bootstrap and not is_server:
-        errors.append("bootstrap = true requires server = true")
+        errors.append("'bootstrap = true' requires 'server = true'")
     if given_expect > 1 and config.bootstrap:
-        errors.append("bootstrap_expect > 0 and bootstrap = true are mutually exclusive")
+        errors.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
     if config.bootstrap_expect and config.dev_mode:
-        errors.append("bootstrap_expect > 0 is not allowed with -dev")
+        errors.append("'bootstrap_expect > 0' not allowed in dev mode")
     if config.advertise_reconnect_timeout and is_server:
         errors.append("advertise_reconnect_timeout can only be used on a client")
     if found := next(
@@ -43,7 +44,7 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
         errors.append(f"encrypt has invalid key: {fault}")
     if config.advertise_addr in _ANY or config.advertise_addr_wan in _ANY:
         errors.append(
-            "advertise_addr: an address that stands for all is not allowed; allowed: one IP address of this host"
+            f"Advertise address cannot be 0.0.0.0, :: or [::]\n{DETAIL}advertise_addr: allowed is one IP address of this host"
         )
     if not config.allow_control_characters:
         pairs = ((f"node_meta.{key}", value) for key, value in config.node_meta.items())
@@ -52,6 +53,7 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
         errors.append("default_query_time must not be longer than max_query_time")
     if config.enable_script_checks and config.enable_local_script_checks:
         problems.warnings.append("enable_script_checks allows everything that enable_local_script_checks does")
+    _warn_of_expectations(config.bootstrap_expect, problems)
     _warn_of_exposure(config, problems)
     _warn_of_names(config, problems)
     _check_ports(config, problems)
@@ -110,6 +112,19 @@ def _open_to_scripts(config: Config) -> bool:
     of_v4 = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
     of_v6 = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
     return not networks or any(one.prefixlen == 0 for one in of_v4) or any(one.prefixlen == 0 for one in of_v6)
+
+
+def _warn_of_expectations(expect: int, problems: Problems) -> None:
+    """Warn, as Consul does, of the number of servers to expect."""
+    if expect < 2:
+        return
+    if expect == 2:
+        problems.warnings.append("bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance")
+    elif expect % 2 == 0:
+        problems.warnings.append(
+            "bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance"
+        )
+    problems.warnings.append(f"bootstrap_expect > 0: expecting {expect} servers")
 
 
 def _warn_of_exposure(config: Config, problems: Problems) -> None:

@@ -16,6 +16,10 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 META_PAIRS, META_KEY_LENGTH, META_VALUE_LENGTH = 64, 128, 512
+#: Consul's errors about values that these validators refuse.
+DATACENTER_ERROR = 'datacenter can only contain lowercase alphanumeric, - or _ characters. received: "{value}"'
+NODE_ID_ERROR = "failed to setup node ID: specified NodeID is invalid: uuid string is wrong length"
+EXPECT_ERROR = "bootstrap_expect cannot be {value}. Must be greater than or equal to zero"
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 
 

@@ -14,8 +14,10 @@ from pyconsul.agent.config import load
 from pyconsul.agent.config.changes import changed, secrets
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ConfigError, ReloadError
+from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.logs import agent_log
+from pyconsul.agent.model.member import MemberStatus
 from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.agent_tokens import AgentTokens
 from pyconsul.agent.sync.local_agent import LocalAgent
@@ -78,7 +80,16 @@ class AgentControl:
         await self._agent.syncer.stop()
         for listener in self._before_leave:
             await listener()
+        has_others = any(
+            member.status is MemberStatus.ALIVE
+            and member.name != self._lan.local.name
+            and server_of(member) is not None
+            for member in self._lan.members()
+        )
         await self._lan.leave()
+        if self.config.server and has_others:
+            log.info("answering requests until clients have found another server")
+            await asyncio.sleep(self.config.performance.leave_drain_time)
 
     async def reload(self) -> None:
         """Read the settings again and apply those that need no restart.  Raises ReloadError; then the settings are unchanged."""

@@ -55,12 +55,12 @@ def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> Non
     names = ("http-port", "dns-port", "serf-lan-port", "serf-wan-port", "server-port")
     ports = [f"-{name}={port}" for name, port in zip(names, free_ports(5), strict=True)]
     pid, log = tmp_path / "pid", tmp_path / "agent.log"
-    argv = ["-dev", *ports, f"-pid-file={pid}", f"-log-file={log}", "-segment=x"]
+    argv = ["-dev", *ports, f"-pid-file={pid}", f"-log-file={log}", "-primary-gateway=x"]
     process = subprocess.Popen([*PROGRAM, *argv], stdout=subprocess.DEVNULL, cwd=tmp_path)
     try:
         eventually(lambda: alive(process) and pid.exists() and pid.read_text() == f"{process.pid}\n")
         eventually(lambda: alive(process) and "Agent started: mode=development" in log.read_text())
-        assert "[WARN]  agent: not supported, without effect: -segment (" in log.read_text()
+        assert "[WARN]  agent: not supported, without effect: -primary-gateway (" in log.read_text()
     finally:
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(30) == STOPPED

@@ -13,7 +13,7 @@ class ACLTokens(msgspec.Struct, frozen=True, kw_only=True):
     initial_management: Annotated[str, setting("Management token, created at the first start.", secret=True)] = ""
     agent: Annotated[
         str,
-        setting("Token for the agent's internal operations.", reloadable=True, secret=True, unsupported="clustering"),
+        setting("Token for the agent's internal operations.", reloadable=True, secret=True),
     ] = ""
     default: Annotated[
         str, setting("Token for requests and DNS queries without a token.", reloadable=True, secret=True)
@@ -29,7 +29,10 @@ class ACLTokens(msgspec.Struct, frozen=True, kw_only=True):
     replication: Annotated[
         str,
         setting(
-            "Token for replication of ACLs between datacenters.", reloadable=True, secret=True, unsupported="clustering"
+            "Token for replication of ACLs between datacenters.",
+            reloadable=True,
+            secret=True,
+            unsupported="several datacenters",
         ),
     ] = ""
     config_file_service_registration: Annotated[
@@ -52,14 +55,12 @@ class ACL(msgspec.Struct, frozen=True, kw_only=True):
     down_policy: Annotated[
         str, setting("Policy while no server can be reached: allow, deny, extend-cache or async-cache.")
     ] = "extend-cache"
-    policy_ttl: Annotated[Duration, setting("Time for which policies are cached.", unsupported="clustering")] = 30.0
-    role_ttl: Annotated[
-        Duration, setting("Time for which roles are cached; 0: as policies.", unsupported="clustering")
-    ] = 0.0
-    token_ttl: Annotated[Duration, setting("Time for which tokens are cached.", unsupported="clustering")] = 30.0
+    policy_ttl: Annotated[Duration, setting("Time for which a client agent caches policies.")] = 30.0
+    role_ttl: Annotated[Duration, setting("Time for which a client agent caches roles; 0: as policies.")] = 0.0
+    token_ttl: Annotated[Duration, setting("Time for which a client agent caches tokens.")] = 30.0
     enable_key_list_policy: Annotated[bool, setting("Require the `list` permission to list keys.")] = False
     enable_token_persistence: Annotated[bool, setting("Keep tokens set over the API across restarts.")] = False
     enable_token_replication: Annotated[
-        bool, setting("Replicate tokens from the primary datacenter.", unsupported="clustering")
+        bool, setting("Replicate tokens from the primary datacenter.", unsupported="several datacenters")
     ] = False
     tokens: Annotated[ACLTokens, setting("Tokens of the agent.")] = ACLTokens()

@@ -29,9 +29,7 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
     response_headers: Annotated[
         dict[str, str], setting("Headers added to every response.", check=validators.response_headers, reloadable=True)
     ] = {}
-    use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.", unsupported="the agent's cache")] = (
-        True
-    )
+    use_cache: Annotated[bool, setting("Serve `?cached` from the agent's cache.")] = True
     max_header_bytes: Annotated[
         int,
         setting(

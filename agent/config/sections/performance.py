@@ -12,7 +12,10 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     """Timing among servers; durations in seconds."""
 
     leave_drain_time: Annotated[
-        Duration, setting("Time for which a leaving server still answers requests.", unsupported="clustering")
+        Duration,
+        setting(
+            "Time for which a server that has left its cluster still answers requests.", check=validators.not_negative
+        ),
     ] = 5.0
     raft_multiplier: Annotated[
         int,
@@ -23,7 +26,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 5
     rpc_hold_timeout: Annotated[
-        Duration, setting("Time for which requests wait for a leader.", unsupported="clustering")
+        Duration, setting("Time for which requests wait for a leader.", check=validators.not_negative)
     ] = 7.0
 
 

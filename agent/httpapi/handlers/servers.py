@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.core.consistency.freshness import allows_stale
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
@@ -35,10 +36,15 @@ def only_server(context: Context) -> ClusterServer:
 
 
 async def servers(context: Context, request: Request) -> Sequence[ClusterServer]:
-    """Return all servers; `?stale` asks for those that this one has last heard of.  Raises EngineError."""
+    """Return all servers; with `?stale` those that this one has last heard of, if there is no quorum.  Raises EngineError."""
     if context.cluster is None:
         return [only_server(context)]
-    found = context.cluster.last_known_servers() if allows_stale(request) else await context.cluster.servers()
+    try:
+        found = await context.cluster.servers()
+    except EngineError:
+        if not allows_stale(request):
+            raise
+        found = context.cluster.last_known_servers()
     return sorted(found, key=lambda server: server.name)
 
 

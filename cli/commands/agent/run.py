@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         config = _config(argv)
     except ConfigError as error:
-        for line in (*error.errors, *error.details):
+        for line in error.report():
             sys.stderr.write(f"==> {line}\n")
         return 1
     return _run(config)

@@ -90,6 +90,8 @@ def _read(context: Context) -> dict[str, Any]:
 
 def state(context: Context) -> None:
     """Print how the servers are."""
+    if context.args[_STATE_FORMAT] not in _STATE_FORMATS:
+        raise CliError(f"Unknown format: {context.args[_STATE_FORMAT]}")
     try:
         found = context.client.get("/v1/operator/autopilot/state")
     except CliError as error:
@@ -103,6 +105,8 @@ def state(context: Context) -> None:
     context.out("Voters:")
     for voter in found.get("Voters") or ():
         context.out(f"   {voter}")
+    for proposal in found.get("Proposals") or ():
+        context.out(f"Kept:                         {proposal}")
     context.out("Servers:")
     for _, server in sorted((found.get("Servers") or {}).items()):
         _print_server(context, server)
@@ -134,8 +138,10 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+_STATE_FORMATS = ("pretty", "table", "json", "yaml")
+_STATE_FORMAT = text("format", f"Output format: {', '.join(_STATE_FORMATS)}.", _STATE_FORMATS[0], metavar="format")
 COMMANDS = {
     "operator autopilot get-config": Command(get_config, format_flag()),
     "operator autopilot set-config": Command(set_config, *(flag for _, flag in _SETTINGS), format_flag()),
-    "operator autopilot state": Command(state, format_flag("pretty")),
+    "operator autopilot state": Command(state, _STATE_FORMAT),
 }

@@ -175,8 +175,8 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ({"http_config": {"allow_write_http_from": ["10.0.0.0/99"]}}, "http_config.allow_write_http_from"),
         ({"advertise_addr": "0.0.0.0"}, "advertise_addr"),
         ({"ports": {"http": 7001, "dns": 7001}}, "ports.http: port 7001 is already that of ports.dns"),
-        ({"bootstrap_expect": 3}, "bootstrap_expect > 0 is not allowed with -dev"),
-        ({"server": False, "bootstrap": True}, "bootstrap = true requires server = true"),
+        ({"bootstrap_expect": 3}, "'bootstrap_expect > 0' not allowed in dev mode"),
+        ({"server": False, "bootstrap": True}, "'bootstrap = true' requires 'server = true'"),
     ],
 )
 def test_mistakes_name_file_key_value_and_what_is_allowed(tmp_path: Path, content: dict[str, Any], text: str) -> None:
@@ -261,7 +261,7 @@ def test_one_expected_server_is_a_single_server(tmp_path: Path) -> None:
     )
     config = load_files([path])
     assert (config.bootstrap, config.bootstrap_expect) == (True, 0)
-    assert "bootstrap_expect is 1" in config.warnings[0]
+    assert config.warnings[0] == "BootstrapExpect is set to 1; this is the same as Bootstrap mode."
 
 
 def test_an_unknown_acl_policy_is_valid_but_no_agent_starts_with_it(tmp_path: Path) -> None:
@@ -288,3 +288,22 @@ def test_names_that_dns_cannot_carry_are_told(tmp_path: Path) -> None:
 def test_a_node_has_ipv6_addresses_too(tmp_path: Path) -> None:
     config = dev(tmp_path, {"bind_addr": "[::1]"})
     assert config.tagged_addresses == dict.fromkeys(("lan", "lan_ipv6", "wan", "wan_ipv6"), "::1")
+
+
+def test_the_errors_of_an_agent_that_does_not_start_are_listed_by_file(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "a.json",
+        {"nonsense": 1, "retry_max": "x", "datacenter": "bad name", "server": True, "bootstrap": True},
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(["-node-id=nonsense", f"-config-file={path}"])
+    lines = caught.value.report()
+    assert [line.partition("\n")[0] for line in lines] == [
+        f"failed to parse {path}: 1 error(s) decoding:",
+        f"failed to parse {path}: 1 error occurred:",
+        "failed to setup node ID: specified NodeID is invalid: uuid string is wrong length",
+        'datacenter can only contain lowercase alphanumeric, - or _ characters. received: "bad name"',
+    ]
+    assert lines[1].endswith("\n\t* nonsense: unknown key")
+    assert f'{path}: datacenter: "bad name" is not allowed' in lines[3]

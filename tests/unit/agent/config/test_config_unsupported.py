@@ -60,7 +60,7 @@ def reads() -> frozenset[tuple[str, str]]:
                     holder = "config"
                 found.add((aliases.get(holder, holder), node.attr))
             # The tokens are read by name: acl.own("dns").
-            elif isinstance(node, ast.Call) and _last_name(node.func) in ("own", "get"):
+            elif isinstance(node, ast.Call) and _last_name(node.func) in ("own", "_own", "get"):
                 found |= {("tokens", str(name.value)) for name in node.args[:1] if isinstance(name, ast.Constant)}
     return frozenset(found)
 
@@ -145,11 +145,8 @@ UNSUPPORTED = [row for row in SETTINGS if row.note.unsupported and not row.note.
 
 @pytest.mark.parametrize("row", UNSUPPORTED, ids=lambda row: row.key)
 def test_one_warning_names_an_unsupported_setting(row: Setting, tmp_path: Path) -> None:
-    if row.key == "bootstrap_expect":  # only servers may have it
-        config = load([f"-data-dir={tmp_path}", "-server", "-bootstrap-expect=3"])
-    else:
-        config = settings_with(row, tmp_path)
-    lines = [line for line in config.warnings if "without effect" in line or "SHARES NO DATA" in line]
+    config = settings_with(row, tmp_path)
+    lines = [line for line in config.warnings if "without effect" in line]
     assert len(lines) == 1
     assert row.key in lines[0]
 
@@ -167,22 +164,26 @@ def test_a_value_that_turns_nothing_on_is_without_a_warning(tmp_path: Path) -> N
         "tls": {"defaults": {"verify_incoming": False, "ca_file": ""}}, "auto_encrypt": {"tls": False}, "ports": {"grpc": -1},
     }))  # fmt: skip
     config = load([f"-config-file={path}"])
-    assert config.warnings == ("bootstrap_expect is 1: the same as bootstrap, a single server",)
+    assert config.warnings == ("BootstrapExpect is set to 1; this is the same as Bootstrap mode.",)
     assert at_start(config) == []
 
 
-def test_the_keys_of_a_cluster_are_one_loud_warning(tmp_path: Path) -> None:
-    path = tmp_path / "agent.hcl"
-    path.write_text(
-        'server = true\nbootstrap_expect = 3\nretry_join = ["10.1.1.1"]\n'
-        'encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="\nretry_interval = "5s"\n'
-    )
-    config = load(["-node=n1", f"-data-dir={tmp_path}", f"-config-file={path}"])
-    (warning,) = config.warnings
-    assert warning.startswith("THIS AGENT SHARES NO DATA: ")
-    assert warning.endswith("Settings that ask for more: retry_join, bootstrap_expect = 3")
-    (warning,) = load(["-node=n1", f"-data-dir={tmp_path}", "-server=false"]).warnings
-    assert warning.endswith("Settings that ask for more: server = false")
+@pytest.mark.parametrize(
+    ("expect", "comment"),
+    [
+        (2, "bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance"),
+        (3, ""),
+        (
+            4,
+            "bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance",
+        ),
+    ],
+)
+def test_the_number_of_expected_servers_is_commented(expect: int, comment: str, tmp_path: Path) -> None:
+    argv = ["-node=n1", f"-data-dir={tmp_path}", "-server", f"-bootstrap-expect={expect}", "-retry-join=10.1.1.1"]
+    *comments, last = load(argv).warnings
+    assert comments == ([comment] if comment else [])
+    assert last == f"bootstrap_expect > 0: expecting {expect} servers"
 
 
 def test_settings_of_gossip_alone_are_without_a_warning(tmp_path: Path) -> None:
@@ -202,6 +203,7 @@ def test_settings_of_gossip_alone_are_without_a_warning(tmp_path: Path) -> None:
         ("auto_encrypt { tls = true }", "auto_encrypt: this version has no TLS"),
         ("auto_config { enabled = true }", "auto_config: this version gets no settings"),
         ('ports { https = 8501 } tls { https { cert_file = "c.pem" } }', "ports.https: this version does not serve HTTPS"),
+        ('segment = "alpha"', "Network segments are not supported in this version of Consul\n"),
         ('acl { enabled = true } primary_datacenter = "dc7"', "primary_datacenter: tokens and policies would come from 'dc7'"),
     ],
 )  # fmt: skip
