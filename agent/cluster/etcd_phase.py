@@ -31,6 +31,7 @@ class EtcdPhase:
         self._engine, self._phased = engine, leadership
         self.leadership = EtcdLeadership(etcd.client, etcd.prefix, node_id, member_leads=etcd.leads)
         self._contact_s: float | None = None  # loop time at which etcd last had a leader
+        self._has_leader = False  # at the last look
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -44,10 +45,15 @@ class EtcdPhase:
         return None if self._contact_s is None else asyncio.get_running_loop().time() - self._contact_s
 
     @property
-    def has_quorum(self) -> bool:
-        """Return whether etcd has had a leader just now."""
+    def had_quorum(self) -> bool:
+        """Return whether etcd has had a leader a moment ago; it may be electing another one."""
         silence_s = self.silence_s
         return silence_s is not None and silence_s < FRESH_S
+
+    @property
+    def has_quorum(self) -> bool:
+        """Return whether etcd has had a leader just now."""
+        return self._has_leader and self.had_quorum
 
     @property
     def knows_leader(self) -> bool:
@@ -75,7 +81,7 @@ class EtcdPhase:
     async def take_over(self, engine: Engine) -> None:
         """Use an engine that holds the present state; no write is on its way (see `SwitchableEngine.held`)."""
         self._engine.switch(engine, same_state=True)
-        self._contact_s = asyncio.get_running_loop().time()
+        self._note_leader()
         self._tasks = [asyncio.create_task(self._probe())]
 
     async def stop(self) -> None:
@@ -107,6 +113,10 @@ class EtcdPhase:
             await engine.close()
             raise
 
+    def _note_leader(self) -> None:
+        """Etcd has just answered with a quorum."""
+        self._has_leader, self._contact_s = True, asyncio.get_running_loop().time()
+
     async def _probe(self) -> None:
         """Keep `silence_s` up to date, and say in the log when a quorum is missing for long."""
         loop = asyncio.get_running_loop()
@@ -117,7 +127,7 @@ class EtcdPhase:
             except EngineError as error:
                 log.debug("etcd does not answer: %s", error)
                 has_leader = False
-            now = loop.time()
+            now, self._has_leader = loop.time(), has_leader
             if has_leader:
                 self._contact_s = since = named = now
             elif now - named >= NAMED_S:

@@ -55,7 +55,7 @@ class Roster:
     async def servers(self) -> Sequence[ClusterServer]:
         """Return all members of the cluster.  Raises EngineError."""
         phase = self._cluster.phase
-        if not self._cluster.is_alone and (phase is None or not phase.has_quorum):
+        if not self._cluster.is_alone and (phase is None or not phase.had_quorum):
             raise EngineError(NO_LEADER)
         await self.refresh()
         await self._ask_states()
@@ -186,7 +186,7 @@ class Roster:
     async def hand_over(self) -> None:
         """Let another server lead before this one stops; errors are logged."""
         phase = self._cluster.phase
-        if phase is None or not phase.has_quorum:
+        if phase is None or not phase.had_quorum:
             return
         try:
             is_needed = phase.leadership.leads or (phase.local is not None and await phase.local.leads())
@@ -239,7 +239,7 @@ class Roster:
 
     def _phase(self) -> EtcdPhase:
         phase = self._cluster.phase
-        if phase is None or not phase.has_quorum:
+        if phase is None or not phase.had_quorum:
             raise EngineError(NO_LEADER if not self._cluster.is_alone else "this server is the only one")
         return phase
 

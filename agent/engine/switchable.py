@@ -178,6 +178,7 @@ class SwitchableEngine:
             if self._must_load:
                 raise Compacted("the state is in another place now")
             self._has_state = True
+            after = max(after, self._index)  # commits of this server were not yielded
             async with aclosing(_until(switched, engine.watch(after))) as changesets:
                 async for changeset in changesets:
                     after = changeset.index

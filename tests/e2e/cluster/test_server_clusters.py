@@ -43,7 +43,7 @@ async def test_a_single_server_grows_while_clients_write(tmp_path: Path) -> None
                 await first.put(key)
                 written.append(key)
 
-        restored = first.store.restored
+        replaced = first.store.watches.replaced
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(write())
             others = [await place.machine().start(), await place.machine().start()]
@@ -51,7 +51,7 @@ async def test_a_single_server_grows_while_clients_write(tmp_path: Path) -> None
             await others[0].put("by another server") if others[0] is place.leader else None
             writer.cancel()
         assert first.single.moved_to == first.cluster.cluster_id
-        assert first.store.restored == restored, "the waiters of the first server were woken"
+        assert first.store.watches.replaced == replaced, "the waiters of the first server were woken"
         for machine in (first, *others):
             await eventually_async(partial(machine.has, "before", *written))
 
