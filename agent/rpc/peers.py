@@ -135,6 +135,11 @@ class PeerConnections:
         """Return the number of connections, including those that are ending."""
         return len(self._all)
 
+    @property
+    def requests_under_way(self) -> int:
+        """Return the number of requests under way in both directions, with all agents."""
+        return sum(connection.in_flight for connection in self._all)
+
     def subscribe(self, listener: Callable[[], None], /) -> Callable[[], None]:
         """Call a listener whenever an agent is connected, or not any more; returns a function that ends it."""
         self._listeners.append(listener)
