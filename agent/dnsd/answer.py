@@ -346,18 +346,11 @@ def _labels_at(wanted: str | None, known: AnswerContext) -> bytes:
         return b""
     datacenter = known.settings.datacenter
     view = known.views.address(wanted)
-    if node := catalog.node_at(view, known.caller, lambda text: _is_same_address(text, wanted)):
+    if node := catalog.node_at(view, known.caller, wanted):
         return candidates.node_stem(node.node, datacenter)
     if row := catalog.service_at(view, known.caller, wanted):
         return candidates.stem(f"{row.service.service}.service.{datacenter}")
     return b""
-
-
-def _is_same_address(text: str, wanted: str) -> bool:
-    """Return whether an address, in any spelling, is the wanted one."""
-    if text == wanted:
-        return True
-    return ":" in text and ":" in wanted and addresses.pack(text) == addresses.pack(wanted)
 
 
 def _reverse(question: Question, known: AnswerContext, reply: Reply) -> Reply:

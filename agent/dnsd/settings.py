@@ -67,6 +67,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether the age of the rows that answers show is limited."""
         return not self.allow_stale or self.max_stale_s < FOREVER_S
 
+    @property
+    def holds_rows(self) -> bool:
+        """Return whether an agent without the state may answer from rows that it holds."""
+        return self.allow_stale or self.use_cache
+
+    @property
+    def max_age_s(self) -> float:
+        """Return the age up to which such rows are used."""
+        limits = [self.max_stale_s] if self.allow_stale else []
+        if self.use_cache and self.cache_max_age_s > 0:
+            limits.append(self.cache_max_age_s)
+        return min(limits, default=float("inf"))
+
     def ttl_of(self, service: str) -> int:
         """Return the TTL of a service's records: that set for its name, or for the longest matching prefix, or 0."""
         ttl = self.service_ttl.get(service)

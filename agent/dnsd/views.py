@@ -71,6 +71,33 @@ class Views(Protocol):
         """Execute a prepared query for a client at an IP address; None when there is no such query."""
 
 
+class HeldStatus(NamedTuple):
+    """How much of the catalog an agent holds for DNS, and the age of the oldest rows in seconds: 0 while all are kept current."""
+
+    parts: int
+    rows: int
+    oldest_age_s: float
+
+
+class PartHolder(Views, Protocol):
+    """The parts that an agent without the state holds."""
+
+    def start(self) -> None:
+        """Begin to drop what is not asked for."""
+
+    async def stop(self) -> None:
+        """Hold nothing any more."""
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Use other settings from now on."""
+
+    async def fetch(self, part: Part, views: Views) -> Views:
+        """Implement `Fetch`."""
+
+    def status(self) -> HeldStatus:
+        """Return how much is held, and how old it is."""
+
+
 #: Returns views for one question: with a part that was not held, and all that the views before them held.  Raises Unavailable.
 Fetch: TypeAlias = Callable[[Part, Views], Awaitable[Views]]
 

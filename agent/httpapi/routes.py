@@ -37,6 +37,7 @@ from pyconsul.agent.httpapi.handlers.agent import services as agent_services
 from pyconsul.agent.httpapi.handlers.catalog import listings as catalog_listings
 from pyconsul.agent.httpapi.handlers.catalog import registration as catalog_registration
 from pyconsul.agent.httpapi.handlers.internal import callers as internal_callers
+from pyconsul.agent.httpapi.handlers.internal import parts as internal_parts
 from pyconsul.agent.httpapi.handlers.internal import registrations as internal_registrations
 from pyconsul.agent.httpapi.handlers.kv import entries as kv_entries
 from pyconsul.agent.httpapi.handlers.kv import history as kv_history
@@ -72,6 +73,7 @@ ROUTES: tuple[Route, ...] = (
     *event.ROUTES,
     *health.ROUTES,
     *internal_callers.ROUTES,
+    *internal_parts.ROUTES,
     *internal_registrations.ROUTES,
     *internal_ui.ROUTES,
     *keyring.ROUTES,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ipaddress
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
@@ -111,10 +113,28 @@ def registrations(view: View, caller: Authorizer, name: str) -> Result:
     return Result(rows, view.index_of(*depends), depends, cacheable=False)
 
 
-def node_at(view: View, caller: Authorizer, has_address: Callable[[str], bool]) -> Node | None:
-    """Return the first visible node, by name, whose address passes a test."""
-    found = [row for row in view[NODES] if has_address(row.address) and caller.level("node", row.node) >= READ]
-    return min(found, key=lambda row: row.node, default=None)
+def node_at(view: View, caller: Authorizer, address: str) -> Node | None:
+    """Return the first visible node, by name, with an address."""
+    found = [row for row in view[NODES] if is_same_address(row.address, address)]
+    return min((row for row in found if caller.level("node", row.node) >= READ), key=lambda row: row.node, default=None)
+
+
+def is_same_address(text: str, wanted: str) -> bool:
+    """Return whether two texts are the same IP address; IPv6 may be written in several ways."""
+    if text == wanted:
+        return True
+    if ":" not in text or ":" not in wanted:
+        return False
+    packed = _packed(text)
+    return packed is not None and packed == _packed(wanted)
+
+
+@lru_cache(maxsize=1 << 12)
+def _packed(text: str) -> bytes | None:
+    try:
+        return None if "%" in text else ipaddress.ip_address(text).packed
+    except ValueError:
+        return None
 
 
 def service_at(view: View, caller: Authorizer, address: str) -> ServiceInstance | None:

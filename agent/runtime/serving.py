@@ -10,14 +10,14 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import quote, urlencode
 
-from pyconsul.agent.acl.authorizer import EVERYTHING
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import ReloadError
 from pyconsul.agent.dnsd.prepared import query_executor
 from pyconsul.agent.dnsd.responder import Responder
 from pyconsul.agent.dnsd.server import DNSServer
 from pyconsul.agent.dnsd.settings import settings_of
-from pyconsul.agent.dnsd.views import ClusterViews, WholeState
+from pyconsul.agent.dnsd.views import ClusterViews, PartHolder, WholeState
 from pyconsul.agent.httpapi.core.app import App
 from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.context import Context
@@ -82,12 +82,16 @@ async def _start_dns(
     sockets: tuple[list[socket.socket], list[socket.socket]],
     stack: AsyncExitStack,
 ) -> None:
-    config, view = context.config, context.view
-    caller = access_control.dns_caller(context.acl) if context.acl else lambda: EVERYTHING
-    state = WholeState(view, query_executor(view, caller, config.node_name, config.datacenter, context.rng))
-    settings = settings_of(config)
-    views = ClusterViews(state, context.standing, settings)
-    responder = Responder(views, context.watches, settings, fetch=views.fetch, caller=caller)
+    settings = settings_of(context.config)
+    if context.held_parts is not None:
+        views: PartHolder | ClusterViews = context.held_parts
+        context.held_parts.start()
+        stack.push_async_callback(context.held_parts.stop)
+        responder = Responder(views, context.watches, settings, fetch=views.fetch)
+    else:
+        caller = access_control.dns_caller(context.acl) if context.acl else lambda: EVERYTHING
+        views = ClusterViews(_whole_state(context, caller), context.standing, settings)
+        responder = Responder(views, context.watches, settings, fetch=views.fetch, caller=caller)
     control.on_reload(lambda fresh: views.reconfigure(settings_of(fresh)))
     control.on_reload(lambda fresh: responder.reconfigure(settings_of(fresh)))
     server = DNSServer(responder, *sockets)
@@ -95,6 +99,11 @@ async def _start_dns(
     stack.push_async_callback(server.stop)
     if context.acl is not None:
         access_control.follow_changes(context.watches, responder.forget, context.agent.syncer.full_sync)
+
+
+def _whole_state(context: Context, caller: Callable[[], Authorizer]) -> WholeState:
+    config, view = context.config, context.view
+    return WholeState(view, query_executor(view, caller, config.node_name, config.datacenter, context.rng))
 
 
 def _check_watches(watcher: Watcher, config: Config) -> None:

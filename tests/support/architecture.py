@@ -154,6 +154,7 @@ ASSIGNABLE = {
         "shared": "own entry",
         "served.request": "filled in while it is received",
     },
+    "remote": {"held": "own entry"},
     "snapshot": {"found": "builder", "member": "tarfile.TarInfo is configured by attributes"},
     "state": {"changeset": "encoded in place"},
     "sync": {"found": "builder"},

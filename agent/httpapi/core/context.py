@@ -16,6 +16,7 @@ from pyconsul.agent.acl.methods.methodconfig import JWTConfig
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.common.steps import Steps
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.dnsd.views import PartHolder
 from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.gossip.membership import Membership
@@ -23,6 +24,7 @@ from pyconsul.agent.httpapi.core.forwarding.agents import Agents
 from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, SingleServer, Standing
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import Response, Seen
+from pyconsul.agent.reads.part_feeds import PartFeeds
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -157,6 +159,7 @@ class Context:
     standing: Standing = field(default_factory=SingleServer)
     cluster: Cluster | None = None  # None: this server is the only one
     agents: Agents | None = None  # None: no other agent can be asked
+    held_parts: PartHolder | None = None  # of an agent without the state; None: this agent holds the state
     acl: Resolver | None = None  # None: access control is off
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None
@@ -164,6 +167,10 @@ class Context:
     login_limit: LoginLimit = field(default_factory=LoginLimit)
     stream_budget: StreamBudget = field(default_factory=StreamBudget)
     started: float = field(default_factory=time.time)  # Unix seconds
+    part_feeds: PartFeeds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.part_feeds = PartFeeds(self.view, self.watches)
 
     @property
     def config(self) -> Config:

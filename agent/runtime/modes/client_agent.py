@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -14,11 +15,13 @@ from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_SERVERS, Scope
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.remote.catalog import RemoteCatalog
+from pyconsul.agent.remote.dns.held_parts import HeldParts
 from pyconsul.agent.remote.resolver import remote_resolver
 from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
 from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
@@ -95,6 +98,7 @@ async def start(
         LoginKeys(),
         standing=standing,
         agents=other_agents(config, network, tokens.get),
+        held_parts=HeldParts(servers, nothing.watches, settings_of(config), tokens.get, random.Random()),
         acl=acl,
         loop_lag=start_loop_lag(stack),
         pool_counters=counters,

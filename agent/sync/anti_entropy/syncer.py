@@ -22,7 +22,6 @@ MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 15.0  # before a retry; doubled after each f
 WATCHDOG_PERIOD_S = 5.0
 STUCK_S = 60.0  # age from which a running worker counts as stuck
 MAX_LOGGED_PARTS = 3
-AWAY = (TimeoutError, Unavailable)  # nothing can be written at present: logged once, and when it is over
 MAX_DELAY_S = 10.0  # age of pending changes from which the agent reports that the catalog is behind
 
 log = logging.getLogger("agent.sync")
@@ -76,7 +75,7 @@ class Syncer:
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
         self._held = self._stopped = False
-        self._is_away = False  # the last write or comparison failed for a reason of `AWAY`
+        self._is_away = False  # nothing can be written at present: logged once, and when it is over
 
     def hold(self) -> None:
         """Write nothing until `release`: the definitions of a starting agent are not complete yet."""
@@ -133,7 +132,7 @@ class Syncer:
             self._full_sync_due = True
             if not isinstance(error, Exception):
                 raise
-            if not isinstance(error, AWAY):
+            if not isinstance(error, Unavailable):
                 log.exception("comparing with the catalog failed")
             self._retry_later(error, [])
             return False
@@ -227,7 +226,7 @@ class Syncer:
             log.error("periodic anti-entropy ended, restarting it")
             self._periodic = loop.create_task(self._sync_periodically())
         status = self.status()
-        if status.behind_s > MAX_DELAY_S and not self._reported:
+        if status.behind_s > MAX_DELAY_S and not self._reported and not self._is_away:
             self._reported = True
             log.error(
                 "the catalog is behind this agent's checks for %.0f s: %s",
@@ -262,7 +261,7 @@ class Syncer:
         self._failures += 1
         self._error = str(error) or type(error).__name__
         what = "; ".join(map(str, left[:MAX_LOGGED_PARTS])) or "everything"
-        if isinstance(error, AWAY):
+        if isinstance(error, Unavailable):
             level, self._is_away = logging.DEBUG if self._is_away else logging.WARNING, True
         else:
             level = logging.WARNING

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pyconsul.agent.dnsd.views import PartHolder
 from pyconsul.agent.gossip.consul.tags import is_client, server_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
@@ -17,6 +18,7 @@ from pyconsul.agent.httpapi.core.response import JSON, Response, json_response
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.model.check import STATES
 from pyconsul.agent.model.member import MemberStatus
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.schemas import CHECKS, KV, NODES, SERVICES, SESSIONS
 
 PAGE = resource.getpagesize()  # bytes
@@ -45,14 +47,9 @@ def show_metrics(context: Context, request: Request) -> Response:
 
 
 def _gauges(context: Context) -> dict[str, float]:
-    view, local = context.view, context.agent.local
+    local = context.agent.local
     prefix, sync = context.config.telemetry.metrics_prefix, context.agent.syncer.status()
     counted: dict[str, float] = {
-        "state.nodes": len(view[NODES]),
-        "state.services": len(list(view[SERVICES].values_of("name"))),
-        "state.service_instances": len(view[SERVICES]),
-        "state.kv_entries": len(view[KV]),
-        "session.active": len(view[SESSIONS]),
         "agent.services": len(local.services),
         "agent.checks": len(local.checks),
         "sync.behind_seconds": round(sync.behind_s, 3),
@@ -65,9 +62,30 @@ def _gauges(context: Context) -> dict[str, float]:
         counted["runtime.loop_lag_ms"] = round(context.loop_lag.last_s * 1000, 3)
         counted["runtime.loop_lag_max_ms"] = round(context.loop_lag.max_s * 1000, 3)
     counted |= _pool_gauges(context)
-    for status in STATES:
-        counted[f"state.checks.{status}"] = len(view[CHECKS].by("status", status))
+    counted |= _state_gauges(context.view) if context.held_parts is None else _dns_gauges(context.held_parts)
     return {f"{prefix}.{name}": value for name, value in counted.items()}
+
+
+def _state_gauges(view: View) -> dict[str, float]:
+    """Return the sizes of the state of a server."""
+    return {
+        "state.nodes": len(view[NODES]),
+        "state.services": len(list(view[SERVICES].values_of("name"))),
+        "state.service_instances": len(view[SERVICES]),
+        "state.kv_entries": len(view[KV]),
+        "session.active": len(view[SESSIONS]),
+        **{f"state.checks.{status}": len(view[CHECKS].by("status", status)) for status in STATES},
+    }
+
+
+def _dns_gauges(held: PartHolder) -> dict[str, float]:
+    """Return what a client agent holds of the catalog for DNS, and the age of its oldest rows."""
+    status = held.status()
+    return {
+        "dns.held.parts": status.parts,
+        "dns.held.rows": status.rows,
+        "dns.held.oldest_age_seconds": round(status.oldest_age_s, 3),
+    }
 
 
 def _pool_gauges(context: Context) -> dict[str, float]:

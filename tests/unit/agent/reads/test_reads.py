@@ -139,7 +139,7 @@ def test_a_hidden_node_is_like_one_that_does_not_exist(catalog: Catalog) -> None
     hidden = catalog_reads.node_with_services(catalog.store, all_but(node="n001"), "n001")
     assert (hidden.value, hidden.filtered) == (None, True)
     assert not overview.node(catalog.store, all_but(node="n001"), "n001").found
-    assert catalog_reads.node_at(catalog.store, all_but(node="n001"), "10.0.0.1".__eq__) is None
+    assert catalog_reads.node_at(catalog.store, all_but(node="n001"), "10.0.0.1") is None
 
 
 def test_a_summary_counts_visible_instances(catalog: Catalog) -> None:
