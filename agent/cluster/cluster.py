@@ -130,14 +130,24 @@ class ServerCluster:
 
     async def open(self) -> None:
         """Choose the engine that the state is loaded from.  Raises EngineError."""
-        moved_to, settings = self._single.moved_to, self.settings
-        if moved_to:
+        moved_to, has_state = self._single.moved_to, self._single.path.exists()
+        if self.settings.external is not None:
+            self._require_no_state(has_state)
+        elif moved_to:
             self._require_cluster(moved_to)
-        elif settings.external is None and (settings.is_bootstrapped or self._single.path.exists()):
+        elif self.settings.is_bootstrapped or has_state:
             self._forget_unfinished_move()
             self._is_alone = True
             self.engine.switch(self._single)
             self.leadership.use(Alone(self.own.node_id))
+
+    def _require_no_state(self, has_state: bool) -> None:
+        """Raises EngineError when this server has a state that an external etcd would hide."""
+        if has_state or self.cluster_id:
+            raise EngineError(
+                f"this server has a state in {self._folder.parent}, which is not used with etcd {{ endpoints }}: start without"
+                " that setting, run pyconsul snapshot save, move the folder away, start with it, and restore the snapshot"
+            )
 
     def _require_cluster(self, moved_to: str) -> None:
         """Raises EngineError when the cluster that has the state of this server is not the recorded one."""

@@ -99,13 +99,15 @@ class EtcdPhase:
 
     async def _reach(self) -> Engine:
         """Return an engine as soon as etcd answers with a quorum."""
-        engine = self.etcd.engine(self._engine.retention)
+        engine, logged = self.etcd.engine(self._engine.retention), ""
         try:
             while True:
                 try:
                     await engine.barrier()
                 except EngineError as error:
-                    log.debug("etcd does not answer yet: %s", error)
+                    is_news = self.local is None and str(error) != logged  # an own member may take its time
+                    log.log(logging.WARNING if is_news else logging.DEBUG, "etcd does not answer yet: %s", error)
+                    logged = str(error)
                     await asyncio.sleep(RETRY_S)
                 else:
                     return engine

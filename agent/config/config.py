@@ -10,7 +10,7 @@ import msgspec
 
 from pyconsul.agent.config import validators as allowed
 from pyconsul.agent.config.sections.acl import ACL
-from pyconsul.agent.config.sections.cluster import Autopilot, Mode
+from pyconsul.agent.config.sections.cluster import Autopilot, Etcd, Mode
 from pyconsul.agent.config.sections.definitions import Definition as Definition
 from pyconsul.agent.config.sections.definitions import Origin as Origin
 from pyconsul.agent.config.sections.dns import DNSConfig
@@ -266,6 +266,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
     performance: Annotated[Performance, setting("Timing between servers.")] = Performance()
     autopilot: Annotated[Autopilot, setting("First settings of autopilot.")] = Autopilot()
+    etcd: Annotated[Etcd, setting("An existing etcd cluster.")] = Etcd()
     read_replica: Annotated[
         bool, setting("Run as a server without a vote.", "read-replica", "non-voting-server", unsupported="clustering")
     ] = False
@@ -374,6 +375,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             return Mode.CLIENT_AGENT
         if self.dev_mode:
             return Mode.DEVELOPMENT
+        if self.etcd.endpoints:
+            return Mode.CLUSTER_SERVER
         if self.bootstrap or (self.bootstrap_expect < 2 and not self.retry_join):
             return Mode.SINGLE_SERVER
         return Mode.CLUSTER_SERVER

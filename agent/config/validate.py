@@ -31,6 +31,12 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
         errors.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
     if config.bootstrap_expect and config.dev_mode:
         errors.append("'bootstrap_expect > 0' not allowed in dev mode")
+    if config.etcd.endpoints and config.bootstrap_expect > 1:
+        errors.append(
+            "'bootstrap_expect > 1' and 'etcd { endpoints }' are mutually exclusive: that cluster exists already"
+        )
+    if bool(config.etcd.cert_file) != bool(config.etcd.key_file):
+        errors.append("etcd: cert_file and key_file are needed together")
     if config.advertise_reconnect_timeout and is_server:
         errors.append("advertise_reconnect_timeout can only be used on a client")
     if found := next(

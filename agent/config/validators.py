@@ -13,6 +13,7 @@ _META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
 _UI_PATH = re.compile(r"[/A-Za-z0-9_-]*")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_ENDPOINT = re.compile(r"(https?://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}/?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 META_PAIRS, META_KEY_LENGTH, META_VALUE_LENGTH = 64, 128, 512
@@ -45,6 +46,17 @@ def key_prefix(value: object) -> str | None:
     return (
         None if text and not text.startswith("/") else "the beginning of keys, such as secrets/, without a / in front"
     )
+
+
+def etcd_endpoints(value: object) -> str | None:
+    """Addresses of etcd."""
+    assert isinstance(value, tuple | list)
+    return None if all(_ENDPOINT.fullmatch(str(text)) for text in value) else "HOST:PORT, or http(s)://HOST:PORT"
+
+
+def etcd_prefix(value: object) -> str | None:
+    """The beginning of keys in etcd."""
+    return None if str(value).strip("/") else "the beginning of keys in etcd, such as pyconsul"
 
 
 def at_least(least: float, words: str) -> Callable[[object], str | None]:

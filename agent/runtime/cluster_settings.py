@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pyconsul.agent.cluster.etcd.member import MemberSettings
+from pyconsul.agent.cluster.settings import ClusterSettings, ExternalEtcd
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.sections.cluster import Mode
+from pyconsul.agent.engine.etcd.settings import Credentials
 from pyconsul.agent.rpc.settings import RPCSettings
 
 #: Milliseconds for each unit of `performance.raft_multiplier`: its default, 5, gives etcd's default timers.
@@ -27,4 +30,18 @@ def rpc_settings(config: Config) -> RPCSettings:
         max_connections_per_client=limits.rpc_max_conns_per_client,
         rate=limits.rpc_rate,
         max_burst=limits.rpc_max_burst,
+    )
+
+
+def cluster_settings(config: Config) -> ClusterSettings:
+    """Return the settings of a server's cluster."""
+    etcd, external = config.etcd, None
+    if etcd.endpoints:
+        credentials = Credentials(etcd.ca_file, etcd.cert_file, etcd.key_file, etcd.username, etcd.password)
+        external = ExternalEtcd(etcd.endpoints, credentials, etcd.prefix)
+    return ClusterSettings(
+        expect=config.bootstrap_expect,
+        is_bootstrapped=config.mode is Mode.SINGLE_SERVER,
+        member=member_settings(config),
+        external=external,
     )

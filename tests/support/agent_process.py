@@ -31,12 +31,12 @@ class AgentProcess:
     ) -> None:
         """`launcher`: the program, with its arguments, that runs the agent.  A setting that is None is left out."""
         self.folder = folder
-        self.http_port, self.dns_port, self.lan_port, server = free_ports(4)
+        self.http_port, self.dns_port, self.lan_port, self.rpc_port = free_ports(4)
         self.address = f"127.0.0.1:{self.http_port}"
         ports = {
             "http": self.http_port,
             "dns": self.dns_port,
-            "server": server,
+            "server": self.rpc_port,
             "serf_lan": self.lan_port,
             "serf_wan": -1,
         }

@@ -1,4 +1,4 @@
-"""Settings of servers that form a cluster: `autopilot`; and the modes of an agent."""
+"""Settings of servers that form a cluster: `autopilot`, `etcd`; and the modes of an agent."""
 
 import enum
 from typing import Annotated
@@ -47,3 +47,24 @@ class Autopilot(msgspec.Struct, frozen=True, kw_only=True):
     upgrade_version_tag: Annotated[
         str, setting("Metadata key of the version of a server.", unsupported="Consul Enterprise")
     ] = ""
+
+
+class Etcd(msgspec.Struct, frozen=True, kw_only=True):
+    """An etcd cluster that others run, instead of the members that the servers run themselves."""
+
+    endpoints: Annotated[
+        tuple[str, ...],
+        setting(
+            "Addresses of an existing etcd cluster that the servers use instead of running one, as host:port or URL.",
+            check=validators.etcd_endpoints,
+        ),
+    ] = ()
+    ca_file: Annotated[str, setting("File of CA certificates that etcd's certificates are verified with.")] = ""
+    cert_file: Annotated[str, setting("Certificate file of this server for etcd.")] = ""
+    key_file: Annotated[str, setting("Private key file of that certificate.")] = ""
+    username: Annotated[str, setting("User name for etcd.")] = ""
+    password: Annotated[str, setting("Password of that user.", secret=True)] = ""
+    prefix: Annotated[
+        str,
+        setting("Beginning of the keys in etcd; each datacenter needs a different one.", check=validators.etcd_prefix),
+    ] = "pyconsul"

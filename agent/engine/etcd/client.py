@@ -111,7 +111,11 @@ class Client:
         """
         endpoint = self.endpoints[self._current]
         # With this metadata a member that has lost its leader ends the stream instead of going silent.
-        metadata = (*await self._metadata(), ("hasleader", "true"))
+        try:
+            metadata = (*await self._metadata(), ("hasleader", "true"))
+        except rpc.AioRpcError as error:
+            self.rotate()
+            raise self._failure(error, endpoint) from error
         call = rpc.WatchStub(self._channel(endpoint)).Watch(requests, metadata=metadata)
         try:
             while (response := await _read(call, silence_s)) is not EOF:
@@ -182,6 +186,8 @@ class Client:
         _pass_cancellation_on()
         code, details = error.code(), error.details() or ""
         text = f"etcd at {endpoint}: {details or code.name.lower()}"
+        if any(bad in details for bad in _BAD_TOKENS):
+            self._token = ""
         if code is rpc.StatusCode.OUT_OF_RANGE:
             return RevisionCompacted(text)
         return Unreachable(text) if code in _LOST else Rejected(text)
@@ -223,9 +229,13 @@ def _open(endpoint: str, credentials: Credentials) -> Any:
     scheme, separator, rest = endpoint.partition("://")
     target = rest.rstrip("/") if separator else endpoint
     if credentials.uses_tls or (separator and scheme == "https"):
-        read = [
-            Path(name).read_bytes() if name else None
-            for name in (credentials.ca_file, credentials.key_file, credentials.cert_file)
-        ]
+        read = [_read_file(name) for name in (credentials.ca_file, credentials.key_file, credentials.cert_file)]
         return rpc.secure_channel(target, grpc.ssl_channel_credentials(*read), options=_OPTIONS)
     return rpc.insecure_channel(target, options=_OPTIONS)
+
+
+def _read_file(name: str) -> bytes | None:
+    try:
+        return Path(name).read_bytes() if name else None
+    except OSError as error:
+        raise Unreachable(f"cannot read {name}: {error.strerror}") from error

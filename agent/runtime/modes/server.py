@@ -8,18 +8,16 @@ from pathlib import Path
 
 from pyconsul.agent.cluster.autopilot.autopilot import Autopilot
 from pyconsul.agent.cluster.cluster import ServerCluster
-from pyconsul.agent.cluster.settings import ClusterSettings
 from pyconsul.agent.cluster.standing import ClusterStanding
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.config.sections.cluster import Mode
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL, ACCEPT_FILE, ACCEPT_NONE
 from pyconsul.agent.engine.switchable import SwitchableEngine
 from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.httpapi.handlers.autopilot import initial_settings
 from pyconsul.agent.runtime import data_folder, server, storage
-from pyconsul.agent.runtime.cluster_settings import member_settings
+from pyconsul.agent.runtime.cluster_settings import cluster_settings
 from pyconsul.agent.runtime.network import Network
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.server import Place
@@ -50,7 +48,7 @@ async def _open_place(
     own = server_of(network.lan.local)
     assert own is not None
     cluster = ServerCluster(
-        folder / "cluster", own, engine, single, _settings(config), network.lan, network.servers, network.peers
+        folder / "cluster", own, engine, single, cluster_settings(config), network.lan, network.servers, network.peers
     )
     stack.push_async_callback(cluster.stop)  # after the last write is finished
     await cluster.open()
@@ -79,11 +77,3 @@ class _Member:
 
     def __init__(self, cluster: ServerCluster) -> None:
         self.serve, self.leave, self.hand_over = cluster.serve, cluster.leave, cluster.roster.hand_over
-
-
-def _settings(config: Config) -> ClusterSettings:
-    return ClusterSettings(
-        expect=config.bootstrap_expect,
-        is_bootstrapped=config.mode is Mode.SINGLE_SERVER,
-        member=member_settings(config),
-    )
