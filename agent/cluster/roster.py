@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 
 PERIOD_S = 0.5  # between two looks at the list of members
-REMOVED_S = 60.0  # that a removed server is not added again while it stays alive
+REMOVED_S = 60.0  # that a removed server is not added again while it stays alive; see `Host`
 STATE_S = 1.0  # that a server gets to tell its state
 
 log = logging.getLogger("agent.cluster")

@@ -95,7 +95,7 @@ class ServerCluster:
         self.wait_until_whole()
 
     def wait_until_whole(self) -> None:
-        """Wait until all agents see each other, all servers vote, one leads, and a write through each agent succeeds."""
+        """Wait until all agents see each other, all servers vote, one leads, and each agent writes and reads."""
         alive = {agent.name: 1 for agent in self.agents}
         for agent in self.agents:
             eventually(partial(_sees, agent, alive), self.logs, patience=FORM_S)
@@ -150,5 +150,6 @@ def _sees(agent: MachineAgent, members: dict[str, int]) -> bool:
 
 def _writes(agent: MachineAgent) -> bool:
     with contextlib.suppress(OSError, http.client.HTTPException):
-        return agent.request("PUT", f"/v1/kv/whole/{agent.name}", b"x")[0] == 200
+        path = f"/v1/kv/whole/{agent.name}"
+        return [agent.request("PUT", path, b"x")[0], agent.request("GET", path)[0]] == [200, 200]
     return False

@@ -207,6 +207,7 @@ CLI_ALLOWED: dict[str, set[str]] = {
     "acl": {"http", "output"},
     "completion": {"help", "http", "commands.agent"},  # the flags of `pyconsul agent`
     "demo": set(),
+    "cluster_demo": set(),
     "doctor": set(),
     "help": {"http", "commands.agent"},
     "http": set(),
@@ -218,7 +219,19 @@ CLI_ALLOWED: dict[str, set[str]] = {
 }
 # Holds `__main__`; installed as the package `pyconsul` itself.
 PROGRAM = Path("cli", "python_m")
-CLI_COMMANDS_ALLOWED = {"acl", "demo", "doctor", "help", "http", "kv", "lock", "monitor", "output", "watch"}
+CLI_COMMANDS_ALLOWED = {
+    "acl",
+    "demo",
+    "cluster_demo",
+    "doctor",
+    "help",
+    "http",
+    "kv",
+    "lock",
+    "monitor",
+    "output",
+    "watch",
+}
 # Modules of other folders that a folder may know besides -> why.
 CLI_CONTRACTS = {"pyconsul.cli.http.client": "the context holds the client"}
 IO_MODULES = {"socket", "asyncio", "time", "random", "sqlite3", "subprocess", "threading", "httpx", "os"}

@@ -58,6 +58,8 @@ class Host(TaskDuty):
         """Take one step; returns whether the next one should follow soon."""
         cluster = self._cluster
         others = {server.node_id: server for server in self._servers.all() if server.node_id != cluster.own.node_id}
+        # A server that is gone may be added as soon as it is back.
+        self._excluded = {node_id: until for node_id, until in self._excluded.items() if node_id in others}
         if cluster.is_alone:
             return await self._grow(others)
         local = None if cluster.phase is None else cluster.phase.local

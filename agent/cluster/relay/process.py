@@ -28,7 +28,9 @@ from pyconsul.agent.cluster.relay.handshake import FIRST_BYTE, HandshakeError, I
 from pyconsul.agent.cluster.relay.pipe import End, join
 from pyconsul.agent.rpc.transport.proof import NONCE_BYTES
 
-TIMEOUT_S = 5.0  # for connecting, and for the handshake
+CONNECT_S = 1.5  # the system sends a lost request for a connection again after 1 s, and then too seldom
+TIMEOUT_S = 5.0  # for connecting and the handshake
+SILENCE_S = 3  # without a sign of life of the other machine, until a connection ends and etcd makes a new one
 MAX_HANDSHAKES = 64  # at a time, of connections from outside
 REPEAT_S = 30.0  # before the same message is written again
 MESSAGE_BYTES = 1 << 20  # of a message from the agent, at most
@@ -165,11 +167,11 @@ async def _connect(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
-        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        async with asyncio.timeout(CONNECT_S):
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
     except BaseException:
         sock.close()
         raise
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
@@ -221,6 +223,15 @@ async def _read(sock: socket.socket, count: int) -> bytes:
 
 
 async def _end_of(sock: socket.socket) -> End:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, 1),
+        (socket.TCP_KEEPINTVL, 1),
+        (socket.TCP_KEEPCNT, SILENCE_S),
+        (socket.TCP_USER_TIMEOUT, SILENCE_S * 1000),
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
     _, end = await asyncio.get_running_loop().connect_accepted_socket(End, sock)
     return end
 

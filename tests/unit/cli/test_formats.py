@@ -7,7 +7,9 @@ import importlib
 from pyconsul.cli.help import registry
 
 #: They run something, follow something, print nothing but that it is done, or always print JSON.
-WITHOUT = {"agent", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor", "snapshot decode"}
+WITHOUT = {
+    "agent", "cluster demo", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor", "snapshot decode",
+}  # fmt: skip
 
 
 def test_every_command_that_prints_has_a_format_flag() -> None:
