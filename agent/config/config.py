@@ -10,7 +10,7 @@ import msgspec
 
 from pyconsul.agent.config import validators as allowed
 from pyconsul.agent.config.sections.acl import ACL
-from pyconsul.agent.config.sections.cluster import Autopilot, Etcd, Mode
+from pyconsul.agent.config.sections.cluster import Autopilot, Etcd, Mode, SnapshotSchedule
 from pyconsul.agent.config.sections.definitions import Definition as Definition
 from pyconsul.agent.config.sections.definitions import Origin as Origin
 from pyconsul.agent.config.sections.dns import DNSConfig
@@ -267,8 +267,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     performance: Annotated[Performance, setting("Timing between servers.")] = Performance()
     autopilot: Annotated[Autopilot, setting("First settings of autopilot.")] = Autopilot()
     etcd: Annotated[Etcd, setting("An existing etcd cluster.")] = Etcd()
+    snapshot_schedule: Annotated[SnapshotSchedule, setting("Snapshots at intervals.")] = SnapshotSchedule()
     read_replica: Annotated[
-        bool, setting("Run as a server without a vote.", "read-replica", "non-voting-server", unsupported="clustering")
+        bool,
+        setting(
+            "Run as a server without a vote.", "read-replica", "non-voting-server", unsupported="servers without a vote"
+        ),
     ] = False
 
     # Services and checks.

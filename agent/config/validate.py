@@ -46,6 +46,8 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
             f"retry_join: cloud auto-join ({found[0]}) is not supported; allowed: IP addresses and host names, for example "
             "a DNS name that resolves to the agents"
         )
+    if config.snapshot_schedule.interval and not config.snapshot_schedule.dir and not config.data_dir:
+        errors.append("snapshot_schedule.dir is needed with -dev, which has no data folder")
     if fault := _fault_of_key(config.encrypt):
         errors.append(f"encrypt has invalid key: {fault}")
     if config.advertise_addr in _ANY or config.advertise_addr_wan in _ANY:

@@ -32,7 +32,7 @@ from pyconsul.agent.remote.server_catalog import ServerCatalog
 from pyconsul.agent.rpc.contract import Peer, Serve
 from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
 from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
-from pyconsul.agent.runtime import access_control, local
+from pyconsul.agent.runtime import access_control, local, snapshots
 from pyconsul.agent.runtime.gossip import members, retry_join
 from pyconsul.agent.runtime.network import Network, open_network, other_agents, server_requests
 from pyconsul.agent.runtime.reload import AgentControl
@@ -121,6 +121,7 @@ async def start(
     context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters, agents=others)
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(_answering(place, PeerRequests(app, place.standing, servers, place.leader)))
+    await snapshots.start(context, control, leadership, clock, stack)
     retry_join.start(config, lan, stop, stack)
     return control
 

@@ -164,6 +164,22 @@ class LocalAgent:
         self._access.require_service(caller, service_id)
         await self._remove_check(SERVICE_MAINTENANCE + service_id if service_id else NODE_MAINTENANCE)
 
+    async def show_own_check(self, check_id: str, name: str, status: str, output: str) -> None:
+        """Set a check that the agent itself makes, of its node; it is not stored."""
+        if check_id in self.local.checks:
+            self._results.notify(check_id, status, output)
+        else:
+            definition = CheckDefinition(id=check_id, name=name, status=status)
+            check = replace(own_check(self.node, definition, None, typed=False), output=output, interval="", timeout="")
+            self.local.put_check(CheckRow(check), self._clock())
+        await self.syncer.show()
+
+    async def hide_own_check(self, check_id: str) -> None:
+        """Remove such a check, if there is one."""
+        if check_id in self.local.checks:
+            self.local.remove_check(check_id)
+            await self.syncer.show()
+
     def is_ttl(self, check_id: str) -> bool:
         """Return whether the check is a TTL check."""
         return self._scheduler.is_ttl(check_id)

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "events": {"gossip", "model", "state", "filter", "acl"},
     "queries": {"model", "state", "filter"},
     "snapshot": {"model", "state", "acl", "filter", "queries"},
-    "duties": {"engine", "gossip", "model", "state", "acl", "sync"},
+    "duties": {"engine", "gossip", "model", "snapshot", "state", "acl", "sync"},
     "cluster": {
         "engine",
         "gossip",

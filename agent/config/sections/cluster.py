@@ -1,4 +1,4 @@
-"""Settings of servers that form a cluster: `autopilot`, `etcd`; and the modes of an agent."""
+"""Settings of servers that form a cluster: `autopilot`, `etcd`, `snapshot_schedule`; and the modes of an agent."""
 
 import enum
 from typing import Annotated
@@ -68,3 +68,20 @@ class Etcd(msgspec.Struct, frozen=True, kw_only=True):
         str,
         setting("Beginning of the keys in etcd; each datacenter needs a different one.", check=validators.etcd_prefix),
     ] = "pyconsul"
+
+
+class SnapshotSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Snapshots at intervals, written by the server that leads into a folder of its own machine."""
+
+    interval: Annotated[
+        Duration,
+        setting("Time between two snapshots; 0: none.", check=validators.not_negative, reloadable=True),
+    ] = 0.0
+    retain: Annotated[
+        int,
+        setting("Number of snapshots to keep.", check=validators.at_least(1, "1 snapshot"), reloadable=True),
+    ] = 30
+    dir: Annotated[
+        str,
+        setting("Folder of the snapshots.", computed="snapshots in the data folder", reloadable=True),
+    ] = ""
