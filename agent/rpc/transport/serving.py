@@ -29,7 +29,7 @@ NewRequest: TypeAlias = Callable[[str, bytes, Mapping[bytes, bytes], bytes, str]
 
 
 class Service(NamedTuple):
-    """What answers the requests of other agents."""
+    """The function that serves requests of other agents, and the one that makes them."""
 
     serve: Serve
     new_request: NewRequest = Request
