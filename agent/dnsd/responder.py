@@ -112,7 +112,7 @@ class Responder:
         except NotHeld:
             return Later(partial(self._fetched, packet, question, udp, source))
         except Unavailable:
-            return encode.failure(question, self.settings)
+            return encode.failure(question, self.settings, authoritative=True)
         except Exception:
             log.exception("a question could not be answered: type=%d labels=%d", question.rdtype, len(question.labels))
             return encode.failure(question, self.settings)
@@ -132,6 +132,7 @@ class Responder:
                         views = await self._fetch(missing.part, views)
         except (TimeoutError, Unavailable) as error:
             log.debug("a question could not be answered: error=%s", str(error) or "no server answers in time")
+            return encode.failure(question, self.settings, authoritative=True)
         except Exception:
             log.exception("a question could not be answered: type=%d labels=%d", question.rdtype, len(question.labels))
         return encode.failure(question, self.settings)

@@ -10,7 +10,7 @@ from pyconsul.agent.remote.requests import Rejected, ask, path
 from pyconsul.agent.rpc.contract import AskServer
 from pyconsul.agent.sync.anti_entropy.batch import Batch, Outcome, OwnedCheck
 from pyconsul.agent.sync.anti_entropy.blocked import Blocked, Refusal
-from pyconsul.agent.sync.anti_entropy.contract import Catalog, NodeRows
+from pyconsul.agent.sync.anti_entropy.contract import NodeRows
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import Pending
 from pyconsul.agent.sync.node_registration import NodeRegistration
@@ -132,19 +132,3 @@ def _all_refused(batch: Batch) -> list[Refusal]:
     found += [Refusal("service", one, UNKNOWN, "node", node, removes=True) for one in batch.gone_services]
     found += [Refusal("check", one, UNKNOWN, "node", node, removes=True) for one in batch.gone_checks]
     return found
-
-
-class ServerCatalog:
-    """The catalog of a server of a cluster: read from its own state; written here while this server leads, else by the leader."""
-
-    def __init__(self, local: Catalog, remote: Catalog, leads: Callable[[], bool]) -> None:
-        """local: the `LocalCatalog` of this server.   leads: returns whether this server leads now."""
-        self._local, self._remote, self._leads = local, remote, leads
-
-    async def node_rows(self, name: str) -> NodeRows:
-        """Return the rows of a node."""
-        return await self._local.node_rows(name)
-
-    async def apply(self, registration: NodeRegistration, pending: Pending) -> None:
-        """Write changes; raises what the catalog in use raises."""
-        await (self._local if self._leads() else self._remote).apply(registration, pending)

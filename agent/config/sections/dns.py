@@ -22,13 +22,11 @@ class DNSConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     allow_stale: Annotated[
         bool,
-        setting(
-            "Accept answers from the state of any server.", reloadable=True, unsupported="reads from other servers"
-        ),
+        setting("Accept answers from a state that may be older than the last write.", reloadable=True),
     ] = True
-    max_stale: Annotated[
-        Duration, setting("Maximum age of such an answer.", reloadable=True, unsupported="reads from other servers")
-    ] = 87600 * 3600.0
+    max_stale: Annotated[Duration, setting("Maximum age of the state behind such an answer.", reloadable=True)] = (
+        87600 * 3600.0
+    )
     node_ttl: Annotated[Duration, setting("TTL of node answers.", check=validators.not_negative, reloadable=True)] = 0.0
     service_ttl: Annotated[
         dict[str, Duration],
@@ -66,11 +64,11 @@ class DNSConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = "sequential"
     soa: Annotated[SOA, setting("SOA record of the zone.")] = SOA()
     use_cache: Annotated[
-        bool, setting("Answer from the agent's cache.", reloadable=True, unsupported="the agent's cache")
+        bool, setting("Answer from rows that a client agent holds even without `allow_stale`.", reloadable=True)
     ] = False
     cache_max_age: Annotated[
         Duration,
-        setting("Maximum age of a cached answer; 0: unlimited.", reloadable=True, unsupported="the agent's cache"),
+        setting("Maximum age of such rows while no server keeps them current; 0: unlimited.", reloadable=True),
     ] = 0.0
     enable_additional_node_meta_txt: Annotated[
         bool, setting("Add the metadata of nodes to answers as TXT records.", reloadable=True)

@@ -53,9 +53,9 @@ def _stripped(flags: int, question: Question, reply: Reply, compress: bool, opt:
     return join(flags, question.wire, (), (), (), compress, opt)
 
 
-def failure(question: Question, settings: Settings) -> bytes:
-    """SERVFAIL."""
-    flags = question.echoed | SERVFAIL | (RA if settings.recursors else 0)
+def failure(question: Question, settings: Settings, *, authoritative: bool = False) -> bytes:
+    """Return SERVFAIL.  authoritative: the name is in a zone of this server, which cannot look it up at present."""
+    flags = question.echoed | SERVFAIL | (AA if authoritative else 0) | (RA if settings.recursors else 0)
     return join(flags, question.wire, (), (), (), True, _opt(question, False))
 
 

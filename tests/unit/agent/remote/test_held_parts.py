@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
@@ -218,6 +219,11 @@ async def test_without_servers_and_rows_a_question_fails_at_once(make: Make) -> 
     world = make()
     world.servers.away = True
     assert await world.ask() == "SERVFAIL"
+    packet = dns.message.make_query("web.service.consul", "A").to_wire()
+    found = world.responder.respond(packet, True, "127.0.0.1")
+    assert isinstance(found, Later)
+    answer = dns.message.from_wire(packet[:2] + await found.finish())
+    assert dns.flags.to_text(answer.flags) == "QR AA RD"
     assert world.held.status().parts == 0
     world.servers.away = False
     assert await world.ask() == WEB

@@ -11,9 +11,11 @@ import pytest
 from support.local_agent import NODE, check_row, me, service_row
 from support.remote_servers import Access, Servers
 
+from pyconsul.agent.httpapi.core.forwarding.standing import SingleServer
 from pyconsul.agent.model.check import serf_check
-from pyconsul.agent.remote.catalog import RemoteCatalog, ServerCatalog
+from pyconsul.agent.remote.catalog import RemoteCatalog
 from pyconsul.agent.remote.requests import Rejected
+from pyconsul.agent.remote.server_catalog import ServerCatalog
 from pyconsul.agent.state.catalog import checks, nodes, services
 from pyconsul.agent.state.contract import Unavailable
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
@@ -216,7 +218,7 @@ async def test_a_server_writes_through_the_leader() -> None:
             written.append(self.name)
 
     leads = False
-    catalog = ServerCatalog(Named("local"), Named("remote"), lambda: leads)
+    catalog = ServerCatalog(Named("local"), Named("remote"), SingleServer(), lambda: leads)
     await catalog.apply(ME, Pending())
     leads = True
     await catalog.apply(ME, Pending())
