@@ -10,7 +10,7 @@ import msgspec
 
 from pyconsul.agent.config import validators as allowed
 from pyconsul.agent.config.sections.acl import ACL
-from pyconsul.agent.config.sections.cluster import Autopilot, Etcd, Mode, SnapshotSchedule
+from pyconsul.agent.config.sections.cluster import Autopilot, Etcd, Mode, SnapshotSchedule, mode_of
 from pyconsul.agent.config.sections.definitions import Definition as Definition
 from pyconsul.agent.config.sections.definitions import Origin as Origin
 from pyconsul.agent.config.sections.dns import DNSConfig
@@ -375,15 +375,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def mode(self) -> Mode:
         """Return what these settings make of an agent, whatever its data folder holds."""
-        if not self.server:
-            return Mode.CLIENT_AGENT
-        if self.dev_mode:
-            return Mode.DEVELOPMENT
-        if self.etcd.endpoints:
-            return Mode.CLUSTER_SERVER
-        if self.bootstrap or (self.bootstrap_expect < 2 and not self.retry_join):
-            return Mode.SINGLE_SERVER
-        return Mode.CLUSTER_SERVER
+        is_single = self.bootstrap or (self.bootstrap_expect < 2 and not self.retry_join)
+        return mode_of(is_server=self.server, is_development=self.dev_mode, is_single=is_single)
 
     @property
     def tagged_addresses(self) -> dict[str, str]:

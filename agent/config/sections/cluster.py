@@ -22,6 +22,15 @@ class Mode(enum.Enum):
     CLIENT_AGENT = "client"
 
 
+def mode_of(*, is_server: bool, is_development: bool, is_single: bool) -> Mode:
+    """Return the mode of an agent."""
+    if not is_server:
+        return Mode.CLIENT_AGENT
+    if is_development:
+        return Mode.DEVELOPMENT
+    return Mode.SINGLE_SERVER if is_single else Mode.CLUSTER_SERVER
+
+
 class Autopilot(msgspec.Struct, frozen=True, kw_only=True):
     """The first settings of autopilot; durations in seconds.  `operator autopilot set-config` changes them for good."""
 
