@@ -39,6 +39,7 @@ from pyconsul.agent.cluster.relay_table import RelayTable
 from pyconsul.agent.cluster.requests import Requests
 from pyconsul.agent.cluster.roster import Roster
 from pyconsul.agent.cluster.settings import FRESH_S, ClusterSettings
+from pyconsul.agent.cluster.upkeep import Upkeep
 from pyconsul.agent.duties.leader_duties import LeaderDuties
 from pyconsul.agent.engine.contract import EngineError, MovableEngine
 from pyconsul.agent.engine.switchable import SwitchableEngine
@@ -83,6 +84,7 @@ class ServerCluster:
         self._founder = Founder(own, settings.expect, self._file, servers.all, self._colleagues)
         self._relay = RelayTable(own, pool, servers)
         self.roster = Roster(self, self._file, pool, self._colleagues)
+        self._upkeep = Upkeep(self, self._colleagues)
         self._guest = Guest(self, self._file, folder)
         self._requests = Requests(self, self._founder, self._guest)
         self.host = Host(self, servers, self._colleagues)
@@ -167,6 +169,7 @@ class ServerCluster:
         """Take part in the life of the cluster from now on."""
         self._running = asyncio.get_running_loop().create_task(self._run())
         self.roster.start()
+        self._upkeep.start()
         self._relay.start()
         await self._duties.start()
 
@@ -254,6 +257,7 @@ class ServerCluster:
             await asyncio.gather(self._running, return_exceptions=True)
         await self._duties.stop()
         self._relay.stop()
+        await self._upkeep.stop()
         await self.roster.stop()
         await self.stop_phase()
 

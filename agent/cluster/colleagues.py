@@ -27,17 +27,18 @@ class Colleagues:
     def __init__(self, peers: Peers, timeout_s: float = TIMEOUT_S) -> None:
         self._peers, self._timeout_s = peers, timeout_s
 
-    async def ask(self, node_id: str, message: Message, answer: type[T]) -> T:
+    async def ask(self, node_id: str, message: Message, answer: type[T], timeout_s: float | None = None) -> T:
         """Send a message and return the answer.  Raises NoAnswer."""
+        timeout_s = timeout_s or self._timeout_s
         target = PATH + _NAME_OF[type(message)]
         request = HTTPRequest("POST", target.encode(), {}, msgspec.json.encode(message))
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 response = await self._peers.ask(node_id, request)
             if response.status != 200:
                 raise NoAnswer(f"status {response.status}: {response.body[:200].decode(errors='replace')}")
             return msgspec.json.decode(response.body, type=answer)
         except TimeoutError:
-            raise NoAnswer(f"no answer within {self._timeout_s:g} s") from None
+            raise NoAnswer(f"no answer within {timeout_s:g} s") from None
         except (RPCError, msgspec.MsgspecError) as error:
             raise NoAnswer(str(error)) from error

@@ -69,13 +69,19 @@ class Dismissal(msgspec.Struct, frozen=True, tag="dismiss"):
     cluster_id: str
 
 
+class Defragmentation(msgspec.Struct, frozen=True, tag="defragment"):
+    """Ask a server to give the free space of its etcd database back to the disk, if that is much."""
+
+    even_if_small: bool = False
+
+
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to an invitation or a dismissal; a refusal has its reason."""
+    """The answer to a request that changes something; a refusal has its reason."""
 
     refusal: str = ""
 
 
-Message = StateAsked | VoteAsked | RefusalAsked | Invitation | Dismissal
+Message = StateAsked | VoteAsked | RefusalAsked | Invitation | Dismissal | Defragmentation
 Answer = ServerState | BallotState | Reply
 NAMES: dict[str, type[Message]] = {
     "state": StateAsked,
@@ -83,4 +89,5 @@ NAMES: dict[str, type[Message]] = {
     "refuse": RefusalAsked,
     "join": Invitation,
     "dismiss": Dismissal,
+    "defragment": Defragmentation,
 }

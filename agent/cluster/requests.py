@@ -18,9 +18,11 @@ from pyconsul.agent.cluster.messages import (
     Invitation,
     Message,
     RefusalAsked,
+    Reply,
     StateAsked,
     VoteAsked,
 )
+from pyconsul.agent.cluster.upkeep import defragment
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Peer
@@ -72,8 +74,13 @@ class Requests:
             )
         if isinstance(message, Invitation):
             return await self._guest.invited(message, peer)
-        assert isinstance(message, Dismissal)
-        return await self._guest.dismissed(message, peer)
+        if isinstance(message, Dismissal):
+            return await self._guest.dismissed(message, peer)
+        local = None if cluster.phase is None else cluster.phase.local
+        if local is None:
+            return Reply("this server has no etcd member")
+        await defragment(local, even_if_small=message.even_if_small)
+        return Reply()
 
     def _report_other_cluster(self, message: StateAsked, peer: Peer) -> None:
         """Say once in the log that another cluster wants to add this server, which has a state already."""

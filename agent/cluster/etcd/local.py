@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from aetcd import rpc
 
@@ -19,6 +20,7 @@ from pyconsul.agent.cluster.settings import PREFIX
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.engine import EtcdEngine
+from pyconsul.agent.engine.etcd.errors import RevisionCompacted
 from pyconsul.agent.engine.history.contract import Retention
 
 RELAY_S = 3.0  # that the relay gets to listen, before etcd starts
@@ -82,7 +84,7 @@ class LocalEtcd:
 
     async def status(self) -> Status:
         """Return the state of the member.  Raises EngineError."""
-        found = await self.client.call(lambda channel: rpc.MaintenanceStub(channel).Status, rpc.StatusRequest())
+        found = await self.client.call(_maintenance("Status"), rpc.StatusRequest())
         header = found.header
         return Status(
             header.member_id, found.leader, header.raft_term, found.dbSize, found.dbSizeInUse, tuple(found.errors)
@@ -96,3 +98,31 @@ class LocalEtcd:
         """Return whether this member leads the others.  Raises EngineError."""
         status = await self.status()
         return status.leader == status.number
+
+    # --- upkeep; all of it raises EngineError
+
+    async def full_members(self) -> list[int]:
+        """Return the numbers of the members whose quota is used up; all refuse writes then."""
+        response = await self.client.call(_maintenance("Alarm"), rpc.AlarmRequest())
+        return [alarm.memberID for alarm in response.alarms if alarm.alarm == rpc.AlarmType.NOSPACE]
+
+    async def clear_alarm(self, number: int) -> None:
+        """Let a member accept writes again."""
+        action = rpc.AlarmRequest.AlarmAction.DEACTIVATE
+        request = rpc.AlarmRequest(action=action, memberID=number, alarm=rpc.AlarmType.NOSPACE)
+        await self.client.call(_maintenance("Alarm"), request)
+
+    async def compact(self) -> None:
+        """Forget all revisions but the present one."""
+        response = await self.client.read(rpc.TxnRequest())
+        request = rpc.CompactionRequest(revision=response.header.revision, physical=True)
+        with suppress(RevisionCompacted):  # nothing was written since the last time
+            await self.client.call(lambda channel: rpc.KVStub(channel).Compact, request)
+
+    async def defragment(self, timeout_s: float) -> None:
+        """Give the free space of the own database back to the disk; the member answers nobody meanwhile."""
+        await self.client.call(_maintenance("Defragment"), rpc.DefragmentRequest(), timeout_s)
+
+
+def _maintenance(method: str) -> Callable[[Any], Any]:
+    return lambda channel: getattr(rpc.MaintenanceStub(channel), method)

@@ -10,7 +10,7 @@ import msgspec
 _LEVELS = {"debug": logging.DEBUG, "info": logging.DEBUG, "warn": logging.INFO}
 #: Parts of etcd that warn of every connection that comes and goes, or of every start.
 _CHATTY = ("rafthttp/", "auth/store.go", "etcdserver/cluster_util.go", "embed/")
-_HIDDEN = {"level", "ts", "caller", "msg", "stacktrace", "error"}
+_HIDDEN = {"level", "ts", "caller", "msg", "stacktrace", "error", "request"}
 
 
 def parse_line(line: bytes) -> tuple[int, str]:
@@ -24,4 +24,4 @@ def parse_line(line: bytes) -> tuple[int, str]:
         level = logging.DEBUG
     fields = "".join(f" {name}={value}" for name, value in found.items() if name not in _HIDDEN)
     reason = f": {found['error']}" if found.get("error") else ""
-    return level, f"{found.get('msg', '')}{reason}" + (f":{fields}" if fields and not reason else fields)
+    return level, f"{found.get('msg', '')}{reason}{fields}"

@@ -86,9 +86,9 @@ class Client:
         request = rpc.DeleteRangeRequest(key=key, range_end=end)
         await self._once(lambda channel: rpc.KVStub(channel).DeleteRange, request, self._timeout_s)
 
-    async def call(self, method: Callable[[Any], Call], request: Any) -> Any:
+    async def call(self, method: Callable[[Any], Call], request: Any, timeout_s: float | None = None) -> Any:
         """Send any other request once; `method` returns it from a channel.  Raises Rejected, Unreachable."""
-        return await self._once(method, request, self._timeout_s)
+        return await self._once(method, request, timeout_s or self._timeout_s)
 
     async def keep_alive(self, lease: int, timeout_s: float) -> bool:
         """Renew a lease; False when it is over.  Raises Rejected, Unreachable."""
