@@ -92,6 +92,7 @@ class PeerConnections:
         self._is_stopping = False
         self._next_tick = self._loop.time() + TICK_S
         self._timer = self._loop.call_at(self._next_tick, self._tick)
+        servers.subscribe(self._servers_changed)
 
     # --- the contract
 
@@ -218,6 +219,16 @@ class PeerConnections:
     def _publish(self) -> None:
         for listener in list(self._listeners):
             listener()
+
+    def _servers_changed(self) -> None:
+        """Wait no longer for servers that have failed or left."""
+        for connection in list(self._all):
+            peer = connection.peer
+            if peer.is_server and self._servers.find(peer.node_id) is None:
+                connection.doubt(f"server {peer.name} has failed or left")
+        for node_id, dial in self._dials.items():
+            if dial.found is not None and self._servers.find(node_id) is None:
+                dial.fail("the server has failed or left", self._loop.time())
 
     def _tick(self) -> None:
         now = self._loop.time()

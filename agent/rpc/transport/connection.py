@@ -18,6 +18,7 @@ from pyconsul.agent.rpc.transport.serving import Service, Serving
 TICK_S = 0.5  # between two calls of `tick`
 PING_S = 1.5  # of silence, of either agent, after which the dialing one asks for a sign of life, and gives one
 DEAD_S = 4.0  # of silence after which the other agent counts as gone
+DOUBT_S = 0.3  # that an agent which gossip takes for gone gets to give a sign of life
 WRITE_BUFFER_BYTES = 256 << 10  # in the transport, at which bodies wait
 
 log = logging.getLogger("agent.rpc")
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._heard, self._heard_at = True, self._loop.time()
         self._flushes, self._sent_at = 0, self._heard_at
         self._reason = ""  # of the end
+        self._doubts = ""  # why the other agent may be gone
         self._is_leaving = False  # this agent has said goodbye
         self._is_left = False  # the other one has
         self.ended = self._loop.create_future()
@@ -95,6 +97,18 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             self._changed(self)
 
+    def doubt(self, reason: str) -> None:
+        """End the connection unless the other agent gives a sign of life at once: gossip takes it for gone."""
+        if self._doubts or self._reason:
+            return
+        self._doubts = reason
+        self._channel.send(frames.Ping())
+        self._loop.call_later(DOUBT_S, self._end_if_doubted)
+
+    def _end_if_doubted(self) -> None:
+        if self._doubts:
+            self.fail(self._doubts)
+
     def tick(self, now: float, late_s: float) -> None:
         """Look for signs of life, and for requests whose time is over.  late_s: by which this agent itself was held up."""
         if self._heard:
@@ -113,7 +127,7 @@ class Connection(asyncio.Protocol):
     # --- the transport
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._heard, self._doubts = True, ""
         self._channel.hold()
         try:
             for frame in self._reader.feed(data):

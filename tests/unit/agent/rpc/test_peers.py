@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import NotSent, Peer, RateExceeded
 from pyconsul.agent.rpc.home import HomeConnection
 from pyconsul.agent.rpc.settings import RPCSettings
+from pyconsul.agent.rpc.transport.connection import DOUBT_S
 
 
 async def test_a_request_and_its_response() -> None:
@@ -176,3 +178,27 @@ async def test_a_client_agent_may_send_so_many_requests() -> None:
             await client.ask(server, get("/"))
         for _ in range(4):  # a server may send any number
             await server.ask(client, get("/"))
+
+
+async def test_requests_to_a_server_that_gossip_takes_for_gone_end_unless_it_answers() -> None:
+    waiting: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    async with network() as net:
+        server, client = await net.server("s1", lambda request, peer: waiting), await net.client("web1")
+        asked = asyncio.ensure_future(client.ask(server, get("/")))
+        await eventually_async(lambda: server.peers.find("web1"))
+        net.servers.drop("s1")  # wrongly: it answers the ping
+        assert (await asyncio.wait({asked}, timeout=2 * DOUBT_S))[1]
+        waiting.set_result(Response(200))
+        assert (await asked).status == 200
+
+
+async def test_requests_to_a_server_without_a_cable_end_as_soon_as_gossip_takes_it_for_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes connections, and says nothing
+        async with network() as net:
+            client = await net.client("web1")
+            net.servers.put(server_at("s1", deaf.getsockname()[1]))
+            asked = asyncio.ensure_future(client.peers.ask("id-s1", get("/")))
+            await asyncio.to_thread(deaf.accept)
+            net.servers.drop("s1")
+            with pytest.raises(NotSent, match="the server has failed or left"):
+                await asked
