@@ -26,6 +26,11 @@ async def is_written(machine: Machine, key: str) -> bool:
     return True
 
 
+async def fill(machine: Machine) -> None:
+    for number in range(40):
+        await machine.put("large", b"%d" % number + b"x" * 500_000)
+
+
 async def test_old_values_are_dropped_when_the_quota_is_used_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -39,8 +44,7 @@ async def test_old_values_are_dropped_when_the_quota_is_used_up(
         leader = place.leader
         assert leader is not None
         with pytest.raises(EngineError, match="database space exceeded"):
-            for number in range(40):
-                await leader.put("large", b"%d" % number + b"x" * 500_000)
+            await fill(leader)
         monkeypatch.setattr(upkeep, "ALARM_S", 0.05)
         await eventually_async(lambda: "etcd accepts writes again" in caplog.text)
         await eventually_async(partial(is_written, leader, "after"))
