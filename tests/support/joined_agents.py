@@ -118,7 +118,10 @@ class JoinedAgent(Api):
             raise refusals.pop(0)
         arrived = Request(request.method, request.target, request.headers, request.body, request.remote)
         arrived.origin = self.name
-        served = agents[node_id].peer_requests.serve(arrived, Peer(self.name, self.name, "dc1", self._is_server))
-        response: Any = served if isinstance(served, Response) else await served
+        try:
+            served = agents[node_id].peer_requests.serve(arrived, Peer(self.name, self.name, "dc1", self._is_server))
+            response: Any = served if isinstance(served, Response) else await served
+        except NotSent as error:
+            raise NotSent(f"agent {node_id}: {error}") from None  # as the transport words it
         assert isinstance(response, Response)
         return response

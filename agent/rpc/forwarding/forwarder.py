@@ -16,9 +16,8 @@ from pyconsul.agent.httpapi.server.contract import HTTPRequest
 from pyconsul.agent.rpc.contract import NotSent, RateExceeded, RPCError
 from pyconsul.agent.rpc.forwarding.agent_cache import AgentCache, cache_control
 from pyconsul.agent.rpc.forwarding.message import forwarded
-from pyconsul.agent.rpc.forwarding.peer_requests import NOT_LEADER
 from pyconsul.agent.rpc.forwarding.question import Question, question_of
-from pyconsul.agent.rpc.forwarding.server_requests import NoServers, ServerRequests
+from pyconsul.agent.rpc.forwarding.server_requests import NoServers, ServerRequests, lacks_leader
 from pyconsul.agent.rpc.forwarding.shared_queries import SharedQueries
 
 NO_ADDRESSES = "resolver error: resolver produced no addresses"  # Consul's stream of health has its own error
@@ -98,7 +97,7 @@ def reason_of(error: RPCError) -> HTTPError:
     if isinstance(error, RateExceeded):
         return HTTPError(429, text)
     if isinstance(error, NotSent):
-        return server_error(NO_LEADER if text in (NO_LEADER, NOT_LEADER) else f"rpc error getting client: {text}")
+        return server_error(NO_LEADER if lacks_leader(error) else f"rpc error getting client: {text}")
     return server_error(f"rpc error making call: {text}")
 
 

@@ -13,9 +13,8 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import BodyRule, PendingResponse, Response
 from pyconsul.agent.rpc.contract import NotSent, Peer
 from pyconsul.agent.rpc.forwarding.message import ORIGIN, forwarded
-from pyconsul.agent.rpc.forwarding.server_requests import LEADER, ServerRequests
+from pyconsul.agent.rpc.forwarding.server_requests import LEADER, NOT_LEADER, ServerRequests
 
-NOT_LEADER = "not the leader"
 SMALL_BODY_BYTES = 10_000  # within every limit, as on HTTP connections
 HOLD_S = 1.0  # that a forwarded write waits for a leader; then its agent may ask another server
 

@@ -16,9 +16,15 @@ from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RPCError, Servers
 from pyconsul.agent.rpc.forwarding.server_choice import ServerChoice
 
+NOT_LEADER = "not the leader"
 LEADER = b"x-pyconsul-leader"  # header of a response between agents: the node ID of the leader
 #: Seconds before all servers are tried once more: at first, and at last.
 FIRST_WAIT_S, LAST_WAIT_S = 0.02, 0.25
+
+
+def lacks_leader(reason: RPCError | None) -> bool:
+    """Return whether a server has refused a request since it knew no leader, or was not the leader."""
+    return isinstance(reason, NotSent) and str(reason).endswith((NO_LEADER, NOT_LEADER))
 
 
 class NoServers(NotSent):
@@ -67,7 +73,7 @@ class ServerRequests:
         clock = asyncio.get_running_loop().time
         until, wait_s = clock() + hold_s, FIRST_WAIT_S
         tried: set[str] = set()
-        reason: RPCError = NotSent(NO_LEADER)
+        reason: RPCError | None = None
         while True:
             if self._standing.serves(scope):
                 raise ServedHere
@@ -80,10 +86,10 @@ class ServerRequests:
                     if request.stream is not None or (scope != "read" and isinstance(error, Lost)):
                         raise  # a body that streams can be sent once
                     tried.add(node_id)
-                    reason = error
+                    reason = reason if lacks_leader(reason) else error
             left_s = until - clock()
             if left_s <= 0:
-                raise reason
+                raise NotSent(NO_LEADER) if reason is None or lacks_leader(reason) else reason
             if not node_id or not self._next(scope, tried):
                 tried.clear()
                 await asyncio.sleep(min(left_s, self._rng.uniform(0.5, 1) * wait_s))
@@ -93,7 +99,8 @@ class ServerRequests:
         """Return the server to ask, "" for none at the moment.  Raises NoServers."""
         if self._leader is not None and scope == "write":
             leader = self._leader()
-            return leader if leader not in tried and leader != self._own_id else ""
+            reachable = leader not in tried and leader != self._own_id and self._servers.find(leader) is not None
+            return leader if reachable else ""
         if not self.choice.known():
             if self._leader is None:
                 raise NoServers
