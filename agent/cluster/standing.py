@@ -73,8 +73,8 @@ class SharedBarrier:
         """Return the future of a barrier that begins after this call."""
         if self._next is None:
             self._next = _Shared()
-            if self._running is None or self._running.done():
-                self._running = asyncio.get_running_loop().create_task(self._run())
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._run())
         return self._next
 
     async def _run(self) -> None:

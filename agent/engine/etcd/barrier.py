@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from pyconsul.agent.engine.contract import EngineError
+
 
 class Barrier:
     """Shares a linearizable read: each caller gets the result of a read that began after its call."""
@@ -12,10 +14,14 @@ class Barrier:
     def __init__(self, ask: Callable[[], Awaitable[int]]) -> None:
         self._ask = ask
         self._next: asyncio.Future[int] | None = None  # of the callers that wait for the next read
+        self._asked: asyncio.Future[int] | None = None  # of those that wait for the running one
         self._running: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     async def reach(self) -> int:
-        """Return the result of the read; raises its exceptions."""
+        """Return the result of the read; raises its exceptions, and EngineError once the barrier is closed."""
+        if self._is_closed:
+            raise _closed()
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         answer = self._next
@@ -26,13 +32,30 @@ class Barrier:
     async def _run(self) -> None:
         while self._next is not None:
             answer, self._next = self._next, None
+            self._asked = answer
             try:
-                answer.set_result(await self._ask())
+                index = await self._ask()
             except Exception as error:
-                answer.set_exception(error)
-                answer.exception()  # marks it as retrieved: the callers may be gone
+                _fail(answer, error)
+            else:
+                if not answer.done():
+                    answer.set_result(index)
 
     def close(self) -> None:
-        """Cancel a running read."""
+        """Cancel a running read; all that wait get an EngineError."""
+        self._is_closed = True
         if self._running is not None:
             self._running.cancel()
+        for answer in (self._asked, self._next):
+            if answer is not None:
+                _fail(answer, _closed())
+
+
+def _fail(answer: asyncio.Future[int], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+        answer.exception()  # marks it as retrieved: the callers may be gone
+
+
+def _closed() -> EngineError:
+    return EngineError("the connection to etcd is closed")
