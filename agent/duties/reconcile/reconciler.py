@@ -46,8 +46,9 @@ class Reconciler:
         self._unknown_since: dict[str, float] = {}
         self._conflicts: set[Conflict] = set()
         self._changed: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._full_at = self._ran_at = 0.0  # the loop's time
+        self._timer: asyncio.Handle | None = None
+        self._due_at = 0.0  # of the timer
+        self._full_at = self._ran_at = 0.0  # these three: the loop's time
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self._is_running = False
@@ -176,11 +177,12 @@ class Reconciler:
 
     def _wake_within(self, delay_s: float) -> None:
         loop = asyncio.get_running_loop()
-        if not self._is_running or (self._timer is not None and self._timer.when() <= loop.time() + delay_s):
+        due_at = loop.time() + delay_s
+        if not self._is_running or (self._timer is not None and self._due_at <= due_at):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_later(delay_s, self._work)
+        self._timer, self._due_at = loop.call_later(delay_s, self._work), due_at
 
     def _work(self) -> None:
         """Begin the work that is due, unless work is being done; that ends by looking for more."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 from support.scripted_pool import FAILED, LEFT, ScriptedPool, client, server
 
 from pyconsul.agent.duties.reconcile import reconciler
@@ -87,6 +88,17 @@ async def test_members_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
         await one.until({"c1": CRITICAL})
         one.pool.erase("c1")
         await one.until({})
+
+
+def test_members_are_followed_on_the_loop_of_the_agent() -> None:
+    async def follow() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            async with running(patch) as one:
+                one.pool.put(client("c1"), MemberEvent.JOIN)
+                one.pool.put(client("c2"), MemberEvent.JOIN)  # while the work for the first one is due at once
+                await one.until({"c1": PASSING, "c2": PASSING})
+
+    uvloop.run(follow())
 
 
 async def test_members_that_were_there_before_are_registered_at_the_start() -> None:
