@@ -10,7 +10,7 @@ from typing import Any
 
 from pyconsul.agent.common.options import text
 from pyconsul.cli.context import Context
-from pyconsul.cli.doctor import diagnosis, hardening
+from pyconsul.cli.doctor import diagnosis, hardening, servers
 from pyconsul.cli.doctor.diagnosis import FAILURE, OK, WARNING, Finding
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
@@ -22,6 +22,7 @@ from pyconsul.cli.output.render import colors, columns, document, format_flag
 #: Seconds to wait for each answer of the agent.
 PATIENCE = 5.0
 _COLORS = {OK: "\x1b[32m", WARNING: "\x1b[33m", FAILURE: "\x1b[1;31m"}
+_STALE = {"stale": ""}  # without a quorum the last known state is answered, others wait
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _DNS_PORT = 8600
 _MANAGEMENT_ID = "00000000-0000-0000-0000-000000000001"  # of the policy global-management
@@ -69,6 +70,7 @@ def _findings(context: Context) -> Iterator[Finding]:
     yield diagnosis.clock(response.headers.get("date", ""), time.time())
     try:
         yield from _cluster(context)
+        yield from _servers(context, about)
         yield from _gossip(context, about)
         yield from _dns(context, about)
         yield from _disk(context, about)
@@ -90,16 +92,37 @@ def _cluster(context: Context) -> Iterator[Finding]:
     """Leader, token and checks."""
     client = context.client
     status = client.request("GET", "/v1/status/leader", timeout=PATIENCE)
-    yield diagnosis.leader(status.json() if status.status == 200 else "")
-    own = client.request("GET", "/v1/acl/token/self", timeout=PATIENCE)
+    is_known = status.status == 200
+    yield diagnosis.leader(status.json() if is_known else "", "" if is_known else status.text().strip()[:100])
+    own = client.request("GET", "/v1/acl/token/self", _STALE, timeout=PATIENCE)
     given = any((context.args[TOKEN], context.args[TOKEN_FILE])) or any(
         context.environ.get(name) for name in ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_TOKEN_FILE")
     )
     yield diagnosis.token(own.status, own.json() if own.status == 200 else None, given=given)
-    critical = client.request("GET", "/v1/health/state/critical", timeout=PATIENCE)
+    critical = client.request("GET", "/v1/health/state/critical", _STALE, timeout=PATIENCE)
     if critical.status == 200:
         filtered = "x-consul-results-filtered-by-acls" in critical.headers or own.status == 403
         yield diagnosis.checks(critical.json(), complete=not filtered)
+
+
+def _servers(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
+    """The quorum and what the servers need."""
+    response = context.client.request("GET", "/v1/operator/autopilot/state", _STALE, timeout=PATIENCE)
+    count = 0
+    if response.status == 200:
+        state = response.json()
+        count = len(state.get("Servers") or ())
+        yield from servers.quorum(state)
+    elif response.status == 403:
+        yield Finding(
+            "servers", WARNING, "cannot see the servers: permission denied", 'The token needs operator = "read".'
+        )
+    settings = about.get("DebugConfig")
+    if settings and _is_local(context):
+        import shutil
+
+        if finding := servers.etcd(settings, shutil.which("etcd"), count):
+            yield finding
 
 
 def _gossip(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
@@ -120,7 +143,7 @@ def _surroundings(context: Context, settings: dict[str, Any]) -> hardening.Surro
             pass  # `_disk` reports it
         else:
             owner, mode = found.st_uid, found.st_mode & 0o777
-    own = context.client.request("GET", "/v1/acl/token/self", timeout=PATIENCE)
+    own = context.client.request("GET", "/v1/acl/token/self", _STALE, timeout=PATIENCE)
     policies = (own.json().get("Policies") or []) if own.status == 200 else []
     return hardening.Surroundings(
         owner, mode, _anonymous_writes(context), any(one.get("ID") == _MANAGEMENT_ID for one in policies)
@@ -190,8 +213,8 @@ COMMANDS = {
         doctor,
         _DNS_ADDR,
         format_flag(),
-        about="Checks the agent, its leader, the members of its pool, the clocks, the token, failing checks, DNS over UDP and "
-        "TCP, the ten hardening lines of the README, and, for an agent on this machine, its disk and ports. Changes "
-        "nothing. Exits with 1 when something is broken, not for warnings.",
+        about="Checks the agent, its leader, the quorum of the servers, the members of its pool, the clocks, the token, failing "
+        "checks, DNS over UDP and TCP, the ten hardening lines of the README, and, for an agent on this machine, its disk, "
+        "its ports and etcd. Changes nothing. Exits with 1 when something is broken, not for warnings.",
     )
 }

@@ -16,6 +16,7 @@ from pyconsul.cli.errors import printable
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 #: Differences of clocks: tolerated, and so large that tokens and TTLs break.
 CLOCK_WARNING, CLOCK_FAILURE = 3.0, 60.0
+MEMBER_CLOCK_WARNING = 2.0
 #: Bytes free on the disk of the data directory below which writes may soon fail.
 DISK_WARNING = 500 * 1024 * 1024
 #: Seconds to wait for an answer over DNS.
@@ -68,11 +69,17 @@ def clock(date: str, now: float) -> Finding:
     return Finding("clock", state, f"the agent's clock and this machine's are {apart:.0f} s apart", advice)
 
 
-def leader(address: str) -> Finding:
-    """Check that the servers have a leader; `address` is empty without one."""
+def leader(address: str, error: str = "") -> Finding:
+    """Check that the servers have a leader; `address` is empty without one.  error: the agent's reason for not knowing."""
     if address:
         return Finding("leader", OK, f"the leader is {address}")
-    advice = "Nothing can be written. Look at the servers with `pyconsul members`, and at their logs."
+    if error:
+        advice = "Does `pyconsul members` list a server that is alive? If not, check retry_join and the gossip port."
+        return Finding("leader", FAILURE, f"the servers cannot be asked: {error}", advice)
+    advice = (
+        "Nothing can be written. Look at the servers with `pyconsul members`, and at their logs. If most of their disks are "
+        "lost, `pyconsul operator recover` goes on with what is left."
+    )
     return Finding("leader", FAILURE, "there is no leader", advice)
 
 
@@ -132,11 +139,24 @@ def gossip(explained: list[dict[str, Any]], *, health_score: int) -> Iterator[Fi
         names = [one["Member"]["Name"] for one in explained if any(sign in reason for reason in one.get("Reasons", ()))]
         if names:
             yield Finding("gossip", WARNING, f"{text}: {', '.join(map(printable, sorted(names)[:5]))}", advice)
+    yield from _clocks(explained)
     alive = sum(member["Status"] == _ALIVE for member in members)
     if health_score > _GOOD_SCORE and alive > _FEW_MEMBERS:
         text = f"this agent answers, or is answered, too late: health score {health_score} (0 is good)"
         advice = "Is this machine overloaded, or its network? Until then it notices failures of others later."
         yield Finding("gossip", WARNING, text, advice)
+
+
+def _clocks(explained: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Report members whose wall clocks differ from the agent's."""
+    offsets = {
+        printable(one["Member"]["Name"]): one.get("ClockOffsetSeconds") or 0.0 for one in explained if "Member" in one
+    }
+    apart = {name: offset for name, offset in offsets.items() if abs(offset) >= MEMBER_CLOCK_WARNING}
+    if apart:
+        texts = [f"{name} {offset:+.1f} s" for name, offset in sorted(apart.items())[:5]]
+        advice = "Set all clocks by NTP: TTLs and expiring tokens go by the clock of the server that leads."
+        yield Finding("clocks", WARNING, f"differ from the agent's: {', '.join(texts)}", advice)
 
 
 def data_folder(path: str) -> Finding:
