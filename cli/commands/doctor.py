@@ -71,6 +71,8 @@ def _findings(context: Context) -> Iterator[Finding]:
     try:
         yield from _cluster(context)
         yield from _servers(context, about)
+        if finding := diagnosis.sync((about.get("Stats") or {}).get("sync") or {}):
+            yield finding
         yield from _gossip(context, about)
         yield from _dns(context, about)
         yield from _disk(context, about)
@@ -156,6 +158,7 @@ def _anonymous_writes(context: Context) -> bool | None:
     response = context.client.request(
         "POST",
         "/v1/internal/acl/authorize",
+        _STALE,
         body=json.dumps([{"Resource": one, "Access": "write"} for one in resources]).encode(),
         headers={"X-Consul-Token": ""},
         timeout=PATIENCE,
@@ -166,7 +169,7 @@ def _anonymous_writes(context: Context) -> bool | None:
         return True
     # Rules for a part of the names are seen in the rules only; a token may read its own, and this one's secret is known.
     headers = {"X-Consul-Token": "anonymous"}
-    own = context.client.request("GET", "/v1/acl/token/self?expanded=true", headers=headers, timeout=PATIENCE)
+    own = context.client.request("GET", "/v1/acl/token/self?expanded=true&stale", headers=headers, timeout=PATIENCE)
     policies = (own.json().get("ExpandedPolicies") or []) if own.status == 200 else []
     return hardening.grants_writes(policy["Rules"] for policy in policies)
 

@@ -121,6 +121,16 @@ def checks(critical: list[dict[str, Any]], *, complete: bool = True) -> Finding:
     return Finding("checks", OK, "no check is critical")
 
 
+def sync(stats: dict[str, str]) -> Finding | None:
+    """Judge the section `sync` of an agent's statistics; Consul's agents have none."""
+    if not stats:
+        return None
+    if stats.get("state") == "ok":
+        return Finding("anti-entropy", OK, "the catalog shows the services and checks of this agent")
+    text = f"the catalog is {stats.get('behind_seconds', '?')} s behind the services and checks of this agent"
+    return Finding("anti-entropy", WARNING, text, printable(stats.get("error", "")) or "See the agent's log.")
+
+
 def gossip(explained: list[dict[str, Any]], *, health_score: int) -> Iterator[Finding]:
     """Judge the members of the pool: the response of `/v1/agent/members?explain`, of Consul's agents without reasons.
 

@@ -9,20 +9,18 @@ from pyconsul.cli.output.render import document, format_flag
 
 
 def info(context: Context) -> None:
-    """Print the `Stats` of /v1/agent/self; those of anti-entropy only while it is behind."""
+    """Print the `Stats` of /v1/agent/self, in the table format without pyconsul's own section."""
     try:
         stats = context.client.get("/v1/agent/self").get("Stats") or {}
     except CliError as error:
         raise during("Error querying agent", error) from None
     if document(context, stats):
         return
-    if stats.get(_SYNC, {}).get("state") == "ok":
-        del stats[_SYNC]
-    for section in sorted(stats):
+    for section in sorted(stats.keys() - {_SYNC}):
         context.out(f"{section}:")
         for name, value in sorted(stats[section].items()):
             context.out(f"\t{name} = {value}")
 
 
-_SYNC = "sync"  # pyconsul's own section: Consul's output ends without it
+_SYNC = "sync"  # the status of anti-entropy, which Consul's output does not have; `pyconsul doctor` reports it
 COMMANDS = {"info": Command(info, format_flag())}

@@ -125,3 +125,12 @@ def test_faults_between_this_agent_and_a_member(reason: str, text: str) -> None:
 def test_an_agent_that_answers_too_late(score: int, members: int, is_told: bool) -> None:
     found = list(diagnosis.gossip([explained(f"m{number}", 1) for number in range(members)], health_score=score))
     assert any("health score 3 (0 is good)" in finding.text for finding in found) is is_told
+
+
+def test_anti_entropy() -> None:
+    assert diagnosis.sync({}) is None
+    fine, behind = {"state": "ok"}, {"state": "behind", "behind_seconds": "12.0", "error": "No cluster leader"}
+    assert [(one.state, one.advice) for one in map(diagnosis.sync, (fine, behind)) if one] == [
+        (OK, ""),
+        (WARNING, "No cluster leader"),
+    ]
