@@ -60,6 +60,10 @@ class HeldParts:
             self._parts.drop(held)
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def retry(self) -> None:
+        """Try at once to have all parts kept current again: there may be another server."""
+        self._streams.retry()
+
     def reconfigure(self, settings: Settings) -> None:
         """Use other settings from now on; what is held stays where it may be used."""
         before, self._settings = self._settings, settings

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.dnsd.views import Part
@@ -42,6 +42,7 @@ class PartStreams:
         self._requests, self._parts, self._max_age_s, self._publish = requests, parts, max_age_s, publish
         self._rng = rng
         self._opening = 0
+        self._retry = asyncio.Event()
         self._is_outage_logged = False
 
     def open(self, part: Part) -> HeldPart:
@@ -60,6 +61,11 @@ class PartStreams:
         """Open all streams again: the token is another one."""
         for held in self._parts:
             self._start(held)
+
+    def retry(self) -> None:
+        """Open streams that have ended again at once: there may be another server."""
+        self._retry.set()
+        self._retry = asyncio.Event()
 
     def is_too_old(self, held: HeldPart) -> bool:
         """Return whether the rows of a part must not be used any more."""
@@ -102,7 +108,9 @@ class PartStreams:
                 self._parts.drop(held)
                 return
             self._lose(held, reason)
-            await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s * self._rng.uniform(0.5, 1.0)):
+                    await self._retry.wait()
 
     def _apply(self, held: HeldPart, change: PartChange) -> None:
         if self._parts.apply(held, change) or self.is_too_old(held):

@@ -82,6 +82,7 @@ async def start(
     counters = members.follow_events(config, network.lan, agent, events, stack)
     control = AgentControl(config, agent, tokens, network.lan, stop, notifier)
     control.on_reload(network.configure)
+    held = HeldParts(servers, nothing.watches, settings_of(config), tokens.get, random.Random())
     no_state: Any = NoState()
     context = Context(
         nothing,
@@ -98,13 +99,15 @@ async def start(
         LoginKeys(),
         standing=standing,
         agents=other_agents(config, network, tokens.get),
-        held_parts=HeldParts(servers, nothing.watches, settings_of(config), tokens.get, random.Random()),
+        held_parts=held,
         acl=acl,
         loop_lag=start_loop_lag(stack),
         pool_counters=counters,
     )
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(PeerRequests(app, standing, servers, lambda: "").serve)
+    for retry in (agent.syncer.retry, held.retry):
+        stack.callback(network.servers.subscribe(retry))
     _stay_connected(network, stack)
     retry_join.start(config, network.lan, stop, stack)
     return control

@@ -271,6 +271,13 @@ class Syncer:
         self._retry = asyncio.get_running_loop().call_later(self._backoff_s, self._retry_now)
         self._backoff_s = min(2 * self._backoff_s, MAX_BACKOFF_S)
 
+    def retry(self) -> None:
+        """Try at once what has failed: there may be another server."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._backoff_s = MIN_BACKOFF_S
+            self._retry_now()
+
     def _retry_now(self) -> None:
         self._retry = None
         self.schedule()

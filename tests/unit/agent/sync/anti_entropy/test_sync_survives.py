@@ -242,3 +242,20 @@ async def test_whatever_the_commit_raises_nothing_is_lost(error: Exception) -> N
     await syncer._worker
     assert len(world.catalog.store[SERVICES]) == 3
     await syncer.stop()
+
+
+async def test_a_new_server_is_tried_at_once() -> None:
+    world = World()
+    world.catalog.broken = True
+    world.local.put_service(ServiceRow(service_row("a")))
+    assert await world.syncer.flush() is False
+    world.syncer.retry()
+    assert world.syncer._worker is not None
+    await world.syncer._worker
+    assert world.syncer.status().failures == 2, "not after a backoff"
+    world.catalog.broken = False
+    world.syncer.retry()
+    await world.syncer._worker
+    assert len(world.catalog.store[SERVICES]) == 2
+    world.syncer.retry()
+    await world.syncer.stop()
