@@ -268,19 +268,15 @@ class Syncer:
         log.log(level, "anti-entropy sync failed, retrying in %gs: %s: %s", self._backoff_s, what, self._error)
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = asyncio.get_running_loop().call_later(self._backoff_s, self._retry_now)
+        self._retry = asyncio.get_running_loop().call_later(self._backoff_s, self.retry)
         self._backoff_s = min(2 * self._backoff_s, MAX_BACKOFF_S)
 
     def retry(self) -> None:
-        """Try at once what has failed: there may be another server."""
+        """Try again at once what has failed, if anything has: there may be another server."""
         if self._retry is not None:
             self._retry.cancel()
-            self._backoff_s = MIN_BACKOFF_S
-            self._retry_now()
-
-    def _retry_now(self) -> None:
-        self._retry = None
-        self.schedule()
+            self._retry = None
+            self.schedule()
 
     def _on_late_output(self, check_id: str) -> None:
         if check_id in self._local.late:
