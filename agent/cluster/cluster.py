@@ -32,6 +32,7 @@ from pyconsul.agent.cluster.founding import founder
 from pyconsul.agent.cluster.founding.founder import Founder
 from pyconsul.agent.cluster.joining.guest import Guest
 from pyconsul.agent.cluster.joining.host import Host
+from pyconsul.agent.cluster.leading.leader_watch import Leadership, LeaderWatch
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
 from pyconsul.agent.cluster.messages import ServerState
 from pyconsul.agent.cluster.record import RecordFile
@@ -89,6 +90,7 @@ class ServerCluster:
         self._requests = Requests(self, self._founder, self._guest)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
+        self._watch = LeaderWatch(own.node_id, self._colleagues, self._etcd_leadership)
         self._running: asyncio.Task[None] | None = None
 
     # --- what the other parts ask
@@ -172,6 +174,10 @@ class ServerCluster:
         self._upkeep.start()
         self._relay.start()
         await self._duties.start()
+        self._watch.start()
+
+    def _etcd_leadership(self) -> Leadership | None:
+        return None if self._phase is None else self._phase.leadership
 
     async def _run(self) -> None:
         if self.settings.external is not None:
@@ -255,6 +261,7 @@ class ServerCluster:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
+        await self._watch.stop()
         await self._duties.stop()
         self._relay.stop()
         await self._upkeep.stop()

@@ -49,7 +49,8 @@ class EtcdLeadership:
         self._key = f"{prefix.rstrip('/')}/leader".encode()
         self._holder, self._revision, self._lease = "", 0, 0
         self._revision_seen = 0  # of all of etcd, when the key was last read
-        self._gone: set[str] = set()  # node IDs of servers that do not answer
+        self._gone: set[str] = set()  # node IDs of servers that gossip takes for gone
+        self._silent = ""  # node ID of a leader that does not answer
         self._alive_at = 0.0  # loop time at which the lease was last known to be kept
         self._resigned = False
         self._lost_s = -float(LEASE_S)  # loop time at which another server last took the key from this one
@@ -112,6 +113,12 @@ class EtcdLeadership:
         """Another server is known to be gone, or is back."""
         if is_gone != (node_id in self._gone):
             (self._gone.add if is_gone else self._gone.discard)(node_id)
+            self._look.set()
+
+    def set_silent(self, node_id: str) -> None:
+        """The server that leads does not answer; "": it does."""
+        if node_id != self._silent:
+            self._silent = node_id
             self._look.set()
 
     # --- following
@@ -188,7 +195,7 @@ class EtcdLeadership:
         if self._holder in ("", self._node_id):
             return True
         rested = asyncio.get_running_loop().time() - self._lost_s > LEASE_S
-        return rested and self._holder in self._gone
+        return rested and self._holder in (*self._gone, self._silent)
 
     async def _take(self) -> None:
         """Try to put the own key in place of what is there, unless that has changed.  Raises EngineError."""

@@ -95,3 +95,12 @@ async def test_a_lease_that_is_lost_ends_the_leadership(etcd: EtcdProcess) -> No
         await eventually_async(lambda: server._lease not in (0, lease))
         assert told[0] is False
         assert server.leads
+
+
+async def test_a_leader_that_does_not_answer_is_replaced(etcd: EtcdProcess) -> None:
+    async with servers(etcd, True, True) as found:
+        await eventually_async(agree(found, "n0", "n1"))
+        leader = next(server for server in found if server.leads)
+        other = next(server for server in found if server is not leader)
+        other.set_silent(leader.leader)
+        await eventually_async(lambda: other.leads and not leader.leads)
