@@ -179,7 +179,10 @@ class RemoteResolver(Resolver):
         except Rejected as error:
             if error.status != FORBIDDEN:
                 raise
-            response = await ask(self._servers, "read", "GET", target, secret)
+            try:
+                response = await ask(self._servers, "read", "GET", target, secret)
+            except Unavailable:  # without a leader, what one server knows counts
+                raise error from None
         if self._is_down:
             self._is_down = False
             log.info("servers resolve tokens again")

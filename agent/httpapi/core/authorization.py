@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, UnknownToken
-from pyconsul.agent.acl.resolver import Resolver
+from pyconsul.agent.acl.resolver import Resolver, Unread
 from pyconsul.agent.acl.rules import LEVELS
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
@@ -32,6 +32,14 @@ def resolved_again(context: Context, request: Request) -> Authorizer:
     """Return the permissions that the caller has now: a handler that waited uses them for its response.  Raises UnknownToken."""
     resolve(context, request)
     return request.caller
+
+
+async def resolved_later(context: Context, request: Request) -> Authorizer:
+    """Return the permissions as `resolved_again` does, after a server was asked for them if that is due.  Raises UnknownToken."""
+    unread = context.acl.unread(request.token) if context.acl is not None else None
+    if unread is not None and not isinstance(unread, Unread):
+        await unread
+    return resolved_again(context, request)
 
 
 def require_gate(context: Context, gate: Gate | None, request: Request) -> None:

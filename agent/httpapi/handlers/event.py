@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.events import event_log, user_event
 from pyconsul.agent.gossip.serf.events import EventTooLarge
-from pyconsul.agent.httpapi.core.authorization import resolved_again
+from pyconsul.agent.httpapi.core.authorization import resolved_later
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request, wait_options
@@ -61,7 +61,7 @@ async def list_events(context: Context, request: Request) -> Response:
         until = deadline(context, request)
         while known == events.index(name) and await changed(events.watches, event_log.TOPIC, until):
             pass
-    result = reads.recent(events, resolved_again(context, request), name)
+    result = reads.recent(events, await resolved_later(context, request), name)
     headers = (*JSON, *FILTERED) if result.filtered else JSON
     return Response(200, encode(result.value), (*headers, (b"X-Consul-Index", b"%d" % result.index)))
 

@@ -77,6 +77,8 @@ async def start(
     servers = server_requests(config, network, standing, None)
     tokens = agent_tokens(config, partial(nothing.watches.fire, (ACL_TOPIC,)))
     acl = remote_resolver(config, servers, tokens.get, time.time) if config.acl.enabled else None
+    if acl is not None:
+        stack.push_async_callback(acl.close)
     agent = await _start_local(config, servers, tokens, acl, nothing, stack)
     events = EventLog(nothing.watches, asyncio.get_running_loop().call_soon)
     counters = members.follow_events(config, network.lan, agent, events, stack)

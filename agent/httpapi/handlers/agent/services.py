@@ -12,7 +12,7 @@ from pyconsul.agent.health.definition import CheckError
 from pyconsul.agent.httpapi.codec.decoding import decode, refusal
 from pyconsul.agent.httpapi.codec.file_form import from_file_form
 from pyconsul.agent.httpapi.codec.go_values import DecodeError
-from pyconsul.agent.httpapi.core.authorization import resolved_again
+from pyconsul.agent.httpapi.core.authorization import resolved_later
 from pyconsul.agent.httpapi.core.blocking import changed, deadline
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
@@ -89,18 +89,19 @@ async def show_service(context: Context, request: Request) -> Response:
     service_id = request.tail
     known = request.params.get("hash", "")
     until = deadline(context, request)
-    body, content_hash = _hashed(context, request)
+    body, content_hash = _hashed(context, request, request.caller)
     watches = context.agent.local.watches
     waits = bool(known)
     while waits and known == content_hash:
         waits = await changed(watches, of_service(service_id), until)
-        body, content_hash = _hashed(context, request)  # by the rights of now, also when the time is up
+        caller = await resolved_later(context, request)  # the permissions of now, also when the time is up
+        body, content_hash = _hashed(context, request, caller)
     return Response(200, body, (*JSON, (b"X-Consul-ContentHash", content_hash.encode())))
 
 
-def _hashed(context: Context, request: Request) -> tuple[bytes, str]:
-    """Return a service as the caller may see it now, and its hash.  Raises Forbidden, HTTPError 404."""
-    service = reads.service(context.agent.local, resolved_again(context, request), request.tail)
+def _hashed(context: Context, request: Request, caller: Authorizer) -> tuple[bytes, str]:
+    """Return a service as the caller may see it, and its hash.  Raises Forbidden, HTTPError 404."""
+    service = reads.service(context.agent.local, caller, request.tail)
     if service is None:
         raise not_found(f"unknown service ID: {request.tail}")
     shown = agent_service(service, context.config.datacenter)

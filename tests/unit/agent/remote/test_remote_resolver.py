@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from support.eventually import one_turn
 from support.http_api import Api
+from support.local_agent import service_row
 from support.remote_servers import Access, Servers
 
-from pyconsul.agent.acl.authorizer import Authorizer, UnknownToken
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, UnknownToken
 from pyconsul.agent.acl.resolver import LONG_RULES, NOT_BOOTSTRAPPED, Settings
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.remote.resolver import DOWN, MAX_UNKNOWN, Lifetimes, RemoteResolver
+from pyconsul.agent.sync.definition import ServiceDefinition
 
 STALE, FRESH = "read GET /v1/pyconsul/caller?stale", "read GET /v1/pyconsul/caller"
 
@@ -86,6 +89,35 @@ async def test_an_unknown_token_is_kept_as_unknown() -> None:
     world.access.token("nobody's", 'service "web" { policy = "read" }')
     world.access.now += 31
     assert await world.level("nobody's") == READ
+
+
+async def test_without_a_leader_what_one_server_knows_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    ask = Servers.__call__
+
+    async def without_leader(servers: Servers, scope: Any, request: Any) -> Any:
+        if b"stale" not in request.target:
+            return Response(500, b"No cluster leader")
+        return await ask(servers, scope, request)
+
+    monkeypatch.setattr(Servers, "__call__", without_leader)
+    assert await world.level("web") == WRITE
+    with pytest.raises(UnknownToken):
+        await world.of("nobody's")
+
+
+async def test_a_request_that_waits_uses_the_permissions_of_its_end() -> None:
+    world = World()
+    api = Api(acl=world.acl, node_name="c1")
+    await api.context.agent.register_service(EVERYTHING, ServiceDefinition(service_row("web"), [], ""))
+    first = await api.request("GET", "/v1/agent/service/web", token="web")
+    known = dict(first.headers)[b"X-Consul-ContentHash"].decode()
+    waiting = asyncio.ensure_future(api.request("GET", f"/v1/agent/service/web?hash={known}&wait=60s", token="web"))
+    await one_turn()
+    world.access.remove("web")
+    world.access.now += 31
+    await api.context.agent.register_service(EVERYTHING, ServiceDefinition(service_row("web", tags=["new"]), [], ""))
+    assert (await waiting).status == 403
 
 
 async def test_the_text_of_a_refusal_is_that_of_the_server() -> None:
