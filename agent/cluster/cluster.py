@@ -36,6 +36,7 @@ from pyconsul.agent.cluster.leading.leader_watch import Leadership, LeaderWatch
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
 from pyconsul.agent.cluster.messages import ServerState
 from pyconsul.agent.cluster.record import RecordFile
+from pyconsul.agent.cluster.recovery import Recovery
 from pyconsul.agent.cluster.relay_table import RelayTable
 from pyconsul.agent.cluster.requests import Requests
 from pyconsul.agent.cluster.roster import Roster
@@ -87,7 +88,8 @@ class ServerCluster:
         self.roster = Roster(self, self._file, pool, self._colleagues)
         self._upkeep = Upkeep(self, self._colleagues)
         self._guest = Guest(self, self._file, folder)
-        self._requests = Requests(self, self._founder, self._guest)
+        self.recovery = Recovery(self, self._file, folder, servers.all, self._colleagues, self._guest)
+        self._requests = Requests(self, self._founder, self._guest, self.recovery)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
         self._watch = LeaderWatch(own.node_id, self._colleagues, self._etcd_leadership)

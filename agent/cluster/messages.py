@@ -6,6 +6,7 @@ import msgspec
 
 from pyconsul.agent.cluster.etcd.member import MemberSettings
 from pyconsul.agent.cluster.founding.ballot import Proposal
+from pyconsul.agent.model.autopilot import Survivor
 
 PATH = "/v1/pyconsul/cluster/"
 
@@ -75,14 +76,43 @@ class Defragmentation(msgspec.Struct, frozen=True, tag="defragment"):
     even_if_small: bool = False
 
 
+class SurveyAsked(msgspec.Struct, frozen=True, tag="survey"):
+    """Ask a server what it still has of the state of its cluster, which has no quorum; the answer is a `Survivor`."""
+
+    cluster_id: str
+
+
+class RecoveryAsked(msgspec.Struct, frozen=True, tag="recover"):
+    """Ask a server to go on with its data as a cluster of one."""
+
+    cluster_id: str
+
+
+class Recovered(msgspec.Struct, frozen=True, tag="recovered"):
+    """Tell a server that its cluster goes on as another one, and that its own data are outdated."""
+
+    before: str
+    cluster_id: str
+
+
 class Reply(msgspec.Struct, frozen=True):
     """The answer to a request that changes something; a refusal has its reason."""
 
     refusal: str = ""
 
 
-Message = StateAsked | VoteAsked | RefusalAsked | Invitation | Dismissal | Defragmentation
-Answer = ServerState | BallotState | Reply
+Message = (
+    StateAsked
+    | VoteAsked
+    | RefusalAsked
+    | Invitation
+    | Dismissal
+    | Defragmentation
+    | SurveyAsked
+    | RecoveryAsked
+    | Recovered
+)
+Answer = ServerState | BallotState | Reply | Survivor
 NAMES: dict[str, type[Message]] = {
     "state": StateAsked,
     "vote": VoteAsked,
@@ -90,4 +120,7 @@ NAMES: dict[str, type[Message]] = {
     "join": Invitation,
     "dismiss": Dismissal,
     "defragment": Defragmentation,
+    "survey": SurveyAsked,
+    "recover": RecoveryAsked,
+    "recovered": Recovered,
 }

@@ -14,14 +14,18 @@ from pyconsul.agent.cluster.messages import (
     PATH,
     Answer,
     BallotState,
+    Defragmentation,
     Dismissal,
     Invitation,
     Message,
+    RecoveryAsked,
     RefusalAsked,
     Reply,
     StateAsked,
+    SurveyAsked,
     VoteAsked,
 )
+from pyconsul.agent.cluster.recovery import Recovery
 from pyconsul.agent.cluster.upkeep import defragment
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
@@ -39,8 +43,8 @@ log = logging.getLogger("agent.cluster")
 class Requests:
     """The requests below /v1/pyconsul/cluster/; only servers of the same datacenter may make them."""
 
-    def __init__(self, cluster: ServerCluster, founder: Founder, guest: Guest) -> None:
-        self._cluster, self._founder, self._guest = cluster, founder, guest
+    def __init__(self, cluster: ServerCluster, founder: Founder, guest: Guest, recovery: Recovery) -> None:
+        self._cluster, self._founder, self._guest, self._recovery = cluster, founder, guest, recovery
         self._reported: set[str] = set()
 
     async def serve(self, request: HTTPRequest, peer: Peer) -> Response:
@@ -76,7 +80,17 @@ class Requests:
             return await self._guest.invited(message, peer)
         if isinstance(message, Dismissal):
             return await self._guest.dismissed(message, peer)
-        local = None if cluster.phase is None else cluster.phase.local
+        if isinstance(message, Defragmentation):
+            return await self._defragment(message)
+        if isinstance(message, SurveyAsked):
+            return await self._recovery.inspect(message)
+        if isinstance(message, RecoveryAsked):
+            return await self._recovery.go_on(message)
+        return await self._recovery.recovered(message)
+
+    async def _defragment(self, message: Defragmentation) -> Reply:
+        phase = self._cluster.phase
+        local = None if phase is None else phase.local
         if local is None:
             return Reply("this server has no etcd member")
         await defragment(local, even_if_small=message.even_if_small)

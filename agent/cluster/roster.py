@@ -14,7 +14,7 @@ from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.engine.contract import NO_LEADER, EngineError
 from pyconsul.agent.gossip.consul.tags import Server, server_of
 from pyconsul.agent.gossip.membership import Membership
-from pyconsul.agent.model.autopilot import ClusterServer
+from pyconsul.agent.model.autopilot import ClusterServer, Survivor
 from pyconsul.agent.model.member import MemberStatus
 
 if TYPE_CHECKING:
@@ -229,6 +229,14 @@ class Roster:
                 f"cannot remove server {member.node_id}: of the {len(staying)} voters that stay, {len(alive)} are alive, but"
                 f" {needed} are needed"
             )
+
+    async def survivors(self) -> Sequence[Survivor]:
+        """Return what each member of a cluster without a quorum still has.  Raises EngineError."""
+        return await self._cluster.recovery.survivors()
+
+    async def recover(self, node_id: str) -> None:
+        """Go on with the data of one server.  Raises EngineError."""
+        await self._cluster.recovery.recover(node_id)
 
     async def leave(self) -> None:
         """Remove this server, if there are others.  Raises EngineError."""

@@ -51,3 +51,16 @@ def failure_tolerance(servers: Iterable[ClusterServer]) -> int:
     """Return how many more voters may fail until the cluster has no quorum."""
     voters = [server for server in servers if server.is_voter]
     return max(0, sum(server.is_healthy for server in voters) - len(voters) // 2 - 1)
+
+
+class Survivor(msgspec.Struct, frozen=True, kw_only=True, rename=camel):
+    """What a server still has of a cluster without a quorum.
+
+    last_index, last_time: of the last commit that it has (Unix seconds); error: why that is not known, or "".
+    """
+
+    node_id: str
+    name: str
+    last_index: int = 0
+    last_time: float = 0.0
+    error: str = ""

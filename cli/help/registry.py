@@ -109,6 +109,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "operator raft list-peers": ("operator.raft", "List the servers"),
     "operator raft remove-peer": ("operator.raft", "Remove a server"),
     "operator raft transfer-leader": ("operator.raft", "Transfer leadership to another server"),
+    "operator recover": ("operator.recover", "Go on after most servers were lost for good"),
     "operator usage instances": ("operator.usage", "Count services and instances"),
     "reload": ("agent.reload", "Reload the configuration of the agent"),
     "rtt": ("cluster.rtt", "Estimate the round trip time between nodes"),

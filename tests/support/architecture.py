@@ -109,6 +109,7 @@ LAZY_LIBRARIES = {
 # Modules, or folders, whose functions may import modules of ours -> why.
 LAZY_IMPORTERS = {
     "agent/cluster/cluster.py": "gRPC takes 25 MB and 130 ms; a single server does without etcd",
+    "agent/cluster/recovery.py": "gRPC, as above",
     "agent/common/http_answer.py": "start-up of one-shot commands",
     "agent/common/options.py": "start-up of one-shot commands",
     "agent/runtime/process.py": "an agent imports its own mode only: servers need gRPC, 25 MB",

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER
-from pyconsul.agent.model.autopilot import ClusterServer
+from pyconsul.agent.model.autopilot import ClusterServer, Survivor
 
 
 def cluster_server(name: str, **fields: Any) -> ClusterServer:
@@ -29,6 +29,7 @@ class ScriptedCluster:
         self.quorum, self.is_late = True, False
         self.transferred: list[str] = []
         self.removed: list[str] = []
+        self.recovered: list[str] = []
         self.kept: tuple[str, ...] = ()
 
     @property
@@ -54,6 +55,17 @@ class ScriptedCluster:
             raise LookupError(node_id)
         self.known = [server for server in self.known if server.node_id != node_id]
         self.removed.append(node_id)
+
+    async def survivors(self) -> Sequence[Survivor]:
+        if self.quorum:
+            raise EngineError("etcd has a quorum: there is nothing to recover")
+        return [
+            Survivor(node_id=server.node_id, name=server.name, last_index=server.last_index) for server in self.known
+        ]
+
+    async def recover(self, node_id: str) -> None:
+        await self.survivors()
+        self.recovered.append(node_id)
 
     def proposals(self) -> Sequence[str]:
         return self.kept

@@ -18,7 +18,7 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.gossip.membership import Membership, PoolEvent
 from pyconsul.agent.gossip.serf.effects import MemberChanged
-from pyconsul.agent.model.autopilot import AutopilotSettings, ClusterServer
+from pyconsul.agent.model.autopilot import AutopilotSettings, ClusterServer, Survivor
 from pyconsul.agent.model.member import Member, MemberStatus, UnknownMember
 from pyconsul.agent.state import autopilot
 from pyconsul.agent.state.contract import View
@@ -40,6 +40,8 @@ class Servers(Protocol):
     def last_known_servers(self) -> Sequence[ClusterServer]: ...
     async def transfer_leader(self, node_id: str) -> None: ...
     async def remove(self, node_id: str) -> None: ...
+    async def survivors(self) -> Sequence[Survivor]: ...
+    async def recover(self, node_id: str) -> None: ...
 
 
 class Autopilot:
@@ -108,6 +110,14 @@ class Autopilot:
     async def remove(self, node_id: str) -> None:
         """Remove a server.  Raises LookupError, EngineError."""
         await self._servers.remove(node_id)
+
+    async def survivors(self) -> Sequence[Survivor]:
+        """Return what each member of a cluster without a quorum still has.  Raises EngineError."""
+        return await self._servers.survivors()
+
+    async def recover(self, node_id: str) -> None:
+        """Go on with the data of one server.  Raises EngineError."""
+        await self._servers.recover(node_id)
 
     def proposals(self) -> Sequence[str]:
         """Return a sentence for each failed server that is kept, with the reason."""

@@ -75,14 +75,15 @@ class EtcdMember:
         """Return whether it was part of a cluster before."""
         return (self.folder / "data" / "member").is_dir()
 
-    async def start(self, members: Iterable[str]) -> None:
+    async def start(self, members: Iterable[str], *more: str) -> None:
         """Start it, and keep it running.  members: node IDs of the members to begin with, this one included.
 
+        more: further options of etcd.
         One that is alone founds a cluster; otherwise it joins the one that has added it.  A member with data ignores them.
         Raises EngineError.
         """
         program = find_program()
-        argv = [program, *self._options(sorted(members))]
+        argv = [program, *self._options(sorted(members)), *more]
         process = await self._spawn(argv)
         self._running = asyncio.get_running_loop().create_task(self._keep_running(argv, process))
 

@@ -26,16 +26,16 @@ class Guest:
 
     def __init__(self, cluster: ServerCluster, file: RecordFile, folder: Path) -> None:
         self._cluster, self._file, self._folder = cluster, file, folder
-        self._one_at_a_time = asyncio.Lock()
+        self.lock = asyncio.Lock()  # held by who starts, stops or replaces the etcd member
 
     async def resume(self) -> None:
         """Start the member as it is recorded, again and again until that succeeds."""
         failed = ""
         while True:
             try:
-                async with self._one_at_a_time:
+                async with self.lock:
                     if self._cluster.phase is None and self._file.record.cluster_id:
-                        await self._start()
+                        await self.start()
                     return
             except EngineError as error:
                 if str(error) != failed:
@@ -45,14 +45,14 @@ class Guest:
 
     async def invited(self, message: Invitation, peer: Peer) -> Reply:
         """Start a member that the leader has just added, with empty data.  Raises EngineError."""
-        async with self._one_at_a_time:
+        async with self.lock:
             if refusal := self._refusal(message):
                 log.warning("server %s invites this one to its cluster, which is refused: %s", peer.name, refusal)
                 return Reply(refusal)
             record = self._file.record
             if record.cluster_id == message.cluster_id and record.number == message.number:
                 if self._cluster.phase is None:
-                    await self._start()
+                    await self.start()
                 return Reply()
             log.info("server %s has added this one to its cluster: cluster=%s", peer.name, message.cluster_id)
             await self._cluster.stop_phase()
@@ -65,7 +65,7 @@ class Guest:
                 members=message.members,
                 settings=message.settings,
             )
-            await self._start()
+            await self.start()
             return Reply()
 
     def _refusal(self, message: Invitation) -> str:
@@ -80,7 +80,7 @@ class Guest:
 
     async def dismissed(self, message: Dismissal, peer: Peer) -> Reply:
         """End the member, which was removed from its cluster.  Raises EngineError."""
-        async with self._one_at_a_time:
+        async with self.lock:
             if message.cluster_id != self._cluster.cluster_id:
                 return Reply(f"it belongs to cluster {self._cluster.cluster_id or 'none'}")
             log.warning("server %s has removed this one from the cluster", peer.name)
@@ -94,8 +94,8 @@ class Guest:
         if self._file.record.cluster_id and not self._file.record.is_member:
             self._file.change(is_member=True)
 
-    async def _start(self) -> None:
-        """Start the member as it is recorded.  Raises EngineError."""
+    async def start(self) -> None:
+        """Start the member as it is recorded; the caller holds the lock.  Raises EngineError."""
         record, cluster = self._file.record, self._cluster
         etcd = cluster.local_etcd()
         if not etcd.has_data and (record.is_member or not (record.is_founder or record.number)):

@@ -173,3 +173,33 @@ async def test_without_etcd_the_newcomer_is_refused_and_the_server_goes_on(
         await first.put("a")
         assert first.cluster.is_alone
         assert await first.has("a")
+
+
+async def test_a_cluster_that_has_lost_its_majority_goes_on_with_the_best_copy(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        leader = place.leader
+        assert leader is not None
+        await leader.put("a")
+        with pytest.raises(EngineError, match="nothing to recover"):
+            await leader.cluster.recovery.survivors()
+        lost, survivor, late = machines
+        for machine in machines:
+            await eventually_async(partial(machine.has, "a"))
+        index = survivor.store.index
+        for machine in machines:
+            await machine.stop()
+        await survivor.start()
+        found = await survivor.cluster.recovery.survivors()
+        shown = {one.node_id: one for one in found}
+        assert shown[survivor.node_id].last_index == index
+        assert shown[lost.node_id].error == shown[late.node_id].error == "it is not reachable"
+        await survivor.cluster.recovery.recover(survivor.node_id)
+        await eventually_async(lambda: survivor.cluster.leadership.leads)
+        assert await survivor.has("a")
+        newcomer = await place.machine().start()
+        await eventually_async(place.cluster_of(survivor, newcomer))
+        assert list((survivor.folder / "cluster").glob("etcd.before-recovery-*"))

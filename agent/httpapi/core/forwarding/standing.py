@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from pyconsul.agent.engine import contract
-from pyconsul.agent.model.autopilot import ClusterServer
+from pyconsul.agent.model.autopilot import ClusterServer, Survivor
 
 Scope: TypeAlias = Literal["local", "read", "write"]
 NO_LEADER = contract.NO_LEADER
@@ -60,6 +60,12 @@ class Cluster(Protocol):
 
     async def remove(self, node_id: str) -> None:
         """Remove a server from the cluster.  Raises LookupError if it is not a member."""
+
+    async def survivors(self) -> Sequence[Survivor]:
+        """Return what each member of a cluster without a quorum still has."""
+
+    async def recover(self, node_id: str) -> None:
+        """Go on with the data of one server, as a cluster that the others are added to again."""
 
     def proposals(self) -> Sequence[str]:
         """Return a sentence for each failed server that autopilot keeps, with the reason."""
