@@ -31,6 +31,7 @@ KEEP_ALIVE_S = 2.0
 BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
 RESIGN_S = 1.0  # that giving the key up may take
+TAKE_S = 0.7  # that taking the key may take
 LOOK_S = 1.0  # between two looks at a holder that may be gone
 SILENCE_S = 10.0  # after that a watch is taken for dead
 _WATCH = 1
@@ -181,8 +182,9 @@ class EtcdLeadership:
                 if not await self._member_leads():
                     await asyncio.sleep(BACKOFF_S)
                 if self._may_take():
-                    await self._take()
-            except EngineError as error:
+                    async with asyncio.timeout(TAKE_S):  # what is sent while etcd elects a leader may be lost
+                        await self._take()
+            except (EngineError, TimeoutError) as error:
                 log.debug("cannot become the leader, retrying in %gs: %s", RETRY_S, error)
                 await asyncio.sleep(RETRY_S)
                 self._look.set()
