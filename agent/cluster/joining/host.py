@@ -24,6 +24,7 @@ PROMOTE_S = 0.05  # between two tries to promote a learner
 JOIN_S = 60.0  # that a newcomer gets until it has caught up
 LOOK_S = 3.0  # between two looks for members that have lost their data
 AGAIN_S = 30.0  # before a server that was refused, or did not start, is asked again
+SOON_S = 2.0  # before one that did not answer is asked again
 
 log = logging.getLogger("agent.cluster")
 
@@ -116,7 +117,7 @@ class Host(TaskDuty):
         try:
             state = await self._colleagues.ask(server.node_id, StateAsked(own, leads=True), ServerState)
         except NoAnswer as error:
-            self._refuse(server, f"it does not answer: {error}", again_s=1.0)
+            self._refuse(server, f"it does not answer: {error}", SOON_S)
             return False
         if state.is_leaving:
             return False
@@ -147,7 +148,7 @@ class Host(TaskDuty):
             try:
                 reply = await self._colleagues.ask(member.node_id, invitation, Reply)
             except NoAnswer as error:
-                await self._take_out(local, member, str(error))
+                await self._take_out(local, member, str(error), SOON_S)
                 return False
             if reply.refusal:
                 await self._take_out(local, member, reply.refusal)
@@ -161,8 +162,8 @@ class Host(TaskDuty):
             log.info("server %s is a voter of the cluster now", self._name(member.node_id))
         return True
 
-    async def _take_out(self, local: LocalEtcd, member: ClusterMember, reason: str) -> None:
-        self.exclude(member.node_id)
+    async def _take_out(self, local: LocalEtcd, member: ClusterMember, reason: str, again_s: float = AGAIN_S) -> None:
+        self.exclude(member.node_id, again_s)
         await local.members.remove(member)
         self._invited.discard(member.id)
         log.warning("server %s was not added to the cluster: %s", self._name(member.node_id), reason)
