@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PERIOD_S = 0.5  # between two looks at the list of members
 REMOVED_S = 60.0  # that a removed server is not added again while it stays alive; see `Host`
 STATE_S = 1.0  # that a server gets to tell its state
+HAND_OVER_S = 2.0  # that handing the leadership over may take
 
 log = logging.getLogger("agent.cluster")
 
@@ -35,6 +36,7 @@ class Roster:
     def __init__(self, cluster: ServerCluster, file: RecordFile, pool: Membership, colleagues: Colleagues) -> None:
         self._cluster, self._file, self._pool, self._colleagues = cluster, file, pool, colleagues
         self._task: asyncio.Task[None] | None = None
+        self._has_handed_over = False  # or has tried to
         self._members: list[ClusterMember] = []  # as last read
         self._states: dict[str, tuple[float, ServerState]] = {}  # node ID -> loop time of its last answer, and that
         self._health: dict[
@@ -149,7 +151,8 @@ class Roster:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self.hand_over()
+        if not self._has_handed_over:
+            await self.hand_over()
 
     async def _follow(self) -> None:
         while True:
@@ -188,12 +191,15 @@ class Roster:
         phase = self._cluster.phase
         if phase is None or not phase.had_quorum:
             return
+        self._has_handed_over = True
         try:
-            is_needed = phase.leadership.leads or (phase.local is not None and await phase.local.leads())
-            if is_needed:
-                await self.transfer_leader("")
+            async with asyncio.timeout(HAND_OVER_S):
+                if phase.leadership.leads or (phase.local is not None and await phase.local.leads()):
+                    await self.transfer_leader("")
         except LookupError:
             return  # no other server
+        except TimeoutError:
+            log.info("the leadership was not handed over within %g s", HAND_OVER_S)
         except EngineError as error:
             log.info("the leadership was not handed over: %s", error)
 
