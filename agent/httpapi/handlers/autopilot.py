@@ -19,7 +19,7 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import FALSE, TEXT, TRUE, Response, bad_request
 from pyconsul.agent.httpapi.core.router import Read, Route, Write
 from pyconsul.agent.httpapi.core.validation import refuse_control_characters
-from pyconsul.agent.httpapi.handlers.servers import servers
+from pyconsul.agent.httpapi.handlers.servers import judged_servers
 from pyconsul.agent.model.autopilot import AutopilotSettings, ClusterServer, failure_tolerance
 from pyconsul.agent.model.wire import camel
 from pyconsul.agent.state import autopilot
@@ -98,7 +98,7 @@ def _cas(text: str) -> int | None:
 
 async def health(context: Context, request: Request) -> Response:
     """Return the health of the servers; the status is 429 if one of them is unhealthy."""
-    found = await servers(context, request)
+    found = await judged_servers(context, request)
     healthy = _all_healthy(found)
     shown_servers = [
         {
@@ -115,7 +115,7 @@ async def health(context: Context, request: Request) -> Response:
 
 async def state(context: Context, request: Request) -> Response:
     """Return the state of the servers, and what autopilot would do but does not (own addition)."""
-    found = await servers(context, request)
+    found = await judged_servers(context, request)
     tolerance = failure_tolerance(found)
     value = {
         "Healthy": _all_healthy(found),

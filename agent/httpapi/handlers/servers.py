@@ -48,6 +48,11 @@ async def servers(context: Context, request: Request) -> Sequence[ClusterServer]
     return sorted(found, key=lambda server: server.name)
 
 
+async def judged_servers(context: Context, request: Request) -> Sequence[ClusterServer]:
+    """Return all servers with their health; `?stale` asks for what autopilot saw when it last looked.  Raises EngineError."""
+    return known_servers(context) if allows_stale(request) else await servers(context, request)
+
+
 def known_servers(context: Context) -> Sequence[ClusterServer]:
     """Return the servers that this one has last heard of, itself included."""
     if context.cluster is None:
