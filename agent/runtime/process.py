@@ -29,7 +29,7 @@ from pyconsul.agent.watches.definition import WatchError
 
 Start = Callable[[Config, AsyncExitStack, Callable[[int], None], Notifier], Awaitable[AgentControl]]
 LEAVE_TIMEOUT_S = 15.0
-HAND_OVER_TIMEOUT_S = 5.0
+HAND_OVER_TIMEOUT_S = 2.0
 
 log = logging.getLogger("agent")
 
