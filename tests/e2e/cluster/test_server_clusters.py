@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
 from support.etcd import needs_etcd
 from support.eventually import eventually_async
-from support.server_clusters import FAST, town
+from support.processes import children
+from support.server_clusters import FAST, Machine, town
 
 from pyconsul.agent.cluster.settings import ClusterSettings
 from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.history.contract import versions_of
 
 pytestmark = needs_etcd
 
@@ -31,10 +36,24 @@ async def test_three_servers_found_one_cluster(tmp_path: Path) -> None:
         assert len({machine.cluster.cluster_id for machine in machines}) == 1
 
 
+async def earlier_values(machine: Machine, key: str) -> list[bytes | None]:
+    """Return the values of a key in its history, the newest first."""
+    found = await machine.engine.history(key)
+    assert found is not None
+    return [
+        version.entry.value
+        async for page in found.pages
+        for key_history in page
+        for version in versions_of(key_history)
+        if version.entry is not None
+    ]
+
+
 async def test_a_single_server_grows_while_clients_write(tmp_path: Path) -> None:
     async with town(tmp_path) as place:
         first = await place.machine(is_bootstrapped=True).start()
-        await first.put("before")
+        await first.put("before", b"1")
+        await first.put("before", b"2")
         written: list[str] = []
 
         async def write() -> None:
@@ -54,6 +73,7 @@ async def test_a_single_server_grows_while_clients_write(tmp_path: Path) -> None
         assert first.store.watches.replaced == replaced, "the waiters of the first server were woken"
         for machine in (first, *others):
             await eventually_async(partial(machine.has, "before", *written))
+            assert await earlier_values(machine, "before") == [b"2", b"1"]
 
 
 async def test_a_follower_takes_over_when_the_leader_stops(tmp_path: Path) -> None:
@@ -203,3 +223,47 @@ async def test_a_cluster_that_has_lost_its_majority_goes_on_with_the_best_copy(t
         newcomer = await place.machine().start()
         await eventually_async(place.cluster_of(survivor, newcomer))
         assert list((survivor.folder / "cluster").glob("etcd.before-recovery-*"))
+
+
+@pytest.mark.parametrize("lost", ["cluster/etcd", "cluster"])
+async def test_a_server_that_has_lost_its_data_is_added_again(tmp_path: Path, lost: str) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        leader = place.leader
+        assert leader is not None
+        await leader.put("a")
+        other = next(machine for machine in machines if machine is not leader)
+        await other.stop()
+        shutil.rmtree(other.folder / lost)
+        await other.start()
+        await eventually_async(partial(other.has, "a"))
+        await eventually_async(place.cluster_of(*machines))
+
+
+async def test_relays_follow_the_gossip_keys(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        machines = [place.machine(expect=3) for _ in range(3)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(place.cluster_of(*machines))
+        for keys in ((bytes(32), b"n" * 32), (b"n" * 32, bytes(32)), (b"n" * 32,)):
+            for machine in machines:
+                machine.pool.keyring.keys = keys
+                machine.cluster._relay.refresh()
+        for pid in children("relay.process"):
+            os.kill(pid, signal.SIGKILL)
+        leader = await eventually_async(lambda: place.leader)
+        await eventually_async(partial(is_written, leader, "a"))
+        for machine in machines:
+            await eventually_async(partial(machine.has, "a"))
+
+
+async def is_written(machine: Machine, key: str) -> bool:
+    try:
+        await machine.put(key)
+    except EngineError:
+        return False
+    return True
