@@ -28,11 +28,15 @@ class PartRequests:
     def __init__(self, servers: AskServer, token: Callable[[], str], allow_stale: Callable[[], bool]) -> None:
         self._servers, self._token, self._allow_stale = servers, token, allow_stale
 
-    async def changes(self, part: Part) -> AsyncGenerator[PartChange]:
-        """Yield the rows of a part, then its changes.  Raises Unavailable; Rejected for an unknown token."""
-        response = await self._get(path("part", part.kind, part.name), [])
+    async def changes(self, part: Part, *, brief: bool = False) -> AsyncGenerator[PartChange]:
+        """Yield the rows of a part, then its changes; with `brief` nothing more if there are no rows.
+
+        Raises Unavailable; Rejected for an unknown token.
+        """
+        response = await self._get(path("part", part.kind, part.name), ["brief"] if brief else [])
         if response.stream is None:
-            raise Unavailable("the server sends no changes")
+            yield _change.decode(response.body)
+            return
         stream: Any = response.stream
         try:
             async for line in _lines(stream):

@@ -19,6 +19,7 @@ from pyconsul.agent.state.contract import Unavailable
 MAX_OPENING = 1024  # parts that wait for their first rows
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 5.0  # before a stream is opened again; doubled after each failure
 REFUSED_S = 30.0  # before a server is asked again that does not know the token
+ONCE_S = 1.0  # for which a name is known not to exist, before it is followed or dropped
 QUIET_S = 5.0  # age of rows from which it is logged that they are not kept current
 LONGEST_TIMER_S = 30 * 86400.0
 
@@ -86,11 +87,12 @@ class PartStreams:
     async def _follow(self, held: HeldPart) -> None:
         """Keep a part current until it is dropped; one whose first rows do not come is dropped."""
         backoff_s = MIN_BACKOFF_S
+        brief = held.view is None
         while held.task is asyncio.current_task() and self._parts.find(held.part) is held:
             wait_s, reason = backoff_s, "the stream has ended"
             backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
             try:
-                async with aclosing(self._requests.changes(held.part)) as changes:
+                async with aclosing(self._requests.changes(held.part, brief=brief)) as changes:
                     async for change in changes:
                         self._apply(held, change)
                         backoff_s = MIN_BACKOFF_S
@@ -107,10 +109,20 @@ class PartStreams:
                     held.ready.set_exception(Unavailable(reason))
                 self._parts.drop(held)
                 return
-            self._lose(held, reason)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s * self._rng.uniform(0.5, 1.0)):
-                    await self._retry.wait()
+            if brief and not len(held.view):
+                await asyncio.sleep(ONCE_S)
+                if held.questions <= 1:
+                    self._parts.drop(held)
+            else:
+                self._lose(held, reason)
+                await self._pause(wait_s * self._rng.uniform(0.5, 1.0))
+            brief = False
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless `retry` is called."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._retry.wait()
 
     def _apply(self, held: HeldPart, change: PartChange) -> None:
         if self._parts.apply(held, change) or self.is_too_old(held):

@@ -15,19 +15,20 @@ MAX_PARTS, MAX_ROWS, MAX_NEGATIVE = 4096, 200_000, 512
 
 
 class HeldPart:
-    """A part.  view: None before its first rows.  lost_at: when its stream ended; None while it is kept current.
+    """A part.  view: None before its first rows.  ready: done at the first rows.
 
-    ready: done at the first rows.  age_s: age of the server's own state, which its stream states.  asked: since the last sweep.
+    lost_at: when its stream ended; None while it is kept current.  age_s: age of the server's own state, which its stream states.
+    questions: how often it was asked for; asked: since the last sweep; last_asked: at the latest sweep after a question.
     """
 
-    __slots__ = ("age_s", "asked", "last_asked", "lost_at", "part", "ready", "task", "view")
+    __slots__ = ("age_s", "asked", "last_asked", "lost_at", "part", "questions", "ready", "task", "view")
 
     def __init__(self, part: Part, ready: asyncio.Future[None], now: float) -> None:
         self.part, self.ready = part, ready
         self.view: PartView | None = None
         self.task: asyncio.Task[None] | None = None
         self.lost_at: float | None = None
-        self.age_s, self.asked, self.last_asked = 0.0, True, now
+        self.age_s, self.asked, self.last_asked, self.questions = 0.0, True, now, 0
 
     def age(self, now: float) -> float:
         """Return how old the rows may be, in seconds."""
@@ -60,6 +61,7 @@ class PartTable:
     def touch(self, held: HeldPart) -> None:
         """Note that a part is asked for."""
         held.asked = True
+        held.questions += 1
         self._parts.move_to_end(held.part)
         if held.part in self._negative:
             self._negative.move_to_end(held.part)

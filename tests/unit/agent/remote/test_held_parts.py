@@ -84,6 +84,7 @@ async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     monkeypatch.setattr(parts, "MIN_INTERVAL_S", dict.fromkeys(parts.MIN_INTERVAL_S, 0.0))
     monkeypatch.setattr(part_streams, "MIN_BACKOFF_S", 0.001)
     monkeypatch.setattr(part_streams, "MAX_BACKOFF_S", 0.002)
+    monkeypatch.setattr(part_streams, "ONCE_S", 0.001)
     made: list[World] = []
 
     def world(access: Access | None = None, **settings: Any) -> World:
@@ -100,7 +101,7 @@ async def test_the_first_question_asks_a_server_and_the_next_ones_do_not(make: M
     assert await world.ask() == WEB
     for _ in range(5):
         assert world.respond() == WEB
-    assert world.servers.asked == ["read GET /v1/pyconsul/part/service/web?stale"]
+    assert world.servers.asked == ["read GET /v1/pyconsul/part/service/web?brief&stale"]
     assert world.held.status()[:2] == (1, 2)
 
 
@@ -124,13 +125,23 @@ async def test_changes_show_without_a_question_to_the_server(make: Make) -> None
     assert len(world.servers.asked) == 1
 
 
-async def test_a_name_that_does_not_exist_is_held_as_missing(make: Make) -> None:
+async def test_a_name_that_does_not_exist_is_followed_if_it_is_asked_for_again(make: Make) -> None:
     world = make()
     assert await world.ask("db.service.consul") == "NXDOMAIN"
     assert world.respond("db.service.consul") == "NXDOMAIN"
+    await eventually_async(lambda: len(world.servers.streams) == 1)
     world.service("n1", "db")
     await world.until(["db.service.consul. 0 A 10.0.0.1"], "db.service.consul")
-    assert len(world.servers.asked) == 1
+    assert len(world.servers.asked) == 2
+
+
+async def test_a_name_that_does_not_exist_and_is_asked_for_once_is_dropped(make: Make) -> None:
+    world = make()
+    assert await world.ask("db.service.consul") == "NXDOMAIN"
+    await eventually_async(lambda: world.held.status().parts == 0)
+    assert not world.servers.streams
+    world.service("n1", "db")
+    assert await world.ask("db.service.consul") == ["db.service.consul. 0 A 10.0.0.1"]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,7 @@ async def test_with_use_cache_rows_are_held_without_allow_stale(make: Make) -> N
     world = make(allow_stale=False, use_cache=True)
     for _ in range(3):
         assert await world.ask() == WEB
-    assert world.servers.asked == ["read GET /v1/pyconsul/part/service/web"]
+    assert world.servers.asked == ["read GET /v1/pyconsul/part/service/web?brief"]
 
 
 async def test_without_servers_and_rows_a_question_fails_at_once(make: Make) -> None:
@@ -265,12 +276,13 @@ def _acl_changed(world: World, _: Resolver) -> None:
 
 async def test_many_names_that_do_not_exist_push_out_no_other(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part_table, "MAX_NEGATIVE", 8)
+    monkeypatch.setattr(part_streams, "ONCE_S", 1000.0)
     world = make()
     assert await world.ask() == WEB
     for number in range(50):
         assert await world.ask(f"x{number}.service.consul") == "NXDOMAIN"
     assert world.held.status().parts == 9
-    await eventually_async(lambda: len(world.servers.streams) == 9)
+    assert len(world.servers.streams) == 1
     assert world.respond() == WEB
 
 
