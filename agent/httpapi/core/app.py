@@ -15,13 +15,14 @@ from pyconsul.agent.engine.contract import EngineError, OutcomeUnknown
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, request_rates
 from pyconsul.agent.httpapi.core.authorization import resolve
 from pyconsul.agent.httpapi.core.cache import ResponseCache, cache_key
-from pyconsul.agent.httpapi.core.consistency.barrier import Barrier
+from pyconsul.agent.httpapi.core.consistency.barrier import Barrier, with_news
 from pyconsul.agent.httpapi.core.consistency.freshness import (
     FROM_MEMORY,
     apply_defaults,
-    is_current,
+    has_contact,
     needs_barrier,
     restamped,
+    without,
 )
 from pyconsul.agent.httpapi.core.consistency.repeated_writes import Unwritten, repeated
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
@@ -30,7 +31,7 @@ from pyconsul.agent.httpapi.core.forwarding.contract import Forwarder, ServedHer
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER
 from pyconsul.agent.httpapi.core.query_runner import QueryRunner
 from pyconsul.agent.httpapi.core.rendering import INTERNAL_ERROR, Renderer, failure, sized
-from pyconsul.agent.httpapi.core.request import Request
+from pyconsul.agent.httpapi.core.request import Request, wait_options
 from pyconsul.agent.httpapi.core.request_checks import RequestChecks
 from pyconsul.agent.httpapi.core.request_log import logged
 from pyconsul.agent.httpapi.core.response import (
@@ -48,6 +49,7 @@ from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route, Router
 from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
 
 LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
+WAIT = ("index", "wait")
 SHORT_HOLD_S = 1.0  # that a request waits for a leader whose sender can ask elsewhere, or does not want to wait
 
 log = logging.getLogger("agent.http")
@@ -75,7 +77,8 @@ class App:
         """Use other settings from now on (start and reload)."""
         self.renderer.configure(config)
         self.checks.configure(config)
-        self._rates = request_rates(config.limits.request_limits)
+        serves = self._standing.serves("read")  # a client agent does not limit what servers answer
+        self._rates = request_rates(config.limits.request_limits) if serves else None
         self._has_defaults = config.discovery_max_stale > 0 or not config.http_config.use_cache
         self._cache.clear()
 
@@ -127,7 +130,7 @@ class App:
         if self._rates is not None or log.isEnabledFor(logging.DEBUG):
             return None  # every request is to be counted, or logged
         standing = self._standing
-        if not standing.always_current and not (is_current(standing) and FROM_MEMORY.search(target)):
+        if not standing.always_current and not (has_contact(standing) and FROM_MEMORY.search(target)):
             return None
         if token and self._context.acl is not None:
             entry = self._cache.live(cache_key(target, token))
@@ -167,8 +170,10 @@ class App:
             return self._relay(route, endpoint, request, name)
         return self._answer(route, request)
 
-    def _answer(self, route: Route, request: Request) -> Response | PendingResponse | Awaitable[Response]:
-        """Return the response that this agent gives from its present state."""
+    def _answer(
+        self, route: Route, request: Request, *, is_current: bool = False
+    ) -> Response | PendingResponse | Awaitable[Response]:
+        """Return the response that this agent gives from its present state.  is_current: that has every write."""
         if request.method == "GET" and CHECKED_HEADERS.isdisjoint(request.headers):
             known = self._queries.known(request)
             if known is not None:
@@ -180,6 +185,9 @@ class App:
             request.authenticate(EVERYTHING)
         else:
             resolve(self._context, request)
+            if request.is_refused and not (is_current or self._standing.always_current):
+                # Another server may know the token already.
+                return self._barrier.enter(lambda _: self._answer(route, request, is_current=True), SHORT_HOLD_S)
         try:
             return self._complete(self._handle(route, request), route, request)
         except Exception as error:
@@ -196,7 +204,7 @@ class App:
             self.checks.form(route, request)
             if not writes and not needs_barrier(standing, route, request):
                 response = self._answer(route, request)
-                return response if is_current(standing) else restamped(response, standing)
+                return response if has_contact(standing) else restamped(response, standing)
             if not (route.patient or standing.knows_leader):
                 raise server_error(NO_LEADER)
         except Exception as error:
@@ -205,16 +213,27 @@ class App:
         def answer(error: EngineError | None) -> Response | PendingResponse | Awaitable[Response]:
             if error is not None:
                 return self._fail(server_error(str(error)), route, request)
-            return self._begin(request) if writes else self._answer(route, request)
+            if writes:
+                return self._begin(request)
+            made = self._answer(route, request, is_current=True)
+            if isinstance(made, Response) or not (index := wait_options(request)[0]):
+                return made
+            return with_news(made, index, without_news)
 
-        return self._barrier.enter(answer, _hold_s(self._context.config, route, request))
+        def without_news() -> PendingResponse:
+            """Respond to a blocking query whose time is over: with the state of that moment."""
+            request.retarget(without(request.target, WAIT))
+            return self._barrier.enter(answer, hold_s)
+
+        hold_s = _hold_s(self._context.config, route, request)
+        return self._barrier.enter(answer, hold_s)
 
     def _write(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse | Response:
         """Respond to a write as the leader, as long as this server is it."""
 
         def begin() -> Response | PendingResponse | Awaitable[Response]:
             serves = self._standing.serves("write")
-            return self._answer(route, request) if serves else self._relay(route, endpoint, request)
+            return self._answer(route, request, is_current=True) if serves else self._relay(route, endpoint, request)
 
         def no_leader() -> Response:
             return self._fail(server_error(NO_LEADER), route, request)

@@ -57,6 +57,11 @@ class Request(HTTPRequest):
         """Return whether the permissions of the caller, or the refusal of its token, are known."""
         return self._caller is not None or self._refusal is not None
 
+    @property
+    def is_refused(self) -> bool:
+        """Return whether the token of the caller is not known."""
+        return self._refusal is not None
+
     def authenticate(self, caller: Authorizer | Forbidden) -> None:
         """Set the permissions of the caller, or the refusal of an unknown token."""
         if isinstance(caller, Authorizer):

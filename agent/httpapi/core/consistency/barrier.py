@@ -18,8 +18,9 @@ from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, Standing
 from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
 from pyconsul.agent.httpapi.server.wire import text_response
 
+Begun: TypeAlias = Response | PendingResponse | Awaitable[Response]
 #: Makes a response when the barrier has passed (None), or has failed.
-Answer: TypeAlias = Callable[[EngineError | None], Response | PendingResponse | Awaitable[Response]]
+Answer: TypeAlias = Callable[[EngineError | None], Begun]
 
 INTERNAL_ERROR = "internal error; the agent's log says more"
 SLICE = 64  # requests that are answered before others have their turn
@@ -154,7 +155,7 @@ def _answer(waiting: _Waiting, reason: EngineError | None) -> None:
     pass_on(made, waiting.done)
 
 
-def pass_on(made: Response | PendingResponse | Awaitable[Response], done: asyncio.Future[Response]) -> None:
+def pass_on(made: Begun, done: asyncio.Future[Response]) -> None:
     """Let a future have a response as soon as it is made; its cancellation ends the making.  `made` never raises."""
     if isinstance(made, Response):
         done.set_result(made)
@@ -188,3 +189,32 @@ def pass_on(made: Response | PendingResponse | Awaitable[Response], done: asynci
 
 def _result(done: asyncio.Future[Response]) -> Response:
     return done.result()
+
+
+def with_news(made: Begun, index: int, without: Callable[[], Begun]) -> Begun:
+    """Return the response to a blocking query; if its time is over without news, that of `without`."""
+    if isinstance(made, Response):
+        return made
+    first: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def ended(first: asyncio.Future[Response]) -> None:
+        if done.done() or first.cancelled():
+            done.cancel()
+        elif _index(first.result()) == index:
+            pass_on(without(), done)
+        else:
+            done.set_result(first.result())
+
+    def given_up(done: asyncio.Future[Response]) -> None:
+        if done.cancelled():
+            first.cancel()
+
+    first.add_done_callback(ended)
+    done.add_done_callback(given_up)
+    pass_on(made, first)
+    return PendingResponse(done, _result)
+
+
+def _index(response: Response) -> int:
+    return next((int(value) for name, value in response.headers if name == b"X-Consul-Index"), 0)

@@ -54,7 +54,7 @@ def needs_barrier(standing: Standing, route: Route, request: Request) -> bool:
     return 0 < limit < standing.last_contact_ms / 1000
 
 
-def is_current(standing: Standing) -> bool:
+def has_contact(standing: Standing) -> bool:
     """Return whether the headers of a response from memory are those of a current one."""
     return standing.knows_leader and not standing.last_contact_ms
 

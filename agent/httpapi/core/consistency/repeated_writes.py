@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
-from pyconsul.agent.httpapi.core.consistency.barrier import pass_on
+from pyconsul.agent.httpapi.core.consistency.barrier import Begun, pass_on
 from pyconsul.agent.httpapi.core.forwarding.standing import Standing
 from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
 
 RETRY_S = 0.05, 0.25  # bounds of the random time between two attempts
-Begun: TypeAlias = Response | PendingResponse | Awaitable[Response]
 
 
 class Unwritten(Response):

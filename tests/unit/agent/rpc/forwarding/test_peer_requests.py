@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from support.joined_agents import JoinedAgents
+from support.remote_servers import Access
 from support.scripted_reads import turns
 
 from pyconsul.agent.config.sections.http import HTTPConfig, Limits
@@ -92,3 +94,34 @@ async def test_a_blocking_query_waits_for_a_current_state_first_and_then_for_new
     agents.leader = "s3"
     await agents["s3"].text("PUT", "/v1/kv/a", b"2")
     assert (await served).body == b"2"
+
+
+async def test_a_blocking_query_whose_time_is_over_is_answered_from_a_current_state() -> None:
+    agents = JoinedAgents()
+    await agents["s1"].text("PUT", "/v1/kv/a", b"1")
+    target, standing = f"/v1/kv/a?raw&index={agents['s1'].store.index}&wait=1ms", agents["s2"].standing
+    standing.held = True
+    asked = asyncio.ensure_future(agents["s2"].request("GET", target))
+    await turns()
+    standing.barriers[0].set_result(None)
+    while len(standing.barriers) < 2:
+        await turns()
+    assert not asked.done()
+    standing.barriers[1].set_result(None)
+    assert (await asked).body == b"1"
+
+
+async def test_a_token_that_another_server_may_know_is_looked_for_in_a_current_state() -> None:
+    access = Access()
+    agents = JoinedAgents(acl=access.resolver)
+    standing = agents["s2"].standing
+    standing.held = True
+    asked = asyncio.ensure_future(agents["s2"].request("GET", "/v1/agent/services", token="new"))
+    await turns()
+    access.token("new", 'service_prefix "" { policy = "read" }')
+    standing.barriers[0].set_result(None)
+    assert (await asked).status == 200
+    asked = asyncio.ensure_future(agents["s2"].request("GET", "/v1/agent/services", token="unknown"))
+    await turns()
+    standing.barriers[1].set_result(None)
+    assert (await asked).status == 403
