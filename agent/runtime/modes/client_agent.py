@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from pyconsul.agent.httpapi.core.forwarding.standing import NO_SERVERS, Scope
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.remote.catalog import RemoteCatalog
 from pyconsul.agent.remote.dns.held_parts import HeldParts
-from pyconsul.agent.remote.resolver import remote_resolver
+from pyconsul.agent.remote.resolver import RemoteResolver, remote_resolver
 from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
 from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
 from pyconsul.agent.rpc.forwarding.server_requests import ServerRequests
@@ -76,9 +76,7 @@ async def start(
     standing, nothing = ClientStanding(), Store()
     servers = server_requests(config, network, standing, None)
     tokens = agent_tokens(config, partial(nothing.watches.fire, (ACL_TOPIC,)))
-    acl = remote_resolver(config, servers, tokens.get, time.time) if config.acl.enabled else None
-    if acl is not None:
-        stack.push_async_callback(acl.close)
+    acl = _resolver(config, servers, tokens, stack)
     agent = await _start_local(config, servers, tokens, acl, nothing, stack)
     events = EventLog(nothing.watches, asyncio.get_running_loop().call_soon)
     counters = members.follow_events(config, network.lan, agent, events, stack)
@@ -108,9 +106,7 @@ async def start(
     )
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(PeerRequests(app, standing, servers, lambda: "").serve)
-    for retry in (agent.syncer.retry, held.retry):
-        stack.callback(network.servers.subscribe(retry))
-    _stay_connected(network, stack)
+    _stay_connected(network, (agent.syncer.retry, held.retry), stack)
     retry_join.start(config, network.lan, stop, stack)
     return control
 
@@ -129,7 +125,20 @@ async def _start_local(
     return await local.start(config, catalog, None, nothing.watches, stack, None, reads, waits=False)
 
 
-def _stay_connected(network: Network, stack: AsyncExitStack) -> None:
+def _resolver(
+    config: Config, servers: ServerRequests, tokens: AgentTokens, stack: AsyncExitStack
+) -> RemoteResolver | None:
+    if not config.acl.enabled:
+        return None
+    acl = remote_resolver(config, servers, tokens.get, time.time)
+    stack.push_async_callback(acl.close)
+    return acl
+
+
+def _stay_connected(network: Network, retries: Iterable[Callable[[], None]], stack: AsyncExitStack) -> None:
+    """Stay connected to a server, and call `retries` when there may be another one."""
+    for retry in retries:
+        stack.callback(network.servers.subscribe(retry))
     home = HomeConnection(network.peers, network.servers)
     stack.push_async_callback(home.stop)
     home.start()

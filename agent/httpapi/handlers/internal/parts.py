@@ -1,8 +1,9 @@
 """GET /v1/pyconsul/part/KIND/NAME: a part of the catalog and its changes, for agents that answer DNS from it.
 
-KIND is `service`, `node` or `address`.  The response is a stream of lines, each a `PartChange`: first all rows, then every change, and
-a line without rows when there was none for a while.  The stream ends when the permissions of the caller change.  With `?once`, the
-response is the first line alone; with `?brief`, if there are no rows: most names that do not exist are asked for once.
+KIND is `service`, `node` or `address`.  The response is a stream of lines, each a `PartChange`: first all rows, then every
+change, and a line without rows when there was none for a while.  The stream ends when the permissions of the caller change.
+With `?once`, the response is the first line alone; with `?brief`, if there are no rows: most names that do not exist are asked
+for once.
 
 GET /v1/pyconsul/dns-query/NAME?source=ADDRESS: the result of a prepared query for a DNS client at that address.
 """
