@@ -213,7 +213,8 @@ class Roster:
         self._require_quorum_without(member)
         if node_id == self._cluster.own.node_id:
             await self.hand_over()
-        self._cluster.host.exclude(node_id, REMOVED_S)
+        if node_id in self._alive():  # one that has failed may be added as soon as it is back
+            self._cluster.host.exclude(node_id, REMOVED_S)
         await local.members.remove(member)
         log.info("removed server %s from the cluster", node_id)
         if node_id in self._alive() and node_id != self._cluster.own.node_id:

@@ -28,6 +28,7 @@ from support.ports import free_ports
 
 from bench import load, scale
 from bench.acl_rows import kv_read_with_a_token
+from bench.cluster_rows import CLUSTER
 from bench.dns_rows import dns_cached, dns_churn, dns_cold, dns_without_loss
 from bench.fairness import fairness
 from bench.gossip_rows import gossip_flood, gossip_idle, gossip_memory
@@ -179,6 +180,7 @@ ALL: tuple[Callable[[], Iterator[Row]], ...] = (
     kv_read, kv_read_with_a_token, health, durable_write, registration, dns_cached, dns_churn, dns_cold,
     dns_without_loss, watchers, idle_watchers, fairness, growth, command, one_shot_tool, one_shot_template, memory,
     template_1000_services, template_plain_agent, template_shared, gossip_idle, gossip_memory, gossip_flood, rpc_requests,
+    *CLUSTER,
 )  # fmt: skip
 
 

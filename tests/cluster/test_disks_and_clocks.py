@@ -23,6 +23,11 @@ FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 HOUR_S = 3600
 
 
+WHICH = pytest.mark.parametrize(
+    "leads", [pytest.param(False, marks=pytest.mark.slow, id="a follower"), pytest.param(True, id="the leader")]
+)
+
+
 class Disk:
     """A small file system in memory on which a server keeps its data."""
 
@@ -112,7 +117,7 @@ def lead(cluster: ServerCluster, server: MachineAgent) -> None:
     eventually(lambda: cluster.leader() is server, cluster.logs)
 
 
-@pytest.mark.parametrize("leads", [False, True], ids=["a follower", "the leader"])
+@WHICH
 def test_the_disk_of_a_server_is_full(machinery: tuple[Machinery, ServerCluster], leads: bool) -> None:
     parts, cluster = machinery
     server = cluster.servers[0]
@@ -153,7 +158,7 @@ def slow_disk(server: MachineAgent, log: Path, *, delay_s: float) -> Iterator[No
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (Debian: strace)")
-@pytest.mark.parametrize("leads", [False, True], ids=["a follower", "the leader"])
+@WHICH
 def test_the_disk_of_a_server_is_slow(machinery: tuple[Machinery, ServerCluster], tmp_path: Path, leads: bool) -> None:
     _, cluster = machinery
     server = cluster.servers[2]
