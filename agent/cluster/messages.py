@@ -96,9 +96,10 @@ class Recovered(msgspec.Struct, frozen=True, tag="recovered"):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to a request that changes something; a refusal has its reason."""
+    """The answer to a request that changes something; a refusal has its reason.  again: ask once more, as for a new server."""
 
     refusal: str = ""
+    again: bool = False
 
 
 Message = (

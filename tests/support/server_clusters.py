@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -131,16 +131,25 @@ class TownPeers:
         if not other.is_running or frozenset((own.name, other.name)) in own.town.cut:
             raise NotSent("no connection")
         received = Request(request.method, request.target, request.headers, request.body)
+        if own.town.delays_invitation and request.target.endswith(b"/join"):
+            own.town.delays_invitation = False
+            own.town.delayed = partial(other.cluster.serve, received, Peer(own.node_id, own.name, "dc1", True))
+            raise NotSent("no connection any more")
         return await other.cluster.serve(received, Peer(own.node_id, own.name, "dc1", True))
 
 
 class Town:
-    """The machines of a test.  cut: pairs of names without a connection; for gossip and RPC, not for relays."""
+    """The machines of a test.  cut: pairs of names without a connection; for gossip and RPC, not for relays.
+
+    delays_invitation: the next invitation fails, but arrives when `delayed` is called.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.machines: list[Machine] = []
         self.cut: set[frozenset[str]] = set()
+        self.delays_invitation = False
+        self.delayed: Callable[[], Awaitable[Response]] | None = None
 
     def machine(self, *, expect: int = 0, is_bootstrapped: bool = False) -> Machine:
         """Add a machine, which is not started yet."""

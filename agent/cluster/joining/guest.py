@@ -44,7 +44,11 @@ class Guest:
             await asyncio.sleep(RETRY_S)
 
     async def invited(self, message: Invitation, peer: Peer) -> Reply:
-        """Start a member that the leader has just added, with empty data.  Raises EngineError."""
+        """Start a member that the leader has just added, with empty data.  Raises EngineError.
+
+        An etcd of an earlier invitation may have started after this one was sent: etcd finds its number by the name of the server,
+        so it may have confirmed entries as the new member.  Its data cannot be dropped without adding yet another member.
+        """
         async with self.lock:
             if refusal := self._refusal(message):
                 log.warning("server %s invites this one to its cluster, which is refused: %s", peer.name, refusal)
@@ -56,7 +60,9 @@ class Guest:
                 return Reply()
             log.info("server %s has added this one to its cluster: cluster=%s", peer.name, message.cluster_id)
             await self._cluster.stop_phase()
-            self._set_aside()
+            if self._set_aside() or record.number:
+                self._file.change(number=0, is_member=False, is_founder=False)
+                return Reply(again=True)
             self._file.change(
                 cluster_id=message.cluster_id,
                 number=message.number,
@@ -112,11 +118,12 @@ class Guest:
             raise
         await cluster.enter(etcd)
 
-    def _set_aside(self) -> None:
-        """Raises EngineError."""
+    def _set_aside(self) -> bool:
+        """Return whether there were data.  Raises EngineError."""
         try:
             kept = set_aside(self._folder, "removed")
         except OSError as error:
             raise EngineError(f"cannot rename the etcd data in {self._folder}: {error}") from error
         if kept is not None:
             log.info("the earlier etcd data of this server is kept in %s", kept)
+        return kept is not None

@@ -153,6 +153,9 @@ class Host(TaskDuty):
             if reply.refusal:
                 await self._take_out(local, member, reply.refusal)
                 return False
+            if reply.again:
+                await self._take_out(local, member, "it had the data of an earlier member; it is added again", 0.0)
+                return True
             self._invited.add(member.id)
         try:
             await local.members.promote(member)

@@ -267,3 +267,21 @@ async def is_written(machine: Machine, key: str) -> bool:
     except EngineError:
         return False
     return True
+
+
+async def test_an_invitation_that_arrives_late_leaves_no_voter_with_an_empty_log(tmp_path: Path) -> None:
+    async with town(tmp_path) as place:
+        first = await place.machine(is_bootstrapped=True).start()
+        second = await place.machine().start()
+        await eventually_async(place.cluster_of(first, second))
+        place.delays_invitation = True
+        third = await place.machine().start()
+        await eventually_async(place.cluster_of(first, second, third))
+        await first.put("a")
+        assert place.delayed is not None
+        await place.delayed()
+        await eventually_async(lambda: bool(third.cluster.phase) and third.has("a"))
+        await eventually_async(place.cluster_of(first, second, third))
+        await second.stop()
+        await first.put("b")
+        await eventually_async(lambda: third.has("b"))
