@@ -35,6 +35,7 @@ from pyconsul.agent.cluster.joining.host import Host
 from pyconsul.agent.cluster.leading.leader_watch import Leadership, LeaderWatch
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
 from pyconsul.agent.cluster.messages import ServerState
+from pyconsul.agent.cluster.opening import begins_alone
 from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.cluster.recovery import Recovery
 from pyconsul.agent.cluster.relay_table import RelayTable
@@ -136,38 +137,10 @@ class ServerCluster:
 
     async def open(self) -> None:
         """Choose the engine that the state is loaded from.  Raises EngineError."""
-        moved_to, has_state = self._single.moved_to, self._single.path.exists()
-        if self.settings.external is not None:
-            self._require_no_state(has_state)
-        elif moved_to:
-            self._require_cluster(moved_to)
-        elif self.settings.is_bootstrapped or has_state:
-            self._forget_unfinished_move()
+        if begins_alone(self._single, self._file, self._folder, self.settings):
             self._is_alone = True
             self.engine.switch(self._single)
             self.leadership.use(Alone(self.own.node_id))
-
-    def _require_no_state(self, has_state: bool) -> None:
-        """Raises EngineError when this server has a state that an external etcd would hide."""
-        if has_state or self.cluster_id:
-            raise EngineError(
-                f"this server has a state in {self._folder.parent}, which is not used with etcd {{ endpoints }}: start without"
-                " that setting, run pyconsul snapshot save, move the folder away, start with it, and restore the snapshot"
-            )
-
-    def _require_cluster(self, moved_to: str) -> None:
-        """Raises EngineError when the cluster that has the state of this server is not the recorded one."""
-        if self.cluster_id != moved_to:
-            raise EngineError(
-                f"the state in {self._single.path} has moved to cluster {moved_to}, but {self._folder} belongs to"
-                f" {self.cluster_id or 'none'}: restore the folder from a backup"
-            )
-
-    def _forget_unfinished_move(self) -> None:
-        """Drop the record of a move that was interrupted before the state was marked: the state is still here."""
-        if self.cluster_id:
-            log.info("the move of the state into etcd was interrupted: going on with %s", self._single.path)
-            self._file.change(cluster_id="", number=0, is_member=False, is_founder=False, members=())
 
     async def start(self) -> None:
         """Take part in the life of the cluster from now on."""

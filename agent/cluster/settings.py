@@ -25,10 +25,12 @@ class ClusterSettings(msgspec.Struct, frozen=True):
     """Settings of a server.
 
     expect: `bootstrap_expect`; with 0 it waits until a cluster adds it.  is_bootstrapped: it has, or begins, a state alone.
+    is_replica: it never founds a cluster and never leads alone, but waits until a cluster adds it.
     member: options of the supervised etcd.  external: use another etcd.
     """
 
     expect: int = 0
     is_bootstrapped: bool = False
+    is_replica: bool = False
     member: MemberSettings = DEFAULTS
     external: ExternalEtcd | None = None

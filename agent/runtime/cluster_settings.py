@@ -40,8 +40,9 @@ def cluster_settings(config: Config) -> ClusterSettings:
         credentials = Credentials(etcd.ca_file, etcd.cert_file, etcd.key_file, etcd.username, etcd.password)
         external = ExternalEtcd(etcd.endpoints, credentials, etcd.prefix)
     return ClusterSettings(
-        expect=config.bootstrap_expect,
+        expect=0 if config.read_replica else config.bootstrap_expect,
         is_bootstrapped=config.mode is Mode.SINGLE_SERVER,
+        is_replica=config.read_replica,
         member=member_settings(config),
         external=external,
     )

@@ -153,7 +153,7 @@ class Town:
 
     def machine(self, *, expect: int = 0, is_bootstrapped: bool = False) -> Machine:
         """Add a machine, which is not started yet."""
-        settings = ClusterSettings(expect, is_bootstrapped, FAST)
+        settings = ClusterSettings(expect=expect, is_bootstrapped=is_bootstrapped, member=FAST)
         self.machines.append(Machine(self, len(self.machines) + 1, settings))
         return self.machines[-1]
 
