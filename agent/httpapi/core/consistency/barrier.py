@@ -25,6 +25,7 @@ Answer: TypeAlias = Callable[[EngineError | None], Begun]
 INTERNAL_ERROR = "internal error; the agent's log says more"
 SLICE = 64  # requests that are answered before others have their turn
 SWEEP_S = 0.1  # between two searches for requests whose time is over
+GATHER_TURNS = 3  # of the loop: a barrier costs as much time as 20 requests
 STUCK_S = 0.5  # after which a barrier no longer keeps the next one waiting
 RETRY_S = 0.05, 0.25  # bounds of the random time between a failure and the next barrier
 
@@ -63,11 +64,18 @@ class Barrier:
         self._next.append(_Waiting(answer, done, loop.time() + seconds))
         if self._may_begin:
             self._may_begin = False
-            loop.call_soon(self._begin)  # together with the other requests of this turn
+            loop.call_soon(self._begin_soon, GATHER_TURNS)
         if not self._sweeping:
             self._sweeping = True
             loop.call_later(SWEEP_S, self._sweep)
         return PendingResponse(done, _result)
+
+    def _begin_soon(self, turns: int) -> None:
+        """Begin after some turns of the loop, for all requests that come until then: clients that got a response send the next."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._begin_soon, turns - 1)
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         """Begin a barrier for all that wait now."""
@@ -110,9 +118,11 @@ class Barrier:
     def _passed(self, number: int) -> None:
         """Answer all requests that came before a barrier began."""
         passed = [waiting for begun in list(self._begun) if begun <= number for waiting in self._begun.pop(begun)]
-        if number == self._number:
-            self._begin_again()
         self._deliver(iter(passed))
+        if number == self._number:
+            self._may_begin = not self._next
+            if self._next:
+                self._begin_soon(GATHER_TURNS)
 
     def _failed(self, number: int, error: BaseException) -> None:
         """Keep the reason, and begin again after a moment for those who still wait."""

@@ -51,7 +51,7 @@ def says(text: str) -> Answer:
 
 
 async def turns() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await one_turn()
 
 
@@ -78,6 +78,7 @@ async def test_a_request_waits_for_a_barrier_that_begins_after_it_came() -> None
     assert len(standing.begun) == 1
     standing.begun[0].set_result(None)
     assert await body(first) == "first"
+    await turns()
     assert not second.future.done()
     standing.begun[1].set_result(None)
     assert await body(second) == "second"
