@@ -216,7 +216,7 @@ class App:
             if writes:
                 return self._begin(request)
             made = self._answer(route, request, is_current=True)
-            if isinstance(made, Response) or not (index := wait_options(request)[0]):
+            if isinstance(made, Response) or request.method != "GET" or not (index := wait_options(request)[0]):
                 return made
             return with_news(made, index, without_news)
 

@@ -41,9 +41,9 @@ def cache_control(header: bytes) -> CacheControl:
         name, _, number = directive.strip().partition("=")
         if name == "must-revalidate":
             max_age = 0.0
-        elif name == "max-age" and max_age is None:
+        elif name == "max-age" and number and max_age is None:
             max_age = float(number)
-        elif name == "stale-if-error":
+        elif name == "stale-if-error" and number:
             stale_if_error = float(number)
     return CacheControl(max_age, stale_if_error)
 

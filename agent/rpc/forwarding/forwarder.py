@@ -63,8 +63,9 @@ class ServerForwarder:
         message = forwarded(
             request, default_token=default_token, agent=context.config.node_name, dropped=("cached",) if keeps else ()
         )
-        index, wait = wait_options(request) if request.query else (0, 0.0)
-        if request.method != "GET" or endpoint.scope != "read" or not (index or keeps):
+        is_read = request.method == "GET" and endpoint.scope == "read" and bool(request.query)
+        index, wait = wait_options(request) if is_read else (0, 0.0)
+        if not (index or (is_read and keeps)):
             return await self._requests.ask(endpoint.scope, message, self._hold_s())
         config = context.config
         seconds = seconds_to_wait(wait, config.default_query_time, config.max_query_time)

@@ -153,6 +153,7 @@ async def test_reads_of_the_same_at_the_same_time_are_asked_once() -> None:
         (b"Max-Age=30, stale-if-error=3600", CacheControl(30, 3600)),
         (b"must-revalidate, stale-if-error=60", CacheControl(0, 60)),
         (b"no-store", CacheControl()),
+        (b"max-age, stale-if-error", CacheControl()),
     ],
 )
 def test_directives(header: bytes, expected: CacheControl) -> None:

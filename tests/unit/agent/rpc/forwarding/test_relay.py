@@ -244,3 +244,18 @@ async def test_a_stream_of_watches_is_passed_on() -> None:
     response = await agents["c1"].request("POST", "/v1/pyconsul/watch", body)
     assert response.stream is not None
     assert b'"Status":200' in await anext(response.stream)
+
+
+async def test_a_client_that_goes_away_ends_its_request_at_the_server() -> None:
+    agents = JoinedAgents()
+    for server in ("s1", "s2", "s3"):
+        agents[server].standing.held = True
+    asked = asyncio.ensure_future(agents["c1"].request("GET", "/v1/kv/a"))
+    await turns()
+    asked.cancel()
+    await turns()
+    for server in ("s1", "s2", "s3"):
+        for barrier in agents[server].standing.barriers:
+            barrier.set_result(None)
+    await turns()
+    assert len(agents.served) == 1
