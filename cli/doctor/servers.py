@@ -25,7 +25,9 @@ def quorum(state: dict[str, Any]) -> Iterator[Finding]:
             "servers", WARNING, f"{len(ill)} of {len(servers)} servers are unhealthy: {', '.join(ill)}", _SHOW
         )
     if waiting:
-        advice = "A server gets its vote when it has caught up and has been healthy for server_stabilization_time."
+        advice = (
+            "A server gets its vote as soon as it has caught up; its log and that of the leader say why it has not."
+        )
         yield Finding("servers", WARNING, f"without a vote yet: {', '.join(waiting)}", advice)
     yield _margin(voters, int(state.get("FailureTolerance") or 0))
     for proposal in state.get("Proposals") or ():

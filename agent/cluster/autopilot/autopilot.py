@@ -123,13 +123,6 @@ class Autopilot:
         """Return a sentence for each failed server that is kept, with the reason."""
         return self._proposals
 
-    def may_vote(self, node_id: str) -> bool:
-        """Return whether a server has been healthy for long enough to get its vote."""
-        settings, now = self._settings(), self._clock()
-        return any(
-            rules.may_vote(server, settings, now) for server in self.last_known_servers() if server.node_id == node_id
-        )
-
     # --- watching
 
     def _on_event(self, event: PoolEvent) -> None:

@@ -1,4 +1,4 @@
-"""The rules of autopilot: which servers are healthy, which may vote, which are removed.  Pure.
+"""The rules of autopilot: which servers are healthy, and which are removed.  Pure.
 
 | server | healthy | removed |
 | --- | --- | --- |
@@ -10,6 +10,9 @@
   1. Failed voters are removed only while they are fewer than half of all voters.
   2. At least `min_quorum` voters stay, and never fewer than a majority of the voters that the cluster has had.
   3. The leader is never removed.
+
+A new server votes as soon as its log has caught up: etcd checks that, and a member without a vote could not answer reads.
+`server_stabilization_time` is the time for which a failed server is kept.
 
 Source: https://developer.hashicorp.com/consul/docs/manage/scale/autopilot; rule 2's majority and the grace period are own choices:
 Consul lets a cluster of five shrink to two, and removes a server that restarts slowly.
@@ -77,11 +80,6 @@ def is_healthy(server: ClusterServer, leader: ClusterServer | None, settings: Au
     if server.last_term and leader.last_term and server.last_term != leader.last_term:
         return False
     return not server.last_index or leader.last_index - server.last_index <= settings.max_trailing_logs
-
-
-def may_vote(server: ClusterServer, settings: AutopilotSettings, now: float) -> bool:
-    """Return whether a rated server has been healthy for long enough to get its vote."""
-    return server.is_healthy and now - server.stable_since >= settings.server_stabilization_time / SECOND_NS
 
 
 def plan(servers: Sequence[ClusterServer], settings: AutopilotSettings, now: float, most_voters: int = 0) -> Plan:

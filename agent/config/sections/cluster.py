@@ -45,7 +45,11 @@ class Autopilot(msgspec.Struct, frozen=True, kw_only=True):
         int, setting("Minimum number of servers that stay when dead ones are removed.", check=validators.not_negative)
     ] = 0
     server_stabilization_time: Annotated[
-        Duration, setting("Time for which a new server must be healthy before it votes.", check=validators.not_negative)
+        Duration,
+        setting(
+            "Time for which a failed server is kept, 8s or more. A new server votes as soon as it has caught up.",
+            check=validators.not_negative,
+        ),
     ] = 10.0
     redundancy_zone_tag: Annotated[
         str, setting("Metadata key of the zone of a server.", unsupported="Consul Enterprise")

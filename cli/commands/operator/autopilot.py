@@ -29,7 +29,7 @@ _SETTINGS: tuple[tuple[str, Option[Any]], ...] = (
     ("MinQuorum", _MIN_QUORUM),
     (
         "ServerStabilizationTime",
-        seconds("server-stabilization-time", "Time that a new server must be healthy before it votes."),
+        seconds("server-stabilization-time", "Time for which a failed server is kept."),
     ),
     ("RedundancyZoneTag", _REDUNDANCY_ZONE_TAG),
     ("DisableUpgradeMigration", _DISABLE_UPGRADE_MIGRATION),

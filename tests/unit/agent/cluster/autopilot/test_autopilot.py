@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 from support.eventually import one_turn
-from support.scripted_cluster import ScriptedCluster, cluster_server, three
+from support.scripted_cluster import ScriptedCluster, three
 from support.scripted_pool import FAILED, LEFT, ScriptedPool, server
 
 from pyconsul.agent.cluster.autopilot.autopilot import Autopilot
@@ -135,16 +135,6 @@ async def test_the_leader_writes_the_first_settings_and_follows_later_ones() -> 
     await room.after(0)
     await room.after(60)
     assert (room.cluster.removed, len(room.autopilot.proposals())) == ([], 1)
-
-
-async def test_a_server_may_vote_when_it_has_been_healthy_for_a_while() -> None:
-    room = Room()
-    room.cluster.known[2] = cluster_server("s3", is_voter=False)
-    await room.after(0)
-    assert not room.autopilot.may_vote("id-s3")
-    room.now += 10
-    assert room.autopilot.may_vote("id-s3")
-    assert not room.autopilot.may_vote("id-s4")
 
 
 async def test_a_change_of_a_server_is_looked_at_at_once_and_no_error_ends_that() -> None:

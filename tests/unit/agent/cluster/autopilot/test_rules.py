@@ -1,4 +1,4 @@
-"""The rules of autopilot: health, votes, and which servers are removed."""
+"""The rules of autopilot: health, and which servers are removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.scripted_cluster import cluster_server, three
 
-from pyconsul.agent.cluster.autopilot.rules import GRACE_S, HealthRecord, is_healthy, may_vote, plan
+from pyconsul.agent.cluster.autopilot.rules import GRACE_S, HealthRecord, is_healthy, plan
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.model.autopilot import AutopilotSettings, ClusterServer, failure_tolerance
 
@@ -53,16 +53,16 @@ def test_without_a_leader_no_server_is_healthy() -> None:
     assert not is_healthy(cluster_server("s2"), None, DEFAULTS)
 
 
-def test_a_server_gets_its_vote_after_the_stabilization_time() -> None:
+def test_health_has_lasted_since_it_last_changed() -> None:
     record, servers = HealthRecord(), three()
-    [_, before, _] = record.rate(servers, DEFAULTS, NOW)
-    assert not may_vote(before, DEFAULTS, NOW + 0.9)
-    assert may_vote(before, DEFAULTS, NOW + 1)
+    record.rate(servers, DEFAULTS, NOW)
+    [_, same, _] = record.rate(servers, DEFAULTS, NOW + 1)
     ill = [servers[0], replace(servers[1], last_contact_ms=5000), servers[2]]
     [_, meanwhile, _] = record.rate(ill, DEFAULTS, NOW + 10)
-    assert not may_vote(meanwhile, DEFAULTS, NOW + 20)
     [_, again, _] = record.rate(servers, DEFAULTS, NOW + 30)
-    assert (again.stable_since, may_vote(again, DEFAULTS, NOW + 30)) == (NOW + 30, False)
+    assert [(one.is_healthy, one.stable_since) for one in (same, meanwhile, again)] == [
+        (True, NOW), (False, NOW + 10), (True, NOW + 30),
+    ]  # fmt: skip
 
 
 def test_health_is_remembered_only_of_members() -> None:
