@@ -16,10 +16,14 @@ from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RPCError, Servers
 from pyconsul.agent.rpc.forwarding.server_choice import ServerChoice
 
+SNAPSHOT = b"/v1/snapshot"  # is made before its first byte is sent
 NOT_LEADER = "not the leader"
 LEADER = b"x-pyconsul-leader"  # header of a response between agents: the node ID of the leader
 #: Seconds before all servers are tried once more: at first, and at last.
 FIRST_WAIT_S, LAST_WAIT_S = 0.02, 0.25
+#: Seconds after which the next server is asked for a read in place of one that does not answer; the third has all the time.  Two
+#: of them are sooner than the connection to a machine without power is known to be dead.
+PATIENCE_S = 1.5, 3.0
 
 
 def lacks_leader(reason: RPCError | None) -> bool:
@@ -73,6 +77,7 @@ class ServerRequests:
         clock = asyncio.get_running_loop().time
         until, wait_s = clock() + hold_s, FIRST_WAIT_S
         tried: set[str] = set()
+        patience = iter(PATIENCE_S if _is_quick(scope, request) else ())
         reason: RPCError | None = None
         while True:
             if self._standing.serves(scope):
@@ -80,7 +85,11 @@ class ServerRequests:
             node_id = self._next(scope, tried)
             if node_id:
                 try:
-                    return self._learn(await self._peers.ask(node_id, request))
+                    async with asyncio.timeout(next(patience, None)):
+                        return self._learn(await self._peers.ask(node_id, request))
+                except TimeoutError:
+                    self._failed(node_id)
+                    tried.add(node_id)
                 except (NotSent, Lost) as error:
                     self._failed(node_id)
                     if request.stream is not None or (scope != "read" and isinstance(error, Lost)):
@@ -122,3 +131,9 @@ class ServerRequests:
                 headers = tuple([header for header in response.headers if header[0] != LEADER])
                 return Response(response.status, response.body, headers, response.stream)
         return response
+
+
+def _is_quick(scope: Scope, request: HTTPRequest) -> bool:
+    """Return whether the response to a request is expected at once, and another server may be asked for it."""
+    target = request.target
+    return scope == "read" and request.method == "GET" and b"index=" not in target and not target.startswith(SNAPSHOT)

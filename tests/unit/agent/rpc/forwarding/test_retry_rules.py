@@ -61,6 +61,8 @@ class Servers:
         fate = self.fates.pop(0) if self.fates else FATES[0]
         if fate.executed:
             self.executed.append(node_id)
+        if fate.end == "silent":
+            await asyncio.get_running_loop().create_future()
         if fate.end == "refused":
             raise NotSent("not the leader")
         if fate.end == "lost":
@@ -195,3 +197,25 @@ async def test_after_a_while_another_server_may_be_preferred() -> None:
         preferred.add(choice.next())
         now[0] += 181
     assert preferred == set(NAMES)
+
+
+async def test_a_read_is_asked_elsewhere_when_a_server_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_requests, "PATIENCE_S", (0.01, 0.02))
+    servers = Servers([Fate(False, "silent")] * 2, "s1")
+    await requests(servers)("read", HTTPRequest("GET", b"/v1/kv/a", {}))
+    assert sorted(servers.asked) == ["s1", "s2", "s3"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "target"),
+    [("write", "PUT", b"/v1/kv/a"), ("read", "GET", b"/v1/kv/a?index=7"), ("read", "GET", b"/v1/snapshot?stale")],
+)
+async def test_a_write_and_a_read_that_takes_time_have_all_of_it(
+    scope: Scope, method: str, target: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_requests, "PATIENCE_S", (0.0, 0.0))
+    servers = Servers([Fate(False, "silent")], "s1")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await requests(servers)(scope, HTTPRequest(method, target, {}))
+    assert len(servers.asked) == 1
