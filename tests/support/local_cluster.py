@@ -73,7 +73,7 @@ class LocalCluster:
             if server.process is not None and server.process.poll() is None:
                 with contextlib.suppress(OSError, RuntimeError, http.client.HTTPException):
                     named.add(server.get("/v1/status/leader?stale"))
-        ports = {server.server_port: server for server in self.servers}
+        ports = {server.rpc_port: server for server in self.servers}
         return ports.get(int((named.pop() or ":0").rpartition(":")[2])) if len(named) == 1 else None
 
     def wait_for_leader(self) -> AgentProcess:
