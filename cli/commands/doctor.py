@@ -71,8 +71,8 @@ def _findings(context: Context) -> Iterator[Finding]:
     try:
         yield from _cluster(context)
         yield from _servers(context, about)
-        if finding := diagnosis.sync((about.get("Stats") or {}).get("sync") or {}):
-            yield finding
+        stats = about.get("Stats") or {}
+        yield from filter(None, (diagnosis.sync(stats.get("sync") or {}), diagnosis.held_rows(stats.get("dns") or {})))
         yield from _gossip(context, about)
         yield from _dns(context, about)
         yield from _disk(context, about)

@@ -21,6 +21,8 @@ MEMBER_CLOCK_WARNING = 2.0
 DISK_WARNING = 500 * 1024 * 1024
 #: Seconds to wait for an answer over DNS.
 DNS_PATIENCE = 3.0
+#: Age in seconds of the rows behind DNS answers from which servers count as out of reach.
+OLD_ROWS = 10.0
 #: The default ports of an agent, and their use.
 DEFAULT_PORTS = {8500: "HTTP", 8600: "DNS", 8300: "servers"}
 #: The status of a living and of a failed member.
@@ -129,6 +131,22 @@ def sync(stats: dict[str, str]) -> Finding | None:
         return Finding("anti-entropy", OK, "the catalog shows the services and checks of this agent")
     text = f"the catalog is {stats.get('behind_seconds', '?')} s behind the services and checks of this agent"
     return Finding("anti-entropy", WARNING, text, printable(stats.get("error", "")) or "See the agent's log.")
+
+
+def held_rows(stats: dict[str, str]) -> Finding | None:
+    """Judge the section `dns` of a client agent's statistics; other agents have none."""
+    if not stats:
+        return None
+    try:
+        age_s = float(stats.get("oldest_age_seconds", ""))
+    except ValueError:
+        return None
+    if age_s < OLD_ROWS:
+        return Finding(
+            "DNS rows", OK, f"servers keep the rows of DNS answers current: {stats.get('held_rows', '?')} rows"
+        )
+    text = f"DNS answers come from rows that no server has confirmed for {age_s:.0f} s"
+    return Finding("DNS rows", WARNING, text, "Can this agent reach a server that is alive? See its log.")
 
 
 def gossip(explained: list[dict[str, Any]], *, health_score: int) -> Iterator[Finding]:

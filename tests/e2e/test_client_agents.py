@@ -129,7 +129,9 @@ def test_local_requests_are_authorized_by_the_servers_tokens(world: World) -> No
 def test_an_agent_is_asked_by_way_of_the_server(world: World) -> None:
     one, other = world.clients
     for asked in (world.server, one):
-        assert Caller(asked, AGENT).read("/v1/agent/self?node=c2")["Config"]["NodeName"] == "c2"
+        caller = Caller(asked, AGENT)
+        eventually(lambda caller=caller: caller.ask("GET", "/v1/agent/self?node=c2")[0] == 200)
+        assert caller.read("/v1/agent/self?node=c2")["Config"]["NodeName"] == "c2"
     assert Caller(one, ROOT).read("/v1/agent/self?node=s1")["Config"]["NodeName"] == "s1"
     assert Caller(one, WEB).ask("GET", "/v1/agent/self?node=c2")[0] == 403
     assert Caller(one, AGENT).ask("GET", "/v1/agent/self?node=c9")[0] == 404
@@ -138,12 +140,12 @@ def test_an_agent_is_asked_by_way_of_the_server(world: World) -> None:
     done = world.cli(one, "maint", "-enable", "-node", "c2", "-reason", "a new disk", token=AGENT)
     assert done.returncode == 0, done.stderr
     assert world.cli(world.server, "maint", "-node", "c2", token=ROOT).stdout.split()[-3:] == ["a", "new", "disk"]
-    eventually(lambda: world.healthy() == ["c1"])
+    eventually(lambda: world.healthy() == ["c1"], lambda: str(world.healthy()))
     assert world.cli(world.server, "maint", "-disable", "-node", "c2", token=ROOT).returncode == 0
     Caller(other, WEB).write("/v1/agent/service/register", {"Name": "web", "ID": "web-2"})
     done = world.cli(world.server, "services", "deregister", "-node", "c2", "-id", "web-2", token=WEB)
     assert done.returncode == 0, done.stderr
-    eventually(lambda: world.instances() == ["web-c1", "web-c2"])
+    eventually(lambda: world.instances() == ["web-c1", "web-c2"], lambda: str(world.instances()))
 
 
 def test_dns_follows_the_catalog_and_goes_on_without_the_server(world: World) -> None:
@@ -156,6 +158,9 @@ def test_dns_follows_the_catalog_and_goes_on_without_the_server(world: World) ->
     assert _age(world) == 0
     world.server.kill()
     eventually(lambda: _age(world) > 0)
+    stats = Caller(world.clients[0], AGENT).read("/v1/agent/self")["Stats"]["dns"]
+    assert int(stats["held_parts"]) >= 3
+    assert float(stats["oldest_age_seconds"]) >= 0
     for _ in range(3):
         assert world.ask("other.service.consul") == ["10.1.1.1"]
         assert world.ask("c2.node.consul") == ["127.0.0.1"]

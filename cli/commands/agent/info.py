@@ -16,11 +16,11 @@ def info(context: Context) -> None:
         raise during("Error querying agent", error) from None
     if document(context, stats):
         return
-    for section in sorted(stats.keys() - {_SYNC}):
+    for section in sorted(stats.keys() - _OWN):
         context.out(f"{section}:")
         for name, value in sorted(stats[section].items()):
             context.out(f"\t{name} = {value}")
 
 
-_SYNC = "sync"  # the status of anti-entropy, which Consul's output does not have; `pyconsul doctor` reports it
+_OWN = {"sync", "dns"}  # sections that Consul's output does not have; `pyconsul doctor` reports them
 COMMANDS = {"info": Command(info, format_flag())}

@@ -11,6 +11,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 
+from pyconsul.agent.dnsd.views import PartHolder
 from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.handlers.servers import known_servers, leader_address, server_address
@@ -37,6 +38,8 @@ def stats(context: Context) -> dict[str, dict[str, str]]:
         servers = sum(
             member.status is MemberStatus.ALIVE and server_of(member) is not None for member in context.lan.members()
         )
+        if context.held_parts is not None:
+            found["dns"] = _dns(context.held_parts)
         return {**found, "consul": {"acl": acl, "known_servers": str(servers), "server": "false"}}
     leader = leader_address(context)
     consul = {
@@ -131,4 +134,14 @@ def _sync(context: Context) -> dict[str, str]:
         "failures": str(status.failures),
         "restarts": str(status.restarts),
         "state": "ok" if status.behind_s <= MAX_DELAY_S else "behind",
+    }
+
+
+def _dns(parts: PartHolder) -> dict[str, str]:
+    """Return what a client agent holds of the catalog for DNS, and for how long no server has confirmed the oldest rows."""
+    status = parts.status()
+    return {
+        "held_parts": str(status.parts),
+        "held_rows": str(status.rows),
+        "oldest_age_seconds": f"{status.oldest_age_s:.1f}",
     }

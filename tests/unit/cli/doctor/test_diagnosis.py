@@ -127,6 +127,21 @@ def test_an_agent_that_answers_too_late(score: int, members: int, is_told: bool)
     assert any("health score 3 (0 is good)" in finding.text for finding in found) is is_told
 
 
+@pytest.mark.parametrize(
+    ("stats", "state"),
+    [
+        ({}, None),
+        ({"oldest_age_seconds": "?"}, None),
+        ({"held_rows": "12", "oldest_age_seconds": "0.0"}, OK),
+        ({"held_rows": "12", "oldest_age_seconds": "61.5"}, WARNING),
+    ],
+)
+def test_the_age_of_rows_behind_dns_answers(stats: dict[str, str], state: str | None) -> None:
+    found = diagnosis.held_rows(stats)
+    assert (found and found.state) == state
+    assert state != WARNING or "62 s" in str(found and found.text)
+
+
 def test_anti_entropy() -> None:
     assert diagnosis.sync({}) is None
     fine, behind = {"state": "ok"}, {"state": "behind", "behind_seconds": "12.0", "error": "No cluster leader"}
