@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues
+from pyconsul.agent.cluster.etcd.member import find_program
 from pyconsul.agent.cluster.founding import founder
 from pyconsul.agent.cluster.founding.founder import Founder
 from pyconsul.agent.cluster.joining.guest import Guest
@@ -160,6 +161,8 @@ class ServerCluster:
 
             await self.enter(RemoteEtcd(self.settings.external, self.own.node_id))
             return
+        if not self._is_alone:
+            _warn_without_program()
         while not self._is_alone and not self.cluster_id:
             if await self._founder.run():
                 break
@@ -256,3 +259,11 @@ class ServerCluster:
             sock.close()
         else:
             local.hand_over(sock, peer)
+
+
+def _warn_without_program() -> None:
+    """Say at the start, not only when a cluster adds this server, that it cannot be a member."""
+    try:
+        find_program()
+    except EngineError as error:
+        log.error("this server cannot be a member of a cluster: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 from pyconsul.agent.common.files.atomic_file import sync_folder
 
 FOLDER = "etcd"  # in the folder of the cluster
+DATA = "data"  # in the folder of the member: what etcd writes
 
 
 class ClusterMember(msgspec.Struct, frozen=True):
@@ -33,9 +35,15 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def set_aside(folder: Path, reason: str) -> Path | None:
-    """Rename the folder of an etcd member that is not used any more; returns its new path.  Raises OSError."""
+    """Rename the folder of an etcd member that is not used any more; returns its new path.  Raises OSError.
+
+    A folder without data, of a member that was never started, is removed.
+    """
     present = folder / FOLDER
     if not present.exists():
+        return None
+    if not (present / DATA).exists():
+        shutil.rmtree(present)
         return None
     kept = folder / f"{FOLDER}.{reason}-{time.strftime('%Y%m%d-%H%M%S')}"
     number = 1

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from pyconsul.agent.cluster.etcd.contract import DATA
 from pyconsul.agent.cluster.etcd.log_lines import parse_line
 from pyconsul.agent.common.process.child_process import describe_end, preparation
 from pyconsul.agent.engine.contract import EngineError, Limits
@@ -73,7 +74,7 @@ class EtcdMember:
     @property
     def has_data(self) -> bool:
         """Return whether it was part of a cluster before."""
-        return (self.folder / "data" / "member").is_dir()
+        return (self.folder / DATA / "member").is_dir()
 
     async def start(self, members: Iterable[str], *more: str) -> None:
         """Start it, and keep it running.  members: node IDs of the members to begin with, this one included.
@@ -98,7 +99,7 @@ class EtcdMember:
         settings, own = self._settings, _url(self.node_id)
         options = {
             "name": self.node_id,
-            "data-dir": "data",
+            "data-dir": DATA,
             "listen-client-urls": "unix://client:1",
             "advertise-client-urls": "unix://client:1",
             "listen-peer-urls": own,

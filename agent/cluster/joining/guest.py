@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.etcd.contract import set_aside
+from pyconsul.agent.cluster.etcd.member import find_program
 from pyconsul.agent.cluster.messages import Dismissal, Invitation, Reply
 from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.engine.contract import EngineError
@@ -58,6 +59,7 @@ class Guest:
                 if self._cluster.phase is None:
                     await self.start()
                 return Reply()
+            find_program()  # before the earlier data are set aside
             log.info("server %s has added this one to its cluster: cluster=%s", peer.name, message.cluster_id)
             await self._cluster.stop_phase()
             if self._set_aside() or record.number:

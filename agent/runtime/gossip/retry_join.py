@@ -13,6 +13,15 @@ from pyconsul.agent.gossip.membership import JoinResult, Membership
 
 log = logging.getLogger("agent")
 
+# What to do about a reason, which contains the text.  The texts of reasons are those of Consul and memberlist.
+_ADVICE = {
+    "part of wrong datacenter": "set -datacenter to the datacenter of that agent, or join agents of the own one",
+    "No installed keys could decrypt": "all agents need the same gossip key: set -encrypt to theirs",
+    "encryption is not configured": "that agent uses a gossip key: set -encrypt to it",
+    "remote state is not encrypted": "that agent uses no gossip key: start it with the -encrypt of this one",
+    "conflicting node ID": "remove node-id from a copied data folder, or set another -node-id",
+}
+
 
 class JoinExhausted(Exception):
     """No attempt to join has succeeded."""
@@ -60,9 +69,11 @@ async def join(
         if 0 < max_retries < attempt:
             raise JoinExhausted
         reasons = "; ".join(f"{failure.address}: {failure.reason}" for failure in result.failures)
+        advice = [text for part, text in _ADVICE.items() if part in reasons]
+        fields = {"hint": "; ".join(advice)} if advice else {}
         log.warning(
             "Join cluster failed, will retry",
-            extra=_fields(retry_interval=format_go_duration_s(interval_s), error=reasons or "none"),
+            extra=_fields(retry_interval=format_go_duration_s(interval_s), error=reasons or "none", **fields),
         )
         await pause(interval_s)
 

@@ -19,6 +19,7 @@ from pyconsul.agent.sync.node_registration import NodeRegistration
 
 INTERVAL_S = 60.0  # between two full syncs in a small cluster
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 15.0  # before a retry; doubled after each failure
+QUIET_FAILURES = 3  # of a starting agent that finds no catalog: it first has to join the others
 WATCHDOG_PERIOD_S = 5.0
 STUCK_S = 60.0  # age from which a running worker counts as stuck
 MAX_LOGGED_PARTS = 3
@@ -76,6 +77,7 @@ class Syncer:
         self._error, self._failures, self._restarts = "", 0, 0
         self._held = self._stopped = False
         self._is_away = False  # nothing can be written at present: logged once, and when it is over
+        self._has_written = False
 
     def hold(self) -> None:
         """Write nothing until `release`: the definitions of a starting agent are not complete yet."""
@@ -248,7 +250,7 @@ class Syncer:
 
     def _note_done(self) -> None:
         """Reset the failure state after everything that was taken has been written."""
-        self._backoff_s, self._error, self._behind_since = MIN_BACKOFF_S, "", None
+        self._backoff_s, self._error, self._behind_since, self._has_written = MIN_BACKOFF_S, "", None, True
         if self._is_away:
             self._is_away = False
             log.info("the catalog can be reached again, anti-entropy goes on")
@@ -262,7 +264,9 @@ class Syncer:
         self._error = str(error) or type(error).__name__
         what = "; ".join(map(str, left[:MAX_LOGGED_PARTS])) or "everything"
         if isinstance(error, Unavailable):
-            level, self._is_away = logging.DEBUG if self._is_away else logging.WARNING, True
+            is_starting = not self._has_written and self._failures <= QUIET_FAILURES
+            level = logging.DEBUG if self._is_away or is_starting else logging.WARNING
+            self._is_away = not is_starting
         else:
             level = logging.WARNING
         log.log(level, "anti-entropy sync failed, retrying in %gs: %s: %s", self._backoff_s, what, self._error)

@@ -164,7 +164,9 @@ class PoolQueries:
         if node != own_name:
             return (LogLine("name-conflict", f"two members are named {node!r}: the one at {others} is ignored"),)
         line = LogLine(
-            "name-conflict", f"another agent at {others} uses the name of this agent: {node!r}", is_error=True
+            "name-conflict",
+            f"another agent at {others} uses the name of this agent: {node!r}; start one of them with another -node",
+            is_error=True,
         )
         if not self._settings.resolve_name_conflicts or self._votes:
             return (line,)

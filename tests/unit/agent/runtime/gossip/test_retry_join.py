@@ -69,3 +69,23 @@ async def test_an_agent_that_knows_only_its_own_address_has_nobody_to_join() -> 
     peers = Peers(answering_at=99, before=JoinResult(1, contacted_self=1))
     await peers.run()
     assert len(peers.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("Member 's' part of wrong datacenter 'dc1'", "-datacenter"),
+        ("No installed keys could decrypt the message", "-encrypt"),
+        ("Remote state is encrypted and encryption is not configured", "-encrypt"),
+        ("Encryption is configured but remote state is not encrypted", "-encrypt"),
+        ("Member 'a' has conflicting node ID '1' with this agent's ID", "-node-id"),
+        ("dial tcp 10.0.0.1:8301: connect: connection refused", ""),
+    ],
+)
+async def test_a_failure_says_what_to_do(reason: str, hint: str, caplog: pytest.LogCaptureFixture) -> None:
+    peers = Peers(answering_at=2, before=JoinResult(0, (JoinFailure("10.0.0.1:8301", reason),)))
+    await peers.run()
+    fields = caplog.records[0].__dict__["fields"]
+    assert reason in fields["error"]
+    assert hint in fields.get("hint", "")
+    assert ("hint" in fields) == bool(hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from support.local_agent import NODE, World, check_row, me, service_row
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state.changeset import Changeset
-from pyconsul.agent.state.contract import Refused
+from pyconsul.agent.state.contract import Refused, Unavailable
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
@@ -259,3 +260,38 @@ async def test_a_new_server_is_tried_at_once() -> None:
     assert len(world.catalog.store[SERVICES]) == 2
     world.syncer.retry()
     await world.syncer.stop()
+
+
+async def test_an_outage_is_logged_once_and_not_while_the_agent_still_joins(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(syncer_module, "MIN_BACKOFF_S", 600.0)  # no retry by itself
+    is_away = True
+
+    async def commit(operation: Operation) -> None:
+        if is_away:
+            raise Unavailable("No known Consul servers")
+        await agent.writer.commit(operation)
+
+    def logged() -> list[tuple[str, str]]:
+        lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+        caplog.clear()
+        return lines
+
+    caplog.set_level(logging.INFO, "agent.sync")
+    agent = Agent(commit)
+    agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
+    for _ in range(syncer_module.QUIET_FAILURES):
+        assert not await agent.syncer.flush()
+    assert logged() == []
+    for _ in range(3):
+        assert not await agent.syncer.flush()
+    assert [(level, "No known Consul servers" in text) for level, text in logged()] == [("WARNING", True)]
+    is_away = False
+    assert await agent.syncer.flush()
+    assert logged() == [("INFO", "the catalog can be reached again, anti-entropy goes on")]
+    is_away = True
+    agent.local.put_check(CheckRow(check_row("d", status="passing")), 0.0)
+    assert not await agent.syncer.flush()
+    assert [level for level, _ in logged()] == ["WARNING"], "an outage of an agent that has joined is logged at once"
+    await agent.syncer.stop()
