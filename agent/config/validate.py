@@ -23,6 +23,8 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
     is_server, given_expect = given.get("server", False), given.get("bootstrap_expect", 0)
     if not config.data_dir and not config.dev_mode:
         errors.append(f"data_dir cannot be empty\n{DETAIL}give -data-dir FOLDER, or -dev to keep everything in memory")
+    if config.dev_mode and not config.server and not config.data_dir:
+        errors.append("server = false: -dev runs a server; give -data-dir FOLDER to run a client agent")
     if given_expect and not is_server:
         errors.append("'bootstrap_expect > 0' requires 'server = true'")
     if config.bootstrap and not is_server:

@@ -307,3 +307,17 @@ def test_the_errors_of_an_agent_that_does_not_start_are_listed_by_file(tmp_path:
     ]
     assert lines[1].endswith("\n\t* nonsense: unknown key")
     assert f'{path}: datacenter: "bad name" is not allowed' in lines[3]
+
+
+def test_a_client_agent_keeps_its_registrations_in_a_folder() -> None:
+    with pytest.raises(ConfigError, match="give -data-dir FOLDER to run a client agent"):
+        load(["-dev", "-server=false"])
+
+
+def test_snapshots_of_a_development_agent_need_a_folder(tmp_path: Path) -> None:
+    text = 'snapshot_schedule { interval = "1h" }'
+    with pytest.raises(ConfigError, match=r"snapshot_schedule\.dir is needed with -dev"):
+        load(["-dev", f"-hcl={text}"])
+    assert load(["-dev", f'-hcl={text} snapshot_schedule {{ dir = "{tmp_path}" }}']).snapshot_schedule.dir == str(
+        tmp_path
+    )
