@@ -33,7 +33,7 @@ from pyconsul.agent.cluster.founding import founder
 from pyconsul.agent.cluster.founding.founder import Founder
 from pyconsul.agent.cluster.joining.guest import Guest
 from pyconsul.agent.cluster.joining.host import Host
-from pyconsul.agent.cluster.leading.leader_watch import Leadership, LeaderWatch
+from pyconsul.agent.cluster.leading.leader_watch import LeaderWatch
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
 from pyconsul.agent.cluster.messages import ServerState
 from pyconsul.agent.cluster.opening import begins_alone
@@ -94,7 +94,7 @@ class ServerCluster:
         self._requests = Requests(self, self._founder, self._guest, self.recovery)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
-        self._watch = LeaderWatch(own.node_id, self._colleagues, self._etcd_leadership)
+        self._watch = LeaderWatch(own.node_id, self._colleagues, lambda: self._phase and self._phase.leadership)
         self._running: asyncio.Task[None] | None = None
 
     # --- what the other parts ask
@@ -151,9 +151,6 @@ class ServerCluster:
         self._relay.start()
         await self._duties.start()
         self._watch.start()
-
-    def _etcd_leadership(self) -> Leadership | None:
-        return None if self._phase is None else self._phase.leadership
 
     async def _run(self) -> None:
         if self.settings.external is not None:
