@@ -94,7 +94,9 @@ class ServerCluster:
         self._requests = Requests(self, self._founder, self._guest, self.recovery)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
-        self._watch = LeaderWatch(own.node_id, self._colleagues, lambda: self._phase and self._phase.leadership)
+        self._watch = LeaderWatch(
+            own.node_id, self._colleagues, lambda: None if self._phase is None else self._phase.leadership
+        )
         self._running: asyncio.Task[None] | None = None
 
     # --- what the other parts ask
