@@ -23,7 +23,12 @@ class Rejected(Exception):
 
 def path(*parts: str) -> str:
     """Return a path below /v1/pyconsul; the parts are escaped."""
-    return "/v1/pyconsul/" + "/".join(quote(part, safe="") for part in parts)
+    return "/v1/pyconsul/" + "/".join(map(_escaped, parts))
+
+
+def _escaped(part: str) -> str:
+    quoted = quote(part, safe="")
+    return quoted.replace(".", "%2E") if not part.strip(".") else quoted  # "..", which a path must not have
 
 
 async def ask(

@@ -19,12 +19,14 @@ from support.remote_servers import Access, Servers
 from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.dnsd.responder import Later, Responder
 from pyconsul.agent.dnsd.settings import Settings
+from pyconsul.agent.dnsd.views import Part
 from pyconsul.agent.httpapi.handlers.internal import parts
 from pyconsul.agent.model.query import PreparedQuery, ServiceQuery
 from pyconsul.agent.remote.dns import part_streams, part_table
 from pyconsul.agent.remote.dns.held_parts import HeldParts
 from pyconsul.agent.state import queries
 from pyconsul.agent.state.acl.tables import TOPIC
+from pyconsul.agent.state.schemas import NODES
 from pyconsul.agent.state.watches import Watches
 
 WEB = ["web.service.consul. 0 A 10.0.0.1"]
@@ -159,6 +161,23 @@ async def test_other_names(make: Make, name: str, rdtype: str, answer: Any) -> N
     world = make()
     assert await world.ask(name, rdtype) == answer
     assert world.respond(name, rdtype) == answer
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "%41", "x?y", "ü", "a..b", "x y", "-"])
+async def test_names_of_any_form_reach_the_server(make: Make, name: str) -> None:
+    world = make()
+    world.node(name, "10.0.0.7")
+    views = await world.held.fetch(Part("node", name), world.held)
+    node = views.node(name)[NODES].get(name)
+    assert node is not None
+    assert node.address == "10.0.0.7"
+
+
+async def test_an_address_of_ipv6_is_found_in_any_spelling(make: Make) -> None:
+    world = make()
+    world.node("six", "FD00:0::0001")
+    reverse = "1" + ".0" * 27 + ".0.0.d.f.ip6.arpa"
+    assert await world.ask(reverse, "PTR") == [f"{reverse}. 0 PTR six.node.dc1.consul."]
 
 
 async def test_a_name_that_leads_to_another_one_asks_for_both(make: Make) -> None:
