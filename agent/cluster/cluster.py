@@ -173,6 +173,7 @@ class ServerCluster:
         """Move the state of this server, which is alone, into etcd, since a newcomer waits.  Raises EngineError."""
         from pyconsul.agent.cluster.growth import Growth
 
+        find_program()
         log.info("moving the state of this server into etcd, to add server %s", newcomer)
         growth = Growth(
             self._folder,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from pyconsul.agent.cluster.etcd.local import LocalEtcd
 from pyconsul.agent.cluster.etcd.remote import RemoteEtcd
@@ -70,19 +71,19 @@ class EtcdPhase:
 
         async def run() -> None:
             engine = await self._reach()
-            self._contact_s = asyncio.get_running_loop().time()
+            self._note_leader()
             self._engine.switch(engine)
             connected()
             await self.leadership.start()
             self._phased.use(self.leadership)
 
-        self._tasks = [asyncio.create_task(run()), asyncio.create_task(self._probe())]
+        self._tasks = [_supervised(run()), _supervised(self._probe())]
 
-    async def take_over(self, engine: Engine) -> None:
+    def take_over(self, engine: Engine) -> None:
         """Use an engine that holds the present state; no write is on its way (see `SwitchableEngine.held`)."""
         self._engine.switch(engine, same_state=True)
         self._note_leader()
-        self._tasks = [asyncio.create_task(self._probe())]
+        self._tasks = [_supervised(self._probe())]
 
     async def stop(self) -> None:
         """Give the leadership up, and end everything."""
@@ -140,3 +141,16 @@ class EtcdPhase:
                     now - since,
                 )
             await asyncio.sleep(PROBE_S)
+
+
+def _supervised(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Return a task whose failure is logged."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_report)
+    return task
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.critical("this server does not take part in its cluster any more: %s", error, exc_info=error)

@@ -8,7 +8,7 @@
 | copied: rows and history of one moment are in etcd | likewise |
 | caught up: almost all later commits, too | likewise |
 | held: no write begins any more, and etcd has every commit | likewise |
-| moved: `state.db` is marked as moved, which is the one point that decides | goes on with etcd |
+| `state.db` is marked as moved, which is the one point that decides | goes on with etcd |
 | switched: writes go to etcd | goes on with etcd |
 | recorded as a member | goes on with etcd |
 """
@@ -26,7 +26,7 @@ from pathlib import Path
 
 from pyconsul.agent.cluster.etcd.contract import FOLDER
 from pyconsul.agent.cluster.etcd.local import LocalEtcd
-from pyconsul.agent.cluster.etcd.member import MemberSettings, find_program
+from pyconsul.agent.cluster.etcd.member import MemberSettings
 from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 from pyconsul.agent.cluster.record import Record, RecordFile
 from pyconsul.agent.engine.batch import size_of
@@ -76,7 +76,6 @@ class Growth:
 
     async def steps(self) -> AsyncIterator[str]:
         """Do one step after the other, and return the name of each that is done.  Raises EngineError."""
-        find_program()
         cluster_id = secrets.token_hex(8)
         shutil.rmtree(self._folder / FOLDER, ignore_errors=True)  # of a move that was interrupted
         self._file.store(Record(cluster_id, is_founder=True, members=(self._node_id,)))
@@ -98,14 +97,26 @@ class Growth:
             async with self._engine.held():
                 await self._follow(target, recording, index)
                 yield "held"
-                await self._single.mark_moved(cluster_id)
-                yield "moved"
-                await phase.take_over(target)
-                self._adopt(phase)
+                await self._switch(cluster_id, phase, target)
         yield "switched"
-        self._file.change(is_member=True)
         await self._single.close()
+        self._file.change(is_member=True)
         yield "recorded as a member"
+
+    async def _switch(self, cluster_id: str, phase: EtcdPhase, target: EtcdEngine) -> None:
+        """Mark `state.db` and switch to etcd: both or nothing, even when this server stops at that moment."""
+        marking = asyncio.ensure_future(self._single.mark_moved(cluster_id))
+        is_canceled = False
+        try:
+            await asyncio.shield(marking)
+        except asyncio.CancelledError:
+            is_canceled = True
+            await asyncio.wait([marking])
+        marking.result()
+        phase.take_over(target)
+        self._adopt(phase)
+        if is_canceled:
+            raise asyncio.CancelledError
 
     async def _copy(self, target: EtcdEngine) -> int:
         """Copy the rows and the history of this moment; returns their index."""

@@ -14,12 +14,14 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 from pyconsul.agent.cluster.growth import Growth
+from pyconsul.agent.engine.contract import Engine
 from support.server_clusters import Town
 
 
 async def run(folder: Path, fatal: str) -> None:
-    steps = Growth.steps
+    steps, take_over = Growth.steps, EtcdPhase.take_over
 
     async def until_killed(self: Growth) -> AsyncIterator[str]:
         async for step in steps(self):
@@ -27,7 +29,13 @@ async def run(folder: Path, fatal: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             yield step
 
+    def killed_before(self: EtcdPhase, engine: Engine) -> None:
+        if fatal == "moved":
+            os.kill(os.getpid(), signal.SIGKILL)
+        take_over(self, engine)
+
     Growth.steps = until_killed  # type: ignore[method-assign]
+    EtcdPhase.take_over = killed_before  # type: ignore[method-assign]
     machine = await Town(folder).machine(is_bootstrapped=True).start()
     await machine.put("before")
     moving = asyncio.ensure_future(machine.cluster.grow("s2"))

@@ -61,6 +61,8 @@ class Founder:
             self._log(f"cannot found a cluster yet: {error}")
         except EngineError as error:
             self._log(str(error), logging.ERROR)
+        except Exception as error:
+            self._log(f"cannot found a cluster yet: {error!r}", logging.ERROR)
         return False
 
     # --- what others ask

@@ -42,6 +42,8 @@ class Guest:
                 if str(error) != failed:
                     log.error("%s", error)
                 failed = str(error)
+            except Exception:
+                log.exception("the etcd member of this server cannot be started, retrying in %gs", RETRY_S)
             await asyncio.sleep(RETRY_S)
 
     async def invited(self, message: Invitation, peer: Peer) -> Reply:
@@ -100,7 +102,10 @@ class Guest:
     def connected(self) -> None:
         """Record that the member has data: it has answered."""
         if self._file.record.cluster_id and not self._file.record.is_member:
-            self._file.change(is_member=True)
+            try:
+                self._file.change(is_member=True)
+            except EngineError as error:
+                log.error("%s", error)
 
     async def start(self) -> None:
         """Start the member as it is recorded; the caller holds the lock.  Raises EngineError."""

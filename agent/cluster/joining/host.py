@@ -99,7 +99,7 @@ class Host(TaskDuty):
                 try:
                     await self._cluster.grow(server.name)
                 except EngineError as error:
-                    self._refuse(server, str(error))
+                    self._refuse(server, str(error), again_s=SOON_S)
                     return False
                 return True
         return False

@@ -66,6 +66,7 @@ class EmbeddedEngine:
         self._log: HistoryLog | None = None
         self._index = 0
         self._mark_fails = False
+        self._has_moved = False
         self._log_to_empty = False  # the log holds purged values
 
     async def load(self) -> Loaded:
@@ -223,6 +224,8 @@ class EmbeddedEngine:
 
     def _writable(self) -> tuple[OpenFile, HistoryLog]:
         """Return the open file, opening one that could only be read.  Raises EngineError, sqlite3.Error, OSError."""
+        if self._has_moved:
+            raise EngineError(f"the state in {self.path} has moved to a cluster")
         if self._opened is None or self._log is None:
             before = self._index
             try:
@@ -276,6 +279,7 @@ class EmbeddedEngine:
         def mark() -> None:
             database = self._writable()[0].database
             datafile.transaction(database, lambda: datafile.mark_moved(database, cluster_id, self._index))
+            self._has_moved = True
 
         await self._in_thread(mark)
 

@@ -13,6 +13,7 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.embedded import datafile
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state import kv
+from pyconsul.agent.state.changeset import Changeset
 from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.state.store import Store
 
@@ -38,6 +39,8 @@ async def test_a_state_that_has_moved_is_refused_by_every_version(tmp_path: Path
     await engine.load()
     assert engine.moved_to == ""
     await engine.mark_moved("c0ffee")
+    with pytest.raises(EngineError, match="has moved to a cluster"):
+        await engine.commit([Changeset(1, 0.0)])
     assert engine.moved_to == "c0ffee"
     await engine.close()
     again = opened(tmp_path / "state.db")
