@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 T = TypeVar("T")
 STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
 RECHECK_S = 1.0  # while a commit is stalled
+SETTLE_S = 3.0  # that a writer which is about to end tries to find out about its last commit
 RETRY_S = 0.05  # after a conflict or an unknown outcome that brought nothing new
 MAX_ROWS = 10_000_000  # of a state that takes the place of another
 
@@ -237,7 +239,12 @@ class Writer:
     async def _settled(self, error: OutcomeUnknown, results: Sequence[Result]) -> bool:
         """Find out whether a commit took effect; when it did not, raise Conflict, so that it is made again."""
         self._report(error)
-        while error.commit_id and not self._draining:
+        loop, until = asyncio.get_running_loop(), math.inf
+        while error.commit_id:
+            if self._draining:
+                until = min(until, loop.time() + SETTLE_S)
+            if loop.time() >= until:
+                break
             try:
                 took_effect = await self._engine.took_effect(error.commit_id)
             except OutcomeUnknown as lost:  # it can never be found out

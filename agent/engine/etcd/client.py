@@ -22,6 +22,8 @@ from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
 from pyconsul.agent.engine.etcd.settings import NO_CREDENTIALS, Credentials
 
+LEADER_CHANGED = "etcdserver: leader changed"  # error of reads that wait while another member is elected
+ELECTION_S = 0.02  # before such a read is sent again
 TIMEOUT_S = 5.0  # of a request, over all endpoints that are tried
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -140,13 +142,17 @@ class Client:
     async def _retried(self, method: Callable[[Any], Call], request: Any) -> Any:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
-        for left in range(len(self.endpoints), 0, -1):  # each endpoint gets its share of the time
+        left = len(self.endpoints)  # each gets its share of the time
+        while True:
             try:
                 return await self._once(method, request, max(0.05, (deadline - loop.time()) / left))
-            except Unreachable:
-                if left == 1:
+            except Unreachable as error:
+                if LEADER_CHANGED in str(error) and loop.time() < deadline:
+                    await asyncio.sleep(ELECTION_S)  # the endpoint answers, and will have the new leader soon
+                elif left == 1:
                     raise
-        raise AssertionError("a client without endpoints")
+                else:
+                    left -= 1
 
     async def _once(self, method: Callable[[Any], Call], request: Any, timeout_s: float) -> Any:
         endpoint = self.endpoints[self._current]

@@ -265,7 +265,19 @@ async def test_after_an_unknown_outcome_each_write_is_made_once(kept: bool, monk
     assert shared.index == server.store.index == 12
 
 
-async def test_an_outcome_that_stays_unknown_reaches_the_caller() -> None:
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_writer_that_ends_finds_out_about_its_last_write(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyconsul.agent.engine.writer.RETRY_S", 0.0)
+    server = Server(Unsure(place(), kept, failures=2))
+    written = asyncio.ensure_future(server.put("a", b"1"))
+    await one_turn()
+    await server.writer.drain()
+    assert await written
+    assert server.values() == {"a": b"1"}
+
+
+async def test_an_outcome_that_stays_unknown_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyconsul.agent.engine.writer.SETTLE_S", 0.0)
     shared = place()
     server = Server(Unsure(shared, kept=True, failures=10**9), stall_s=0.0)
     with pytest.raises(OutcomeUnknown):
