@@ -20,26 +20,8 @@ _ANY = ("0.0.0.0", "::")
 def validate(config: Config, given: Values, problems: Problems) -> None:
     """Gathers what cannot work together; `given`: the values as they were written, and those of -dev."""
     errors = problems.errors
-    is_server, given_expect = given.get("server", False), given.get("bootstrap_expect", 0)
-    if not config.data_dir and not config.dev_mode:
-        errors.append(f"data_dir cannot be empty\n{DETAIL}give -data-dir FOLDER, or -dev to keep everything in memory")
-    if config.dev_mode and not config.server and not config.data_dir:
-        errors.append("server = false: -dev runs a server; give -data-dir FOLDER to run a client agent")
-    if given_expect and not is_server:
-        errors.append("'bootstrap_expect > 0' requires 'server = true'")
-    if config.bootstrap and not is_server:
-        errors.append("'bootstrap = true' requires 'server = true'")
-    if given_expect > 1 and config.bootstrap:
-        errors.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
-    if config.bootstrap_expect and config.dev_mode:
-        errors.append("'bootstrap_expect > 0' not allowed in dev mode")
-    if config.etcd.endpoints and config.bootstrap_expect > 1:
-        errors.append(
-            "'bootstrap_expect > 1' and 'etcd { endpoints }' are mutually exclusive: that cluster exists already"
-        )
-    if bool(config.etcd.cert_file) != bool(config.etcd.key_file):
-        errors.append("etcd: cert_file and key_file are needed together")
-    if config.advertise_reconnect_timeout and is_server:
+    _check_mode(config, given, errors)
+    if config.advertise_reconnect_timeout and given.get("server", False):
         errors.append("advertise_reconnect_timeout can only be used on a client")
     if found := next(
         filter(None, map(_CLOUD_JOIN.search, config.retry_join)), None
@@ -67,6 +49,29 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
     _warn_of_exposure(config, problems)
     _warn_of_names(config, problems)
     _check_ports(config, problems)
+
+
+def _check_mode(config: Config, given: Values, errors: list[str]) -> None:
+    """Check the settings that say what the agent is: a server alone or of a cluster, or a client agent."""
+    is_server, given_expect = given.get("server", False), given.get("bootstrap_expect", 0)
+    if not config.data_dir and not config.dev_mode:
+        errors.append(f"data_dir cannot be empty\n{DETAIL}give -data-dir FOLDER, or -dev to keep everything in memory")
+    if config.dev_mode and not config.server and not config.data_dir:
+        errors.append("server = false: -dev runs a server; give -data-dir FOLDER to run a client agent")
+    if given_expect and not is_server:
+        errors.append("'bootstrap_expect > 0' requires 'server = true'")
+    if config.bootstrap and not is_server:
+        errors.append("'bootstrap = true' requires 'server = true'")
+    if given_expect > 1 and config.bootstrap:
+        errors.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
+    if config.bootstrap_expect and config.dev_mode:
+        errors.append("'bootstrap_expect > 0' not allowed in dev mode")
+    if config.etcd.endpoints and config.bootstrap_expect > 1:
+        errors.append(
+            "'bootstrap_expect > 1' and 'etcd { endpoints }' are mutually exclusive: that cluster exists already"
+        )
+    if bool(config.etcd.cert_file) != bool(config.etcd.key_file):
+        errors.append("etcd: cert_file and key_file are needed together")
 
 
 def at_start(config: Config) -> list[str]:
