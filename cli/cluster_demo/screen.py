@@ -25,7 +25,6 @@ class Screen:
         self._world = world
         self._started = time.monotonic()
         self._leader, self._asked = "", 0.0
-        self.lost = 0
         self.story: list[str] = []
 
     def tell(self, sentence: str) -> None:
@@ -66,7 +65,7 @@ class Screen:
     def _counts(self) -> str:
         writer, visitor = self._world.writer, self._world.visitor
         parts = [
-            f"writes: {len(writer.acknowledged)} acknowledged, {self.lost} lost",
+            f"writes: {len(writer.acknowledged)} acknowledged, {self._world.lost_writes} lost",
             f"longest pause {writer.longest_pause:.1f} s",
         ]
         if self._world.has_haproxy:

@@ -96,6 +96,7 @@ class World:
         self.has_haproxy = shutil.which("haproxy") is not None
         self.frontend = self.folder / "haproxy.sock"
         self.writer, self.visitor = Writer(self.clients[0].http), Visitor(self.frontend)
+        self.lost_writes = 0  # when it was last looked at
 
     def __enter__(self) -> World:
         return self
@@ -211,10 +212,11 @@ class World:
         self.wait("acknowledged writes", lambda: len(self.writer.acknowledged) >= goal)
 
     def lost(self) -> set[str]:
-        """Return the acknowledged writes that any reachable server does not have."""
+        """Return the acknowledged writes that any reachable server does not have; `lost_writes` is their number."""
         missing: set[str] = set()
         for server in self.reachable():
             self.wait(f"an answer of {server.name}", partial(self._adds_lost, server, missing))
+        self.lost_writes = len(missing)
         return missing
 
     def _adds_lost(self, server: Agent, missing: set[str]) -> bool:

@@ -17,6 +17,9 @@ requests without a pause while the leader is killed, a client machine dies, and 
 the cluster was without a leader, and how many acknowledged writes were lost. etcd must be installed (Debian:
 etcd-server); without HAProxy it goes on without requests. Ctrl-C leaves nothing behind."""
 
+SENTENCE_S = 3.0  # to read one
+AUDIT_S = 2.0  # between two looks for lost writes
+
 
 def demo(context: Context) -> int:
     """Run the tour, live on a terminal and line by line elsewhere; then go on until Ctrl-C, or with -once end."""
@@ -27,6 +30,7 @@ def demo(context: Context) -> int:
     with World() as world:
         if on_terminal(context) and not context.args[_ONCE]:
             _live(context, world)
+            context.out(f"{len(world.writer.acknowledged)} writes acknowledged, {world.lost_writes} lost")
             return int(Status.OK)
         return _lines(context, world)
 
@@ -67,7 +71,10 @@ def _live(context: Context, world: object) -> None:
         try:
             for sentence in tour(world):
                 screen.tell(sentence)
-                time.sleep(3)
+                time.sleep(SENTENCE_S)
+            while True:
+                world.lost()
+                time.sleep(AUDIT_S)
         except CliError as error:
             screen.tell(str(error))
 
