@@ -82,7 +82,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
     finally:
         for agent in made.agents.values():
-            agent.stop()
+            if agent.process is not None and agent.process.poll() is None:
+                agent.kill()
 
 
 def waits_for_change(agent: AgentProcess, path: str) -> tuple[int, Callable[[], tuple[int, Any]]]:
