@@ -85,7 +85,7 @@ class ServerCluster:
         self._phase: EtcdPhase | None = None
         self._is_alone = self._is_leaving = False
         self._colleagues = Colleagues(peers)
-        self._founder = Founder(own, settings.expect, self._file, servers.all, self._colleagues)
+        self._founder = Founder(own, settings.expect, self._file, servers.all, self._colleagues, find_program)
         self._relay = RelayTable(own, pool, servers)
         self.roster = Roster(self, self._file, pool, self._colleagues)
         self._upkeep = Upkeep(self, self._colleagues)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
@@ -65,12 +65,9 @@ class Roster:
 
     def last_known_servers(self) -> Sequence[ClusterServer]:
         """Return the members that this server has last heard of; it needs no quorum."""
-        return self._shown(self._members or self._recorded())
-
-    def _recorded(self) -> list[ClusterMember]:
         cluster = self._cluster
         ids = [cluster.own.node_id] if cluster.is_alone else self._file.record.members
-        return [ClusterMember(0, node_id, False) for node_id in ids]
+        return self._shown(self._members or [ClusterMember(0, node_id, False) for node_id in ids])
 
     async def refresh(self) -> None:
         """Read the list of members.  Raises EngineError."""
@@ -139,6 +136,19 @@ class Roster:
     def _alive(self) -> set[str]:
         alive = {node_id for node_id, (_, status) in self._in_gossip().items() if status is MemberStatus.ALIVE}
         return alive | {self._cluster.own.node_id}
+
+    def figures(self) -> dict[str, float]:
+        """Return the sizes of the etcd database of this server in bytes, by the names of the metrics."""
+        phase = self._cluster.phase
+        status = None if phase is None or phase.local is None else phase.local.last_status
+        if status is None:
+            return {}
+        quota = self._cluster.settings.member.quota_backend_bytes
+        return {
+            "etcd.size_bytes": status.size_bytes,
+            "etcd.used_bytes": status.used_bytes,
+            "etcd.quota_bytes": quota,
+        }
 
     # --- following
 
@@ -210,7 +220,7 @@ class Roster:
         member = next((one for one in self._members if one.node_id == node_id), None)
         if member is None:
             raise LookupError(f"server {node_id} is not a member of the cluster")
-        self._require_quorum_without(member)
+        require_quorum_without(member, self._members, self._alive())
         if node_id == self._cluster.own.node_id:
             await self.hand_over()
         if node_id in self._alive():  # one that has failed may be added as soon as it is back
@@ -223,19 +233,6 @@ class Roster:
             except NoAnswer as error:
                 log.info("server %s was not told that it was removed: %s", node_id, error)
         await self.refresh()
-
-    def _require_quorum_without(self, member: ClusterMember) -> None:
-        """Raises EngineError when the servers that stay would have no quorum."""
-        staying = [one for one in self._members if not one.is_learner and one != member]
-        alive = [one for one in staying if one.node_id in self._alive()]
-        needed = len(staying) // 2 + 1
-        if not staying:
-            raise EngineError("cannot remove the only server of the cluster")
-        if len(alive) < needed:
-            raise EngineError(
-                f"cannot remove server {member.node_id}: of the {len(staying)} voters that stay, {len(alive)} are alive, but"
-                f" {needed} are needed"
-            )
 
     async def survivors(self) -> Sequence[Survivor]:
         """Return what each member of a cluster without a quorum still has.  Raises EngineError."""
@@ -266,6 +263,20 @@ class Roster:
 
 
 _STATUS = {MemberStatus.ALIVE: "alive", MemberStatus.LEAVING: "leaving", MemberStatus.LEFT: "left"}
+
+
+def require_quorum_without(member: ClusterMember, members: Sequence[ClusterMember], alive: Collection[str]) -> None:
+    """Raises EngineError when the members that stay would have no quorum.  alive: node IDs."""
+    staying = [one for one in members if not one.is_learner and one != member]
+    present = [one for one in staying if one.node_id in alive]
+    needed = len(staying) // 2 + 1
+    if not staying:
+        raise EngineError("cannot remove the only server of the cluster")
+    if len(present) < needed:
+        raise EngineError(
+            f"cannot remove server {member.node_id}: of the {len(staying)} voters that stay, {len(present)} are alive, but"
+            f" {needed} are needed"
+        )
 
 
 def _address(server: Server) -> str:

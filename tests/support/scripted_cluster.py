@@ -67,6 +67,9 @@ class ScriptedCluster:
         await self.survivors()
         self.recovered.append(node_id)
 
+    def figures(self) -> dict[str, float]:
+        return {}
+
     def proposals(self) -> Sequence[str]:
         return self.kept
 

@@ -42,6 +42,7 @@ class Servers(Protocol):
     async def remove(self, node_id: str) -> None: ...
     async def survivors(self) -> Sequence[Survivor]: ...
     async def recover(self, node_id: str) -> None: ...
+    def figures(self) -> dict[str, float]: ...
 
 
 class Autopilot:
@@ -118,6 +119,10 @@ class Autopilot:
     async def recover(self, node_id: str) -> None:
         """Go on with the data of one server.  Raises EngineError."""
         await self._servers.recover(node_id)
+
+    def figures(self) -> dict[str, float]:
+        """Return numbers about this server's part of the cluster."""
+        return self._servers.figures()
 
     def proposals(self) -> Sequence[str]:
         """Return a sentence for each failed server that is kept, with the reason."""

@@ -38,6 +38,7 @@ class LocalEtcd:
         self._relay = RelayLink(self._member.folder)
         self.client = Client([self._member.endpoint])
         self.members = EtcdMembers(self.client)
+        self._status: Status | None = None
         self._dialed: set[str] = set()  # node IDs of the servers that the relay knows
 
     @property
@@ -86,9 +87,15 @@ class LocalEtcd:
         """Return the state of the member.  Raises EngineError."""
         found = await self.client.call(_maintenance("Status"), rpc.StatusRequest())
         header = found.header
-        return Status(
+        self._status = Status(
             header.member_id, found.leader, header.raft_term, found.dbSize, found.dbSizeInUse, tuple(found.errors)
         )
+        return self._status
+
+    @property
+    def last_status(self) -> Status | None:
+        """The state of the member when it was last asked for."""
+        return self._status
 
     async def has_leader(self) -> bool:
         """Return whether the members have a leader.  Raises EngineError."""

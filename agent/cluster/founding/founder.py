@@ -34,10 +34,11 @@ class Founder:
         file: RecordFile,
         servers: Callable[[], Sequence[Server]],
         colleagues: Colleagues,
+        check: Callable[[], object],
     ) -> None:
-        """servers: returns those of the datacenter that are alive."""
+        """servers: returns those of the datacenter that are alive.  check: raises EngineError if etcd cannot be run."""
         self._own, self._expect, self._file = own, expect, file
-        self._servers, self._colleagues = servers, colleagues
+        self._servers, self._colleagues, self._check = servers, colleagues, check
         self._logged = ""
         self._logged_at = 0.0
         self._found_all = False
@@ -45,6 +46,8 @@ class Founder:
     async def run(self) -> bool:
         """Take one step; returns whether this server has founded a cluster."""
         try:
+            if self._expect:
+                self._check()
             alive = await self._alive()
             step = rules.next_step(
                 self._candidate(self._own), self._ballot, alive

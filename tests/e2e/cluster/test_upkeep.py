@@ -34,6 +34,7 @@ async def fill(machine: Machine) -> None:
 async def test_old_values_are_dropped_when_the_quota_is_used_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "agent.etcd")
     async with town(tmp_path) as place:
         machines = [place.machine(expect=2) for _ in range(2)]
         for machine in machines:
@@ -51,6 +52,9 @@ async def test_old_values_are_dropped_when_the_quota_is_used_up(
         assert "made the database of etcd smaller" in caplog.text
         for machine in machines:
             await eventually_async(partial(machine.has, "large", "after"))
+            figures = machine.cluster.roster.figures()
+            assert figures["etcd.quota_bytes"] == 8 << 20
+            assert 0 < figures["etcd.used_bytes"] <= figures["etcd.size_bytes"]
 
 
 def test_a_database_is_made_smaller_when_half_of_it_is_free() -> None:

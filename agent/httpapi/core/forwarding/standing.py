@@ -67,6 +67,9 @@ class Cluster(Protocol):
     async def recover(self, node_id: str) -> None:
         """Go on with the data of one server, as a cluster that the others are added to again."""
 
+    def figures(self) -> dict[str, float]:
+        """Return numbers about this server's part of the cluster, by the names of the metrics."""
+
     def proposals(self) -> Sequence[str]:
         """Return a sentence for each failed server that autopilot keeps, with the reason."""
 

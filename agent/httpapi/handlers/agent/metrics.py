@@ -61,6 +61,8 @@ def _gauges(context: Context) -> dict[str, float]:
     if context.loop_lag is not None:
         counted["runtime.loop_lag_ms"] = round(context.loop_lag.last_s * 1000, 3)
         counted["runtime.loop_lag_max_ms"] = round(context.loop_lag.max_s * 1000, 3)
+    if context.cluster is not None:
+        counted |= context.cluster.figures()
     counted |= _pool_gauges(context)
     counted |= _state_gauges(context.view) if context.held_parts is None else _dns_gauges(context.held_parts)
     return {f"{prefix}.{name}": value for name, value in counted.items()}

@@ -88,7 +88,7 @@ class World:
             return [self.servers[other] for other in sorted(self.sights[number] | {number})]
 
         file = cast(RecordFile, self.records[number])
-        return Founder(self.servers[number], self.expect, file, seen, cast(Colleagues, Wire()))
+        return Founder(self.servers[number], self.expect, file, seen, cast(Colleagues, Wire()), lambda: None)
 
     def answer(self, target: int, message: Message) -> object:
         founder, record = self.founders[target], self.records[target].record
