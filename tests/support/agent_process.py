@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +19,10 @@ from support.eventually import eventually
 from support.ports import free_ports
 
 PROGRAM = [sys.executable, "-m", "pyconsul.cli.main"]
-START = 20  # seconds an agent gets to answer
+# Runs any test against another kind of agent: PYCONSUL_AGAINST=client (or follower) pytest tests/e2e/…
+AGAINST = os.environ.get("PYCONSUL_AGAINST", "")
+IN_CLUSTER = [sys.executable, str(Path(__file__).with_name("client_of_cluster.py"))]
+START = 60 if os.environ.get("PYCONSUL_AGAINST") else 20  # seconds an agent gets to answer
 STOP = 10  # seconds it gets to end
 STOPPED = 1  # exit status of a server after SIGTERM, as Consul's
 
@@ -27,9 +31,18 @@ class AgentProcess:
     """A `pyconsul agent`; `-dev` unless it is given a data folder."""
 
     def __init__(
-        self, folder: Path, data_dir: Path | None = None, *, launcher: Sequence[str] = (), **config: Any
+        self,
+        folder: Path,
+        data_dir: Path | None = None,
+        *,
+        launcher: Sequence[str] = (),
+        against: str = AGAINST,
+        **config: Any,
     ) -> None:
-        """`launcher`: the program, with its arguments, that runs the agent.  A setting that is None is left out."""
+        """`launcher`: the program, with its arguments, that runs the agent.  A setting that is None is left out.
+
+        against: "client" or "follower" makes it a client agent, or a server that follows, of a server of its own.
+        """
         self.folder = folder
         self.http_port, self.dns_port, self.lan_port, self.rpc_port = free_ports(4)
         self.address = f"127.0.0.1:{self.http_port}"
@@ -47,7 +60,7 @@ class AgentProcess:
         self.config_file.write_text(json.dumps({name: value for name, value in settings.items() if value is not None}))
         self.argv = [
             *launcher,
-            *PROGRAM,
+            *([*IN_CLUSTER, against] if against else PROGRAM),
             "agent",
             *([] if data_dir else ["-dev"]),
             "-config-file",
@@ -72,7 +85,8 @@ class AgentProcess:
         deadline = time.monotonic() + START
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
-                if self.get("/v1/status/leader"):
+                status, _, leader = self.request("GET", "/v1/status/leader")
+                if status == 200 and len(leader) > len(b'""'):
                     return self
             time.sleep(0.02)
         raise RuntimeError(f"the agent did not start: {self.log()[-2000:]}")
