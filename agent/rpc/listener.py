@@ -30,7 +30,8 @@ log = logging.getLogger("agent.rpc")
 class Listener:
     """Accepts connections on listening sockets.
 
-    made: makes the connection to an agent that has proved itself.  hand_over: takes the socket of a relay, and its address.
+    made: makes the connection to an agent that has proved itself.  refuses: returns why such an agent is not
+    wanted, or "".  hand_over: takes the socket of a relay, and its address.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Listener:
         identity: Callable[[], Identity],
         settings: Callable[[], RPCSettings],
         made: Callable[[asyncio.Transport, Peer], Connection],
+        refuses: Callable[[Peer], str],
         hand_over: Callable[[socket.socket, str], None] | None = None,
     ) -> None:
         self._sockets = list(sockets)
         self._identity, self._settings, self._made, self._hand_over = identity, settings, made, hand_over
+        self._refuses = refuses
         self._loop = asyncio.get_running_loop()
         self._notices = Notices(self._loop.time)
         self._counts: Counter[str] = Counter()
@@ -134,7 +137,7 @@ class Listener:
 
     async def _introduce(self, sock: socket.socket) -> Connection:
         """Run the handshake.  (TLS: give the context to `connect_accepted_socket`.)"""
-        steps = handshake.accepting(self._identity(), secrets.token_bytes(proof.NONCE_BYTES))
+        steps = handshake.accepting(self._identity(), secrets.token_bytes(proof.NONCE_BYTES), self._refuses)
         transport, introduction = await self._loop.connect_accepted_socket(
             lambda: Introduction(steps, self._made, skip=len(handshake.FIRST_BYTE)), sock
         )

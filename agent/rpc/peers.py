@@ -165,6 +165,16 @@ class PeerConnections:
             connection.fail("this agent is stopping")
         self._timer.cancel()
 
+    def refusal(self, peer: Peer) -> str:
+        """Return why an agent that dials is not wanted, or "".
+
+        Two agents with one node ID would end each other's connection again and again.
+        """
+        old = self._by_node_id.get(peer.node_id)
+        if old is None or not old.is_open or old.peer.name == peer.name:
+            return ""
+        return handshake.same_node_id(peer.name, old.peer.name, peer.node_id)
+
     def made_by_listener(self, transport: asyncio.Transport, peer: Peer) -> Connection:
         """Return the connection of an agent that has dialed this one."""
         return self._made(transport, peer, is_dialer=False)

@@ -56,6 +56,7 @@ class Network:
             self._identity,
             lambda: self._settings,
             self.peers.made_by_listener,
+            self.peers.refusal,
             self._hand_over,
         )
         self._listener.start()

@@ -48,7 +48,8 @@ def main() -> int:
         os.execv(sys.executable, [*PYCONSUL, *words])
     folder = files[0].parent / "pair"
     folder.mkdir(exist_ok=True)
-    server, lan_port = _server(settings, folder)
+    is_restart = (folder / "server-data").exists()
+    server, lan_port = _server(settings, folder, waits=mode == "client" or not is_restart)
     try:
         return _agent(mode, is_dev, [word for word in words if word != "-dev"], settings, lan_port, folder, server)
     finally:
@@ -56,7 +57,8 @@ def main() -> int:
         server.wait()
 
 
-def _server(settings: dict[str, Any], folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _server(settings: dict[str, Any], folder: Path, *, waits: bool) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the server; returns it with its port for gossip.  waits: until it leads, which a server of two cannot do alone."""
     http_port, lan_port, rpc_port = free_ports(3)
     shared = {name: value for name, value in settings.items() if name not in OWN}
     ports = {"http": http_port, "serf_lan": lan_port, "server": rpc_port, "dns": -1, "serf_wan": -1, "grpc": -1}
@@ -70,7 +72,12 @@ def _server(settings: dict[str, Any], folder: Path) -> tuple[subprocess.Popen[by
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen([*CHILD, "agent", "-config-file", str(config)], stdout=log, stderr=log)
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None and len(_get(http_port, "/v1/status/leader")) < 4:
+    while (
+        waits
+        and time.monotonic() < deadline
+        and process.poll() is None
+        and len(_get(http_port, "/v1/status/leader")) < 4
+    ):
         time.sleep(0.05)
     return process, lan_port
 

@@ -144,7 +144,12 @@ class Agent:
         if listening is not None:
             self.port = listening.getsockname()[1]
             self._listener = Listener(
-                [listening], lambda: self.identity, lambda: settings, self.peers.made_by_listener, hand_over
+                [listening],
+                lambda: self.identity,
+                lambda: settings,
+                self.peers.made_by_listener,
+                self.peers.refusal,
+                hand_over,
             )
             self._listener.start()
 

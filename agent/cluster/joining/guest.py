@@ -61,7 +61,6 @@ class Guest:
                 if self._cluster.phase is None:
                     await self.start()
                 return Reply()
-            find_program()  # before the earlier data are set aside
             log.info("server %s has added this one to its cluster: cluster=%s", peer.name, message.cluster_id)
             await self._cluster.stop_phase()
             if self._set_aside() or record.number:
@@ -86,6 +85,10 @@ class Guest:
             return "it has a state for itself alone"
         if cluster.cluster_id not in ("", message.cluster_id):
             return f"it belongs to cluster {cluster.cluster_id}"
+        try:
+            find_program()
+        except EngineError as error:
+            return str(error)
         return ""
 
     async def dismissed(self, message: Dismissal, peer: Peer) -> Reply:

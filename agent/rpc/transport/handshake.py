@@ -15,7 +15,7 @@ Each message is a length (2 bytes, big endian) and MessagePack.  After step 4 fr
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -149,8 +149,11 @@ def dialing(own: Identity, wanted: str, nonce: bytes) -> Handshake:
     return answer.hello.peer
 
 
-def accepting(own: Identity, nonce: bytes) -> Handshake:
-    """Return the handshake of the agent that was dialed; the first byte is not part of it."""
+def accepting(own: Identity, nonce: bytes, refuses: Callable[[Peer], str] = lambda peer: "") -> Handshake:
+    """Return the handshake of the agent that was dialed; the first byte is not part of it.
+
+    refuses: returns why an agent that has proved itself is not wanted, or "".
+    """
     said: Hello = yield Step(b"", Hello)
     answered = hello(own, nonce)
     try:
@@ -165,11 +168,21 @@ def accepting(own: Identity, nonce: bytes) -> Handshake:
         raise _refused(verdict.refusal)
     try:
         _check_proof(verdict.proof, b"rpc dial", said, answered, said, own)
+        if reason := refuses(said.peer):
+            raise HandshakeError(reason)
     except HandshakeError as error:
         yield Step(encode(Verdict(refusal=_shortened(error))), None)
         raise
     yield Step(encode(Verdict()), None)
     return said.peer
+
+
+def same_node_id(one: str, other: str, node_id: str) -> str:
+    """Return the reason to refuse the second of two agents with one node ID."""
+    return (
+        f"agents {_shown(one)} and {_shown(other)} have the same node ID {node_id}:"
+        " remove the file node-id from the data directory of the copied one"
+    )
 
 
 def _check(other: Hello, own: Identity) -> None:
@@ -184,10 +197,7 @@ def _check(other: Hello, own: Identity) -> None:
     if not (other.node_id + other.name + other.version).isprintable():
         raise HandshakeError(f"name, node ID and version of agent {_shown(other.name)} must be printable")
     if other.node_id == own.node_id:
-        raise HandshakeError(
-            f"agents {_shown(other.name)} and {own.name} have the same node ID {own.node_id}:"
-            " remove the file node-id from the data directory of the copied one"
-        )
+        raise HandshakeError(same_node_id(other.name, own.name, own.node_id))
     if other.datacenter != own.datacenter:
         raise HandshakeError(
             f"agent {_shown(other.name)} belongs to datacenter {_shown(other.datacenter)}, agent {own.name} to {own.datacenter}"

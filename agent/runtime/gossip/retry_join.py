@@ -15,7 +15,7 @@ log = logging.getLogger("agent")
 
 # What to do about a reason, which contains the text.  The texts of reasons are those of Consul and memberlist.
 _ADVICE = {
-    "part of wrong datacenter": "set -datacenter to the datacenter of that agent, or join agents of the own one",
+    "part of wrong datacenter": "set -datacenter to that of the other agent, or join agents of the same datacenter",
     "No installed keys could decrypt": "all agents need the same gossip key: set -encrypt to theirs",
     "encryption is not configured": "that agent uses a gossip key: set -encrypt to it",
     "remote state is not encrypted": "that agent uses no gossip key: start it with the -encrypt of this one",

@@ -202,3 +202,18 @@ async def test_requests_to_a_server_without_a_cable_end_as_soon_as_gossip_takes_
             net.servers.drop("s1")
             with pytest.raises(NotSent, match="the server has failed or left"):
                 await asked
+
+
+async def test_of_two_agents_with_one_node_id_the_first_stays_connected() -> None:
+    async with network() as net:
+        server, first, second = await net.server("s1"), await net.client("web1"), await net.client("web2")
+        second.identity = msgspec.structs.replace(second.identity, node_id=first.node_id)
+        await first.ask(server, get("/"))
+        kept = server.peers.find("web1")
+        for _ in range(2):
+            with pytest.raises(NotSent, match="agents web2 and web1 have the same node ID id-web1: remove the file"):
+                await second.ask(server, get("/"))
+        assert server.peers.find("web1") is kept
+        assert (await first.ask(server, get("/"))).status == 200
+        await first.stop(1.0)
+        await eventually_async(lambda: server.peers.find("web1") is None)
