@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PERIOD_S = 0.5  # between two looks at the list of members
 REMOVED_S = 60.0  # that a removed server is not added again while it stays alive; see `Host`
+REMOVE_S = 4.0  # that the removal of a member is tried
 STATE_S = 1.0  # that a server gets to tell its state
 HAND_OVER_S = 2.0  # that handing the leadership over may take
 
@@ -225,7 +227,7 @@ class Roster:
             await self.hand_over()
         if node_id in self._alive():  # one that has failed may be added as soon as it is back
             self._cluster.host.exclude(node_id, REMOVED_S)
-        await local.members.remove(member)
+        await _remove(local, member)
         log.info("removed server %s from the cluster", node_id)
         if node_id in self._alive() and node_id != self._cluster.own.node_id:
             try:
@@ -263,6 +265,24 @@ class Roster:
 
 
 _STATUS = {MemberStatus.ALIVE: "alive", MemberStatus.LEAVING: "leaving", MemberStatus.LEFT: "left"}
+
+
+async def _remove(local: LocalEtcd, member: ClusterMember) -> None:
+    """Remove a member, also while etcd elects a leader.  Raises EngineError."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + REMOVE_S
+    while True:
+        try:
+            await local.members.remove(member)
+            return
+        except EngineError as error:
+            if loop.time() > deadline_s:
+                raise
+            log.debug("member %s is not removed yet: %s", member.node_id, error)
+        await asyncio.sleep(PERIOD_S)
+        with suppress(EngineError):  # without an answer it may have been removed
+            if member not in await local.members.list():
+                return
 
 
 def require_quorum_without(member: ClusterMember, members: Sequence[ClusterMember], alive: Collection[str]) -> None:
