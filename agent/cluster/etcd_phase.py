@@ -34,6 +34,7 @@ class EtcdPhase:
         self._contact_s: float | None = None  # loop time at which etcd last had a leader
         self._has_leader = False  # at the last look
         self._tasks: list[asyncio.Task[None]] = []
+        self.leadership.subscribe(self._note_leadership)
 
     @property
     def local(self) -> LocalEtcd | None:
@@ -115,6 +116,11 @@ class EtcdPhase:
         except BaseException:
             await engine.close()
             raise
+
+    def _note_leadership(self) -> None:
+        """This server leads now: etcd has just confirmed that, with a quorum."""
+        if self.leadership.leads:
+            self._note_leader()
 
     def _note_leader(self) -> None:
         """Etcd has just answered with a quorum."""
