@@ -126,6 +126,14 @@ def test_local_requests_are_authorized_by_the_servers_tokens(world: World) -> No
     assert set(Caller(client, WEB).read("/v1/agent/services")) == {"web-c1"}
 
 
+def test_a_request_without_a_token_stays_one_on_its_way(world: World) -> None:
+    for agent in (world.server, world.clients[0]):
+        status, _, body = agent.request("GET", "/v1/acl/token/self")
+        assert (status, body) == (403, b"token does not exist: ACL not found")
+        status, _, body = agent.request("POST", "/v1/acl/logout")
+        assert (status, body) == (401, b"Supplied token does not exist")
+
+
 def test_an_agent_is_asked_by_way_of_the_server(world: World) -> None:
     one, other = world.clients
     for asked in (world.server, one):

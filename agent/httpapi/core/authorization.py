@@ -77,3 +77,8 @@ def enabled(context: Context) -> Resolver:
     if context.acl is None:
         raise HTTPError(401, "ACL support disabled")
     return context.acl
+
+
+def has_token(acl: Resolver, request: Request) -> bool:
+    """Return whether the caller gave a token, or the default token of this agent stands for it."""
+    return request.has_token or (not request.origin and bool(acl.own("default")))

@@ -111,6 +111,11 @@ class Request(HTTPRequest):
             self._token = self._find_token() or (ANONYMOUS_SECRET if self.origin else "")
         return self._token
 
+    @property
+    def has_token(self) -> bool:
+        """Return whether the caller gave a token, or the agent that forwards the request its default token."""
+        return bool(self._find_token())
+
     def _find_token(self) -> str:
         if self.query and "token" in self.params:
             return self.params["token"]

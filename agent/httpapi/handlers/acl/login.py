@@ -15,7 +15,7 @@ from pyconsul.agent.acl.methods.methodconfig import ConfigError, JWTConfig
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.filter.compile import compile_filter
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import enabled
+from pyconsul.agent.httpapi.core.authorization import enabled, has_token
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TRUE, HTTPError, Response, json_response
@@ -100,7 +100,7 @@ def _granted(context: Context, method: AuthMethod, claims: Claims) -> Grants:
 async def logout(context: Context, request: Request) -> Response:
     """Delete the caller's token, if it was made by a login."""
     acl = enabled(context)
-    if not (request.token or acl.own("default")):
+    if not has_token(acl, request):
         raise HTTPError(401, "Supplied token does not exist")
     token = acl.token(request.token)
     if token is None:

@@ -11,7 +11,7 @@ from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.common.uuids import is_uuid
 from pyconsul.agent.httpapi.codec.decoding import decode
-from pyconsul.agent.httpapi.core.authorization import authorized, enabled
+from pyconsul.agent.httpapi.core.authorization import authorized, enabled, has_token
 from pyconsul.agent.httpapi.core.context import Context, new_id
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -70,7 +70,7 @@ def read_self(context: Context, request: Request) -> Query:
     acl = enabled(context)
 
     def read() -> Result:
-        token = acl.token(request.token) if request.token or acl.own("default") else None
+        token = acl.token(request.token) if has_token(acl, request) else None
         if token is None:
             raise UnknownToken(MISSING)
         return reads.token_result(context.view, _shown(context, acl, request, token, False))
