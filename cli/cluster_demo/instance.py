@@ -11,6 +11,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers every GET."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # a response is sent whole: a machine that dies has sent all of it or nothing
 
     def do_GET(self) -> None:
         """Send the name of the instance."""

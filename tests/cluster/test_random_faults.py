@@ -11,7 +11,7 @@ from cluster.server_cluster import ServerCluster
 from cluster.verification import verify
 from cluster.workload import load_on
 
-SHORT_S, LONG_S = 40.0, 600.0
+SHORT_S, LONG_S = 60.0, 600.0
 
 
 class Faults:
