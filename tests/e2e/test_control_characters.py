@@ -21,10 +21,13 @@ from pyconsul.agent.httpapi.handlers.txn import operations
 from pyconsul.agent.httpapi.routes import ROUTES
 from pyconsul.agent.model.control_characters import FREE_TEXT
 from pyconsul.agent.model.query import PreparedQuery
+from pyconsul.agent.sync.anti_entropy.batch import Batch
 
 BAD = "a\nb"
 NODE = {"Node": "known", "Address": "10.0.0.1"}
 CHECK = {"Name": "c", "TTL": "10s"}
+INDEXES = {"CreateIndex": 0, "ModifyIndex": 0}
+MEMBER = {"ID": "", "Datacenter": "dc1", "TaggedAddresses": None, "Meta": None, **NODE, **INDEXES}
 KEYS = {"JWTValidationPubKeys": ["-----BEGIN PUBLIC KEY-----"]}
 
 # Method, path, the body's type, and a body that is otherwise good.
@@ -32,6 +35,7 @@ BODIES: list[tuple[str, str, type[msgspec.Struct], dict[str, Any]]] = [
     ("PUT", "/v1/catalog/register", registration.Registration, NODE),
     ("PUT", "/v1/agent/service/register", agent_bodies.ServiceBody, {"Name": "web"}),
     ("PUT", "/v1/agent/check/register", CheckDefinition, CHECK),
+    ("PUT", "/v1/pyconsul/registrations", Batch, {"node": MEMBER}),
     ("PUT", "/v1/session/create", session.SessionInput, {}),
     ("POST", "/v1/query", PreparedQuery, {"Name": "q", "Service": {"Service": "web"}}),
     ("PUT", "/v1/query/ID", PreparedQuery, {"Name": "q", "Service": {"Service": "web"}}),
@@ -81,6 +85,7 @@ OTHERS = {
     "/v1/operator/raft/transfer-leader": "no names",
     "/v1/operator/keyring": "stores nothing",
     "/v1/pyconsul/watch": "stores nothing",
+    "/v1/pyconsul/recovery": "names what is there",
 }
 
 
