@@ -1,11 +1,11 @@
 """Keeps the databases of the etcd members small, and lets etcd write again after it ran out of its quota.
 
-The server whose etcd member leads does this, since nobody can take the leadership of the servers while etcd is full.
+The server whose etcd member leads does this, since no server can take the leadership while etcd is full.
 
 | seen | action |
 | --- | --- |
 | the alarm NOSPACE | forget old revisions, give the space of every member back to its disk, clear the alarm |
-| much free space in a database | give it back, one member a minute: the member answers nobody meanwhile |
+| much free space in a database | give it back, one member a minute: the member does not answer meanwhile |
 | a database near its quota | a warning in the log |
 """
 

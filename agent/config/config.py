@@ -374,7 +374,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mode(self) -> Mode:
-        """Return what these settings make of an agent, whatever its data folder holds."""
+        """Return the mode that these settings ask for; the data folder is not looked at."""
         is_single = self.bootstrap or (self.bootstrap_expect < 2 and not self.retry_join)
         return mode_of(is_server=self.server, is_development=self.dev_mode, is_single=is_single)
 

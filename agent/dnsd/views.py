@@ -25,7 +25,7 @@ class QueryResult:
 
 
 class ExecuteQuery(Protocol):
-    """Executes a prepared query by name or ID for a client at an IP address; None when there is no such query."""
+    """Executes a prepared query by name or ID for a client at an IP address; returns None for an unknown query."""
 
     def __call__(self, name: str, source: str, /) -> QueryResult | None: ...
 
@@ -50,7 +50,7 @@ class NotHeld(Exception):
 
 
 class Views(Protocol):
-    """Where answers read the catalog.  The methods raise NotHeld; a view that they return holds at least the named part.
+    """The source of rows for answers.  The methods raise NotHeld; a view that they return holds at least the named part.
 
     is_lasting: answers may be kept until one of their topics changes.
     """
@@ -68,11 +68,11 @@ class Views(Protocol):
         """Return a view with the nodes and instances that have an IP address."""
 
     def query(self, name: str, source: str) -> QueryResult | None:
-        """Execute a prepared query for a client at an IP address; None when there is no such query."""
+        """Execute a prepared query for a client at an IP address; returns None for an unknown query."""
 
 
 class HeldStatus(NamedTuple):
-    """How much of the catalog an agent holds for DNS, and the age of the oldest rows in seconds: 0 while all are kept current."""
+    """The size of what an agent holds for DNS, and the age of its oldest rows in seconds: 0 while all are current."""
 
     parts: int
     rows: int
@@ -126,7 +126,7 @@ class WholeState:
 
 
 class Freshness(Protocol):
-    """How fresh the state of a server is (see `httpapi.core.forwarding.standing.Standing`)."""
+    """The freshness of a server's state (see `httpapi.core.forwarding.standing.Standing`)."""
 
     @property
     def always_current(self) -> bool: ...

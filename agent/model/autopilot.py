@@ -54,7 +54,7 @@ def failure_tolerance(servers: Iterable[ClusterServer]) -> int:
 
 
 class Survivor(msgspec.Struct, frozen=True, kw_only=True, rename=camel):
-    """What a server still has of a cluster without a quorum.
+    """The part of a cluster's data that a server still has, after the quorum was lost.
 
     last_index, last_time: of the last commit that it has (Unix seconds); error: why that is not known, or "".
     """

@@ -88,7 +88,7 @@ class PartFeed:
 
 
 class PartFeeds:
-    """The feeds of one server, each as long as somebody reads it."""
+    """The feeds of one server; each ends with its last reader."""
 
     def __init__(self, view: View, watches: Watches) -> None:
         self._view, self._watches = view, watches

@@ -20,7 +20,7 @@ from pyconsul.agent.model.member import Member, MemberStatus
 from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RPCError, Servers
 
 VIA = b"x-pyconsul-via-server"  # of a request that a server sends on to another server; trusted between agents only
-MARK = b"x-pyconsul-not-connected"  # header of a server to which the agent is not connected: nobody carried the request out
+MARK = b"x-pyconsul-not-connected"  # header of a server to which the agent is not connected: the request was not carried out
 #: Headers of the client's connection to the first agent.
 HOP_HEADERS = frozenset(
     (b"accept-encoding", b"authorization", b"connection", b"content-length", b"expect", b"host", b"transfer-encoding")

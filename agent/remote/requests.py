@@ -36,7 +36,7 @@ async def ask(
 ) -> Response:
     """Return the response with status 200 to a request.
 
-    Raises Unavailable when there is no server or no leader, and Rejected for any other error.
+    Raises Unavailable without a server or a leader, and Rejected for any other error.
     """
     # A token is named in any case: without one the server's own default token would count.
     headers = {b"x-consul-token": (token or "anonymous").encode("latin-1", "replace")}

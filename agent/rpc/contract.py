@@ -33,7 +33,7 @@ class RPCError(Exception):
 
 
 class NotSent(RPCError):
-    """Nobody has carried the request out, and nobody will: it may be sent again, to the same agent or another one."""
+    """The request was not carried out, and will not be: it may be sent again, to the same agent or another one."""
 
 
 class Lost(RPCError):
@@ -62,7 +62,7 @@ class Servers(Protocol):
 
 
 class Peers(Protocol):
-    """The agents that this one can send requests to: every known server, and whoever is connected."""
+    """The agents that this one can send requests to: every known server, and every connected agent."""
 
     def find(self, name: str) -> Peer | None:
         """Return a connected agent by its node name, without regard to case."""

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pyconsul.agent.rpc.contract import NotSent, Servers
 from pyconsul.agent.rpc.peers import MAX_BACKOFF_S, PeerConnections
 
+PAUSE_S = 0.1  # after a change of connections or servers
+
 
 class HomeConnection:
     """Connects to a server whenever the agent is connected to none.  Any server will do: they ask each other who has the agent."""
@@ -35,6 +37,7 @@ class HomeConnection:
                 self._changed.clear()
                 if await self._connect():
                     await self._changed.wait()
+                    await asyncio.sleep(PAUSE_S)  # a server may accept connections and close each at once
                 else:  # none answers: later, or as soon as gossip knows more
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._changed.wait(), random.uniform(0.5, 1.0) * MAX_BACKOFF_S)

@@ -32,7 +32,7 @@ log = logging.getLogger("agent.rpc")
 
 
 class Dial:
-    """Dialing of one server.  found: the connection, for all that wait; None while nobody dials."""
+    """Dialing of one server.  found: the connection, for all that wait; None while it is not dialed."""
 
     def __init__(self) -> None:
         self.found: asyncio.Future[Connection] | None = None
@@ -204,7 +204,7 @@ class PeerConnections:
         return connection
 
     def _loser(self, old: Connection | None, new: Connection) -> Connection | None:
-        """Return the one that ends, of two connections to the same agent."""
+        """Return the connection that ends, of two to the same agent."""
         if old is None or not old.is_open:
             return None
         if old.is_dialer == new.is_dialer:
@@ -251,7 +251,7 @@ class PeerConnections:
     # --- dialing
 
     async def _connect(self, node_id: str) -> Connection:
-        """Return the connection to a server, dialing it if nobody does so already.  Raises NotSent."""
+        """Return the connection to a server, dialing it if that was not begun before.  Raises NotSent."""
         own, server = self._identity(), self._servers.find(node_id)
         if self._is_stopping:
             raise NotSent(f"agent {own.name} is stopping")

@@ -1,4 +1,4 @@
-"""What clients of the agent see: HTTP, DNS, and the watches of the configuration."""
+"""The agent's side to its clients: HTTP, DNS, and the watches of the configuration."""
 
 from __future__ import annotations
 

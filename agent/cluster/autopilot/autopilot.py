@@ -139,7 +139,7 @@ class Autopilot:
             self._changed.clear()
             try:
                 await self.look()
-            except EngineError as error:  # most often there is no quorum, which others report
+            except EngineError as error:  # usually a missing quorum, which other parts report
                 log.debug("cannot look at the servers, retrying in %gs: %s", PERIOD_S, error)
             except Exception:
                 log.exception("cannot look at the servers, retrying in %gs", PERIOD_S)

@@ -71,7 +71,7 @@ class LocalEtcd:
         await self._relay.stop()
 
     def engine(self, retention: Retention) -> EtcdEngine:
-        """Return an engine over this member; it has connections of its own."""
+        """Return an engine over this member, with separate connections."""
         return EtcdEngine(Client([self._member.endpoint]), self.prefix, self._node_id, retention, LIMITS)
 
     def use(self, addresses: Mapping[str, tuple[str, int]], keys: Sequence[bytes]) -> None:
@@ -127,7 +127,7 @@ class LocalEtcd:
             await self.client.call(lambda channel: rpc.KVStub(channel).Compact, request)
 
     async def defragment(self, timeout_s: float) -> None:
-        """Give the free space of the own database back to the disk; the member answers nobody meanwhile."""
+        """Give the free space of the own database back to the disk; the member does not answer meanwhile."""
         await self.client.call(_maintenance("Defragment"), rpc.DefragmentRequest(), timeout_s)
 
 

@@ -28,7 +28,7 @@ class RemoteEtcd:
         await self.client.close()
 
     def engine(self, retention: Retention) -> EtcdEngine:
-        """Return an engine over this etcd; it has connections of its own."""
+        """Return an engine over this etcd, with separate connections."""
         settings = self._settings
         return EtcdEngine(self._connect(), settings.prefix, self._node_id, retention, settings.limits)
 

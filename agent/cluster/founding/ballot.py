@@ -39,7 +39,7 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Ballot(msgspec.Struct, frozen=True):
-    """The vote of a server and the proposals that it refuses for ever.  number: of its own last proposal."""
+    """The vote of a server and the proposals that it refuses for ever.  number: of the last proposal that it made."""
 
     vote: Proposal | None = None
     refused: tuple[tuple[str, int], ...] = ()

@@ -24,7 +24,7 @@ from pyconsul.agent.cluster.founding.ballot import Ballot, Proposal
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A server that is alive.  expect: the number of servers that it waits for; 0: none.  has_state: it is no newcomer."""
+    """A server that is alive.  expect: the number of servers that it waits for; 0: none.  has_state: it is not a newcomer."""
 
     node_id: str
     name: str

@@ -1,1 +1,1 @@
-"""How a server is added to a cluster: the leader as the host, the newcomer as the guest."""
+"""Adds a server to a cluster: the leader is the host, the newcomer the guest."""

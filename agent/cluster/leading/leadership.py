@@ -190,7 +190,7 @@ class EtcdLeadership:
                 self._look.set()
 
     def _may_take(self) -> bool:
-        """Return whether nobody holds the key, or nobody who can use it.
+        """Return whether the key is free, or its holder is known to be gone.
 
         Two servers of which each takes the other one for gone do not take it from each other all the time.
         """

@@ -10,7 +10,7 @@ from pyconsul.agent.config.setting import Duration, setting
 
 
 class Mode(enum.Enum):
-    """What an agent is; the value is its name in the log.
+    """The mode of an agent; the value is its name in the log.
 
     A single server keeps its state in `state.db` until another server joins it.  A cluster server founds a cluster together with
     the others that it expects, or waits until an existing cluster adds it.  A client agent holds its own registrations only.
@@ -84,7 +84,7 @@ class Etcd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Snapshots at intervals, written by the server that leads into a folder of its own machine."""
+    """Snapshots at intervals, written by the leader into a folder on its machine."""
 
     interval: Annotated[
         Duration,

@@ -33,7 +33,7 @@ def taken_at(name: str) -> float | None:
 
 
 def due_in(names: Iterable[str], interval_s: float, now: float) -> float:
-    """Return the seconds until the next snapshot is due; never more than the interval, whatever the clock was."""
+    """Return the seconds until the next snapshot is due; at most the interval, even after a change of the clock."""
     last = max((taken for name in names if (taken := taken_at(name)) is not None), default=None)
     return 0.0 if last is None else min(max(0.0, last + interval_s - now), interval_s)
 

@@ -1,4 +1,4 @@
-"""How etcd is used; without gRPC, which is only loaded where etcd is."""
+"""Settings of etcd; without gRPC, which is loaded only together with etcd."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ class App:
         return self._barrier.enter(answer, hold_s)
 
     def _write(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse | Response:
-        """Respond to a write as the leader, as long as this server is it."""
+        """Respond to a write while this server leads."""
 
         def begin() -> Response | PendingResponse | Awaitable[Response]:
             serves = self._standing.serves("write")

@@ -86,7 +86,7 @@ class RequestChecks:
         return endpoint
 
     def form(self, route: Route, request: Request) -> Endpoint:
-        """Return the endpoint of a request, whoever sent it.  Raises HTTPError for one that no agent takes."""
+        """Return the endpoint of a request of any sender.  Raises HTTPError for one that no agent takes."""
         endpoint = route.endpoints.get(request.method)
         if endpoint is None:
             allowed = ("OPTIONS", *route.methods) if route.lists_options else route.methods

@@ -36,7 +36,7 @@ def only_server(context: Context) -> ClusterServer:
 
 
 async def servers(context: Context, request: Request) -> Sequence[ClusterServer]:
-    """Return all servers; with `?stale` those that this one has last heard of, if there is no quorum.  Raises EngineError."""
+    """Return all servers; with `?stale` those that this one has last heard of, if the quorum is missing.  Raises EngineError."""
     if context.cluster is None:
         return [only_server(context)]
     try:

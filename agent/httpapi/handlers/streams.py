@@ -221,7 +221,9 @@ class Stream:
 def _get(caller: Request, question: Question) -> Request:
     """Return the GET that a question stands for, from the same caller."""
     params = question.params
-    if caller.origin and params.get("near") == "_agent":  # responses are kept by target, whoever forwarded the request
+    if (
+        caller.origin and params.get("near") == "_agent"
+    ):  # responses are kept by target only, without the agent that forwarded the request
         params = {**params, "near": caller.origin}
     query = "?" + urlencode(params) if params else ""
     token = caller.token

@@ -77,7 +77,7 @@ class PartStreams:
     def _opened(self, ready: asyncio.Future[None]) -> None:
         self._opening -= 1
         if not ready.cancelled():
-            ready.exception()  # perhaps nobody waits any more
+            ready.exception()  # marks it as retrieved: the waiters may be gone
 
     def _start(self, held: HeldPart) -> None:
         if held.task is not None:

@@ -1,6 +1,6 @@
 """The cache of a client agent: `?cached` reads.  Source: https://developer.hashicorp.com/consul/api-docs/features/caching
 
-A response that can be waited for is kept up to date by a blocking query as long as it is used.  Any other one ages, and
+A response that can be waited for is kept up to date by a blocking query while it is used.  Any other one ages, and
 `Cache-Control` says how old it may be.
 """
 

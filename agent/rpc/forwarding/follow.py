@@ -21,7 +21,7 @@ MAX_EARLY = 3  # queries in a row that may end before their time without news: a
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a query brought.  index: of the response, 0 if it is an error or has none; then no more follows."""
+    """The result of a query.  index: of the response, 0 if it is an error or has none; then no more follows."""
 
     response: Response
     index: int

@@ -1,4 +1,4 @@
-"""Which server of the datacenter is asked next."""
+"""Chooses the server of the datacenter that is asked next."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class _Shared:
         self.task: asyncio.Task[None] | None = None
 
     def deliver(self, news: News) -> bool:
-        """Give a response to the clients that it is new for; return whether nobody waits any more."""
+        """Give a response to the clients that it is new for; return whether no client waits any more."""
         self.index = news.index or self.index
         for done, index in self.waiting.items():
             if not done.done() and (not news.index or news.index > index):

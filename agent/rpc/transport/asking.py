@@ -103,7 +103,7 @@ class Asking:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
-                future.exception()  # nobody wants it
+                future.exception()  # marks it as retrieved: the caller is gone
             self._abandon(number)
             raise
 
@@ -119,7 +119,7 @@ class Asking:
                 asked.wait_from(self._loop.time())
 
     def _abandon(self, number: int) -> None:
-        """End a request whose response nobody waits for."""
+        """End a request without a waiting caller."""
         asked = self._asked.pop(number, None)
         if asked is not None:
             self._channel.send(frames.Cancel(number))

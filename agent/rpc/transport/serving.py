@@ -49,7 +49,7 @@ class _Served:
         self.running: asyncio.Future[Any] | None = None
 
     def lose(self) -> None:
-        """End it: nobody waits for the response."""
+        """End it: the caller has gone."""
         if self.running is not None:
             self.running.cancel()
         if self.stream is not None:

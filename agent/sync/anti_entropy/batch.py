@@ -90,7 +90,7 @@ def _node_differs(view: View, node: Node) -> bool:
 
 
 class _Permits:
-    """Whether the caller may write rows of a node.  refused: those that it may not."""
+    """Authorizes the rows of a node.  refused: those that the caller may not write."""
 
     def __init__(self, caller: Authorizer, view: View, node: str) -> None:
         self._caller, self._view, self._node = caller, view, node

@@ -1,1 +1,1 @@
-"""How fresh a response is: the consistency that a request asks for, and the barrier of reads."""
+"""The freshness of responses: the consistency that a request asks for, and the barrier of reads."""

@@ -86,7 +86,7 @@ def _restamped_header(header: tuple[bytes, bytes], standing: Standing) -> tuple[
 def apply_defaults(request: Request, config: Config) -> None:
     """Add the settings that change the consistency of a client's request, as parameters.
 
-    `discovery_max_stale` becomes `?max_stale`; without `http_config.use_cache` there is no `?cached`.
+    `discovery_max_stale` becomes `?max_stale`; without `http_config.use_cache`, `?cached` has no effect.
     """
     limit, reads = config.discovery_max_stale, request.method == "GET" and request.path.startswith(DISCOVERY)
     if limit > 0 and reads and not any(mode in request for mode in MODES):

@@ -27,7 +27,7 @@ def repeated(
     rng: random.Random,
     no_leader: Callable[[], Response],
 ) -> PendingResponse | Response:
-    """Return the response to a write, which is begun again for so many seconds while there is no leader.
+    """Return the response to a write, which is begun again for so many seconds while a leader is missing.
 
     no_leader: makes the response for the end of that time.
     """

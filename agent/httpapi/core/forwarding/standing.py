@@ -34,7 +34,7 @@ class Standing(Protocol):
     def barrier(self) -> Awaitable[None] | None:
         """Return what ends as soon as the state has every write acknowledged before; None: it has them at any time.
 
-        It raises EngineError; with NO_LEADER as text when there is no quorum.
+        It raises EngineError; with NO_LEADER as text without a quorum.
         """
 
     @property

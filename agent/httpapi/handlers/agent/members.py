@@ -2,7 +2,7 @@
 
 https://developer.hashicorp.com/consul/api-docs/agent.  Own addition: `members?explain` tells why each member has its status.
 
-There is no WAN pool yet: `?wan` shows the servers of the LAN pool, which are in it with Consul.
+A WAN pool does not exist yet: `?wan` shows the servers of the LAN pool, which are in it with Consul.
 """
 
 from __future__ import annotations
