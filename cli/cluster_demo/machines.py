@@ -22,7 +22,7 @@ FIRST_PORT, TRIES = 21300, 50
 
 
 class Machine(Protocol):
-    """One machine.  address: of its agent.  is_cut: nobody can reach it now."""
+    """One machine.  address: of its agent.  is_cut: it cannot be reached now."""
 
     address: str
     is_cut: bool
@@ -35,7 +35,7 @@ class Machine(Protocol):
         """Take note of a process that runs there."""
 
     def power_off(self) -> None:
-        """Kill everything that runs there at once; nobody hears anything more from it."""
+        """Kill everything that runs there at once, without a last word."""
 
     def power_on(self) -> None:
         """Let the machine be reached again."""
@@ -80,7 +80,7 @@ class Namespace:
         """Do nothing: the system knows what runs in a namespace."""
 
     def power_off(self) -> None:
-        """Kill everything that runs there at once; nobody hears anything more from it."""
+        """Kill everything that runs there at once, without a last word."""
         self.cut()
         while pids := output("ip", "netns", "pids", self.name).split():
             for pid in pids:
@@ -104,7 +104,7 @@ class Namespace:
 
 
 class Namespaces:
-    """Machines on a switch, with addresses that nobody outside can see."""
+    """Machines on a switch, with addresses that are not visible from outside."""
 
     kind = "network namespaces"
 

@@ -21,7 +21,7 @@ SECONDS = 3.0
 
 
 def rpc_requests() -> Iterator[Row]:
-    """Small requests and responses; Consul has no figure of its own."""
+    """Small requests and responses; a figure of Consul is missing."""
     for concurrent in (32, 1):
         with RPCChild("s1") as server:
             measured = uvloop.run(_ask(server.port, concurrent))

@@ -104,7 +104,7 @@ def _votes(seen_by: MachineAgent, server: MachineAgent) -> bool:
 
 
 def test_a_snapshot_is_restored_while_clients_write(servers: ServerCluster) -> None:
-    """All servers show the restored state, whoever waits is woken, and no index falls."""
+    """All servers show the restored state, all waiting clients are woken, and no index falls."""
     client = servers.clients[0]
     client.put("/v1/kv/restored/kept", b"kept")
     status, _, snapshot = client.request("GET", "/v1/snapshot")

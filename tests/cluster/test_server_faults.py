@@ -1,4 +1,4 @@
-"""Servers that die or are cut off while clients write and read: nothing confirmed is lost, nobody sees the past."""
+"""Servers that die or are cut off while clients write and read: nothing confirmed is lost, and no client sees the past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients of the tests here: they accept what one agent tells them, and see that two agents are no cluster."""
+"""The clients of the tests here: they accept what one agent tells them, and see that two agents are not a cluster."""
 
 from __future__ import annotations
 

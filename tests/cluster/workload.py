@@ -132,7 +132,7 @@ class _Client:
         raise NotImplementedError
 
     def value(self) -> str:
-        """Return a value that nobody else writes."""
+        """Return a value that no other client writes."""
         self._count += 1
         made = f"{self.workload.name}-{self.name}-{self._count}"
         self.workload.written.add(made)
@@ -223,7 +223,7 @@ class _RegisterClient(_Client):
 
 
 class _LedgerClient(_Client):
-    """Writes keys that nobody else touches."""
+    """Writes keys that no other client touches."""
 
     NAME = "ledger"
 

@@ -189,7 +189,7 @@ class WriteTurns:
             raise
 
     def pause(self) -> None:
-        """Let nobody write from now on."""
+        """Refuse writes from now on."""
         self.paused = True
 
     def resume(self) -> None:

@@ -1,4 +1,4 @@
-"""Where a server has its state from when it starts."""
+"""The place that a server reads its state from when it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where answers read the catalog: a server of a cluster waits for a current state where its settings ask for that."""
+"""The source of answers: a server of a cluster waits for a current state if its settings ask for that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pyconsul.agent.engine.contract import EngineError
 
 
 class Standing:
-    """How fresh a server is; a barrier counts, and fails if `quorum` is lost."""
+    """The freshness of a server; barriers are counted, and fail if `quorum` is lost."""
 
     def __init__(self) -> None:
         self.always_current, self.has_state, self.quorum = False, True, True

@@ -1,4 +1,4 @@
-"""What requests to etcd that only read are sent again for."""
+"""The errors after which reads of etcd are sent again."""
 
 from __future__ import annotations
 

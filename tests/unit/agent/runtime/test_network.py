@@ -1,4 +1,4 @@
-"""What an agent logs when it opens its RPC port."""
+"""The log of an agent that opens its RPC port."""
 
 from __future__ import annotations
 

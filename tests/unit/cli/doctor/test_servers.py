@@ -1,4 +1,4 @@
-"""What the doctor says of the servers."""
+"""The doctor's findings about servers."""
 
 from __future__ import annotations
 

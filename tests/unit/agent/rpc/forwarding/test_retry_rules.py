@@ -22,7 +22,7 @@ NAMES = ("s1", "s2", "s3")
 
 
 class Fate(NamedTuple):
-    """What happens to one request: whether it is carried out, and how it ends for the one who asks."""
+    """The fate of one request: whether it is carried out, and how it ends for the caller."""
 
     executed: bool
     end: str

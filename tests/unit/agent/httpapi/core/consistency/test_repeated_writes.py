@@ -1,4 +1,4 @@
-"""Writes that fail because there is no leader at that moment."""
+"""Writes that fail for lack of a leader at that moment."""
 
 from __future__ import annotations
 
