@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
-from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL
-from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.health.runners.scheduler import CheckScheduler
+from pyconsul.agent.runtime.data import local_registrations
 from pyconsul.agent.state.contract import View
-from pyconsul.agent.state.schemas import INDEXES
-from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
-from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.sync import definition_loader
 from pyconsul.agent.sync.alias_views import AliasViews
 from pyconsul.agent.sync.anti_entropy.blocked import Permits
@@ -27,7 +23,6 @@ from pyconsul.agent.sync.anti_entropy.first_contact import FirstContact
 from pyconsul.agent.sync.anti_entropy.syncer import Syncer
 from pyconsul.agent.sync.check_results import CheckResults
 from pyconsul.agent.sync.local_agent import LocalAgent
-from pyconsul.agent.sync.local_rows import ALL
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import LocalStore
 from pyconsul.agent.sync.node_registration import node_registration
@@ -88,7 +83,7 @@ async def _load(
     contact: FirstContact,
     config: Config,
     defined: definition_loader.Definitions,
-    stored: list[tuple[str, object]],
+    stored: list[tuple[str, Any]],
     waits: bool,
 ) -> None:
     """Fill the local state, and let the catalog follow it from now on."""
@@ -108,21 +103,11 @@ async def _load(
     syncer.start()
 
 
-async def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, object]], LocalStore]:
+async def _local_store(config: Config, stack: AsyncExitStack) -> tuple[list[tuple[str, Any]], LocalStore]:
     """Return the rows stored by the last run, and the store for new ones."""
     if config.dev_mode or not config.data_dir:
         return [], LocalStore(None)
-    engine = EmbeddedEngine(Path(config.data_dir) / "local.db", ALL, accepted=ACCEPT_ALL)  # it is registered again
-    loaded = await engine.load()
-    stack.push_async_callback(engine.close)
-    rows = list(loaded.rows)
-    writer = Writer(Store(rows, loaded.index, ALL), engine)
-    stack.push_async_callback(writer.drain)
-
-    async def commit(operation: Callable[[WriteTxn], None]) -> None:
-        await writer.commit(operation)
-
-    return [(table, row) for table, row in rows if table != INDEXES.name], LocalStore(commit)
+    return await local_registrations.open_store(Path(config.data_dir), stack)
 
 
 def _run(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:

@@ -19,7 +19,7 @@ from pyconsul.agent.config.problems import ReloadError
 from pyconsul.agent.config.sections.cluster import Mode
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.runtime import reload_watch
-from pyconsul.agent.runtime.data_folder import DataFolderError
+from pyconsul.agent.runtime.data.data_folder import DataFolderError
 from pyconsul.agent.runtime.gossip.lan import GossipError
 from pyconsul.agent.runtime.listeners import ListenError
 from pyconsul.agent.runtime.reload import AgentControl

@@ -18,6 +18,8 @@ from support.rows import SAMPLES
 from pyconsul.agent.engine.embedded.checksums import row_sum
 from pyconsul.agent.engine.embedded.datafile import PUT_ROW
 
+ODD_FILES = (b"", b"\x80", b"null", b"[]", b"{}", b'{"Service": 1, "Check": "x", "CheckID": []}', b"9" * 400)
+
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[AgentProcess]:
@@ -61,12 +63,14 @@ def test_nothing_is_writable_by_others(agent: AgentProcess, tmp_path: Path) -> N
     finally:
         os.umask(old)
     agent.put("/v1/kv/a", b"1")
+    agent.put("/v1/agent/service/register", {"Name": "web", "Check": {"TTL": "1h"}})
     folder = tmp_path / "data"
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir() if path.is_dir()} == {0o700}
-    files = [path for path in folder.iterdir() if path.is_file() and path.name != "node-id"]
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_dir()} == {0o700}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "node-id"]
     names = {file.name: file.stat().st_mode & 0o777 for file in files}
-    assert names.keys() >= {"state.db", "state.db-wal", "state.mark", "local.db", "agent.lock"}
+    assert names.keys() >= {"state.db", "state.db-wal", "state.mark"}
+    assert {"services", "checks"} <= {file.parent.name for file in files}
     assert set(names.values()) == {0o600}
     for path in (
         folder / "node-id",
@@ -97,16 +101,21 @@ def test_whatever_rows_are_stored_the_agent_starts(agent: AgentProcess, tmp_path
     agent.put("/v1/agent/service/register", {"Name": "own", "Check": {"TTL": "1h"}})
     agent.stop()
     rows = [(table, *row) for table, sample in SAMPLES.items() for row in odd_rows(table, sample)]
-    with closing(sqlite3.connect(tmp_path / "data" / "state.db")) as database, database:
+    with closing(sqlite3.connect(tmp_path / "data" / "raft" / "state.db")) as database, database:
         for table, key, data in rows:
             database.execute(PUT_ROW, (table, key, data, row_sum(table, key, data)))
-    with closing(sqlite3.connect(tmp_path / "data" / "local.db")) as database, database:
-        database.execute("UPDATE rows SET sum = 1 WHERE tbl = 'local_checks'")
-        for table in ("local_services", "local_checks", "local_reports"):
-            database.execute(PUT_ROW, (table, "odd", b"\x80", row_sum(table, "odd", b"\x80")))
+    odd = []
+    for name in ("services", "checks", "checks/state"):
+        folder = tmp_path / "data" / name
+        folder.mkdir(exist_ok=True)
+        odd += [folder / f"odd-{number}" for number in range(len(ODD_FILES))]
+        for path, content in zip(odd[-len(ODD_FILES) :], ODD_FILES, strict=True):
+            path.write_bytes(content)
 
     agent.start()
     assert "rows that cannot be used" in agent.log()
+    assert agent.log().count("ignored ") == len(odd)
+    assert all(path.exists() for path in odd), "what cannot be read is removed"
     assert agent.request("GET", "/v1/kv/before?raw")[2] == b"1"
     agent.put("/v1/kv/after", b"2")
     assert "own" in agent.get("/v1/agent/services")
@@ -114,7 +123,7 @@ def test_whatever_rows_are_stored_the_agent_starts(agent: AgentProcess, tmp_path
         assert agent.request("GET", path)[0] == 200, path
     agent.stop()
     agent.start()
-    assert agent.log().count("rows that cannot be used") == 2, "they are set aside once: of state.db and of local.db"
+    assert agent.log().count("rows that cannot be used") == 1, "they are set aside once"
     assert agent.request("GET", "/v1/kv/after?raw")[2] == b"2"
 
 

@@ -81,7 +81,7 @@ def test_a_torn_file_is_refused_with_instructions(agent: AgentProcess, tmp_path:
     for number in range(200):
         agent.put(f"/v1/kv/{number}", b"x" * 500)
     agent.stop()
-    path = tmp_path / "data" / "state.db"
+    path = tmp_path / "data" / "raft" / "state.db"
     sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
     data = bytearray(path.read_bytes())
     data[8192:16384] = b"\xa5" * 8192

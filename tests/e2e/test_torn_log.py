@@ -43,7 +43,7 @@ def write_and_kill(agent: AgentProcess, folder: Path) -> bytes:
 @pytest.mark.parametrize("damage", [cut, spoil, add_half_a_frame])
 def test_a_torn_end_is_left_out(agent: AgentProcess, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     """A power cut in the middle of the last commit: it was not acknowledged, so the mark does not know it."""
-    folder = tmp_path / "data"
+    folder = tmp_path / "data" / "raft"
     mark = write_and_kill(agent, folder)
     log = folder / "state.db-wal"
     log.write_bytes(damage(log.read_bytes()))
@@ -62,7 +62,7 @@ def test_a_torn_end_is_left_out(agent: AgentProcess, tmp_path: Path, damage: Cal
 def test_an_acknowledged_end_that_is_lost_is_reported(
     agent: AgentProcess, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
-    folder = tmp_path / "data"
+    folder = tmp_path / "data" / "raft"
     write_and_kill(agent, folder)
     files = [folder / "state.db", folder / "state.db-wal"]
     files[1].write_bytes(damage(files[1].read_bytes()))

@@ -241,7 +241,7 @@ ENGINES = ("pyconsul.agent.engine.memory", "pyconsul.agent.engine.embedded")
 CHOOSES_ENGINE = {
     "agent/runtime/modes/development.py": "state of a development agent",
     "agent/runtime/modes/server.py": "state of a server that is alone",
-    "agent/runtime/local.py": "registrations of this agent",
+    "agent/runtime/data/local_registrations.py": "registrations of an earlier version",
 }
 # What every table of the state is built on; it knows no table but by its schema.
 STATE_CORE = (

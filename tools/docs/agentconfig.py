@@ -40,11 +40,15 @@ _SIGNALS: tuple[Entry, ...] = (
     ("SIGTERM, SIGINT", "Stop in order. Requests that run are answered first."),
 )  # fmt: skip
 _FILES: tuple[Entry, ...] = (
-    ("data_dir/state.db, state.db-wal, state.mark", "Catalog, keys, sessions and access control."),
-    ("data_dir/local.db, local.mark", "Services and checks that were registered with this agent."),
+    ("data_dir/raft/state.db, state.db-wal, state.mark", "Catalog, keys, sessions and access control of a server."),
+    ("data_dir/raft/cluster", "Data of a server in a cluster."),
+    (
+        "data_dir/services, data_dir/checks",
+        "Services and checks that were registered with this agent, a JSON file each.",
+    ),
+    ("data_dir/serf", "Members that were known, and the gossip keys."),
     ("data_dir/node-id", "The node's ID."),
     ("data_dir/acl-tokens.json", "Tokens that were set over the API, with acl.enable_token_persistence."),
-    ("data_dir/agent.lock", "The process that uses the folder."),
 )
 _SYSTEMD = (
     "With NOTIFY_SOCKET set (Type=notify), the agent reports READY when it serves, RELOADING during a reload, STATUS, STOPPING, "

@@ -123,7 +123,10 @@ def agent_sections() -> list[Section]:
         Section(
             "FILES",
             entries=[
-                ("DATA_DIR/state.db, DATA_DIR/local.db", "The state; pyconsul-agent-config(5) lists all files."),
+                (
+                    "DATA_DIR/raft, DATA_DIR/services, DATA_DIR/checks",
+                    "The state; pyconsul-agent-config(5) lists all files.",
+                ),
                 ("FILE of -pid-file", "The process ID, while the agent runs."),
                 ("FILE of -log-file", "The log. Rotated files are named NAME-TIME.log, in nanoseconds since 1970."),
             ],

@@ -31,7 +31,7 @@ from pyconsul.agent.state.contract import Schema
 from pyconsul.agent.state.schemas import INDEXES
 from pyconsul.agent.state.store import floor_row
 
-ACCEPT_FILE = "accept-damage"  # a file in the data folder; see `damage_advice`
+ACCEPT_FILE = "accept-damage"  # a file beside the data file; see `damage_advice`
 MIN_FREE_BYTES = 256 << 10  # free bytes; with fewer, a failure is reported as a full disk
 MAX_SHOWN = 5  # bad rows that a message names
 

@@ -27,7 +27,8 @@ from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
 from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
 from pyconsul.agent.rpc.forwarding.server_requests import ServerRequests
 from pyconsul.agent.rpc.home import HomeConnection
-from pyconsul.agent.runtime import access_control, data_folder, local
+from pyconsul.agent.runtime import access_control, local
+from pyconsul.agent.runtime.data import data_folder
 from pyconsul.agent.runtime.gossip import members, retry_join
 from pyconsul.agent.runtime.network import Network, open_network, other_agents, server_requests
 from pyconsul.agent.runtime.reload import AgentControl

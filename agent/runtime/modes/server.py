@@ -16,8 +16,9 @@ from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL, ACCEPT_FILE, ACCE
 from pyconsul.agent.engine.switchable import SwitchableEngine
 from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.httpapi.handlers.autopilot import initial_settings
-from pyconsul.agent.runtime import data_folder, server, storage
+from pyconsul.agent.runtime import server, storage
 from pyconsul.agent.runtime.cluster_settings import cluster_settings
+from pyconsul.agent.runtime.data import data_folder
 from pyconsul.agent.runtime.network import Network
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.runtime.server import Place
@@ -40,15 +41,16 @@ async def start(
 async def _open_place(
     config: Config, folder: Path, network: Network, clock: Callable[[], float], stack: AsyncExitStack
 ) -> Place:
-    accept = folder / ACCEPT_FILE  # by this file an operator accepts a damaged `state.db`, once
+    files = data_folder.server_folder(folder)
+    accept = files / ACCEPT_FILE  # by this file an operator accepts a damaged `state.db`, once
     accepted = ACCEPT_ALL if accept.exists() else ACCEPT_NONE
     retention = storage.history_retention(config)
-    single = EmbeddedEngine(folder / "state.db", ALL, retention, accepted=accepted)
+    single = EmbeddedEngine(files / "state.db", ALL, retention, accepted=accepted)
     engine = SwitchableEngine(retention)
     own = server_of(network.lan.local)
     assert own is not None
     cluster = ServerCluster(
-        folder / "cluster", own, engine, single, cluster_settings(config), network.lan, network.servers, network.peers
+        files / "cluster", own, engine, single, cluster_settings(config), network.lan, network.servers, network.peers
     )
     stack.push_async_callback(cluster.stop)  # after the last write is finished
     await cluster.open()

@@ -89,7 +89,7 @@ async def test_servers_share_the_state_in_an_existing_etcd(agents: list[AgentPro
     leader.stop()
     eventually(lambda: follower.request("PUT", "/v1/kv/b", b"w")[0] == 200)
     assert follower.request("GET", "/v1/kv/a?raw")[2] == b"v"
-    assert not (follower.folder / "data" / "cluster" / "etcd").exists()
+    assert not (follower.folder / "data" / "raft" / "cluster" / "etcd").exists()
     leader.start()
     eventually(lambda: leader.request("GET", "/v1/kv/b?raw")[2] == b"w")
 
