@@ -14,12 +14,13 @@ from pyconsul.agent.sync.anti_entropy.catalog_writer import CATALOG_TIMEOUT_S, C
 from pyconsul.agent.sync.anti_entropy.contract import Catalog
 from pyconsul.agent.sync.anti_entropy.diff import diff, interval_factor, mark
 from pyconsul.agent.sync.anti_entropy.late_outputs import LateOutputs
+from pyconsul.agent.sync.anti_entropy.retry_timer import RetryTimer
 from pyconsul.agent.sync.local_state import LocalState, Pending, Update
 from pyconsul.agent.sync.node_registration import NodeRegistration
 
 INTERVAL_S = 60.0  # between two full syncs in a small cluster
-MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 15.0  # before a retry; doubled after each failure
 QUIET_FAILURES = 3  # of a starting agent that finds no catalog: it first has to join the others
+NODE_ONLY_DELAY_S = 2.0  # after the first contact, while only the node itself is to be written; up to half of it more
 WATCHDOG_PERIOD_S = 5.0
 STUCK_S = 60.0  # age from which a running worker counts as stuck
 MAX_LOGGED_PARTS = 3
@@ -70,8 +71,7 @@ class Syncer:
         self._cluster_nodes = 0
         self._periodic: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
-        self._retry: asyncio.TimerHandle | None = None
-        self._backoff_s = MIN_BACKOFF_S
+        self._timer = RetryTimer(self.schedule)
         self._behind_since: float | None = None  # the loop's time
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
@@ -90,7 +90,7 @@ class Syncer:
 
     async def show(self) -> None:
         """Write everything that is pending, and wait for it unless writes fail at present."""
-        if self._retry is None and not self._held:
+        if not (self._timer.is_waiting or self._held):
             await self.flush()
 
     async def flush(self) -> bool:
@@ -188,8 +188,7 @@ class Syncer:
         Pending changes are found by the full sync of the next start.
         """
         self._stopped = True
-        if self._retry is not None:
-            self._retry.cancel()
+        self._timer.cancel()
         self._late.cancel_all()
         tasks = [task for task in (self._watchdog, self._worker, self._periodic) if task is not None]
         for task in tasks:
@@ -221,7 +220,7 @@ class Syncer:
         running = self._worker is not None and not self._worker.done()
         if running and loop.time() - self._worker_since > STUCK_S:
             self._restart_worker("stuck")
-        elif (self._full_sync_due or self._local) and not running and self._retry is None:
+        elif (self._full_sync_due or self._local) and not running and not self._timer.is_begun:
             self._restart_worker("idle")
         if self._periodic is None or self._periodic.done():
             self._restarts += 1
@@ -250,7 +249,8 @@ class Syncer:
 
     def _note_done(self) -> None:
         """Reset the failure state after everything that was taken has been written."""
-        self._backoff_s, self._error, self._behind_since, self._has_written = MIN_BACKOFF_S, "", None, True
+        self._timer.reset()
+        self._error, self._behind_since, self._has_written = "", None, True
         if self._is_away:
             self._is_away = False
             log.info("the catalog can be reached again, anti-entropy goes on")
@@ -269,18 +269,21 @@ class Syncer:
             self._is_away = not is_starting
         else:
             level = logging.WARNING
-        log.log(level, "anti-entropy sync failed, retrying in %gs: %s: %s", self._backoff_s, what, self._error)
-        if self._retry is not None:
-            self._retry.cancel()
-        self._retry = asyncio.get_running_loop().call_later(self._backoff_s, self.retry)
-        self._backoff_s = min(2 * self._backoff_s, MAX_BACKOFF_S)
+        backoff_s = self._timer.back_off()
+        log.log(level, "anti-entropy sync failed, retrying in %gs: %s: %s", backoff_s, what, self._error)
 
     def retry(self) -> None:
-        """Try again at once what has failed, if anything has: there may be another server."""
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-            self.schedule()
+        """Try again at once what has failed, if anything has: there may be another server.
+
+        The first write of an agent without services and checks is delayed: its node is in the catalog by gossip, and many agents
+        that start together should not all write at that moment.
+        """
+        if not self._timer.is_waiting:
+            return
+        if self._has_written or self._local.services or self._local.checks:
+            self._timer.now()
+        else:
+            self._timer.begin_in(NODE_ONLY_DELAY_S * (1 + self._rng.random() / 2))
 
     def _on_late_output(self, check_id: str) -> None:
         if check_id in self._local.late:

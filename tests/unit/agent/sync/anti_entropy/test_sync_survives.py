@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from support.eventually import one_turn
+from support.eventually import eventually_async, one_turn
 from support.local_agent import NODE, World, check_row, me, service_row
 
+from pyconsul.agent.acl.authorizer import EVERYTHING
 from pyconsul.agent.engine.memory import MemoryEngine
 from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.state.changeset import Changeset
@@ -19,10 +20,12 @@ from pyconsul.agent.state.contract import Refused, Unavailable
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
+from pyconsul.agent.sync.anti_entropy import retry_timer
 from pyconsul.agent.sync.anti_entropy import syncer as syncer_module
 from pyconsul.agent.sync.anti_entropy.blocked import Permits
 from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
 from pyconsul.agent.sync.anti_entropy.syncer import Syncer
+from pyconsul.agent.sync.definition import ServiceDefinition
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import LocalState
 
@@ -128,7 +131,7 @@ async def test_poison_of_others_in_the_same_batch_does_not_matter() -> None:
 async def test_a_disk_that_hangs_is_reported_and_the_catalog_follows_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(syncer_module, "MIN_BACKOFF_S", 600.0)  # no retry by itself
+    monkeypatch.setattr(retry_timer, "MIN_BACKOFF_S", 600.0)  # no retry by itself
     monkeypatch.setattr(syncer_module, "MAX_DELAY_S", -1.0)
     agent = Agent(limit_s=0.0)
     agent.local.put_check(CheckRow(check_row("c", status="passing")), 0.0)
@@ -262,10 +265,34 @@ async def test_a_new_server_is_tried_at_once() -> None:
     await world.syncer.stop()
 
 
+async def test_the_first_write_of_a_node_alone_is_delayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.catalog.broken = True
+    assert await world.syncer.flush() is False
+    world.catalog.broken = False
+    world.syncer.retry()
+    world.syncer.retry()  # another server
+    assert world.syncer._worker is None
+    world.syncer.check_tasks()
+    assert world.syncer._worker is None, "it is idle on purpose"
+    await world.agent.register_service(EVERYTHING, ServiceDefinition(service_row("a")))
+    assert len(world.catalog.store[SERVICES]) == 2, "a registration is written at once, and the node with it"
+    await world.syncer.stop()
+
+    monkeypatch.setattr(syncer_module, "NODE_ONLY_DELAY_S", 0.0)
+    world = World()
+    world.catalog.broken = True
+    assert await world.syncer.flush() is False
+    world.catalog.broken = False
+    world.syncer.retry()
+    await eventually_async(lambda: world.catalog.store[NODES].get(NODE))
+    await world.syncer.stop()
+
+
 async def test_an_outage_is_logged_once_and_not_while_the_agent_still_joins(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(syncer_module, "MIN_BACKOFF_S", 600.0)  # no retry by itself
+    monkeypatch.setattr(retry_timer, "MIN_BACKOFF_S", 600.0)  # no retry by itself
     is_away = True
 
     async def commit(operation: Operation) -> None:
