@@ -94,9 +94,7 @@ class ServerCluster:
         self._requests = Requests(self, self._founder, self._guest, self.recovery)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
-        self._watch = LeaderWatch(
-            own.node_id, self._colleagues, lambda: None if self._phase is None else self._phase.leadership
-        )
+        self._watch = LeaderWatch(own.node_id, self._colleagues, lambda: self._phase)
         self._running: asyncio.Task[None] | None = None
 
     # --- what the other parts ask
@@ -133,7 +131,12 @@ class ServerCluster:
         has_state = self._is_alone or bool(record.cluster_id)
         is_member = bool(record.number) or record.is_founder or record.is_member
         return ServerState(
-            record.cluster_id, has_state, not self._is_alone and not is_member, self.engine.index, self._is_leaving
+            record.cluster_id,
+            has_state,
+            waits=not self._is_alone and not is_member,
+            index=self.engine.index,
+            is_leaving=self._is_leaving,
+            has_quorum=self._is_alone or (self._phase is not None and self._phase.has_quorum),
         )
 
     # --- start and stop

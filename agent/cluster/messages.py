@@ -22,7 +22,7 @@ class ServerState(msgspec.Struct, frozen=True):
     """The state of a server.
 
     has_state: it is alone with a state, or a member of a cluster.  cluster_id: "" for none.  waits: it may be added to a cluster.
-    index: of the last commit that it has.  is_leaving: it must not be added.
+    index: of the last commit that it has.  is_leaving: it must not be added.  has_quorum: its etcd answers, and has a leader.
     """
 
     cluster_id: str
@@ -30,6 +30,7 @@ class ServerState(msgspec.Struct, frozen=True):
     waits: bool
     index: int = 0
     is_leaving: bool = False
+    has_quorum: bool = True
 
 
 class VoteAsked(msgspec.Struct, frozen=True, tag="vote"):

@@ -93,6 +93,11 @@ class Writer:
             self._task = loop.create_task(self._write())
         return done
 
+    def refuse_waiting(self, error: EngineError) -> None:
+        """Fail the work that waits behind a commit; nothing of it was begun."""
+        fail((done for _, done, _ in self._waiting), error)
+        self._waiting.clear()
+
     async def drain(self) -> None:
         """Wait until nothing is waiting to be written."""
         self._draining = True

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,11 @@ from cluster.verification import verify
 from cluster.workload import load_on
 from support.eventually import eventually
 
-DISK_MB = 400  # etcd allocates two files of 64 MB in advance
+DISK_MB = 800  # etcd allocates two files of 64 MB in advance
+LARGE = bytes(400_000)  # 200 of them need more room than etcd has allocated
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 HOUR_S = 3600
-
+HELD_S = 7.0  # rpc_hold_timeout: how long a request waits for a leader
 
 WHICH = pytest.mark.parametrize(
     "leads", [pytest.param(False, marks=pytest.mark.slow, id="a follower"), pytest.param(True, id="the leader")]
@@ -119,16 +121,27 @@ def lead(cluster: ServerCluster, server: MachineAgent) -> None:
 
 @WHICH
 def test_the_disk_of_a_server_is_full(machinery: tuple[Machinery, ServerCluster], leads: bool) -> None:
+    """Its etcd ends again and again. Writes go on, also through its agent, which still answers: another server leads."""
     parts, cluster = machinery
-    server = cluster.servers[0]
+    server, client = cluster.servers[0], cluster.clients[0]
     lead(cluster, server if leads else cluster.servers[2])
-    with load_on([agent for agent in cluster.agents if agent is not server], seed=11) as load:
+    healthy = [agent for agent in cluster.agents if agent is not server]
+    with load_on(healthy, seed=11) as load:
+        began = time.monotonic()
         parts.disk.fill()
-        load.wait_for_progress(300)
+        for number in range(200):
+            status, _, body = client.request("PUT", f"/v1/kv/large/{number % 5}", LARGE + b"%d" % number)
+            assert status == 200 or b"this one may still take effect" in body, body
+        assert "no space left on device" in server.log()
+        assert cluster.wait_for_leader(seen_by=cluster.servers[1:]) is not server
+        load.wait_for_progress(100)
+        assert server.request("PUT", "/v1/kv/at-the-full-one", b"x")[0] == 200
+        pause = load.longest_pause(began).seconds
         parts.disk.free()
         load.wait_for_progress(50)
         cluster.mend()
     verify(cluster, load)
+    assert pause < HELD_S
 
 
 def member_of(server: MachineAgent) -> int:

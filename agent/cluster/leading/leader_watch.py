@@ -1,4 +1,8 @@
-"""Asks the server that leads, again and again, whether it is there.  Gossip would notice its death after some seconds only."""
+"""Asks the server that leads, again and again, whether it is there.  Gossip would notice its death after some seconds only.
+
+A leader whose own etcd does not answer (its disk is full, its process ends again and again) counts as silent, too, while the etcd
+of this server has a quorum: nothing can be written through it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from pyconsul.agent.cluster.messages import ServerState, StateAsked
 PERIOD_S = 0.4  # between two questions
 ANSWER_S = 0.5  # that the answer may take
 MISSES = 2  # in a row, after which the leader counts as silent
+#: Answers in a row that tell of no quorum.  More than misses: after an election all learn of the new quorum within half a second.
+POWERLESS = 4
 
 log = logging.getLogger("agent.leader")
 
@@ -25,11 +31,20 @@ class Leadership(Protocol):
     def set_silent(self, node_id: str) -> None: ...
 
 
-class LeaderWatch:
-    """Watches the leader from one of the other servers.  leadership: that of this server, while it is in a cluster."""
+class Phase(Protocol):
+    """The etcd of a server; see `etcd_phase.EtcdPhase`."""
 
-    def __init__(self, node_id: str, colleagues: Colleagues, leadership: Callable[[], Leadership | None]) -> None:
-        self._node_id, self._colleagues, self._leadership = node_id, colleagues, leadership
+    @property
+    def leadership(self) -> Leadership: ...
+    @property
+    def has_quorum(self) -> bool: ...
+
+
+class LeaderWatch:
+    """Watches the leader from one of the other servers.  phase: the etcd of this server, while it is in a cluster."""
+
+    def __init__(self, node_id: str, colleagues: Colleagues, phase: Callable[[], Phase | None]) -> None:
+        self._node_id, self._colleagues, self._phase = node_id, colleagues, phase
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -43,23 +58,26 @@ class LeaderWatch:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        watched, misses = "", 0
+        watched, misses, powerless = "", 0, 0
         while True:
             await asyncio.sleep(PERIOD_S)
-            leadership = self._leadership()
-            leader = "" if leadership is None else leadership.leader
-            if leadership is None or leader in ("", self._node_id):
+            phase = self._phase()
+            leader = "" if phase is None else phase.leadership.leader
+            if phase is None or leader in ("", self._node_id):
                 continue
             if leader != watched:
-                watched, misses = leader, 0
-            misses = 0 if await self._answers(leader) else misses + 1
-            leadership.set_silent(leader if misses >= MISSES else "")
+                watched, misses, powerless = leader, 0, 0
+            state = await self._ask(leader)
+            misses = misses + 1 if state is None else 0
+            can_write = state is None or state.has_quorum or not phase.has_quorum
+            powerless = 0 if can_write else powerless + 1
+            phase.leadership.set_silent(leader if misses >= MISSES or powerless >= POWERLESS else "")
 
-    async def _answers(self, leader: str) -> bool:
+    async def _ask(self, leader: str) -> ServerState | None:
+        """Return the state of the leader; None without an answer."""
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self._colleagues.ask(leader, StateAsked(), ServerState)
+                return await self._colleagues.ask(leader, StateAsked(), ServerState)
         except (NoAnswer, TimeoutError) as error:
             log.debug("the leader does not answer: node_id=%s: %s", leader, error)
-            return False
-        return True
+            return None

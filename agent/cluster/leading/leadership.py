@@ -5,7 +5,7 @@ no harm.  A server may therefore take the key over as soon as its holder is know
 
 | key | action of a server |
 | --- | --- |
-| the key is its own | leads; keeps the lease alive, and leads no more when that fails for the time of the lease |
+| the key is its own | leads; keeps the lease alive, and leads no more when that fails for `UNCONFIRMED_S` |
 | absent | tries to create it: at once when its etcd member leads, after `BACKOFF_S` otherwise |
 | the holder is known to be gone | tries to put its own in place of that very one |
 | the key of another server | follows |
@@ -28,6 +28,9 @@ from pyconsul.agent.engine.etcd.errors import Unreachable
 
 LEASE_S = 10  # the shortest time after which the key of a server that has gone without a word disappears
 KEEP_ALIVE_S = 2.0
+UNCONFIRMED_S = (
+    4.0  # after the last renewal of the lease, another server may have taken the key: longer than an election of etcd
+)
 BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
 RESIGN_S = 1.0  # that giving the key up may take
@@ -232,7 +235,7 @@ class EtcdLeadership:
                 is_kept = await self._client.keep_alive(lease, KEEP_ALIVE_S)
             except Unreachable as error:
                 log.debug("the lease of the leader could not be renewed: %s", error)
-                is_kept = loop.time() - self._alive_at < LEASE_S
+                is_kept = loop.time() - self._alive_at < UNCONFIRMED_S
             else:
                 if is_kept:
                     self._alive_at = asked

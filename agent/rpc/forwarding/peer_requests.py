@@ -68,8 +68,8 @@ class PeerRequests:
         return None if rule.stream or size <= rule.limit else self._app.too_large(request, rule, size)
 
     def _finish(self, scope: Scope | None, response: Response) -> Response:
-        if scope == "read" and response.status == 500 and response.body == NO_LEADER.encode():
-            raise NotSent(NO_LEADER)  # the handler did not run
+        if scope in ("read", "write") and response.status == 500 and response.body == NO_LEADER.encode():
+            raise NotSent(NO_LEADER)  # a read was not begun, of a write nothing was kept
         bare = self._app.renderer.bare(response)
         return self._with_leader(bare) if scope == "write" else bare
 

@@ -42,7 +42,8 @@ class ServerRequests:
     """Implements `AskServer`.
 
     standing: of this agent; it never sends a request that it serves itself.
-    leader: the node ID of the leader, as this server knows it, or ""; None on a client agent, which learns it from responses.
+    leader: the node ID of the leader, as this server knows it, or ""; None on a client agent, which learns it from responses, as
+        a server does that is without a leader because its own etcd has no quorum.
     hold_s: seconds that a request waits for a leader.
     """
 
@@ -108,8 +109,10 @@ class ServerRequests:
         """Return the server to ask, "" for none at the moment.  Raises NoServers."""
         if self._leader is not None and scope == "write":
             leader = self._leader()
-            reachable = leader not in tried and leader != self._own_id and self._servers.find(leader) is not None
-            return leader if reachable else ""
+            if leader not in tried and leader != self._own_id and self._servers.find(leader) is not None:
+                return leader
+            if self._standing.knows_leader:
+                return ""  # the next leader will be known soon
         if not self.choice.known():
             if self._leader is None:
                 raise NoServers

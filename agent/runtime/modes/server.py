@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from pyconsul.agent.cluster.autopilot.autopilot import Autopilot
@@ -11,9 +12,12 @@ from pyconsul.agent.cluster.cluster import ServerCluster
 from pyconsul.agent.cluster.standing import ClusterStanding
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.duties.contract import Leadership
+from pyconsul.agent.engine.contract import NO_LEADER, EngineError
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.embedded.opening import ACCEPT_ALL, ACCEPT_FILE, ACCEPT_NONE
 from pyconsul.agent.engine.switchable import SwitchableEngine
+from pyconsul.agent.engine.writer import Writer
 from pyconsul.agent.gossip.consul.tags import server_of
 from pyconsul.agent.httpapi.handlers.autopilot import initial_settings
 from pyconsul.agent.runtime import server, storage
@@ -68,10 +72,17 @@ async def _open_place(
         config.bootstrap_expect,
     )
     network.hand_over_to(cluster.hand_over)
+    cluster.leadership.subscribe(partial(_pass_writes_on, cluster.leadership, opened.writer))
     await cluster.start()
     stack.push_async_callback(autopilot.stop)
     await autopilot.start()
     return Place(opened, cluster.leadership, standing, autopilot, lambda: cluster.leadership.leader, _Member(cluster))
+
+
+def _pass_writes_on(leadership: Leadership, writer: Writer) -> None:
+    """Let the writes that wait go to the next leader: this server's etcd may not respond for long."""
+    if not leadership.leads:
+        writer.refuse_waiting(EngineError(NO_LEADER))
 
 
 class _Member:

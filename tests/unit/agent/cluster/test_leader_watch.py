@@ -17,13 +17,21 @@ from pyconsul.agent.rpc.contract import NotSent, Peer
 
 
 class ScriptedServers:
-    """The other servers, and the leadership of this one.  silent: whom it takes for silent, whenever it was set."""
+    """The other servers, the etcd of this one and its leadership.  silent: whom it takes for silent, whenever it was set.
+
+    has_quorum: of the etcd of this server.  leader_has_quorum: as the leader tells.
+    """
 
     def __init__(self) -> None:
         self.leader = "n1"
+        self.has_quorum = self.leader_has_quorum = True
         self.answers: dict[str, bool | None] = {}  # None: never
         self.asked: list[str] = []
         self.silent: list[str] = []
+
+    @property
+    def leadership(self) -> ScriptedServers:
+        return self
 
     def find(self, name: str) -> Peer | None:
         return None
@@ -34,7 +42,7 @@ class ScriptedServers:
             await asyncio.get_running_loop().create_future()
         if not self.answers.get(node_id, True):
             raise NotSent("connection refused")
-        return Response(200, msgspec.json.encode(ServerState("c", True, False)))
+        return Response(200, msgspec.json.encode(ServerState("c", True, False, has_quorum=self.leader_has_quorum)))
 
     def set_silent(self, node_id: str) -> None:
         self.silent.append(node_id)
@@ -55,6 +63,20 @@ async def test_a_leader_that_misses_two_questions_is_silent_until_it_answers(ans
     servers.answers["n1"] = answer
     await eventually_async(lambda: servers.silent[-1] == "n1")
     servers.answers["n1"] = True
+    await eventually_async(lambda: servers.silent[-1] == "")
+    await watch.stop()
+
+
+async def test_a_leader_without_a_quorum_that_this_server_has_is_silent() -> None:
+    servers = ScriptedServers()
+    watch = LeaderWatch("n0", Colleagues(servers), lambda: servers)
+    watch.start()
+    servers.has_quorum = servers.leader_has_quorum = False
+    await eventually_async(lambda: len(servers.silent) > 2 * leader_watch.POWERLESS)
+    assert set(servers.silent) == {""}
+    servers.has_quorum = True
+    await eventually_async(lambda: servers.silent[-1] == "n1")
+    servers.leader_has_quorum = True
     await eventually_async(lambda: servers.silent[-1] == "")
     await watch.stop()
 

@@ -98,6 +98,23 @@ async def test_a_failure_of_the_engine_reaches_the_caller_and_later_writes_succe
     assert [entry.key for entry in store[KV].prefix("")] == ["a", "c"]
 
 
+async def test_work_that_waits_behind_a_commit_is_refused_when_the_server_leads_no_more() -> None:
+    store, engine = Store(), GatedEngine()
+    writer = Writer(store, engine)
+    engine.gate.clear()
+    begun = asyncio.ensure_future(writer.commit(partial(put, key="begun")))
+    await engine.entered.wait()
+    waiting = [writer.commit(partial(put, key=f"k{n}")) for n in range(3)]
+    writer.refuse_waiting(EngineError("No cluster leader"))
+    for refused in waiting:
+        with pytest.raises(EngineError, match="No cluster leader"):
+            await refused
+    engine.gate.set()
+    assert await begun == 1
+    assert [entry.key for entry in store[KV].prefix("")] == ["begun"]
+    assert await writer.commit(partial(put, key="next")) == 2
+
+
 async def test_a_caller_that_leaves_does_not_stop_the_others() -> None:
     store, engine = Store(), GatedEngine()
     writer = Writer(store, engine)

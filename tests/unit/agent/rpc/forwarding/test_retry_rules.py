@@ -81,9 +81,12 @@ class Peers:
 
 
 class Away:
-    """The standing of a client agent."""
+    """The standing of a client agent, or of a server that does not lead."""
 
-    always_current, knows_leader, last_contact_ms, has_state = True, True, 0, False
+    always_current, last_contact_ms, has_state = True, 0, False
+
+    def __init__(self, knows_leader: bool = True) -> None:
+        self.knows_leader = knows_leader
 
     def serves(self, scope: Scope) -> bool:
         return scope == "local"
@@ -92,10 +95,14 @@ class Away:
         return None
 
 
-def requests(servers: Servers, hold_s: float = 60.0, *, server: bool = False) -> ServerRequests:
-    leader = (lambda: servers.leader) if server else None
+def requests(
+    servers: Servers, hold_s: float = 60.0, *, server: bool = False, known: str | None = None
+) -> ServerRequests:
+    """known: the leader as a server knows it, if that is another one, or none."""
+    leader = (lambda: servers.leader if known is None else known) if server else None
+    standing = Away(knows_leader=known is None)
     return ServerRequests(
-        servers, Peers(servers), Away(), own_id="me", leader=leader, hold_s=lambda: hold_s, rng=random.Random(1)
+        servers, Peers(servers), standing, own_id="me", leader=leader, hold_s=lambda: hold_s, rng=random.Random(1)
     )  # type: ignore[arg-type]
 
 
@@ -219,3 +226,13 @@ async def test_a_write_and_a_read_that_takes_time_have_all_of_it(
         async with asyncio.timeout(0.05):
             await requests(servers)(scope, HTTPRequest(method, target, {}))
     assert len(servers.asked) == 1
+
+
+@pytest.mark.parametrize("known", ["", "me"])
+async def test_a_server_without_a_quorum_learns_the_leader_from_the_others(known: str) -> None:
+    """Its own etcd has ended; it knows no leader, or still takes itself for it."""
+    servers = Servers([FATES[1]], NAMES[1])
+    sender = requests(servers, server=True, known=known)
+    assert (await sender("write", HTTPRequest("PUT", b"/v1/kv/a", {}))).body == b"true"
+    assert (await sender("write", HTTPRequest("PUT", b"/v1/kv/a", {}))).body == b"true"
+    assert servers.asked[-1] == NAMES[1]  # the server that the response named
