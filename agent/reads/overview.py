@@ -55,6 +55,13 @@ def service_summaries(
     return Result(found, view.index_of(*DEPENDS), DEPENDS, filtered=filtered)
 
 
+def all_instances(view: View, caller: Authorizer) -> Result:
+    """Read the instances of all services with their nodes and checks, by name, node and ID."""
+    rows = sorted(view[SERVICES], key=lambda row: (row.service.service, row.node, row.service.id))
+    rows, filtered = visible(caller, rows, lambda row: sees_instance(caller, row.node, row.service.service))
+    return Result(services.with_checks(view, rows), view.index_of(*DEPENDS), DEPENDS, filtered=filtered)
+
+
 def totals(view: View) -> Result:
     """Read how many nodes, services and checks are in which state."""
     return Result(summaries.overview(view), view.index_of(*DEPENDS), DEPENDS)

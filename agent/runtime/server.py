@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from pyconsul.agent.duties.session_expiry import SessionExpiry
 from pyconsul.agent.duties.state_upkeep import StateUpkeep
 from pyconsul.agent.duties.token_expiry import TokenExpiry
 from pyconsul.agent.events.event_log import EventLog
+from pyconsul.agent.events.timeline import Timeline
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, Standing
@@ -100,6 +102,7 @@ async def start(
     place = await open_place(network, clock)
     storage, leadership = place.storage, place.leadership
     store = storage.store
+    timeline = Timeline(store, time.time)
     tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
     sessions, history = await _start_duties(config, storage, clock, leadership, stack)
     acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
@@ -118,7 +121,7 @@ async def start(
     context = _context(place, sessions, agent, tokens, control, events, lan)
     lag = start_loop_lag(stack)
     others = other_agents(config, network, tokens.get)
-    context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters, agents=others)
+    context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters, agents=others, timeline=timeline)
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(_answering(place, PeerRequests(app, place.standing, servers, place.leader)))
     await snapshots.start(context, control, leadership, clock, stack)

@@ -6,7 +6,8 @@ installing publishes the topics that the changeset concerns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pyconsul.agent.common.steps import Steps, empty, sort
@@ -19,6 +20,7 @@ from pyconsul.agent.state.watches import Watches
 
 R = TypeVar("R")
 Tables: TypeAlias = dict[str, Table[Any]]
+log = logging.getLogger("agent.state")
 FLOOR = "floor"  # the row of `INDEXES` with the value of all names that have no row: a state was put in place there
 
 
@@ -49,6 +51,7 @@ class Store:
         self._schemas = (INDEXES, *schemas)
         self._retired: list[Table[Any]] = []
         self._min_floor = min_floor
+        self._observers: dict[str, Callable[[Any, Any], None]] = {}
         self._put_in_place(self.tables_of(rows), index)
 
     def _put_in_place(self, tables: Tables, index: int) -> None:
@@ -71,19 +74,25 @@ class Store:
         row = self._indexes.get(name)
         return (self._floor or None) if row is None else row.index
 
+    def observe(self, schema: Schema[R], observer: Callable[[R | None, R | None], None]) -> None:
+        """Call an observer with the old and the new row of each change of a table from now on, but for a restore."""
+        self._observers[schema.name] = observer
+
     def install(self, changeset: Changeset) -> None:
         """Make a durable changeset visible, and publish its topics.
 
         Raises InstallError when a row could not be shown; everything else of the changeset is in place then.
         """
         topics: list[str] = []
-        failure, tables = None, self._tables
+        failure, tables, observers = None, self._tables, self._observers
         for schema, key, row in changeset.writes:
             try:
                 table = tables[schema.name]
                 old = table.remove(key) if row is None else table.put_at(key, row)
                 if schema.topics is not None:
                     topics += _topics_of(schema, old, row)
+                if schema.name in observers:
+                    _tell(observers[schema.name], old, row)
             except Exception as error:
                 failure = error
         self._set_indexes(changeset)
@@ -122,7 +131,9 @@ class Store:
             yield
             try:
                 table = self._tables[schema.name]
-                table.remove(key) if row is None else table.put_at(key, row)
+                old = table.remove(key) if row is None else table.put_at(key, row)
+                if schema.name in self._observers:
+                    _tell(self._observers[schema.name], old, row)
             except Exception as error:
                 failure = error
         self._visible = self._tables
@@ -178,6 +189,14 @@ class Store:
         """Free the tables that others took the place of, row by row."""
         while self._retired:
             yield from self._retired.pop().release()
+
+
+def _tell(observer: Callable[[Any, Any], None], old: Any, new: Any) -> None:
+    """Call an observer; its failure does not concern the writer."""
+    try:
+        observer(old, new)
+    except Exception:
+        log.exception("an observer of the state failed: %r", observer)
 
 
 def floor_row(index: int) -> tuple[str, NamedIndex]:

@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "rpc": {"gossip", "model", "httpapi"},
     "remote": {"gossip", "model", "httpapi", "rpc", "state", "acl", "sync", "dnsd", "reads", "config"},
     "logs": set(),
+    "ui": {"httpapi", "model", "events", "gossip", "logs", "telemetry", *PURE},
 }
 # The gossip cores, and which of the others each may import.
 GOSSIP_CORES: dict[str, set[str]] = {"wire": set(), "swim": {"wire"}, "serf": {"wire"}, "consul": {"wire", "serf"}}
@@ -76,7 +77,7 @@ LAZY_LIBRARIES = {
     "ctypes": "only where a child process is bound to its parent",
     "difflib": "only for suggestions in errors",
     "dns": "only for doctor and templates that look up names",
-    "email": "only for dates of responses",
+    "email": "only for dates of responses and for forms with files",
     "fnmatch": "start-up of one-shot commands",
     "grp": "only for ownership of files",
     "hashlib": "start-up of one-shot commands",
@@ -115,6 +116,7 @@ LAZY_IMPORTERS = {
     "agent/common/options.py": "start-up of one-shot commands",
     "agent/runtime/process.py": "an agent imports its own mode only: servers need gRPC, 25 MB",
     "agent/health/runners/h2": "imports h2 when the first such check runs",
+    "agent/ui/routes.py": "Jinja2 takes 60 ms and 5 MB; an agent whose pages nobody opens does without",
     "cli": "a one-shot command imports what it runs",
     "tools": "a program imports what its arguments ask for",
 }
@@ -157,6 +159,7 @@ ASSIGNABLE = {
         "served.request": "filled in while it is received",
     },
     "remote": {"held": "own entry"},
+    "ui": {"one": "builder", "request": "builder", "visit": "filled in while the page is found"},
     "snapshot": {"found": "builder", "member": "tarfile.TarInfo is configured by attributes"},
     "state": {"changeset": "encoded in place"},
     "sync": {"found": "builder"},

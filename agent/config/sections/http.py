@@ -41,22 +41,27 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
 class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The web interface."""
 
-    enabled: Annotated[bool, setting("Serve the web interface.", "ui", dev=True, unsupported="the web interface")] = (
-        False
-    )
+    enabled: Annotated[bool, setting("Serve the web interface.", "ui", dev=True)] = False
     content_path: Annotated[
         str,
         setting(
             "URL path of the web interface.",
             "ui-content-path",
             check=validators.ui_path,
-            unsupported="the web interface",
         ),
     ] = "/ui/"
-    dir: Annotated[str, setting("Directory of a custom web interface.", "ui-dir", unsupported="the web interface")] = ""
+    dir: Annotated[str, setting("Directory of pages that are served instead of the web interface.", "ui-dir")] = ""
     dashboard_url_templates: Annotated[
-        dict[str, str], setting("Links to dashboards, by kind.", unsupported="the web interface")
+        dict[str, str],
+        setting("Links to dashboards by kind (`service`); {{Service.Name}} and {{Datacenter}} are replaced."),
     ] = {}
+    read_only: Annotated[bool, setting("Let the web interface show things, but change nothing.")] = False
+
+    @property
+    def root(self) -> str:
+        """Return the URL path with a slash at both ends."""
+        path = self.content_path.strip("/")
+        return f"/{path}/" if path else "/"
 
 
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):

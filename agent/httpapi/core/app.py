@@ -294,7 +294,10 @@ class App:
             return self._fail(error, route, request)
 
     def _fail(self, error: Exception, route: Route, request: Request) -> Response:
-        response = self.renderer.complete(failure(error, route, request), request)
+        refused = failure(error, route, request)
+        if route.pages is not None:
+            return self.renderer.complete(route.pages.failure(request, refused), request)
+        response = self.renderer.complete(refused, request)
         if isinstance(error, EngineError) and not isinstance(error, OutcomeUnknown):
             return Unwritten(response.status, response.body, response.headers)
         return response

@@ -19,6 +19,7 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.dnsd.views import PartHolder
 from pyconsul.agent.engine.history.contract import HistorySlice
 from pyconsul.agent.events.event_log import EventLog
+from pyconsul.agent.events.timeline import Timeline
 from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.forwarding.agents import Agents
 from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, SingleServer, Standing
@@ -163,6 +164,7 @@ class Context:
     acl: Resolver | None = None  # None: access control is off
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None
+    timeline: Timeline | None = None  # None: of an agent without the state
     pool_counters: PoolCounters = field(default_factory=PoolCounters)
     login_limit: LoginLimit = field(default_factory=LoginLimit)
     stream_budget: StreamBudget = field(default_factory=StreamBudget)

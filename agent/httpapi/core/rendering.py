@@ -196,12 +196,24 @@ class Renderer:
 
     def complete(self, response: Response, request: Request) -> Response:
         """Complete a response."""
+        if request.route is not None and request.route.pages is not None:
+            return self._page(response, request)
         return sized(self.unsized(response, request), request)
 
     def relayed(self, response: Response, request: Request) -> Response:
         """Complete the response of another agent, whose handler has done the rest."""
+        if request.route is not None and request.route.pages is not None:
+            return self._page(response, request)
         return sized(
             Response(response.status, response.body, (*response.headers, *self._common), response.stream), request
+        )
+
+    def _page(self, response: Response, request: Request) -> Response:
+        """Complete a page: headers of `http_config.response_headers` come instead of its own ones with the same name."""
+        named = {name.lower() for name, _ in self.extra_headers}
+        headers = tuple([header for header in response.headers if header[0].lower() not in named])
+        return sized(
+            Response(response.status, response.body, (*headers, *self.extra_headers), response.stream), request
         )
 
     def bare(self, response: Response) -> Response:

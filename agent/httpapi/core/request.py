@@ -117,6 +117,9 @@ class Request(HTTPRequest):
         return bool(self._find_token())
 
     def _find_token(self) -> str:
+        if self.route is not None and self.route.pages is not None:
+            token: str = self.route.pages.token(self)
+            return token
         if self.query and "token" in self.params:
             return self.params["token"]
         given = self.headers.get(b"x-consul-token")

@@ -52,7 +52,7 @@ class RequestChecks:
                 return redirect(request, elsewhere)
             if found is None:
                 if path == "/" and self._context.config.ui_config.enabled:
-                    return redirect(request, self._context.config.ui_config.content_path, 301)
+                    return redirect(request, self._context.config.ui_config.root, 301)
                 return unknown_path(path)
         route, request.tail = found
         request.route = route

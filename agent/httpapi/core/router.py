@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from pyconsul.agent.acl.rules import NAMED, SINGLE, parse_permission
@@ -90,6 +90,20 @@ class Write(Endpoint):
     scope = "write"
 
 
+class PageHooks(Protocol):
+    """The differences between pages for browsers and the API."""
+
+    @property
+    def passed_headers(self) -> tuple[bytes, ...]:
+        """Return the request headers that a server gets when another agent forwards a request."""
+
+    def token(self, request: Request) -> str:
+        """Return the secret ID of the caller's token, or ""."""
+
+    def failure(self, request: Request, response: Response) -> Response:
+        """Return the page for an error of the application."""
+
+
 class Route:
     """A path and the endpoints of its methods, in the order of the `Allow` header.
 
@@ -106,6 +120,7 @@ class Route:
     watched: GET returns a `Query` and may be part of a stream (see `handlers.streams`).
     lists_options: the `Allow` header of a 405 response names OPTIONS.
     body_rule: limits and way of receiving a request's body; None: `DEFAULT_BODY`.
+    pages: its responses are pages, without the headers of the API.
     """
 
     __slots__ = (
@@ -118,6 +133,7 @@ class Route:
         "lists_options",
         "meta_on_error",
         "methods",
+        "pages",
         "patient",
         "pattern",
         "stateless",
@@ -144,12 +160,13 @@ class Route:
         lists_options: bool = True,
         stateless: bool = False,
         patient: bool = True,
+        pages: PageHooks | None = None,
     ) -> None:
         self.pattern, self.endpoints, self.methods = pattern, endpoints, tuple(endpoints)
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
         self.watched, self.writes, self.body_rule = watched, writes, body_rule
         self.anywhere, self.ignores_dc, self.lists_options = anywhere, ignores_dc, lists_options
-        self.stateless, self.patient = stateless, patient
+        self.stateless, self.patient, self.pages = stateless, patient, pages
         self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix that have separate routes
 
 

@@ -23,7 +23,10 @@ def forwarded(
     default_token: used when the client gave none.   agent: name of this agent, which `?near=_agent` stands for.
     dropped: parameters to leave out.
     """
-    headers = {name: value for name in PASSED if (value := request.headers.get(name))}
+    passed = PASSED
+    if request.route is not None and request.route.pages is not None:
+        passed = (*PASSED, *request.route.pages.passed_headers)
+    headers = {name: value for name in passed if (value := request.headers.get(name))}
     if request.origin:
         headers[ORIGIN] = request.origin.encode()
     elif default_token and not request.token:

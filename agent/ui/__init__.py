@@ -1,0 +1,1 @@
+"""The web interface: pages of HTML over `agent.reads`, live by server-sent events; every page works without JavaScript."""

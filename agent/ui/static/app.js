@@ -1,0 +1,16 @@
+// The script of all pages: joins the parts; every page works without it.
+import { startDialogs } from "./dialogs.js";
+import { startFilters } from "./filters.js";
+import { startKeys } from "./keys.js";
+import { startLive } from "./live.js";
+import { startPalette } from "./palette.js";
+import { startTimes } from "./times.js";
+
+document.documentElement.classList.add("scripts");
+if (matchMedia("(max-width: 799px)").matches) document.querySelector("details.menu")?.removeAttribute("open");
+startTimes();
+startDialogs();
+startFilters();
+startPalette();
+startKeys();
+startLive();

@@ -1,0 +1,72 @@
+// The command palette: searches services, nodes, keys and pages; the server finds, so it knows all of them.
+
+let dialog, field, list;
+let newest = 0;
+
+export function startPalette() {
+  document.querySelector("[data-palette]")?.addEventListener("focus", (event) => {
+    event.target.blur();
+    openPalette();
+  });
+}
+
+export function openPalette() {
+  dialog ??= build();
+  if (!dialog.open) dialog.showModal();
+  field.value = "";
+  field.focus();
+  find();
+}
+
+function build() {
+  const made = document.getElementById("palette");
+  field = Object.assign(document.createElement("input"), { type: "search", placeholder: "Search or jump…", autocomplete: "off" });
+  field.setAttribute("aria-label", "Search services, nodes, keys and pages");
+  field.setAttribute("role", "combobox");
+  field.setAttribute("aria-expanded", "true");
+  field.setAttribute("aria-controls", "palette-list");
+  list = Object.assign(document.createElement("ul"), { id: "palette-list" });
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Results");
+  made.append(field, list);
+  field.addEventListener("input", find);
+  made.addEventListener("keydown", (event) => {
+    const links = [...list.querySelectorAll("a")];
+    const at = links.findIndex((link) => link.parentNode.getAttribute("aria-selected") === "true");
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      select(links, (at + (event.key === "ArrowDown" ? 1 : -1) + links.length) % links.length);
+    } else if (event.key === "Enter" && links.length) {
+      event.preventDefault();
+      links[Math.max(at, 0)].click();
+    }
+  });
+  made.addEventListener("click", (event) => event.target === made && made.close());
+  return made;
+}
+
+function select(links, chosen) {
+  links.forEach((link, at) => link.parentNode.setAttribute("aria-selected", String(at === chosen)));
+  links[chosen]?.scrollIntoView({ block: "nearest" });
+}
+
+async function find() {
+  const mine = ++newest;
+  const form = document.querySelector("form.jump");
+  const address = `${form.getAttribute("action")}?q=${encodeURIComponent(field.value)}`;
+  let page;
+  try {
+    page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
+  } catch {
+    return;
+  }
+  if (mine !== newest) return;
+  const found = [...page.querySelectorAll("#results a")].map((link) => {
+    const item = document.createElement("li");
+    item.setAttribute("role", "option");
+    item.append(document.adoptNode(link));
+    return item;
+  });
+  list.replaceChildren(...found);
+  select([...list.querySelectorAll("a")], 0);
+}
