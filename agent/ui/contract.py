@@ -2,7 +2,8 @@
 
     show(visit)     GET: what the page shows, as a `Page`; raises Missing, Refused, or any error of `visit`
     ask(visit)      GET with `?do=NAME`: the question before an action: what it will do, and the same as a command
-    perform(visit)  POST with the field `do=NAME`: carries it out, with `visit.send`; returns an `Outcome`
+    perform(visit)  POST with the field `do=NAME`: carries it out, with `visit.send`; returns an `Outcome`, or without any
+                    effect a `Page` that is made of the form (a preview), or a `Download` (data for a script)
 
 A page module exports `PAGES`, a table of `PageRoute`; `pages/index.py` joins these tables.
 """
@@ -116,7 +117,7 @@ class Outcome:
 
 Show: TypeAlias = Callable[["Visit"], Page | Awaitable[Page]]
 Ask: TypeAlias = Callable[["Visit"], Question | Awaitable[Question]]
-Perform: TypeAlias = Callable[["Visit"], Awaitable[Outcome]]
+Perform: TypeAlias = Callable[["Visit"], Awaitable["Outcome | Page | Download"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
+DOTS = frozenset((".", ".."))
+
 
 class Links:
     """Makes the addresses below `ui_config.content_path` in one datacenter."""
@@ -19,7 +21,12 @@ class Links:
         return self.root + path + _query(params)
 
     def key(self, path: str, *end: str, **params: object) -> str:
-        """Return the address of a key or folder, whose slashes stay: `kv/a/b/edit`."""
+        """Return the address of a key or folder, whose slashes stay: `kv/a/b/edit`.
+
+        Browsers resolve `.` and `..` in addresses, so such a key is a parameter: `kv/-/edit?key=a/../b`.
+        """
+        if not DOTS.isdisjoint(path.split("/")):
+            path, params = "-/" if path.endswith("/") else "-", {"key": path, **params}
         parts = [quote(self.datacenter, safe=""), "kv", quote(path, safe="/")]
         return self.root + "/".join([*parts, *end]) + _query(params)
 

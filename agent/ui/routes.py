@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyconsul.agent.ui.site import Site
 
 ROBOTS = b"# http://www.robotstxt.org\nUser-agent: *\nDisallow: /\n"
-FORM_BYTES = 2 << 20  # a value of 512 KB may be escaped in a form
+FORM_BYTES = 2 << 20  # beside a value of the largest size, of which each byte may be escaped
 #: Answers a request of the HTTP API; never raises.
 Begin: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
 
@@ -108,4 +108,5 @@ def _robots(context: Context, request: Request) -> Response:
 
 
 def _body_rule(context: Context, request: Request) -> BodyRule:
-    return BodyRule(FORM_BYTES, too_large="This form has {size} bytes; at most {limit} are taken.")
+    limit = FORM_BYTES + 3 * context.config.limits.kv_max_value_size
+    return BodyRule(limit, too_large="This form has {size} bytes; at most {limit} are taken.")

@@ -20,7 +20,8 @@ from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Headers, Response
 from pyconsul.agent.ui import browser
-from pyconsul.agent.ui.contract import Missing, Outcome, Page, PageError, PageRoute, Refused
+from pyconsul.agent.ui.contract import Download, Missing, Outcome, Page, PageError, PageRoute, Refused
+from pyconsul.agent.ui.forms import form_of
 from pyconsul.agent.ui.frame import Frame
 from pyconsul.agent.ui.links import Links
 from pyconsul.agent.ui.live.live_page import LivePages
@@ -28,7 +29,7 @@ from pyconsul.agent.ui.live.regions import Rendering
 from pyconsul.agent.ui.live.stream import EventStream, Viewed
 from pyconsul.agent.ui.pages.index import PAGES
 from pyconsul.agent.ui.rendering import Renderer
-from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit, form_of
+from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit
 
 HTML: Headers = ((b"Content-Type", b"text/html; charset=utf-8"), *browser.SAFE)
 EVENTS: Headers = (
@@ -89,6 +90,11 @@ class Site:
             if self._context.config.ui_config.read_only and not visit.form["do"].startswith("log"):
                 raise Refused("That was not carried out", READ_ONLY, status=403)
             outcome = await action.perform(visit)
+            if isinstance(outcome, Page):
+                shown = self._renderer.render(outcome, visit, self._variables(visit, outcome))
+                return self._page_response(shown, request)
+            if isinstance(outcome, Download):
+                return _download(outcome)
         except (PageError, Forbidden) as error:
             return self._page_response(await self._again(visit, error), request)
         except Exception as error:
@@ -266,7 +272,7 @@ def _told(request: Request) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def _download(file: Any) -> Response:
+def _download(file: Download) -> Response:
     name = quote(file.name)
     return Response(
         200,

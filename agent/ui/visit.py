@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -192,48 +192,3 @@ def refusal_of(answer: Answer, title: str = "The agent refused that") -> Refused
     return Refused(
         title, answer.text or f"The agent answered with status {answer.status}.", advice, status=answer.status
     )
-
-
-def form_of(request: Request) -> dict[str, str]:
-    """Return the fields of a sent form; values of one that is given several times stand on a line each.  Raises Refused."""
-    kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if not request.body:
-        return {}
-    if kind == b"multipart/form-data":
-        return _multipart(request)
-    if kind != b"application/x-www-form-urlencoded":
-        raise Refused(
-            "The form cannot be read",
-            f"Its type is {kind.decode('latin-1') or 'not given'}.",
-            "Forms are sent as application/x-www-form-urlencoded or multipart/form-data.",
-        )
-    try:
-        pairs = parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=20_000)
-    except ValueError as error:
-        raise Refused("The form cannot be read", str(error)) from None
-    return _joined(pairs)
-
-
-def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        fields[name] = f"{fields[name]}\n{value}" if name in fields else value
-    return fields
-
-
-def _multipart(request: Request) -> dict[str, str]:
-    """Return the fields of a form with files, read by the parser of mails, whose format it has."""
-    from email import policy
-    from email.parser import BytesParser
-
-    head = b"Content-Type: " + request.headers[b"content-type"] + b"\r\n\r\n"
-    message = BytesParser(policy=policy.HTTP).parsebytes(head + request.body)
-    if not message.is_multipart():
-        raise Refused("The form cannot be read", "It has no parts.")
-    pairs: list[tuple[str, str]] = []
-    for part in message.iter_parts():
-        name = part.get_param("name", header="content-disposition")
-        if isinstance(name, str):
-            data = part.get_payload(decode=True)
-            pairs.append((name, data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else ""))
-    return _joined(pairs)

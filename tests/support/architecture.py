@@ -77,7 +77,7 @@ LAZY_LIBRARIES = {
     "ctypes": "only where a child process is bound to its parent",
     "difflib": "only for suggestions in errors",
     "dns": "only for doctor and templates that look up names",
-    "email": "only for dates of responses and for forms with files",
+    "email": "only for dates of responses",
     "fnmatch": "start-up of one-shot commands",
     "grp": "only for ownership of files",
     "hashlib": "start-up of one-shot commands",
