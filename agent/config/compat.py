@@ -31,7 +31,6 @@ UNSUPPORTED: dict[str, str] = {
     "enable_central_service_config": "the service mesh",
     "experiments": "Consul's experiments",
     "enable_xds_load_balancing": "the service mesh",
-    "gossip_wan": "several datacenters",
     "license_path": "Consul Enterprise",
     "node_segment": "Consul Enterprise",
     "segment": "Consul Enterprise",

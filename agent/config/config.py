@@ -14,7 +14,7 @@ from pyconsul.agent.config.sections.cluster import Autopilot, Etcd, Mode, Snapsh
 from pyconsul.agent.config.sections.definitions import Definition as Definition
 from pyconsul.agent.config.sections.definitions import Origin as Origin
 from pyconsul.agent.config.sections.dns import DNSConfig
-from pyconsul.agent.config.sections.gossip import GossipTiming
+from pyconsul.agent.config.sections.gossip import GossipTiming, WANGossipTiming
 from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
 from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.sections.performance import Performance, Telemetry
@@ -111,7 +111,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "serf-wan-bind",
             check=allowed.ip_address,
             computed="bind_addr",
-            unsupported=DATACENTERS,
         ),
     ] = ""
     translate_wan_addrs: Annotated[bool, setting("Return WAN addresses of nodes in other datacenters.")] = False
@@ -180,6 +179,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     gossip_lan: Annotated[GossipTiming, setting("Timing of LAN gossip.")] = GossipTiming()
+    gossip_wan: Annotated[WANGossipTiming, setting("Timing of WAN gossip.")] = WANGossipTiming()
 
     # Servers and other agents.
     server: Annotated[bool, setting("Run as a server.", "server", dev=True)] = False
@@ -245,9 +245,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     reconnect_timeout_wan: Annotated[
         Duration,
         setting(
-            "Time until a failed server of another datacenter is removed; 0: 72h.",
+            "Time until a failed server is removed from the WAN pool; 0: 72h.",
             check=allowed.not_negative,
-            unsupported=DATACENTERS,
         ),
     ] = 0.0
     leave_on_terminate: Annotated[

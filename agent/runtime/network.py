@@ -27,6 +27,7 @@ from pyconsul.agent.rpc.transport.serving import Service
 from pyconsul.agent.runtime import listeners
 from pyconsul.agent.runtime.cluster_settings import rpc_settings
 from pyconsul.agent.runtime.gossip.lan import open_lan
+from pyconsul.agent.runtime.gossip.wan import open_wan
 
 STOP_S = 2.0  # that requests of other agents get when this one ends
 
@@ -34,13 +35,13 @@ log = logging.getLogger("agent.rpc")
 
 
 class Network:
-    """The pool and the RPC connections of one agent.
+    """The pools and the RPC connections of one agent.  wan: None for an agent without a WAN pool.
 
     `answer_with` and `hand_over_to` say who takes what comes in; before that requests are refused, and sent again by their agents.
     """
 
-    def __init__(self, config: Config, lan: Membership) -> None:
-        self._config, self.lan = config, lan
+    def __init__(self, config: Config, lan: Membership, wan: Membership | None = None) -> None:
+        self._config, self.lan, self.wan = config, lan, wan
         self._settings = rpc_settings(config)
         self._version = _version()
         self._serve: Serve = _starting
@@ -107,12 +108,13 @@ class Network:
 
 
 async def open_network(config: Config, stack: AsyncExitStack) -> Network:
-    """Open the gossip pool and, for a server, the RPC port; the stack closes both.  Raises GossipError, ListenError."""
+    """Open the gossip pools and, for a server, the RPC port; the stack closes both.  Raises GossipError, ListenError."""
     listening = None
     if config.server and config.ports.server > 0:
         listening = listeners.tcp(config.bind_addr, config.ports.server, "-server-port")
         stack.callback(listening.close)
-    network = Network(config, await open_lan(config, stack))
+    lan = await open_lan(config, stack)
+    network = Network(config, lan, await open_wan(config, lan, stack))
     stack.push_async_callback(network.stop)
     if listening is not None:
         network.listen(listening)

@@ -37,11 +37,12 @@ class AgentControl:
         lan: Membership,
         stop: Callable[[int], None],
         notifier: Notifier | None = None,
+        wan: Membership | None = None,
     ) -> None:
         """stop: ends the agent with an exit status."""
         self.config = config
         self._listeners: list[Callable[[Config], None]] = []
-        self._agent, self._tokens, self._lan, self._stop = agent, tokens, lan, stop
+        self._agent, self._tokens, self._lan, self._wan, self._stop = agent, tokens, lan, wan, stop
         self._notifier = notifier or Notifier()
         self._checks: list[Callable[[Config], object]] = []
         self._reloading = asyncio.Lock()
@@ -76,7 +77,7 @@ class AgentControl:
         self._stop(0)
 
     async def leave_pools(self) -> None:
-        """Leave the gossip pool, so that its members do not take this agent for failed; anti-entropy ends before."""
+        """Leave the gossip pools, so that their members do not take this agent for failed; anti-entropy ends before."""
         await self._agent.syncer.stop()
         for listener in self._before_leave:
             await listener()
@@ -86,6 +87,8 @@ class AgentControl:
             and server_of(member) is not None
             for member in self._lan.members()
         )
+        if self._wan is not None:
+            await self._wan.leave()
         await self._lan.leave()
         if self.config.server and has_others:
             log.info("answering requests until clients have found another server")

@@ -23,7 +23,6 @@ from pyconsul.agent.duties.state_upkeep import StateUpkeep
 from pyconsul.agent.duties.token_expiry import TokenExpiry
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.events.timeline import Timeline
-from pyconsul.agent.gossip.membership import Membership
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import Cluster, Standing
 from pyconsul.agent.httpapi.core.request import Request
@@ -112,13 +111,13 @@ async def start(
     events = EventLog(local_watches, asyncio.get_running_loop().call_soon)
     counters = members.follow_events(config, lan, agent, events, stack)
     await members.follow_members(config, lan, storage, leadership, stack)
-    control = AgentControl(config, agent, tokens, lan, stop, notifier)
+    control = AgentControl(config, agent, tokens, lan, stop, notifier, network.wan)
     control.on_reload(lambda fresh: history.use(history_retention(fresh)))
     control.on_reload(network.configure)
     if place.member is not None:
         control.before_leave(place.member.leave)
         control.before_end(place.member.hand_over)
-    context = _context(place, sessions, agent, tokens, control, events, lan)
+    context = _context(place, sessions, agent, tokens, control, events, network)
     lag = start_loop_lag(stack)
     others = other_agents(config, network, tokens.get)
     context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters, agents=others, timeline=timeline)
@@ -136,7 +135,7 @@ def _context(
     tokens: AgentTokens,
     control: AgentControl,
     events: EventLog,
-    lan: Membership,
+    network: Network,
 ) -> Context:
     """Return this server as its handlers see it."""
     storage = place.storage
@@ -152,9 +151,10 @@ def _context(
         tokens,
         control,
         events,
-        lan,
+        network.lan,
         LoginKeys(),
         standing=place.standing,
+        wan=network.wan,
         cluster=place.cluster,
         kv_history=storage.engine.history,
     )

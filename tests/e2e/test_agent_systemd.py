@@ -30,7 +30,9 @@ class ServiceManager:
         self.http, self.dns, self.lan, server = free_ports(4)
         self.config = folder / "agent.json"
         self.config.write_text(
-            json.dumps({"ports": {"http": self.http, "dns": self.dns, "serf_lan": self.lan, "server": server}})
+            json.dumps(
+                {"ports": {"http": self.http, "dns": self.dns, "serf_lan": self.lan, "serf_wan": -1, "server": server}}
+            )
         )
         self.log = folder / "log"
         environ = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "100000"}

@@ -65,9 +65,11 @@ class Api:
         standing: Standing | None = None,
         forwarder: Callable[[Context], Forwarder] = NoPath,
         cluster: ScriptedCluster | None = None,
+        wan: ScriptedPool | None = None,
         **settings: Any,
     ) -> None:
         self.pool, self.cluster = pool or ScriptedPool(), cluster or ScriptedCluster()
+        self.wan = wan or ScriptedPool()
         fields = {
             "node_name": self.pool.name,
             "server": True,
@@ -94,6 +96,7 @@ class Api:
             LoginKeys(),
             acl=acl,
             standing=standing or SingleServer(),
+            wan=wan,
             cluster=cluster,
         )
         self.context = context

@@ -1,4 +1,4 @@
-"""Settings of the gossip's timing: `gossip_lan`."""
+"""Settings of the gossip's timing: `gossip_lan`, `gossip_wan`."""
 
 from typing import Annotated
 
@@ -39,3 +39,26 @@ class GossipTiming(msgspec.Struct, frozen=True, kw_only=True):
             check=validators.at_least(1, "1 interval"),
         ),
     ] = 4
+
+
+class WANGossipTiming(GossipTiming, frozen=True, kw_only=True):
+    """The timing of the WAN pool, whose members are far away."""
+
+    gossip_interval: Annotated[
+        Duration, setting("Interval between messages to other members.", dev=0.1, check=validators.positive)
+    ] = 0.5
+    probe_interval: Annotated[
+        Duration, setting("Interval between probes; each probes one member.", dev=0.1, check=validators.positive)
+    ] = 5.0
+    probe_timeout: Annotated[
+        Duration,
+        setting("Time to wait for an ack before other members are asked to probe.", dev=0.1, check=validators.positive),
+    ] = 3.0
+    suspicion_mult: Annotated[
+        int,
+        setting(
+            "Time until a suspected member fails: probe intervals for each power of ten of the members.",
+            dev=3,
+            check=validators.at_least(1, "1 interval"),
+        ),
+    ] = 6

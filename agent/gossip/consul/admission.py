@@ -7,6 +7,7 @@
 | LAN | two nodes of one merge with one ID | Member 'x' has conflicting node ID '…' with member 'y' |
 | LAN | a client or server of another datacenter | Member 'x' part of wrong datacenter 'dc2' |
 | WAN | a node that is not a server | Member 'x' is not a server |
+| WAN | a server of another datacenter, as this version connects none | Member 'x' part of wrong datacenter 'dc2' |
 
 Nodes that left, and builds before 0.8.5, are not checked for their IDs. A node by itself (an alive message) is checked likewise:
 refused, it is ignored; in the push/pull of a join it makes the whole join fail. The texts are recorded from Consul.
@@ -113,10 +114,17 @@ class LanAdmission(_Admission):
 
 
 class WanAdmission(_Admission):
-    """The checks of the WAN pool."""
+    """The checks of the WAN pool. `datacenter`: that of this agent."""
+
+    def __init__(self, datacenter: str, allowed: Sequence[Network] | None = None) -> None:
+        super().__init__(allowed)
+        self._datacenter = datacenter
 
     def _refuse(self, members: Iterable[tuple[Member, bool]]) -> str:
         for member, _ in members:
-            if server_of(member) is None:
+            server = server_of(member)
+            if server is None:
                 return f"Member '{member.name}' is not a server"
+            if server.datacenter != self._datacenter:
+                return f"Member '{member.name}' part of wrong datacenter '{server.datacenter}'"
         return ""

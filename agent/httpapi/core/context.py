@@ -158,6 +158,7 @@ class Context:
     login_keys: LoginKeys
     rng: random.Random = field(default_factory=random.Random)
     standing: Standing = field(default_factory=SingleServer)
+    wan: Membership | None = None  # None: a client agent, or a server without a WAN pool
     cluster: Cluster | None = None  # None: this server is the only one
     agents: Agents | None = None  # None: no other agent can be asked
     held_parts: PartHolder | None = None  # of an agent without the state; None: this agent holds the state

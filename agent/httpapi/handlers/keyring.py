@@ -1,16 +1,18 @@
 """/v1/operator/keyring: the keys that encrypt gossip (https://developer.hashicorp.com/consul/api-docs/operator/keyring).
 
-Every operation is about the whole pool.  There is no WAN pool yet: it is left out, unless gossip is not encrypted at all.
+Every operation is about all members of the WAN pool and of the LAN pool; a server without a WAN pool leaves that out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import ClassVar
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
 from pyconsul.agent.common.go.booleans import parse_go_bool
+from pyconsul.agent.gossip.membership import Keyring
 from pyconsul.agent.gossip.serf.effects import KeyReport
 from pyconsul.agent.httpapi.codec.decoding import decode
 from pyconsul.agent.httpapi.core.context import Context
@@ -42,50 +44,67 @@ class PoolKeys(msgspec.Struct, frozen=True, kw_only=True):
     num_nodes: int = msgspec.field(name="NumNodes")
 
 
+class _Pool(NamedTuple):
+    """A pool of this server, and its name in errors."""
+
+    title: str
+    wan: bool
+    keyring: Keyring
+
+
+def _pools(context: Context, *, local_only: bool = False) -> list[_Pool]:
+    lan = _Pool(f"{context.config.datacenter} (LAN)", False, context.lan.keyring)
+    return [lan] if context.wan is None or local_only else [_Pool("WAN", True, context.wan.keyring), lan]
+
+
 async def list_keys(context: Context, request: Request) -> Response:
     """Return the keys of each pool."""
     relays = _relays(request)
-    local_only = _local_only(request)
-    report = await context.lan.keyring.list(relay_factor=relays)
-    if report.error:
-        raise _failed(context, report, with_wan=not local_only)
-    found = PoolKeys(
-        wan=False,
-        datacenter=context.config.datacenter,
-        messages=report.messages or msgspec.UNSET,
-        keys=report.keys,
-        primary_keys=report.primary_keys,
-        num_nodes=report.members,
-    )
-    return json_response([found])
+    pools = _pools(context, local_only=_local_only(request))
+    reports = await asyncio.gather(*(pool.keyring.list(relay_factor=relays) for pool in pools))
+    _require_success(pools, reports)
+    found = [
+        PoolKeys(
+            wan=pool.wan,
+            datacenter=context.config.datacenter,
+            messages=report.messages or msgspec.UNSET,
+            keys=report.keys,
+            primary_keys=report.primary_keys,
+            num_nodes=report.members,
+        )
+        for pool, report in zip(pools, reports, strict=True)
+    ]
+    return json_response(found)
 
 
 async def install_key(context: Context, request: Request) -> Response:
     """Let all members accept a key."""
-    return await _change(context, request, context.lan.keyring.install)
+    return await _change(context, request, lambda keyring: keyring.install)
 
 
 async def use_key(context: Context, request: Request) -> Response:
     """Let all members encrypt with an installed key."""
-    return await _change(context, request, context.lan.keyring.use)
+    return await _change(context, request, lambda keyring: keyring.use)
 
 
 async def remove_key(context: Context, request: Request) -> Response:
     """Let all members forget a key."""
-    return await _change(context, request, context.lan.keyring.remove)
+    return await _change(context, request, lambda keyring: keyring.remove)
 
 
-async def _change(context: Context, request: Request, operate: Callable[..., Awaitable[KeyReport]]) -> Response:
+async def _change(
+    context: Context, request: Request, operation: Callable[[Keyring], Callable[..., Awaitable[KeyReport]]]
+) -> Response:
     relays = _relays(request)
     if _local_only(request):
         raise bad_request("Error validating local-only: local-only can only be set for list requests")
     key = decode(request.body, KeyInput).key
+    pools = _pools(context)
     try:
-        report = await operate(key, relay_factor=relays)
+        reports = await asyncio.gather(*(operation(pool.keyring)(key, relay_factor=relays) for pool in pools))
     except ValueError as error:
-        raise _errors([f"WAN error: {error}", f"{context.config.datacenter} (LAN) error: {error}"]) from None
-    if report.error:
-        raise _failed(context, report, with_wan=True)
+        raise _errors([f"{pool.title} error: {error}" for pool in pools]) from None
+    _require_success(pools, reports)
     return EMPTY
 
 
@@ -111,15 +130,15 @@ def _local_only(request: Request) -> bool:
         raise bad_request(f'Error parsing local-only: strconv.ParseBool: parsing "{text}": invalid syntax') from None
 
 
-def _failed(context: Context, report: KeyReport, *, with_wan: bool) -> Exception:
-    """Return the error of an operation that did not succeed on every member."""
-    datacenter, node = context.config.datacenter, context.config.node_name
-    messages = [f"{name}: {text}" for name, text in sorted(report.messages.items())]
-    lan = [f"{datacenter} (LAN) error: {report.error}", *messages]
-    if not with_wan or context.lan.keyring.is_encrypted:
-        return _errors(lan)
-    problem = report.messages.get(node, report.error)
-    return _errors(["WAN error: 1/1 nodes reported failure", f"{node}.{datacenter}: {problem}", *lan])
+def _require_success(pools: Sequence[_Pool], reports: Sequence[KeyReport]) -> None:
+    """Raises HTTPError unless an operation has succeeded on every member."""
+    texts: list[str] = []
+    for pool, report in zip(pools, reports, strict=True):
+        if report.error:
+            texts.append(f"{pool.title} error: {report.error}")
+            texts += [f"{name}: {text}" for name, text in sorted(report.messages.items())]
+    if texts:
+        raise _errors(texts)
 
 
 def _errors(texts: list[str]) -> Exception:

@@ -1,4 +1,4 @@
-"""Opens the gossip pool of an agent as its settings ask for, and logs what concerns the whole agent."""
+"""Opens the LAN pool of an agent as its settings ask for, and logs what concerns the whole agent."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pyconsul.agent.common.go.base64_text import decode_go_base64
 from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.sections.cluster import Mode
+from pyconsul.agent.config.sections.gossip import GossipTiming
 from pyconsul.agent.gossip.alone import Alone
 from pyconsul.agent.gossip.consul.admission import LanAdmission
 from pyconsul.agent.gossip.consul.tags import ServerTags, client_tags, server_of
@@ -20,7 +21,7 @@ from pyconsul.agent.gossip.membership import Membership, PoolEvent
 from pyconsul.agent.gossip.serf.effects import MemberChanged
 from pyconsul.agent.gossip.serf.settings import SerfSettings
 from pyconsul.agent.gossip.settings import PoolError, PoolSettings
-from pyconsul.agent.gossip.swim.settings import CONSUL_LAN, consul_settings
+from pyconsul.agent.gossip.swim.settings import CONSUL_LAN, SwimSettings, consul_settings
 from pyconsul.agent.gossip.wire.encryption import KEY_SIZES
 from pyconsul.agent.model.member import Member, MemberEvent, MemberStatus
 from pyconsul.agent.sync.node_registration import CONSUL_VERSION
@@ -44,14 +45,19 @@ class GossipError(Exception):
 
 def lan_tags(config: Config) -> dict[str, str]:
     """Return the tags of this agent in its LAN pool."""
-    if not config.server:
-        timeout_s = config.advertise_reconnect_timeout
-        return client_tags(
-            node_id=config.node_id,
-            datacenter=config.datacenter,
-            build=BUILD,
-            reconnect_timeout=format_go_duration_s(timeout_s) if timeout_s else "",
-        )
+    if config.server:
+        return server_tags(config).for_lan()
+    timeout_s = config.advertise_reconnect_timeout
+    return client_tags(
+        node_id=config.node_id,
+        datacenter=config.datacenter,
+        build=BUILD,
+        reconnect_timeout=format_go_duration_s(timeout_s) if timeout_s else "",
+    )
+
+
+def server_tags(config: Config) -> ServerTags:
+    """Return what a server says of itself in its pools."""
     return ServerTags(
         node_id=config.node_id,
         datacenter=config.datacenter,
@@ -60,27 +66,19 @@ def lan_tags(config: Config) -> dict[str, str]:
         acls_enabled=config.acl.enabled,
         wan_join_port=config.ports.serf_wan,
         bootstrap="alone" if config.mode is Mode.SINGLE_SERVER else config.bootstrap_expect or None,
-    ).for_lan()
+    )
 
 
 def lan_settings(config: Config) -> PoolSettings:
     """Return the settings of the LAN pool. Raises GossipError."""
-    timing, networks = config.gossip_lan, config.serf_lan_allowed_cidrs
-    folder = None if config.dev_mode or not config.data_dir else Path(config.data_dir)
+    networks = config.serf_lan_allowed_cidrs
+    folder = kept_in(config)
     serf = SerfSettings(node_name=config.node_name)
     if config.reconnect_timeout:
         serf = SerfSettings(node_name=config.node_name, reconnect_timeout_s=config.reconnect_timeout)
     return PoolSettings(
         serf=serf,
-        swim=consul_settings(
-            CONSUL_LAN,
-            gossip_interval_s=timing.gossip_interval,
-            gossip_nodes=timing.gossip_nodes,
-            probe_interval_s=timing.probe_interval,
-            probe_timeout_s=timing.probe_timeout,
-            retransmit_mult=timing.retransmit_mult,
-            suspicion_mult=timing.suspicion_mult,
-        ),
+        swim=timing(CONSUL_LAN, config.gossip_lan),
         bind=config.serf_lan.strip("[]"),
         port=config.ports.serf_lan,
         advertise=config.advertise_addr,
@@ -91,7 +89,7 @@ def lan_settings(config: Config) -> PoolSettings:
             node_id=config.node_id,
             allowed=[ipaddress.ip_network(network, strict=False) for network in networks] or None,
         ),
-        keys=_keys(config),
+        keys=gossip_keys(config),
         keyring_file=None if folder is None or config.disable_keyring_file else folder / KEYRING_FILE,
         verify_incoming=config.encrypt_verify_incoming,
         verify_outgoing=config.encrypt_verify_outgoing,
@@ -105,17 +103,23 @@ async def open_lan(config: Config, stack: AsyncExitStack) -> Membership:
     if config.ports.serf_lan <= 0:
         local = Member(config.node_name, config.advertise_addr, 0, lan_tags(config), MemberStatus.ALIVE)
         return Alone(local)
-    settings = lan_settings(config)
+    pool = await opened(lan_settings(config), "LAN", _OTHER_PORT, stack)
+    pool.subscribe(_report_other_bootstrapped_servers(pool))
+    return pool
+
+
+async def opened(settings: PoolSettings, name: str, other_port: str, stack: AsyncExitStack) -> Membership:
+    """Open a pool; the stack closes it. other_port: says how to change its port. Raises GossipError."""
     try:
         if settings.snapshot_file is not None:
             settings.snapshot_file.parent.mkdir(mode=0o700, exist_ok=True)
         pool = await open_pool(settings)
     except OSError as error:
-        raise GossipError(f"Failed to start LAN Serf: cannot use {error.filename}: {error.strerror}") from error
+        raise GossipError(f"Failed to start {name} Serf: cannot use {error.filename}: {error.strerror}") from error
     except PoolError as error:
-        raise GossipError(f"Failed to start LAN Serf: {error}", _OTHER_PORT if "bind:" in str(error) else "") from error
+        hint = other_port if "bind:" in str(error) else ""
+        raise GossipError(f"Failed to start {name} Serf: {error}", hint) from error
     stack.push_async_callback(pool.close)
-    pool.subscribe(_report_other_bootstrapped_servers(pool))
     return pool
 
 
@@ -135,8 +139,26 @@ def _report_other_bootstrapped_servers(pool: Membership) -> Callable[[PoolEvent]
     return listen
 
 
-def _keys(config: Config) -> tuple[bytes, ...]:
-    """Raises GossipError."""
+def timing(profile: SwimSettings, block: GossipTiming) -> SwimSettings:
+    """Return a profile with the settings of a block."""
+    return consul_settings(
+        profile,
+        gossip_interval_s=block.gossip_interval,
+        gossip_nodes=block.gossip_nodes,
+        probe_interval_s=block.probe_interval,
+        probe_timeout_s=block.probe_timeout,
+        retransmit_mult=block.retransmit_mult,
+        suspicion_mult=block.suspicion_mult,
+    )
+
+
+def kept_in(config: Config) -> Path | None:
+    """Return the folder that the pools keep files in; None: they keep none."""
+    return None if config.dev_mode or not config.data_dir else Path(config.data_dir)
+
+
+def gossip_keys(config: Config) -> tuple[bytes, ...]:
+    """Return the keys of the settings. Raises GossipError."""
     if not config.encrypt:
         return ()
     key = decode_go_base64(config.encrypt)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyconsul.agent.common.options import number, switch, text
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError, during
+from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import to_json
 from pyconsul.cli.output.render import check_format, document, format_flag
@@ -23,9 +24,9 @@ def keyring(context: Context) -> None:
     if not listed and not changed:
         raise UsageError("An action must be specified: -install, -list, -list-primary, -remove or -use")
     if not 0 <= args[_RELAY_FACTOR] <= 5:
-        raise UsageError("Error parsing relay factor: Relay factor must be in range: [0, 5]")
+        raise CliError("Error parsing relay factor: Relay factor must be in range: [0, 5]", Status.USAGE)
     if args[_LOCAL_ONLY] and not listed:
-        raise UsageError("Error validating local-only: local-only can only be set for list requests")
+        raise CliError("Error validating local-only: local-only can only be set for list requests", Status.USAGE)
     query = {"relay-factor": str(args[_RELAY_FACTOR])} if args[_RELAY_FACTOR] else {}
     if args[_LOCAL_ONLY]:
         query["local-only"] = "true"

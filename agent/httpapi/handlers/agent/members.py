@@ -2,21 +2,19 @@
 
 https://developer.hashicorp.com/consul/api-docs/agent.  Own addition: `members?explain` tells why each member has its status.
 
-A WAN pool does not exist yet: `?wan` shows the servers of the LAN pool, which are in it with Consul.
+On a server without a WAN pool (`ports.serf_wan = -1`), `?wan` shows the servers of the LAN pool as they would be in it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 
 import msgspec
 
 from pyconsul.agent.acl.rules import READ
-from pyconsul.agent.common.go.network_errors import dial_error
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.gossip.consul.tags import server_of
-from pyconsul.agent.gossip.membership import Explanation
+from pyconsul.agent.gossip.membership import Explanation, Membership
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
@@ -28,7 +26,6 @@ from pyconsul.agent.reads.visibility import visible
 
 ALL_SEGMENTS = "_all"
 WARNING = b"X-Pyconsul-Warning"  # header of a join that succeeded, but not in full
-WAN_JOIN_TIMEOUT_S = 10.0
 
 
 class ExplainedMember(msgspec.Struct, frozen=True, rename=camel):
@@ -46,6 +43,8 @@ class ExplainedMember(msgspec.Struct, frozen=True, rename=camel):
 
 def wan_members(context: Context) -> list[Member]:
     """Return the servers of this datacenter as the other datacenters see them."""
+    if context.wan is not None:
+        return sorted(context.wan.members(), key=lambda member: member.name)
     servers = [member for member in context.lan.members() if server_of(member) is not None]
     return [_in_wan(context, member) for member in servers]
 
@@ -124,9 +123,8 @@ def _rounded(seconds: float | None) -> float | None:
 
 async def join(context: Context, request: Request) -> Response:
     """Join the pool of another agent.  A header warns if no UDP packets pass between the agents."""
-    if request.params.get("wan"):
-        return await _join_wan(context, request.tail)
-    result = await context.lan.join([request.tail])
+    pool = _wan_pool(context) if request.params.get("wan") else context.lan
+    result = await pool.join([request.tail])
     if not result.contacted:
         raise _join_error([failure.text for failure in result.failures])
     if not result.without_udp:
@@ -135,51 +133,41 @@ async def join(context: Context, request: Request) -> Response:
     return Response(EMPTY.status, EMPTY.body, (*EMPTY.headers, (WARNING, text.encode())))
 
 
+def _wan_pool(context: Context) -> Membership:
+    """Return the WAN pool; the servers of this datacenter are in it, those of others are refused.  Raises HTTPError."""
+    if not context.config.server:
+        raise server_error("Must be a server to join WAN cluster")
+    if context.wan is None:
+        raise _join_error(["this server has no WAN pool: ports.serf_wan, or ports.serf_lan, is -1"])
+    return context.wan
+
+
 def _join_error(texts: Sequence[str]) -> Exception:
     count = "1 error" if len(texts) == 1 else f"{len(texts)} errors"
     return server_error(f"{count} occurred:\n" + "".join(f"\t* {text}\n" for text in texts) + "\n")
-
-
-async def _join_wan(context: Context, target: str) -> Response:
-    """Join an address of this agent itself, which does nothing; no other can be joined.  Raises HTTPError."""
-    config = context.config
-    if not config.server:
-        raise server_error("Must be a server to join WAN cluster")
-    host, port = _host_and_port(target, config.ports.serf_wan)
-    own = {config.advertise_addr, config.advertise_addr_wan, config.bind_addr, "127.0.0.1", "::1", "localhost"}
-    if host in own and port == config.ports.serf_wan:
-        return EMPTY
-    raise _join_error([f"Failed to join {target}: {await _dial(host, port)}"])
-
-
-def _host_and_port(text: str, default_port: int) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if colon and port.isascii() and port.isdigit() and (host.startswith("[") or ":" not in host):
-        return host.strip("[]"), int(port)
-    return text.strip("[]"), default_port
-
-
-async def _dial(host: str, port: int) -> str:
-    """Return why the WAN pool of an address cannot be joined."""
-    try:
-        async with asyncio.timeout(WAN_JOIN_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, UnicodeError, OverflowError) as error:
-        return dial_error("tcp", host, port, error)
-    writer.close()
-    return "it answers, but this agent has no WAN pool yet"
 
 
 def force_leave(context: Context, request: Request) -> Response:
     """Declare that a failed member left; with `?prune`, forget it."""
     name = request.tail
     if "wan" in request.params:
-        known = any(member.name == name for member in wan_members(context))
+        known = _force_leave_wan(context, name, prune="prune" in request.params)
     else:
         known = _force_leave_lan(context, name, prune="prune" in request.params)
     if not known:
         raise server_error(f"agent: No node found with name '{name}'")
     return EMPTY
+
+
+def _force_leave_wan(context: Context, name: str, *, prune: bool) -> bool:
+    """Force a member out of the WAN pool; returns whether there is one."""
+    if context.wan is None:
+        return any(member.name == name for member in wan_members(context))
+    try:
+        context.wan.force_leave(name, prune=prune)
+    except UnknownMember:
+        return False
+    return True
 
 
 def _force_leave_lan(context: Context, name: str, *, prune: bool) -> bool:

@@ -50,7 +50,12 @@ def stats(context: Context) -> dict[str, dict[str, str]]:
         "leader_addr": leader,
         "server": "true",
     }
-    return {**found, "consul": consul, "raft": _raft(context), "serf_wan": _serf_wan(context, lan)}
+    return {
+        **found,
+        "consul": consul,
+        "raft": _raft(context),
+        "serf_wan": context.wan.stats() if context.wan else _serf_wan(context, lan),
+    }
 
 
 def _agent(context: Context) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pyconsul.agent.common.consul_environment import AgentAddress
 from pyconsul.agent.common.options import parse
 from pyconsul.cli.commands.cluster import join, keyring, members, rtt
 from pyconsul.cli.context import Context
-from pyconsul.cli.errors import CliError, UsageError
+from pyconsul.cli.errors import CliError
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.http.client import Response
 
@@ -139,9 +139,9 @@ def test_a_join_tells_of_blocked_udp() -> None:
 )
 def test_actions_on_keys_that_are_refused(words: list[str], text: str) -> None:
     agent = Agent({})
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(CliError) as caught:
         run("keyring", *words, agent=agent)
-    assert (str(caught.value), agent.requests) == (text, [])
+    assert (str(caught.value), caught.value.status, agent.requests) == (text, Status.USAGE, [])
 
 
 def test_distances_that_are_not_known() -> None:

@@ -56,9 +56,11 @@ def test_two_nodes_with_one_id() -> None:
     assert LAN.refuse_merge((client("a", "x"), client("b", "x", build="0.8.4:"))) == ""
 
 
-def test_the_wan_takes_servers_only() -> None:
-    admission = WanAdmission()
-    assert admission.refuse_merge((server("s1.dc1"), server("s1.dc2", dc="dc2"))) == ""
+def test_the_wan_takes_servers_of_the_datacenter_only() -> None:
+    admission = WanAdmission("dc1")
+    assert admission.refuse_merge((server("s1.dc1"), server("s2.dc1"))) == ""
+    wrong = "Member 's1.dc2' part of wrong datacenter 'dc2'"
+    assert admission.refuse_merge((server("s1.dc1"), server("s1.dc2", dc="dc2"))) == wrong
     assert admission.refuse_merge((server("s1.dc1"), client("c1"))) == "Member 'c1' is not a server"
 
 
@@ -78,8 +80,8 @@ def test_allowed_networks(ip: bytes, is_allowed: bool) -> None:
     admission = LanAdmission(datacenter="dc1", node_name="c1", node_id="id-1", allowed=networks)
     assert admission.admits_address(ip) is is_allowed
     assert (admission.refuse(node("x", {}, ip=ip)) == "") is is_allowed
-    assert WanAdmission().admits_address(ip)
-    assert not WanAdmission(allowed=[]).admits_address(ip)
+    assert WanAdmission("dc1").admits_address(ip)
+    assert not WanAdmission("dc1", allowed=[]).admits_address(ip)
 
 
 def test_a_node_with_another_address_is_the_same_by_its_id_only() -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.http_api import Api
+from support.scripted_pool import ScriptedPool, server
 
 from pyconsul.agent.gossip.serf.effects import KeyReport
 
@@ -55,7 +56,8 @@ async def test_parameters_that_are_refused(method: str, query: str, text: str) -
 async def test_a_key_that_is_not_base64() -> None:
     text = "2 errors occurred:\n\t* WAN error: illegal base64 data at input byte 0\n"
     text += "\t* dc1 (LAN) error: illegal base64 data at input byte 0\n\n"
-    assert await Api().text("POST", "/v1/operator/keyring", b'{"Key": "***"}') == (500, text)
+    one = Api(wan=ScriptedPool(server("s1.dc1")))
+    assert await one.text("POST", "/v1/operator/keyring", b'{"Key": "***"}') == (500, text)
 
 
 async def test_members_that_fail_are_named() -> None:
@@ -75,11 +77,24 @@ async def test_members_that_do_not_answer_make_a_list_fail() -> None:
     assert await one.text("GET", "/v1/operator/keyring") == (500, text)
 
 
-async def test_without_encryption_every_pool_reports_it() -> None:
-    one = Api()
-    one.pool.keyring.is_encrypted = False
+async def test_the_keys_of_the_wan_pool_come_first() -> None:
+    one = Api(wan=ScriptedPool(server("s1.dc1")))
+    one.pool.keyring.report = KeyReport(members=2, responses=2, keys={KEY: 2}, primary_keys={KEY: 2})
+    one.wan.keyring.report = KeyReport(members=1, responses=1, keys={KEY: 1}, primary_keys={KEY: 1})
+    found = await one.json("/v1/operator/keyring")
+    assert [(pool["WAN"], pool["Datacenter"], pool["NumNodes"]) for pool in found] == [
+        (True, "dc1", 1),
+        (False, "dc1", 2),
+    ]
+    assert await one.text("POST", "/v1/operator/keyring", BODY) == (200, "")
+    assert one.wan.keyring.calls == one.pool.keyring.calls == [("list", "", 0), ("install", KEY, 0)]
+
+
+async def test_every_pool_that_fails_reports_it() -> None:
+    one = Api(wan=ScriptedPool(server("s1.dc1")))
     problem = "Keyring is empty (encryption not enabled)"
     one.pool.keyring.report = KeyReport(1, 1, 1, messages={"s1": problem})
+    one.wan.keyring.report = KeyReport(1, 1, 1, messages={"s1.dc1": problem})
     lan = f"\t* dc1 (LAN) error: 1/1 nodes reported failure\n\t* s1: {problem}\n\n"
     wan = f"\t* WAN error: 1/1 nodes reported failure\n\t* s1.dc1: {problem}\n"
     assert await one.text("GET", "/v1/operator/keyring") == (500, f"4 errors occurred:\n{wan}{lan}")

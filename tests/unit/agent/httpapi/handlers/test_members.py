@@ -144,14 +144,26 @@ async def test_a_join_without_udp_warns() -> None:
 
 
 async def test_joining_the_wan_pool() -> None:
-    one = api()
+    one = api(wan=ScriptedPool(server("s1.dc1")))
     assert await one.text("PUT", "/v1/agent/join/10.0.0.1:8302?wan=1") == (200, "")
-    status, text = await one.text("PUT", "/v1/agent/join/127.0.0.1:1?wan=1")
-    refused = "Failed to join 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"
-    assert (status, text) == (500, f"1 error occurred:\n\t* {refused}\n\n")
+    one.wan.join_result = JoinResult(
+        0, (JoinFailure("10.0.0.2:1", "dial tcp 10.0.0.2:1: connect: connection refused"),)
+    )
+    refused = "Failed to join 10.0.0.2:1: dial tcp 10.0.0.2:1: connect: connection refused"
+    assert await one.text("PUT", "/v1/agent/join/10.0.0.2:1?wan=1") == (500, f"1 error occurred:\n\t* {refused}\n\n")
+    assert (one.pool.joined, one.wan.joined) == ([], [["10.0.0.1:8302"], ["10.0.0.2:1"]])
     must_be_server = (500, "Must be a server to join WAN cluster")
     assert await api(server=False).text("PUT", "/v1/agent/join/10.0.0.1:8302?wan=1") == must_be_server
-    assert one.pool.joined == []
+    status, text = await api().text("PUT", "/v1/agent/join/10.0.0.1:8302?wan=1")
+    assert (status, "ports.serf_wan" in text) == (500, True)
+
+
+async def test_members_of_the_wan_pool() -> None:
+    one = api(client("c1"), wan=ScriptedPool(server("s2.dc1", status=FAILED), server("s1.dc1")))
+    assert [member["Name"] for member in await one.json("/v1/agent/members?wan=1")] == ["s1.dc1", "s2.dc1"]
+    assert await one.text("PUT", "/v1/agent/force-leave/s2.dc1?wan&prune") == (200, "")
+    assert await one.text("PUT", "/v1/agent/force-leave/s9.dc1?wan") == (500, "agent: No node found with name 's9.dc1'")
+    assert one.wan.forced == [("s2.dc1", True)]
 
 
 async def test_force_leave() -> None:
