@@ -67,6 +67,7 @@ async def start(
     scheduler = CheckScheduler(
         results.notify,
         rng,
+        record=results.record,
         alias_views=AliasViews(local, catalog, reads),
         output_max_size=config.check_output_max_size,
     )

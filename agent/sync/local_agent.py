@@ -8,7 +8,7 @@ raises PermissionDenied; the agent itself passes EVERYTHING.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.health.definition import CheckDefinition
+from pyconsul.agent.health.recent_results import RecentResult
 from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.sync.access import LocalAccess
@@ -196,6 +197,10 @@ class LocalAgent:
             self.store.report(TTLReport(check_id, status, kept, expires))
         await self.syncer.show()
 
+    def recent_results(self, check_id: str) -> Sequence[RecentResult]:
+        """Return the last results of a check, the oldest first; those from before a restart are not kept."""
+        return self._results.recent(check_id)
+
     def restore_report(self, report: TTLReport) -> None:
         """Apply a report from before a restart."""
         self._results.notify(report.check_id, report.status, report.output)
@@ -256,6 +261,7 @@ class LocalAgent:
 
     def _stop_check(self, check_id: str) -> None:
         self._scheduler.remove(check_id)
+        self._results.forget(check_id)
         self.store.forget(check_id)
 
 

@@ -197,3 +197,25 @@ def test_leaving_ends_the_agent(tmp_path: Path) -> None:
     assert agent.process.wait(PATIENCE) == 0
     waiting.join(PATIENCE)
     assert not waiting.is_alive()
+
+
+def test_the_last_results_of_checks_can_be_read(dev: AgentProcess) -> None:
+    checks = [
+        {"CheckID": "told", "TTL": "1m"},
+        {"CheckID": "run", "Args": ["sh", "-c", "echo 812; exit 1"], "Interval": "1s"},
+    ]
+    dev.put("/v1/agent/service/register", {"Name": "beating", "Checks": checks})
+    for report in ("pass", "fail"):
+        dev.put(f"/v1/agent/check/{report}/told?note={report}ed", b"")
+    path = "/v1/agent/check/results?filter=ServiceName==beating"
+    eventually(lambda: dev.get(path)["run"])
+    found = dev.get(path)
+    assert set(found) == {"told", "run"}
+    assert [(one["Status"], one["Output"]) for one in found["told"]] == [("passing", "passed"), ("critical", "failed")]
+    assert found["run"][0]["Status"] == "warning"
+    assert found["run"][0]["Output"].strip() == "812"
+    assert found["run"][0]["Time"].endswith("Z")
+    assert dev.get(path + "&node=" + dev.get("/v1/agent/self")["Config"]["NodeName"]).keys() == found.keys()
+    dev.put("/v1/agent/service/deregister/beating")
+    dev.put("/v1/agent/service/register", {"Name": "beating", "Check": {"CheckID": "told", "TTL": "1m"}})
+    assert dev.get(path) == {"told": []}

@@ -59,18 +59,23 @@ class _Entry:
 
 
 class CheckScheduler:
-    """The agent's checks by key.  `notify(key, status, output)` is called on the loop for every result that counts."""
+    """The agent's checks by key.
+
+    notify(key, status, output) is called on the loop for every result that counts; record likewise for every run and report,
+    and for every change of an alias check.
+    """
 
     def __init__(
         self,
         notify: Notify,
         rng: Random,
         *,
+        record: Notify | None = None,
         alias_views: AliasViews | None = None,
         output_max_size: int = DEFAULT_OUTPUT_SIZE,
         tls_context: ContextMaker = check_context,
     ) -> None:
-        self._notify = notify
+        self._notify, self._record = notify, record
         self._rng = rng
         self._alias_views = alias_views
         self._output_max_size = output_max_size
@@ -145,6 +150,7 @@ class CheckScheduler:
         entry.ttl.report(kept, self._now())
         self._timetable.put((key, "ttl"), entry.ttl.deadline)
         self._set_timer()
+        self._keep(key, status, kept)
         self._publish(key, entry, status, kept)
         return kept
 
@@ -183,12 +189,18 @@ class CheckScheduler:
         for monitor in self._timetable.pop_due(self._now()):
             key, entry = monitor[0], self._entries[monitor]
             if entry.ttl is not None:
-                self._publish(key, entry, CRITICAL, entry.ttl.expired_output())
+                output = entry.ttl.expired_output()
+                self._keep(key, CRITICAL, output)
+                self._publish(key, entry, CRITICAL, output)
             elif entry.kind == "alias":
                 self._follow(key, entry)
             else:
                 self._begin(key, entry)
         self._set_timer()
+
+    def _keep(self, key: str, status: str, output: str) -> None:
+        if self._record is not None:
+            self._record(key, status, output)
 
     def _publish(self, key: str, entry: _Entry, status: str, output: str) -> None:
         began_failing = status != PASSING and not entry.failing
@@ -236,6 +248,7 @@ class CheckScheduler:
         result = alias_result(view, entry.definition.alias_node, entry.definition.alias_service)
         if result != entry.result:
             entry.result = result
+            self._keep(key, *result)
             self._publish(key, entry, *result)
 
     def _begin(self, key: str, entry: _Entry) -> None:
@@ -281,6 +294,7 @@ class CheckScheduler:
     def _take(self, key: str, entry: _Entry, result: Result) -> None:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("check ran: status=%s", result.status, extra={"fields": {"check": key}})
+        self._keep(key, result.status, result.output)
         status = entry.thresholds.status_after(result.status)
         if status is not None:
             self._publish(key, entry, status, result.output)

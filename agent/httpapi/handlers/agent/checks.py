@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import msgspec
+
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.health.decode import decode_check
 from pyconsul.agent.health.definition import CheckDefinition, CheckError
+from pyconsul.agent.health.recent_results import RecentResult
 from pyconsul.agent.health.validate import validate
 from pyconsul.agent.httpapi.codec.decoding import PREFIX, decode, decode_any, refusal
 from pyconsul.agent.httpapi.codec.go_values import DecodeError, json_kind
@@ -23,6 +28,7 @@ from pyconsul.agent.httpapi.core.response import (
 from pyconsul.agent.httpapi.core.router import Local, Route
 from pyconsul.agent.httpapi.handlers.agent.bodies import CheckUpdate
 from pyconsul.agent.model.check import CRITICAL, PASSING, STATES, WARNING, HealthCheck
+from pyconsul.agent.model.wire import camel
 from pyconsul.agent.reads import local as reads
 from pyconsul.agent.sync.local_agent import NotTTL
 
@@ -32,6 +38,30 @@ def list_checks(context: Context, request: Request) -> Response:
     select = filtering(request, HealthCheck)
     rows, filtered = reads.checks(context.agent.local, request.caller, context.config.node_name)
     return json_response({check.check_id: check for check in select(rows)}, filtered=filtered)
+
+
+class ShownResult(msgspec.Struct, frozen=True, rename=camel):
+    """One of the last results of a check."""
+
+    time: str
+    status: str
+    output: str
+
+
+def list_results(context: Context, request: Request) -> Response:
+    """Return the last results of the agent's checks by ID, the oldest first (own addition)."""
+    select = filtering(request, HealthCheck)
+    rows, filtered = reads.checks(context.agent.local, request.caller, context.config.node_name)
+    found = {
+        check.check_id: [_shown(result) for result in context.agent.recent_results(check.check_id)]
+        for check in select(rows)
+    }
+    return json_response(found, filtered=filtered)
+
+
+def _shown(result: RecentResult) -> ShownResult:
+    time = datetime.fromtimestamp(result.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ShownResult(time, result.status, result.output)
 
 
 def _caller(context: Context, request: Request) -> Authorizer:
@@ -110,6 +140,7 @@ def unknown_check(check_id: str) -> HTTPError:
 
 ROUTES = (
     Route("/v1/agent/checks", {"GET": Local(list_checks, "filter node")}),
+    Route("/v1/agent/check/results", {"GET": Local(list_results, "filter node")}),
     Route("/v1/agent/check/register", {"PUT": Local(register, "handler node:write")}),
     Route("/v1/agent/check/deregister/", {"PUT": Local(deregister, "handler node:write")}),
     Route("/v1/agent/check/pass/", {"PUT": Local(report_passing, "handler node:write")}),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -326,3 +327,17 @@ async def test_without_descriptors_a_check_keeps_its_status(
     scheduler._wake()
     await told.until(lambda all_: len(all_) == 1)
     assert told.of("a")[0][0] == "critical"
+
+
+async def test_every_run_is_recorded_even_below_a_threshold(told: Ledger, tmp_path: Path) -> None:
+    recorded = Ledger()
+    checks = CheckScheduler(told, AtOnce(), record=recorded)
+    checks.add("reported", CheckDefinition(ttl=3600 * SECOND_NS))
+    checks.ttl_update("reported", "warning", "late")
+    passes_once = ["sh", "-c", f"mkdir {tmp_path}/made 2>&- || exit 2"]
+    checks.add("run", CheckDefinition(script_args=passes_once, interval=SECOND_NS, failures_before_critical=9))
+    await recorded.until(lambda results: len(results) >= 3)
+    await checks.stop()
+    assert recorded.of("reported") == [("warning", "late")]
+    assert [status for status, _ in recorded.of("run")] == ["passing", "critical"]
+    assert [status for status, _ in told.of("run")] == ["passing"]
