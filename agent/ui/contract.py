@@ -102,7 +102,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of an action.  location: the page to go on with, "" for the same one.
+    """The result of an action.  text: "" says nothing.   location: the page to go on with, "" for the same one.
 
     failures: what was not carried out, a text each.   secret: shown once, and kept nowhere.
     login: the token of the browser from now on; "" logs out; None leaves it as it is.
@@ -122,10 +122,14 @@ Perform: TypeAlias = Callable[["Visit"], Awaitable["Outcome | Page | Download"]]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action of a page.  ask: None for a form that is part of the page itself."""
+    """An action of a page.  ask: None for a form that is part of the page itself.
+
+    harmless: carried out in the read-only mode, too; it changes nothing but the token that the browser has.
+    """
 
     perform: Perform
     ask: Ask | None = None
+    harmless: bool = False
 
 
 class PageRoute:

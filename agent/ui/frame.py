@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyconsul.agent.acl.authorizer import Forbidden
+from pyconsul.agent.model.acl import ANONYMOUS_SECRET
 from pyconsul.agent.model.check import PASSING
 from pyconsul.agent.reads import health
 from pyconsul.agent.ui.shown import NONE, state_of, worst
@@ -94,7 +95,7 @@ def _attention(visit: Visit) -> dict[str, tuple[str, int]]:
 
 def _accessor(visit: Visit) -> str:
     """Return the public ID of the browser's token, "" if it has none."""
-    if not visit.request.token or not visit.config.acl.enabled:
+    if visit.request.token in ("", ANONYMOUS_SECRET) or not visit.config.acl.enabled:
         return ""
     try:
         return visit.caller.accessor

@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,10 +17,11 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
-from pyconsul.agent.httpapi.core.authorization import resolve
+from pyconsul.agent.httpapi.core.authorization import resolved_later
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Headers, Response
+from pyconsul.agent.state.topics import ACL
 from pyconsul.agent.ui import browser
 from pyconsul.agent.ui.contract import Download, Missing, Outcome, Page, PageError, PageRoute, Refused
 from pyconsul.agent.ui.forms import form_of
@@ -41,6 +44,7 @@ TOLD = "pyconsul_told"  # cookie: what the last action did
 TOLD_CHARACTERS = 1500
 MOST_VIEWED = 50  # pages of one browser
 LOG_IN = "Log in with another token."
+EXPIRED_S = 0.5  # after its end, a token is expired for all clocks
 
 log = logging.getLogger("agent.ui")
 
@@ -52,7 +56,7 @@ class Site:
         self._context, self._begin = context, begin
         self._links = Links(context.config.ui_config.content_path, context.config.datacenter)
         self._frame, self._renderer = Frame(), Renderer()
-        self._live = LivePages(context.watches)
+        self._live = LivePages(context.watches, context.view)
 
     # Requests
 
@@ -87,7 +91,7 @@ class Site:
             if action is None:
                 return await self._show(request, self._path(request))
             browser.require_own_form(request, visit.form.get("form", ""))
-            if self._context.config.ui_config.read_only and not visit.form["do"].startswith("log"):
+            if self._context.config.ui_config.read_only and not action.harmless:
                 raise Refused("That was not carried out", READ_ONLY, status=403)
             outcome = await action.perform(visit)
             if isinstance(outcome, Page):
@@ -109,7 +113,9 @@ class Site:
         try:
             route = self._locate(visit, self._path(visit.request))
             return await self._page(visit, route, visit.form.get("do", ""), error)
-        except Exception:
+        except Exception as failure:
+            if not isinstance(failure, PageError | Forbidden):
+                log.exception("a page could not be shown again")
             return self._error(error, visit)
 
     def _outcome(self, visit: Visit, outcome: Outcome) -> Response:
@@ -123,6 +129,8 @@ class Site:
             response = self._page_response(rendering, request)
             return Response(200, response.body, (*response.headers, *headers))
         location = outcome.location or _without_question(request)
+        if not outcome.text:
+            return Response(303, b"", ((b"Location", location.encode()), (b"Cache-Control", b"no-store"), *headers))
         told = {"text": outcome.text[:TOLD_CHARACTERS], "failures": [text[:300] for text in outcome.failures[:5]]}
         headers.append(browser.set_cookie(request, root, TOLD, msgspec.json.encode(told).decode()))
         return Response(303, b"", ((b"Location", location.encode()), (b"Cache-Control", b"no-store"), *headers))
@@ -132,7 +140,10 @@ class Site:
     async def _render(self, request: Request) -> Rendering:
         """Render the page of a GET; never raises."""
         visit = self._visit(request)
-        resolve(self._context, request)
+        with suppress(UnknownToken):
+            await resolved_later(self._context, request)
+        if self._context.acl is not None:
+            visit.depend((ACL,))  # a token whose rules have changed, or that is deleted, sees another page
         try:
             route = self._locate(visit, self._path(request))
             return await self._page(visit, route, visit.params.get("do", ""), None)
@@ -152,7 +163,17 @@ class Site:
         else:
             shown: Any = route.show(visit)
             page = await shown if inspect.isawaitable(shown) else shown
+        page = replace(page, refresh_s=self._refresh_s(visit, page.refresh_s))
         return self._renderer.render(page, visit, self._variables(visit, page, refused))
+
+    def _refresh_s(self, visit: Visit, refresh_s: float) -> float:
+        """Return when to show a page again: at the latest when the token of its caller expires, or is to be asked for again."""
+        acl = self._context.acl
+        expires = acl.expires(visit.request.token) if acl is not None else None
+        if expires is None:
+            return refresh_s
+        left_s = max(expires - visit.now, 0.0) + EXPIRED_S
+        return min(refresh_s, left_s) if refresh_s else left_s
 
     def _variables(self, visit: Visit, page: Page, refused: Refused | None = None) -> dict[str, Any]:
         return {**self._frame.variables(visit, page.section), "refused": refused, "told": _told(visit.request)}
@@ -227,10 +248,12 @@ class Site:
         addresses, versions = request.multi("page"), request.multi("seen")
         if not 0 < len(addresses) <= MOST_VIEWED or len(addresses) != len(versions):
             return Response(400, b"1 to 50 pages, each with `seen`\n", ((b"Content-Type", b"text/plain"),))
+        # What is rendered is shared by all browsers with this token: their other cookies are no part of it.
+        token = {b"x-consul-token": request.token.encode("latin-1", "replace")} if request.token else {}
         viewed: list[Viewed] = []
         for address, version in zip(addresses, versions, strict=True):
             target = address.encode("latin-1", "replace")
-            one = Request("GET", target, request.headers, b"", request.remote)
+            one = Request("GET", target, token, b"", request.remote)
             one.origin, one.route = request.origin, request.route
             viewed.append(Viewed(target, version, partial(self._render, one)))
         stream = EventStream(self._live, self._context.watches, request.token, viewed, self._renderer.version)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from pyconsul.agent.state.contract import View
 from pyconsul.agent.state.watches import Watches
 from pyconsul.agent.ui.live.regions import Rendering, difference
 
@@ -23,11 +24,15 @@ log = logging.getLogger("agent.ui")
 class LivePage:
     """A page that is watched.  current: its last rendering; viewers: what is called when there is a new one."""
 
-    def __init__(self, render: Render, watches: Watches, first: Rendering) -> None:
+    def __init__(self, render: Render, watches: Watches, first: Rendering, is_old: bool = False) -> None:
+        """is_old: the state has changed since the first rendering was begun."""
         self.current = first
         self.viewers: dict[Callable[[], None], None] = {}
         self._render, self._watches = render, watches
         self._changed = asyncio.Event()
+        self._is_rendering = False
+        if is_old:
+            self._changed.set()
         self._watched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._differences: dict[tuple[str, str], dict[str, Any]] = {}
         self._watch()
@@ -35,8 +40,8 @@ class LivePage:
 
     @property
     def is_current(self) -> bool:
-        """Return whether nothing has changed since the last rendering."""
-        return not self._changed.is_set()
+        """Return whether nothing has changed since the last rendering was begun."""
+        return not self._changed.is_set() and not self._is_rendering
 
     def since(self, old: Rendering | None) -> dict[str, Any]:
         """Return what a viewer of an older rendering needs."""
@@ -57,6 +62,7 @@ class LivePage:
         self._changed.set()
 
     def _watch(self) -> None:
+        """Follow what the current rendering depends on."""
         self._watches.remove(self._note, *self._watched)
         self._watched = (self.current.topics, self.current.prefixes)
         if not self._watches.closed:
@@ -71,12 +77,15 @@ class LivePage:
                 pass
             await asyncio.sleep(max(PAUSE_S, SHARE * self.current.took_s))
             self._changed.clear()
+            self._is_rendering = True
+            self._watch()  # a change while the page is rendered makes it old at once
             before = self.current.version
             try:
                 self.current = await self._render()
             except Exception:
                 log.exception("a page could not be rendered again")
                 continue
+            self._is_rendering = False
             self._watch()
             if self.current.version != before:
                 for viewer in list(self.viewers):
@@ -86,8 +95,8 @@ class LivePage:
 class LivePages:
     """The pages that somebody looks at, by address and token."""
 
-    def __init__(self, watches: Watches) -> None:
-        self._watches = watches
+    def __init__(self, watches: Watches, view: View) -> None:
+        self._watches, self._view = watches, view
         self._pages: dict[tuple[bytes, str], LivePage] = {}
 
     def find(self, address: bytes, token: str) -> Rendering | None:
@@ -100,8 +109,9 @@ class LivePages:
         key = (address, token)
         page = self._pages.get(key)
         if page is None:
+            index = self._view.index
             first = await render()
-            page = self._pages.get(key) or LivePage(render, self._watches, first)
+            page = self._pages.get(key) or LivePage(render, self._watches, first, self._view.index != index)
             self._pages[key] = page
         page.viewers[viewer] = None
         return page
