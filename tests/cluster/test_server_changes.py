@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,40 @@ def test_a_server_moves_to_a_new_address(servers: ServerCluster) -> None:
     verify(servers, load)
 
 
+class Names:
+    """A file of host names in place of /etc/hosts, for agents that join the servers by the name `servers.test`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def set(self, addresses: Iterable[str]) -> None:
+        """Let the name stand for these addresses."""
+        self._file.write_text("127.0.0.1 localhost\n" + "".join(f"{address} servers.test\n" for address in addresses))
+
+    @property
+    def launcher(self) -> tuple[str, ...]:
+        script = 'mount --bind "$0" /etc/hosts && exec "$@"'  # in a mount namespace that ends with the program
+        return ("unshare", "--mount", "sh", "-c", script, str(self._file))
+
+    def prepare(self, cluster: ServerCluster) -> None:
+        self.set(server.machine.address for server in cluster.servers)
+        cluster.clients = [
+            cluster.client(number, retry_join=["servers.test"], launcher=self.launcher)
+            for number in range(len(cluster.servers) + 1, len(cluster.agents) + 1)
+        ]
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> Names:
+    return Names(tmp_path_factory.mktemp("names") / "hosts")
+
+
+@pytest.fixture(scope="module")
+def running_server_cluster(tmp_path_factory: pytest.TempPathFactory, names: Names) -> Iterator[ServerCluster]:
+    with running_servers(tmp_path_factory.mktemp("servers"), names.prepare) as cluster:
+        yield cluster
+
+
 @pytest.mark.parametrize(
     "orderly",
     [
@@ -46,8 +80,8 @@ def test_a_server_moves_to_a_new_address(servers: ServerCluster) -> None:
         pytest.param(False, id="after a power cut"),
     ],
 )
-def test_all_servers_move_to_new_addresses(servers: ServerCluster, orderly: bool) -> None:
-    """Client agents find them again: what they join is a name that now stands for the new addresses."""
+def test_all_servers_move_to_new_addresses(servers: ServerCluster, names: Names, orderly: bool) -> None:
+    """Client agents that go on running find them again: what they join is a name that now stands for the new addresses."""
     first = 100 if orderly else 110
     addresses = [f"10.77.0.{first + number}" for number in range(1, 4)]
     with load_on(servers.agents, seed=22) as load:
@@ -55,15 +89,14 @@ def test_all_servers_move_to_new_addresses(servers: ServerCluster, orderly: bool
             server.stop() if orderly else server.power_off()
         for server, address in zip(servers.servers, addresses, strict=True):
             move(server, address, addresses)
-        for client in servers.clients:
-            client.change_settings(retry_join=addresses)
+            (server.folder / "data/serf/local.snapshot").unlink()  # they do not know the clients any more
         for server in servers.servers:
             server.launch()
         servers.wait_for_leader()
-        for client in servers.clients:
-            client.kill()
-            client.launch()
+        names.set(addresses)
+        load.use(servers.clients)
         load.wait_for_progress(100)
+        load.use(servers.agents)
         servers.wait_until_whole()
     verify(servers, load)
 
