@@ -201,7 +201,7 @@ class Roster:
     async def hand_over(self) -> None:
         """Let another server lead before this one stops; errors are logged."""
         phase = self._cluster.phase
-        if phase is None or not phase.had_quorum:
+        if phase is None or not phase.has_quorum:
             return
         self._has_handed_over = True
         try:

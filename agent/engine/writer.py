@@ -34,7 +34,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
 STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
-RECHECK_S = 1.0  # while a commit is stalled
+RECHECK_S = 1.0  # while a commit is stalled, or its outcome unknown
 SETTLE_S = 3.0  # that a writer which is about to end tries to find out about its last commit
 RETRY_S = 0.05  # after a conflict or an unknown outcome that brought nothing new
 MAX_ROWS = 10_000_000  # of a state that takes the place of another
@@ -61,7 +61,8 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._committing: tuple[float, Sequence[Result]] | None = None  # since when (the loop's time), and for whom
-        self._failing = self._draining = False
+        self._failing = False
+        self._settle_until = math.inf  # loop time until which the outcome of a commit is asked for
 
     def commit(self, operation: Operation[T]) -> asyncio.Future[T]:
         """Run an operation and make what it wrote durable; the future has its result.
@@ -100,10 +101,10 @@ class Writer:
 
     async def drain(self) -> None:
         """Wait until nothing is waiting to be written."""
-        self._draining = True
+        self._settle_until = asyncio.get_running_loop().time() + SETTLE_S
         while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
-        self._draining = False
+        self._settle_until = math.inf
 
     async def _write(self) -> None:
         while self._waiting:
@@ -244,18 +245,15 @@ class Writer:
     async def _settled(self, error: OutcomeUnknown, results: Sequence[Result]) -> bool:
         """Find out whether a commit took effect; when it did not, raise Conflict, so that it is made again."""
         self._report(error)
-        loop, until = asyncio.get_running_loop(), math.inf
-        while error.commit_id:
-            if self._draining:
-                until = min(until, loop.time() + SETTLE_S)
-            if loop.time() >= until:
-                break
+        loop = asyncio.get_running_loop()
+        while error.commit_id and loop.time() < self._settle_until:
             try:
-                took_effect = await self._engine.took_effect(error.commit_id)
+                async with asyncio.timeout(RECHECK_S):
+                    took_effect = await self._engine.took_effect(error.commit_id)
             except OutcomeUnknown as lost:  # it can never be found out
                 error = lost
                 break
-            except EngineError as again:
+            except (EngineError, TimeoutError) as again:
                 log.debug("cannot find out about a commit, retrying in %gs: %s", RETRY_S, again)
                 await asyncio.sleep(RETRY_S)
                 continue

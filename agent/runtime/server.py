@@ -124,7 +124,7 @@ async def start(
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(_answering(place, PeerRequests(app, place.standing, servers, place.leader)))
     await snapshots.start(context, control, leadership, clock, stack)
-    retry_join.start(config, lan, stop, stack)
+    retry_join.start(config, lan, network.servers, stop, stack)
     return control
 
 

@@ -1,4 +1,7 @@
-"""Joins the pool of other agents at the start, again and again until one of them answers (`retry_join`)."""
+"""Joins the pool of other agents (`retry_join`): at the start, until one of them answers, and whenever no server is left.
+
+All servers may have moved to new addresses; host names are looked up again at every attempt.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from contextlib import AsyncExitStack
 from pyconsul.agent.common.go.durations import format_go_duration_s
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.gossip.membership import JoinResult, Membership
+from pyconsul.agent.rpc.contract import Servers
+
+FIRST_REJOIN_S = 1.0  # after the last server has gone; then twice as long each time, up to `retry_interval`
 
 log = logging.getLogger("agent")
 
@@ -30,17 +36,30 @@ class JoinExhausted(Exception):
         super().__init__("agent: max join retry exhausted, exiting")
 
 
-def start(config: Config, lan: Membership, stop: Callable[[int], None], stack: AsyncExitStack) -> None:
-    """Join as the settings ask for, in the background; without success `stop` ends the agent with status 1."""
+def start(
+    config: Config, lan: Membership, servers: Servers, stop: Callable[[int], None], stack: AsyncExitStack
+) -> None:
+    """Join as the settings ask for, in the background; when the first join fails for good, `stop` ends the agent with status 1."""
     if not config.retry_join:
         return
+    changed = asyncio.Event()
+    stack.callback(servers.subscribe(changed.set))
+
+    def has_server() -> bool:
+        return any(server.name != lan.local.name for server in servers.all())
 
     async def run() -> None:
+        interval_s = config.retry_interval
         try:
-            await join(lan.join, config.retry_join, interval_s=config.retry_interval, max_retries=config.retry_max)
+            await join(lan.join, config.retry_join, interval_s=interval_s, max_retries=config.retry_max)
         except JoinExhausted as error:
             log.error("Retry join failed", extra=_fields(error=str(error)))
             stop(1)
+            return
+        while True:
+            changed.clear()
+            await rejoin(lan.join, config.retry_join, has_server, interval_s=interval_s)
+            await changed.wait()
 
     stack.callback(asyncio.get_running_loop().create_task(run()).cancel)
 
@@ -76,6 +95,27 @@ async def join(
             extra=_fields(retry_interval=format_go_duration_s(interval_s), error=reasons or "none", **fields),
         )
         await pause(interval_s)
+
+
+async def rejoin(
+    join_once: Callable[[Sequence[str]], Awaitable[JoinResult]],
+    addresses: Sequence[str],
+    has_server: Callable[[], bool],
+    *,
+    interval_s: float,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Join again and again until another server is known."""
+    wait_s, is_logged = min(FIRST_REJOIN_S, interval_s), False
+    while not has_server():
+        await pause(wait_s)
+        wait_s = min(2 * wait_s, interval_s)
+        if has_server():
+            return
+        if not is_logged:
+            log.info("no other server is known, joining again until there is one")
+            is_logged = True
+        await join_once(addresses)
 
 
 def _fields(**fields: object) -> dict[str, object]:

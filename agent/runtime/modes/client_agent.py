@@ -108,7 +108,7 @@ async def start(
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(PeerRequests(app, standing, servers, lambda: "").serve)
     _stay_connected(network, (agent.syncer.retry, held.retry), stack)
-    retry_join.start(config, network.lan, stop, stack)
+    retry_join.start(config, network.lan, network.servers, stop, stack)
     return control
 
 

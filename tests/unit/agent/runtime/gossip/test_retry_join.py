@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from pyconsul.agent.gossip.membership import JoinFailure, JoinResult
-from pyconsul.agent.runtime.gossip.retry_join import JoinExhausted, join
+from pyconsul.agent.runtime.gossip.retry_join import JoinExhausted, join, rejoin
 
 REFUSED = JoinResult(0, (JoinFailure("10.0.0.1", "dial tcp 10.0.0.1:8301: connect: connection refused"),))
 
@@ -69,6 +69,20 @@ async def test_an_agent_that_knows_only_its_own_address_has_nobody_to_join() -> 
     peers = Peers(answering_at=99, before=JoinResult(1, contacted_self=1))
     await peers.run()
     assert len(peers.asked) == 1
+
+
+async def test_without_a_server_the_addresses_are_joined_again_less_and_less_often() -> None:
+    peers = Peers(answering_at=99)
+    await rejoin(peers.join, ("a.example",), lambda: len(peers.asked) == 5, interval_s=5.0, pause=peers.pause)
+    assert peers.asked == [("a.example",)] * 5
+    assert peers.pauses == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+async def test_nothing_is_joined_while_a_server_is_known() -> None:
+    peers = Peers(answering_at=99)
+    await rejoin(peers.join, ("a.example",), lambda: True, interval_s=5.0, pause=peers.pause)
+    await rejoin(peers.join, ("a.example",), lambda: bool(peers.pauses), interval_s=0.5, pause=peers.pause)
+    assert (peers.asked, peers.pauses) == ([], [0.5])
 
 
 @pytest.mark.parametrize(
