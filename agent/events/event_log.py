@@ -23,17 +23,25 @@ class EventLog:
 
     Events that arrive in one turn of the event loop are ordered by their Lamport times: gossip packs the newest first, so that
     those which an agent fires shortly after each other arrive the wrong way round (own choice; Consul leaves them so).
+    clock: returns Unix seconds.
     """
 
-    def __init__(self, watches: Watches, defer: Defer = lambda publish: publish()) -> None:
+    def __init__(
+        self,
+        watches: Watches,
+        defer: Defer = lambda publish: publish(),
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.watches = watches
-        self._defer = defer
+        self._defer, self._clock = defer, clock
+        self._times: dict[str, float] = {}
         self._recent: deque[UserEvent] = deque(maxlen=MAX_EVENTS)
         self._arrived: list[UserEvent] = []
 
     def add(self, event: UserEvent) -> None:
         """Remember an event; readers wake at the end of the turn."""
         self._arrived.append(event)
+        self._times[event.id] = self._clock()
         if len(self._arrived) == 1:
             self._defer(self._publish)
 
@@ -46,9 +54,15 @@ class EventLog:
         """Return the index of the remembered events, of one name if it is given."""
         return index_of(self.recent(name))
 
+    def received(self, event_id: str) -> float:
+        """Return when a remembered event arrived, by the clock of the log; 0 for one that is not remembered."""
+        return self._times.get(event_id, 0.0)
+
     def _take_in(self) -> None:
         self._recent.extend(sorted(self._arrived, key=attrgetter("ltime")))
         self._arrived.clear()
+        if len(self._times) > 2 * MAX_EVENTS:
+            self._times = {event.id: self._times.get(event.id, 0.0) for event in self._recent}
 
     def _publish(self) -> None:
         self._take_in()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.model.session import Session
@@ -9,7 +11,7 @@ from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.reads.visibility import visible
 from pyconsul.agent.state import sessions
 from pyconsul.agent.state.contract import View
-from pyconsul.agent.state.schemas import SESSIONS
+from pyconsul.agent.state.schemas import KV, SESSIONS
 
 
 def one(view: View, caller: Authorizer, session_id: str) -> Result:
@@ -26,6 +28,19 @@ def of_node(view: View, caller: Authorizer, node: str) -> Result:
 def every(view: View, caller: Authorizer) -> Result:
     """Read all sessions."""
     return _listed(view, caller, sessions.all_sessions(view), "sessions")
+
+
+def locks(view: View, caller: Authorizer, session_ids: Iterable[str]) -> Result:
+    """Read the keys that sessions hold, by session; those without visible keys are left out."""
+    found: dict[str, list[str]] = {}
+    filtered = False
+    for session_id in session_ids:
+        keys = sorted(entry.key for entry in view[KV].by("session", session_id))
+        seen, hidden = visible(caller, keys, lambda key: caller.level("key", key) >= READ)
+        filtered = filtered or hidden
+        if seen:
+            found[session_id] = seen
+    return Result(found, view.index_of("kvs"), ("kvs",), filtered=filtered)
 
 
 def writable(view: View, caller: Authorizer, session_id: str) -> Session | None:

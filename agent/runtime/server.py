@@ -108,7 +108,7 @@ async def start(
     local_watches = Watches()
     servers = server_requests(config, network, place.standing, place.leader)
     agent = await _start_local(config, place, RemoteCatalog(servers, tokens.get), acl, local_watches, stack)
-    events = EventLog(local_watches, asyncio.get_running_loop().call_soon)
+    events = EventLog(local_watches, asyncio.get_running_loop().call_soon, time.time)
     counters = members.follow_events(config, lan, agent, events, stack)
     await members.follow_members(config, lan, storage, leadership, stack)
     control = AgentControl(config, agent, tokens, lan, stop, notifier, network.wan)

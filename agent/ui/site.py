@@ -277,9 +277,9 @@ class Site:
 
 
 def _without_question(request: Request) -> str:
-    """Return the address of a page without `?do`."""
+    """Return the address of a page without `?do` and `?on`, the action and what it is about."""
     address = urlsplit(request.target.decode("latin-1"))
-    kept = "&".join(part for part in address.query.split("&") if part and not part.startswith("do="))
+    kept = "&".join(part for part in address.query.split("&") if part and not part.startswith(("do=", "on=")))
     return address.path + ("?" + kept if kept else "")
 
 

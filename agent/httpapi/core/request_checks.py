@@ -38,7 +38,7 @@ class RequestChecks:
             return Response(400, b"400 Bad Request", TEXT)
         if request.query.count(b"&") >= MAX_PARAMETERS:
             return Response(400, b"too many query parameters, at most %d are allowed" % MAX_PARAMETERS, TEXT)
-        if not self._filter_off and not request.path.isprintable():
+        if not self._filter_off and not request.path.isprintable() and not self._is_page(raw_path):
             return Response(400)
         if not request.origin:  # the agent that forwarded it has done so
             try:
@@ -57,6 +57,11 @@ class RequestChecks:
         route, request.tail = found
         request.route = route
         return route
+
+    def _is_page(self, raw_path: bytes) -> bool:
+        """Return whether a path is that of a page: pages show whatever names the catalog has."""
+        found = self._router.find(raw_path.decode("latin-1"))
+        return found is not None and found[0].pages is not None
 
     def scope(self, request: Request) -> Scope | None:
         """Return the scope of a request's endpoint; None for one that no handler answers."""

@@ -79,7 +79,7 @@ async def start(
     tokens = agent_tokens(config, partial(nothing.watches.fire, (ACL_TOPIC,)))
     acl = _resolver(config, servers, tokens, stack)
     agent = await _start_local(config, servers, tokens, acl, nothing, stack)
-    events = EventLog(nothing.watches, asyncio.get_running_loop().call_soon)
+    events = EventLog(nothing.watches, asyncio.get_running_loop().call_soon, time.time)
     counters = members.follow_events(config, network.lan, agent, events, stack)
     control = AgentControl(config, agent, tokens, network.lan, stop, notifier)
     control.on_reload(network.configure)

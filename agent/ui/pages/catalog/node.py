@@ -1,0 +1,184 @@
+"""One node: checks, instances, lock sessions, metadata, and round trips to other nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyconsul.agent.model.check import MAINTENANCE, PASSING, HealthCheck
+from pyconsul.agent.model.member import Member
+from pyconsul.agent.model.service import NodeService
+from pyconsul.agent.reads import coordinates, overview
+from pyconsul.agent.reads import sessions as session_reads
+from pyconsul.agent.state.catalog.summaries import NodeInfo
+from pyconsul.agent.ui.contract import Missing, Page, PageRoute
+from pyconsul.agent.ui.pages.catalog import node_actions
+from pyconsul.agent.ui.pages.catalog.distances import distances, plot
+from pyconsul.agent.ui.pages.catalog.nodes import VERSION, leader_name, own_and_services
+from pyconsul.agent.ui.pages.coordination.sessions import rows_of
+from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
+from pyconsul.agent.ui.visit import Visit
+
+TABS = (
+    ("health-checks", "Health checks"),
+    ("service-instances", "Service instances"),
+    ("lock-sessions", "Lock sessions"),
+    ("metadata", "Metadata"),
+    ("rtt", "Round trips"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check.  service: its name, "" for one of the node itself."""
+
+    id: str
+    name: str
+    state: str
+    kind: str
+    service: str
+    service_id: str
+    notes: str
+    output: str
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance on the node.  reason: of the worst check that does not pass."""
+
+    id: str
+    service: str
+    state: str
+    address: str
+    tags: tuple[str, ...]
+    numbers: dict[str, int]
+    reason: str
+
+
+def show(visit: Visit) -> Page:
+    """Show a node."""
+    info = node_of(visit)
+    tab = visit.names.get("tab") or TABS[0][0]
+    own, by_service = own_and_services(info.checks)
+    member = member_of(visit, info.node)
+    found = visit.read(session_reads.of_node(visit.view, visit.caller, info.node))
+    is_off = any(state_of(check) == MAINTENANCE for check in own)
+    data: dict[str, Any] = {
+        "node": info,
+        "state": worst(map(state_of, own)),
+        "numbers": counts(map(state_of, info.checks)),
+        "leads": info.node.lower() == leader_name(visit).lower(),
+        "member": member,
+        "version": (info.meta or {}).get(VERSION, ""),
+        "tab": tab,
+        "tabs": _tabs(visit, info, len(found)),
+        "is_off": is_off,
+        "maintenance_lacks": node_actions.no_agent(member) or visit.lacks("node:write", info.node),
+        "deregister_lacks": visit.lacks("node:write", info.node),
+        "checks": [],
+        "instances": [],
+        "sessions": [],
+        "distances": [],
+        "plot": None,
+    }
+    if tab == "health-checks":
+        data["checks"] = _checks(visit, info)
+    elif tab == "service-instances":
+        data["instances"] = _instances(info, by_service)
+    elif tab == "lock-sessions":
+        held = visit.read(session_reads.locks(visit.view, visit.caller, [one.id for one in found]))
+        data["sessions"] = rows_of(visit, found, held)
+    elif tab == "rtt":
+        data["distances"], data["plot"] = _distances(visit, info.node)
+    return Page("node.html", info.node, "nodes", data)
+
+
+def node_of(visit: Visit) -> NodeInfo:
+    """Return the node of the address.  Raises Missing."""
+    name = visit.names["name"]
+    result = overview.node(visit.view, visit.caller, name)
+    info = visit.read(result)
+    if not result.found:
+        raise Missing(
+            f'Node "{name}" is not registered',
+            "",
+            "It may have left the cluster, or your token does not show it (node:read).",
+        )
+    assert isinstance(info, NodeInfo)
+    return info
+
+
+def member_of(visit: Visit, name: str) -> Member | None:
+    """Return the member of the gossip pool that a node is; None for a node without an agent."""
+    members = visit.context.lan.members()
+    return next((member for member in members if member.name.lower() == name.lower()), None)
+
+
+def _tabs(visit: Visit, info: NodeInfo, sessions: int) -> list[tuple[str, str, str, int]]:
+    """Return address, name, label and count of the parts of the page."""
+    numbers: Mapping[str, int] = {
+        "health-checks": len(info.checks),
+        "service-instances": len(info.services),
+        "lock-sessions": sessions,
+        "metadata": len(info.meta or ()),
+    }
+    return [(visit.links.to("nodes", info.node, name), name, label, numbers.get(name, 0)) for name, label in TABS]
+
+
+def _checks(visit: Visit, info: NodeInfo) -> list[Check]:
+    """Return the checks, the worst first, then the node's own."""
+    timeline = visit.context.timeline
+    found = [
+        Check(
+            check.check_id,
+            check.name,
+            state_of(check),
+            check.type,
+            check.service_name,
+            check.service_id,
+            check.notes,
+            check.output,
+            timeline.since(check.node, check.check_id) if timeline is not None else None,
+        )
+        for check in info.checks
+    ]
+    return sorted(found, key=lambda check: (order_of(check.state), check.service_id, check.name, check.id))
+
+
+def _instances(info: NodeInfo, by_service: Mapping[str, list[HealthCheck]]) -> list[Instance]:
+    """Return the instances, the worst first."""
+    found = [_instance(info, service, by_service.get(service.id, [])) for service in info.services]
+    return sorted(found, key=lambda one: (order_of(one.state), one.service, one.id))
+
+
+def _instance(info: NodeInfo, service: NodeService, checks: list[HealthCheck]) -> Instance:
+    failing = sorted((check for check in checks if check.status != PASSING), key=lambda one: order_of(state_of(one)))
+    host = service.address or info.address
+    return Instance(
+        service.id,
+        service.service,
+        worst(map(state_of, checks)),
+        service.socket_path or (f"[{host}]:{service.port}" if ":" in host else f"{host}:{service.port}"),
+        tuple(service.tags),
+        counts(map(state_of, checks)),
+        (failing[0].output or failing[0].notes or failing[0].name) if failing else "",
+    )
+
+
+def _distances(visit: Visit, name: str) -> tuple[Any, Any]:
+    """Return the round trips to the other nodes, and the plot of them."""
+    rows = visit.read(coordinates.nodes(visit.view, visit.caller))
+    own = next((row.coord for row in rows if row.node.lower() == name.lower()), None)
+    if own is None:
+        return [], None
+    others = [row for row in rows if row.node.lower() != name.lower() and len(row.coord.vec) == len(own.vec)]
+    found = distances(own, others)
+    return found, plot(own, others, found)
+
+
+PAGES = (
+    PageRoute("nodes/{name}", show, node_actions.ACTIONS),
+    PageRoute(f"nodes/{{name}}/(?P<tab>{'|'.join(name for name, _ in TABS)})", show, node_actions.ACTIONS),
+)

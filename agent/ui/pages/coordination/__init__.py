@@ -1,0 +1,1 @@
+"""Pages of what applications coordinate with: sessions, events, prepared queries."""
