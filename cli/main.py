@@ -110,6 +110,7 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
         _error(str(error))
         if isinstance(error, UsageError):
             _error(f"See `pyconsul {name} -h`." + _order_hint(command, rest))
+            return exit_code(command.usage_status, detailed=detailed)
         return exit_code(error.status, detailed=detailed)
     except _UNEXPECTED as error:
         unexpected = context.unexpected_answer(error) if context else None
@@ -124,7 +125,7 @@ def _run(name: str, command: Command, rest: list[str]) -> int:
 def _parse(command: Command, words: list[str]) -> Args:
     """Return the flags and arguments. Raises UsageError and HelpRequested."""
     try:
-        return parse(command.flags, words)
+        return parse(command.flags, words, anywhere=command.flags_anywhere)
     except OptionError as error:
         raise UsageError(str(error)) from None
 

@@ -280,9 +280,15 @@ class Args:
         return option.name in self._values
 
 
-def parse(options: Sequence[Option[Any]], argv: Sequence[str]) -> Args:
-    """Read the flags of a command. Raises OptionError, and HelpRequested for -h."""
+def parse(options: Sequence[Option[Any]], argv: Sequence[str], *, anywhere: bool = False) -> Args:
+    """Read the flags of a command; `anywhere`: they may follow arguments. Raises OptionError, and HelpRequested for -h."""
     given, rest = scan(options, argv)
+    arguments: list[str] = []
+    while anywhere and rest:
+        arguments.append(rest[0])
+        more, rest = scan(options, rest[1:])
+        given += more
+    rest = arguments + rest
     values: dict[str, Any] = {}
     for option, flag, written in given:
         try:

@@ -72,6 +72,8 @@ def complete(words: Sequence[str], current: str, live: Live) -> Answer:
         return _command("agent", agent_options(), words[1:], current, live)
     name, rest = find(words)
     if name in COMMANDS:
+        if not rest and not current.startswith("-") and (below := _next_words(name, current)):
+            return Answer(below)
         return _command(name, load(name).flags, rest, current, live)
     return Answer() if rest else Answer(_next_words(name, current))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyconsul.agent.common.options import Option, switch
 from pyconsul.cli.context import Context
+from pyconsul.cli.exit_status import Status
 from pyconsul.cli.http.flags import HTTP_FLAGS
 
 DETAILED_EXITCODE = switch(
@@ -18,9 +19,10 @@ DETAILED_EXITCODE = switch(
 class Command:
     """One command. `usage`: its arguments, as `KEY [DATA]`; `about`: paragraphs for its help; `run` returns the exit
     code (None is 0) or raises CliError. `http`: whether it talks to an agent, and so takes Consul's HTTP flags.
-    `lenient`: it ignores arguments, as in Consul; other commands without a `usage` refuse them."""
+    `lenient`: it ignores arguments, as in Consul; other commands without a `usage` refuse them. `flags_anywhere`: flags may
+    follow the arguments. `usage_status`: its exit status for wrong flags or arguments."""
 
-    __slots__ = ("about", "flags", "http", "lenient", "own_flags", "run", "usage")
+    __slots__ = ("about", "flags", "flags_anywhere", "http", "lenient", "own_flags", "run", "usage", "usage_status")
 
     def __init__(
         self,
@@ -30,12 +32,16 @@ class Command:
         about: str = "",
         http: bool = True,
         lenient: bool = False,
+        flags_anywhere: bool = False,
+        usage_status: Status = Status.USAGE,
     ) -> None:
         self.run = run
         self.usage = usage
         self.about = about
         self.http = http
         self.lenient = lenient
+        self.flags_anywhere = flags_anywhere
+        self.usage_status = usage_status
         self.own_flags: Sequence[Option[Any]] = flags
         shared = HTTP_FLAGS if http else ()
         taken = {flag.name for flag in flags}

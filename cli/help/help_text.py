@@ -27,6 +27,8 @@ def _command_help(name: str, command: Command) -> str:
         ("Command Options", option_rows(option for option in options if option.name not in _SHARED)),
         ("HTTP API Options", option_rows(option for option in options if option.name in _SHARED)),
     ]
+    if below := commands_below(name):
+        lists.insert(0, ("Subcommands", below))
     about = f"{COMMANDS[name][1]}.\n\n{command.about}".strip()
     return render_help(f"{_PROGRAM} {name} [options] {command.usage}".rstrip(), about, lists)
 

@@ -111,6 +111,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "operator raft transfer-leader": ("operator.raft", "Transfer leadership to another server"),
     "operator recover": ("operator.recover", "Go on after most servers were lost for good"),
     "operator usage instances": ("operator.usage", "Count services and instances"),
+    "registrator": ("registrator", "Register containers as services"),
+    "registrator drain": ("registrator", "Take a container out of operation, and stop it"),
     "reload": ("agent.reload", "Reload the configuration of the agent"),
     "rtt": ("cluster.rtt", "Estimate the round trip time between nodes"),
     "services deregister": ("catalog.services", "Deregister services"),
@@ -138,7 +140,10 @@ def find(words: Sequence[str]) -> tuple[str, list[str]]:
     for position, word in enumerate(words):
         longer = f"{name} {word}".lstrip()
         if longer in COMMANDS:
-            return longer, list(words[position + 1 :])
+            rest = list(words[position + 1 :])
+            # `registrator` is a command, and `registrator drain` another one.
+            deeper = f"{longer} {rest[0]}" if rest else ""
+            return (deeper, rest[1:]) if deeper in COMMANDS else (longer, rest)
         if longer not in GROUPS:
             return name, list(words[position:])
         name = longer

@@ -180,6 +180,8 @@ ASSIGNABLE_ELSEWHERE = {
     "tools/gotemplate/text/fmt.py": {"flags": "builder"},
     "tools/gotemplate/text/regex.py": {"options": "re2.Options are configured by attributes"},
     "tools/options/settings.py": {"call": "builder"},
+    "tools/registrator/engine.py": {"context": "ssl.SSLContext is configured by attributes"},
+    "tools/registrator/reconciler.py": {"self.counts": "own part"},
     "tools/process/logs.py": {"handler": "handlers of logging are configured by attributes"},
     "tools/template/dedup/leaders.py": {"leader": "own entry"},
     "tools/template/dedup/shared_source.py": {"member": "own entry"},
@@ -262,13 +264,15 @@ STATE_CORE = (
 )
 # The commands that run or check an agent are the only ones that may know it; another one reads snapshot files as the agent does.
 CLI_MAY_IMPORT_AGENT = {"cli/commands/agent/run.py", "cli/commands/agent/validate.py"}
+# The command that runs one of the tools.
+CLI_MAY_IMPORT_TOOLS = {"cli/commands/registrator.py"}
 CLI_MAY_READ_SNAPSHOTS = {"cli/commands/snapshot.py"}
 # What agent, commands and tools share; it imports nothing of ours, so that it is cheap for all of them.
 COMMON = "pyconsul.agent.common"
 # The man page of the configuration is made from the declarations of settings.
 READS_DECLARATIONS = {"tools/docs/agentconfig.py"}
 # The status pages are served on the same HTTP connections as the agent's API.
-HTTP_SERVERS = {"tools/template/status/server.py"}
+HTTP_SERVERS = {"tools/pages/server.py"}
 
 # Dependencies that nothing imports -> why they are declared.
 NOT_IMPORTED = {

@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "template.feed": {"consul", "gotemplate.runtime"},
     "template.evaluate": {"template.feed", *GO_LANGUAGE},
     "template.report": {"template.feed"},
-    "template.options": {"options", "template.evaluate"},
+    "template.options": {"options", "pages", "template.evaluate"},
     "template.deploy": {
         "",
         "consul",
@@ -49,7 +49,10 @@ ALLOWED: dict[str, set[str]] = {
         "template.report",
         "template.deploy",
     },
-    "template.status": {"options", "template.options", "template.feed", "template.report", "template.deploy"},
+    "template.status": {"options", "pages", "template.options", "template.feed", "template.report", "template.deploy"},
+    "pages": {"options"},
+    "registrator.desired": GO_LANGUAGE,
+    "registrator": {"consul", "options", "pages", "process", "registrator.desired"},
 }
 ALLOWED["template"] = {"", "consul", "options", "process", *(name for name in ALLOWED if name.startswith("template."))}
 # The modules of `template/` that its rooms may know: what is known of a template, and how an evaluation is interrupted.
@@ -68,10 +71,11 @@ IO_MODULES = {
     "subprocess",
     "time",
 }
-PURE = ("template/evaluate", "gotemplate")
+PURE = ("template/evaluate", "gotemplate", "registrator/desired")
 IMPURE = {
     "template/evaluate/functions.py": {"pathlib"},  # whether a path is inside of the sandbox
     "template/evaluate/item_evaluators.py": {"os", "pathlib"},  # paths as texts
+    "registrator/desired/containers.py": {"signal"},  # names of signals
     "gotemplate/functions/real_surroundings.py": {"fcntl", "os", "pathlib", "socket", "subprocess"},
 }
 
@@ -93,6 +97,10 @@ LATE: dict[str, str] = {
     "process.log_setup": _HEAVY,
     "process.logs": _KIND,
     "process.signals": "one-shot runs need no event loop",
+    "registrator.desired.go_functions": _HEAVY,
+    "registrator.desired.templates": "each of the two template languages is loaded for templates in it",
+    "registrator.options": _START,
+    "registrator.pages": "prometheus-client is for runs whose metrics are read",
     "restart_limit": _KIND,
     "template.deploy.check_program": "a one-shot run without checks needs no event loop",
     "template.deploy.deployer": "the planner of checks is for templates with checks",

@@ -8,7 +8,8 @@ from pyconsul.cli.help import registry
 
 #: They run something, follow something, print nothing but that it is done, or always print JSON.
 WITHOUT = {
-    "agent", "cluster demo", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor", "snapshot decode",
+    "agent", "cluster demo", "demo", "exec", "force-leave", "lock", "login", "logout", "monitor", "registrator",
+    "registrator drain", "snapshot decode",
 }  # fmt: skip
 
 

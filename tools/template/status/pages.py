@@ -10,12 +10,10 @@ PUT /release   ?service=web[&template=…]: ends what guards hold
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from pyconsul.tools.pages.contract import HTML, Call, Page, json_page
 from pyconsul.tools.template.report.run_report import RunReport, State, TemplateReport
 from pyconsul.tools.template.status.explain import consul_of, explain, explain_text
 from pyconsul.tools.template.status.summary_line import silent_leaders, status_line
@@ -23,45 +21,8 @@ from pyconsul.tools.template.status.summary_line import silent_leaders, status_l
 if TYPE_CHECKING:
     from pyconsul.tools.template.report.counters import Counters
 
-TEXT = "text/plain; charset=utf-8"
-HTML = "text/html; charset=utf-8"
-JSON = "application/json"
 #: Releases the holds of a service: for one destination, or "" for all. Returns their number.
 Release = Callable[[str, str], int]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request: names of headers in lower case."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def accept(self) -> str:
-        """The accepted types."""
-        return self.headers.get("accept", "")
-
-
-@dataclass(frozen=True)
-class Page:
-    """An answer. `allow`: the methods that would have been right, for status 405."""
-
-    status: int
-    body: bytes
-    content_type: str = TEXT
-    allow: str = ""
-
-
-def query_of(text: str) -> dict[str, str]:
-    """Return the parameters of a query string; the last one of a name counts."""
-    return {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
-
-
-def _json(status: int, value: Any) -> Page:
-    return Page(status, (json.dumps(value, indent=2) + "\n").encode(), JSON)
 
 
 class Pages:
@@ -105,7 +66,7 @@ class Pages:
     def _health(self, call: Call) -> Page:
         report = self._report()
         degraded = list(_degraded(report))
-        return _json(
+        return json_page(
             200,
             {
                 "status": "degraded" if degraded else "ok",
@@ -129,7 +90,7 @@ class Pages:
             if template.rendered is None and template.state is not State.CURRENT
         ]
         body = {"ready": report.ready, "waiting": [] if report.ready else waiting, "degraded": list(_degraded(report))}
-        return _json(200 if report.ready else 503, body)
+        return json_page(200 if report.ready else 503, body)
 
     def _metrics(self, call: Call) -> Page:
         from pyconsul.tools.template.status.metrics import metrics  # the library takes its time to load
@@ -142,24 +103,26 @@ class Pages:
         if form == "text":
             return Page(200, explain_text(self._report()).encode("utf-8", "replace"))
         if form != "json":
-            return _json(400, {"error": f"unknown format {form!r}: use json or text"})
-        return _json(200, explain(self._report()))
+            return json_page(400, {"error": f"unknown format {form!r}: use json or text"})
+        return json_page(200, explain(self._report()))
 
     def _released(self, call: Call) -> Page:
         if "origin" in call.headers:
-            return _json(403, {"error": "pages of other sites may not do this: use curl -X PUT"})
+            return json_page(403, {"error": "pages of other sites may not do this: use curl -X PUT"})
         service, wanted = call.query.get("service", ""), call.query.get("template", "")
         if not service:
-            return _json(400, {"error": "say which service: /release?service=web, for one template alone &template=…"})
+            return json_page(
+                400, {"error": "say which service: /release?service=web, for one template alone &template=…"}
+            )
         templates = self._report().templates
         destination = _destination(templates, wanted)
         if destination is None:
             names = ", ".join(template.destination or template.name for template in templates)
-            return _json(404, {"error": f"no template {wanted!r}; there are {names}"})
+            return json_page(404, {"error": f"no template {wanted!r}; there are {names}"})
         released = self._release(service, destination)
         if not released:
-            return _json(404, {"error": f"no guard holds service {service}", "released": 0})
-        return _json(200, {"released": released})
+            return json_page(404, {"error": f"no guard holds service {service}", "released": 0})
+        return json_page(200, {"released": released})
 
 
 def _form(accept: str) -> str:

@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-from pyconsul.tools.template.status.server import StatusServer
+from pyconsul.tools.pages.server import StatusServer
+from pyconsul.tools.template.options.status import STATUS_ADDRESS
+from pyconsul.tools.template.status.pages import Pages
 from pyconsul.tools.template.status.summary_line import status_line
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ async def serve_status(
 
     Raises ConfigError when it cannot listen at the address.
     """
-    server = StatusServer(address, report, counters, release) if address else None
+    pages = Pages(report, counters, release)
+    server = StatusServer(f"-{STATUS_ADDRESS.name}", address, pages) if address else None
     if server is not None:
         await server.start()
     telling = asyncio.create_task(_tell(notifier, report))

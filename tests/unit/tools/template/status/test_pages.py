@@ -10,11 +10,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from pyconsul.agent.common.structs import replace
+from pyconsul.tools.pages.address import Address, parse_address
+from pyconsul.tools.pages.contract import HTML, JSON, Call, Page, query_of
 from pyconsul.tools.template.feed.share_id import Sharing
-from pyconsul.tools.template.options.status import STATUS_OPTIONS, Address, parse_address
+from pyconsul.tools.template.options.status import STATUS_OPTIONS
 from pyconsul.tools.template.report.counters import Counters, Event
 from pyconsul.tools.template.report.run_report import RunReport
-from pyconsul.tools.template.status.pages import HTML, JSON, Call, Page, Pages, query_of
+from pyconsul.tools.template.status.pages import Pages
 
 
 class Site:

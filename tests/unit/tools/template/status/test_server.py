@@ -13,14 +13,16 @@ import httpx
 import pytest
 
 from pyconsul.tools.options.hcl_file import ConfigError
+from pyconsul.tools.pages.server import StatusServer
 from pyconsul.tools.template.report.counters import Counters
 from pyconsul.tools.template.report.run_report import RunReport
-from pyconsul.tools.template.status.server import StatusServer
+from pyconsul.tools.template.status.pages import Pages
 
 
 @asynccontextmanager
 async def serving(address: str, report: Callable[[], RunReport]) -> AsyncIterator[StatusServer]:
-    server = StatusServer(address, report, Counters(), lambda service, destination: 2 if destination else 0)
+    pages = Pages(report, Counters(), lambda service, destination: 2 if destination else 0)
+    server = StatusServer("-http-addr-status", address, pages)
     await server.start()
     try:
         yield server
@@ -59,7 +61,7 @@ async def test_nonsense_gets_an_answer(well: RunReport) -> None:
 
 
 async def test_idle_clients_are_disconnected(well: RunReport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyconsul.tools.template.status.server._LIFE", 0.01)
+    monkeypatch.setattr("pyconsul.tools.pages.server._LIFE", 0.01)
     async with serving("127.0.0.1:0", lambda: well) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.ports[0])
         assert await reader.read() == b""

@@ -8,8 +8,6 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pyconsul.agent.httpapi.server.contract import BodyRule, Headers, HTTPRequest, Response, Wire
@@ -17,14 +15,10 @@ from pyconsul.agent.httpapi.server.limits import Limits
 from pyconsul.agent.httpapi.server.server import HTTPServer
 from pyconsul.agent.httpapi.server.wire import text_response
 from pyconsul.tools.options.hcl_file import ConfigError
-from pyconsul.tools.template.options.status import Address, parse_address
-from pyconsul.tools.template.status.pages import Call, Page, Pages, Release, query_of
+from pyconsul.tools.pages.address import Address, parse_address
+from pyconsul.tools.pages.contract import Call, Page, PageSource, query_of
 
-if TYPE_CHECKING:
-    from pyconsul.tools.template.report.counters import Counters
-    from pyconsul.tools.template.report.run_report import RunReport
-
-log = logging.getLogger("template")
+log = logging.getLogger("status")
 
 #: Connections at the same time; more are refused.
 _AT_ONCE = 64
@@ -39,12 +33,13 @@ _FIXED: Headers = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", 
 
 
 class StatusServer:
-    """`address`: see `options.parse_address`. `release`: see `pages`."""
+    """`address`: see `parse_address`. `flag`: the one that gave it, for errors."""
 
-    def __init__(self, address: str, report: Callable[[], RunReport], counters: Counters, release: Release) -> None:
+    def __init__(self, flag: str, address: str, pages: PageSource) -> None:
+        self._flag = flag
         self._text = address
         self._http = HTTPServer(
-            PageApplication(Pages(report, counters, release)),
+            PageApplication(pages),
             (),
             Limits(connections=_AT_ONCE, lifetime_s=_LIFE, stop_s=_GRACE),
         )
@@ -56,9 +51,9 @@ class StatusServer:
         try:
             self._server = await self._listen(parse_address(self._text))
         except ValueError as error:
-            raise ConfigError(f"-http-addr-status: {error}") from error
+            raise ConfigError(f"{self._flag}: {error}") from error
         except OSError as error:
-            raise ConfigError(f"-http-addr-status: cannot listen at {self._text}: {_reason(error)}") from error
+            raise ConfigError(f"{self._flag}: cannot listen at {self._text}: {_reason(error)}") from error
         await self._http.start()
 
     async def _listen(self, address: Address) -> asyncio.Server:
@@ -96,7 +91,7 @@ class StatusServer:
 class PageApplication:
     """The pages as an application of the HTTP server."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: PageSource) -> None:
         self._pages = pages
 
     new_request = HTTPRequest

@@ -1,0 +1,1 @@
+"""Status pages of the tools: addresses, requests and pages, and the server."""

@@ -1,0 +1,1 @@
+"""The services that containers should have, computed from the engine's descriptions. Pure."""

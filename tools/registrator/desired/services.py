@@ -1,0 +1,284 @@
+"""The services that a container should have. Pure.
+
+A service is written as its settings say. When the agent refuses that, its `fallback` is written instead: malformed values are
+replaced, or a check that the agent does not run is replaced by one that is critical and says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyconsul.tools.registrator.desired.checks import Check, Target, described_check
+from pyconsul.tools.registrator.desired.containers import Container, Port, State
+from pyconsul.tools.registrator.desired.metadata import (
+    PREFIX,
+    Metadata,
+    metadata_of,
+    service_meta,
+    text_of,
+    unused_settings,
+)
+from pyconsul.tools.registrator.desired.ownership import CONTAINER, DIGEST, ENGINE, PAUSED, STOPPING
+from pyconsul.tools.registrator.desired.ports import AddressRules, Endpoint, Unreachable, candidates, endpoints
+from pyconsul.tools.registrator.desired.template_contract import Template, TemplateFailed
+
+#: Of the check that follows HEALTHCHECK.
+HEALTH_TTL = "10m"
+_OUTPUT_BYTES = 3500
+_COMMAS = re.compile(r"(?<!\\),")
+_HEALTH = {"healthy": "passing", "unhealthy": "critical", "starting": "critical"}
+ALIVE = "pyconsul registrator sees the container"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings of the registrator, as far as services depend on them.
+
+    `host`: its host name, in IDs. `engine`: the identity of the engine, for ownership. `ttl_s`: of the check that says that
+    registrator is there; 0 for none.
+    """
+
+    host: str
+    engine: str = ""
+    addresses: AddressRules = field(default_factory=AddressRules)
+    explicit: bool = False
+    tags: Template | None = None
+    more_tags: Template | None = None
+    name: Template | None = None
+    compose_tags: bool = False
+    health: bool = True
+    ttl_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The wanted state of a TTL check that registrator updates."""
+
+    check_id: str
+    status: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as it should be registered. `body`: for `PUT /v1/agent/service/register`, with ownership in Meta."""
+
+    container: Container
+    port: Port
+    body: Mapping[str, Any]
+    beats: tuple[Beat, ...] = ()
+    maintenance: str = ""
+    fallback: Service | None = None
+    explicit_id: bool = False
+
+    @property
+    def id(self) -> str:
+        return str(self.body["ID"])
+
+    @property
+    def name(self) -> str:
+        return str(self.body["Name"])
+
+    @property
+    def digest(self) -> str:
+        return str(self.body["Meta"][DIGEST])
+
+    @property
+    def checks(self) -> frozenset[str]:
+        """Return the IDs of its checks."""
+        return frozenset(check["CheckID"] for check in self.body["Checks"])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The services of one container; `reasons`: why ports, or all of it, are not registered."""
+
+    services: tuple[Service, ...] = ()
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def services_of(container: Container, rules: Rules, others: Mapping[str, Container], stopping: bool = False) -> Outcome:
+    """Return the services of a running container. `stopping`: it has been asked to end."""
+    if container.state is State.ENDED:
+        return Outcome(reasons=("it does not run",))
+    try:
+        ports = candidates(container, rules.addresses)
+        reached = endpoints(container, rules.addresses, others)
+    except Unreachable as error:
+        return Outcome(reasons=(str(error),))
+    warnings = list(unused_settings(container, ports))
+    reasons: list[str] = []
+    services: list[Service] = []
+    maker = _Maker(container, rules, len(ports) > 1, stopping)
+    for endpoint in reached:
+        metadata = metadata_of(container, endpoint.inside)
+        if reason := _ignored(metadata, rules, endpoint):
+            reasons.append(reason)
+            continue
+        service, found = maker.make(endpoint, metadata)
+        if any(other.id == service.id for other in services):
+            found.append(
+                f"{_source(metadata, 'id')}: the ID {service.id!r} is that of another port; the default ID is used"
+            )
+            service, _ = maker.make(endpoint, {key: value for key, value in metadata.items() if key != "id"})
+        services.append(service)
+        warnings += found
+    return Outcome(tuple(services), tuple(reasons), tuple(dict.fromkeys(warnings)))
+
+
+def _ignored(metadata: Metadata, rules: Rules, endpoint: Endpoint) -> str:
+    if text_of(metadata, "ignore"):
+        return f"port {endpoint.inside}: {metadata['ignore'].source} is set"
+    if rules.explicit and not text_of(metadata, "name"):
+        number = endpoint.inside.number
+        return f"port {endpoint.inside}: -explicit wants {PREFIX}NAME or {PREFIX}{number}_NAME"
+    return ""
+
+
+def _source(metadata: Metadata, key: str) -> str:
+    return metadata[key].source if key in metadata else PREFIX + key.upper()
+
+
+class _Maker:
+    """Makes the services of one container."""
+
+    def __init__(self, container: Container, rules: Rules, several: bool, stopping: bool) -> None:
+        self._container = container
+        self._rules = rules
+        self._several = several
+        paused = PAUSED if container.state is State.PAUSED else ""
+        self._maintenance = STOPPING if stopping else paused
+
+    def make(self, endpoint: Endpoint, metadata: Metadata) -> tuple[Service, list[str]]:
+        """Return the service of a port, and warnings."""
+        container = self._container
+        warnings: list[str] = []
+        name = self._name(endpoint.inside, metadata, warnings)
+        tags = self._tags(endpoint.inside, metadata, name, warnings)
+        meta, refused = service_meta(metadata)
+        explicit_id = text_of(metadata, "id") if not endpoint.further else ""
+        service_id = explicit_id or self._default_id(endpoint)
+        target = Target(endpoint.address, endpoint.port, container.id, endpoint.inside.number)
+        described = described_check(metadata, target)
+        warnings += [*refused, *described.warnings]
+        beats = tuple(self._beats(service_id))
+        body = {"ID": service_id, "Name": name, "Tags": tags, "Port": endpoint.port, "Address": endpoint.address}
+
+        def service(check: Check | None, fallback: Service | None) -> Service:
+            checks = [*_main_check(service_id, check), *(self._beat_check(beat) for beat in beats)]
+            owned = {**meta, ENGINE: self._rules.engine, CONTAINER: container.id}
+            digest = digest_of({**body, "Meta": owned, "Checks": checks})
+            # The status of a beat changes without another registration: it is no part of the digest.
+            begun = {beat.check_id: {"Status": beat.status} for beat in beats}
+            checks = [{**one, **begun.get(one["CheckID"], {})} for one in checks]
+            whole = {**body, "Meta": {**owned, DIGEST: digest}, "Checks": checks}
+            return Service(container, endpoint.inside, whole, beats, self._maintenance, fallback, bool(explicit_id))
+
+        fallback = service(_refused_check(), None) if described.written else None
+        if described.written != described.mended:
+            fallback = service(described.mended, fallback)
+        return service(described.written, fallback), warnings
+
+    def _default_id(self, endpoint: Endpoint) -> str:
+        inside = endpoint.inside
+        name = f"{self._rules.host}:{self._container.name}:{inside.number}"
+        name += ":udp" if inside.protocol == "udp" else ""
+        return f"{name}@{endpoint.address}:{endpoint.port}" if endpoint.further else name
+
+    def _name(self, port: Port, metadata: Metadata, warnings: list[str]) -> str:
+        given = text_of(metadata, "name")
+        if given and _is_of_port(metadata["name"].source):
+            return given
+        base = given or _image_name(self._container.image)
+        name = f"{base}-{port.number}" if self._several else base
+        if self._rules.name is None or given:
+            return name
+        rendered = self._rendered(self._rules.name, port, name, warnings, f"the name {name} is used")
+        return rendered.strip() or name
+
+    def _tags(self, port: Port, metadata: Metadata, name: str, warnings: list[str]) -> list[str]:
+        """Return the tags: each list of registrator's comes out last first."""
+        tags = split_tags(text_of(metadata, "tags"))[::-1]
+        if self._rules.tags is not None:
+            forced = self._rendered(self._rules.tags, port, name, warnings, "these tags are left out")
+            tags += split_tags(forced)[::-1]
+        if self._rules.more_tags is not None:
+            tags += split_tags(self._rendered(self._rules.more_tags, port, name, warnings, "these tags are left out"))
+        if self._rules.compose_tags:
+            found = (("project", self._container.project), ("service", self._container.compose_service))
+            tags += [f"{kind}-{value}" for kind, value in found if value]
+        return [*tags, "udp"] if port.protocol == "udp" else tags
+
+    def _rendered(self, template: Template, port: Port, name: str, warnings: list[str], action: str) -> str:
+        try:
+            return template.render(self._container, port, name)
+        except TemplateFailed as error:
+            warnings.append(f"{error}; {action}")
+            return ""
+
+    def _beats(self, service_id: str) -> list[Beat]:
+        beats = []
+        health = self._container.health if self._rules.health else None
+        if health is not None:
+            output = health.output.encode()[:_OUTPUT_BYTES].decode(errors="ignore").strip()
+            text = f"HEALTHCHECK: {health.status}" + (f"\n{output}" if output else "")
+            beats.append(Beat(f"service:{service_id}:healthcheck", _HEALTH.get(health.status, "critical"), text))
+        if self._rules.ttl_s:
+            beats.append(Beat(f"service:{service_id}:registrator", "passing", ALIVE))
+        return beats
+
+    def _beat_check(self, beat: Beat) -> Check:
+        """Return a TTL check; its status belongs to the agent's state, not to the registration."""
+        if beat.check_id.endswith(":healthcheck"):
+            return {"CheckID": beat.check_id, "Name": "HEALTHCHECK of the container", "TTL": HEALTH_TTL}
+        return {"CheckID": beat.check_id, "Name": "pyconsul registrator", "TTL": f"{self._rules.ttl_s}s"}
+
+
+def _is_of_port(source: str) -> bool:
+    """Return whether a variable is for one port, as SERVICE_80_NAME."""
+    number, underscore, _ = source.removeprefix(PREFIX).partition("_")
+    return bool(underscore) and number.isdecimal()
+
+
+def _main_check(service_id: str, check: Check | None) -> list[Check]:
+    return [] if check is None else [{"CheckID": f"service:{service_id}", **check}]
+
+
+def _refused_check() -> Check:
+    """Return the check in place of one that the agent refuses: critical, since the health is not known."""
+    notes = "The agent refused the check of this service; the log and /explain of pyconsul registrator say why."
+    return {"TTL": "24h", "Status": "critical", "Notes": notes}
+
+
+def _image_name(image: str) -> str:
+    """Return the last part of an image's name, up to its first colon."""
+    return image.rpartition("/")[2].partition(":")[0]
+
+
+def split_tags(text: str) -> list[str]:
+    r"""Return the tags of a list; `\,` is a comma, empty ones are dropped."""
+    return [tag for part in _COMMAS.split(text) if (tag := part.replace("\\,", ","))]
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """Return the digest of a registration; it says whether checks, which the agent does not show, have changed."""
+    data = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def conflicts(outcomes: Sequence[Outcome]) -> tuple[dict[str, Service], list[tuple[Service, str]]]:
+    """Return the services by ID, and those whose ID another container has, with the reason: the last started wins."""
+    chosen: dict[str, Service] = {}
+    lost: list[tuple[Service, str]] = []
+    services = [service for outcome in outcomes for service in outcome.services]
+    for service in sorted(services, key=lambda one: (one.container.started, one.container.id)):
+        if (other := chosen.get(service.id)) is not None:
+            lost.append((other, f"the ID {service.id!r} is that of container {service.container.name}, started later"))
+        chosen[service.id] = service
+    return chosen, lost
