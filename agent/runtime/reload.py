@@ -87,9 +87,7 @@ class AgentControl:
             and server_of(member) is not None
             for member in self._lan.members()
         )
-        if self._wan is not None:
-            await self._wan.leave()
-        await self._lan.leave()
+        await asyncio.gather(*(pool.leave() for pool in (self._lan, self._wan) if pool is not None))
         if self.config.server and has_others:
             log.info("answering requests until clients have found another server")
             await asyncio.sleep(self.config.performance.leave_drain_time)

@@ -114,8 +114,11 @@ def leader(context: Context, request: Request) -> Response:
 
 
 def peers(context: Context, request: Request) -> Response:
-    """Return the addresses of all servers."""
-    return json_response([server.address for server in known_servers(context)])
+    """Return the addresses of all servers; while a cluster is founded, of those that have a vote already."""
+    found = known_servers(context)
+    voters = [server for server in found if server.is_voter]
+    shown = voters if len(voters) < context.config.bootstrap_expect else found
+    return json_response([server.address for server in shown])
 
 
 ROUTES = (

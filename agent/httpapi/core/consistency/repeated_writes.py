@@ -8,9 +8,10 @@ from collections.abc import Callable
 from functools import partial
 
 from pyconsul.agent.httpapi.core.consistency.barrier import Begun, pass_on
-from pyconsul.agent.httpapi.core.forwarding.standing import Standing
+from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, Standing
 from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
 
+_NO_LEADER = NO_LEADER.encode()
 RETRY_S = 0.05, 0.25  # bounds of the random time between two attempts
 
 
@@ -50,8 +51,9 @@ def repeated(
             done.cancel()
             return
         response = made.result()
-        lacks_leader = not (standing.knows_leader and standing.serves("write"))
-        if not (isinstance(response, Unwritten) and lacks_leader):
+        # There may be a leader since the write was refused.
+        lacked_leader = response.body == _NO_LEADER or not (standing.knows_leader and standing.serves("write"))
+        if not (isinstance(response, Unwritten) and lacked_leader):
             done.set_result(response)
         elif loop.time() >= until:
             done.set_result(no_leader())

@@ -27,6 +27,13 @@ async def test_the_leader_and_the_peers() -> None:
     assert await one.json("/v1/status/peers") == ["10.0.0.1:8300", "10.0.0.2:8300", "10.0.0.3:8300"]
 
 
+@pytest.mark.parametrize(("expect", "peers"), [(0, 3), (2, 3), (3, 2)])
+async def test_a_founder_without_a_vote_is_no_peer_yet(expect: int, peers: int) -> None:
+    cluster = ScriptedCluster(cluster_server("s1"), cluster_server("s2"), cluster_server("s3", is_voter=False))
+    one = Api(cluster=cluster, bootstrap_expect=expect)
+    assert len(await one.json("/v1/status/peers")) == peers
+
+
 async def test_without_a_quorum_the_peers_are_known_and_no_leader() -> None:
     one = api()
     one.cluster.quorum = False

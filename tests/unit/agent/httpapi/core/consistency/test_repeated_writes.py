@@ -71,6 +71,11 @@ async def test_a_refusal_of_a_server_that_leads_is_final() -> None:
     assert await run([lambda: later(REFUSED)], leads=True) == b"not begun"
 
 
+async def test_a_write_that_lacked_a_leader_is_begun_again_though_there_is_one_now() -> None:
+    lacking = Unwritten(500, b"No cluster leader")
+    assert await run([lambda: later(lacking), lambda: later(DONE)], leads=True) == b"true"
+
+
 async def test_a_write_that_may_have_been_kept_is_not_begun_again() -> None:
     assert await run([lambda: later(Response(500, b"outcome unknown"))]) == b"outcome unknown"
 
