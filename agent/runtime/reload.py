@@ -87,10 +87,11 @@ class AgentControl:
             and server_of(member) is not None
             for member in self._lan.members()
         )
-        await asyncio.gather(*(pool.leave() for pool in (self._lan, self._wan) if pool is not None))
+        left = asyncio.gather(*(pool.leave() for pool in (self._lan, self._wan) if pool is not None))
         if self.config.server and has_others:
             log.info("answering requests until clients have found another server")
             await asyncio.sleep(self.config.performance.leave_drain_time)
+        await left
 
     async def reload(self) -> None:
         """Read the settings again and apply those that need no restart.  Raises ReloadError; then the settings are unchanged."""

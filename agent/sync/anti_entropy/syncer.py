@@ -15,6 +15,7 @@ from pyconsul.agent.sync.anti_entropy.contract import Catalog
 from pyconsul.agent.sync.anti_entropy.diff import diff, interval_factor, mark
 from pyconsul.agent.sync.anti_entropy.late_outputs import LateOutputs
 from pyconsul.agent.sync.anti_entropy.retry_timer import RetryTimer
+from pyconsul.agent.sync.anti_entropy.short_wait import ShortWait
 from pyconsul.agent.sync.local_state import LocalState, Pending, Update
 from pyconsul.agent.sync.node_registration import NodeRegistration
 
@@ -72,6 +73,7 @@ class Syncer:
         self._periodic: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
         self._timer = RetryTimer(self.schedule)
+        self._short_wait = ShortWait(self.flush, self.schedule)
         self._behind_since: float | None = None  # the loop's time
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
@@ -89,9 +91,9 @@ class Syncer:
         self.schedule_full_sync()
 
     async def show(self) -> None:
-        """Write everything that is pending, and wait for it unless writes fail at present."""
+        """Write everything that is pending, and wait a moment for it unless writes fail, or take long, at present."""
         if not (self._timer.is_waiting or self._held):
-            await self.flush()
+            await self._short_wait.run()
 
     async def flush(self) -> bool:
         """Write everything that is pending; False when that failed and is retried later, or after `stop`."""
@@ -193,7 +195,7 @@ class Syncer:
         tasks = [task for task in (self._watchdog, self._worker, self._periodic) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(self._short_wait.stop(), *tasks, return_exceptions=True)
 
     async def _sync_periodically(self) -> None:
         while True:

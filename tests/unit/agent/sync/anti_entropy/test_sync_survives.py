@@ -20,7 +20,7 @@ from pyconsul.agent.state.contract import Refused, Unavailable
 from pyconsul.agent.state.schemas import CHECKS, NODES, SERVICES
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.write_txn import WriteTxn
-from pyconsul.agent.sync.anti_entropy import retry_timer
+from pyconsul.agent.sync.anti_entropy import retry_timer, short_wait
 from pyconsul.agent.sync.anti_entropy import syncer as syncer_module
 from pyconsul.agent.sync.anti_entropy.blocked import Permits
 from pyconsul.agent.sync.anti_entropy.local_catalog import LocalCatalog
@@ -287,6 +287,20 @@ async def test_the_first_write_of_a_node_alone_is_delayed(monkeypatch: pytest.Mo
     world.syncer.retry()
     await eventually_async(lambda: world.catalog.store[NODES].get(NODE))
     await world.syncer.stop()
+
+
+async def test_a_registration_does_not_wait_for_a_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short_wait, "WAIT_S", 0.01)
+    agent = Agent()
+    agent.disk.gate.clear()
+    agent.local.put_service(ServiceRow(service_row("a")))
+    await agent.syncer.show()
+    agent.local.put_service(ServiceRow(service_row("b")))
+    await agent.syncer.show()
+    assert not agent.store[SERVICES].get(("n1", "a"))
+    agent.disk.gate.set()
+    await eventually_async(lambda: len(agent.store[SERVICES]) == 3)
+    await agent.syncer.stop()
 
 
 async def test_an_outage_is_logged_once_and_not_while_the_agent_still_joins(
