@@ -41,6 +41,7 @@ class Front:
     def __init__(self, config: Config) -> None:
         """Raises WatchError, ListenError."""
         self._watches = Watcher.check(config.watches)
+        self._watcher: Watcher | None = None
         self._http, self._dns = listeners.http_sockets(config), listeners.dns_sockets(config)
 
     async def serve(self, context: Context, control: AgentControl, forwarder: Forwarder, stack: AsyncExitStack) -> App:
@@ -48,17 +49,23 @@ class Front:
         app = await _start_http(context, control, forwarder, self._http, stack)
         stack.callback(context.events.watches.close)  # before the HTTP server stops: it waits for blocking queries
         await _start_dns(context, control, self._dns, stack)
-        _start_watcher(app, self._watches, control, stack)
+        self._watcher = _start_watcher(app, self._watches, control, stack)
         return app
 
+    def retry_watches(self) -> None:
+        """Try watches that have failed again at once: there may be a server now."""
+        if self._watcher is not None:
+            self._watcher.retry()
 
-def _start_watcher(app: App, watches: Sequence[Definition], control: AgentControl, stack: AsyncExitStack) -> None:
-    """Run the watches of the configuration, and other ones after a reload."""
+
+def _start_watcher(app: App, watches: Sequence[Definition], control: AgentControl, stack: AsyncExitStack) -> Watcher:
+    """Run the watches of the configuration, and other ones after a reload; returns what runs them."""
     watcher = Watcher(_asker(app))
     watcher.use(watches)
     stack.push_async_callback(watcher.stop)
     control.before_reload(partial(_check_watches, watcher))
     control.on_reload(lambda fresh: watcher.use(Watcher.check(fresh.watches)))
+    return watcher
 
 
 async def _start_http(

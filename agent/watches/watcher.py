@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ class Watcher:
         self._ask = ask
         self._handlers = Handlers()
         self._loops: list[asyncio.Task[None]] = []
+        self._again = asyncio.Event()  # set when failed queries are to be tried again at once
         # Handlers go on when their watch ends.
         self._running: set[asyncio.Task[None]] = set()
 
@@ -65,6 +67,11 @@ class Watcher:
         create = asyncio.get_running_loop().create_task
         self._loops = [create(self._follow(watch)) for watch in watches]
 
+    def retry(self) -> None:
+        """Try failed queries again at once: there may be a server now."""
+        self._again.set()
+        self._again = asyncio.Event()
+
     async def stop(self) -> None:
         """End all watches, and the handlers that run."""
         self.use(())
@@ -86,7 +93,8 @@ class Watcher:
                 delay = min(RETRY_S * failures**2, RETRY_LIMIT_S)
                 log.error("Watch errored: type=%s error=%s retry=%gs", plan.kind, error, delay)
                 plan.resume()
-                await asyncio.sleep(delay)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._again.wait(), delay)
                 continue
             failures = 0
             if news:

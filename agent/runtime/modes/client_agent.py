@@ -107,7 +107,7 @@ async def start(
     )
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(PeerRequests(app, standing, servers, lambda: "").serve)
-    _stay_connected(network, (agent.syncer.retry, held.retry), stack)
+    _stay_connected(network, (agent.syncer.retry, held.retry, front.retry_watches), stack)
     retry_join.start(config, network.lan, network.servers, stop, stack)
     return control
 

@@ -167,3 +167,17 @@ async def test_a_handler_that_ends_with_the_agent_is_no_failure(
     await eventually_async(started.exists)
     await watcher.stop()
     assert caplog.text == ""
+
+
+async def test_failed_watches_are_tried_again_with_a_new_server(
+    agent: FakeAgent, watcher: Watcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 600.0)
+    runs = Runs(tmp_path)
+    watcher.use([definition({"type": "key", "key": "a", "args": runs.args})])
+    agent.put(0, "No known Consul servers", status=500)
+    await eventually_async(agent.answers.empty)
+    await one_turn()
+    watcher.retry()
+    agent.put(7, [KEY])
+    assert await runs.wait(7) == KEY
