@@ -69,6 +69,8 @@ def typed(kind: Kind, value: Any) -> Any:
     """A decoded JSON or HCL value as a value of that kind; a list of one stands for its item, as HCL has it."""
     if kind is Kind.LIST:
         return _strings(value)
+    if kind is Kind.OBJECTS:
+        return _objects(value)
     if kind in (Kind.MAP, Kind.DURATION_MAP):
         return _map(value, Kind.STRING if kind is Kind.MAP else Kind.DURATION)
     if isinstance(value, list) and len(value) == 1:
@@ -108,6 +110,14 @@ def _strings(value: Any) -> tuple[str, ...]:
         if not isinstance(item, str):
             raise ItemError(f"[{position}]", item, _ALLOWED[Kind.STRING])
     return tuple(value)
+
+
+def _objects(value: Any) -> tuple[dict[str, Any], ...]:
+    found = value if isinstance(value, list) else [value]
+    for position, item in enumerate(found):
+        if not isinstance(item, dict):
+            raise ItemError(f"[{position}]", item, "an object")
+    return tuple(found)
 
 
 def _map(value: Any, kind: Kind) -> dict[str, Any]:

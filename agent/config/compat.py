@@ -96,10 +96,6 @@ UNSUPPORTED: dict[str, str] = {
     "telemetry.circonus_check_tags": "Circonus",
     "telemetry.circonus_submission_interval": "Circonus",
     "telemetry.circonus_submission_url": "Circonus",
-    "ui_config.metrics_provider": "metrics in the web interface",
-    "ui_config.metrics_provider_files": "metrics in the web interface",
-    "ui_config.metrics_provider_options_json": "metrics in the web interface",
-    "ui_config.metrics_proxy": "metrics in the web interface",
 }
 
 _NO_SEGMENTS = "Network segments are not supported in this version of Consul\n    {place}"

@@ -15,10 +15,11 @@ from pyconsul.agent.config.sections.definitions import Definition as Definition
 from pyconsul.agent.config.sections.definitions import Origin as Origin
 from pyconsul.agent.config.sections.dns import DNSConfig
 from pyconsul.agent.config.sections.gossip import GossipTiming, WANGossipTiming
-from pyconsul.agent.config.sections.http import HTTPConfig, Limits, UIConfig
+from pyconsul.agent.config.sections.http import HTTPConfig, Limits
 from pyconsul.agent.config.sections.network import Addresses, Ports, UnixSockets
 from pyconsul.agent.config.sections.performance import Performance, Telemetry
 from pyconsul.agent.config.sections.tls import TLS, Connect
+from pyconsul.agent.config.sections.ui import UIConfig
 from pyconsul.agent.config.setting import DATACENTERS, Duration, setting
 
 

@@ -8,7 +8,7 @@ from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce, definitions
 from pyconsul.agent.config.compat import REFUSED, RENAMED, SILENT, UNSUPPORTED, is_off
 from pyconsul.agent.config.definitions import maps_of, watches
-from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.problems import UNKNOWN_KEY, Problems
 from pyconsul.agent.config.table import ROOT, Section, Setting, Values, put
 
 _DEFINITIONS = {
@@ -54,7 +54,7 @@ def _decode_section(section: Section, data: dict[str, Any], source: str, problem
         elif key in RENAMED:
             _decode_renamed(key, value, source, problems, values)
         elif entry is None or (isinstance(entry, Setting) and entry.note.flag_only):
-            problems.errors.append(f"{source}: {section.path(given)}: unknown key{_hint(section, name)}")
+            problems.errors.append(f"{source}{UNKNOWN_KEY}{section.path(given)}{_hint(section, name)}")
         elif isinstance(entry, Section):
             for item in maps_of(value, source, key, problems):
                 _decode_section(entry, item, source, problems, values)

@@ -11,7 +11,7 @@ from typing import Any
 from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.agent.config import coerce
 from pyconsul.agent.config.config import Definition
-from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.problems import UNKNOWN_KEY, Problems
 from pyconsul.agent.config.table import Kind
 
 Read = Callable[[Any], Any]
@@ -172,7 +172,7 @@ def _fields(
         name = _name(key, known)
         if name is None:
             hint = did_you_mean(key.lower(), [*known, *also]) or _label_hint(key, value)
-            problems.errors.append(f"{source}: {where}.{key}: unknown key{hint}")
+            problems.errors.append(f"{source}{UNKNOWN_KEY}{where}.{key}{hint}")
         elif value is not None:
             try:
                 body[name] = known[name](value)

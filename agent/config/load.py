@@ -15,7 +15,7 @@ from pyconsul.agent.config.compat import note_unsupported
 from pyconsul.agent.config.config import Config, Origin
 from pyconsul.agent.config.decode import decode
 from pyconsul.agent.config.flags import Flags, parse_flags
-from pyconsul.agent.config.problems import ConfigError, Problems
+from pyconsul.agent.config.problems import UNKNOWN_KEY, ConfigError, Problems
 from pyconsul.agent.config.readers.files import config_paths, parse_text, read_file
 from pyconsul.agent.config.resolve import build, dev_values, merged, resolve
 from pyconsul.agent.config.table import Values
@@ -82,7 +82,8 @@ def _decode(data: dict[str, Any], text: str, source: str, problems: Problems) ->
     for error in problems.errors[known:]:
         if error.startswith(prefix):
             problems.by_file.setdefault(source, []).append(error)
-        key = error.rpartition("\n")[2].strip().removeprefix(prefix).partition(": ")[0]
+        words = error.rpartition("\n")[2].strip().removeprefix(prefix)
+        key = words.removeprefix(UNKNOWN_KEY.removeprefix(": ")).partition(";")[0].partition(": ")[0]
         if location := locate(text, key):
             problems.details.append(f"{source}:{location.line}:{location.column}: {key}: {location.excerpt}")
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-UNKNOWN_KEY = ": unknown key"  # in errors about keys that no setting has
+UNKNOWN_KEY = ": invalid config key "  # in errors about keys that no setting has
 
 
 class ConfigError(Exception):

@@ -26,11 +26,11 @@ class Kind(enum.Enum):
     MAP = "map of strings"
     DURATION_MAP = "map of durations"
     DEFINITIONS = "list of definitions"
-    WATCHES = "list of watches"
+    OBJECTS = "list of objects"
 
 
 #: Kinds whose values of several sources are put together; those of the others replace one another.
-GATHERED = frozenset({Kind.LIST, Kind.MAP, Kind.DURATION_MAP, Kind.DEFINITIONS, Kind.WATCHES})
+GATHERED = frozenset({Kind.LIST, Kind.MAP, Kind.DURATION_MAP, Kind.DEFINITIONS, Kind.OBJECTS})
 
 
 #: Checked values by name, sections as maps; only what the source gives.
@@ -114,7 +114,7 @@ def _kind(base: Any, extras: list[Any]) -> Kind:
         return Kind.DURATION_MAP if get_origin(item[1]) is Annotated else Kind.MAP
     if item[0] is str:
         return Kind.LIST
-    return Kind.DEFINITIONS if item[0] is Definition else Kind.WATCHES
+    return Kind.DEFINITIONS if item[0] is Definition else Kind.OBJECTS
 
 
 def _rows(section: Section) -> Iterator[Setting]:

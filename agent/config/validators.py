@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from pyconsul.agent.common.uuids import is_uuid
 
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _META_KEY = re.compile(r"[a-zA-Z0-9_-]+")
+_PROVIDER = re.compile(r"[a-z0-9_-]*")
 _UI_PATH = re.compile(r"[/A-Za-z0-9_-]*")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
@@ -186,6 +189,43 @@ def node_meta(value: object) -> str | None:
 
 def ui_path(value: object) -> str | None:
     return None if _UI_PATH.fullmatch(str(value)) else "letters, digits, -, _ and /"
+
+
+def optional_url(value: object) -> str | None:
+    return None if value == "" or _is_url(str(value)) else "a URL that begins with http:// or https://"
+
+
+def dashboard_urls(value: object) -> str | None:
+    assert isinstance(value, dict)
+    wrong = [url for url in value.values() if not _is_url(url)]
+    return "URLs that begin with http:// or https://, by kind" if wrong else None
+
+
+def provider_name(value: object) -> str | None:
+    return None if _PROVIDER.fullmatch(str(value)) else "lower-case letters, digits, - and _"
+
+
+def json_object(value: object) -> str | None:
+    try:
+        is_object = value == "" or isinstance(json.loads(str(value)), dict)
+    except ValueError:
+        is_object = False
+    return None if is_object else "a JSON object, as a string"
+
+
+def named_headers(value: object) -> str | None:
+    """A list of headers, each an object with `name` and `value`."""
+    assert isinstance(value, tuple)
+    for header in value:
+        texts = {name: text for name, text in header.items() if isinstance(text, str)}
+        if set(texts) != {"name", "value"} or response_headers({texts["name"]: texts["value"]}):
+            return "objects with `name` and `value`, both texts"
+    return None
+
+
+def _is_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def join_addresses(value: object) -> str | None:

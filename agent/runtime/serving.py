@@ -30,6 +30,7 @@ from pyconsul.agent.httpapi.server.server import HTTPServer, Listener
 from pyconsul.agent.runtime import access_control, listeners
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.telemetry.loop_lag import LoopLag
+from pyconsul.agent.ui.own_pages import OwnPages
 from pyconsul.agent.ui.routes import Pages
 from pyconsul.agent.watches.definition import Definition, WatchError
 from pyconsul.agent.watches.watcher import Ask, Found, Watcher
@@ -75,11 +76,10 @@ async def _start_http(
     sockets: list[socket.socket],
     stack: AsyncExitStack,
 ) -> App:
-    pages = Pages(context.config) if context.config.ui_config.enabled else None
-    routes = (*ROUTES, *pages.routes) if pages is not None else ROUTES
-    app = App(context, routes, ResponseCache(context.watches), forwarder)
-    if pages is not None:
-        pages.connect(context, app.begin)
+    pages, ui = Pages(context.config), context.config.ui_config
+    more = () if not ui.enabled else OwnPages(ui).routes if ui.dir else pages.routes
+    app = App(context, (*ROUTES, *more), ResponseCache(context.watches), forwarder)
+    pages.connect(context, app.begin)
     control.on_reload(app.configure)
     limits = _http_limits(context.config, lambda: context.config.limits.http_max_conns_per_client)
     server = HTTPServer(app, [Listener(sock) for sock in sockets], limits)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Response
@@ -31,7 +32,7 @@ class Pages:
     """
 
     def __init__(self, config: Config) -> None:
-        self.content_path = config.ui_config.root
+        self.content_path = root_of(config.ui_config)
         self._datacenter = config.datacenter
         self._context: Context | None = None
         self._begin: Begin | None = None

@@ -18,6 +18,7 @@ import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
 from pyconsul.agent.httpapi.core.authorization import resolved_later
+from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Headers, Response
@@ -54,7 +55,7 @@ class Site:
 
     def __init__(self, context: Context, begin: Begin) -> None:
         self._context, self._begin = context, begin
-        self._links = Links(context.config.ui_config.content_path, context.config.datacenter)
+        self._links = Links(root_of(context.config.ui_config), context.config.datacenter)
         self._frame, self._renderer = Frame(), Renderer()
         self._live = LivePages(context.watches, context.view)
 

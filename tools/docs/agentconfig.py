@@ -110,7 +110,7 @@ def _section(section: Section) -> roff.Section:
 def _entry(row: Setting) -> Entry:
     note = row.note
     words = [note.doc]
-    if row.kind not in (Kind.DEFINITIONS, Kind.WATCHES):
+    if row.kind not in (Kind.DEFINITIONS, Kind.OBJECTS):
         words.append(f"Default: {row.default_text.removesuffix('.') or 'none'}.")
     if note.flags:
         words.append(f"Flags: {', '.join(f'-{flag}' for flag in note.flags)}.")

@@ -1,4 +1,4 @@
-"""Settings of the HTTP API and what it may be asked: `http_config`, `ui_config`, `limits`."""
+"""Settings of the HTTP API and what it may be asked: `http_config`, `limits`."""
 
 from typing import Annotated
 
@@ -36,32 +36,6 @@ class HTTPConfig(msgspec.Struct, frozen=True, kw_only=True):
             "Maximum size of request headers in bytes; 0 and more than 262144: 262144.", check=validators.not_negative
         ),
     ] = 0
-
-
-class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The web interface."""
-
-    enabled: Annotated[bool, setting("Serve the web interface.", "ui", dev=True)] = False
-    content_path: Annotated[
-        str,
-        setting(
-            "URL path of the web interface.",
-            "ui-content-path",
-            check=validators.ui_path,
-        ),
-    ] = "/ui/"
-    dir: Annotated[str, setting("Directory of pages that are served instead of the web interface.", "ui-dir")] = ""
-    dashboard_url_templates: Annotated[
-        dict[str, str],
-        setting("Links to dashboards by kind (`service`); {{Service.Name}} and {{Datacenter}} are replaced."),
-    ] = {}
-    read_only: Annotated[bool, setting("Let the web interface show things, but change nothing.")] = False
-
-    @property
-    def root(self) -> str:
-        """Return the URL path with a slash at both ends."""
-        path = self.content_path.strip("/")
-        return f"/{path}/" if path else "/"
 
 
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):

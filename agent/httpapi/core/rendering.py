@@ -196,13 +196,13 @@ class Renderer:
 
     def complete(self, response: Response, request: Request) -> Response:
         """Complete a response."""
-        if request.route is not None and request.route.pages is not None:
+        if request.route is not None and request.route.bare:
             return self._page(response, request)
         return sized(self.unsized(response, request), request)
 
     def relayed(self, response: Response, request: Request) -> Response:
         """Complete the response of another agent, whose handler has done the rest."""
-        if request.route is not None and request.route.pages is not None:
+        if request.route is not None and request.route.bare:
             return self._page(response, request)
         return sized(
             Response(response.status, response.body, (*response.headers, *self._common), response.stream), request

@@ -7,6 +7,7 @@ import re
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.admission import Admission
 from pyconsul.agent.httpapi.core.authorization import require_gate
+from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.core.rendering import redirect, unknown_path
@@ -16,6 +17,7 @@ from pyconsul.agent.httpapi.core.router import Endpoint, Route, Router
 from pyconsul.agent.httpapi.core.validation import check_read, refuse_enterprise, unsupported_in_stream
 
 MAX_PARAMETERS = 1000  # of a query: each costs a microsecond wherever a value is looked for
+UI_OFF = b"Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart."
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -51,8 +53,9 @@ class RequestChecks:
             if (elsewhere := self._router.redirect(path)) is not None:
                 return redirect(request, elsewhere)
             if found is None:
-                if path == "/" and self._context.config.ui_config.enabled:
-                    return redirect(request, self._context.config.ui_config.root, 301)
+                if path == "/":
+                    ui = self._context.config.ui_config
+                    return redirect(request, root_of(ui), 301) if ui.enabled else Response(200, UI_OFF, TEXT)
                 return unknown_path(path)
         route, request.tail = found
         request.route = route

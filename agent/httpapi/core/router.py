@@ -120,11 +120,12 @@ class Route:
     watched: GET returns a `Query` and may be part of a stream (see `handlers.streams`).
     lists_options: the `Allow` header of a 405 response names OPTIONS.
     body_rule: limits and way of receiving a request's body; None: `DEFAULT_BODY`.
-    pages: its responses are pages, without the headers of the API.
+    pages: what differs for pages of the web interface; None: not one.   bare: its responses have none of the API's headers.
     """
 
     __slots__ = (
         "anywhere",
+        "bare",
         "body_rule",
         "cached",
         "consistency",
@@ -161,12 +162,13 @@ class Route:
         stateless: bool = False,
         patient: bool = True,
         pages: PageHooks | None = None,
+        bare: bool = False,
     ) -> None:
         self.pattern, self.endpoints, self.methods = pattern, endpoints, tuple(endpoints)
         self.consistency, self.meta_on_error, self.cached, self.strict = consistency, meta_on_error, cached, strict
         self.watched, self.writes, self.body_rule = watched, writes, body_rule
         self.anywhere, self.ignores_dc, self.lists_options = anywhere, ignores_dc, lists_options
-        self.stateless, self.patient, self.pages = stateless, patient, pages
+        self.stateless, self.patient, self.pages, self.bare = stateless, patient, pages, bare or pages is not None
         self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix that have separate routes
 
 

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.read_options import filtering
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Query, Response, Result, bad_request, not_found, server_error
+from pyconsul.agent.httpapi.core.response import Query, Result, bad_request, server_error
 from pyconsul.agent.httpapi.core.router import Read, Route
 from pyconsul.agent.model.catalog import CatalogService
 from pyconsul.agent.reads import overview as reads
@@ -64,11 +64,6 @@ def exported_services(context: Context, request: Request) -> Query:
     return Query(lambda: Result([], context.view.index_of("services"), ("services",)))
 
 
-def metrics_proxy(context: Context, request: Request) -> Response:
-    """Refuse: a proxy to a metrics provider is not supported."""
-    raise not_found("Metrics proxy is not enabled")
-
-
 def show_overview(context: Context, request: Request) -> Query:
     """Return how many nodes, services and checks are in which state."""
     return Query(lambda: reads.totals(context.view))
@@ -77,7 +72,6 @@ def show_overview(context: Context, request: Request) -> Query:
 ROUTES = (
     Route("/v1/internal/ui/nodes", {"GET": Read(list_nodes, "filter node")}, meta_on_error=True),
     Route("/v1/internal/ui/exported-services", {"GET": Read(exported_services, "open")}, meta_on_error=True),
-    Route("/v1/internal/ui/metrics-proxy/", {"GET": Read(metrics_proxy, "open")}),
     Route("/v1/internal/ui/node/", {"GET": Read(show_node, "filter node")}, meta_on_error=True),
     Route("/v1/internal/ui/services", {"GET": Read(list_services, "filter service")}, meta_on_error=True),
     Route("/v1/internal/ui/catalog-overview", {"GET": Read(show_overview, "operator:read")}, meta_on_error=True),

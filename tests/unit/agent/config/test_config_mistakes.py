@@ -40,7 +40,7 @@ def test_a_json_file_is_refused_in_the_words_of_go_with_a_place_beside_them(tmp_
 
 def test_a_label_of_a_block_gets_a_hint(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path, "a.hcl", 'service "web" {\n  port = 80\n}\n').errors
-    assert line.endswith('service.web: unknown key; a block has no label here, write name = "web" inside of it')
+    assert line.endswith('invalid config key service.web; a block has no label here, write name = "web" inside of it')
 
 
 @pytest.mark.parametrize(

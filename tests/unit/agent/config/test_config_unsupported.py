@@ -121,7 +121,7 @@ def example(row: Setting) -> Any:
     special = {
         "serf_wan": "127.0.0.9",
         "bootstrap_expect": 3, "addresses.grpc": "127.0.0.9",
-        "addresses.grpc_tls": "127.0.0.9",
+        "addresses.grpc_tls": "127.0.0.9", "ui_config.metrics_provider_options_json": '{"a": 1}',
     }  # fmt: skip
     if row.key in special:
         return special[row.key]
