@@ -7,8 +7,8 @@ import mimetypes
 from pathlib import Path
 
 from pyconsul.agent.config.sections.ui import UIConfig
-from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.rendering import root_of
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Response
 from pyconsul.agent.httpapi.core.router import Local, Route

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.rendering import root_of
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Response
 from pyconsul.agent.httpapi.core.router import Local, Read, Route, Write

@@ -18,8 +18,8 @@ import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
 from pyconsul.agent.httpapi.core.authorization import resolved_later
-from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.rendering import root_of
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Headers, Response
 from pyconsul.agent.state.topics import ACL

@@ -13,6 +13,7 @@ import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.sections.ui import UIConfig
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.core.consistency.freshness import allows_stale
 from pyconsul.agent.httpapi.core.request import Request
@@ -73,6 +74,12 @@ def redirect(request: Request, path: str, status: int = 307) -> Response:
     link = location.replace(b"&", b"&amp;").replace(b'"', b"&#34;")
     body = b'<a href="%s">%s</a>.\n\n' % (link, HTTPStatus(status).phrase.encode())
     return Response(status, body, (*headers, (b"Content-Type", b"text/html; charset=utf-8")))
+
+
+def root_of(ui_config: UIConfig) -> str:
+    """Return the URL path of the web interface, with a slash at both ends."""
+    path = ui_config.content_path.strip("/")
+    return f"/{path}/" if path else "/"
 
 
 def unknown_path(path: str) -> Response:

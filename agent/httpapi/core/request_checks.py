@@ -7,10 +7,9 @@ import re
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.admission import Admission
 from pyconsul.agent.httpapi.core.authorization import require_gate
-from pyconsul.agent.httpapi.core.content_path import root_of
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import Scope
-from pyconsul.agent.httpapi.core.rendering import redirect, unknown_path
+from pyconsul.agent.httpapi.core.rendering import redirect, root_of, unknown_path
 from pyconsul.agent.httpapi.core.request import Request, method_not_allowed
 from pyconsul.agent.httpapi.core.response import TEXT, HTTPError, Response
 from pyconsul.agent.httpapi.core.router import Endpoint, Route, Router
