@@ -44,12 +44,13 @@ def iso(seconds: float) -> str:
 
 
 def ago(seconds: float, now: float) -> str:
-    """Return how long ago a time is, in its largest unit."""
-    passed = max(0, int(now - seconds))
+    """Return how long ago a time is, or in how long it comes, in its largest unit."""
+    passed = int(abs(now - seconds))
     if passed < 1:
         return "now"
     size, unit = next((size, unit) for size, unit in STEPS if passed >= size)
-    return f"{passed // size} {unit} ago"
+    amount = f"{passed // size} {unit}"
+    return f"in {amount}" if seconds > now else f"{amount} ago"
 
 
 def since(seconds: float | None, now: float) -> Markup:

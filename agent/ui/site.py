@@ -33,7 +33,7 @@ from pyconsul.agent.ui.live.regions import Rendering
 from pyconsul.agent.ui.live.stream import EventStream, Viewed
 from pyconsul.agent.ui.pages.index import PAGES
 from pyconsul.agent.ui.rendering import Renderer
-from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit
+from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit, rule_advice
 
 HTML: Headers = ((b"Content-Type", b"text/html; charset=utf-8"), *browser.SAFE)
 EVENTS: Headers = (
@@ -164,6 +164,8 @@ class Site:
         else:
             shown: Any = route.show(visit)
             page = await shown if inspect.isawaitable(shown) else shown
+            if refused is not None:
+                page = replace(page, status=refused.status)
         page = replace(page, refresh_s=self._refresh_s(visit, page.refresh_s))
         return self._renderer.render(page, visit, self._variables(visit, page, refused))
 
@@ -184,7 +186,7 @@ class Site:
         if isinstance(error, UnknownToken):
             shown: PageError = Refused("This token is not known", str(error), LOG_IN, status=403)
         elif isinstance(error, Forbidden):
-            shown = Refused("You may not see this", str(error), LOG_IN, status=403)
+            shown = Refused("You may not see this", str(error), rule_advice(str(error)), status=403)
         elif isinstance(error, PageError):
             shown = error
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from pyconsul.agent.acl.authorizer import Authorizer
-from pyconsul.agent.acl.rules import LEVELS
+from pyconsul.agent.acl.rules import LEVELS, NAMED, Rule
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
@@ -25,7 +26,8 @@ from pyconsul.agent.ui.links import Links
 Begin: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
 
 READ_ONLY = "the web interface is read-only (ui_config.read_only)"
-NOT_SENT = ("connection", "content-length", "transfer-encoding")
+#: The end of the text of a refusal: see `Authorizer.denial`.
+LACKS = re.compile(r"lacks permission '(\w+):(read|list|write)'(?: on \"(.*?)\"(?:$|\.| ))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,8 @@ class Visit:
             return READ_ONLY
         if self.caller.allows(kind, LEVELS[level], name):
             return ""
-        return (
-            f'needs the rule {kind} "{name}" {{ policy = "{level}" }}' if name else f'needs the rule {kind} = "{level}"'
-        )
+        rule = Rule(kind, name, kind in NAMED and not name, LEVELS[level])  # without a name: for all names
+        return f"needs the rule {rule}"
 
     # The HTTP API
 
@@ -139,7 +140,7 @@ class Visit:
         given = {name.rstrip("_"): value for name, value in params.items() if value is not None}
         query = "?" + urlencode(given, doseq=True, quote_via=quote) if given else ""
         sent = {name.lower().encode(): value.encode("latin-1", "replace") for name, value in (headers or {}).items()}
-        if self.request.token:
+        if self.request.token and b"x-consul-token" not in sent:
             sent[b"x-consul-token"] = self.request.token.encode("latin-1", "replace")
         data = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
         request = Request(method, (quote(path, safe="/") + query).encode(), sent, data, self.request.remote)
@@ -182,11 +183,21 @@ class Visit:
         return answer
 
 
+def rule_advice(text: str) -> str:
+    """Return what to do about a refusal of the API or of a read: the rule that is missing, as it is written into a policy."""
+    found = LACKS.search(text)
+    if found is None:
+        return "Log in with a token that has this permission."
+    kind, level, name = found.groups()
+    rule = Rule(kind, name or "", kind in NAMED and not name, LEVELS[level])
+    return f"Log in with another token, or add this rule to a policy of the present one: {rule}"
+
+
 def refusal_of(answer: Answer, title: str = "The agent refused that") -> Refused:
     """Return the error page of an answer of the API, with its reason and what can be done."""
     advice = ""
     if answer.status in (401, 403):
-        advice = "Log in with a token that has this permission, or ask for the rule to be added."
+        advice = rule_advice(answer.text)
     elif "leader" in answer.text:
         advice = "The servers are electing a leader, or too many of them are away. Wait a moment and try again."
     return Refused(

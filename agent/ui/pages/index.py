@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from pyconsul.agent.ui.contract import PageRoute
 from pyconsul.agent.ui.pages import login, overview
+from pyconsul.agent.ui.pages.access import (
+    auth_method,
+    auth_methods,
+    binding_rule,
+    explain,
+    policies,
+    policy,
+    role,
+    roles,
+    token,
+    tokens,
+)
 from pyconsul.agent.ui.pages.catalog import node, nodes, service, services
 from pyconsul.agent.ui.pages.coordination import events, queries, query, sessions
 
@@ -18,4 +30,14 @@ PAGES: tuple[PageRoute, ...] = (
     *queries.PAGES,
     *query.PAGES,
     *login.PAGES,
+    *tokens.PAGES,
+    *token.PAGES,
+    *policies.PAGES,
+    *policy.PAGES,
+    *roles.PAGES,
+    *role.PAGES,
+    *auth_methods.PAGES,
+    *auth_method.PAGES,
+    *binding_rule.PAGES,
+    *explain.PAGES,
 )

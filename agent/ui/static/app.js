@@ -1,4 +1,5 @@
 // The script of all pages: joins the parts; every page works without it.
+import { startChecks } from "./checks.js";
 import { startDialogs } from "./dialogs.js";
 import { startFilters } from "./filters.js";
 import { startKeys } from "./keys.js";
@@ -10,6 +11,7 @@ document.documentElement.classList.add("scripts");
 if (matchMedia("(max-width: 799px)").matches) document.querySelector("details.menu")?.removeAttribute("open");
 startTimes();
 startDialogs();
+startChecks();
 startFilters();
 startPalette();
 startKeys();

@@ -1,0 +1,1 @@
+"""Pages of access control: tokens, policies, roles, auth methods with their binding rules, and explanations."""
