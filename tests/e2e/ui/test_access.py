@@ -293,7 +293,8 @@ def test_hostile_texts_are_shown_as_texts(root: Manager, admin: Visitor) -> None
     pages = ["tokens", f"tokens/{made['AccessorID']}", "roles", "auth-methods", "auth-methods/hostile", "policies"]
     for page in [*pages, f"tokens/{made['AccessorID']}?do=delete", "auth-methods/hostile?do=delete"]:
         shown = admin.get(f"{ACLS}/{page}")
-        assert shown.status == 200 and "<script>alert" not in shown.html, page
+        assert shown.status == 200, page
+        assert "<script>alert" not in shown.html, page
     assert "<script>alert" not in admin.get("/ui/dc1/login").html
     root.ask("DELETE", "/v1/acl/auth-method/hostile")
 
