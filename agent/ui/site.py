@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,10 +18,11 @@ import msgspec
 
 from pyconsul.agent.acl.authorizer import Forbidden, UnknownToken
 from pyconsul.agent.httpapi.core.authorization import resolved_later
-from pyconsul.agent.httpapi.core.context import Context
+from pyconsul.agent.httpapi.core.context import Context, StreamBudget
 from pyconsul.agent.httpapi.core.rendering import root_of
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.server.contract import Headers, Response
+from pyconsul.agent.httpapi.core.response import TEXT
+from pyconsul.agent.httpapi.server.contract import EVENTS, Headers, Response
 from pyconsul.agent.state.topics import ACL
 from pyconsul.agent.ui import browser
 from pyconsul.agent.ui.contract import Download, Missing, Outcome, Page, PageError, PageRoute, Refused
@@ -36,11 +37,7 @@ from pyconsul.agent.ui.rendering import Renderer
 from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit, rule_advice
 
 HTML: Headers = ((b"Content-Type", b"text/html; charset=utf-8"), *browser.SAFE)
-EVENTS: Headers = (
-    (b"Content-Type", b"text/event-stream"),
-    (b"Cache-Control", b"no-store"),
-    (b"X-Accel-Buffering", b"no"),
-)
+EVENT_STREAM: Headers = (EVENTS, (b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"))
 TOLD = "pyconsul_told"  # cookie: what the last action did
 TOLD_CHARACTERS = 1500
 MOST_VIEWED = 50  # pages of one browser
@@ -250,7 +247,10 @@ class Site:
         """Return the events of a browser's pages."""
         addresses, versions = request.multi("page"), request.multi("seen")
         if not 0 < len(addresses) <= MOST_VIEWED or len(addresses) != len(versions):
-            return Response(400, b"1 to 50 pages, each with `seen`\n", ((b"Content-Type", b"text/plain"),))
+            return Response(400, b"1 to 50 pages, each with `seen`\n", TEXT)
+        budget = self._context.stream_budget
+        if budget.used + len(addresses) > budget.limit:
+            return Response(429, b"more than %d pages and queries are watched\n" % budget.limit, TEXT)
         # What is rendered is shared by all browsers with this token: their other cookies are no part of it.
         token = {b"x-consul-token": request.token.encode("latin-1", "replace")} if request.token else {}
         viewed: list[Viewed] = []
@@ -260,7 +260,7 @@ class Site:
             one.origin, one.route = request.origin, request.route
             viewed.append(Viewed(target, version, partial(self._render, one)))
         stream = EventStream(self._live, self._context.watches, request.token, viewed, self._renderer.version)
-        return Response(200, b"", EVENTS, stream.parts())
+        return Response(200, b"", EVENT_STREAM, _counted(stream, len(viewed), self._context.stream_budget))
 
     def asset(self, name: str, request: Request) -> Response:
         """Return a style sheet or script, which browsers may keep for ever: its address names its version."""
@@ -277,6 +277,16 @@ class Site:
                 (b"X-Content-Type-Options", b"nosniff"),
             ),
         )
+
+
+async def _counted(stream: EventStream, count: int, budget: StreamBudget) -> AsyncIterator[bytes]:
+    """Yield the events of a stream, which counts in the budget of all streams meanwhile."""
+    budget.take(count)
+    try:
+        async for part in stream.parts():
+            yield part
+    finally:
+        budget.give_back(count)
 
 
 def _without_question(request: Request) -> str:

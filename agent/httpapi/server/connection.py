@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
+from pyconsul.agent.httpapi.server.contract import EVENTS, PendingResponse, Response
 from pyconsul.agent.httpapi.server.reader import (
     BETWEEN,
     BROKEN,
@@ -293,6 +293,8 @@ class Connection(asyncio.Protocol):
     async def _stream(self, response: Response, parts: AsyncIterator[bytes], mode: int) -> None:
         """Send a body of unknown length part by part, at the pace of the client."""
         transport, chunked = self._transport, not mode & HTTP_1_0
+        if EVENTS in response.headers:
+            self._server.exempt(self)
         transport.write(head(response, self._server.date, CHUNKED + CLOSE if chunked else CLOSE))
         try:
             async for part in parts:

@@ -30,6 +30,8 @@ from typing import Any, Protocol, TypeAlias
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 #: A response as bytes: its status line, and what follows the Date header.
 Wire: TypeAlias = tuple[bytes, bytes]
+#: The header of server-sent events; such a stream does not count among the connections of a client.
+EVENTS = (b"Content-Type", b"text/event-stream")
 
 
 class BodyLost(Exception):

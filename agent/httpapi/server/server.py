@@ -53,6 +53,7 @@ class HTTPServer:
         self._ticks = 0
         self.date = b""
         self.connections: set[Connection] = set()
+        self._exempt: set[Connection] = set()
         self.tasks: set[asyncio.Future[Any]] = set()
         self.clients: Counter[str] = Counter()
 
@@ -101,9 +102,20 @@ class HTTPServer:
             asyncio.get_running_loop().call_later(limits.lifetime_s, connection.shutdown)
         return b""
 
+    def exempt(self, connection: Connection) -> None:
+        """Count a connection no longer among those of its client: browsers keep event streams open, one for all their tabs."""
+        self._forget_client(connection)
+        self._exempt.add(connection)
+
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
+        if connection in self._exempt:
+            self._exempt.discard(connection)
+        else:
+            self._forget_client(connection)
+
+    def _forget_client(self, connection: Connection) -> None:
         address = connection.remote
         if address:
             self.clients[address] -= 1

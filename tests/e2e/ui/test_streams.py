@@ -1,0 +1,87 @@
+"""The stream of events over HTTP, without a browser: what it sends, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlencode
+
+import pytest
+from support.agent_process import AgentProcess, running_agent
+
+SERVICES = "/ui/dc1/services"
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[AgentProcess]:
+    with running_agent(ui_config={"enabled": True}, limits={"http_max_conns_per_client": 3}) as running:
+        yield running
+
+
+class Stream:
+    """An open stream of events."""
+
+    def __init__(self, agent: AgentProcess, *pages: str, seen: str = "") -> None:
+        query = urlencode([pair for page in pages for pair in (("page", page), ("seen", seen))])
+        self._socket = socket.create_connection(("127.0.0.1", agent.http_port), 10)
+        self._socket.sendall(f"GET /ui/live?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        self._file = self._socket.makefile("rb")
+
+    def next(self) -> tuple[str, dict[str, object]]:
+        """Return the next event and its data."""
+        name = ""
+        for line in self._file:
+            if line.startswith(b"event: "):
+                name = line[7:].decode().strip()
+            if line.startswith(b"data: "):
+                return name, json.loads(line[6:])
+        raise AssertionError("the stream has ended")
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+
+def test_a_change_is_sent_as_the_row_that_differs(agent: AgentProcess) -> None:
+    agent.put("/v1/agent/service/register", {"Name": "web"})
+    agent.put("/v1/agent/service/register", {"Name": "db"})
+    with ExitStack() as stack:
+        stream = Stream(agent, SERVICES)
+        stack.callback(stream.close)
+        assert stream.next()[0] == "hello"
+        name, whole = stream.next()
+        assert name == "page"
+        assert isinstance(whole["regions"], dict)
+        assert "html" in whole["regions"]["list"]
+        agent.put("/v1/agent/service/register", {"Name": "web", "Tags": ["canary"]})
+        name, change = stream.next()
+        assert isinstance(change["regions"], dict)
+        assert list(change["regions"]["list"]["rows"]) == ["web"]
+        assert "canary" in change["regions"]["list"]["rows"]["web"]
+
+
+def test_streams_do_not_count_among_the_connections_of_a_client(agent: AgentProcess) -> None:
+    with ExitStack() as stack:
+        for _ in range(10):
+            stream = Stream(agent, SERVICES)
+            stack.callback(stream.close)
+            assert stream.next()[0] == "hello"
+        status, _, _ = agent.request("GET", "/v1/status/leader")
+        assert status == 200
+
+
+def test_streams_of_nothing_or_of_too_much_are_refused(agent: AgentProcess) -> None:
+    for query in ("", "?page=/ui/", "?" + "page=/ui/&seen=&" * 51):
+        status, _, body = agent.request("GET", "/ui/live" + query)
+        assert (status, body) == (400, b"1 to 50 pages, each with `seen`\n")
+
+
+def test_a_stream_of_unknown_pages_shows_their_errors(agent: AgentProcess) -> None:
+    stream = Stream(agent, "/ui/dc1/nope", "/v1/agent/self", "/ui/live")
+    assert stream.next()[0] == "hello"
+    pages = {str(stream.next()[1]["title"]) for _ in range(3)}
+    stream.close()
+    assert 'There is no page "nope"' in pages
+    assert not any("Config" in title for title in pages)
