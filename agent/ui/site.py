@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from dataclasses import replace
@@ -151,7 +152,7 @@ class Site:
             return self._error(error, visit)
 
     async def _page(self, visit: Visit, route: PageRoute, do: str, refused: Refused | None) -> Rendering:
-        action = route.actions.get(do)
+        action, took_s = route.actions.get(do), 0.0
         if action is not None and action.ask is not None:
             question: Any = action.ask(visit)
             if inspect.isawaitable(question):
@@ -159,12 +160,15 @@ class Site:
             data = {"question": question, "do": do, "back": _without_question(visit.request)}
             page = Page("question.html", question.title, "", data, status=refused.status if refused else 200)
         else:
+            began = time.perf_counter()
             shown: Any = route.show(visit)
+            took_s = time.perf_counter() - began  # nothing for a page that waits for other agents
             page = await shown if inspect.isawaitable(shown) else shown
             if refused is not None:
                 page = replace(page, status=refused.status)
         page = replace(page, refresh_s=self._refresh_s(visit, page.refresh_s))
-        return self._renderer.render(page, visit, self._variables(visit, page, refused))
+        rendering = self._renderer.render(page, visit, self._variables(visit, page, refused))
+        return replace(rendering, took_s=rendering.took_s + took_s)
 
     def _refresh_s(self, visit: Visit, refresh_s: float) -> float:
         """Return when to show a page again: at the latest when the token of its caller expires, or is to be asked for again."""

@@ -85,7 +85,8 @@ class LivePage:
             except Exception:
                 log.exception("a page could not be rendered again")
                 continue
-            self._is_rendering = False
+            finally:
+                self._is_rendering = False
             self._watch()
             if self.current.version != before:
                 for viewer in list(self.viewers):
