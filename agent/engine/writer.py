@@ -35,7 +35,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 T = TypeVar("T")
 STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
 RECHECK_S = 1.0  # while a commit is stalled, or its outcome unknown
-SETTLE_S = 3.0  # that a writer which is about to end tries to find out about its last commit
+SETTLE_S = 2.0  # that a writer which is about to end tries to find out about its last commit
 RETRY_S = 0.05  # after a conflict or an unknown outcome that brought nothing new
 MAX_ROWS = 10_000_000  # of a state that takes the place of another
 
@@ -248,7 +248,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         while error.commit_id and loop.time() < self._settle_until:
             try:
-                async with asyncio.timeout(RECHECK_S):
+                async with asyncio.timeout(min(RECHECK_S, self._settle_until - loop.time())):
                     took_effect = await self._engine.took_effect(error.commit_id)
             except OutcomeUnknown as lost:  # it can never be found out
                 error = lost
@@ -262,6 +262,8 @@ class Writer:
                 raise Conflict(self._store.index)
             return True
         self._fail(error, results)
+        if loop.time() >= self._settle_until:
+            self.refuse_waiting(EngineError("not written: this server ends, and its engine does not respond"))
         return False
 
     def _finish(self, results: Sequence[Result]) -> None:

@@ -33,7 +33,7 @@ UNCONFIRMED_S = (
 )
 BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
-RESIGN_S = 1.0  # that giving the key up may take
+RESIGN_S = 0.5  # that giving the key up may take
 TAKE_S = 0.7  # that taking the key may take
 LOOK_S = 1.0  # between two looks at a holder that may be gone
 SILENCE_S = 10.0  # after that a watch is taken for dead

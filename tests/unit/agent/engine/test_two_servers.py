@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.etcd import EtcdProcess, etcd_place, needs_etcd
-from support.eventually import eventually_async, one_turn
+from support.eventually import one_turn
 
 from pyconsul.agent.engine.batch import size_of
 from pyconsul.agent.engine.contract import Engine, EngineError, Limits, OutcomeUnknown
@@ -285,29 +285,6 @@ async def test_an_outcome_that_stays_unknown_reaches_the_caller(monkeypatch: pyt
     with pytest.raises(EngineError, match="was not begun"):
         await server.put("b", b"1")
     await server.writer.drain()
-
-
-class Mute(Unsure):
-    """Never tells whether a commit took effect."""
-
-    async def took_effect(self, commit_id: int) -> bool:
-        self.asked += 1
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError
-
-
-async def test_a_writer_that_ends_does_not_wait_for_an_engine_that_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, seconds in (("RETRY_S", 0.0), ("RECHECK_S", 0.001), ("SETTLE_S", 0.01)):
-        monkeypatch.setattr(f"pyconsul.agent.engine.writer.{name}", seconds)
-    engine = Mute(place(), kept=True, failures=0)
-    server = Server(engine)
-    written = asyncio.ensure_future(server.put("a", b"1"))
-    await eventually_async(lambda: engine.asked > 1)
-    await server.writer.drain()
-    with pytest.raises(OutcomeUnknown):
-        await written
 
 
 def size_of_a_put() -> int:
