@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 
 from support.agent_process import AgentProcess
 
+BLOCKS = {"dd", "dt", "div", "h1", "h2", "li", "option", "p", "td", "th"}
+
 
 class _Texts(HTMLParser):
     """Collects the texts of a page, the addresses of its links, and the elements it has."""
@@ -25,6 +27,8 @@ class _Texts(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         self.elements.append(tag)
         self._within = tag
+        if tag in BLOCKS:
+            self.texts.append(" ")
         if tag == "a":
             self.links.append(given.get("href", ""))
         if tag in ("input", "button"):

@@ -17,6 +17,7 @@ from pyconsul.agent.ui.pages.access import (
     tokens,
 )
 from pyconsul.agent.ui.pages.catalog import node, nodes, service, services
+from pyconsul.agent.ui.pages.cluster import members, servers
 from pyconsul.agent.ui.pages.coordination import events, queries, query, sessions
 
 PAGES: tuple[PageRoute, ...] = (
@@ -29,6 +30,8 @@ PAGES: tuple[PageRoute, ...] = (
     *events.PAGES,
     *queries.PAGES,
     *query.PAGES,
+    *members.PAGES,
+    *servers.PAGES,
     *login.PAGES,
     *tokens.PAGES,
     *token.PAGES,

@@ -1,0 +1,1 @@
+"""Pages of the cluster itself: members of the gossip pool, servers."""
