@@ -147,10 +147,11 @@ def _line(text: str) -> Text:
 
 
 def commands(world: World) -> list[str]:
-    """Commands that work while the demonstration runs."""
+    """What can be tried while the demonstration runs."""
     agent = f"127.0.0.1:{world.http}"
     option = "" if world.http == 8500 else f" -http-addr={agent}"
     return [
+        f"open http://{agent}/ui/ in a browser",
         f"curl http://127.0.0.1:{world.frontend}/",
         f"curl -X PUT http://{agent}/v1/agent/service/deregister/web-1",
         f"pyconsul catalog services{option}",

@@ -12,7 +12,7 @@ BROKEN = "\nbackend broken_backend\n    no_such_keyword\n"
 def tour(world: World) -> Iterator[str]:
     """Run the tour; yield a sentence after each verified step."""
     world.start_agent()
-    yield f"agent runs: HTTP on {world.http}, DNS on {world.dns}"
+    yield f"agent runs: HTTP on {world.http}, DNS on {world.dns}, web interface http://127.0.0.1:{world.http}/ui/"
     world.start_backends()
     yield "three instances of `web` are registered, each with an HTTP check every second"
     world.start_template()

@@ -35,6 +35,7 @@ from bench.gossip_rows import gossip_flood, gossip_idle, gossip_memory
 from bench.rows import Row, register_web, row
 from bench.rpc_rows import rpc_requests
 from bench.template_rows import template_1000_services, template_plain_agent, template_shared
+from bench.ui_rows import ui
 from bench.watchers import wake_watchers
 
 PUT = """
@@ -180,7 +181,7 @@ ALL: tuple[Callable[[], Iterator[Row]], ...] = (
     kv_read, kv_read_with_a_token, health, durable_write, registration, dns_cached, dns_churn, dns_cold,
     dns_without_loss, watchers, idle_watchers, fairness, growth, command, one_shot_tool, one_shot_template, memory,
     template_1000_services, template_plain_agent, template_shared, gossip_idle, gossip_memory, gossip_flood, rpc_requests,
-    *CLUSTER,
+    *CLUSTER, ui,
 )  # fmt: skip
 
 
