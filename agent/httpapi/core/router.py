@@ -119,6 +119,7 @@ class Route:
     writes: methods other than GET are subject to `allow_write_http_from`.
     watched: GET returns a `Query` and may be part of a stream (see `handlers.streams`).
     lists_options: the `Allow` header of a 405 response names OPTIONS.
+    endless: the response is a stream that ends only with the agent.
     body_rule: limits and way of receiving a request's body; None: `DEFAULT_BODY`.
     pages: what differs for pages of the web interface; None: not one.   bare: its responses have none of the API's headers.
     """
@@ -129,6 +130,7 @@ class Route:
         "body_rule",
         "cached",
         "consistency",
+        "endless",
         "endpoints",
         "ignores_dc",
         "lists_options",
@@ -161,6 +163,7 @@ class Route:
         lists_options: bool = True,
         stateless: bool = False,
         patient: bool = True,
+        endless: bool = False,
         pages: PageHooks | None = None,
         bare: bool = False,
     ) -> None:
@@ -169,6 +172,7 @@ class Route:
         self.watched, self.writes, self.body_rule = watched, writes, body_rule
         self.anywhere, self.ignores_dc, self.lists_options = anywhere, ignores_dc, lists_options
         self.stateless, self.patient, self.pages, self.bare = stateless, patient, pages, bare or pages is not None
+        self.endless = endless
         self.subroutes: list[tuple[str, Route]] = []  # suffixes of this prefix that have separate routes
 
 

@@ -233,4 +233,4 @@ def _get(caller: Request, question: Question) -> Request:
     return request
 
 
-ROUTES = (Route("/v1/pyconsul/watch", {"POST": Read(open_stream, "open")}, writes=False),)
+ROUTES = (Route("/v1/pyconsul/watch", {"POST": Read(open_stream, "open")}, writes=False, endless=True),)

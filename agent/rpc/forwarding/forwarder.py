@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from weakref import WeakSet
 
 from pyconsul.agent.httpapi.core.blocking import JITTER
 from pyconsul.agent.httpapi.core.context import Context
@@ -19,6 +20,7 @@ from pyconsul.agent.rpc.forwarding.message import forwarded
 from pyconsul.agent.rpc.forwarding.question import Question, question_of
 from pyconsul.agent.rpc.forwarding.server_requests import NoServers, ServerRequests, lacks_leader
 from pyconsul.agent.rpc.forwarding.shared_queries import SharedQueries
+from pyconsul.agent.rpc.transport.body_flow import BodyParts
 
 NO_ADDRESSES = "resolver error: resolver produced no addresses"  # Consul's stream of health has its own error
 
@@ -34,6 +36,7 @@ class ServerForwarder:
         self._datacenters = NoPath(context)
         self._shared = SharedQueries(self._ask_read, context.rng)
         self._cache = AgentCache(self._ask_read, context.rng)
+        self._streams: WeakSet[BodyParts] = WeakSet()  # that end only with this agent
 
     def forward(
         self, datacenter: str, route: Route, endpoint: Endpoint, request: Request
@@ -44,7 +47,10 @@ class ServerForwarder:
     async def relay(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
         """Return the response of a server of this datacenter.  Raises HTTPError, ServedHere."""
         try:
-            return await self._ask(route, endpoint, request)
+            response = await self._ask(route, endpoint, request)
+            if route.endless and isinstance(response.stream, BodyParts):
+                self._streams.add(response.stream)
+            return response
         except NoServers:
             error = _no_servers(route, request)
             await refuse(handled_without_state(self._context, endpoint, request, error), error)
@@ -52,7 +58,9 @@ class ServerForwarder:
             raise reason_of(error) from None
 
     def close(self) -> None:
-        """End the waiting queries with their present responses: the agent stops."""
+        """End the waiting queries with their present responses, and endless streams: the agent stops."""
+        for stream in list(self._streams):
+            stream.finish()
         self._shared.close()
         self._cache.close()
 

@@ -89,6 +89,11 @@ class ArrivingStream:
             self.ended, self._error = True, error
             self._wake()
 
+    def finish(self) -> None:
+        """End the stream as if its sender had, once all that has arrived is taken."""
+        self.ended = True
+        self._wake()
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -131,6 +136,12 @@ class BodyParts(AsyncIterator[bytes]):
         if not part:
             raise StopAsyncIteration
         return part
+
+    def finish(self) -> None:
+        """Let the stream end after what has arrived; its sender may send nothing more."""
+        if not self._arriving.ended:
+            self._arriving.finish()
+            self._abandon()
 
     async def aclose(self) -> None:
         """End the stream."""

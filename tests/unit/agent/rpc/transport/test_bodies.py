@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from support.eventually import one_turn
@@ -12,6 +13,7 @@ from support.rpc_pair import Gate, Pair, broken_after, endless, whole
 from pyconsul.agent.httpapi.server.contract import BodyLost, HTTPRequest, Response
 from pyconsul.agent.rpc.contract import Lost, NotSent, Peer
 from pyconsul.agent.rpc.transport.asking import MAX_REQUESTS
+from pyconsul.agent.rpc.transport.body_flow import BodyParts
 from pyconsul.agent.rpc.transport.channel import MAX_UNSENT_BYTES
 from pyconsul.agent.rpc.transport.frames import INLINE_BYTES, MAX_FRAME_BYTES, PART_BYTES, WINDOW_BYTES
 
@@ -104,6 +106,25 @@ async def test_a_stream_that_nobody_reads_delays_no_other_request() -> None:
         part = await pair.result(anext(stream))
         assert 0 < len(part) <= WINDOW_BYTES
         total += len(part)
+
+
+async def test_a_stream_that_its_reader_finishes_ends_after_what_has_arrived() -> None:
+    pair = Pair(lambda request, peer: Response(200, stream=one_part_then_silence()))
+    stream = (await pair.ask(get("/"))).stream
+    assert isinstance(stream, BodyParts)
+    assert await pair.result(anext(stream)) == b"one"
+    waiting = asyncio.ensure_future(anext(stream, b"the end"))
+    await one_turn()
+    stream.finish()
+    stream.finish()
+    assert await waiting == b"the end"
+    await pair.settle()
+    assert pair.in_flight == (0, 0)
+
+
+async def one_part_then_silence() -> AsyncIterator[bytes]:
+    yield b"one"
+    await asyncio.get_running_loop().create_future()
 
 
 async def test_streams_share_a_connection_that_is_slow() -> None:
