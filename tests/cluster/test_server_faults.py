@@ -92,13 +92,16 @@ def test_an_etcd_member_is_killed_alone(servers: ServerCluster) -> None:
     verify(servers, load)
 
 
-def test_all_servers_are_powered_off_at_once(servers: ServerCluster) -> None:
-    with load_on(servers.agents, seed=4) as load:
-        for server in servers.servers:
-            server.power_off()
+@pytest.mark.parametrize("seed", [4, pytest.param(5, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow)])
+def test_all_machines_are_powered_off_at_once_and_on_again_in_any_order(servers: ServerCluster, seed: int) -> None:
+    rng = random.Random(seed)
+    with load_on(servers.agents, seed=seed) as load:
+        for agent in servers.agents:
+            agent.power_off()
         time.sleep(1)
-        for server in servers.servers:
-            server.launch()
+        for agent in rng.sample(servers.agents, len(servers.agents)):
+            agent.launch()
+            time.sleep(rng.uniform(0, 1.5))
         load.wait_for_progress(100)
     servers.mend()
     verify(servers, load)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from support.agent_process import PROGRAM, AgentProcess
 from support.etcd import needs_etcd
@@ -12,39 +17,54 @@ from support.eventually import eventually
 
 pytestmark = needs_etcd
 
-
-def server(folder: Path, name: str, join: list[str]) -> AgentProcess:
-    (folder / name).mkdir()
-    performance = {"raft_multiplier": 1}
-    return AgentProcess(
-        folder / name,
-        folder / name / "data",
-        node_name=name,
-        bootstrap_expect=2,
-        retry_join=join,
-        performance=performance,
-    )
+RECOVERY = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c02"
 
 
-def recover(agent: AgentProcess, answer: bytes) -> subprocess.CompletedProcess[bytes]:
-    argv = [*PROGRAM, "operator", "recover", f"-http-addr={agent.address}"]
-    return subprocess.run(argv, input=answer, capture_output=True, check=False, timeout=60)
-
-
-def test_the_survivor_goes_on_after_one_question(tmp_path: Path) -> None:
-    first = server(tmp_path, "s1", [])
-    second = server(tmp_path, "s2", [f"127.0.0.1:{first.lan_port}"])
-    agents = [first, second]
+@contextmanager
+def two_servers(folder: Path, **settings: Any) -> Iterator[list[AgentProcess]]:
+    """Two servers of one cluster, which ends with the block."""
+    agents: list[AgentProcess] = []
+    for name in ("s1", "s2"):
+        (folder / name).mkdir()
+        agents.append(
+            AgentProcess(
+                folder / name,
+                folder / name / "data",
+                node_name=name,
+                bootstrap_expect=2,
+                retry_join=[f"127.0.0.1:{agent.lan_port}" for agent in agents],
+                performance={"raft_multiplier": 1},
+                **settings,
+            )
+        )
     try:
         for agent in agents:
             agent.launch()
         for agent in agents:
             agent.wait_until_ready()
+        yield agents
+    finally:
+        for agent in agents:
+            agent.kill()
+
+
+def recover(agent: AgentProcess, answer: bytes, token: str = "") -> subprocess.CompletedProcess[bytes]:
+    argv = [*PROGRAM, "operator", "recover", f"-http-addr={agent.address}"]
+    environ = {**os.environ, "CONSUL_HTTP_TOKEN": token}
+    return subprocess.run(argv, input=answer, capture_output=True, check=False, timeout=60, env=environ)
+
+
+def lose_disk(agent: AgentProcess) -> None:
+    agent.kill()
+    shutil.rmtree(agent.folder / "data")
+
+
+def test_the_survivor_goes_on_after_one_question(tmp_path: Path) -> None:
+    with two_servers(tmp_path) as (first, second):
         eventually(lambda: first.request("PUT", "/v1/kv/a", b"v")[0] == 200)
         eventually(lambda: second.request("GET", "/v1/kv/a")[0] == 200)
         assert b"nothing to recover" in recover(first, b"").stderr
-        second.kill()
-        shutil.rmtree(second.folder / "data")
+        lose_disk(second)
         eventually(
             lambda: b"s1 " in (declined := recover(first, b"no\n")).stdout and b"nothing was changed" in declined.stderr
         )
@@ -53,6 +73,33 @@ def test_the_survivor_goes_on_after_one_question(tmp_path: Path) -> None:
         eventually(lambda: first.request("GET", "/v1/kv/a")[0] == 200)
         second.start()
         eventually(lambda: second.request("GET", "/v1/kv/a?raw")[2] == b"v")
-    finally:
-        for agent in agents:
-            agent.kill()
+
+
+def test_tokens_go_on_working_and_nobody_can_bootstrap_again(tmp_path: Path) -> None:
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"agent_recovery": RECOVERY}}
+
+    def ask(agent: AgentProcess, method: str, path: str, token: str = "", body: Any = None) -> tuple[int, bytes]:
+        status, _, text = agent.request(method, path, body, {"X-Consul-Token": token})
+        return status, text
+
+    with two_servers(tmp_path, acl=acl) as (first, second):
+        status, bootstrapped = eventually(lambda: (made := ask(first, "PUT", "/v1/acl/bootstrap"))[0] == 200 and made)
+        root = json.loads(bootstrapped)["SecretID"]
+        policy = {"Name": "app", "Rules": 'key_prefix "app/" { policy = "write" }'}
+        assert ask(first, "PUT", "/v1/acl/policy", root, policy)[0] == 200
+        status, made = ask(first, "PUT", "/v1/acl/token", root, {"Policies": [{"Name": "app"}]})
+        app = json.loads(made)["SecretID"]
+        assert ask(second, "PUT", "/v1/kv/app/a", app, b"v") == (200, b"true")
+        lose_disk(second)
+        assert b"Permission denied" in recover(first, b"yes\n").stderr
+        eventually(lambda: b"goes on alone from index" in recover(first, b"yes\n", RECOVERY).stdout)
+        eventually(lambda: ask(first, "GET", "/v1/kv/app/a?raw", app) == (200, b"v"))
+        second.start()
+        for agent in (first, second):
+            eventually(lambda agent=agent: ask(agent, "GET", "/v1/kv/app/a?raw", app) == (200, b"v"))
+            assert ask(agent, "PUT", "/v1/kv/app/a", app, b"v") == (200, b"true")
+            assert ask(agent, "PUT", "/v1/kv/other", app, b"v")[0] == 403
+            assert ask(agent, "GET", "/v1/kv/app/a")[0] == 403
+            assert ask(agent, "GET", "/v1/acl/tokens", root)[0] == 200
+            status, refusal = ask(agent, "PUT", "/v1/acl/bootstrap")
+            assert (status, b"no longer allowed" in refusal) == (403, True), refusal
