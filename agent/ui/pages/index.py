@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyconsul.agent.ui.contract import PageRoute
-from pyconsul.agent.ui.pages import login, overview
+from pyconsul.agent.ui.pages import login, overview, search
 from pyconsul.agent.ui.pages.access import (
     auth_method,
     auth_methods,
@@ -33,6 +33,7 @@ PAGES: tuple[PageRoute, ...] = (
     *members.PAGES,
     *servers.PAGES,
     *login.PAGES,
+    *search.PAGES,
     *tokens.PAGES,
     *token.PAGES,
     *policies.PAGES,

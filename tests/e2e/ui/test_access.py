@@ -47,7 +47,7 @@ def test_tokens_are_listed_with_what_they_are_linked_to(root: Manager, admin: Vi
     shown = admin.get(f"{ACLS}/tokens?filter=of+the+list")
     assert shown.status == 200
     assert "of the list " + made["AccessorID"] in shown.text
-    assert "policy listed service api global now in 4 h" in shown.text
+    assert "policy listed service api global created now expires in 4 h" in shown.text
     assert made["SecretID"] not in shown.html
     every = admin.get(f"{ACLS}/tokens").text
     assert "Initial Management Token yours" in every
@@ -155,6 +155,7 @@ def test_a_policy_is_created_changed_cloned_and_deleted(root: Manager, admin: Vi
         f"{ACLS}/policies/create", "save", name="made-here", rules=PEOPLE.replace("\n", "\r\n"), datacenters="dc1, dc2"
     )
     assert "The policy made-here is created." in shown.text
+    assert "disabled" not in shown.html
     made = root.read("/v1/acl/policy/name/made-here")
     assert made["Rules"] == PEOPLE
     assert made["Datacenters"] == ["dc1", "dc2"]

@@ -37,7 +37,8 @@ class Usage:
                 f"through roles it is granted to {plural(len(self.through_roles), 'token')}."
             )
         if self.rules:
-            found.append(f"{plural(len(self.rules), 'binding rule')} of logins name it, and grant nothing then.")
+            grants = "grants" if len(self.rules) == 1 else "grant"
+            found.append(f"{plural(len(self.rules), 'binding rule')} of logins {grants} nothing then.")
         return tuple(found) or ("No token and no role uses it.",)
 
 
