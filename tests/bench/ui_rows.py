@@ -28,7 +28,8 @@ PAINT = """() => new Promise((done) => new PerformanceObserver((list) =>
     list.getEntriesByName("first-contentful-paint").forEach((entry) => done(entry.startTime))
 ).observe({ type: "paint", buffered: true }))"""
 BARE = """<table>{% for row in rows %}<tr><td>{{ row.Name }}</td><td>{{ row.InstanceCount }}</td>
-<td>{% for tag in row.Tags or () %}<span>{{ tag }}</span>{% endfor %}</td><td>{{ row.ChecksCritical }}</td></tr>{% endfor %}</table>"""
+<td>{% for tag in row.Tags or () %}<span>{{ tag }}</span>{% endfor %}</td><td>{{ row.ChecksCritical }}</td></tr>{% endfor %}
+</table>"""
 
 
 def ui() -> Iterator[Row]:
