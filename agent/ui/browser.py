@@ -74,7 +74,7 @@ def require_own_form(request: Request, field: str) -> None:
     origin = request.headers.get(b"origin", b"").decode("latin-1")
     host = request.headers.get(b"host", b"").decode("latin-1")
     cookie = form_cookie(request)
-    fits = bool(cookie) and hmac.compare_digest(form_field(cookie), field)
+    fits = bool(cookie) and hmac.compare_digest(form_field(cookie).encode(), field.encode("utf-8", "replace"))
     if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != host) or not fits:
         raise Refused(
             "This form was not sent from a page of this agent",

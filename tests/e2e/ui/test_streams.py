@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from urllib.parse import urlencode
 
 import pytest
 from support.agent_process import AgentProcess, running_agent
+from support.event_stream import Stream
 
 SERVICES = "/ui/dc1/services"
 
@@ -18,30 +16,6 @@ SERVICES = "/ui/dc1/services"
 def agent() -> Iterator[AgentProcess]:
     with running_agent(ui_config={"enabled": True}, limits={"http_max_conns_per_client": 3}) as running:
         yield running
-
-
-class Stream:
-    """An open stream of events."""
-
-    def __init__(self, agent: AgentProcess, *pages: str, seen: str = "") -> None:
-        query = urlencode([pair for page in pages for pair in (("page", page), ("seen", seen))])
-        self._socket = socket.create_connection(("127.0.0.1", agent.http_port), 10)
-        self._socket.sendall(f"GET /ui/live?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        self._file = self._socket.makefile("rb")
-
-    def next(self) -> tuple[str, dict[str, object]]:
-        """Return the next event and its data."""
-        name = ""
-        for line in self._file:
-            if line.startswith(b"event: "):
-                name = line[7:].decode().strip()
-            if line.startswith(b"data: "):
-                return name, json.loads(line[6:])
-        raise AssertionError("the stream has ended")
-
-    def close(self) -> None:
-        self._file.close()
-        self._socket.close()
 
 
 def test_a_change_is_sent_as_the_row_that_differs(agent: AgentProcess) -> None:
