@@ -69,13 +69,15 @@ class LivePage:
             self._watches.add(self._note, *self._watched)
 
     async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        rested_at = 0.0
         while not self._watches.closed:
             try:
                 async with asyncio.timeout(self.current.refresh_s or None):
                     await self._changed.wait()
             except TimeoutError:
                 pass
-            await asyncio.sleep(max(PAUSE_S, SHARE * self.current.took_s))
+            await asyncio.sleep(max(PAUSE_S, rested_at - loop.time()))
             self._changed.clear()
             self._is_rendering = True
             self._watch()  # a change while the page is rendered makes it old at once
@@ -87,6 +89,7 @@ class LivePage:
                 continue
             finally:
                 self._is_rendering = False
+                rested_at = loop.time() + SHARE * self.current.took_s
             self._watch()
             if self.current.version != before:
                 for viewer in list(self.viewers):
