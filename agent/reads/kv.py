@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pyconsul.agent.acl.authorizer import Authorizer
@@ -18,6 +19,7 @@ from pyconsul.agent.state.schemas import KV
 LARGE = 4096  # keys from which a list is read in steps
 STEP = 512  # keys
 MAX_ATTEMPTS = 4  # to read a list in steps while it is written
+MAX_EXAMINED = 20_000  # keys that are looked at to find those of a caller, or some for people to read
 
 
 def entry(view: View, caller: Authorizer, key: str, raw: bool = False) -> Result:
@@ -141,3 +143,75 @@ def _unchanged(view: View, prefix: str) -> Steps[tuple[list[KVEntry], int] | Non
         newest = max(newest, last)
         yield
     return entries, kv.index_of_changes(view, newest)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A key in a folder, or a folder in it.
+
+    name: the whole key or prefix.   entry: of a key, None for a folder.   keys: of a folder, how many the caller sees below.
+    """
+
+    name: str
+    entry: KVEntry | None = None
+    keys: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Some rows for people to read.  is_complete: False if there are more, which were not looked at."""
+
+    rows: list[Any]
+    is_complete: bool = True
+
+
+def children(view: View, caller: Authorizer, folder: str, needs_list: bool, most: int) -> Steps[Result]:
+    """Read what a folder holds, a `Listing` of at most `most` children: keys, and folders however many keys they have.
+
+    Raises PermissionDenied.
+    """
+    if needs_list:
+        caller.require("key", LIST, folder)
+    found: list[Child] = []
+    at, left, table = folder, MAX_EXAMINED, view[KV]
+    while len(found) < most and left > 0:
+        if not (some := table.keys_from(folder, at, 1)):
+            return Result(Listing(found), view.index, (), (kv.topic(folder),))
+        [key] = some
+        end = key.find("/", len(folder)) + 1
+        if not end:
+            entry = table.get(key) if caller.level("key", key) >= READ else None
+            if entry is not None:
+                found.append(Child(key, entry))
+            at, left = key + "\0", left - (entry is None)
+            continue
+        name = key[:end]
+        count = table.count(name)
+        if not caller.everything:
+            seen = table.keys_from(name, name, left)
+            left -= len(seen)
+            count = sum(caller.level("key", one) >= READ for one in seen)
+        if count:
+            found.append(Child(name, None, count))
+        at = name[:-1] + chr(ord("/") + 1)
+        yield
+    return Result(Listing(found, is_complete=False), view.index, (), (kv.topic(folder),))
+
+
+def some_below(view: View, caller: Authorizer, prefix: str, needs_list: bool, most: int) -> Steps[Result]:
+    """Read the first entries below a prefix, a `Listing`: at most `most` keys are looked at.  Raises PermissionDenied.
+
+    Entries that are written meanwhile may be missing.
+    """
+    if needs_list:
+        caller.require("key", LIST, prefix)
+    found: list[KVEntry] = []
+    at, left = prefix, most
+    while some := view[KV].keys_from(prefix, at, min(STEP, left + 1)):
+        entries = map(view[KV].get, some[:left])
+        found += [entry for entry in entries if entry is not None and caller.level("key", entry.key) >= READ]
+        if len(some) > left:
+            return Result(Listing(found, is_complete=False), view.index, (), (kv.topic(prefix),))
+        at, left = some[-1] + "\0", left - len(some)
+        yield
+    return Result(Listing(found), view.index, (), (kv.topic(prefix),))

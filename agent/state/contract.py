@@ -75,6 +75,12 @@ class Rows(Protocol[R]):
     def keys(self, prefix: str) -> list[str]:
         """Return the text keys that begin with a prefix, in order; ordered tables only."""
 
+    def keys_from(self, prefix: str, start: str, most: int) -> list[str]:
+        """Return the first `most` of the text keys that begin with a prefix and are not less than `start`."""
+
+    def count(self, prefix: str) -> int:
+        """Return how many text keys begin with a prefix."""
+
     def __iter__(self) -> Iterator[R]: ...
 
     def __len__(self) -> int: ...

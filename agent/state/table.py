@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable, Iterable, Iterator, MutableMapping
 from heapq import merge
+from itertools import islice
 from typing import Generic, TypeVar
 
 from sortedcontainers import SortedDict
@@ -52,6 +53,21 @@ class Table(Generic[R]):
         if not isinstance(rows, SortedDict):
             return sorted(key for key in rows if isinstance(key, str) and key.startswith(prefix))
         return list(rows.irange(prefix, _end(prefix), inclusive=(True, False)))
+
+    def keys_from(self, prefix: str, start: str, most: int) -> list[str]:
+        rows = self._rows
+        if not isinstance(rows, SortedDict):
+            return [key for key in self.keys(prefix) if key >= start][:most]
+        return list(islice(rows.irange(max(prefix, start), _end(prefix), inclusive=(True, False)), most))
+
+    def count(self, prefix: str) -> int:
+        rows = self._rows
+        if not isinstance(rows, SortedDict):
+            return len(self.keys(prefix))
+        end = _end(prefix)
+        first: int = rows.bisect_left(prefix)
+        last: int = len(rows) if end is None else rows.bisect_left(end)
+        return last - first
 
     def __iter__(self) -> Iterator[R]:
         rows = self._rows
@@ -153,6 +169,12 @@ class Overlay(Generic[R]):
 
     def keys(self, prefix: str) -> list[str]:
         return [str(self.schema.key(row)) for row in self.prefix(prefix)]
+
+    def keys_from(self, prefix: str, start: str, most: int) -> list[str]:
+        return [key for key in self.keys(prefix) if key >= start][:most]
+
+    def count(self, prefix: str) -> int:
+        return len(self.keys(prefix))
 
     def __iter__(self) -> Iterator[R]:
         yield from self._visible(self._base)

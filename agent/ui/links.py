@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlencode
 
-DOTS = frozenset((".", ".."))
+#: Parts of a path that browsers and servers resolve.
+RESOLVED = frozenset(("", ".", ".."))
+RESOLVED_PART = re.compile(r"(?<=/)\.{1,2}(?=/|$)")
+
+
+def escaped(path: str) -> str:
+    """Return a path of the API as it is sent, so that `//`, `/./` and `/../` in a name stay what they are."""
+    return RESOLVED_PART.sub(lambda part: "%2E" * len(part[0]), quote(path, safe="/")).replace("//", "/%2F")
+
+
+def _needs_parameter(inner: str, path: str) -> bool:
+    return bool(path) and not (RESOLVED.isdisjoint(inner.split("/")) and path.isprintable())
 
 
 class Links:
@@ -23,12 +35,20 @@ class Links:
     def key(self, path: str, *end: str, **params: object) -> str:
         """Return the address of a key or folder, whose slashes stay: `kv/a/b/edit`.
 
-        Browsers resolve `.` and `..` in addresses, so such a key is a parameter: `kv/-/edit?key=a/../b`.
+        What an address cannot hold is a parameter: `kv/-/edit?key=a/../b`.
         """
-        if not DOTS.isdisjoint(path.split("/")):
-            path, params = "-/" if path.endswith("/") else "-", {"key": path, **params}
+        if _needs_parameter(path if end else path.removesuffix("/"), path):
+            path, params = "-" if end or not path.endswith("/") else "-/", {"key": path, **params}
         parts = [quote(self.datacenter, safe=""), "kv", quote(path, safe="/")]
         return self.root + "/".join([*parts, *end]) + _query(params)
+
+    def folder(self, path: str, word: str, **params: object) -> str:
+        """Return the address of a page of a folder, which ends with a slash, or is "" for all keys: `kv/a/b/create`."""
+        if not path:
+            return self.to("kv", word, **params)
+        if _needs_parameter(path.removesuffix("/"), path):
+            return self.to("kv", "-", word, key=path, **params)
+        return self.key(path[:-1], word, **params)
 
     def static(self, version: str, name: str) -> str:
         """Return the address of a style sheet or script."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -117,6 +118,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "number": number,
     "plural": plural,
+    "shell": shlex.quote,
     "since": since,
     "size": size,
     "state_of": state_of,

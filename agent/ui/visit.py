@@ -20,7 +20,7 @@ from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.ui.contract import Missing, Refused
-from pyconsul.agent.ui.links import Links
+from pyconsul.agent.ui.links import Links, escaped
 
 #: Answers a request of the HTTP API; never raises.
 Begin: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
@@ -143,7 +143,7 @@ class Visit:
         if self.request.token and b"x-consul-token" not in sent:
             sent[b"x-consul-token"] = self.request.token.encode("latin-1", "replace")
         data = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
-        request = Request(method, (quote(path, safe="/") + query).encode(), sent, data, self.request.remote)
+        request = Request(method, (escaped(path) + query).encode(), sent, data, self.request.remote)
         request.origin = self.request.origin
         response = self._begin(request)
         if not isinstance(response, Response):

@@ -82,7 +82,7 @@ class PageClient:
         hidden = [(one["name"], one.get("value", "")) for one in page.inputs if one.get("type") == "hidden"]
         kept = [(name, value) for name, value in hidden if name not in ("form", "do", *fields)]
         given = {"form": found[1], "do": do, **fields}
-        address = re.sub(r"\?.*", "", page.address)
+        address = re.sub(r"(?<=[?&])do=[^&]*&?", "", page.address)
         body = urlencode([*kept, *given.items()], doseq=True).encode()
         status, headers, data = self._request("POST", address, body)
         return self.open(headers["location"]) if status == 303 else _shown(status, data, address)

@@ -19,6 +19,7 @@ from pyconsul.agent.ui.pages.access import (
 from pyconsul.agent.ui.pages.catalog import node, nodes, service, services
 from pyconsul.agent.ui.pages.cluster import members, servers
 from pyconsul.agent.ui.pages.coordination import events, queries, query, sessions
+from pyconsul.agent.ui.pages.kv import changes, create, entry, exchange, folder, history, transfer
 
 PAGES: tuple[PageRoute, ...] = (
     *overview.PAGES,
@@ -32,6 +33,13 @@ PAGES: tuple[PageRoute, ...] = (
     *query.PAGES,
     *members.PAGES,
     *servers.PAGES,
+    *create.PAGES,
+    *exchange.PAGES,
+    *changes.PAGES,
+    *transfer.PAGES,
+    *entry.PAGES,
+    *history.PAGES,
+    *folder.PAGES,  # takes any key: the last of them
     *login.PAGES,
     *search.PAGES,
     *tokens.PAGES,

@@ -16,3 +16,5 @@ startFilters();
 startPalette();
 startKeys();
 startLive();
+const editor = document.querySelector("form[data-editor]");
+if (editor) import("./editor.js").then(({ startEditor }) => startEditor(editor));
