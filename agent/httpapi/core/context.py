@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -166,6 +166,7 @@ class Context:
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None
     timeline: Timeline | None = None  # None: of an agent without the state
+    request_counts: Mapping[str, int] = field(default_factory=dict)  # of requests to servers, by metric
     pool_counters: PoolCounters = field(default_factory=PoolCounters)
     login_limit: LoginLimit = field(default_factory=LoginLimit)
     stream_budget: StreamBudget = field(default_factory=StreamBudget)

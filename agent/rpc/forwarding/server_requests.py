@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 
 from pyconsul.agent.httpapi.core.forwarding.contract import ServedHere
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, NO_SERVERS, Scope, Standing
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
-from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RPCError, Servers
+from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RateExceeded, RPCError, Servers
 from pyconsul.agent.rpc.forwarding.server_choice import ServerChoice
 
 SNAPSHOT = b"/v1/snapshot"  # is made before its first byte is sent
@@ -61,6 +62,7 @@ class ServerRequests:
         self._servers, self._peers, self._standing = servers, peers, standing
         self._own_id, self._leader, self._hold_s, self._rng = own_id, leader, hold_s, rng
         self._learned = ""  # the leader, from the last response that named one
+        self.counts: Counter[str] = Counter()  # of requests, by the names of Consul's metrics of client agents
         self.choice = ServerChoice(servers, own_id, asyncio.get_running_loop().time, rng)
 
     async def __call__(self, scope: Scope, request: HTTPRequest) -> Response:
@@ -85,9 +87,13 @@ class ServerRequests:
                 raise ServedHere
             node_id = self._next(scope, tried)
             if node_id:
+                self.counts["client.rpc"] += 1
                 try:
                     async with asyncio.timeout(next(patience, None)):
                         return self._learn(await self._peers.ask(node_id, request))
+                except RateExceeded:
+                    self.counts["client.rpc.exceeded"] += 1
+                    raise
                 except TimeoutError:
                     self._failed(node_id)
                     tried.add(node_id)
@@ -122,6 +128,7 @@ class ServerRequests:
         return self.choice.next(tried)
 
     def _failed(self, node_id: str) -> None:
+        self.counts["client.rpc.failed"] += 1
         self.choice.failed(node_id)
         if self._learned == node_id:
             self._learned = ""

@@ -103,6 +103,7 @@ async def start(
         held_parts=held,
         acl=acl,
         loop_lag=start_loop_lag(stack),
+        request_counts=servers.counts,
         pool_counters=counters,
     )
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)

@@ -105,9 +105,10 @@ def _pool_gauges(context: Context) -> dict[str, float]:
 
 
 def _counters(context: Context) -> dict[str, int]:
-    """Return the events of the LAN pool since the start."""
+    """Return the events of the LAN pool, and a client agent's requests to servers, since the start."""
     prefix = context.config.telemetry.metrics_prefix
-    return {f"{prefix}.{name}": count for name, count in context.pool_counters.counts.items()}
+    counts = {**context.pool_counters.counts, **context.request_counts}
+    return {f"{prefix}.{name}": count for name, count in counts.items()}
 
 
 def _counter(name: str, count: int) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.acl.rules import READ
-from pyconsul.agent.httpapi.core.authorization import resolved_again
+from pyconsul.agent.httpapi.core.authorization import resolved_again, resolved_later
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import TEXT, Response, bad_request
@@ -18,6 +19,7 @@ from pyconsul.agent.state.acl.tables import TOPIC as RIGHTS
 from pyconsul.agent.state.watches import Watches
 
 BACKLOG = 512  # lines that a slow reader may be behind; what is more is dropped
+MIN_WAIT_S = 1.0  # between two looks at a token, while servers are away
 END = ""  # no line of a log
 # Nothing changes here by itself: a listener is called when everything may have changed, and when the agent ends.
 TOPIC = "agent/monitor"
@@ -38,10 +40,30 @@ def monitor(context: Context, request: Request) -> Response:
         except Forbidden:
             return False
 
-    return Response(200, headers=TEXT, stream=_lines(context.watches, allowed, level, as_json))
+    lines = _lines(context.watches, allowed, lambda: _denied(context, request), level, as_json)
+    return Response(200, headers=TEXT, stream=lines)
 
 
-async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_json: bool) -> AsyncIterator[bytes]:
+async def _denied(context: Context, request: Request) -> None:
+    """Return once the caller's token has expired, or was revoked at the servers; only then, so perhaps never."""
+    name = context.config.node_name
+    while context.acl is not None and (until := context.acl.expires(request.token)) is not None:
+        await asyncio.sleep(max(MIN_WAIT_S, until - context.acl.clock()))
+        try:
+            if not (await resolved_later(context, request)).allows("agent", READ, name):
+                return
+        except Forbidden:
+            return
+    await asyncio.get_running_loop().create_future()
+
+
+async def _lines(
+    watches: Watches,
+    allowed: Callable[[], bool],
+    denied: Callable[[], Coroutine[Any, Any, None]],
+    level: str,
+    as_json: bool,
+) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str] = asyncio.Queue()
 
@@ -64,6 +86,8 @@ async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_j
         if not allowed():
             queue.put_nowait(END)
 
+    expiry = loop.create_task(denied())
+    expiry.add_done_callback(lambda task: None if task.cancelled() else queue.put_nowait(END))
     # Lines may come from any thread.
     subscriber = agent_log.subscribe(lambda line: _in_loop(loop, put, line), level, as_json)
     watches.add(end, (TOPIC,))
@@ -72,6 +96,7 @@ async def _lines(watches: Watches, allowed: Callable[[], bool], level: str, as_j
         while (line := await queue.get()) != END:
             yield line.encode(errors="replace") + b"\n"
     finally:
+        expiry.cancel()
         agent_log.unsubscribe(subscriber)
         watches.remove(end, (TOPIC,))
         watches.remove(rights_changed, (RIGHTS,))

@@ -206,6 +206,14 @@ async def test_metrics_of_the_pool() -> None:
     assert (gauges["consul.memberlist.health.score"], gauges["consul.serf.queue.Event"]) == (2, 5)
 
 
+async def test_counters_of_requests_to_servers() -> None:
+    one = api()
+    one.context.request_counts["client.rpc"] = 3
+    found = await one.json("/v1/agent/metrics")
+    counter = {"Name": "consul.client.rpc", "Count": 3, "Sum": 3, "Labels": {}}
+    assert counter in found["Counters"]
+
+
 async def test_counters_of_the_pool() -> None:
     one = api(telemetry=Telemetry(prometheus_retention_time=60.0))
     one.pool.put(client("c1"), MemberEvent.JOIN)

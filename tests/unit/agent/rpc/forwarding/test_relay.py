@@ -259,3 +259,15 @@ async def test_a_client_that_goes_away_ends_its_request_at_the_server() -> None:
             barrier.set_result(None)
     await turns()
     assert len(agents.served) == 1
+
+
+async def test_the_requests_of_a_client_agent_are_counted() -> None:
+    agents = JoinedAgents()
+    client = agents["c1"]
+    agents.refusals = {name: [NotSent("closed")] for name in ("s1", "s2", "s3")}
+    await client.text("PUT", "/v1/kv/a", b"1")
+    sent = [one for one in agents.served if one.startswith("c1>")]
+    assert client.requests.counts == {"client.rpc": len(sent), "client.rpc.failed": 3}
+    agents.refusals = {name: [RateExceeded("RPC rate limit exceeded")] for name in ("s1", "s2", "s3")}
+    assert (await client.text("PUT", "/v1/kv/a", b"1"))[0] == 429
+    assert client.requests.counts["client.rpc.exceeded"] == 1
