@@ -43,9 +43,10 @@ log = logging.getLogger("agent.dns")
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An answer that needs recursors, or rows from a server."""
+    """An answer that needs recursors, or rows from a server.  keeps_order: later answers of its connection wait for it."""
 
     finish: Callable[[], Awaitable[bytes]]
+    keeps_order: bool = False
 
 
 class Responder:
@@ -110,7 +111,7 @@ class Responder:
         try:
             return self._fresh(packet, question, udp, source, self._views)
         except NotHeld:
-            return Later(partial(self._fetched, packet, question, udp, source))
+            return Later(partial(self._fetched, packet, question, udp, source), keeps_order=True)
         except Unavailable:
             return encode.failure(question, self.settings, authoritative=True)
         except Exception:

@@ -1,9 +1,12 @@
-"""DNS over TCP (RFC 7766): many questions on one connection, each behind its length."""
+"""DNS over TCP (RFC 7766): many questions on one connection, each behind its length.
+
+Answers come in the order of the questions, except those of recursors, which may take long.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +14,7 @@ from pyconsul.agent.dnsd.responder import Later, Responder
 
 IDLE = 10.0  # seconds without a whole question after which a connection is closed
 CONNECTIONS = 128  # of one client at a time
-WAITING = 64  # questions of a connection that may wait for recursors; reading stops until there are fewer
+WAITING = 64  # answers of a connection that may be missing, or wait for their turn; reading stops until there are fewer
 _SHORTEST = 12  # minimum bytes of a question
 
 
@@ -21,6 +24,13 @@ class Clients:
 
     counts: Counter[str]
     streams: set[Stream]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The place of an answer among those that are sent in order; None while it is missing."""
+
+    answer: bytes | None = None
 
 
 class Stream(asyncio.Protocol):
@@ -33,6 +43,7 @@ class Stream(asyncio.Protocol):
         self._client = ""
         self._full = False  # the client does not read its answers
         self._waiting = 0
+        self._turns: deque[_Turn] = deque()
         self._active = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -101,20 +112,47 @@ class Stream(asyncio.Protocol):
         self._active = self._loop.time()
         found = self._responder.respond(packet, False, self._client)
         if isinstance(found, Later):
-            self._waiting += 1
-            task = self._loop.create_task(self._finish(found, packet[:2]))
+            turn = self._take_turn() if found.keeps_order else None
+            self._waiting += turn is None
+            task = self._loop.create_task(self._finish(found, packet[:2], turn))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif found is not None:
-            self._answer(packet[:2], found)
+        elif found is None:
+            return
+        elif self._turns:
+            self._take_turn(_framed(packet[:2], found))
+        else:
+            self._send(_framed(packet[:2], found))
 
-    async def _finish(self, later: Later, number: bytes) -> None:
+    def _take_turn(self, answer: bytes | None = None) -> _Turn:
+        turn = _Turn(answer)
+        self._turns.append(turn)
+        self._waiting += 1
+        return turn
+
+    async def _finish(self, later: Later, number: bytes, turn: _Turn | None) -> None:
+        answer = b""
         try:
-            self._answer(number, await later.finish())
+            answer = _framed(number, await later.finish())
         finally:
-            self._waiting -= 1
+            if turn is None:
+                self._waiting -= 1
+                self._send(answer)
+            else:
+                turn.answer = answer
+                self._send_in_order()
             self._work()
 
-    def _answer(self, number: bytes, found: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write((len(found) + 2).to_bytes(2) + number + found)
+    def _send_in_order(self) -> None:
+        while self._turns and (answer := self._turns[0].answer) is not None:
+            self._turns.popleft()
+            self._waiting -= 1
+            self._send(answer)
+
+    def _send(self, data: bytes) -> None:
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+
+def _framed(number: bytes, found: bytes) -> bytes:
+    return (len(found) + 2).to_bytes(2) + number + found
