@@ -29,6 +29,7 @@ from pyconsul.agent.ui import browser
 from pyconsul.agent.ui.contract import Download, Missing, Outcome, Page, PageError, PageRoute, Refused
 from pyconsul.agent.ui.forms import form_of
 from pyconsul.agent.ui.frame import Frame
+from pyconsul.agent.ui.kept import Kept
 from pyconsul.agent.ui.links import Links
 from pyconsul.agent.ui.live.live_page import LivePages
 from pyconsul.agent.ui.live.regions import Rendering
@@ -55,7 +56,7 @@ class Site:
         self._context, self._begin = context, begin
         self._links = Links(root_of(context.config.ui_config), context.config.datacenter)
         self._frame, self._renderer = Frame(), Renderer()
-        self._live = LivePages(context.watches, context.view)
+        self._live, self._kept = LivePages(context.watches, context.view), Kept()
 
     # Requests
 
@@ -213,7 +214,7 @@ class Site:
     # Parts
 
     def _visit(self, request: Request) -> Visit:
-        return Visit(self._context, request, self._links, self._begin)
+        return Visit(self._context, request, self._links, self._begin, self._kept)
 
     def _path(self, request: Request) -> str:
         """Return the address below the content path, still escaped."""

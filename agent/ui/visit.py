@@ -20,6 +20,7 @@ from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.state.contract import View
 from pyconsul.agent.ui.contract import Missing, Refused
+from pyconsul.agent.ui.kept import Kept
 from pyconsul.agent.ui.links import Links, escaped
 
 #: Answers a request of the HTTP API; never raises.
@@ -58,11 +59,27 @@ class Visit:
 
     names: the parts of the address that the page's route names.   params: the query, of a parameter given twice the first.
     form: the fields of a sent form; the file of an upload as text.   now: Unix seconds.
+    kept: results that pages use again for a short time.
     """
 
-    __slots__ = ("_begin", "context", "form", "links", "names", "now", "params", "prefixes", "request", "topics")
+    __slots__ = (
+        "_begin",
+        "context",
+        "form",
+        "kept",
+        "links",
+        "names",
+        "now",
+        "params",
+        "prefixes",
+        "request",
+        "topics",
+    )
 
-    def __init__(self, context: Context, request: Request, links: Links, begin: Begin) -> None:
+    def __init__(
+        self, context: Context, request: Request, links: Links, begin: Begin, kept: Kept | None = None
+    ) -> None:
+        self.kept = kept or Kept()
         self.context, self.request, self.links, self._begin = context, request, links, begin
         self.names: Mapping[str, str] = {}
         self.params: Mapping[str, str] = request.params

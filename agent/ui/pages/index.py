@@ -16,7 +16,7 @@ from pyconsul.agent.ui.pages.access import (
     token,
     tokens,
 )
-from pyconsul.agent.ui.pages.catalog import node, nodes, service, services
+from pyconsul.agent.ui.pages.catalog import instance, node, nodes, service, services
 from pyconsul.agent.ui.pages.cluster import members, servers
 from pyconsul.agent.ui.pages.coordination import events, queries, query, sessions
 from pyconsul.agent.ui.pages.kv import changes, create, entry, exchange, folder, history, transfer
@@ -25,6 +25,7 @@ PAGES: tuple[PageRoute, ...] = (
     *overview.PAGES,
     *services.PAGES,
     *service.PAGES,
+    *instance.PAGES,
     *nodes.PAGES,
     *node.PAGES,
     *sessions.PAGES,

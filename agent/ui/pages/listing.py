@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,6 +13,8 @@ from pyconsul.agent.ui.visit import Visit
 
 ROWS = 200  # of a list that one page shows
 OPERATORS = ("==", "!=", " in ", " contains ", " matches ", " is ", "(")
+PLACE = re.compile(r"1:(\d+) \(\d+\): ")  # line:column (offset), as the parser says it
+SELECTOR = re.compile(r'[Ss]elector "([^"]*)"')
 T = TypeVar("T")
 
 
@@ -63,4 +66,16 @@ def filtered(rows: Sequence[T], text: str, kind: type[T]) -> tuple[list[T], Mist
         test = compile_filter(text, kind)
         return [row for row in rows if test(row)], None
     except FilterError as error:
-        return list(rows), Mistake(str(error))
+        return list(rows), mistake_of(text, error.fault)
+
+
+def mistake_of(text: str, fault: str) -> Mistake:
+    """Return what is wrong with an expression; the place is marked where the fault names it, or a selector of it."""
+    if (place := PLACE.match(fault)) is not None:
+        at, fault = int(place[1]) - 1, fault[place.end() :]
+    elif (selector := SELECTOR.search(fault)) is not None:
+        at = text.find(selector[1])
+    else:
+        at = -1
+    line = text.splitlines()[0] if text else ""
+    return Mistake(fault, f"{line}\n{' ' * min(at, len(line))}^" if at >= 0 else "")

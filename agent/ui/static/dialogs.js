@@ -12,8 +12,16 @@ export function startDialogs() {
       event.preventDefault();
       dialog.close();
     }
+    const all = event.target.closest?.("input[data-all]");
+    if (all) for (const box of all.form.querySelectorAll("[data-row] input[type=checkbox]")) box.checked = all.checked;
     const button = event.target.closest?.("button[data-copy]");
     if (button) copy(button);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-question]")) return;
+    event.preventDefault();
+    ask(dialog, `${form.action}?${new URLSearchParams(new FormData(form, event.submitter))}`);
   });
 }
 

@@ -34,13 +34,15 @@ def test_a_new_service_appears_without_a_reload(agent: AgentProcess, tab: Window
 
 def test_an_instance_goes_into_maintenance_and_back(agent: AgentProcess, tab: Window) -> None:
     page = tab.open(f"http://{agent.address}/ui/dc1/services/web/instances")
-    page.get_by_role("link", name="Maintenance").click()
+    page.get_by_label("Select web on n1").check()
+    page.get_by_role("button", name="Maintenance", exact=True).click()
     page.get_by_label("Reason").fill("new disk")
     page.get_by_role("button", name="Put web on n1 into maintenance").click()
     expect(page.get_by_text("web on n1 is in maintenance.")).to_be_visible()
     checks = {check["CheckID"]: check for check in agent.get("/v1/health/checks/web")}
     assert checks["_service_maintenance:web"]["Notes"] == "new disk"
-    page.get_by_role("link", name="End maintenance").click()
+    page.get_by_label("Select web on n1").check()
+    page.get_by_role("button", name="End maintenance", exact=True).click()
     page.get_by_role("button", name="End the maintenance of web").click()
     expect(page.get_by_text("web on n1 is back.")).to_be_visible()
 

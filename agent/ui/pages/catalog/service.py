@@ -1,144 +1,153 @@
-"""One service: its instances, the reason of each failure, and maintenance of an instance."""
+"""One service: its instances, why they fail and since when, how to use it, and actions on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 
-from pyconsul.agent.model.catalog import CheckServiceNode
-from pyconsul.agent.model.check import MAINTENANCE, PASSING
+from pyconsul.agent.model.catalog import CatalogService, CheckServiceNode, flatten
 from pyconsul.agent.reads import health
-from pyconsul.agent.ui.contract import Action, Field, Missing, Outcome, Page, PageRoute, Question
+from pyconsul.agent.ui.contract import Missing, Page, PageRoute
+from pyconsul.agent.ui.pages.catalog.heartbeats import REFRESH_S, Heartbeats, heartbeats, of_service
+from pyconsul.agent.ui.pages.catalog.instance_actions import ACTIONS
+from pyconsul.agent.ui.pages.catalog.instance_rows import address_of, instance_row
+from pyconsul.agent.ui.pages.catalog.use_it import use_it
+from pyconsul.agent.ui.pages.listing import Mistake, filtered, is_expression, part_of, words_match
 from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
 
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A check that does not pass."""
-
-    name: str
-    state: str
-    output: str
+STATES = ("critical", "maintenance", "warning", "passing", "none")
+SORTS = (("", "Worst first"), ("Node:asc", "By node"), ("ID:asc", "By ID"))
+SILENT = 3  # agents without an answer that are named
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An instance.  maintenance: the action that begins or ends it; label: of its button; lacks: the missing rule."""
-
-    id: str
-    node: str
-    address: str
-    state: str
-    tags: tuple[str, ...]
-    counts: dict[str, int]
-    failing: tuple[Failing, ...]
-    maintenance: str
-    label: str
-    lacks: str
-
-
-def show(visit: Visit) -> Page:
-    """Show the instances of a service."""
+def instances_of(visit: Visit) -> list[CheckServiceNode]:
+    """Return the instances of the service that the address names.  Raises Missing."""
     name = visit.names["name"]
     found: list[CheckServiceNode] = visit.read(health.instances(visit.view, visit.caller, name))
     if not found:
         raise Missing(
             f'Service "{name}" is not registered', "", "It may have been deregistered, or your token does not show it."
         )
-    rows = sorted((_row(visit, one) for one in found), key=lambda row: (order_of(row.state), row.node, row.id))
+    return found
+
+
+async def show(visit: Visit) -> Page:
+    """Show the instances of a service."""
+    found = instances_of(visit)
+    name = found[0].service.service
+    search, status = visit.params.get("filter", "").strip(), visit.params.get("status", "")
+    chosen, mistake = _chosen(found, search)
+    states = {(one.node.node, one.service.id): worst(map(state_of, one.checks)) for one in found}
+    if status:
+        chosen = [one for one in chosen if states[one.node.node, one.service.id] == status]
+    chosen = _sorted(chosen, states, visit.params.get("sort", ""))
+    part = part_of(visit, chosen, partial(_address, visit))
+    beats = await heartbeats(visit, (one.node.node for one in part.rows), of_service(name))
     return Page(
         "service.html",
         name,
         "services",
-        {"name": name, "instances": rows, "numbers": counts(row.state for row in rows)},
+        {
+            "name": name,
+            "tab": "instances",
+            "total": len(found),
+            "numbers": counts(states.values()),
+            "instances": [instance_row(visit, one, beats) for one in part.rows],
+            "part": part,
+            "silent": _silent(beats),
+            "use": use_it(visit, name, {tag for one in found for tag in one.service.tags}),
+            "search": search,
+            "status": status,
+            "sort": visit.params.get("sort", ""),
+            "states": STATES,
+            "sorts": SORTS,
+            "mistake": mistake,
+            "selected": frozenset(visit.request.multi("on")),
+            "lacking": visit.lacks("service:write", name),
+        },
+        refresh_s=REFRESH_S,
     )
 
 
-def _row(visit: Visit, one: CheckServiceNode) -> Row:
-    service = one.service
-    states = [state_of(check) for check in one.checks]
-    is_off = MAINTENANCE in states
-    failing = [
-        Failing(check.name, state, check.output or check.notes)
-        for check, state in zip(one.checks, states, strict=True)
-        if state != PASSING
-    ]
-    return Row(
-        service.id,
+def _chosen(found: list[CheckServiceNode], search: str) -> tuple[list[CheckServiceNode], Mistake | None]:
+    """Return the instances that words or an expression of the filter language select."""
+    if is_expression(search):
+        flat: list[CatalogService] = [flatten(one.node, one.service) for one in found]
+        kept, mistake = filtered(flat, search, CatalogService)
+        keys = {(row.node, row.service_id) for row in kept}
+        return [one for one in found if (one.node.node, one.service.id) in keys], mistake
+    if not search:
+        return found, None
+    return [one for one in found if words_match(search, *_texts(one))], None
+
+
+def _texts(one: CheckServiceNode) -> list[str]:
+    meta = [f"{key}={value}" for key, value in (one.service.meta or {}).items()]
+    return [
+        one.service.id,
         one.node.node,
-        f"{service.address or one.node.address}:{service.port}",
-        worst(states),
-        tuple(service.tags),
-        counts(states),
-        tuple(sorted(failing, key=lambda check: order_of(check.state))),
-        "maintenance-end" if is_off else "maintenance",
-        "End maintenance" if is_off else "Maintenance",
-        visit.lacks("service:write", service.service),
+        address_of(one)[0],
+        *one.service.tags,
+        *meta,
+        *(check.output for check in one.checks if check.status != "passing"),
+    ]
+
+
+def _sorted(found: list[CheckServiceNode], states: dict[tuple[str, str], str], sort: str) -> list[CheckServiceNode]:
+    if sort == "Node:asc":
+        return sorted(found, key=lambda one: (one.node.node, one.service.id))
+    if sort == "ID:asc":
+        return sorted(found, key=lambda one: (one.service.id, one.node.node))
+    return sorted(
+        found,
+        key=lambda one: (order_of(states[one.node.node, one.service.id]), one.node.node, one.service.id),
     )
 
 
-def _instance(visit: Visit) -> tuple[str, str]:
-    """Return node and ID of the instance that an action is about."""
-    node, _, service_id = (visit.form.get("on") or visit.params.get("on", "")).partition("/")
-    return node, service_id
+def _silent(beats: Heartbeats) -> list[str]:
+    """Return why there are no bars of some nodes: the nodes by the reason."""
+    nodes: dict[str, list[str]] = {}
+    for node, reason in beats.silent.items():
+        nodes.setdefault(reason, []).append(node)
+    return [
+        f"{', '.join(names[:SILENT])}{f' and {len(names) - SILENT} more' if len(names) > SILENT else ''}: {reason}"
+        for reason, names in nodes.items()
+    ]
 
 
-def ask_maintenance(visit: Visit) -> Question:
-    """Ask before an instance is put into maintenance."""
-    node, service_id = _instance(visit)
-    return Question(
-        f"Put {service_id} on {node} into maintenance?",
-        ("It is critical then, so that DNS and load balancers leave it out. Nothing is stopped.",),
-        f"Put {service_id} on {node} into maintenance",
-        f'pyconsul maint -node {node} -enable -service {service_id} -reason "…"',
-        fields=(Field("reason", "Reason", hint="Shown as the output of the check."),),
-        lacks=visit.lacks("service:write", visit.names["name"]),
-        carry=(("on", f"{node}/{service_id}"),),
-    )
+def _address(visit: Visit, number: int) -> str:
+    kept = {name: visit.params.get(name, "") for name in ("filter", "status", "sort")}
+    return visit.links.to("services", visit.names["name"], "instances", **kept, part=number if number > 1 else None)
 
 
-async def begin_maintenance(visit: Visit) -> Outcome:
-    """Put an instance into maintenance."""
-    node, service_id = _instance(visit)
-    await visit.send(
-        "PUT",
-        f"/v1/agent/service/maintenance/{service_id}",
-        enable="true",
-        reason=visit.form.get("reason") or None,
-        node=node,
-        failed=f"{service_id} on {node} was not put into maintenance",
-    )
-    return Outcome(f"{service_id} on {node} is in maintenance.")
+def show_tags(visit: Visit) -> Page:
+    """Show the tags of a service, with the numbers of their instances."""
+    found = instances_of(visit)
+    tags = Counter(tag for one in found for tag in dict.fromkeys(one.service.tags))
+    rows = sorted(tags.items(), key=lambda row: (-row[1], row[0]))
+    return _plain(visit, found, "tags", rows)
 
 
-def ask_end(visit: Visit) -> Question:
-    """Ask before the maintenance of an instance ends."""
-    node, service_id = _instance(visit)
-    return Question(
-        f"End the maintenance of {service_id} on {node}?",
-        ("Its own checks count again.",),
-        f"End the maintenance of {service_id}",
-        f"pyconsul maint -node {node} -disable -service {service_id}",
-        lacks=visit.lacks("service:write", visit.names["name"]),
-        carry=(("on", f"{node}/{service_id}"),),
-    )
+def show_mesh(visit: Visit) -> Page:
+    """Show that there is no service mesh, where Consul's pages are about it."""
+    return _plain(visit, instances_of(visit), "mesh", [])
 
 
-async def end_maintenance(visit: Visit) -> Outcome:
-    """End the maintenance of an instance."""
-    node, service_id = _instance(visit)
-    await visit.send(
-        "PUT",
-        f"/v1/agent/service/maintenance/{service_id}",
-        enable="false",
-        node=node,
-        failed=f"The maintenance of {service_id} on {node} has not ended",
-    )
-    return Outcome(f"{service_id} on {node} is back.")
+def _plain(visit: Visit, found: Sequence[CheckServiceNode], tab: str, tags: Sequence[tuple[str, int]]) -> Page:
+    name = found[0].service.service
+    states = [worst(map(state_of, one.checks)) for one in found]
+    data = {"name": name, "tab": tab, "total": len(found), "numbers": counts(states), "tags": tags}
+    return Page("service_about.html", name, "services", data)
 
 
-ACTIONS = {
-    "maintenance": Action(begin_maintenance, ask_maintenance),
-    "maintenance-end": Action(end_maintenance, ask_end),
-}
-PAGES = (PageRoute("services/{name}", show, ACTIONS), PageRoute("services/{name}/instances", show, ACTIONS))
+PAGES = (
+    PageRoute("services/{name}", show, ACTIONS),
+    PageRoute("services/{name}/instances", show, ACTIONS),
+    PageRoute("services/{name}/tags", show_tags),
+    PageRoute("services/{name}/intentions", show_mesh),
+    PageRoute("services/{name}/routing", show_mesh),
+    PageRoute("services/{name}/topology", show_mesh),
+    PageRoute("services/{name}/upstreams", show_mesh),
+)
