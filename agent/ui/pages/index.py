@@ -16,10 +16,11 @@ from pyconsul.agent.ui.pages.access import (
     token,
     tokens,
 )
-from pyconsul.agent.ui.pages.catalog import instance, node, nodes, service, services
+from pyconsul.agent.ui.pages.catalog import node, nodes
 from pyconsul.agent.ui.pages.cluster import members, servers
 from pyconsul.agent.ui.pages.coordination import events, queries, query, sessions
 from pyconsul.agent.ui.pages.kv import changes, create, entry, exchange, folder, history, transfer
+from pyconsul.agent.ui.pages.services import instance, service, services
 
 PAGES: tuple[PageRoute, ...] = (
     *overview.PAGES,

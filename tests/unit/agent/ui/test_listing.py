@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyconsul.agent.model.check import HealthCheck
-from pyconsul.agent.ui.pages.catalog.heartbeats import literal
 from pyconsul.agent.ui.pages.listing import filtered, is_expression, words_match
+from pyconsul.agent.ui.pages.services.heartbeats import literal
 
 
 @pytest.mark.parametrize(

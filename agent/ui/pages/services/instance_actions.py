@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pyconsul.agent.reads import health
 from pyconsul.agent.ui.contract import Action, Field, Outcome, Question, Refused
-from pyconsul.agent.ui.pages.catalog.owners import AGENT, AWAY, CATALOG, Owner, Target, owners, targets
+from pyconsul.agent.ui.pages.services.owners import AGENT, AWAY, CATALOG, Owner, Target, owners, targets
 from pyconsul.agent.ui.shown import plural
 from pyconsul.agent.ui.visit import Visit
 

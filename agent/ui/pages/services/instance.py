@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.ui.contract import Missing, Page, PageRoute
-from pyconsul.agent.ui.pages.catalog.heartbeats import REFRESH_S, heartbeats, of_service
-from pyconsul.agent.ui.pages.catalog.instance_actions import ACTIONS
-from pyconsul.agent.ui.pages.catalog.instance_rows import address_of, check_rows
-from pyconsul.agent.ui.pages.catalog.owners import AGENT, Target, key_of, owners
-from pyconsul.agent.ui.pages.catalog.service import instances_of
+from pyconsul.agent.ui.pages.services.heartbeats import REFRESH_S, heartbeats, of_service
+from pyconsul.agent.ui.pages.services.instance_actions import ACTIONS
+from pyconsul.agent.ui.pages.services.instance_rows import address_of, check_rows
+from pyconsul.agent.ui.pages.services.owners import AGENT, Target, key_of, owners
+from pyconsul.agent.ui.pages.services.service import instances_of
 from pyconsul.agent.ui.shown import counts, worst
 from pyconsul.agent.ui.visit import Visit
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from shlex import quote as shell_quote
@@ -11,11 +10,11 @@ from urllib.parse import quote
 from pyconsul.agent.dnsd.wire.layout import A
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.reads import queries
-from pyconsul.agent.ui.pages.catalog.dns_answers import Answered, answers, is_label, names_of
+from pyconsul.agent.ui.dashboards import service_dashboard
+from pyconsul.agent.ui.pages.services.dns_answers import Answered, answers, is_label, names_of
 from pyconsul.agent.ui.visit import Visit
 
 MAX_QUERIES = 3  # whose DNS names are shown
-VARIABLE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,12 @@ def use_it(visit: Visit, name: str, tags: Iterable[str]) -> UseIt:
         if query.name and not query.template.type:
             found.append((f"{query.name}.query.{visit.config.domain.strip('.')}", A))
     links = tuple((query.name or query.id, visit.links.to("queries", query.id)) for query in using)
-    return UseIt(_snippets(visit, name), tuple(answers(visit, found)), links, dashboard(visit, name))
+    return UseIt(
+        _snippets(visit, name),
+        tuple(answers(visit, found)),
+        links,
+        service_dashboard(visit.config.ui_config, name, visit.datacenter),
+    )
 
 
 def _snippets(visit: Visit, name: str) -> tuple[Snippet, ...]:
@@ -64,13 +68,3 @@ def _snippets(visit: Visit, name: str) -> tuple[Snippet, ...]:
     jinja = f'{{% for s in service("{escaped}") %}}{{{{ s.address }}}}:{{{{ s.port }}}}\n{{% endfor %}}'
     found.append(Snippet("Template (Jinja2)", jinja))
     return tuple(found)
-
-
-def dashboard(visit: Visit, name: str) -> str:
-    """Return the address of a service's dashboard (`ui_config.dashboard_url_templates.service`), "" without one."""
-    template = visit.config.ui_config.dashboard_url_templates.get("service", "")
-    if not template.lower().startswith(("http://", "https://")):
-        return ""
-    values = {"Service.Name": name, "Datacenter": visit.datacenter, "Service.Namespace": "default"}
-    values["Service.Partition"] = "default"
-    return VARIABLE.sub(lambda found: quote(values.get(found[1], ""), safe=""), template)

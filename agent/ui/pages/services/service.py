@@ -9,11 +9,11 @@ from functools import partial
 from pyconsul.agent.model.catalog import CatalogService, CheckServiceNode, flatten
 from pyconsul.agent.reads import health
 from pyconsul.agent.ui.contract import Missing, Page, PageRoute
-from pyconsul.agent.ui.pages.catalog.heartbeats import REFRESH_S, Heartbeats, heartbeats, of_service
-from pyconsul.agent.ui.pages.catalog.instance_actions import ACTIONS
-from pyconsul.agent.ui.pages.catalog.instance_rows import address_of, instance_row
-from pyconsul.agent.ui.pages.catalog.use_it import use_it
 from pyconsul.agent.ui.pages.listing import Mistake, filtered, is_expression, part_of, words_match
+from pyconsul.agent.ui.pages.services.heartbeats import REFRESH_S, Heartbeats, heartbeats, of_service
+from pyconsul.agent.ui.pages.services.instance_actions import ACTIONS
+from pyconsul.agent.ui.pages.services.instance_rows import address_of, instance_row
+from pyconsul.agent.ui.pages.services.use_it import use_it
 from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from pyconsul.agent.reads import health, overview
 from pyconsul.agent.ui.contract import Refused
-from pyconsul.agent.ui.pages.catalog.heartbeats import KEPT_S, NOT_AN_AGENT, TIME_LIMIT_S, unreachable
+from pyconsul.agent.ui.pages.services.heartbeats import KEPT_S, NOT_AN_AGENT, TIME_LIMIT_S, unreachable
 from pyconsul.agent.ui.visit import Visit
 
 AGENT, CATALOG, AWAY = "agent", "catalog", "away"

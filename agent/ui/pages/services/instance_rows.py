@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pyconsul.agent.model.catalog import CheckServiceNode
 from pyconsul.agent.model.check import MAINTENANCE, PASSING, HealthCheck
-from pyconsul.agent.ui.pages.catalog.heartbeats import Beat, Heartbeats
-from pyconsul.agent.ui.pages.catalog.owners import key_of
+from pyconsul.agent.ui.pages.services.heartbeats import Beat, Heartbeats
+from pyconsul.agent.ui.pages.services.owners import key_of
 from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
 

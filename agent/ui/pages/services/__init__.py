@@ -1,0 +1,1 @@
+"""Pages of services and their instances, and what these pages share."""
