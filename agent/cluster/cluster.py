@@ -120,6 +120,13 @@ class ServerCluster:
         return self._is_alone or (self._phase is not None and self._phase.knows_leader)
 
     @property
+    def reads(self) -> bool:
+        """Return whether this server can answer a read with the present state: etcd has had a leader a moment ago."""
+        return self._is_alone or (
+            self._phase is not None and self._phase.had_quorum and self.engine.current is not None
+        )
+
+    @property
     def last_contact_ms(self) -> int:
         """Milliseconds since etcd last had a leader; 0 while it has one."""
         silence_s = None if self._phase is None else self._phase.silence_s
@@ -194,7 +201,7 @@ class ServerCluster:
     def _phase_of(self, etcd: LocalEtcd | RemoteEtcd) -> EtcdPhase:
         from pyconsul.agent.cluster.etcd_phase import EtcdPhase
 
-        phase = EtcdPhase(etcd, self.own.node_id, self.engine, self.leadership)
+        phase = EtcdPhase(etcd, self.own.node_id, self.engine, self.leadership, self._guest.removed)
         self._relay.use(phase.local)
         return phase
 

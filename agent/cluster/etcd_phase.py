@@ -26,9 +26,15 @@ class EtcdPhase:
     """From the start of the etcd of this server until its stop."""
 
     def __init__(
-        self, etcd: LocalEtcd | RemoteEtcd, node_id: str, engine: SwitchableEngine, leadership: PhasedLeadership
+        self,
+        etcd: LocalEtcd | RemoteEtcd,
+        node_id: str,
+        engine: SwitchableEngine,
+        leadership: PhasedLeadership,
+        removed: Callable[[], None],
     ) -> None:
-        self.etcd = etcd
+        """removed: called once when the own member has ended since the cluster has removed it."""
+        self.etcd, self._removed = etcd, removed
         self._engine, self._phased = engine, leadership
         self.leadership = EtcdLeadership(etcd.client, etcd.prefix, node_id, member_leads=etcd.leads)
         self._contact_s: float | None = None  # loop time at which etcd last had a leader
@@ -136,6 +142,10 @@ class EtcdPhase:
             except EngineError as error:
                 log.debug("etcd does not answer: %s", error)
                 has_leader = False
+            if self.local is not None and self.local.is_removed:
+                self._has_leader = False
+                self._removed()
+                return
             now, self._has_leader = loop.time(), has_leader
             if has_leader:
                 self._contact_s = since = named = now

@@ -84,9 +84,9 @@ class Roster:
         else:
             self._members = [ClusterMember(0, node_id, False) for node_id in sorted(self._alive())]
 
-    async def _ask_states(self) -> None:
-        """Ask every other member that is alive for its state."""
-        alive, own = self._alive(), self._cluster.own.node_id
+    async def _ask_states(self) -> set[str]:
+        """Ask every other member that is alive for its state; return those that have answered."""
+        alive, own, answered = self._alive(), self._cluster.own.node_id, set[str]()
 
         async def ask(node_id: str) -> None:
             try:
@@ -96,9 +96,11 @@ class Roster:
                 log.debug("server %s does not tell its state: %s", node_id, error)
             else:
                 self._states[node_id] = asyncio.get_running_loop().time(), state
+                answered.add(node_id)
 
         asked = [member.node_id for member in self._members if member.node_id in alive and member.node_id != own]
         await asyncio.gather(*map(ask, asked))
+        return answered
 
     def _shown(self, members: Iterable[ClusterMember]) -> list[ClusterServer]:
         known = self._in_gossip()
@@ -183,12 +185,17 @@ class Roster:
     async def transfer_leader(self, node_id: str) -> None:
         """Let another server lead; "": any one.  Raises LookupError for one that is not a voter, EngineError."""
         phase = self._phase()
+        if not self._members:
+            await self.refresh()
+        present = self._alive() if node_id else await self._ask_states()  # gossip notices a server that stops too late
+        if not present:
+            raise LookupError("no other server can lead")  # nor has this one a quorum
         await self.refresh()
         own = self._cluster.own.node_id
         voters = [member for member in self._members if not member.is_learner and member.node_id != own]
         if node_id == own and self._cluster.leadership.leads:
             return
-        chosen = [member for member in voters if member.node_id in self._alive() and node_id in ("", member.node_id)]
+        chosen = [member for member in voters if member.node_id in present and node_id in ("", member.node_id)]
         if not chosen:
             raise LookupError(f"no voter with the ID {node_id}" if node_id else "no other server can lead")
         await self._hand_over_to(phase, chosen[0])

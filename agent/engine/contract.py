@@ -6,10 +6,10 @@ Nothing above an engine knows which one it is.  One test suite runs against all 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from pyconsul.agent.engine.history.contract import HistorySlice, Retention
 from pyconsul.agent.state.changeset import Changeset
@@ -20,6 +20,10 @@ NO_LEADER = "No cluster leader"  # text of the error that Consul's clients know
 
 class EngineError(Unavailable):
     """The engine could not do it; nothing of the commit was kept.  The text says why, for an operator."""
+
+
+#: Called once: with None when the state has every write that was acknowledged before, or with the reason why it may lack some.
+Passed: TypeAlias = Callable[[EngineError | None], None]
 
 
 class OutcomeUnknown(EngineError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.contract import EngineError, Passed
 from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, Scope
 from pyconsul.agent.httpapi.core.request import Request
@@ -31,20 +31,27 @@ class ScriptedStanding:
 
     @property
     def knows_leader(self) -> bool:
-        return bool(self._agents.leader)
+        return bool(self._agents.leader) and self._name not in self._agents.deaf
 
     def serves(self, scope: Scope) -> bool:
-        return scope == "local" or (self._server and (scope == "read" or self._agents.leader == self._name))
+        if scope == "local" or not self._server:
+            return scope == "local"
+        if scope == "read":
+            return self._name not in self._agents.deaf
+        return scope == "memory" or self._agents.leader == self._name
 
-    def barrier(self) -> Awaitable[None] | None:
-        barrier = asyncio.get_running_loop().create_future()
+    def barrier(self) -> asyncio.Future[None]:
+        barrier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.held:
             self.barriers.append(barrier)
-        elif self._agents.leader:
+        elif self.knows_leader:
             barrier.set_result(None)
         else:
             barrier.set_exception(EngineError(NO_LEADER))
         return barrier
+
+    def after_barrier(self, passed: Passed) -> None:
+        self.barrier().add_done_callback(lambda barrier: passed(barrier.exception()))  # type: ignore[arg-type]
 
 
 class JoinedAgents:
@@ -52,6 +59,7 @@ class JoinedAgents:
 
     leader: name of the server that leads, which is its node ID, too; "" for none.  gone: agents that cannot be reached.
     failed: agents that gossip knows as failed.
+    deaf: servers whose engine has no quorum.
     refusals: for an agent, the errors that its next requests end with, instead of being served.
     served: "asker>server METHOD target" of each request between agents.
     """
@@ -60,6 +68,7 @@ class JoinedAgents:
         self.leader = servers[0] if servers else ""
         self.gone: set[str] = set()
         self.failed: set[str] = set()
+        self.deaf: set[str] = set()
         self.refusals: dict[str, list[Exception]] = {}
         self.served: list[str] = []
         self.tokens: list[str] = []  # of the same requests

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import stat
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from pyconsul.agent.httpapi.server.contract import BodyRule, Headers, HTTPRequest, Response, Wire
@@ -104,6 +105,9 @@ class PageApplication:
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """Pages show the present state."""
+        return None
+
+    def current(self, target: bytes, token: bytes, respond: Callable[[Wire | None], None]) -> None:
         return None
 
     def begin(self, request: HTTPRequest) -> Response:

@@ -46,6 +46,11 @@ class LocalEtcd:
         """Return whether the member was started before."""
         return self._member.has_data
 
+    @property
+    def is_removed(self) -> bool:
+        """Return whether the member has ended since its cluster has removed it."""
+        return self._member.is_removed
+
     async def start(self, members: Sequence[str]) -> None:
         """Start relay and member; see `EtcdMember.start`.  Raises EngineError."""
         folder = self._member.folder

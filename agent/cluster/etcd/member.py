@@ -28,6 +28,7 @@ LIMITS = Limits(rows=5000, size_bytes=8 << 20, takes_larger=True)
 _SPARE_ROWS, _SPARE_BYTES = 100, 1 << 20
 STOP_S = 2.0  # that it gets to end: without a quorum it would wait for its requests; killing it loses nothing
 FIRST_RESTART_S, MAX_RESTART_S = 0.1, 5.0  # waits before a member that has ended is started again
+REMOVED = "permanently removed from the cluster"  # in the last message of a member that its cluster has removed
 LASTED_S = 30.0  # a member that ran for longer begins with the first wait again
 
 log = logging.getLogger("agent.etcd")
@@ -65,6 +66,9 @@ class EtcdMember:
         self._opened = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._cluster_id, self._settings = cluster_id, settings
         self._running: asyncio.Task[None] | None = None
+        self.is_removed = (
+            False  # etcd has ended since its cluster has removed it; it cannot be started again with its data
+        )
 
     @property
     def endpoint(self) -> str:
@@ -138,8 +142,12 @@ class EtcdMember:
         wait_s, started = FIRST_RESTART_S, loop.time()
         try:
             while True:
-                await _log_of(process)
-                log.warning("etcd %s; starting it again", describe_end(await process.wait()))
+                self.is_removed = await _log_of(process)
+                ended = describe_end(await process.wait())
+                if self.is_removed:
+                    log.warning("etcd %s: this server was removed from its cluster", ended)
+                    return
+                log.warning("etcd %s; starting it again", ended)
                 wait_s = FIRST_RESTART_S if loop.time() - started > LASTED_S else min(2 * wait_s, MAX_RESTART_S)
                 await asyncio.sleep(wait_s)
                 started = loop.time()
@@ -148,12 +156,15 @@ class EtcdMember:
             await _end(process)
 
 
-async def _log_of(process: asyncio.subprocess.Process) -> None:
-    """Write what a process says into the log, until it ends."""
+async def _log_of(process: asyncio.subprocess.Process) -> bool:
+    """Write what a process says into the log, until it ends; return whether it says that it is no member any more."""
     assert process.stderr is not None
+    is_removed = False
     async for line in process.stderr:
         level, text = parse_line(line)
+        is_removed = is_removed or REMOVED in text
         log.log(level, "%s", text)
+    return is_removed
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -28,6 +28,7 @@ class Guest:
     def __init__(self, cluster: ServerCluster, file: RecordFile, folder: Path) -> None:
         self._cluster, self._file, self._folder = cluster, file, folder
         self.lock = asyncio.Lock()  # held by who starts, stops or replaces the etcd member
+        self._removing: asyncio.Task[None] | None = None
 
     async def resume(self) -> None:
         """Start the member as it is recorded, again and again until that succeeds."""
@@ -97,10 +98,28 @@ class Guest:
             if message.cluster_id != self._cluster.cluster_id:
                 return Reply(f"it belongs to cluster {self._cluster.cluster_id or 'none'}")
             log.warning("server %s has removed this one from the cluster", peer.name)
-            await self._cluster.stop_phase()
-            self._set_aside()
-            self._file.change(number=0, is_member=False, is_founder=False)
+            await self._wait_for_invitation()
             return Reply()
+
+    def removed(self) -> None:
+        """The member has ended: the cluster removed it while this server was away."""
+        self._removing = asyncio.get_running_loop().create_task(self._leave_removed())
+
+    async def _leave_removed(self) -> None:
+        async with self.lock:
+            phase = self._cluster.phase
+            if phase is None or phase.local is None or not phase.local.is_removed:
+                return  # it was invited meanwhile
+            try:
+                await self._wait_for_invitation()
+            except EngineError as error:
+                log.error("%s", error)
+
+    async def _wait_for_invitation(self) -> None:
+        """End the member, and keep its data apart: the leader adds this server again.  Raises EngineError."""
+        await self._cluster.stop_phase()
+        self._set_aside()
+        self._file.change(number=0, is_member=False, is_founder=False)
 
     def connected(self) -> None:
         """Record that the member has data: it has answered."""

@@ -19,7 +19,6 @@ from aetcd import rpc
 
 from pyconsul.agent.engine.contract import Compacted, Conflict, EngineError, Limits, Loaded, OutcomeUnknown
 from pyconsul.agent.engine.etcd import large, loading, replacement, transaction
-from pyconsul.agent.engine.etcd.barrier import Barrier
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.errors import Rejected, RevisionCompacted, Unreachable
 from pyconsul.agent.engine.etcd.events import Commit, changeset_of
@@ -71,7 +70,6 @@ class EtcdEngine:
         self._client, self._prefix, self._server, self._retention = client, prefix, server, retention
         self._head = Head(self._layout(""))
         self._pending: _Pending | None = None
-        self._barrier = Barrier(self._read_index)
         self._one_at_a_time = asyncio.Lock()
         self._carrying_out: asyncio.Task[None] | None = None
 
@@ -229,13 +227,9 @@ class EtcdEngine:
         return revision if epoch.decode() == pending.new[0].epoch else 0, own_revision
 
     async def barrier(self) -> int:
-        return await self._barrier.reach()
-
-    async def _read_index(self) -> int:
         layout = self._head.layout
         while True:
-            request = rpc.TxnRequest(success=[transaction.get(layout.pointer), transaction.get(layout.index)])
-            response = await self._client.read(request)
+            response = await self._client.read(transaction.read_index(layout))
             epoch = transaction.value_of(response, 0)[0].decode()
             if epoch == layout.epoch:
                 return transaction.last_index(transaction.value_of(response, 1)[0])
@@ -357,7 +351,6 @@ class EtcdEngine:
             raise
 
     async def close(self) -> None:
-        self._barrier.close()
         if self._carrying_out is not None:
             await asyncio.wait([self._carrying_out], timeout=CLOSE_S)
         await self._client.close()

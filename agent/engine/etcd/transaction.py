@@ -9,6 +9,7 @@ good), no large commit is being carried out, and no other epoch was put in place
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aetcd import rpc
@@ -108,6 +109,12 @@ def why_not(layout: Layout) -> list[Any]:
 def refusal_of(response: Any) -> Refusal:
     """Return the refusal in the response to a transaction."""
     return Refusal(value_of(response, 0)[0].decode(), last_index(value_of(response, 1)[0]), value_of(response, 2))
+
+
+@lru_cache(maxsize=2)
+def read_index(layout: Layout) -> Any:
+    """Return the transaction that reads the pointer and the index, made once for a layout: every barrier sends it."""
+    return rpc.TxnRequest(success=[get(layout.pointer), get(layout.index)])
 
 
 def value_of(response: Any, number: int) -> tuple[bytes, int]:

@@ -14,16 +14,19 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.engine.contract import EngineError, OutcomeUnknown
 from pyconsul.agent.httpapi.core.admission import CHECKED_HEADERS, request_rates
 from pyconsul.agent.httpapi.core.authorization import resolve
-from pyconsul.agent.httpapi.core.cache import ResponseCache, cache_key
+from pyconsul.agent.httpapi.core.cache import ResponseCache
 from pyconsul.agent.httpapi.core.consistency.barrier import Barrier, with_news
 from pyconsul.agent.httpapi.core.consistency.freshness import (
-    FROM_MEMORY,
+    RELAY_S,
+    SHORT_HOLD_S,
     apply_defaults,
     has_contact,
+    hold_s,
     needs_barrier,
     restamped,
     without,
 )
+from pyconsul.agent.httpapi.core.consistency.kept_responses import KeptResponses
 from pyconsul.agent.httpapi.core.consistency.repeated_writes import Unwritten, repeated
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
 from pyconsul.agent.httpapi.core.forwarding.agents import Agents
@@ -32,7 +35,7 @@ from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER
 from pyconsul.agent.httpapi.core.query_runner import QueryRunner
 from pyconsul.agent.httpapi.core.rendering import INTERNAL_ERROR, Renderer, failure, sized
 from pyconsul.agent.httpapi.core.request import Request, wait_options
-from pyconsul.agent.httpapi.core.request_checks import RequestChecks
+from pyconsul.agent.httpapi.core.request_checks import RequestChecks, has_large_body
 from pyconsul.agent.httpapi.core.request_log import logged
 from pyconsul.agent.httpapi.core.response import (
     JSON,
@@ -46,11 +49,9 @@ from pyconsul.agent.httpapi.core.response import (
     server_error,
 )
 from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route, Router
-from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse, Wire
+from pyconsul.agent.httpapi.server.contract import DEFAULT_BODY, BodyRule, PendingResponse
 
-LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
 WAIT = ("index", "wait")
-SHORT_HOLD_S = 1.0  # that a request waits for a leader whose sender can ask elsewhere, or does not want to wait
 
 log = logging.getLogger("agent.http")
 
@@ -67,6 +68,8 @@ class App:
         self._context, self._cache, self._forwarder = context, cache, forwarder
         self._standing = context.standing
         self._barrier = Barrier(context.standing, context.rng)
+        self._kept = KeptResponses(cache, context.standing, self._barrier, uses_tokens=context.acl is not None)
+        self.cached, self.current = self._kept.cached, self._kept.current
         self.checks = RequestChecks(context, Router(routes))
         self._compiling: dict[PolicyKey, asyncio.Future[CompiledPolicies]] = {}
         self.renderer = Renderer(context.config)
@@ -77,8 +80,9 @@ class App:
         """Use other settings from now on (start and reload)."""
         self.renderer.configure(config)
         self.checks.configure(config)
-        serves = self._standing.serves("read")  # a client agent does not limit what servers answer
+        serves = self._standing.serves("memory")  # a client agent does not limit what servers answer
         self._rates = request_rates(config.limits.request_limits) if serves else None
+        self._kept.configure(is_on=self._rates is None)
         self._has_defaults = config.discovery_max_stale > 0 or not config.http_config.use_cache
         self._cache.clear()
 
@@ -90,7 +94,7 @@ class App:
     def body_rule(self, request: Request) -> BodyRule | Response:
         """Return how to receive a request's body, or the refusal of a request with a large one."""
         route = self.checks.locate(request)
-        if _has_large_body(request) and (refusal := self._refusal(route, request)) is not None:
+        if has_large_body(request) and (refusal := self._refusal(route, request)) is not None:
             return refusal
         if isinstance(route, Response) or route.body_rule is None:
             return DEFAULT_BODY
@@ -125,22 +129,10 @@ class App:
             return self._fail(error, route, request)
         return None
 
-    def cached(self, target: bytes, token: bytes) -> Wire | None:
-        """Return the kept response to a GET as bytes; `token`: the value of `X-Consul-Token`."""
-        if self._rates is not None or log.isEnabledFor(logging.DEBUG):
-            return None  # every request is to be counted, or logged
-        standing = self._standing
-        if not standing.always_current and not (has_contact(standing) and FROM_MEMORY.search(target)):
-            return None
-        if token and self._context.acl is not None:
-            entry = self._cache.live(cache_key(target, token))
-        else:
-            entry = self._cache.get(target)
-        return None if entry is None else entry.wire or entry.render()
-
     def close(self) -> None:
         """End the waiting queries with their responses: the agent stops."""
         self._context.watches.close()
+        self._barrier.close()
         self._forwarder.close()
 
     def begin(self, request: Request) -> Response | PendingResponse | Awaitable[Response]:
@@ -162,7 +154,7 @@ class App:
             apply_defaults(request, self._context.config)
         endpoint = route.endpoints.get(request.method)
         if endpoint is not None and endpoint.scope != "local":
-            if not self._standing.serves(endpoint.scope):
+            if not self._standing.serves(endpoint.scope) and not self.checks.answers_alone(route, endpoint, request):
                 return self._relay(route, endpoint, request)
             if not self._standing.always_current:
                 return self._begin_in_cluster(route, endpoint, request)
@@ -212,7 +204,13 @@ class App:
 
         def answer(error: EngineError | None) -> Response | PendingResponse | Awaitable[Response]:
             if error is not None:
-                return self._fail(server_error(str(error)), route, request)
+                left_s = until - loop.time()
+                if writes or left_s <= 0:
+                    return self._fail(server_error(str(error)), route, request)
+                if standing.serves("read"):
+                    return self._barrier.enter(answer, left_s)
+                request.waited_s = seconds - left_s
+                return self._relay(route, endpoint, request)
             if writes:
                 return self._begin(request)
             made = self._answer(route, request, is_current=True)
@@ -223,10 +221,11 @@ class App:
         def without_news() -> PendingResponse:
             """Respond to a blocking query whose time is over: with the state of that moment."""
             request.retarget(without(request.target, WAIT))
-            return self._barrier.enter(answer, hold_s)
+            return self._barrier.enter(answer, seconds)
 
-        hold_s = _hold_s(self._context.config, route, request)
-        return self._barrier.enter(answer, hold_s)
+        loop, seconds = asyncio.get_running_loop(), hold_s(self._context.config, route, request)
+        until = loop.time() + seconds
+        return self._barrier.enter(answer, seconds if writes or request.origin else min(seconds, RELAY_S))
 
     def _write(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse | Response:
         """Respond to a write while this server leads."""
@@ -238,8 +237,8 @@ class App:
         def no_leader() -> Response:
             return self._fail(server_error(NO_LEADER), route, request)
 
-        hold_s = 0.0 if request.stream is not None else _hold_s(self._context.config, route, request)
-        return repeated(begin, self._standing, hold_s, self._context.rng, no_leader)
+        seconds = 0.0 if request.stream is not None else hold_s(self._context.config, route, request)
+        return repeated(begin, self._standing, seconds, self._context.rng, no_leader)
 
     async def _relay(self, route: Route, endpoint: Endpoint, request: Request, agent: str = "") -> Response:
         """Return the response of another server, or of the agent that the request is for."""
@@ -369,14 +368,3 @@ def _others(context: Context, name: str) -> Agents:
     if context.agents is None:
         raise not_found(f'this agent knows no other agent, and "{name}" is not its name')
     return context.agents
-
-
-def _has_large_body(request: Request) -> bool:
-    length = request.headers.get(b"content-length")
-    return length is None or len(length) > LARGE_DIGITS
-
-
-def _hold_s(config: Config, route: Route, request: Request) -> float:
-    """Return how long a request waits for a leader; one of another agent may try the next server soon."""
-    hold = config.performance.rpc_hold_timeout
-    return hold if route.patient and not request.origin else min(hold, SHORT_HOLD_S)

@@ -19,9 +19,10 @@ class Request(HTTPRequest):
     """One request.  `target` is the path and query as sent; `tail` is what follows the route's pattern, decoded.
 
     origin: node name of the agent that has forwarded the request, "" if it comes from a client.
+    waited_s: seconds that it has waited for a leader before it is forwarded.
     """
 
-    __slots__ = ("_caller", "_params", "_refusal", "_token", "origin", "path", "query", "route", "tail")
+    __slots__ = ("_caller", "_params", "_refusal", "_token", "origin", "path", "query", "route", "tail", "waited_s")
 
     def __init__(
         self, method: str, target: bytes, headers: Mapping[bytes, bytes], body: bytes = b"", remote: str = ""
@@ -32,6 +33,7 @@ class Request(HTTPRequest):
         raw_path, _, self.query = target.partition(b"?")
         self.path = unquote(raw_path.decode("latin-1")) if b"%" in raw_path else raw_path.decode("utf-8", "replace")
         self.tail = self.origin = ""
+        self.waited_s = 0.0
         self.route: Any = None  # the route of the path
         self._params: dict[str, str] | None = None
         self._token: str | None = None

@@ -7,6 +7,7 @@ import re
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.httpapi.core.admission import Admission
 from pyconsul.agent.httpapi.core.authorization import require_gate
+from pyconsul.agent.httpapi.core.consistency.freshness import needs_barrier
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.core.rendering import redirect, root_of, unknown_path
@@ -17,6 +18,7 @@ from pyconsul.agent.httpapi.core.validation import check_read, refuse_enterprise
 
 MAX_PARAMETERS = 1000  # of a query: each costs a microsecond wherever a value is looked for
 UI_OFF = b"Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart."
+LARGE_DIGITS = 5  # a request that is refused anyway is refused before a body of 100,000 bytes or more
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -70,7 +72,16 @@ class RequestChecks:
         route = self.locate(request)
         if isinstance(route, Response) or (endpoint := route.endpoints.get(request.method)) is None:
             return None
-        return endpoint.scope
+        return endpoint.scope if self.serves(endpoint) or not self.answers_alone(route, endpoint, request) else "memory"
+
+    def answers_alone(self, route: Route, endpoint: Endpoint, request: Request) -> bool:
+        """Return whether a server answers a read even without a quorum: from memory, as a stream, or with an error at once."""
+        standing = self._context.standing
+        if endpoint.scope != "read" or not standing.serves("memory"):
+            return False
+        if route.stateless or not route.patient or request.method != "GET":
+            return True
+        return standing.has_state and not needs_barrier(standing, route, request)
 
     def locate_watched(self, request: Request) -> Route | Response:
         """Return the route of a GET in a stream, and keep what follows it in the request; or the refusal."""
@@ -122,3 +133,9 @@ class RequestChecks:
             return ""
         datacenter = request.params.get("dc", "")
         return datacenter if datacenter != self._context.config.datacenter else ""
+
+
+def has_large_body(request: Request) -> bool:
+    """Return whether a body is worth a look at everything else before it is read."""
+    length = request.headers.get(b"content-length")
+    return length is None or len(length) > LARGE_DIGITS

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pyconsul.agent.httpapi.server.contract import EVENTS, PendingResponse, Response
+from pyconsul.agent.httpapi.server.contract import EVENTS, PendingResponse, Response, Waiting, Wire
 from pyconsul.agent.httpapi.server.reader import (
     BETWEEN,
     BROKEN,
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._reader: RequestReader = cast(RequestReader, None)
         self.remote = ""
         self._waiting: deque[tuple[Any, int, Response | None]] = deque()
-        self._task: asyncio.Future[Any] | None = None  # makes the next response
+        self._task: Waiting | None = None  # makes the next response
         self._unread = b""  # received, and not parsed yet
         self._read_paused = self._write_paused = self._closing = False
         self._writable: asyncio.Future[None] | None = None
@@ -169,20 +169,34 @@ class Connection(asyncio.Protocol):
     # Called by the reader
 
     def answer_from_cache(self, target: bytes, token: bytes) -> bool:
-        """Send the cached response of a GET; False when there is none, or when it is not its turn."""
+        """Send the cached response of a GET, now or as soon as it is current; False when there is none, or not its turn."""
         if self._task is not None or self._waiting or self._write_paused or self._closing:
             return False
         wire = self._application.cached(target, token)
         if wire is None:
-            return False
+            self._task = self._application.current(target, token, partial(self._answer_current, target, token))
+            return self._task is not None
         self._transport.write(b"%b%b%b" % (wire[0], self._server.date, wire[1]))
         return True
+
+    def _answer_current(self, target: bytes, token: bytes, wire: Wire | None) -> None:
+        """Send a cached response that is current now; without one begin its request."""
+        self._task = None
+        if wire is None:
+            headers = {b"x-consul-token": token} if token else {}
+            self._start(self._application.new_request("GET", target, headers, b"", self.remote), KEEP_ALIVE, None)
+        elif not self._transport.is_closing():
+            self._transport.write(b"%b%b%b" % (wire[0], self._server.date, wire[1]))
+            if self._closing and not self._waiting and not self._unread:
+                self.end()
+        if self._waiting or self._unread or self._read_paused or self._reader.expects:
+            self._next()
 
     def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
         """Start the response to a request, now or in its turn."""
         if self._transport.is_closing():
             return
-        if self._is_idle():
+        if self._task is None and not self._waiting and not self._write_paused and not self._closing:
             self._start(request, mode, refusal)
         else:
             self._waiting.append((request, mode, refusal))
@@ -191,13 +205,10 @@ class Connection(asyncio.Protocol):
 
     def invite(self) -> None:
         """Invite a client that waits with its body (100 Continue) to send it, if it is its turn."""
-        if self._reader.expects and (self._is_idle() or (self._reader.stream is not None and not self._waiting)):
+        is_free = self._task is None and not self._write_paused and not self._closing
+        if self._reader.expects and not self._waiting and (is_free or self._reader.stream is not None):
             self._reader.expects = False
             self._transport.write(CONTINUE)
-
-    def _is_idle(self) -> bool:
-        """Return whether a response may be written now: none is under way, and the client reads."""
-        return self._task is None and not self._waiting and not self._write_paused and not self._closing
 
     # From requests to responses
 

@@ -7,6 +7,7 @@ A connection asks its application some things, in this order:
     too_large(request, …)   instead of `begin`, for a body that is larger
     begin(request)          the response, or an awaitable of it; must not raise
     cached(target, token)   instead of all that, for a plain GET: the finished bytes of a response, or None
+    current(target, token, respond)   after None: the same, but later; or None
 
 A route that takes large bodies (a snapshot, forwarded requests) returns `BodyRule(stream=True)`.  Then `begin` is called
 as soon as the head is there, `request.body` stays empty, and `request.stream` yields the parts as they come:
@@ -111,6 +112,13 @@ class BodyRule:
 DEFAULT_BODY = BodyRule(1 << 20)  # the rule of routes without one
 
 
+class Waiting(Protocol):
+    """What a connection waits for."""
+
+    def cancel(self) -> object:
+        """Wait no longer: the client has gone away."""
+
+
 class Application(Protocol):
     """Responds to requests."""
 
@@ -132,6 +140,12 @@ class Application(Protocol):
 
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         """Return the finished bytes of a GET's response, if they are known; `token`: the value of `X-Consul-Token`."""
+
+    def current(self, target: bytes, token: bytes, respond: Callable[[Wire | None], None]) -> Waiting | None:
+        """Let a GET wait whose finished bytes are known, but may be old; None when they are not known.
+
+        respond: called once, and not before this returns; with None when `begin` has to make the response after all.
+        """
 
     def close(self) -> None:
         """End the waiting requests with their responses: the server stops."""

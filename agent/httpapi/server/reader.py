@@ -51,7 +51,7 @@ class Receiver(Protocol):
     """The connection, as its reader uses it."""
 
     def answer_from_cache(self, target: bytes, token: bytes) -> bool:
-        """Send the cached response of a GET; False when there is none, or when it is not its turn."""
+        """Send the cached response of a GET, now or soon; False when there is none, or when it is not its turn."""
 
     def take(self, request: Any, mode: int, refusal: Response | None = None) -> None:
         """Start the response to a request, now or in its turn."""
@@ -62,8 +62,8 @@ class Receiver(Protocol):
     def update_reading(self) -> None:
         """Pause or resume reading, according to the present state."""
 
-    def end(self) -> None:
-        """Close."""
+    def shutdown(self) -> None:
+        """Close after the response to the running request."""
 
 
 class RequestReader:
@@ -301,7 +301,7 @@ class RequestReader:
         self.phase = BETWEEN if mode & KEEP_ALIVE else ENDED
         if self.hit is not None:
             if self.phase == ENDED:
-                self._receiver.end()
+                self._receiver.shutdown()
         elif self.stream is not None:
             self.stream.end()
         else:

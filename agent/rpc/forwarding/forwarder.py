@@ -74,7 +74,7 @@ class ServerForwarder:
         is_read = request.method == "GET" and endpoint.scope == "read" and bool(request.query)
         index, wait = wait_options(request) if is_read else (0, 0.0)
         if not (index or (is_read and keeps)):
-            return await self._requests.ask(endpoint.scope, message, self._hold_s())
+            return await self._requests.ask(endpoint.scope, message, max(0.0, self._hold_s() - request.waited_s))
         config = context.config
         seconds = seconds_to_wait(wait, config.default_query_time, config.max_query_time)
         seconds += context.rng.random() * seconds / JITTER

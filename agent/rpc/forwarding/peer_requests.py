@@ -37,7 +37,7 @@ class PeerRequests:
             request.origin = origin.decode("utf-8", "replace")
         scope = self._app.checks.scope(request)
         if scope is not None and not self._standing.serves(scope):
-            if peer.is_server:
+            if peer.is_server or scope == "read":
                 raise NotSent(NOT_LEADER if scope == "write" else NO_LEADER)
             return self._relay(scope, request)
         if len(request.body) >= SMALL_BODY_BYTES and (refusal := self._oversized(request)) is not None:

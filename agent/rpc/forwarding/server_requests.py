@@ -105,7 +105,8 @@ class ServerRequests:
                     reason = reason if lacks_leader(reason) else error
             left_s = until - clock()
             if left_s <= 0:
-                raise NotSent(NO_LEADER) if reason is None or lacks_leader(reason) else reason
+                is_stuck = reason is None or lacks_leader(reason) or (scope == "read" and self._leader is not None)
+                raise NotSent(NO_LEADER) if is_stuck or reason is None else reason
             if not node_id or not self._next(scope, tried):
                 tried.clear()
                 await asyncio.sleep(min(left_s, self._rng.uniform(0.5, 1) * wait_s))

@@ -16,6 +16,7 @@ from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.dnsd.settings import settings_of
+from pyconsul.agent.engine.contract import Passed
 from pyconsul.agent.events.event_log import EventLog
 from pyconsul.agent.httpapi.core.context import Context
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_SERVERS, Scope
@@ -51,6 +52,10 @@ class ClientStanding:
 
     def barrier(self) -> None:
         """Return that there is nothing to wait for."""
+
+    def after_barrier(self, passed: Passed) -> None:
+        """Call back soon."""
+        asyncio.get_running_loop().call_soon(passed, None)
 
 
 class NoState:

@@ -1,7 +1,6 @@
 """Lets requests wait until the state has every write that was acknowledged before they came.
 
-One barrier serves all requests that wait when it begins.  A barrier that fails is repeated until the requests' time is over:
-a change of leaders takes a moment.
+A barrier that fails is repeated until the requests' time is over: a change of leaders takes a moment.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, Standing
@@ -23,22 +22,62 @@ Begun: TypeAlias = Response | PendingResponse | Awaitable[Response]
 Answer: TypeAlias = Callable[[EngineError | None], Begun]
 
 INTERNAL_ERROR = "internal error; the agent's log says more"
-SLICE = 64  # requests that are answered before others have their turn
 SWEEP_S = 0.1  # between two searches for requests whose time is over
-GATHER_TURNS = 3  # of the loop: a barrier costs as much time as 20 requests
-STUCK_S = 0.5  # after which a barrier no longer keeps the next one waiting
 RETRY_S = 0.05, 0.25  # bounds of the random time between a failure and the next barrier
 
 log = logging.getLogger("agent.http")
 
 
-class _Waiting:
+class _Waiting(Protocol):
     """A request that waits, until a time of the loop."""
+
+    until: float
+
+    def is_over(self) -> bool:
+        """Return whether its client has gone away."""
+
+    def proceed(self, reason: EngineError | None) -> None:
+        """Respond to it: the barrier has passed, or has failed for so long."""
+
+
+class _Pending:
+    """A request whose response is made by `answer`."""
 
     __slots__ = ("answer", "done", "until")
 
     def __init__(self, answer: Answer, done: asyncio.Future[Response], until: float) -> None:
         self.answer, self.done, self.until = answer, done, until
+
+    def is_over(self) -> bool:
+        return self.done.done()
+
+    def proceed(self, reason: EngineError | None) -> None:
+        try:
+            made = self.answer(reason)
+        except Exception:
+            log.exception("a response could not be made")
+            made = text_response(500, INTERNAL_ERROR)
+        pass_on(made, self.done)
+
+
+class Kept:
+    """A request for a response that is kept as bytes; needs no future."""
+
+    __slots__ = ("_is_over", "_respond", "until")
+
+    def __init__(self, respond: Callable[[EngineError | None], None], until: float) -> None:
+        self._respond, self.until = respond, until
+        self._is_over = False
+
+    def cancel(self) -> None:
+        """Do not respond any more."""
+        self._is_over = True
+
+    def is_over(self) -> bool:
+        return self._is_over
+
+    def proceed(self, reason: EngineError | None) -> None:
+        self._respond(reason)
 
 
 class Barrier:
@@ -46,13 +85,10 @@ class Barrier:
 
     def __init__(self, standing: Standing, rng: random.Random) -> None:
         self._standing, self._rng = standing, rng
-        self._next: list[_Waiting] = []  # came after the last barrier began
-        self._begun: dict[int, list[_Waiting]] = {}  # barriers that have not passed, oldest first
-        self._number = 0
-        self._may_begin = True  # no barrier is running, nor about to begin
-        self._sweeping = False
+        self._waiting: set[_Waiting] = set()
+        self._failed: list[_Waiting] = []  # wait for another barrier to begin
         self._reason = EngineError(NO_LEADER)
-        self._running: set[asyncio.Future[None]] = set()
+        self._sweeping = False
 
     def enter(self, answer: Answer, seconds: float) -> PendingResponse:
         """Return the response that `answer` makes once a barrier has passed that began after this call.
@@ -61,108 +97,58 @@ class Barrier:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Response] = loop.create_future()
-        self._next.append(_Waiting(answer, done, loop.time() + seconds))
-        if self._may_begin:
-            self._may_begin = False
-            loop.call_soon(self._begin_soon, GATHER_TURNS)
-        if not self._sweeping:
-            self._sweeping = True
-            loop.call_later(SWEEP_S, self._sweep)
+        self._hold(_Pending(answer, done, loop.time() + seconds))
         return PendingResponse(done, _result)
 
-    def _begin_soon(self, turns: int) -> None:
-        """Begin after some turns of the loop, for all requests that come until then: clients that got a response send the next."""
-        if turns:
-            asyncio.get_running_loop().call_soon(self._begin_soon, turns - 1)
-        else:
-            self._begin()
+    def enter_kept(self, respond: Callable[[EngineError | None], None], seconds: float) -> Kept:
+        """Call `respond` as `enter` calls its answer, unless what is returned is canceled."""
+        kept = Kept(respond, asyncio.get_running_loop().time() + seconds)
+        self._hold(kept)
+        return kept
 
-    def _begin(self) -> None:
-        """Begin a barrier for all that wait now."""
-        loop = asyncio.get_running_loop()
-        self._number += 1
-        number = self._number
-        self._begun[number], self._next = self._next, []
-        try:
-            barrier = self._standing.barrier()
-        except Exception as error:
-            self._failed(number, error)
+    def close(self) -> None:
+        """Respond to the requests for kept responses with an error: the agent stops."""
+        for waiting in [waiting for waiting in self._waiting if isinstance(waiting, Kept)]:
+            self._end(waiting, self._reason)
+
+    def _hold(self, waiting: _Waiting) -> None:
+        self._waiting.add(waiting)
+        self._standing.after_barrier(partial(self._ended, waiting))
+        if not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def _ended(self, waiting: _Waiting, error: EngineError | None) -> None:
+        """The barrier of a request has ended; after an error another one begins after a moment."""
+        if error is None:
+            self._end(waiting, None)
             return
-        if barrier is None:  # no other server is left
-            self._passed(number)
-            return
-        running = asyncio.ensure_future(barrier)
-        self._running.add(running)
-        running.add_done_callback(partial(self._ended, number, loop.call_later(STUCK_S, self._release, number)))
+        self._reason = error
+        if not self._failed:
+            asyncio.get_running_loop().call_later(self._rng.uniform(*RETRY_S), self._retry)
+        self._failed.append(waiting)
 
-    def _ended(self, number: int, stuck: asyncio.TimerHandle, ended: asyncio.Future[None]) -> None:
-        stuck.cancel()
-        self._running.discard(ended)
-        if ended.cancelled():
-            self._failed(number, EngineError(NO_LEADER))
-        elif (error := ended.exception()) is not None:
-            self._failed(number, error)
-        else:
-            self._passed(number)
+    def _retry(self) -> None:
+        failed, self._failed = self._failed, []
+        for waiting in failed:
+            if waiting in self._waiting and not waiting.is_over():
+                self._standing.after_barrier(partial(self._ended, waiting))
 
-    def _release(self, number: int) -> None:
-        """Let another barrier begin if the latest one is this one, which takes long."""
-        if number == self._number:
-            self._begin_again()
-
-    def _begin_again(self) -> None:
-        self._may_begin = not self._next and not any(self._begun.values())
-        if not self._may_begin:
-            self._begin()
-
-    def _passed(self, number: int) -> None:
-        """Answer all requests that came before a barrier began."""
-        passed = [waiting for begun in list(self._begun) if begun <= number for waiting in self._begun.pop(begun)]
-        self._deliver(iter(passed))
-        if number == self._number:
-            self._may_begin = not self._next
-            if self._next:
-                self._begin_soon(GATHER_TURNS)
-
-    def _failed(self, number: int, error: BaseException) -> None:
-        """Keep the reason, and begin again after a moment for those who still wait."""
-        if isinstance(error, EngineError):
-            self._reason = error
-        else:
-            log.error("the barrier of reads failed", exc_info=error)
-            self._reason = EngineError(NO_LEADER)
-        asyncio.get_running_loop().call_later(self._rng.uniform(*RETRY_S), self._release, number)
-
-    def _deliver(self, waiting: Iterator[_Waiting]) -> None:
-        for number, one in enumerate(waiting, 1):
-            if not one.done.done():
-                _answer(one, None)
-            if number == SLICE:
-                asyncio.get_running_loop().call_soon(self._deliver, waiting)
-                return
+    def _end(self, waiting: _Waiting, reason: EngineError | None) -> None:
+        """Respond to a request, unless that has been done."""
+        if waiting in self._waiting:
+            self._waiting.discard(waiting)
+            if not waiting.is_over():
+                waiting.proceed(reason)
 
     def _sweep(self) -> None:
         """End the requests whose time is over."""
-        loop = asyncio.get_running_loop()
-        now, late = loop.time(), []
-        for group in (self._next, *self._begun.values()):
-            late += [one for one in group if one.until <= now and not one.done.done()]
-            group[:] = [one for one in group if one.until > now and not one.done.done()]
-        self._begun = {number: group for number, group in self._begun.items() if group}
-        for one in late:
-            _answer(one, self._reason)
-        self._sweeping = bool(self._next or self._begun)
+        now = asyncio.get_running_loop().time()
+        for waiting in [one for one in self._waiting if one.until <= now or one.is_over()]:
+            self._end(waiting, self._reason)
+        self._sweeping = bool(self._waiting)
         if self._sweeping:
-            loop.call_later(SWEEP_S, self._sweep)
-
-
-def _answer(waiting: _Waiting, reason: EngineError | None) -> None:
-    try:
-        made = waiting.answer(reason)
-    except Exception:
-        log.exception("a response could not be made")
-        made = text_response(500, INTERNAL_ERROR)
-    pass_on(made, waiting.done)
+            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
 
 def pass_on(made: Begun, done: asyncio.Future[Response]) -> None:

@@ -19,9 +19,20 @@ from pyconsul.agent.httpapi.server.contract import PendingResponse
 
 #: A target whose response may be older than the last write, as far as that can be told without decoding it.
 FROM_MEMORY = re.compile(rb"[?&](?:stale|cached)(?=[=&]|$)")
+#: The same, and those of which that depends on more than the target.
+MAYBE_FROM_MEMORY = re.compile(rb"[?&](?:stale|cached|max_stale)(?=[=&]|$)")
 DISCOVERY = ("/v1/catalog/", "/v1/health/")
 #: Parameters that choose a consistency; without any, `discovery_max_stale` applies.
 MODES = ("stale", "consistent", "leader", "cached", "max_stale")
+
+SHORT_HOLD_S = 1.0  # that a request waits for a leader whose sender can ask elsewhere, or does not want to wait
+RELAY_S = 2.0  # that a read waits for a leader before another server is asked, if this one has no quorum
+
+
+def hold_s(config: Config, route: Route, request: Request) -> float:
+    """Return how long a request waits for a leader; one of another agent may try the next server soon."""
+    hold = config.performance.rpc_hold_timeout
+    return hold if route.patient and not request.origin else min(hold, SHORT_HOLD_S)
 
 
 def max_stale_s(request: Request) -> float:

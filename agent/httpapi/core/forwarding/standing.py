@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from pyconsul.agent.engine import contract
 from pyconsul.agent.model.autopilot import ClusterServer, Survivor
 
-Scope: TypeAlias = Literal["local", "read", "write"]
+#: Of a request.  memory: a read that any state answers, however old; not the scope of an endpoint.
+Scope: TypeAlias = Literal["local", "memory", "read", "write"]
 NO_LEADER = contract.NO_LEADER
 NO_SERVERS = "No known Consul servers"
 
@@ -36,6 +38,9 @@ class Standing(Protocol):
 
         It raises EngineError; with NO_LEADER as text without a quorum.
         """
+
+    def after_barrier(self, passed: contract.Passed) -> None:
+        """Call back, not before this returns, when the future of a `barrier` would end: with None, or its error."""
 
     @property
     def has_state(self) -> bool:
@@ -85,3 +90,7 @@ class SingleServer:
 
     def barrier(self) -> None:
         """Return that its state is always current."""
+
+    def after_barrier(self, passed: contract.Passed) -> None:
+        """Call back soon."""
+        asyncio.get_running_loop().call_soon(passed, None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import pairwise
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.eventually import one_turn
+from support.fake_transport import FakeTransport
 
 from pyconsul.agent.httpapi.server.contract import BodyRule, HTTPRequest, Response, Wire
 from pyconsul.agent.httpapi.server.server import HTTPServer
@@ -30,6 +30,9 @@ class Echo:
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         return None
 
+    def current(self, target: bytes, token: bytes, respond: Callable[[Wire | None], None]) -> None:
+        return None
+
     def begin(self, request: HTTPRequest) -> Response | Awaitable[Response]:
         body = b"%b %b %b" % (request.method.encode(), request.target, request.body)
         response = Response(200, body, ((b"Content-Length", b"%d" % len(body)),))
@@ -40,38 +43,6 @@ class Echo:
         return response
 
     def close(self) -> None:
-        pass
-
-
-class FakeTransport(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent, self.closed = bytearray(), False
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
-
-    def write(self, data: Any) -> None:
-        if not self.closed:
-            self.sent += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
         pass
 
 

@@ -39,6 +39,9 @@ class Sizes:
     def cached(self, target: bytes, token: bytes) -> Wire | None:
         return None
 
+    def current(self, target: bytes, token: bytes, respond: Callable[[Wire | None], None]) -> None:
+        return None
+
     def begin(self, request: HTTPRequest) -> Response | PendingResponse | Awaitable[Response]:
         self.tokens.append(request.headers.get(b"x-consul-token", b""))
         if request.target.startswith(b"/parts"):

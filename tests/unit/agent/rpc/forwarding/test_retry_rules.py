@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyconsul.agent.engine.contract import Passed
 from pyconsul.agent.gossip.consul.tags import Server
 from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
@@ -93,6 +94,9 @@ class Away:
 
     def barrier(self) -> None:
         return None
+
+    def after_barrier(self, passed: Passed) -> None:
+        asyncio.get_running_loop().call_soon(passed, None)
 
 
 def requests(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from support.eventually import one_turn
 
-from pyconsul.agent.engine.contract import EngineError
+from pyconsul.agent.engine.contract import EngineError, Passed
 from pyconsul.agent.httpapi.core.consistency import barrier as module
 from pyconsul.agent.httpapi.core.consistency.barrier import Answer, Barrier
 from pyconsul.agent.httpapi.server.contract import PendingResponse, Response
@@ -25,14 +24,30 @@ class Standing:
     always_current, knows_leader, last_contact_ms, has_state = False, True, 0, True
 
     def __init__(self) -> None:
-        self.begun: list[asyncio.Future[None]] = []
+        self.waiting: list[Passed] = []
+        self.entered = 0
 
     def serves(self, scope: str) -> bool:
         return True
 
-    def barrier(self) -> Awaitable[None]:
-        self.begun.append(asyncio.get_running_loop().create_future())
-        return self.begun[-1]
+    def barrier(self) -> None:
+        return None
+
+    def after_barrier(self, passed: Passed) -> None:
+        self.entered += 1
+        self.waiting.append(passed)
+
+    def end(self, error: EngineError | None = None) -> None:
+        """End the barriers of all that wait."""
+        waiting, self.waiting = self.waiting, []
+        for passed in waiting:
+            passed(error)
+
+    async def next_end(self) -> None:
+        """Let the next barrier pass, as soon as one is waited for."""
+        while not self.waiting:
+            await one_turn()
+        self.end()
 
 
 @pytest.fixture(autouse=True)
@@ -59,39 +74,21 @@ async def body(pending: PendingResponse) -> str:
     return (await pending).body.decode()
 
 
-async def test_requests_that_come_together_share_a_barrier() -> None:
+async def test_each_request_is_answered_when_its_barrier_has_passed() -> None:
     standing, barrier = made()
-    pending = [barrier.enter(says(str(number)), LONG_S) for number in range(200)]
-    await turns()
-    assert len(standing.begun) == 1
-    standing.begun[0].set_result(None)
-    assert [await body(one) for one in pending] == [str(number) for number in range(200)]
-    assert len(standing.begun) == 1
-
-
-async def test_a_request_waits_for_a_barrier_that_begins_after_it_came() -> None:
-    standing, barrier = made()
-    first = barrier.enter(says("first"), LONG_S)
-    await turns()
-    second = barrier.enter(says("second"), LONG_S)
-    await turns()
-    assert len(standing.begun) == 1
-    standing.begun[0].set_result(None)
-    assert await body(first) == "first"
-    await turns()
-    assert not second.future.done()
-    standing.begun[1].set_result(None)
+    first, second = [barrier.enter(says(text), LONG_S) for text in ("first", "second")]
+    standing.waiting.pop()(None)
     assert await body(second) == "second"
+    assert not first.future.done()
+    standing.end()
+    assert await body(first) == "first"
 
 
 async def test_a_barrier_that_fails_is_repeated() -> None:
     standing, barrier = made()
     pending = barrier.enter(says("late"), LONG_S)
-    await turns()
-    standing.begun[0].set_exception(EngineError("No cluster leader"))
-    while len(standing.begun) < 2:
-        await one_turn()
-    standing.begun[1].set_result(None)
+    standing.end(EngineError("No cluster leader"))
+    await standing.next_end()
     assert await body(pending) == "late"
 
 
@@ -99,26 +96,11 @@ async def test_a_request_whose_time_is_over_gets_the_last_reason_and_others_go_o
     standing, barrier = made()
     patient = barrier.enter(says("patient"), LONG_S)
     hasty = barrier.enter(says("hasty"), 0.02)
-    await turns()
-    standing.begun[0].set_exception(EngineError("the engine is away"))
+    standing.end(EngineError("the engine is away"))
     assert await body(hasty) == "the engine is away"
     assert not patient.future.done()
-    while standing.begun[-1].done():
-        await one_turn()
-    standing.begun[-1].set_result(None)
+    await standing.next_end()
     assert await body(patient) == "patient"
-
-
-async def test_a_barrier_that_hangs_does_not_keep_later_requests_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STUCK_S", 0.001)
-    standing, barrier = made()
-    first = barrier.enter(says("first"), LONG_S)
-    await turns()
-    second = barrier.enter(says("second"), LONG_S)
-    while len(standing.begun) < 2:
-        await one_turn()
-    standing.begun[1].set_result(None)
-    assert [await body(one) for one in (first, second)] == ["first", "second"]
 
 
 async def test_a_response_that_cannot_be_made_affects_no_other() -> None:
@@ -127,8 +109,7 @@ async def test_a_response_that_cannot_be_made_affects_no_other() -> None:
 
     standing, barrier = made()
     pending = [barrier.enter(one, LONG_S) for one in (says("a"), breaks, says("b"))]
-    await turns()
-    standing.begun[0].set_result(None)
+    standing.end()
     assert [(await one).status for one in pending] == [200, 500, 200]
 
 
@@ -145,8 +126,7 @@ async def test_what_an_answer_waits_for_is_waited_for_and_ends_with_its_request(
         barrier.enter(lambda _: later(), LONG_S),
         barrier.enter(lambda _: asyncio.get_running_loop().create_future(), LONG_S),
     ]
-    await turns()
-    standing.begun[0].set_result(None)
+    standing.end()
     await turns()
     inner[0].set_result(text_response(200, "a"))
     inner[1].set_result("b")
@@ -156,14 +136,35 @@ async def test_what_an_answer_waits_for_is_waited_for_and_ends_with_its_request(
     await turns()
 
 
-async def test_nothing_runs_when_nobody_waits() -> None:
+async def test_no_barrier_begins_for_a_request_whose_client_has_gone() -> None:
     standing, barrier = made()
     pending = barrier.enter(says("a"), LONG_S)
-    await turns()
+    standing.end(EngineError("No cluster leader"))
     pending.future.cancel()
-    standing.begun[0].set_exception(EngineError("No cluster leader"))
-    await asyncio.get_running_loop().run_in_executor(None, lambda: None)
     await turns()
-    begun = len(standing.begun)
-    await turns()
-    assert len(standing.begun) == begun
+    assert standing.entered == 1
+
+
+async def test_a_request_for_a_kept_response_is_answered_once_or_not_at_all() -> None:
+    standing, barrier = made()
+    heard: list[EngineError | None] = []
+    barrier.enter_kept(heard.append, LONG_S)
+    gone = barrier.enter_kept(heard.append, LONG_S)
+    gone.cancel()
+    standing.end()
+    assert heard == [None]
+    barrier.close()
+    assert heard == [None]
+
+
+async def test_a_request_for_a_kept_response_ends_with_its_time_or_with_the_agent() -> None:
+    standing, barrier = made()
+    heard: list[EngineError | None] = []
+    hasty = asyncio.Event()
+    barrier.enter_kept(heard.append, LONG_S)
+    barrier.enter_kept(lambda error: hasty.set(), 0.0)
+    await hasty.wait()
+    assert heard == []
+    barrier.close()
+    standing.end()
+    assert [str(error) for error in heard] == ["No cluster leader"]
