@@ -11,6 +11,7 @@ import http.client
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -38,10 +39,26 @@ class NoEngine(Exception):
 class ContainerEngine:
     """A running engine with one image: a busybox, with all its programs in /bin."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bridge: str = "none") -> None:
+        """`bridge`: the name of a network bridge of the host, for containers with published ports."""
         self.folder = folder
+        self.bridge = bridge
+        self.process: subprocess.Popen[bytes] | None = None
         self.socket = folder / "s"
         self.host = f"unix://{self.socket}"
+
+    def start(self) -> None:
+        """Start it; its containers are those of earlier.  Raises NoEngine."""
+        (self.folder / "pid").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "run", ignore_errors=True)  # as at the start of a machine
+        self.process = _started(self)
+        _wait(self, self.process)
+
+    def kill(self) -> None:
+        """End it with everything that it runs, as a power cut would."""
+        if self.process is not None:
+            _end(self, self.process)
+            self.process = None
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         """Status and body of one request; a body that is not bytes is sent as JSON."""
@@ -83,22 +100,42 @@ class ContainerEngine:
 
 
 @contextlib.contextmanager
-def running_engine() -> Iterator[ContainerEngine]:
+def running_engine(*, bridged: bool = False) -> Iterator[ContainerEngine]:
     """An engine for as long as the block runs.  Raises NoEngine."""
     if os.geteuid() != 0:
         raise NoEngine("only root can run dockerd")
     if missing := [program for program in (*PROGRAMS, "busybox") if shutil.which(program) is None]:
         raise NoEngine(f"not installed: {', '.join(missing)}")
-    with tempfile.TemporaryDirectory(prefix="engine-") as name:
-        engine = ContainerEngine(Path(name))
-        process = _started(engine)
-        try:
-            _wait(engine, process)
-            _make_image(engine)
-            yield engine
-            engine.clear()
-        finally:
-            _end(engine, process)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="engine-")))
+        engine = ContainerEngine(folder, stack.enter_context(_bridge()) if bridged else "none")
+        stack.callback(engine.kill)
+        engine.start()
+        _make_image(engine)
+        yield engine
+        engine.clear()
+
+
+@contextlib.contextmanager
+def _bridge() -> Iterator[str]:
+    """A bridge for as long as the block runs.  Raises NoEngine."""
+    if shutil.which("ip") is None:
+        raise NoEngine("not installed: ip")
+    number = random.randrange(16, 250)
+    name = f"pctest{number}"
+    for command in (
+        f"link add {name} type bridge",
+        f"address add 172.28.{number}.1/24 dev {name}",
+        f"link set {name} up",
+    ):
+        done = subprocess.run(["ip", *command.split()], capture_output=True, text=True, check=False)
+        if done.returncode:
+            subprocess.run(["ip", "link", "delete", name], capture_output=True, check=False)
+            raise NoEngine(f"no bridge can be made here: {done.stderr.strip()}")
+    try:
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "delete", name], capture_output=True, check=False)
 
 
 def _started(engine: ContainerEngine) -> subprocess.Popen[bytes]:
@@ -108,7 +145,9 @@ def _started(engine: ContainerEngine) -> subprocess.Popen[bytes]:
         "--cgroup-parent",
         f"/{folder.name}",
         "--iptables=false",
-        "--bridge=none",
+        "--ip6tables=false",
+        "--ip-forward=false",
+        f"--bridge={engine.bridge}",
         "--storage-driver=vfs",
         "--host",
         engine.host,
@@ -129,8 +168,22 @@ def _end(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
     for group in (path for pattern in ("", "*/") for path in CONTROL_GROUPS.glob(pattern + engine.folder.name)):
-        group.rmdir()
+        _remove_group(group, deadline)
+
+
+def _remove_group(group: Path, deadline: float) -> None:
+    """Remove a control group and those of containers in it; the kernel takes a moment to end their processes."""
+    while group.exists():
+        try:
+            for inner in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
+                inner.rmdir()
+            group.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _wait(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:

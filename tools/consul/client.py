@@ -106,7 +106,7 @@ class ConsulClient:
         return await self._exchange("GET", path, params, b"", wait * 17 / 16)
 
     async def send(self, method: str, path: str, params: Mapping[str, str], body: bytes = b"") -> Any:
-        """Return one PUT or DELETE, without retry: the decoded JSON. 404 gives None. Raises ConsulError."""
+        """Return one PUT or DELETE, without retry: the decoded JSON. 404 and an empty answer give None. Raises ConsulError."""
         return (await self._exchange(method, path, params, body, 0.0))[0]
 
     async def _exchange(
@@ -116,7 +116,7 @@ class ConsulClient:
             data, headers = await self._plain.ask(path, params, wait + PATIENCE)
         else:
             data, headers = await (await self._open()).ask(method, path, params, body, wait + PATIENCE)
-        if data is None:
+        if data is None or (not data and method != "GET"):
             return None, headers
         try:
             return msgspec.json.decode(data), headers

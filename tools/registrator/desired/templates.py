@@ -3,16 +3,23 @@
     template = parse_template("-name-template", "{{ project }}-{{ name }}", fetch)
     template.render(container, port, name="web")
 
-A text that Jinja2 cannot parse is read as a Go template: `{{ .Config.Image }}` is none of Jinja2's.
+A text with a Go field, as `{{ .Config.Image }}` or `{{ toUpper .Name }}`, is a Go template, and so is one that Jinja2 cannot parse.
 """
 
 from __future__ import annotations
 
+import re
+
 from pyconsul.tools.registrator.desired.template_contract import Fetch, Template, TemplateFailed
+
+#: A field at the start of an action, or after a blank or parenthesis; in Jinja2 dots follow a name.
+_GO_FIELD = re.compile(r"\{\{-?(?:[^}]*[\s(])?\.[A-Za-z]")
 
 
 def parse_template(flag: str, text: str, fetch: Fetch) -> Template:
     """Parse a template in either language. Raises TemplateFailed."""
+    if _GO_FIELD.search(text):
+        return parse_go_template(flag, text, fetch)
     from pyconsul.tools.registrator.desired.jinja_template import JinjaTemplate, NotJinja
 
     try:

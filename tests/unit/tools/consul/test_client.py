@@ -163,4 +163,6 @@ async def test_writes(httpserver: HTTPServer) -> None:
     assert await consul.send("PUT", "/v1/session/renew/x", {}) is None
     with pytest.raises(ConsulError, match=r"PUT /v1/session/create: 403: denied"):
         await consul.send("PUT", "/v1/session/create", {})
+    httpserver.expect_oneshot_request("/v1/agent/service/maintenance/x", method="PUT").respond_with_data("")
+    assert await consul.send("PUT", "/v1/agent/service/maintenance/x", {}) is None  # an answer without a body
     await consul.close()
