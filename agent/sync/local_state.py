@@ -134,12 +134,15 @@ class LocalState:
         self._gone_checks[check_id] = None
 
     def update_check(self, check_id: str, status: str, output: str, now: float, delay_output: bool) -> Update:
-        """Store a check's result.  With `delay_output` a change of the output alone is only noted in `late`."""
+        """Store a check's result.  With `delay_output` a change of the output alone is only noted in `late`.
+
+        The first output of a check that was critical from the start is not delayed, as Consul's is: it says why.
+        """
         self.untried.discard(check_id)
         row = self.checks.get(check_id)
         if row is None or (row.check.status == status and row.check.output == output):
             return Update.NOTHING
-        only_output = row.check.status == status
+        only_output = row.check.status == status and bool(row.check.output)
         check = replace(row.check, status=status, output=output)
         self.checks[check_id] = replace(row, check=check)
         self._note_critical(check, now)
