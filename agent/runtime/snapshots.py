@@ -1,4 +1,4 @@
-"""Starts the schedule of snapshots of a server, and shows it as a check of its node."""
+"""Starts the schedule of snapshots of a server, and shows it as a service, as Consul's snapshot agent does."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pyconsul.agent.httpapi.handlers.servers import server_address
 from pyconsul.agent.runtime.reload import AgentControl
 from pyconsul.agent.sync.local_agent import LocalAgent
 
-CHECK_ID, CHECK_NAME = "snapshot-schedule", "snapshot schedule"
+SERVICE, CHECK_NAME = "consul-snapshot", "snapshot schedule"
 
 
-class NodeCheck:
-    """The check; see `Indicator`."""
+class SnapshotService:
+    """The service, with its check; see `Indicator`."""
 
     def __init__(self, agent: LocalAgent) -> None:
         self._agent = agent
 
     async def show(self, status: str, output: str) -> None:
-        """Set the status and the output."""
-        await self._agent.show_own_check(CHECK_ID, CHECK_NAME, status, output)
+        """Set the status and the output of the check."""
+        await self._agent.show_own_service(SERVICE, CHECK_NAME, status, output)
 
     async def hide(self) -> None:
-        """Remove the check."""
-        await self._agent.hide_own_check(CHECK_ID)
+        """Remove the service."""
+        await self._agent.hide_own_service(SERVICE)
 
 
 def settings_of(config: Config) -> Schedule:
@@ -48,7 +48,7 @@ async def start(
     duty = SnapshotSchedule(
         context.view,
         settings_of(context.config),
-        NodeCheck(context.agent),
+        SnapshotService(context.agent),
         clock,
         node_id=context.config.node_id,
         address=server_address(context),

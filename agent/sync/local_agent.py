@@ -29,7 +29,7 @@ from pyconsul.agent.sync.checks import (
     own_check,
     service_checks,
 )
-from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings
+from pyconsul.agent.sync.definition import ServiceDefinition, dns_warnings, node_service
 from pyconsul.agent.sync.local_rows import CHECKS, REPORTS, SERVICES, CheckRow, ServiceRow, TTLReport
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.sync.local_store import Change, LocalStore
@@ -38,6 +38,8 @@ from pyconsul.agent.sync.node_registration import NodeRegistration
 #: The catalog's checks of this node by ID, while the agent restarts; empty otherwise.
 LastSeen = Mapping[str, HealthCheck]
 NOTHING_SEEN: LastSeen = {}
+
+OWN_CHECK = "service:"  # before the name of a service that the agent itself provides: the ID of its check
 
 log = logging.getLogger("agent.sync")
 
@@ -165,20 +167,23 @@ class LocalAgent:
         self._access.require_service(caller, service_id)
         await self._remove_check(SERVICE_MAINTENANCE + service_id if service_id else NODE_MAINTENANCE)
 
-    async def show_own_check(self, check_id: str, name: str, status: str, output: str) -> None:
-        """Set a check that the agent itself makes, of its node; it is not stored."""
+    async def show_own_service(self, name: str, check_name: str, status: str, output: str) -> None:
+        """Set the check of a service that the agent itself provides, and register that; neither is stored."""
+        check_id = OWN_CHECK + name
         if check_id in self.local.checks:
             self._results.notify(check_id, status, output)
         else:
-            definition = CheckDefinition(id=check_id, name=name, status=status)
-            check = replace(own_check(self.node, definition, None, typed=False), output=output, interval="", timeout="")
-            self.local.put_check(CheckRow(check), self._clock())
+            service = node_service(name)
+            definition = CheckDefinition(id=check_id, name=check_name, status=status)
+            check = own_check(self.node, definition, service, typed=False)
+            self.local.put_service(ServiceRow(service))
+            self.local.put_check(CheckRow(replace(check, output=output, interval="", timeout="")), self._clock())
         await self.syncer.show()
 
-    async def hide_own_check(self, check_id: str) -> None:
-        """Remove such a check, if there is one."""
-        if check_id in self.local.checks:
-            self.local.remove_check(check_id)
+    async def hide_own_service(self, name: str) -> None:
+        """Remove such a service with its check, if there is one."""
+        if OWN_CHECK + name in self.local.checks and name in self.local.services:
+            self.local.remove_service(name)
             await self.syncer.show()
 
     def is_ttl(self, check_id: str) -> bool:

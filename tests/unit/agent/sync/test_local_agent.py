@@ -268,3 +268,18 @@ async def test_a_failed_write_is_tried_again_by_itself() -> None:
     await world.syncer._worker
     assert world.catalog.store[SERVICES].get((NODE, "web-1")) is not None
     await world.syncer.stop()
+
+
+async def test_a_service_of_the_agent_itself_has_a_check_and_is_not_stored() -> None:
+    world = World()
+    await world.agent.show_own_service("consul-snapshot", "snapshot schedule", "passing", "saved one")
+    await world.agent.show_own_service("consul-snapshot", "snapshot schedule", "critical", "the disk is full")
+    check = world.catalog.store[CHECKS].get((NODE, "service:consul-snapshot"))
+    assert check is not None
+    assert (check.name, check.status, check.output) == ("snapshot schedule", "critical", "the disk is full")
+    assert check.service_name == "consul-snapshot", "the other services of the node are not concerned"
+    assert world.kept() == []
+    await world.agent.hide_own_service("consul-snapshot")
+    await world.agent.hide_own_service("consul-snapshot")
+    assert world.catalog.store[CHECKS].get((NODE, "service:consul-snapshot")) is None
+    await world.agent.deregister_service(EVERYTHING, "consul-snapshot")
