@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.gossip.consul.tags import Server, server_of
@@ -47,16 +47,26 @@ class RelayTable:
         """Send the table, if it has changed."""
         if self._etcd is None:
             return
-        table = self._addresses(), self._pool.keyring.keys
+        alive = self._alive()
+        owners = {server.node_id: server.name for server in alive}
+        table = self._addresses(alive), owners, self._pool.keyring.keys
         if table != self._sent:
             self._sent = table
-            self._etcd.use(*table)
+            self._etcd.use(self._own.name, *table)
 
-    def _addresses(self) -> dict[str, tuple[str, int]]:
+    def _alive(self) -> list[Server]:
+        """Return the other servers that are alive; of two with one node ID the one that counts."""
+        return [
+            server
+            for server in self._servers.all()
+            if server.node_id != self._own.node_id and self._servers.find(server.node_id) == server
+        ]
+
+    def _addresses(self, alive: Iterable[Server]) -> dict[str, tuple[str, int]]:
         """Return the addresses of the other servers: of failed ones, too, as they may be alive for etcd."""
         found = [server_of(member) for member in self._pool.members()]
         known = [server for server in found if server is not None and server.datacenter == self._own.datacenter]
-        table = {server.node_id: (server.address, server.port) for server in [*known, *self._servers.all()]}
+        table = {server.node_id: (server.address, server.port) for server in [*known, *alive]}
         table.pop(self._own.node_id, None)
         return table
 

@@ -61,6 +61,7 @@ class GossipServers:
             del self._by_name[member.name]
         else:
             self._by_name[member.name] = found
-        # A machine may come back under another name: the later one of two with one node ID counts.
-        self._by_node_id = {server.node_id: server for server in self._by_name.values()}
+        # The later one of two with one node ID has a copied data folder, or is the same machine under another name: then the
+        # first one fails soon, and the later one counts.
+        self._by_node_id = {server.node_id: server for server in reversed(self._by_name.values())}
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -134,6 +135,27 @@ def _votes(seen_by: MachineAgent, server: MachineAgent) -> bool:
         return server.name in voters(seen_by)
     except (OSError, RuntimeError):
         return False
+
+
+@pytest.mark.slow
+def test_a_copied_data_folder_does_not_take_part(servers: ServerCluster) -> None:
+    """Started under another name, it has the node ID of a server that is alive; two members of one ID would vote twice."""
+    original = servers.followers()[0]
+    copy = servers.server(6)
+    shutil.copytree(original.folder / "data", copy.folder / "data", ignore=shutil.ignore_patterns("*:1", "agent.lock"))
+    with load_on(servers.agents, seed=25) as load:
+        load.wait_for_progress(100)  # the copy is behind
+        copy.launch()
+        eventually(lambda: "conflicting node ID" in copy.log(), copy.log)
+        load.wait_for_progress(300)
+        servers.wait_until_whole()
+        status, _, body = copy.request("PUT", "/v1/kv/copy", b"x")
+        assert status == 500, body
+        copy.kill()
+    servers.wait_until_whole()
+    verify(servers, load)
+    assert "starting it again" not in original.log()
+    assert "starting it again" not in copy.log()
 
 
 def test_a_snapshot_is_restored_while_clients_write(servers: ServerCluster) -> None:

@@ -79,10 +79,16 @@ class LocalEtcd:
         """Return an engine over this member, with separate connections."""
         return EtcdEngine(Client([self._member.endpoint]), self.prefix, self._node_id, retention, LIMITS)
 
-    def use(self, addresses: Mapping[str, tuple[str, int]], keys: Sequence[bytes]) -> None:
-        """Let the relay use these addresses (host, port) of the other servers by node ID, and these gossip keys."""
+    def use(
+        self, name: str, addresses: Mapping[str, tuple[str, int]], owners: Mapping[str, str], keys: Sequence[bytes]
+    ) -> None:
+        """Let the relay use the name of this server and the gossip keys.
+
+        addresses, owners: of the other servers by node ID, host and port, and the names of those that are alive.
+        """
         self._dialed = set(addresses)
-        self._relay.use(Identity(self._node_id, self._cluster_id, tuple(keys)), dict(addresses))
+        identity = Identity(self._node_id, self._cluster_id, tuple(keys), name)
+        self._relay.use(identity, dict(addresses), dict(owners))
 
     def hand_over(self, sock: socket.socket, peer: str) -> None:
         """Give a connection of another relay to the own one."""

@@ -2,7 +2,7 @@
 
 | step | who | message |
 | --- | --- | --- |
-| 1 | dialing relay | the byte 0x01, then Hello: version, cluster, own node ID, the other's node ID, a nonce |
+| 1 | dialing relay | the byte 0x01, then Hello: version, cluster, own node ID, the other's node ID, a nonce, own name |
 | 2 | accepting relay | Challenge: a nonce, and its proof; or why the connection is refused |
 | 3 | dialing relay | Proof |
 | 4 | accepting relay | Verdict: an empty text, or why the connection is refused |
@@ -33,11 +33,12 @@ class HandshakeError(Exception):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Identity of a relay.  keys: the gossip keys, the primary one first; none without encryption."""
+    """Identity of a relay.  keys: the gossip keys, the primary one first; none without encryption.  name: of the node."""
 
     node_id: str
     cluster_id: str
     keys: tuple[bytes, ...] = ()
+    name: str = ""
 
     @property
     def secrets(self) -> Sequence[bytes]:
@@ -53,6 +54,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     dialer: str
     acceptor: str
     nonce: bytes
+    name: str = ""
 
 
 class Challenge(msgspec.Struct, frozen=True, array_like=True):
@@ -91,7 +93,7 @@ def length(head: bytes) -> int:
 
 def hello(identity: Identity, acceptor: str, nonce: bytes) -> Hello:
     """Return the first message of the dialing relay."""
-    return Hello(VERSION, identity.cluster_id, identity.node_id, acceptor, nonce)
+    return Hello(VERSION, identity.cluster_id, identity.node_id, acceptor, nonce, identity.name)
 
 
 def check_hello(said: Hello, identity: Identity) -> None:
@@ -104,6 +106,18 @@ def check_hello(said: Hello, identity: Identity) -> None:
         raise HandshakeError(f"it looks for server {said.acceptor:.40}, this one is {identity.node_id}")
     if len(said.nonce) != proof.NONCE_BYTES:
         raise HandshakeError(f"a nonce of {len(said.nonce)} bytes; allowed: {proof.NONCE_BYTES}")
+
+
+def check_owner(said: Hello, owner: str) -> None:
+    """Raises HandshakeError when another server has the node ID of the dialing one.  owner: its name; "" if none is alive.
+
+    A copy of a data folder must not speak for the member that it was copied from: its vote would count twice.
+    """
+    if owner and owner != said.name:
+        raise HandshakeError(
+            f"server {said.name:.80} has the node ID of server {owner}, which is alive: its data folder is a copy;"
+            " start it on an empty one to add it as a new server"
+        )
 
 
 def challenge(said: Hello, identity: Identity, nonce: bytes) -> Challenge:

@@ -41,9 +41,9 @@ class RelayLink:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
 
-    def use(self, identity: Identity, members: dict[str, tuple[str, int]]) -> None:
-        """Send the identity of this server, and the address (host, port) of each other member by node ID."""
-        self._table = Table(identity, members)
+    def use(self, identity: Identity, members: dict[str, tuple[str, int]], owners: dict[str, str]) -> None:
+        """Send the identity of this server, and of the others by node ID their addresses (host, port), and names if alive."""
+        self._table = Table(identity, members, owners)
         self._send(self._table)
 
     def hand_over(self, sock: socket.socket, peer: str) -> None:

@@ -17,7 +17,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -37,10 +37,11 @@ MESSAGE_BYTES = 1 << 20  # of a message from the agent, at most
 
 
 class Table(msgspec.Struct, frozen=True, tag="table"):
-    """Identity of this relay, and the address (host, port) of each other member by node ID."""
+    """Identity of this relay, and of each other member by node ID its address (host, port), and its name if it is alive."""
 
     identity: Identity
     members: dict[str, tuple[str, int]]
+    owners: dict[str, str]
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
@@ -58,6 +59,7 @@ class Relay:
     def __init__(self) -> None:
         self._identity: Identity | None = None
         self._members: dict[str, tuple[str, int]] = {}
+        self._owners: dict[str, str] = {}
         self._listeners: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._handshakes = 0
@@ -65,7 +67,7 @@ class Relay:
 
     async def use(self, table: Table) -> None:
         """Use other addresses, members or keys from now on."""
-        self._identity, self._members = table.identity, table.members
+        self._identity, self._members, self._owners = table.identity, table.members, table.owners
         for node_id in self._listeners.keys() - table.members.keys():
             self._listeners.pop(node_id).close()
         for node_id in table.members.keys() - self._listeners.keys():
@@ -121,7 +123,7 @@ class Relay:
         self._handshakes += 1
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await _check(sock, self._identity)
+                await _check(sock, self._identity, self._owners)
                 far = await _end_of(sock)
         except (OSError, TimeoutError, EOFError, HandshakeError, msgspec.MsgspecError) as error:
             sock.close()
@@ -187,13 +189,14 @@ async def _introduce(sock: socket.socket, identity: Identity, acceptor: str) -> 
         raise HandshakeError(verdict.refusal)
 
 
-async def _check(sock: socket.socket, identity: Identity) -> None:
-    """Let the relay of another server prove that it belongs to this cluster."""
+async def _check(sock: socket.socket, identity: Identity, owners: Mapping[str, str]) -> None:
+    """Let the relay of another server prove that it belongs to this cluster.  owners: names of live servers by node ID."""
     send = asyncio.get_running_loop().sock_sendall
     await _read(sock, len(FIRST_BYTE))
     said = await _receive(sock, handshake.Hello)
     try:
         handshake.check_hello(said, identity)
+        handshake.check_owner(said, owners.get(said.dialer, ""))
     except HandshakeError as error:
         await send(sock, handshake.encode(handshake.Challenge(b"", b"", str(error))))
         raise

@@ -46,6 +46,14 @@ def test_a_connection_for_another_server_is_refused() -> None:
         handshake.check_hello(said, Identity("n2", "c"))
 
 
+def test_a_copied_data_folder_does_not_speak_for_the_server_that_it_was_copied_from() -> None:
+    said = handshake.hello(Identity("n1", "c", name="copy"), "n2", NONCE)
+    for owner in ("", "copy"):
+        handshake.check_owner(said, owner)
+    with pytest.raises(HandshakeError, match="server copy has the node ID of server s1, which is alive"):
+        handshake.check_owner(said, "s1")
+
+
 def test_a_refusal_is_told() -> None:
     identity = Identity("n1", "c")
     said = handshake.hello(identity, "n2", NONCE)

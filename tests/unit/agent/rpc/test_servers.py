@@ -73,9 +73,23 @@ def test_servers_of_other_datacenters_and_faulty_ones_are_left_out(pool: Scripte
 
 def test_a_renamed_server_is_found_by_its_node_id(pool: ScriptedPool) -> None:
     servers = GossipServers(pool, "dc1")
+    change(pool, MemberEvent.FAILED, server("s2", status=FAILED))
     change(pool, MemberEvent.JOIN, server("renamed", "id-s2", address="10.0.0.7"))
     found = servers.find("id-s2")
     assert found is not None
     assert found.name == "renamed"
+
+
+def test_a_copy_of_a_server_counts_only_once_that_one_is_gone(pool: ScriptedPool) -> None:
+    servers = GossipServers(pool, "dc1")
+    before = servers.find("id-s2")
+    change(pool, MemberEvent.JOIN, server("copy", "id-s2", address="10.0.0.7"))
+    assert servers.find("id-s2") == before
+    change(pool, MemberEvent.UPDATE, server("s2", address="10.0.0.8"))
+    found = servers.find("id-s2")
+    assert found is not None
+    assert found.address == "10.0.0.8"
     change(pool, MemberEvent.FAILED, server("s2", status=FAILED))
-    assert servers.find("id-s2") == found
+    found = servers.find("id-s2")
+    assert found is not None
+    assert found.name == "copy"
