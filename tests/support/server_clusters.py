@@ -28,6 +28,7 @@ from pyconsul.agent.rpc.servers import GossipServers
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.schemas import ALL, KV
 from pyconsul.agent.state.store import Store
+from support.eventually import eventually_async
 from support.scripted_pool import BUILD, FAILED, ScriptedPool
 
 FAST = MemberSettings(heartbeat_interval_ms=30, election_timeout_ms=300)
@@ -192,6 +193,16 @@ class Town:
         except EngineError:
             return False
         return {server.node_id for server in found if server.is_voter} == {one.node_id for one in machines}
+
+    async def founded(self, count: int = 3) -> tuple[Machine, list[Machine]]:
+        """Return the leader of servers that have founded a cluster together, and all of them."""
+        machines = [self.machine(expect=count) for _ in range(count)]
+        for machine in machines:
+            await machine.start()
+        await eventually_async(self.cluster_of(*machines))
+        leader = self.leader
+        assert leader is not None
+        return leader, machines
 
     def cluster_of(self, *machines: Machine):  # type: ignore[no-untyped-def]
         return partial(self.has_voters, *machines)

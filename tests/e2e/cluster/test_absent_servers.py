@@ -18,12 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is no
 
 async def three(place: Town) -> tuple[Machine, list[Machine]]:
     """Return the leader of three servers, and the others."""
-    machines = [place.machine(expect=3) for _ in range(3)]
-    for machine in machines:
-        await machine.start()
-    await eventually_async(place.cluster_of(*machines))
-    leader = place.leader
-    assert leader is not None
+    leader, machines = await place.founded()
     return leader, [machine for machine in machines if machine is not leader]
 
 
