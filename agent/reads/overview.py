@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
-from pyconsul.agent.model.catalog import CatalogService, flatten
+from pyconsul.agent.model.catalog import CatalogService, CheckServiceNode, flatten
 from pyconsul.agent.model.node import Node
 from pyconsul.agent.model.service import ServiceInstance
 from pyconsul.agent.reads.contract import Result, Select, all_rows
@@ -73,3 +73,26 @@ def _info(view: View, caller: Authorizer, row: Node) -> tuple[NodeInfo, bool]:
     kept, fewer_services = visible(caller, info.services, lambda one: caller.level("service", one.service) >= READ)
     checks, fewer_checks = visible(caller, info.checks, lambda one: sees_check(caller, one.node, one.service_name))
     return replace(info, services=kept, checks=checks), fewer_services or fewer_checks
+
+
+def rows_by_service(view: View, caller: Authorizer) -> Result:
+    """Read the visible instances of all services, without their nodes and checks: a list for each name."""
+    found: dict[str, list[ServiceInstance]] = {}
+    hidden = False
+    for row in view[SERVICES]:
+        if caller.everything or sees_instance(caller, row.node, row.service.service):
+            found.setdefault(row.service.service, []).append(row)
+        else:
+            hidden = True
+    return Result(found, view.index_of(*DEPENDS), DEPENDS, filtered=hidden and not caller.anonymous)
+
+
+def with_checks(view: View, rows: list[ServiceInstance]) -> list[CheckServiceNode]:
+    """Return visible instances with their nodes and checks, by node and ID."""
+    return services.with_checks(view, sorted(rows, key=SERVICES.key))
+
+
+def nodes_meta_keys(view: View, caller: Authorizer) -> Result:
+    """Read the keys of the metadata of the visible nodes, sorted."""
+    keys = {key for row in view[NODES] if caller.level("node", row.node) >= READ for key in row.meta or ()}
+    return Result(sorted(keys), view.index_of("nodes"), ("nodes",))

@@ -15,6 +15,7 @@ ROWS = 200  # of a list that one page shows
 OPERATORS = ("==", "!=", " in ", " contains ", " matches ", " is ", "(")
 PLACE = re.compile(r"1:(\d+) \(\d+\): ")  # line:column (offset), as the parser says it
 SELECTOR = re.compile(r'[Ss]elector "([^"]*)"')
+EXPECTED = "no match found, expected: "
 T = TypeVar("T")
 
 
@@ -51,7 +52,7 @@ def part_of(visit: Visit, rows: Sequence[T], address: Callable[[int], str]) -> P
 
 def is_expression(text: str) -> bool:
     """Return whether a search is an expression of the filter language, not words."""
-    return any(operator in text for operator in OPERATORS)
+    return any(operator in f"{text} " for operator in OPERATORS)
 
 
 def words_match(text: str, *values: str) -> bool:
@@ -77,5 +78,7 @@ def mistake_of(text: str, fault: str) -> Mistake:
         at = text.find(selector[1])
     else:
         at = -1
+    if fault.startswith(EXPECTED):
+        fault = f"The expression cannot be read at the mark. Allowed there: {fault.removeprefix(EXPECTED)}."
     line = text.splitlines()[0] if text else ""
     return Mistake(fault, f"{line}\n{' ' * min(at, len(line))}^" if at >= 0 else "")

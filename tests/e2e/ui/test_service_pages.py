@@ -188,3 +188,48 @@ def test_hostile_names_are_shown_as_text(agent: AgentProcess, pages: Visitor, na
     text = pages.carry_out(f"services/{part}/instances", "deregister", [f"{part}/{part}"])
     assert "is deregistered." in text
     agent.put("/v1/catalog/deregister", {"Node": name})
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("tag=v1", True),
+        ("tag=v2", False),
+        ("meta=rack", True),
+        ("meta=rack%3Dr2", False),
+        ("node=ext1", True),
+        ("node=n9", False),
+        ("status=critical", True),
+        ("status=passing", False),
+        ("filter=API", True),
+        ("filter=nothing", False),
+        ("filter=" + quote('ServiceMeta.rack == "r1"'), True),
+        ("filter=" + quote('ServiceMeta.rack == "r2"'), False),
+    ],
+)
+def test_services_are_filtered(pages: Visitor, query: str, shown: bool) -> None:
+    links = pages.at(f"services?{query}").links
+    assert ("/ui/dc1/services/api/instances" in links) == shown
+
+
+def test_an_expression_is_completed_and_counts_the_instances_it_selects(pages: Visitor) -> None:
+    page = pages.at("services?filter=" + quote("ServiceTags contains "))
+    assert "Allowed there" in page
+    assert 'value="ServiceTags contains &#34;v1&#34;"' in page.html
+    assert "1 of 3 down" in pages.text("services?filter=" + quote('"v1" in ServiceTags'))
+
+
+def test_the_reason_is_shown_before_the_catalog_has_it(pages: Visitor) -> None:
+    assert "1 of 4 down" in pages.text("services")
+    assert "timeout after 3s" in pages.text("services")
+
+
+def test_an_action_on_services_is_about_all_their_instances(agent: AgentProcess, pages: Visitor) -> None:
+    for number in (1, 2):
+        agent.put("/v1/agent/service/register", {"ID": f"pair-{number}", "Name": "pair"})
+    agent.put("/v1/agent/service/register", {"Name": "single"})
+    question = pages.at("services?sort=Name:asc&do=deregister&service=pair&service=single")
+    assert "Deregister 3 instances of 2 services?" in question
+    page = pages.act(question, "deregister", on=[f"n1/{one}" for one in ("pair-1", "pair-2", "single")])
+    assert "3 instances are deregistered." in page
+    assert not {"pair-1", "pair-2", "single"} & agent.get("/v1/agent/services").keys()

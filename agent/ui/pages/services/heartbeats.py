@@ -16,6 +16,7 @@ TIME_LIMIT_S = 1.0  # of an agent's answer
 KEPT_S = 2.0  # an answer is used again for so long
 MAX_ASKED = 50  # agents of one page
 REFRESH_S = 5.0  # pages with heartbeats are shown again after this time
+FAILING = 'Status != "passing"'  # filter expression for checks
 NOT_AN_AGENT = "no agent has this name: the node belongs to the catalog only"
 
 
