@@ -56,7 +56,7 @@ const held = new Map(); // region -> the newest order of its rows, while the poi
 
 function apply(id, region) {
   const element = document.getElementById(id);
-  if (!element) return;
+  if (!element?.hasAttribute("data-live")) return; // an input may have the name of a region
   if (region.html !== undefined) {
     if (held.has(id)) release(id);
     return morphChildren(element, parse(region.html));

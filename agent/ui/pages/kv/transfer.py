@@ -96,7 +96,7 @@ async def _preview(visit: Visit, source: str, kind: str, target: str) -> Page:
     if overwritten:
         sentences.append(f"{plural(overwritten, 'key')} at the target will be overwritten: marked with ~.")
     if locked := sum(bool(one.session) for one in await _entries(visit, source)):
-        sentences.append(f"{plural(locked, 'key')} of {name} are locked; a lock does not move with its key.")
+        sentences.append(f"Locks on {plural(locked, 'key')} of {name} stay behind: a lock does not move with its key.")
     if kind == "delete":
         return plan.page(
             visit, made, title=f"Delete {name}", folder=source,
