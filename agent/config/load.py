@@ -17,6 +17,7 @@ from pyconsul.agent.config.decode import decode
 from pyconsul.agent.config.flags import Flags, parse_flags
 from pyconsul.agent.config.problems import UNKNOWN_KEY, ConfigError, Problems
 from pyconsul.agent.config.readers.files import config_paths, parse_text, read_file
+from pyconsul.agent.config.readers.sources import DEV, FLAGS, sources_of
 from pyconsul.agent.config.resolve import build, dev_values, merged, resolve
 from pyconsul.agent.config.table import Values
 from pyconsul.agent.config.validate import validate
@@ -35,13 +36,13 @@ def load(argv: Sequence[str]) -> Config:
     sources = _read(flags, problems, files)
     problems.raise_any()
     base = dev_values() if flags.values.get("dev_mode") else {}
-    given = merged(*sources, flags.values)
+    given = merged(*(values for _, values in sources), flags.values)
     note_unsupported(given, problems)
     values = merged(base, given)
     config: Config = build(resolve(values, problems))
     validate(config, values, problems)
     problems.raise_any()
-    origin = Origin(tuple(argv), tuple(files))
+    origin = Origin(tuple(argv), tuple(files), sources_of([(DEV, base), *sources, (FLAGS, flags.values)]))
     return msgspec.structs.replace(
         config, origin=origin, warnings=problems.all_warnings(), refusals=tuple(problems.refusals)
     )
@@ -59,18 +60,18 @@ def reload(config: Config) -> Config:
     return msgspec.structs.replace(fresh, node_id=fresh.node_id or config.node_id, server=config.server)
 
 
-def _read(flags: Flags, problems: Problems, files: list[str]) -> list[Values]:
-    """Each file's values, in order; `files` gets their paths.  A file that cannot be parsed ends the reading."""
-    sources = []
+def _read(flags: Flags, problems: Problems, files: list[str]) -> list[tuple[str, Values]]:
+    """Each file's name and values, in order; `files` gets their paths.  A file that cannot be parsed ends the reading."""
+    sources: list[tuple[str, Values]] = []
     for path in flags.paths:
         for file in config_paths(path, flags.config_format, problems):
             files.append(str(file))
             text = read_file(file)
             data = parse_text(text, flags.config_format or file.suffix.removeprefix("."), str(file))
-            sources.append(_decode(data, text, str(file), problems))
+            sources.append((str(file), _decode(data, text, str(file), problems)))
     for position, text in enumerate(flags.fragments, 1):
         source = f"-hcl {position}"
-        sources.append(_decode(parse_text(text, "hcl", source), text, source, problems))
+        sources.append((source, _decode(parse_text(text, "hcl", source), text, source, problems)))
     return sources
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,9 @@ _NAMES = {TRACE: "TRACE", logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
 # These log every request; the agent logs requests itself.
 _CHATTY = ("grpc", "asyncio", "hpack", "httpcore", "httpx")
 _HIDDEN = "<hidden>"
+_LINE = "pyconsul_line"  # attribute of a record: its line
+MAX_RECENT = 1000  # lines that are kept
+RECENT_CHARACTERS = 4000  # of a line that are kept
 _TOKENS = re.compile(
     r"(?i)((?:[?&;]|\b)token=|x-consul-token['\"]?\s*[:=,]\s*b?['\"]?|bearer\s+|\"?secretid\"?\s*[:=]\s*\"?)[^\s&\"',;}#]+"
 )
@@ -61,6 +65,13 @@ class LineFormatter(logging.Formatter):
     """`2026-01-01T00:00:00.000Z [INFO]  agent.http: text: key=value`, as hashicorp/go-hclog writes it."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, which is made once for all handlers."""
+        made: str | None = record.__dict__.get(_LINE)
+        if made is None:
+            made = record.__dict__[_LINE] = self._line(record)
+        return made
+
+    def _line(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{key}={_field(value)}" for key, value in _fields(record).items())
         text = f"{record.name}: {record.getMessage()}" + (f": {fields}" if fields else "")
         if record.exc_info:
@@ -96,6 +107,26 @@ class Subscriber(logging.Handler):
         self._sink(self.format(record))
 
 
+class RecentLines(logging.Handler):
+    """Keeps the last lines of the log, whatever its format; the same level holds for them as for stdout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[tuple[int, str]] = deque(maxlen=MAX_RECENT)
+        self.setFormatter(LineFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append((record.levelno, self.format(record)[:RECENT_CHARACTERS]))
+
+    def lines(self, level: str, most: int) -> list[str]:
+        """Return the last lines of at least a level, the oldest first.  Raises ValueError."""
+        lowest = parse_level(level)
+        return [line for number, line in self._lines.copy() if number >= lowest][-most:]
+
+
+recent_lines = RecentLines()
+
+
 def setup(level: str, as_json: bool = False, *others: logging.Handler) -> None:
     """Log to stdout, and to `others` (see `logfile.LogFile`, `syslog.SyslogHandler`) as well; may be called again."""
     logging.addLevelName(TRACE, "TRACE")
@@ -106,6 +137,7 @@ def setup(level: str, as_json: bool = False, *others: logging.Handler) -> None:
     handlers: list[logging.Handler] = [LogStream(sys.stdout)]
     for handler in (*handlers, *others):
         handler.setFormatter(_formatter(as_json))
+    for handler in (*handlers, *others, recent_lines):
         handler.setLevel(parse_level(level))
         root.addHandler(handler)
     for name in _CHATTY:

@@ -11,7 +11,7 @@ A page module exports `PAGES`, a table of `PageRoute`; `pages/index.py` joins th
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
@@ -117,6 +117,7 @@ class Outcome:
 
 Show: TypeAlias = Callable[["Visit"], Page | Awaitable[Page]]
 Ask: TypeAlias = Callable[["Visit"], Question | Awaitable[Question]]
+Stream: TypeAlias = Callable[["Visit"], Awaitable[AsyncIterator[bytes]]]
 Perform: TypeAlias = Callable[["Visit"], Awaitable["Outcome | Page | Download"]]
 
 
@@ -135,11 +136,12 @@ class Action:
 class PageRoute:
     """Where a page is found: `services/{name}/instances`, relative to the datacenter; `{path*}` takes slashes too.
 
-    local: shown by the agent that is asked, not by a server.
+    local: shown by the agent that is asked, not by a server; shown again every `refresh_s` of its page, not by topics.
     downloads: names of `?download=` and what makes the file.
+    stream: makes the server-sent events of an address that is no page.
     """
 
-    __slots__ = ("actions", "downloads", "local", "pattern", "show")
+    __slots__ = ("actions", "downloads", "local", "pattern", "show", "stream")
 
     def __init__(
         self,
@@ -149,10 +151,11 @@ class PageRoute:
         *,
         local: bool = False,
         downloads: Mapping[str, Callable[[Visit], Awaitable[Download]]] | None = None,
+        stream: Stream | None = None,
     ) -> None:
         self.pattern = re.compile(NAME.sub(lambda part: f"(?P<{part[1]}>{'.*' if part[2] else '[^/]+'})", pattern))
         self.show, self.actions, self.local = show, dict(actions or {}), local
-        self.downloads = dict(downloads or {})
+        self.downloads, self.stream = dict(downloads or {}), stream
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the names in a path that is still escaped, decoded; None for another page's path."""

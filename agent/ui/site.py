@@ -77,6 +77,8 @@ class Site:
             download = route.downloads.get(visit.params.get("download", ""))
             if download is not None:
                 return _download(await download(visit))
+            if route.stream is not None:
+                return Response(200, b"", EVENT_STREAM, await route.stream(visit))
         except (PageError, Forbidden) as error:
             return self._page_response(self._error(error, visit), request)
         return self._page_response(await self._render(request), request)
@@ -232,7 +234,7 @@ class Site:
         for route in PAGES:
             names = route.match(rest.rstrip("/") if not rest.startswith("kv/") else rest)
             if names is not None:
-                visit.names = names
+                visit.names, visit.local = names, route.local
                 return route
         raise Missing(f'There is no page "{rest}"', "", "Choose a page on the left, or search with Ctrl-K.")
 

@@ -59,7 +59,7 @@ class Visit:
 
     names: the parts of the address that the page's route names.   params: the query, of a parameter given twice the first.
     form: the fields of a sent form; the file of an upload as text.   now: Unix seconds.
-    kept: results that pages use again for a short time.
+    kept: results that pages use again for a short time.   local: the page is about the agent that shows it.
     """
 
     __slots__ = (
@@ -68,6 +68,7 @@ class Visit:
         "form",
         "kept",
         "links",
+        "local",
         "names",
         "now",
         "params",
@@ -82,6 +83,7 @@ class Visit:
         self.kept = kept or Kept()
         self.context, self.request, self.links, self._begin = context, request, links, begin
         self.names: Mapping[str, str] = {}
+        self.local = False
         self.params: Mapping[str, str] = request.params
         self.form: Mapping[str, str] = {}
         self.now = time.time()
@@ -154,6 +156,18 @@ class Visit:
 
         path: not escaped.   body: bytes as they are, anything else as JSON.   params: of the query; None leaves one out.
         """
+        response = await self.open(method, path, body, headers=headers, **params)
+        parts = b"" if response.stream is None else b"".join([part async for part in response.stream])
+        return Answer(
+            response.status,
+            bytes(response.body) + parts,
+            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers},
+        )
+
+    async def open(
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None, **params: object
+    ) -> Response:
+        """Return the response of the API, whose stream is not read yet; see `ask`."""
         given = {name.rstrip("_"): value for name, value in params.items() if value is not None}
         query = "?" + urlencode(given, doseq=True, quote_via=quote) if given else ""
         sent = {name.lower().encode(): value.encode("latin-1", "replace") for name, value in (headers or {}).items()}
@@ -165,12 +179,7 @@ class Visit:
         response = self._begin(request)
         if not isinstance(response, Response):
             response = await response
-        parts = b"" if response.stream is None else b"".join([part async for part in response.stream])
-        return Answer(
-            response.status,
-            bytes(response.body) + parts,
-            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers},
-        )
+        return response
 
     async def get(self, path: str, **params: object) -> Any:
         """Return the decoded answer to a GET.  Raises Missing, Refused with the reason of the API."""

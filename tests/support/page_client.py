@@ -77,6 +77,11 @@ class PageClient:
 
     def act(self, page: Shown, do: str, **fields: str | list[str]) -> Shown:
         """Send a form of a page with the fields it has; returns the page that follows."""
+        status, headers, data = self.send(page, do, **fields)
+        return self.open(headers["location"]) if status == 303 else _shown(status, data, page.address)
+
+    def send(self, page: Shown, do: str, **fields: str | list[str]) -> tuple[int, dict[str, str], bytes]:
+        """Send a form of a page; returns status, headers and body of the response."""
         found = re.search(r'name="form" value="([0-9a-f]+)"', page.html)
         assert found, "the page has no form"
         hidden = [(one["name"], one.get("value", "")) for one in page.inputs if one.get("type") == "hidden"]
@@ -84,8 +89,7 @@ class PageClient:
         given = {"form": found[1], "do": do, **fields}
         address = re.sub(r"(?<=[?&])do=[^&]*&?", "", page.address)
         body = urlencode([*kept, *given.items()], doseq=True).encode()
-        status, headers, data = self._request("POST", address, body)
-        return self.open(headers["location"]) if status == 303 else _shown(status, data, address)
+        return self._request("POST", address, body)
 
     def ask_and_act(self, *segments: str, do: str, on: str = "", **fields: str) -> Shown:
         """Open the question of an action, and answer it."""

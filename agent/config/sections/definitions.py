@@ -20,10 +20,14 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The arguments and the files that a configuration was read from, in the order they were read."""
+    """The arguments and the files that a configuration was read from, in the order they were read.
+
+    sources: of each key that is given; see `config.readers.sources`.
+    """
 
     argv: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    sources: dict[str, str] = {}
 
     def __repr__(self) -> str:
         """Flags may hold secrets."""

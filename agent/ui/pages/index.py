@@ -20,6 +20,7 @@ from pyconsul.agent.ui.pages.catalog import node, nodes
 from pyconsul.agent.ui.pages.cluster import members, servers
 from pyconsul.agent.ui.pages.coordination import events, queries, query, sessions
 from pyconsul.agent.ui.pages.kv import changes, create, entry, exchange, folder, history, transfer
+from pyconsul.agent.ui.pages.local import agent, log, registrations, settings
 from pyconsul.agent.ui.pages.services import instance, service, services
 
 PAGES: tuple[PageRoute, ...] = (
@@ -42,6 +43,10 @@ PAGES: tuple[PageRoute, ...] = (
     *entry.PAGES,
     *history.PAGES,
     *folder.PAGES,  # takes any key: the last of them
+    *agent.PAGES,
+    *registrations.PAGES,
+    *settings.PAGES,
+    *log.PAGES,
     *login.PAGES,
     *search.PAGES,
     *tokens.PAGES,

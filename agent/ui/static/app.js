@@ -18,3 +18,4 @@ startKeys();
 startLive();
 const editor = document.querySelector("form[data-editor]");
 if (editor) import("./editor.js").then(({ startEditor }) => startEditor(editor));
+if (document.getElementById("log")) import("./log.js");

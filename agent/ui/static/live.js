@@ -5,6 +5,7 @@ const body = document.body;
 let port = null;
 
 export function startLive() {
+  if (body.dataset.refresh) return startRefresh(Number(body.dataset.refresh) * 1000);
   if (!body.dataset.version || !window.EventSource) return;
   if (window.SharedWorker) {
     port = new SharedWorker(body.dataset.worker, { name: "pyconsul", type: "module" }).port;
@@ -22,6 +23,28 @@ export function startLive() {
   document.addEventListener("visibilitychange", announce);
   addEventListener("pagehide", () => port?.postMessage({ kind: "close" }));
   addEventListener("pageshow", announce);
+}
+
+// Pages of the agent itself, which no server can render: asked for again every few seconds.
+function startRefresh(wait) {
+  if (!wait) return;
+  let since = 0;
+  showConnection({ since });
+  setInterval(async () => {
+    if (document.visibilityState !== "visible") return;
+    try {
+      const response = await fetch(body.dataset.address);
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      for (const region of page.querySelectorAll("[data-live]")) {
+        const shown = document.getElementById(region.id);
+        if (shown) morphChildren(shown, document.adoptNode(region));
+      }
+      since = 0;
+    } catch {
+      since ||= Date.now();
+    }
+    showConnection({ since });
+  }, wait);
 }
 
 // Tell the worker which page this tab shows, and in which version.
@@ -45,7 +68,7 @@ function take(message) {
   body.dataset.version = message.version;
 }
 
-function showConnection({ since }) {
+export function showConnection({ since }) {
   const shown = document.getElementById("connection");
   const text = since ? `◌ stale since ${new Date(since).toTimeString().slice(0, 8)}, reconnecting` : "● live";
   if (shown.textContent !== text) shown.textContent = text;

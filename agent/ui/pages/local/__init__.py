@@ -1,0 +1,1 @@
+"""Pages of the agent that the browser talks to: figures, settings, registrations, log."""
