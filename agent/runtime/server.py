@@ -194,6 +194,7 @@ async def _start_local(
     waits = place.standing.always_current
     agent = await local.start(config, catalog, store, local_watches, stack, *permits, waits=waits)
     on_replaced(store.watches, agent.syncer.schedule_full_sync)
+    leadership.subscribe(agent.syncer.retry)  # what failed for lack of a leader
     return agent
 
 
