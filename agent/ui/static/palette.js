@@ -1,6 +1,6 @@
 // The command palette: searches services, nodes, keys and pages; the server finds, so it knows all of them.
 
-let dialog, field, list;
+let dialog, field, list, nothing;
 let newest = 0;
 
 export function startPalette() {
@@ -28,17 +28,22 @@ function build() {
   list = Object.assign(document.createElement("ul"), { id: "palette-list" });
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Results");
-  made.append(field, list);
+  nothing = Object.assign(document.createElement("p"), { className: "hint", textContent: "Nothing found.", hidden: true });
+  nothing.setAttribute("role", "status");
+  made.append(field, list, nothing);
   field.addEventListener("input", find);
   made.addEventListener("keydown", (event) => {
     const links = [...list.querySelectorAll("a")];
-    const at = links.findIndex((link) => link.parentNode.getAttribute("aria-selected") === "true");
+    const at = links.findIndex((link) => link.getAttribute("aria-selected") === "true");
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       select(links, (at + (event.key === "ArrowDown" ? 1 : -1) + links.length) % links.length);
     } else if (event.key === "Enter" && links.length) {
       event.preventDefault();
       links[Math.max(at, 0)].click();
+    } else if (event.key === "Escape") {
+      event.preventDefault(); // it would only clear the field
+      made.close();
     }
   });
   made.addEventListener("click", (event) => event.target === made && made.close());
@@ -46,7 +51,9 @@ function build() {
 }
 
 function select(links, chosen) {
-  links.forEach((link, at) => link.parentNode.setAttribute("aria-selected", String(at === chosen)));
+  links.forEach((link, at) => link.setAttribute("aria-selected", String(at === chosen)));
+  if (links[chosen]) field.setAttribute("aria-activedescendant", links[chosen].id);
+  else field.removeAttribute("aria-activedescendant");
   links[chosen]?.scrollIntoView({ block: "nearest" });
 }
 
@@ -61,12 +68,14 @@ async function find() {
     return;
   }
   if (mine !== newest) return;
-  const found = [...page.querySelectorAll("#results a")].map((link) => {
+  const found = [...page.querySelectorAll("#results a")].map((link, at) => {
     const item = document.createElement("li");
-    item.setAttribute("role", "option");
+    item.setAttribute("role", "none");
+    for (const [name, value] of [["role", "option"], ["tabindex", "-1"], ["id", `palette-${at}`]]) link.setAttribute(name, value);
     item.append(document.adoptNode(link));
     return item;
   });
   list.replaceChildren(...found);
+  nothing.hidden = found.length > 0;
   select([...list.querySelectorAll("a")], 0);
 }

@@ -46,6 +46,7 @@ def _form(visit: Visit, token: Token | None) -> dict[str, Any]:
         "links": links_of(visit, token.grants) if token is not None else (),
         "in_force": _in_force(visit, token),
         "services": _services(visit, token),
+        "node": visit.config.node_name,
         "description": typed(visit, "description", token.description if token is not None else ""),
         "local": typed(visit, "local") == "true",
         "ttl": typed(visit, "ttl"),
@@ -78,7 +79,7 @@ def _in_force(visit: Visit, token: Token | None) -> list[Policy]:
 
 
 def _services(visit: Visit, token: Token | None) -> list[str]:
-    """Return the services of this agent that are registered with a token."""
+    """Return the services that are registered with a token at the agent that shows the page; other agents keep theirs."""
     if token is None:
         return []
     rows = visit.context.agent.local.services.values()
@@ -192,7 +193,8 @@ def ask_delete(visit: Visit) -> Question:
     if links := links_of(visit, token.grants):
         sentences.append(f"Its bearers lose what it grants: {listed(f'{one.kind} {one.name}' for one in links)}.")
     if services := _services(visit, token):
-        sentences.append(f"On this agent it registers {listed(services)}: the catalog will not be updated by it.")
+        node = visit.config.node_name
+        sentences.append(f"The agent on {node} registers with it: {listed(services)}. That fails from then on.")
     if token.accessor_id == visit.caller.accessor:
         sentences.append("It is the token of this browser; the agent refuses to delete that.")
     return Question(
