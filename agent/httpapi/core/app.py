@@ -202,30 +202,36 @@ class App:
         except Exception as error:
             return self._fail(error, route, request)
 
-        def answer(error: EngineError | None) -> Response | PendingResponse | Awaitable[Response]:
-            if error is not None:
-                left_s = until - loop.time()
-                if writes or left_s <= 0:
-                    return self._fail(server_error(str(error)), route, request)
-                if standing.serves("read"):
-                    return self._barrier.enter(answer, left_s)
-                request.waited_s = seconds - left_s
-                return self._relay(route, endpoint, request)
-            if writes:
-                return self._begin(request)
-            made = self._answer(route, request, is_current=True)
-            if isinstance(made, Response) or request.method != "GET" or not (index := wait_options(request)[0]):
-                return made
-            return with_news(made, index, without_news)
+        hold = hold_s(self._context.config, route, request)
+        until = asyncio.get_running_loop().time() + hold
+        answer = partial(self._answer_later, route, endpoint, request, until)
+        return self._barrier.enter(answer, hold if writes or request.origin else min(hold, RELAY_S))
 
-        def without_news() -> PendingResponse:
-            """Respond to a blocking query whose time is over: with the state of that moment."""
-            request.retarget(without(request.target, WAIT))
-            return self._barrier.enter(answer, seconds)
+    def _answer_later(
+        self, route: Route, endpoint: Endpoint, request: Request, until: float, error: EngineError | None
+    ) -> Response | PendingResponse | Awaitable[Response]:
+        """Respond after a barrier.  until: loop time at which the request has waited long enough for a leader."""
+        if error is not None:
+            left_s = until - asyncio.get_running_loop().time()
+            if endpoint.scope == "write" or left_s <= 0:
+                return self._fail(server_error(str(error)), route, request)
+            if self._standing.serves("read"):
+                return self._barrier.enter(partial(self._answer_later, route, endpoint, request, until), left_s)
+            request.waited_s = hold_s(self._context.config, route, request) - left_s
+            return self._relay(route, endpoint, request)
+        if endpoint.scope == "write":
+            return self._begin(request)
+        made = self._answer(route, request, is_current=True)
+        if isinstance(made, Response) or request.method != "GET" or not (index := wait_options(request)[0]):
+            return made
+        return with_news(made, index, partial(self._answer_without_news, route, endpoint, request))
 
-        loop, seconds = asyncio.get_running_loop(), hold_s(self._context.config, route, request)
-        until = loop.time() + seconds
-        return self._barrier.enter(answer, seconds if writes or request.origin else min(seconds, RELAY_S))
+    def _answer_without_news(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse:
+        """Respond to a blocking query whose time is over: with the state of that moment."""
+        request.retarget(without(request.target, WAIT))
+        hold = hold_s(self._context.config, route, request)
+        until = asyncio.get_running_loop().time() + hold
+        return self._barrier.enter(partial(self._answer_later, route, endpoint, request, until), hold)
 
     def _write(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse | Response:
         """Respond to a write while this server leads."""

@@ -168,12 +168,7 @@ def pass_on(made: Begun, done: asyncio.Future[Response]) -> None:
         if source.cancelled():
             done.cancel()
             return
-        try:
-            response = complete(source)
-        except Exception:
-            log.exception("a response could not be made")
-            response = text_response(500, INTERNAL_ERROR)
-        done.set_result(response)
+        done.set_result(completed(complete, source))
 
     def given_up(done: asyncio.Future[Response]) -> None:
         if done.cancelled():
@@ -181,6 +176,15 @@ def pass_on(made: Begun, done: asyncio.Future[Response]) -> None:
 
     source.add_done_callback(finished)
     done.add_done_callback(given_up)
+
+
+def completed(complete: Callable[[asyncio.Future[Any]], Response], source: asyncio.Future[Any]) -> Response:
+    """Return the response that a finished future stands for; an error is logged."""
+    try:
+        return complete(source)
+    except Exception:
+        log.exception("a response could not be made")
+        return text_response(500, INTERNAL_ERROR)
 
 
 def _result(done: asyncio.Future[Response]) -> Response:
