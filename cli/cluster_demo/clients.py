@@ -9,7 +9,7 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
-from pyconsul.cli.cluster_demo.unix_http import ask
+from pyconsul.cli.unix_http import ask
 
 PAUSE_S = 0.01  # between two requests
 PREFIX = "demo/written"

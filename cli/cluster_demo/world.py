@@ -19,8 +19,8 @@ from typing import Any
 from pyconsul.cli.cluster_demo.clients import Visitor, Writer
 from pyconsul.cli.cluster_demo.janitor import Janitor
 from pyconsul.cli.cluster_demo.machines import Machine, Network, make_network
-from pyconsul.cli.cluster_demo.unix_http import Answer, ask
 from pyconsul.cli.errors import CliError
+from pyconsul.cli.unix_http import Answer, ask
 
 SERVERS, CLIENTS = ("s1", "s2", "s3"), ("c1", "c2")
 MAX_PATH = 50  # of the folder for temporary files: that of a socket has at most 107 characters

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyconsul.agent.common.options import switch
 from pyconsul.cli.context import Context
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.output.terminal import on_terminal
 
+if TYPE_CHECKING:
+    from pyconsul.cli.demo.world import World
+
 ABOUT = """Start a dev agent, three small web servers with HTTP checks, and HAProxy through pyconsul-template, all on this
 machine; send steady requests through HAProxy; let an instance fail, add another, break the template and mend it; and
-show what happens meanwhile. HAProxy is installed when it is absent and you are root. Ctrl-C leaves nothing behind."""
+show what happens meanwhile. HAProxy is installed when it is absent and you are root. Ctrl-C leaves nothing behind.
+
+With -docker the web servers are containers of the engine at DOCKER_HOST or /var/run/docker.sock, and pyconsul registrator
+registers them; their image is made of this machine's busybox, and nothing is downloaded."""
 
 
 def demo(context: Context) -> int:
@@ -19,11 +27,10 @@ def demo(context: Context) -> int:
     from pyconsul.cli.demo.requirements import ensure_haproxy
     from pyconsul.cli.demo.screen import Screen, commands
     from pyconsul.cli.demo.tour import tour
-    from pyconsul.cli.demo.world import World
 
     ensure_haproxy(context.note)
     interrupt_on_end()
-    with World() as world:
+    with _world(context) as world:
         failures, once = world.traffic.failures, context.args[_ONCE]
 
         def status() -> Status:
@@ -36,5 +43,16 @@ def demo(context: Context) -> int:
         return int(Status.OK)
 
 
+def _world(context: Context) -> World:
+    if context.args[_DOCKER]:
+        from pyconsul.cli.demo.containers import ContainerWorld
+
+        return ContainerWorld(context.note)
+    from pyconsul.cli.demo.world import World
+
+    return World()
+
+
+_DOCKER = switch("docker", "Use containers instead of plain processes; pyconsul registrator registers them.")
 _ONCE = switch("once", "Run the scripted tour and exit: 0 when no request failed.")
-COMMANDS = {"demo": Command(demo, _ONCE, about=ABOUT, http=False)}
+COMMANDS = {"demo": Command(demo, _ONCE, _DOCKER, about=ABOUT, http=False)}

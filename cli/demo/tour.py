@@ -14,7 +14,7 @@ def tour(world: World) -> Iterator[str]:
     world.start_agent()
     yield f"agent runs: HTTP on {world.http}, DNS on {world.dns}, web interface http://127.0.0.1:{world.http}/ui/"
     world.start_backends()
-    yield "three instances of `web` are registered, each with an HTTP check every second"
+    yield f"three {world.kind}"
     world.start_template()
     took = world.wait("all three in HAProxy", lambda: world.served_by_haproxy() == {"web-1", "web-2", "web-3"})
     yield f"pyconsul-template rendered haproxy.cfg and started HAProxy on {world.frontend}"
@@ -44,6 +44,9 @@ def tour(world: World) -> Iterator[str]:
     world.backends["web-2"].set_health(True)
     took = world.wait("web-2 to be back", lambda: "web-2" in world.served_by_haproxy())
     yield f"web-2 recovers: back after {took:.1f} s"
+    if command := world.retire_backend("web-1"):
+        took = world.wait("web-1 to be gone", lambda: "web-1" not in world.served_by_haproxy())
+        yield f"`{command}`: web-1 is out of HAProxy, then stopped"
     yield f"reloads of HAProxy: {world.reloads()}; changes without a reload: {world.runtime_changes()}"
     failures = len(world.traffic.failures)
     yield f"{world.traffic.total} requests answered, {failures} failed"

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pyconsul.cli.demo.backend import Backend
 from pyconsul.cli.demo.traffic import Traffic
@@ -42,8 +42,22 @@ def pick_port(preferred: int) -> int:
     raise CliError("no free port on 127.0.0.1")
 
 
+class Instance(Protocol):
+    """A web server: one instance of the demonstration's service."""
+
+    name: str
+    port: int
+
+    def set_health(self, healthy: bool) -> None:
+        """Let its check pass or fail from now on."""
+        ...
+
+
 class World:
     """A dev agent, web servers, HAProxy through pyconsul-template, and a client that never stops asking."""
+
+    #: What the instances are, for the tour.
+    kind = "instances of `web` are registered, each with an HTTP check every second"
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
@@ -51,7 +65,7 @@ class World:
         self.http, self.dns, self.frontend = (pick_port(port) for port in PREFERRED.values())
         self.template, self.config = self.folder / "haproxy.tmpl", self.folder / "haproxy.cfg"
         self.tool_log = self.folder / "template.log"
-        self.backends: dict[str, Backend] = {}
+        self.backends: dict[str, Instance] = {}
         self.traffic = Traffic(self.frontend)
         self._tool: subprocess.Popen[bytes]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -78,6 +92,10 @@ class World:
         self._stack.callback(backend.close)
         self.backends[name] = backend
         self.ask("PUT", "/v1/agent/service/register", backend.definition())
+
+    def retire_backend(self, name: str) -> str:
+        """Take an instance away in order; return the command, "" when there is none for it."""
+        return ""
 
     def start_template(self) -> None:
         self.template.write_text(files("pyconsul.cli.demo").joinpath("haproxy.cfg.j2").read_text())

@@ -202,6 +202,7 @@ ASSIGNABLE_ELSEWHERE = {
     "cli/commands/agent/debug.py": {"member": "tarfile.TarInfo is configured by attributes"},
     "cli/commands/catalog/health.py": {"shown": "tables of rich are configured by attributes"},
     "cli/commands/lock.py": {"killer": "threading.Timer is configured by attributes"},
+    "cli/demo/containers.py": {"link": "tarfile.TarInfo is configured by attributes"},
     "cli/demo/screen.py": {"text": "texts of rich are configured by attributes"},
     "cli/go_regexp.py": {"options": "re2.Options are configured by attributes"},
     "cli/http/client.py": {"response": "builder"},

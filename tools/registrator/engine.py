@@ -86,13 +86,13 @@ class Engine:
         await self._client.aclose()
 
     async def identity(self) -> str:
-        """Return what the engine is known by, also after a restart. Podman's ID changes with each answer: its host's name."""
+        """Return what the engine is known by, also after a restart: its ID and data folder, since the engines of one machine may
+        share an ID. Podman's ID changes with each answer; its host's name stands for it."""
         info = await self._json("GET", "/info")
         version = await self._json("GET", "/version")
         components = " ".join(str(one.get("Name")) for one in version.get("Components") or ())
-        if "podman" in components.lower():
-            return f"podman {info.get('Name') or ''}".strip()
-        return str(info.get("ID") or info.get("Name") or "engine")
+        known = f"podman {info.get('Name')}" if "podman" in components.lower() else info.get("ID") or info.get("Name")
+        return f"{known or 'engine'} {info.get('DockerRootDir') or ''}".strip()
 
     async def list_ids(self, *, ended: bool = False) -> list[str]:
         """Return the IDs of the containers that run; with `ended`, of all."""

@@ -1,4 +1,4 @@
-"""HTTP over a unix socket: how the demonstration reaches agents and HAProxy in other namespaces."""
+"""HTTP over a unix socket: how demonstrations reach agents and HAProxy in other namespaces, and a container engine."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ class _Connection(http.client.HTTPConnection):
 def ask(path: Path, method: str, target: str, body: Any = None, timeout: float = 10.0) -> Answer:
     """Send one request; a body that is not bytes is sent as JSON."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    kind = {} if body is None or isinstance(body, bytes) else {"Content-Type": "application/json"}
     connection = _Connection(path, timeout)
     try:
-        connection.request(method, target, data, {"Connection": "close"})
+        connection.request(method, target, data, {"Connection": "close", **kind})
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:
