@@ -195,7 +195,7 @@ class TestConflicts:
 
     def test_changes_of_one_place_are_marked(self, agent: AgentProcess, client: PageClient) -> None:
         editor = client.act(self.conflict(agent, client, "a\nb\nmine"), "together")
-        assert "1 place changed by both" in editor
+        assert "One place was changed by both" in editor
         assert "yours\nmine\n=======\nC\n" in editor.html
 
     def test_a_deleted_key_is_not_created_silently(self, agent: AgentProcess, client: PageClient) -> None:

@@ -169,8 +169,8 @@ async def merged(visit: Visit, key: str, one: KVEntry | None) -> tuple[dict[str,
     }
     if not conflicts:
         return fields, "The changes of both stand in the editor, and they do not overlap. Nothing is saved yet."
-    places = plural(conflicts, "place")
-    return fields, f"{places} changed by both stand between {values.MINE} and {values.THEIRS}. Nothing is saved yet."
+    places = "One place was" if conflicts == 1 else f"{conflicts} places were"
+    return fields, f"{places} changed by both: look for {values.MINE} and {values.THEIRS}. Nothing is saved yet."
 
 
 async def _base(visit: Visit, key: str, index: str) -> str | None:
