@@ -56,7 +56,13 @@ def test_a_tree_is_rolled_back_with_a_preview(agent: AgentProcess, client: PageC
     agent.request("DELETE", "/v1/kv/tree/b")
     assert "tree/c" in client.show("kv", "tree", "changes")
     preview = client.show("kv", "tree", "changes", at=str(index))
-    for line in ("~ tree/a", "+ tree/b", "- tree/c", "1 to create, 1 to change, 1 to delete", "one transaction"):
+    for line in (
+        "~ tree/a",
+        "+ tree/b",
+        "- tree/c",
+        "1 to create, 1 to change, 1 to delete",
+        "All of this is done at once, or nothing.",
+    ):
         assert line in preview
     done = client.act(preview, "rollback")
     assert "1 created, 1 changed, 1 deleted" in done.text.lower()
@@ -101,6 +107,24 @@ def test_several_transactions_are_announced(agent: AgentProcess, client: PageCli
     preview = client.show("kv", "many", "transfer", kind="delete")
     assert "they are made in 2" in preview
     assert "100 deleted in 2 transactions." in client.act(preview, "apply")
+
+
+def test_a_large_tree_is_deleted_in_one_operation(agent: AgentProcess, client: PageClient) -> None:
+    for start in range(0, 2100, 100):
+        numbers = range(start, start + 100)
+        agent.put("/v1/txn", [{"KV": {"Verb": "set", "Key": f"large/{n:04}", "Value": ""}} for n in numbers])
+    put(agent, "large.not", "stays")
+    refused = client.show("kv", "large", "transfer", to="other/")
+    assert refused.status == 400
+    assert "The limit" in refused or "more than 2,000 keys" in refused
+    preview = client.show("kv", "large", "transfer", kind="delete")
+    assert "2,100 to delete" in preview
+    assert "- large/0000" in preview
+    put(agent, "large/more", "x")
+    assert client.act(preview, "apply").status == 409
+    assert "2,101 deleted." in client.act(client.show("kv", "large", "transfer", kind="delete"), "apply")
+    assert stored(agent, "large/0000") is None
+    assert stored(agent, "large.not") == b"stays"
 
 
 def test_an_export_is_that_of_the_command_line_and_is_imported(

@@ -7,6 +7,7 @@ from base64 import b64decode
 from functools import partial
 from typing import Any
 
+from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.ui.contract import Action, Outcome, Page, PageRoute, Refused
 from pyconsul.agent.ui.pages.kv import plan, reading
 from pyconsul.agent.ui.pages.kv.history import version_of, versions_below
@@ -14,6 +15,7 @@ from pyconsul.agent.ui.pages.kv.paths import crumbs, folder_of
 from pyconsul.agent.ui.visit import Visit
 
 SHOWN = 200  # changes
+MAX_FOLLOWED = 2000  # keys of a tree whose page is live; to read the history of more takes too long for each change
 
 
 async def show(visit: Visit) -> Page:
@@ -21,7 +23,8 @@ async def show(visit: Visit) -> Page:
     folder, at = folder_of(visit), visit.params.get("at", "")
     if at:
         return await preview(visit, folder, at)
-    await reading.below(visit, folder, 1)  # the page follows the folder
+    if visit.view[KV].count(folder) <= MAX_FOLLOWED:
+        await reading.below(visit, folder, 1)  # the page follows the folder
     found = await versions_below(visit, folder, recurse="", limit=SHOWN)
     return Page(
         "kv_changes.html",
@@ -32,6 +35,7 @@ async def show(visit: Visit) -> Page:
             "crumbs": crumbs(visit.links, folder),
             "versions": [version_of(row) for row in found],
             "shown": SHOWN,
+            "followed": visit.view[KV].count(folder) <= MAX_FOLLOWED,
             "word": partial(visit.links.folder, folder),
         },
     )
@@ -71,7 +75,7 @@ async def rollback(visit: Visit) -> Outcome:
     """Give the keys of a tree their earlier values."""
     folder, at = folder_of(visit), visit.params.get("at", "")
     made = await _plan(visit, folder, at)
-    plan.require_shown(visit, made)
+    plan.require_shown(visit, made.mark)
     return await plan.carry_out(visit, made, "Nothing was rolled back", visit.links.key(folder))
 
 

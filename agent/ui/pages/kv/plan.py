@@ -150,9 +150,14 @@ def page(
     back: str,
     is_destructive: bool = False,
     carry: Sequence[tuple[str, str]] = (),
+    total: int = 0,
 ) -> Page:
-    """Return the page that shows exactly what changes, with the button that does it."""
-    batches = made.transactions(visit.config.limits.txn_max_req_len)
+    """Return the page that shows exactly what changes, with the button that does it.
+
+    total: of a tree that is deleted in one operation, of which the plan holds the first keys.
+    """
+    transactions = 1 if total else len(made.transactions(visit.config.limits.txn_max_req_len))
+    count = total or len(made.changes)
     forbidden = next((text for one in made.changes if (text := visit.lacks("key:write", one.key))), "")
     return Page(
         "kv_plan.html",
@@ -164,9 +169,11 @@ def page(
             "sentences": sentences,
             "plan": made,
             "changes": made.changes[:LISTED],
-            "more": max(0, len(made.changes) - LISTED),
-            "transactions": len(batches),
-            "too_many": MAX_CHANGES if len(made.changes) > MAX_CHANGES else 0,
+            "more": max(0, count - LISTED),
+            "counts": f"{total:,} to delete" if total else made.counts,
+            "mark": str(total) if total else made.mark,
+            "transactions": transactions,
+            "too_many": MAX_CHANGES if count > MAX_CHANGES and not total else 0,
             "button": button,
             "command": command,
             "do": do,
@@ -178,9 +185,9 @@ def page(
     )
 
 
-def require_shown(visit: Visit, made: Plan) -> None:
-    """Raises Refused if other changes were shown to the one who has agreed."""
-    if visit.form.get("mark") != made.mark:
+def require_shown(visit: Visit, mark: str) -> None:
+    """Raises Refused if other changes were shown to the one who has agreed.  mark: of the changes as they are now."""
+    if visit.form.get("mark") != mark:
         raise Refused(
             "Nothing was changed: some of these keys have changed since the preview",
             "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from pyconsul.agent.model.kv import KVEntry
+from pyconsul.agent.state.schemas import KV
 from pyconsul.agent.ui.contract import Action, Missing, Outcome, Page, PageRoute, Refused
 from pyconsul.agent.ui.pages.kv import plan, reading
 from pyconsul.agent.ui.pages.kv.paths import crumbs, folder_of, key_of, parent_of
@@ -88,6 +89,8 @@ async def _plan(visit: Visit, source: str, kind: str, target: str) -> plan.Plan:
 async def _preview(visit: Visit, source: str, kind: str, target: str) -> Page:
     tree = _is_tree(visit)
     back = visit.links.folder(source, "transfer") if tree else visit.links.key(source, "move")
+    if kind == "delete" and _is_large(visit, source):
+        return await _preview_large(visit, source)
     made = await _plan(visit, source, kind, target)
     name = source or "all keys"
     what = plural(sum(one.kind == "-" for one in made.changes) or len(made.changes) + made.unchanged, "key")
@@ -113,11 +116,39 @@ async def _preview(visit: Visit, source: str, kind: str, target: str) -> Page:
     )  # fmt: skip
 
 
+def _is_large(visit: Visit, source: str) -> bool:
+    """Return whether a tree has more keys than can be deleted one by one."""
+    return _is_tree(visit) and visit.view[KV].count(source) > plan.MAX_CHANGES
+
+
+async def _preview_large(visit: Visit, source: str) -> Page:
+    """Show what the deletion of a large tree deletes, in one operation."""
+    visit.caller.require_tree(source)
+    first = await reading.below(visit, source, plan.LISTED)
+    name, total = source or "all keys", visit.view[KV].count(source)
+    return plan.page(
+        visit, plan.plan_of({}, {}, first.rows), title=f"Delete {name}", folder=source, total=total,
+        sentences=("Everything below is deleted in one operation, also keys that are created until then.",),
+        button=f"Delete {total:,} keys below {name}", command=f"pyconsul kv delete -recurse {shlex.quote(source)}",
+        do="apply", back=visit.links.key(source), is_destructive=True,
+    )  # fmt: skip
+
+
+async def _delete_large(visit: Visit, source: str) -> Outcome:
+    total = visit.view[KV].count(source)
+    plan.require_shown(visit, str(total))
+    operation = {"KV": {"Verb": "delete-tree", "Key": source}}
+    await visit.send("PUT", "/v1/txn", [operation], failed=f"{source or 'All keys'} was not deleted")
+    return Outcome(f"{total:,} deleted.", visit.links.key(parent_of(source)))
+
+
 async def apply(visit: Visit) -> Outcome:
     """Make the changes that were shown."""
     source, kind, target = _source(visit), visit.params.get("kind", "move"), visit.params.get("to", "")
+    if kind == "delete" and _is_large(visit, source):
+        return await _delete_large(visit, source)
     made = await _plan(visit, source, kind, target)
-    plan.require_shown(visit, made)
+    plan.require_shown(visit, made.mark)
     if kind == "delete":
         location = visit.links.key(parent_of(source))
     elif _is_tree(visit):
