@@ -41,15 +41,22 @@ class Change:
 class Observed(Protocol):
     """The state, as it tells of changes."""
 
+    @property
+    def restored(self) -> int:
+        """Return the index at which another state last took the place of this one; 0 for never."""
+
     def observe(self, schema: Schema[R], observer: Callable[[R | None, R | None], None]) -> None:
         """Call an observer with the old and the new row of each change of a table."""
 
 
 class Timeline:
-    """The changes of the last hour.  clock: returns Unix seconds."""
+    """The changes of the last hour.  clock: returns Unix seconds.
+
+    A restore replaces everything at once and is not observed: what was known of the state before it is dropped.
+    """
 
     def __init__(self, state: Observed, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self._clock, self._state, self._restored = clock, state, state.restored
         self._changes: deque[Change] = deque(maxlen=MAX_ENTRIES)
         self._since: dict[tuple[str, str], float] = {}
         state.observe(CHECKS, self._check)
@@ -58,6 +65,7 @@ class Timeline:
 
     def latest(self) -> Iterator[Change]:
         """Yield the changes of the last hour, the latest first."""
+        self._drop_replaced()
         oldest = self._clock() - KEPT_S
         while self._changes and self._changes[0].time < oldest:
             self._changes.popleft()
@@ -65,12 +73,20 @@ class Timeline:
 
     def since(self, node: str, check_id: str) -> float | None:
         """Return since when a check has been in its state; None for longer than this agent has run."""
+        self._drop_replaced()
         return self._since.get((node.lower(), check_id))
+
+    def _drop_replaced(self) -> None:
+        if self._state.restored != self._restored:
+            self._restored = self._state.restored
+            self._changes.clear()
+            self._since.clear()
 
     def _check(self, old: HealthCheck | None, new: HealthCheck | None) -> None:
         row = new or old
         if row is None or (old is not None and new is not None and old.status == new.status):
             return
+        self._drop_replaced()
         key, now = (row.node.lower(), row.check_id), self._clock()
         if new is None:
             self._since.pop(key, None)

@@ -49,7 +49,7 @@ async def show(visit: Visit) -> Page:
     settings = await visit.get("/v1/operator/autopilot/configuration", **_stale(visit))
     rows = rows_of(state["Servers"].values())
     lacks = visit.lacks("operator:write")
-    voting = [_voting(row) for row in rows]
+    voting = [voting_of(row) for row in rows]
     data = {
         "rows": rows,
         "sentence": summary(voting),
@@ -107,7 +107,8 @@ def _row(one: Mapping[str, Any], newest: int, voting: Sequence[Voting]) -> Row:
     )
 
 
-def _voting(row: Row) -> Voting:
+def voting_of(row: Row) -> Voting:
+    """Return a server as the quorum sees it."""
     return Voting(row.name, row.votes, row.leads, row.state == PASSING)
 
 
