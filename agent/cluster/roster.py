@@ -67,9 +67,12 @@ class Roster:
 
     def last_known_servers(self) -> Sequence[ClusterServer]:
         """Return the members that this server has last heard of; it needs no quorum."""
-        cluster = self._cluster
-        ids = [cluster.own.node_id] if cluster.is_alone else self._file.record.members
-        return self._shown(self._members or [ClusterMember(0, node_id, False) for node_id in ids])
+        own, record = self._cluster.own.node_id, self._file.record
+        if self._cluster.is_alone:
+            return self._shown([ClusterMember(0, own, False)])
+        waits = not (record.is_member or record.is_founder)  # for its vote
+        recorded = [ClusterMember(0, node_id, waits and node_id == own) for node_id in record.members]
+        return self._shown(self._members or recorded)
 
     async def refresh(self) -> None:
         """Read the list of members.  Raises EngineError."""

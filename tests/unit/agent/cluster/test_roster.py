@@ -1,0 +1,45 @@
+"""The members of a cluster as a server shows them that has not read their list yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from support.scripted_pool import ScriptedPool, server
+
+from pyconsul.agent.cluster.record import RecordFile
+from pyconsul.agent.cluster.roster import Roster
+from pyconsul.agent.gossip.consul.tags import server_of
+
+
+def roster(file: RecordFile, **fields: Any) -> Roster:
+    members = (server("s1"), server("s2"))
+    cluster = SimpleNamespace(
+        own=server_of(members[0]),
+        is_alone=False,
+        knows_leader=False,
+        phase=None,
+        engine=SimpleNamespace(index=5),
+        **fields,
+    )
+    return Roster(cast(Any, cluster), file, ScriptedPool(*members), cast(Any, None))
+
+
+def votes(shown: Roster) -> dict[str, bool]:
+    return {one.name: one.is_voter for one in shown.last_known_servers()}
+
+
+async def test_a_server_that_was_just_added_has_no_vote_yet(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path)
+    file.change(cluster_id="c0ffee", number=7, members=("id-s1", "id-s2"))
+    shown = roster(file)
+    assert votes(shown) == {"s1": False, "s2": True}
+    file.change(is_member=True)
+    assert votes(shown) == {"s1": True, "s2": True}
+
+
+async def test_a_founder_votes(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path)
+    file.change(cluster_id="c0ffee", is_founder=True, members=("id-s1",))
+    assert votes(roster(file)) == {"s1": True}
