@@ -159,10 +159,10 @@ class ServerCluster:
         """Take part in the life of the cluster from now on."""
         self._running = asyncio.get_running_loop().create_task(self._run())
         self.roster.start()
-        self._upkeep.start()
+        await self._upkeep.start()
         self._relay.start()
         await self._duties.start()
-        self._watch.start()
+        await self._watch.start()
 
     async def _run(self) -> None:
         if self.settings.external is not None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
 from pyconsul.agent.cluster.etcd.contract import Status
 from pyconsul.agent.cluster.messages import Defragmentation, Reply
+from pyconsul.agent.duties.task_duty import TaskDuty
 from pyconsul.agent.engine.contract import EngineError
 
 if TYPE_CHECKING:
@@ -40,27 +41,17 @@ def has_much_free(status: Status) -> bool:
     return free >= MIN_FREE_BYTES and 2 * free >= status.size_bytes
 
 
-class Upkeep:
+class Upkeep(TaskDuty):
     """Looks after the databases while the etcd member of this server leads."""
 
     def __init__(self, cluster: ServerCluster, colleagues: Colleagues) -> None:
         self._cluster, self._colleagues = cluster, colleagues
-        self._task: asyncio.Task[None] | None = None
         self._warned_s = -REPEAT_S
         self._next_s = 0.0  # loop time of the next member
         self._last = ""  # node ID of the member that was looked after last
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Look after the databases, until it is cancelled."""
         while True:
             await asyncio.sleep(ALARM_S)
             phase = self._cluster.phase

@@ -1,4 +1,4 @@
-"""A duty that is one task, from the start to the stop."""
+"""A duty, or another part of a server, that is one task from the start to the stop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class TaskDuty:
-    """Runs `run` while this server leads; see `contract.Duty`."""
+    """Runs `run` from `start` to `stop`; a `contract.Duty`."""
 
     _task: asyncio.Task[None] | None = None
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
 from pyconsul.agent.cluster.messages import ServerState, StateAsked
+from pyconsul.agent.duties.task_duty import TaskDuty
 
 PERIOD_S = 0.4  # between two questions
 ANSWER_S = 0.5  # that the answer may take
@@ -40,24 +41,14 @@ class Phase(Protocol):
     def has_quorum(self) -> bool: ...
 
 
-class LeaderWatch:
+class LeaderWatch(TaskDuty):
     """Watches the leader from one of the other servers.  phase: the etcd of this server, while it is in a cluster."""
 
     def __init__(self, node_id: str, colleagues: Colleagues, phase: Callable[[], Phase | None]) -> None:
         self._node_id, self._colleagues, self._phase = node_id, colleagues, phase
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Watch from now on."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Watch no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Watch the leader, until it is cancelled."""
         watched, misses, powerless = "", 0, 0
         while True:
             await asyncio.sleep(PERIOD_S)

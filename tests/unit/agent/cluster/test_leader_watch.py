@@ -58,7 +58,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_leader_that_misses_two_questions_is_silent_until_it_answers(answer: bool | None) -> None:
     servers = ScriptedServers()
     watch = LeaderWatch("n0", Colleagues(servers), lambda: servers)
-    watch.start()
+    await watch.start()
     await eventually_async(lambda: servers.silent[-1:] == [""])
     servers.answers["n1"] = answer
     await eventually_async(lambda: servers.silent[-1] == "n1")
@@ -70,7 +70,7 @@ async def test_a_leader_that_misses_two_questions_is_silent_until_it_answers(ans
 async def test_a_leader_without_a_quorum_that_this_server_has_is_silent() -> None:
     servers = ScriptedServers()
     watch = LeaderWatch("n0", Colleagues(servers), lambda: servers)
-    watch.start()
+    await watch.start()
     servers.has_quorum = servers.leader_has_quorum = False
     await eventually_async(lambda: len(servers.silent) > 2 * leader_watch.POWERLESS)
     assert set(servers.silent) == {""}
@@ -85,7 +85,7 @@ async def test_a_new_leader_begins_without_misses() -> None:
     servers = ScriptedServers()
     servers.answers = {"n1": False, "n2": True}
     watch = LeaderWatch("n0", Colleagues(servers), lambda: servers)
-    watch.start()
+    await watch.start()
     await eventually_async(lambda: "n1" in servers.silent)
     servers.leader = "n2"
     await eventually_async(lambda: servers.silent[-1] == "")
@@ -97,7 +97,7 @@ async def test_a_server_that_leads_itself_asks_nobody() -> None:
     servers = ScriptedServers()
     servers.leader = "n0"
     watch = LeaderWatch("n0", Colleagues(servers), lambda: servers)
-    watch.start()
+    await watch.start()
     for _ in range(50):
         await asyncio.to_thread(lambda: None)
     assert servers.asked == []
