@@ -15,6 +15,8 @@ SHOWN = 30
 #: Pages and actions beside those of the navigation: label, other words to find it by, address below the datacenter.
 PLACES = (
     ("Create a key", "new add kv", "kv/create"),
+    ("Import keys", "upload kv", "kv/import"),
+    ("Changes of keys", "history rollback kv", "kv/changes"),
     ("Policies", "acl access", "acls/policies"),
     ("Roles", "acl access", "acls/roles"),
     ("Auth methods", "acl access login jwt", "acls/auth-methods"),
@@ -23,8 +25,16 @@ PLACES = (
     ("Create a policy", "new add acl rules", "acls/policies/create"),
     ("Create a role", "new add acl", "acls/roles/create"),
     ("Create an auth method", "new add acl login jwt", "acls/auth-methods/create"),
+    ("Fire an event", "send", "events?do=fire"),
+    ("Create a prepared query", "new add", "queries?do=create"),
+    ("Settings of the agent", "configuration", "agent/settings"),
+    ("Log of the agent", "monitor", "agent/log"),
+    ("Reload the agent", "configuration", "agent?do=reload"),
     ("Log in or out", "token logout session user", "login"),
 )
+ACTIONS = ("Create", "Import", "Fire", "Reload", "Log in")  # beginnings of labels
+#: Actions on nodes, found by their first word and a name: `maintenance web-1`.
+ON_NODES = {"maintenance": "Put {} into maintenance", "deregister": "Deregister {}"}
 #: The address of a match by its kind.
 ADDRESSES: dict[str, Callable[[Links, Match], str]] = {
     "service": lambda links, match: links.to("services", match.key, "instances"),
@@ -54,7 +64,8 @@ def show(visit: Visit) -> Page:
     places = _places(visit, text.lower())
     found: list[Match] = visit.read(_search.find(visit.view, visit.caller, text, SHOWN, visit.now))
     ranked = [(rank, 0, row) for rank, row in places]
-    ranked += [(match.rank, 1, _row(visit, match)) for match in found]
+    ranked += [(0, 1, row) for row in _on_nodes(visit, text)]
+    ranked += [(match.rank, 2, _row(visit, match)) for match in found]
     rows = [row for _, _, row in sorted(ranked, key=lambda one: one[:2])]
     return Page("search.html", "Search", "", {"text": text, "rows": rows[:SHOWN]})
 
@@ -67,9 +78,23 @@ def _places(visit: Visit, wanted: str) -> list[tuple[int, Row]]:
         if rank is None and all(word in f"{label} {words}".lower() for word in wanted.split()):
             rank = 2
         if rank is not None:
-            kind = "action" if label.startswith(("Create", "Log")) else "page"
-            found.append((rank, Row(label, kind, visit.links.to(*path.split("/")))))
+            place, _, do = path.partition("?do=")
+            kind = "action" if label.startswith(ACTIONS) else "page"
+            found.append((rank, Row(label, kind, visit.links.to(*place.split("/"), do=do))))
     return found
+
+
+def _on_nodes(visit: Visit, text: str) -> list[Row]:
+    """Return the actions on nodes that a text such as `maint web-1` names."""
+    word, _, rest = text.partition(" ")
+    actions = [do for do in ON_NODES if len(word) > 2 and do.startswith(word.lower())]
+    found: list[Match] = visit.read(_search.find(visit.view, visit.caller, rest, SHOWN, visit.now)) if actions else []
+    return [
+        Row(ON_NODES[do].format(match.name), "action", visit.links.to("nodes", match.key, do=do))
+        for do in actions
+        for match in found
+        if match.kind == "node"
+    ]
 
 
 def _row(visit: Visit, match: Match) -> Row:

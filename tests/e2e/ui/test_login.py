@@ -20,7 +20,7 @@ UNKNOWN = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Manager]:
-    with acl_agent(ui_config={"enabled": True}) as manager:
+    with acl_agent(ui_config={"enabled": True}, log_level="debug") as manager:
         yield manager
 
 
@@ -80,6 +80,7 @@ def test_the_token_stands_in_no_page_address_or_log(root: Manager) -> None:
         visitor.get(f"/ui/dc1/{page}") for page in ("services", "acls/tokens", "login", "search?q=5f0e6f6c", "nodes")
     ]
     assert all(ROOT not in page.html for page in shown)
+    assert "/ui/dc1/acls/tokens" in root.agent.log()
     assert ROOT not in root.agent.log()
     for page in ("services", "acls/tokens"):
         # A token in an address counts for nothing.

@@ -47,6 +47,15 @@ def test_pages_and_actions_are_found(root: Manager) -> None:
     assert "Key/value page" in every.text
     assert "/ui/dc1/acls/policies/create" in visitor.get("/ui/dc1/search?q=create+policy").html
     assert "/ui/dc1/login" in visitor.get("/ui/dc1/search?q=logout").html
+    for text, label in (
+        ("maint n", "Put n1 into maintenance"),
+        ("fire", "Fire an event"),
+        ("reload", "Reload the agent"),
+    ):
+        shown = visitor.get("/ui/dc1/search?q=" + quote(text))
+        assert label + " action" in shown.text
+        (address,) = shown.links("do=")
+        assert visitor.get(address).status == 200
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "%", "x" * 5000, "\u202e", "\0", "a\nb", "..", "%2F"])
