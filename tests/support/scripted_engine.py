@@ -9,6 +9,7 @@ import http.server
 import json
 import queue
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -25,13 +26,24 @@ class ScriptedEngine:
         self.containers: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
         self._subscribers: list[queue.Queue[dict[str, Any] | None]] = []
-        self._server: _Server | None = None
+        self._server: http.server.ThreadingHTTPServer | None = None
 
     def start(self) -> ScriptedEngine:
         self.path.unlink(missing_ok=True)
         self._server = _Server(str(self.path), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
+
+    def start_tls(self, certificate: Path) -> int:
+        """Serve TLS on a port of 127.0.0.1 instead, for clients with a certificate that `certificate` has signed."""
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        context.load_verify_locations(certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return int(self._server.server_port)
 
     def stop(self) -> None:
         """End all connections; the containers stay."""

@@ -124,3 +124,10 @@ def test_no_command_line_makes_it_crash(words: list[str]) -> None:
     except (OptionError, HelpRequested):
         return
     assert args.rest == words[len(words) - len(args.rest) :]
+
+
+def test_flags_may_follow_arguments_where_that_is_allowed() -> None:
+    wait, stop = text("wait", "Time."), switch("stop", "Stop.")
+    args = parse((wait, stop), ["web", "-wait", "5s", "other", "-stop"], anywhere=True)
+    assert (args.rest, args[wait], args[stop]) == (["web", "other"], "5s", True)
+    assert parse((wait, stop), ["web", "-stop"]).rest == ["web", "-stop"]
