@@ -165,6 +165,23 @@ def cluster_reads() -> Iterator[Row]:
             yield row(f"{mode} reads at a follower, 32 clients (aim {aim})", measured, reference, "req/s", 0)
 
 
+def cluster_dns() -> Iterator[Row]:
+    """DNS at a client agent, for a service that it holds, and at a follower; the reference is a single server."""
+    questions = {rdtype: [f"web.service.consul {rdtype}"] for rdtype in ("SRV", "A")}
+    with _single_server() as alone:
+        register_web(alone)
+        references = {rdtype: load.dnsperf(alone.dns_port, asked) for rdtype, asked in questions.items()}
+    with local_cluster(clients=1) as cluster:
+        leader = cluster.wait_for_leader()
+        register_web(leader)
+        follower = next(server for server in cluster.servers if server is not leader)
+        for name, agent in (("client agent", cluster.clients[0]), ("follower", follower)):
+            for rdtype, asked in questions.items():
+                load.dnsperf(agent.dns_port, asked, once=True)  # held from now on
+                measured = load.dnsperf(agent.dns_port, asked)
+                yield row(f"DNS {rdtype} at a {name}, 50 instances", measured, references[rdtype], "q/s", 0)
+
+
 def cluster_wake() -> Iterator[Row]:
     """1,000 blocking queries at three servers and two client agents, woken by one write."""
     with local_cluster(clients=2) as cluster:
@@ -224,4 +241,12 @@ def cluster_memory() -> Iterator[Row]:
         yield row("memory of a client agent (aim 60 MB)", megabytes(client), 60, "MB", 0, inverse=True)
 
 
-CLUSTER = (cluster_failover, cluster_writes, cluster_reads, cluster_wake, cluster_restart, cluster_memory)
+CLUSTER = (
+    cluster_failover,
+    cluster_writes,
+    cluster_reads,
+    cluster_dns,
+    cluster_wake,
+    cluster_restart,
+    cluster_memory,
+)
