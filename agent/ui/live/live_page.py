@@ -30,7 +30,7 @@ class LivePage:
         self.viewers: dict[Callable[[], None], None] = {}
         self._render, self._watches = render, watches
         self._changed = asyncio.Event()
-        self._is_rendering = False
+        self._is_old = False
         if is_old:
             self._changed.set()
         self._watched: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
@@ -41,7 +41,7 @@ class LivePage:
     @property
     def is_current(self) -> bool:
         """Return whether nothing has changed since the last rendering was begun."""
-        return not self._changed.is_set() and not self._is_rendering
+        return not self._changed.is_set() and not self._is_old
 
     def since(self, old: Rendering | None) -> dict[str, Any]:
         """Return what a viewer of an older rendering needs."""
@@ -79,7 +79,7 @@ class LivePage:
                 pass
             await asyncio.sleep(max(PAUSE_S, rested_at - loop.time()))
             self._changed.clear()
-            self._is_rendering = True
+            self._is_old = True  # until it has been rendered
             self._watch()  # a change while the page is rendered makes it old at once
             before = self.current.version
             try:
@@ -88,8 +88,8 @@ class LivePage:
                 log.exception("a page could not be rendered again")
                 continue
             finally:
-                self._is_rendering = False
                 rested_at = loop.time() + SHARE * self.current.took_s
+            self._is_old = False
             self._watch()
             if self.current.version != before:
                 for viewer in list(self.viewers):

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 from support.eventually import eventually_async
 
+from pyconsul.agent.state import kv
 from pyconsul.agent.state.store import Store
+from pyconsul.agent.state.write_txn import WriteTxn
 from pyconsul.agent.ui.live import live_page
 from pyconsul.agent.ui.live.live_page import LivePages
 from pyconsul.agent.ui.live.regions import Region, Rendering
@@ -95,6 +97,72 @@ async def test_a_failing_page_goes_on_to_be_followed(store: Store, pages: LivePa
         return bool(woken)
 
     await eventually_async(woken_again)
+
+
+async def test_an_old_rendering_is_not_shown_while_a_new_one_is_made_or_after_it_has_failed(
+    store: Store, pages: LivePages
+) -> None:
+    source, going_on, fails = Source(), asyncio.Event(), [False]
+    going_on.set()
+
+    async def render() -> Rendering:
+        rendering = await source.render()
+        await going_on.wait()
+        if fails[0]:
+            raise RuntimeError("no")
+        return rendering
+
+    await pages.join(ADDRESS, TOKEN, render, lambda: None)
+    assert pages.find(ADDRESS, TOKEN) is not None
+    going_on.clear()
+    fails[0] = True
+    store.watches.fire(("services",))
+    assert pages.find(ADDRESS, TOKEN) is None
+    await eventually_async(lambda: source.rendered == 2)
+    assert pages.find(ADDRESS, TOKEN) is None
+    going_on.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert pages.find(ADDRESS, TOKEN) is None
+    fails[0] = False
+    store.watches.fire(("services",))
+    await eventually_async(lambda: pages.find(ADDRESS, TOKEN) is not None)
+
+
+async def test_a_change_while_a_page_is_rendered_is_shown(store: Store, pages: LivePages) -> None:
+    source, going_on = Source(), asyncio.Event()
+    going_on.set()
+
+    async def render() -> Rendering:
+        rendering = await source.render()  # sees the state before the change
+        await going_on.wait()
+        return rendering
+
+    page = await pages.join(ADDRESS, TOKEN, render, lambda: None)
+    going_on.clear()
+    store.watches.fire(("services",))
+    await eventually_async(lambda: source.rendered == 2)
+    source.text = "two"
+    store.watches.fire(("services",))
+    going_on.set()
+    await eventually_async(lambda: page.current.regions["list"].html == "two")
+
+
+async def test_a_change_while_a_page_is_rendered_first_is_shown(store: Store, pages: LivePages) -> None:
+    source, changes = Source(), [True]
+
+    async def render() -> Rendering:
+        rendering = await source.render()
+        if changes.pop() if changes else False:
+            source.text = "two"
+            txn = WriteTxn(store)
+            txn.begin(store.index + 1, 0.0)
+            kv.put(txn, "a", b"", 0)
+            store.install(txn.finish())
+        return rendering
+
+    page = await pages.join(ADDRESS, TOKEN, render, lambda: None)
+    await eventually_async(lambda: page.current.regions["list"].html == "two")
 
 
 async def test_a_stream_sends_news_and_ends_with_the_agent(store: Store, pages: LivePages) -> None:
