@@ -173,29 +173,32 @@ def children(view: View, caller: Authorizer, folder: str, needs_list: bool, most
     if needs_list:
         caller.require("key", LIST, folder)
     found: list[Child] = []
-    at, left, table = folder, MAX_EXAMINED, view[KV]
+    at, left, table, batch = folder, MAX_EXAMINED, view[KV], 1
     while len(found) < most and left > 0:
-        if not (some := table.keys_from(folder, at, 1)):
+        some = table.keys_from(folder, at, min(batch, most - len(found)))
+        if not some:
             return Result(Listing(found), view.index, (), (kv.topic(folder),))
-        [key] = some
-        end = key.find("/", len(folder)) + 1
-        if not end:
+        batch = min(2 * batch, STEP)
+        for key in some:
+            if end := key.find("/", len(folder)) + 1:
+                name = key[:end]
+                count, left = _count_below(view, caller, name, left)
+                found += [Child(name, None, count)] if count else []
+                at, batch = name[:-1] + chr(ord("/") + 1), 1  # the keys after it are in this folder
+                break
             entry = table.get(key) if caller.level("key", key) >= READ else None
-            if entry is not None:
-                found.append(Child(key, entry))
+            found += [Child(key, entry)] if entry is not None else []
             at, left = key + "\0", left - (entry is None)
-            continue
-        name = key[:end]
-        count = table.count(name)
-        if not caller.everything:
-            seen = table.keys_from(name, name, left)
-            left -= len(seen)
-            count = sum(caller.level("key", one) >= READ for one in seen)
-        if count:
-            found.append(Child(name, None, count))
-        at = name[:-1] + chr(ord("/") + 1)
         yield
     return Result(Listing(found, is_complete=False), view.index, (), (kv.topic(folder),))
+
+
+def _count_below(view: View, caller: Authorizer, folder: str, left: int) -> tuple[int, int]:
+    """Return how many keys a caller sees below a folder, and how many more may be looked at."""
+    if caller.everything:
+        return view[KV].count(folder), left
+    names = view[KV].keys_from(folder, folder, left)
+    return sum(caller.level("key", name) >= READ for name in names), left - len(names)
 
 
 def some_below(view: View, caller: Authorizer, prefix: str, needs_list: bool, most: int) -> Steps[Result]:

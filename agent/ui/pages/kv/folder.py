@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from pyconsul.agent.common.turns import in_turns
-from pyconsul.agent.model.kv import KVEntry
 from pyconsul.agent.reads.kv import MAX_EXAMINED, Child, Listing
 from pyconsul.agent.ui.contract import Page, PageRoute
 from pyconsul.agent.ui.links import Links
@@ -43,19 +42,13 @@ class Row:
     line: str = ""
 
 
-def of_key(links: Links, one: KVEntry, folder: str, line: str = "") -> Row:
-    """Return the line of a key."""
-    label, size = label_of(one.key, folder), len(one.value or b"")
-    return Row(
-        one.key, label, links.key(one.key, "edit"), False, 0, size, one.flags, one.modify_index, one.session, line
-    )
-
-
-def of_child(links: Links, child: Child, folder: str) -> Row:
+def row_of(links: Links, child: Child, folder: str, line: str) -> Row:
     """Return the line of a key or folder."""
-    if child.entry is not None:
-        return of_key(links, child.entry, folder)
-    return Row(child.name, label_of(child.name, folder), links.key(child.name), True, keys=child.keys)
+    label, one = label_of(child.name, folder), child.entry
+    if one is None:
+        return Row(child.name, label, links.key(child.name), True, keys=child.keys)
+    address, size = links.key(one.key, "edit"), len(one.value or b"")
+    return Row(one.key, label, address, False, 0, size, one.flags, one.modify_index, one.session, line)
 
 
 async def show(visit: Visit) -> Page:
@@ -65,9 +58,8 @@ async def show(visit: Visit) -> Page:
         return await entry.show(visit)
     search, where = visit.params.get("filter", "").strip(), visit.params.get("where", "")
     sort = visit.params.get("sort", "")
-    found, limit = await _found(visit, folder, search, where)
-    rows = _sorted(found, sort)
-    part = part_of(visit, rows, _addresses(visit, folder))
+    found, lines, limit = await _found(visit, folder, search, where)
+    part = part_of(visit, _sorted(found, sort), _addresses(visit, folder))
     lacks = visit.lacks("key:write", folder)
     return Page(
         "kv_folder.html",
@@ -76,9 +68,9 @@ async def show(visit: Visit) -> Page:
         {
             "folder": folder,
             "crumbs": crumbs(visit.links, folder),
-            "rows": part.rows,
+            "rows": [row_of(visit.links, one, folder, lines.get(one.name, "")) for one in part.rows],
             "part": part,
-            "total": len(rows),
+            "total": len(found),
             "limit": limit,
             "search": search,
             "where": where,
@@ -91,25 +83,24 @@ async def show(visit: Visit) -> Page:
     )
 
 
-async def _found(visit: Visit, folder: str, search: str, where: str) -> tuple[list[Row], str]:
-    """Return the lines, and a sentence about those that are left out."""
-    links = visit.links
+async def _found(visit: Visit, folder: str, search: str, where: str) -> tuple[list[Child], dict[str, str], str]:
+    """Return keys and folders, the lines in which a search has found its text, and a sentence about those that are left out."""
     if where not in ("below", "values"):
         children = await reading.children(visit, folder)
         wanted = search.lower()
-        rows = [of_child(links, child, folder) for child in children.rows]
-        return [row for row in rows if wanted in row.label.lower()], _unseen(children, "of this folder")
+        found = [child for child in children.rows if not wanted or wanted in label_of(child.name, folder).lower()]
+        return found, {}, _unseen(children, "of this folder")
     listing = await reading.below(visit, folder)
     limit = _unseen(listing, "below this folder")
     if not search:
-        return [of_key(links, one, folder) for one in listing.rows], limit
+        return [Child(one.key, one) for one in listing.rows], {}, limit
     matches, is_complete = await in_turns(reading.search(listing.rows, search, where == "values"))
     if not is_complete:
         limit = (
             f"The search has stopped: it shows at most {number(reading.MAX_FOUND)} keys and reads "
             f"{reading.MAX_SEARCHED_BYTES >> 20} MB of values. Search in a smaller folder for the rest."
         )
-    return [of_key(links, match.entry, folder, match.line) for match in matches], limit
+    return [Child(one.entry.key, one.entry) for one in matches], {one.entry.key: one.line for one in matches}, limit
 
 
 def _unseen(listing: Listing, where: str) -> str:
@@ -119,16 +110,16 @@ def _unseen(listing: Listing, where: str) -> str:
     return f"Only the first {shown} {where} are here: at most {number(MAX_EXAMINED)} keys are looked at."
 
 
-def _sorted(rows: list[Row], sort: str) -> list[Row]:
+def _sorted(rows: list[Child], sort: str) -> list[Child]:
     """Return folders before keys, each in the chosen order."""
-    keys: dict[str, Callable[[Row], Any]] = {
+    keys: dict[str, Callable[[Child], Any]] = {
         "Name:desc": lambda row: row.name,
-        "Changed:desc": lambda row: row.index,
-        "Size:desc": lambda row: row.size,
+        "Changed:desc": lambda row: row.entry.modify_index if row.entry else 0,
+        "Size:desc": lambda row: len(row.entry.value or b"") if row.entry else row.keys,
     }
     key = keys.get(sort)
     ordered = rows if key is None else sorted(rows, key=key, reverse=True)
-    return sorted(ordered, key=lambda row: not row.is_folder)
+    return sorted(ordered, key=lambda row: row.entry is not None)
 
 
 def _addresses(visit: Visit, folder: str) -> Callable[[int], str]:

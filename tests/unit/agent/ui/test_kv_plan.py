@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 
+from pyconsul.agent.config.config import Config
 from pyconsul.agent.model.kv import KVEntry
-from pyconsul.agent.ui.contract import Refused
+from pyconsul.agent.ui.contract import Outcome, Refused
 from pyconsul.agent.ui.pages.kv import exchange
+from pyconsul.agent.ui.pages.kv import plan as plan_module
 from pyconsul.agent.ui.pages.kv.plan import BATCH, Plan, moved, plan_of, reason_of
 
 
@@ -85,3 +90,50 @@ def test_a_bad_import_says_what_is_wrong(data: bytes, reason: str) -> None:
 def test_an_import() -> None:
     rows = b'[{"key": "a", "flags": 42, "value": "AP8="}, {"Key": "b"}]'
     assert exchange.parsed(rows, "p/") == {"p/a": (b"\x00\xff", 42), "p/b": (b"", 0)}
+
+
+class Agent:
+    """Stands for a visit: takes some transactions, and refuses the next one."""
+
+    config = Config()
+
+    def __init__(self, taken: int, answer: str = "No cluster leader") -> None:
+        self.taken, self.answer = taken, answer
+        self.sent: list[int] = []
+
+    async def send(self, method: str, path: str, body: list[object], *, failed: str) -> None:
+        assert (method, path) == ("PUT", "/v1/txn")
+        if len(self.sent) == self.taken:
+            raise Refused(failed, self.answer, status=500)
+        self.sent.append(len(body))
+
+
+def carry_out(agent: Agent, plan: Plan) -> Outcome:
+    return asyncio.run(plan_module.carry_out(cast("Any", agent), plan, "Nothing was done", "/ui/"))
+
+
+MANY = plan_of({f"k{number:03}": (b"", 0) for number in range(150)}, {})
+
+
+def test_a_plan_is_carried_out_in_transactions() -> None:
+    agent = Agent(9)
+    outcome = carry_out(agent, MANY)
+    assert agent.sent == [64, 64, 22]
+    assert outcome.text == "150 created in 3 transactions."
+    assert outcome.failures == ()
+
+
+def test_what_is_half_done_is_said() -> None:
+    outcome = carry_out(Agent(2), MANY)
+    assert outcome.text == "Only 128 of 150 changes were made, in 2 of 3 transactions."
+    assert outcome.failures == (
+        "22 changes were not made: No cluster leader",
+        "The first of them: + k128",
+    )
+
+
+def test_nothing_is_done_when_the_first_transaction_fails() -> None:
+    with pytest.raises(Refused) as caught:
+        carry_out(Agent(0), MANY)
+    assert caught.value.title == "Nothing was done"
+    assert caught.value.advice == "Nothing was changed."
