@@ -11,6 +11,7 @@ from pyconsul.agent.model.coordinate import Coordinate, NodeCoordinate, distance
 LABELS = 6  # nearest nodes that the plot names
 PLOTTED = 300  # nearest nodes that the plot shows
 SIZE, EDGE = 400, 170  # of the plot, and from its center to the outermost node, in its own units
+LABEL_CHARACTERS, LABEL_OFFSET, CHARACTER, LINE = 24, 7, 7, 12  # of labels: cut to, from the dot, width, height
 RINGS = (1, 2, 5)  # times a power of ten: round numbers for the rings of the plot
 
 
@@ -82,7 +83,8 @@ def plot(own: Coordinate, others: Sequence[NodeCoordinate], found: Sequence[Dist
     vectors = {one.node: [there - here for here, there in zip(own.vec, one.coord.vec, strict=True)] for one in others}
     first, second = _widest(list(vectors.values()), len(own.vec))
     longest = shown[-1].milliseconds
-    dots = []
+    dots: list[Dot] = []
+    named: list[tuple[float, float, float]] = []
     for number, one in enumerate(shown):
         vector = vectors[one.node]
         across, up = vector[first], vector[second]
@@ -90,10 +92,22 @@ def plot(own: Coordinate, others: Sequence[NodeCoordinate], found: Sequence[Dist
         angle = math.atan2(up, across) if across or up else number * 2.4
         radius = EDGE * one.milliseconds / longest
         x, y = radius * math.cos(angle), radius * math.sin(angle)
-        label = one.node if number < LABELS else ""
         anchor = "start" if x < 0.35 * EDGE else "end"
+        label = one.node if len(named) < LABELS and _fits(named, x, y, one.node, anchor) else ""
         dots.append(Dot(one.node, round(x, 1), round(y, 1), f"{one.node}: {one.text}", label, anchor))
     return Plot(_rings(longest), tuple(dots))
+
+
+def _fits(named: list[tuple[float, float, float]], x: float, y: float, text: str, anchor: str) -> bool:
+    """Return whether a label covers none of the earlier ones (left, right, y), and add it to them then."""
+    width = LABEL_OFFSET + CHARACTER * min(len(text), LABEL_CHARACTERS)
+    left, right = (x, x + width) if anchor == "start" else (x - width, x)
+    if any(
+        left < other_right and other_left < right and abs(y - other) < LINE for other_left, other_right, other in named
+    ):
+        return False
+    named.append((left, right, y))
+    return True
 
 
 def _widest(vectors: Sequence[Sequence[float]], dimensions: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,11 +43,24 @@ def test_nodes_in_the_same_place_have_no_plot() -> None:
     assert plot(ORIGIN, [], []) is None
 
 
-def test_a_few_are_named() -> None:
+def test_the_nearest_are_named() -> None:
+    around = [number / 10 * math.tau for number in range(10)]
+    others = [
+        at(f"n{at_}", 0.1 * math.cos(angle), (0.1 + at_ / 100) * math.sin(angle)) for at_, angle in enumerate(around)
+    ]
+    found = distances(ORIGIN, others)
+    made = plot(ORIGIN, others, found)
+    assert made is not None
+    assert [dot.label for dot in made.dots if dot.label] == [one.node for one in found[:LABELS]]
+
+
+def test_labels_do_not_cover_each_other() -> None:
     others = [at(f"n{number:02}", number / 100) for number in range(1, 20)]
     made = plot(ORIGIN, others, distances(ORIGIN, others))
     assert made is not None
-    assert [dot.label for dot in made.dots if dot.label] == [f"n{number:02}" for number in range(1, LABELS + 1)]
+    named = [dot for dot in made.dots if dot.label and dot.anchor == "start"]
+    assert named[0].label == "n01"
+    assert all(later.x - earlier.x >= 28 for earlier, later in pairwise(named))
     assert [ring.label for ring in made.rings] == ["50 ms", "100 ms"]
 
 
