@@ -236,5 +236,9 @@ def dns_answers(host: str, port: int, domain: str, *, tcp: bool) -> Finding:
         )
     if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         return Finding(what, OK, f"{host}:{port} answers")
-    advice = "With ACLs the agent's dns token, or the default one, must be allowed to read nodes and services."
+    advice = (
+        "No server has answered the agent, see `leader`; names that were asked for before are still answered."
+        if answer.rcode() == dns.rcode.SERVFAIL
+        else "With ACLs the agent's dns token, or the default one, must be allowed to read nodes and services."
+    )
     return Finding(what, WARNING, f"{host}:{port} answers {dns.rcode.to_text(answer.rcode())}", advice)

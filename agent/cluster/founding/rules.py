@@ -106,5 +106,6 @@ def _obstacle(own: Candidate, ballot: Ballot, alive: Sequence[Candidate]) -> Wai
         vote = ballot.vote
         if vote is not None and vote.candidate not in {server.node_id for server in alive}:
             return Wait(waits_for(vote))
-        return Wait(f"waiting for {own.expect - len(alive)} more servers: {own.expect} are expected")
+        missing = own.expect - len(alive)
+        return Wait(f"waiting for {missing} more server{'s' * (missing > 1)}: {own.expect} are expected")
     return None

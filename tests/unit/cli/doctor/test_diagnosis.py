@@ -69,8 +69,15 @@ def test_ports(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [found.state for found in diagnosis.reachable_ports("127.0.0.1")] == [WARNING, OK]
 
 
-@pytest.mark.parametrize(("rcode", "state"), [(dns.rcode.NXDOMAIN, OK), (dns.rcode.REFUSED, WARNING)])
-def test_dns(rcode: dns.rcode.Rcode, state: str) -> None:
+@pytest.mark.parametrize(
+    ("rcode", "state", "advice"),
+    [
+        (dns.rcode.NXDOMAIN, OK, ""),
+        (dns.rcode.REFUSED, WARNING, "dns token"),
+        (dns.rcode.SERVFAIL, WARNING, "No server has answered"),
+    ],
+)
+def test_dns(rcode: dns.rcode.Rcode, state: str, advice: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
 
@@ -85,6 +92,7 @@ def test_dns(rcode: dns.rcode.Rcode, state: str) -> None:
         found = diagnosis.dns_answers("127.0.0.1", server.getsockname()[1], "consul", tcp=False)
         thread.join()
     assert found.state == state
+    assert advice in found.advice
     assert diagnosis.dns_answers("127.0.0.1", 1, "consul", tcp=True).state == FAILURE
 
 
