@@ -36,7 +36,7 @@ from pyconsul.agent.ui.live.regions import Rendering
 from pyconsul.agent.ui.live.stream import EventStream, Viewed
 from pyconsul.agent.ui.pages.index import PAGES
 from pyconsul.agent.ui.rendering import Renderer
-from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit, rule_advice
+from pyconsul.agent.ui.visit import READ_ONLY, Begin, Visit, missing_rule, rule_advice
 
 HTML: Headers = ((b"Content-Type", b"text/html; charset=utf-8"), *browser.SAFE)
 EVENT_STREAM: Headers = (EVENTS, (b"Cache-Control", b"no-store"), (b"X-Accel-Buffering", b"no"))
@@ -195,7 +195,8 @@ class Site:
             shown = error
         else:
             shown = PageError("This page could not be shown", "The log of the agent says more.", "Try again later.")
-        page = Page("error.html", shown.title, "", {"error": shown}, status=shown.status)
+        data = {"error": shown, "rule": missing_rule(shown.reason)}
+        page = Page("error.html", shown.title, "", data, status=shown.status)
         return self._renderer.render(page, visit, self._variables(visit, page))
 
     def failure(self, request: Request, response: Response) -> Response:

@@ -209,13 +209,20 @@ class Visit:
         return answer
 
 
-def rule_advice(text: str) -> str:
-    """Return what to do about a refusal of the API or of a read: the rule that is missing, as it is written into a policy."""
+def missing_rule(text: str) -> str:
+    """Return the rule that is missing, as it is written into a policy, from the text of a refusal; "" if it names none."""
     found = LACKS.search(text)
     if found is None:
-        return "Log in with a token that has this permission."
+        return ""
     kind, level, name = found.groups()
-    rule = Rule(kind, name or "", kind in NAMED and not name, LEVELS[level])
+    return str(Rule(kind, name or "", kind in NAMED and not name, LEVELS[level]))
+
+
+def rule_advice(text: str) -> str:
+    """Return what to do about a refusal of the API or of a read."""
+    rule = missing_rule(text)
+    if not rule:
+        return "Log in with a token that has this permission."
     return f"Log in with another token, or add this rule to a policy of the present one: {rule}"
 
 

@@ -138,8 +138,8 @@ def test_services_that_register_with_a_token_are_named(root: Manager, admin: Vis
 def test_a_policy_is_checked_line_by_line(root: Manager, admin: Visitor) -> None:
     wrong = 'key "a" {\r\n  policy = "read"\r\n}\r\nservice "web" {\r\n  policy = "rite"\r\n}'
     shown = admin.act(f"{ACLS}/policies/create", "check", name="checked", rules=wrong)
-    assert "line 4: Invalid service policy" in shown.text
-    assert "<mark>   4  service" in shown.html
+    assert 'line 5: service "web": "rite" is not a level' in shown.text
+    assert "<mark>   5    policy" in shown.html
     assert 'value="checked"' in shown.html
     right = wrong.replace("rite", "write") + '\r\nunknown "x" { policy = "read" }'
     shown = admin.act(f"{ACLS}/policies/create", "check", name="checked", rules=right)
@@ -147,7 +147,7 @@ def test_a_policy_is_checked_line_by_line(root: Manager, admin: Visitor) -> None
     assert 'rule "unknown" is not known and gives nothing' in shown.text
     shown = admin.act(f"{ACLS}/policies/create", "save", name="checked", rules=wrong)
     assert shown.status == 400
-    assert "line 4: Invalid service policy" in shown.text
+    assert 'line 5: service "web": "rite" is not a level' in shown.text
     assert 'policy = "rite"' in shown.html.replace("&#34;", '"')
     assert all(one["Name"] != "checked" for one in root.read("/v1/acl/policies"))
 

@@ -93,8 +93,11 @@ def test_a_token_that_is_deleted_ends_its_pages(root: Manager) -> None:
 def test_a_token_that_expires_ends_its_pages(root: Manager) -> None:
     _, token = reader(root, "expires", ExpirationTTL="60s")
     visitor = Visitor(root.agent, token["SecretID"])
-    with closing(watching(root, token["SecretID"])):
-        eventually(lambda: visitor.get(SERVICES).status == 403, timeout=90)
+    with closing(watching(root, token["SecretID"])) as stream:
+        eventually(lambda: visitor.get(SERVICES).status == 403, patience=90)
+        while (event := stream.next()[0]) == "alive":
+            pass
+        assert event == "reload"
 
 
 def test_what_an_action_has_done_is_told_to_its_browser_only(root: Manager) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyconsul.agent.acl.parse import RuleError, parse_rules, unknown_rules
+from pyconsul.agent.acl.parse import FAILED, RuleError, parse_rules, unknown_rules
 from pyconsul.agent.acl.rules import NAMES, SINGLE, Rule
 
 SHOWN = 12  # rules of a summary
+#: Consul's text of a level that is not known: its keyword, the name of the rule, and the level.
+INVALID = re.compile(r'^Invalid (\w+) policy: (?:&acl\.\w+\{\w+:("(?:[^"\\]|\\.)*"), Policy:"([^"]*)"|"([^"]*)"$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,26 @@ def check_rules(text: str) -> RuleCheck:
         rules = parse_rules(text)
         hints = tuple(unknown_rules(text))
     except RuleError as error:
-        return RuleCheck(str(error), error.line, _excerpt(text, error.line))
+        reason, line = _in_place(str(error), error.line, text)
+        return RuleCheck(reason, line, _excerpt(text, line))
     grants = in_words(rules)
     return RuleCheck(hints=hints, grants=tuple(grants[:SHOWN]), more=max(0, len(grants) - SHOWN))
+
+
+def _in_place(reason: str, line: int, text: str) -> tuple[str, int]:
+    """Return an error without the structures of Consul's text, and the line of the word that is wrong."""
+    found = INVALID.search(reason)
+    if found is None:
+        return reason.removeprefix(FAILED), line
+    keyword, name, structured, plain = found.groups()
+    wrong = structured if structured is not None else plain
+    levels = (
+        "read, list, write or deny" if keyword.startswith("key") and keyword != "keyring" else "read, write or deny"
+    )
+    lines = text.splitlines()
+    place = next((at for at in range(max(line, 1), len(lines) + 1) if f'"{wrong}"' in lines[at - 1]), line)
+    subject = f"{keyword} {name}" if name else keyword
+    return f'{subject}: "{wrong}" is not a level; allowed are {levels}', place
 
 
 def in_words(rules: Sequence[Rule]) -> list[str]:

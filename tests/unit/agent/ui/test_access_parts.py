@@ -95,7 +95,14 @@ def test_a_form_offers_a_bounded_number_of_names_the_chosen_first() -> None:
 @pytest.mark.parametrize(
     ("rules", "line", "text"),
     [
-        ('key "a" {\n  policy = "rite"\n}', 1, "Invalid key policy"),
+        ('key "a" {\n  policy = "rite"\n}', 2, 'key "a": "rite" is not a level; allowed are read, list, write or deny'),
+        (
+            '# x\nnode_prefix "" { policy = "list" }',
+            2,
+            'node_prefix "": "list" is not a level; allowed are read, write or deny',
+        ),
+        ('acl = "x"', 1, 'acl: "x" is not a level; allowed are read, write or deny'),
+        ('service "s" {\n policy = "read"\n intentions = "x"\n}', 1, "Invalid service intentions policy"),
         ('acl = "read"\nkey "a" {\n', 3, "expected closing"),
         ('{"key": {"a": {"policy": "read"}},,}', 1, "At 1:"),
         ('acl = "read"\nacl = "write"', 2, "already set"),
