@@ -77,16 +77,23 @@ def endpoints(container: Container, rules: AddressRules, others: Mapping[str, Co
     found: list[Endpoint] = []
     for port, bindings in ports.items():
         reached = dict.fromkeys(
-            (_published_address(container, binding, rules, others), binding.port) for binding in _merged(bindings)
+            (_published_address(container, binding, rules, others), binding.port)
+            for binding in _merged(bindings, rules)
         )
         found += (Endpoint(port, *where, further=place > 0) for place, where in enumerate(reached))
     return tuple(found)
 
 
-def _merged(bindings: tuple[Binding, ...]) -> list[Binding]:
-    """Return the bindings without the IPv6 twin of a port that is published on all addresses."""
-    everywhere = {binding.port for binding in bindings if binding.ip in ("", "0.0.0.0")}
-    return [one for one in bindings if not (one.ip == "::" and one.port in everywhere)]
+def _merged(bindings: tuple[Binding, ...], rules: AddressRules) -> list[Binding]:
+    """Return the bindings without the twins of another address family.
+
+    The engine publishes a port on all addresses twice, for IPv4 and IPv6; random ports of the two may differ.
+    """
+    families = {one.ip for one in bindings}
+    if "::" not in families or not families & {"", "0.0.0.0"}:
+        return list(bindings)
+    dropped = ("", "0.0.0.0") if rules.prefer_ipv6 or ":" in rules.ip else ("::",)
+    return [one for one in bindings if one.ip not in dropped]
 
 
 def _labelled(container: Container, rules: AddressRules) -> str:

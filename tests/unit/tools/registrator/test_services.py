@@ -62,6 +62,10 @@ def test_a_port_that_is_published_twice_is_two_services() -> None:
 def test_the_ipv6_twin_of_a_port_is_no_service() -> None:
     one = container(ports=["0.0.0.0:8080:80", "[::]:8080:80"])
     assert shown(one, addressed()) == [("box:web:80", "app", "10.0.0.9", 8080)]
+    random = container(ports=["0.0.0.0:32770:80", "[::]:32769:80"])  # the engine has drawn two ports
+    assert shown(random, addressed()) == [("box:web:80", "app", "10.0.0.9", 32770)]
+    assert shown(random, addressed(prefer_ipv6=True)) == [("box:web:80", "app", "fd00::9", 32769)]
+    assert shown(random, addressed(ip="fd00::5")) == [("box:web:80", "app", "fd00::5", 32769)]
     assert shown(container(ports=["[::]:8080:80"]), addressed()) == [("box:web:80", "app", "fd00::9", 8080)]
 
 
