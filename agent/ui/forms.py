@@ -10,6 +10,8 @@ from pyconsul.agent.ui.contract import Refused
 
 MAX_FIELDS = 20_000
 UNREADABLE = "The form cannot be read"
+NOT_TEXT = re.compile("[\ud800-\udfff]")  # stands for a byte
+SECRET = re.compile("token|secret|bearer|password", re.IGNORECASE)  # names of fields
 BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
 NAME = re.compile(rb'^content-disposition:[^\r\n]*?;\s*name="([^"]*)"', re.IGNORECASE | re.MULTILINE)
 
@@ -40,6 +42,20 @@ def form_of(request: Request) -> dict[str, str]:
 def bytes_of(text: str) -> bytes:
     """Return the bytes of a field or file."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def resendable(request: Request) -> dict[str, str]:
+    """Return the fields of a form that was refused as a whole, for a page from which it can be sent again.
+
+    None of a form with a binary file, which a page cannot hold, or with a secret, which a page must not hold.
+    """
+    try:
+        fields = form_of(request) if request.method == "POST" else {}
+    except Refused:
+        return {}
+    fields.pop("form", None)
+    is_secret = fields.get("do", "").startswith("log") or any(SECRET.search(name) for name in fields)
+    return {} if is_secret or any(NOT_TEXT.search(value) for value in fields.values()) else fields
 
 
 def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:

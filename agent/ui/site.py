@@ -27,7 +27,7 @@ from pyconsul.agent.httpapi.server.contract import EVENTS, Headers, Response
 from pyconsul.agent.state.topics import ACL
 from pyconsul.agent.ui import browser
 from pyconsul.agent.ui.contract import Download, Missing, Outcome, Page, PageError, PageRoute, Refused
-from pyconsul.agent.ui.forms import form_of
+from pyconsul.agent.ui.forms import form_of, resendable
 from pyconsul.agent.ui.frame import Frame
 from pyconsul.agent.ui.kept import Kept
 from pyconsul.agent.ui.links import Links
@@ -195,7 +195,7 @@ class Site:
             shown = error
         else:
             shown = PageError("This page could not be shown", "The log of the agent says more.", "Try again later.")
-        data = {"error": shown, "rule": missing_rule(shown.reason)}
+        data = {"error": shown, "rule": missing_rule(shown.reason), "resend": resendable(visit.request)}
         page = Page("error.html", shown.title, "", data, status=shown.status)
         return self._renderer.render(page, visit, self._variables(visit, page))
 
@@ -203,15 +203,15 @@ class Site:
         """Return the page for a request that the application has refused, such as one without a leader."""
         text = response.body.decode("utf-8", "replace").strip()
         lost = "leader" in text or "servers" in text
-        advice = (
-            "The servers elect a leader, or too many of them are away. This page may be tried again in a moment; "
-            "what this server knew last can be shown, too."
-            if lost
-            else "Try again, or look into the log of the agent."
-        )
+        is_page = request.method == "GET"
+        advice = "Try again, or look into the log of the agent."
+        if lost:
+            advice = "The servers elect a leader, or too many of them are away. Try again in a moment"
+            advice += "; what this server knew last can be shown, too." if is_page else "."
         error = Refused(text or f"Status {response.status}", "", advice, status=response.status)
         visit = self._visit(request)
-        page = Page("error.html", error.title, "", {"error": error, "stale": lost}, status=response.status)
+        data = {"error": error, "stale": lost and is_page, "resend": resendable(request)}
+        page = Page("error.html", error.title, "", data, status=response.status)
         return self._page_response(self._renderer.render(page, visit, self._variables(visit, page)), request)
 
     # Parts

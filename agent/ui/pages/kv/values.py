@@ -108,7 +108,7 @@ def _lines(text: str) -> list[str]:
 def _blocks(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
     from difflib import SequenceMatcher
 
-    return list(SequenceMatcher(None, old, new, autojunk=False).get_opcodes())
+    return list(SequenceMatcher(None, old, new).get_opcodes())
 
 
 def joined(base: str | None, mine: str, theirs: str) -> tuple[str, int]:

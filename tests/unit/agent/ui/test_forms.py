@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.ui.contract import Refused
-from pyconsul.agent.ui.forms import bytes_of, form_of
+from pyconsul.agent.ui.forms import bytes_of, form_of, resendable
 
 
 def multipart(*parts: tuple[str, bytes], kind: str = "multipart/form-data; boundary=xyz") -> Request:
@@ -43,3 +43,16 @@ def test_an_encoded_form() -> None:
 def test_what_is_no_form_is_refused(kind: str) -> None:
     with pytest.raises(Refused):
         form_of(multipart(("a", b"1"), kind=kind))
+
+
+def test_a_form_can_be_sent_again_unless_it_has_a_binary_file() -> None:
+    assert resendable(multipart(("form", b"token"), ("value", "ä <b>".encode()))) == {"value": "ä <b>"}
+    assert resendable(multipart(("value", b"x"), ("file", b"\xff"))) == {}
+    assert resendable(multipart(("value", b"x"), kind="text/plain")) == {}
+    assert resendable(Request("GET", b"/", {})) == {}
+
+
+@pytest.mark.parametrize("name", ["token", "SecretID", "bearer"])
+def test_a_form_with_a_secret_is_not_kept_on_a_page(name: str) -> None:
+    assert resendable(multipart((name, b"x"))) == {}
+    assert resendable(multipart(("do", b"login"), ("other", b"x"))) == {}
