@@ -1,4 +1,4 @@
-"""Search over names: services, nodes, keys, and what belongs to access control; only what the caller may see.
+"""Search over names: services, nodes, keys, prepared queries, and what belongs to access control; only what the caller may see.
 
 Matches are ranked: the whole name, its beginning, the beginning of a word in it, any part of it.  Case does not count.
 """
@@ -13,6 +13,7 @@ from weakref import ReferenceType, ref
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
+from pyconsul.agent.reads import queries
 from pyconsul.agent.reads.contract import Result
 from pyconsul.agent.reads.visibility import sees_instance
 from pyconsul.agent.state.acl.tables import AUTH_METHODS, POLICIES, ROLES, TOKENS
@@ -23,7 +24,7 @@ from pyconsul.agent.state.schemas import KV, NODES, SERVICES
 EXACT, BEGINNING, WORD, PART = range(4)
 MAX_KEYS = 2_000  # keys with the text that are ranked
 MAX_RULES = 1_000  # rules of a caller that are looked through for the keys that it may read
-KINDS = ("service", "node", "key", "policy", "role", "token", "auth method")  # in this order among equals
+KINDS = ("service", "node", "key", "query", "policy", "role", "token", "auth method")  # in this order among equals
 
 
 class Match(NamedTuple):
@@ -106,6 +107,13 @@ def _nodes(view: View, caller: Authorizer, wanted: str, limit: int) -> list[Matc
     return _best(candidates, limit, show)
 
 
+def _queries(view: View, caller: Authorizer, wanted: str) -> Iterator[Match]:
+    for query in queries.every(view, caller).value:
+        rank = rank_of(wanted, query.name.lower()) if query.name else None
+        if rank is not None:
+            yield _match(rank, "query", query.name, query.id)
+
+
 def _readable(view: View, caller: Authorizer) -> list[str] | None:
     """Return the keys among which are all that a caller may read; None: all of them."""
     rules = [rule for rule in caller.rights.rules if rule.kind == "key" and rule.level >= READ]
@@ -166,6 +174,7 @@ class Search:
             found += _services(view, caller, wanted, limit)
             found += _nodes(view, caller, wanted, limit)
             found += self._keys(view, caller, wanted, limit)
+            found += nsmallest(limit, _queries(view, caller, wanted))
             if caller.allows("acl", READ):
                 found += nsmallest(limit, _access(view, wanted, now))
         return Result(sorted(found)[:limit], view.index, (), cacheable=False)

@@ -1,4 +1,4 @@
-"""Search: pages, actions, services, nodes, keys and what belongs to access control; the command palette shows its results."""
+"""Search: pages, actions, services, nodes, keys, queries and access control; the command palette shows its results."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ ADDRESSES: dict[str, Callable[[Links, Match], str]] = {
     "service": lambda links, match: links.to("services", match.key, "instances"),
     "node": lambda links, match: links.to("nodes", match.key),
     "key": lambda links, match: links.key(match.key) if match.key.endswith("/") else links.key(match.key, "edit"),
+    "query": lambda links, match: links.to("queries", match.key),
     "policy": lambda links, match: links.to("acls", "policies", match.key),
     "role": lambda links, match: links.to("acls", "roles", match.key),
     "token": lambda links, match: links.to("acls", "tokens", match.key),

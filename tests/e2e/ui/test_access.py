@@ -252,6 +252,8 @@ def test_a_decision_is_explained(root: Manager, admin: Visitor) -> None:
     assert made["AccessorID"] in by_secret.html
     own = Visitor(root.agent, made["SecretID"])
     assert "Denied" in own.act(f"{ACLS}/explain", "explain", token="", permission="acl:read", resource="").text
+    assert "Denied" in own.get(f"{ACLS}/explain?accessor={made['AccessorID']}&permission=acl:read").text
+    assert "Denied" in own.act(f"{ACLS}/explain", "explain", token=made["AccessorID"], permission="acl:read").text
     unknown = admin.act(
         f"{ACLS}/explain", "explain", token="00000000-1111-2222-3333-444444444444", permission="acl:read"
     )

@@ -20,6 +20,8 @@ def root() -> Iterator[Manager]:
         for key in ("shop/config", "shop/secret/password", "a/shop", "100%/%2F"):
             manager.write("/v1/kv/" + key.replace("%", "%25"), "1")
         manager.write("/v1/acl/policy", {"Name": "shop-read", "Rules": ""})
+        query = {"Name": "shop-query", "Service": {"Service": "shop-web"}}
+        assert manager.ask("POST", "/v1/query", query)[0] == 200
         yield manager
 
 
@@ -27,8 +29,10 @@ def test_everything_is_found_by_one_field(root: Manager) -> None:
     shown = Visitor(root.agent, ROOT).get("/ui/dc1/search?q=SHOP")
     assert shown.status == 200
     assert shown.links("^/ui/dc1/(services/shop|kv/shop|kv/a|acls/policies/)") != []
-    for text in ("shop-web", "shop/config", "shop/secret/password", "a/shop", "shop-read"):
+    for text in ("shop-web", "shop/config", "shop/secret/password", "a/shop", "shop-read", "shop-query"):
         assert text in shown.text
+    (query,) = shown.links("^/ui/dc1/queries/")
+    assert Visitor(root.agent, ROOT).get(query).status == 200
     assert shown.text.index("shop/config") < shown.text.index("a/shop")
 
 
@@ -36,7 +40,7 @@ def test_a_caller_finds_only_what_it_may_see(root: Manager) -> None:
     rules = 'key_prefix "shop/" { policy = "read" } key_prefix "shop/secret/" { policy = "deny" }'
     shown = Visitor(root.agent, root.caller(rules).secret).get("/ui/dc1/search?q=shop")
     assert "shop/config" in shown.text
-    for hidden in ("password", "a/shop", "shop-web", "shop-read"):
+    for hidden in ("password", "a/shop", "shop-web", "shop-read", "shop-query"):
         assert hidden not in shown.html
     assert "Nothing that you may see" in Visitor(root.agent).get("/ui/dc1/search?q=shop").text
 
