@@ -53,14 +53,14 @@ def of_service(service: str) -> str:
     return f'ServiceName == {literal(service)} or ServiceName == ""'
 
 
-async def heartbeats(visit: Visit, nodes: Iterable[str], wanted: str) -> Heartbeats:
+async def heartbeats(visit: Visit, nodes: Iterable[str], wanted: str, version: int | None = 0) -> Heartbeats:
     """Return the results of the checks of some nodes; their agents are asked at the same time.
 
-    wanted: a filter expression for checks.
+    wanted: a filter expression for checks.   version: an index; agents are asked again as soon as it is another.
     """
     named = list(dict.fromkeys(nodes))
     asked, rest = named[:MAX_ASKED], named[MAX_ASKED:]
-    answers = await asyncio.gather(*(_of_node(visit, node, wanted) for node in asked))
+    answers = await asyncio.gather(*(_of_node(visit, node, wanted, version) for node in asked))
     beats = Heartbeats(silent=dict.fromkeys(rest, f"only the first {MAX_ASKED} agents of a page are asked"))
     for node, answer in zip(asked, answers, strict=True):
         if isinstance(answer, str):
@@ -70,11 +70,11 @@ async def heartbeats(visit: Visit, nodes: Iterable[str], wanted: str) -> Heartbe
     return beats
 
 
-async def _of_node(visit: Visit, node: str, wanted: str) -> dict[str, Sequence[Beat]] | str:
+async def _of_node(visit: Visit, node: str, wanted: str, version: int | None) -> dict[str, Sequence[Beat]] | str:
     """Return the results by the IDs of checks, or why there are none."""
     if (reason := unreachable(visit, node)) is not None:
         return reason
-    key = ("heartbeats", visit.request.token, node.lower(), wanted)
+    key = ("heartbeats", visit.request.token, node.lower(), wanted, version)
     return await visit.kept.shared(key, KEPT_S, lambda: _ask(visit, node, wanted))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyconsul.agent.model.catalog import CheckServiceNode
+from pyconsul.agent.state import topics
 from pyconsul.agent.ui.contract import Missing, Page, PageRoute
 from pyconsul.agent.ui.pages.services.heartbeats import REFRESH_S, heartbeats, of_service
 from pyconsul.agent.ui.pages.services.instance_actions import ACTIONS
@@ -30,7 +31,8 @@ async def show(visit: Visit) -> Page:
     service, node = one.service, one.node.node
     target = Target(node, service.id, service.service)
     owner = (await owners(visit, [target], kept=True))[target]
-    beats = await heartbeats(visit, [node], of_service(service.service))
+    version = visit.view.last_index(topics.of_service(service.service))
+    beats = await heartbeats(visit, [node], of_service(service.service), version)
     checks = check_rows(visit, one.checks, beats)
     states = [row.state for row in checks]
     address, from_node = address_of(one)

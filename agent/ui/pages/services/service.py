@@ -8,6 +8,7 @@ from functools import partial
 
 from pyconsul.agent.model.catalog import CatalogService, CheckServiceNode, flatten
 from pyconsul.agent.reads import health
+from pyconsul.agent.state import topics
 from pyconsul.agent.ui.contract import Missing, Page, PageRoute
 from pyconsul.agent.ui.pages.listing import Mistake, filtered, is_expression, part_of, words_match
 from pyconsul.agent.ui.pages.services.heartbeats import REFRESH_S, Heartbeats, heartbeats, of_service
@@ -44,7 +45,8 @@ async def show(visit: Visit) -> Page:
         chosen = [one for one in chosen if states[one.node.node, one.service.id] == status]
     chosen = _sorted(chosen, states, visit.params.get("sort", ""))
     part = part_of(visit, chosen, partial(_address, visit))
-    beats = await heartbeats(visit, (one.node.node for one in part.rows), of_service(name))
+    version = visit.view.last_index(topics.of_service(name))
+    beats = await heartbeats(visit, (one.node.node for one in part.rows), of_service(name), version)
     return Page(
         "service.html",
         name,
