@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ from pyconsul.agent.ui.pages.catalog import node_actions
 from pyconsul.agent.ui.pages.catalog.distances import distances, plot
 from pyconsul.agent.ui.pages.catalog.nodes import VERSION, leader_name, own_and_services
 from pyconsul.agent.ui.pages.coordination.sessions import rows_of
+from pyconsul.agent.ui.pages.services.heartbeats import REFRESH_S, Beat, Heartbeats, heartbeats
 from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
 
+EVERY_CHECK = ""  # filter expression
 TABS = (
     ("health-checks", "Health checks"),
     ("service-instances", "Service instances"),
@@ -42,6 +44,7 @@ class Check:
     notes: str
     output: str
     since: float | None
+    beats: Sequence[Beat] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Instance:
     reason: str
 
 
-def show(visit: Visit) -> Page:
+async def show(visit: Visit) -> Page:
     """Show a node."""
     info = node_of(visit)
     tab = visit.names.get("tab") or TABS[0][0]
@@ -82,9 +85,12 @@ def show(visit: Visit) -> Page:
         "sessions": [],
         "distances": [],
         "plot": None,
+        "silent": "",
     }
     if tab == "health-checks":
-        data["checks"] = _checks(visit, info)
+        beats = await heartbeats(visit, [info.node], EVERY_CHECK) if info.checks else Heartbeats()
+        data["checks"] = _checks(visit, info, beats)
+        data["silent"] = beats.silent.get(info.node, "") if member else ""
     elif tab == "service-instances":
         data["instances"] = _instances(info, by_service)
     elif tab == "lock-sessions":
@@ -92,7 +98,7 @@ def show(visit: Visit) -> Page:
         data["sessions"] = rows_of(visit, found, held)
     elif tab == "rtt":
         data["distances"], data["plot"] = _distances(visit, info.node)
-    return Page("node.html", info.node, "nodes", data)
+    return Page("node.html", info.node, "nodes", data, refresh_s=REFRESH_S if tab == "health-checks" else 0.0)
 
 
 def node_of(visit: Visit) -> NodeInfo:
@@ -127,7 +133,7 @@ def _tabs(visit: Visit, info: NodeInfo, sessions: int) -> list[tuple[str, str, s
     return [(visit.links.to("nodes", info.node, name), name, label, numbers.get(name, 0)) for name, label in TABS]
 
 
-def _checks(visit: Visit, info: NodeInfo) -> list[Check]:
+def _checks(visit: Visit, info: NodeInfo, beats: Heartbeats) -> list[Check]:
     """Return the checks, the worst first, then the node's own."""
     timeline = visit.context.timeline
     found = [
@@ -139,8 +145,9 @@ def _checks(visit: Visit, info: NodeInfo) -> list[Check]:
             check.service_name,
             check.service_id,
             check.notes,
-            check.output,
+            beats.output_of(check),
             timeline.since(check.node, check.check_id) if timeline is not None else None,
+            beats.of(check.node, check.check_id),
         )
         for check in info.checks
     ]

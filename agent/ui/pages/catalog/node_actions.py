@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from pyconsul.agent.model.member import Member, MemberStatus
@@ -109,7 +110,7 @@ def ask_deregister(visit: Visit) -> Question:
             returns(_member(visit)),
         ),
         f"Deregister {name}",
-        f'curl -X PUT -d \'{{"Node": "{name}"}}\' localhost:8500/v1/catalog/deregister',
+        f"curl -X PUT -d {shlex.quote(json.dumps({'Node': name}))} localhost:8500/v1/catalog/deregister",
         destructive=True,
         lacks=visit.lacks("node:write", name),
     )
