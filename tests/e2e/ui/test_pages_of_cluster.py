@@ -83,11 +83,14 @@ def test_the_lead_is_given_to_another_server() -> None:
             assert "The quorum is safe: 1 of 3 servers may fail." in page
             state = cluster.servers[0].get("/v1/operator/autopilot/state")
             other = next(one for one in state["Servers"].values() if one["Status"] == "voter")
-            page = client.ask_and_act("servers", do="transfer", on=other["ID"])
-            assert f"{other['Name']} leads." in page
-            eventually(
-                lambda: cluster.servers[0].get("/v1/operator/autopilot/state")["Leader"] == other["ID"], cluster.logs
-            )
+
+            def leads() -> bool:
+                page = client.ask_and_act("servers", do="transfer", on=other["ID"])
+                assert f"{other['Name']} leads." in page
+                leader: str = cluster.servers[0].get("/v1/operator/autopilot/state")["Leader"]
+                return leader == other["ID"]
+
+            eventually(leads, cluster.logs)
         finally:
             for one in cluster.agents:
                 one.kill()
