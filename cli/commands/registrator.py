@@ -31,7 +31,8 @@ The engine is that of DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH; witho
 
 The URI is one of {URIS}. Without a host it is that of CONSUL_HTTP_ADDR.
 
-Once started, it waits for an engine or an agent that goes away. When it ends, the services stay."""
+Once started, it waits for an engine or an agent that goes away. When it ends, the services stay. The exit status is 0 after
+SIGTERM and SIGINT, 1 when it cannot start, 2 for wrong arguments."""
 
 ABOUT_DRAIN = """Put the services of a container into maintenance, so that it gets no new requests, wait, and with -stop
 stop it. Flags may follow the container's name."""
@@ -73,6 +74,8 @@ def drain(context: Context) -> int:
     try:
         settings = Settings(args, read_uri(args[CONSUL]), context.environ)
         wait_s = parse_go_duration_s(args[WAIT])
+        if settings.target.prefix is not None:
+            raise SettingsError(f"keys cannot be drained, only services: {args[CONSUL]}")
     except (SettingsError, ValueError) as error:
         raise CliError(str(error)) from None
     from pyconsul.tools.registrator.drain import drain as drain_container

@@ -68,7 +68,9 @@ TTL = number(
     f"{MIN_TTL_S}, less has no effect. Needs -ttl-refresh.",
 )
 TTL_REFRESH = number("ttl-refresh", "Seconds between renewals of -ttl, less than it.")
-RETRY_ATTEMPTS = number("retry-attempts", "Number of further tries to reach the agent at the start; -1: without limit.")
+RETRY_ATTEMPTS = number(
+    "retry-attempts", "Number of further tries to reach agent and engine at the start; -1: without limit."
+)
 RETRY_INTERVAL = number("retry-interval", "Milliseconds between these tries.", 2000)
 DRY_RUN = switch("dry-run", "Print what would be written, and exit.")
 STATUS_ADDRESS = text(

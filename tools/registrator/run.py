@@ -7,9 +7,12 @@ import logging
 import os
 import random
 import socket
+import time
 import urllib.request
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from signal import SIGINT, SIGTERM
+from typing import TypeVar
 
 from pyconsul.agent.common.lazy_log import configure_logging
 from pyconsul.agent.common.process.sd_notify import Notifier
@@ -57,9 +60,11 @@ from pyconsul.tools.registrator.reconciler import Reconciler
 from pyconsul.tools.registrator.registries import CatalogRegistry, KvRegistry, Registry
 
 log = logging.getLogger("registrator")
+T = TypeVar("T")
 
 _FETCH_S = 10.0
 _FETCH_BYTES = 1 << 20
+_FETCHED_S = 60.0
 _BEAT_S = 180
 
 
@@ -78,8 +83,8 @@ async def _run(settings: Settings) -> int:
     client = ConsulClient(connection, rng=random.Random())
     engine = Engine(engine_address(settings.environ))
     try:
-        await _wait_for_agent(client, settings)
-        rules = make_rules(settings, await engine.identity())
+        await _retried(settings, lambda: client.request("/v1/status/leader", {}))  # there need not be one
+        rules = make_rules(settings, await _retried(settings, engine.identity))
         reconciler = Reconciler(
             engine,
             _registry(client, settings),
@@ -129,14 +134,16 @@ async def _serve(settings: Settings, reconciler: Reconciler, links: tuple[Link, 
             await server.stop()
 
 
-async def _wait_for_agent(client: ConsulClient, settings: Settings) -> None:
-    """Ask the agent for its leader, which need not be there, as often as -retry-attempts says. Raises ConsulError."""
+async def _retried(settings: Settings, ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the answer of an engine or an agent, which is asked as often as -retry-attempts says.
+
+    Raises ConsulError and EngineError.
+    """
     attempts = settings[RETRY_ATTEMPTS]
     while True:
         try:
-            await client.request("/v1/status/leader", {})
-            return
-        except ConsulError as error:
+            return await ask()
+        except (ConsulError, EngineError) as error:
             if attempts == 0:
                 raise
             log.warning("%s; trying again in %d ms", error, settings[RETRY_INTERVAL])
@@ -153,7 +160,7 @@ def _registry(client: ConsulClient, settings: Settings) -> Registry:
 
 def make_rules(settings: Settings, engine: str) -> Rules:
     """Return the rules of a run. Raises TemplateFailed."""
-    host = socket.gethostname()
+    host, fetch = socket.gethostname(), _Fetcher()
     ipv4, ipv6 = ("", "") if settings[IP] else _addresses(host)
     if ipv4.startswith("127.") and not (settings[INTERNAL] or settings[NETWORK] or settings[IP]):
         log.warning("the host's name %s has the address %s, which other machines cannot reach: set -ip", host, ipv4)
@@ -170,9 +177,9 @@ def make_rules(settings: Settings, engine: str) -> Rules:
             host_ipv6=ipv6,
         ),
         explicit=settings[EXPLICIT],
-        tags=parse_go_template(f"-{TAGS.name}", settings[TAGS], _fetch) if settings[TAGS] else None,
-        more_tags=parse_template(f"-{MORE_TAGS.name}", settings[MORE_TAGS], _fetch) if settings[MORE_TAGS] else None,
-        name=parse_template(f"-{NAME.name}", settings[NAME], _fetch) if settings[NAME] else None,
+        tags=parse_go_template(f"-{TAGS.name}", settings[TAGS], fetch) if settings[TAGS] else None,
+        more_tags=parse_template(f"-{MORE_TAGS.name}", settings[MORE_TAGS], fetch) if settings[MORE_TAGS] else None,
+        name=parse_template(f"-{NAME.name}", settings[NAME], fetch) if settings[NAME] else None,
         compose_tags=settings[COMPOSE_TAGS],
         health=settings[HEALTHCHECK],
         ttl_s=settings.ttl_s if settings.target.prefix is None else 0,
@@ -188,9 +195,25 @@ def _addresses(host: str) -> tuple[str, str]:
     return found[socket.AF_INET], found[socket.AF_INET6]
 
 
-def _fetch(url: str) -> str:
-    """Return the body of a URL, for `httpGet` of templates."""
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("use http:// or https://")
-    with urllib.request.urlopen(url, timeout=_FETCH_S) as answer:
-        return bytes(answer.read(_FETCH_BYTES)).decode(errors="replace")
+class _Fetcher:
+    """Fetches URLs for `httpGet` of templates. What came of one is kept for a minute: templates run at each look."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, str | OSError]] = {}
+
+    def __call__(self, url: str) -> str:
+        """Return the body of a URL. Raises OSError and ValueError."""
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("use http:// or https://")
+        now = time.monotonic()
+        until, found = self._kept.get(url, (0.0, ""))
+        if until <= now:
+            try:
+                with urllib.request.urlopen(url, timeout=_FETCH_S) as answer:
+                    found = bytes(answer.read(_FETCH_BYTES)).decode(errors="replace")
+            except OSError as error:
+                found = error
+            self._kept[url] = (time.monotonic() + _FETCHED_S, found)
+        if isinstance(found, OSError):
+            raise found
+        return found

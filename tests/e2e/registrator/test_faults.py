@@ -91,7 +91,7 @@ def test_catalog_and_engine_agree(
     engine: ContainerEngine, faulty_agent: AgentProcess, tmp_path: Path, host: str, seconds: float
 ) -> None:
     seed = int(os.environ.get("PYCONSUL_SEED", random.randrange(1 << 32)))
-    flags = ("-retry-attempts", "-1", "-retry-interval", "100")  # at its start the agent may be away
+    flags = ("-retry-attempts", "-1", "-retry-interval", "100")  # at its start agent and engine may be away
     tool = Registrator(tmp_path, engine.host, f"consul://{faulty_agent.address}", *flags).start()
     world = World(engine, faulty_agent, tool, random.Random(seed))
     latest = time.monotonic() + seconds

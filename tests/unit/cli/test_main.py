@@ -47,6 +47,8 @@ def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         (["registrator", "consul://"], 1),
         (["registrator", "drain"], 1),
         (["registrator", "drain", "web", "-stop", "-undo"], 1),
+        (["registrator", "drain", "web", "-consul", "consulkv:///a"], 1),
+        (["registrator", "drain", "web", "-wait", "soon"], 1),
         (["registrator", "drain", "-h"], 0),
         (["--help"], 0),
         (["kv", "-h"], 0),
