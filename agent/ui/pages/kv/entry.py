@@ -194,7 +194,7 @@ async def download(visit: Visit) -> Download:
 
 ACTIONS: Mapping[str, Any] = {
     "save": Action(save),
-    "check": Action(check_syntax),
+    "check": Action(check_syntax, harmless=True),
     "together": Action(edit_together),
     "delete": Action(delete, ask_delete),
     "invalidate": Action(invalidate, ask_invalidate),

@@ -137,5 +137,5 @@ async def import_(visit: Visit) -> Outcome | Page:
     return await plan.carry_out(visit, made, TITLE, visit.links.key(folder_of(visit)))
 
 
-ACTIONS = {"preview": Action(preview), "import": Action(import_)}
+ACTIONS = {"preview": Action(preview, harmless=True), "import": Action(import_)}
 PAGES = (PageRoute("kv/import", show, ACTIONS), PageRoute("kv/{path*}/import", show, ACTIONS))
