@@ -11,7 +11,10 @@ from pyconsul.agent.acl.rules import NAMES, SINGLE, Rule
 
 SHOWN = 12  # rules of a summary
 #: Consul's text of a level that is not known: its keyword, the name of the rule, and the level.
-INVALID = re.compile(r'^Invalid (\w+) policy: (?:&acl\.\w+\{\w+:("(?:[^"\\]|\\.)*"), Policy:"([^"]*)"|"([^"]*)"$)')
+INVALID = re.compile(
+    r"^Invalid (\w+)( intentions)? policy: "
+    r'(?:&acl\.\w+\{\w+:("(?:[^"\\]|\\.)*"), Policy:"([^"]*)"(?:, Intentions:"([^"]*)")?|"([^"]*)"$)'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,15 @@ def _in_place(reason: str, line: int, text: str) -> tuple[str, int]:
     found = INVALID.search(reason)
     if found is None:
         return reason.removeprefix(FAILED), line
-    keyword, name, structured, plain = found.groups()
-    wrong = structured if structured is not None else plain
+    keyword, of_intentions, name, policy, intentions, plain = found.groups()
+    wrong = plain if plain is not None else intentions if of_intentions else policy
     levels = (
         "read, list, write or deny" if keyword.startswith("key") and keyword != "keyring" else "read, write or deny"
     )
     lines = text.splitlines()
     place = next((at for at in range(max(line, 1), len(lines) + 1) if f'"{wrong}"' in lines[at - 1]), line)
     subject = f"{keyword} {name}" if name else keyword
-    return f'{subject}: "{wrong}" is not a level; allowed are {levels}', place
+    return f'{subject}:{of_intentions or ""} "{wrong}" is not a level; allowed are {levels}', place
 
 
 def in_words(rules: Sequence[Rule]) -> list[str]:

@@ -102,7 +102,7 @@ def test_a_form_offers_a_bounded_number_of_names_the_chosen_first() -> None:
             'node_prefix "": "list" is not a level; allowed are read, write or deny',
         ),
         ('acl = "x"', 1, 'acl: "x" is not a level; allowed are read, write or deny'),
-        ('service "s" {\n policy = "read"\n intentions = "x"\n}', 1, "Invalid service intentions policy"),
+        ('service "s" {\n policy = "read"\n intentions = "x"\n}', 3, 'service "s": intentions "x" is not a level'),
         ('acl = "read"\nkey "a" {\n', 3, "expected closing"),
         ('{"key": {"a": {"policy": "read"}},,}', 1, "At 1:"),
         ('acl = "read"\nacl = "write"', 2, "already set"),
