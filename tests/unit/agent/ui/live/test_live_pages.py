@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from support.eventually import eventually_async
+from support.eventually import eventually_async, one_turn
 
 from pyconsul.agent.state import kv
 from pyconsul.agent.state.store import Store
@@ -122,7 +122,7 @@ async def test_an_old_rendering_is_not_shown_while_a_new_one_is_made_or_after_it
     assert pages.find(ADDRESS, TOKEN) is None
     going_on.set()
     for _ in range(10):
-        await asyncio.sleep(0)
+        await one_turn()
     assert pages.find(ADDRESS, TOKEN) is None
     fails[0] = False
     store.watches.fire(("services",))
