@@ -125,7 +125,13 @@ LAZY_IMPORTERS = {
 # object under construction, or whose class belongs to the same module, by room -> why.
 ASSIGNABLE = {
     "common": {"context": "ssl.SSLContext is configured by attributes"},
-    "dnsd": {"reply": "builder", "kept": "own entry", "known": "own entry", "question.edns": "own copy"},
+    "dnsd": {
+        "reply": "builder",
+        "kept": "own entry",
+        "known": "own entry",
+        "question.edns": "own copy",
+        "turn": "own entry",
+    },
     "engine": {"opened": "builder", "wrapped": "cause of an exception"},
     "filter": {"options": "re2.Options are configured by attributes"},
     "gossip": {
@@ -215,7 +221,7 @@ ASSIGNABLE_ELSEWHERE = {
 CLI_ALLOWED: dict[str, set[str]] = {
     "acl": {"http", "output"},
     "completion": {"help", "http", "commands.agent"},  # the flags of `pyconsul agent`
-    "demo": set(),
+    "demo": {"output"},
     "cluster_demo": set(),
     "doctor": set(),
     "help": {"http", "commands.agent"},

@@ -25,13 +25,13 @@ log = logging.getLogger("agent.http")
 
 async def proxy(context: Context, request: Request) -> Response:
     """Return the answer of the metrics server to a GET.  Raises HTTPError 404, PermissionDenied."""
+    for kind in ("node", "service"):
+        if not request.caller.allows_prefix(kind, READ, ""):
+            raise request.caller.denial(kind, READ)
     ui = context.config.ui_config
     settings = ui.metrics_proxy
     if not settings.base_url:
         raise not_found("Metrics proxy is not enabled")
-    for kind in ("node", "service"):
-        if not request.caller.allows_prefix(kind, READ, ""):
-            raise request.caller.denial(kind, READ)
     path = "/" + request.tail
     allowed = settings.path_allowlist or (PROMETHEUS if ui.metrics_provider == "prometheus" else ())
     if ".." in path or (allowed and path not in allowed):
