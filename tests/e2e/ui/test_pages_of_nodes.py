@@ -119,13 +119,32 @@ def test_deregistration_says_what_returns(agent: AgentProcess, client: PageClien
     agent.put("/v1/catalog/register", {"Node": "gone/<b>", "Address": "10.1.1.1", "Service": {"Service": "db"}})
     question = client.show("nodes", "gone/<b>", do="deregister")
     assert "1 service instance" in question
-    assert "nothing brings it back" in question
+    assert "nothing brings a node back" in question
     page = client.act(question, "deregister")
     assert "gone/<b> is deregistered." in page
     assert page.address == "/ui/dc1/nodes"
     assert all(node["Node"] != "gone/<b>" for node in agent.get("/v1/catalog/nodes"))
     assert client.show("nodes", "gone/<b>").status == 404
-    assert "come back by themselves" in client.show("nodes", "n1", do="deregister")
+    assert "comes back by itself" in client.show("nodes", "n1", do="deregister")
+
+
+def test_selected_nodes_are_maintained_and_deregistered(agent: AgentProcess, client: PageClient) -> None:
+    names = ["gone/1", "gone/<b>"]
+    for name in names:
+        agent.put("/v1/catalog/register", {"Node": name, "Address": "10.1.1.1"})
+    question = client.open("/ui/dc1/nodes?do=maintenance&on=n1&on=gone%2F1")
+    assert "Put 2 nodes into maintenance?" in question
+    assert "Left out: gone/1" in question
+    page = client.act(question, "maintenance", reason="both")
+    assert "n1 is in maintenance." in page
+    assert "gone/1: this node has no agent" in page
+    assert "n1 is back." in client.act(client.open("/ui/dc1/nodes?do=maintenance-end&on=n1"), "maintenance-end")
+    question = client.open("/ui/dc1/nodes?do=deregister&on=gone%2F1&on=gone%2F%3Cb%3E")
+    assert "gone/1, gone/<b> go from the catalog" in question
+    assert "2 nodes are deregistered." in client.act(question, "deregister")
+    assert not {node["Node"] for node in agent.get("/v1/catalog/nodes")} & set(names)
+    assert client.show("nodes", do="deregister").status == 400
+    assert client.show("nodes", do="deregister", on="gone/1").status == 404
 
 
 def test_many_sessions_end_at_once(agent: AgentProcess, client: PageClient) -> None:

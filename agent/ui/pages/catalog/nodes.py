@@ -12,6 +12,7 @@ from pyconsul.agent.model.check import CRITICAL, MAINTENANCE, PASSING, WARNING, 
 from pyconsul.agent.reads import overview
 from pyconsul.agent.state.catalog.summaries import NodeInfo
 from pyconsul.agent.ui.contract import Page, PageRoute
+from pyconsul.agent.ui.pages.catalog.node_actions import SELECTED
 from pyconsul.agent.ui.pages.listing import filtered, is_expression, part_of, words_match
 from pyconsul.agent.ui.shown import NONE, counts, first_line, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
@@ -27,6 +28,7 @@ SORTS = (
 )
 #: Beginnings of expressions that are offered while somebody types.
 EXAMPLES = ('Node matches ""', 'Address == ""', 'Meta.rack == ""', "Meta is empty")
+LACKING = "needs the permission node:write for a node"
 VERSION = "consul-version"  # meta data of a node with an agent
 OWN_META = (VERSION, "consul-network-segment")
 
@@ -79,6 +81,8 @@ def show(visit: Visit) -> Page:
             "sorts": SORTS,
             "words": EXAMPLES,
             "mistake": mistake,
+            "selected": frozenset(visit.request.multi("on")),
+            "lacking": "" if any(not visit.lacks("node:write", row.name) for row in part.rows) else LACKING,
         },
     )
 
@@ -164,4 +168,4 @@ def _address(visit: Visit, number: int) -> str:
     return visit.links.to("nodes", **kept, part=number if number > 1 else "")
 
 
-PAGES = (PageRoute("nodes", show),)
+PAGES = (PageRoute("nodes", show, SELECTED),)
