@@ -17,7 +17,7 @@ from pyconsul.cli.demo.world import World, program
 from pyconsul.cli.errors import CliError
 from pyconsul.cli.unix_http import ask
 
-#: Where engines listen, when DOCKER_HOST is not set.
+#: Usual sockets of engines, when DOCKER_HOST is not set.
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 IMAGE = "pyconsul-demo:latest"
 PREFIX = "pyconsul-demo-"

@@ -16,7 +16,7 @@ from support.container_engine import IMAGE, ContainerEngine
 from support.eventually import eventually
 
 PYCONSUL = str(Path(sys.executable).with_name("pyconsul"))
-# Serves its name, and goes on doing so for a second after SIGTERM; healthy as long as there is a file.
+# Serves its name, and goes on doing so for a second after SIGTERM; healthy while there is a file.
 SERVER = """\
 mkdir -p /www /tmp; echo {name} > /www/index.html; touch /tmp/healthy
 trap 'sleep 1; exit 0' TERM

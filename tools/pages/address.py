@@ -12,7 +12,7 @@ _ALLOWED = "use host:port, :port (all addresses) or unix:///path"
 
 @struct(frozen=True)
 class Address:
-    """Where to listen: `path` of a Unix socket; or host ("": all addresses of this machine) and port (0: any)."""
+    """An address to listen at: `path` of a Unix socket; or host ("": all addresses of this machine) and port (0: any)."""
 
     path: str = ""
     host: str = ""

@@ -22,7 +22,7 @@ import httpx
 from pyconsul.agent.common.reasons import reason
 from pyconsul.tools.registrator.desired.containers import Container, read_container
 
-#: Where engines listen; registrator's own default, used in containers, comes last.
+#: Usual sockets of engines; registrator's own default, used in containers, comes last.
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock", "/tmp/docker.sock")
 _TIMEOUT_S = 30.0
 _AT_ONCE = 8
@@ -39,7 +39,7 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Where the engine is: the path of a unix socket, or a URL. `certificates`: folder with ca.pem, cert.pem and key.pem."""
+    """The address of an engine: the path of a unix socket, or a URL. `certificates`: folder with ca.pem, cert.pem and key.pem."""
 
     socket: str = ""
     url: str = "http://engine"

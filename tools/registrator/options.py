@@ -109,7 +109,7 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a URI means: an agent's address, "" for that of the environment; `prefix` of keys, None for the catalog."""
+    """The meaning of a URI: an agent's address, "" for that of the environment; `prefix` of keys, None for the catalog."""
 
     address: str
     prefix: str | None = None

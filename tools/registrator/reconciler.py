@@ -40,7 +40,7 @@ _IDLE = ("exec_", "attach", "commit", "copy", "export", "resize", "top", "create
 
 @dataclass
 class Counts:
-    """What the metrics count."""
+    """Counters for the metrics."""
 
     looks: int = 0
     writes: Counter[str] = field(default_factory=Counter)

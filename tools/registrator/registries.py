@@ -1,4 +1,4 @@
-"""Where services are written: the agent's services, or keys. Each reads what is there and makes the writes of a look."""
+"""Registries of services: the agent's catalog, or keys. Each reads its present state and makes the writes of a look."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pyconsul.tools.registrator.operations import Write
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look has found. `stopping`: containers whose services are in maintenance because they are being stopped."""
+    """The result of one look. `stopping`: containers whose services are in maintenance because they are being stopped."""
 
     plan: Plan
     writes: Sequence[Write]

@@ -18,7 +18,7 @@ _ALLOWED = "use a number with a unit, as 10s or 1m30s"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a check is about: the address and the container."""
+    """The subject of a check: the address and the container."""
 
     address: str
     port: int

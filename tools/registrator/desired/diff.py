@@ -71,7 +71,7 @@ Operation = Register | Deregister | RemoveCheck | SetMaintenance | Report
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a run remembers. `refused`: by service, the digests that the agent has refused. `stopping`: IDs of containers that
+    """The memory of a run. `refused`: by service, the digests that the agent has refused. `stopping`: IDs of containers that
     have been asked to end. `seen`: IDs of containers that this run has seen. `early`: right after the start, services of
     containers that this run has not seen stay for a moment."""
 

@@ -28,7 +28,7 @@ class JinjaTemplate:
     def render(self, container: Container, port: Port, name: str) -> str:
         try:
             return self._template.render(_variables(container, port, name))
-        except Exception as error:  # whatever an expression of a template can raise
+        except Exception as error:  # an expression of a template can raise any
             raise TemplateFailed(f"{self._flag}: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""What registrator writes to recognize its own services, and its own maintenance of them."""
+"""Marks by which registrator recognizes its own services, and its own maintenance of them."""
 
 #: Keys in the metadata of a service: the engine, the ID of the container, the digest of the registration.
 ENGINE, CONTAINER, DIGEST = "registrator-engine", "registrator-container", "registrator-digest"

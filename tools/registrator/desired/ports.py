@@ -13,7 +13,7 @@ _EVERYWHERE = ("", "0.0.0.0", "::")
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """How addresses are chosen. `host_ipv4`, `host_ipv6`: of the registrator's host name, empty when it has none."""
+    """Rules for the choice of addresses. `host_ipv4`, `host_ipv6`: of the registrator's host name, empty when it has none."""
 
     ip: str = ""
     internal: bool = False

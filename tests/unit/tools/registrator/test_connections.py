@@ -46,7 +46,7 @@ async def test_an_engine_over_tls(scripted: ScriptedEngine, tmp_path: Path) -> N
     engine = Engine(engine_address(environ))
     assert await engine.list_ids() == [container_id("web")]
     await engine.close()
-    (tmp_path / "cert.pem").unlink()  # without a certificate of its own it is refused
+    (tmp_path / "cert.pem").unlink()  # clients without a certificate are refused
     stranger = Engine(engine_address(environ))
     with pytest.raises(EngineError, match=r"GET /containers/json at https://127\.0\.0\.1"):
         await stranger.list_ids()
