@@ -25,6 +25,8 @@ class ScriptedEngine:
         self.host = f"unix://{self.path}"
         self.containers: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
+        self.info = {"ID": "SCRIPTED:ENGINE", "Name": "scripted", "DockerRootDir": "/var/lib/docker"}
+        self.component = "Engine"
         self._subscribers: list[queue.Queue[dict[str, Any] | None]] = []
         self._server: http.server.ThreadingHTTPServer | None = None
 
@@ -93,9 +95,9 @@ class ScriptedEngine:
         self.requests.append(f"{method} {target}")
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         if path == "/info":
-            return 200, {"ID": "SCRIPTED:ENGINE", "Name": "scripted"}
+            return 200, self.info
         if path == "/version":
-            return 200, {"Components": [{"Name": "Engine"}]}
+            return 200, {"Components": [{"Name": self.component}]}
         if path == "/containers/json":
             everything = query.get("all") == ["1"]
             listed = [one for one in list(self.containers.values()) if everything or one["State"].get("Running")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import ssl
@@ -29,12 +30,19 @@ _AT_ONCE = 8
 _KEEPALIVE = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15))
 
 
+log = logging.getLogger("registrator")
+
+
 class EngineError(Exception):
     """The engine does not answer, or answers with an error. `status`: of HTTP, 0 without an answer."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
         self.status = status
+
+
+class UnreadableContainer(EngineError):
+    """The engine describes a container in a way that is not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +119,19 @@ class Engine:
         try:
             return read_container(described)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EngineError(f"container {container[:12]}: unexpected description: {error!r}", 200) from None
+            raise UnreadableContainer(f"container {container[:12]}: unexpected description: {error!r}", 200) from None
 
     async def inspect_all(self, containers: list[str]) -> list[Container]:
-        """Return those of the containers that exist."""
-        found = await asyncio.gather(*(self.inspect(one) for one in containers))
+        """Return those of the containers that exist, and can be understood."""
+        found = await asyncio.gather(*(self._inspected(one) for one in containers))
         return [one for one in found if one is not None]
+
+    async def _inspected(self, container: str) -> Container | None:
+        try:
+            return await self.inspect(container)
+        except UnreadableContainer as error:  # it must keep no other from being registered
+            log.warning("not registered: %s", error)
+            return None
 
     async def stop(self, container: str, timeout_s: int | None = None) -> None:
         """Stop a container; it gets `timeout_s`, or its own time limit, before it is killed."""

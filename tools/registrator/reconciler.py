@@ -133,12 +133,20 @@ class Reconciler:
             try:
                 await self.look()
             except (EngineError, ConsulError) as error:
-                self.counts.failures += 1
-                self._everything = True
-                if str(error) != self.trouble:
-                    log.warning("cannot reconcile, trying again: %s", error)
-                self.trouble = str(error)
-                self._retry_at = self._now() + self._backoff.delay()
+                self._note_failure(str(error))
+            except Exception as error:  # a defect must not end the program: the next look may be without it
+                if repr(error) != self.trouble:
+                    log.exception("a comparison failed")
+                self._note_failure(repr(error), logged=True)
+
+    def _note_failure(self, trouble: str, *, logged: bool = False) -> None:
+        """Look again soon. The same trouble is logged once."""
+        self.counts.failures += 1
+        self._everything = True
+        if trouble != self.trouble and not logged:
+            log.warning("cannot reconcile, trying again: %s", trouble)
+        self.trouble = trouble
+        self._retry_at = self._now() + self._backoff.delay()
 
     async def keep_alive(self) -> None:
         """Renew what ends by itself. It goes on while the engine is away: registrator itself is there."""

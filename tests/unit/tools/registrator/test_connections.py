@@ -63,6 +63,26 @@ async def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
     await engine.close()
 
 
+async def test_the_identity_of_an_engine(scripted: ScriptedEngine) -> None:
+    scripted.start()
+    engine = Engine(EngineAddress(str(scripted.path)))
+    assert await engine.identity() == "SCRIPTED:ENGINE /var/lib/docker"
+    scripted.component = "Podman Engine"  # its ID is another one each time
+    assert await engine.identity() == "podman scripted /var/lib/docker"
+    await engine.close()
+
+
+async def test_a_container_that_is_not_understood_keeps_no_other_from_being_read(scripted: ScriptedEngine) -> None:
+    scripted.start()
+    for name in ("odd", "web"):
+        scripted.run(described(name))
+    scripted.containers[container_id("odd")]["Config"]["ExposedPorts"] = {"eighty/tcp": {}}
+    engine = Engine(EngineAddress(str(scripted.path)))
+    found = await engine.inspect_all(await engine.list_ids())
+    assert [one.name for one in found] == ["web"]
+    await engine.close()
+
+
 async def test_events_go_on_after_an_outage(scripted: ScriptedEngine) -> None:
     scripted.start()
     engine = Engine(EngineAddress(str(scripted.path)))

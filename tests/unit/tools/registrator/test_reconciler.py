@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from support.containers import RULES, FakeAgent, container_id, described
+from support.eventually import eventually_async
 
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.pages.contract import Call
@@ -26,6 +28,7 @@ class FakeEngine:
         self.containers: dict[str, dict[str, Any]] = {}
         self.inspected: list[str] = []
         self.is_away = False
+        self.defects = 0
 
     def run(self, name: str, **fields: Any) -> str:
         one = described(name, **{"ports": ["0.0.0.0:8080:80"], **fields})
@@ -35,6 +38,9 @@ class FakeEngine:
     async def list_ids(self, *, ended: bool = False) -> list[str]:
         if self.is_away:
             raise EngineError("gone")
+        if self.defects:
+            self.defects -= 1
+            raise RuntimeError("a defect")
         return [key for key, one in self.containers.items() if ended or one["State"]["Running"]]
 
     async def inspect_all(self, containers: list[str]) -> list[Container]:
@@ -193,6 +199,20 @@ async def test_an_engine_that_is_away_changes_nothing(world: World) -> None:
     world.engine.containers.clear()
     await world.reconciler.look()
     assert world.services == []
+
+
+async def test_a_defect_does_not_end_the_program(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.engine.run("web")
+    world.engine.defects = 2
+    running = asyncio.create_task(world.reconciler.run())
+    try:
+        world.reconciler.look_at_all()
+        await eventually_async(lambda: world.services == ["box:web:80"])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert world.reconciler.counts.failures == 2
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["a comparison failed"]
 
 
 async def test_a_refused_service_keeps_no_other_from_being_written(world: World) -> None:
