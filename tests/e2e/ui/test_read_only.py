@@ -13,7 +13,7 @@ from pyconsul.agent.ui.pages.index import PAGES
 
 ROOT = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c01"
 #: Actions that change nothing but the token of the browser, or nothing at all.
-HARMLESS = {"login", "login-jwt", "logout", "check", "explain"}
+HARMLESS = {"login", "login-jwt", "logout", "check", "explain", "preview"}
 NAME = re.compile(r"\(\?P<(\w+)>([^)]*)\)")  # a name in the pattern of a route
 ACTIONS = [
     (
@@ -47,14 +47,28 @@ def test_the_walk_finds_the_actions() -> None:
     assert {do for _, do, action in ACTIONS if action.harmless} <= HARMLESS
 
 
-@pytest.mark.parametrize(("path", "do"), [(path, do) for path, do, action in ACTIONS if not action.harmless])
-def test_no_action_is_carried_out(root: Manager, admin: Visitor, path: str, do: str) -> None:
-    before = root.read("/v1/kv/x"), root.read("/v1/acl/policies"), root.read("/v1/agent/services")
+@pytest.mark.parametrize(("path", "do", "is_harmless"), [(path, do, action.harmless) for path, do, action in ACTIONS])
+def test_no_action_changes_anything(root: Manager, admin: Visitor, path: str, do: str, is_harmless: bool) -> None:
+    before = _state(root)
     fields = {"on": "n1/x", "name": "x", "key": "x", "value": "2", "id": "x", "reason": "x"}
-    sent = admin.post(f"/ui/dc1/{path}", do, None, **fields)
-    assert sent.status == 403
-    assert "read-only" in sent.text
-    assert (root.read("/v1/kv/x"), root.read("/v1/acl/policies"), root.read("/v1/agent/services")) == before
+    visitor = Visitor(root.agent, ROOT) if do in ("login", "logout") else admin
+    sent = visitor.post(f"/ui/dc1/{path}", do, None, **fields)
+    if not is_harmless:
+        assert sent.status == 403
+        assert "read-only" in sent.text
+    assert _state(root) == before
+
+
+def _state(root: Manager) -> list[object]:
+    paths = (
+        "/v1/kv/?recurse",
+        "/v1/acl/policies",
+        "/v1/acl/roles",
+        "/v1/acl/auth-methods",
+        "/v1/agent/services",
+        "/v1/event/list",
+    )
+    return [root.read(path) for path in paths]
 
 
 def test_login_and_checks_work_and_pages_say_what_they_do_not_do(root: Manager, admin: Visitor) -> None:
