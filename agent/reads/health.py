@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.model.catalog import CheckServiceNode
-from pyconsul.agent.model.check import CRITICAL, PASSING, HealthCheck
+from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING, HealthCheck
 from pyconsul.agent.reads.contract import Result, Select, all_rows
 from pyconsul.agent.reads.visibility import sees_check, sees_instance, visible
 from pyconsul.agent.state import topics
 from pyconsul.agent.state.catalog import checks, coordinates, nodes, services
 from pyconsul.agent.state.contract import View
-from pyconsul.agent.state.schemas import NODES
+from pyconsul.agent.state.schemas import CHECKS, NODES
 
 
 def instances(
@@ -107,6 +107,18 @@ def checks_in_state(
     topic = topics.checks_of("state", state) if state not in ("", "any") else "checks"
     rows = checks.in_state(view, state) if state else []
     return _checks(view, caller, rows, topic, meta, select, near)
+
+
+def failing_checks(view: View, caller: Authorizer) -> Result:
+    """Read the checks that do not pass, by node and ID, the critical ones first."""
+    rows = [check for state in (CRITICAL, WARNING) for check in checks.in_state(view, state)]
+    rows, filtered = visible(caller, rows, lambda row: sees_check(caller, row.node, row.service_name))
+    return Result(rows, view.index_of("checks"), ("checks",), filtered=filtered)
+
+
+def has_own_checks(view: View, node: str) -> bool:
+    """Return whether a visible node has checks that belong to none of its services."""
+    return bool(view[CHECKS].by("instance", (node.lower(), "")))
 
 
 def _checks(

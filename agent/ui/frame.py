@@ -8,7 +8,6 @@ from typing import Any
 
 from pyconsul.agent.acl.authorizer import Forbidden
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET
-from pyconsul.agent.model.check import PASSING
 from pyconsul.agent.reads import health
 from pyconsul.agent.ui.shown import NONE, state_of, worst
 from pyconsul.agent.ui.visit import Visit
@@ -80,9 +79,7 @@ def _attention(visit: Visit) -> dict[str, tuple[str, int]]:
     """Return the worst state and its number for services and nodes."""
     services: dict[str, list[str]] = {}
     nodes: dict[str, list[str]] = {}
-    for check in health.checks_in_state(visit.view, visit.caller, "any").value:
-        if check.status == PASSING:
-            continue
+    for check in health.failing_checks(visit.view, visit.caller).value:
         group, name = (services, check.service_name) if check.service_id else (nodes, check.node)
         group.setdefault(name, []).append(state_of(check))
     found: dict[str, tuple[str, int]] = {}

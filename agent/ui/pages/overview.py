@@ -16,7 +16,7 @@ from pyconsul.agent.ui.pages import timeline
 from pyconsul.agent.ui.pages.cluster import quorum, servers
 from pyconsul.agent.ui.pages.services.heartbeats import FAILING, Beat, heartbeats
 from pyconsul.agent.ui.pages.services.summaries import asker, summaries, version_of
-from pyconsul.agent.ui.shown import counts, order_of, size, state_of, worst
+from pyconsul.agent.ui.shown import NONE, counts, order_of, size, state_of, worst
 from pyconsul.agent.ui.visit import Visit
 
 MOST_FAILING = 20
@@ -105,13 +105,12 @@ def _health(visit: Visit) -> Health:
 
 def _measure(visit: Visit, rows: Mapping[str, Any]) -> Health:
     line = visit.context.timeline
-    checks: list[HealthCheck] = health.checks_in_state(visit.view, visit.caller, "any").value
-    nodes: dict[str, set[str]] = {}
-    for check in checks:
+    failing: list[HealthCheck] = health.failing_checks(visit.view, visit.caller).value
+    bad: dict[str, list[str]] = {}
+    for check in failing:
         if not check.service_id:
-            nodes.setdefault(check.node, set()).add(state_of(check))
-    names = [row.node for row in catalog.nodes(visit.view, visit.caller).value]
-    failing = [check for check in checks if check.status != PASSING]
+            bad.setdefault(check.node, []).append(state_of(check))
+    nodes = [_state_of_node(visit, row.node, bad) for row in catalog.nodes(visit.view, visit.caller).value]
     failing.sort(
         key=lambda check: (
             order_of(state_of(check)),
@@ -122,9 +121,16 @@ def _measure(visit: Visit, rows: Mapping[str, Any]) -> Health:
     )
     return Health(
         counts(row.state for row in rows.values()),
-        counts(worst(nodes.get(name, ())) for name in names),
+        counts(nodes),
         failing,
     )
+
+
+def _state_of_node(visit: Visit, node: str, bad: Mapping[str, Sequence[str]]) -> str:
+    """Return the state of a node's own checks; bad: the states of those that fail, by node."""
+    if node in bad:
+        return worst(bad[node])
+    return PASSING if health.has_own_checks(visit.view, node) else NONE
 
 
 async def _failing(visit: Visit, checks: Sequence[HealthCheck]) -> list[Failing]:

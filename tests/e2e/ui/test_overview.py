@@ -40,7 +40,9 @@ def test_the_worst_is_said_first(pages: PageClient, path: str) -> None:
 
 def test_the_timeline_is_filtered(agent: AgentProcess, pages: PageClient) -> None:
     agent.put("/v1/catalog/register", {"Node": "passer-by", "Address": "10.0.0.9"})
-    assert "was registered" in pages.show("overview", kind="node", filter="passer")
+    page = pages.show("overview", kind="node", filter="passer")
+    assert "was registered" in page
+    assert re.search(r"2 nodes\s+no checks\s*1\s+passing\s*1", page.text)
     assert "api says" not in pages.show("overview", kind="node").html.partition("timeline-title")[2]
     assert "No change matches" in pages.show("overview", filter="never-seen")
     agent.put("/v1/catalog/deregister", {"Node": "passer-by"})

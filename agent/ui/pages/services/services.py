@@ -90,7 +90,8 @@ async def show(visit: Visit) -> Page:
 
 def _listed(visit: Visit, everything: Mapping[str, Summary], chosen: Mapping[str, str]) -> Listed:
     rows, mistake = _found(visit, everything, chosen["filter"])
-    rows = [row for row in rows if _fits(row, chosen)]
+    if any(chosen[name] for name in ("status", "tag", "node", "meta")):
+        rows = [row for row in rows if _fits(row, chosen)]
     return Listed(_sorted(rows, chosen["sort"]), counts(row.state for row in rows), mistake)
 
 
