@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,11 +43,18 @@ def show(visit: Visit) -> Page:
         return page
     search = visit.params.get("filter", "").strip()
     found: list[Token] = visit.read(reads.tokens(visit.view, visit.caller, visit.now, lambda token: True))
-    rows = [_row(visit, token) for token in found]
-    chosen = [row for row in rows if words_match(search, row.accessor, row.name, row.login, *_texts(row.links))]
-    chosen.sort(key=lambda row: (not row.is_own, -row.created, row.accessor))
+    own = visit.caller.accessor
+    found.sort(key=lambda token: (token.accessor_id != own, -token.created, token.accessor_id))
+    chosen = [token for token in found if _fits(visit, token, search)] if search else found
     part = part_of(visit, chosen, partial(_address, visit))
-    data = {"total": len(chosen), "all": len(rows), "search": search, "part": part, "missing": visit.lacks("acl:write")}
+    data = {
+        "total": len(chosen),
+        "all": len(found),
+        "search": search,
+        "part": part,
+        "rows": [_row(visit, token) for token in part.rows],
+        "missing": visit.lacks("acl:write"),
+    }
     return Page("access/tokens.html", "Tokens", SECTION, data)
 
 
@@ -79,8 +85,9 @@ def _row(visit: Visit, token: Token) -> Row:
     )
 
 
-def _texts(links: Iterable[Link]) -> list[str]:
-    return [f"{link.kind} {link.name}" for link in links]
+def _fits(visit: Visit, token: Token, search: str) -> bool:
+    links = [f"{link.kind} {link.name}" for link in links_of(visit, token.grants)]
+    return words_match(search, token.accessor_id, token.description, token.auth_method, *links)
 
 
 def _address(visit: Visit, number: int) -> str:
