@@ -7,9 +7,10 @@ import json
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from support.agent_process import AgentProcess
+from support.agent_process import AgentProcess, StartAgent
 from support.container_engine import ContainerEngine
 from support.eventually import eventually
 from support.ports import free_ports
@@ -231,3 +232,25 @@ def test_keys_end_with_their_registrator(
     eventually(lambda: len(keys()) == 1 and session not in keys().values(), other.log)
     engine.remove("web")
     eventually(lambda: keys() == {})
+
+
+def test_a_token_of_a_file_may_be_exchanged(
+    engine: ContainerEngine, start_agent: StartAgent, registrator: Start, host: str, tmp_path: Path
+) -> None:
+    secret = "5f1c1f2e-0000-4000-8000-000000000001"
+    acl = {"enabled": True, "default_policy": "deny", "tokens": {"initial_management": secret}}
+    agent = start_agent(acl=acl, log_level="warn")
+    file = tmp_path / "token"
+    file.write_text("5f1c1f2e-0000-4000-8000-00000000dead\n")
+    tool = registrator("-token-file", str(file), uri=f"consul://{agent.address}")
+    create(engine, "web", ports=["127.0.0.1::80"])
+    start(engine, "web")
+    eventually(lambda: "ACL not found" in tool.log(), tool.log)
+    file.write_text(f"{secret}\n")
+
+    def services() -> list[str]:
+        _, _, body = agent.request("GET", "/v1/agent/services", headers={"X-Consul-Token": secret})
+        return list(json.loads(body))
+
+    eventually(lambda: f"{host}:web:80" in services(), tool.log)
+    assert secret not in tool.log()
