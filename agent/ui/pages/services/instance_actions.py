@@ -82,23 +82,24 @@ def _commands(chosen: Sequence[Target], command: Callable[[Target], str]) -> str
 async def ask_maintenance(visit: Visit) -> Question:
     """Ask before instances are put into maintenance."""
     plan = await _plan(visit)
-    name = named(plan.all)
+    chosen = plan.held or plan.all
+    name = named(chosen)
     sentences = ["They are critical then, so that DNS and load balancers leave them out. Nothing is stopped."]
-    if len(plan.all) == 1:
+    if len(chosen) == 1:
         sentences = ["It is critical then, so that DNS and load balancers leave it out. Nothing is stopped."]
     else:
-        sentences.append(f"{listed(plan.all)}.")
+        sentences.append(f"{listed(chosen)}.")
     return Question(
         f"Put {name} into maintenance?",
-        (*sentences, *_remaining(visit, plan.all), *_unable(plan)),
+        (*sentences, *_remaining(visit, chosen), *_unable(plan)),
         f"Put {name} into maintenance",
         _commands(
-            plan.held or plan.all,
+            chosen,
             lambda one: f'pyconsul maint -node {quote(one.node)} -enable -service {quote(one.id)} -reason "…"',
         ),
         fields=(Field("reason", "Reason", hint="Shown as the notes of the check."),),
-        lacks=_missing(visit, plan.all) or _nothing_held(plan),
-        carry=_carried(plan.all),
+        lacks=_missing(visit, chosen) or _nothing_held(plan),
+        carry=_carried(chosen),
     )
 
 
@@ -152,20 +153,21 @@ async def begin_maintenance(visit: Visit) -> Outcome:
 async def ask_end(visit: Visit) -> Question:
     """Ask before the maintenance of instances ends."""
     plan = await _plan(visit)
-    name = named(plan.all)
-    sentences = ["Their own checks count again." if len(plan.all) > 1 else "Its own checks count again."]
-    if len(plan.all) > 1:
-        sentences.append(f"{listed(plan.all)}.")
+    chosen = plan.held or plan.all
+    name = named(chosen)
+    sentences = ["Their own checks count again." if len(chosen) > 1 else "Its own checks count again."]
+    if len(chosen) > 1:
+        sentences.append(f"{listed(chosen)}.")
     return Question(
         f"End the maintenance of {name}?",
         (*sentences, *_unable(plan)),
         f"End the maintenance of {name}",
         _commands(
-            plan.held or plan.all,
+            chosen,
             lambda one: f"pyconsul maint -node {quote(one.node)} -disable -service {quote(one.id)}",
         ),
-        lacks=_missing(visit, plan.all) or _nothing_held(plan),
-        carry=_carried(plan.all),
+        lacks=_missing(visit, chosen) or _nothing_held(plan),
+        carry=_carried(chosen),
     )
 
 
