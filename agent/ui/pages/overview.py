@@ -61,7 +61,7 @@ async def show(visit: Visit) -> Page:
     limit = None if visit.params.get("all") else MOST_CHANGES
     logged: list[UserEvent] = visit.read(events.recent(visit.context.events, visit.caller))
     data = {
-        "sentence": sentence(found.services, standing),
+        "sentence": sentence(found.services, standing, may_hide=visit.config.acl.enabled),
         "services": found.services,
         "nodes": found.nodes,
         "failing": await _failing(visit, found.failing[:MOST_FAILING]),
@@ -82,11 +82,13 @@ async def show(visit: Visit) -> Page:
     return Page("overview.html", "Overview", "overview", data, refresh_s=REFRESH_S)
 
 
-def sentence(services: Mapping[str, int], standing: str) -> str:
-    """Return the state of the datacenter in a sentence."""
+def sentence(services: Mapping[str, int], standing: str, *, may_hide: bool = False) -> str:
+    """Return the state of the datacenter in a sentence.  may_hide: services may be hidden from the caller."""
     total, failing, warning = sum(services.values()), services.get(CRITICAL, 0), services.get(WARNING, 0)
     if not total:
-        first = "No services are registered"
+        first = "No services are registered" + (", or your token shows none" if may_hide else "")
+    elif total == 1 and failing:
+        first = "The one service is failing"
     elif failing:
         first = f"{failing:,} of {total:,} services {'is' if failing == 1 else 'are'} failing"
     elif warning:
