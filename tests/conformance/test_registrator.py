@@ -25,9 +25,7 @@ BRIDGE = Path("/sys/class/net/docker0")
 #: The metadata in which ownership is kept.
 OWN_META = "registrator-(engine|container|digest)"
 QUICK = (
-    "metadata, keys and values",
     "tags, template",
-    "event, stop and start",
     "deregister on-success, exit codes",
     "cleanup, at start",
     "kv",

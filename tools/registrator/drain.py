@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 from pyconsul.tools.consul.client import ConsulClient, ConsulError
 from pyconsul.tools.registrator.desired.diff import SetMaintenance
+from pyconsul.tools.registrator.desired.ownership import DRAINED
 from pyconsul.tools.registrator.desired.registrations import read_registrations
 from pyconsul.tools.registrator.engine import Engine, EngineError, engine_address
 from pyconsul.tools.registrator.options import STOP, UNDO, Settings, StartFailed
 from pyconsul.tools.registrator.registries import CatalogRegistry
-
-REASON = "pyconsul registrator drain"
 
 
 def drain(settings: Settings, container: str, wait_s: float, say: Callable[[str], None]) -> None:
@@ -40,7 +39,7 @@ async def _drain(settings: Settings, name: str, wait_s: float, say: Callable[[st
             )
         registry = CatalogRegistry(client)
         for one in found:
-            await registry.write(SetMaintenance(one.id, "" if settings[UNDO] else REASON))
+            await registry.write(SetMaintenance(one.id, "" if settings[UNDO] else DRAINED))
             say(f"{one.id}: {'back in operation' if settings[UNDO] else 'in maintenance, gets no new requests'}")
         if settings[UNDO]:
             return

@@ -81,6 +81,7 @@ class Reconciler:
         self._adopted = False
         self._seen: set[str] = set()
         self._stopping: dict[str, float] = {}
+        self._started: set[str] = set()
         self._refused: dict[str, set[str]] = {}
         self._warned: dict[str, set[str]] = {}
         #: For the status pages.
@@ -119,6 +120,8 @@ class Reconciler:
             self._stopping[container] = self._now() + STOP_LIMIT_S
         elif action in ("die", "start"):
             self._stopping.pop(container, None)
+            if action == "start":
+                self._started.add(container)
         self._changed.add(container)
         self._wake.set()
 
@@ -184,6 +187,7 @@ class Reconciler:
 
     async def look(self) -> None:
         """Look once, and write the difference. Raises EngineError and ConsulError."""
+        started = frozenset(self._started)
         await self._read_containers()
         found = await self._registry.look(list(self.containers.values()), self.rules, self._options, self._memory())
         if not self._adopted:
@@ -198,6 +202,7 @@ class Reconciler:
         self.plan = found.plan
         self._report_warnings()
         await self._make(found.writes)
+        self._started -= started
         self.counts.looks += 1
         self.counts.last_look = time.time()
         if self.trouble:
@@ -209,7 +214,8 @@ class Reconciler:
         now = self._now()
         self._stopping = {one: limit for one, limit in self._stopping.items() if limit > now}
         refused = {service: frozenset(digests) for service, digests in self._refused.items()}
-        return Memory(refused, frozenset(self._stopping), frozenset(self._seen), now < self._early_until)
+        stopping, started = frozenset(self._stopping), frozenset(self._started)
+        return Memory(refused, stopping, started, frozenset(self._seen), now < self._early_until)
 
     async def _read_containers(self) -> None:
         """Bring `containers` up to date: all of them, or those that events have named."""

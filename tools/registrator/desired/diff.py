@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from pyconsul.tools.registrator.desired.containers import Container, State
-from pyconsul.tools.registrator.desired.ownership import PAUSED, STOPPING
+from pyconsul.tools.registrator.desired.ownership import DRAINED, PAUSED, STOPPING
 from pyconsul.tools.registrator.desired.registrations import Registration
 from pyconsul.tools.registrator.desired.services import (
     Beat,
@@ -71,12 +71,16 @@ Operation = Register | Deregister | RemoveCheck | SetMaintenance | Report
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory of a run. `refused`: by service, the digests that the agent has refused. `stopping`: IDs of containers that
-    have been asked to end. `seen`: IDs of containers that this run has seen. `early`: right after the start, services of
-    containers that this run has not seen stay for a moment."""
+    """The memory of a run.
+
+    `refused`: by service, the digests that the agent has refused. `stopping`: IDs of containers that have been asked to end.
+    `started`: IDs of those that have been started since the last look. `seen`: IDs of those that this run has seen. `early`:
+    right after the start, services of containers that this run has not seen stay for a moment.
+    """
 
     refused: Mapping[str, Set[str]] = field(default_factory=dict)
     stopping: Set[str] = frozenset()
+    started: Set[str] = frozenset()
     seen: Set[str] = frozenset()
     early: bool = False
 
@@ -122,7 +126,7 @@ def diff(
             outcomes[service.container.id] = _without(outcomes[service.container.id], service, taken)
         else:
             wanted[service.id] = service
-    writes = [one for service in wanted.values() for one in _writes(service, registrations.get(service.id))]
+    writes = [one for service in wanted.values() for one in _writes(service, registrations.get(service.id), memory)]
     removals, postponed = _removals(listed, registrations, wanted, rules, options, memory)
     order = sorted((*writes, *removals), key=lambda one: _rank(one, registrations))
     return Plan(tuple(order), wanted, outcomes, postponed)
@@ -163,13 +167,13 @@ def _without(outcome: Outcome, service: Service, reason: str) -> Outcome:
     return Outcome(services, (*outcome.reasons, f"port {service.port}: {reason}"), outcome.warnings)
 
 
-def _writes(service: Service, there: Registration | None) -> Iterator[Operation]:
+def _writes(service: Service, there: Registration | None, memory: Memory) -> Iterator[Operation]:
     if why := _difference(service, there):
         yield Register(service, why)
     if there is not None:
         own = (f"service:{service.id}", f"service:{service.id}:healthcheck", f"service:{service.id}:registrator")
         yield from (RemoveCheck(check) for check in own if check in there.checks and check not in service.checks)
-    yield from _maintenance(service, there)
+    yield from _maintenance(service, there, memory)
     for beat in service.beats:
         state = there.checks.get(beat.check_id) if there is not None else None
         if state is None or (state.status, state.output) != (beat.status, beat.output):
@@ -192,12 +196,14 @@ def _difference(service: Service, there: Registration | None) -> str:
     return ", ".join(name for name, (one, other) in fields.items() if one != other)
 
 
-def _maintenance(service: Service, there: Registration | None) -> Iterator[Operation]:
+def _maintenance(service: Service, there: Registration | None, memory: Memory) -> Iterator[Operation]:
     """Begin or end registrator's own maintenance; that of others stays."""
     now = there.maintenance if there is not None else None
     if service.maintenance and now is None:
         yield SetMaintenance(service.id, service.maintenance)
-    elif now in (PAUSED, STOPPING) and now != service.maintenance:
+    elif (now in (PAUSED, STOPPING) and now != service.maintenance) or (
+        now == DRAINED and service.container.id in memory.started
+    ):
         yield SetMaintenance(service.id, "")
         if service.maintenance:
             yield SetMaintenance(service.id, service.maintenance)

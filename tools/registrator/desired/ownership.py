@@ -5,3 +5,5 @@ ENGINE, CONTAINER, DIGEST = "registrator-engine", "registrator-container", "regi
 #: Reasons of maintenance that ends with its cause.
 PAUSED = "pyconsul registrator: the container is paused"
 STOPPING = "pyconsul registrator: the container is being stopped"
+#: The reason of `pyconsul registrator drain`; it ends with the next start of the container.
+DRAINED = "pyconsul registrator drain"

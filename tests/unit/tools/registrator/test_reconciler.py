@@ -13,8 +13,8 @@ from support.eventually import eventually_async
 from pyconsul.tools.consul.connection import ConsulError
 from pyconsul.tools.pages.contract import Call
 from pyconsul.tools.registrator.desired.containers import Container, read_container
-from pyconsul.tools.registrator.desired.diff import Memory, Options, Plan, Register, diff
-from pyconsul.tools.registrator.desired.ownership import STOPPING
+from pyconsul.tools.registrator.desired.diff import Memory, Options, Plan, Register, SetMaintenance, diff
+from pyconsul.tools.registrator.desired.ownership import DRAINED, STOPPING
 from pyconsul.tools.registrator.desired.services import Rules
 from pyconsul.tools.registrator.engine import EngineError
 from pyconsul.tools.registrator.operations import Write
@@ -158,6 +158,21 @@ async def test_a_container_that_goes_on_is_back_in_the_end(world: World) -> None
     world.now += 2
     await world.reconciler.look()
     assert world.maintenance() == []
+
+
+async def test_a_drained_container_is_back_with_its_next_start(world: World) -> None:
+    web = world.engine.run("web")
+    await world.reconciler.look()
+    world.registry.agent.apply([SetMaintenance("box:web:80", DRAINED)])
+    await world.reconciler.look()
+    assert world.maintenance()
+    for action in ("die", "start"):  # so soon that no look has come between
+        world.reconciler.on_event(event(action, web))
+    await world.reconciler.look()
+    assert world.maintenance() == []
+    world.registry.agent.apply([SetMaintenance("box:web:80", DRAINED)])
+    await world.reconciler.look()
+    assert world.maintenance()
 
 
 async def test_a_restart_of_registrator_keeps_the_maintenance_of_a_container_that_is_ending(world: World) -> None:
