@@ -104,7 +104,7 @@ class Question:
 class Outcome:
     """The result of an action.  text: "" says nothing.   location: the page to go on with, "" for the same one.
 
-    failures: what was not carried out, a text each.   secret: shown once, and kept nowhere.
+    failures: what was not carried out or has no effect, a text each.   secret: shown once, and kept nowhere.
     login: the token of the browser from now on; "" logs out; None leaves it as it is.
     """
 

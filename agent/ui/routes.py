@@ -110,4 +110,4 @@ def _robots(context: Context, request: Request) -> Response:
 
 def _body_rule(context: Context, request: Request) -> BodyRule:
     limit = FORM_BYTES + 3 * context.config.limits.kv_max_value_size
-    return BodyRule(limit, too_large="This form has {size} bytes; at most {limit} are taken.")
+    return BodyRule(limit, too_large="This form is too large: it has {size} bytes, and at most {limit} are allowed")

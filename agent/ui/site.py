@@ -205,12 +205,19 @@ class Site:
         lost = "leader" in text or "servers" in text
         is_page = request.method == "GET"
         advice = "Try again, or look into the log of the agent."
+        if response.status == 413:
+            advice = "Go back and make it smaller; write large values with pyconsul kv put KEY @FILE."
         if lost:
-            advice = "The servers elect a leader, or too many of them are away. Try again in a moment"
+            advice = "The servers are electing a leader, or too many of them are away. Try again in a moment"
             advice += "; what this server knew last can be shown, too." if is_page else "."
         error = Refused(text or f"Status {response.status}", "", advice, status=response.status)
         visit = self._visit(request)
-        data = {"error": error, "stale": lost and is_page, "resend": resendable(request)}
+        data = {
+            "error": error,
+            "stale": lost and is_page,
+            "resend": resendable(request),
+            "unchecked": lost and bool(browser.cookies(request).get(browser.TOKEN)),  # the token could not be looked up
+        }
         page = Page("error.html", error.title, "", data, status=response.status)
         return self._page_response(self._renderer.render(page, visit, self._variables(visit, page)), request)
 

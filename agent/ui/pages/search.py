@@ -33,8 +33,8 @@ PLACES = (
     ("Log in or out", "token logout session user", "login"),
 )
 ACTIONS = ("Create", "Import", "Fire", "Reload", "Log in")  # beginnings of labels
-#: Actions on nodes, found by their first word and a name: `maintenance web-1`.
-ON_NODES = {"maintenance": "Put {} into maintenance", "deregister": "Deregister {}"}
+#: Actions on nodes and services, found by their first word and a name: `maintenance web-1`.
+ON_NAMES = {"maintenance": "Put {} into maintenance", "deregister": "Deregister {}"}
 #: The address of a match by its kind.
 ADDRESSES: dict[str, Callable[[Links, Match], str]] = {
     "service": lambda links, match: links.to("services", match.key, "instances"),
@@ -65,7 +65,7 @@ def show(visit: Visit) -> Page:
     places = _places(visit, text.lower())
     found: list[Match] = visit.read(_search.find(visit.view, visit.caller, text, SHOWN, visit.now))
     ranked = [(rank, 0, row) for rank, row in places]
-    ranked += [(0, 1, row) for row in _on_nodes(visit, text)]
+    ranked += [(0, 1, row) for row in _on_names(visit, text)]
     ranked += [(match.rank, 2, _row(visit, match)) for match in found]
     rows = [row for _, _, row in sorted(ranked, key=lambda one: one[:2])]
     return Page("search.html", "Search", "", {"text": text, "rows": rows[:SHOWN]})
@@ -85,17 +85,19 @@ def _places(visit: Visit, wanted: str) -> list[tuple[int, Row]]:
     return found
 
 
-def _on_nodes(visit: Visit, text: str) -> list[Row]:
-    """Return the actions on nodes that a text such as `maint web-1` names."""
+def _on_names(visit: Visit, text: str) -> list[Row]:
+    """Return the actions on nodes and services that a text such as `maint web-1` names."""
     word, _, rest = text.partition(" ")
-    actions = [do for do in ON_NODES if len(word) > 2 and do.startswith(word.lower())]
+    actions = [do for do in ON_NAMES if len(word) > 2 and do.startswith(word.lower())]
     found: list[Match] = visit.read(_search.find(visit.view, visit.caller, rest, SHOWN, visit.now)) if actions else []
-    return [
-        Row(ON_NODES[do].format(match.name), "action", visit.links.to("nodes", match.key, do=do))
-        for do in actions
-        for match in found
-        if match.kind == "node"
-    ]
+    return [_action(visit, do, match) for do in actions for match in found if match.kind in ("node", "service")]
+
+
+def _action(visit: Visit, do: str, match: Match) -> Row:
+    if match.kind == "node":
+        return Row(ON_NAMES[do].format(match.name), "action", visit.links.to("nodes", match.key, do=do))
+    label = ON_NAMES[do].format(f"the service {match.name}")
+    return Row(label, "action", visit.links.to("services", do=do, service=match.key))
 
 
 def _row(visit: Visit, match: Match) -> Row:

@@ -4,16 +4,20 @@ let dialog, field, list, nothing;
 let newest = 0;
 
 export function startPalette() {
-  document.querySelector("[data-palette]")?.addEventListener("focus", (event) => {
-    event.target.blur();
-    openPalette();
-  });
+  const jump = document.querySelector("[data-palette]");
+  const open = () => {
+    openPalette(jump.value);
+    jump.value = "";
+  };
+  // Not on focus: the Tab key passes the field.
+  jump?.addEventListener("click", open);
+  jump?.addEventListener("input", open);
 }
 
-export function openPalette() {
+export function openPalette(text = "") {
   dialog ??= build();
   if (!dialog.open) dialog.showModal();
-  field.value = "";
+  field.value = text;
   field.focus();
   find();
 }
@@ -26,6 +30,7 @@ function build() {
   field.setAttribute("aria-expanded", "true");
   field.setAttribute("aria-controls", "palette-list");
   list = Object.assign(document.createElement("ul"), { id: "palette-list" });
+  list.tabIndex = -1; // it scrolls, but the arrow keys move in it
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Results");
   nothing = Object.assign(document.createElement("p"), { className: "hint", textContent: "Nothing found.", hidden: true });

@@ -150,6 +150,8 @@ def test_a_policy_is_checked_line_by_line(root: Manager, admin: Visitor) -> None
     assert 'line 5: service "web": "rite" is not a level' in shown.text
     assert 'policy = "rite"' in shown.html.replace("&#34;", '"')
     assert all(one["Name"] != "checked" for one in root.read("/v1/acl/policies"))
+    shown = admin.act(f"{ACLS}/policies/create", "save", name="checked", rules=right)
+    assert 'The policy checked is created. line 7: rule "unknown" is not known and gives nothing' in shown.text
 
 
 def test_a_policy_is_created_changed_cloned_and_deleted(root: Manager, admin: Visitor) -> None:

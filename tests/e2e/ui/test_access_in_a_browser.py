@@ -121,6 +121,24 @@ def test_the_palette_is_used_by_keyboard(root: Manager, tab: Window) -> None:
     expect(page.get_by_role("heading", name="shop-web")).to_be_visible()
 
 
+def test_the_tab_key_passes_the_search(root: Manager, tab: Window) -> None:
+    page = logged_in(root, tab, path="services")
+    jump = page.get_by_role("searchbox", name="Search services, nodes, keys and pages")
+    jump.focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".who")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("nav.side a").first).to_be_focused()
+    expect(page.locator("#palette")).not_to_be_visible()
+    jump.focus()
+    page.keyboard.type("shop-web")
+    expect(page.get_by_role("combobox", name="Search services")).to_have_value("shop-web")
+    expect(page.locator("#palette [role=option]").first).to_contain_text("shop-web")
+    page.keyboard.press("Escape")
+    expect(jump).to_have_value("")
+    expect(jump).to_be_focused()
+
+
 def test_the_search_works_without_scripts(root: Manager, browser: Browser) -> None:
     with window(browser, scripts=False) as opened:
         page = logged_in(root, opened)

@@ -30,7 +30,7 @@ def pages(agent: AgentProcess) -> PageClient:
 def test_the_worst_is_said_first(pages: PageClient, path: str) -> None:
     page = pages.open(path)
     assert page.status == 200
-    assert "1 of 4 services is failing; there is one server: nothing may fail." in page
+    assert "1 of 4 services is failing; there is one server: it must not fail." in page
     failing = page.html[page.html.index('id="failing"') : page.html.index('id="timeline-title"')]
     assert re.findall(r"<strong>(\w+) check</strong>", failing) == ["api", "mail"]
     assert "api says &lt;b&gt;" in failing

@@ -27,7 +27,7 @@ def client(agent: AgentProcess) -> PageClient:
 def test_the_only_server_is_said_to_be_the_only_one(client: PageClient) -> None:
     page = client.show("servers")
     assert page.status == 200
-    assert "There is one server: nothing may fail." in page
+    assert "There is one server: it must not fail." in page
     assert "Everything stops until it is back" in page
     assert "leader" in page
     assert "Never remove servers below this number 0" in page

@@ -52,7 +52,8 @@ def test_pages_and_actions_are_found(root: Manager) -> None:
     assert "/ui/dc1/acls/policies/create" in visitor.get("/ui/dc1/search?q=create+policy").html
     assert "/ui/dc1/login" in visitor.get("/ui/dc1/search?q=logout").html
     for text, label in (
-        ("maint n", "Put n1 into maintenance"),
+        ("maint n1", "Put n1 into maintenance"),
+        ("maint shop-web", "Put the service shop-web into maintenance"),
         ("fire", "Fire an event"),
         ("reload", "Reload the agent"),
     ):

@@ -91,24 +91,31 @@ async def _checked(visit: Visit) -> RuleCheck:
 
 async def create(visit: Visit) -> Outcome:
     """Create a policy."""
-    answer = await visit.send("PUT", "/v1/acl/policy", await _body(visit), failed=NOT_WRITTEN)
+    checked = await _usable(visit)
+    answer = await visit.send("PUT", "/v1/acl/policy", _body(visit), failed=NOT_WRITTEN)
     policy = answer.json()
-    return Outcome(f"The policy {policy['Name']} is created.", visit.links.to("acls", "policies", policy["ID"]))
+    location = visit.links.to("acls", "policies", policy["ID"])
+    return Outcome(f"The policy {policy['Name']} is created.", location, checked.hints)
 
 
 async def change(visit: Visit) -> Outcome:
     """Change a policy."""
     policy = _policy(visit)
     require_unchanged(visit, policy.modify_index, NOT_WRITTEN)
-    await visit.send("PUT", f"/v1/acl/policy/{policy.id}", await _body(visit), failed=NOT_WRITTEN)
-    return Outcome("The policy is changed. The change holds from now on.")
+    checked = await _usable(visit)
+    await visit.send("PUT", f"/v1/acl/policy/{policy.id}", _body(visit), failed=NOT_WRITTEN)
+    return Outcome("The policy is changed. The change holds from now on.", "", checked.hints)
 
 
-async def _body(visit: Visit) -> dict[str, Any]:
-    """Return the body of the request.  Raises Refused with the line of an error in the rules."""
+async def _usable(visit: Visit) -> RuleCheck:
+    """Return the result for rules that can be used.  Raises Refused with the line of an error."""
     checked = await _checked(visit)
     if checked.error:
         raise Refused(NOT_WRITTEN, "", "", rules=checked.reason)
+    return checked
+
+
+def _body(visit: Visit) -> dict[str, Any]:
     return {
         "Name": visit.form.get("name", "").strip(),
         "Description": visit.form.get("description", "").strip(),

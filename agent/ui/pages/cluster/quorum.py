@@ -31,7 +31,7 @@ def summary(servers: Sequence[Voting]) -> str:
     voters = [server for server in servers if server.votes]
     spare = tolerance(servers)
     if len(servers) == 1:
-        return "There is one server: nothing may fail."
+        return "There is one server: it must not fail."
     healthy = sum(server.is_healthy for server in voters)
     if spare < 0:
         return f"The quorum is lost: {healthy} of {len(voters)} voters are healthy, {needed(servers)} are needed."
@@ -61,4 +61,4 @@ def consequence(servers: Sequence[Voting], name: str) -> str:
     rest = f"{spare - 1} more may fail then" if spare > 1 else "no other may fail then"
     if server.leads:
         return f"Writes pause for a second or two while another server takes the lead; {rest}."
-    return f"Nothing that anybody notices; {rest}."
+    return f"Nothing noticeable; {rest}."

@@ -35,7 +35,7 @@ def test_summary(text: str, spare: int, expected: str) -> None:
     [
         ("L", 0, "Everything stops"),
         ("LVV", 0, "Writes pause for a second or two while another server takes the lead; no other may fail then."),
-        ("LVV", 1, "Nothing that anybody notices; no other may fail then."),
+        ("LVV", 1, "Nothing noticeable; no other may fail then."),
         ("LVVVV", 0, "1 more may fail then"),
         ("LVVN", 3, "Nothing: it has no vote."),
         ("LVX", 1, "The quorum is lost: 1 of 3 voters are left."),
