@@ -183,7 +183,8 @@ class Site:
         return min(refresh_s, left_s) if refresh_s else left_s
 
     def _variables(self, visit: Visit, page: Page, refused: Refused | None = None) -> dict[str, Any]:
-        return {**self._frame.variables(visit, page.section), "refused": refused, "told": _told(visit.request)}
+        own = {"refused": refused, "told": _told(visit.request), "current": _current(visit)}
+        return {**self._frame.variables(visit, page.section), **own}
 
     def _error(self, error: Exception, visit: Visit) -> Rendering:
         """Return the page of an error."""
@@ -308,6 +309,15 @@ def _without_question(request: Request) -> str:
     """Return the address of a page without `?do` and `?on`, the action and what it is about."""
     address = urlsplit(request.target.decode("latin-1"))
     kept = "&".join(part for part in address.query.split("&") if part and not part.startswith(("do=", "on=")))
+    return address.path + ("?" + kept if kept else "")
+
+
+def _current(visit: Visit) -> str:
+    """Return the address of the current state for a page that shows what a server knew last, "" for other pages."""
+    if "stale" not in visit.params or visit.local:
+        return ""
+    address = urlsplit(visit.request.target.decode("latin-1"))
+    kept = "&".join(part for part in address.query.split("&") if part.partition("=")[0] != "stale")
     return address.path + ("?" + kept if kept else "")
 
 

@@ -70,3 +70,11 @@ def test_a_state_has_one_word_in_all_lists(agent: AgentProcess) -> None:
     client = PageClient(agent, ROOT)
     for page in (client.show("services"), client.show("services", "consul", "instances"), client.show("nodes")):
         assert "passing no checks" in page
+
+
+def test_a_page_of_what_a_server_knew_last_says_so(agent: AgentProcess) -> None:
+    client = PageClient(agent, ROOT)
+    page = client.open("/ui/dc1/services?sort=Name:asc&stale")
+    assert "One server knew this last; it may be out of date. Show the current state" in page
+    assert "/ui/dc1/services?sort=Name:asc" in page.links
+    assert "out of date" not in client.show("services")

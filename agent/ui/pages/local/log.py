@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.logs.agent_log import LEVELS, recent_lines
@@ -50,10 +50,11 @@ async def stream(visit: Visit) -> AsyncIterator[bytes]:
     response = await visit.open("GET", "/v1/agent/monitor", loglevel=level)
     if response.status != 200 or response.stream is None:
         raise refusal_of(Answer(response.status, bytes(response.body), {}))
-    return _events(response.stream, level)
+    return events_of(response.stream, level)
 
 
-async def _events(lines: AsyncIterator[bytes], level: str) -> AsyncIterator[bytes]:
+async def events_of(lines: AsyncIterator[bytes], level: str) -> AsyncGenerator[bytes, None]:
+    """Return the events of a log whose new lines are given; closes the lines at its end."""
     # The stream is begun before the last lines are read, so that no line is missed; one may come twice, and is left out then.
     waiting: asyncio.Future[bytes] = asyncio.ensure_future(anext(lines))
     try:
@@ -71,6 +72,9 @@ async def _events(lines: AsyncIterator[bytes], level: str) -> AsyncIterator[byte
         return
     finally:
         waiting.cancel()
+        await asyncio.wait([waiting])
+        if (close := getattr(lines, "aclose", None)) is not None:
+            await close()  # at once: its task must not wait for the garbage collection
 
 
 PAGES = (PageRoute("agent/log", show, local=True), PageRoute("agent/log/stream", show, local=True, stream=stream))
