@@ -111,6 +111,12 @@ class Visit:
         return self.links.datacenter
 
     @property
+    def api(self) -> str:
+        """Return the address of the HTTP API for commands to copy."""
+        port = self.config.ports.http
+        return f"localhost:{port if port > 0 else 8500}"
+
+    @property
     def agent(self) -> str:
         """Return the node name of the agent that the browser talks to."""
         return self.context.agent_of(self.request)

@@ -78,3 +78,10 @@ def test_a_page_of_what_a_server_knew_last_says_so(agent: AgentProcess) -> None:
     assert "One server knew this last; it may be out of date. Show the current state" in page
     assert "/ui/dc1/services?sort=Name:asc" in page.links
     assert "out of date" not in client.show("services")
+
+
+def test_commands_name_the_port_of_the_agent(agent: AgentProcess) -> None:
+    client = PageClient(agent, ROOT)
+    assert f"curl -X POST -d @query.json localhost:{agent.http_port}/v1/query" in client.show("queries")
+    assert f"curl localhost:{agent.http_port}/v1/agent/metrics" in client.show("agent")
+    assert f"curl -s 'http://localhost:{agent.http_port}/v1/health" in client.show("services", "consul")

@@ -190,9 +190,7 @@ def ask_deregister(visit: Visit) -> Question:
         f"Deregister {_named(nodes)}",
         _commands(
             nodes,
-            lambda name: (
-                f"curl -X PUT -d {shlex.quote(json.dumps({'Node': name}))} localhost:8500/v1/catalog/deregister"
-            ),
+            lambda name: f"curl -X PUT -d {shlex.quote(json.dumps({'Node': name}))} {visit.api}/v1/catalog/deregister",
         ),
         destructive=True,
         lacks=_lacks(visit, nodes),

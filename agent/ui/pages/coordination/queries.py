@@ -141,7 +141,7 @@ def ask_create(visit: Visit) -> Question:
         "Create a prepared query",
         ("It answers under its name over HTTP and DNS, as soon as it is created.",),
         "Create the query",
-        "curl -X POST -d @query.json localhost:8500/v1/query",
+        f"curl -X POST -d @query.json {visit.api}/v1/query",
         fields=(definition_field(example),),
     )
 

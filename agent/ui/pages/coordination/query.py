@@ -90,7 +90,7 @@ def ask_edit(visit: Visit) -> Question:
         f'Change the query "{name}"',
         ("The new definition answers from the next request on.",),
         f'Save the query "{name}"',
-        f"curl -X PUT -d @query.json localhost:8500/v1/query/{query.id}",
+        f"curl -X PUT -d @query.json {visit.api}/v1/query/{query.id}",
         fields=(definition_field(pretty(query)),),
         lacks=_lacks(visit, query),
         carry=(("index", str(query.modify_index)),),
@@ -124,7 +124,7 @@ def ask_delete(visit: Visit) -> Question:
         f'Delete the query "{name}"?',
         (f"DNS and HTTP do not answer {how} any more.", "The service and its instances stay as they are."),
         f'Delete the query "{name}"',
-        f"curl -X DELETE localhost:8500/v1/query/{query.id}",
+        f"curl -X DELETE {visit.api}/v1/query/{query.id}",
         destructive=True,
         lacks=_lacks(visit, query),
     )

@@ -207,7 +207,7 @@ async def ask_deregister(visit: Visit) -> Question:
         f"Deregister {name}?",
         (*_effects(plan), *_remaining(visit, plan.all)),
         f"Deregister {name}",
-        _commands(plan.all, lambda one: _command(one, plan.owners[one])),
+        _commands(plan.all, lambda one: _command(visit, one, plan.owners[one])),
         destructive=True,
         fields=fields,
         lacks=_missing(visit, plan.all),
@@ -240,11 +240,11 @@ def _effects(plan: Plan) -> list[str]:
     return found
 
 
-def _command(target: Target, owner: Owner) -> str:
+def _command(visit: Visit, target: Target, owner: Owner) -> str:
     if owner.kind == AGENT:
         return f"pyconsul services deregister -node {quote(target.node)} -id {quote(target.id)}"
     body = json.dumps({"Node": target.node, "ServiceID": target.id}, ensure_ascii=False)
-    return f"curl -X PUT -d {quote(body)} localhost:8500/v1/catalog/deregister"
+    return f"curl -X PUT -d {quote(body)} {visit.api}/v1/catalog/deregister"
 
 
 async def deregister(visit: Visit) -> Outcome:

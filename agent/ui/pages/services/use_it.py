@@ -59,8 +59,7 @@ def _snippets(visit: Visit, name: str) -> tuple[Snippet, ...]:
     if is_label(name) and ports.dns > 0:
         found.append(Snippet("Addresses", f"dig @127.0.0.1 -p {ports.dns} +short {name}.service.{domain}"))
         found.append(Snippet("Ports, too", f"dig @127.0.0.1 -p {ports.dns} +short {name}.service.{domain} SRV"))
-    port = ports.http if ports.http > 0 else 8500
-    address = f"http://127.0.0.1:{port}/v1/health/service/{quote(name, safe='')}?passing"
+    address = f"http://{visit.api}/v1/health/service/{quote(name, safe='')}?passing"
     found.append(Snippet("Healthy instances", f"curl -s {shell_quote(address)}"))
     found.append(Snippet("Checks", f"pyconsul health {shell_quote(name)}"))
     loop = f'{{{{ range service "{escaped}" }}}}{{{{ .Address }}}}:{{{{ .Port }}}}\n{{{{ end }}}}'
