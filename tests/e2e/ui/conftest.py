@@ -9,7 +9,8 @@ from playwright.sync_api import Browser
 from support.browser import Window, chromium, window
 
 
-@pytest.fixture(scope="session")
+# Not of the session: while the browser runs, its event loop does, and tests of coroutines could not run in this process.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
