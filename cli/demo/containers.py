@@ -131,6 +131,8 @@ class ContainerWorld(World):
         argv = [*program("main"), "registrator", f"consul://127.0.0.1:{self.http}"]
         self._run("registrator", argv, DOCKER_HOST=f"unix://{self._engine.socket}")
         super().start_backends(count)
+        # Until its first HEALTHCHECK a container gets no requests.
+        self.wait("healthy containers", lambda: len(self.ask("GET", "/v1/health/service/web?passing") or ()) == count)
 
     def add_backend(self, name: str) -> None:
         """Start a container."""

@@ -42,7 +42,7 @@ class MachineAgent(AgentProcess):
         settings: dict[str, Any] = {
             "node_name": name,
             "bind_addr": machine.address,
-            "ports": {"dns": -1},
+            "ports": {"dns": -1, "serf_wan": -1},
             "addresses": {"http": f"unix://{self._socket}"},
             "retry_interval": "1s",
             "disable_host_node_id": True,

@@ -105,7 +105,7 @@ def test_an_agent_that_starts_on_a_full_disk_serves_reads(agent: AgentProcess, d
     else:
         agent.kill()  # the write-ahead log stays, and has to be read
     if end == "power cut":
-        for file in (disk / "data").glob("*-shm"):
+        for file in (disk / "data").rglob("*-shm"):
             file.unlink()
     ballast = fill(disk)
 
