@@ -271,7 +271,7 @@ def fault(case: Case, response: Response, secrets: Sequence[str]) -> str:
 def everything(manager: Manager) -> dict[str, Any]:
     """Return all that could be changed, as the manager sees it."""
     paths = ("kv/?recurse", "catalog/nodes", "catalog/services", "health/state/any", "session/list", "query", "event/list",
-             "coordinate/nodes", "agent/services", "agent/checks", "acl/tokens", "acl/policies", "acl/roles",
+             "coordinate/node/hidden-node", "agent/services", "agent/checks", "acl/tokens", "acl/policies", "acl/roles",
              "acl/auth-methods", "acl/binding-rules", "operator/autopilot/configuration", "catalog/node/hidden-node",
              "pyconsul/kv-history/hidden-key/a")  # fmt: skip
     return {path: manager.read(f"/v1/{path}") for path in paths}
