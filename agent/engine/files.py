@@ -29,7 +29,7 @@ log = logging.getLogger("agent.engine")
 class FileTable(NamedTuple):
     """A table whose rows are the files of a folder, named after the SHA-256 of their keys.
 
-    folder: path below the engine's.  decode: raises ValueError, or TypeError, for content that is no row.
+    folder: path below the engine's.  decode: raises ValueError, or TypeError, for content that is not a row.
     """
 
     schema: Schema[Any]
@@ -72,7 +72,7 @@ class FilesEngine:
         return rows
 
     def _give_name(self, path: Path, name: Path) -> None:
-        """Rename a file that somebody put here under another name, so that it is found when its row changes."""
+        """Rename a file that was put here under another name, so that it is found when its row changes."""
         if path == name:
             return
         if name.exists():

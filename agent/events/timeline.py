@@ -39,7 +39,7 @@ class Change:
 
 
 class Observed(Protocol):
-    """The state, as it tells of changes."""
+    """The part of the state that reports changes."""
 
     @property
     def restored(self) -> int:

@@ -108,7 +108,7 @@ class Subscriber(logging.Handler):
 
 
 class RecentLines(logging.Handler):
-    """Keeps the last lines of the log, whatever its format; the same level holds for them as for stdout."""
+    """Keeps the last lines of the log in text form; the same level holds for them as for stdout."""
 
     def __init__(self) -> None:
         super().__init__()

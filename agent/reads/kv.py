@@ -166,7 +166,7 @@ class Listing:
 
 
 def children(view: View, caller: Authorizer, folder: str, needs_list: bool, most: int) -> Steps[Result]:
-    """Read what a folder holds, a `Listing` of at most `most` children: keys, and folders however many keys they have.
+    """Read the children of a folder, a `Listing` of at most `most`: keys and folders; the keys of a folder do not count.
 
     Raises PermissionDenied.
     """

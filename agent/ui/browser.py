@@ -1,4 +1,4 @@
-"""What browsers are told and believed: cookies with the token, protection of forms, headers of pages.
+"""Cookies with the token, protection of forms, and headers of pages.
 
 A form is believed if it comes from a page of this site: `Sec-Fetch-Site` and `Origin` say so where the browser sends them, and
 its field `form` fits the cookie FORM, which other sites can neither read nor set.

@@ -134,11 +134,11 @@ class Action:
 
 
 class PageRoute:
-    """Where a page is found: `services/{name}/instances`, relative to the datacenter; `{path*}` takes slashes too.
+    """The address of a page, such as `services/{name}/instances`, relative to the datacenter; `{path*}` takes slashes too.
 
     local: shown by the agent that is asked, not by a server; shown again every `refresh_s` of its page, not by topics.
     downloads: names of `?download=` and what makes the file.
-    stream: makes the server-sent events of an address that is no page.
+    stream: makes the server-sent events of an address that is not a page.
     """
 
     __slots__ = ("actions", "downloads", "local", "pattern", "show", "stream")

@@ -245,7 +245,7 @@ class Site:
             if names is not None:
                 visit.names, visit.local = names, route.local
                 return route
-        raise Missing(f'There is no page "{rest}"', "", "Choose a page on the left, or search with Ctrl-K.")
+        raise Missing(f'Page "{rest}" does not exist', "", "Choose a page on the left, or search with Ctrl-K.")
 
     def _page_response(self, rendering: Rendering, request: Request) -> Response:
         """Return a rendering as this browser gets it."""
@@ -267,7 +267,7 @@ class Site:
         budget = self._context.stream_budget
         if budget.used + len(addresses) > budget.limit:
             return Response(429, b"more than %d pages and queries are watched\n" % budget.limit, TEXT)
-        # What is rendered is shared by all browsers with this token: their other cookies are no part of it.
+        # What is rendered is shared by all browsers with this token: their other cookies are left out.
         token = {b"x-consul-token": request.token.encode("latin-1", "replace")} if request.token else {}
         viewed: list[Viewed] = []
         for address, version in zip(addresses, versions, strict=True):

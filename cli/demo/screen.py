@@ -147,7 +147,7 @@ def _line(text: str) -> Text:
 
 
 def commands(world: World) -> list[str]:
-    """What can be tried while the demonstration runs."""
+    """Things to try while the demonstration runs."""
     agent = f"127.0.0.1:{world.http}"
     option = "" if world.http == 8500 else f" -http-addr={agent}"
     return [

@@ -41,7 +41,7 @@ class AgentProcess:
     ) -> None:
         """`launcher`: the program, with its arguments, that runs the agent.  A setting that is None is left out.
 
-        against: "client" or "follower" makes it a client agent, or a server that follows, of a server of its own.
+        against: "client" or "follower" makes it a client agent, or a server that follows, of a second server.
         """
         self.folder = folder
         self.http_port, self.dns_port, self.lan_port, self.rpc_port = free_ports(4)

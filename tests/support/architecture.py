@@ -117,7 +117,7 @@ LAZY_IMPORTERS = {
     "agent/common/options.py": "start-up of one-shot commands",
     "agent/runtime/process.py": "an agent imports its own mode only: servers need gRPC, 25 MB",
     "agent/health/runners/h2": "imports h2 when the first such check runs",
-    "agent/ui/routes.py": "Jinja2 takes 60 ms and 5 MB; an agent whose pages nobody opens does without",
+    "agent/ui/routes.py": "Jinja2 takes 60 ms and 5 MB; an agent whose pages are not opened does without",
     "cli": "a one-shot command imports what it runs",
     "tools": "a program imports what its arguments ask for",
 }

@@ -55,7 +55,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def window(browser: Browser, *, dark: bool = False, phone: bool = False, scripts: bool = True) -> Iterator[Window]:
-    """Open a session of its own; fails if a script has failed."""
+    """Open a separate session; fails if a script has failed."""
     settings: dict[str, Any] = {
         "color_scheme": "dark" if dark else "light",
         "viewport": PHONE if phone else DESKTOP,

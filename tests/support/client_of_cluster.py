@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ["PYTEST_XDIST_WORKER"] = "gw15"  # whose ports nobody else takes
+os.environ["PYTEST_XDIST_WORKER"] = "gw15"  # its ports are free
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.ports import free_ports
 

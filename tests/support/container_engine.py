@@ -118,7 +118,7 @@ def running_engine(*, bridged: bool = False) -> Iterator[ContainerEngine]:
 
 @contextlib.contextmanager
 def _bridge() -> Iterator[str]:
-    """A bridge for as long as the block runs.  Raises NoEngine."""
+    """A bridge while the block runs.  Raises NoEngine."""
     if shutil.which("ip") is None:
         raise NoEngine("not installed: ip")
     number = random.randrange(16, 250)

@@ -14,7 +14,7 @@ BINARY = bytes(range(256)) + b"\r\n\r"
 
 
 def put(agent: AgentProcess, key: str, value: bytes | str) -> int:
-    """Write a key, whatever its name; return its index."""
+    """Write a key with any name; return its index."""
     data = value if isinstance(value, bytes) else value.encode()
     operation = {"Verb": "set", "Key": key, "Value": b64encode(data).decode()}
     index: int = agent.put("/v1/txn", [{"KV": operation}])["Results"][0]["KV"]["ModifyIndex"]

@@ -157,7 +157,7 @@ class EtcdMember:
 
 
 async def _log_of(process: asyncio.subprocess.Process) -> bool:
-    """Write what a process says into the log, until it ends; return whether it says that it is no member any more."""
+    """Write the output of a process into the log until it ends; return whether it has reported that it was removed as a member."""
     assert process.stderr is not None
     is_removed = False
     async for line in process.stderr:

@@ -1,4 +1,4 @@
-"""Where the value of each setting comes from: a file, a flag, the development mode, or nowhere, so that its default holds."""
+"""The source of the value of each setting: a file, a flag, the development mode, or its default."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _DASHBOARD_ERROR = 'ui_config.dashboard_url_templates values must be a valid htt
 
 
 class MetricsProxy(msgspec.Struct, frozen=True, kw_only=True):
-    """`/v1/internal/ui/metrics-proxy/`: reads of a metrics server, in the name of whoever may read all services and nodes."""
+    """`/v1/internal/ui/metrics-proxy/`: reads of a metrics server, for callers that may read all services and nodes."""
 
     base_url: Annotated[
         str, setting("URL of the metrics server; empty: no proxy.", check=validators.optional_url, error=_PROXY_ERROR)

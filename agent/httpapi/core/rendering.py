@@ -216,7 +216,7 @@ class Renderer:
         )
 
     def _page(self, response: Response, request: Request) -> Response:
-        """Complete a page: headers of `http_config.response_headers` come instead of its own ones with the same name."""
+        """Complete a page: headers of `http_config.response_headers` replace its headers with the same name."""
         named = {name.lower() for name, _ in self.extra_headers}
         headers = tuple([header for header in response.headers if header[0].lower() not in named])
         return sized(

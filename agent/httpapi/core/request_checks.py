@@ -63,7 +63,7 @@ class RequestChecks:
         return route
 
     def _is_page(self, raw_path: bytes) -> bool:
-        """Return whether a path is that of a page: pages show whatever names the catalog has."""
+        """Return whether a path is that of a page: pages show all names that the catalog has."""
         found = self._router.find(raw_path.decode("latin-1"))
         return found is not None and found[0].pages is not None
 

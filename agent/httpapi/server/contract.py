@@ -113,7 +113,7 @@ DEFAULT_BODY = BodyRule(1 << 20)  # the rule of routes without one
 
 
 class Waiting(Protocol):
-    """What a connection waits for."""
+    """A response that a connection waits for."""
 
     def cancel(self) -> object:
         """Wait no longer: the client has gone away."""

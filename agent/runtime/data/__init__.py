@@ -1,1 +1,1 @@
-"""What an agent keeps in its data folder."""
+"""The data folder of an agent and the files in it."""

@@ -32,7 +32,7 @@ class DataFolderError(Exception):
 
 
 class Lock:
-    """The lock on a data folder.  It ends with the process at the latest, however that ends."""
+    """The lock on a data folder.  It ends with the process at the latest."""
 
     def __init__(self, folder: Path) -> None:
         """Make the folder if need be, and lock it.  Raises DataFolderError."""

@@ -91,7 +91,7 @@ class Flood:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Join nobody any more."""
+        """Stop joining."""
         self._unsubscribe()
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Pages that somebody looks at: rendered again when what they depend on changes, once for all who see the same."""
+"""Pages with viewers: rendered again when their topics change, once for all viewers with the same address and token."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class LivePage:
 
 
 class LivePages:
-    """The pages that somebody looks at, by address and token."""
+    """The pages with viewers, by address and token."""
 
     def __init__(self, watches: Watches, view: View) -> None:
         self._watches, self._view = watches, view

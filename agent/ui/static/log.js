@@ -1,4 +1,4 @@
-// The log of the agent as it is written; the page follows its end unless somebody has scrolled up.
+// The log of the agent as it is written; the page follows its end unless it was scrolled up.
 import { showConnection } from "./live.js";
 
 const MOST = 2000;

@@ -74,7 +74,7 @@ export class Connections {
     this.retry = Math.min(this.retry * 2, 5000);
   }
 
-  // A connection that says nothing for long is dead, even if nobody has closed it.
+  // A connection that says nothing for long is dead, even if it was not closed.
   check() {
     if (this.source && Date.now() - this.lastSign > 35_000) this.lost(this.source);
   }

@@ -259,7 +259,7 @@ def test_a_decision_is_explained(root: Manager, admin: Visitor) -> None:
     unknown = admin.act(
         f"{ACLS}/explain", "explain", token="00000000-1111-2222-3333-444444444444", permission="acl:read"
     )
-    assert "there is no token with this accessor ID or secret" in unknown.text
+    assert "no token has this accessor ID or secret" in unknown.text
     refused = own.get(f"{ACLS}/explain?accessor={ROOT}&permission=acl:read")
     assert refused.status == 403
 
@@ -319,4 +319,4 @@ def test_hostile_texts_are_shown_as_texts(root: Manager, admin: Visitor) -> None
 def test_what_does_not_exist_has_a_page(admin: Visitor, path: str) -> None:
     shown = admin.get(f"{ACLS}/{path}")
     assert shown.status == 404
-    assert "There is no" in shown.text
+    assert "does not exist" in shown.text

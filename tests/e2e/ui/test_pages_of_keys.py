@@ -155,7 +155,7 @@ def test_bad_flags_are_refused(agent: AgentProcess, client: PageClient) -> None:
 
 
 class TestConflicts:
-    """Somebody else writes the key while it is edited."""
+    """The key is written by another client while it is edited."""
 
     def conflict(self, agent: AgentProcess, client: PageClient, mine: str = "A\nb\nc") -> Shown:
         put(agent, "race", "a\nb\nc")

@@ -57,5 +57,5 @@ def test_a_stream_of_unknown_pages_shows_their_errors(agent: AgentProcess) -> No
     assert stream.next()[0] == "hello"
     pages = {str(stream.next()[1]["title"]) for _ in range(3)}
     stream.close()
-    assert 'There is no page "nope"' in pages
+    assert 'Page "nope" does not exist' in pages
     assert not any("Config" in title for title in pages)

@@ -10,7 +10,7 @@ from pyconsul.tools.registrator.desired.template_contract import Fetch, Template
 
 
 class NotGo(Exception):
-    """The text is no Go template."""
+    """The text is not a Go template."""
 
 
 class GoTemplate:

@@ -12,7 +12,7 @@ from pyconsul.tools.registrator.desired.template_contract import TemplateFailed
 
 
 class NotJinja(Exception):
-    """The text is no Jinja2 template."""
+    """The text is not a Jinja2 template."""
 
 
 class JinjaTemplate:

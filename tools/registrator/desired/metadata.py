@@ -13,7 +13,7 @@ from pyconsul.agent.common.suggest import did_you_mean
 from pyconsul.tools.registrator.desired.containers import Container, Port
 
 PREFIX = "SERVICE_"
-#: Keys that are no metadata of the service.
+#: Keys that are not metadata of the service.
 FIELDS = ("name", "tags", "id")
 CHECK_KINDS = (
     "check_http",

@@ -174,7 +174,7 @@ class _Maker:
             checks = [*_main_check(service_id, check), *(self._beat_check(beat) for beat in beats)]
             owned = {**meta, ENGINE: self._rules.engine, CONTAINER: container.id}
             digest = digest_of({**body, "Meta": owned, "Checks": checks})
-            # The status of a beat changes without another registration: it is no part of the digest.
+            # The status of a beat changes without another registration: it is not part of the digest.
             begun = {beat.check_id: {"Status": beat.status} for beat in beats}
             checks = [{**one, **begun.get(one["CheckID"], {})} for one in checks]
             whole = {**body, "Meta": {**owned, DIGEST: digest}, "Checks": checks}

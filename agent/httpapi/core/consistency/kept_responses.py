@@ -49,6 +49,6 @@ class KeptResponses:
         return self._barrier.enter_kept(lambda error: respond(None if error else self._kept(target, token)), HOLD_S)
 
     def _kept(self, target: bytes, token: bytes) -> Wire | None:
-        """Return a kept response, however old it is."""
+        """Return a kept response of any age."""
         entry = self._cache.live(cache_key(target, token if self._uses_tokens else b""))
         return None if entry is None else entry.wire or entry.render()

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from pyconsul.agent.engine import contract
 from pyconsul.agent.model.autopilot import ClusterServer, Survivor
 
-#: Of a request.  memory: a read that any state answers, however old; not the scope of an endpoint.
+#: Of a request.  memory: a read that is answered from a state of any age; not the scope of an endpoint.
 Scope: TypeAlias = Literal["local", "memory", "read", "write"]
 NO_LEADER = contract.NO_LEADER
 NO_SERVERS = "No known Consul servers"

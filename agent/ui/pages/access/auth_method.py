@@ -61,7 +61,7 @@ def method_of(visit: Visit) -> AuthMethod:
     name = visit.names["name"]
     method: AuthMethod | None = visit.read(reads.auth_method(visit.view, visit.caller, name))
     if method is None:
-        raise Missing(f'There is no auth method "{name}"', "", "It was deleted, or the address is wrong.")
+        raise Missing(f'Auth method "{name}" does not exist', "", "It was deleted, or the address is wrong.")
     return method
 
 

@@ -1,4 +1,4 @@
-"""What all pages of access control have in common: they say so while it is off, or has no first token yet."""
+"""The beginning of all pages of access control: they say so while it is off, or has no first token yet."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def _explain(visit: Visit, permission: str, resource: str, accessor: str, 
     other = accessor if accessor != visit.caller.accessor else ""  # the own one needs no permission
     answer = await visit.ask("GET", path, accessor=other or None, permission=permission, resource=resource)
     if "token does not exist" in answer.text:
-        raise Refused(FAILED, "", "", token="there is no token with this accessor ID or secret")
+        raise Refused(FAILED, "", "", token="no token has this accessor ID or secret")
     if not answer.ok:
         raise refusal_of(answer, FAILED)
     return dict(answer.json())

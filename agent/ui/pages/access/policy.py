@@ -67,7 +67,7 @@ def _policy(visit: Visit) -> Policy:
     policy: Policy | None = visit.read(reads.policy(visit.view, visit.caller, policy_id))
     if policy is None:
         raise Missing(
-            f'There is no policy "{policy_id}"', "", "It was deleted, or the address holds no ID of a policy."
+            f'Policy "{policy_id}" does not exist', "", "It was deleted, or the address holds no ID of a policy."
         )
     return policy
 

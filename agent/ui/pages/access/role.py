@@ -55,7 +55,7 @@ def _role(visit: Visit) -> Role:
     role_id = visit.names["id"]
     role: Role | None = visit.read(reads.role(visit.view, visit.caller, role_id))
     if role is None:
-        raise Missing(f'There is no role "{role_id}"', "", "It was deleted, or the address holds no ID of a role.")
+        raise Missing(f'Role "{role_id}" does not exist', "", "It was deleted, or the address holds no ID of a role.")
     return role
 
 

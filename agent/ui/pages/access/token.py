@@ -67,7 +67,9 @@ def _token(visit: Visit) -> Token:
         token = None
     if token is None:
         raise Missing(
-            f'There is no token "{accessor}"', "", "It was deleted or has expired, or the address holds no accessor ID."
+            f'Token "{accessor}" does not exist',
+            "",
+            "It was deleted or has expired, or the address holds no accessor ID.",
         )
     return token
 

@@ -1,4 +1,4 @@
-"""What would lose access: the tokens, roles and services behind a policy, role, auth method or token."""
+"""The users of a grant, which would lose access: the tokens, roles and services behind a policy, role, auth method or token."""
 
 from __future__ import annotations
 

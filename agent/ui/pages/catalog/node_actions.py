@@ -201,7 +201,7 @@ def ask_deregister(visit: Visit) -> Question:
 def returns(member: Member | None) -> str:
     """Return whether a deregistered node comes back by itself."""
     if member is None:
-        return "Without an agent, nothing brings a node back: whatever registered it has to do so again."
+        return "Without an agent, nothing brings a node back: the program that registered it has to do so again."
     if member.status is MemberStatus.ALIVE:
         return (
             "A node whose agent is alive comes back by itself within a few minutes, with its services and checks. "

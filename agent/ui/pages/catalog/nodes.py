@@ -26,7 +26,7 @@ SORTS = (
     ("Version:asc", "Oldest version"),
     ("Version:desc", "Latest version"),
 )
-#: Beginnings of expressions that are offered while somebody types.
+#: Beginnings of expressions that are offered while a filter is typed.
 EXAMPLES = ('Node matches ""', 'Address == ""', 'Meta.rack == ""', "Meta is empty")
 LACKING = "needs the permission node:write for a node"
 VERSION = "consul-version"  # meta data of a node with an agent

@@ -191,7 +191,7 @@ def named(found: Sequence[PreparedQuery], query_id: str) -> PreparedQuery:
     """Return the only query of a list.  Raises Missing for an empty one."""
     if not found:
         raise Missing(
-            f'There is no query "{query_id}"',
+            f'Query "{query_id}" does not exist',
             "",
             "It may have been deleted, or your token does not show it (query:read).",
         )

@@ -56,7 +56,7 @@ def _query(visit: Visit) -> PreparedQuery:
     try:
         return named(visit.read(reads.one(visit.view, visit.caller, query_id)) or (), query_id)
     except StateRefused:
-        raise Missing(f'There is no query "{query_id}"', "An address of a query ends in its ID.") from None
+        raise Missing(f'Query "{query_id}" does not exist', "An address of a query ends in its ID.") from None
 
 
 async def _run(visit: Visit, name: str) -> tuple[list[Found], str, str]:
@@ -98,7 +98,7 @@ def ask_edit(visit: Visit) -> Question:
 
 
 async def edit(visit: Visit) -> Outcome:
-    """Store another definition, unless somebody else has changed the query."""
+    """Store another definition, unless the query has changed meanwhile."""
     query, given = _query(visit), definition_of(visit)
     if visit.form.get("index", "") != str(query.modify_index):
         raise Refused(

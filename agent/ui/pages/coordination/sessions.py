@@ -15,7 +15,7 @@ from pyconsul.agent.ui.pages.listing import filtered, is_expression, part_of, wo
 from pyconsul.agent.ui.shown import plural
 from pyconsul.agent.ui.visit import Visit
 
-#: Beginnings of expressions that are offered while somebody types.
+#: Beginnings of expressions that are offered while a filter is typed.
 EXAMPLES = ('Node == ""', 'Behavior == "delete"', 'Name matches ""', 'TTL == ""')
 SHOWN_KEYS = 20  # of one session in a list
 NAMED = 8  # sessions that a question names

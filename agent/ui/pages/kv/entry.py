@@ -89,7 +89,7 @@ def _session(visit: Visit, one: KVEntry | None) -> Session | None:
 
 
 async def check_syntax(visit: Visit) -> Download:
-    """Return the mistake of a text that somebody types: its text, line and column."""
+    """Return the mistake in a text that is typed: its text, line and column."""
     form = visit.form
     kind = syntax.format_of(form.get("name") or key_of(visit), form.get("syntax", ""))
     verdict = await syntax.check(kind, values.unified(form.get("value", "")))

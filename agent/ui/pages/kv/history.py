@@ -48,9 +48,7 @@ async def versions_below(visit: Visit, name: str, **params: str | int) -> list[d
     """Return the answer of the API about the history of a key or tree.  Raises Refused."""
     answer = await visit.ask("GET", f"/v1/pyconsul/kv-history/{name}", headers=None, **params)
     if answer.status == 404:
-        raise Missing(
-            "There is no history", OFF, "Set them in the configuration of the servers; a reload applies them."
-        )
+        raise Missing("History is off", OFF, "Set them in the configuration of the servers; a reload applies them.")
     if not answer.ok:
         raise Refused("The history cannot be shown", answer.text, status=answer.status)
     found: list[dict[str, Any]] = answer.json()

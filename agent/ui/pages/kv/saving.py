@@ -1,4 +1,4 @@
-"""Saving a value: check-and-set, and a page with both versions when somebody else was faster."""
+"""Saving a value: check-and-set, and a page with both versions after a conflict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_FLAGS = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a form wants to be stored.  index: the ModifyIndex of what it began with, 0 for no key."""
+    """A value as a form sends it.  index: the ModifyIndex of the key when the form was opened, 0 for a new key."""
 
     value: bytes
     flags: int

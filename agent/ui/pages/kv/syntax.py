@@ -15,7 +15,7 @@ MAX_CHARACTERS = 128 << 10  # of YAML and HCL, which are read slowly
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of a check.  line, column: of the mistake, from 1; 0 if it has none, or there is no mistake."""
+    """The result of a check.  line, column: of the mistake, from 1; 0 without a place or a mistake."""
 
     text: str
     is_right: bool = True

@@ -58,7 +58,7 @@ async def _entries(visit: Visit, source: str) -> list[KVEntry]:
         command = f"pyconsul kv export {shlex.quote(source)}"
         found = await reading.all_below(visit, source, plan.MAX_CHANGES, "change", command)
     if not found:
-        raise Missing(f'There is no key "{source}"', "", "It may have been deleted or moved meanwhile.")
+        raise Missing(f'Key "{source}" does not exist', "", "It may have been deleted or moved meanwhile.")
     return found
 
 

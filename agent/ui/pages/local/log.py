@@ -35,7 +35,7 @@ def _level(visit: Visit) -> str:
     level = visit.params.get("level", "") or visit.config.log_level.lower()
     level = {"err": "error", "warning": "warn"}.get(level, level)
     if level not in LEVELS:
-        raise Refused(f'There is no log level "{level}"', "", f"Allowed: {', '.join(LEVELS)}.")
+        raise Refused(f'Log level "{level}" does not exist', "", f"Allowed: {', '.join(LEVELS)}.")
     return level
 
 

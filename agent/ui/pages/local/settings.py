@@ -24,7 +24,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A setting.  source: a file, a flag, `-dev`, or that it is the default; is_given: somebody has set it."""
+    """A setting.  source: a file, a flag, `-dev`, or that it is the default; is_given: it was set."""
 
     key: str
     value: str

@@ -109,7 +109,7 @@ def _sorted(found: list[CheckServiceNode], states: dict[tuple[str, str], str], s
 
 
 def _silent(beats: Heartbeats) -> list[str]:
-    """Return why there are no bars of some nodes: the nodes by the reason."""
+    """Return the nodes without bars, by the reason."""
     nodes: dict[str, list[str]] = {}
     for node, reason in beats.silent.items():
         nodes.setdefault(reason, []).append(node)
@@ -133,7 +133,7 @@ def show_tags(visit: Visit) -> Page:
 
 
 def show_mesh(visit: Visit) -> Page:
-    """Show that there is no service mesh, where Consul's pages are about it."""
+    """Show a note instead of Consul's pages about the service mesh."""
     return _plain(visit, instances_of(visit), "mesh", [])
 
 

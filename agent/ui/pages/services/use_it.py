@@ -27,7 +27,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class UseIt:
-    """What the panel shows.   queries: names and addresses of prepared queries.   dashboard: an address, "" for none."""
+    """The contents of the panel.   queries: names and addresses of prepared queries.   dashboard: an address, "" for none."""
 
     snippets: tuple[Snippet, ...]
     names: tuple[Answered, ...]

@@ -1,4 +1,4 @@
-"""What a folder of keys holds, and the first keys below it, as one caller sees them."""
+"""The children of a folder, and the first keys below it, as one caller sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What browsers are believed: forms and cookies."""
+"""Forms and cookies of browsers."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def test_ownership_and_digest_are_in_the_metadata() -> None:
     assert service.body["Meta"]["registrator-container"] == one.id
     assert service.body["Meta"]["registrator-engine"] == RULES.engine
     (sick,) = outcome(container(ports=["0.0.0.0:8080:80"], health="unhealthy")).services
-    assert sick.digest == service.digest  # the status of HEALTHCHECK is no reason to register again
+    assert sick.digest == service.digest  # the status of HEALTHCHECK does not make it register again
     (other,) = outcome(container(ports=["0.0.0.0:8080:80"], env=["SERVICE_CHECK_TCP=1"])).services
     assert other.digest != service.digest
 

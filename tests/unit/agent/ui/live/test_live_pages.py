@@ -1,4 +1,4 @@
-"""Pages that somebody looks at: one rendering for each change, for all viewers."""
+"""Pages with viewers: one rendering for each change, for all viewers."""
 
 from __future__ import annotations
 
