@@ -46,6 +46,7 @@ def ask(path: Path, method: str, target: str, body: Any = None, timeout: float =
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:
-        return Answer(0, f"{type(error).__name__}: {error}".encode())
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Answer(0, reason.encode())
     finally:
         connection.close()
