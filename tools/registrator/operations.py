@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pyconsul.tools.registrator.desired.diff import Deregister, Operation, Register, RemoveCheck, SetMaintenance
 from pyconsul.tools.registrator.desired.kv import Delete, Put
+from pyconsul.tools.registrator.desired.metadata import one_line
 
 Write = Operation | Put | Delete
 
 
 def describe(write: Write) -> str:
-    """Return what a write does."""
+    """Return what a write does, on one line."""
+    return one_line(_described(write))
+
+
+def _described(write: Write) -> str:
     match write:
         case Register(service, why):
             where = f"{service.body['Address']}:{service.body['Port']}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyconsul.tools.pages.contract import Call, Page, json_page
+from pyconsul.tools.registrator.desired.metadata import one_line
 
 if TYPE_CHECKING:
     from pyconsul.tools.registrator.connections import Link
@@ -68,12 +69,13 @@ class RegistratorPages:
             return json_page(404, {"error": text})
         text_wanted = "text/" in call.accept and "json" not in call.accept
         if call.query.get("format", "text" if text_wanted else "json") == "text":
-            return Page(200, "\n".join(_lines(found)).encode() + b"\n")
+            return Page(200, "".join(f"{one_line(line)}\n" for line in _lines(found)).encode())
         return json_page(200, found)
 
 
 def explain(reconciler: Reconciler) -> list[dict[str, Any]]:
     """Return what became of each container."""
+    wanted = reconciler.plan.wanted  # as the agent accepts them
     return [
         {
             "container": container.name,
@@ -85,9 +87,10 @@ def explain(reconciler: Reconciler) -> list[dict[str, Any]]:
                     "name": service.name,
                     "address": service.body["Address"],
                     "port": service.body["Port"],
+                    "registered": service.id not in reconciler.problems,
                     "problem": reconciler.problem_of(service.id),
                 }
-                for service in (outcome.services if outcome else ())
+                for service in (wanted.get(one.id, one) for one in (outcome.services if outcome else ()))
             ],
             "not_registered": list(outcome.reasons) if outcome else ["it has not been looked at yet"],
             "warnings": list(outcome.warnings) if outcome else [],
@@ -101,7 +104,8 @@ def _lines(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in found:
         yield f"{one['container']} ({one['id'][:12]}): {one['state']}"
         for service in one["services"]:
-            yield f"  registered: {service['name']} at {service['address']}:{service['port']}, ID {service['id']}"
+            state = "registered" if service["registered"] else "not registered as wanted"
+            yield f"  {state}: {service['name']} at {service['address']}:{service['port']}, ID {service['id']}"
             if service["problem"]:
                 yield f"    problem: {service['problem']}"
         yield from (f"  not registered: {reason}" for reason in one["not_registered"])

@@ -18,10 +18,11 @@ from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.registrator.connections import Backoff
 from pyconsul.tools.registrator.desired.containers import Container, signal_number
 from pyconsul.tools.registrator.desired.diff import Memory, Options, Plan, Register, Report
+from pyconsul.tools.registrator.desired.metadata import one_line
 from pyconsul.tools.registrator.desired.services import Rules
 from pyconsul.tools.registrator.engine import Engine, EngineError
 from pyconsul.tools.registrator.operations import Write, describe, subject
-from pyconsul.tools.registrator.registries import Look, Registry
+from pyconsul.tools.registrator.registries import NO_ANSWER, Look, Registry
 
 log = logging.getLogger("registrator")
 
@@ -234,8 +235,9 @@ class Reconciler:
         self._stopping = {one: limit for one, limit in self._stopping.items() if one in self.containers}
 
     async def _make(self, writes: Sequence[Write]) -> None:
-        """Make the writes. One that the agent refuses is kept from no other. Raises ConsulError when the agent is away."""
+        """Make the writes: one that fails keeps no other from being made. Raises ConsulError when the agent is away or broken."""
         problems: dict[str, str] = {}
+        failure: ConsulError | None = None
         for write in writes:
             about = subject(write)
             if about in problems:
@@ -243,14 +245,19 @@ class Reconciler:
             try:
                 await self._registry.write(write)
             except ConsulError as error:
-                if not _is_refusal(error):
+                if error.status == NO_ANSWER:
                     raise
                 problems[about] = str(error)
-                self._note_refusal(write, error)
+                if _is_refusal(error):
+                    self._note_refusal(write, error)
+                else:
+                    failure = failure or error
                 continue
             self.counts.writes[type(write).__name__.lower()] += 1
             log.log(logging.DEBUG if isinstance(write, Report) else logging.INFO, "%s", describe(write))
         self.problems = problems
+        if failure is not None:
+            raise failure
         if problems:
             self._retry_at = self._now() + self._refused_backoff.delay()
         else:
@@ -259,7 +266,7 @@ class Reconciler:
     def _note_refusal(self, write: Write, error: ConsulError) -> None:
         about = subject(write)
         if self.problems.get(about) != str(error):
-            log.warning("refused: %s: %s", describe(write), error)
+            log.warning("refused: %s: %s", describe(write), one_line(str(error)))
         if isinstance(write, Register) and error.status != 403:
             self._refused.setdefault(about, set()).add(write.service.digest)
             self.refusals[about] = f"the agent has refused the settings as they are, others are tried: {error}"
@@ -277,9 +284,9 @@ class Reconciler:
             known = self._warned.setdefault(container, set())
             for warning in (one for one in outcome.warnings if one not in known):
                 known.add(warning)
-                log.warning("container %s: %s", self.containers[container].name, warning)
+                log.warning("container %s: %s", self.containers[container].name, one_line(warning))
 
 
 def _is_refusal(error: ConsulError) -> bool:
     """Return whether the agent works, and does not take this write."""
-    return (400 <= error.status < 500 and error.status != 429) or (error.status == 500 and _SCRIPTS in str(error))
+    return (300 <= error.status < 500 and error.status != 429) or (error.status == 500 and _SCRIPTS in str(error))

@@ -27,6 +27,9 @@ from pyconsul.tools.registrator.desired.registrations import read_registrations
 from pyconsul.tools.registrator.desired.services import Rules
 from pyconsul.tools.registrator.operations import Write
 
+#: Status of errors without a response of the agent.
+NO_ANSWER = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -84,9 +87,16 @@ class CatalogRegistry:
                 await self._put(f"/v1/agent/check/update/{beat.check_id}", body=body)
 
     async def beat(self, plan: Plan) -> None:
-        for service in plan.wanted.values():
-            for beat in service.beats:
+        failure: ConsulError | None = None
+        for beat in (beat for service in plan.wanted.values() for beat in service.beats):
+            try:
                 await self.write(Report(beat))
+            except ConsulError as error:  # of a check that the agent lacks: it must keep no other from being renewed
+                if error.status == NO_ANSWER:
+                    raise
+                failure = error
+        if failure is not None:
+            raise failure
 
     async def _put(self, path: str, params: dict[str, str] | None = None, body: object = None) -> None:
         data = b"" if body is None else json.dumps(body).encode()

@@ -40,6 +40,8 @@ MAX_KEY = 128
 MAX_VALUE = 512
 
 _NUMBER = re.compile(r"[+-]?[0-9]+")
+#: Those that agents refuse in names, IDs, tags and metadata.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _META_KEY = re.compile(r"[A-Za-z0-9_-]+")
 #: Prefixes of metadata that Consul keeps for itself, and of registrator's own.
 _RESERVED = ("consul-", "registrator-")
@@ -73,6 +75,33 @@ def text_of(metadata: Metadata, key: str) -> str:
     """Return the value of a key; an empty one counts as not set."""
     found = metadata.get(key)
     return found.text if found else ""
+
+
+def without_control_characters(text: str) -> str:
+    """Return a text without control characters: line breaks of files with variables get into values."""
+    return _CONTROL.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """Return a text with its control characters escaped, for lines of logs and reports."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def cleaned(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """Return the metadata without control characters, the same if it has none, and warnings."""
+    found = [value for value in metadata.values() if _CONTROL.search(value.text)]
+    if not found:
+        return metadata, []
+    whole = {key: Value(without_control_characters(value.text), value.source) for key, value in metadata.items()}
+    return whole, [f"{value.source}: control characters are not allowed; they are left out" for value in found]
+
+
+def unusable_id(text: str) -> str:
+    """Return why a service with this ID could never be removed; empty for a usable one."""
+    *segments, last = text.split("/")
+    if "" in segments or {".", ".."} & {*segments, last}:
+        return "an ID is a part of URLs: it has no empty segment, . or .. between its slashes"
+    return ""
 
 
 def service_meta(metadata: Metadata) -> tuple[dict[str, str], list[str]]:

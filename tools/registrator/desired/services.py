@@ -18,10 +18,13 @@ from pyconsul.tools.registrator.desired.containers import Container, Port, State
 from pyconsul.tools.registrator.desired.metadata import (
     PREFIX,
     Metadata,
+    cleaned,
     metadata_of,
     service_meta,
     text_of,
+    unusable_id,
     unused_settings,
+    without_control_characters,
 )
 from pyconsul.tools.registrator.desired.ownership import CONTAINER, DIGEST, ENGINE, PAUSED, STOPPING
 from pyconsul.tools.registrator.desired.ports import AddressRules, Endpoint, Unreachable, candidates, endpoints
@@ -157,33 +160,53 @@ class _Maker:
 
     def make(self, endpoint: Endpoint, metadata: Metadata) -> tuple[Service, list[str]]:
         """Return the service of a port, and warnings."""
-        container = self._container
-        warnings: list[str] = []
+        clean, warnings = cleaned(metadata)
+        explicit_id = self._explicit_id(endpoint, clean, warnings)
+        service_id = explicit_id or self._default_id(endpoint)
+        target = Target(endpoint.address, endpoint.port, self._container.id, endpoint.inside.number)
+        mended = described_check(clean, target)
+        written = mended.written if clean is metadata else described_check(metadata, target).written
+        warnings += mended.warnings
+        body = self._body(endpoint, service_id, clean, warnings)
+        raw = body if clean is metadata else self._body(endpoint, service_id, metadata, [])
+        forms = [(raw, written), (body, mended.mended), *([(body, _refused_check())] if written else [])]
+        service: Service | None = None
+        for place in range(len(forms) - 1, -1, -1):  # the last resort first
+            if place == 0 or forms[place] != forms[place - 1]:
+                service = self._service(endpoint, *forms[place], bool(explicit_id), service)
+        assert service is not None
+        return service, warnings
+
+    def _explicit_id(self, endpoint: Endpoint, metadata: Metadata, warnings: list[str]) -> str:
+        """Return the ID of SERVICE_ID; empty without a usable one."""
+        given = text_of(metadata, "id")
+        if problem := unusable_id(given):
+            warnings.append(f"{_source(metadata, 'id')}={given}: {problem}; the default ID is used")
+        return "" if problem or endpoint.further else given
+
+    def _body(self, endpoint: Endpoint, service_id: str, metadata: Metadata, warnings: list[str]) -> dict[str, Any]:
+        """Return what is registered, without the checks."""
         name = self._name(endpoint.inside, metadata, warnings)
         tags = self._tags(endpoint.inside, metadata, name, warnings)
         meta, refused = service_meta(metadata)
-        explicit_id = text_of(metadata, "id") if not endpoint.further else ""
-        service_id = explicit_id or self._default_id(endpoint)
-        target = Target(endpoint.address, endpoint.port, container.id, endpoint.inside.number)
-        described = described_check(metadata, target)
-        warnings += [*refused, *described.warnings]
+        warnings += refused
+        owned = {**meta, ENGINE: self._rules.engine, CONTAINER: self._container.id}
+        place = {"Port": endpoint.port, "Address": endpoint.address}
+        return {"ID": service_id, "Name": name, "Tags": tags, **place, "Meta": owned}
+
+    def _service(
+        self, endpoint: Endpoint, body: dict[str, Any], check: Check | None, explicit_id: bool, fallback: Service | None
+    ) -> Service:
+        """Return one form of a service, with the digest of all of it."""
+        service_id, owned = str(body["ID"]), body["Meta"]
         beats = tuple(self._beats(service_id))
-        body = {"ID": service_id, "Name": name, "Tags": tags, "Port": endpoint.port, "Address": endpoint.address}
-
-        def service(check: Check | None, fallback: Service | None) -> Service:
-            checks = [*_main_check(service_id, check), *(self._beat_check(beat) for beat in beats)]
-            owned = {**meta, ENGINE: self._rules.engine, CONTAINER: container.id}
-            digest = digest_of({**body, "Meta": owned, "Checks": checks})
-            # The status of a beat changes without another registration: it is not part of the digest.
-            begun = {beat.check_id: {"Status": beat.status} for beat in beats}
-            checks = [{**one, **begun.get(one["CheckID"], {})} for one in checks]
-            whole = {**body, "Meta": {**owned, DIGEST: digest}, "Checks": checks}
-            return Service(container, endpoint.inside, whole, beats, self._maintenance, fallback, bool(explicit_id))
-
-        fallback = service(_refused_check(), None) if described.written else None
-        if described.written != described.mended:
-            fallback = service(described.mended, fallback)
-        return service(described.written, fallback), warnings
+        checks = [*_main_check(service_id, check), *(self._beat_check(beat) for beat in beats)]
+        digest = digest_of({**body, "Checks": checks})
+        # The status of a beat changes without another registration: it is not part of the digest.
+        begun = {beat.check_id: {"Status": beat.status} for beat in beats}
+        checks = [{**one, **begun.get(one["CheckID"], {})} for one in checks]
+        whole = {**body, "Meta": {**owned, DIGEST: digest}, "Checks": checks}
+        return Service(self._container, endpoint.inside, whole, beats, self._maintenance, fallback, explicit_id)
 
     def _default_id(self, endpoint: Endpoint) -> str:
         inside = endpoint.inside
@@ -217,7 +240,7 @@ class _Maker:
 
     def _rendered(self, template: Template, port: Port, name: str, warnings: list[str], action: str) -> str:
         try:
-            return template.render(self._container, port, name)
+            return without_control_characters(template.render(self._container, port, name))
         except TemplateFailed as error:
             warnings.append(f"{error}; {action}")
             return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from pyconsul.tools.registrator.desired.diff import Memory, Options, Plan, Regis
 from pyconsul.tools.registrator.desired.ownership import DRAINED, STOPPING
 from pyconsul.tools.registrator.desired.services import Rules
 from pyconsul.tools.registrator.engine import EngineError
-from pyconsul.tools.registrator.operations import Write
+from pyconsul.tools.registrator.operations import Write, describe
 from pyconsul.tools.registrator.pages import RegistratorPages
 from pyconsul.tools.registrator.reconciler import EARLY_S, STOP_LIMIT_S, Reconciler
 from pyconsul.tools.registrator.registries import Look
@@ -265,6 +266,29 @@ async def test_an_agent_that_is_away_is_no_refusal(world: World) -> None:
     await world.reconciler.look()
     assert world.registry.agent.checks["service:box:web:80"]["Status"] == "critical"
     assert world.reconciler.refusals == {}
+
+
+@pytest.mark.parametrize("status", [307, 500, 503])
+async def test_a_write_that_fails_keeps_no_other_from_being_made(world: World, status: int) -> None:
+    for name in ("a", "bad", "c"):
+        world.engine.run(name, env=[f"SERVICE_NAME={name}"])
+    world.registry.refuses["bad"] = ConsulError(f"{status}: no", status)
+    with contextlib.suppress(ConsulError):
+        await world.reconciler.look()
+    assert world.services == ["box:a:80", "box:c:80"]
+    assert world.reconciler.problems == {"box:bad:80": f"{status}: no"}
+    pages = RegistratorPages(world.reconciler, ())
+    shown = pages.answer(Call("GET", "/explain", {"format": "text", "container": "bad"})).body.decode()
+    assert "  not registered as wanted: bad at 10.0.0.1:8080, ID box:bad:80" in shown
+
+
+async def test_reports_have_one_line_for_each_service(world: World) -> None:
+    world.engine.run("web", env=["SERVICE_NAME=x\n  registered: y", "SERVICE_CHECK_TTL=1\n2"])
+    await world.reconciler.look()
+    pages = RegistratorPages(world.reconciler, ())
+    shown = pages.answer(Call("GET", "/explain", {"format": "text"})).body.decode()
+    assert shown.count("\n  registered:") == 1
+    assert all("\n" not in describe(write) for write in world.registry.agent.written)
 
 
 async def test_pages(world: World) -> None:

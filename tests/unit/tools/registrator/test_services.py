@@ -200,3 +200,30 @@ def test_the_ttl_of_registrator_itself() -> None:
             "Status": "passing",
         }
     ]
+
+
+def test_control_characters_are_left_out_when_the_agent_refuses_them() -> None:
+    env = ["SERVICE_NAME=shop\r", "SERVICE_TAGS=a\r,b", "SERVICE_REGION=no\nrth", "SERVICE_CHECK_HTTP=/x\r"]
+    one = container(ports=["0.0.0.0:8080:80"], env=env)
+    (service,) = outcome(one).services
+    assert (service.name, service.body["Tags"]) == ("shop\r", ["b", "a\r"])
+    mended = service.fallback
+    assert mended is not None
+    assert (mended.id, mended.name, mended.body["Tags"]) == (service.id, "shop", ["b", "a"])
+    assert mended.body["Meta"]["region"] == "north"
+    assert mended.body["Checks"][0]["HTTP"] == "http://10.0.0.1:8080/x"
+    assert "SERVICE_NAME: control characters are not allowed; they are left out" in outcome(one).warnings
+
+
+@pytest.mark.parametrize("given", ["../../kv/x", "a//b", "/a", "..", ".", "a/./b"])
+def test_an_id_that_could_not_be_removed_is_not_used(given: str) -> None:
+    one = container(ports=["0.0.0.0:8080:80"], env=[f"SERVICE_ID={given}"])
+    assert shown(one)[0][0] == "box:web:80"
+    (warning,) = outcome(one).warnings
+    assert warning.startswith(f"SERVICE_ID={given}: an ID is a part of URLs")
+
+
+@pytest.mark.parametrize("given", ["dns 1/a", "a/", "..a", "x?y#%2f"])
+def test_odd_ids_are_used(given: str) -> None:
+    one = container(ports=["0.0.0.0:8080:80"], env=[f"SERVICE_ID={given}"])
+    assert (shown(one)[0][0], outcome(one).warnings) == (given, ())
