@@ -101,7 +101,9 @@ class ScriptedEngine:
         if path == "/containers/json":
             everything = query.get("all") == ["1"]
             listed = [one for one in list(self.containers.values()) if everything or one["State"].get("Running")]
-            return 200, [{"Id": one["Id"], "Names": [one["Name"]]} for one in listed]
+            return 200, [
+                {"Id": one["Id"], "Names": [one["Name"]], "State": one["State"].get("Status")} for one in listed
+            ]
         name = path.removeprefix("/containers/").removesuffix("/json")
         for one in list(self.containers.values()):
             if name in (one["Id"], one["Name"][1:]):

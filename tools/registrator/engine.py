@@ -21,12 +21,14 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from pyconsul.agent.common.reasons import reason
-from pyconsul.tools.registrator.desired.containers import Container, read_container
+from pyconsul.tools.registrator.desired.containers import Container, State, read_container
 
 #: Usual sockets of engines; registrator's own default, used in containers, comes last.
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock", "/tmp/docker.sock")
 _TIMEOUT_S = 30.0
 _AT_ONCE = 8
+#: States of Podman's list in which a container has processes.
+_THERE = ("running", "paused", "stopping")
 _KEEPALIVE = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15))
 
 
@@ -89,6 +91,8 @@ class Engine:
         )
         self._client = httpx.AsyncClient(transport=transport, base_url=address.url, timeout=_TIMEOUT_S, trust_env=False)
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        #: Known after `identity`: Podman has no event for a container that is asked to end, but a state.
+        self.is_podman = False
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -99,13 +103,24 @@ class Engine:
         info = await self._json("GET", "/info")
         version = await self._json("GET", "/version")
         components = " ".join(str(one.get("Name")) for one in version.get("Components") or ())
-        known = f"podman {info.get('Name')}" if "podman" in components.lower() else info.get("ID") or info.get("Name")
+        self.is_podman = "podman" in components.lower()
+        known = f"podman {info.get('Name')}" if self.is_podman else info.get("ID") or info.get("Name")
         return f"{known or 'engine'} {info.get('DockerRootDir') or ''}".strip()
 
     async def list_ids(self, *, ended: bool = False) -> list[str]:
         """Return the IDs of the containers that run; with `ended`, of all."""
+        if self.is_podman and not ended:  # it leaves out those that are being stopped
+            return [name for name, state in (await self._states()).items() if state in _THERE]
         found = await self._json("GET", f"/containers/json?all={int(ended)}")
         return [str(one["Id"]) for one in found]
+
+    async def list_stopping(self) -> frozenset[str]:
+        """Return the IDs of the containers that Podman is stopping."""
+        return frozenset(name for name, state in (await self._states()).items() if state == State.STOPPING.value)
+
+    async def _states(self) -> dict[str, str]:
+        found = await self._json("GET", "/containers/json?all=1")
+        return {str(one["Id"]): str(one.get("State")) for one in found}
 
     async def inspect(self, container: str) -> Container | None:
         """Return a container by ID or name; None when there is none."""

@@ -11,12 +11,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyconsul.tools.consul.client import ConsulError
 from pyconsul.tools.registrator.connections import Backoff
-from pyconsul.tools.registrator.desired.containers import Container, signal_number
+from pyconsul.tools.registrator.desired.containers import Container, State, signal_number
 from pyconsul.tools.registrator.desired.diff import Memory, Options, Plan, Register, Report
 from pyconsul.tools.registrator.desired.metadata import one_line
 from pyconsul.tools.registrator.desired.services import Rules
@@ -31,6 +32,8 @@ log = logging.getLogger("registrator")
 EARLY_S = 3.0
 #: How long a container may take to end after it has been asked to, until its service is back in operation.
 STOP_LIMIT_S = 300.0
+#: Between looks at Podman's list of containers, which alone tells that one is being stopped.
+STATES_S = 0.5
 #: Between a refused write and the next one.
 REFUSED_S = 5.0
 _TERM = signal_number("TERM")
@@ -161,6 +164,20 @@ class Reconciler:
             except ConsulError as error:
                 log.debug("cannot renew the TTL: %s", error)
                 self.look_at_all()
+
+    async def watch_states(self) -> None:
+        """Ask for a look when Podman begins to stop a container, which none of its events tells."""
+        while True:
+            await asyncio.sleep(STATES_S)
+            with suppress(EngineError):  # the stream of events reports an engine that is away
+                self.note_stopping(await self._engine.list_stopping())
+
+    def note_stopping(self, containers: frozenset[str]) -> None:
+        """Ask for a look at the containers that are not known to be stopping."""
+        known = {one.id for one in self.containers.values() if one.state is State.STOPPING}
+        if new := containers - known:
+            self._changed |= new
+            self._wake.set()
 
     async def _next_reason(self) -> None:
         """Wait for an event, or for the next of the deadlines."""

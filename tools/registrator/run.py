@@ -101,14 +101,16 @@ async def _run(settings: Settings) -> int:
             Link("the engine", events_of(engine, reconciler.on_event), reconciler.look_at_all),
             Link("the agent", agent_connection(connection), lambda: reconciler.look_at_all(forget_refusals=True)),
         )
-        await _serve(settings, reconciler, links)
+        await _serve(settings, reconciler, links, watch_states=engine.is_podman)
         return 0
     finally:
         await engine.close()
         await client.close()
 
 
-async def _serve(settings: Settings, reconciler: Reconciler, links: tuple[Link, ...]) -> None:
+async def _serve(
+    settings: Settings, reconciler: Reconciler, links: tuple[Link, ...], *, watch_states: bool = False
+) -> None:
     """Run the loops until a signal."""
     address = settings[STATUS_ADDRESS]
     pages = RegistratorPages(reconciler, links)
@@ -119,6 +121,8 @@ async def _serve(settings: Settings, reconciler: Reconciler, links: tuple[Link, 
     for number in (SIGTERM, SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     loops = [link.run() for link in links] + [reconciler.run(), reconciler.keep_alive()]
+    if watch_states:
+        loops.append(reconciler.watch_states())
     tasks = [asyncio.create_task(one) for one in loops]
     waiting = asyncio.create_task(ended.wait())
     Notifier.take(os.environ).ready()

@@ -21,6 +21,7 @@ class State(Enum):
 
     RUNNING = "running"
     PAUSED = "paused"
+    STOPPING = "stopping"  # asked to end; only Podman tells it as a state
     ENDED = "ended"  # created, restarting, removing, exited or dead
 
 
@@ -139,6 +140,8 @@ def signal_number(text: str) -> int | None:
 
 
 def _state(state: Mapping[str, Any]) -> State:
+    if state.get("Status") == State.STOPPING.value:
+        return State.STOPPING
     if not state.get("Running") or state.get("Restarting"):
         return State.ENDED
     return State.PAUSED if state.get("Paused") else State.RUNNING

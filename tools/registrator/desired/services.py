@@ -156,7 +156,7 @@ class _Maker:
         self._rules = rules
         self._several = several
         paused = PAUSED if container.state is State.PAUSED else ""
-        self._maintenance = STOPPING if stopping else paused
+        self._maintenance = STOPPING if stopping or container.state is State.STOPPING else paused
 
     def make(self, endpoint: Endpoint, metadata: Metadata) -> tuple[Service, list[str]]:
         """Return the service of a port, and warnings."""

@@ -72,6 +72,19 @@ async def test_the_identity_of_an_engine(scripted: ScriptedEngine) -> None:
     await engine.close()
 
 
+async def test_podman_lists_a_container_that_is_being_stopped(scripted: ScriptedEngine) -> None:
+    scripted.start()
+    for name, status in (("api", "running"), ("old", "exited"), ("web", "stopping")):
+        scripted.run(described(name, state={"Running": status == "running", "Status": status}))
+    scripted.component = "Podman Engine"
+    engine = Engine(EngineAddress(str(scripted.path)))
+    await engine.identity()
+    assert await engine.list_ids() == [container_id("api"), container_id("web")]
+    assert await engine.list_stopping() == {container_id("web")}
+    assert len(await engine.list_ids(ended=True)) == 3
+    await engine.close()
+
+
 async def test_a_container_that_is_not_understood_keeps_no_other_from_being_read(scripted: ScriptedEngine) -> None:
     scripted.start()
     for name in ("odd", "web"):

@@ -42,7 +42,8 @@ class FakeEngine:
         if self.defects:
             self.defects -= 1
             raise RuntimeError("a defect")
-        return [key for key, one in self.containers.items() if ended or one["State"]["Running"]]
+        states = {key: one["State"] for key, one in self.containers.items()}
+        return [key for key, state in states.items() if ended or state["Running"] or state["Status"] == "stopping"]
 
     async def inspect_all(self, containers: list[str]) -> list[Container]:
         self.inspected += [self.containers[one]["Name"][1:] for one in containers]
@@ -138,6 +139,23 @@ async def test_a_container_that_is_asked_to_end(world: World, signal: str, maint
     world.reconciler.on_event(event("kill", web, signal=signal))
     await world.reconciler.look()
     assert bool(world.maintenance()) is maintenance
+
+
+async def test_a_container_that_podman_is_stopping_is_in_maintenance(world: World) -> None:
+    web = world.engine.run("web")
+    await world.reconciler.look()
+    world.engine.containers[web]["State"] |= {"Status": "stopping", "Running": False}
+    world.reconciler.note_stopping(frozenset({web}))
+    await world.reconciler.look()
+    assert world.maintenance() == ["_service_maintenance:box:web:80"]
+    inspected = len(world.engine.inspected)
+    world.reconciler.note_stopping(frozenset({web}))  # known: it is not read again
+    await world.reconciler.look()
+    assert len(world.engine.inspected) == inspected
+    world.engine.containers[web]["State"]["Status"] = "exited"
+    world.reconciler.on_event(event("die", web))
+    await world.reconciler.look()
+    assert world.services == []
 
 
 async def test_the_stop_signal_is_the_container_s(world: World) -> None:
