@@ -43,6 +43,7 @@ _OWN_FLAG_VALUES = {
 }
 #: The kinds of names that a command's arguments are, in order; the last kind holds for all further arguments.
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "kv copy": (KEYS, KEYS, ""), "kv move": (KEYS, KEYS, ""),
     "kv delete": (KEYS, ""), "kv diff": (FILES, ""), "kv edit": (KEYS, ""), "kv export": (KEYS, ""),
     "kv get": (KEYS, ""), "kv put": (KEYS, ""), "kv sync": (FOLDERS, ""), "kv tree": (KEYS, ""),
     "kv watch": (KEYS, ""), "lock": (KEYS, ""), "force-leave": (NODES, ""), "rtt": (NODES, NODES, ""),

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.cli.errors import ApiError, CliError, during
 from pyconsul.cli.http.client import Client
-from pyconsul.cli.kv.plan import BATCH
+from pyconsul.cli.kv.plan import BATCH, MAX_OCTETS
 
 #: Key, flags and value.
 Row = tuple[str, int, bytes]
-#: Octets of one transaction's request; the agent's default limit is 512 KiB.
-MAX_OCTETS = 500_000
 _TOO_LARGE = 413
 
 

@@ -15,6 +15,9 @@ from pyconsul.cli.errors import CliError
 Wanted = dict[str, tuple[bytes, int | None]]
 #: Operations that fit into one transaction.
 BATCH = 64
+#: Octets of one transaction's request; the agent's default limit is 512 KiB.
+MAX_OCTETS = 500_000
+_REST = 150  # octets of an operation besides key and value
 
 
 class Change:
@@ -29,6 +32,12 @@ class Change:
         self.new = new
         self.flags = flags
         self.index = index
+
+    @property
+    def octets(self) -> int:
+        """Return the size of its operation, at most: in JSON, one octet of a key may take six."""
+        value = 0 if self.kind == "-" else 4 * (len(self.new) // 3 + 1)
+        return _REST + 6 * len(self.key.encode("utf-8", "surrogateescape")) + value
 
     def document(self) -> dict[str, Any]:
         """Return the change for programs: its kind, the key, the new value and flags."""

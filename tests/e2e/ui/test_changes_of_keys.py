@@ -75,14 +75,23 @@ def test_a_tree_is_moved_copied_and_deleted_with_a_preview(agent: AgentProcess, 
     put(agent, "to/x", "old")
     assert "Move or copy from/2" in client.show("kv", "from", "transfer")
     preview = client.show("kv", "from", "transfer", to="to", kind="move")
-    for line in ("~ to/x", "+ to/y/z", "- from/x", "- from/y/z", "1 key at the target will be overwritten"):
+    for line in (
+        "~ to/x",
+        "+ to/y/z",
+        "- from/x",
+        "- from/y/z",
+        "1 key at the target will be overwritten",
+        "pyconsul kv move -apply from/ to",
+    ):
         assert line in preview
     put(agent, "to/x", "newer")
     assert "have changed since the preview" in client.act(preview, "apply")
     assert stored(agent, "from/x") == b"x"
     client.act(client.show("kv", "from", "transfer", to="to", kind="move"), "apply")
     assert (stored(agent, "from/x"), stored(agent, "to/x"), stored(agent, "to/y/z")) == (None, b"x", b"y/z")
-    client.act(client.show("kv", "to", "transfer", to="copy/", kind="copy"), "apply")
+    copied = client.show("kv", "to", "transfer", to="copy/", kind="copy")
+    assert "pyconsul kv copy -apply to/ copy/" in copied
+    client.act(copied, "apply")
     assert (stored(agent, "to/x"), stored(agent, "copy/x")) == (b"x", b"x")
     gone = client.show("kv", "to", "transfer", kind="delete")
     assert "Delete 2 keys below to/" in gone
@@ -94,7 +103,9 @@ def test_a_tree_is_moved_copied_and_deleted_with_a_preview(agent: AgentProcess, 
 
 def test_a_key_is_renamed(agent: AgentProcess, client: PageClient) -> None:
     put(agent, "old name", BINARY)
-    client.act(page_of(client, "old name", "move", to="new/name", kind="move"), "apply")
+    preview = page_of(client, "old name", "move", to="new/name", kind="move")
+    assert "pyconsul kv move -apply 'old name' new/name" in preview
+    client.act(preview, "apply")
     assert (stored(agent, "old name"), stored(agent, "new/name")) == (None, BINARY)
     assert "the old one" in page_of(client, "new/name", "move", to="new/name", kind="move")
 
@@ -117,6 +128,7 @@ def test_a_large_tree_is_deleted_in_one_operation(agent: AgentProcess, client: P
     refused = client.show("kv", "large", "transfer", to="other/")
     assert refused.status == 400
     assert "The limit" in refused or "more than 2,000 keys" in refused
+    assert "pyconsul kv move -apply large/ other/" in refused
     preview = client.show("kv", "large", "transfer", kind="delete")
     assert "2,100 to delete" in preview
     assert "- large/0000" in preview

@@ -31,7 +31,7 @@ async def show(visit: Visit) -> Page:
     target = visit.params.get("to", "")
     if kind == "delete" or target:
         return await _preview(visit, source, kind, target)
-    entries = await _entries(visit, source)
+    entries = await _entries(visit, source, f"pyconsul kv {kind} SOURCE TARGET")
     tree = _is_tree(visit)
     return Page(
         "kv_transfer.html",
@@ -49,13 +49,12 @@ async def show(visit: Visit) -> Page:
     )
 
 
-async def _entries(visit: Visit, source: str) -> list[KVEntry]:
-    """Return the keys that are moved or deleted.  Raises Missing, Refused."""
+async def _entries(visit: Visit, source: str, command: str) -> list[KVEntry]:
+    """Return the keys that are moved or deleted.  command: for trees that are too large.  Raises Missing, Refused."""
     if not _is_tree(visit):
         one = await reading.entry(visit, source)
         found = [] if one is None else [one]
     else:
-        command = f"pyconsul kv export {shlex.quote(source)}"
         found = await reading.all_below(visit, source, plan.MAX_CHANGES, "change", command)
     if not found:
         raise Missing(f'Key "{source}" does not exist', "", "It may have been deleted or moved meanwhile.")
@@ -64,7 +63,7 @@ async def _entries(visit: Visit, source: str) -> list[KVEntry]:
 
 async def _plan(visit: Visit, source: str, kind: str, target: str) -> plan.Plan:
     """Return what changes.  Raises Missing, Refused."""
-    entries = await _entries(visit, source)
+    entries = await _entries(visit, source, _command(kind, source, target, is_tree=_is_tree(visit)))
     if kind == "delete":
         return plan.plan_of({}, {}, entries)
     if _is_tree(visit) and not target.endswith("/"):
@@ -92,28 +91,38 @@ async def _preview(visit: Visit, source: str, kind: str, target: str) -> Page:
     if kind == "delete" and _is_large(visit, source):
         return await _preview_large(visit, source)
     made = await _plan(visit, source, kind, target)
+    command = _command(kind, source, target, is_tree=tree)
     name = source or "all keys"
     what = plural(sum(one.kind == "-" for one in made.changes) or len(made.changes) + made.unchanged, "key")
     overwritten = sum(one.kind == "~" for one in made.changes)
     sentences = []
     if overwritten:
         sentences.append(f"{plural(overwritten, 'key')} at the target will be overwritten: marked with ~.")
-    if locked := sum(bool(one.session) for one in await _entries(visit, source)):
+    if locked := sum(bool(one.session) for one in await _entries(visit, source, command)):
         sentences.append(f"Locks on {plural(locked, 'key')} of {name} stay behind: a lock does not move with its key.")
     if kind == "delete":
         return plan.page(
             visit, made, title=f"Delete {name}", folder=source,
             sentences=(*sentences, "Keys without permission to read them are not deleted."),
             button=f"Delete {what} below {name}" if tree else f"Delete {name}",
-            command=f"pyconsul kv delete {'-recurse ' if tree else ''}{shlex.quote(source)}",
-            do="apply", back=visit.links.key(source), is_destructive=True,
+            command=command, do="apply", back=visit.links.key(source), is_destructive=True,
         )  # fmt: skip
     verb = "Copy" if kind == "copy" else "Move"
     end = "" if not tree or target.endswith("/") else "/"
     return plan.page(
         visit, made, title=f"{verb} {name} to {target}{end}", folder=source, sentences=sentences,
-        button=f"{verb} {what} to {target}{end}", command="", do="apply", back=back,
+        button=f"{verb} {what} to {target}{end}", command=command, do="apply", back=back,
     )  # fmt: skip
+
+
+def _command(kind: str, source: str, target: str, *, is_tree: bool) -> str:
+    """Return the command that does the same; empty for names that it takes otherwise."""
+    if kind == "delete":
+        return f"pyconsul kv delete {'-recurse ' if is_tree else ''}{shlex.quote(source)}"
+    if target.startswith("/") or source.startswith("/") or (not is_tree and "/" in (source[-1:], target[-1:])):
+        return ""
+    names = (shlex.quote(name or "/") for name in (source, target))
+    return f"pyconsul kv {'copy' if kind == 'copy' else 'move'} -apply {' '.join(names)}"
 
 
 def _is_large(visit: Visit, source: str) -> bool:
