@@ -90,7 +90,8 @@ class ServerCluster:
         self.roster = Roster(self, self._file, pool, self._colleagues)
         self._upkeep = Upkeep(self, self._colleagues)
         self._guest = Guest(self, self._file, folder)
-        self.recovery = Recovery(self, self._file, folder, servers.all, self._colleagues, self._guest)
+        names = self.roster.names
+        self.recovery = Recovery(self, self._file, folder, servers.all, names, self._colleagues, self._guest)
         self._requests = Requests(self, self._founder, self._guest, self.recovery)
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])

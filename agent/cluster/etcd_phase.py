@@ -38,6 +38,7 @@ class EtcdPhase:
         self._engine, self._phased = engine, leadership
         self.leadership = EtcdLeadership(etcd.client, etcd.prefix, node_id, member_leads=etcd.leads)
         self._contact_s: float | None = None  # loop time at which etcd last had a leader
+        self._quorum_s = 0.0  # loop time since which it has had one, but for elections
         self._has_leader = False  # at the last look
         self._tasks: list[asyncio.Task[None]] = []
         self.leadership.subscribe(self._note_leadership)
@@ -62,6 +63,11 @@ class EtcdPhase:
     def has_quorum(self) -> bool:
         """Return whether etcd has had a leader just now."""
         return self._has_leader and self.had_quorum
+
+    @property
+    def served_s(self) -> float:
+        """Seconds for which etcd has had a leader, but for elections; 0 without one."""
+        return asyncio.get_running_loop().time() - self._quorum_s if self.had_quorum else 0.0
 
     @property
     def knows_leader(self) -> bool:
@@ -130,7 +136,10 @@ class EtcdPhase:
 
     def _note_leader(self) -> None:
         """Etcd has just answered with a quorum."""
-        self._has_leader, self._contact_s = True, asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        if not self.had_quorum:
+            self._quorum_s = now
+        self._has_leader, self._contact_s = True, now
 
     async def _probe(self) -> None:
         """Keep `silence_s` up to date, and say in the log when a quorum is missing for long."""
@@ -148,7 +157,8 @@ class EtcdPhase:
                 return
             now, self._has_leader = loop.time(), has_leader
             if has_leader:
-                self._contact_s = since = named = now
+                self._note_leader()
+                since = named = now
             elif now - named >= NAMED_S:
                 named = now
                 log.warning(

@@ -12,10 +12,14 @@ PATH = "/v1/pyconsul/cluster/"
 
 
 class StateAsked(msgspec.Struct, frozen=True, tag="state"):
-    """Ask a server for its state.  cluster_id, leads: those of the asking server, for the log of the other one."""
+    """Ask a server for its state.  The fields are those of the asking server, for the log of the other one.
+
+    replaced: IDs of the clusters that its cluster was recovered from.
+    """
 
     cluster_id: str = ""
     leads: bool = False
+    replaced: tuple[str, ...] = ()
 
 
 class ServerState(msgspec.Struct, frozen=True):
@@ -57,12 +61,14 @@ class Invitation(msgspec.Struct, frozen=True, tag="join"):
     """Ask a server to start its etcd member, which was added to a cluster.
 
     number: etcd's number of the new member.  members: node IDs of all, this server included.
+    replaced: IDs of the clusters that this one was recovered from.
     """
 
     cluster_id: str
     number: int
     members: tuple[str, ...]
     settings: MemberSettings
+    replaced: tuple[str, ...] = ()
 
 
 class Dismissal(msgspec.Struct, frozen=True, tag="dismiss"):
@@ -90,10 +96,14 @@ class RecoveryAsked(msgspec.Struct, frozen=True, tag="recover"):
 
 
 class Recovered(msgspec.Struct, frozen=True, tag="recovered"):
-    """Tell a server that its cluster goes on as another one, and that its own data are outdated."""
+    """Tell a server that its cluster goes on as another one, and that its own data are outdated.
+
+    replaced: IDs of all clusters that the other one was recovered from.
+    """
 
     before: str
     cluster_id: str
+    replaced: tuple[str, ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True):

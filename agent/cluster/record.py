@@ -23,6 +23,7 @@ class Record(msgspec.Struct, frozen=True):
     is_founder: the etcd member begins alone, with an empty state.
     settings: of the etcd member, those of the leader that has added it; None: the own ones.
     members: node IDs that the etcd member begins with; later, those that were last known.
+    replaced: IDs of the clusters that this one was recovered from.
     """
 
     cluster_id: str = ""
@@ -32,6 +33,7 @@ class Record(msgspec.Struct, frozen=True):
     members: tuple[str, ...] = ()
     settings: MemberSettings | None = None
     ballot: Ballot = Ballot()
+    replaced: tuple[str, ...] = ()
 
 
 class RecordFile:

@@ -2,7 +2,8 @@
 
 etcd's `--force-new-cluster` makes a cluster of one member of its data, and drops entries that it does not know to be committed.  So
 the last acknowledged writes may be missing, and a human decides.  A copy of the data is used each time: nothing is lost by looking.
-The new cluster has another ID, so that members of the old one that come back later cannot mix with it.
+The new cluster has another ID, so that members of the old one that come back later cannot mix with it.  It keeps the ID of the old
+one: its leader has such members give their data up before their own quorum serves again, and adds them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SCRATCH = "recovery"  # folder of the copy
 SURVEY_S = 90.0  # that another server gets to look at its data, or to go on with them
+SERVED_S = 10.0  # of a quorum, after which servers do not give their data up
 
 log = logging.getLogger("agent.cluster")
 
@@ -45,13 +47,20 @@ class Recovery:
         file: RecordFile,
         folder: Path,
         servers: Callable[[], Sequence[Server]],
+        names: Callable[[], Mapping[str, str]],
         colleagues: Colleagues,
         guest: Guest,
     ) -> None:
-        """servers: returns those of the datacenter that are alive."""
+        """servers: returns those of the datacenter that are alive.  names: returns those of all servers, by node ID."""
         self._cluster, self._file, self._folder = cluster, file, folder
-        self._servers, self._colleagues, self._guest = servers, colleagues, guest
+        self._servers, self._names, self._colleagues, self._guest = servers, names, colleagues, guest
         self._scratch = folder / SCRATCH
+        self._has_reported = False  # that this server has not given its data up
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The IDs of the clusters that the cluster of this server was recovered from."""
+        return self._file.record.replaced
 
     # --- what an operator asks
 
@@ -59,9 +68,10 @@ class Recovery:
         """Return what each member of the cluster still has.  Raises EngineError."""
         self._require_no_quorum()
         own = self._cluster.own.node_id
-        names = {server.node_id: server.name for server in self._servers()}
-        members = sorted({*self._file.record.members, *names} - {own})
-        asked = (self._ask(node_id, names.get(node_id, "")) for node_id in members)
+        alive = {server.node_id: server.name for server in self._servers()}
+        names = {**self._names(), **alive}
+        members = sorted({*self._file.record.members, *alive} - {own})
+        asked = (self._ask(node_id, names.get(node_id, node_id), is_alive=node_id in alive) for node_id in members)
         return list(await asyncio.gather(self._look(), *asked))
 
     async def _look(self) -> Survivor:
@@ -71,9 +81,9 @@ class Recovery:
         except EngineError as error:
             return Survivor(node_id=own.node_id, name=own.name, error=str(error))
 
-    async def _ask(self, node_id: str, name: str) -> Survivor:
-        if not name:
-            return Survivor(node_id=node_id, name=node_id, error="it is not reachable")
+    async def _ask(self, node_id: str, name: str, *, is_alive: bool) -> Survivor:
+        if not is_alive:
+            return Survivor(node_id=node_id, name=name, error="it is not reachable")
         try:
             message = SurveyAsked(self._cluster.cluster_id)
             return await self._colleagues.ask(node_id, message, Survivor, SURVEY_S)
@@ -124,7 +134,7 @@ class Recovery:
         log.warning("recovered the cluster with the data of this server: index=%d new cluster=%s", index, cluster_id)
         for server in self._servers():
             if server.node_id != self._cluster.own.node_id:
-                await self._tell(server, Recovered(before, cluster_id))
+                await self._tell(server, Recovered(before, cluster_id, self.replaced))
         return Reply()
 
     async def recovered(self, message: Recovered) -> Reply:
@@ -132,17 +142,53 @@ class Recovery:
         async with self._guest.lock:
             if message.before != self._cluster.cluster_id:
                 return Reply(f"it belongs to cluster {self._cluster.cluster_id or 'none'}")
+            if refusal := self._refusal():
+                return Reply(refusal)
             await self._cluster.stop_phase()
             kept = set_aside(self._folder, "before-recovery")
-            self._file.change(cluster_id=message.cluster_id, number=0, is_founder=False, is_member=False)
+            self._file.change(
+                cluster_id=message.cluster_id,
+                number=0,
+                is_founder=False,
+                is_member=False,
+                replaced=message.replaced or (message.before,),
+            )
             log.warning("the cluster was recovered with the data of another server; those of this one are in %s", kept)
             return Reply()
 
     async def _tell(self, server: Server, message: Recovered) -> None:
+        """Let a server know, which otherwise is told by the leader later."""
         try:
             await self._colleagues.ask(server.node_id, message, Reply)
         except NoAnswer as error:
-            log.warning("server %s was not told of the recovery: %s", server.name, error)
+            log.info("server %s was not told of the recovery yet: %s", server.name, error)
+
+    async def replace(self, node_id: str, before: str) -> str:
+        """Have a server of a cluster that this one was recovered from give its data up; return why it does not, or "".
+
+        Raises NoAnswer.
+        """
+        message = Recovered(before, self._cluster.cluster_id, self.replaced)
+        return (await self._colleagues.ask(node_id, message, Reply)).refusal
+
+    def _refusal(self) -> str:
+        """Return why the own data are not given up; "" otherwise.
+
+        The servers that were thought lost may have served all the time, behind a cut cable: then a human has to choose.
+        """
+        phase = self._cluster.phase
+        if phase is None or phase.served_s < SERVED_S:
+            return ""
+        if not self._has_reported:
+            self._has_reported = True
+            log.error(
+                "this cluster was recovered from one server while the others had a quorum: there are two clusters now. Stop the"
+                " servers of one of them, move their data folders away, and start them again without bootstrap"
+            )
+        return (
+            f"it belongs to cluster {self._cluster.cluster_id}, which this one was recovered from, but which has a quorum: stop the"
+            " servers of one of the two clusters, move their data folders away, and start them again without bootstrap"
+        )
 
     # --- the data
 
@@ -162,8 +208,15 @@ class Recovery:
 
     def _replace_data(self, cluster_id: str) -> None:
         """Put the copy in place of the data, which are kept.  Raises EngineError."""
-        own = self._cluster.own.node_id
-        self._file.change(cluster_id=cluster_id, number=0, is_founder=True, is_member=True, members=(own,))
+        own, before = self._cluster.own.node_id, self._file.record
+        self._file.change(
+            cluster_id=cluster_id,
+            number=0,
+            is_founder=True,
+            is_member=True,
+            members=(own,),
+            replaced=(*before.replaced, before.cluster_id),
+        )
         try:
             set_aside(self._folder, "before-recovery")
             os.rename(self._scratch / FOLDER, self._folder / FOLDER)

@@ -48,8 +48,10 @@ class RelayTable:
         if self._etcd is None:
             return
         alive = self._alive()
-        owners = {server.node_id: server.name for server in alive}
-        table = self._addresses(alive), owners, self._pool.keyring.keys
+        owners, others = {server.node_id: server.name for server in alive}, self._others(alive)
+        addresses = {node_id: (server.address, server.port) for node_id, server in others.items()}
+        names = {node_id: server.name for node_id, server in others.items()}
+        table = addresses, owners, names, self._pool.keyring.keys
         if table != self._sent:
             self._sent = table
             self._etcd.use(self._own.name, *table)
@@ -62,11 +64,11 @@ class RelayTable:
             if server.node_id != self._own.node_id and self._servers.find(server.node_id) == server
         ]
 
-    def _addresses(self, alive: Iterable[Server]) -> dict[str, tuple[str, int]]:
-        """Return the addresses of the other servers: of failed ones, too, as they may be alive for etcd."""
+    def _others(self, alive: Iterable[Server]) -> dict[str, Server]:
+        """Return the other servers by node ID: failed ones, too, as they may be alive for etcd."""
         found = [server_of(member) for member in self._pool.members()]
         known = [server for server in found if server is not None and server.datacenter == self._own.datacenter]
-        table = {server.node_id: (server.address, server.port) for server in [*known, *alive]}
+        table = {server.node_id: server for server in [*known, *alive]}
         table.pop(self._own.node_id, None)
         return table
 

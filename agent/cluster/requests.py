@@ -100,7 +100,7 @@ class Requests:
         """Say once in the log that another cluster wants to add this server, which has a state already."""
         own = self._cluster.state()
         is_same = bool(own.cluster_id) and own.cluster_id == message.cluster_id
-        if not message.leads or not own.has_state or is_same:
+        if not message.leads or not own.has_state or is_same or own.cluster_id in message.replaced:
             return
         if peer.name not in self._reported:
             self._reported.add(peer.name)

@@ -140,6 +140,10 @@ class Roster:
                 found[server.node_id] = server, member.status
         return found
 
+    def names(self) -> dict[str, str]:
+        """Return the names of the servers by node ID, as gossip last knew them."""
+        return {node_id: server.name for node_id, (server, _) in self._in_gossip().items()}
+
     def _alive(self) -> set[str]:
         alive = {node_id for node_id, (_, status) in self._in_gossip().items() if status is MemberStatus.ALIVE}
         return alive | {self._cluster.own.node_id}

@@ -12,7 +12,7 @@ from pyconsul.agent.state.store import InstallError, Store
 
 LARGE_ROWS = 1000  # of a changeset that is installed step by step
 RETRY_S = 0.2
-REPORT_S = 30.0  # before the same failure is reported again
+REPORT_S = 300.0  # before a failure that lasts is reported again
 
 log = logging.getLogger("agent.engine")
 
@@ -28,7 +28,7 @@ class Follower:
         self.lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self._reported_s = -REPORT_S  # loop time
+        self._reported: dict[type[Exception], float] = {}  # kinds of failures since it last succeeded -> loop time
 
     def start(self) -> None:
         """Follow from now on; nothing happens when it does already."""
@@ -57,10 +57,12 @@ class Follower:
             try:
                 async for changeset in self._engine.watch(self._store.index):
                     await self._install(changeset)
+                    self._note_success()
                 error: Exception = EngineError("the engine ended the watch")
             except Compacted as compacted:
-                log.info("reading the state again: %s", compacted)
+                log.info("reading the whole state: %s", compacted)
                 if (unread := await self._reload()) is None:
+                    self._note_success()
                     continue
                 error = unread
             except Exception as failure:
@@ -71,12 +73,19 @@ class Follower:
     def _report(self, error: Exception) -> None:
         """Log that following fails, now and then."""
         unforeseen = None if isinstance(error, EngineError) else error
-        now = asyncio.get_running_loop().time()
-        is_due = unforeseen is not None or now - self._reported_s >= REPORT_S
+        kind, now = EngineError if unforeseen is None else type(error), asyncio.get_running_loop().time()
+        is_due = now - self._reported.get(kind, -REPORT_S) >= REPORT_S
         if is_due:
-            self._reported_s = now
+            self._reported[kind] = now
         level = logging.WARNING if is_due else logging.DEBUG
-        log.log(level, "cannot follow other servers, retrying every %gs: %s", RETRY_S, error, exc_info=unforeseen)
+        log.log(
+            level, "cannot follow the other servers, trying again until that succeeds: %s", error, exc_info=unforeseen
+        )
+
+    def _note_success(self) -> None:
+        if self._reported:
+            self._reported.clear()
+            log.info("the changes of the other servers arrive again")
 
     async def _install(self, changeset: Changeset) -> None:
         store = self._store

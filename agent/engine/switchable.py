@@ -176,7 +176,7 @@ class SwitchableEngine:
                 await asyncio.shield(switched)
                 continue
             if self._must_load:
-                raise Compacted("the state is in another place now")
+                raise Compacted("its engine has just been connected")
             self._has_state = True
             after = max(after, self._index)  # commits of this server were not yielded
             async with aclosing(_until(switched, engine.watch(after))) as changesets:

@@ -99,8 +99,8 @@ class OtherAgents:
 def _not_connected(member: Member, reasons: list[str], *, is_marked: bool) -> HTTPError:
     """Return the error of an agent that no server can reach."""
     if member.status is not MemberStatus.ALIVE:
-        status = member.status.name.lower()
-        text = f'agent "{member.name}" is not running, or cannot be reached: it is {status} in the gossip pool'
+        status = "is leaving" if member.status is MemberStatus.LEAVING else f"has {member.status.name.lower()}"
+        text = f'agent "{member.name}" is not running, or cannot be reached: it {status} in the gossip pool'
     else:
         text = (
             f'agent "{member.name}" is connected to no server: check its log, and that it reaches the port of the servers '

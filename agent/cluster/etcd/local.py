@@ -80,15 +80,20 @@ class LocalEtcd:
         return EtcdEngine(Client([self._member.endpoint]), self.prefix, self._node_id, retention, LIMITS)
 
     def use(
-        self, name: str, addresses: Mapping[str, tuple[str, int]], owners: Mapping[str, str], keys: Sequence[bytes]
+        self,
+        name: str,
+        addresses: Mapping[str, tuple[str, int]],
+        owners: Mapping[str, str],
+        names: Mapping[str, str],
+        keys: Sequence[bytes],
     ) -> None:
         """Let the relay use the name of this server and the gossip keys.
 
-        addresses, owners: of the other servers by node ID, host and port, and the names of those that are alive.
+        addresses, owners, names: of the other servers by node ID, host and port, the names of those that are alive, and of all.
         """
         self._dialed = set(addresses)
         identity = Identity(self._node_id, self._cluster_id, tuple(keys), name)
-        self._relay.use(identity, dict(addresses), dict(owners))
+        self._relay.use(identity, dict(addresses), dict(owners), dict(names))
 
     def hand_over(self, sock: socket.socket, peer: str) -> None:
         """Give a connection of another relay to the own one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,18 +11,46 @@ import msgspec
 _LEVELS = {"debug": logging.DEBUG, "info": logging.DEBUG, "warn": logging.INFO}
 #: Parts of etcd that warn of every connection that comes and goes, or of every start.
 _CHATTY = ("rafthttp/", "auth/store.go", "etcdserver/cluster_util.go", "embed/")
+_MAX_KEPT = 200  # messages that were written
+REPEAT_S = 60.0  # before a message with other fields is written again
 _HIDDEN = {"level", "ts", "caller", "msg", "stacktrace", "error", "request"}
 
 
-def parse_line(line: bytes) -> tuple[int, str]:
-    """Return the level (of `logging`) and the text of a line."""
+class LogLines:
+    """The lines of one etcd; without a quorum it repeats some messages twice a second.
+
+    now: a clock in seconds that never goes back.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._written: dict[str, float] = {}
+
+    def parse(self, line: bytes) -> tuple[int, str]:
+        """Return the level (of `logging`) and the text of a line; a message that was written a moment ago is for debugging."""
+        level, text, message = _parse(line)
+        now = self._now()
+        if level < logging.INFO:
+            return level, text
+        if now - self._written.get(message, -REPEAT_S) < REPEAT_S:
+            return logging.DEBUG, text
+        if len(self._written) >= _MAX_KEPT:
+            self._written.clear()
+        self._written[message] = now
+        return level, text
+
+
+def _parse(line: bytes) -> tuple[int, str, str]:
+    """Return level, text, and the text without fields."""
     try:
         found: dict[str, Any] = msgspec.json.decode(line, type=dict)
     except msgspec.MsgspecError:
-        return logging.INFO, line.decode(errors="replace").rstrip()
+        text = line.decode(errors="replace").rstrip()
+        return logging.INFO, text, text
     level = _LEVELS.get(str(found.get("level")), logging.WARNING)
     if str(found.get("caller", "")).startswith(_CHATTY):
         level = logging.DEBUG
     fields = "".join(f" {name}={value}" for name, value in found.items() if name not in _HIDDEN)
     reason = f": {found['error']}" if found.get("error") else ""
-    return level, f"{found.get('msg', '')}{reason}{fields}"
+    message = f"{found.get('msg', '')}{reason}"
+    return level, f"{message}{fields}", message

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from pyconsul.agent.cluster.etcd.contract import DATA
-from pyconsul.agent.cluster.etcd.log_lines import parse_line
+from pyconsul.agent.cluster.etcd.log_lines import LogLines
 from pyconsul.agent.common.process.child_process import describe_end, preparation
 from pyconsul.agent.engine.contract import EngineError, Limits
 
@@ -140,9 +140,10 @@ class EtcdMember:
     async def _keep_running(self, argv: list[str], process: asyncio.subprocess.Process) -> None:
         loop = asyncio.get_running_loop()
         wait_s, started = FIRST_RESTART_S, loop.time()
+        lines = LogLines(loop.time)
         try:
             while True:
-                self.is_removed = await _log_of(process)
+                self.is_removed = await _log_of(process, lines)
                 ended = describe_end(await process.wait())
                 if self.is_removed:
                     log.warning("etcd %s: this server was removed from its cluster", ended)
@@ -156,12 +157,12 @@ class EtcdMember:
             await _end(process)
 
 
-async def _log_of(process: asyncio.subprocess.Process) -> bool:
+async def _log_of(process: asyncio.subprocess.Process, lines: LogLines) -> bool:
     """Write the output of a process into the log until it ends; return whether it has reported that it was removed as a member."""
     assert process.stderr is not None
     is_removed = False
     async for line in process.stderr:
-        level, text = parse_line(line)
+        level, text = lines.parse(line)
         is_removed = is_removed or REMOVED in text
         log.log(level, "%s", text)
     return is_removed

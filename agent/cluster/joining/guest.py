@@ -74,6 +74,7 @@ class Guest:
                 is_founder=False,
                 members=message.members,
                 settings=message.settings,
+                replaced=message.replaced,
             )
             await self.start()
             return Reply()

@@ -115,12 +115,17 @@ class Host(TaskDuty):
         """Ask a server whether it waits for a cluster; one that does not is not asked again for some time."""
         own = self._cluster.cluster_id
         try:
-            state = await self._colleagues.ask(server.node_id, StateAsked(own, leads=True), ServerState)
+            asked = StateAsked(own, leads=True, replaced=self._cluster.recovery.replaced)
+            state = await self._colleagues.ask(server.node_id, asked, ServerState)
         except NoAnswer as error:
             self._refuse(server, f"it does not answer: {error}", SOON_S)
             return False
         if state.is_leaving:
             return False
+        if state.cluster_id in self._cluster.recovery.replaced:
+            if refusal := await self._cluster.recovery.replace(server.node_id, state.cluster_id):
+                self._refuse(server, refusal)
+            return not refusal
         if state.waits and state.cluster_id in ("", own):
             return True
         if own and state.cluster_id == own:
@@ -144,6 +149,7 @@ class Host(TaskDuty):
                 member.id,
                 tuple(sorted({one.node_id for one in members} | {member.node_id})),
                 self._cluster.settings.member,
+                self._cluster.recovery.replaced,
             )
             try:
                 reply = await self._colleagues.ask(member.node_id, invitation, Reply)

@@ -41,9 +41,11 @@ class RelayLink:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
 
-    def use(self, identity: Identity, members: dict[str, tuple[str, int]], owners: dict[str, str]) -> None:
-        """Send the identity of this server, and of the others by node ID their addresses (host, port), and names if alive."""
-        self._table = Table(identity, members, owners)
+    def use(
+        self, identity: Identity, members: dict[str, tuple[str, int]], owners: dict[str, str], names: dict[str, str]
+    ) -> None:
+        """Send the identity of this server, and the others by node ID: see `Table`."""
+        self._table = Table(identity, members, owners, names)
         self._send(self._table)
 
     def hand_over(self, sock: socket.socket, peer: str) -> None:

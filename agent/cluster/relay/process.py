@@ -26,22 +26,28 @@ import uvloop
 from pyconsul.agent.cluster.relay import handshake
 from pyconsul.agent.cluster.relay.handshake import FIRST_BYTE, HandshakeError, Identity
 from pyconsul.agent.cluster.relay.pipe import End, join
+from pyconsul.agent.common.reasons import reason
 from pyconsul.agent.rpc.transport.proof import NONCE_BYTES
 
 CONNECT_S = 1.5  # the system sends a lost request for a connection again after 1 s, and then too seldom
 TIMEOUT_S = 5.0  # for connecting and the handshake
 SILENCE_S = 3  # without a sign of life of the other machine, until a connection ends and etcd makes a new one
 MAX_HANDSHAKES = 64  # at a time, of connections from outside
-REPEAT_S = 30.0  # before the same message is written again
+LASTING_S = 3.0  # of failures, before they are written
+REPEAT_S = 60.0  # before the same message is written again
 MESSAGE_BYTES = 1 << 20  # of a message from the agent, at most
 
 
 class Table(msgspec.Struct, frozen=True, tag="table"):
-    """Identity of this relay, and of each other member by node ID its address (host, port), and its name if it is alive."""
+    """Identity of this relay, and of each other member by node ID its address (host, port), and its name if it is alive.
+
+    names: those of all members, for messages.
+    """
 
     identity: Identity
     members: dict[str, tuple[str, int]]
     owners: dict[str, str]
+    names: dict[str, str] = {}
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
@@ -60,14 +66,17 @@ class Relay:
         self._identity: Identity | None = None
         self._members: dict[str, tuple[str, int]] = {}
         self._owners: dict[str, str] = {}
+        self._names: dict[str, str] = {}
         self._listeners: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._handshakes = 0
         self._written: dict[str, float] = {}
+        self._failing: dict[str, float] = {}  # node ID of a member that is not reached -> time of the first failure
 
     async def use(self, table: Table) -> None:
         """Use other addresses, members or keys from now on."""
-        self._identity, self._members, self._owners = table.identity, table.members, table.owners
+        self._identity, self._members = table.identity, table.members
+        self._owners, self._names = table.owners, table.names
         for node_id in self._listeners.keys() - table.members.keys():
             self._listeners.pop(node_id).close()
         for node_id in table.members.keys() - self._listeners.keys():
@@ -113,8 +122,10 @@ class Relay:
                     raise
         except (OSError, TimeoutError, EOFError, HandshakeError, msgspec.MsgspecError) as error:
             near.transport.abort()
-            self._log(f"cannot reach server {node_id} at {host}:{port}: {error or 'no answer'}")
+            is_lasting = isinstance(error, HandshakeError)
+            self._note_failure(node_id, f"at {host}:{port}: {_reason(error)}", is_lasting=is_lasting)
             return
+        self._failing.pop(node_id, None)
         join(near, far)
 
     async def _accept(self, sock: socket.socket, peer: str) -> None:
@@ -127,7 +138,7 @@ class Relay:
                 far = await _end_of(sock)
         except (OSError, TimeoutError, EOFError, HandshakeError, msgspec.MsgspecError) as error:
             sock.close()
-            self._log(f"refused a connection from {peer}: {error or 'no answer'}")
+            self._log(f"refused a connection from {peer.rpartition(':')[0] or peer}: {_reason(error)}")
             return
         finally:
             self._handshakes -= 1
@@ -135,9 +146,22 @@ class Relay:
             _, near = await asyncio.get_running_loop().create_unix_connection(End, f"{self._identity.node_id}:1")
         except OSError as error:
             far.transport.abort()
-            self._log(f"etcd does not answer: {error}")
+            self._note_failure("", _reason(error))
             return
+        self._failing.pop("", None)
         join(near, far)
+
+    def _note_failure(self, node_id: str, text: str, *, is_lasting: bool = False) -> None:
+        """Write that a member is not reached ("": the own one), unless that has just begun: it may be starting."""
+        now = time.monotonic()
+        if now - self._failing.setdefault(node_id, now) < LASTING_S and not is_lasting:
+            return
+        named = (
+            f"cannot reach server {self._names.get(node_id, node_id)}"
+            if node_id
+            else "the etcd of this server does not answer:"
+        )
+        self._log(f"{named} {text}")
 
     def _log(self, text: str) -> None:
         """Write a message for the log of the agent, the same one only now and then."""
@@ -163,6 +187,10 @@ class _Announced(End):
 
 
 # --- the handshake over a socket
+
+
+def _reason(error: Exception) -> str:
+    return "no answer" if isinstance(error, TimeoutError) else reason(error)
 
 
 async def _connect(host: str, port: int) -> socket.socket:

@@ -40,6 +40,8 @@ _OPTIONS = (
 _LOST = (rpc.StatusCode.UNAVAILABLE, rpc.StatusCode.DEADLINE_EXCEEDED, rpc.StatusCode.CANCELLED, rpc.StatusCode.UNKNOWN)
 #: Errors of etcd for an authentication token that is not valid any more, by version.
 _BAD_TOKENS = ("invalid auth token", "user name is empty", "revision of auth store is old")
+#: Texts of gRPC that say little, and what they mean.
+_TEXTS = {"Internal error from Core": "no response"}
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -127,9 +129,9 @@ class Client:
             while (response := await _read(call, silence_s)) is not EOF:
                 self._check(response.header, endpoint)
                 yield response
-            failure: EngineError = Unreachable(f"etcd at {endpoint} has closed the watch")
+            failure: EngineError = Unreachable(f"{_named(endpoint)} has closed the watch")
         except TimeoutError:
-            failure = Unreachable(f"etcd at {endpoint} has been silent for {silence_s:g} s")
+            failure = Unreachable(f"{_named(endpoint)} has been silent for {silence_s:g} s")
         except rpc.AioRpcError as error:
             failure = self._failure(error, endpoint)
         finally:
@@ -190,17 +192,17 @@ class Client:
         if not header.cluster_id:
             return  # some responses have none
         if header.raft_term < self._raft_term:
-            raise Unreachable(f"etcd at {endpoint} is behind: it has term {header.raft_term}, others {self._raft_term}")
+            raise Unreachable(f"{_named(endpoint)} is behind: it has term {header.raft_term}, others {self._raft_term}")
         self._raft_term = header.raft_term
         if self._cluster_id and header.cluster_id != self._cluster_id:
-            raise Unreachable(f"etcd at {endpoint} belongs to another cluster than the other endpoints")
+            raise Unreachable(f"{_named(endpoint)} belongs to another cluster than the other endpoints")
         self._cluster_id = header.cluster_id
 
     def _failure(self, error: Any, endpoint: str) -> Rejected | Unreachable | RevisionCompacted:
         """Return an error as ours.  Raises CancelledError when the caller is canceled: gRPC may have taken that for its own."""
         _pass_cancellation_on()
         code, details = error.code(), error.details() or ""
-        text = f"etcd at {endpoint}: {details or code.name.lower()}"
+        text = f"{_named(endpoint)}: {_TEXTS.get(details, details) or code.name.lower()}"
         if any(bad in details for bad in _BAD_TOKENS):
             self._token = ""
         if code is rpc.StatusCode.OUT_OF_RANGE:
@@ -231,8 +233,13 @@ class Client:
         return channel
 
 
+def _named(endpoint: str) -> str:
+    """Return the name of an endpoint for messages."""
+    return "etcd on this machine" if endpoint.startswith("unix:") else f"etcd at {endpoint}"
+
+
 def _closed(endpoint: str) -> Unreachable:
-    return Unreachable(f"etcd at {endpoint}: the connection is closed")
+    return Unreachable(f"{_named(endpoint)}: the connection is closed")
 
 
 async def _read(call: Any, timeout_s: float) -> Any:

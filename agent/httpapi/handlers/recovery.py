@@ -11,11 +11,13 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.core.response import EMPTY, Response, bad_request, json_response, server_error
 from pyconsul.agent.httpapi.core.router import Local, Route
 
+NO_SERVER = "this agent is not a server: ask a server of the cluster (-http-addr)"
+
 
 async def survivors(context: Context, request: Request) -> Response:
     """Return the last commit that each server still has."""
     if context.cluster is None:
-        raise server_error("this agent is no server of a cluster")
+        raise server_error(NO_SERVER)
     try:
         return json_response(await context.cluster.survivors())
     except EngineError as error:
@@ -28,7 +30,7 @@ async def recover(context: Context, request: Request) -> Response:
     if not node_id:
         raise bad_request("Must specify ?id with the ID of the server whose data are used")
     if context.cluster is None:
-        raise server_error("this agent is no server of a cluster")
+        raise server_error(NO_SERVER)
     try:
         await context.cluster.recover(node_id)
     except EngineError as error:

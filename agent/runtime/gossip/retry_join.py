@@ -15,7 +15,10 @@ from pyconsul.agent.config.config import Config
 from pyconsul.agent.gossip.membership import JoinResult, Membership
 from pyconsul.agent.rpc.contract import Servers
 
-FIRST_REJOIN_S = 1.0  # after the last server has gone; then twice as long each time, up to `retry_interval`
+FIRST_RETRY_S = (
+    1.0  # after a failure, or when the last server has gone; then twice as long each time, up to `retry_interval`
+)
+REPEAT_S = 60.0  # of waiting, before the same failure is written into the log again
 
 log = logging.getLogger("agent")
 
@@ -74,11 +77,13 @@ async def join(
 ) -> None:
     """Join until another agent answers; host names are looked up again at every attempt.
 
-    max_retries: failures after the first one; 0: no limit. It is none if only this agent itself answers, whose address may stand
-    among the others; then the others are tried again.   Raises JoinExhausted.
+    max_retries: failures after the first one, `interval_s` apart; 0: no limit, and the first failures are tried again sooner.
+    It is none if only this agent itself answers, whose address may stand among the others; then the others are tried again.
+    Raises JoinExhausted.
     """
     log.info("Joining cluster...")
-    attempt = 0
+    attempt, wait_s = 0, interval_s if max_retries else min(FIRST_RETRY_S, interval_s)
+    written, silent_s = "", 0.0  # the last failure in the log, and for how long it has been there
     while True:
         result = await join_once(addresses)
         if result.contacted > result.contacted_self or (result.contacted and not result.failures):
@@ -90,11 +95,15 @@ async def join(
         reasons = "; ".join(f"{failure.address}: {failure.reason}" for failure in result.failures)
         advice = [text for part, text in _ADVICE.items() if part in reasons]
         fields = {"hint": "; ".join(advice)} if advice else {}
-        log.warning(
+        is_news = reasons != written or silent_s >= REPEAT_S
+        written, silent_s = reasons, wait_s if is_news else silent_s + wait_s
+        log.log(
+            logging.WARNING if is_news else logging.DEBUG,
             "Join cluster failed, will retry",
-            extra=_fields(retry_interval=format_go_duration_s(interval_s), error=reasons or "none", **fields),
+            extra=_fields(retry_interval=format_go_duration_s(wait_s), error=reasons or "none", **fields),
         )
-        await pause(interval_s)
+        await pause(wait_s)
+        wait_s = min(2 * wait_s, interval_s)
 
 
 async def rejoin(
@@ -106,7 +115,7 @@ async def rejoin(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Join again and again until another server is known."""
-    wait_s, is_logged = min(FIRST_REJOIN_S, interval_s), False
+    wait_s, is_logged = min(FIRST_RETRY_S, interval_s), False
     while not has_server():
         await pause(wait_s)
         wait_s = min(2 * wait_s, interval_s)

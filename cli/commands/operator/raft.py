@@ -31,18 +31,21 @@ def list_peers(context: Context) -> None:
     if document(context, servers):
         return
     indexes = {server["ID"]: server["LastIndex"] for server in healths}
-    last = next((indexes.get(server["ID"], 0) for server in servers if server["Leader"]), 0)
+    last = next((indexes.get(server["ID"], 0) for server in servers if server["Leader"]), None)
     table(context, _HEADERS, [_row(server, indexes.get(server["ID"]), last) for server in servers])
 
 
-def _row(server: dict[str, Any], index: int | None, last: int) -> list[str]:
+def _row(server: dict[str, Any], index: int | None, last: int | None) -> list[str]:
+    """Return the row of a server.  index: of its last commit.  last: that of the leader; None without one."""
     state = "leader" if server["Leader"] else "follower"
     voter = "true" if server["Voter"] else "false"
     row = [server["Node"], server["ID"], server["Address"], state, voter, server.get("ProtocolVersion") or "<=1"]
     if index is None:
         return [*row, "-"]
-    behind = last - index
-    trails = "-" if server["Leader"] else f"{behind} commit" + ("s" if behind > 1 else "")
+    if server["Leader"] or last is None:
+        return [*row, str(index), "-"]
+    behind = max(last - index, 0)  # the numbers are read one after the other
+    trails = f"{behind} commit" + ("s" if behind > 1 else "")
     return [*row, str(index), trails]
 
 

@@ -66,7 +66,7 @@ class Machine:
             self.link.hand_over(sock, str(peer))
 
     def know(self, machines: list[Machine]) -> None:
-        self.link.use(self.identity, {one.identity.node_id: one.address for one in machines if one is not self}, {})
+        self.link.use(self.identity, {one.identity.node_id: one.address for one in machines if one is not self}, {}, {})
 
     async def stop(self) -> None:
         await self.client.close()
@@ -178,7 +178,7 @@ async def test_a_relay_of_another_cluster_or_with_another_key_is_refused(
         one.know([])
         for other in others:
             await other.link.start()
-            other.link.use(other.identity, {one.identity.node_id: one.address}, {})
+            other.link.use(other.identity, {one.identity.node_id: one.address}, {}, {})
             reader = await eventually_async(partial(dial, other, one))
             assert await reader.read() == b""
         for text in ("belongs to cluster cluster-2", "does not know a gossip key"):

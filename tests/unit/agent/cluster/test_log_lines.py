@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from pyconsul.agent.cluster.etcd.log_lines import parse_line
+from pyconsul.agent.cluster.etcd.log_lines import REPEAT_S, LogLines
+
+
+def parse_line(line: bytes) -> tuple[int, str]:
+    return LogLines(lambda: 0.0).parse(line)
 
 
 def test_a_warning_is_a_message_with_its_fields() -> None:
@@ -24,3 +28,13 @@ def test_failures_stand_out_and_keys_are_not_shown() -> None:
 
 def test_other_text_is_passed_on() -> None:
     assert parse_line(b"panic: oh\n") == (logging.INFO, "panic: oh")
+
+
+def test_a_message_with_other_fields_is_written_once_a_minute() -> None:
+    now = 0.0
+    lines = LogLines(lambda: now)
+    line = b'{"level":"warn","caller":"etcdserver/v3_server.go:1","msg":"took too long","sent-request-id":%d}'
+    assert lines.parse(line % 1) == (logging.INFO, "took too long sent-request-id=1")
+    assert lines.parse(line % 2) == (logging.DEBUG, "took too long sent-request-id=2")
+    now = REPEAT_S
+    assert lines.parse(line % 3) == (logging.INFO, "took too long sent-request-id=3")

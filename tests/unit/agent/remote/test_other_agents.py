@@ -133,7 +133,7 @@ async def test_an_unknown_agent_and_one_without_a_connection() -> None:
         assert b'agent "c3" is connected to no server' in response.body
     world.machines["s2"].api.pool.known["c3"] = client("c3", status=MemberStatus.FAILED)
     response = await world.machines["s2"].request("/v1/agent/self?node=c3")
-    assert b'agent "c3" is not running, or cannot be reached: it is failed in the gossip pool' in response.body
+    assert b'agent "c3" is not running, or cannot be reached: it has failed in the gossip pool' in response.body
 
 
 async def test_servers_that_do_not_know_the_agent_ask_each_other_once() -> None:

@@ -46,10 +46,17 @@ async def test_every_attempt_asks_for_all_addresses_again(caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO):
         await peers.run()
     assert peers.asked == [("a.example", "10.0.0.1")] * 4
-    assert peers.pauses == [3.0] * 3
-    failed = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert [record.getMessage() for record in failed] == ["Join cluster failed, will retry"] * 3
-    assert "connection refused" in failed[0].__dict__["fields"]["error"]
+    assert peers.pauses == [1.0, 2.0, 3.0]
+    (failed,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert failed.getMessage() == "Join cluster failed, will retry"
+    assert "connection refused" in failed.__dict__["fields"]["error"]
+
+
+async def test_a_failure_that_lasts_is_in_the_log_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    peers = Peers(answering_at=42)
+    await peers.run()
+    assert sum(peers.pauses) == 1 + 2 + 39 * 3
+    assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 2
 
 
 async def test_too_many_failures_give_up() -> None:
@@ -57,6 +64,7 @@ async def test_too_many_failures_give_up() -> None:
     with pytest.raises(JoinExhausted, match="max join retry exhausted"):
         await peers.run(max_retries=2)
     assert len(peers.asked) == 3  # the first attempt does not count as a retry
+    assert peers.pauses == [3.0] * 2
 
 
 async def test_an_answer_of_the_agent_itself_is_neither_a_success_nor_a_failure() -> None:
