@@ -107,9 +107,9 @@ async def define(agent: LocalAgent, defined: Definitions, last_seen: LastSeen = 
 async def reload(agent: LocalAgent, defined: Definitions) -> None:
     """Hold the present definitions of files, and drop their earlier ones.
 
-    What came over the API stays when it is kept; in `-dev` mode it goes, as Consul has it.
+    What came over the API stays when it is kept; in `-dev` mode it goes, as Consul has it. What the agent itself provides stays.
     """
-    services = {one.service.id for one in defined.services}
+    services = {one.service.id for one in defined.services} | agent.own_services
     checks = {one.id or one.name for one in defined.checks}
     for service_id, service in list(agent.local.services.items()):
         if service_id not in services and (service.from_file or not agent.store.durable):

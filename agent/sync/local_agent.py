@@ -78,6 +78,8 @@ class LocalAgent:
         catalog: View | None,
     ) -> None:
         self.node, self.local, self.syncer, self.store = node, local, syncer, store
+        #: IDs of the services that the agent itself provides.
+        self.own_services: set[str] = set()
         self._scheduler, self._results, self._clock = scheduler, results, clock
         self._access = LocalAccess(node, local, catalog)
 
@@ -176,6 +178,7 @@ class LocalAgent:
             service = node_service(name)
             definition = CheckDefinition(id=check_id, name=check_name, status=status)
             check = own_check(self.node, definition, service, typed=False)
+            self.own_services.add(name)
             self.local.put_service(ServiceRow(service))
             self.local.put_check(CheckRow(replace(check, output=output, interval="", timeout="")), self._clock())
         await self.syncer.show()
@@ -183,6 +186,7 @@ class LocalAgent:
     async def hide_own_service(self, name: str) -> None:
         """Remove such a service with its check, if there is one."""
         if OWN_CHECK + name in self.local.checks and name in self.local.services:
+            self.own_services.discard(name)
             self.local.remove_service(name)
             await self.syncer.show()
 

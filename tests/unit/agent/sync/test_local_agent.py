@@ -219,6 +219,17 @@ async def test_a_reload_drops_services_that_files_no_longer_define(durable: bool
     assert set(world.local.checks) == ({"service:web-1"} if durable else set())
 
 
+@pytest.mark.parametrize("durable", [True, False])
+async def test_a_reload_keeps_what_the_agent_itself_provides(durable: bool) -> None:
+    world = World(durable)
+    await world.agent.show_own_service("own", "state", "passing", "fine")
+    await definition_loader.reload(world.agent, definition_loader.Definitions([], []))
+    assert set(world.local.services) == {"own"}
+    assert world.local.checks["service:own"].check.output == "fine"
+    await world.agent.hide_own_service("own")
+    assert (set(world.local.services), world.agent.own_services) == (set(), set())
+
+
 async def test_a_reload_keeps_states_and_registrations_over_the_api() -> None:
     world = World()
     defined = definition_loader.Definitions(
